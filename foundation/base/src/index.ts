@@ -1,1 +1,14 @@
-export {};
+export { isAtomicTemp, removeFileDurably, syncFolder, writeFileAtomic } from './atomic-file.ts';
+export type { WriteFileAtomicOptions } from './atomic-file.ts';
+export { delay, systemClock } from './clock.ts';
+export type { Clock, DelayOptions, Timer } from './clock.ts';
+export { abortError, errorCode, GridError, isGridError, throwIfAborted } from './errors.ts';
+export type { BaseErrorCode, GridErrorJson, GridErrorOptions } from './errors.ts';
+export { closeOnce, onShutdownSignals, shutdownSignal, TaskGroup } from './lifecycle.ts';
+export type { ShutdownSignal, TaskGroupOptions } from './lifecycle.ts';
+export { createLogger, logLevelFrom, logLevels, silentLogger } from './logger.ts';
+export type { LogFields, Logger, LoggerOptions, LogLevel, LogMethod } from './logger.ts';
+export { seededRandom, systemRandom } from './random.ts';
+export type { Random } from './random.ts';
+export { repeat, retry } from './retry.ts';
+export type { RepeatOptions, RetryOptions } from './retry.ts';

@@ -1,1 +1,3 @@
-export {};
+export { ManualClock } from './manual-clock.ts';
+export { tempFolder } from './temp-folder.ts';
+export type { TempFolder } from './temp-folder.ts';
