@@ -5,6 +5,7 @@ export type BaseErrorCode =
   | 'BASE_FOLDER_LOCKED' // another process owns the folder: stop it, or use another folder
   | 'BASE_HEX_INVALID' // text is not an even number of hex digits: correct the text
   | 'BASE_LISTEN_FAILED' // the metrics port cannot be opened: see the cause, choose another port
+  | 'BASE_LOCK_FAILED' // the file system refuses locks: use a local folder
   | 'BASE_LOCK_TOOL_MISSING' // no `flock` program in PATH: install util-linux
   | 'BASE_LOG_LEVEL_INVALID' // GRID_LOG names no level: use one of the levels it lists
   | 'BASE_METRICS_UNPROTECTED' // metrics off loopback without a token: give a token
@@ -97,5 +98,6 @@ function jsonSafe(details: Readonly<Record<string, unknown>>): Record<string, un
   const text = JSON.stringify(details, (_key, value: unknown) =>
     typeof value === 'bigint' ? value.toString() : value,
   );
-  return JSON.parse(text) as Record<string, unknown>;
+  const safe: Record<string, unknown> = JSON.parse(text);
+  return safe;
 }

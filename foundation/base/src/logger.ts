@@ -1,18 +1,11 @@
 import { createRequire } from 'node:module';
-import type { Logger as PinoLogger } from 'pino';
+import type * as Pino from 'pino';
 import { GridError } from './errors.ts';
 import type { BaseErrorCode } from './errors.ts';
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
-export const logLevels: readonly LogLevel[] = [
-  'trace',
-  'debug',
-  'info',
-  'warn',
-  'error',
-  'silent',
-];
+export const logLevels: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error', 'silent'];
 
 /** Facts of one line. Put an error under `err`: its code, hint, details, stack and cause are kept. */
 export type LogFields = Readonly<Record<string, unknown>>;
@@ -46,8 +39,8 @@ export interface LoggerOptions {
  */
 export function createLogger(name: string, options: LoggerOptions = {}): Logger {
   const { level = 'info', destination } = options;
-  const pino = createRequire(import.meta.url)('pino') as typeof import('pino');
-  const root: PinoLogger = pino.pino(
+  const pino: typeof Pino = createRequire(import.meta.url)('pino');
+  const root: Pino.Logger = pino.pino(
     {
       name,
       level,
