@@ -1,1 +1,13 @@
-export {};
+export { defaultServerLimits, unauthenticatedLimits } from './config.ts';
+export type { RequestLimits, ServerLimits } from './config.ts';
+export type { ConnectionHandler, RespConnection } from './connection.ts';
+export type { ProtocolError, RespErrorCode } from './errors.ts';
+export { writeHello } from './hello.ts';
+export type { HelloFacts } from './hello.ts';
+export type { ListenAddress, TlsOptions } from './listener.ts';
+export { MemoryPool } from './memory-pool.ts';
+export { ReplyWriter } from './reply-writer.ts';
+export type { Request } from './request.ts';
+export { RequestParser } from './request-parser.ts';
+export { RespServer } from './server.ts';
+export type { RespServerOptions, RespServerStats } from './server.ts';

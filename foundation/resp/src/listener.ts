@@ -1,0 +1,116 @@
+import { GridError } from '@commongrid/base';
+import { once } from 'node:events';
+import { rm } from 'node:fs/promises';
+import { connect, createServer } from 'node:net';
+import type { Server, Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
+import type { RespErrorCode } from './errors.ts';
+
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** PEM texts. With `ca`, peers must show a certificate that it signed. */
+export interface TlsOptions {
+  readonly cert: string | Buffer;
+  readonly key: string | Buffer;
+  readonly ca?: string | Buffer;
+}
+
+/** The listening sockets of one server. Accepted ones are handed on before they are read. */
+export class Listener {
+  readonly #onSocket: (socket: Socket) => void;
+  readonly #servers: Server[] = [];
+  readonly #addresses: ListenAddress[] = [];
+
+  constructor(onSocket: (socket: Socket) => void) {
+    this.#onSocket = onSocket;
+  }
+
+  get addresses(): readonly ListenAddress[] {
+    return this.#addresses;
+  }
+
+  /** @throws RESP_LISTEN_FAILED, and then nothing is left open. */
+  async open(options: {
+    readonly listen?: readonly ListenAddress[];
+    readonly socketPath?: string;
+    readonly tls?: TlsOptions;
+  }): Promise<void> {
+    try {
+      for (const { host, port } of options.listen ?? []) {
+        const server = await this.#listen(this.#create(options.tls), { host, port });
+        const address = server.address();
+        if (address === null || typeof address === 'string') continue;
+        this.#addresses.push({ host, port: address.port });
+      }
+      if (options.socketPath !== undefined) {
+        await removeStale(options.socketPath);
+        await this.#listen(this.#create(undefined), { path: options.socketPath });
+      }
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  /** Accepts no more; sockets that were handed on are not touched. */
+  async close(): Promise<void> {
+    const closing = this.#servers.splice(0).map(async (server) => {
+      const closed = once(server, 'close');
+      server.close();
+      await closed;
+    });
+    await Promise.all(closing);
+  }
+
+  #create(tls: TlsOptions | undefined): Server {
+    if (tls === undefined) return createServer(acceptOptions, this.#onSocket);
+    const authentication = tls.ca === undefined ? {} : { requestCert: true };
+    const options = { ...acceptOptions, pauseOnConnect: false, ...authentication, ...tls };
+    const server = createTlsServer({ ...options, minVersion: 'TLSv1.3' }, this.#onSocket);
+    // A failed handshake is the peer's affair; without a listener it would be left half open.
+    server.on('tlsClientError', (_error, socket) => socket.destroy());
+    return server;
+  }
+
+  async #listen(
+    server: Server,
+    where: { readonly host: string; readonly port: number } | { readonly path: string },
+  ): Promise<Server> {
+    try {
+      server.listen({ ...where, backlog: 511 });
+      await once(server, 'listening');
+    } catch (cause) {
+      const place = 'path' in where ? where.path : `${where.host}:${String(where.port)}`;
+      throw new GridError<RespErrorCode>('RESP_LISTEN_FAILED', `cannot listen on ${place}`, {
+        hint: 'choose an address that is free and belongs to this machine',
+        details: { place },
+        cause,
+      });
+    }
+    this.#servers.push(server);
+    return server;
+  }
+}
+
+const acceptOptions = {
+  allowHalfOpen: true,
+  pauseOnConnect: true,
+  noDelay: true,
+  keepAlive: true,
+  keepAliveInitialDelay: 60_000,
+};
+
+/** A socket file that nobody listens on is left over from a crash. */
+async function removeStale(path: string): Promise<void> {
+  const isAlive = await new Promise<boolean>((resolve) => {
+    const probe = connect(path);
+    probe.once('connect', () => resolve(true));
+    probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code !== 'ECONNREFUSED'));
+    probe.once('close', () => probe.destroy());
+    probe.once('connect', () => probe.destroy());
+  });
+  if (!isAlive) await rm(path, { force: true });
+}

@@ -1,0 +1,100 @@
+import type { Socket } from 'node:net';
+import type { MemoryPool } from './memory-pool.ts';
+import type { ReplyChunk } from './reply-writer.ts';
+
+/**
+ * What one connection has to send, in order. Replies wait here until the ticket that they need is
+ * released, then go to the socket in one write; their memory returns to the pool when the kernel
+ * has all of it.
+ */
+export class Outbox {
+  /** Bytes that wait for a ticket. */
+  heldBytes = 0;
+  /** Bytes that the socket has and the kernel has not, as of the last write. */
+  givenBytes = 0;
+  /** Bytes given to the socket so far. */
+  totalBytes = 0;
+
+  readonly #socket: Socket;
+  readonly #pool: MemoryPool;
+  readonly #onDrained: () => void;
+  #held: Held[] = [];
+  #given: ReplyChunk[] = [];
+
+  constructor(socket: Socket, pool: MemoryPool, onDrained: () => void) {
+    this.#socket = socket;
+    this.#pool = pool;
+    this.#onDrained = onDrained;
+  }
+
+  /** Bytes that the kernel has not taken. */
+  get unsentBytes(): number {
+    return this.heldBytes + this.givenBytes;
+  }
+
+  /** Queues chunks that may leave once `ticket` is released; sends them when it is already. */
+  add(chunks: readonly ReplyChunk[], ticket: number, released: number): void {
+    if (chunks.length === 0) return;
+    if (this.#held.length === 0 && ticket <= released) {
+      this.#write(chunks);
+      return;
+    }
+    for (const { start, end } of chunks) this.heldBytes += end - start;
+    this.#held.push({ chunks, ticket });
+  }
+
+  /** Sends what `released` lets go. */
+  release(released: number): void {
+    let count = 0;
+    for (const { ticket } of this.#held) {
+      if (ticket > released) break;
+      count++;
+    }
+    if (count === 0) return;
+    const chunks = this.#held.splice(0, count).flatMap((held) => held.chunks);
+    for (const { start, end } of chunks) this.heldBytes -= end - start;
+    this.#write(chunks);
+  }
+
+  /** Forgets everything: the socket is gone. */
+  drop(): void {
+    this.#held = [];
+    this.#given = [];
+    this.heldBytes = 0;
+    this.givenBytes = 0;
+  }
+
+  #write(chunks: readonly ReplyChunk[]): void {
+    const socket = this.#socket;
+    if (!socket.writable) return;
+    if (chunks.length > 1) socket.cork();
+    for (const { memory, start, end } of chunks) {
+      if (end === start) continue;
+      this.totalBytes += end - start;
+      socket.write(memory.subarray(start, end), this.#written);
+    }
+    if (chunks.length > 1) socket.uncork();
+    this.givenBytes = socket.writableLength;
+    if (this.givenBytes === 0 && this.#given.length === 0) this.#recycle(chunks);
+    else this.#given.push(...chunks);
+  }
+
+  readonly #written = (): void => {
+    if (this.givenBytes === 0) return;
+    this.givenBytes = this.#socket.writableLength;
+    if (this.givenBytes > 0) return;
+    const given = this.#given;
+    this.#given = [];
+    this.#recycle(given);
+    this.#onDrained();
+  };
+
+  #recycle(chunks: readonly ReplyChunk[]): void {
+    for (const { memory, isLast } of chunks) if (isLast) this.#pool.release(memory);
+  }
+}
+
+interface Held {
+  readonly chunks: readonly ReplyChunk[];
+  readonly ticket: number;
+}
