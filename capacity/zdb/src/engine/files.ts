@@ -1,0 +1,111 @@
+import fs from 'node:fs';
+import path from 'node:path';
+
+/**
+ * The part of node:fs that the store uses. The real one is node:fs itself; the power-loss tests pass
+ * one that records every call and builds what a disk may hold after the power went.
+ */
+export type Files = Pick<
+  typeof fs,
+  | 'openSync'
+  | 'closeSync'
+  | 'readSync'
+  | 'writeSync'
+  | 'writevSync'
+  | 'fdatasyncSync'
+  | 'fsyncSync'
+  | 'ftruncateSync'
+  | 'renameSync'
+  | 'unlinkSync'
+  | 'mkdirSync'
+  | 'readdirSync'
+  | 'fstatSync'
+  | 'existsSync'
+  | 'statfsSync'
+  | 'read'
+  | 'write'
+  | 'writev'
+  | 'fdatasync'
+>;
+
+/** The machine's own files. */
+export const realFiles: Files = fs;
+
+/** Makes the names in a folder durable: files created in it, renamed and removed. */
+export function syncFolder(files: Files, folder: string): void {
+  const fd = files.openSync(folder, 'r');
+  try {
+    files.fsyncSync(fd);
+  } finally {
+    files.closeSync(fd);
+  }
+}
+
+/** Replaces a file whole: written beside it, synced, renamed over it, the folder synced. */
+export function replaceFile(files: Files, target: string, bytes: Buffer): void {
+  const beside = `${target}.new`;
+  const fd = files.openSync(beside, 'w', 0o600);
+  try {
+    writeAll(files, fd, bytes, 0);
+    files.fdatasyncSync(fd);
+  } finally {
+    files.closeSync(fd);
+  }
+  files.renameSync(beside, target);
+  syncFolder(files, path.dirname(target));
+}
+
+/** Reads a file whole. */
+export function readWhole(files: Files, target: string): Buffer {
+  const fd = files.openSync(target, 'r');
+  try {
+    const bytes = Buffer.allocUnsafeSlow(files.fstatSync(fd).size);
+    const got = readUpTo(files, fd, bytes, 0, bytes.length, 0);
+    return bytes.subarray(0, got);
+  } finally {
+    files.closeSync(fd);
+  }
+}
+
+/** Reads until `length` bytes are there or the file ends; returns how many were read. */
+export function readUpTo(
+  files: Files,
+  fd: number,
+  bytes: Uint8Array,
+  at: number,
+  length: number,
+  position: number,
+): number {
+  let done = 0;
+  while (done < length) {
+    const got = files.readSync(fd, bytes, at + done, length - done, position + done);
+    if (got === 0) break;
+    done += got;
+  }
+  return done;
+}
+
+/** Writes all of `bytes` at a position, going on after short writes. */
+export function writeAll(files: Files, fd: number, bytes: Uint8Array, position: number): void {
+  let done = 0;
+  while (done < bytes.length) {
+    done += files.writeSync(fd, bytes, done, bytes.length - done, position + done);
+  }
+}
+
+/** Promise form of a positioned read; resolves with the number of bytes read, which may be short. */
+export function readAsync(
+  files: Files,
+  fd: number,
+  bytes: Uint8Array,
+  at: number,
+  length: number,
+  position: number,
+): Promise<number> {
+  return new Promise((resolve, reject) => {
+    files.read(fd, bytes, at, length, position, (error, got) => {
+      if (error) reject(error);
+      else resolve(got);
+    });
+  });
+}

@@ -1,0 +1,426 @@
+import path from 'node:path';
+import { GridError } from '@commongrid/base';
+import type { ZdbErrorCode } from '../errors.ts';
+import { Batch } from './batch.ts';
+import { type Files, realFiles, syncFolder, writeAll } from './files.ts';
+import {
+  encodeSegmentHeader,
+  FORMAT_VERSION,
+  FRAME_HEADER_BYTES,
+  SEGMENT_HEADER_BYTES,
+  SEGMENT_RECORDS_MAX,
+} from './format.ts';
+import { Segment } from './segment.ts';
+import { SegmentIndex } from './segment-index.ts';
+import type { SegmentTable } from './segment-table.ts';
+
+export type Durability = 'always' | 'everysec' | 'os';
+
+export interface LogOptions {
+  readonly files?: Files;
+  readonly table: SegmentTable;
+  readonly durability: Durability;
+  /** A new segment begins when the next record would pass this size, bytes. */
+  readonly segmentBytes: number;
+  /** All records up to this sequence are on disk now. */
+  readonly onDurable: (sequence: number) => void;
+  /** A write or sync failed: nothing after `durableSequence` can be trusted. Called once. */
+  readonly onFailure: (error: GridError<ZdbErrorCode>) => void;
+  readonly nowMs: () => number;
+}
+
+/** A batch larger than this is closed and written without waiting for the turn to end. */
+const BATCH_BYTES_MAX = 8 * 1024 * 1024;
+/** A disk whose syncs take less is synced in the turn: a thread hop costs more than it saves. */
+const INLINE_SYNC_MS_MAX = 1.5;
+/** `everysec`: longest time that a written record stays unsynced. */
+const SYNC_BEHIND_MS = 1000;
+
+/*
+ * The commit path.
+ *
+ * 1. append() lays records into the open batch; their place in the log is fixed there and then.
+ * 2. turn(), once per turn of the event loop, closes the batch and writes it: one write, one fdatasync,
+ *    whatever number of namespaces it holds.
+ * 3. A fast disk is synced inside the turn. On a slow one write and sync run in the thread pool, and
+ *    the next batch fills meanwhile; at most one write is under way.
+ * 4. onDurable tells how far the disk has got; replies that revealed later records wait for it.
+ */
+export class Log {
+  /** Last sequence handed out, and the last that is on disk. */
+  lastSequence: number;
+  durableSequence: number;
+  /** Last sequence that has been written to a file, synced or not. */
+  writtenSequence: number;
+  failure: GridError<ZdbErrorCode> | undefined;
+  readonly durability: Durability;
+  readonly segmentBytes: number;
+
+  readonly #files: Files;
+  readonly #table: SegmentTable;
+  readonly #onDurable: (sequence: number) => void;
+  readonly #onFailure: (error: GridError<ZdbErrorCode>) => void;
+  readonly #nowMs: () => number;
+  #open = new Batch();
+  #spare: Batch[] = [];
+  /** Closed batches, oldest first; the first of them may be under way to disk. */
+  #closed: Batch[] = [];
+  #running: Promise<void> | undefined;
+  #dirty: Segment[] = [];
+  #syncMs = 0;
+  /** A sync behind the replies, in `everysec`. */
+  #syncing: Promise<void> | undefined;
+  #appendedBytes = 0;
+  #writtenBytes = 0;
+  #durableBytes = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: LogOptions, lastSequence: number) {
+    this.#files = options.files ?? realFiles;
+    this.#table = options.table;
+    this.durability = options.durability;
+    this.segmentBytes = options.segmentBytes;
+    this.#onDurable = options.onDurable;
+    this.#onFailure = options.onFailure;
+    this.#nowMs = options.nowMs;
+    this.lastSequence = lastSequence;
+    this.durableSequence = lastSequence;
+    this.writtenSequence = lastSequence;
+  }
+
+  /** The segment that the next record goes to, when it takes `bytes`. */
+  segmentFor(bytes: number): Segment {
+    this.#prepare(bytes, 1);
+    return this.#open.segment as Segment;
+  }
+
+  /** Keeps the next `records` records, `bytes` in all, in one frame. */
+  keepTogether(bytes: number, records: number): void {
+    this.#prepare(bytes, records);
+  }
+
+  /** Adds a record with the next sequence; call segmentFor() with its size first. Returns its offset. */
+  append(
+    owner: number,
+    timeSeconds: number,
+    previous: number,
+    source: Uint8Array,
+    keyStart: number,
+    keyLength: number,
+    valueSource: Uint8Array,
+    valueStart: number,
+    valueLength: number,
+    low: number,
+    high: number,
+  ): number {
+    const batch = this.#open;
+    const segment = batch.segment as Segment;
+    const sequence = this.lastSequence + 1;
+    const before = batch.used;
+    const offset = batch.add(
+      segment.id,
+      owner,
+      timeSeconds,
+      sequence,
+      previous,
+      source,
+      keyStart,
+      keyLength,
+      valueSource,
+      valueStart,
+      valueLength,
+    );
+    this.lastSequence = sequence;
+    segment.nextOffset = batch.offset + batch.used;
+    segment.lastSequence = sequence;
+    segment.recordCount++;
+    this.#appendedBytes += batch.used - before;
+    (segment.index as SegmentIndex).add(
+      sequence,
+      offset,
+      batch.words[(before >>> 2) + 1] as number,
+      owner,
+      low,
+      high,
+      previous,
+      timeSeconds,
+    );
+    return offset;
+  }
+
+  /** Skips to a later sequence (replicas receive logs with gaps). */
+  skipTo(sequence: number): void {
+    if (sequence <= this.lastSequence) return;
+    if (this.#open.recordCount > 0) this.#close();
+    this.lastSequence = sequence;
+  }
+
+  #prepare(bytes: number, records: number): void {
+    const batch = this.#open;
+    let segment = batch.segment;
+    if (segment !== undefined && batch.used + bytes > BATCH_BYTES_MAX && batch.recordCount > 0) {
+      this.#close();
+      segment = undefined;
+    }
+    if (segment !== undefined && !this.#fits(segment, bytes, records)) {
+      if (batch.recordCount > 0) this.#close();
+      else batch.clear();
+      segment = undefined;
+    }
+    if (segment === undefined) {
+      const last = this.#table.last;
+      const fits =
+        last !== undefined &&
+        !last.isSealed &&
+        this.#fits(last, FRAME_HEADER_BYTES + bytes, records);
+      this.#open.begin(fits ? last : this.#newSegment(), this.lastSequence + 1);
+    }
+    this.#open.reserve(bytes);
+  }
+
+  #fits(segment: Segment, bytes: number, records: number): boolean {
+    if (segment.recordCount === 0) return true;
+    if (segment.isClosing) return false;
+    if (segment.recordCount + records > SEGMENT_RECORDS_MAX) return false;
+    return segment.nextOffset + bytes <= this.segmentBytes;
+  }
+
+  #newSegment(): Segment {
+    const segment = this.#table.create(this.lastSequence + 1);
+    segment.index = new SegmentIndex(segment.firstSequence);
+    return segment;
+  }
+
+  #close(): void {
+    this.#closed.push(this.#open);
+    this.#open = this.#spare.pop() ?? new Batch();
+    this.turn();
+  }
+
+  /** Where a record that is not yet in its file stands in memory. */
+  pendingAt(segment: Segment, offset: number): Batch | undefined {
+    for (let i = this.#closed.length - 1; i >= 0; i--) {
+      const batch = this.#closed[i] as Batch;
+      if (
+        batch.segment === segment &&
+        offset >= batch.offset &&
+        offset < batch.offset + batch.used
+      ) {
+        return batch;
+      }
+    }
+    return this.#open.segment === segment && offset >= this.#open.offset ? this.#open : undefined;
+  }
+
+  /** Bytes of records that are not on disk yet. */
+  get unsyncedBytes(): number {
+    return this.#appendedBytes - this.#durableBytes;
+  }
+
+  get hasWork(): boolean {
+    return this.#closed.length > 0 || this.#open.recordCount > 0;
+  }
+
+  /** Writes what this turn has appended. Never throws; failures go to onFailure. */
+  turn(): void {
+    if (this.#running !== undefined || this.failure !== undefined || !this.hasWork) return;
+    if (this.durability === 'always' && this.#syncMs > INLINE_SYNC_MS_MAX) {
+      this.#running = this.#commitInPool();
+      return;
+    }
+    try {
+      this.#commitInTurn();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #commitInTurn(): void {
+    if (this.#open.recordCount > 0) this.#closeForWrite();
+    for (const batch of this.#closed) this.#write(batch);
+    this.#recycle(this.#closed.length);
+    if (this.durability === 'always') {
+      const started = performance.now();
+      for (const segment of this.#dirty) this.#files.fdatasyncSync(segment.fd);
+      this.#dirty.length = 0;
+      this.#measured(performance.now() - started);
+      this.#synced(this.writtenSequence, this.#writtenBytes);
+    } else {
+      this.#scheduleSync();
+    }
+  }
+
+  #closeForWrite(): void {
+    this.#closed.push(this.#open);
+    this.#open = this.#spare.pop() ?? new Batch();
+  }
+
+  #recycle(count: number): void {
+    for (const batch of this.#closed.splice(0, count)) {
+      batch.clear();
+      if (this.#spare.length < 2) this.#spare.push(batch);
+    }
+  }
+
+  #sealBatch(batch: Batch): Segment {
+    const segment = batch.segment as Segment;
+    batch.seal(this.#table.logId, segment.id, this.durableSequence, 0);
+    return segment;
+  }
+
+  #write(batch: Batch): void {
+    const segment = this.#sealBatch(batch);
+    if (segment.writtenOffset === 0) this.#startFile(segment);
+    writeAll(this.#files, segment.fd, batch.bytes.subarray(0, batch.used), batch.offset);
+    this.#written(batch, segment);
+  }
+
+  #written(batch: Batch, segment: Segment): void {
+    segment.writtenOffset = batch.offset + batch.used;
+    this.writtenSequence = batch.lastSequence;
+    this.#writtenBytes += batch.used - FRAME_HEADER_BYTES;
+    if (!this.#dirty.includes(segment)) this.#dirty.push(segment);
+  }
+
+  /** Creates the file of a new segment and makes the manifest name it, before anything is in it. */
+  #startFile(segment: Segment): void {
+    const fd = this.#files.openSync(segment.path, 'w+', 0o600);
+    segment.adopt(fd);
+    const header = encodeSegmentHeader({
+      version: FORMAT_VERSION,
+      logId: this.#table.logId,
+      segmentId: segment.id,
+      firstSequence: segment.firstSequence,
+      createdMs: this.#nowMs(),
+    });
+    writeAll(this.#files, fd, header, 0);
+    this.#files.fdatasyncSync(fd);
+    syncFolder(this.#files, path.dirname(segment.path));
+    segment.writtenOffset = SEGMENT_HEADER_BYTES;
+    this.#table.save();
+  }
+
+  async #commitInPool(): Promise<void> {
+    try {
+      while (this.hasWork) {
+        if (this.#open.recordCount > 0) this.#closeForWrite();
+        const batches = this.#closed.length;
+        for (let i = 0; i < batches; i++) {
+          const batch = this.#closed[i] as Batch;
+          const segment = this.#sealBatch(batch);
+          if (segment.writtenOffset === 0) this.#startFile(segment);
+          await this.#writeInPool(segment.fd, batch.bytes, batch.used, batch.offset);
+          this.#written(batch, segment);
+        }
+        this.#recycle(batches);
+        const started = performance.now();
+        for (const segment of this.#dirty.splice(0)) await this.#syncInPool(segment.fd);
+        this.#measured(performance.now() - started);
+        this.#synced(this.writtenSequence, this.#writtenBytes);
+        if (this.#syncMs <= INLINE_SYNC_MS_MAX) break;
+      }
+      this.#running = undefined;
+    } catch (error) {
+      this.#running = undefined;
+      this.#fail(error);
+    }
+  }
+
+  #writeInPool(fd: number, bytes: Buffer, length: number, position: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const step = (done: number): void => {
+        this.#files.write(fd, bytes, done, length - done, position + done, (error, wrote) => {
+          if (error) reject(error);
+          else if (done + wrote < length) step(done + wrote);
+          else resolve();
+        });
+      };
+      step(0);
+    });
+  }
+
+  #syncInPool(fd: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#files.fdatasync(fd, (error) => (error ? reject(error) : resolve()));
+    });
+  }
+
+  /** A moving average that a single slow sync does not upset, a slow disk does. */
+  #measured(ms: number): void {
+    this.#syncMs = this.#syncMs === 0 ? ms : this.#syncMs * 0.9 + ms * 0.1;
+  }
+
+  #synced(sequence: number, bytes: number): void {
+    this.durableSequence = sequence;
+    this.#durableBytes = bytes;
+    this.#onDurable(sequence);
+  }
+
+  /** `everysec`: syncs a second after the first write that is not on disk; idle means no timer. */
+  #scheduleSync(): void {
+    if (this.durability === 'os') {
+      this.#durableBytes = this.#writtenBytes;
+      return;
+    }
+    if (this.#timer !== undefined || this.#syncing !== undefined) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#syncing = this.#syncBehind();
+    }, SYNC_BEHIND_MS);
+  }
+
+  async #syncBehind(): Promise<void> {
+    const reached = this.writtenSequence;
+    const bytes = this.#writtenBytes;
+    try {
+      for (const segment of this.#dirty.splice(0)) await this.#syncInPool(segment.fd);
+      this.#syncing = undefined;
+      this.#synced(reached, bytes);
+      if (this.#dirty.length > 0) this.#scheduleSync();
+    } catch (error) {
+      this.#syncing = undefined;
+      this.#fail(error);
+    }
+  }
+
+  #fail(cause: unknown): void {
+    if (this.failure !== undefined) return;
+    const code = (cause as NodeJS.ErrnoException).code ?? 'unknown';
+    this.failure = new GridError<ZdbErrorCode>(
+      'ZDB_WRITE_FAILED',
+      `the disk refused a write (${code}); nothing after record ${this.durableSequence} is kept`,
+      {
+        cause,
+        hint: 'make room or replace the disk, then start the server again',
+        details: { code },
+      },
+    );
+    this.#onFailure(this.failure);
+  }
+
+  /** Resolves when all that was appended is written and synced (also in `everysec` and `os`). */
+  async flush(): Promise<void> {
+    for (;;) {
+      if (this.failure !== undefined) throw this.failure;
+      if (this.#running !== undefined) await this.#running;
+      else if (this.#syncing !== undefined) await this.#syncing;
+      else if (this.hasWork) this.turn();
+      else if (this.#dirty.length === 0) return;
+      else {
+        clearTimeout(this.#timer);
+        this.#timer = undefined;
+        this.#syncing = this.#syncBehind();
+      }
+    }
+  }
+
+  /** Writes and syncs the rest; the log takes nothing afterwards. */
+  async close(): Promise<void> {
+    try {
+      if (this.failure === undefined) await this.flush();
+    } finally {
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
+    }
+  }
+}

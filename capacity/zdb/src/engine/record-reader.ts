@@ -1,0 +1,231 @@
+import { GridError } from '@commongrid/base';
+import type { ZdbErrorCode } from '../errors.ts';
+import { type Files, readAsync, readUpTo } from './files.ts';
+import {
+  keyLengthOf,
+  RECORD_HEADER_BYTES,
+  readUint53,
+  recordBytes,
+  recordChecksum,
+  recordPreviousAt,
+  recordSequenceAt,
+  recordTimeAt,
+  valueLengthOf,
+} from './format.ts';
+import type { Log } from './log.ts';
+import { CACHED_RECORD_BYTES_MAX, RecordCache } from './record-cache.ts';
+import type { Segment } from './segment.ts';
+
+/** Records up to this size may be read in the turn. */
+const INLINE_READ_BYTES_MAX = 16 * 1024;
+/**
+ * A read that takes longer counts as slow. One alone may be the scheduler's doing; a few among many
+ * quick ones mean a disk that must be read through the thread pool.
+ */
+const INLINE_READ_MS_MAX = 0.2;
+const SLOW_READ_WEIGHT = 16;
+const SLOW_SCORE_MAX = 48;
+/** So many quick reads through the pool in a row, and reading in the turn is tried again. */
+const QUICK_READS_BEFORE_INLINE = 32;
+const QUICK_POOL_READ_MS = 0.4;
+
+/** A record that must be fetched before the operation can be done: await fetch(), then try again. */
+export interface Fault {
+  readonly segment: Segment;
+  readonly offset: number;
+  readonly lengths: number;
+}
+
+export interface FetchedRecord extends Fault {
+  readonly bytes: Buffer;
+}
+
+/**
+ * Brings a record into memory and checks it. After view() returned true the record stands at `at` of
+ * `bytes` until the next call. False means a fault: reading it here and now could stall everybody.
+ */
+export class RecordReader {
+  bytes: Buffer = Buffer.alloc(0);
+  at = 0;
+  fault: Fault | undefined;
+  /** Records fetched for the operation that is tried again. */
+  fetched: FetchedRecord[] = [];
+
+  readonly #files: Files;
+  readonly #cache: RecordCache;
+  readonly #log: Log;
+  readonly #onDamage: (segment: Segment, offset: number, error: GridError) => void;
+  #isSlow = false;
+  #slowScore = 0;
+  #quickReads = 0;
+
+  constructor(options: {
+    files: Files;
+    log: Log;
+    cacheBytes: number;
+    onDamage: (segment: Segment, offset: number, error: GridError) => void;
+  }) {
+    this.#files = options.files;
+    this.#log = options.log;
+    this.#cache = new RecordCache(options.cacheBytes);
+    this.#onDamage = options.onDamage;
+  }
+
+  get sequence(): number {
+    return readUint53(this.bytes, this.at + recordSequenceAt);
+  }
+  get previous(): number {
+    return readUint53(this.bytes, this.at + recordPreviousAt);
+  }
+  get timeSeconds(): number {
+    return this.bytes.readUInt32LE(this.at + recordTimeAt);
+  }
+  /** Where the key begins in `bytes`; the value follows it. */
+  get keyStart(): number {
+    return this.at + RECORD_HEADER_BYTES;
+  }
+
+  /** @throws GridError ZDB_READ_FAILED when the record is damaged or cannot be read */
+  view(segment: Segment, offset: number, lengths: number): boolean {
+    if (offset >= segment.writtenOffset) {
+      const batch = this.#log.pendingAt(segment, offset);
+      if (batch === undefined) throw new Error('a record is neither written nor pending');
+      this.bytes = batch.bytes;
+      this.at = offset - batch.offset;
+      return true;
+    }
+    const cached = this.#cache.find(segment.slot, offset);
+    if (cached >= 0) {
+      this.bytes = this.#cache.bytes;
+      this.at = cached;
+      return true;
+    }
+    return this.#viewFetched(segment, offset) || this.#readInTurn(segment, offset, lengths);
+  }
+
+  #viewFetched(segment: Segment, offset: number): boolean {
+    for (const record of this.fetched) {
+      if (record.segment !== segment || record.offset !== offset) continue;
+      this.bytes = record.bytes;
+      this.at = 0;
+      return true;
+    }
+    return false;
+  }
+
+  #readInTurn(segment: Segment, offset: number, lengths: number): boolean {
+    const keyLength = keyLengthOf(lengths);
+    const valueLength = valueLengthOf(lengths);
+    const length = recordBytes(keyLength, valueLength);
+    if (this.#isSlow || length > INLINE_READ_BYTES_MAX) {
+      this.fault = { segment, offset, lengths };
+      return false;
+    }
+    const position = this.#cache.add(segment.slot, offset, length);
+    const { bytes } = this.#cache;
+    const started = performance.now();
+    try {
+      const got = readUpTo(this.#files, segment.fd, bytes, position, length, offset);
+      checkRecord(bytes, position, got, segment, offset, keyLength, valueLength);
+    } catch (error) {
+      this.#cache.drop(segment.slot, offset);
+      throw this.#damaged(error, segment, offset);
+    }
+    this.#judge(performance.now() - started);
+    this.bytes = bytes;
+    this.at = position;
+    return true;
+  }
+
+  #judge(ms: number): void {
+    if (ms <= INLINE_READ_MS_MAX) {
+      if (this.#slowScore > 0) this.#slowScore--;
+      return;
+    }
+    this.#slowScore += SLOW_READ_WEIGHT;
+    if (this.#slowScore < SLOW_SCORE_MAX) return;
+    this.#isSlow = true;
+    this.#slowScore = 0;
+    this.#quickReads = 0;
+  }
+
+  /** Reads a record through the thread pool. @throws GridError ZDB_READ_FAILED */
+  async fetch(fault: Fault): Promise<FetchedRecord> {
+    const { segment, offset, lengths } = fault;
+    const keyLength = keyLengthOf(lengths);
+    const valueLength = valueLengthOf(lengths);
+    const length = recordBytes(keyLength, valueLength);
+    const bytes = Buffer.allocUnsafeSlow(length);
+    const started = performance.now();
+    const fd = segment.hold();
+    try {
+      let got = 0;
+      while (got < length) {
+        const more = await readAsync(this.#files, fd, bytes, got, length - got, offset + got);
+        if (more === 0) break;
+        got += more;
+      }
+      checkRecord(bytes, 0, got, segment, offset, keyLength, valueLength);
+    } catch (error) {
+      throw this.#damaged(error, segment, offset);
+    } finally {
+      segment.release();
+    }
+    this.#measured(performance.now() - started, length);
+    if (length <= CACHED_RECORD_BYTES_MAX) {
+      bytes.copy(this.#cache.bytes, this.#cache.add(segment.slot, offset, length));
+    }
+    return { segment, offset, lengths, bytes };
+  }
+
+  #measured(ms: number, length: number): void {
+    if (!this.#isSlow || length > INLINE_READ_BYTES_MAX) return;
+    this.#quickReads = ms < QUICK_POOL_READ_MS ? this.#quickReads + 1 : 0;
+    if (this.#quickReads >= QUICK_READS_BEFORE_INLINE) this.#isSlow = false;
+  }
+
+  #damaged(cause: unknown, segment: Segment, offset: number): GridError {
+    const error =
+      cause instanceof GridError
+        ? cause
+        : new GridError<ZdbErrorCode>(
+            'ZDB_READ_FAILED',
+            `reading ${segment.path} at ${offset} failed`,
+            {
+              cause,
+              hint: 'look at the disk: dmesg, smartctl',
+              details: { path: segment.path, offset },
+            },
+          );
+    this.#onDamage(segment, offset, error);
+    return error;
+  }
+
+  /** Forgets the records of a segment that is gone. */
+  dropSegment(slot: number): void {
+    this.#cache.dropSegment(slot);
+  }
+}
+
+/** @throws GridError ZDB_READ_FAILED unless a whole, sound record stands at `at` */
+export function checkRecord(
+  bytes: Buffer,
+  at: number,
+  length: number,
+  segment: Segment,
+  offset: number,
+  keyLength: number,
+  valueLength: number,
+): void {
+  if (
+    length === recordBytes(keyLength, valueLength) &&
+    bytes.readUInt32LE(at) === recordChecksum(bytes, at, keyLength, valueLength, segment.id, offset)
+  ) {
+    return;
+  }
+  throw new GridError<ZdbErrorCode>(
+    'ZDB_READ_FAILED',
+    `the record at offset ${offset} of ${segment.path} is damaged`,
+    { hint: 'grid zdb repair from a replica', details: { path: segment.path, offset } },
+  );
+}

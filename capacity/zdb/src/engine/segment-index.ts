@@ -1,0 +1,232 @@
+import { crc32 } from 'node:zlib';
+import type { Files } from './files.ts';
+import { readUint53, writeUint53 } from './format.ts';
+
+/*
+ * What stands in a segment, record by record, without keys and values. In memory while the segment is
+ * written, beside it as `.index` once it is sealed: found there are sequences (history, cursors), the
+ * records of one namespace (scan, compaction) and all that a restart needs to build the key index.
+ *
+ * Entry, eight 32-bit words: sequence - base, offset / 8, lengths, owner, hash low, hash high,
+ * sequence - previous (0 = none, FAR = look at the record), time. Entries are in order of sequence.
+ */
+
+export const ENTRY_WORDS = 8;
+export const ENTRY_BYTES = ENTRY_WORDS * 4;
+const HEADER_BYTES = 64;
+const MAGIC = 0x4942445a; // "ZDBI"
+const VERSION = 1;
+/** The former version is too far back for 32 bits. */
+const FAR = 0xffffffff;
+
+/** Largest distance of sequences inside one segment. */
+export const SEQUENCE_SPAN_MAX = 0xffffffff;
+
+export interface IndexEntry {
+  sequence: number;
+  offset: number;
+  lengths: number;
+  owner: number;
+  low: number;
+  high: number;
+  /** Sequence of the former version, 0 = none, undefined = only the record says. */
+  previous: number | undefined;
+  timeSeconds: number;
+}
+
+export class SegmentIndex {
+  /** Sequence that the entries count from. */
+  readonly base: number;
+  words: Uint32Array;
+  count: number;
+
+  constructor(base: number, words = new Uint32Array(512 * ENTRY_WORDS), count = 0) {
+    this.base = base;
+    this.words = words;
+    this.count = count;
+  }
+
+  add(
+    sequence: number,
+    offset: number,
+    lengths: number,
+    owner: number,
+    low: number,
+    high: number,
+    previous: number,
+    timeSeconds: number,
+  ): void {
+    let at = this.count * ENTRY_WORDS;
+    if (at === this.words.length) this.#grow();
+    const words = this.words;
+    words[at++] = sequence - this.base;
+    words[at++] = offset >>> 3;
+    words[at++] = lengths;
+    words[at++] = owner;
+    words[at++] = low;
+    words[at++] = high;
+    words[at++] = previous === 0 ? 0 : Math.min(sequence - previous, FAR);
+    words[at] = timeSeconds;
+    this.count++;
+  }
+
+  #grow(): void {
+    const larger = new Uint32Array(this.words.length * 2);
+    larger.set(this.words);
+    this.words = larger;
+  }
+
+  sequenceAt(position: number): number {
+    return this.base + (this.words[position * ENTRY_WORDS] as number);
+  }
+
+  entry(position: number): IndexEntry {
+    return decodeEntry(this.words, position * ENTRY_WORDS, this.base);
+  }
+
+  /** Position of the first entry with this sequence or a later one; `count` when there is none. */
+  lowerBound(sequence: number): number {
+    let low = 0;
+    let high = this.count;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.sequenceAt(middle) < sequence) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** The file form. */
+  encode(logId: bigint, segmentId: number): Buffer {
+    const bytes = Buffer.alloc(HEADER_BYTES + this.count * ENTRY_BYTES);
+    const entries = bytes.subarray(HEADER_BYTES);
+    entries.set(new Uint8Array(this.words.buffer, this.words.byteOffset, entries.length));
+    bytes.writeUInt32LE(MAGIC, 0);
+    bytes.writeUInt32LE(VERSION, 8);
+    bytes.writeUInt32LE(this.count, 12);
+    bytes.writeBigUInt64LE(logId, 16);
+    writeUint53(bytes, segmentId, 24);
+    writeUint53(bytes, this.base, 32);
+    bytes.writeUInt32LE(crc32(entries), 40);
+    bytes.writeUInt32LE(crc32(bytes.subarray(8, HEADER_BYTES)), 4);
+    return bytes;
+  }
+
+  /** Returns undefined unless the bytes are the whole, sound index of that segment. */
+  static decode(bytes: Buffer, logId: bigint, segmentId: number): SegmentIndex | undefined {
+    const header = decodeHeader(bytes, logId, segmentId);
+    if (header === undefined) return undefined;
+    const entries = bytes.subarray(HEADER_BYTES);
+    if (entries.length !== header.count * ENTRY_BYTES) return undefined;
+    if (crc32(entries) !== header.checksum) return undefined;
+    const words = new Uint32Array(header.count * ENTRY_WORDS);
+    new Uint8Array(words.buffer).set(entries);
+    return new SegmentIndex(header.base, words, header.count);
+  }
+}
+
+interface IndexHeader {
+  count: number;
+  base: number;
+  checksum: number;
+}
+
+function decodeHeader(bytes: Buffer, logId: bigint, segmentId: number): IndexHeader | undefined {
+  if (bytes.length < HEADER_BYTES || bytes.readUInt32LE(0) !== MAGIC) return undefined;
+  if (bytes.readUInt32LE(4) !== crc32(bytes.subarray(8, HEADER_BYTES))) return undefined;
+  if (bytes.readUInt32LE(8) !== VERSION || bytes.readBigUInt64LE(16) !== logId) return undefined;
+  if (readUint53(bytes, 24) !== segmentId) return undefined;
+  return {
+    count: bytes.readUInt32LE(12),
+    base: readUint53(bytes, 32),
+    checksum: bytes.readUInt32LE(40),
+  };
+}
+
+function decodeEntry(words: Uint32Array, at: number, base: number): IndexEntry {
+  const sequence = base + (words[at] as number);
+  const back = words[at + 6] as number;
+  return {
+    sequence,
+    offset: (words[at + 1] as number) * 8,
+    lengths: words[at + 2] as number,
+    owner: words[at + 3] as number,
+    low: words[at + 4] as number,
+    high: words[at + 5] as number,
+    previous: back === 0 ? 0 : back === FAR ? undefined : sequence - back,
+    timeSeconds: words[at + 7] as number,
+  };
+}
+
+/** Reads the index of a sealed segment from its file, a page at a time, without loading it whole. */
+export class SegmentIndexFile {
+  readonly count: number;
+  readonly base: number;
+  readonly #files: Files;
+  readonly #fd: number;
+  readonly #page = new Uint32Array(PAGE_ENTRIES * ENTRY_WORDS);
+  #pageStart = -1;
+  #pageCount = 0;
+
+  private constructor(files: Files, fd: number, header: IndexHeader) {
+    this.#files = files;
+    this.#fd = fd;
+    this.count = header.count;
+    this.base = header.base;
+  }
+
+  static open(
+    files: Files,
+    path: string,
+    logId: bigint,
+    segmentId: number,
+  ): SegmentIndexFile | undefined {
+    if (!files.existsSync(path)) return undefined;
+    const fd = files.openSync(path, 'r');
+    const bytes = Buffer.alloc(HEADER_BYTES);
+    files.readSync(fd, bytes, 0, HEADER_BYTES, 0);
+    const header = decodeHeader(bytes, logId, segmentId);
+    if (header !== undefined) return new SegmentIndexFile(files, fd, header);
+    files.closeSync(fd);
+    return undefined;
+  }
+
+  entry(position: number): IndexEntry {
+    this.#load(position);
+    return decodeEntry(this.#page, (position - this.#pageStart) * ENTRY_WORDS, this.base);
+  }
+
+  sequenceAt(position: number): number {
+    this.#load(position);
+    return this.base + (this.#page[(position - this.#pageStart) * ENTRY_WORDS] as number);
+  }
+
+  lowerBound(sequence: number): number {
+    let low = 0;
+    let high = this.count;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.sequenceAt(middle) < sequence) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #load(position: number): void {
+    if (position >= this.#pageStart && position < this.#pageStart + this.#pageCount) return;
+    const start = position - (position % PAGE_ENTRIES);
+    const entries = Math.min(PAGE_ENTRIES, this.count - start);
+    const view = new Uint8Array(this.#page.buffer, 0, entries * ENTRY_BYTES);
+    const at = HEADER_BYTES + start * ENTRY_BYTES;
+    const got = this.#files.readSync(this.#fd, view, 0, view.length, at);
+    if (got !== view.length) throw new Error('a segment index ends early');
+    this.#pageStart = start;
+    this.#pageCount = entries;
+  }
+
+  close(): void {
+    this.#files.closeSync(this.#fd);
+  }
+}
+
+const PAGE_ENTRIES = 128;

@@ -1,0 +1,213 @@
+import path from 'node:path';
+import { GridError } from '@commongrid/base';
+import type { ZdbErrorCode } from '../errors.ts';
+import { type Files, syncFolder } from './files.ts';
+import { FORMAT_VERSION } from './format.ts';
+import {
+  MANIFEST_NAME,
+  type Manifest,
+  type ManifestSegment,
+  type Quarantine,
+  readManifest,
+  saveManifest,
+} from './manifest.ts';
+import { Segment } from './segment.ts';
+
+/** Largest number of segments: an index slot holds 23 bits. */
+const SLOTS_MAX = 0x7fffff;
+
+/** The segments of a data folder in order of the log, and the manifest that names them. */
+export class SegmentTable {
+  readonly folder: string;
+  readonly files: Files;
+  readonly logId: bigint;
+  readonly hashSecret: Buffer;
+  /** In order of the log. */
+  segments: Segment[] = [];
+  checkpoint = 0;
+  quarantine: Quarantine[] = [];
+  /** How far the log is on disk, as the manifest shall say. */
+  durableSequence = 0;
+  compactedThrough = 0;
+  deletionsDroppedThrough = 0;
+  readonly nextIds = new Map<number, number>();
+  #nextSegmentId = 1;
+  #slots: (Segment | undefined)[] = [undefined];
+  #freeSlots: number[] = [];
+
+  private constructor(files: Files, folder: string, logId: bigint, hashSecret: Buffer) {
+    this.files = files;
+    this.folder = folder;
+    this.logId = logId;
+    this.hashSecret = hashSecret;
+  }
+
+  /** An empty table for a new folder; nothing is written until save(). */
+  static create(files: Files, folder: string, logId: bigint, hashSecret: Buffer): SegmentTable {
+    return new SegmentTable(files, folder, logId, hashSecret);
+  }
+
+  /**
+   * Reads the manifest; undefined when the folder holds no store.
+   * @throws GridError ZDB_MANIFEST_MISSING when there are segments without it
+   */
+  static load(
+    files: Files,
+    folder: string,
+  ): { table: SegmentTable; manifest: Manifest } | undefined {
+    const manifest = readManifest(files, path.join(folder, MANIFEST_NAME));
+    if (manifest === undefined) {
+      const names = files.readdirSync(folder) as string[];
+      const stray = names.find((name) => /^segment-\d+\.log$/.test(name));
+      if (stray === undefined) return undefined;
+      throw new GridError<ZdbErrorCode>(
+        'ZDB_MANIFEST_MISSING',
+        `${folder} holds ${stray} but no manifest`,
+        { hint: `grid zdb repair --data ${folder}`, details: { folder } },
+      );
+    }
+    const logId = BigInt(`0x${manifest.logId}`);
+    const table = new SegmentTable(files, folder, logId, Buffer.from(manifest.hashSecret, 'hex'));
+    table.checkpoint = manifest.checkpoint;
+    table.quarantine = [...manifest.quarantine];
+    table.durableSequence = manifest.durableAtLeast;
+    table.compactedThrough = manifest.compactedThrough;
+    table.deletionsDroppedThrough = manifest.deletionsDroppedThrough;
+    table.#nextSegmentId = manifest.nextSegmentId;
+    for (const [id, next] of Object.entries(manifest.nextIds)) table.nextIds.set(Number(id), next);
+    for (const line of manifest.segments) table.segments.push(table.#fromManifest(line));
+    for (let slot = 1; slot < table.#slots.length; slot++) {
+      if (table.#slots[slot] === undefined) table.#freeSlots.push(slot);
+    }
+    return { table, manifest };
+  }
+
+  #fromManifest(line: ManifestSegment): Segment {
+    const segment = this.#make(line.id, line.firstSequence, line.slot);
+    if (line.lastSequence === undefined) return segment;
+    segment.isSealed = true;
+    segment.lastSequence = line.lastSequence;
+    segment.nextOffset = line.bytes ?? 0;
+    segment.writtenOffset = segment.nextOffset;
+    segment.recordCount = line.records ?? 0;
+    for (const [id, [records, bytes, values]] of Object.entries(line.shares ?? {})) {
+      Object.assign(segment.share(Number(id)), { records, bytes, values });
+    }
+    return segment;
+  }
+
+  #make(id: number, firstSequence: number, slot: number): Segment {
+    if (slot > SLOTS_MAX) throw new Error('more segments than an index can name');
+    const segment = new Segment(this.files, {
+      id,
+      slot,
+      firstSequence,
+      path: this.segmentPath(id),
+    });
+    this.#slots[slot] = segment;
+    return segment;
+  }
+
+  segmentPath(id: number): string {
+    return path.join(this.folder, `segment-${String(id).padStart(12, '0')}.log`);
+  }
+
+  checkpointPath(number: number): string {
+    return path.join(this.folder, `checkpoint-${number}`);
+  }
+
+  get last(): Segment | undefined {
+    return this.segments.at(-1);
+  }
+
+  at(slot: number): Segment {
+    const segment = this.#slots[slot];
+    if (segment === undefined)
+      throw new Error(`the index names segment slot ${slot}, which is free`);
+    return segment;
+  }
+
+  /** Adds a segment at the end of the log. */
+  create(firstSequence: number): Segment {
+    const segment = this.detached(firstSequence);
+    this.segments.push(segment);
+    return segment;
+  }
+
+  /** Makes a segment that is not yet part of the log (the output of a compaction). */
+  detached(firstSequence: number): Segment {
+    const slot = this.#freeSlots.pop() ?? this.#slots.length;
+    return this.#make(this.#nextSegmentId++, firstSequence, slot);
+  }
+
+  /** The segment that holds a sequence, if any does. */
+  holding(sequence: number): Segment | undefined {
+    let low = 0;
+    let high = this.segments.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.segments[middle] as Segment).firstSequence <= sequence) low = middle + 1;
+      else high = middle;
+    }
+    const segment = this.segments[low - 1];
+    return segment !== undefined && sequence <= segment.lastSequence ? segment : undefined;
+  }
+
+  /** Puts `made` in the place of `replaced`, which stand side by side in the log. */
+  replace(replaced: readonly Segment[], made: readonly Segment[]): void {
+    const at = this.segments.indexOf(replaced[0] as Segment);
+    this.segments.splice(at, replaced.length, ...made);
+  }
+
+  /** Frees the slot of a segment that no index names any more. */
+  forget(segment: Segment): void {
+    segment.close();
+    this.#slots[segment.slot] = undefined;
+    this.#freeSlots.push(segment.slot);
+  }
+
+  save(): void {
+    const manifest: Manifest = {
+      version: FORMAT_VERSION,
+      logId: this.logId.toString(16).padStart(16, '0'),
+      hashSecret: this.hashSecret.toString('hex'),
+      nextSegmentId: this.#nextSegmentId,
+      segments: this.segments
+        .filter((one) => one.isSealed || one.writtenOffset > 0)
+        .map(manifestLine),
+      checkpoint: this.checkpoint,
+      quarantine: this.quarantine,
+      durableAtLeast: this.durableSequence,
+      compactedThrough: this.compactedThrough,
+      deletionsDroppedThrough: this.deletionsDroppedThrough,
+      nextIds: Object.fromEntries(this.nextIds),
+    };
+    saveManifest(this.files, path.join(this.folder, MANIFEST_NAME), manifest);
+  }
+
+  /** Removes files of replaced segments and old checkpoints; the manifest names them no more. */
+  removeFiles(paths: readonly string[]): void {
+    for (const one of paths) if (this.files.existsSync(one)) this.files.unlinkSync(one);
+    if (paths.length > 0) syncFolder(this.files, this.folder);
+  }
+
+  close(): void {
+    for (const segment of this.#slots) segment?.close();
+  }
+}
+
+function manifestLine(segment: Segment): ManifestSegment {
+  if (!segment.isSealed)
+    return { id: segment.id, slot: segment.slot, firstSequence: segment.firstSequence };
+  const shares: Record<string, [number, number, number]> = {};
+  for (const [id, share] of segment.shares) shares[id] = [share.records, share.bytes, share.values];
+  return {
+    id: segment.id,
+    slot: segment.slot,
+    firstSequence: segment.firstSequence,
+    lastSequence: segment.lastSequence,
+    bytes: segment.nextOffset,
+    records: segment.recordCount,
+    shares,
+  };
+}

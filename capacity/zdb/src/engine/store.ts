@@ -1,0 +1,466 @@
+import { randomBytes } from 'node:crypto';
+import { GridError } from '@commongrid/base';
+import type { ZdbErrorCode } from '../errors.ts';
+import { type Files, realFiles } from './files.ts';
+import { packLengths, packOwner, recordBytes, RecordKind, SEGMENT_BYTES_MAX } from './format.ts';
+import { KeyHasher } from './key-hash.ts';
+import type { KeyIndex } from './key-index.ts';
+import { type Durability, Log } from './log.ts';
+import {
+  DEFAULT_NAMESPACE,
+  Namespace,
+  type NamespaceMode,
+  NAMESPACES_MAX,
+  type NamespaceSettings,
+  newNamespaceSettings,
+} from './namespace.ts';
+import {
+  decodeSettings,
+  encodeSettings,
+  nameFromKey,
+  Namespaces,
+  settingsKey,
+} from './namespaces.ts';
+import { recover, type RecoveryEvent } from './recovery.ts';
+import { RecordReader } from './record-reader.ts';
+import type { Segment } from './segment.ts';
+import { ENTRY_BYTES } from './segment-index.ts';
+import { SegmentTable } from './segment-table.ts';
+
+export interface StoreOptions {
+  readonly folder: string;
+  readonly files?: Files;
+  readonly durability?: Durability;
+  /** Largest segment, bytes; clamped to 1-256 MiB. */
+  readonly segmentBytes?: number;
+  readonly cacheBytes?: number;
+  /** Mode of the default namespace in a new folder. */
+  readonly mode?: NamespaceMode;
+  readonly isReadOnly?: boolean;
+  readonly nowMs?: () => number;
+  readonly onDurable?: (sequence: number) => void;
+  readonly onFailure?: (error: GridError<ZdbErrorCode>) => void;
+  readonly onDamage?: (segment: Segment, offset: number, error: GridError) => void;
+}
+
+/** What became of a lookup; `fault` means: await store.reader.fetch(store.reader.fault), try again. */
+export type Found = 'live' | 'deleted' | 'absent' | 'fault';
+
+export const CACHE_BYTES_DEFAULT = 48 * 1024 * 1024;
+const NEXT_NAMESPACE_ID = Buffer.from('next-namespace-id');
+
+/**
+ * The store of one data folder: all its namespaces over one log. Operations are synchronous and act on
+ * memory; what they wrote is on disk when `onDurable` says so. An operation that needs a record from a
+ * slow disk answers 'fault' and is tried again after a fetch.
+ */
+export class Store {
+  readonly options: StoreOptions;
+  readonly table: SegmentTable;
+  readonly log: Log;
+  readonly reader: RecordReader;
+  readonly namespaces: Namespaces;
+  readonly recovery: readonly RecoveryEvent[];
+  readonly hasher: KeyHasher;
+  /** Why nothing is written, when nothing is. */
+  readOnlyReason: string | undefined;
+  /** A reply that shows what the last operation saw may leave when this sequence is on disk. */
+  seen = 0;
+  readonly #nowMs: () => number;
+
+  private constructor(options: StoreOptions, parts: StoreParts) {
+    this.options = options;
+    this.table = parts.table;
+    this.log = parts.log;
+    this.reader = parts.reader;
+    this.namespaces = parts.namespaces;
+    this.recovery = parts.recovery;
+    this.hasher = new KeyHasher(parts.table.hashSecret);
+    this.#nowMs = options.nowMs ?? Date.now;
+  }
+
+  /**
+   * Opens a folder, or makes a new store in an empty one.
+   * @throws GridError ZDB_FORMAT_NEWER, ZDB_MANIFEST_CORRUPT, ZDB_MANIFEST_MISSING,
+   *   ZDB_SEGMENT_MISSING, ZDB_SEGMENT_CORRUPT
+   */
+  static async open(options: StoreOptions): Promise<Store> {
+    const files = options.files ?? realFiles;
+    files.mkdirSync(options.folder, { recursive: true, mode: 0o700 });
+    const loaded = SegmentTable.load(files, options.folder);
+    const table =
+      loaded?.table ??
+      SegmentTable.create(files, options.folder, randomBytes(8).readBigUInt64LE(), randomBytes(8));
+    if (loaded === undefined) table.save();
+    const recovered = recover({
+      files,
+      table,
+      durableAtLeast: table.durableSequence,
+      checkpoint: undefined,
+      nowMs: (options.nowMs ?? Date.now)(),
+      isDryRun: options.isReadOnly ?? false,
+    });
+    const store = new Store(options, buildParts(options, table, recovered.lastSequence, recovered));
+    store.#loadNamespaces(recovered.indexes);
+    if (table.quarantine.length > 0) {
+      store.readOnlyReason = `${table.quarantine.length} damaged stretch(es) in quarantine`;
+    } else if (options.isReadOnly === true) {
+      store.readOnlyReason = 'opened read-only';
+    }
+    if (store.namespaces.get('default') === undefined) await store.#createDefault();
+    return store;
+  }
+
+  async #createDefault(): Promise<void> {
+    const mode = this.options.mode ?? 'user';
+    this.putSettings(newNamespaceSettings(DEFAULT_NAMESPACE, 'default', mode, this.#nowMs()));
+    await this.log.flush();
+  }
+
+  // Namespaces.
+
+  #loadNamespaces(indexes: Map<number, KeyIndex>): void {
+    const { system } = this.namespaces;
+    const own = indexes.get(system.id);
+    if (own !== undefined) system.index = own;
+    const stored: NamespaceSettings[] = [];
+    system.index.forEach((slot, offset, lengths, isDeleted) => {
+      if (isDeleted) return;
+      if (!this.reader.view(this.table.at(slot), offset, lengths)) {
+        throw new Error('settings are too large');
+      }
+      const { bytes, keyStart } = this.reader;
+      const valueStart = keyStart + (lengths >>> 24);
+      const key = bytes.toString('utf8', keyStart, valueStart);
+      if (nameFromKey(key) === undefined) return;
+      stored.push(decodeSettings(bytes.subarray(valueStart, valueStart + (lengths & 0xffffff))));
+    });
+    for (const settings of stored) this.namespaces.put(settings, indexes.get(settings.id));
+    for (const namespace of this.namespaces.all()) this.#count(namespace);
+    for (const [id, next] of this.table.nextIds) {
+      const namespace = this.namespaces.byId(id);
+      if (namespace !== undefined) namespace.nextId = Math.max(namespace.nextId, next);
+    }
+  }
+
+  /** Counts what a namespace has, from its index and the shares of the segments. */
+  #count(namespace: Namespace): void {
+    namespace.index.forEach((slot, _offset, lengths, isDeleted) => {
+      if (isDeleted) return;
+      const bytes = recordBytes(lengths >>> 24, lengths & 0xffffff);
+      const share = this.table.at(slot).share(namespace.id);
+      share.liveRecords++;
+      share.liveBytes += bytes;
+      namespace.liveBytes += bytes;
+      namespace.valueBytes += lengths & 0xffffff;
+    });
+    for (const segment of this.table.segments) {
+      const share = segment.shares.get(namespace.id);
+      if (share !== undefined) namespace.usedBytes += share.bytes + share.records * ENTRY_BYTES;
+    }
+  }
+
+  /** @throws GridError ZDB_TOO_MANY_NAMESPACES */
+  createNamespace(name: string, mode: NamespaceMode): Namespace {
+    const id = this.#takeNamespaceId();
+    return this.putSettings(newNamespaceSettings(id, name, mode, this.#nowMs()));
+  }
+
+  /** Empties a namespace: it goes on under a new number, and the old one's records are nobody's. */
+  flushNamespace(namespace: Namespace): Namespace {
+    const id = this.#takeNamespaceId();
+    return this.putSettings({ ...namespace.settings, id });
+  }
+
+  removeNamespace(namespace: Namespace): void {
+    const key = settingsKey(namespace.settings.name);
+    const written = this.delete(this.namespaces.system, key, 0, key.length, this.nowSeconds());
+    if (written !== 'deleted') throw new Error(`settings could not be removed: ${written}`);
+    this.namespaces.remove(namespace);
+  }
+
+  /** Stores settings and makes them effective. */
+  putSettings(settings: NamespaceSettings): Namespace {
+    this.#putSystem(settingsKey(settings.name), encodeSettings(settings));
+    return this.namespaces.put(settings);
+  }
+
+  /** The next number never goes back, so that old records cannot come under a new namespace. */
+  #takeNamespaceId(): number {
+    const stored = this.getSystem(NEXT_NAMESPACE_ID);
+    const id = Math.max(
+      stored === undefined ? 0 : Number(stored.toString()),
+      this.namespaces.maxId + 1,
+      DEFAULT_NAMESPACE + 1,
+    );
+    if (id > NAMESPACES_MAX) {
+      throw new GridError<ZdbErrorCode>('ZDB_TOO_MANY_NAMESPACES', 'no namespace number is left');
+    }
+    this.log.keepTogether(4096, 2);
+    this.#putSystem(NEXT_NAMESPACE_ID, Buffer.from(String(id + 1)));
+    return id;
+  }
+
+  #putSystem(key: Buffer, value: Buffer): void {
+    const all = Buffer.concat([key, value]);
+    const { system } = this.namespaces;
+    const written = this.set(
+      system,
+      all,
+      0,
+      key.length,
+      key.length,
+      value.length,
+      this.nowSeconds(),
+    );
+    if (written !== 'written' && written !== 'same') {
+      throw new Error(`a settings record could not be written: ${written}`);
+    }
+  }
+
+  /** A record of the system namespace. */
+  getSystem(key: Buffer): Buffer | undefined {
+    const found = this.lookup(this.namespaces.system, key, 0, key.length);
+    if (found === 'fault') throw new Error('a settings record is too large');
+    return found === 'live' ? Buffer.from(this.value()) : undefined;
+  }
+
+  // Records. The reader holds what lookup() found until the next operation.
+
+  /** Looks for the newest record of a key. @throws GridError ZDB_READ_FAILED */
+  lookup(namespace: Namespace, source: Uint8Array, start: number, length: number): Found {
+    this.hasher.hash(source, start, length);
+    return this.#find(namespace, source, start, length);
+  }
+
+  #find(namespace: Namespace, source: Uint8Array, start: number, length: number): Found {
+    const { index } = namespace;
+    const { reader, table } = this;
+    const { low, high } = this.hasher;
+    this.seen = 0;
+    for (let hit = index.first(low, high, length); hit; hit = index.next()) {
+      if (!reader.view(table.at(index.segment), index.offset, index.lengths)) return 'fault';
+      const { bytes, keyStart } = reader;
+      let i = 0;
+      while (i < length && bytes[keyStart + i] === source[start + i]) i++;
+      if (i < length) continue;
+      this.seen = reader.sequence;
+      return index.isDeleted ? 'deleted' : 'live';
+    }
+    return 'absent';
+  }
+
+  /** Where the value of the found record begins in reader.bytes, and its length. */
+  get valueStart(): number {
+    const { reader } = this;
+    return reader.keyStart + (reader.bytes[reader.at + 7] as number);
+  }
+  get valueLength(): number {
+    const { reader } = this;
+    return reader.bytes.readUIntLE(reader.at + 4, 3);
+  }
+  /** The value of the found record: a window that is good until the next operation. */
+  value(): Buffer {
+    const start = this.valueStart;
+    return this.reader.bytes.subarray(start, start + this.valueLength);
+  }
+
+  /**
+   * Writes a value. 'same': the key has this very value, nothing was written. 'full': the namespace's
+   * room is used up.
+   */
+  set(
+    namespace: Namespace,
+    source: Uint8Array,
+    keyStart: number,
+    keyLength: number,
+    valueStart: number,
+    valueLength: number,
+    timeSeconds: number,
+  ): 'written' | 'same' | 'full' | 'fault' {
+    const found = this.lookup(namespace, source, keyStart, keyLength);
+    if (found === 'fault') return 'fault';
+    if (found === 'live' && this.#isSame(source, valueStart, valueLength)) return 'same';
+    const bytes = recordBytes(keyLength, valueLength);
+    if (!this.hasRoom(namespace, bytes + ENTRY_BYTES, false)) return 'full';
+    const owner = packOwner(namespace.id, RecordKind.set);
+    this.#write(
+      namespace,
+      found,
+      bytes,
+      owner,
+      timeSeconds,
+      source,
+      keyStart,
+      keyLength,
+      valueStart,
+      valueLength,
+    );
+    return 'written';
+  }
+
+  /** Marks a key as deleted. */
+  delete(
+    namespace: Namespace,
+    source: Uint8Array,
+    keyStart: number,
+    keyLength: number,
+    timeSeconds: number,
+  ): 'deleted' | 'missing' | 'full' | 'fault' {
+    const found = this.lookup(namespace, source, keyStart, keyLength);
+    if (found === 'fault') return 'fault';
+    if (found !== 'live') return 'missing';
+    const bytes = recordBytes(keyLength, 0);
+    if (!this.hasRoom(namespace, bytes + ENTRY_BYTES, true)) return 'full';
+    const owner = packOwner(namespace.id, RecordKind.delete);
+    this.#write(namespace, found, bytes, owner, timeSeconds, source, keyStart, keyLength, 0, 0);
+    return 'deleted';
+  }
+
+  #isSame(source: Uint8Array, start: number, length: number): boolean {
+    if (this.valueLength !== length) return false;
+    const { bytes } = this.reader;
+    const from = this.valueStart;
+    return bytes.compare(source, start, start + length, from, from + length) === 0;
+  }
+
+  #write(
+    namespace: Namespace,
+    found: Found,
+    bytes: number,
+    owner: number,
+    timeSeconds: number,
+    source: Uint8Array,
+    keyStart: number,
+    keyLength: number,
+    valueStart: number,
+    valueLength: number,
+  ): void {
+    const { index } = namespace;
+    const { low, high } = this.hasher;
+    const previous = found === 'absent' ? 0 : this.reader.sequence;
+    if (found === 'live') this.#forgetOld(namespace);
+    const segment = this.log.segmentFor(bytes);
+    const offset = this.log.append(
+      owner,
+      timeSeconds,
+      previous,
+      source,
+      keyStart,
+      keyLength,
+      source,
+      valueStart,
+      valueLength,
+      low,
+      high,
+    );
+    const isDeleted = owner >>> 24 === RecordKind.delete;
+    const lengths = packLengths(keyLength, valueLength);
+    if (found === 'absent') index.insert(segment.slot, offset, isDeleted, lengths);
+    else index.replace(segment.slot, offset, isDeleted, lengths);
+    const share = namespace.shareOf(segment);
+    share.records++;
+    share.bytes += bytes;
+    namespace.usedBytes += bytes + ENTRY_BYTES;
+    if (!isDeleted) {
+      share.values++;
+      share.liveRecords++;
+      share.liveBytes += bytes;
+      namespace.liveBytes += bytes;
+      namespace.valueBytes += valueLength;
+    }
+    this.seen = this.log.lastSequence;
+    namespace.lastSequence = this.seen;
+  }
+
+  /** The found record is about to be replaced. */
+  #forgetOld(namespace: Namespace): void {
+    const { lengths } = namespace.index;
+    const bytes = recordBytes(lengths >>> 24, lengths & 0xffffff);
+    const share = this.table.at(namespace.index.segment).share(namespace.id);
+    share.liveRecords--;
+    share.liveBytes -= bytes;
+    namespace.liveBytes -= bytes;
+    namespace.valueBytes -= lengths & 0xffffff;
+  }
+
+  /** Whether `bytes` more fit; deletions may use the headroom beside the reserved room. */
+  hasRoom(namespace: Namespace, bytes: number, isDeletion: boolean): boolean {
+    const { maxBytes } = namespace.settings;
+    if (maxBytes === 0 || namespace.id === 0) return true;
+    const headroom = isDeletion ? headroomBytes(maxBytes) : 0;
+    return namespace.usedBytes + bytes <= maxBytes + headroom;
+  }
+
+  nowSeconds(): number {
+    return Math.floor(this.#nowMs() / 1000);
+  }
+
+  /** Writes and syncs everything, and closes the files. */
+  async close(): Promise<void> {
+    try {
+      await this.log.close();
+      if (this.log.failure === undefined && this.readOnlyReason === undefined) {
+        this.table.durableSequence = this.log.durableSequence;
+        this.table.save();
+      }
+    } finally {
+      this.table.close();
+    }
+  }
+}
+
+/** Segment size for a namespace with reserved room: never more than a sixteenth of it. */
+export function segmentBytesFor(maxBytes: number): number {
+  if (maxBytes === 0) return SEGMENT_BYTES_MAX;
+  return Math.min(SEGMENT_BYTES_MAX, Math.max(1024 * 1024, Math.floor(maxBytes / 16)));
+}
+
+/** Room beside the reserved one for deletions, fences and compaction. */
+export function headroomBytes(maxBytes: number): number {
+  return Math.max(2 * segmentBytesFor(maxBytes), Math.floor(maxBytes / 16));
+}
+
+interface StoreParts {
+  readonly table: SegmentTable;
+  readonly log: Log;
+  readonly reader: RecordReader;
+  readonly namespaces: Namespaces;
+  readonly recovery: readonly RecoveryEvent[];
+}
+
+function buildParts(
+  options: StoreOptions,
+  table: SegmentTable,
+  lastSequence: number,
+  recovered: { events: RecoveryEvent[] },
+): StoreParts {
+  const files = options.files ?? realFiles;
+  const nowMs = options.nowMs ?? Date.now;
+  const log = new Log(
+    {
+      files,
+      table,
+      durability: options.durability ?? 'always',
+      segmentBytes: clampSegment(options.segmentBytes ?? SEGMENT_BYTES_MAX),
+      onDurable: (sequence) => {
+        table.durableSequence = sequence;
+        options.onDurable?.(sequence);
+      },
+      onFailure: options.onFailure ?? (() => undefined),
+      nowMs,
+    },
+    lastSequence,
+  );
+  const reader = new RecordReader({
+    files,
+    log,
+    cacheBytes: options.cacheBytes ?? CACHE_BYTES_DEFAULT,
+    onDamage: options.onDamage ?? (() => undefined),
+  });
+  return { table, log, reader, namespaces: new Namespaces(undefined), recovery: recovered.events };
+}
+
+function clampSegment(bytes: number): number {
+  return Math.min(SEGMENT_BYTES_MAX, Math.max(1024 * 1024, bytes));
+}

@@ -1,0 +1,12 @@
+/** Failures of the store. Codes are stable; texts may change. */
+export type ZdbErrorCode =
+  | 'ZDB_FORMAT_NEWER' // the folder was written by a newer release: run that release
+  | 'ZDB_MANIFEST_CORRUPT' // the manifest is damaged: grid zdb repair --data DIR
+  | 'ZDB_MANIFEST_MISSING' // segments are there, the manifest is not: grid zdb repair --data DIR
+  | 'ZDB_SEGMENT_MISSING' // a file that the manifest names is gone: bring it back or repair from a replica
+  | 'ZDB_SEGMENT_CORRUPT' // a checksum differs: repair from a replica, or accept the loss
+  | 'ZDB_WRITE_FAILED' // the disk refused a write or sync: the store is read-only until it is opened anew
+  | 'ZDB_READ_FAILED' // a record could not be read or is damaged
+  | 'ZDB_TOO_MANY_NAMESPACES' // 16 million namespaces were made in this folder: start a new one
+  | 'ZDB_CLOSED' // the store was closed while the call waited
+  | 'ZDB_CONFIG_INVALID'; // an option is wrong: the message names it
