@@ -1,0 +1,21 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+
+import { loopback } from './ports.ts';
+
+/**
+ * True when a server that speaks the Redis protocol answers PING at this port of this machine. Any
+ * answer will do: one that asks for a password is alive as well.
+ */
+export async function answersPing(port: number, signal: AbortSignal): Promise<boolean> {
+  const socket = connect({ port, host: loopback, signal });
+  try {
+    await once(socket, 'connect', { signal });
+    socket.write('PING\r\n');
+    const [answer] = (await once(socket, 'data', { signal })) as [Buffer];
+    return answer[0] === 0x2b || answer[0] === 0x2d;
+  } finally {
+    socket.on('error', () => {});
+    socket.destroy();
+  }
+}

@@ -1,0 +1,96 @@
+import { resolve } from 'node:path';
+
+import { GridError, isGridError } from '@commongrid/base';
+import { Command, CommanderError } from 'commander';
+
+import type { CommandContext } from './command-context.ts';
+import { commandTable } from './command-table.ts';
+import { allowsColor, readEnvironment } from './environment.ts';
+import type { GridErrorCode } from './errors.ts';
+import { exitStatusOf } from './exit-status.ts';
+import { openTerminal } from './terminal.ts';
+import type { Terminal } from './terminal.ts';
+
+/** Runs one command line (without `node` and the script) and returns its exit status. */
+export async function runCli(words: readonly string[]): Promise<number> {
+  const terminal = openTerminal(allowsColor(process.env));
+  try {
+    const environment = readEnvironment(process.env, process.getuid?.() ?? -1);
+    const root = resolve(import.meta.dirname, '..', '..');
+    const context: CommandContext = { environment, terminal, root, exitStatus: 0 };
+    const program = await buildProgram(context, firstWord(words));
+    await program.parseAsync(words.length === 0 ? ['--help'] : words, { from: 'user' });
+    return context.exitStatus;
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return 0;
+    return reportError(terminal, asGridError(error, words, terminal), wantsJson(words));
+  }
+}
+
+/** The commands as commander sees them; only `loaded` (or all, for `*`) with options and verbs. */
+export async function buildProgram(context: CommandContext, loaded: string): Promise<Command> {
+  const program = new Command('grid')
+    .description('Commongrid: a private, self-driving cloud on your own Linux machines.')
+    .helpCommand('help [command]', 'show the help of a command')
+    .addHelpText('after', '\nStart with: ./grid up');
+  for (const entry of commandTable) {
+    const command =
+      entry.name === loaded || loaded === '*'
+        ? (await entry.load())(context)
+        : new Command(entry.name);
+    program.addCommand(command.summary(entry.summary));
+  }
+  applyHouseRules(program, context.terminal);
+  return program;
+}
+
+/** Every command throws instead of exiting, and leaves error texts to `reportError`. */
+function applyHouseRules(command: Command, terminal: Terminal): void {
+  command.exitOverride().configureOutput({
+    writeOut: (text) => terminal.print(text.trimEnd()),
+    writeErr: (text) => terminal.note(text.trimEnd()),
+    outputError: () => {},
+  });
+  for (const child of command.commands) applyHouseRules(child, terminal);
+}
+
+function firstWord(words: readonly string[]): string {
+  const operands = words.filter((word) => !word.startsWith('-'));
+  return (operands[0] === 'help' ? operands[1] : operands[0]) ?? '';
+}
+
+function wantsJson(words: readonly string[]): boolean {
+  const end = words.indexOf('--');
+  return words.slice(0, end === -1 ? undefined : end).includes('--json');
+}
+
+/** People read stderr; a program that asked for JSON finds the same facts on stdout. */
+function reportError(terminal: Terminal, error: GridError, json: boolean): number {
+  terminal.note(`grid: ${terminal.style.bad(error.code)}: ${error.message}`);
+  if (error.hint !== undefined) terminal.note(`next: ${error.hint}`);
+  if (json) terminal.print(JSON.stringify(error));
+  return exitStatusOf(error.code);
+}
+
+function asGridError(error: unknown, words: readonly string[], terminal: Terminal): GridError {
+  if (isGridError(error)) return error;
+  if (error instanceof CommanderError) return usageError(error, firstWord(words));
+  const fault = error instanceof Error ? error : new Error(String(error));
+  terminal.note(fault.stack ?? fault.message);
+  return new GridError<GridErrorCode>('GRID_INTERNAL', fault.message, {
+    hint: 'report this with the lines above',
+    cause: error,
+  });
+}
+
+function usageError(error: CommanderError, word: string): GridError<GridErrorCode> {
+  // A noun without a verb has printed its help, and has no sentence of its own.
+  const message =
+    error.code === 'commander.help'
+      ? 'a command is missing'
+      : error.message.replace(/^error: /, '').replaceAll('\n', ' ');
+  const isKnown = commandTable.some(({ name }) => name === word);
+  return new GridError('GRID_USAGE', message, {
+    hint: isKnown ? `./grid ${word} --help` : './grid --help',
+  });
+}

@@ -1,0 +1,54 @@
+import type { Command } from 'commander';
+
+import type { CommandContext } from './command-context.ts';
+
+/** One first word after `grid`. Its module is loaded only when it is asked for. */
+export interface CommandEntry {
+  readonly name: string;
+  readonly summary: string;
+  load(): Promise<(context: CommandContext) => Command>;
+}
+
+/** Every command of grid, in the order in which help shows them. */
+export const commandTable: readonly CommandEntry[] = [
+  {
+    name: 'up',
+    summary: 'start the one-machine grid, or what of it is down',
+    load: async () => (await import('./commands/up.ts')).upCommand,
+  },
+  {
+    name: 'down',
+    summary: 'stop the grid or some of its services; data stays',
+    load: async () => (await import('./commands/down.ts')).downCommand,
+  },
+  {
+    name: 'status',
+    summary: 'show what runs, and where',
+    load: async () => (await import('./commands/status.ts')).statusCommand,
+  },
+  {
+    name: 'zdb',
+    summary: 'run and look after Zero-DB, the append-only store',
+    load: async () => (await import('./commands/zdb.ts')).zdbCommand,
+  },
+  {
+    name: 'explain',
+    summary: 'say what an error code means and what to do',
+    load: async () => (await import('./commands/explain.ts')).explainCommand,
+  },
+  {
+    name: 'check',
+    summary: 'check types, style, layers, dead code and documents',
+    load: async () => (await import('./commands/check.ts')).checkCommand,
+  },
+  {
+    name: 'test',
+    summary: 'check, then run every test',
+    load: async () => (await import('./commands/test.ts')).testCommand,
+  },
+  {
+    name: 'bench',
+    summary: 'measure against the rival in the same run',
+    load: async () => (await import('./commands/bench.ts')).benchCommand,
+  },
+];

@@ -1,0 +1,21 @@
+/** Failures of the grid command and the one-machine grid. `code` is stable; texts may change. */
+export type GridErrorCode =
+  | 'GRID_USAGE' // a command or option is wrong: see the help of that command
+  | 'GRID_INTERNAL' // a fault in grid itself: report it with the lines printed above it
+  | 'GRID_HOME_UNUSABLE' // GRID_HOME cannot be created or written: mend its rights or choose another
+  | 'GRID_HOME_FOREIGN' // GRID_HOME holds files of something else: choose an empty folder
+  | 'GRID_HOME_NEWER' // a newer grid wrote GRID_HOME: use that version or a newer one
+  | 'GRID_PORT_UNAVAILABLE' // a port is taken or not allowed: free it, or use `grid up --port-base 0`
+  | 'GRID_PORTS_DIFFER' // the grid already runs on other ports: `grid down` first, or leave the option out
+  | 'GRID_ALREADY_UP' // another supervisor holds this GRID_HOME: see it with `grid status`
+  | 'GRID_SERVICE_UNKNOWN' // no service has that name: `grid status` lists them
+  | 'GRID_SERVICE_FAILED' // a service ended while it started: its log, named in the message, says why
+  | 'GRID_START_TIMEOUT' // a service was not ready in time: look at its log, then `grid up` again
+  | 'GRID_STOP_TIMEOUT' // a process did not end in time: look at its log, then `grid down` again
+  | 'GRID_SUPERVISOR_FAILED' // the supervisor ended while it started: run/supervisor.log says why
+  | 'GRID_SUPERVISOR_UNREACHABLE' // the supervisor lives but does not answer: `grid down`, then `grid up`
+  | 'GRID_CONTROL_REQUEST' // the supervisor was sent something that it does not understand: use one version
+  | 'GRID_TEST_NEEDS' // programs that tests need are missing: install the packages that are named
+  | 'GRID_TEST_NONE' // no test file matches: use a part of a test file's path
+  | 'GRID_BENCH_UNKNOWN' // no benchmark has that name: `grid bench` lists them
+  | 'GRID_CODE_UNKNOWN'; // no error has that code: docs/errors.md lists them

@@ -1,0 +1,33 @@
+/**
+ * Exit statuses that scripts may rely on: 0 done, 1 failed, 2 usage, 3 not found, 4 denied,
+ * 5 conflict, 6 unreachable, 7 quota, 8 timeout.
+ */
+export function exitStatusOf(code: string): number {
+  return statusByCode.get(code) ?? statusByEnding.find(([ending]) => ending.test(code))?.[1] ?? 1;
+}
+
+const statusByCode: ReadonlyMap<string, number> = new Map([
+  ['GRID_USAGE', 2],
+  ['GRID_SERVICE_UNKNOWN', 3],
+  ['GRID_BENCH_UNKNOWN', 3],
+  ['GRID_CODE_UNKNOWN', 3],
+  ['GRID_TEST_NONE', 3],
+  ['GRID_HOME_UNUSABLE', 4],
+  ['GRID_HOME_FOREIGN', 5],
+  ['GRID_HOME_NEWER', 5],
+  ['GRID_PORT_UNAVAILABLE', 5],
+  ['GRID_PORTS_DIFFER', 5],
+  ['GRID_ALREADY_UP', 5],
+  ['GRID_SUPERVISOR_UNREACHABLE', 6],
+]);
+
+/** Codes of all packages end alike where they mean alike. */
+const statusByEnding: readonly (readonly [RegExp, number])[] = [
+  [/_(USAGE|INVALID)$/, 2],
+  [/_(NOT_FOUND|UNKNOWN|MISSING)$/, 3],
+  [/_(DENIED|UNAUTHORIZED|AUTH)$/, 4],
+  [/_(CONFLICT|EXISTS|LOCKED|NEWER|IN_USE)$/, 5],
+  [/_(UNREACHABLE|CLOSED|CONNECT|DISCONNECTED)$/, 6],
+  [/_(FULL|QUOTA|LIMIT)$/, 7],
+  [/_TIMEOUT$/, 8],
+];

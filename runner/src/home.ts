@@ -1,0 +1,154 @@
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdir, readFile, readdir, rm, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { errorCode, GridError, isAtomicTemp, writeFileAtomic } from '@commongrid/base';
+
+import type { GridErrorCode } from './errors.ts';
+
+/** The format of GRID_HOME that this program writes. */
+const homeVersion = 1;
+
+/** Longest path of a socket that Linux takes, less the name of ours. */
+const maxHomePathBytes = 80;
+
+/**
+ * The folder of one grid, GRID_HOME:
+ *
+ *     grid.json   marks the folder as ours, with the version of its layout
+ *     identity/   secrets, one file each, readable by the owner only
+ *     run/        lock, control socket, state and logs of the supervisor
+ *     zdb/        data of Zero-DB
+ */
+export class GridHome {
+  readonly path: string;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  get identity(): string {
+    return join(this.path, 'identity');
+  }
+
+  get run(): string {
+    return join(this.path, 'run');
+  }
+
+  /** Where Zero-DB keeps its segments. */
+  get zdb(): string {
+    return join(this.path, 'zdb');
+  }
+
+  get zdbPasswordFile(): string {
+    return join(this.identity, 'zdb-admin-password');
+  }
+
+  /** The log of a service or of the supervisor. */
+  logOf(name: string): string {
+    return join(this.run, `${name}.log`);
+  }
+
+  /**
+   * Creates what is missing.
+   * @throws GRID_HOME_UNUSABLE, GRID_HOME_FOREIGN, GRID_HOME_NEWER
+   */
+  async create(): Promise<void> {
+    if (Buffer.byteLength(this.path) > maxHomePathBytes) {
+      throw this.#unusable(`its path is longer than ${maxHomePathBytes} bytes`);
+    }
+    try {
+      await mkdir(this.path, { recursive: true, mode: 0o700 });
+      if ((await this.#readMarker()) === undefined) await this.#claim();
+      await chmod(this.path, 0o700);
+      for (const folder of [this.identity, this.run, this.zdb]) {
+        await mkdir(folder, { recursive: true, mode: 0o700 });
+      }
+    } catch (error) {
+      if (error instanceof GridError) throw error;
+      throw this.#unusable(errorCode(error) ?? String(error), error);
+    }
+  }
+
+  /** True when there is a grid in the folder. @throws GRID_HOME_UNUSABLE, GRID_HOME_NEWER */
+  async exists(): Promise<boolean> {
+    return (await this.#readMarker()) !== undefined;
+  }
+
+  /** Writes a random secret of 64 hex digits unless the file is there already. */
+  async createSecret(file: string): Promise<void> {
+    const present = await readFile(file, 'utf8').catch(() => '');
+    if (present !== '') return;
+    await writeFileAtomic(file, `${randomBytes(32).toString('hex')}\n`, { mode: 0o600 });
+  }
+
+  /** Removes the grid, data and secrets included; files of others in the folder stay. */
+  async wipe(): Promise<void> {
+    if (!(await this.exists())) return;
+    // The marker goes last: a wipe that was cut off can be done again.
+    for (const folder of [this.zdb, this.identity, this.run]) {
+      await rm(folder, { recursive: true, force: true });
+    }
+    await rm(this.#marker, { force: true });
+    await rmdir(this.path).catch((error: unknown) => {
+      if (errorCode(error) !== 'ENOTEMPTY' && errorCode(error) !== 'EBUSY') throw error;
+    });
+  }
+
+  get #marker(): string {
+    return join(this.path, 'grid.json');
+  }
+
+  async #claim(): Promise<void> {
+    const names = (await readdir(this.path)).filter(
+      (name) => !isAtomicTemp(name) && name !== 'lost+found',
+    );
+    // Another `grid up` may have been faster with the same claim.
+    if (names.length > 0 && !names.includes('grid.json')) {
+      throw new GridError<GridErrorCode>(
+        'GRID_HOME_FOREIGN',
+        `${this.path} holds files that are not of a grid: ${names.slice(0, 3).join(', ')}`,
+        { hint: 'set GRID_HOME to an empty or new folder', details: { home: this.path } },
+      );
+    }
+    const marker = { schema: 'grid.home.1', version: homeVersion };
+    await writeFileAtomic(this.#marker, `${JSON.stringify(marker)}\n`);
+  }
+
+  async #readMarker(): Promise<number | undefined> {
+    let text: string;
+    try {
+      text = await readFile(this.#marker, 'utf8');
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') return undefined;
+      throw this.#unusable(errorCode(error) ?? String(error), error);
+    }
+    const version = versionOf(text);
+    if (version === undefined) throw this.#unusable('its grid.json is damaged');
+    if (version > homeVersion) {
+      throw new GridError<GridErrorCode>(
+        'GRID_HOME_NEWER',
+        `${this.path} has version ${version}; this grid knows up to ${homeVersion}`,
+        { hint: 'use the newer grid', details: { home: this.path, version } },
+      );
+    }
+    return version;
+  }
+
+  #unusable(why: string, cause?: unknown): GridError<GridErrorCode> {
+    return new GridError('GRID_HOME_UNUSABLE', `cannot use ${this.path}: ${why}`, {
+      hint: 'set GRID_HOME to a folder that you may write',
+      details: { home: this.path },
+      cause,
+    });
+  }
+}
+
+function versionOf(marker: string): number | undefined {
+  try {
+    const { version } = JSON.parse(marker) as { version?: unknown };
+    return typeof version === 'number' ? version : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,167 @@
+import {
+  createLogger,
+  delay,
+  FolderLock,
+  GridError,
+  isGridError,
+  silentLogger,
+} from '@commongrid/base';
+import type { LogLevel } from '@commongrid/base';
+
+import type { GridErrorCode } from './errors.ts';
+import { GridHome } from './home.ts';
+import { serviceTable } from './service-table.ts';
+import { askSupervisor } from './supervisor/control.ts';
+import { loadState } from './supervisor/grid-state.ts';
+import type { GridState, ServiceState } from './supervisor/grid-state.ts';
+import { launchSupervisor, reportToLauncher } from './supervisor/launch.ts';
+import { isAlive, terminate, waitForEnd } from './supervisor/process-identity.ts';
+import { endLeftovers, Supervisor } from './supervisor/supervisor.ts';
+
+/** Longest time for all services to become ready, and for all to end. */
+const orderTimeoutMs = 120_000;
+const statusTimeoutMs = 5_000;
+/** Pause before looking again at a grid that is just starting or stopping. */
+const lookAgainMs = 100;
+
+/**
+ * Brings everything up and returns once it is ready: starts a supervisor, or asks the one that
+ * runs to start what is down. Any number of callers may do this at the same time.
+ * @throws GRID_HOME_*, GRID_PORT_UNAVAILABLE, GRID_PORTS_DIFFER, GRID_SERVICE_FAILED,
+ *   GRID_START_TIMEOUT, GRID_SUPERVISOR_*
+ */
+export async function bringUp(homePath: string, portBase: number | undefined): Promise<GridState> {
+  const home = new GridHome(homePath);
+  await home.create();
+  const deadlineMs = performance.now() + orderTimeoutMs;
+  for (;;) {
+    const state = await askSupervisor(home, { action: 'start', services: [] }, orderTimeoutMs);
+    if (state !== undefined) return requirePorts(state, portBase);
+    try {
+      return await launchSupervisor(home, portBase, orderTimeoutMs);
+    } catch (error) {
+      // Another caller's supervisor holds the lock, and does not listen yet or not any more.
+      const isLate = performance.now() > deadlineMs;
+      if (!isGridError(error, 'GRID_ALREADY_UP') || isLate) throw error;
+      await delay(lookAgainMs);
+    }
+  }
+}
+
+/**
+ * Runs the supervisor in this process until `signal` fires or somebody takes the grid down.
+ * `onReady` is called once all services are ready.
+ */
+export async function runInForeground(
+  homePath: string,
+  portBase: number | undefined,
+  logLevel: LogLevel,
+  signal: AbortSignal,
+  onReady: (state: GridState) => void,
+): Promise<void> {
+  const home = new GridHome(homePath);
+  await home.create();
+  const logger = createLogger('supervisor', { level: logLevel });
+  try {
+    const options = { home, services: serviceTable, portBase, logger };
+    await using supervisor = await Supervisor.open(options, signal);
+    reportToLauncher({ state: supervisor.state });
+    onReady(supervisor.state);
+    const stop = (): void => void supervisor.close();
+    if (signal.aborted) stop();
+    signal.addEventListener('abort', stop, { once: true });
+    await supervisor.closed;
+  } catch (error) {
+    if (isGridError(error)) reportToLauncher({ error: error.toJSON() });
+    throw error;
+  }
+}
+
+/**
+ * Stops services; with none named all of them and the supervisor, also when that is dead or does
+ * not answer. Data stays. Returns the names of what was stopped.
+ * @throws GRID_SERVICE_UNKNOWN, GRID_STOP_TIMEOUT
+ */
+export async function takeDown(homePath: string, services: readonly string[]): Promise<string[]> {
+  const home = new GridHome(homePath);
+  if (!(await home.exists())) return [];
+  const before = (await gridState(home))?.services ?? {};
+  requireKnown(services);
+  if (services.length > 0) {
+    await askSupervisor(home, { action: 'stop', services }, orderTimeoutMs);
+    return services.filter((name) => (before[name]?.process ?? null) !== null);
+  }
+  await endSupervisor(home);
+  await using _lock = await FolderLock.open(home.run);
+  await endLeftovers(home, silentLogger);
+  return Object.keys(before).filter((name) => (before[name]?.process ?? null) !== null);
+}
+
+/** Removes all data, keys and secrets of a grid that is down. */
+export async function wipe(homePath: string): Promise<void> {
+  await new GridHome(homePath).wipe();
+}
+
+/** What there is of the grid; `isSupervised` is false when no supervisor answers. */
+export interface GridStatus {
+  readonly state: GridState | undefined;
+  readonly isSupervised: boolean;
+}
+
+/** Looks at the grid without changing anything. */
+export async function lookAt(homePath: string): Promise<GridStatus> {
+  const home = new GridHome(homePath);
+  if (!(await home.exists())) return { state: undefined, isSupervised: false };
+  const live = await askSupervisor(home, { action: 'status', services: [] }, statusTimeoutMs);
+  if (live !== undefined) return { state: live, isSupervised: true };
+  const state = await gridState(home);
+  const isSupervised = state !== undefined && (await isAlive(state.supervisor));
+  return { state, isSupervised };
+}
+
+/** The saved state, without the processes that have ended since. */
+async function gridState(home: GridHome): Promise<GridState | undefined> {
+  const saved = await loadState(home);
+  if (saved === undefined) return undefined;
+  const services = await Promise.all(
+    Object.entries(saved.services).map(async ([name, service]) => {
+      const lives = service.process !== null && (await isAlive(service.process));
+      const now: ServiceState = lives ? service : { ...service, phase: 'stopped', process: null };
+      return [name, now] as const;
+    }),
+  );
+  return { ...saved, services: Object.fromEntries(services) };
+}
+
+async function endSupervisor(home: GridHome): Promise<void> {
+  const supervisor = (await loadState(home))?.supervisor;
+  try {
+    await askSupervisor(home, { action: 'shutdown', services: [] }, orderTimeoutMs);
+    if (supervisor !== undefined) await waitForEnd(supervisor, statusTimeoutMs);
+  } catch (error) {
+    if (!isGridError(error, 'GRID_SUPERVISOR_UNREACHABLE') && !isGridError(error, 'BASE_TIMEOUT')) {
+      throw error;
+    }
+  }
+  // One that starts, or hangs, does not listen.
+  if (supervisor !== undefined) await terminate(supervisor, orderTimeoutMs);
+}
+
+function requireKnown(services: readonly string[]): void {
+  for (const name of services) {
+    if (serviceTable.some((known) => known.name === name)) continue;
+    throw new GridError<GridErrorCode>('GRID_SERVICE_UNKNOWN', `no service is called ${name}`, {
+      hint: './grid status',
+      details: { service: name, services: serviceTable.map((known) => known.name) },
+    });
+  }
+}
+
+function requirePorts(state: GridState, portBase: number | undefined): GridState {
+  if (portBase === undefined || portBase === state.portBase) return state;
+  throw new GridError<GridErrorCode>(
+    'GRID_PORTS_DIFFER',
+    `the grid in ${state.home} runs on other ports`,
+    { hint: './grid down, then ./grid up', details: { portBase: state.portBase } },
+  );
+}

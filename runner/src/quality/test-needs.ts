@@ -1,0 +1,92 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { access, constants } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+
+import { GridError } from '@commongrid/base';
+
+import { childVariables } from '../environment.ts';
+import type { GridErrorCode } from '../errors.ts';
+import { runTool } from './run-tool.ts';
+
+/** A program of the system that tests start, and the Debian package that brings it. */
+export interface TestNeed {
+  readonly package: string;
+  readonly needs: { readonly program: string } | { readonly pythonModule: string };
+  /** A service that the package starts by itself and that tests do not want. */
+  readonly service?: string;
+}
+
+/** Everything that tests use and that neither npm nor a minimal Debian brings. */
+export const testNeeds: readonly TestNeed[] = [
+  { package: 'redis-server', needs: { program: 'redis-server' }, service: 'redis-server' },
+  { package: 'redis-tools', needs: { program: 'redis-cli' } },
+  { package: 'redis-tools', needs: { program: 'redis-benchmark' } },
+  { package: 'python3-redis', needs: { pythonModule: 'redis' } },
+  { package: 'iproute2', needs: { program: 'ip' } },
+  { package: 'openssl', needs: { program: 'openssl' } },
+];
+
+/** The needs that this machine does not meet. */
+export async function missingNeeds(): Promise<TestNeed[]> {
+  const met = await Promise.all(testNeeds.map(isMet));
+  return testNeeds.filter((_need, index) => met[index] !== true);
+}
+
+/**
+ * Installs the packages that are missing with apt; only root can.
+ * @throws GRID_TEST_NEEDS with the packages by name
+ */
+export async function installNeeds(
+  missing: readonly TestNeed[],
+  isRoot: boolean,
+  note: (text: string) => void,
+): Promise<void> {
+  const packages = [...new Set(missing.map((need) => need.package))];
+  if (packages.length === 0) return;
+  if (!isRoot) throw needsError('tests need programs that are missing', packages);
+  const install = ['install', '--yes', '--no-install-recommends', ...packages];
+  note(`apt-get update && apt-get ${install.join(' ')}`);
+  // Old lists may do; whether they did, the install tells.
+  await runApt(['update', '--quiet=2']);
+  const installed = await runApt(install);
+  if (!installed || (await missingNeeds()).length > 0) {
+    throw needsError('apt could not install what tests need', packages);
+  }
+  await Promise.all(missing.map(stopService));
+}
+
+async function isMet({ needs }: TestNeed): Promise<boolean> {
+  if ('program' in needs) return isInPath(needs.program);
+  if (!(await isInPath('python3'))) return false;
+  return (await runTool('python3', ['-c', `import ${needs.pythonModule}`], '/')).ok;
+}
+
+async function isInPath(program: string): Promise<boolean> {
+  const folders = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
+  const tries = folders.map((folder) => access(join(folder, program), constants.X_OK));
+  return (await Promise.allSettled(tries)).some(({ status }) => status === 'fulfilled');
+}
+
+/** Lets apt talk on stderr: it may last minutes. */
+async function runApt(words: readonly string[]): Promise<boolean> {
+  const child = spawn('apt-get', words, {
+    env: childVariables({ DEBIAN_FRONTEND: 'noninteractive' }),
+    stdio: ['ignore', 2, 2],
+  });
+  const [status] = (await once(child, 'exit')) as [number | null];
+  return status === 0;
+}
+
+/** Without systemd nothing was started, and the program is not there either. */
+async function stopService({ service }: TestNeed): Promise<void> {
+  if (service === undefined || !(await isInPath('systemctl'))) return;
+  await runTool('systemctl', ['disable', '--now', service], '/');
+}
+
+function needsError(problem: string, packages: readonly string[]): GridError<GridErrorCode> {
+  return new GridError('GRID_TEST_NEEDS', `${problem}: ${packages.join(', ')}`, {
+    hint: `sudo apt-get install ${packages.join(' ')}`,
+    details: { packages },
+  });
+}

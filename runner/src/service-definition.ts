@@ -1,0 +1,28 @@
+import type { GridHome } from './home.ts';
+import type { PortName, Ports } from './ports.ts';
+
+/** What a service may ask for when it is started. */
+export interface ServiceSite {
+  readonly home: GridHome;
+  readonly ports: Ports;
+}
+
+/** A service of the one-machine grid. Adding one means adding a row to `serviceTable`. */
+export interface ServiceDefinition {
+  readonly name: string;
+  /** Services that must be ready before it starts. */
+  readonly dependsOn: readonly string[];
+  /** Its ports; the first is its address. */
+  readonly ports: readonly [PortName, ...PortName[]];
+  dataDir(home: GridHome): string;
+  /** Makes secrets and the like, before its first start. */
+  prepare(site: ServiceSite): Promise<void>;
+  /** What Node runs: a script and its words. It stays in the foreground until SIGTERM. */
+  command(site: ServiceSite): readonly string[];
+  /** True once it answers at its address; false, or an error, means not yet. */
+  isReady(site: ServiceSite, signal: AbortSignal): Promise<boolean>;
+  /** Time to become ready: replaying a log after a crash counts. */
+  readonly startTimeoutMs: number;
+  /** Time to end after SIGTERM; then it is killed. */
+  readonly stopTimeoutMs: number;
+}

@@ -1,0 +1,40 @@
+import { join } from 'node:path';
+
+import { answersPing } from './answers-ping.ts';
+import { loopback } from './ports.ts';
+import type { PortName, Ports } from './ports.ts';
+import type { ServiceDefinition } from './service-definition.ts';
+
+/** The services of the one-machine grid, each after those that it depends on. */
+export const serviceTable: readonly ServiceDefinition[] = [
+  {
+    name: 'zdb',
+    dependsOn: [],
+    ports: ['zdb', 'zdb-metrics'],
+    dataDir: (home) => home.zdb,
+    prepare: ({ home }) => home.createSecret(home.zdbPasswordFile),
+    command: ({ home, ports }) => [
+      join(import.meta.dirname, 'main.ts'),
+      'zdb',
+      'serve',
+      `--data=${home.zdb}`,
+      `--listen=${addressOf(ports, 'zdb')}`,
+      `--metrics=${addressOf(ports, 'zdb-metrics')}`,
+      `--admin-password-file=${home.zdbPasswordFile}`,
+    ],
+    isReady: ({ ports }, signal) => answersPing(portOf(ports, 'zdb'), signal),
+    startTimeoutMs: 60_000,
+    stopTimeoutMs: 30_000,
+  },
+];
+
+/** The `host:port` that a service of this machine listens on. */
+export function addressOf(ports: Ports, name: PortName): string {
+  return `${loopback}:${portOf(ports, name)}`;
+}
+
+function portOf(ports: Ports, name: PortName): number {
+  const port = ports.get(name);
+  if (port === undefined) throw new Error(`no port was chosen for ${name}`);
+  return port;
+}

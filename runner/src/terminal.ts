@@ -1,0 +1,75 @@
+/** Where a command writes: results to stdout, words for people about the work to stderr. */
+export interface Terminal {
+  /** The result, for a pipe as well as for eyes. */
+  readonly print: (text: string) => void;
+  /** Progress, warnings and errors. */
+  readonly note: (text: string) => void;
+  /** True when somebody watches stderr. */
+  readonly isWatched: boolean;
+  readonly style: Style;
+}
+
+export interface Style {
+  readonly strong: (text: string) => string;
+  readonly good: (text: string) => string;
+  readonly bad: (text: string) => string;
+  readonly faint: (text: string) => string;
+}
+
+/** The terminal of this process. */
+export function openTerminal(allowsColor: boolean): Terminal {
+  for (const stream of [process.stdout, process.stderr]) {
+    // A reader that left (`grid status | head -1`) is no failure.
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error;
+    });
+  }
+  return {
+    print: (text) => process.stdout.write(`${text}\n`),
+    note: (text) => process.stderr.write(`${text}\n`),
+    isWatched: process.stderr.isTTY,
+    style: styleOf(allowsColor && process.stdout.isTTY && process.stderr.isTTY),
+  };
+}
+
+/** Shows `text` and the seconds that passed while `work` lasts, once it takes over a second. */
+export async function withProgress<T>(
+  terminal: Terminal,
+  text: string,
+  work: Promise<T>,
+): Promise<T> {
+  if (!terminal.isWatched) return work;
+  const startedMs = performance.now();
+  const timer = setInterval(() => {
+    const seconds = Math.floor((performance.now() - startedMs) / 1000);
+    process.stderr.write(`\r${clearLine}${text} ${terminal.style.faint(`${seconds} s`)}`);
+  }, 1000);
+  try {
+    return await work;
+  } finally {
+    clearInterval(timer);
+    process.stderr.write(`\r${clearLine}`);
+  }
+}
+
+/** Lines of `rows` with columns that line up. */
+export function formatTable(rows: readonly (readonly string[])[]): string {
+  const widths: number[] = [];
+  for (const row of rows) {
+    row.forEach((cell, column) => {
+      widths[column] = Math.max(widths[column] ?? 0, cell.length);
+    });
+  }
+  return rows
+    .map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  '))
+    .map((line) => line.trimEnd())
+    .join('\n');
+}
+
+const clearLine = '\u001b[K';
+
+function styleOf(hasColor: boolean): Style {
+  const paint = (code: number) => (text: string) =>
+    hasColor ? `\u001b[${code}m${text}\u001b[0m` : text;
+  return { strong: paint(1), good: paint(32), bad: paint(31), faint: paint(2) };
+}

@@ -1,0 +1,61 @@
+// Holds documents to the program: commands and links exist, every error code is explained.
+// With `--write` it makes docs/errors.md anew.
+import { existsSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+
+import { commandShape } from '@commongrid/runner';
+
+import { commandLinesOf, findCommandFault, hintLinesOf } from './command-lines.ts';
+import { errorCodesOf, errorPage } from './error-codes.ts';
+import { readSourceFiles, reportFaults, root } from './source-files.ts';
+import type { SourceFile } from './source-files.ts';
+
+const errorPageFile = join(root, 'docs', 'errors.md');
+
+const documents = await readSourceFiles('*.md', '*/**/*.md');
+const sources = await readSourceFiles('*/**/src/**/*.ts');
+const errorSources = sources.filter(({ path }) => path.endsWith('/src/errors.ts'));
+
+if (process.argv.includes('--write')) {
+  await writeFile(errorPageFile, errorPage(errorSources));
+} else {
+  reportFaults([
+    ...(await findCommandFaults()),
+    ...documents.flatMap(findLinkFaults),
+    ...(await findErrorFaults()),
+  ]);
+}
+
+async function findCommandFaults(): Promise<string[]> {
+  const program = await commandShape();
+  const check = (file: SourceFile, lines: readonly string[]): string[] =>
+    lines.flatMap((line) => {
+      const fault = findCommandFault(line, program);
+      return fault === undefined ? [] : [`${file.path}: grid ${line}: ${fault}`];
+    });
+  return [
+    ...documents.flatMap((file) => check(file, commandLinesOf(file))),
+    ...sources.flatMap((file) => check(file, hintLinesOf(file))),
+  ];
+}
+
+function findLinkFaults({ path, text }: SourceFile): string[] {
+  const targets = [...text.matchAll(/\]\(([^)\s]+)\)/g)].map((match) => match[1] ?? '');
+  return targets
+    .filter((target) => !/^(https?:|mailto:|#)/.test(target))
+    .map((target) => target.split('#')[0] ?? '')
+    .filter((target) => !existsSync(join(root, dirname(path), target)))
+    .map((target) => `${path}: links to ${target}, which does not exist`);
+}
+
+async function findErrorFaults(): Promise<string[]> {
+  const mute = errorSources.flatMap(({ path, text }) =>
+    errorCodesOf(text)
+      .filter(({ meaning }) => meaning === '')
+      .map(({ code }) => `${path}: ${code} needs a comment: when, and what to do`),
+  );
+  const page = await readFile(errorPageFile, 'utf8').catch(() => '');
+  const isCurrent = page === errorPage(errorSources);
+  return isCurrent ? mute : [...mute, 'docs/errors.md: differs from the code: grid check --fix'];
+}
