@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { equalBytes } from './bytes.ts';
@@ -47,6 +46,8 @@ export class MetricsServer implements AsyncDisposable {
   static async open(options: MetricsServerOptions): Promise<MetricsServer> {
     const { host = '127.0.0.1', port = 0, token } = options;
     if (token === undefined && !isLoopback(host)) throw unprotected(host);
+    // Loaded here: node:http takes tens of ms, which importers that serve nothing save.
+    const { createServer } = await import('node:http');
     const server = createServer(
       { headersTimeout: headersTimeoutMs, requestTimeout: requestTimeoutMs },
       (request, response) => void answer(request, response, options),
