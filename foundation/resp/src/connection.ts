@@ -352,22 +352,26 @@ export class RespConnection {
     this.#isHandling = true;
     this.#parser.isPinned = true;
     this.#outbox.add(this.reply.takeMarked(), this.#ticket, this.#host.released);
-    const done = (): void => {
-      this.#isHandling = false;
-      this.#parser.isPinned = false;
-      this.#handled();
-      if (this.#isGone) {
-        this.#leave();
-        return;
-      }
-      for (const write of this.#deferred.splice(0)) write(this.reply);
-      this.#host.touch(this);
-      this.resume();
-    };
-    working.then(done, (error: unknown) => {
+    void this.#finish(working);
+  }
+
+  /** The request's promise has the word; then the connection goes on. */
+  async #finish(working: Promise<void>): Promise<void> {
+    try {
+      await working;
+    } catch (error) {
       this.#fail(error);
-      done();
-    });
+    }
+    this.#isHandling = false;
+    this.#parser.isPinned = false;
+    this.#handled();
+    if (this.#isGone) {
+      this.#leave();
+      return;
+    }
+    for (const write of this.#deferred.splice(0)) write(this.reply);
+    this.#host.touch(this);
+    this.resume();
   }
 
   #fail(error: unknown): void {

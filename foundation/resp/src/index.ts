@@ -1,3 +1,6 @@
+export { RespClient } from './client.ts';
+export type { CommandOptions, RespClientOptions } from './client.ts';
+export type { ClientTlsOptions, RespArgument } from './client-link.ts';
 export { defaultServerLimits, unauthenticatedLimits } from './config.ts';
 export type { RequestLimits, ServerLimits } from './config.ts';
 export type { ConnectionHandler, RespConnection } from './connection.ts';
@@ -9,5 +12,7 @@ export { MemoryPool } from './memory-pool.ts';
 export { ReplyWriter } from './reply-writer.ts';
 export type { Request } from './request.ts';
 export { RequestParser } from './request-parser.ts';
+export { ReplyParser } from './reply-parser.ts';
+export type { Reply, ReplyParserOptions } from './reply-parser.ts';
 export { RespServer } from './server.ts';
 export type { RespServerOptions, RespServerStats } from './server.ts';

@@ -73,6 +73,15 @@ export class ReplyWriter {
     }
   }
 
+  /** A bulk string that is not copied: `bytes` must not change until they are sent. */
+  bulkReference(bytes: Buffer): void {
+    this.#header(dollar, bytes.length);
+    this.#seal();
+    this.#chunks.push({ memory: bytes, start: 0, end: bytes.length, isLast: false });
+    this.#sealedBytes += bytes.length;
+    this.raw(crlf);
+  }
+
   /** A bulk string of the UTF-8 bytes of `text`. */
   bulkText(text: string): void {
     const at = this.reserveBulk(Buffer.byteLength(text));
@@ -280,6 +289,7 @@ function infinite(value: number): string {
 }
 
 const empty = Buffer.alloc(0);
+const crlf = Buffer.from('\r\n');
 const okReply = Buffer.from('+OK\r\n');
 const zeroReply = Buffer.from(':0\r\n');
 const oneReply = Buffer.from(':1\r\n');

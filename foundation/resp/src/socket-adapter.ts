@@ -1,4 +1,7 @@
-import { Socket } from 'node:net';
+// oxlint-disable no-underscore-dangle, no-unsafe-type-assertion -- the one place that reaches into
+// Node: `_handle` has no official name, and the types of `onread` are narrower than what it does.
+import { connect, Socket } from 'node:net';
+import type { NetConnectOpts, OnReadOpts, SocketConstructorOpts } from 'node:net';
 
 /** What an adapter asks of the one who reads from it. */
 export interface Reader {
@@ -19,23 +22,25 @@ export function adoptSocket(accepted: Socket, reader: Reader): Socket {
   if ('encrypted' in accepted || handle === undefined || handle === null) {
     return readEvents(accepted, reader);
   }
-  let current: Buffer | undefined;
-  const options = {
-    handle,
-    allowHalfOpen: true,
-    onread: {
-      buffer(): Buffer | undefined {
-        const memory = reader.memory();
-        if (memory === current) return undefined; // Node keeps the one that it has.
-        current = memory;
-        return memory;
-      },
-      callback: (count: number, memory: Buffer) => reader.received(memory, count),
-    },
-  };
+  const options = { handle, allowHalfOpen: true, onread: readInto(reader) };
   (accepted as SocketInternals)._handle = null;
   accepted.destroy();
-  return new Socket(options as object);
+  // The types do not know `handle`.
+  return new Socket(options as SocketConstructorOpts);
+}
+
+/** Connects a socket that reads straight into the memory of `reader`. */
+export function connectSocket(options: NetConnectOpts, reader: Reader): Socket {
+  return connect({ ...options, onread: readInto(reader) });
+}
+
+/** Reads a socket whose bytes pass through a stream, as under TLS: they are copied once more. */
+export function readEvents(socket: Socket, reader: Reader): Socket {
+  socket.on('data', (chunk: Buffer) => {
+    if (!reader.received(chunk, chunk.length)) socket.pause();
+  });
+  socket.resume();
+  return socket;
 }
 
 /** Bytes that the socket was given and the kernel has not taken; falls while the peer reads. */
@@ -43,13 +48,23 @@ export function unsentBytes(socket: Socket): number {
   return (socket as SocketInternals)._handle?.writeQueueSize ?? socket.writableLength;
 }
 
-function readEvents(socket: Socket, reader: Reader): Socket {
-  socket.on('data', (chunk: Buffer) => {
-    if (!reader.received(chunk, chunk.length)) socket.pause();
-  });
-  socket.resume();
-  return socket;
+function readInto(reader: Reader): OnReadOpts {
+  /** What Node holds; unknown until the first read, since each address that is tried asks. */
+  let held: Uint8Array | undefined;
+  return {
+    buffer: () => {
+      const memory = reader.memory();
+      return memory === held ? unchanged : memory;
+    },
+    callback: (count, memory) => {
+      held = memory;
+      return reader.received(memory as Buffer, count);
+    },
+  };
 }
+
+/** Anything that is no Uint8Array makes Node keep the memory that it has. */
+const unchanged = undefined as unknown as Uint8Array;
 
 type SocketInternals = Omit<Socket, '_handle'> & {
   _handle?: { readonly writeQueueSize?: number } | null;
