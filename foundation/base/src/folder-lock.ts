@@ -48,9 +48,7 @@ export class FolderLock implements AsyncDisposable {
     const file = await open(path, 'a+');
     try {
       if (!(await lock(file, path))) throw await lockedError(folder, path);
-      await file.truncate(0);
-      const owner: FolderLockOwner = { pid: process.pid, host: hostname() };
-      await file.write(`${JSON.stringify(owner)}\n`);
+      await noteOwner(file);
       return new FolderLock(path, file);
     } catch (error) {
       await file.close();
@@ -96,6 +94,19 @@ async function lock(file: FileHandle, path: string): Promise<boolean> {
     });
   }
 }
+
+/** On a full disk the note is left out: whoever comes to make room must get in. */
+async function noteOwner(file: FileHandle): Promise<void> {
+  const owner: FolderLockOwner = { pid: process.pid, host: hostname() };
+  await file.truncate(0);
+  try {
+    await file.write(`${JSON.stringify(owner)}\n`);
+  } catch (error) {
+    if (!diskFullCodes.has(errorCode(error) ?? '')) throw error;
+  }
+}
+
+const diskFullCodes: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
 
 async function lockedError(folder: string, path: string): Promise<GridError<BaseErrorCode>> {
   const owner = parseOwner(await readFile(path, 'utf8'));
