@@ -67,6 +67,23 @@ export function readWhole(files: Files, target: string): Buffer {
   }
 }
 
+/** Promise form of readWhole. */
+export async function readWholeAsync(files: Files, target: string): Promise<Buffer> {
+  const fd = files.openSync(target, 'r');
+  try {
+    const bytes = Buffer.allocUnsafeSlow(files.fstatSync(fd).size);
+    let done = 0;
+    while (done < bytes.length) {
+      const got = await readAsync(files, fd, bytes, done, bytes.length - done, done);
+      if (got === 0) break;
+      done += got;
+    }
+    return bytes.subarray(0, done);
+  } finally {
+    files.closeSync(fd);
+  }
+}
+
 /** Reads until `length` bytes are there or the file ends; returns how many were read. */
 export function readUpTo(
   files: Files,
@@ -108,4 +125,44 @@ export function readAsync(
       else resolve(got);
     });
   });
+}
+
+/** Promise form of a whole positioned write. */
+export function writeAsync(
+  files: Files,
+  fd: number,
+  bytes: Uint8Array,
+  length: number,
+  position: number,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const step = (done: number): void => {
+      files.write(fd, bytes, done, length - done, position + done, (error, wrote) => {
+        if (error) reject(error);
+        else if (done + wrote < length) step(done + wrote);
+        else resolve();
+      });
+    };
+    step(0);
+  });
+}
+
+/** Promise form of fdatasync. */
+export function syncAsync(files: Files, fd: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    files.fdatasync(fd, (error) => (error ? reject(error) : resolve()));
+  });
+}
+
+/** Makes a file that is there whole or not at all, without stalling other work. */
+export async function makeFile(files: Files, target: string, bytes: Buffer): Promise<void> {
+  const beside = `${target}.new`;
+  const fd = files.openSync(beside, 'w', 0o600);
+  try {
+    await writeAsync(files, fd, bytes, bytes.length, 0);
+    await syncAsync(files, fd);
+  } finally {
+    files.closeSync(fd);
+  }
+  files.renameSync(beside, target);
 }

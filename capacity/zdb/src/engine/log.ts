@@ -2,7 +2,7 @@ import path from 'node:path';
 import { GridError } from '@commongrid/base';
 import type { ZdbErrorCode } from '../errors.ts';
 import { Batch } from './batch.ts';
-import { type Files, realFiles, syncFolder, writeAll } from './files.ts';
+import { type Files, realFiles, syncAsync, syncFolder, writeAll, writeAsync } from './files.ts';
 import {
   encodeSegmentHeader,
   FORMAT_VERSION,
@@ -26,6 +26,8 @@ export interface LogOptions {
   readonly onDurable: (sequence: number) => void;
   /** A write or sync failed: nothing after `durableSequence` can be trusted. Called once. */
   readonly onFailure: (error: GridError<ZdbErrorCode>) => void;
+  /** A segment has got its last record. */
+  readonly onRotate: () => void;
   readonly nowMs: () => number;
 }
 
@@ -60,6 +62,7 @@ export class Log {
   readonly #table: SegmentTable;
   readonly #onDurable: (sequence: number) => void;
   readonly #onFailure: (error: GridError<ZdbErrorCode>) => void;
+  readonly #onRotate: () => void;
   readonly #nowMs: () => number;
   #open = new Batch();
   #spare: Batch[] = [];
@@ -82,6 +85,7 @@ export class Log {
     this.segmentBytes = options.segmentBytes;
     this.#onDurable = options.onDurable;
     this.#onFailure = options.onFailure;
+    this.#onRotate = options.onRotate;
     this.#nowMs = options.nowMs;
     this.lastSequence = lastSequence;
     this.durableSequence = lastSequence;
@@ -188,6 +192,7 @@ export class Log {
   #newSegment(): Segment {
     const segment = this.#table.create(this.lastSequence + 1);
     segment.index = new SegmentIndex(segment.firstSequence);
+    if (this.#table.segments.length > 1) this.#onRotate();
     return segment;
   }
 
@@ -309,12 +314,12 @@ export class Log {
           const batch = this.#closed[i] as Batch;
           const segment = this.#sealBatch(batch);
           if (segment.writtenOffset === 0) this.#startFile(segment);
-          await this.#writeInPool(segment.fd, batch.bytes, batch.used, batch.offset);
+          await writeAsync(this.#files, segment.fd, batch.bytes, batch.used, batch.offset);
           this.#written(batch, segment);
         }
         this.#recycle(batches);
         const started = performance.now();
-        for (const segment of this.#dirty.splice(0)) await this.#syncInPool(segment.fd);
+        for (const segment of this.#dirty.splice(0)) await syncAsync(this.#files, segment.fd);
         this.#measured(performance.now() - started);
         this.#synced(this.writtenSequence, this.#writtenBytes);
         if (this.#syncMs <= INLINE_SYNC_MS_MAX) break;
@@ -324,25 +329,6 @@ export class Log {
       this.#running = undefined;
       this.#fail(error);
     }
-  }
-
-  #writeInPool(fd: number, bytes: Buffer, length: number, position: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const step = (done: number): void => {
-        this.#files.write(fd, bytes, done, length - done, position + done, (error, wrote) => {
-          if (error) reject(error);
-          else if (done + wrote < length) step(done + wrote);
-          else resolve();
-        });
-      };
-      step(0);
-    });
-  }
-
-  #syncInPool(fd: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#files.fdatasync(fd, (error) => (error ? reject(error) : resolve()));
-    });
   }
 
   /** A moving average that a single slow sync does not upset, a slow disk does. */
@@ -373,7 +359,7 @@ export class Log {
     const reached = this.writtenSequence;
     const bytes = this.#writtenBytes;
     try {
-      for (const segment of this.#dirty.splice(0)) await this.#syncInPool(segment.fd);
+      for (const segment of this.#dirty.splice(0)) await syncAsync(this.#files, segment.fd);
       this.#syncing = undefined;
       this.#synced(reached, bytes);
       if (this.#dirty.length > 0) this.#scheduleSync();
@@ -398,20 +384,33 @@ export class Log {
     this.#onFailure(this.failure);
   }
 
-  /** Resolves when all that was appended is written and synced (also in `everysec` and `os`). */
-  async flush(): Promise<void> {
-    for (;;) {
+  /**
+   * Resolves when the log is on disk up to a sequence (also in `everysec` and `os`).
+   * @throws GridError ZDB_WRITE_FAILED
+   */
+  async flush(upTo = this.lastSequence): Promise<void> {
+    while (this.durableSequence < upTo) {
       if (this.failure !== undefined) throw this.failure;
       if (this.#running !== undefined) await this.#running;
       else if (this.#syncing !== undefined) await this.#syncing;
       else if (this.hasWork) this.turn();
-      else if (this.#dirty.length === 0) return;
       else {
         clearTimeout(this.#timer);
         this.#timer = undefined;
         this.#syncing = this.#syncBehind();
       }
     }
+  }
+
+  /** Lets the next record begin a new segment. */
+  rotate(): void {
+    const { last } = this.#table;
+    if (last === undefined || last.recordCount === 0) return;
+    if (this.#open.segment === last) {
+      if (this.#open.recordCount > 0) this.#close();
+      else this.#open.clear();
+    }
+    last.isClosing = true;
   }
 
   /** Writes and syncs the rest; the log takes nothing afterwards. */

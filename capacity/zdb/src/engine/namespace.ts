@@ -74,6 +74,8 @@ export class Namespace {
   /** Sequence of the last record written here. */
   lastSequence = 0;
   isRemoved = false;
+  /** When usedBytes passes this, compaction takes a look. */
+  compactAt = 0;
 
   #segment: Segment | undefined;
   #share: Share | undefined;

@@ -78,6 +78,7 @@ export class Namespaces {
     const known = this.#byName.get(settings.name);
     if (known !== undefined && known.id === settings.id) {
       known.settings = settings;
+      known.compactAt = 0;
       return known;
     }
     if (known !== undefined) this.remove(known);

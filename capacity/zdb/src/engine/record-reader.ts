@@ -114,9 +114,7 @@ export class RecordReader {
   }
 
   #readInTurn(segment: Segment, offset: number, lengths: number): boolean {
-    const keyLength = keyLengthOf(lengths);
-    const valueLength = valueLengthOf(lengths);
-    const length = recordBytes(keyLength, valueLength);
+    const length = recordBytes(keyLengthOf(lengths), valueLengthOf(lengths));
     if (this.#isSlow || length > INLINE_READ_BYTES_MAX) {
       this.fault = { segment, offset, lengths };
       return false;
@@ -126,7 +124,7 @@ export class RecordReader {
     const started = performance.now();
     try {
       const got = readUpTo(this.#files, segment.fd, bytes, position, length, offset);
-      checkRecord(bytes, position, got, segment, offset, keyLength, valueLength);
+      checkRecord(bytes, position, got, segment, offset, lengths);
     } catch (error) {
       this.#cache.drop(segment.slot, offset);
       throw this.#damaged(error, segment, offset);
@@ -152,9 +150,7 @@ export class RecordReader {
   /** Reads a record through the thread pool. @throws GridError ZDB_READ_FAILED */
   async fetch(fault: Fault): Promise<FetchedRecord> {
     const { segment, offset, lengths } = fault;
-    const keyLength = keyLengthOf(lengths);
-    const valueLength = valueLengthOf(lengths);
-    const length = recordBytes(keyLength, valueLength);
+    const length = recordBytes(keyLengthOf(lengths), valueLengthOf(lengths));
     const bytes = Buffer.allocUnsafeSlow(length);
     const started = performance.now();
     const fd = segment.hold();
@@ -165,7 +161,7 @@ export class RecordReader {
         if (more === 0) break;
         got += more;
       }
-      checkRecord(bytes, 0, got, segment, offset, keyLength, valueLength);
+      checkRecord(bytes, 0, got, segment, offset, lengths);
     } catch (error) {
       throw this.#damaged(error, segment, offset);
     } finally {
@@ -214,9 +210,10 @@ export function checkRecord(
   length: number,
   segment: Segment,
   offset: number,
-  keyLength: number,
-  valueLength: number,
+  lengths: number,
 ): void {
+  const keyLength = keyLengthOf(lengths);
+  const valueLength = valueLengthOf(lengths);
   if (
     length === recordBytes(keyLength, valueLength) &&
     bytes.readUInt32LE(at) === recordChecksum(bytes, at, keyLength, valueLength, segment.id, offset)

@@ -31,6 +31,8 @@ export interface RecoveryEvent {
 export interface Recovered {
   readonly indexes: Map<number, KeyIndex>;
   readonly lastSequence: number;
+  /** Up to here the indexes came from a checkpoint; 0 = they were built from entries. */
+  readonly checkpointSequence: number;
   readonly events: RecoveryEvent[];
 }
 
@@ -62,13 +64,24 @@ export function recover(options: RecoveryOptions): Recovered {
   const hasher = new KeyHasher(table.hashSecret);
   for (const segment of table.segments) checkFile(files, segment, table.logId);
   readUnsealed(options, hasher, events);
-  const lastSequence = Math.max(0, ...table.segments.slice(-1).map((one) => one.lastSequence));
+  const lastSequence = Math.max(options.durableAtLeast, table.last?.lastSequence ?? 0);
   const entries = new EntrySource(table, hasher, events);
+  const checkpointSequence =
+    options.checkpoint === undefined ? 0 : loadedThrough(options.checkpoint);
   const indexes =
     options.checkpoint === undefined
       ? indexFromEntries(entries, table)
       : bringForward(options.checkpoint, entries, table);
-  return { indexes, lastSequence, events };
+  return { indexes, lastSequence, checkpointSequence, events };
+}
+
+/** Everything up to this sequence was in the checkpoint. */
+function loadedThrough(indexes: ReadonlyMap<number, KeyIndex>): number {
+  let through = Number.MAX_SAFE_INTEGER;
+  for (const index of indexes.values()) {
+    for (const { shard } of index.shards()) through = Math.min(through, shard.sequence);
+  }
+  return indexes.size === 0 ? 0 : through;
 }
 
 /** @throws GridError ZDB_SEGMENT_MISSING, ZDB_SEGMENT_CORRUPT */
@@ -124,7 +137,7 @@ function readUnsealed(options: RecoveryOptions, hasher: KeyHasher, events: Recov
       }
     }
   }
-  const reached = unsealed.at(-1)?.lastSequence ?? 0;
+  const reached = table.last?.lastSequence ?? options.durableAtLeast;
   if (reached < options.durableAtLeast) {
     const last = table.segments.at(-1) as Segment;
     corrupt(options, last, { offset: last.nextOffset, bytes: 0, expected: reached + 1 }, events);
@@ -336,10 +349,7 @@ function bringForward(
   source: EntrySource,
   table: SegmentTable,
 ): Map<number, KeyIndex> {
-  let from = Number.MAX_SAFE_INTEGER;
-  for (const index of indexes.values()) {
-    for (const { shard } of index.shards()) from = Math.min(from, shard.sequence);
-  }
+  const from = loadedThrough(indexes);
   for (const segment of table.segments) {
     if (segment.lastSequence <= from) continue;
     const entries = source.entries(segment);

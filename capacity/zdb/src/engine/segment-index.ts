@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import type { Files } from './files.ts';
+import { type Files, readAsync } from './files.ts';
 import { readUint53, writeUint53 } from './format.ts';
 
 /*
@@ -37,7 +37,7 @@ export interface IndexEntry {
 export class SegmentIndex {
   /** Sequence that the entries count from. */
   readonly base: number;
-  words: Uint32Array;
+  words: Uint32Array<ArrayBuffer>;
   count: number;
 
   constructor(base: number, words = new Uint32Array(512 * ENTRY_WORDS), count = 0) {
@@ -164,9 +164,10 @@ export class SegmentIndexFile {
   readonly base: number;
   readonly #files: Files;
   readonly #fd: number;
-  readonly #page = new Uint32Array(PAGE_ENTRIES * ENTRY_WORDS);
+  #page: Uint32Array = new Uint32Array(0);
   #pageStart = -1;
-  #pageCount = 0;
+  #readers = 0;
+  #isClosed = false;
 
   private constructor(files: Files, fd: number, header: IndexHeader) {
     this.#files = files;
@@ -175,6 +176,7 @@ export class SegmentIndexFile {
     this.base = header.base;
   }
 
+  /** Returns undefined when the file is missing or damaged. */
   static open(
     files: Files,
     path: string,
@@ -186,46 +188,57 @@ export class SegmentIndexFile {
     const bytes = Buffer.alloc(HEADER_BYTES);
     files.readSync(fd, bytes, 0, HEADER_BYTES, 0);
     const header = decodeHeader(bytes, logId, segmentId);
-    if (header !== undefined) return new SegmentIndexFile(files, fd, header);
+    const size = files.fstatSync(fd).size;
+    if (header !== undefined && size === HEADER_BYTES + header.count * ENTRY_BYTES) {
+      return new SegmentIndexFile(files, fd, header);
+    }
     files.closeSync(fd);
     return undefined;
   }
 
-  entry(position: number): IndexEntry {
-    this.#load(position);
-    return decodeEntry(this.#page, (position - this.#pageStart) * ENTRY_WORDS, this.base);
+  async entry(position: number): Promise<IndexEntry> {
+    const page = await this.#load(position);
+    return decodeEntry(page, (position % PAGE_ENTRIES) * ENTRY_WORDS, this.base);
   }
 
-  sequenceAt(position: number): number {
-    this.#load(position);
-    return this.base + (this.#page[(position - this.#pageStart) * ENTRY_WORDS] as number);
-  }
-
-  lowerBound(sequence: number): number {
+  async lowerBound(sequence: number): Promise<number> {
     let low = 0;
     let high = this.count;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.sequenceAt(middle) < sequence) low = middle + 1;
+      const page = await this.#load(middle);
+      const found = this.base + (page[(middle % PAGE_ENTRIES) * ENTRY_WORDS] as number);
+      if (found < sequence) low = middle + 1;
       else high = middle;
     }
     return low;
   }
 
-  #load(position: number): void {
-    if (position >= this.#pageStart && position < this.#pageStart + this.#pageCount) return;
+  async #load(position: number): Promise<Uint32Array> {
     const start = position - (position % PAGE_ENTRIES);
+    if (start === this.#pageStart) return this.#page;
     const entries = Math.min(PAGE_ENTRIES, this.count - start);
-    const view = new Uint8Array(this.#page.buffer, 0, entries * ENTRY_BYTES);
-    const at = HEADER_BYTES + start * ENTRY_BYTES;
-    const got = this.#files.readSync(this.#fd, view, 0, view.length, at);
-    if (got !== view.length) throw new Error('a segment index ends early');
+    const page = new Uint32Array(entries * ENTRY_WORDS);
+    const view = new Uint8Array(page.buffer);
+    this.#readers++;
+    try {
+      const at = HEADER_BYTES + start * ENTRY_BYTES;
+      const got = await readAsync(this.#files, this.#fd, view, 0, view.length, at);
+      if (got !== view.length) throw new Error('a segment index ends early');
+    } finally {
+      this.#readers--;
+      if (this.#isClosed && this.#readers === 0) this.#files.closeSync(this.#fd);
+    }
+    this.#page = page;
     this.#pageStart = start;
-    this.#pageCount = entries;
+    return page;
   }
 
+  /** Closes the file once no read is under way. */
   close(): void {
-    this.#files.closeSync(this.#fd);
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    if (this.#readers === 0) this.#files.closeSync(this.#fd);
   }
 }
 

@@ -1,10 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { GridError } from '@commongrid/base';
 import type { ZdbErrorCode } from '../errors.ts';
+import { readCheckpoint } from './checkpoint.ts';
+import { orphans } from './compactor.ts';
 import { type Files, realFiles } from './files.ts';
 import { packLengths, packOwner, recordBytes, RecordKind, SEGMENT_BYTES_MAX } from './format.ts';
 import { KeyHasher } from './key-hash.ts';
 import type { KeyIndex } from './key-index.ts';
+import { History, type ScanOptions, type ScanPage, type StoredRecord } from './history.ts';
+import { Locator } from './locator.ts';
 import { type Durability, Log } from './log.ts';
 import {
   DEFAULT_NAMESPACE,
@@ -21,7 +25,8 @@ import {
   Namespaces,
   settingsKey,
 } from './namespaces.ts';
-import { recover, type RecoveryEvent } from './recovery.ts';
+import { Maintenance } from './maintenance.ts';
+import { type Recovered, recover, type RecoveryEvent } from './recovery.ts';
 import { RecordReader } from './record-reader.ts';
 import type { Segment } from './segment.ts';
 import { ENTRY_BYTES } from './segment-index.ts';
@@ -40,12 +45,17 @@ export interface StoreOptions {
   readonly nowMs?: () => number;
   readonly onDurable?: (sequence: number) => void;
   readonly onFailure?: (error: GridError<ZdbErrorCode>) => void;
+  readonly onSealed?: (segment: Segment) => void;
+  /** A job behind the scenes failed; the store goes on. */
+  readonly onError?: (error: unknown, job: string) => void;
   readonly onDamage?: (segment: Segment, offset: number, error: GridError) => void;
 }
 
 /** What became of a lookup; `fault` means: await store.reader.fetch(store.reader.fault), try again. */
 export type Found = 'live' | 'deleted' | 'absent' | 'fault';
 
+/** From here on compaction looks at a namespace with reserved room. */
+const COMPACT_FROM_PART = 0.85;
 export const CACHE_BYTES_DEFAULT = 48 * 1024 * 1024;
 const NEXT_NAMESPACE_ID = Buffer.from('next-namespace-id');
 
@@ -62,6 +72,11 @@ export class Store {
   readonly namespaces: Namespaces;
   readonly recovery: readonly RecoveryEvent[];
   readonly hasher: KeyHasher;
+  readonly locator: Locator;
+  readonly history: History;
+  readonly maintenance: Maintenance;
+  /** Deletions above this sequence are kept for replicas that have not passed them. */
+  deletionsUpTo = Number.MAX_SAFE_INTEGER;
   /** Why nothing is written, when nothing is. */
   readOnlyReason: string | undefined;
   /** A reply that shows what the last operation saw may leave when this sequence is on disk. */
@@ -77,6 +92,27 @@ export class Store {
     this.recovery = parts.recovery;
     this.hasher = new KeyHasher(parts.table.hashSecret);
     this.#nowMs = options.nowMs ?? Date.now;
+    const files = options.files ?? realFiles;
+    this.locator = new Locator(parts.table, new KeyHasher(parts.table.hashSecret), files);
+    this.history = new History(parts.table, parts.reader, this.locator);
+    this.maintenance = new Maintenance(
+      {
+        files,
+        table: parts.table,
+        namespaces: parts.namespaces,
+        locator: this.locator,
+        history: this.history,
+        reader: parts.reader,
+        log: parts.log,
+        segmentBytes: parts.log.segmentBytes,
+        nowMs: this.#nowMs,
+        deletionsUpTo: () => this.deletionsUpTo,
+        onSealed: options.onSealed ?? (() => undefined),
+        onError: options.onError ?? (() => undefined),
+      },
+      parts.checkpointSequence,
+    );
+    parts.hooks.onRotate = () => this.maintenance.kick();
   }
 
   /**
@@ -92,15 +128,19 @@ export class Store {
       loaded?.table ??
       SegmentTable.create(files, options.folder, randomBytes(8).readBigUInt64LE(), randomBytes(8));
     if (loaded === undefined) table.save();
+    const isReadOnly = options.isReadOnly ?? false;
+    if (!isReadOnly) table.removeFiles(orphans(files, table));
+    const checkpoint = readCheckpoint(files, table);
     const recovered = recover({
       files,
       table,
       durableAtLeast: table.durableSequence,
-      checkpoint: undefined,
+      checkpoint,
       nowMs: (options.nowMs ?? Date.now)(),
-      isDryRun: options.isReadOnly ?? false,
+      isDryRun: isReadOnly,
     });
-    const store = new Store(options, buildParts(options, table, recovered.lastSequence, recovered));
+    if (!isReadOnly && table.quarantine.length > 0) table.save();
+    const store = new Store(options, buildParts(options, table, recovered));
     store.#loadNamespaces(recovered.indexes);
     if (table.quarantine.length > 0) {
       store.readOnlyReason = `${table.quarantine.length} damaged stretch(es) in quarantine`;
@@ -108,6 +148,7 @@ export class Store {
       store.readOnlyReason = 'opened read-only';
     }
     if (store.namespaces.get('default') === undefined) await store.#createDefault();
+    if (store.readOnlyReason === undefined) store.maintenance.kick();
     return store;
   }
 
@@ -362,6 +403,7 @@ export class Store {
     share.records++;
     share.bytes += bytes;
     namespace.usedBytes += bytes + ENTRY_BYTES;
+    if (namespace.usedBytes > namespace.compactAt) this.#nearlyFull(namespace);
     if (!isDeleted) {
       share.values++;
       share.liveRecords++;
@@ -371,6 +413,18 @@ export class Store {
     }
     this.seen = this.log.lastSequence;
     namespace.lastSequence = this.seen;
+  }
+
+  /** Lets compaction look at a namespace each time another 32nd of its room is used. */
+  #nearlyFull(namespace: Namespace): void {
+    const { maxBytes } = namespace.settings;
+    if (maxBytes === 0) {
+      namespace.compactAt = Infinity;
+      return;
+    }
+    const first = maxBytes * COMPACT_FROM_PART;
+    namespace.compactAt = Math.max(first, namespace.usedBytes + maxBytes / 32);
+    if (namespace.usedBytes > first) this.maintenance.kick();
   }
 
   /** The found record is about to be replaced. */
@@ -392,12 +446,33 @@ export class Store {
     return namespace.usedBytes + bytes <= maxBytes + headroom;
   }
 
+  /**
+   * Waits for compaction to win room back in a namespace that is full.
+   * Resolves false at once when nothing can be won.
+   */
+  async makeRoom(namespace: Namespace, bytes: number): Promise<boolean> {
+    if (this.hasRoom(namespace, bytes, false)) return true;
+    if (namespace.usedBytes <= namespace.liveBytes) return false;
+    return this.maintenance.makeRoom(namespace, bytes);
+  }
+
+  /** A record by its sequence; undefined when none is kept. @throws GridError ZDB_READ_FAILED */
+  recordAt(sequence: number): Promise<StoredRecord | undefined> {
+    return this.history.recordAt(sequence);
+  }
+
+  /** The newest records of a namespace in order of their sequence. */
+  scan(namespace: Namespace, options?: ScanOptions): Promise<ScanPage> {
+    return this.history.scan(namespace, options);
+  }
+
   nowSeconds(): number {
     return Math.floor(this.#nowMs() / 1000);
   }
 
   /** Writes and syncs everything, and closes the files. */
   async close(): Promise<void> {
+    await this.maintenance.close();
     try {
       await this.log.close();
       if (this.log.failure === undefined && this.readOnlyReason === undefined) {
@@ -405,6 +480,7 @@ export class Store {
         this.table.save();
       }
     } finally {
+      this.locator.close();
       this.table.close();
     }
   }
@@ -427,14 +503,13 @@ interface StoreParts {
   readonly reader: RecordReader;
   readonly namespaces: Namespaces;
   readonly recovery: readonly RecoveryEvent[];
+  readonly checkpointSequence: number;
+  /** Set once the store is made. */
+  readonly hooks: { onRotate: () => void };
 }
 
-function buildParts(
-  options: StoreOptions,
-  table: SegmentTable,
-  lastSequence: number,
-  recovered: { events: RecoveryEvent[] },
-): StoreParts {
+function buildParts(options: StoreOptions, table: SegmentTable, recovered: Recovered): StoreParts {
+  const hooks = { onRotate: () => {} };
   const files = options.files ?? realFiles;
   const nowMs = options.nowMs ?? Date.now;
   const log = new Log(
@@ -448,9 +523,10 @@ function buildParts(
         options.onDurable?.(sequence);
       },
       onFailure: options.onFailure ?? (() => undefined),
+      onRotate: () => hooks.onRotate(),
       nowMs,
     },
-    lastSequence,
+    recovered.lastSequence,
   );
   const reader = new RecordReader({
     files,
@@ -458,7 +534,15 @@ function buildParts(
     cacheBytes: options.cacheBytes ?? CACHE_BYTES_DEFAULT,
     onDamage: options.onDamage ?? (() => undefined),
   });
-  return { table, log, reader, namespaces: new Namespaces(undefined), recovery: recovered.events };
+  return {
+    table,
+    log,
+    reader,
+    namespaces: new Namespaces(undefined),
+    recovery: recovered.events,
+    checkpointSequence: recovered.checkpointSequence,
+    hooks,
+  };
 }
 
 function clampSegment(bytes: number): number {

@@ -1,0 +1,222 @@
+import {
+  keyLengthOf,
+  kindOf,
+  namespaceOf,
+  recordBytes,
+  RecordKind,
+  valueLengthOf,
+} from './format.ts';
+import { isNewest, type History, type StoredRecord } from './history.ts';
+import type { Locator } from './locator.ts';
+import type { Namespace } from './namespace.ts';
+import type { Namespaces } from './namespaces.ts';
+import type { Segment } from './segment.ts';
+import type { IndexEntry, SegmentIndex } from './segment-index.ts';
+import type { SegmentTable } from './segment-table.ts';
+
+/** What becomes of the records of one segment: positions in its index, in order. */
+export interface SegmentPlan {
+  readonly segment: Segment;
+  readonly index: SegmentIndex;
+  readonly kept: Uint32Array;
+  /** Deletions that go although the key index points at them. */
+  readonly droppedNewest: Uint32Array;
+}
+
+export interface CompactionPlan {
+  readonly run: readonly Segment[];
+  readonly segments: SegmentPlan[];
+  /** Largest sequence that existed when it was decided what goes. */
+  readonly decidedAt: number;
+  readonly droppedBytes: number;
+  readonly deletionsDroppedThrough: number;
+}
+
+export interface PlanContext {
+  readonly table: SegmentTable;
+  readonly namespaces: Namespaces;
+  readonly locator: Locator;
+  readonly history: History;
+  readonly lastSequence: () => number;
+  readonly nowSeconds: number;
+  /** Deletions above this sequence stay: a registered replica has not passed them. */
+  readonly deletionsUpTo: number;
+  /** Drops every value of these keys, whatever the policy (legal erasure). */
+  readonly isErased?: (namespaceId: number, entry: IndexEntry, segment: Segment) => boolean;
+  /** Lets other work run; called every few milliseconds. */
+  readonly pause: () => Promise<void>;
+}
+
+const SLICE_ENTRIES = 2000;
+
+/*
+ * What compaction may drop.
+ *
+ * - A value that is not the newest of its key: unless the namespace's policy keeps it.
+ * - A deletion that is not the newest: like a value.
+ * - The newest deletion of a key only when no older value of that key can exist any more, because a
+ *   restart would bring that back to life. That is sure in two cases: no segment before the run holds any
+ *   value of the namespace; or every predecessor, down to the first, is dropped in this very run.
+ * - Everything of a namespace that does not exist any more.
+ */
+export async function planCompaction(
+  context: PlanContext,
+  run: readonly Segment[],
+): Promise<CompactionPlan> {
+  const first = context.table.segments.indexOf(run[0] as Segment);
+  const older = context.table.segments.slice(0, first);
+  const decider = new Decider(context, older);
+  const segments: SegmentPlan[] = [];
+  for (const segment of run) segments.push(await planSegment(context, decider, segment));
+  return {
+    run,
+    segments,
+    decidedAt: context.lastSequence(),
+    droppedBytes: decider.droppedBytes,
+    deletionsDroppedThrough: decider.deletionsDroppedThrough,
+  };
+}
+
+async function planSegment(
+  context: PlanContext,
+  decider: Decider,
+  segment: Segment,
+): Promise<SegmentPlan> {
+  const index = await context.locator.load(segment);
+  const kept = new Uint32Array(index.count);
+  const droppedNewest = new Uint32Array(index.count);
+  let keptCount = 0;
+  let droppedCount = 0;
+  for (let position = 0; position < index.count; position++) {
+    if (position % SLICE_ENTRIES === SLICE_ENTRIES - 1) await context.pause();
+    const entry = index.entry(position);
+    const verdict = decider.decide(segment, entry);
+    const isKept =
+      verdict === 'ask' ? await decider.isKeptByPolicy(segment, entry) : verdict === 'keep';
+    if (isKept) kept[keptCount++] = position;
+    else if (decider.drop(entry)) droppedNewest[droppedCount++] = position;
+  }
+  return {
+    segment,
+    index,
+    kept: kept.slice(0, keptCount),
+    droppedNewest: droppedNewest.slice(0, droppedCount),
+  };
+}
+
+class Decider {
+  droppedBytes = 0;
+  deletionsDroppedThrough = 0;
+  readonly #context: PlanContext;
+  readonly #older: readonly Segment[];
+  /** Whether some segment before the run has values of a namespace. */
+  readonly #hasOlder = new Map<number, boolean>();
+  /** Dropped records whose predecessors are all dropped too, down to the first. */
+  readonly #wholeChains = new Set<number>();
+  #isNewest = false;
+  #chainOf: { namespace: Namespace; key: Buffer; kept: Set<number> } | undefined;
+
+  constructor(context: PlanContext, older: readonly Segment[]) {
+    this.#context = context;
+    this.#older = older;
+  }
+
+  /** 'ask': only the key's history can tell. */
+  decide(segment: Segment, entry: IndexEntry): 'keep' | 'drop' | 'ask' {
+    this.#isNewest = false;
+    const namespace = this.#context.namespaces.byId(namespaceOf(entry.owner));
+    if (namespace === undefined) return 'drop';
+    if (this.#context.isErased?.(namespace.id, entry, segment) === true) return 'drop';
+    const { keep } = namespace.settings.history;
+    if (keep === 'all' && namespace.id !== 0) return 'keep';
+    const isDeletion = kindOf(entry.owner) === RecordKind.delete;
+    this.#isNewest = isNewest(namespace, segment, entry);
+    if (this.#isNewest && !isDeletion) return 'keep';
+    if (keep !== 'latest') return 'ask';
+    if (!this.#isNewest) return 'drop';
+    return this.#mayDropDeletion(namespace, entry) ? 'drop' : 'keep';
+  }
+
+  #mayDropDeletion(namespace: Namespace, entry: IndexEntry): boolean {
+    if (entry.sequence > this.#context.deletionsUpTo) return false;
+    const { previous } = entry;
+    if (previous === 0) return true;
+    if (previous !== undefined && this.#wholeChains.has(previous)) return true;
+    let hasOlder = this.#hasOlder.get(namespace.id);
+    if (hasOlder === undefined) {
+      hasOlder = this.#older.some((one) => (one.shares.get(namespace.id)?.values ?? 0) > 0);
+      this.#hasOlder.set(namespace.id, hasOlder);
+    }
+    return !hasOlder;
+  }
+
+  /** Policies by number of versions or by age: looks at the key's chain of versions. */
+  async isKeptByPolicy(segment: Segment, entry: IndexEntry): Promise<boolean> {
+    const isNewestDeletion = this.#isNewest;
+    const namespace = this.#context.namespaces.byId(namespaceOf(entry.owner));
+    if (namespace === undefined) return false;
+    const record = await this.#context.history.read(segment, entry);
+    let chain = this.#chainOf;
+    if (chain === undefined || chain.namespace !== namespace || !chain.key.equals(record.key)) {
+      const kept = await this.#keptVersions(namespace, entry, record.key);
+      chain = { namespace, key: Buffer.from(record.key), kept };
+      this.#chainOf = chain;
+    }
+    if (chain.kept.has(entry.sequence)) return true;
+    return isNewestDeletion && !this.#mayDropDeletion(namespace, entry);
+  }
+
+  async #keptVersions(namespace: Namespace, entry: IndexEntry, key: Buffer): Promise<Set<number>> {
+    const { keep, limit } = namespace.settings.history;
+    const kept = new Set<number>();
+    let version = await this.#newestVersion(namespace, entry, key);
+    let replacedAt = Number.MAX_SAFE_INTEGER;
+    while (version !== undefined) {
+      const isInAge = replacedAt > this.#context.nowSeconds - limit;
+      const isNewestValue = kept.size === 0 && !version.isDeletion;
+      if (!isNewestValue && (keep === 'versions' ? kept.size >= limit : !isInAge)) break;
+      const isOldDeletion =
+        kept.size === 0 &&
+        version.isDeletion &&
+        keep === 'age' &&
+        version.timeSeconds <= this.#context.nowSeconds - limit;
+      if (isOldDeletion) break;
+      kept.add(version.sequence);
+      replacedAt = version.timeSeconds;
+      version =
+        version.previous === 0 ? undefined : await this.#context.history.recordAt(version.previous);
+    }
+    return kept;
+  }
+
+  async #newestVersion(
+    namespace: Namespace,
+    entry: IndexEntry,
+    key: Buffer,
+  ): Promise<StoredRecord | undefined> {
+    const { index } = namespace;
+    const places: { slot: number; offset: number; lengths: number }[] = [];
+    for (let hit = index.first(entry.low, entry.high, key.length); hit; hit = index.next()) {
+      places.push({ slot: index.segment, offset: index.offset, lengths: index.lengths });
+    }
+    for (const { slot, offset, lengths } of places) {
+      const segment = this.#context.table.at(slot);
+      const record = await this.#context.history.readAt(segment, offset, lengths);
+      if (record.key.equals(key)) return record;
+    }
+    return undefined;
+  }
+
+  /** Notes a dropped record; true when the index points at it. */
+  drop(entry: IndexEntry): boolean {
+    const { previous } = entry;
+    if (previous === 0 || (previous !== undefined && this.#wholeChains.has(previous))) {
+      this.#wholeChains.add(entry.sequence);
+    }
+    this.droppedBytes += recordBytes(keyLengthOf(entry.lengths), valueLengthOf(entry.lengths));
+    if (kindOf(entry.owner) === RecordKind.delete) {
+      this.deletionsDroppedThrough = Math.max(this.deletionsDroppedThrough, entry.sequence);
+    }
+    return this.#isNewest;
+  }
+}

@@ -1,0 +1,193 @@
+import {
+  keyLengthOf,
+  kindOf,
+  namespaceOf,
+  RECORD_HEADER_BYTES,
+  readUint53,
+  RecordKind,
+  recordOwnerAt,
+  recordPreviousAt,
+  recordSequenceAt,
+  recordTimeAt,
+  valueLengthOf,
+} from './format.ts';
+import type { Locator } from './locator.ts';
+import type { Namespace } from './namespace.ts';
+import type { RecordReader } from './record-reader.ts';
+import type { Segment } from './segment.ts';
+import type { IndexEntry } from './segment-index.ts';
+import type { SegmentTable } from './segment-table.ts';
+
+/** A record as it was written. */
+export interface StoredRecord {
+  readonly sequence: number;
+  /** Sequence of the former version of the key, 0 when there is none. */
+  readonly previous: number;
+  readonly namespaceId: number;
+  readonly isDeletion: boolean;
+  readonly timeSeconds: number;
+  readonly key: Buffer;
+  readonly value: Buffer;
+  readonly segmentId: number;
+  readonly offset: number;
+}
+
+export interface ScanOptions {
+  /** Only records after, or before, this sequence. */
+  readonly after?: number;
+  readonly before?: number;
+  /** From the newest to the oldest. */
+  readonly isBackward?: boolean;
+  /** Stops after so many milliseconds or items. */
+  readonly budgetMs?: number;
+  readonly limit?: number;
+  /** Only keys that begin so. */
+  readonly prefix?: Buffer;
+}
+
+export interface ScanItem {
+  readonly key: Buffer;
+  readonly valueLength: number;
+  readonly timeSeconds: number;
+  readonly sequence: number;
+}
+
+export interface ScanPage {
+  readonly items: ScanItem[];
+  /** Sequence of the last record looked at: where to go on. */
+  readonly last: number;
+  readonly isEnd: boolean;
+}
+
+type RecordEntry = Pick<IndexEntry, 'offset' | 'lengths' | 'owner' | 'sequence' | 'timeSeconds'>;
+
+/** Reads the log by sequence: single records, and the newest records of a namespace in order. */
+export class History {
+  readonly #table: SegmentTable;
+  readonly #reader: RecordReader;
+  readonly #locator: Locator;
+
+  constructor(table: SegmentTable, reader: RecordReader, locator: Locator) {
+    this.#table = table;
+    this.#reader = reader;
+    this.#locator = locator;
+  }
+
+  /** Undefined when no such record is kept. @throws GridError ZDB_READ_FAILED */
+  async recordAt(sequence: number): Promise<StoredRecord | undefined> {
+    const found = await this.#locator.find(sequence);
+    return found === undefined ? undefined : this.read(found.segment, found.entry);
+  }
+
+  async read(segment: Segment, entry: RecordEntry): Promise<StoredRecord> {
+    const bytes = await this.#bytes(segment, entry);
+    const keyLength = keyLengthOf(entry.lengths);
+    const keyEnd = RECORD_HEADER_BYTES + keyLength;
+    return {
+      sequence: entry.sequence,
+      previous: readUint53(bytes, recordPreviousAt),
+      namespaceId: namespaceOf(entry.owner),
+      isDeletion: kindOf(entry.owner) === RecordKind.delete,
+      timeSeconds: entry.timeSeconds,
+      key: bytes.subarray(RECORD_HEADER_BYTES, keyEnd),
+      value: bytes.subarray(keyEnd, keyEnd + valueLengthOf(entry.lengths)),
+      segmentId: segment.id,
+      offset: entry.offset,
+    };
+  }
+
+  /** The record at a place that the key index names. */
+  async readAt(segment: Segment, offset: number, lengths: number): Promise<StoredRecord> {
+    const place = { offset, lengths };
+    const bytes = await this.#bytes(segment, place);
+    const owner = bytes.readUInt32LE(recordOwnerAt);
+    return this.read(segment, {
+      ...place,
+      owner,
+      sequence: readUint53(bytes, recordSequenceAt),
+      timeSeconds: bytes.readUInt32LE(recordTimeAt),
+    });
+  }
+
+  async #bytes(segment: Segment, entry: { offset: number; lengths: number }): Promise<Buffer> {
+    const { offset, lengths } = entry;
+    if (offset >= segment.writtenOffset) {
+      this.#reader.view(segment, offset, lengths);
+      const { bytes, at } = this.#reader;
+      const length = RECORD_HEADER_BYTES + keyLengthOf(lengths) + valueLengthOf(lengths);
+      return Buffer.from(bytes.subarray(at, at + length));
+    }
+    return (await this.#reader.fetch({ segment, offset, lengths })).bytes;
+  }
+
+  /** The newest records of a namespace in order of their sequence. */
+  async scan(namespace: Namespace, options: ScanOptions = {}): Promise<ScanPage> {
+    const limit = options.limit ?? Number.MAX_SAFE_INTEGER;
+    const until = performance.now() + (options.budgetMs ?? Number.MAX_SAFE_INTEGER);
+    const items: ScanItem[] = [];
+    let last = options.isBackward === true ? (options.before ?? Infinity) : (options.after ?? 0);
+    for (;;) {
+      const segment = this.#nextSegment(namespace, last, options.isBackward === true);
+      if (segment === undefined) return { items, last, isEnd: true };
+      const entries = this.#locator.entries(segment);
+      let position = await entries.lowerBound(options.isBackward === true ? last : last + 1);
+      if (options.isBackward === true) position--;
+      const step = options.isBackward === true ? -1 : 1;
+      for (; position >= 0 && position < entries.count; position += step) {
+        const pending = entries.entry(position);
+        const entry = pending instanceof Promise ? await pending : pending;
+        last = entry.sequence;
+        const item = await this.#item(namespace, segment, entry, options.prefix);
+        if (item !== undefined) items.push(item);
+        if (items.length >= limit || performance.now() > until)
+          return { items, last, isEnd: false };
+      }
+      last = options.isBackward === true ? segment.firstSequence : segment.lastSequence;
+    }
+  }
+
+  #nextSegment(namespace: Namespace, last: number, isBackward: boolean): Segment | undefined {
+    const has = (segment: Segment): boolean =>
+      (segment.shares.get(namespace.id)?.liveRecords ?? 0) > 0;
+    const { segments } = this.#table;
+    if (isBackward) return segments.findLast((one) => one.firstSequence < last && has(one));
+    return segments.find((one) => one.lastSequence > last && has(one));
+  }
+
+  async #item(
+    namespace: Namespace,
+    segment: Segment,
+    entry: IndexEntry,
+    prefix: Buffer | undefined,
+  ): Promise<ScanItem | undefined> {
+    if (namespaceOf(entry.owner) !== namespace.id) return undefined;
+    if (!isNewest(namespace, segment, entry) || kindOf(entry.owner) !== RecordKind.set) {
+      return undefined;
+    }
+    const { lengths, timeSeconds, sequence } = entry;
+    const keyLength = keyLengthOf(lengths);
+    if (prefix !== undefined && keyLength < prefix.length) return undefined;
+    let bytes = this.#reader.bytes;
+    let start: number;
+    if (this.#reader.view(segment, entry.offset, lengths)) {
+      bytes = this.#reader.bytes;
+      start = this.#reader.keyStart;
+    } else {
+      bytes = (await this.#reader.fetch({ segment, offset: entry.offset, lengths })).bytes;
+      start = RECORD_HEADER_BYTES;
+    }
+    const key = Buffer.from(bytes.subarray(start, start + keyLength));
+    if (prefix !== undefined && !key.subarray(0, prefix.length).equals(prefix)) return undefined;
+    return { key, valueLength: valueLengthOf(lengths), timeSeconds, sequence };
+  }
+}
+
+/** Whether the index points at this very record. Leaves the index at its slot. */
+export function isNewest(namespace: Namespace, segment: Segment, entry: IndexEntry): boolean {
+  const { index } = namespace;
+  const keyLength = keyLengthOf(entry.lengths);
+  for (let hit = index.first(entry.low, entry.high, keyLength); hit; hit = index.next()) {
+    if (index.segment === segment.slot && index.offset === entry.offset) return true;
+  }
+  return false;
+}
