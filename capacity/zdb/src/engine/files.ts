@@ -41,6 +41,17 @@ export function syncFolder(files: Files, folder: string): void {
   }
 }
 
+/** Makes a folder and what is missing above it; they are there for good when this returns. */
+export function makeFolder(files: Files, folder: string): void {
+  const first = files.mkdirSync(folder, { recursive: true, mode: 0o700 });
+  if (first === undefined) return;
+  const outermost = path.dirname(path.resolve(first));
+  for (let at = path.resolve(folder); at !== outermost;) {
+    at = path.dirname(at);
+    syncFolder(files, at);
+  }
+}
+
 /** Replaces a file whole: written beside it, synced, renamed over it, the folder synced. */
 export function replaceFile(files: Files, target: string, bytes: Buffer): void {
   const beside = `${target}.new`;

@@ -3,7 +3,7 @@ import { GridError } from '@commongrid/base';
 import type { ZdbErrorCode } from '../errors.ts';
 import { readCheckpoint } from './checkpoint.ts';
 import { orphans } from './compactor.ts';
-import { type Files, realFiles } from './files.ts';
+import { type Files, makeFolder, realFiles } from './files.ts';
 import { packLengths, packOwner, recordBytes, RecordKind, SEGMENT_BYTES_MAX } from './format.ts';
 import { KeyHasher } from './key-hash.ts';
 import type { KeyIndex } from './key-index.ts';
@@ -122,7 +122,7 @@ export class Store {
    */
   static async open(options: StoreOptions): Promise<Store> {
     const files = options.files ?? realFiles;
-    files.mkdirSync(options.folder, { recursive: true, mode: 0o700 });
+    makeFolder(files, options.folder);
     const loaded = SegmentTable.load(files, options.folder);
     const table =
       loaded?.table ??
