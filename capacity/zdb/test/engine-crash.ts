@@ -1,0 +1,188 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { type Random, seededRandom } from '@commongrid/base';
+import type { Files } from '../src/engine/files.ts';
+import type { Durability } from '../src/engine/log.ts';
+import { Store } from '../src/engine/store.ts';
+import { findLoss, Journal, PowerLossFiles, StoreLoad } from '../src/testing/index.ts';
+
+/** What the trace of a run says about acknowledgements. */
+type Mark =
+  | { readonly durable: number }
+  /** The store was opened anew; the journal that holds from here on. */
+  | { readonly journal: Journal };
+
+export interface CrashRun {
+  readonly disk: PowerLossFiles;
+  readonly folder: string;
+}
+
+export interface RunOptions {
+  readonly root: string;
+  readonly random: Random;
+  readonly turns: number;
+  readonly durability?: Durability;
+  readonly slowSyncMs?: number;
+  /** Times that the process is killed in the run, and started again over what it left. */
+  readonly kills?: number;
+  /** Runs between turns: compaction, checkpoints, rotation. */
+  readonly maintain?: (store: Store, random: Random) => Promise<void>;
+}
+
+export const FOLDER = 'data';
+
+export function openStore(
+  root: string,
+  options: { files?: Files; durability?: Durability; onDurable?: (sequence: number) => void } = {},
+): Promise<Store> {
+  return Store.open({
+    folder: path.join(root, FOLDER),
+    segmentBytes: 1024 * 1024,
+    cacheBytes: 256 * 1024,
+    nowMs: () => 1_700_000_000_000,
+    ...options,
+  });
+}
+
+/** A load over files that record, killed and started again as often as asked. */
+export async function recordRun(options: RunOptions): Promise<PowerLossFiles> {
+  const { root, random, durability = 'always', slowSyncMs = 0 } = options;
+  const disk = new PowerLossFiles({ root, slowSyncMs });
+  let journal = new Journal();
+  for (let life = 0; life <= (options.kills ?? 0); life++) {
+    journal = await oneLife(disk, journal, { ...options, durability }, life);
+    if (life < (options.kills ?? 0)) disk.revive();
+  }
+  void random;
+  return disk;
+}
+
+async function oneLife(
+  disk: PowerLossFiles,
+  before: Journal,
+  options: RunOptions,
+  life: number,
+): Promise<Journal> {
+  const { root, random } = options;
+  const store = await openStore(root, {
+    files: disk.files,
+    ...(options.durability === undefined ? {} : { durability: options.durability }),
+    onDurable: (durable) => disk.mark({ durable } satisfies Mark),
+  });
+  const journal = before.upTo(store.log.lastSequence);
+  disk.mark({ journal } satisfies Mark);
+  // What a store shows as durable right after its start was seen by somebody.
+  disk.mark({ durable: store.log.durableSequence } satisfies Mark);
+  const load = new StoreLoad({ store, random, journal });
+  if (life === 0) load.begin();
+  const isKilled = life < (options.kills ?? 0);
+  const killAt = isKilled ? random.int(1, options.turns) : options.turns;
+  for (let turn = 0; turn < killAt; turn++) {
+    await load.turn();
+    await options.maintain?.(store, random);
+    if (options.slowSyncMs !== undefined) await new Promise(setImmediate);
+  }
+  // A process dies inside a turn as well as between two.
+  if (isKilled && random.int(0, 2) === 0) disk.killAfter(random.int(0, 8));
+  else if (isKilled) disk.kill();
+  if (isKilled) await load.turn();
+  if (isKilled) disk.kill();
+  await store.close().catch(() => undefined);
+  return load.journal;
+}
+
+export interface CrashPoint {
+  readonly disk: PowerLossFiles;
+  readonly callIndex: number;
+  readonly random: Random;
+  /** An empty folder. */
+  readonly target: string;
+  readonly ignoreSyncs?: boolean;
+  /** Whether the power goes once more while the store recovers or writes on. */
+  readonly again?: boolean;
+}
+
+/** What the trace promises at a point: the journal, and the last sequence that was acknowledged. */
+export function promised(
+  disk: PowerLossFiles,
+  callIndex: number,
+): { journal: Journal; acknowledged: number } {
+  let journal = new Journal();
+  let acknowledged = 0;
+  for (const mark of disk.marksBefore(callIndex) as Mark[]) {
+    if ('journal' in mark) journal = mark.journal;
+    else acknowledged = Math.max(acknowledged, mark.durable);
+  }
+  return { journal, acknowledged };
+}
+
+/** Lets the power go at a point, and returns what is wrong afterwards. */
+export async function faultsAfterCrash(point: CrashPoint): Promise<string[]> {
+  const { disk, callIndex, random, target } = point;
+  const { journal, acknowledged } = promised(disk, callIndex);
+  disk.crashImage(callIndex, random, target, point.ignoreSyncs);
+  if (point.again !== true) return await faultsAfterStart(target, journal, acknowledged, random);
+  const second = new PowerLossFiles({ root: target });
+  const start = second.trace.length;
+  const faults = await faultsAfterStart(target, journal, acknowledged, random, second);
+  if (faults.length > 0) return faults;
+  const next = random.int(start, second.trace.length + 1);
+  const image = `${target}-again`;
+  fs.mkdirSync(image);
+  const after = promised(second, next);
+  const isOpened = second.marksBefore(next).length > 0;
+  second.crashImage(next, random, image);
+  const more = await faultsAfterStart(
+    image,
+    isOpened ? after.journal : journal,
+    Math.max(acknowledged, after.acknowledged),
+    random,
+  );
+  fs.rmSync(image, { recursive: true });
+  return more.map((one) => `after a second crash at call ${next}: ${one}`);
+}
+
+/** Opens, checks, writes on, closes, opens again. */
+async function faultsAfterStart(
+  root: string,
+  promise: Journal,
+  acknowledged: number,
+  random: Random,
+  disk?: PowerLossFiles,
+): Promise<string[]> {
+  const files = disk === undefined ? {} : { files: disk.files };
+  const onDurable = (durable: number): void => disk?.mark({ durable } satisfies Mark);
+  const store = await openStore(root, { ...files, onDurable });
+  let journal = promise.upTo(store.log.lastSequence);
+  let load: StoreLoad;
+  try {
+    const faults = await findLoss(store, promise, acknowledged);
+    if (faults.length > 0) return faults;
+    disk?.mark({ journal } satisfies Mark);
+    disk?.mark({ durable: store.log.durableSequence } satisfies Mark);
+    load = new StoreLoad({ store, random, journal, valueBytesMax: 20_000 });
+    for (let turn = 0; turn < 4; turn++) await load.turn();
+  } finally {
+    await store.close();
+  }
+  journal = load.journal;
+  const again = await openStore(root, files);
+  try {
+    const faults = await findLoss(again, journal, journal.lastSequence);
+    for (const event of again.recovery) faults.push(`a clean start says: ${event.text}`);
+    return faults.map((one) => `after writing on: ${one}`);
+  } finally {
+    await again.close();
+  }
+}
+
+/** Everything that is needed to see a failure again. */
+export function reproducible(seed: string, callIndex: number, faults: readonly string[]): string {
+  return `GRID_TEST_SEED=${seed} call ${callIndex}: ${faults.slice(0, 4).join('; ')}`;
+}
+
+export function testSeed(): string {
+  return process.env['GRID_TEST_SEED'] ?? String(Date.now() % 1_000_000_007);
+}
+
+export { seededRandom };
