@@ -24,7 +24,7 @@ export const FRAME_MAGIC = 0x4642445a; // "ZDBF"
 /** Largest segment: an index slot holds offset / 8 in 25 bits. */
 export const SEGMENT_BYTES_MAX = 256 * 1024 * 1024;
 /** Largest number of records in one segment: bounds what is kept in memory until it is sealed. */
-export const SEGMENT_RECORDS_MAX = 1024 * 1024;
+export const SEGMENT_RECORDS_MAX = 512 * 1024;
 export const SEGMENT_BYTES_MIN = 1024 * 1024;
 
 export const KEY_BYTES_MAX = 255;

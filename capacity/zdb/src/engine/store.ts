@@ -3,34 +3,29 @@ import { GridError } from '@commongrid/base';
 import type { ZdbErrorCode } from '../errors.ts';
 import { readCheckpoint } from './checkpoint.ts';
 import { orphans } from './compactor.ts';
-import { type Files, makeFolder, realFiles } from './files.ts';
+import { type Files, makeFolder, realFiles, syncFolder } from './files.ts';
 import { packLengths, packOwner, recordBytes, RecordKind, SEGMENT_BYTES_MAX } from './format.ts';
-import { KeyHasher } from './key-hash.ts';
-import type { KeyIndex } from './key-index.ts';
 import { History, type ScanOptions, type ScanPage, type StoredRecord } from './history.ts';
+import { KeyHasher } from './key-hash.ts';
 import { Locator } from './locator.ts';
-import { type Durability, Log } from './log.ts';
+import type { Durability, Log } from './log.ts';
+import { Maintenance } from './maintenance.ts';
 import {
   DEFAULT_NAMESPACE,
-  Namespace,
+  type Namespace,
   type NamespaceMode,
   NAMESPACES_MAX,
   type NamespaceSettings,
   newNamespaceSettings,
 } from './namespace.ts';
-import {
-  decodeSettings,
-  encodeSettings,
-  nameFromKey,
-  Namespaces,
-  settingsKey,
-} from './namespaces.ts';
-import { Maintenance } from './maintenance.ts';
-import { type Recovered, recover, type RecoveryEvent } from './recovery.ts';
-import { RecordReader } from './record-reader.ts';
+import { loadNamespaces } from './namespace-loader.ts';
+import { encodeSettings, type Namespaces, settingsKey } from './namespaces.ts';
+import type { RecordReader } from './record-reader.ts';
+import { recover, type RecoveryEvent } from './recovery.ts';
 import type { Segment } from './segment.ts';
 import { ENTRY_BYTES } from './segment-index.ts';
 import { SegmentTable } from './segment-table.ts';
+import { buildParts, type StoreParts } from './store-parts.ts';
 
 export interface StoreOptions {
   readonly folder: string;
@@ -56,7 +51,6 @@ export type Found = 'live' | 'deleted' | 'absent' | 'fault';
 
 /** From here on compaction looks at a namespace with reserved room. */
 const COMPACT_FROM_PART = 0.85;
-export const CACHE_BYTES_DEFAULT = 48 * 1024 * 1024;
 const NEXT_NAMESPACE_ID = Buffer.from('next-namespace-id');
 
 /**
@@ -129,7 +123,12 @@ export class Store {
       SegmentTable.create(files, options.folder, randomBytes(8).readBigUInt64LE(), randomBytes(8));
     if (loaded === undefined) table.save();
     const isReadOnly = options.isReadOnly ?? false;
-    if (!isReadOnly) table.removeFiles(orphans(files, table));
+    if (!isReadOnly) {
+      // The manifest may have got its name just before the process died: nothing may be built on
+      // it, or removed because of it, that would outlive it.
+      syncFolder(files, options.folder);
+      table.removeFiles(orphans(files, table));
+    }
     const checkpoint = readCheckpoint(files, table);
     const recovered = recover({
       files,
@@ -141,7 +140,7 @@ export class Store {
     });
     if (!isReadOnly && table.quarantine.length > 0) table.save();
     const store = new Store(options, buildParts(options, table, recovered));
-    store.#loadNamespaces(recovered.indexes);
+    loadNamespaces(store, recovered.indexes);
     if (table.quarantine.length > 0) {
       store.readOnlyReason = `${table.quarantine.length} damaged stretch(es) in quarantine`;
     } else if (options.isReadOnly === true) {
@@ -159,47 +158,6 @@ export class Store {
   }
 
   // Namespaces.
-
-  #loadNamespaces(indexes: Map<number, KeyIndex>): void {
-    const { system } = this.namespaces;
-    const own = indexes.get(system.id);
-    if (own !== undefined) system.index = own;
-    const stored: NamespaceSettings[] = [];
-    system.index.forEach((slot, offset, lengths, isDeleted) => {
-      if (isDeleted) return;
-      if (!this.reader.view(this.table.at(slot), offset, lengths)) {
-        throw new Error('settings are too large');
-      }
-      const { bytes, keyStart } = this.reader;
-      const valueStart = keyStart + (lengths >>> 24);
-      const key = bytes.toString('utf8', keyStart, valueStart);
-      if (nameFromKey(key) === undefined) return;
-      stored.push(decodeSettings(bytes.subarray(valueStart, valueStart + (lengths & 0xffffff))));
-    });
-    for (const settings of stored) this.namespaces.put(settings, indexes.get(settings.id));
-    for (const namespace of this.namespaces.all()) this.#count(namespace);
-    for (const [id, next] of this.table.nextIds) {
-      const namespace = this.namespaces.byId(id);
-      if (namespace !== undefined) namespace.nextId = Math.max(namespace.nextId, next);
-    }
-  }
-
-  /** Counts what a namespace has, from its index and the shares of the segments. */
-  #count(namespace: Namespace): void {
-    namespace.index.forEach((slot, _offset, lengths, isDeleted) => {
-      if (isDeleted) return;
-      const bytes = recordBytes(lengths >>> 24, lengths & 0xffffff);
-      const share = this.table.at(slot).share(namespace.id);
-      share.liveRecords++;
-      share.liveBytes += bytes;
-      namespace.liveBytes += bytes;
-      namespace.valueBytes += lengths & 0xffffff;
-    });
-    for (const segment of this.table.segments) {
-      const share = segment.shares.get(namespace.id);
-      if (share !== undefined) namespace.usedBytes += share.bytes + share.records * ENTRY_BYTES;
-    }
-  }
 
   /** @throws GridError ZDB_TOO_MANY_NAMESPACES */
   createNamespace(name: string, mode: NamespaceMode): Namespace {
@@ -495,56 +453,4 @@ export function segmentBytesFor(maxBytes: number): number {
 /** Room beside the reserved one for deletions, fences and compaction. */
 export function headroomBytes(maxBytes: number): number {
   return Math.max(2 * segmentBytesFor(maxBytes), Math.floor(maxBytes / 16));
-}
-
-interface StoreParts {
-  readonly table: SegmentTable;
-  readonly log: Log;
-  readonly reader: RecordReader;
-  readonly namespaces: Namespaces;
-  readonly recovery: readonly RecoveryEvent[];
-  readonly checkpointSequence: number;
-  /** Set once the store is made. */
-  readonly hooks: { onRotate: () => void };
-}
-
-function buildParts(options: StoreOptions, table: SegmentTable, recovered: Recovered): StoreParts {
-  const hooks = { onRotate: () => {} };
-  const files = options.files ?? realFiles;
-  const nowMs = options.nowMs ?? Date.now;
-  const log = new Log(
-    {
-      files,
-      table,
-      durability: options.durability ?? 'always',
-      segmentBytes: clampSegment(options.segmentBytes ?? SEGMENT_BYTES_MAX),
-      onDurable: (sequence) => {
-        table.durableSequence = sequence;
-        options.onDurable?.(sequence);
-      },
-      onFailure: options.onFailure ?? (() => undefined),
-      onRotate: () => hooks.onRotate(),
-      nowMs,
-    },
-    recovered.lastSequence,
-  );
-  const reader = new RecordReader({
-    files,
-    log,
-    cacheBytes: options.cacheBytes ?? CACHE_BYTES_DEFAULT,
-    onDamage: options.onDamage ?? (() => undefined),
-  });
-  return {
-    table,
-    log,
-    reader,
-    namespaces: new Namespaces(undefined),
-    recovery: recovered.events,
-    checkpointSequence: recovered.checkpointSequence,
-    hooks,
-  };
-}
-
-function clampSegment(bytes: number): number {
-  return Math.min(SEGMENT_BYTES_MAX, Math.max(1024 * 1024, bytes));
 }
