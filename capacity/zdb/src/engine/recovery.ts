@@ -18,6 +18,7 @@ import type { Segment } from './segment.ts';
 import { type IndexEntry, SegmentIndex } from './segment-index.ts';
 import { type BadStretch, countShares, type ScanResult, scanSegment } from './segment-scan.ts';
 import type { SegmentTable } from './segment-table.ts';
+import { settle } from './settle.ts';
 
 /** What a start found and did; printed, and kept for INFO. */
 export interface RecoveryEvent {
@@ -55,7 +56,8 @@ export interface RecoveryOptions {
  * 2. Segments that were not sealed are read frame by frame. What cannot be read is torn when no sound
  *    frame says that it had been on disk: it is moved aside and cut off. Otherwise it is corruption: the
  *    stretch is quarantined, the rest is used, and the store opens read-only.
- * 3. The key index comes from the checkpoint, brought forward by the entries of later records; without
+ * 3. What was read is brought to disk, before it is shown to anybody or built upon.
+ * 4. The key index comes from the checkpoint, brought forward by the entries of later records; without
  *    one from all entries, newest first: a record that a newer one names as its predecessor is old.
  */
 export function recover(options: RecoveryOptions): Recovered {
@@ -63,7 +65,8 @@ export function recover(options: RecoveryOptions): Recovered {
   const events: RecoveryEvent[] = [];
   const hasher = new KeyHasher(table.hashSecret);
   for (const segment of table.segments) checkFile(files, segment, table.logId);
-  readUnsealed(options, hasher, events);
+  const durableTo = readUnsealed(options, hasher, events);
+  if (options.isDryRun !== true) settle(files, table.segments, durableTo);
   const lastSequence = Math.max(options.durableAtLeast, table.last?.lastSequence ?? 0);
   const entries = new EntrySource(table, hasher, events);
   const checkpointSequence =
@@ -112,10 +115,15 @@ function checkFile(files: Files, segment: Segment, logId: bigint): void {
   }
 }
 
-function readUnsealed(options: RecoveryOptions, hasher: KeyHasher, events: RecoveryEvent[]): void {
+/** Returns the last sequence that is known to have been on disk. */
+function readUnsealed(
+  options: RecoveryOptions,
+  hasher: KeyHasher,
+  events: RecoveryEvent[],
+): number {
   const { files, table } = options;
   const first = table.segments.findIndex((segment) => !segment.isSealed);
-  if (first < 0) return;
+  if (first < 0) return options.durableAtLeast;
   const unsealed = table.segments.slice(first);
   const scans = unsealed.map((segment) => scanSegment(files, segment, table.logId, hasher));
   const durableTo = Math.max(options.durableAtLeast, ...scans.map((scan) => scan.durableTo));
@@ -142,6 +150,7 @@ function readUnsealed(options: RecoveryOptions, hasher: KeyHasher, events: Recov
     const last = table.segments.at(-1) as Segment;
     corrupt(options, last, { offset: last.nextOffset, bytes: 0, expected: reached + 1 }, events);
   }
+  return durableTo;
 }
 
 /** The first bad stretch that had never been on disk, if there is one. */
