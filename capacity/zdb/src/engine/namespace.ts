@@ -97,4 +97,16 @@ export class Namespace {
     }
     return this.#share;
   }
+
+  /** Takes over all that another one knows. */
+  become(other: Namespace): void {
+    this.settings = other.settings;
+    this.index = other.index;
+    this.usedBytes = other.usedBytes;
+    this.liveBytes = other.liveBytes;
+    this.valueBytes = other.valueBytes;
+    this.nextId = other.nextId;
+    this.lastSequence = other.lastSequence;
+    this.#segment = undefined;
+  }
 }

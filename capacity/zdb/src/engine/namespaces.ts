@@ -94,6 +94,18 @@ export class Namespaces {
     this.#byId.delete(namespace.id);
   }
 
+  /** Goes on with the namespace objects that others hold, filled with what this one has. */
+  keepObjects(known: Namespaces): void {
+    for (const namespace of this.list()) {
+      const object = known.byId(namespace.id);
+      if (object === undefined) continue;
+      object.become(namespace);
+      this.#byName.set(object.settings.name, object);
+      this.#byId.set(object.id, object);
+    }
+    for (const object of known.list()) object.isRemoved = this.byId(object.id) === undefined;
+  }
+
   get maxId(): number {
     return Math.max(...this.#byId.keys());
   }

@@ -42,6 +42,8 @@ export interface RecoveryOptions {
   readonly table: SegmentTable;
   /** The folder is only looked at: nothing is cut, moved or removed. */
   readonly isDryRun?: boolean;
+  /** Nothing after this sequence is shown; only with isDryRun. */
+  readonly upTo?: number;
   /** The log reached at least this sequence when the manifest was written. */
   readonly durableAtLeast: number;
   /** Indexes from a checkpoint, when there is one. */
@@ -175,6 +177,9 @@ function takeScan(
       // Sound frames behind a torn one go with it: read again what is left.
       result = scanSegment(options.files, segment, options.table.logId, hasher);
     }
+  }
+  if (options.upTo !== undefined) {
+    result = { ...result, index: entriesBefore(result.index, options.upTo + 1) };
   }
   for (const stretch of result.bad) {
     if (stretch !== tornAt) corrupt(options, segment, stretch, events);

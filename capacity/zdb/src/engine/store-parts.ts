@@ -1,34 +1,85 @@
-import { type Files, realFiles } from './files.ts';
+import { randomBytes } from 'node:crypto';
+import { readCheckpoint } from './checkpoint.ts';
+import { orphans } from './compactor.ts';
+import { makeFolder, realFiles, syncFolder } from './files.ts';
 import { SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN } from './format.ts';
+import { History } from './history.ts';
+import { KeyHasher } from './key-hash.ts';
+import { Locator } from './locator.ts';
 import { Log } from './log.ts';
+import { Maintenance } from './maintenance.ts';
+import { loadNamespaces } from './namespace-loader.ts';
 import { Namespaces } from './namespaces.ts';
 import { RecordReader } from './record-reader.ts';
-import type { Recovered, RecoveryEvent } from './recovery.ts';
-import type { SegmentTable } from './segment-table.ts';
+import { type Recovered, recover, type RecoveryEvent } from './recovery.ts';
+import { SegmentTable } from './segment-table.ts';
 import type { StoreOptions } from './store.ts';
 
 /** Block cache, bytes. */
 const CACHE_BYTES_DEFAULT = 48 * 1024 * 1024;
 
-/** What a store is made of, put together before there is one. */
+/** What a store is made of. */
 export interface StoreParts {
   readonly table: SegmentTable;
   readonly log: Log;
   readonly reader: RecordReader;
   readonly namespaces: Namespaces;
+  readonly locator: Locator;
+  readonly history: History;
+  readonly maintenance: Maintenance;
   readonly recovery: readonly RecoveryEvent[];
-  readonly checkpointSequence: number;
-  /** Set once the store is made. */
-  readonly hooks: { onRotate: () => void };
 }
 
-export function buildParts(
+export interface OpenContext {
+  readonly isReadOnly: boolean;
+  /** Shows nothing that came after this record. */
+  readonly upTo?: number;
+  /** Deletions above this sequence stay, for replicas that have not passed them. */
+  readonly deletionsUpTo: () => number;
+}
+
+/**
+ * Opens a folder, or begins a store in an empty one.
+ * @throws GridError as Store.open
+ */
+export function openParts(options: StoreOptions, context: OpenContext): StoreParts {
+  const files = options.files ?? realFiles;
+  const nowMs = options.nowMs ?? Date.now;
+  makeFolder(files, options.folder);
+  const table =
+    SegmentTable.load(files, options.folder)?.table ??
+    SegmentTable.create(files, options.folder, newLogId(options), randomBytes(8));
+  if (!context.isReadOnly) {
+    if (table.segments.length === 0 && table.durableSequence === 0) table.save();
+    // The manifest may have got its name just before the process died: nothing may be built on
+    // it, or removed because of it, that would outlive it.
+    syncFolder(files, options.folder);
+    table.removeFiles(orphans(files, table));
+  }
+  const recovered = recover({
+    files,
+    table,
+    durableAtLeast: table.durableSequence,
+    checkpoint: context.upTo === undefined ? readCheckpoint(files, table) : undefined,
+    nowMs: nowMs(),
+    isDryRun: context.isReadOnly,
+    ...(context.upTo === undefined ? {} : { upTo: context.upTo }),
+  });
+  if (!context.isReadOnly && table.quarantine.length > 0) table.save();
+  return assemble(options, context, table, recovered);
+}
+
+function newLogId(options: StoreOptions): bigint {
+  return options.logId ?? randomBytes(8).readBigUInt64LE();
+}
+
+function assemble(
   options: StoreOptions,
+  context: OpenContext,
   table: SegmentTable,
   recovered: Recovered,
 ): StoreParts {
-  const hooks = { onRotate: () => {} };
-  const files: Files = options.files ?? realFiles;
+  const files = options.files ?? realFiles;
   const nowMs = options.nowMs ?? Date.now;
   const log = new Log(
     {
@@ -41,7 +92,7 @@ export function buildParts(
         options.onDurable?.(sequence);
       },
       onFailure: options.onFailure ?? (() => undefined),
-      onRotate: () => hooks.onRotate(),
+      onRotate: () => maintenance.kick(),
       nowMs,
     },
     recovered.lastSequence,
@@ -52,15 +103,29 @@ export function buildParts(
     cacheBytes: options.cacheBytes ?? CACHE_BYTES_DEFAULT,
     onDamage: options.onDamage ?? (() => undefined),
   });
-  return {
-    table,
-    log,
-    reader,
-    namespaces: new Namespaces(undefined),
-    recovery: recovered.events,
-    checkpointSequence: recovered.checkpointSequence,
-    hooks,
-  };
+  const namespaces = new Namespaces(undefined);
+  loadNamespaces({ table, reader, namespaces }, recovered.indexes);
+  const locator = new Locator(table, new KeyHasher(table.hashSecret), files);
+  const history = new History(table, reader, locator);
+  const maintenance: Maintenance = new Maintenance(
+    {
+      files,
+      table,
+      namespaces,
+      locator,
+      history,
+      reader,
+      log,
+      segmentBytes: log.segmentBytes,
+      nowMs,
+      deletionsUpTo: context.deletionsUpTo,
+      onSealed: options.onSealed ?? (() => undefined),
+      onError: options.onError ?? (() => undefined),
+    },
+    recovered.checkpointSequence,
+  );
+  const { events: recovery } = recovered;
+  return { table, log, reader, namespaces, locator, history, maintenance, recovery };
 }
 
 function clampSegment(bytes: number): number {

@@ -1,15 +1,12 @@
-import { randomBytes } from 'node:crypto';
 import { GridError } from '@commongrid/base';
 import type { ZdbErrorCode } from '../errors.ts';
-import { readCheckpoint } from './checkpoint.ts';
-import { orphans } from './compactor.ts';
-import { type Files, makeFolder, realFiles, syncFolder } from './files.ts';
+import type { Files } from './files.ts';
 import { packLengths, packOwner, recordBytes, RecordKind, SEGMENT_BYTES_MAX } from './format.ts';
-import { History, type ScanOptions, type ScanPage, type StoredRecord } from './history.ts';
+import type { History, ScanOptions, ScanPage, StoredRecord } from './history.ts';
 import { KeyHasher } from './key-hash.ts';
-import { Locator } from './locator.ts';
+import type { Locator } from './locator.ts';
 import type { Durability, Log } from './log.ts';
-import { Maintenance } from './maintenance.ts';
+import type { Maintenance } from './maintenance.ts';
 import {
   DEFAULT_NAMESPACE,
   type Namespace,
@@ -18,14 +15,13 @@ import {
   type NamespaceSettings,
   newNamespaceSettings,
 } from './namespace.ts';
-import { loadNamespaces } from './namespace-loader.ts';
 import { encodeSettings, type Namespaces, settingsKey } from './namespaces.ts';
 import type { RecordReader } from './record-reader.ts';
-import { recover, type RecoveryEvent } from './recovery.ts';
+import type { RecoveryEvent } from './recovery.ts';
 import type { Segment } from './segment.ts';
 import { ENTRY_BYTES } from './segment-index.ts';
-import { SegmentTable } from './segment-table.ts';
-import { buildParts, type StoreParts } from './store-parts.ts';
+import type { SegmentTable } from './segment-table.ts';
+import { openParts } from './store-parts.ts';
 
 export interface StoreOptions {
   readonly folder: string;
@@ -37,6 +33,8 @@ export interface StoreOptions {
   /** Mode of the default namespace in a new folder. */
   readonly mode?: NamespaceMode;
   readonly isReadOnly?: boolean;
+  /** Identity of the log in a new folder: a replica takes its master's. Random otherwise. */
+  readonly logId?: bigint;
   readonly nowMs?: () => number;
   readonly onDurable?: (sequence: number) => void;
   readonly onFailure?: (error: GridError<ZdbErrorCode>) => void;
@@ -60,15 +58,16 @@ const NEXT_NAMESPACE_ID = Buffer.from('next-namespace-id');
  */
 export class Store {
   readonly options: StoreOptions;
-  readonly table: SegmentTable;
-  readonly log: Log;
-  readonly reader: RecordReader;
-  readonly namespaces: Namespaces;
-  readonly recovery: readonly RecoveryEvent[];
   readonly hasher: KeyHasher;
-  readonly locator: Locator;
-  readonly history: History;
-  readonly maintenance: Maintenance;
+  // Made anew by reopenReadOnly().
+  table: SegmentTable;
+  log: Log;
+  reader: RecordReader;
+  namespaces: Namespaces;
+  locator: Locator;
+  history: History;
+  maintenance: Maintenance;
+  recovery: readonly RecoveryEvent[];
   /** Deletions above this sequence are kept for replicas that have not passed them. */
   deletionsUpTo = Number.MAX_SAFE_INTEGER;
   /** Why nothing is written, when nothing is. */
@@ -77,36 +76,24 @@ export class Store {
   seen = 0;
   readonly #nowMs: () => number;
 
-  private constructor(options: StoreOptions, parts: StoreParts) {
+  private constructor(options: StoreOptions) {
     this.options = options;
+    this.#nowMs = options.nowMs ?? Date.now;
+    const isReadOnly = options.isReadOnly ?? false;
+    const parts = openParts(options, { isReadOnly, deletionsUpTo: () => this.deletionsUpTo });
     this.table = parts.table;
     this.log = parts.log;
     this.reader = parts.reader;
     this.namespaces = parts.namespaces;
+    this.locator = parts.locator;
+    this.history = parts.history;
+    this.maintenance = parts.maintenance;
     this.recovery = parts.recovery;
     this.hasher = new KeyHasher(parts.table.hashSecret);
-    this.#nowMs = options.nowMs ?? Date.now;
-    const files = options.files ?? realFiles;
-    this.locator = new Locator(parts.table, new KeyHasher(parts.table.hashSecret), files);
-    this.history = new History(parts.table, parts.reader, this.locator);
-    this.maintenance = new Maintenance(
-      {
-        files,
-        table: parts.table,
-        namespaces: parts.namespaces,
-        locator: this.locator,
-        history: this.history,
-        reader: parts.reader,
-        log: parts.log,
-        segmentBytes: parts.log.segmentBytes,
-        nowMs: this.#nowMs,
-        deletionsUpTo: () => this.deletionsUpTo,
-        onSealed: options.onSealed ?? (() => undefined),
-        onError: options.onError ?? (() => undefined),
-      },
-      parts.checkpointSequence,
-    );
-    parts.hooks.onRotate = () => this.maintenance.kick();
+    if (isReadOnly) this.readOnlyReason = 'opened read-only';
+    if (parts.table.quarantine.length > 0) {
+      this.readOnlyReason = `${parts.table.quarantine.length} damaged stretch(es) in quarantine`;
+    }
   }
 
   /**
@@ -115,40 +102,39 @@ export class Store {
    *   ZDB_SEGMENT_MISSING, ZDB_SEGMENT_CORRUPT
    */
   static async open(options: StoreOptions): Promise<Store> {
-    const files = options.files ?? realFiles;
-    makeFolder(files, options.folder);
-    const loaded = SegmentTable.load(files, options.folder);
-    const table =
-      loaded?.table ??
-      SegmentTable.create(files, options.folder, randomBytes(8).readBigUInt64LE(), randomBytes(8));
-    if (loaded === undefined) table.save();
-    const isReadOnly = options.isReadOnly ?? false;
-    if (!isReadOnly) {
-      // The manifest may have got its name just before the process died: nothing may be built on
-      // it, or removed because of it, that would outlive it.
-      syncFolder(files, options.folder);
-      table.removeFiles(orphans(files, table));
-    }
-    const checkpoint = readCheckpoint(files, table);
-    const recovered = recover({
-      files,
-      table,
-      durableAtLeast: table.durableSequence,
-      checkpoint,
-      nowMs: (options.nowMs ?? Date.now)(),
-      isDryRun: isReadOnly,
-    });
-    if (!isReadOnly && table.quarantine.length > 0) table.save();
-    const store = new Store(options, buildParts(options, table, recovered));
-    loadNamespaces(store, recovered.indexes);
-    if (table.quarantine.length > 0) {
-      store.readOnlyReason = `${table.quarantine.length} damaged stretch(es) in quarantine`;
-    } else if (options.isReadOnly === true) {
-      store.readOnlyReason = 'opened read-only';
-    }
+    const store = new Store(options);
     if (store.namespaces.get('default') === undefined) await store.#createDefault();
     if (store.readOnlyReason === undefined) store.maintenance.kick();
     return store;
+  }
+
+  /**
+   * After a failed write: forgets what memory holds and shows, read-only, what is on disk and was
+   * acknowledged. Namespaces stay the same objects.
+   */
+  async reopenReadOnly(reason: string): Promise<void> {
+    this.readOnlyReason = reason;
+    await this.maintenance.close();
+    const old = { table: this.table, locator: this.locator, namespaces: this.namespaces };
+    const parts = openParts(this.options, {
+      isReadOnly: true,
+      deletionsUpTo: () => this.deletionsUpTo,
+      ...(this.log.durability === 'always' ? { upTo: this.log.durableSequence } : {}),
+    });
+    parts.namespaces.keepObjects(old.namespaces);
+    this.table = parts.table;
+    this.reader = parts.reader;
+    this.namespaces = parts.namespaces;
+    this.locator = parts.locator;
+    this.history = parts.history;
+    this.maintenance = parts.maintenance;
+    this.recovery = parts.recovery;
+    const { failure } = this.log;
+    this.log = parts.log;
+    this.log.failure = failure;
+    await this.maintenance.close();
+    old.locator.close();
+    old.table.close();
   }
 
   async #createDefault(): Promise<void> {
