@@ -126,7 +126,7 @@ export class ClientLink {
     const socket = this.#dial();
     this.#socket = socket;
     const connected = Promise.withResolvers<void>();
-    const fail = (cause: unknown): void => connected.reject(this.#connectError(cause));
+    const fail = (cause: unknown): void => connected.reject(connectFailed(this.#options, cause));
     const timer = setTimeout(() => fail('timed out'), connectTimeoutMs);
     socket.on('error', fail);
     socket.once('close', () => fail('closed'));
@@ -216,17 +216,18 @@ export class ClientLink {
     this.#onIdle?.();
     this.#options.onLost(error);
   }
+}
 
-  #connectError(cause: unknown): GridError<RespErrorCode> {
-    const { host, port, socketPath } = this.#options;
-    const place = socketPath ?? `${host}:${String(port)}`;
-    return new GridError('RESP_CONNECT_FAILED', `cannot connect to ${place}`, {
-      hint: 'start the server, or correct the address',
-      retryable: true,
-      details: { place },
-      cause,
-    });
-  }
+/** Nobody answers there, or not in time. */
+export function connectFailed(options: LinkOptions, cause: unknown): GridError<RespErrorCode> {
+  const { host, port, socketPath } = options;
+  const place = socketPath ?? `${host}:${String(port)}`;
+  return new GridError('RESP_CONNECT_FAILED', `cannot connect to ${place}`, {
+    hint: 'start the server, or correct the address',
+    retryable: true,
+    details: { place },
+    cause,
+  });
 }
 
 function connectionLost(cause: unknown): GridError<RespErrorCode> {

@@ -1,5 +1,5 @@
-import { GridError, closeOnce, delay, withTimeout } from '@commongrid/base';
-import { ClientLink } from './client-link.ts';
+import { GridError, closeOnce, delay } from '@commongrid/base';
+import { ClientLink, connectFailed } from './client-link.ts';
 import type { ClientTlsOptions, LinkOptions, RespArgument } from './client-link.ts';
 import type { RespErrorCode } from './errors.ts';
 import type { Reply } from './reply-parser.ts';
@@ -134,17 +134,7 @@ export class RespClient {
     try {
       const pauseMs = this.#nextAttemptMs - performance.now();
       if (pauseMs > 0) await delay(pauseMs, { signal: this.#closing.signal });
-      const { connectTimeoutMs: timeoutMs = 10_000 } = this.#options;
-      const link = await ClientLink.open(this.#linkOptions());
-      try {
-        const what = 'the server to accept the first commands';
-        await withTimeout(() => this.#begin(link), { timeoutMs, what });
-        if (this.#isClosed) throw closed();
-        if (link.lost !== undefined) throw link.lost;
-      } catch (error) {
-        link.destroy(closed());
-        throw error;
-      }
+      const link = await this.#openLink(this.#linkOptions());
       this.#failures = 0;
       this.#link = link;
       return link;
@@ -153,6 +143,25 @@ export class RespClient {
       this.#failures++;
       this.#nextAttemptMs = performance.now() + pauseMs;
       throw this.#isClosed ? closed() : error;
+    }
+  }
+
+  async #openLink(options: LinkOptions): Promise<ClientLink> {
+    const link = await ClientLink.open(options);
+    const timer = setTimeout(
+      () => link.destroy(connectFailed(options, 'no answer in time')),
+      options.connectTimeoutMs,
+    );
+    try {
+      await this.#begin(link);
+      if (this.#isClosed) throw closed();
+      if (link.lost !== undefined) throw link.lost;
+      return link;
+    } catch (error) {
+      link.destroy(closed());
+      throw error;
+    } finally {
+      clearTimeout(timer);
     }
   }
 

@@ -1,6 +1,6 @@
 import { GridError } from '@commongrid/base';
 import { once } from 'node:events';
-import { rm } from 'node:fs/promises';
+import { lstat, rm } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
@@ -23,6 +23,8 @@ export class Listener {
   readonly #onSocket: (socket: Socket) => void;
   readonly #servers: Server[] = [];
   readonly #addresses: ListenAddress[] = [];
+  /** Connections under TLS, before and after their handshake. */
+  readonly #wrapped = new Set<Socket>();
 
   constructor(onSocket: (socket: Socket) => void) {
     this.#onSocket = onSocket;
@@ -55,7 +57,7 @@ export class Listener {
     }
   }
 
-  /** Accepts no more; sockets that were handed on are not touched. */
+  /** Accepts no more. Resolves when also the connections under TLS are gone: see `cut`. */
   async close(): Promise<void> {
     const closing = this.#servers.splice(0).map(async (server) => {
       const closed = once(server, 'close');
@@ -65,13 +67,22 @@ export class Listener {
     await Promise.all(closing);
   }
 
+  /** Ends connections that are still in their TLS handshake. */
+  cut(): void {
+    for (const socket of this.#wrapped) socket.destroy();
+  }
+
   #create(tls: TlsOptions | undefined): Server {
     if (tls === undefined) return createServer(acceptOptions, this.#onSocket);
     const authentication = tls.ca === undefined ? {} : { requestCert: true };
-    const options = { ...acceptOptions, pauseOnConnect: false, ...authentication, ...tls };
-    const server = createTlsServer({ ...options, minVersion: 'TLSv1.3' }, this.#onSocket);
+    const options = { ...acceptOptions, ...tlsAcceptOptions, ...authentication, ...tls };
+    const server = createTlsServer(options, this.#onSocket);
     // A failed handshake is the peer's affair; without a listener it would be left half open.
     server.on('tlsClientError', (_error, socket) => socket.destroy());
+    server.on('connection', (socket) => {
+      this.#wrapped.add(socket);
+      socket.once('close', () => this.#wrapped.delete(socket));
+    });
     return server;
   }
 
@@ -103,14 +114,23 @@ const acceptOptions = {
   keepAliveInitialDelay: 60_000,
 };
 
-/** A socket file that nobody listens on is left over from a crash. */
+const tlsAcceptOptions = {
+  pauseOnConnect: false,
+  minVersion: 'TLSv1.3',
+  handshakeTimeout: 10_000,
+} as const;
+
+/** A socket file that nobody listens on is left over from a crash; any other file is not ours. */
 async function removeStale(path: string): Promise<void> {
+  const stats = await lstat(path).catch(() => undefined);
+  if (stats?.isSocket() !== true) return;
   const isAlive = await new Promise<boolean>((resolve) => {
     const probe = connect(path);
-    probe.once('connect', () => resolve(true));
+    probe.once('connect', () => {
+      probe.destroy();
+      resolve(true);
+    });
     probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code !== 'ECONNREFUSED'));
-    probe.once('close', () => probe.destroy());
-    probe.once('connect', () => probe.destroy());
   });
   if (!isAlive) await rm(path, { force: true });
 }

@@ -134,12 +134,14 @@ export class RespServer {
    */
   readonly close: () => Promise<void> = closeOnce(async () => {
     this.#isClosing = true;
-    await this.#listener.close();
+    const stopped = this.#listener.close();
     for (const connection of this.#connections) connection.shutDown();
     await new Promise<void>((resolve) => {
       this.#onEmpty = resolve;
       if (this.#connections.size === 0) resolve();
     });
+    this.#listener.cut();
+    await stopped;
     clearInterval(this.#stallTimer);
   });
 
