@@ -25,8 +25,8 @@ export interface RunOptions {
   readonly slowSyncMs?: number;
   /** Times that the process is killed in the run, and started again over what it left. */
   readonly kills?: number;
-  /** Runs between turns: compaction, checkpoints, rotation. */
-  readonly maintain?: (store: Store, random: Random) => Promise<void>;
+  /** Compaction, checkpoints and rotation while the load goes on. */
+  readonly maintain?: boolean;
 }
 
 export const FOLDER = 'data';
@@ -76,19 +76,45 @@ async function oneLife(
   const load = new StoreLoad({ store, random, journal });
   if (life === 0) load.begin();
   const isKilled = life < (options.kills ?? 0);
+  const jobs = new Set<Promise<void>>();
   const killAt = isKilled ? random.int(1, options.turns) : options.turns;
   for (let turn = 0; turn < killAt; turn++) {
     await load.turn();
-    await options.maintain?.(store, random);
-    if (options.slowSyncMs !== undefined) await new Promise(setImmediate);
+    if (options.maintain === true) await startMaintenance(store, random, jobs);
+    if (options.slowSyncMs !== undefined && options.slowSyncMs > 0) await new Promise(setImmediate);
   }
-  // A process dies inside a turn as well as between two.
-  if (isKilled && random.int(0, 2) === 0) disk.killAfter(random.int(0, 8));
-  else if (isKilled) disk.kill();
-  if (isKilled) await load.turn();
-  if (isKilled) disk.kill();
+  if (isKilled) {
+    // A process dies inside a turn as well as between two, or stops when a sync fails.
+    const end = random.int(0, 3);
+    if (end === 0) disk.kill();
+    else if (end === 1) disk.killAfter(random.int(0, 8));
+    else disk.failNextSync();
+    await load.turn();
+    if (end === 2) await store.log.flush().catch(() => undefined);
+    disk.kill();
+  }
   await store.close().catch(() => undefined);
+  await Promise.all(jobs);
   return load.journal;
+}
+
+/** Begins a job now and then; the load goes on while it runs. */
+async function startMaintenance(
+  store: Store,
+  random: Random,
+  jobs: Set<Promise<void>>,
+): Promise<void> {
+  const dice = random.int(0, 24);
+  const job =
+    dice === 0
+      ? store.maintenance.compactAll()
+      : dice === 1
+        ? store.maintenance.checkpoint()
+        : undefined;
+  if (dice === 2) store.log.rotate();
+  if (job !== undefined) jobs.add(job.catch(() => undefined));
+  const waits = jobs.size > 0 ? random.int(0, 30) : 1;
+  for (let i = 0; i < waits; i++) await new Promise(setImmediate);
 }
 
 export interface CrashPoint {

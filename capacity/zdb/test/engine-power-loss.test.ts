@@ -30,6 +30,12 @@ const PLANS: Plan[] = [
     run: { turns: 40, kills: 4, durability: 'everysec' },
     points: 40,
   },
+  { name: 'compacted', run: { turns: 150, maintain: true }, points: 80 },
+  {
+    name: 'compacted and killed, synced every second',
+    run: { turns: 60, maintain: true, kills: 4, durability: 'everysec' },
+    points: 80,
+  },
 ];
 
 for (const plan of PLANS) {

@@ -59,6 +59,10 @@ class Versioned<T> {
     return this.later.at(-1)?.value ?? this.durable;
   }
 
+  get isDoomed(): boolean {
+    return this.later.at(-1)?.isDoomed ?? false;
+  }
+
   put(index: number, value: T): void {
     this.later.push({ index, value, isDoomed: false });
   }
@@ -112,7 +116,9 @@ class ModelFile {
       );
       versions.put(index, value);
     }
-    if (end > this.#size.newest) this.#size.put(index, end);
+    const size = this.#size;
+    // Writing back a page behind the size on disk moves that size, also after a failed sync.
+    if (end > size.newest || size.isDoomed) size.put(index, Math.max(end, size.newest));
   }
 
   truncate(index: number, sizeBytes: number): void {
