@@ -1,11 +1,4 @@
-import {
-  keyLengthOf,
-  kindOf,
-  namespaceOf,
-  recordBytes,
-  RecordKind,
-  valueLengthOf,
-} from './format.ts';
+import { isDeletion, keyLengthOf, namespaceOf, recordBytes, valueLengthOf } from './format.ts';
 import { isNewest, type History, type StoredRecord } from './history.ts';
 import type { Locator } from './locator.ts';
 import type { Namespace } from './namespace.ts';
@@ -129,9 +122,8 @@ class Decider {
     if (this.#context.isErased?.(namespace.id, entry, segment) === true) return 'drop';
     const { keep } = namespace.settings.history;
     if (keep === 'all' && namespace.id !== 0) return 'keep';
-    const isDeletion = kindOf(entry.owner) === RecordKind.delete;
     this.#isNewest = isNewest(namespace, segment, entry);
-    if (this.#isNewest && !isDeletion) return 'keep';
+    if (this.#isNewest && !isDeletion(entry.owner)) return 'keep';
     if (keep !== 'latest') return 'ask';
     if (!this.#isNewest) return 'drop';
     return this.#mayDropDeletion(namespace, entry) ? 'drop' : 'keep';
@@ -214,7 +206,7 @@ class Decider {
       this.#wholeChains.add(entry.sequence);
     }
     this.droppedBytes += recordBytes(keyLengthOf(entry.lengths), valueLengthOf(entry.lengths));
-    if (kindOf(entry.owner) === RecordKind.delete) {
+    if (isDeletion(entry.owner)) {
       this.deletionsDroppedThrough = Math.max(this.deletionsDroppedThrough, entry.sequence);
     }
     return this.#isNewest;

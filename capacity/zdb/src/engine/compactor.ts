@@ -15,13 +15,12 @@ import {
   FORMAT_VERSION,
   FRAME_COMPACTED,
   FRAME_HEADER_BYTES,
+  isDeletion,
   keyLengthOf,
-  kindOf,
   namespaceOf,
   RECORD_HEADER_BYTES,
   readUint53,
   recordBytes,
-  RecordKind,
   recordPreviousAt,
   SEGMENT_HEADER_BYTES,
   SEGMENT_RECORDS_MAX,
@@ -223,7 +222,7 @@ class Output {
     const share = segment.share(namespaceOf(owner));
     share.records++;
     share.bytes += bytes;
-    if (kindOf(owner) === RecordKind.set) share.values++;
+    if (!isDeletion(owner)) share.values++;
     return offset;
   }
 
@@ -322,9 +321,9 @@ async function repoint(
     const namespace = context.namespaces.byId(namespaceOf(entry.owner));
     if (namespace === undefined || !isNewest(namespace, from, entry)) continue;
     const to = made[moved.segments[i] as number] as Segment;
-    const isDeletion = kindOf(entry.owner) === RecordKind.delete;
-    namespace.index.replace(to.slot, (moved.offsets[i] as number) * 8, isDeletion, entry.lengths);
-    if (isDeletion) continue;
+    const isDeleted = isDeletion(entry.owner);
+    namespace.index.replace(to.slot, (moved.offsets[i] as number) * 8, isDeleted, entry.lengths);
+    if (isDeleted) continue;
     const share = to.share(namespace.id);
     share.liveRecords++;
     share.liveBytes += entryBytes(entry);

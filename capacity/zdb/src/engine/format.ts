@@ -31,7 +31,12 @@ export const KEY_BYTES_MAX = 255;
 export const VALUE_BYTES_MAX = 8 * 1024 * 1024;
 
 /** What a record says. Numbers are never reused. */
-export const RecordKind = { set: 1, delete: 2 } as const;
+export const RecordKind = {
+  set: 1,
+  delete: 2,
+  /** A deletion after which no earlier value of the key may be left in any file. */
+  erase: 3,
+} as const;
 
 /** Frame flag: written by compaction, so its sequences have gaps. */
 export const FRAME_COMPACTED = 1;
@@ -177,6 +182,10 @@ export function namespaceOf(owner: number): number {
 }
 export function kindOf(owner: number): number {
   return owner >>> 24;
+}
+
+export function isDeletion(owner: number): boolean {
+  return kindOf(owner) !== RecordKind.set;
 }
 
 /** Checksum that the record at `at` of `bytes` must carry when it stands at `offset` of a segment. */

@@ -1,10 +1,9 @@
 import {
+  isDeletion,
   keyLengthOf,
-  kindOf,
   namespaceOf,
   RECORD_HEADER_BYTES,
   readUint53,
-  RecordKind,
   recordOwnerAt,
   recordPreviousAt,
   recordSequenceAt,
@@ -87,7 +86,7 @@ export class History {
       sequence: entry.sequence,
       previous: readUint53(bytes, recordPreviousAt),
       namespaceId: namespaceOf(entry.owner),
-      isDeletion: kindOf(entry.owner) === RecordKind.delete,
+      isDeletion: isDeletion(entry.owner),
       timeSeconds: entry.timeSeconds,
       key: bytes.subarray(RECORD_HEADER_BYTES, keyEnd),
       value: bytes.subarray(keyEnd, keyEnd + valueLengthOf(entry.lengths)),
@@ -161,7 +160,7 @@ export class History {
     prefix: Buffer | undefined,
   ): Promise<ScanItem | undefined> {
     if (namespaceOf(entry.owner) !== namespace.id) return undefined;
-    if (!isNewest(namespace, segment, entry) || kindOf(entry.owner) !== RecordKind.set) {
+    if (!isNewest(namespace, segment, entry) || isDeletion(entry.owner)) {
       return undefined;
     }
     const { lengths, timeSeconds, sequence } = entry;

@@ -3,12 +3,11 @@ import type { ZdbErrorCode } from '../errors.ts';
 import { type Files, readUpTo, readWhole, syncFolder, writeAll } from './files.ts';
 import {
   decodeSegmentHeader,
+  isDeletion,
   keyLengthOf,
-  kindOf,
   namespaceOf,
   RECORD_HEADER_BYTES,
   readUint53,
-  RecordKind,
   recordPreviousAt,
   SEGMENT_HEADER_BYTES,
 } from './format.ts';
@@ -354,7 +353,7 @@ function addNewest(
     // The same hash: an old version whose successor compaction dropped, or, rarely, another key.
     if (sameKey(table, index.segment, index.offset, segment, entry.offset, keyLength)) return;
   }
-  index.insert(segment.slot, entry.offset, isDeletion(entry), entry.lengths);
+  index.insert(segment.slot, entry.offset, isDeletion(entry.owner), entry.lengths);
 }
 
 /** Oldest first: applies to indexes from a checkpoint what was written after it. */
@@ -387,14 +386,10 @@ function applyEntry(
   let isFound = index.first(entry.low, entry.high, keyLength);
   for (; isFound; isFound = index.next()) {
     if (!sameKey(table, index.segment, index.offset, segment, entry.offset, keyLength)) continue;
-    index.replace(segment.slot, entry.offset, isDeletion(entry), entry.lengths);
+    index.replace(segment.slot, entry.offset, isDeletion(entry.owner), entry.lengths);
     return;
   }
-  index.insert(segment.slot, entry.offset, isDeletion(entry), entry.lengths);
-}
-
-function isDeletion(entry: IndexEntry): boolean {
-  return kindOf(entry.owner) === RecordKind.delete;
+  index.insert(segment.slot, entry.offset, isDeletion(entry.owner), entry.lengths);
 }
 
 function indexOf(indexes: Map<number, KeyIndex>, namespaceId: number): KeyIndex {
@@ -418,7 +413,8 @@ function sameKey(
   return one.equals(readKey(table.files, segment, otherOffset, keyLength));
 }
 
-function readKey(files: Files, segment: Segment, offset: number, keyLength: number): Buffer {
+/** Reads the key of a record. */
+export function readKey(files: Files, segment: Segment, offset: number, keyLength: number): Buffer {
   const bytes = Buffer.allocUnsafe(keyLength);
   readUpTo(files, segment.fd, bytes, 0, keyLength, offset + RECORD_HEADER_BYTES);
   return bytes;

@@ -4,13 +4,12 @@ import {
   FRAME_HEADER_BYTES,
   FRAME_MAGIC,
   type FrameHeader,
+  isDeletion,
   keyLengthOf,
-  kindOf,
   RECORD_HEADER_BYTES,
   readUint53,
   recordBytes,
   recordChecksum,
-  RecordKind,
   recordLengthsAt,
   recordOwnerAt,
   recordPreviousAt,
@@ -230,6 +229,6 @@ export function countShares(segment: Segment, index: SegmentIndex): void {
     const share = segment.share(entry.owner & 0xffffff);
     share.records++;
     share.bytes += recordBytes(keyLengthOf(entry.lengths), valueLengthOf(entry.lengths));
-    if (kindOf(entry.owner) === RecordKind.set) share.values++;
+    if (!isDeletion(entry.owner)) share.values++;
   }
 }

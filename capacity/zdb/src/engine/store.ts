@@ -1,7 +1,14 @@
 import { GridError } from '@commongrid/base';
 import type { ZdbErrorCode } from '../errors.ts';
 import type { Files } from './files.ts';
-import { packLengths, packOwner, recordBytes, RecordKind, SEGMENT_BYTES_MAX } from './format.ts';
+import {
+  isDeletion,
+  packLengths,
+  packOwner,
+  recordBytes,
+  RecordKind,
+  SEGMENT_BYTES_MAX,
+} from './format.ts';
 import type { History, ScanOptions, ScanPage, StoredRecord } from './history.ts';
 import { KeyHasher } from './key-hash.ts';
 import type { Locator } from './locator.ts';
@@ -16,11 +23,12 @@ import {
   newNamespaceSettings,
 } from './namespace.ts';
 import { encodeSettings, type Namespaces, settingsKey } from './namespaces.ts';
-import type { RecordReader } from './record-reader.ts';
+import type { FetchedRecord, RecordReader } from './record-reader.ts';
 import type { RecoveryEvent } from './recovery.ts';
 import type { Segment } from './segment.ts';
 import { ENTRY_BYTES } from './segment-index.ts';
 import type { SegmentTable } from './segment-table.ts';
+import type { BadRecord, Scrubber } from './scrubber.ts';
 import { openParts } from './store-parts.ts';
 
 export interface StoreOptions {
@@ -41,6 +49,10 @@ export interface StoreOptions {
   readonly onSealed?: (segment: Segment) => void;
   /** A job behind the scenes failed; the store goes on. */
   readonly onError?: (error: unknown, job: string) => void;
+  /** Scrub: bytes read in a second, and hours of the day (UTC) in which it reads. */
+  readonly scrubBytesPerSecond?: number;
+  readonly scrubWindow?: readonly [fromHour: number, toHour: number];
+  readonly onBadRecord?: (bad: BadRecord) => void;
   readonly onDamage?: (segment: Segment, offset: number, error: GridError) => void;
 }
 
@@ -49,6 +61,8 @@ export type Found = 'live' | 'deleted' | 'absent' | 'fault';
 
 /** From here on compaction looks at a namespace with reserved room. */
 const COMPACT_FROM_PART = 0.85;
+/** Records fetched for one operation: the key's, and others of the same hash. */
+const FETCHED_MAX = 4;
 const NEXT_NAMESPACE_ID = Buffer.from('next-namespace-id');
 
 /**
@@ -67,6 +81,7 @@ export class Store {
   locator: Locator;
   history: History;
   maintenance: Maintenance;
+  scrubber: Scrubber;
   recovery: readonly RecoveryEvent[];
   /** Deletions above this sequence are kept for replicas that have not passed them. */
   deletionsUpTo = Number.MAX_SAFE_INTEGER;
@@ -88,6 +103,7 @@ export class Store {
     this.locator = parts.locator;
     this.history = parts.history;
     this.maintenance = parts.maintenance;
+    this.scrubber = parts.scrubber;
     this.recovery = parts.recovery;
     this.hasher = new KeyHasher(parts.table.hashSecret);
     if (isReadOnly) this.readOnlyReason = 'opened read-only';
@@ -114,6 +130,7 @@ export class Store {
    */
   async reopenReadOnly(reason: string): Promise<void> {
     this.readOnlyReason = reason;
+    await this.scrubber.close();
     await this.maintenance.close();
     const old = { table: this.table, locator: this.locator, namespaces: this.namespaces };
     const parts = openParts(this.options, {
@@ -128,6 +145,7 @@ export class Store {
     this.locator = parts.locator;
     this.history = parts.history;
     this.maintenance = parts.maintenance;
+    this.scrubber = parts.scrubber;
     this.recovery = parts.recovery;
     const { failure } = this.log;
     this.log = parts.log;
@@ -302,6 +320,32 @@ export class Store {
     return 'deleted';
   }
 
+  /** Marks a key as erased: a deletion that is written whatever the key has. See erasure.ts. */
+  markErased(namespace: Namespace, key: Buffer): 'written' | 'fault' {
+    const found = this.lookup(namespace, key, 0, key.length);
+    if (found === 'fault') return 'fault';
+    const owner = packOwner(namespace.id, RecordKind.erase);
+    const bytes = recordBytes(key.length, 0);
+    const now = this.nowSeconds();
+    this.#write(namespace, found, bytes, owner, now, key, 0, key.length, 0, 0);
+    return 'written';
+  }
+
+  /** Does an operation again, with the records that it lacked, until it is no 'fault'. */
+  async retrying<T>(operation: () => T): Promise<Exclude<T, 'fault'>> {
+    const fetched: FetchedRecord[] = [];
+    for (;;) {
+      this.reader.fetched = fetched;
+      const result = operation();
+      this.reader.fetched = [];
+      if (result !== 'fault') return result as Exclude<T, 'fault'>;
+      const { fault } = this.reader;
+      if (fault === undefined) throw new Error('a fault without a record');
+      if (fetched.length === FETCHED_MAX) fetched.shift();
+      fetched.push(await this.reader.fetch(fault));
+    }
+  }
+
   #isSame(source: Uint8Array, start: number, length: number): boolean {
     if (this.valueLength !== length) return false;
     const { bytes } = this.reader;
@@ -339,7 +383,7 @@ export class Store {
       low,
       high,
     );
-    const isDeleted = owner >>> 24 === RecordKind.delete;
+    const isDeleted = isDeletion(owner);
     const lengths = packLengths(keyLength, valueLength);
     if (found === 'absent') index.insert(segment.slot, offset, isDeleted, lengths);
     else index.replace(segment.slot, offset, isDeleted, lengths);
@@ -383,10 +427,10 @@ export class Store {
   }
 
   /** Whether `bytes` more fit; deletions may use the headroom beside the reserved room. */
-  hasRoom(namespace: Namespace, bytes: number, isDeletion: boolean): boolean {
+  hasRoom(namespace: Namespace, bytes: number, mayUseHeadroom: boolean): boolean {
     const { maxBytes } = namespace.settings;
     if (maxBytes === 0 || namespace.id === 0) return true;
-    const headroom = isDeletion ? headroomBytes(maxBytes) : 0;
+    const headroom = mayUseHeadroom ? headroomBytes(maxBytes) : 0;
     return namespace.usedBytes + bytes <= maxBytes + headroom;
   }
 
@@ -416,6 +460,7 @@ export class Store {
 
   /** Writes and syncs everything, and closes the files. */
   async close(): Promise<void> {
+    await this.scrubber.close();
     await this.maintenance.close();
     try {
       await this.log.close();
