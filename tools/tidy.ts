@@ -32,9 +32,11 @@ export function findTidyFaults({ path, text }: SourceFile): string[] {
 
 function findLineFault(path: string, line: string): string | undefined {
   if (privateFolder.test(line)) return 'names a folder of one machine';
-  if (/"resolved": "https?:|^registry\s*=/.test(line)) return 'names a package registry';
-  if (/\.(ts|sh|md)$/.test(path) && /\b(TODO|FIXME)\b(?!\(\S+\)|\|)/.test(line)) {
-    return 'a note of work to do names its owner: TODO(name)';
+  if (/package-lock|npmrc/.test(path) && /"resolved": "https?:|^registry\s*=/.test(line)) {
+    return 'names a package registry';
+  }
+  if (/\.(ts|sh|md)$/.test(path) && /\b(?:TO|FIX)(?:DO|ME)\b(?!\(\S+\)|\|)/.test(line)) {
+    return 'a note of work to do names its owner in parentheses';
   }
   return undefined;
 }

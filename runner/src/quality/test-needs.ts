@@ -58,14 +58,22 @@ export async function installNeeds(
 
 async function isMet({ needs }: TestNeed): Promise<boolean> {
   if ('program' in needs) return isInPath(needs.program);
-  if (!(await isInPath('python3'))) return false;
-  return (await runTool('python3', ['-c', `import ${needs.pythonModule}`], '/')).ok;
+  if (!(await isExecutable('/usr/bin/python3'))) return false;
+  // Debian's own Python: another one in the path does not see Debian's modules.
+  return (await runTool('/usr/bin/python3', ['-c', `import ${needs.pythonModule}`], '/')).ok;
 }
 
 async function isInPath(program: string): Promise<boolean> {
   const folders = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
-  const tries = folders.map((folder) => access(join(folder, program), constants.X_OK));
-  return (await Promise.allSettled(tries)).some(({ status }) => status === 'fulfilled');
+  const found = await Promise.all(folders.map((folder) => isExecutable(join(folder, program))));
+  return found.includes(true);
+}
+
+async function isExecutable(path: string): Promise<boolean> {
+  return access(path, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Lets apt talk on stderr: it may last minutes. */
