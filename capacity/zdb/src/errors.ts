@@ -9,4 +9,6 @@ export type ZdbErrorCode =
   | 'ZDB_READ_FAILED' // a record could not be read or is damaged
   | 'ZDB_TOO_MANY_NAMESPACES' // 16 million namespaces were made in this folder: start a new one
   | 'ZDB_CLOSED' // the store was closed while the call waited
-  | 'ZDB_CONFIG_INVALID'; // an option is wrong: the message names it
+  | 'ZDB_CONFIG_INVALID' // an option is wrong: the message names it
+  | 'ZDB_PASSWORD_REQUIRED' // others can reach the address and no password is set: set one, or listen on loopback
+  | 'ZDB_WEBHOOK_FAILED'; // the webhook did not take an event: it is tried again, then dropped and logged

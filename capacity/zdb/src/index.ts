@@ -1,1 +1,12 @@
-export {};
+export { resolveOptions } from './config.ts';
+export type { ServerMode, ZdbServerOptions } from './config.ts';
+export type { ZdbErrorCode } from './errors.ts';
+export type {
+  DamageEvent,
+  FailureEvent,
+  QuotaEvent,
+  SegmentMissingEvent,
+  SegmentSealedEvent,
+  ZdbEvent,
+} from './events.ts';
+export { ZdbServer } from './server/server.ts';

@@ -1,0 +1,130 @@
+import { type Clock, GridError, type Logger, silentLogger, systemClock } from '@commongrid/base';
+import type { ListenAddress } from '@commongrid/resp';
+import { SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN } from './engine/format.ts';
+import type { Durability } from './engine/log.ts';
+import type { ZdbErrorCode } from './errors.ts';
+import type { ZdbEvent } from './events.ts';
+
+/** `user`: keys by the client. `seq`: ids by the server. `mixed`: each namespace as it was set. */
+export type ServerMode = 'user' | 'seq' | 'mixed';
+
+export interface ZdbServerOptions {
+  /** Folder of the store; made when it is not there. One server at a time. */
+  readonly dataDir: string;
+  /** TCP addresses; port 0 takes a free one. */
+  readonly listen?: readonly ListenAddress[];
+  /** A Unix socket, beside or instead of them. */
+  readonly socketPath?: string;
+  /** Closes the default namespace and makes administration ask for it. At most 128 bytes. */
+  readonly adminPassword?: string;
+  /** With a password, everybody may still read the default namespace. Default false. */
+  readonly protect?: boolean;
+  /** PEM files; the TCP addresses then speak TLS alone. */
+  readonly tls?: { readonly certFile: string; readonly keyFile: string };
+  /** Where Prometheus metrics are served; loopback. */
+  readonly metrics?: ListenAddress;
+  /** What a reply to a write promises. Default `always`: it is on disk. */
+  readonly durability?: Durability;
+  /** Largest segment file, 1 MiB to 256 MiB (default). */
+  readonly segmentBytes?: number;
+  /** Default `mixed`. */
+  readonly mode?: ServerMode;
+  /** Refuses writes. Default false. */
+  readonly isReadOnly?: boolean;
+  /** Receives events as they happen. */
+  readonly onEvent?: (event: ZdbEvent) => void;
+  /** Receives events as JSON, by POST. http or https. */
+  readonly webhookUrl?: string;
+  readonly logger?: Logger;
+  readonly clock?: Clock;
+}
+
+/** Options with their defaults, checked. */
+export interface ResolvedOptions {
+  readonly dataDir: string;
+  readonly listen: readonly ListenAddress[];
+  readonly socketPath: string | undefined;
+  readonly adminPassword: string | undefined;
+  readonly isProtected: boolean;
+  readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
+  readonly metrics: ListenAddress | undefined;
+  readonly durability: Durability;
+  readonly segmentBytes: number;
+  readonly mode: ServerMode;
+  readonly isReadOnly: boolean;
+  readonly onEvent: ((event: ZdbEvent) => void) | undefined;
+  readonly webhookUrl: URL | undefined;
+  readonly logger: Logger;
+  readonly clock: Clock;
+}
+
+export const PASSWORD_BYTES_MAX = 128;
+
+/** @throws GridError ZDB_CONFIG_INVALID, ZDB_PASSWORD_REQUIRED */
+export function resolveOptions(options: ZdbServerOptions): ResolvedOptions {
+  const { dataDir, listen = [], socketPath, adminPassword, metrics } = options;
+  const { segmentBytes = SEGMENT_BYTES_MAX, protect = false } = options;
+  if (dataDir === '') throw invalid('dataDir is empty');
+  if (listen.length === 0 && socketPath === undefined) {
+    throw invalid('listen and socketPath are both missing');
+  }
+  for (const address of metrics === undefined ? listen : [...listen, metrics]) checkPort(address);
+  checkPassword(adminPassword, listen);
+  if (protect && adminPassword === undefined) throw invalid('protect needs adminPassword');
+  if (!(segmentBytes >= SEGMENT_BYTES_MIN && segmentBytes <= SEGMENT_BYTES_MAX)) {
+    throw invalid(`segmentBytes must lie between ${SEGMENT_BYTES_MIN} and ${SEGMENT_BYTES_MAX}`);
+  }
+  return {
+    dataDir,
+    listen,
+    socketPath,
+    adminPassword,
+    isProtected: protect,
+    tls: options.tls,
+    metrics,
+    durability: options.durability ?? 'always',
+    segmentBytes: Math.floor(segmentBytes),
+    mode: options.mode ?? 'mixed',
+    isReadOnly: options.isReadOnly ?? false,
+    onEvent: options.onEvent,
+    webhookUrl: parseWebhook(options.webhookUrl),
+    logger: options.logger ?? silentLogger,
+    clock: options.clock ?? systemClock,
+  };
+}
+
+/** Whether only this machine can reach a host. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+function checkPassword(password: string | undefined, listen: readonly ListenAddress[]): void {
+  if (password !== undefined) {
+    const length = Buffer.byteLength(password);
+    if (length > 0 && length <= PASSWORD_BYTES_MAX) return;
+    throw invalid(`adminPassword must have 1 to ${PASSWORD_BYTES_MAX} bytes, not ${length}`);
+  }
+  const open = listen.find(({ host }) => !isLoopback(host));
+  if (open === undefined) return;
+  throw new GridError<ZdbErrorCode>(
+    'ZDB_PASSWORD_REQUIRED',
+    `${open.host} can be reached by others, and no password is set`,
+    { hint: 'set an admin password, or listen on 127.0.0.1', details: { host: open.host } },
+  );
+}
+
+function checkPort({ host, port }: ListenAddress): void {
+  if (Number.isInteger(port) && port >= 0 && port <= 65535) return;
+  throw invalid(`${host} has port ${port}, which is none`);
+}
+
+function parseWebhook(text: string | undefined): URL | undefined {
+  if (text === undefined) return undefined;
+  const url = URL.parse(text);
+  if (url !== null && (url.protocol === 'http:' || url.protocol === 'https:')) return url;
+  throw invalid(`webhookUrl ${JSON.stringify(text)} is no http address`);
+}
+
+function invalid(message: string): GridError<ZdbErrorCode> {
+  return new GridError('ZDB_CONFIG_INVALID', message, { hint: 'correct that option' });
+}

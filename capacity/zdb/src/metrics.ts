@@ -1,0 +1,100 @@
+import { createRegistry, type LatencySeries, type MetricsRegistry } from '@commongrid/base';
+import type { ServerContext } from './server/server-context.ts';
+
+/** Namespaces that are published one by one, in order of their number; totals hold all. */
+export const METRIC_NAMESPACES_MAX = 1000;
+
+/** Registers what a server has to tell. Values are taken when somebody asks for them. */
+export function publishMetrics(context: ServerContext): MetricsRegistry {
+  const registry = createRegistry({ withProcessMetrics: true });
+  publishNamespaces(registry, context);
+  publishCommands(registry, context);
+  publishConnections(registry, context);
+  publishLog(registry, context);
+  return registry;
+}
+
+function publishNamespaces(registry: MetricsRegistry, { store }: ServerContext): void {
+  const one = (
+    name: string,
+    help: string,
+    value: (namespace: ReturnType<typeof store.namespaces.list>[number]) => number,
+  ): void => {
+    registry.gauge({
+      name,
+      help,
+      labels: ['namespace'],
+      collect: (gauge) => {
+        gauge.reset();
+        for (const namespace of store.namespaces.list().slice(0, METRIC_NAMESPACES_MAX)) {
+          gauge.set({ namespace: namespace.settings.name }, value(namespace));
+        }
+      },
+    });
+  };
+  one('zdb_namespace_entries', 'Keys that have a value.', ({ index }) => index.liveCount);
+  one('zdb_namespace_used_bytes', 'Bytes on disk, history included.', ({ usedBytes }) => usedBytes);
+  one('zdb_namespace_live_bytes', 'Bytes of the newest records.', ({ liveBytes }) => liveBytes);
+  one(
+    'zdb_namespace_quota_bytes',
+    'Reserved room; 0: no limit.',
+    ({ settings }) => settings.maxBytes,
+  );
+}
+
+function publishCommands(registry: MetricsRegistry, context: ServerContext): void {
+  const { stats, commands } = context;
+  const one = (name: string, help: string, values: Float64Array): void => {
+    registry.gauge({
+      name,
+      help,
+      labels: ['command'],
+      collect: (gauge) => {
+        for (const command of commands.list) {
+          const value = values[command.index] ?? 0;
+          if (value > 0) gauge.set({ command: command.name }, value);
+        }
+      },
+    });
+  };
+  one('zdb_commands_total', 'Commands that were answered.', stats.calls);
+  one('zdb_commands_failed_total', 'Of these, with an error.', stats.failures);
+  registry.latency({
+    name: 'zdb_command_duration_seconds',
+    help: 'Time in the server, without the wait for the disk.',
+    series: () => latencies(context),
+  });
+}
+
+function* latencies({ stats, commands }: ServerContext): Generator<LatencySeries> {
+  for (const command of commands.list) {
+    const histogram = stats.latency[command.index];
+    if (histogram !== undefined) yield { labels: { command: command.name }, histogram };
+  }
+}
+
+function publishConnections(registry: MetricsRegistry, { networkStats }: ServerContext): void {
+  const one = (name: string, help: string, value: () => number): void => {
+    registry.gauge({ name, help, collect: (gauge) => gauge.set(value()) });
+  };
+  one('zdb_connections', 'Open connections.', () => networkStats().connections);
+  one('zdb_connections_total', 'Since the start.', () => networkStats().connectionsLifetime);
+  one('zdb_network_in_bytes_total', 'Received.', () => networkStats().bytesIn);
+  one('zdb_network_out_bytes_total', 'Sent.', () => networkStats().bytesOut);
+  one('zdb_unsent_bytes', 'Replies that clients have not taken.', () => networkStats().unsentBytes);
+}
+
+function publishLog(registry: MetricsRegistry, { store }: ServerContext): void {
+  const one = (name: string, help: string, value: () => number): void => {
+    registry.gauge({ name, help, collect: (gauge) => gauge.set(value()) });
+  };
+  const { log, table } = store;
+  one('zdb_unsynced_bytes', 'Records that are not on disk yet.', () => log.unsyncedBytes);
+  one('zdb_durable_lag_records', 'Records that are not on disk yet.', () => {
+    return log.lastSequence - log.durableSequence;
+  });
+  one('zdb_segments', 'Files of the log.', () => table.segments.length);
+  one('zdb_is_writable', '1 unless the store answers reads alone.', () => {
+    return store.readOnlyReason === undefined && log.failure === undefined ? 1 : 0;
+  });
+}

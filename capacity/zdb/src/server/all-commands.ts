@@ -1,0 +1,31 @@
+import { CommandTable } from './command-table.ts';
+import { adminCommands } from './commands/admin.ts';
+import { batchCommands } from './commands/batch.ts';
+import { clientCommands } from './commands/client.ts';
+import { connectionCommands } from './commands/connection.ts';
+import { dataCommands } from './commands/data.ts';
+import { historyCommands } from './commands/history.ts';
+import { namespaceCommands } from './commands/namespace.ts';
+import { recordCommands } from './commands/record.ts';
+import { replacedCommands } from './commands/replaced.ts';
+import { scanCommands } from './commands/scan.ts';
+import { selectCommands } from './commands/select.ts';
+import { settingCommands } from './commands/setting.ts';
+import { waitCommands } from './commands/wait.ts';
+
+/** Every command that the server knows. */
+export const allCommands = new CommandTable([
+  ...dataCommands,
+  ...recordCommands,
+  ...batchCommands,
+  ...scanCommands,
+  ...historyCommands,
+  ...selectCommands,
+  ...namespaceCommands,
+  ...settingCommands,
+  ...adminCommands,
+  ...waitCommands,
+  ...connectionCommands,
+  ...clientCommands,
+  ...replacedCommands,
+]);

@@ -1,0 +1,118 @@
+import type { Request } from '@commongrid/resp';
+import {
+  DEFAULT_NAMESPACE,
+  type Namespace,
+  NAMESPACE_NAME_BYTES_MAX,
+} from '../../engine/namespace.ts';
+import type { CommandDefinition } from '../command.ts';
+import { isPassword, refusalOfProof } from '../credentials.ts';
+import { replyTexts } from '../reply-texts.ts';
+import type { Session } from '../session.ts';
+
+const SELECT_PASSWORD_BYTES_MAX = 255;
+
+export const selectCommands: readonly CommandDefinition[] = [
+  {
+    name: 'SELECT',
+    access: 'open',
+    least: 1,
+    most: 5,
+    summary: 'Enters a namespace: SELECT name [password | SECURE proof] [EPOCH number].',
+    run: select,
+  },
+  {
+    name: 'EPOCH',
+    access: 'open',
+    least: 1,
+    most: 1,
+    summary: 'Binds the writes of the connection to the current epoch of the namespace.',
+    run(session, request) {
+      const epoch = epochOf(request, 1);
+      if (epoch === undefined) session.refuse(replyTexts.invalidArgument);
+      else if (epoch !== session.namespace.settings.epoch) session.refuse(replyTexts.fenced);
+      else {
+        session.epoch = epoch;
+        session.connection.reply.ok();
+      }
+    },
+  },
+];
+
+interface Rights {
+  readonly mayRead: boolean;
+  readonly mayWrite: boolean;
+}
+
+function select(session: Session, request: Request): void | Promise<void> {
+  const { store } = session;
+  const name = request.text(1);
+  if (request.lengthOf(1) > NAMESPACE_NAME_BYTES_MAX)
+    return void session.refuse(replyTexts.nameTooLong);
+  const namespace = store.namespaces.get(name);
+  if (namespace === undefined) return void session.refuse(replyTexts.namespaceNotFound);
+  const epochAt = request.argc - 2;
+  const hasEpoch = request.argc >= 4 && request.is(epochAt, 'EPOCH');
+  const epoch = hasEpoch ? epochOf(request, epochAt + 1) : 0;
+  if (epoch === undefined) return void session.refuse(replyTexts.invalidArgument);
+  const rights = checkPassword(session, request, namespace, hasEpoch ? epochAt : request.argc);
+  if (typeof rights === 'string') {
+    session.context.stats.unauthorized++;
+    return void session.refuse(rights);
+  }
+  if (hasEpoch) return enterWithEpoch(session, namespace, rights, epoch);
+  session.enter(namespace, rights.mayRead, rights.mayWrite, 0);
+  session.connection.reply.ok();
+  return undefined;
+}
+
+/** Epochs only rise; whoever may write may raise, and is bound to what it raised. */
+function enterWithEpoch(
+  session: Session,
+  namespace: Namespace,
+  rights: Rights,
+  epoch: number,
+): void | Promise<void> {
+  const { settings } = namespace;
+  if (epoch < settings.epoch) return void session.refuse(replyTexts.fenced);
+  if (epoch === settings.epoch) {
+    session.enter(namespace, rights.mayRead, rights.mayWrite, epoch);
+    session.connection.reply.ok();
+    return undefined;
+  }
+  if (!rights.mayWrite) return void session.refuse(replyTexts.readOnly);
+  if (!session.context.isWritable) return void session.refuse(replyTexts.cannotWrite);
+  session.context.putSettings({ ...settings, epoch });
+  session.enter(namespace, rights.mayRead, rights.mayWrite, epoch);
+  return session.answerDurably();
+}
+
+/** The rights that the arguments before `end` give, or the error. */
+function checkPassword(
+  session: Session,
+  request: Request,
+  namespace: Namespace,
+  end: number,
+): Rights | string {
+  const { adminPassword, isProtected } = session.context.config;
+  const isDefault = namespace.id === DEFAULT_NAMESPACE;
+  const password = isDefault ? (adminPassword ?? '') : namespace.settings.password;
+  if (end > 4 || (end === 4 && !request.is(2, 'SECURE'))) return replyTexts.tooManyArguments;
+  if (password === '') return { mayRead: true, mayWrite: true };
+  if (end === 2) {
+    if (isDefault && session.isAdmin && !isProtected) return { mayRead: true, mayWrite: true };
+    const isPublic = isDefault ? isProtected : namespace.settings.isPublic;
+    return isPublic ? { mayRead: true, mayWrite: false } : replyTexts.namespacePrivate;
+  }
+  if (end === 4) {
+    const problem = refusalOfProof(session, request, 3, password);
+    return problem ?? { mayRead: true, mayWrite: true };
+  }
+  if (request.lengthOf(2) > SELECT_PASSWORD_BYTES_MAX) return replyTexts.passwordTooLong;
+  if (!isPassword(request.view(2), password)) return replyTexts.accessDenied;
+  return { mayRead: true, mayWrite: true };
+}
+
+function epochOf(request: Request, i: number): number | undefined {
+  const epoch = request.integer(i);
+  return epoch === undefined || epoch < 0 ? undefined : epoch;
+}

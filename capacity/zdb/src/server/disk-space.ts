@@ -1,0 +1,21 @@
+import { realFiles } from '../engine/files.ts';
+import type { Store } from '../engine/store.ts';
+
+/** Bytes that the disk of the data folder still has for us. */
+export function freeDiskBytes(store: Store): number {
+  const { bavail, bsize } = (store.options.files ?? realFiles).statfsSync(store.table.folder);
+  return Number(bavail) * Number(bsize);
+}
+
+/**
+ * Whether the disk holds what all namespaces have reserved when `name` reserves `maxBytes`: what is
+ * reserved and not yet used must fit into what is free.
+ */
+export function canReserve(store: Store, name: string, maxBytes: number): boolean {
+  let missing = 0;
+  for (const { settings, usedBytes } of store.namespaces.list()) {
+    const reserved = settings.name === name ? maxBytes : settings.maxBytes;
+    missing += Math.max(0, reserved - usedBytes);
+  }
+  return missing <= freeDiskBytes(store);
+}

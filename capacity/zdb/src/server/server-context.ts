@@ -1,0 +1,80 @@
+import type { Clock, Logger } from '@commongrid/base';
+import type { RespServerStats } from '@commongrid/resp';
+import type { ResolvedOptions } from '../config.ts';
+import type { Namespace, NamespaceSettings } from '../engine/namespace.ts';
+import { ENTRY_BYTES } from '../engine/segment-index.ts';
+import type { Store } from '../engine/store.ts';
+import { CommandStats } from './command-stats.ts';
+import type { CommandTable } from './command-table.ts';
+import type { EventBus } from './event-bus.ts';
+import { QuotaWatch } from './quota-watch.ts';
+import { SegmentMarks } from './segment-marks.ts';
+import type { Session } from './session.ts';
+import { Watchers } from './watchers.ts';
+import { WritePressure } from './write-pressure.ts';
+
+/** What all sessions of a server share. */
+export class ServerContext {
+  readonly store: Store;
+  readonly commands: CommandTable;
+  readonly config: ResolvedOptions;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly events: EventBus;
+  readonly stats: CommandStats;
+  readonly watchers: Watchers;
+  readonly pressure: WritePressure;
+  readonly quotas: QuotaWatch;
+  readonly segmentMarks: SegmentMarks;
+  readonly sessions = new Set<Session>();
+  /** Where a namespace that was emptied goes on. */
+  readonly successors = new WeakMap<Namespace, Namespace>();
+  /** Replies wait for the disk. */
+  readonly awaitsDisk: boolean;
+  readonly startedMs: number;
+  /** Last record that changed settings. */
+  settingsSequence = 0;
+  networkStats: () => RespServerStats;
+
+  constructor(
+    store: Store,
+    commands: CommandTable,
+    config: ResolvedOptions,
+    events: EventBus,
+    networkStats: () => RespServerStats,
+  ) {
+    this.store = store;
+    this.commands = commands;
+    this.config = config;
+    this.clock = config.clock;
+    this.logger = config.logger;
+    this.events = events;
+    this.networkStats = networkStats;
+    this.awaitsDisk = config.durability === 'always';
+    this.startedMs = config.clock.nowMs();
+    this.stats = new CommandStats(commands.list.length, config.metrics !== undefined);
+    this.watchers = new Watchers(store, config.clock, this.awaitsDisk);
+    this.pressure = new WritePressure(store);
+    this.quotas = new QuotaWatch(events);
+    this.segmentMarks = new SegmentMarks(store);
+  }
+
+  get isWritable(): boolean {
+    return this.store.readOnlyReason === undefined && this.store.log.failure === undefined;
+  }
+
+  putSettings(settings: NamespaceSettings): void {
+    this.store.putSettings(settings);
+    this.settingsChanged();
+  }
+
+  /** Notes that settings were changed: replies that show it wait for the disk. */
+  settingsChanged(): void {
+    this.settingsSequence = this.store.log.lastSequence;
+  }
+
+  /** Lets compaction free `bytes` in a namespace; false when nothing can be won. */
+  makeRoom(namespace: Namespace, bytes: number): Promise<boolean> {
+    return this.store.makeRoom(namespace, bytes + ENTRY_BYTES);
+  }
+}

@@ -1,0 +1,216 @@
+import { readFile } from 'node:fs/promises';
+import { closeOnce, FolderLock, GridError, type Logger, MetricsServer } from '@commongrid/base';
+import {
+  type ListenAddress,
+  type RespConnection,
+  RespServer,
+  type RespServerStats,
+  type TlsOptions,
+} from '@commongrid/resp';
+import {
+  isLoopback,
+  type ResolvedOptions,
+  resolveOptions,
+  type ZdbServerOptions,
+} from '../config.ts';
+import { Store } from '../engine/store.ts';
+import type { ZdbErrorCode } from '../errors.ts';
+import { publishMetrics } from '../metrics.ts';
+import { allCommands } from './all-commands.ts';
+import { EventBus } from './event-bus.ts';
+import { makeFolderFor } from './data-folder.ts';
+import { restoreNextIds } from './sequential.ts';
+import { ServerContext } from './server-context.ts';
+import { Session } from './session.ts';
+import { Webhook } from './webhook.ts';
+
+/**
+ * A store behind sockets.
+ *
+ * One turn of the event loop: sessions answer what was read, then the log writes it, then replies
+ * leave: with `always` those that wrote or showed records wait until these are on disk.
+ */
+export class ZdbServer implements AsyncDisposable {
+  readonly store: Store;
+  /** TCP addresses with the ports that were given. */
+  readonly addresses: readonly ListenAddress[];
+  readonly metricsAddress: ListenAddress | undefined;
+  /** Closes the doors, lets replies leave, writes and syncs the rest. */
+  readonly close: () => Promise<void>;
+
+  constructor(
+    store: Store,
+    addresses: readonly ListenAddress[],
+    metricsAddress: ListenAddress | undefined,
+    resources: AsyncDisposableStack,
+  ) {
+    this.store = store;
+    this.addresses = addresses;
+    this.metricsAddress = metricsAddress;
+    this.close = closeOnce(() => resources.disposeAsync());
+  }
+
+  /**
+   * Opens the folder and listens.
+   * @throws GridError ZDB_CONFIG_INVALID, ZDB_PASSWORD_REQUIRED, BASE_FOLDER_LOCKED,
+   *   RESP_LISTEN_FAILED, and what Store.open throws
+   */
+  static async open(given: ZdbServerOptions): Promise<ZdbServer> {
+    const options = resolveOptions(given);
+    const tls = await readTls(options);
+    await using stack = new AsyncDisposableStack();
+    await makeFolderFor(options.dataDir);
+    stack.use(await FolderLock.open(options.dataDir));
+    const webhook =
+      options.webhookUrl === undefined ? undefined : new Webhook(options.webhookUrl, options);
+    if (webhook !== undefined) stack.use(webhook);
+    const listeners = [options.onEvent, webhook?.listener].filter((one) => one !== undefined);
+    const events = new EventBus(options.logger, listeners);
+    const hooks: StoreHooks = { durable: () => {}, failed: () => {} };
+    const store = await openStore(options, events, hooks);
+    stack.defer(() => store.close());
+    await restoreNextIds(store);
+    const door = await openDoor(options, store, events, hooks, tls);
+    stack.defer(() => door.resp.close());
+    const metrics = await openMetrics(options, door.context);
+    if (metrics !== undefined) stack.use(metrics);
+    warn(options, store);
+    const address = metrics && { host: metrics.host, port: metrics.port };
+    return new ZdbServer(store, door.resp.addresses, address, stack.move());
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+/** Where the store reports to, once there is somebody. */
+interface StoreHooks {
+  durable: (sequence: number) => void;
+  failed: (error: GridError<ZdbErrorCode>) => void;
+}
+
+function openStore(options: ResolvedOptions, events: EventBus, hooks: StoreHooks): Promise<Store> {
+  const { logger } = options;
+  return Store.open({
+    folder: options.dataDir,
+    durability: options.durability,
+    segmentBytes: options.segmentBytes,
+    mode: options.mode === 'seq' ? 'seq' : 'user',
+    isReadOnly: options.isReadOnly,
+    nowMs: () => options.clock.nowMs(),
+    onDurable: (sequence) => hooks.durable(sequence),
+    onFailure: (error) => {
+      logger.error({ err: error }, 'the disk refused a write: reading only');
+      hooks.failed(error);
+      events.emit({ kind: 'failure', code: error.code, message: error.message });
+    },
+    onSealed: ({ id, path, nextOffset, recordCount }) => {
+      const facts = { segment: id, path, sizeBytes: nextOffset, records: recordCount };
+      events.emit({ kind: 'segment-sealed', ...facts });
+    },
+    onError: (error, job) => logger.error({ err: error, job }, 'a job of the store failed'),
+    onDamage: (segment, offset, error) => {
+      logger.error({ err: error }, 'a record cannot be read');
+      const { path } = segment;
+      events.emit({ kind: 'damage', path, offset, message: error.message });
+    },
+  });
+}
+
+interface Door {
+  readonly resp: RespServer;
+  readonly context: ServerContext;
+}
+
+async function openDoor(
+  options: ResolvedOptions,
+  store: Store,
+  events: EventBus,
+  hooks: StoreHooks,
+  tls: TlsOptions | undefined,
+): Promise<Door> {
+  let resp: RespServer | undefined;
+  const networkStats = (): RespServerStats => resp?.stats ?? noTraffic;
+  const context = new ServerContext(store, allCommands, options, events, networkStats);
+  resp = await RespServer.open({
+    listen: options.listen,
+    ...(options.socketPath === undefined ? {} : { socketPath: options.socketPath }),
+    ...(tls === undefined ? {} : { tls }),
+    authRequired: options.adminPassword !== undefined,
+    onConnection: (connection) => {
+      const session = new Session(context, connection);
+      context.sessions.add(session);
+      return session;
+    },
+    onTurn: () => store.log.turn(),
+    onError: (error, connection) => report(context, error, connection),
+  });
+  const server = resp;
+  hooks.durable = (sequence) => {
+    server.release(sequence);
+    context.watchers.durable(sequence);
+  };
+  return { resp: server, context };
+}
+
+const noTraffic: RespServerStats = {
+  connections: 0,
+  connectionsLifetime: 0,
+  connectionsRejected: 0,
+  bytesIn: 0,
+  bytesOut: 0,
+  unsentBytes: 0,
+  partialBytes: 0,
+};
+
+/** What a command threw. Damage was reported where it was found; peers that leave are no news. */
+function report(context: ServerContext, error: unknown, connection: RespConnection): void {
+  context.stats.failed++;
+  const code = error instanceof GridError ? error.code : undefined;
+  if (
+    code === 'ZDB_READ_FAILED' ||
+    code === 'ZDB_WRITE_FAILED' ||
+    code === 'RESP_CONNECTION_LOST'
+  ) {
+    return;
+  }
+  context.logger.error({ err: error, client: connection.remote }, 'a command failed');
+}
+
+async function readTls({ tls }: ResolvedOptions): Promise<TlsOptions | undefined> {
+  if (tls === undefined) return undefined;
+  try {
+    const [cert, key] = await Promise.all([readFile(tls.certFile), readFile(tls.keyFile)]);
+    return { cert, key };
+  } catch (cause) {
+    throw new GridError<ZdbErrorCode>('ZDB_CONFIG_INVALID', 'the TLS files cannot be read', {
+      hint: 'name a certificate and its key, both PEM',
+      details: { ...tls },
+      cause,
+    });
+  }
+}
+
+async function openMetrics(
+  options: ResolvedOptions,
+  context: ServerContext,
+): Promise<MetricsServer | undefined> {
+  if (options.metrics === undefined) return undefined;
+  const { logger } = options;
+  return MetricsServer.open({ registry: publishMetrics(context), ...options.metrics, logger });
+}
+
+function warn({ logger, adminPassword, listen }: ResolvedOptions, store: Store): void {
+  if (adminPassword === undefined && listen.some(({ host }) => isLoopback(host))) {
+    warnOfOpenDoor(logger);
+  }
+  for (const event of store.recovery) logger.warn({ ...event }, event.text);
+  if (store.readOnlyReason !== undefined) {
+    logger.warn({ reason: store.readOnlyReason }, 'the store answers reads alone');
+  }
+}
+
+function warnOfOpenDoor(logger: Logger): void {
+  logger.warn('no password is set: every process on this machine may read and write');
+}

@@ -1,0 +1,40 @@
+import { realFiles, readUpTo } from '../engine/files.ts';
+import { keyLengthOf, recordBytes, valueLengthOf } from '../engine/format.ts';
+import { checkRecord, type Fault, type FetchedRecord } from '../engine/record-reader.ts';
+import type { Store } from '../engine/store.ts';
+
+/** Runs an operation that may use records which were fetched for it. */
+export function withFetched<T>(
+  store: Store,
+  fetched: readonly FetchedRecord[],
+  operation: () => T,
+): T {
+  store.reader.fetched = [...fetched];
+  try {
+    return operation();
+  } finally {
+    store.reader.fetched = [];
+  }
+}
+
+/** Reads the record that the last operation lacked. @throws GridError ZDB_READ_FAILED */
+export function fetchFault(store: Store): Promise<FetchedRecord> {
+  return store.reader.fetch(faultOf(store));
+}
+
+/** The same in this turn, for an operation that cannot pause. @throws GridError ZDB_READ_FAILED */
+export function readFaultNow(store: Store): FetchedRecord {
+  const { segment, offset, lengths } = faultOf(store);
+  const length = recordBytes(keyLengthOf(lengths), valueLengthOf(lengths));
+  const bytes = Buffer.allocUnsafeSlow(length);
+  const files = store.options.files ?? realFiles;
+  const got = readUpTo(files, segment.fd, bytes, 0, length, offset);
+  checkRecord(bytes, 0, got, segment, offset, lengths);
+  return { segment, offset, lengths, bytes };
+}
+
+function faultOf(store: Store): Fault {
+  const { fault } = store.reader;
+  if (fault === undefined) throw new Error('an operation met a fault and named no record');
+  return fault;
+}
