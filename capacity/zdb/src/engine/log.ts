@@ -325,6 +325,8 @@ export class Log {
         if (this.#syncMs <= INLINE_SYNC_MS_MAX) break;
       }
       this.#running = undefined;
+      // What came during the last sync has nobody else to write it.
+      this.turn();
     } catch (error) {
       this.#running = undefined;
       this.#fail(error);
