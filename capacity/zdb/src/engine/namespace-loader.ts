@@ -30,7 +30,9 @@ function storedSettings({ table, reader, namespaces }: LoadTarget): NamespaceSet
   const stored: NamespaceSettings[] = [];
   namespaces.system.index.forEach((slot, offset, lengths, isDeleted) => {
     if (isDeleted) return;
-    if (!reader.view(table.at(slot), offset, lengths)) throw new Error('settings are too large');
+    if (!reader.view(table.at(slot), offset, lengths, true)) {
+      throw new Error('settings are too large');
+    }
     const { bytes, keyStart } = reader;
     const valueStart = keyStart + keyLengthOf(lengths);
     if (nameFromKey(bytes.toString('utf8', keyStart, valueStart)) === undefined) return;

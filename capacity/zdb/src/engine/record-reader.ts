@@ -85,8 +85,11 @@ export class RecordReader {
     return this.at + RECORD_HEADER_BYTES;
   }
 
-  /** @throws GridError ZDB_READ_FAILED when the record is damaged or cannot be read */
-  view(segment: Segment, offset: number, lengths: number): boolean {
+  /**
+   * @param mayWait reads in the turn also from a slow disk (short records only)
+   * @throws GridError ZDB_READ_FAILED when the record is damaged or cannot be read
+   */
+  view(segment: Segment, offset: number, lengths: number, mayWait = false): boolean {
     if (offset >= segment.writtenOffset) {
       const batch = this.#log.pendingAt(segment, offset);
       if (batch === undefined) throw new Error('a record is neither written nor pending');
@@ -100,7 +103,9 @@ export class RecordReader {
       this.at = cached;
       return true;
     }
-    return this.#viewFetched(segment, offset) || this.#readInTurn(segment, offset, lengths);
+    return (
+      this.#viewFetched(segment, offset) || this.#readInTurn(segment, offset, lengths, mayWait)
+    );
   }
 
   #viewFetched(segment: Segment, offset: number): boolean {
@@ -113,9 +118,9 @@ export class RecordReader {
     return false;
   }
 
-  #readInTurn(segment: Segment, offset: number, lengths: number): boolean {
+  #readInTurn(segment: Segment, offset: number, lengths: number, mayWait: boolean): boolean {
     const length = recordBytes(keyLengthOf(lengths), valueLengthOf(lengths));
-    if (this.#isSlow || length > INLINE_READ_BYTES_MAX) {
+    if ((this.#isSlow && !mayWait) || length > INLINE_READ_BYTES_MAX) {
       this.fault = { segment, offset, lengths };
       return false;
     }

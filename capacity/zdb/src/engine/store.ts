@@ -21,6 +21,7 @@ import {
   NAMESPACES_MAX,
   type NamespaceSettings,
   newNamespaceSettings,
+  SYSTEM_NAMESPACE,
 } from './namespace.ts';
 import { encodeSettings, type Namespaces, settingsKey } from './namespaces.ts';
 import type { FetchedRecord, RecordReader } from './record-reader.ts';
@@ -240,9 +241,11 @@ export class Store {
     const { index } = namespace;
     const { reader, table } = this;
     const { low, high } = this.hasher;
+    // Settings are read wherever they are needed, in the turn.
+    const mayWait = namespace.id === SYSTEM_NAMESPACE;
     this.seen = 0;
     for (let hit = index.first(low, high, length); hit; hit = index.next()) {
-      if (!reader.view(table.at(index.segment), index.offset, index.lengths)) return 'fault';
+      if (!reader.view(table.at(index.segment), index.offset, index.lengths, mayWait)) return 'fault';
       const { bytes, keyStart } = reader;
       let i = 0;
       while (i < length && bytes[keyStart + i] === source[start + i]) i++;
