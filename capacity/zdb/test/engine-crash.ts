@@ -1,9 +1,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { type Random, seededRandom } from '@commongrid/base';
-import type { Files } from '../src/engine/files.ts';
 import type { Durability } from '../src/engine/log.ts';
-import { Store } from '../src/engine/store.ts';
+import { Store, type StoreOptions } from '../src/engine/store.ts';
 import { findLoss, Journal, PowerLossFiles, StoreLoad } from '../src/testing/index.ts';
 
 /** What the trace of a run says about acknowledgements. */
@@ -33,7 +32,7 @@ export const FOLDER = 'data';
 
 export function openStore(
   root: string,
-  options: { files?: Files; durability?: Durability; onDurable?: (sequence: number) => void } = {},
+  options: Omit<StoreOptions, 'folder'> = {},
 ): Promise<Store> {
   return Store.open({
     folder: path.join(root, FOLDER),

@@ -3,6 +3,7 @@ import path from 'node:path';
 import type { Random } from '@commongrid/base';
 import type { Files } from '../engine/files.ts';
 import { type DiskCall, DiskModel, type InitialFile } from './disk-model.ts';
+import { later } from './faulty-files.ts';
 
 export interface PowerLossOptions {
   /** An existing folder; only what happens below it is recorded. What it holds counts as durable. */
@@ -289,20 +290,6 @@ export class PowerLossFiles {
     const checked: Record<keyof Files, unknown> = wrapped;
     return checked as unknown as Files;
   }
-}
-
-/** Runs `work` in a later turn and hands its outcome to a Node callback. */
-function later<T>(done: (error: Error | null, value: T) => void, work: () => T): void {
-  setImmediate(() => {
-    let value: T;
-    try {
-      value = work();
-    } catch (error) {
-      done(error as Error, 0 as T);
-      return;
-    }
-    done(null, value);
-  });
 }
 
 function errorWith(code: string, message: string): Error {
