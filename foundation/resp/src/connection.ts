@@ -128,14 +128,18 @@ export class RespConnection {
     this.#handler = handler;
   }
 
-  /** The replies of this turn may leave only when the server's `release` reached `ticket`. */
+  /**
+   * The replies of this turn may leave only when the server's `release` reached `ticket`, which is
+   * positive and later than the tickets before.
+   */
   need(ticket: number): void {
     if (ticket > this.#ticket) this.#ticket = ticket;
   }
 
-  /** Limits from the next request on; without an argument the server's. */
+  /** Limits from the next request on; the server's are the widest, and the default. */
   setLimits(limits: RequestLimits = this.#host.limits): void {
-    this.#parser.setLimits(limits);
+    const maxRequestBytes = Math.min(limits.maxRequestBytes, this.#host.limits.maxRequestBytes);
+    this.#parser.setLimits({ ...limits, maxRequestBytes });
   }
 
   /**
@@ -188,7 +192,8 @@ export class RespConnection {
   /** `close`, and a handler at work is asked to stop. For the server that closes. */
   shutDown(): void {
     this.close();
-    this.#abort?.abort();
+    this.#abort ??= new AbortController();
+    this.#abort.abort();
   }
 
   /** Closes at once; what is queued is lost. */

@@ -101,6 +101,8 @@ export class Listener {
         cause,
       });
     }
+    // One connection that cannot be accepted, for want of descriptors, must not end the process.
+    server.on('error', (error) => process.emitWarning(error));
     this.#servers.push(server);
     return server;
   }

@@ -1,6 +1,15 @@
-import type { Socket } from 'node:net';
 import type { MemoryPool } from './memory-pool.ts';
 import type { ReplyChunk } from './reply-writer.ts';
+
+/** The part of a socket that sends. */
+export interface SendingSocket {
+  readonly writable: boolean;
+  readonly writableLength: number;
+  cork(): void;
+  uncork(): void;
+  /** Calls `done` once the kernel has the bytes or the socket is gone. */
+  write(bytes: Uint8Array, done: () => void): boolean;
+}
 
 /**
  * What one connection has to send, in order. Replies wait here until the ticket that they need is
@@ -15,13 +24,13 @@ export class Outbox {
   /** Bytes given to the socket so far. */
   totalBytes = 0;
 
-  readonly #socket: Socket;
+  readonly #socket: SendingSocket;
   readonly #pool: MemoryPool;
   readonly #onDrained: () => void;
   #held: Held[] = [];
   #given: ReplyChunk[] = [];
 
-  constructor(socket: Socket, pool: MemoryPool, onDrained: () => void) {
+  constructor(socket: SendingSocket, pool: MemoryPool, onDrained: () => void) {
     this.#socket = socket;
     this.#pool = pool;
     this.#onDrained = onDrained;
@@ -80,7 +89,7 @@ export class Outbox {
   }
 
   readonly #written = (): void => {
-    if (this.givenBytes === 0) return;
+    if (this.#given.length === 0) return;
     this.givenBytes = this.#socket.writableLength;
     if (this.givenBytes > 0) return;
     const given = this.#given;

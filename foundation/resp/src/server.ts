@@ -1,4 +1,5 @@
-import { closeOnce } from '@commongrid/base';
+import { closeOnce, systemClock } from '@commongrid/base';
+import type { Clock } from '@commongrid/base';
 import type { Socket } from 'node:net';
 import { Budget } from './budget.ts';
 import { resolveLimits, unauthenticatedLimits } from './config.ts';
@@ -24,8 +25,9 @@ export interface RespServerOptions {
   readonly onConnection: (connection: RespConnection) => ConnectionHandler;
   /** Called once after each turn of the event loop in which a request was handled. */
   readonly onTurn?: () => void;
-  /** What a handler threw or rejected with: a bug of the application. */
+  /** What the application's code threw or rejected with. Default: a warning of the process. */
   readonly onError?: (error: unknown, connection: RespConnection) => void;
+  readonly clock?: Clock;
 }
 
 export interface RespServerStats {
@@ -167,7 +169,7 @@ export class RespServer {
       countIn: (bytes) => {
         this.#bytesIn += bytes;
       },
-      failed: (error, connection) => this.#options.onError?.(error, connection),
+      failed: (error, connection) => this.#failed(error, connection),
       left: (connection) => this.#left(connection),
     };
   }
@@ -182,7 +184,12 @@ export class RespServer {
     const limits = this.#options.authRequired === true ? unauthenticatedLimits : this.#limits;
     const connection = new RespConnection(this.#host, socket, this.#lifetime, limits);
     this.#connections.add(connection);
-    connection.attach(this.#options.onConnection(connection));
+    try {
+      connection.attach(this.#options.onConnection(connection));
+    } catch (error) {
+      this.#failed(error, connection);
+      connection.destroy();
+    }
   }
 
   /** Says why and hangs up; a crowd of them, which cannot be told one by one, is just cut off. */
@@ -201,6 +208,12 @@ export class RespServer {
     });
     socket.resume();
     socket.end('-ERR max number of clients reached\r\n');
+  }
+
+  #failed(error: unknown, connection: RespConnection): void {
+    const { onError } = this.#options;
+    if (onError !== undefined) onError(error, connection);
+    else process.emitWarning(error instanceof Error ? error : String(error));
   }
 
   #left(connection: RespConnection): void {
@@ -232,7 +245,7 @@ export class RespServer {
   }
 
   #checkStalls(): void {
-    const nowMs = performance.now();
+    const nowMs = (this.#options.clock ?? systemClock).monotonicMs();
     for (const connection of this.#connections) connection.checkStall(nowMs);
   }
 }

@@ -44,7 +44,7 @@ export function readEvents(socket: Socket, reader: Reader): Socket {
 }
 
 /** Bytes that the socket was given and the kernel has not taken; falls while the peer reads. */
-export function unsentBytes(socket: Socket): number {
+export function unsentBytes(socket: Pick<Socket, 'writableLength'>): number {
   return (socket as SocketInternals)._handle?.writeQueueSize ?? socket.writableLength;
 }
 

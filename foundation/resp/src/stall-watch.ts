@@ -4,7 +4,7 @@ import { unsentBytes } from './socket-adapter.ts';
 
 /** What a connection tells its watch. */
 export interface StallFacts {
-  readonly socket: Socket;
+  readonly socket: Pick<Socket, 'bytesRead' | 'writableLength'>;
   /** The peer has begun a request and we wait for the rest of it. */
   readonly isOwedInput: boolean;
   /** Requests handled so far. */

@@ -59,6 +59,24 @@ suite('server limits', { concurrency: false }, () => {
     peer.socket.destroy();
   });
 
+  test('server gives up a peer that half-closed while its request takes too long', async () => {
+    const aborted = Promise.withResolvers<void>();
+    await using server = await openToyStore({
+      limits: { stallMs: 100 },
+      onConnection: () => ({
+        handle: (_request, { signal }) => {
+          signal.addEventListener('abort', () => aborted.resolve());
+          return aborted.promise;
+        },
+      }),
+    });
+    const peer = await RawPeer.connect(server);
+    peer.send('WAIT\r\n');
+    peer.socket.end();
+    await aborted.promise;
+    await peer.closed();
+  });
+
   test('server serves all of a pipeline whose replies are larger than what it may hold', async () => {
     const values = new Map([['v', Buffer.alloc(100_000, 'v')]]);
     await using server = await openToyStore({

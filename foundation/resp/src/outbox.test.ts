@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { MemoryPool } from './memory-pool.ts';
+import { Outbox } from './outbox.ts';
+import type { SendingSocket } from './outbox.ts';
+import type { ReplyChunk } from './reply-writer.ts';
+
+test('outbox sends what needs no ticket at once, and in order after what waits', () => {
+  const { outbox, socket } = setUp();
+  outbox.add([chunk('a')], 0, 0);
+  outbox.add([chunk('b')], 2, 1);
+  outbox.add([chunk('c')], 0, 1);
+  assert.equal(socket.taken(), 'a');
+  assert.equal(outbox.heldBytes, 2);
+  outbox.release(1);
+  assert.equal(socket.taken(), 'a');
+  outbox.release(2);
+  assert.equal(socket.taken(), 'abc');
+  assert.equal(outbox.unsentBytes, 0);
+});
+
+test('outbox lends memory again only when the kernel has all of it', () => {
+  const { outbox, socket, pool } = setUp();
+  const memory = pool.acquire();
+  socket.isFull = true;
+  outbox.add([chunk('a', memory)], 0, 0);
+  assert.notEqual(pool.acquire(), memory);
+  assert.equal(outbox.unsentBytes, 1);
+  socket.drain();
+  assert.equal(pool.acquire(), memory);
+});
+
+test('outbox tells when it is drained, also when later bytes overtook the callback', () => {
+  const { outbox, socket, drained } = setUp();
+  socket.isFull = true;
+  outbox.add([chunk('a')], 0, 0);
+  socket.takeWithoutCallback();
+  outbox.add([chunk('b')], 0, 0);
+  assert.equal(drained.count, 0);
+  socket.drain();
+  assert.equal(drained.count, 1);
+  assert.equal(outbox.unsentBytes, 0);
+});
+
+test('outbox that was dropped sends nothing more', () => {
+  const { outbox, socket } = setUp();
+  outbox.add([chunk('a')], 5, 0);
+  outbox.drop();
+  outbox.release(5);
+  assert.equal(socket.taken(), '');
+});
+
+/** A socket whose kernel takes all or, when full, nothing. */
+class FakeSocket implements SendingSocket {
+  readonly writable = true;
+  isFull = false;
+  writableLength = 0;
+  #text = '';
+  #callbacks: (() => void)[] = [];
+
+  cork(): void {}
+  uncork(): void {}
+
+  write(bytes: Uint8Array, done: () => void): boolean {
+    this.#text += Buffer.from(bytes).toString();
+    this.#callbacks.push(done);
+    if (this.isFull) this.writableLength += bytes.length;
+    return !this.isFull;
+  }
+
+  taken(): string {
+    return this.#text;
+  }
+
+  takeWithoutCallback(): void {
+    this.isFull = false;
+    this.writableLength = 0;
+  }
+
+  drain(): void {
+    this.takeWithoutCallback();
+    for (const done of this.#callbacks.splice(0)) done();
+  }
+}
+
+function setUp(): {
+  outbox: Outbox;
+  socket: FakeSocket;
+  pool: MemoryPool;
+  drained: { count: number };
+} {
+  const socket = new FakeSocket();
+  const pool = new MemoryPool();
+  const drained = { count: 0 };
+  return { outbox: new Outbox(socket, pool, () => drained.count++), socket, pool, drained };
+}
+
+function chunk(text: string, memory: Buffer = Buffer.alloc(16)): ReplyChunk {
+  memory.write(text);
+  return { memory, start: 0, end: text.length, isLast: true };
+}
