@@ -73,28 +73,33 @@ function* latencies({ stats, commands }: ServerContext): Generator<LatencySeries
   }
 }
 
-function publishConnections(registry: MetricsRegistry, { networkStats }: ServerContext): void {
+function publishConnections(registry: MetricsRegistry, context: ServerContext): void {
   const one = (name: string, help: string, value: () => number): void => {
     registry.gauge({ name, help, collect: (gauge) => gauge.set(value()) });
   };
-  one('zdb_connections', 'Open connections.', () => networkStats().connections);
-  one('zdb_connections_total', 'Since the start.', () => networkStats().connectionsLifetime);
-  one('zdb_network_in_bytes_total', 'Received.', () => networkStats().bytesIn);
-  one('zdb_network_out_bytes_total', 'Sent.', () => networkStats().bytesOut);
-  one('zdb_unsent_bytes', 'Replies that clients have not taken.', () => networkStats().unsentBytes);
+  one('zdb_connections', 'Open connections.', () => context.networkStats.connections);
+  one('zdb_connections_total', 'Since the start.', () => context.networkStats.connectionsLifetime);
+  one('zdb_network_in_bytes_total', 'Received.', () => context.networkStats.bytesIn);
+  one('zdb_network_out_bytes_total', 'Sent.', () => context.networkStats.bytesOut);
+  one(
+    'zdb_unsent_bytes',
+    'Replies that clients have not taken.',
+    () => context.networkStats.unsentBytes,
+  );
 }
 
-function publishLog(registry: MetricsRegistry, { store }: ServerContext): void {
+function publishLog(registry: MetricsRegistry, context: ServerContext): void {
+  const { store } = context;
   const one = (name: string, help: string, value: () => number): void => {
     registry.gauge({ name, help, collect: (gauge) => gauge.set(value()) });
   };
-  const { log, table } = store;
-  one('zdb_unsynced_bytes', 'Records that are not on disk yet.', () => log.unsyncedBytes);
+  // The store has another log after a failure: it is asked for each time.
+  one('zdb_unsynced_bytes', 'Records that are not on disk yet.', () => store.log.unsyncedBytes);
   one('zdb_durable_lag_records', 'Records that are not on disk yet.', () => {
-    return log.lastSequence - log.durableSequence;
+    return store.log.lastSequence - store.log.durableSequence;
   });
-  one('zdb_segments', 'Files of the log.', () => table.segments.length);
+  one('zdb_segments', 'Files of the log.', () => store.table.segments.length);
   one('zdb_is_writable', '1 unless the store answers reads alone.', () => {
-    return store.readOnlyReason === undefined && log.failure === undefined ? 1 : 0;
+    return context.isWritable ? 1 : 0;
   });
 }

@@ -5,7 +5,9 @@ import { clientCommands } from './commands/client.ts';
 import { connectionCommands } from './commands/connection.ts';
 import { dataCommands } from './commands/data.ts';
 import { historyCommands } from './commands/history.ts';
+import { maintenanceCommands } from './commands/maintenance.ts';
 import { namespaceCommands } from './commands/namespace.ts';
+import { rawCommands } from './commands/raw.ts';
 import { recordCommands } from './commands/record.ts';
 import { replacedCommands } from './commands/replaced.ts';
 import { scanCommands } from './commands/scan.ts';
@@ -24,6 +26,8 @@ export const allCommands = new CommandTable([
   ...namespaceCommands,
   ...settingCommands,
   ...adminCommands,
+  ...maintenanceCommands,
+  ...rawCommands,
   ...waitCommands,
   ...connectionCommands,
   ...clientCommands,

@@ -7,7 +7,7 @@ const BUCKETS = 256;
 export class CommandTable {
   readonly list: readonly Command[];
   /** The bucket comes from length, first and last letter. */
-  readonly #buckets = new Array<Command[] | undefined>(BUCKETS);
+  readonly #buckets = Array.from<Command[] | undefined>({ length: BUCKETS });
 
   constructor(definitions: readonly CommandDefinition[]) {
     this.list = definitions.map((definition, index) => ({ ...definition, index }));

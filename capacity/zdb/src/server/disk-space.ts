@@ -1,10 +1,9 @@
-import { realFiles } from '../engine/files.ts';
 import type { Store } from '../engine/store.ts';
 
 /** Bytes that the disk of the data folder still has for us. */
 export function freeDiskBytes(store: Store): number {
-  const { bavail, bsize } = (store.options.files ?? realFiles).statfsSync(store.table.folder);
-  return Number(bavail) * Number(bsize);
+  const { bavail, bsize } = store.table.files.statfsSync(store.table.folder);
+  return bavail * bsize;
 }
 
 /**

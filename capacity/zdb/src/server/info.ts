@@ -46,7 +46,7 @@ function serverSection({ startedMs, clock, store, config }: ServerContext): Info
 }
 
 function clientsSection({ networkStats }: ServerContext): InfoSection {
-  const { connections, connectionsLifetime, connectionsRejected } = networkStats();
+  const { connections, connectionsLifetime, connectionsRejected } = networkStats;
   return [
     'clients',
     [
@@ -69,7 +69,7 @@ function internalsSection(): InfoSection {
 }
 
 function statsSection({ stats, networkStats }: ServerContext): InfoSection {
-  const { bytesIn, bytesOut, unsentBytes, partialBytes } = networkStats();
+  const { bytesIn, bytesOut, unsentBytes, partialBytes } = networkStats;
   const disk = diskTraffic();
   return [
     'stats',

@@ -16,6 +16,7 @@ export const replyTexts = {
   invalidArguments: 'Invalid arguments',
   invalidCursor: 'Invalid key format',
   invalidKey: 'Invalid key',
+  invalidRequest: 'Invalid Request',
   invalidProperty: 'Invalid property',
   invalidTimeout: 'Invalid timeout',
   keyNeeded: 'Invalid argument, key needed',

@@ -1,10 +1,8 @@
 import { isGridError } from '@commongrid/base';
 import { writeUint53 } from '../engine/format.ts';
 import type { Namespace } from '../engine/namespace.ts';
-import type { FetchedRecord } from '../engine/record-reader.ts';
 import type { Store } from '../engine/store.ts';
 import type { ZdbErrorCode } from '../errors.ts';
-import { fetchFault, withFetched } from './with-fetched.ts';
 
 /** An id as a key: eight bytes, little endian. */
 export const SEQUENTIAL_KEY_BYTES = 8;
@@ -40,16 +38,11 @@ export async function restoreNextIds(store: Store): Promise<void> {
 async function isKnown(store: Store, namespace: Namespace, id: number): Promise<boolean> {
   const key = Buffer.alloc(SEQUENTIAL_KEY_BYTES);
   writeUint53(key, id, 0);
-  const fetched: FetchedRecord[] = [];
-  for (;;) {
-    try {
-      const found = withFetched(store, fetched, () => store.lookup(namespace, key, 0, key.length));
-      if (found !== 'fault') return found !== 'absent';
-      fetched.push(await fetchFault(store));
-    } catch (error) {
-      // The index has it, and its record is damaged: in use.
-      if (isGridError<ZdbErrorCode>(error, 'ZDB_READ_FAILED')) return true;
-      throw error;
-    }
+  try {
+    return (await store.retrying(() => store.lookup(namespace, key, 0, key.length))) !== 'absent';
+  } catch (error) {
+    // The index has it, and its record is damaged: in use.
+    if (isGridError<ZdbErrorCode>(error, 'ZDB_READ_FAILED')) return true;
+    throw error;
   }
 }

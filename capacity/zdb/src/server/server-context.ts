@@ -34,22 +34,16 @@ export class ServerContext {
   readonly startedMs: number;
   /** Last record that changed settings. */
   settingsSequence = 0;
-  networkStats: () => RespServerStats;
+  /** Who counts connections and bytes; there once the server listens. */
+  network: { readonly stats: RespServerStats } | undefined;
 
-  constructor(
-    store: Store,
-    commands: CommandTable,
-    config: ResolvedOptions,
-    events: EventBus,
-    networkStats: () => RespServerStats,
-  ) {
+  constructor(store: Store, commands: CommandTable, config: ResolvedOptions, events: EventBus) {
     this.store = store;
     this.commands = commands;
     this.config = config;
     this.clock = config.clock;
     this.logger = config.logger;
     this.events = events;
-    this.networkStats = networkStats;
     this.awaitsDisk = config.durability === 'always';
     this.startedMs = config.clock.nowMs();
     this.stats = new CommandStats(commands.list.length, config.metrics !== undefined);
@@ -57,6 +51,10 @@ export class ServerContext {
     this.pressure = new WritePressure(store);
     this.quotas = new QuotaWatch(events);
     this.segmentMarks = new SegmentMarks(store);
+  }
+
+  get networkStats(): RespServerStats {
+    return this.network?.stats ?? noTraffic;
   }
 
   get isWritable(): boolean {
@@ -78,3 +76,13 @@ export class ServerContext {
     return this.store.makeRoom(namespace, bytes + ENTRY_BYTES);
   }
 }
+
+const noTraffic: RespServerStats = {
+  connections: 0,
+  connectionsLifetime: 0,
+  connectionsRejected: 0,
+  bytesIn: 0,
+  bytesOut: 0,
+  unsentBytes: 0,
+  partialBytes: 0,
+};

@@ -4,7 +4,6 @@ import {
   type ListenAddress,
   type RespConnection,
   RespServer,
-  type RespServerStats,
   type TlsOptions,
 } from '@commongrid/resp';
 import {
@@ -130,10 +129,8 @@ async function openDoor(
   hooks: StoreHooks,
   tls: TlsOptions | undefined,
 ): Promise<Door> {
-  let resp: RespServer | undefined;
-  const networkStats = (): RespServerStats => resp?.stats ?? noTraffic;
-  const context = new ServerContext(store, allCommands, options, events, networkStats);
-  resp = await RespServer.open({
+  const context = new ServerContext(store, allCommands, options, events);
+  const resp = await RespServer.open({
     listen: options.listen,
     ...(options.socketPath === undefined ? {} : { socketPath: options.socketPath }),
     ...(tls === undefined ? {} : { tls }),
@@ -146,23 +143,13 @@ async function openDoor(
     onTurn: () => store.log.turn(),
     onError: (error, connection) => report(context, error, connection),
   });
-  const server = resp;
+  context.network = resp;
   hooks.durable = (sequence) => {
-    server.release(sequence);
+    resp.release(sequence);
     context.watchers.durable(sequence);
   };
-  return { resp: server, context };
+  return { resp, context };
 }
-
-const noTraffic: RespServerStats = {
-  connections: 0,
-  connectionsLifetime: 0,
-  connectionsRejected: 0,
-  bytesIn: 0,
-  bytesOut: 0,
-  unsentBytes: 0,
-  partialBytes: 0,
-};
 
 /** What a command threw. Damage was reported where it was found; peers that leave are no news. */
 function report(context: ServerContext, error: unknown, connection: RespConnection): void {

@@ -1,6 +1,8 @@
+import { isGridError } from '@commongrid/base';
 import type { ConnectionHandler, RespConnection, Request } from '@commongrid/resp';
 import type { Found, Store } from '../engine/store.ts';
 import { DEFAULT_NAMESPACE, type Namespace } from '../engine/namespace.ts';
+import type { ZdbErrorCode } from '../errors.ts';
 import type { FetchedRecord } from '../engine/record-reader.ts';
 import type { Access, Command } from './command.ts';
 import type { ServerContext } from './server-context.ts';
@@ -161,7 +163,13 @@ export class Session implements ConnectionHandler {
 
   /** Answers OK once all that was written is on disk, whatever the server's durability is. */
   async answerDurably(): Promise<void> {
-    await this.store.log.flush();
+    try {
+      await this.store.log.flush();
+    } catch (error) {
+      if (!isGridError<ZdbErrorCode>(error, 'ZDB_WRITE_FAILED')) throw error;
+      this.refuse(replyTexts.cannotWrite);
+      return;
+    }
     this.connection.reply.ok();
   }
 

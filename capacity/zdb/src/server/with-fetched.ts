@@ -1,4 +1,4 @@
-import { realFiles, readUpTo } from '../engine/files.ts';
+import { readUpTo } from '../engine/files.ts';
 import { keyLengthOf, recordBytes, valueLengthOf } from '../engine/format.ts';
 import { checkRecord, type Fault, type FetchedRecord } from '../engine/record-reader.ts';
 import type { Store } from '../engine/store.ts';
@@ -27,8 +27,7 @@ export function readFaultNow(store: Store): FetchedRecord {
   const { segment, offset, lengths } = faultOf(store);
   const length = recordBytes(keyLengthOf(lengths), valueLengthOf(lengths));
   const bytes = Buffer.allocUnsafeSlow(length);
-  const files = store.options.files ?? realFiles;
-  const got = readUpTo(files, segment.fd, bytes, 0, length, offset);
+  const got = readUpTo(store.table.files, segment.fd, bytes, 0, length, offset);
   checkRecord(bytes, 0, got, segment, offset, lengths);
   return { segment, offset, lengths, bytes };
 }

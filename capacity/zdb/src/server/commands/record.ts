@@ -94,6 +94,10 @@ async function check(session: Session, request: Request): Promise<void> {
     await reading;
     reply.integer(1);
   } catch (error) {
+    if (isGridError<ZdbErrorCode>(error, 'ZDB_WRITE_FAILED')) {
+      session.refuse(replyTexts.cannotWrite);
+      return;
+    }
     if (!isGridError<ZdbErrorCode>(error, 'ZDB_READ_FAILED')) throw error;
     reply.integer(error.cause === undefined ? 0 : -1);
   }

@@ -46,18 +46,17 @@ interface Rights {
 function select(session: Session, request: Request): void | Promise<void> {
   const { store } = session;
   const name = request.text(1);
-  if (request.lengthOf(1) > NAMESPACE_NAME_BYTES_MAX)
-    return void session.refuse(replyTexts.nameTooLong);
+  if (request.lengthOf(1) > NAMESPACE_NAME_BYTES_MAX) return session.refuse(replyTexts.nameTooLong);
   const namespace = store.namespaces.get(name);
-  if (namespace === undefined) return void session.refuse(replyTexts.namespaceNotFound);
+  if (namespace === undefined) return session.refuse(replyTexts.namespaceNotFound);
   const epochAt = request.argc - 2;
   const hasEpoch = request.argc >= 4 && request.is(epochAt, 'EPOCH');
   const epoch = hasEpoch ? epochOf(request, epochAt + 1) : 0;
-  if (epoch === undefined) return void session.refuse(replyTexts.invalidArgument);
+  if (epoch === undefined) return session.refuse(replyTexts.invalidArgument);
   const rights = checkPassword(session, request, namespace, hasEpoch ? epochAt : request.argc);
   if (typeof rights === 'string') {
     session.context.stats.unauthorized++;
-    return void session.refuse(rights);
+    return session.refuse(rights);
   }
   if (hasEpoch) return enterWithEpoch(session, namespace, rights, epoch);
   session.enter(namespace, rights.mayRead, rights.mayWrite, 0);
@@ -73,14 +72,14 @@ function enterWithEpoch(
   epoch: number,
 ): void | Promise<void> {
   const { settings } = namespace;
-  if (epoch < settings.epoch) return void session.refuse(replyTexts.fenced);
+  if (epoch < settings.epoch) return session.refuse(replyTexts.fenced);
   if (epoch === settings.epoch) {
     session.enter(namespace, rights.mayRead, rights.mayWrite, epoch);
     session.connection.reply.ok();
     return undefined;
   }
-  if (!rights.mayWrite) return void session.refuse(replyTexts.readOnly);
-  if (!session.context.isWritable) return void session.refuse(replyTexts.cannotWrite);
+  if (!rights.mayWrite) return session.refuse(replyTexts.readOnly);
+  if (!session.context.isWritable) return session.refuse(replyTexts.cannotWrite);
   session.context.putSettings({ ...settings, epoch });
   session.enter(namespace, rights.mayRead, rights.mayWrite, epoch);
   return session.answerDurably();

@@ -51,18 +51,18 @@ const properties = new Map<string, Property>([
 const propertiesOfDefault = new Set(['mode', 'lock', 'freeze', 'epoch', 'history']);
 
 function change(session: Session, request: Request): void | Promise<void> {
-  if (request.lengthOf(3) > VALUE_BYTES_MAX) return void session.refuse(replyTexts.valueTooLong);
+  if (request.lengthOf(3) > VALUE_BYTES_MAX) return session.refuse(replyTexts.valueTooLong);
   const namespace = named(session, request);
   if (namespace === undefined) return undefined;
   const name = request.text(2);
   const property = properties.get(name);
-  if (property === undefined) return void session.refuse(replyTexts.invalidProperty);
+  if (property === undefined) return session.refuse(replyTexts.invalidProperty);
   if (namespace.id === DEFAULT_NAMESPACE && !propertiesOfDefault.has(name)) {
-    return void session.refuse(replyTexts.cannotUpdateDefault);
+    return session.refuse(replyTexts.cannotUpdateDefault);
   }
   const changes = property(request.text(3), namespace, session);
-  if (typeof changes === 'string') return void session.refuse(changes);
-  if (!session.context.isWritable) return void session.refuse(replyTexts.cannotWrite);
+  if (typeof changes === 'string') return session.refuse(changes);
+  if (!session.context.isWritable) return session.refuse(replyTexts.cannotWrite);
   session.context.putSettings({ ...namespace.settings, ...changes });
   if (changes.epoch !== undefined) return session.answerDurably();
   session.connection.reply.ok();
