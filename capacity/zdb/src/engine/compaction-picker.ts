@@ -33,11 +33,13 @@ export class CompactionPicker {
     this.#context = context;
   }
 
-  /** The next run that is due, if any is. */
-  due(): readonly Segment[] | undefined {
-    const isDead = (one: Segment): boolean => this.deadBytes(one) >= one.nextOffset * DEAD_PART;
-    const run = this.best(isDead);
-    if (run !== undefined) return run;
+  /** The next run that is due because much of it is dead. */
+  halfDead(): readonly Segment[] | undefined {
+    return this.best((one) => this.deadBytes(one) >= one.nextOffset * DEAD_PART);
+  }
+
+  /** The next run that is due because a namespace has little room left. */
+  urgent(): readonly Segment[] | undefined {
     const full = this.nearlyFull();
     if (full.length === 0) return undefined;
     return this.best((one) => full.some((namespace) => this.#isWorthIt(one, namespace)));

@@ -14,6 +14,7 @@ import type { Locator } from './locator.ts';
 import type { Namespace } from './namespace.ts';
 import type { RecordReader } from './record-reader.ts';
 import type { Segment } from './segment.ts';
+import { SegmentGone } from './segment-gone.ts';
 import type { IndexEntry } from './segment-index.ts';
 import type { SegmentTable } from './segment-table.ts';
 
@@ -58,6 +59,13 @@ export interface ScanPage {
   readonly isEnd: boolean;
 }
 
+interface ScanProgress {
+  readonly items: ScanItem[];
+  last: number;
+  readonly limit: number;
+  readonly until: number;
+}
+
 type RecordEntry = Pick<IndexEntry, 'offset' | 'lengths' | 'owner' | 'sequence' | 'timeSeconds'>;
 
 /** Reads the log by sequence: single records, and the newest records of a namespace in order. */
@@ -74,8 +82,14 @@ export class History {
 
   /** Undefined when no such record is kept. @throws GridError ZDB_READ_FAILED */
   async recordAt(sequence: number): Promise<StoredRecord | undefined> {
-    const found = await this.#locator.find(sequence);
-    return found === undefined ? undefined : this.read(found.segment, found.entry);
+    for (;;) {
+      try {
+        const found = await this.#locator.find(sequence);
+        return found === undefined ? undefined : await this.read(found.segment, found.entry);
+      } catch (error) {
+        if (!(error instanceof SegmentGone)) throw error;
+      }
+    }
   }
 
   async read(segment: Segment, entry: RecordEntry): Promise<StoredRecord> {
@@ -121,28 +135,49 @@ export class History {
 
   /** The newest records of a namespace in order of their sequence. */
   async scan(namespace: Namespace, options: ScanOptions = {}): Promise<ScanPage> {
-    const limit = options.limit ?? Number.MAX_SAFE_INTEGER;
-    const until = performance.now() + (options.budgetMs ?? Number.MAX_SAFE_INTEGER);
-    const items: ScanItem[] = [];
-    let last = options.isBackward === true ? (options.before ?? Infinity) : (options.after ?? 0);
+    const isBackward = options.isBackward === true;
+    const progress: ScanProgress = {
+      items: [],
+      last: isBackward ? (options.before ?? Infinity) : (options.after ?? 0),
+      limit: options.limit ?? Number.MAX_SAFE_INTEGER,
+      until: performance.now() + (options.budgetMs ?? Number.MAX_SAFE_INTEGER),
+    };
     for (;;) {
-      const segment = this.#nextSegment(namespace, last, options.isBackward === true);
-      if (segment === undefined) return { items, last, isEnd: true };
-      const entries = this.#locator.entries(segment);
-      let position = await entries.lowerBound(options.isBackward === true ? last : last + 1);
-      if (options.isBackward === true) position--;
-      const step = options.isBackward === true ? -1 : 1;
-      for (; position >= 0 && position < entries.count; position += step) {
-        const pending = entries.entry(position);
-        const entry = pending instanceof Promise ? await pending : pending;
-        last = entry.sequence;
-        const item = await this.#item(namespace, segment, entry, options.prefix);
-        if (item !== undefined) items.push(item);
-        if (items.length >= limit || performance.now() > until)
-          return { items, last, isEnd: false };
+      const segment = this.#nextSegment(namespace, progress.last, isBackward);
+      if (segment === undefined) return { items: progress.items, last: progress.last, isEnd: true };
+      try {
+        if (await this.#scanSegment(namespace, segment, options, progress)) {
+          return { items: progress.items, last: progress.last, isEnd: false };
+        }
+        progress.last = isBackward ? segment.firstSequence : segment.lastSequence;
+      } catch (error) {
+        if (!(error instanceof SegmentGone)) throw error;
       }
-      last = options.isBackward === true ? segment.firstSequence : segment.lastSequence;
     }
+  }
+
+  /** Returns true when the limit or the time is used up. */
+  async #scanSegment(
+    namespace: Namespace,
+    segment: Segment,
+    options: ScanOptions,
+    progress: ScanProgress,
+  ): Promise<boolean> {
+    const isBackward = options.isBackward === true;
+    const entries = this.#locator.entries(segment);
+    const bound = await entries.lowerBound(isBackward ? progress.last : progress.last + 1);
+    const step = isBackward ? -1 : 1;
+    let position = isBackward ? bound - 1 : bound;
+    for (; position >= 0 && position < entries.count; position += step) {
+      const pending = entries.entry(position);
+      const entry = pending instanceof Promise ? await pending : pending;
+      const item = await this.#item(namespace, segment, entry, options.prefix);
+      progress.last = entry.sequence;
+      if (item !== undefined) progress.items.push(item);
+      if (progress.items.length >= progress.limit || performance.now() > progress.until)
+        return true;
+    }
+    return false;
   }
 
   #nextSegment(namespace: Namespace, last: number, isBackward: boolean): Segment | undefined {

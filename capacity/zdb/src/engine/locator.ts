@@ -13,6 +13,8 @@ export interface EntryList {
   readonly count: number;
   entry(position: number): IndexEntry | Promise<IndexEntry>;
   lowerBound(sequence: number): number | Promise<number>;
+  /** Whoever got the list calls this when done with it. */
+  release(): void;
 }
 
 /** Finds records by sequence: which segment, then which place in it. */
@@ -29,14 +31,14 @@ export class Locator {
     this.#hasher = hasher;
   }
 
-  /** The entries of a segment; an index file that is missing or damaged is made again in memory. */
+  /** The entries of a segment, to be released; an index file that is missing or damaged is made again in memory. */
   entries(segment: Segment): EntryList {
     if (segment.index !== undefined) return segment.index;
     const known = this.#open.get(segment);
     if (known !== undefined) {
       this.#open.delete(segment);
       this.#open.set(segment, known);
-      return known;
+      return known.hold();
     }
     const { logId } = this.#table;
     const opened = SegmentIndexFile.open(this.#files, segment.indexPath, logId, segment.id);
@@ -45,7 +47,7 @@ export class Locator {
       segment.index = scanSegment(this.#files, segment, logId, this.#hasher).index;
       return segment.index;
     }
-    this.#open.set(segment, opened);
+    this.#open.set(segment, opened.hold());
     for (const [oldest] of this.#open) {
       if (this.#open.size <= OPEN_FILES_MAX) break;
       this.forget(oldest);
@@ -53,16 +55,21 @@ export class Locator {
     return opened;
   }
 
-  /** All entries of a segment in memory. */
+  /** All entries of a segment in memory. @throws SegmentGone */
   async load(segment: Segment): Promise<SegmentIndex> {
     if (segment.index !== undefined) return segment.index;
-    const path = segment.indexPath;
-    if (this.#files.existsSync(path)) {
-      const bytes = await readWholeAsync(this.#files, path);
-      const index = SegmentIndex.decode(bytes, this.#table.logId, segment.id);
-      if (index !== undefined && index.count === segment.recordCount) return index;
+    segment.hold();
+    try {
+      const path = segment.indexPath;
+      if (this.#files.existsSync(path)) {
+        const bytes = await readWholeAsync(this.#files, path);
+        const index = SegmentIndex.decode(bytes, this.#table.logId, segment.id);
+        if (index !== undefined && index.count === segment.recordCount) return index;
+      }
+      return scanSegment(this.#files, segment, this.#table.logId, this.#hasher).index;
+    } finally {
+      segment.release();
     }
-    return scanSegment(this.#files, segment, this.#table.logId, this.#hasher).index;
   }
 
   /** The record with exactly this sequence; undefined when compaction has dropped it. */
@@ -70,10 +77,14 @@ export class Locator {
     const segment = this.#table.holding(sequence);
     if (segment === undefined) return undefined;
     const entries = this.entries(segment);
-    const position = await entries.lowerBound(sequence);
-    if (position === entries.count) return undefined;
-    const entry = await entries.entry(position);
-    return entry.sequence === sequence ? { segment, entry } : undefined;
+    try {
+      const position = await entries.lowerBound(sequence);
+      if (position === entries.count) return undefined;
+      const entry = await entries.entry(position);
+      return entry.sequence === sequence ? { segment, entry } : undefined;
+    } finally {
+      entries.release();
+    }
   }
 
   /** Closes the index file of a segment that is gone. */

@@ -11,7 +11,7 @@ import {
   SEGMENT_RECORDS_MAX,
 } from './format.ts';
 import { Segment } from './segment.ts';
-import { SegmentIndex } from './segment-index.ts';
+import { SegmentIndex, SEQUENCE_SPAN_MAX } from './segment-index.ts';
 import type { SegmentTable } from './segment-table.ts';
 
 export type Durability = 'always' | 'everysec' | 'os';
@@ -69,6 +69,10 @@ export class Log {
   /** Closed batches, oldest first; the first of them may be under way to disk. */
   #closed: Batch[] = [];
   #running: Promise<void> | undefined;
+  /** A group is being appended: the open batch is not written before it is whole. */
+  #held: Promise<void> | undefined;
+  /** Up to here the open batch has room that was promised to a group. */
+  #groupEnd = 0;
   #dirty: Segment[] = [];
   #syncMs = 0;
   /** A sync behind the replies, in `everysec`. */
@@ -101,6 +105,23 @@ export class Log {
   /** Keeps the next `records` records, `bytes` in all, in one frame. */
   keepTogether(bytes: number, records: number): void {
     this.#prepare(bytes, records);
+    this.#groupEnd = this.#open.used + bytes;
+  }
+
+  /**
+   * Puts what `work` appends into one frame although `work` has to wait in between: nothing of it is
+   * written before it is done. Nobody else may append meanwhile.
+   */
+  async together(bytes: number, records: number, work: () => Promise<void>): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.keepTogether(bytes, records);
+    this.#held = promise;
+    try {
+      await work();
+    } finally {
+      this.#held = undefined;
+      resolve();
+    }
   }
 
   /** Adds a record with the next sequence; call segmentFor() with its size first. Returns its offset. */
@@ -152,16 +173,16 @@ export class Log {
     return offset;
   }
 
-  /** Skips to a later sequence (replicas receive logs with gaps). */
+  /** Skips to a later sequence (replicas receive logs with gaps); a record must follow. */
   skipTo(sequence: number): void {
-    if (sequence <= this.lastSequence) return;
-    if (this.#open.recordCount > 0) this.#close();
-    this.lastSequence = sequence;
+    if (sequence > this.lastSequence) this.lastSequence = sequence;
   }
 
   #prepare(bytes: number, records: number): void {
     const batch = this.#open;
     let segment = batch.segment;
+    if (segment !== undefined && batch.used + bytes <= this.#groupEnd) return;
+    this.#groupEnd = 0;
     if (segment !== undefined && batch.used + bytes > BATCH_BYTES_MAX && batch.recordCount > 0) {
       this.#close();
       segment = undefined;
@@ -186,11 +207,15 @@ export class Log {
     if (segment.recordCount === 0) return true;
     if (segment.isClosing) return false;
     if (segment.recordCount + records > SEGMENT_RECORDS_MAX) return false;
+    if (this.lastSequence + records - segment.firstSequence > SEQUENCE_SPAN_MAX) return false;
     return segment.nextOffset + bytes <= this.segmentBytes;
   }
 
   #newSegment(): Segment {
-    const segment = this.#table.create(this.lastSequence + 1);
+    // Segments stand side by side also where sequences were skipped: recovery knows no gap of theirs.
+    const next = (this.#table.last?.lastSequence ?? this.lastSequence) + 1;
+    const isFar = this.lastSequence - next >= SEQUENCE_SPAN_MAX / 2;
+    const segment = this.#table.create(isFar ? this.lastSequence + 1 : next);
     segment.index = new SegmentIndex(segment.firstSequence);
     if (this.#table.segments.length > 1) this.#onRotate();
     return segment;
@@ -223,7 +248,11 @@ export class Log {
   }
 
   get hasWork(): boolean {
-    return this.#closed.length > 0 || this.#open.recordCount > 0;
+    return this.#closed.length > 0 || this.#isOpenReady;
+  }
+
+  get #isOpenReady(): boolean {
+    return this.#open.recordCount > 0 && this.#held === undefined;
   }
 
   /** Writes what this turn has appended. Never throws; failures go to onFailure. */
@@ -241,7 +270,7 @@ export class Log {
   }
 
   #commitInTurn(): void {
-    if (this.#open.recordCount > 0) this.#closeForWrite();
+    if (this.#isOpenReady) this.#closeForWrite();
     for (const batch of this.#closed) this.#write(batch);
     this.#recycle(this.#closed.length);
     if (this.durability === 'always') {
@@ -308,7 +337,7 @@ export class Log {
   async #commitInPool(): Promise<void> {
     try {
       while (this.hasWork) {
-        if (this.#open.recordCount > 0) this.#closeForWrite();
+        if (this.#isOpenReady) this.#closeForWrite();
         const batches = this.#closed.length;
         for (let i = 0; i < batches; i++) {
           const batch = this.#closed[i] as Batch;
@@ -396,6 +425,7 @@ export class Log {
       if (this.#running !== undefined) await this.#running;
       else if (this.#syncing !== undefined) await this.#syncing;
       else if (this.hasWork) this.turn();
+      else if (this.#held !== undefined) await this.#held;
       else {
         clearTimeout(this.#timer);
         this.#timer = undefined;
@@ -407,7 +437,7 @@ export class Log {
   /** Lets the next record begin a new segment. */
   rotate(): void {
     const { last } = this.#table;
-    if (last === undefined || last.recordCount === 0) return;
+    if (last === undefined || last.recordCount === 0 || this.#held !== undefined) return;
     if (this.#open.segment === last) {
       if (this.#open.recordCount > 0) this.#close();
       else this.#open.clear();

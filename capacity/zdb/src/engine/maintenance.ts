@@ -4,6 +4,7 @@ import { planCompaction } from './compaction-plan.ts';
 import { compact, type CompactorContext } from './compactor.ts';
 import { makeFile, syncFolder } from './files.ts';
 import type { History } from './history.ts';
+import { type HourWindow, msUntilWindow } from './hour-window.ts';
 import type { Log } from './log.ts';
 import type { Namespace } from './namespace.ts';
 import type { Segment, Share } from './segment.ts';
@@ -14,6 +15,8 @@ export interface MaintenanceContext extends Omit<CompactorContext, 'durable' | '
   readonly history: History;
   /** Deletions above this sequence stay: a registered replica has not passed them. */
   readonly deletionsUpTo: () => number;
+  /** Hours of the day (UTC) in which compaction runs that is not urgent; undefined = always. */
+  readonly compactWindow?: HourWindow;
   readonly onSealed: (segment: Segment) => void;
   readonly onError: (error: unknown, job: string) => void;
 }
@@ -36,6 +39,7 @@ export class Maintenance {
   #isClosed = false;
   #isWanted = false;
   #sliceStart = 0;
+  #windowTimer: NodeJS.Timeout | undefined;
   #checkpointSequence = 0;
   #waiting: { namespace: Namespace; bytes: number; resolve: (isThere: boolean) => void }[] = [];
 
@@ -164,9 +168,20 @@ export class Maintenance {
         return this.#picker.isShareWorthIt(share) && full.some((one) => one.id === id);
       });
       await this.#sealAll();
-      const run = this.#picker.due();
+      const run = this.#picker.urgent() ?? this.#halfDead();
       if (run === undefined || !(await this.#compactRun(run))) return;
     }
+  }
+
+  /** What is not urgent waits for its hours. */
+  #halfDead(): readonly Segment[] | undefined {
+    const run = this.#picker.halfDead();
+    const waitMs = msUntilWindow(this.#context.compactWindow, this.#context.nowMs());
+    if (run === undefined || waitMs === 0) return run;
+    clearTimeout(this.#windowTimer);
+    this.#windowTimer = setTimeout(() => this.kick(), waitMs);
+    this.#windowTimer.unref();
+    return undefined;
   }
 
   async #serveWaiting(): Promise<void> {
@@ -298,6 +313,7 @@ export class Maintenance {
   /** Ends the job under way, at its next pause, and starts no other. */
   async close(): Promise<void> {
     this.#isClosed = true;
+    clearTimeout(this.#windowTimer);
     while (this.#running !== undefined) await this.#running;
   }
 }

@@ -173,7 +173,8 @@ export class RecordReader {
       segment.release();
     }
     this.#measured(performance.now() - started, length);
-    if (length <= CACHED_RECORD_BYTES_MAX) {
+    // The slot of a segment that is gone may belong to another one by now.
+    if (length <= CACHED_RECORD_BYTES_MAX && !segment.isRetired) {
       bytes.copy(this.#cache.bytes, this.#cache.add(segment.slot, offset, length));
     }
     return { segment, offset, lengths, bytes };

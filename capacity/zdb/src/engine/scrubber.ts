@@ -1,9 +1,11 @@
 import { GridError } from '@commongrid/base';
 import { type Files, readAsync } from './files.ts';
 import { keyLengthOf, namespaceOf, recordBytes, valueLengthOf } from './format.ts';
+import { type HourWindow, isInWindow } from './hour-window.ts';
 import type { Locator } from './locator.ts';
 import { checkRecord } from './record-reader.ts';
 import type { Segment } from './segment.ts';
+import { SegmentGone } from './segment-gone.ts';
 import type { IndexEntry } from './segment-index.ts';
 import type { SegmentTable } from './segment-table.ts';
 
@@ -35,8 +37,8 @@ export interface ScrubOptions {
   readonly nowMs: () => number;
   /** Most bytes read in a second. */
   readonly bytesPerSecond: number;
-  /** Hours of the day (UTC) in which it reads, from and to; undefined = always. */
-  readonly window?: readonly [fromHour: number, toHour: number];
+  /** When it reads; undefined = always. */
+  readonly window?: HourWindow;
   readonly onBad: (bad: BadRecord) => void;
 }
 
@@ -112,8 +114,12 @@ export class Scrubber {
     this.#bytesTotal = sealed.reduce((sum, one) => sum + one.nextOffset, 0);
     for (const segment of sealed) {
       if (this.#stop.signal.aborted) return;
-      if (table.segments.includes(segment)) await this.#segment(segment);
-      else this.#bytesDone += segment.nextOffset;
+      try {
+        await this.#segment(segment);
+      } catch (error) {
+        // What compaction has replaced meanwhile was checked by it.
+        if (!(error instanceof SegmentGone)) throw error;
+      }
     }
   }
 
@@ -156,7 +162,8 @@ export class Scrubber {
         if (more === 0) break;
         got += more;
       }
-    } catch {
+    } catch (error) {
+      if (error instanceof SegmentGone) throw error;
       // An unreadable stretch: every record in it counts as damaged below.
       got = 0;
     } finally {
@@ -197,15 +204,10 @@ export class Scrubber {
     const dueMs = (done / this.#options.bytesPerSecond) * 1000;
     const early = dueMs - (performance.now() - started);
     if (early > 1) await this.#sleep(early);
-    while (!this.#isInWindow() && !this.#stop.signal.aborted) await this.#sleep(WINDOW_CHECK_MS);
-  }
-
-  #isInWindow(): boolean {
     const { window, nowMs } = this.#options;
-    if (window === undefined) return true;
-    const [from, to] = window;
-    const hour = new Date(nowMs()).getUTCHours();
-    return from <= to ? hour >= from && hour < to : hour >= from || hour < to;
+    while (!isInWindow(window, nowMs()) && !this.#stop.signal.aborted) {
+      await this.#sleep(WINDOW_CHECK_MS);
+    }
   }
 
   #sleep(ms: number): Promise<void> {

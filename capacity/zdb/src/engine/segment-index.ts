@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { type Files, readAsync } from './files.ts';
 import { readUint53, writeUint53 } from './format.ts';
+import { SegmentGone } from './segment-gone.ts';
 
 /*
  * What stands in a segment, record by record, without keys and values. In memory while the segment is
@@ -96,6 +97,9 @@ export class SegmentIndex {
     return low;
   }
 
+  /** Nothing is to be let go: it is in memory. */
+  release(): void {}
+
   /** The file form. */
   encode(logId: bigint, segmentId: number): Buffer {
     const bytes = Buffer.alloc(HEADER_BYTES + this.count * ENTRY_BYTES);
@@ -164,13 +168,15 @@ export class SegmentIndexFile {
   readonly base: number;
   readonly #files: Files;
   readonly #fd: number;
+  readonly #path: string;
   #page: Uint32Array = new Uint32Array(0);
   #pageStart = -1;
-  #readers = 0;
+  #holders = 0;
   #isClosed = false;
 
-  private constructor(files: Files, fd: number, header: IndexHeader) {
+  private constructor(files: Files, path: string, fd: number, header: IndexHeader) {
     this.#files = files;
+    this.#path = path;
     this.#fd = fd;
     this.count = header.count;
     this.base = header.base;
@@ -190,7 +196,7 @@ export class SegmentIndexFile {
     const header = decodeHeader(bytes, logId, segmentId);
     const size = files.fstatSync(fd).size;
     if (header !== undefined && size === HEADER_BYTES + header.count * ENTRY_BYTES) {
-      return new SegmentIndexFile(files, fd, header);
+      return new SegmentIndexFile(files, path, fd, header);
     }
     files.closeSync(fd);
     return undefined;
@@ -217,28 +223,34 @@ export class SegmentIndexFile {
   async #load(position: number): Promise<Uint32Array> {
     const start = position - (position % PAGE_ENTRIES);
     if (start === this.#pageStart) return this.#page;
+    if (this.#isClosed) throw new SegmentGone(this.#path);
     const entries = Math.min(PAGE_ENTRIES, this.count - start);
     const page = new Uint32Array(entries * ENTRY_WORDS);
     const view = new Uint8Array(page.buffer);
-    this.#readers++;
-    try {
-      const at = HEADER_BYTES + start * ENTRY_BYTES;
-      const got = await readAsync(this.#files, this.#fd, view, 0, view.length, at);
-      if (got !== view.length) throw new Error('a segment index ends early');
-    } finally {
-      this.#readers--;
-      if (this.#isClosed && this.#readers === 0) this.#files.closeSync(this.#fd);
-    }
+    const at = HEADER_BYTES + start * ENTRY_BYTES;
+    const got = await readAsync(this.#files, this.#fd, view, 0, view.length, at);
+    if (got !== view.length) throw new Error('a segment index ends early');
     this.#page = page;
     this.#pageStart = start;
     return page;
   }
 
-  /** Closes the file once no read is under way. */
+  /** Keeps the file open, also after close(), until release(). */
+  hold(): this {
+    this.#holders++;
+    return this;
+  }
+
+  release(): void {
+    this.#holders--;
+    if (this.#isClosed && this.#holders === 0) this.#files.closeSync(this.#fd);
+  }
+
+  /** Closes the file once nobody holds it. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    if (this.#readers === 0) this.#files.closeSync(this.#fd);
+    if (this.#holders === 0) this.#files.closeSync(this.#fd);
   }
 }
 

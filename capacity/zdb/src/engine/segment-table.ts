@@ -130,6 +130,7 @@ export class SegmentTable {
   /** Adds a segment at the end of the log. */
   create(firstSequence: number): Segment {
     const segment = this.detached(firstSequence);
+    segment.isDetached = false;
     this.segments.push(segment);
     return segment;
   }
@@ -137,7 +138,9 @@ export class SegmentTable {
   /** Makes a segment that is not yet part of the log (the output of a compaction). */
   detached(firstSequence: number): Segment {
     const slot = this.#freeSlots.pop() ?? this.#slots.length;
-    return this.#make(this.#nextSegmentId++, firstSequence, slot);
+    const segment = this.#make(this.#nextSegmentId++, firstSequence, slot);
+    segment.isDetached = true;
+    return segment;
   }
 
   /** The segment that holds a sequence, if any does. */
@@ -157,6 +160,7 @@ export class SegmentTable {
   replace(replaced: readonly Segment[], made: readonly Segment[]): void {
     const at = this.segments.indexOf(replaced[0] as Segment);
     this.segments.splice(at, replaced.length, ...made);
+    for (const segment of made) segment.isDetached = false;
   }
 
   /** Frees the slot of a segment that no index names any more. */

@@ -1,6 +1,7 @@
 import type { Files } from './files.ts';
 import { SEGMENT_HEADER_BYTES } from './format.ts';
-import { SegmentIndex } from './segment-index.ts';
+import { SegmentGone } from './segment-gone.ts';
+import type { SegmentIndex } from './segment-index.ts';
 
 /** What one namespace has in one segment. */
 export interface Share {
@@ -30,6 +31,8 @@ export class Segment {
   recordCount = 0;
   /** Nothing is added any more, all of it is on disk, and the index file is there. */
   isSealed = false;
+  /** Written by a compaction that has not yet put it in the place of what it replaces. */
+  isDetached = false;
   /** Takes no more records: compaction wants it. */
   isClosing = false;
   readonly shares = new Map<number, Share>();
@@ -76,10 +79,16 @@ export class Segment {
     return share;
   }
 
-  /** Keeps the descriptor open while an asynchronous read runs. */
+  /** Keeps the descriptor open while an asynchronous read runs. @throws SegmentGone */
   hold(): number {
+    if (this.#isRetired) throw new SegmentGone(this.path);
     this.#readers++;
     return this.fd;
+  }
+
+  /** It is gone: a compaction has put others in its place. */
+  get isRetired(): boolean {
+    return this.#isRetired;
   }
 
   release(): void {

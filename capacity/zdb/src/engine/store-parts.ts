@@ -124,6 +124,7 @@ function assemble(
       segmentBytes: log.segmentBytes,
       nowMs,
       deletionsUpTo: context.deletionsUpTo,
+      ...(options.compactWindow === undefined ? {} : { compactWindow: options.compactWindow }),
       onSealed: options.onSealed ?? (() => undefined),
       onError: options.onError ?? (() => undefined),
     },

@@ -10,6 +10,7 @@ import {
   SEGMENT_BYTES_MAX,
 } from './format.ts';
 import type { History, ScanOptions, ScanPage, StoredRecord } from './history.ts';
+import type { HourWindow } from './hour-window.ts';
 import { KeyHasher } from './key-hash.ts';
 import type { Locator } from './locator.ts';
 import type { Durability, Log } from './log.ts';
@@ -50,9 +51,11 @@ export interface StoreOptions {
   readonly onSealed?: (segment: Segment) => void;
   /** A job behind the scenes failed; the store goes on. */
   readonly onError?: (error: unknown, job: string) => void;
-  /** Scrub: bytes read in a second, and hours of the day (UTC) in which it reads. */
+  /** Scrub: bytes read in a second, and when it reads. */
   readonly scrubBytesPerSecond?: number;
-  readonly scrubWindow?: readonly [fromHour: number, toHour: number];
+  readonly scrubWindow?: HourWindow;
+  /** When compaction runs that is not urgent: room that somebody needs is won at any hour. */
+  readonly compactWindow?: HourWindow;
   readonly onBadRecord?: (bad: BadRecord) => void;
   readonly onDamage?: (segment: Segment, offset: number, error: GridError) => void;
 }
@@ -245,7 +248,8 @@ export class Store {
     const mayWait = namespace.id === SYSTEM_NAMESPACE;
     this.seen = 0;
     for (let hit = index.first(low, high, length); hit; hit = index.next()) {
-      if (!reader.view(table.at(index.segment), index.offset, index.lengths, mayWait)) return 'fault';
+      if (!reader.view(table.at(index.segment), index.offset, index.lengths, mayWait))
+        return 'fault';
       const { bytes, keyStart } = reader;
       let i = 0;
       while (i < length && bytes[keyStart + i] === source[start + i]) i++;
