@@ -9,7 +9,7 @@ import { Outbox } from './outbox.ts';
 import { ReplyWriter } from './reply-writer.ts';
 import type { Request } from './request.ts';
 import { RequestParser } from './request-parser.ts';
-import { adoptSocket } from './socket-adapter.ts';
+import { adoptSocket, describePeer } from './socket-adapter.ts';
 import type { Reader } from './socket-adapter.ts';
 import { StallWatch } from './stall-watch.ts';
 import type { UnsentTotal } from './unsent-total.ts';
@@ -35,6 +35,8 @@ export interface ConnectionHost {
   readonly unsent: UnsentTotal;
   /** The highest ticket that was released. */
   readonly released: number;
+  /** What replies become whose ticket is above it, once that is certain never to be released. */
+  readonly refusal: Buffer | undefined;
   /** The connection wants `endTurn` called once, after this turn of the event loop. */
   touch(connection: RespConnection): void;
   /** The connection holds replies for a ticket, or no longer does. */
@@ -69,6 +71,8 @@ export class RespConnection {
   #abort: AbortController | undefined;
   /** Ticket that the replies of this turn wait for; 0: none. */
   #ticket = 0;
+  /** Whole replies that were written and not given to the outbox. */
+  #replies: number | 'torn' = 0;
   #isHandling = false;
   #isWorking = false;
   #isPaused = false;
@@ -166,6 +170,7 @@ export class RespConnection {
    */
   flush(): void {
     this.#hasFlushed = true;
+    this.#replies = 'torn';
     this.#send();
     this.#host.touch(this);
   }
@@ -206,13 +211,14 @@ export class RespConnection {
   endTurn(): void {
     if (this.#isGone) return;
     if (!this.#isHandling) this.#send();
-    this.#outbox.release(this.#host.released);
-    this.#settle();
+    this.released();
   }
 
   /** Sends what was held for tickets up to the released one. For the server. */
   released(): void {
-    this.#outbox.release(this.#host.released);
+    const { released, refusal } = this.#host;
+    this.#outbox.release(released);
+    if (refusal !== undefined && !this.#outbox.refuse(refusal, released)) this.destroy();
     this.#settle();
   }
 
@@ -248,7 +254,7 @@ export class RespConnection {
   #reader(): Reader {
     return {
       memory: () => {
-        if (this.#isPaused || this.#isEnding) return scratch;
+        if (this.#isEnding) return scratch;
         const space = this.#parser.space();
         return space.length > 0 ? space : scratch;
       },
@@ -330,6 +336,7 @@ export class RespConnection {
     const parser = this.#parser;
     if (parser.error !== undefined) {
       this.reply.error(parser.error);
+      this.#handled();
       this.close();
     } else if (this.#hasPeerEnded) {
       this.close();
@@ -356,7 +363,8 @@ export class RespConnection {
   #wait(working: Promise<void>): void {
     this.#isHandling = true;
     this.#parser.isPinned = true;
-    this.#outbox.add(this.reply.takeMarked(), this.#ticket, this.#host.released);
+    this.#outbox.add(this.reply.takeMarked(), this.#ticket, this.#host.released, this.#replies);
+    this.#replies = 0;
     void this.#finish(working);
   }
 
@@ -370,10 +378,7 @@ export class RespConnection {
     this.#isHandling = false;
     this.#parser.isPinned = false;
     this.#handled();
-    if (this.#isGone) {
-      this.#leave();
-      return;
-    }
+    if (this.#isGone) return this.#leave();
     for (const write of this.#deferred.splice(0)) write(this.reply);
     this.#host.touch(this);
     this.resume();
@@ -390,6 +395,7 @@ export class RespConnection {
   }
 
   #handled(): void {
+    if (this.#replies !== 'torn') this.#replies++;
     if (this.#reservedBytes > 0) {
       this.#parser.leaveAssembly();
       const bytes = this.#reservedBytes;
@@ -401,8 +407,9 @@ export class RespConnection {
 
   #send(): void {
     if (this.reply.size === 0) return;
-    this.#outbox.add(this.reply.take(), this.#ticket, this.#host.released);
+    this.#outbox.add(this.reply.take(), this.#ticket, this.#host.released, this.#replies);
     this.#ticket = 0;
+    if (!this.#isHandling) this.#replies = 0;
   }
 
   /** After sending: gate, accounts, the end of a connection that closes, waiting requests. */
@@ -484,11 +491,6 @@ export class RespConnection {
     this.#reservedBytes = 0;
     this.#host.left(this);
   }
-}
-
-function describePeer(socket: Socket): string {
-  const { remoteAddress, remotePort } = socket;
-  return remoteAddress === undefined ? 'local' : `${remoteAddress}:${String(remotePort)}`;
 }
 
 /** Where bytes land that have no better place; they are taken out before the next read. */

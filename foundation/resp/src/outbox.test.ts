@@ -50,6 +50,22 @@ test('outbox that was dropped sends nothing more', () => {
   assert.equal(socket.taken(), '');
 });
 
+test('outbox puts an error in the place of each reply that will never be released', () => {
+  const { outbox, socket } = setUp();
+  outbox.add([chunk('abc')], 5, 4, 3);
+  outbox.add([chunk('d')], 0, 4, 1);
+  outbox.add([chunk('e')], 4, 4, 1);
+  assert.equal(outbox.refuse(Buffer.from('-'), 4), true);
+  assert.equal(socket.taken(), '---de');
+  assert.equal(outbox.heldBytes, 0);
+});
+
+test('outbox cannot put an error into a reply of which part may have left', () => {
+  const { outbox } = setUp();
+  outbox.add([chunk('abc')], 5, 4, 'torn');
+  assert.equal(outbox.refuse(Buffer.from('-'), 4), false);
+});
+
 /** A socket whose kernel takes all or, when full, nothing. */
 class FakeSocket implements SendingSocket {
   readonly writable = true;

@@ -41,15 +41,23 @@ export class Outbox {
     return this.heldBytes + this.givenBytes;
   }
 
-  /** Queues chunks that may leave once `ticket` is released; sends them when it is already. */
-  add(chunks: readonly ReplyChunk[], ticket: number, released: number): void {
+  /**
+   * Queues chunks that may leave once `ticket` is released; sends them when it is already. They are
+   * `replies` whole replies, or torn: parts of one that streams.
+   */
+  add(
+    chunks: readonly ReplyChunk[],
+    ticket: number,
+    released: number,
+    replies: number | 'torn' = 'torn',
+  ): void {
     if (chunks.length === 0) return;
     if (this.#held.length === 0 && ticket <= released) {
       this.#write(chunks);
       return;
     }
     for (const { start, end } of chunks) this.heldBytes += end - start;
-    this.#held.push({ chunks, ticket });
+    this.#held.push({ chunks, ticket, replies });
   }
 
   /** Sends what `released` lets go. */
@@ -63,6 +71,27 @@ export class Outbox {
     const chunks = this.#held.splice(0, count).flatMap((held) => held.chunks);
     for (const { start, end } of chunks) this.heldBytes -= end - start;
     this.#write(chunks);
+  }
+
+  /**
+   * Puts `error` in the place of each reply whose ticket is above the released one, and sends all.
+   * False when such a reply is torn: part of it may have left, so nothing can follow.
+   */
+  refuse(error: Buffer, released: number): boolean {
+    const held = this.#held;
+    this.#held = [];
+    this.heldBytes = 0;
+    for (const { chunks, ticket, replies } of held) {
+      if (ticket <= released) {
+        this.#write(chunks);
+        continue;
+      }
+      if (replies === 'torn') return false;
+      this.#recycle(chunks);
+      const memory = Buffer.alloc(error.length * replies, error);
+      this.#write([{ memory, start: 0, end: memory.length, isLast: false }]);
+    }
+    return true;
   }
 
   /** Forgets everything: the socket is gone. */
@@ -106,4 +135,5 @@ export class Outbox {
 interface Held {
   readonly chunks: readonly ReplyChunk[];
   readonly ticket: number;
+  readonly replies: number | 'torn';
 }

@@ -65,6 +65,7 @@ export class RespServer {
   #isInTurn = false;
   #isClosing = false;
   #released = 0;
+  #refusal: Buffer | undefined;
   #lifetime = 0;
   #rejected = 0;
   #rejecting = 0;
@@ -124,6 +125,19 @@ export class RespServer {
   release(ticket: number): void {
     if (ticket <= this.#released) return;
     this.#released = ticket;
+    this.#wakeGated();
+  }
+
+  /**
+   * No ticket above the released one will ever be: each reply that needs one becomes the error
+   * `text`, those that are held and those to come.
+   */
+  refuse(text: string): void {
+    this.#refusal = Buffer.from(`-${text}\r\n`);
+    this.#wakeGated();
+  }
+
+  #wakeGated(): void {
     for (const connection of this.#gated) {
       if (this.#isInTurn) this.#touch(connection);
       else connection.released();
@@ -153,6 +167,7 @@ export class RespServer {
 
   #makeHost(): ConnectionHost {
     const released = (): number => this.#released;
+    const refusal = (): Buffer | undefined => this.#refusal;
     return {
       limits: this.#limits,
       pool: new MemoryPool(),
@@ -160,6 +175,9 @@ export class RespServer {
       unsent: this.#unsent,
       get released() {
         return released();
+      },
+      get refusal() {
+        return refusal();
       },
       touch: (connection) => this.#touch(connection),
       gate: (connection, isHolding) => {

@@ -43,6 +43,12 @@ export function readEvents(socket: Socket, reader: Reader): Socket {
   return socket;
 }
 
+/** Address and port of the peer, or that it came over a Unix socket. */
+export function describePeer(socket: Socket): string {
+  const { remoteAddress, remotePort } = socket;
+  return remoteAddress === undefined ? 'local' : `${remoteAddress}:${String(remotePort)}`;
+}
+
 /** Bytes that the socket was given and the kernel has not taken; falls while the peer reads. */
 export function unsentBytes(socket: Pick<Socket, 'writableLength'>): number {
   return (socket as SocketInternals)._handle?.writeQueueSize ?? socket.writableLength;

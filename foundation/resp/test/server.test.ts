@@ -137,6 +137,33 @@ suite('server', { concurrency: false }, () => {
     reader.socket.destroy();
   });
 
+  test('server answers an error for each reply whose ticket will never be released', async () => {
+    let next = 0;
+    await using server = await openToyStore({
+      onConnection: () => ({
+        handle(request, connection) {
+          if (request.is(0, 'SET')) connection.need(++next);
+          connection.reply.ok();
+        },
+      }),
+    });
+    const [writer, late] = [await RawPeer.connect(server), await RawPeer.connect(server)];
+    writer.send('SET\r\n');
+    await waitFor(() => next === 1, { timeoutMs: 5000, what: 'the first SET' });
+    server.release(1);
+    await writer.expect('+OK\r\n');
+    writer.send('SET\r\nSET\r\nPING\r\n');
+    await waitFor(() => next === 3, { timeoutMs: 5000, what: 'two more SET' });
+    server.refuse('no disk');
+    await writer.expect('-no disk\r\n'.repeat(3));
+    late.send('PING\r\n');
+    await late.expect('+OK\r\n');
+    late.send('SET\r\n');
+    await late.expect('-no disk\r\n');
+    writer.socket.destroy();
+    late.socket.destroy();
+  });
+
   test('server calls onTurn before the replies of a turn leave, and lets it release', async () => {
     let turns = 0;
     let ticket = 0;
