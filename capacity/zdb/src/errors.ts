@@ -9,6 +9,16 @@ export type ZdbErrorCode =
   | 'ZDB_READ_FAILED' // a record could not be read or is damaged
   | 'ZDB_TOO_MANY_NAMESPACES' // 16 million namespaces were made in this folder: start a new one
   | 'ZDB_CLOSED' // the store was closed while the call waited
+  | 'ZDB_FOLDER_MISSING' // the folder is not there or holds no store: give the folder of --data
+  | 'ZDB_REPAIR_LOSS' // repair would lose records, which it lists: add --accept-loss to lose them
+  | 'ZDB_REPAIR_UNDECIDED' // the files allow two readings, so nothing was changed: bring missing files back
+  | 'ZDB_TARGET_EXISTS' // an export or import would overwrite something: name a new file or folder
+  | 'ZDB_NAMESPACE_UNKNOWN' // no namespace has that name: the hint lists those that there are
+  | 'ZDB_DUMP_CORRUPT' // a dump was cut or changed, nothing was imported: copy or export it again
+  | 'ZDB_DUMP_NEWER' // the dump was written by a newer release: import it with that release
+  | 'ZDB_IMPORT_EXISTS' // the folder has a namespace of that name: --rename OLD=NEW
+  | 'ZDB_ORIGINAL_CORRUPT' // a file of an original 0-db is damaged: --accept-loss imports the rest
+  | 'ZDB_ORIGINAL_UNFIT' // content has no place in the original format: the message says which
   | 'ZDB_CONFIG_INVALID' // an option is wrong: the message names it
   | 'ZDB_PASSWORD_REQUIRED' // others can reach the address and no password is set: set one, or listen on loopback
   | 'ZDB_WEBHOOK_FAILED'; // the webhook did not take an event: it is tried again, then dropped and logged
