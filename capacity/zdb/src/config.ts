@@ -1,5 +1,6 @@
 import { type Clock, GridError, type Logger, silentLogger, systemClock } from '@commongrid/base';
 import type { ListenAddress } from '@commongrid/resp';
+import { type Files, realFiles } from './engine/files.ts';
 import { SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN } from './engine/format.ts';
 import type { Durability } from './engine/log.ts';
 import type { ZdbErrorCode } from './errors.ts';
@@ -33,10 +34,14 @@ export interface ZdbServerOptions {
   readonly isReadOnly?: boolean;
   /** Receives events as they happen. */
   readonly onEvent?: (event: ZdbEvent) => void;
+  /** Brings back a segment file that is missing at the start; false when it cannot. */
+  readonly restoreSegment?: (path: string) => Promise<boolean>;
   /** Receives events as JSON, by POST. http or https. */
   readonly webhookUrl?: string;
   readonly logger?: Logger;
   readonly clock?: Clock;
+  /** The file system; tests give one that fails. */
+  readonly files?: Files;
 }
 
 /** Options with their defaults, checked. */
@@ -53,9 +58,11 @@ export interface ResolvedOptions {
   readonly mode: ServerMode;
   readonly isReadOnly: boolean;
   readonly onEvent: ((event: ZdbEvent) => void) | undefined;
+  readonly restoreSegment: ((path: string) => Promise<boolean>) | undefined;
   readonly webhookUrl: URL | undefined;
   readonly logger: Logger;
   readonly clock: Clock;
+  readonly files: Files;
 }
 
 export const PASSWORD_BYTES_MAX = 128;
@@ -87,9 +94,11 @@ export function resolveOptions(options: ZdbServerOptions): ResolvedOptions {
     mode: options.mode ?? 'mixed',
     isReadOnly: options.isReadOnly ?? false,
     onEvent: options.onEvent,
+    restoreSegment: options.restoreSegment,
     webhookUrl: parseWebhook(options.webhookUrl),
     logger: options.logger ?? silentLogger,
     clock: options.clock ?? systemClock,
+    files: options.files ?? realFiles,
   };
 }
 

@@ -2,6 +2,8 @@ import { readAsync } from '../engine/files.ts';
 import { keyLengthOf, RECORD_HEADER_BYTES } from '../engine/format.ts';
 import { KeyHasher } from '../engine/key-hash.ts';
 import type { BadRecord } from '../engine/scrubber.ts';
+import type { Segment } from '../engine/segment.ts';
+import type { IndexEntry } from '../engine/segment-index.ts';
 import type { Store } from '../engine/store.ts';
 
 /**
@@ -9,21 +11,27 @@ import type { Store } from '../engine/store.ts';
  * index holds. Whoever has another copy of the value can then write it anew.
  */
 export async function keyOfDamaged(store: Store, bad: BadRecord): Promise<Buffer | undefined> {
-  const found = await store.locator.find(bad.sequence);
-  if (found === undefined) return undefined;
-  const { segment, entry } = found;
+  try {
+    const found = await store.locator.find(bad.sequence);
+    if (found === undefined) return undefined;
+    const { segment, entry } = found;
+    const key = await readKey(store, segment, entry);
+    const hasher = new KeyHasher(store.table.hashSecret);
+    hasher.hash(key, 0, key.length);
+    return hasher.low === entry.low && hasher.high === entry.high ? key : undefined;
+  } catch {
+    return undefined; // The disk does not give it back, or compaction has just moved it.
+  }
+}
+
+async function readKey(store: Store, segment: Segment, entry: IndexEntry): Promise<Buffer> {
   const key = Buffer.alloc(keyLengthOf(entry.lengths));
   const fd = segment.hold();
   try {
     const at = entry.offset + RECORD_HEADER_BYTES;
-    const got = await readAsync(store.table.files, fd, key, 0, key.length, at);
-    if (got < key.length) return undefined;
-  } catch {
-    return undefined; // The disk does not give it back: then the key is unknown.
+    await readAsync(store.table.files, fd, key, 0, key.length, at);
+    return key;
   } finally {
     segment.release();
   }
-  const hasher = new KeyHasher(store.table.hashSecret);
-  hasher.hash(key, 0, key.length);
-  return hasher.low === entry.low && hasher.high === entry.high ? key : undefined;
 }

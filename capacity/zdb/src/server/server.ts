@@ -1,5 +1,12 @@
 import { readFile } from 'node:fs/promises';
-import { closeOnce, FolderLock, GridError, type Logger, MetricsServer } from '@commongrid/base';
+import {
+  closeOnce,
+  FolderLock,
+  GridError,
+  isGridError,
+  type Logger,
+  MetricsServer,
+} from '@commongrid/base';
 import {
   type ListenAddress,
   type RespConnection,
@@ -18,6 +25,7 @@ import { publishMetrics } from '../metrics.ts';
 import { allCommands } from './all-commands.ts';
 import { EventBus } from './event-bus.ts';
 import { makeFolderFor } from './data-folder.ts';
+import { replyTexts } from './reply-texts.ts';
 import { restoreNextIds } from './sequential.ts';
 import { ServerContext } from './server-context.ts';
 import { Session } from './session.ts';
@@ -65,9 +73,15 @@ export class ZdbServer implements AsyncDisposable {
     if (webhook !== undefined) stack.use(webhook);
     const listeners = [options.onEvent, webhook?.listener].filter((one) => one !== undefined);
     const events = new EventBus(options.logger, listeners);
-    const hooks: StoreHooks = { durable: () => {}, failed: () => {} };
-    const store = await openStore(options, events, hooks);
+    const hooks: StoreHooks = {
+      durable: () => {},
+      failed: () => {},
+      damaged: () => {},
+      reopened: undefined,
+    };
+    const store = await openWhole(options, events, hooks);
     stack.defer(() => store.close());
+    stack.defer(() => hooks.reopened ?? Promise.resolve());
     await restoreNextIds(store);
     const door = await openDoor(options, store, events, hooks, tls);
     stack.defer(() => door.resp.close());
@@ -86,13 +100,36 @@ export class ZdbServer implements AsyncDisposable {
 /** Where the store reports to, once there is somebody. */
 interface StoreHooks {
   durable: (sequence: number) => void;
-  failed: (error: GridError<ZdbErrorCode>) => void;
+  failed: () => void;
+  damaged: () => void;
+  /** Settles when the store, after a failed write, answers from what is on disk. */
+  reopened: Promise<void> | undefined;
+}
+
+/** Opens the store; a missing segment may be brought back by whoever was named for that. */
+async function openWhole(
+  options: ResolvedOptions,
+  events: EventBus,
+  hooks: StoreHooks,
+): Promise<Store> {
+  for (let last = ''; ;) {
+    try {
+      return await openStore(options, events, hooks);
+    } catch (error) {
+      if (!isGridError<ZdbErrorCode>(error, 'ZDB_SEGMENT_MISSING')) throw error;
+      const path = String(error.details['path']);
+      events.emit({ kind: 'segment-missing', path });
+      if (path === last || !(await options.restoreSegment?.(path))) throw error;
+      last = path;
+    }
+  }
 }
 
 function openStore(options: ResolvedOptions, events: EventBus, hooks: StoreHooks): Promise<Store> {
   const { logger } = options;
   return Store.open({
     folder: options.dataDir,
+    files: options.files,
     durability: options.durability,
     segmentBytes: options.segmentBytes,
     mode: options.mode === 'seq' ? 'seq' : 'user',
@@ -101,7 +138,7 @@ function openStore(options: ResolvedOptions, events: EventBus, hooks: StoreHooks
     onDurable: (sequence) => hooks.durable(sequence),
     onFailure: (error) => {
       logger.error({ err: error }, 'the disk refused a write: reading only');
-      hooks.failed(error);
+      hooks.failed();
       events.emit({ kind: 'failure', code: error.code, message: error.message });
     },
     onSealed: ({ id, path, nextOffset, recordCount }) => {
@@ -110,6 +147,7 @@ function openStore(options: ResolvedOptions, events: EventBus, hooks: StoreHooks
     },
     onError: (error, job) => logger.error({ err: error, job }, 'a job of the store failed'),
     onDamage: (segment, offset, error) => {
+      hooks.damaged();
       logger.error({ err: error }, 'a record cannot be read');
       const { path } = segment;
       events.emit({ kind: 'damage', path, offset, message: error.message });
@@ -148,12 +186,27 @@ async function openDoor(
     resp.release(sequence);
     context.watchers.durable(sequence);
   };
+  hooks.damaged = () => context.stats.readFailures++;
+  hooks.failed = () => {
+    context.stats.writeFailures++;
+    resp.refuse(replyTexts.cannotWrite);
+    hooks.reopened = reopen(context);
+  };
   return { resp, context };
+}
+
+/** What was never on disk must not be shown: the store reads anew what is. */
+async function reopen({ store, logger }: ServerContext): Promise<void> {
+  try {
+    await store.reopenReadOnly('the disk refused a write');
+    logger.warn('the store answers reads, from what is on disk');
+  } catch (error) {
+    logger.error({ err: error }, 'the store cannot be read after a failed write');
+  }
 }
 
 /** What a command threw. Damage was reported where it was found; peers that leave are no news. */
 function report(context: ServerContext, error: unknown, connection: RespConnection): void {
-  context.stats.failed++;
   const code = error instanceof GridError ? error.code : undefined;
   if (
     code === 'ZDB_READ_FAILED' ||

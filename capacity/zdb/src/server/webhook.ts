@@ -2,9 +2,11 @@ import {
   BoundedQueue,
   type Clock,
   GridError,
+  isGridError,
   type Logger,
   retry,
   TaskGroup,
+  withTimeout,
 } from '@commongrid/base';
 import type { ZdbErrorCode } from '../errors.ts';
 import type { ZdbEvent } from '../events.ts';
@@ -14,6 +16,8 @@ export const WEBHOOK_QUEUE_MAX = 1000;
 const ATTEMPTS = 6;
 const FIRST_PAUSE_MS = 250;
 const TIMEOUT_MS = 10_000;
+/** For the last events at the end. */
+const LAST_MS = 2_000;
 
 /**
  * Posts events to a URL as JSON {schema, timeMs, ...event}, one after the other, in order. What
@@ -25,6 +29,7 @@ export class Webhook implements AsyncDisposable {
   readonly #tasks: TaskGroup;
   readonly #clock: Clock;
   readonly #logger: Logger;
+  readonly #ended = Promise.withResolvers<void>();
   #dropped = 0;
 
   constructor(url: URL, options: { readonly clock: Clock; readonly logger: Logger }) {
@@ -51,15 +56,25 @@ export class Webhook implements AsyncDisposable {
     return this.#dropped;
   }
 
-  /** Drops what is not yet delivered. */
+  /** Delivers what waits, for a moment; then drops it. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#queue.close();
+    const options = { timeoutMs: LAST_MS, what: 'the last events', clock: this.#clock };
+    try {
+      await withTimeout(() => this.#ended.promise, options);
+    } catch (error) {
+      if (!isGridError(error, 'BASE_TIMEOUT')) throw error;
+    }
     await this.#tasks.close();
   }
 
   async #run(signal: AbortSignal): Promise<void> {
     for (;;) {
       const body = await this.#queue.shift({ signal });
-      if (body === undefined) return;
+      if (body === undefined) {
+        this.#ended.resolve();
+        return;
+      }
       try {
         const options = { attempts: ATTEMPTS, baseMs: FIRST_PAUSE_MS, clock: this.#clock, signal };
         await retry(() => this.#post(JSON.stringify(body), signal), options);
