@@ -171,6 +171,8 @@ export class History {
     for (; position >= 0 && position < entries.count; position += step) {
       const pending = entries.entry(position);
       const entry = pending instanceof Promise ? await pending : pending;
+      // The index knows nothing of a replaced segment: all its records would seem to be old.
+      if (segment.isRetired) throw new SegmentGone(segment.path);
       const item = await this.#item(namespace, segment, entry, options.prefix);
       progress.last = entry.sequence;
       if (item !== undefined) progress.items.push(item);
@@ -195,8 +197,10 @@ export class History {
     prefix: Buffer | undefined,
   ): Promise<ScanItem | undefined> {
     if (namespaceOf(entry.owner) !== namespace.id) return undefined;
-    if (!isNewest(namespace, segment, entry) || isDeletion(entry.owner)) {
-      return undefined;
+    if (isDeletion(entry.owner)) return undefined;
+    if (!isNewest(namespace, segment, entry)) {
+      if (!(await this.#isBeingMoved(namespace, entry))) return undefined;
+      if (segment.isRetired) throw new SegmentGone(segment.path);
     }
     const { lengths, timeSeconds, sequence } = entry;
     const keyLength = keyLengthOf(lengths);
@@ -213,6 +217,23 @@ export class History {
     const key = Buffer.from(bytes.subarray(start, start + keyLength));
     if (prefix !== undefined && !key.subarray(0, prefix.length).equals(prefix)) return undefined;
     return { key, valueLength: valueLengthOf(lengths), timeSeconds, sequence };
+  }
+
+  /** Whether the index points at the copy of this record in a segment that compaction is installing. */
+  async #isBeingMoved(namespace: Namespace, entry: IndexEntry): Promise<boolean> {
+    const { index } = namespace;
+    const places: { segment: Segment; offset: number; lengths: number }[] = [];
+    let hit = index.first(entry.low, entry.high, keyLengthOf(entry.lengths));
+    for (; hit; hit = index.next()) {
+      const segment = this.#table.at(index.segment);
+      const { offset, lengths } = index;
+      if (segment.isDetached) places.push({ segment, offset, lengths });
+    }
+    for (const { segment, offset, lengths } of places) {
+      const { sequence } = await this.readAt(segment, offset, lengths);
+      if (sequence === entry.sequence) return true;
+    }
+    return false;
   }
 }
 
