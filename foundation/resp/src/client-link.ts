@@ -202,7 +202,10 @@ export class ClientLink {
 
   #flush(): void {
     this.#isFlushPlanned = false;
-    if (this.#lost === undefined) this.#outbox?.add(this.#writer.take(), 0, 0);
+    if (this.#lost !== undefined || this.#outbox === undefined) return;
+    this.#outbox.add(this.#writer.take(), 0);
+    this.#outbox.endTurn();
+    this.#outbox.release(0);
   }
 
   #lose(error: GridError): void {

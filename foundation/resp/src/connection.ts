@@ -1,16 +1,15 @@
 import { GridError } from '@commongrid/base';
 import type { Socket } from 'node:net';
-import { readBufferBytes } from './config.ts';
 import type { RequestLimits, ServerLimits } from './config.ts';
 import type { Budget } from './budget.ts';
 import type { RespErrorCode } from './errors.ts';
+import { Inbox } from './inbox.ts';
 import type { MemoryPool } from './memory-pool.ts';
 import { Outbox } from './outbox.ts';
 import { ReplyWriter } from './reply-writer.ts';
 import type { Request } from './request.ts';
-import { RequestParser } from './request-parser.ts';
-import { adoptSocket, describePeer } from './socket-adapter.ts';
-import type { Reader } from './socket-adapter.ts';
+import type { RequestParser } from './request-parser.ts';
+import { describePeer } from './socket-adapter.ts';
 import { StallWatch } from './stall-watch.ts';
 import type { UnsentTotal } from './unsent-total.ts';
 
@@ -64,6 +63,7 @@ export class RespConnection {
 
   readonly #host: ConnectionHost;
   readonly #socket: Socket;
+  readonly #inbox: Inbox;
   readonly #parser: RequestParser;
   readonly #outbox: Outbox;
   readonly #watch: StallWatch;
@@ -75,19 +75,14 @@ export class RespConnection {
   #replies: number | 'torn' = 0;
   #isHandling = false;
   #isWorking = false;
-  #isPaused = false;
   #isClosing = false;
   /** Everything is sent and the socket is ended: what still comes in is thrown away. */
   #isEnding = false;
   #isGone = false;
   #hasPeerEnded = false;
   #hasFlushed = false;
-  #isWaitingForRoom = false;
-  #reservedBytes = 0;
   #countedBytes = 0;
   #requests = 0;
-  /** Bytes that were read and have no place yet. */
-  #leftover: Buffer | undefined;
   #deferred: ((reply: ReplyWriter) => void)[] = [];
   #drainWaiters: { resolve: () => void; reject: (error: GridError) => void }[] = [];
   #lingerTimer: NodeJS.Timeout | undefined;
@@ -97,8 +92,13 @@ export class RespConnection {
     this.id = id;
     this.remote = describePeer(accepted);
     this.reply = new ReplyWriter(host.pool);
-    this.#parser = new RequestParser(limits);
-    this.#socket = adoptSocket(accepted, this.#reader());
+    this.#inbox = new Inbox(accepted, limits, host.partial, {
+      countIn: (bytes) => host.countIn(bytes),
+      work: () => this.#work(),
+      mayRead: () => this.#canSend(),
+    });
+    this.#parser = this.#inbox.parser;
+    this.#socket = this.#inbox.socket;
     this.#outbox = new Outbox(this.#socket, host.pool, () => this.#drained());
     this.#watch = new StallWatch(host.limits);
     this.#socket.on('error', () => this.destroy());
@@ -171,7 +171,7 @@ export class RespConnection {
   flush(): void {
     this.#hasFlushed = true;
     this.#replies = 'torn';
-    this.#send();
+    this.#queue();
     this.#host.touch(this);
   }
 
@@ -190,7 +190,7 @@ export class RespConnection {
   close(): void {
     if (this.#isClosing) return;
     this.#isClosing = true;
-    this.#leftover = undefined;
+    this.#inbox.drop();
     this.#host.touch(this);
   }
 
@@ -204,13 +204,15 @@ export class RespConnection {
   /** Closes at once; what is queued is lost. */
   destroy(): void {
     this.#isClosing = true;
+    this.#inbox.drop();
     this.#socket.destroy();
   }
 
   /** Sends the replies of this turn, then goes on with requests that waited. For the server. */
   endTurn(): void {
     if (this.#isGone) return;
-    if (!this.#isHandling) this.#send();
+    if (!this.#isHandling) this.#queue();
+    this.#outbox.endTurn();
     this.released();
   }
 
@@ -225,17 +227,7 @@ export class RespConnection {
   /** Goes on after the output of all connections fell below its limit. For the server. */
   resume(): void {
     this.#work();
-    while (this.#leftover !== undefined && !this.#isClosing) {
-      const rest = this.#leftover;
-      const count = this.#parser.push(rest);
-      if (count === 0) return;
-      this.#leftover = count < rest.length ? rest.subarray(count) : undefined;
-      this.#work();
-    }
-    if (this.#isPaused && this.#wantsInput()) {
-      this.#isPaused = false;
-      this.#socket.resume();
-    }
+    this.#inbox.resume();
   }
 
   /** Closes the connection when its peer makes no progress. `nowMs` is monotonic. */
@@ -249,42 +241,6 @@ export class RespConnection {
       isUnderPressure: this.#host.unsent.isOver,
     });
     if (isStalled) this.destroy();
-  }
-
-  #reader(): Reader {
-    return {
-      memory: () => {
-        if (this.#isEnding) return scratch;
-        const space = this.#parser.space();
-        return space.length > 0 ? space : scratch;
-      },
-      received: (memory, count) => this.#received(memory, count),
-    };
-  }
-
-  #received(memory: Buffer, count: number): boolean {
-    this.#host.countIn(count);
-    if (this.#isClosing) return true;
-    let taken = this.#parser.accept(memory, count);
-    this.#work();
-    while (taken < count && !this.#isClosing) {
-      const more = this.#parser.push(memory.subarray(taken, count));
-      if (more === 0) {
-        const rest = memory.subarray(taken, count);
-        this.#leftover = memory === scratch ? Buffer.from(rest) : rest;
-        break;
-      }
-      taken += more;
-      this.#work();
-    }
-    this.#isPaused = !this.#wantsInput();
-    return !this.#isPaused;
-  }
-
-  #wantsInput(): boolean {
-    if (this.#isClosing) return true;
-    if (this.#leftover !== undefined || this.#isWaitingForRoom) return false;
-    return this.#canSend() && this.#parser.space().length > 0;
   }
 
   #canSend(): boolean {
@@ -340,30 +296,15 @@ export class RespConnection {
       this.close();
     } else if (this.#hasPeerEnded) {
       this.close();
-    } else if (parser.neededBytes > parser.allowance && !this.#isWaitingForRoom) {
-      this.#reserve(parser.declaredBytes);
+    } else {
+      this.#inbox.admit();
     }
-  }
-
-  /** A request that is larger than the read buffer is admitted whole or waits outside. */
-  #reserve(bytes: number): void {
-    const granted = (): void => {
-      this.#isWaitingForRoom = false;
-      this.#reservedBytes = bytes;
-      this.#parser.allowance = bytes;
-    };
-    this.#isWaitingForRoom = true;
-    const isGranted = this.#host.partial.reserve(this, bytes, () => {
-      granted();
-      this.resume();
-    });
-    if (isGranted) granted();
   }
 
   #wait(working: Promise<void>): void {
     this.#isHandling = true;
     this.#parser.isPinned = true;
-    this.#outbox.add(this.reply.takeMarked(), this.#ticket, this.#host.released, this.#replies);
+    this.#outbox.add(this.reply.takeMarked(), this.#ticket, this.#replies);
     this.#replies = 0;
     void this.#finish(working);
   }
@@ -396,18 +337,13 @@ export class RespConnection {
 
   #handled(): void {
     if (this.#replies !== 'torn') this.#replies++;
-    if (this.#reservedBytes > 0) {
-      this.#parser.leaveAssembly();
-      const bytes = this.#reservedBytes;
-      this.#reservedBytes = 0;
-      this.#host.partial.release(bytes);
-    }
+    this.#inbox.finish();
     if (this.reply.size > accountStepBytes) this.#account();
   }
 
-  #send(): void {
+  #queue(): void {
     if (this.reply.size === 0) return;
-    this.#outbox.add(this.reply.take(), this.#ticket, this.#host.released, this.#replies);
+    this.#outbox.add(this.reply.take(), this.#ticket, this.#replies);
     this.#ticket = 0;
     if (!this.#isHandling) this.#replies = 0;
   }
@@ -458,8 +394,7 @@ export class RespConnection {
       if (this.#hasPeerEnded) this.#socket.destroySoon();
     };
     this.#socket.end(linger);
-    this.#isPaused = false;
-    this.#socket.resume();
+    this.#inbox.drain();
   }
 
   #peerEnded(): void {
@@ -473,11 +408,10 @@ export class RespConnection {
     this.#isGone = true;
     this.#isClosing = true;
     clearTimeout(this.#lingerTimer);
-    this.#host.partial.cancel(this);
+    this.#inbox.drop();
     this.#host.unsent.forget(this);
     this.#host.gate(this, false);
     this.#outbox.drop();
-    this.#leftover = undefined;
     this.#deferred = [];
     this.#account();
     this.#wakeDrainWaiters();
@@ -487,13 +421,10 @@ export class RespConnection {
   }
 
   #leave(): void {
-    if (this.#reservedBytes > 0) this.#host.partial.release(this.#reservedBytes);
-    this.#reservedBytes = 0;
+    this.#inbox.close();
     this.#host.left(this);
   }
 }
 
-/** Where bytes land that have no better place; they are taken out before the next read. */
-const scratch = Buffer.allocUnsafeSlow(readBufferBytes);
 /** Replies of one turn are counted in the server's total at least so often. */
 const accountStepBytes = 64 * 1024;

@@ -5,15 +5,20 @@ import { Outbox } from './outbox.ts';
 import type { SendingSocket } from './outbox.ts';
 import type { ReplyChunk } from './reply-writer.ts';
 
-test('outbox sends what needs no ticket at once, and in order after what waits', () => {
+test('outbox sends at the end of the turn, in order after what waits for a ticket', () => {
   const { outbox, socket } = setUp();
-  outbox.add([chunk('a')], 0, 0);
-  outbox.add([chunk('b')], 2, 1);
-  outbox.add([chunk('c')], 0, 1);
-  assert.equal(socket.taken(), 'a');
-  assert.equal(outbox.heldBytes, 2);
+  outbox.add([chunk('a')], 0);
+  outbox.release(1);
+  assert.equal(socket.taken(), '');
+  outbox.endTurn();
   outbox.release(1);
   assert.equal(socket.taken(), 'a');
+  outbox.add([chunk('b')], 2);
+  outbox.add([chunk('c')], 0);
+  outbox.endTurn();
+  outbox.release(1);
+  assert.equal(socket.taken(), 'a');
+  assert.equal(outbox.heldBytes, 2);
   outbox.release(2);
   assert.equal(socket.taken(), 'abc');
   assert.equal(outbox.unsentBytes, 0);
@@ -23,7 +28,9 @@ test('outbox lends memory again only when the kernel has all of it', () => {
   const { outbox, socket, pool } = setUp();
   const memory = pool.acquire();
   socket.isFull = true;
-  outbox.add([chunk('a', memory)], 0, 0);
+  outbox.add([chunk('a', memory)], 0);
+  outbox.endTurn();
+  outbox.release(0);
   assert.notEqual(pool.acquire(), memory);
   assert.equal(outbox.unsentBytes, 1);
   socket.drain();
@@ -33,9 +40,13 @@ test('outbox lends memory again only when the kernel has all of it', () => {
 test('outbox tells when it is drained, also when later bytes overtook the callback', () => {
   const { outbox, socket, drained } = setUp();
   socket.isFull = true;
-  outbox.add([chunk('a')], 0, 0);
+  outbox.add([chunk('a')], 0);
+  outbox.endTurn();
+  outbox.release(0);
   socket.takeWithoutCallback();
-  outbox.add([chunk('b')], 0, 0);
+  outbox.add([chunk('b')], 0);
+  outbox.endTurn();
+  outbox.release(0);
   assert.equal(drained.count, 0);
   socket.drain();
   assert.equal(drained.count, 1);
@@ -44,17 +55,21 @@ test('outbox tells when it is drained, also when later bytes overtook the callba
 
 test('outbox that was dropped sends nothing more', () => {
   const { outbox, socket } = setUp();
-  outbox.add([chunk('a')], 5, 0);
+  outbox.add([chunk('a')], 5);
+  outbox.endTurn();
+  outbox.add([chunk('b')], 5);
   outbox.drop();
+  outbox.endTurn();
   outbox.release(5);
   assert.equal(socket.taken(), '');
 });
 
 test('outbox puts an error in the place of each reply that will never be released', () => {
   const { outbox, socket } = setUp();
-  outbox.add([chunk('abc')], 5, 4, 3);
-  outbox.add([chunk('d')], 0, 4, 1);
-  outbox.add([chunk('e')], 4, 4, 1);
+  outbox.add([chunk('abc')], 5, 3);
+  outbox.add([chunk('d')], 0, 1);
+  outbox.add([chunk('e')], 4, 1);
+  outbox.endTurn();
   assert.equal(outbox.refuse(Buffer.from('-'), 4), true);
   assert.equal(socket.taken(), '---de');
   assert.equal(outbox.heldBytes, 0);
@@ -62,7 +77,8 @@ test('outbox puts an error in the place of each reply that will never be release
 
 test('outbox cannot put an error into a reply of which part may have left', () => {
   const { outbox } = setUp();
-  outbox.add([chunk('abc')], 5, 4, 'torn');
+  outbox.add([chunk('abc')], 5, 'torn');
+  outbox.endTurn();
   assert.equal(outbox.refuse(Buffer.from('-'), 4), false);
 });
 

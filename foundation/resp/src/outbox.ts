@@ -17,7 +17,7 @@ export interface SendingSocket {
  * has all of it.
  */
 export class Outbox {
-  /** Bytes that wait for a ticket. */
+  /** Bytes that wait for the end of the turn or for a ticket. */
   heldBytes = 0;
   /** Bytes that the socket has and the kernel has not, as of the last write. */
   givenBytes = 0;
@@ -27,7 +27,10 @@ export class Outbox {
   readonly #socket: SendingSocket;
   readonly #pool: MemoryPool;
   readonly #onDrained: () => void;
-  #held: Held[] = [];
+  /** Of this turn. */
+  readonly #staged: Held[] = [];
+  /** Of earlier turns, most of them waiting for a ticket. */
+  readonly #held: Held[] = [];
   #given: ReplyChunk[] = [];
 
   constructor(socket: SendingSocket, pool: MemoryPool, onDrained: () => void) {
@@ -42,25 +45,22 @@ export class Outbox {
   }
 
   /**
-   * Queues chunks that may leave once `ticket` is released; sends them when it is already. They are
-   * `replies` whole replies, or torn: parts of one that streams.
+   * Queues chunks that may leave after this turn, once `ticket` is released. They are `replies`
+   * whole replies, or torn: parts of one that streams.
    */
-  add(
-    chunks: readonly ReplyChunk[],
-    ticket: number,
-    released: number,
-    replies: number | 'torn' = 'torn',
-  ): void {
+  add(chunks: readonly ReplyChunk[], ticket: number, replies: number | 'torn' = 'torn'): void {
     if (chunks.length === 0) return;
-    if (this.#held.length === 0 && ticket <= released) {
-      this.#write(chunks);
-      return;
-    }
-    for (const { start, end } of chunks) this.heldBytes += end - start;
-    this.#held.push({ chunks, ticket, replies });
+    this.heldBytes += sizeOf(chunks);
+    this.#staged.push({ chunks, ticket, replies });
   }
 
-  /** Sends what `released` lets go. */
+  /** The turn is over: what it added may leave from now on. */
+  endTurn(): void {
+    for (const staged of this.#staged) this.#held.push(staged);
+    this.#staged.length = 0;
+  }
+
+  /** Sends what `released` lets go, in one write. */
   release(released: number): void {
     let count = 0;
     for (const { ticket } of this.#held) {
@@ -68,9 +68,10 @@ export class Outbox {
       count++;
     }
     if (count === 0) return;
-    const chunks = this.#held.splice(0, count).flatMap((held) => held.chunks);
-    for (const { start, end } of chunks) this.heldBytes -= end - start;
-    this.#write(chunks);
+    const leaving = this.#held.splice(0, count);
+    const [first] = leaving;
+    for (const held of leaving) this.heldBytes -= sizeOf(held.chunks);
+    this.#write(count === 1 && first ? first.chunks : leaving.flatMap((held) => held.chunks));
   }
 
   /**
@@ -78,10 +79,8 @@ export class Outbox {
    * False when such a reply is torn: part of it may have left, so nothing can follow.
    */
   refuse(error: Buffer, released: number): boolean {
-    const held = this.#held;
-    this.#held = [];
-    this.heldBytes = 0;
-    for (const { chunks, ticket, replies } of held) {
+    for (const { chunks, ticket, replies } of this.#held.splice(0)) {
+      this.heldBytes -= sizeOf(chunks);
       if (ticket <= released) {
         this.#write(chunks);
         continue;
@@ -96,7 +95,8 @@ export class Outbox {
 
   /** Forgets everything: the socket is gone. */
   drop(): void {
-    this.#held = [];
+    this.#staged.length = 0;
+    this.#held.length = 0;
     this.#given = [];
     this.heldBytes = 0;
     this.givenBytes = 0;
@@ -130,6 +130,12 @@ export class Outbox {
   #recycle(chunks: readonly ReplyChunk[]): void {
     for (const { memory, isLast } of chunks) if (isLast) this.#pool.release(memory);
   }
+}
+
+function sizeOf(chunks: readonly ReplyChunk[]): number {
+  let size = 0;
+  for (const { start, end } of chunks) size += end - start;
+  return size;
 }
 
 interface Held {
