@@ -10,13 +10,18 @@ import {
 import type { Segment } from './segment.ts';
 
 const FIRST_BYTES = 1024 * 1024;
+/** From this size on a value is not copied, when its memory may be kept. */
+const KEPT_VALUE_BYTES_MIN = 64 * 1024;
 /** A batch buffer that grew beyond this is not kept for the next batch. */
 const KEPT_BYTES = 4 * 1024 * 1024;
 
-/**
- * The records of one commit, laid out as the frame that goes to disk. `bytes[i]` will stand at
- * `offset + i` of the segment.
- */
+/** A value that stays in its own memory: on disk it stands where `at` is in the buffer. */
+interface KeptValue {
+  readonly at: number;
+  readonly bytes: Buffer;
+}
+
+/** The records of one commit, laid out as the frame that goes to disk at `offset` of the segment. */
 export class Batch {
   bytes: Buffer;
   words: Uint32Array;
@@ -24,6 +29,8 @@ export class Batch {
   /** Where the frame begins in the segment. */
   offset = 0;
   used = 0;
+  #kept: KeptValue[] = [];
+  #keptBytes = 0;
   firstSequence = 0;
   lastSequence = 0;
   recordCount = 0;
@@ -42,8 +49,13 @@ export class Batch {
     this.recordCount = 0;
   }
 
+  /** Bytes that the frame has on disk. */
+  get size(): number {
+    return this.used + this.#keptBytes;
+  }
+
   /** Makes room for `more` bytes. */
-  reserve(more: number): void {
+  #reserve(more: number): void {
     const needed = this.used + more;
     if (needed <= this.bytes.length) return;
     let size = this.bytes.length;
@@ -54,7 +66,10 @@ export class Batch {
     this.words = new Uint32Array(larger.buffer);
   }
 
-  /** Adds a record; room must have been reserved. Returns its offset in the segment. */
+  /**
+   * Adds a record; returns its offset in the segment. With `mayKeepValue` the value's memory is
+   * nobody else's and never written again: a large one is then used where it is.
+   */
   add(
     segmentId: number,
     owner: number,
@@ -67,7 +82,10 @@ export class Batch {
     valueSource: Uint8Array,
     valueStart: number,
     valueLength: number,
+    mayKeepValue: boolean,
   ): number {
+    const isKept = mayKeepValue && valueLength >= KEPT_VALUE_BYTES_MIN;
+    this.#reserve(recordBytes(keyLength, isKept ? 0 : valueLength) + 8);
     const { bytes, words } = this;
     const at = this.used;
     const word = at >>> 2;
@@ -80,17 +98,64 @@ export class Batch {
     words[word + 7] = previous / 4294967296;
     const keyAt = at + RECORD_HEADER_BYTES;
     copyInto(bytes, keyAt, source, keyStart, keyLength);
-    const valueAt = keyAt + keyLength;
-    copyInto(bytes, valueAt, valueSource, valueStart, valueLength);
-    const end = valueAt + valueLength;
-    const next = at + recordBytes(keyLength, valueLength);
+    const offset = this.offset + at + this.#keptBytes;
+    const seed = positionSeed(segmentId, offset);
+    let end = keyAt + keyLength;
+    if (isKept) {
+      const value = this.#keep(end, valueSource, valueStart, valueLength);
+      words[word] = crc32(value, crc32(bytes.subarray(at + 4, end), seed));
+    } else {
+      copyInto(bytes, end, valueSource, valueStart, valueLength);
+      end += valueLength;
+      words[word] = crc32(bytes.subarray(at + 4, end), seed);
+    }
+    const next = at + recordBytes(keyLength, valueLength) - (isKept ? valueLength : 0);
     for (let i = end; i < next; i++) bytes[i] = 0;
-    const offset = this.offset + at;
-    words[word] = crc32(bytes.subarray(at + 4, end), positionSeed(segmentId, offset));
     this.used = next;
     this.lastSequence = sequence;
     this.recordCount++;
     return offset;
+  }
+
+  #keep(at: number, source: Uint8Array, start: number, length: number): Buffer {
+    const value = Buffer.from(source.buffer, source.byteOffset + start, length);
+    this.#kept.push({ at, bytes: value });
+    this.#keptBytes += length;
+    return value;
+  }
+
+  /** What goes to disk, in pieces; the batch must be sealed. */
+  pieces(): Buffer[] {
+    const pieces: Buffer[] = [];
+    let from = 0;
+    for (const { at, bytes } of this.#kept) {
+      pieces.push(this.bytes.subarray(from, at), bytes);
+      from = at;
+    }
+    pieces.push(this.bytes.subarray(from, this.used));
+    return pieces;
+  }
+
+  /** Where the record at an offset of the segment begins in `bytes`; -1 when it is in pieces. */
+  find(offset: number): number {
+    return this.#kept.length === 0 ? offset - this.offset : -1;
+  }
+
+  /** A copy of `length` bytes from an offset of the segment on, put together from pieces. */
+  copyOf(offset: number, length: number): Buffer {
+    const copy = Buffer.allocUnsafeSlow(length);
+    let skip = offset - this.offset;
+    let done = 0;
+    for (const piece of this.pieces()) {
+      if (skip >= piece.length) {
+        skip -= piece.length;
+        continue;
+      }
+      done += piece.copy(copy, done, skip, Math.min(piece.length, skip + length - done));
+      skip = 0;
+      if (done === length) break;
+    }
+    return copy;
   }
 
   /** Writes the frame header: the batch is now what goes to disk. */
@@ -103,7 +168,7 @@ export class Batch {
         firstSequence: this.firstSequence,
         lastSequence: this.lastSequence,
         recordCount: this.recordCount,
-        payloadBytes: this.used - FRAME_HEADER_BYTES,
+        payloadBytes: this.size - FRAME_HEADER_BYTES,
         durableTo,
         flags,
       },
@@ -116,6 +181,8 @@ export class Batch {
   clear(): void {
     this.segment = undefined;
     this.used = 0;
+    this.#kept = [];
+    this.#keptBytes = 0;
     this.recordCount = 0;
     if (this.bytes.length > KEPT_BYTES) {
       this.bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);

@@ -34,6 +34,8 @@ export interface PlanContext {
   readonly nowSeconds: number;
   /** Deletions above this sequence stay: a registered replica has not passed them. */
   readonly deletionsUpTo: number;
+  /** Drops nothing but what is erased: the log is not whole yet. */
+  readonly isErasureOnly?: boolean;
   /** Drops every value of these keys, whatever the policy (legal erasure). */
   readonly isErased?: (namespaceId: number, entry: IndexEntry, segment: Segment) => boolean;
   /** Lets other work run; called every few milliseconds. */
@@ -51,6 +53,8 @@ const SLICE_ENTRIES = 2000;
  *   restart would bring that back to life. That is sure in two cases: no segment before the run holds any
  *   value of the namespace; or every predecessor, down to the first, is dropped in this very run.
  * - Everything of a namespace that does not exist any more.
+ *
+ * The last record of the log stays: who follows the log, or goes on with it, must know how far it got.
  */
 export async function planCompaction(
   context: PlanContext,
@@ -117,9 +121,11 @@ class Decider {
   /** 'ask': only the key's history can tell. */
   decide(segment: Segment, entry: IndexEntry): 'keep' | 'drop' | 'ask' {
     this.#isNewest = false;
+    const isLast = entry.sequence === this.#context.lastSequence();
     const namespace = this.#context.namespaces.byId(namespaceOf(entry.owner));
-    if (namespace === undefined) return 'drop';
+    if (namespace === undefined) return isLast ? 'keep' : 'drop';
     if (this.#context.isErased?.(namespace.id, entry, segment) === true) return 'drop';
+    if (isLast || this.#context.isErasureOnly === true) return 'keep';
     const { keep } = namespace.settings.history;
     if (keep === 'all' && namespace.id !== 0) return 'keep';
     this.#isNewest = isNewest(namespace, segment, entry);
@@ -206,7 +212,8 @@ class Decider {
       this.#wholeChains.add(entry.sequence);
     }
     this.droppedBytes += recordBytes(keyLengthOf(entry.lengths), valueLengthOf(entry.lengths));
-    if (isDeletion(entry.owner)) {
+    // An older deletion is no loss for a replica: what came after it says more.
+    if (this.#isNewest && isDeletion(entry.owner)) {
       this.deletionsDroppedThrough = Math.max(this.deletionsDroppedThrough, entry.sequence);
     }
     return this.#isNewest;

@@ -195,7 +195,6 @@ class Output {
     const at = entry.offset - this.#windowStart;
     const got = Math.min(entryBytes(entry), this.#windowLength - at);
     checkRecord(this.#window, at, got, from, entry.offset, entry.lengths);
-    this.#batch.reserve(entryBytes(entry));
     const { sequence, lengths, owner, timeSeconds, low, high } = entry;
     const previous = entry.previous ?? readUint53(this.#window, at + recordPreviousAt);
     const keyLength = keyLengthOf(lengths);
@@ -213,6 +212,7 @@ class Output {
       this.#window,
       keyStart + keyLength,
       valueLengthOf(lengths),
+      false,
     );
     const bytes = this.#batch.used - before;
     segment.nextOffset = offset + bytes;

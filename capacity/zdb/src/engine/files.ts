@@ -121,6 +121,56 @@ export function writeAll(files: Files, fd: number, bytes: Uint8Array, position: 
   }
 }
 
+/** Writes pieces one after the other with one call, going on after a short write. */
+export function writePieces(
+  files: Files,
+  fd: number,
+  pieces: readonly Buffer[],
+  position: number,
+): void {
+  let rest: readonly Buffer[] = pieces;
+  let at = position;
+  while (rest.length > 0) {
+    const wrote = files.writevSync(fd, rest as Buffer[], at);
+    at += wrote;
+    rest = piecesAfter(rest, wrote);
+  }
+}
+
+/** Promise form of writePieces. */
+export async function writePiecesAsync(
+  files: Files,
+  fd: number,
+  pieces: readonly Buffer[],
+  position: number,
+): Promise<void> {
+  let rest: readonly Buffer[] = pieces;
+  let at = position;
+  while (rest.length > 0) {
+    const wrote = await new Promise<number>((resolve, reject) => {
+      files.writev(fd, rest as Buffer[], at, (error, bytes) => {
+        if (error) reject(error);
+        else resolve(bytes);
+      });
+    });
+    at += wrote;
+    rest = piecesAfter(rest, wrote);
+  }
+}
+
+function piecesAfter(pieces: readonly Buffer[], wrote: number): Buffer[] {
+  const rest: Buffer[] = [];
+  let skip = wrote;
+  for (const piece of pieces) {
+    if (skip >= piece.length) skip -= piece.length;
+    else {
+      rest.push(skip === 0 ? piece : piece.subarray(skip));
+      skip = 0;
+    }
+  }
+  return rest;
+}
+
 /** Promise form of a positioned read; resolves with the number of bytes read, which may be short. */
 export function readAsync(
   files: Files,

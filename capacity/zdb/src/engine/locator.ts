@@ -13,8 +13,6 @@ export interface EntryList {
   readonly count: number;
   entry(position: number): IndexEntry | Promise<IndexEntry>;
   lowerBound(sequence: number): number | Promise<number>;
-  /** Whoever got the list calls this when done with it. */
-  release(): void;
 }
 
 /** Finds records by sequence: which segment, then which place in it. */
@@ -31,14 +29,14 @@ export class Locator {
     this.#hasher = hasher;
   }
 
-  /** The entries of a segment, to be released; an index file that is missing or damaged is made again in memory. */
+  /** The entries of a segment; an index file that is missing or damaged is made again in memory. */
   entries(segment: Segment): EntryList {
     if (segment.index !== undefined) return segment.index;
     const known = this.#open.get(segment);
     if (known !== undefined) {
       this.#open.delete(segment);
       this.#open.set(segment, known);
-      return known.hold();
+      return known;
     }
     const { logId } = this.#table;
     const opened = SegmentIndexFile.open(this.#files, segment.indexPath, logId, segment.id);
@@ -47,7 +45,7 @@ export class Locator {
       segment.index = scanSegment(this.#files, segment, logId, this.#hasher).index;
       return segment.index;
     }
-    this.#open.set(segment, opened.hold());
+    this.#open.set(segment, opened);
     for (const [oldest] of this.#open) {
       if (this.#open.size <= OPEN_FILES_MAX) break;
       this.forget(oldest);
@@ -77,14 +75,10 @@ export class Locator {
     const segment = this.#table.holding(sequence);
     if (segment === undefined) return undefined;
     const entries = this.entries(segment);
-    try {
-      const position = await entries.lowerBound(sequence);
-      if (position === entries.count) return undefined;
-      const entry = await entries.entry(position);
-      return entry.sequence === sequence ? { segment, entry } : undefined;
-    } finally {
-      entries.release();
-    }
+    const position = await entries.lowerBound(sequence);
+    if (position === entries.count) return undefined;
+    const entry = await entries.entry(position);
+    return entry.sequence === sequence ? { segment, entry } : undefined;
   }
 
   /** Closes the index file of a segment that is gone. */

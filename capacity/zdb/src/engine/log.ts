@@ -2,7 +2,15 @@ import path from 'node:path';
 import { GridError } from '@commongrid/base';
 import type { ZdbErrorCode } from '../errors.ts';
 import { Batch } from './batch.ts';
-import { type Files, realFiles, syncAsync, syncFolder, writeAll, writeAsync } from './files.ts';
+import {
+  type Files,
+  realFiles,
+  syncAsync,
+  syncFolder,
+  writeAll,
+  writePieces,
+  writePiecesAsync,
+} from './files.ts';
 import {
   encodeSegmentHeader,
   FORMAT_VERSION,
@@ -137,11 +145,13 @@ export class Log {
     valueLength: number,
     low: number,
     high: number,
+    mayKeepValue = false,
   ): number {
     const batch = this.#open;
     const segment = batch.segment as Segment;
     const sequence = this.lastSequence + 1;
-    const before = batch.used;
+    const before = batch.size;
+    const lengthsAt = (batch.used >>> 2) + 1;
     const offset = batch.add(
       segment.id,
       owner,
@@ -154,16 +164,17 @@ export class Log {
       valueSource,
       valueStart,
       valueLength,
+      mayKeepValue,
     );
     this.lastSequence = sequence;
-    segment.nextOffset = batch.offset + batch.used;
+    segment.nextOffset = batch.offset + batch.size;
     segment.lastSequence = sequence;
     segment.recordCount++;
-    this.#appendedBytes += batch.used - before;
+    this.#appendedBytes += batch.size - before;
     (segment.index as SegmentIndex).add(
       sequence,
       offset,
-      batch.words[(before >>> 2) + 1] as number,
+      batch.words[lengthsAt] as number,
       owner,
       low,
       high,
@@ -181,9 +192,9 @@ export class Log {
   #prepare(bytes: number, records: number): void {
     const batch = this.#open;
     let segment = batch.segment;
-    if (segment !== undefined && batch.used + bytes <= this.#groupEnd) return;
+    if (segment !== undefined && batch.size + bytes <= this.#groupEnd) return;
     this.#groupEnd = 0;
-    if (segment !== undefined && batch.used + bytes > BATCH_BYTES_MAX && batch.recordCount > 0) {
+    if (segment !== undefined && batch.size + bytes > BATCH_BYTES_MAX && batch.recordCount > 0) {
       this.#close();
       segment = undefined;
     }
@@ -200,7 +211,6 @@ export class Log {
         this.#fits(last, FRAME_HEADER_BYTES + bytes, records);
       this.#open.begin(fits ? last : this.#newSegment(), this.lastSequence + 1);
     }
-    this.#open.reserve(bytes);
   }
 
   #fits(segment: Segment, bytes: number, records: number): boolean {
@@ -234,7 +244,7 @@ export class Log {
       if (
         batch.segment === segment &&
         offset >= batch.offset &&
-        offset < batch.offset + batch.used
+        offset < batch.offset + batch.size
       ) {
         return batch;
       }
@@ -305,14 +315,14 @@ export class Log {
   #write(batch: Batch): void {
     const segment = this.#sealBatch(batch);
     if (segment.writtenOffset === 0) this.#startFile(segment);
-    writeAll(this.#files, segment.fd, batch.bytes.subarray(0, batch.used), batch.offset);
+    writePieces(this.#files, segment.fd, batch.pieces(), batch.offset);
     this.#written(batch, segment);
   }
 
   #written(batch: Batch, segment: Segment): void {
-    segment.writtenOffset = batch.offset + batch.used;
+    segment.writtenOffset = batch.offset + batch.size;
     this.writtenSequence = batch.lastSequence;
-    this.#writtenBytes += batch.used - FRAME_HEADER_BYTES;
+    this.#writtenBytes += batch.size - FRAME_HEADER_BYTES;
     if (!this.#dirty.includes(segment)) this.#dirty.push(segment);
   }
 
@@ -343,7 +353,7 @@ export class Log {
           const batch = this.#closed[i] as Batch;
           const segment = this.#sealBatch(batch);
           if (segment.writtenOffset === 0) this.#startFile(segment);
-          await writeAsync(this.#files, segment.fd, batch.bytes, batch.used, batch.offset);
+          await writePiecesAsync(this.#files, segment.fd, batch.pieces(), batch.offset);
           this.#written(batch, segment);
         }
         this.#recycle(batches);

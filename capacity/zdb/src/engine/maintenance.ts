@@ -24,6 +24,8 @@ export interface MaintenanceContext extends Omit<CompactorContext, 'durable' | '
 /** A checkpoint is due when so much of the log is not in it. */
 const CHECKPOINT_LOG_BYTES = 256 * 1024 * 1024;
 const CHECKPOINT_RECORDS = 2 * 1024 * 1024;
+/** Compactions in a row before other jobs get their turn. */
+const ROUNDS_MAX = 64;
 /** Work between two pauses, ms; and the pause is as long times this. */
 const SLICE_MS = 4;
 const REST_PART = 1;
@@ -162,7 +164,8 @@ export class Maintenance {
   // Compaction.
 
   async #compactDue(): Promise<void> {
-    for (let round = 0; round < 64 && !this.#isClosed; round++) {
+    for (let round = 0; round < ROUNDS_MAX && !this.#isClosed; round++) {
+      await this.#serveWaiting();
       const full = this.#picker.nearlyFull();
       await this.#rotateIfDead((share, id) => {
         return this.#picker.isShareWorthIt(share) && full.some((one) => one.id === id);
@@ -199,7 +202,7 @@ export class Maintenance {
   }
 
   async #winBack(namespace: Namespace, bytes: number): Promise<boolean> {
-    for (let round = 0; round < 64; round++) {
+    for (let round = 0; round < ROUNDS_MAX; round++) {
       if (this.#hasRoom(namespace, bytes)) return true;
       await this.#rotateIfDead((share, id) => id === namespace.id && share.bytes > share.liveBytes);
       await this.#sealAll();
@@ -221,6 +224,8 @@ export class Maintenance {
     isErased?: (namespaceId: number, entry: IndexEntry, segment: Segment) => boolean,
   ): Promise<boolean> {
     const context = this.#context;
+    const isErasureOnly = context.log.lastSequence < context.table.compactedThrough;
+    if (isErasureOnly && isErased === undefined) return false;
     this.#picker.tried(run);
     const pause = (): Promise<void> => this.#pause();
     const plan = await planCompaction(
@@ -233,7 +238,7 @@ export class Maintenance {
         nowSeconds: Math.floor(context.nowMs() / 1000),
         deletionsUpTo: context.deletionsUpTo(),
         pause,
-        ...(isErased === undefined ? {} : { isErased }),
+        ...(isErased === undefined ? {} : { isErased, isErasureOnly }),
       },
       run,
     );

@@ -12,13 +12,21 @@ interface LoadTarget {
   readonly namespaces: Namespaces;
 }
 
-/** Makes the namespaces of a store from the recovered indexes: their settings are records too. */
-export function loadNamespaces(target: LoadTarget, indexes: ReadonlyMap<number, KeyIndex>): void {
+/**
+ * Makes the namespaces of a store from the recovered indexes: their settings are records too.
+ * `isSyncing`: the log is a part of its master's, so settings may still come.
+ */
+export function loadNamespaces(
+  target: LoadTarget,
+  indexes: ReadonlyMap<number, KeyIndex>,
+  isSyncing: boolean,
+): void {
   const { namespaces, table } = target;
   namespaces.system.index = indexes.get(namespaces.system.id) ?? namespaces.system.index;
   for (const settings of storedSettings(target)) {
     namespaces.put(settings, indexes.get(settings.id));
   }
+  if (isSyncing) for (const [id, index] of indexes) namespaces.unnamed(id, index);
   for (const namespace of namespaces.all()) countRecords(table, namespace);
   for (const [id, next] of table.nextIds) {
     const namespace = namespaces.byId(id);

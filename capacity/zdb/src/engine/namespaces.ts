@@ -58,7 +58,7 @@ export class Namespaces {
 
   /** The namespace that every connection begins in. */
   get default(): Namespace {
-    const found = this.#byId.get(DEFAULT_NAMESPACE);
+    const found = this.#byName.get('default');
     if (found === undefined) throw new Error('the default namespace is missing');
     return found;
   }
@@ -82,10 +82,30 @@ export class Namespaces {
       return known;
     }
     if (known !== undefined) this.remove(known);
-    const namespace = new Namespace(settings, index);
+    const namespace = this.#byId.get(settings.id) ?? new Namespace(settings, index);
+    namespace.settings = settings;
     this.#byName.set(settings.name, namespace);
     this.#byId.set(settings.id, namespace);
     return namespace;
+  }
+
+  /**
+   * A namespace of which only records are known yet: a compacted log may hold its settings further on.
+   * It has no name until put() brings them.
+   */
+  unnamed(id: number, index?: KeyIndex): Namespace {
+    const known = this.#byId.get(id);
+    if (known !== undefined) return known;
+    const namespace = new Namespace(newNamespaceSettings(id, '', 'user', 0), index);
+    this.#byId.set(id, namespace);
+    return namespace;
+  }
+
+  /** Forgets namespaces whose settings are sure not to come any more. */
+  removeUnnamed(): void {
+    for (const namespace of this.#byId.values()) {
+      if (namespace !== this.system && namespace.settings.name === '') this.remove(namespace);
+    }
   }
 
   remove(namespace: Namespace): void {

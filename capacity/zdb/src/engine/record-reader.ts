@@ -34,6 +34,8 @@ export interface Fault {
   readonly segment: Segment;
   readonly offset: number;
   readonly lengths: number;
+  /** Header and key are enough. */
+  readonly isKeyOnly?: boolean;
 }
 
 export interface FetchedRecord extends Fault {
@@ -93,8 +95,13 @@ export class RecordReader {
     if (offset >= segment.writtenOffset) {
       const batch = this.#log.pendingAt(segment, offset);
       if (batch === undefined) throw new Error('a record is neither written nor pending');
+      this.at = batch.find(offset);
       this.bytes = batch.bytes;
-      this.at = offset - batch.offset;
+      if (this.at < 0) {
+        const length = recordBytes(keyLengthOf(lengths), valueLengthOf(lengths));
+        this.bytes = batch.copyOf(offset, length);
+        this.at = 0;
+      }
       return true;
     }
     const cached = this.#cache.find(segment.slot, offset);
@@ -104,13 +111,29 @@ export class RecordReader {
       return true;
     }
     return (
-      this.#viewFetched(segment, offset) || this.#readInTurn(segment, offset, lengths, mayWait)
+      this.#viewFetched(segment, offset, false) ||
+      this.#readInTurn(segment, offset, lengths, mayWait)
     );
   }
 
-  #viewFetched(segment: Segment, offset: number): boolean {
+  /**
+   * As view(), but of a large record only header and key need be there, and they are not checked.
+   * @throws GridError ZDB_READ_FAILED
+   */
+  viewKey(segment: Segment, offset: number, lengths: number, mayWait: boolean): boolean {
+    const length = RECORD_HEADER_BYTES + keyLengthOf(lengths) + valueLengthOf(lengths);
+    if (length <= INLINE_READ_BYTES_MAX || offset >= segment.writtenOffset) {
+      return this.view(segment, offset, lengths, mayWait);
+    }
+    if (this.#viewFetched(segment, offset, true)) return true;
+    this.fault = { segment, offset, lengths, isKeyOnly: true };
+    return false;
+  }
+
+  #viewFetched(segment: Segment, offset: number, isHeadEnough: boolean): boolean {
     for (const record of this.fetched) {
       if (record.segment !== segment || record.offset !== offset) continue;
+      if (record.isKeyOnly === true && !isHeadEnough) continue;
       this.bytes = record.bytes;
       this.at = 0;
       return true;
@@ -155,7 +178,10 @@ export class RecordReader {
   /** Reads a record through the thread pool. @throws GridError ZDB_READ_FAILED */
   async fetch(fault: Fault): Promise<FetchedRecord> {
     const { segment, offset, lengths } = fault;
-    const length = recordBytes(keyLengthOf(lengths), valueLengthOf(lengths));
+    const isKeyOnly = fault.isKeyOnly === true;
+    const length = isKeyOnly
+      ? RECORD_HEADER_BYTES + keyLengthOf(lengths)
+      : recordBytes(keyLengthOf(lengths), valueLengthOf(lengths));
     const bytes = Buffer.allocUnsafeSlow(length);
     const started = performance.now();
     const fd = segment.hold();
@@ -166,6 +192,7 @@ export class RecordReader {
         if (more === 0) break;
         got += more;
       }
+      if (isKeyOnly) return { ...fault, bytes: bytes.subarray(0, got) };
       checkRecord(bytes, 0, got, segment, offset, lengths);
     } catch (error) {
       throw this.#damaged(error, segment, offset);

@@ -14,7 +14,7 @@ import {
 import { KeyHasher } from './key-hash.ts';
 import { KeyIndex } from './key-index.ts';
 import type { Segment } from './segment.ts';
-import { type IndexEntry, SegmentIndex } from './segment-index.ts';
+import { type IndexEntry, SegmentIndex, SEQUENCE_SPAN_MAX } from './segment-index.ts';
 import { type BadStretch, countShares, type ScanResult, scanSegment } from './segment-scan.ts';
 import type { SegmentTable } from './segment-table.ts';
 import { settle } from './settle.ts';
@@ -141,7 +141,7 @@ function readUnsealed(
     isTorn = tornAt !== undefined && following !== undefined;
     if (tornAt === undefined && following !== undefined) {
       noteGap(options, segment, following, durableTo, events);
-      if (segment.lastSequence + 1 < following.firstSequence) {
+      if (isGap(segment, following)) {
         isTorn = durableTo <= segment.lastSequence;
       }
     }
@@ -276,8 +276,14 @@ function noteGap(
   events: RecoveryEvent[],
 ): void {
   const expected = segment.lastSequence + 1;
-  if (expected >= following.firstSequence || durableTo < expected) return;
+  if (!isGap(segment, following) || durableTo < expected) return;
   corrupt(options, segment, { offset: segment.nextOffset, bytes: 0, expected }, events);
+}
+
+/** A replica begins a segment far on where its master had dropped more than one can span. */
+function isGap(segment: Segment, following: Segment): boolean {
+  const missing = following.firstSequence - segment.lastSequence - 1;
+  return missing > 0 && missing < SEQUENCE_SPAN_MAX / 2;
 }
 
 function corrupt(

@@ -97,9 +97,6 @@ export class SegmentIndex {
     return low;
   }
 
-  /** Nothing is to be let go: it is in memory. */
-  release(): void {}
-
   /** The file form. */
   encode(logId: bigint, segmentId: number): Buffer {
     const bytes = Buffer.alloc(HEADER_BYTES + this.count * ENTRY_BYTES);
@@ -171,7 +168,7 @@ export class SegmentIndexFile {
   readonly #path: string;
   #page: Uint32Array = new Uint32Array(0);
   #pageStart = -1;
-  #holders = 0;
+  #readers = 0;
   #isClosed = false;
 
   private constructor(files: Files, path: string, fd: number, header: IndexHeader) {
@@ -227,30 +224,25 @@ export class SegmentIndexFile {
     const entries = Math.min(PAGE_ENTRIES, this.count - start);
     const page = new Uint32Array(entries * ENTRY_WORDS);
     const view = new Uint8Array(page.buffer);
-    const at = HEADER_BYTES + start * ENTRY_BYTES;
-    const got = await readAsync(this.#files, this.#fd, view, 0, view.length, at);
-    if (got !== view.length) throw new Error('a segment index ends early');
+    this.#readers++;
+    try {
+      const at = HEADER_BYTES + start * ENTRY_BYTES;
+      const got = await readAsync(this.#files, this.#fd, view, 0, view.length, at);
+      if (got !== view.length) throw new Error('a segment index ends early');
+    } finally {
+      this.#readers--;
+      if (this.#isClosed && this.#readers === 0) this.#files.closeSync(this.#fd);
+    }
     this.#page = page;
     this.#pageStart = start;
     return page;
   }
 
-  /** Keeps the file open, also after close(), until release(). */
-  hold(): this {
-    this.#holders++;
-    return this;
-  }
-
-  release(): void {
-    this.#holders--;
-    if (this.#isClosed && this.#holders === 0) this.#files.closeSync(this.#fd);
-  }
-
-  /** Closes the file once nobody holds it. */
+  /** Closes the file once no read is under way. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    if (this.#holders === 0) this.#files.closeSync(this.#fd);
+    if (this.#readers === 0) this.#files.closeSync(this.#fd);
   }
 }
 

@@ -20,7 +20,7 @@ const SLOTS_MAX = 0x7fffff;
 export class SegmentTable {
   readonly folder: string;
   readonly files: Files;
-  readonly logId: bigint;
+  logId: bigint;
   readonly hashSecret: Buffer;
   /** In order of the log. */
   segments: Segment[] = [];
@@ -114,6 +114,13 @@ export class SegmentTable {
 
   checkpointPath(number: number): string {
     return path.join(this.folder, `checkpoint-${number}`);
+  }
+
+  /** Becomes a part of another log, whose first records will come; only while this one is empty. */
+  adopt(logId: bigint): void {
+    if (this.segments.length > 0) throw new Error('a log with records cannot become another');
+    this.logId = logId;
+    this.save();
   }
 
   get last(): Segment | undefined {

@@ -41,6 +41,7 @@ export interface OpenContext {
   readonly upTo?: number;
   /** Deletions above this sequence stay, for replicas that have not passed them. */
   readonly deletionsUpTo: () => number;
+  readonly onDurable: (sequence: number) => void;
 }
 
 /**
@@ -95,6 +96,7 @@ function assemble(
       onDurable: (sequence) => {
         table.durableSequence = sequence;
         options.onDurable?.(sequence);
+        context.onDurable(sequence);
       },
       onFailure: options.onFailure ?? (() => undefined),
       onRotate: () => maintenance.kick(),
@@ -109,7 +111,8 @@ function assemble(
     onDamage: options.onDamage ?? (() => undefined),
   });
   const namespaces = new Namespaces(undefined);
-  loadNamespaces({ table, reader, namespaces }, recovered.indexes);
+  const isSyncing = recovered.lastSequence < table.compactedThrough;
+  loadNamespaces({ table, reader, namespaces }, recovered.indexes, isSyncing);
   const locator = new Locator(table, new KeyHasher(table.hashSecret), files);
   const history = new History(table, reader, locator);
   const maintenance: Maintenance = new Maintenance(

@@ -67,6 +67,8 @@ export type Found = 'live' | 'deleted' | 'absent' | 'fault';
 const COMPACT_FROM_PART = 0.85;
 /** Records fetched for one operation: the key's, and others of the same hash. */
 const FETCHED_MAX = 4;
+const WHOLE_RECORD = -1;
+const KEY_ONLY = -2;
 const NEXT_NAMESPACE_ID = Buffer.from('next-namespace-id');
 
 /**
@@ -93,13 +95,21 @@ export class Store {
   readOnlyReason: string | undefined;
   /** A reply that shows what the last operation saw may leave when this sequence is on disk. */
   seen = 0;
+  /** Called when the log is on disk up to a sequence, after `onDurable` of the options. */
+  readonly durableListeners = new Set<(sequence: number) => void>();
   readonly #nowMs: () => number;
+  readonly #hooks = {
+    deletionsUpTo: (): number => this.deletionsUpTo,
+    onDurable: (sequence: number): void => {
+      for (const listener of this.durableListeners) listener(sequence);
+    },
+  };
 
   private constructor(options: StoreOptions) {
     this.options = options;
     this.#nowMs = options.nowMs ?? Date.now;
     const isReadOnly = options.isReadOnly ?? false;
-    const parts = openParts(options, { isReadOnly, deletionsUpTo: () => this.deletionsUpTo });
+    const parts = openParts(options, { isReadOnly, ...this.#hooks });
     this.table = parts.table;
     this.log = parts.log;
     this.reader = parts.reader;
@@ -139,7 +149,7 @@ export class Store {
     const old = { table: this.table, locator: this.locator, namespaces: this.namespaces };
     const parts = openParts(this.options, {
       isReadOnly: true,
-      deletionsUpTo: () => this.deletionsUpTo,
+      ...this.#hooks,
       ...(this.log.durability === 'always' ? { upTo: this.log.durableSequence } : {}),
     });
     parts.namespaces.keepObjects(old.namespaces);
@@ -237,10 +247,23 @@ export class Store {
   /** Looks for the newest record of a key. @throws GridError ZDB_READ_FAILED */
   lookup(namespace: Namespace, source: Uint8Array, start: number, length: number): Found {
     this.hasher.hash(source, start, length);
-    return this.#find(namespace, source, start, length);
+    return this.#find(namespace, source, start, length, WHOLE_RECORD);
   }
 
-  #find(namespace: Namespace, source: Uint8Array, start: number, length: number): Found {
+  /** As lookup(), for those who do not need the value: of a large record only the head is read. */
+  lookupKey(namespace: Namespace, source: Uint8Array, start: number, length: number): Found {
+    this.hasher.hash(source, start, length);
+    return this.#find(namespace, source, start, length, KEY_ONLY);
+  }
+
+  /** `whole`: WHOLE_RECORD, KEY_ONLY, or the lengths of a record whose value is of interest. */
+  #find(
+    namespace: Namespace,
+    source: Uint8Array,
+    start: number,
+    length: number,
+    whole: number,
+  ): Found {
     const { index } = namespace;
     const { reader, table } = this;
     const { low, high } = this.hasher;
@@ -248,12 +271,21 @@ export class Store {
     const mayWait = namespace.id === SYSTEM_NAMESPACE;
     this.seen = 0;
     for (let hit = index.first(low, high, length); hit; hit = index.next()) {
-      if (!reader.view(table.at(index.segment), index.offset, index.lengths, mayWait))
-        return 'fault';
+      const { offset, lengths } = index;
+      const segment = table.at(index.segment);
+      const isWhole = whole === WHOLE_RECORD || whole === lengths;
+      const isThere = isWhole
+        ? reader.view(segment, offset, lengths, mayWait)
+        : reader.viewKey(segment, offset, lengths, mayWait);
+      if (!isThere) return 'fault';
       const { bytes, keyStart } = reader;
       let i = 0;
       while (i < length && bytes[keyStart + i] === source[start + i]) i++;
-      if (i < length) continue;
+      if (i < length) {
+        // Equal hashes and another key: rare enough to make sure that it is no damage.
+        if (!isWhole && !reader.view(segment, offset, lengths, mayWait)) return 'fault';
+        continue;
+      }
       this.seen = reader.sequence;
       return index.isDeleted ? 'deleted' : 'live';
     }
@@ -287,8 +319,11 @@ export class Store {
     valueStart: number,
     valueLength: number,
     timeSeconds: number,
+    mayKeepValue = false,
   ): 'written' | 'same' | 'full' | 'fault' {
-    const found = this.lookup(namespace, source, keyStart, keyLength);
+    this.hasher.hash(source, keyStart, keyLength);
+    const lengths = packLengths(keyLength, valueLength);
+    const found = this.#find(namespace, source, keyStart, keyLength, lengths);
     if (found === 'fault') return 'fault';
     if (found === 'live' && this.#isSame(source, valueStart, valueLength)) return 'same';
     const bytes = recordBytes(keyLength, valueLength);
@@ -305,6 +340,7 @@ export class Store {
       keyLength,
       valueStart,
       valueLength,
+      mayKeepValue,
     );
     return 'written';
   }
@@ -317,7 +353,7 @@ export class Store {
     keyLength: number,
     timeSeconds: number,
   ): 'deleted' | 'missing' | 'full' | 'fault' {
-    const found = this.lookup(namespace, source, keyStart, keyLength);
+    const found = this.lookupKey(namespace, source, keyStart, keyLength);
     if (found === 'fault') return 'fault';
     if (found !== 'live') return 'missing';
     const bytes = recordBytes(keyLength, 0);
@@ -329,7 +365,7 @@ export class Store {
 
   /** Marks a key as erased: a deletion that is written whatever the key has. See erasure.ts. */
   markErased(namespace: Namespace, key: Buffer): 'written' | 'fault' {
-    const found = this.lookup(namespace, key, 0, key.length);
+    const found = this.lookupKey(namespace, key, 0, key.length);
     if (found === 'fault') return 'fault';
     const owner = packOwner(namespace.id, RecordKind.erase);
     const bytes = recordBytes(key.length, 0);
@@ -371,6 +407,7 @@ export class Store {
     keyLength: number,
     valueStart: number,
     valueLength: number,
+    mayKeepValue = false,
   ): void {
     const { index } = namespace;
     const { low, high } = this.hasher;
@@ -389,6 +426,7 @@ export class Store {
       valueLength,
       low,
       high,
+      mayKeepValue,
     );
     const isDeleted = isDeletion(owner);
     const lengths = packLengths(keyLength, valueLength);
