@@ -115,6 +115,7 @@ function trySet(session: Session, request: Request): Outcome {
     start[2] ?? 0,
     length[2] ?? 0,
     timeOf(session, request, 3),
+    request.isPrivate,
   );
   if (written === 'fault' || written === 'full') return written;
   session.reveal();
@@ -153,6 +154,7 @@ function tryNextId(session: Session, request: Request): Outcome {
     SEQUENTIAL_KEY_BYTES,
     valueLength,
     timeOf(session, request, 3),
+    true,
   );
   if (written === 'fault' || written === 'full') return written;
   if (written === 'same') throw new Error(`id ${namespace.nextId} was given out twice`);
