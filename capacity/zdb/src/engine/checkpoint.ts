@@ -50,7 +50,16 @@ export async function writeCheckpoint(context: CheckpointContext, number: number
     await put(encodeHead(table));
     let shards = 0;
     for (const namespace of namespaces.all()) {
-      for (const { shard, prefix } of [...namespace.index.shards()]) {
+      const parts: Part[] = [...namespace.index.shards()].map(partOf);
+      for (let part = parts.shift(); part !== undefined; part = parts.shift()) {
+        const { prefix, depth } = part;
+        const shard = namespace.index.shardAt(prefix);
+        if (shard.depth > depth) {
+          // It has split since: what is copied is what took its place.
+          const below = depth + 1;
+          parts.unshift({ prefix, depth: below }, { prefix: prefix | (1 << depth), depth: below });
+          continue;
+        }
         const sequence = context.lastSequence();
         const bytes = encodeShard(namespace.id, shard, prefix, sequence);
         await context.durable(sequence);
@@ -72,6 +81,16 @@ export async function writeCheckpoint(context: CheckpointContext, number: number
   table.checkpoint = number;
   table.save();
   if (old !== 0) table.removeFiles([table.checkpointPath(old)]);
+}
+
+/** Hashes with the same low bits. */
+interface Part {
+  readonly prefix: number;
+  readonly depth: number;
+}
+
+function partOf({ shard, prefix }: { shard: Shard; prefix: number }): Part {
+  return { prefix, depth: shard.depth };
 }
 
 function encodeHead(table: SegmentTable): Buffer {

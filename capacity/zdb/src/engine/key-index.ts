@@ -209,6 +209,11 @@ export class KeyIndex {
     }
   }
 
+  /** The shard for hashes with these low bits, as it is now. */
+  shardAt(low: number): Shard {
+    return this.#directory[low & (this.#directory.length - 1)] as Shard;
+  }
+
   /** Every shard once, with the low hash bits that lead to it. */
   *shards(): Generator<{ shard: Shard; prefix: number }> {
     for (let i = 0; i < this.#directory.length; i++) {
