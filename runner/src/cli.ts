@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { GridError, isGridError } from '@commongrid/base';
 import { Command, CommanderError } from 'commander';
 
+import manifest from '../package.json' with { type: 'json' };
 import type { CommandContext } from './command-context.ts';
 import { commandTable } from './command-table.ts';
 import { allowsColor, readEnvironment } from './environment.ts';
@@ -31,6 +32,7 @@ export async function runCli(words: readonly string[]): Promise<number> {
 export async function buildProgram(context: CommandContext, loaded: string): Promise<Command> {
   const program = new Command('grid')
     .description('Commongrid: a private, self-driving cloud on your own Linux machines.')
+    .version(`${manifest.version} (Node ${process.versions.node})`)
     .helpCommand('help [command]', 'show the help of a command')
     .addHelpText('after', '\nStart with: ./grid up');
   for (const entry of commandTable) {

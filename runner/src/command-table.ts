@@ -29,7 +29,7 @@ export const commandTable: readonly CommandEntry[] = [
   {
     name: 'zdb',
     summary: 'run and look after Zero-DB, the append-only store',
-    load: async () => (await import('./commands/zdb.ts')).zdbCommand,
+    load: async () => (await import('./commands/zdb/zdb.ts')).zdbCommand,
   },
   {
     name: 'explain',

@@ -8,6 +8,8 @@ export type GridErrorCode =
   | 'GRID_PORT_UNAVAILABLE' // a port is taken or not allowed: free it, or use `grid up --port-base 0`
   | 'GRID_PORTS_DIFFER' // the grid already runs on other ports: `grid down` first, or leave the option out
   | 'GRID_ALREADY_UP' // another supervisor holds this GRID_HOME: see it with `grid status`
+  | 'GRID_NOT_UP' // the command needs a running grid: `grid up`, or name a server
+  | 'GRID_SECRET_UNREADABLE' // a password file is missing, closed or empty: name another, or mend it
   | 'GRID_SERVICE_UNKNOWN' // no service has that name: `grid status` lists them
   | 'GRID_SERVICE_FAILED' // a service ended while it started: its log, named in the message, says why
   | 'GRID_START_TIMEOUT' // a service was not ready in time: look at its log, then `grid up` again

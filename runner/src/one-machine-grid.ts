@@ -50,7 +50,7 @@ export async function bringUp(homePath: string, portBase: number | undefined): P
 
 /**
  * Runs the supervisor in this process until `signal` fires or somebody takes the grid down.
- * `onReady` is called once all services are ready.
+ * Once all services are ready the launcher is told or, without one, `onReady` is called.
  */
 export async function runInForeground(
   homePath: string,
@@ -65,8 +65,7 @@ export async function runInForeground(
   try {
     const options = { home, services: serviceTable, portBase, logger };
     await using supervisor = await Supervisor.open(options, signal);
-    reportToLauncher({ state: supervisor.state });
-    onReady(supervisor.state);
+    if (!reportToLauncher({ state: supervisor.state })) onReady(supervisor.state);
     const stop = (): void => void supervisor.close();
     if (signal.aborted) stop();
     signal.addEventListener('abort', stop, { once: true });

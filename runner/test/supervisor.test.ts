@@ -6,6 +6,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 
 import { isGridError, silentLogger, waitFor } from '@commongrid/base';
 
@@ -99,11 +100,13 @@ async function saveLeftover(home: GridHome, identity: ProcessIdentity): Promise<
 
 test('a supervisor returns when its services answer, and ends them when it closes', async () => {
   await using fixture = await openFixture();
-  const supervisor = await openSupervisor(fixture.home, pingService());
+  await using supervisor = await openSupervisor(fixture.home, pingService());
   const state = stateOf(supervisor);
   assert.equal(state.phase, 'running');
   assert.ok(await answers(state));
-  assert.deepEqual((await loadState(fixture.home))?.services['ping'], state);
+  const isSaved = async (): Promise<boolean> =>
+    isDeepStrictEqual((await loadState(fixture.home))?.services['ping'], state);
+  await waitFor(isSaved, deadline);
   await supervisor.close();
   assert.ok(state.process !== null);
   assert.equal(await isAlive(state.process), false);
@@ -201,7 +204,7 @@ test('control requests stop a service, start it, and shut the supervisor down', 
 test('a service that ignores SIGTERM is killed after its time', async () => {
   await using fixture = await openFixture();
   const service = pingService({ stopTimeoutMs: 100 }, 'deaf');
-  const supervisor = await openSupervisor(fixture.home, service);
+  await using supervisor = await openSupervisor(fixture.home, service);
   const { process: identity } = stateOf(supervisor);
   await supervisor.close();
   assert.ok(identity !== null);

@@ -8,7 +8,7 @@ export interface BenchRow {
   readonly ours: number;
   /** The same work done by the rival in the same run; null without one. */
   readonly rival: number | null;
-  /** ours / rival. */
+  /** ours / rival: the median of the ratios of the rounds. */
   readonly ratio: number | null;
   /** What `must` and `aim` bound: the ratio from below, or `ours` from one side. */
   readonly rule: 'ratio' | 'at least' | 'at most';
@@ -24,6 +24,10 @@ export interface BenchRow {
 export interface BenchOptions {
   /** Times that each side is measured; at least 3. */
   readonly rounds: number;
+  /** Shorter runs over less data, to see that the benchmark works: its figures mean little. */
+  readonly isQuick?: boolean;
+  /** Only rows whose name holds this text. */
+  readonly only?: string;
   /** Fires when the user gives up. */
   readonly signal: AbortSignal;
   /** Tells the user what is being measured. */
@@ -43,13 +47,16 @@ interface RowFacts {
   readonly note?: string;
 }
 
-/** A row against the rival: medians of the rounds, more is better. */
+/**
+ * A row against the rival, round by round: more is better. What slows the machine during a round
+ * slows both sides, so each round has its own ratio, and the row has their median.
+ */
 export function ratioRow(
   facts: RowFacts & { readonly ours: readonly number[]; readonly rival: readonly number[] },
 ): BenchRow {
   const ours = median(facts.ours);
   const rival = median(facts.rival);
-  const ratio = ours / rival;
+  const ratio = median(facts.ours.map((value, round) => value / (facts.rival[round] ?? NaN)));
   const met = facts.must === undefined || ratio >= facts.must;
   return { ...commonOf(facts), ours, rival, ratio, rule: 'ratio', met };
 }

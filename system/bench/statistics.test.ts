@@ -26,6 +26,11 @@ test('a ratio row is met when the medians reach what they must', () => {
   assert.deepEqual(ratioRow(facts).met, true);
 });
 
+test('a ratio row compares within rounds, not across them', () => {
+  const row = ratioRow({ name: 'SET', unit: 'op/s', ours: [50, 100, 20], rival: [100, 200, 10] });
+  assert.equal(row.ratio, 0.5);
+});
+
 test('an at-most row is not met above its bound', () => {
   assert.equal(atMostRow({ name: 'restart', unit: 's', ours: 3.1, must: 3 }).met, false);
 });

@@ -3,14 +3,14 @@ import { join } from 'node:path';
 import { runTool } from './run-tool.ts';
 import type { ToolResult } from './run-tool.ts';
 
-export interface CheckStage {
+interface CheckStage {
   readonly name: string;
   /** A script that Node runs, relative to the repository, and its words. */
   readonly words: readonly string[];
 }
 
 /** The stages of `grid check`, longest first so that two workers end together. */
-export const checkStages: readonly CheckStage[] = [
+const checkStages: readonly CheckStage[] = [
   { name: 'types', words: ['node_modules/typescript/bin/tsc', '-p', '.'] },
   {
     name: 'lint',

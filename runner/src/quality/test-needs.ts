@@ -18,7 +18,7 @@ export interface TestNeed {
 }
 
 /** Everything that tests use and that neither npm nor a minimal Debian brings. */
-export const testNeeds: readonly TestNeed[] = [
+const testNeeds: readonly TestNeed[] = [
   { package: 'redis-server', needs: { program: 'redis-server' }, service: 'redis-server' },
   { package: 'redis-tools', needs: { program: 'redis-cli' } },
   { package: 'redis-tools', needs: { program: 'redis-benchmark' } },

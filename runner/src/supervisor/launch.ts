@@ -54,12 +54,13 @@ export async function launchSupervisor(
   }
 }
 
-/** In the supervisor: tells the launcher, when there is one. */
-export function reportToLauncher(report: LaunchReport): void {
-  if (!process.connected) return;
+/** In the supervisor: tells the launcher; false when nobody launched it. */
+export function reportToLauncher(report: LaunchReport): boolean {
+  if (!process.connected) return false;
   process.send?.(report, undefined, undefined, () => {
     if (process.connected) process.disconnect?.();
   });
+  return true;
 }
 
 function endedEarly(log: LogFile): GridError<GridErrorCode> {

@@ -1,0 +1,14 @@
+import { Command } from 'commander';
+
+import type { CommandContext } from '../../command-context.ts';
+import { zdbInfoCommand } from './info.ts';
+import { zdbNamespaceCommand } from './namespace.ts';
+import { zdbServeCommand } from './serve.ts';
+
+export function zdbCommand(context: CommandContext): Command {
+  return new Command('zdb')
+    .description('Zero-DB, the append-only store that speaks the Redis protocol.')
+    .addCommand(zdbServeCommand(context))
+    .addCommand(zdbInfoCommand(context))
+    .addCommand(zdbNamespaceCommand(context));
+}

