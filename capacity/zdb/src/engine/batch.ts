@@ -15,9 +15,11 @@ const KEPT_VALUE_BYTES_MIN = 64 * 1024;
 /** A batch buffer that grew beyond this is not kept for the next batch. */
 const KEPT_BYTES = 4 * 1024 * 1024;
 
-/** A value that stays in its own memory: on disk it stands where `at` is in the buffer. */
+/** A value that stays in its own memory: on disk it stands in the place of `at` to `resume`. */
 interface KeptValue {
   readonly at: number;
+  /** Where the buffer goes on, so that the next record begins at a multiple of 8 in it too. */
+  readonly resume: number;
   readonly bytes: Buffer;
 }
 
@@ -30,6 +32,7 @@ export class Batch {
   offset = 0;
   used = 0;
   #kept: KeptValue[] = [];
+  /** How much longer the frame is on disk than in the buffer. */
   #keptBytes = 0;
   firstSequence = 0;
   lastSequence = 0;
@@ -85,7 +88,7 @@ export class Batch {
     mayKeepValue: boolean,
   ): number {
     const isKept = mayKeepValue && valueLength >= KEPT_VALUE_BYTES_MIN;
-    this.#reserve(recordBytes(keyLength, isKept ? 0 : valueLength) + 8);
+    this.#reserve(recordBytes(keyLength, isKept ? 0 : valueLength) + 16);
     const { bytes, words } = this;
     const at = this.used;
     const word = at >>> 2;
@@ -102,14 +105,19 @@ export class Batch {
     const seed = positionSeed(segmentId, offset);
     let end = keyAt + keyLength;
     if (isKept) {
-      const value = this.#keep(end, valueSource, valueStart, valueLength);
+      const value = Buffer.from(
+        valueSource.buffer,
+        valueSource.byteOffset + valueStart,
+        valueLength,
+      );
       words[word] = crc32(value, crc32(bytes.subarray(at + 4, end), seed));
+      end = this.#keep(end, value, aligned(end + valueLength) - end - valueLength);
     } else {
       copyInto(bytes, end, valueSource, valueStart, valueLength);
       end += valueLength;
       words[word] = crc32(bytes.subarray(at + 4, end), seed);
     }
-    const next = at + recordBytes(keyLength, valueLength) - (isKept ? valueLength : 0);
+    const next = aligned(end);
     for (let i = end; i < next; i++) bytes[i] = 0;
     this.used = next;
     this.lastSequence = sequence;
@@ -117,20 +125,21 @@ export class Batch {
     return offset;
   }
 
-  #keep(at: number, source: Uint8Array, start: number, length: number): Buffer {
-    const value = Buffer.from(source.buffer, source.byteOffset + start, length);
-    this.#kept.push({ at, bytes: value });
-    this.#keptBytes += length;
-    return value;
+  /** Puts a value in after `at`; returns where its padding of so many bytes begins. */
+  #keep(at: number, bytes: Buffer, padding: number): number {
+    const resume = aligned(at + padding) - padding;
+    this.#kept.push({ at, resume, bytes });
+    this.#keptBytes += bytes.length - (resume - at);
+    return resume;
   }
 
   /** What goes to disk, in pieces; the batch must be sealed. */
   pieces(): Buffer[] {
     const pieces: Buffer[] = [];
     let from = 0;
-    for (const { at, bytes } of this.#kept) {
+    for (const { at, resume, bytes } of this.#kept) {
       pieces.push(this.bytes.subarray(from, at), bytes);
-      from = at;
+      from = resume;
     }
     pieces.push(this.bytes.subarray(from, this.used));
     return pieces;
@@ -189,6 +198,10 @@ export class Batch {
       this.words = new Uint32Array(this.bytes.buffer);
     }
   }
+}
+
+function aligned(bytes: number): number {
+  return (bytes + 7) & ~7;
 }
 
 /** For short ranges a loop beats a call into native code. */

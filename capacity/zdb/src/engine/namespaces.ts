@@ -2,7 +2,6 @@ import { GridError } from '@commongrid/base';
 import type { ZdbErrorCode } from '../errors.ts';
 import type { KeyIndex } from './key-index.ts';
 import {
-  DEFAULT_NAMESPACE,
   Namespace,
   type NamespaceSettings,
   newNamespaceSettings,

@@ -49,6 +49,8 @@ export interface FetchedRecord extends Fault {
 export class RecordReader {
   bytes: Buffer = Buffer.alloc(0);
   at = 0;
+  /** `bytes` holds this record alone and is never written again. */
+  isPrivate = false;
   fault: Fault | undefined;
   /** Records fetched for the operation that is tried again. */
   fetched: FetchedRecord[] = [];
@@ -97,7 +99,8 @@ export class RecordReader {
       if (batch === undefined) throw new Error('a record is neither written nor pending');
       this.at = batch.find(offset);
       this.bytes = batch.bytes;
-      if (this.at < 0) {
+      this.isPrivate = this.at < 0;
+      if (this.isPrivate) {
         const length = recordBytes(keyLengthOf(lengths), valueLengthOf(lengths));
         this.bytes = batch.copyOf(offset, length);
         this.at = 0;
@@ -108,6 +111,7 @@ export class RecordReader {
     if (cached >= 0) {
       this.bytes = this.#cache.bytes;
       this.at = cached;
+      this.isPrivate = false;
       return true;
     }
     return (
@@ -136,6 +140,7 @@ export class RecordReader {
       if (record.isKeyOnly === true && !isHeadEnough) continue;
       this.bytes = record.bytes;
       this.at = 0;
+      this.isPrivate = true;
       return true;
     }
     return false;
@@ -160,6 +165,7 @@ export class RecordReader {
     this.#judge(performance.now() - started);
     this.bytes = bytes;
     this.at = position;
+    this.isPrivate = false;
     return true;
   }
 

@@ -9,6 +9,7 @@ import {
   RecordKind,
   SEGMENT_BYTES_MAX,
 } from './format.ts';
+import type { LogRecord } from './frame-reader.ts';
 import type { History, ScanOptions, ScanPage, StoredRecord } from './history.ts';
 import type { HourWindow } from './hour-window.ts';
 import { KeyHasher } from './key-hash.ts';
@@ -335,6 +336,7 @@ export class Store {
       bytes,
       owner,
       timeSeconds,
+      found === 'absent' ? 0 : this.reader.sequence,
       source,
       keyStart,
       keyLength,
@@ -359,7 +361,20 @@ export class Store {
     const bytes = recordBytes(keyLength, 0);
     if (!this.hasRoom(namespace, bytes + ENTRY_BYTES, true)) return 'full';
     const owner = packOwner(namespace.id, RecordKind.delete);
-    this.#write(namespace, found, bytes, owner, timeSeconds, source, keyStart, keyLength, 0, 0);
+    const previous = this.reader.sequence;
+    this.#write(
+      namespace,
+      found,
+      bytes,
+      owner,
+      timeSeconds,
+      previous,
+      source,
+      keyStart,
+      keyLength,
+      0,
+      0,
+    );
     return 'deleted';
   }
 
@@ -370,8 +385,29 @@ export class Store {
     const owner = packOwner(namespace.id, RecordKind.erase);
     const bytes = recordBytes(key.length, 0);
     const now = this.nowSeconds();
-    this.#write(namespace, found, bytes, owner, now, key, 0, key.length, 0, 0);
+    const previous = found === 'absent' ? 0 : this.reader.sequence;
+    this.#write(namespace, found, bytes, owner, now, previous, key, 0, key.length, 0, 0);
     return 'written';
+  }
+
+  /** Writes a record of another store of the same log as it is there. See apply.ts. */
+  writeAs(namespace: Namespace, found: Found, record: LogRecord): void {
+    const { owner, timeSeconds, previous, bytes, keyStart, keyLength, valueLength } = record;
+    this.log.skipTo(record.sequence - 1);
+    this.#write(
+      namespace,
+      found,
+      recordBytes(keyLength, valueLength),
+      owner,
+      timeSeconds,
+      previous,
+      bytes,
+      keyStart,
+      keyLength,
+      keyStart + keyLength,
+      valueLength,
+      true,
+    );
   }
 
   /** Does an operation again, with the records that it lacked, until it is no 'fault'. */
@@ -402,6 +438,7 @@ export class Store {
     bytes: number,
     owner: number,
     timeSeconds: number,
+    previous: number,
     source: Uint8Array,
     keyStart: number,
     keyLength: number,
@@ -411,7 +448,6 @@ export class Store {
   ): void {
     const { index } = namespace;
     const { low, high } = this.hasher;
-    const previous = found === 'absent' ? 0 : this.reader.sequence;
     if (found === 'live') this.#forgetOld(namespace);
     const segment = this.log.segmentFor(bytes);
     const offset = this.log.append(

@@ -6,6 +6,9 @@ import { SEQUENTIAL_KEY_BYTES, takeId } from '../sequential.ts';
 import { replyTexts } from '../reply-texts.ts';
 import type { Outcome, Session } from '../session.ts';
 
+/** From this size on a value is sent from where it was read to. */
+const REFERENCE_BYTES_MIN = 16 * 1024;
+
 /** SET, GET, DEL, EXISTS and the questions about one key's newest value. */
 export const dataCommands: readonly CommandDefinition[] = [
   ...['SET', 'SETX'].map((name): CommandDefinition => ({
@@ -20,8 +23,10 @@ export const dataCommands: readonly CommandDefinition[] = [
   readCommand('GET', 'Answers the value of a key.', (session, _request, found) => {
     const { store } = session;
     const { reply } = session.connection;
-    if (found === 'live') reply.bulk(store.reader.bytes, store.valueStart, store.valueLength);
-    else reply.nil();
+    if (found !== 'live') reply.nil();
+    else if (store.reader.isPrivate && store.valueLength >= REFERENCE_BYTES_MIN) {
+      reply.bulkReference(store.value());
+    } else reply.bulk(store.reader.bytes, store.valueStart, store.valueLength);
   }),
   readCommand('EXISTS', 'Tells whether a key has a value.', (session, _request, found) => {
     session.connection.reply.integer(found === 'live' ? 1 : 0);
