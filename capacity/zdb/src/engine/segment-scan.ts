@@ -143,7 +143,7 @@ function soundFrame(
 }
 
 /** Returns where the next record begins, -1 when this one is not sound. */
-function soundRecord(
+export function soundRecord(
   bytes: Buffer,
   at: number,
   end: number,

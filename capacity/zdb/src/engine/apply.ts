@@ -1,0 +1,110 @@
+import { GridError } from '@commongrid/base';
+import type { ZdbErrorCode } from '../errors.ts';
+import { isDeletion, namespaceOf, readUint53, recordBytes } from './format.ts';
+import type { LogRecord } from './frame-reader.ts';
+import { type Namespace, SYSTEM_NAMESPACE } from './namespace.ts';
+import { decodeSettings, nameFromKey } from './namespaces.ts';
+import type { Found, Store } from './store.ts';
+
+/**
+ * Takes over records of another store of the same log: same sequences, same content. They become one
+ * frame, so all of them are there after a crash or none is. Settings take effect at once; quotas stop
+ * nothing here. Commit them with `store.log.turn()`.
+ */
+export async function applyRecords(store: Store, records: readonly LogRecord[]): Promise<void> {
+  const [first] = records;
+  if (first === undefined) return;
+  if (first.sequence <= store.log.lastSequence) throw new Error('records come out of order');
+  let bytes = 0;
+  for (const { keyLength, valueLength } of records) bytes += recordBytes(keyLength, valueLength);
+  store.log.skipTo(first.sequence - 1);
+  await store.log.together(bytes, records.length, async () => {
+    for (const record of records) {
+      // Waiting costs more than most records: only where one must be read first.
+      if (!tryApply(store, record)) await applyAfterRead(store, record);
+    }
+  });
+  const isWhole = store.log.lastSequence >= store.table.compactedThrough;
+  if (isWhole) store.namespaces.removeUnnamed();
+}
+
+function tryApply(store: Store, record: LogRecord): boolean {
+  const namespace = store.namespaces.unnamed(namespaceOf(record.owner));
+  const found = findFor(store, namespace, record);
+  if (found === 'fault') return false;
+  apply(store, namespace, record, found);
+  return true;
+}
+
+async function applyAfterRead(store: Store, record: LogRecord): Promise<void> {
+  const namespace = store.namespaces.unnamed(namespaceOf(record.owner));
+  for (;;) {
+    const { fault } = store.reader;
+    if (fault === undefined) throw new Error('a fault without a record');
+    try {
+      store.reader.fetched.push(await store.reader.fetch(fault));
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      // Looked up once more, the index stands at the slot of the record that cannot be read.
+      const found = findFor(store, namespace, record);
+      apply(store, namespace, record, found === 'fault' ? foundThere(namespace) : found);
+      break;
+    }
+    const found = findFor(store, namespace, record);
+    if (found === 'fault') continue;
+    apply(store, namespace, record, found);
+    break;
+  }
+  store.reader.fetched = [];
+}
+
+/**
+ * Looks for the former version of the key. One that is damaged counts as found by its hash: the master
+ * has a new version, so the old one is of no use any more.
+ */
+function findFor(store: Store, namespace: Namespace, record: LogRecord): Found {
+  try {
+    return store.lookupKey(namespace, record.bytes, record.keyStart, record.keyLength);
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    return foundThere(namespace);
+  }
+}
+
+function isDamage(error: unknown): boolean {
+  const code: ZdbErrorCode = 'ZDB_READ_FAILED';
+  return error instanceof GridError && error.code === code;
+}
+
+function foundThere({ index }: Namespace): Found {
+  return index.isDeleted ? 'deleted' : 'live';
+}
+
+function apply(store: Store, namespace: Namespace, record: LogRecord, found: Found): void {
+  store.writeAs(namespace, found, record);
+  if (namespace.id === SYSTEM_NAMESPACE) applySettings(store, record);
+  else if (record.keyLength === 8) noteId(store, namespace, record);
+}
+
+function applySettings(store: Store, record: LogRecord): void {
+  const { bytes, keyStart, keyLength, valueLength } = record;
+  const keyEnd = keyStart + keyLength;
+  const name = nameFromKey(bytes.toString('utf8', keyStart, keyEnd));
+  if (name === undefined) return;
+  if (isDeletion(record.owner)) {
+    const known = store.namespaces.get(name);
+    if (known !== undefined) store.namespaces.remove(known);
+  } else {
+    store.namespaces.put(decodeSettings(bytes.subarray(keyEnd, keyEnd + valueLength)));
+  }
+}
+
+/** Ids that the master gave out are not given out again by a replica that takes over. */
+function noteId(store: Store, namespace: Namespace, { bytes, keyStart }: LogRecord): void {
+  const { name, mode } = namespace.settings;
+  if (mode !== 'seq' && name !== '') return;
+  const next = readUint53(bytes, keyStart) + 1;
+  if (next <= namespace.nextId || !Number.isSafeInteger(next)) return;
+  namespace.nextId = next;
+  store.table.nextIds.set(namespace.id, next);
+}
