@@ -10,24 +10,26 @@ import type { Store } from '../src/engine/store.ts';
 import { differences, findLoss, Journal, StoreLoad, untilFetched } from '../src/testing/index.ts';
 import { openStore, testSeed } from './engine-crash.ts';
 
-function put(store: Store, namespace: Namespace, key: string, value: Buffer): void {
-  const source = Buffer.concat([Buffer.from(key), value]);
-  const keyLength = source.length - value.length;
-  const done = store.set(namespace, source, 0, keyLength, keyLength, value.length, 1);
-  assert.ok(done === 'written' || done === 'same', done);
-}
-
-/** Looks a key up; "then" runs while all that it needs is in memory. */
-async function get(
+function putNow(
   store: Store,
   namespace: Namespace,
   key: string,
-  then?: () => void,
-): Promise<Buffer | undefined> {
+  value: Buffer,
+): ReturnType<Store['set']> {
+  const source = Buffer.concat([Buffer.from(key), value]);
+  const keyLength = source.length - value.length;
+  return store.set(namespace, source, 0, keyLength, keyLength, value.length, 1);
+}
+
+function put(store: Store, namespace: Namespace, key: string, value: Buffer): void {
+  const done = putNow(store, namespace, key, value);
+  assert.ok(done === 'written' || done === 'same', done);
+}
+
+async function get(store: Store, namespace: Namespace, key: string): Promise<Buffer | undefined> {
   const source = Buffer.from(key);
   const found = await untilFetched(store, () => store.lookup(namespace, source, 0, source.length));
   const value = found === 'live' ? Buffer.from(store.value()) : undefined;
-  then?.();
   store.reader.fetched = [];
   return value;
 }
@@ -132,7 +134,7 @@ test('store reads right values while compaction moves them', async () => {
   const random = seededRandom(testSeed());
   const write = async (key: string): Promise<void> => {
     const value = Buffer.from(random.bytes(random.int(0, 30_000)));
-    await get(store, namespace, key, () => put(store, namespace, key, value));
+    await untilFetched(store, () => putNow(store, namespace, key, value));
     expected.set(key, value);
   };
   for (let i = 0; i < 600; i++) await write(`key-${i % 200}`);

@@ -117,21 +117,19 @@ export class StoreLoad {
     const { store } = this;
     const keys = new Set(Array.from({ length: this.#random.int(2, 6) }, () => this.#key()));
     const parts = [...keys].map((key) => ({ key, value: this.#value() }));
-    let bytes = 0;
-    for (const { key, value } of parts) {
-      const source = Buffer.from(key, 'latin1');
-      await untilFetched(store, () => store.lookup(namespace, source, 0, source.length));
-      bytes += recordBytes(source.length, value.length);
-    }
+    const bytes = parts.reduce(
+      (sum, one) => sum + recordBytes(one.key.length, one.value.length),
+      0,
+    );
     const from = store.log.lastSequence;
-    store.log.keepTogether(bytes, parts.length);
     const effects: Effect[] = [];
-    for (const { key, value } of parts) {
-      const { all, keyLength } = joined(key, value);
-      const done = setNow(store, namespace, all, keyLength);
-      if (done === 'fault') throw new Error('a record was fetched and is gone');
-      effects.push({ kind: 'put', namespace: namespace.settings.name, key, value });
-    }
+    await store.log.together(bytes, parts.length, async () => {
+      for (const { key, value } of parts) {
+        const { all, keyLength } = joined(key, value);
+        await untilFetched(store, () => setNow(store, namespace, all, keyLength));
+        effects.push({ kind: 'put', namespace: namespace.settings.name, key, value });
+      }
+    });
     this.#note(from, effects);
   }
 
