@@ -4,6 +4,7 @@ import { isDeletion, kindOf, namespaceOf } from '../engine/format.ts';
 import { isNewest } from '../engine/history.ts';
 import type { Namespace } from '../engine/namespace.ts';
 import type { Segment } from '../engine/segment.ts';
+import type { IndexEntry } from '../engine/segment-index.ts';
 import { Store } from '../engine/store.ts';
 import type { ZdbErrorCode } from '../errors.ts';
 import { restoreNextIds } from '../server/sequential.ts';
@@ -76,13 +77,21 @@ export function chosenNamespaces(store: Store, name: string | undefined): Namesp
   });
 }
 
-/** The records of namespaces in order of the log; with each, the bytes of log that it took. */
+/** A record, and where it stands. */
+export interface PlacedRecord {
+  readonly record: DumpRecord;
+  readonly namespace: Namespace;
+  readonly segment: Segment;
+  readonly entry: IndexEntry;
+}
+
+/** The records of namespaces in order of the log. Keys and values are good until the next one. */
 export async function* recordsOf(
   store: Store,
   namespaces: readonly Namespace[],
   withHistory: boolean,
   work: Work,
-): AsyncGenerator<{ record: DumpRecord; namespace: Namespace; segment: Segment }> {
+): AsyncGenerator<PlacedRecord> {
   const byId = new Map(namespaces.map((one) => [one.id, one]));
   for (const segment of store.table.segments) {
     const index = await store.locator.load(segment);
@@ -106,7 +115,7 @@ export async function* recordsOf(
       const former = withHistory ? previous : 0;
       const namespaceId = namespace.id;
       const record = { namespaceId, kind, sequence, previous: former, timeSeconds, key, value };
-      yield { record, namespace, segment };
+      yield { record, namespace, segment, entry };
     }
     await work.step(segment.nextOffset - reported);
   }

@@ -92,10 +92,11 @@ class Import {
   addNamespace({ settings, nextId, records }: DumpNamespace): void {
     const name = this.#renames.get(settings.name) ?? settings.name;
     const isTaken = this.#writer.store.namespaces.get(name) !== undefined;
-    if (isTaken && !(this.#isNewFolder && settings.id === DEFAULT_NAMESPACE)) {
+    const isTwice = [...this.#namespaces.values()].some((one) => one.settings.name === name);
+    if (isTwice || (isTaken && !(this.#isNewFolder && name === 'default'))) {
       // Every store has the default namespace: an empty one brings nothing.
-      if (name === 'default' && records === 0) return;
-      throw exists(name);
+      if (!isTwice && name === 'default' && records === 0) return;
+      throw importExists(name);
     }
     this.#expected += records;
     this.#namespaces.set(settings.id, { settings: { ...settings, name }, nextId });
@@ -159,7 +160,7 @@ class Import {
   }
 }
 
-function exists(name: string): GridError<ZdbErrorCode> {
+export function importExists(name: string): GridError<ZdbErrorCode> {
   return new GridError('ZDB_IMPORT_EXISTS', `the folder has a namespace ${name} already`, {
     hint: `give it another name: --rename ${name}=NEW`,
     details: { name },
