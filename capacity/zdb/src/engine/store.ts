@@ -32,7 +32,7 @@ import type { Segment } from './segment.ts';
 import { ENTRY_BYTES } from './segment-index.ts';
 import type { SegmentTable } from './segment-table.ts';
 import type { BadRecord, Scrubber } from './scrubber.ts';
-import { openParts } from './store-parts.ts';
+import { openParts, type StoreParts } from './store-parts.ts';
 
 export interface StoreOptions {
   readonly folder: string;
@@ -44,6 +44,8 @@ export interface StoreOptions {
   /** Mode of the default namespace in a new folder. */
   readonly mode?: NamespaceMode;
   readonly isReadOnly?: boolean;
+  /** Everything comes from a master; nothing is written by the store itself. */
+  readonly isReplica?: boolean;
   /** Identity of the log in a new folder: a replica takes its master's. Random otherwise. */
   readonly logId?: bigint;
   readonly nowMs?: () => number;
@@ -79,8 +81,8 @@ const NEXT_NAMESPACE_ID = Buffer.from('next-namespace-id');
  */
 export class Store {
   readonly options: StoreOptions;
-  readonly hasher: KeyHasher;
-  // Made anew by reopenReadOnly().
+  // Made anew by reopenReadOnly() and reopenAfter().
+  hasher: KeyHasher;
   table: SegmentTable;
   log: Log;
   reader: RecordReader;
@@ -134,7 +136,8 @@ export class Store {
    */
   static async open(options: StoreOptions): Promise<Store> {
     const store = new Store(options);
-    if (store.namespaces.get('default') === undefined) await store.#createDefault();
+    if (options.isReplica === true) store.#expectDefault(store.namespaces);
+    else if (store.namespaces.get('default') === undefined) await store.#createDefault();
     if (store.readOnlyReason === undefined) store.maintenance.kick();
     return store;
   }
@@ -147,14 +150,45 @@ export class Store {
     this.readOnlyReason = reason;
     await this.scrubber.close();
     await this.maintenance.close();
-    const old = { table: this.table, locator: this.locator, namespaces: this.namespaces };
-    const parts = openParts(this.options, {
-      isReadOnly: true,
-      ...this.#hooks,
-      ...(this.log.durability === 'always' ? { upTo: this.log.durableSequence } : {}),
-    });
-    parts.namespaces.keepObjects(old.namespaces);
+    const old = { table: this.table, locator: this.locator };
+    const { failure } = this.log;
+    this.#goOnWith(
+      openParts(this.options, {
+        isReadOnly: true,
+        ...this.#hooks,
+        ...(this.log.durability === 'always' ? { upTo: this.log.durableSequence } : {}),
+      }),
+    );
+    this.log.failure = failure;
+    await this.maintenance.close();
+    old.locator.close();
+    old.table.close();
+  }
+
+  /**
+   * Closes the files, lets `change` work on the folder, and goes on with what is there then. Nobody
+   * may write meanwhile. Namespaces that are still there stay the same objects.
+   * @throws GridError as open(), and what `change` throws: the folder is opened again all the same
+   */
+  async reopenAfter(change: () => void): Promise<void> {
+    await this.scrubber.close();
+    await this.maintenance.close();
+    await this.log.flush();
+    this.locator.close();
+    this.table.close();
+    try {
+      change();
+    } finally {
+      this.#goOnWith(openParts(this.options, { isReadOnly: false, ...this.#hooks }));
+      this.maintenance.kick();
+    }
+  }
+
+  #goOnWith(parts: StoreParts): void {
+    if (this.options.isReplica === true) this.#expectDefault(parts.namespaces);
+    parts.namespaces.keepObjects(this.namespaces);
     this.table = parts.table;
+    this.log = parts.log;
     this.reader = parts.reader;
     this.namespaces = parts.namespaces;
     this.locator = parts.locator;
@@ -162,12 +196,13 @@ export class Store {
     this.maintenance = parts.maintenance;
     this.scrubber = parts.scrubber;
     this.recovery = parts.recovery;
-    const { failure } = this.log;
-    this.log = parts.log;
-    this.log.failure = failure;
-    await this.maintenance.close();
-    old.locator.close();
-    old.table.close();
+    this.hasher = new KeyHasher(parts.table.hashSecret);
+  }
+
+  /** Until the master's settings come, a replica has a default namespace that nothing is stored of. */
+  #expectDefault(namespaces: Namespaces): void {
+    if (namespaces.get('default') !== undefined) return;
+    namespaces.put(newNamespaceSettings(DEFAULT_NAMESPACE, 'default', 'user', this.#nowMs()));
   }
 
   async #createDefault(): Promise<void> {
