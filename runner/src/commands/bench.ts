@@ -1,33 +1,35 @@
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-import { formatBytes, GridError, shutdownSignal } from '@commongrid/base';
-import type { BenchModule, BenchRow } from '@commongrid/system/bench';
+import { GridError, shutdownSignal } from '@commongrid/base';
+import type { BenchModule } from '@commongrid/system/bench';
 import type { Command } from 'commander';
 import { InvalidArgumentError } from 'commander';
 
 import { printResult, resultCommand } from '../command-context.ts';
 import type { CommandContext, JsonOption } from '../command-context.ts';
 import type { GridErrorCode } from '../errors.ts';
+import { benchCells, benchFacts, benchPage } from '../quality/bench-report.ts';
+import type { BenchReport } from '../quality/bench-report.ts';
 import { benchTable } from '../quality/bench-table.ts';
 import { thisMachine, versionsOf } from '../quality/machine.ts';
-import type { Machine } from '../quality/machine.ts';
 import { formatTable } from '../terminal.ts';
 
-type BenchCommandOptions = JsonOption & { readonly rounds: number };
-
-interface BenchReport {
-  readonly schema: 'grid.bench.1';
-  readonly bench: string;
-  readonly machine: Machine;
-  readonly versions: Readonly<Record<string, string>>;
-  readonly rows: readonly BenchRow[];
-}
+type BenchCommandOptions = JsonOption & {
+  readonly rounds: number;
+  readonly quick?: true;
+  readonly only?: string;
+  readonly report?: string;
+};
 
 export function benchCommand(context: CommandContext): Command {
   return resultCommand('bench', 'Measure against the rival, side by side in one run.')
     .argument('[name]', `one of: ${Object.keys(benchTable).join(', ')}`)
     .option('--rounds <count>', 'times that each side is measured', parseRounds, 3)
+    .option('--quick', 'short runs over little data: shows that it works, not how fast')
+    .option('--only <text>', 'only rows whose name holds this text')
+    .option('--report <file>', 'also write the table to a Markdown file')
     .addHelpText(
       'after',
       '\nExit status 0 when every row reaches what it must, 1 when one does not.',
@@ -58,6 +60,8 @@ async function runBench(
   const module = (await import(pathToFileURL(join(context.root, path)).href)) as BenchModule;
   const rows = await module.run({
     rounds: options.rounds,
+    isQuick: options.quick === true,
+    ...(options.only === undefined ? {} : { only: options.only }),
     signal: shutdownSignal(),
     note: (text) => context.terminal.note(text),
   });
@@ -69,40 +73,12 @@ async function runBench(
     versions: await versionsOf(context.root),
     rows,
   };
+  if (options.report !== undefined) await writeFile(options.report, benchPage(report));
   printResult(context, options, report, describe);
 }
 
-function describe({ machine, versions, rows }: BenchReport): string {
-  const cells = rows.map((row) => [
-    row.name,
-    figure(row.ours),
-    figure(row.rival),
-    row.unit,
-    row.ratio === null ? '' : `${row.ratio.toFixed(2)}x`,
-    bound(row, row.must),
-    bound(row, row.aim),
-    row.met ? 'yes' : 'NO',
-    row.note ?? '',
-  ]);
-  const head = ['', 'ours', 'rival', 'unit', 'ratio', 'must', 'aim', 'met', ''];
-  const { cpu, cores, memoryBytes, kernel } = machine;
-  const versionWords = Object.entries(versions).map(([what, version]) => `${what} ${version}`);
-  return [
-    formatTable([head, ...cells]),
-    '',
-    `${cores} x ${cpu}, ${formatBytes(memoryBytes)}, ${kernel}`,
-    versionWords.join(', '),
-  ].join('\n');
-}
-
-function bound(row: BenchRow, value: number | null): string {
-  if (value === null) return '';
-  return row.rule === 'ratio' ? `${value}x` : `${row.rule} ${figure(value)}`;
-}
-
-function figure(value: number | null): string {
-  if (value === null) return '';
-  return value.toLocaleString('en-US', { maximumSignificantDigits: value >= 1000 ? 6 : 4 });
+function describe(report: BenchReport): string {
+  return [formatTable(benchCells(report)), '', ...benchFacts(report)].join('\n');
 }
 
 function parseRounds(text: string): number {
