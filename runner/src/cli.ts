@@ -31,7 +31,7 @@ export async function runCli(words: readonly string[]): Promise<number> {
 /** The commands as commander sees them; only `loaded` (or all, for `*`) with options and verbs. */
 export async function buildProgram(context: CommandContext, loaded: string): Promise<Command> {
   const program = new Command('grid')
-    .description('Commongrid: a private, self-driving cloud on your own Linux machines.')
+    .description('Commongrid: one private cloud out of your own Linux machines.')
     .version(`${manifest.version} (Node ${process.versions.node})`)
     .helpCommand('help [command]', 'show the help of a command')
     .addHelpText('after', '\nStart with: ./grid up');
