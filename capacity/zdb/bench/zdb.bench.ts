@@ -1,0 +1,26 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import type { BenchOptions, BenchRow } from '@commongrid/system/bench';
+
+import { BenchRun } from './bench-run.ts';
+import { diskRows } from './disk-rows.ts';
+import { loadRows } from './load-rows.ts';
+import { memoryRows } from './memory-rows.ts';
+import { redisRows } from './redis-rows.ts';
+
+/** Zero-DB beside redis-server on this machine; what each row means is in the README here. */
+export async function run(options: BenchOptions): Promise<BenchRow[]> {
+  const folder = await mkdtemp(join(tmpdir(), 'commongrid-bench-zdb-'));
+  const benchRun = new BenchRun(options, folder);
+  try {
+    const rows: BenchRow[] = [];
+    for (const part of [redisRows, loadRows, memoryRows, diskRows]) {
+      rows.push(...(await part(benchRun)));
+    }
+    return rows;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
