@@ -70,18 +70,17 @@ export function decodeManifest(bytes: Buffer, path: string): Manifest {
       { hint: 'run the newer release that wrote it', details: { path, version } },
     );
   }
-  const body = match?.[3];
-  if (
-    match === null ||
-    body === undefined ||
-    crc32(Buffer.from(body)) !== Number.parseInt(match[2] ?? '', 16)
-  ) {
+  const body = match?.[3] ?? '';
+  const isSound = crc32(Buffer.from(body)) === Number.parseInt(match?.[2] ?? '', 16);
+  const manifest = isSound ? (JSON.parse(body) as Manifest) : undefined;
+  // The version stands in front too, where an older release finds it; the checksum covers the other.
+  if (manifest === undefined || manifest.version !== version) {
     throw new GridError<ZdbErrorCode>('ZDB_MANIFEST_CORRUPT', `${path} is damaged`, {
       hint: 'grid zdb repair --data DIR rebuilds it from the segments',
       details: { path },
     });
   }
-  return JSON.parse(body) as Manifest;
+  return manifest;
 }
 
 export function readManifest(files: Files, path: string): Manifest | undefined {
