@@ -136,8 +136,9 @@ export class Store {
    */
   static async open(options: StoreOptions): Promise<Store> {
     const store = new Store(options);
-    if (options.isReplica === true) store.#expectDefault(store.namespaces);
-    else if (store.namespaces.get('default') === undefined) await store.#createDefault();
+    if (options.isReplica === true || store.readOnlyReason !== undefined) {
+      store.#expectDefault(store.namespaces);
+    } else if (store.namespaces.get('default') === undefined) await store.#createDefault();
     if (store.readOnlyReason === undefined) store.maintenance.kick();
     return store;
   }
