@@ -1,3 +1,5 @@
+import { GridError } from '@commongrid/base';
+import type { ZdbErrorCode } from '../errors.ts';
 import { type Files, readWholeAsync, realFiles } from './files.ts';
 import type { KeyHasher } from './key-hash.ts';
 import type { Segment } from './segment.ts';
@@ -42,7 +44,7 @@ export class Locator {
     const opened = SegmentIndexFile.open(this.#files, segment.indexPath, logId, segment.id);
     if (opened === undefined || opened.count !== segment.recordCount) {
       opened?.close();
-      segment.index = scanSegment(this.#files, segment, logId, this.#hasher).index;
+      segment.index = this.#readAgain(segment);
       return segment.index;
     }
     this.#open.set(segment, opened);
@@ -64,10 +66,24 @@ export class Locator {
         const index = SegmentIndex.decode(bytes, this.#table.logId, segment.id);
         if (index !== undefined && index.count === segment.recordCount) return index;
       }
-      return scanSegment(this.#files, segment, this.#table.logId, this.#hasher).index;
+      return this.#readAgain(segment);
     } finally {
       segment.release();
     }
+  }
+
+  /** @throws GridError ZDB_SEGMENT_CORRUPT: nobody may take the sound records for all there are */
+  #readAgain(segment: Segment): SegmentIndex {
+    const { logId } = this.#table;
+    const { index, bad } = scanSegment(this.#files, segment, logId, this.#hasher);
+    if (index.count === segment.recordCount) return index;
+    const { path } = segment;
+    const offset = bad[0]?.offset ?? segment.nextOffset;
+    throw new GridError<ZdbErrorCode>(
+      'ZDB_SEGMENT_CORRUPT',
+      `${path} is damaged at offset ${offset}: ${index.count} of ${segment.recordCount} records are sound`,
+      { hint: 'grid zdb repair --data DIR', details: { path, offset } },
+    );
   }
 
   /** The record with exactly this sequence; undefined when compaction has dropped it. */

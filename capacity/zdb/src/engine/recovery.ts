@@ -69,7 +69,9 @@ export function recover(options: RecoveryOptions): Recovered {
   const durableTo = readUnsealed(options, hasher, events);
   if (options.isDryRun !== true) settle(files, table.segments, durableTo);
   const lastSequence = Math.max(options.durableAtLeast, table.last?.lastSequence ?? 0);
-  const entries = new EntrySource(table, hasher, events);
+  const entries = new EntrySource(table, hasher, events, (segment, stretch) => {
+    corrupt(options, segment, stretch, events);
+  });
   const checkpointSequence =
     options.checkpoint === undefined ? 0 : loadedThrough(options.checkpoint);
   const indexes =
@@ -303,15 +305,22 @@ function corrupt(
 }
 
 /** Gives the entries of each segment: from memory, from its index file, or by reading it again. */
-export class EntrySource {
+class EntrySource {
   readonly #table: SegmentTable;
   readonly #hasher: KeyHasher;
   readonly #events: RecoveryEvent[];
+  readonly #onBad: (segment: Segment, stretch: BadStretch) => void;
 
-  constructor(table: SegmentTable, hasher: KeyHasher, events: RecoveryEvent[] = []) {
+  constructor(
+    table: SegmentTable,
+    hasher: KeyHasher,
+    events: RecoveryEvent[],
+    onBad: (segment: Segment, stretch: BadStretch) => void,
+  ) {
     this.#table = table;
     this.#hasher = hasher;
     this.#events = events;
+    this.#onBad = onBad;
   }
 
   entries(segment: Segment): SegmentIndex {
@@ -322,7 +331,8 @@ export class EntrySource {
       const index = SegmentIndex.decode(readWhole(files, path), logId, segment.id);
       if (index !== undefined && index.count === segment.recordCount) return index;
     }
-    const { index } = scanSegment(files, segment, logId, this.#hasher);
+    const { index, bad } = scanSegment(files, segment, logId, this.#hasher);
+    for (const stretch of bad) this.#onBad(segment, stretch);
     const text = `${path} was missing or damaged and was made again`;
     this.#events.push({ kind: 'index-rebuilt', path, offset: 0, bytes: 0, text });
     return index;
