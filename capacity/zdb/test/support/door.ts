@@ -63,7 +63,7 @@ export function show(reply: Reply): string {
     return `{${[...reply].map(([key, value]) => `${show(key)}: ${show(value)}`).join(', ')}}`;
   }
   if (reply instanceof Error) return `-${reply.message}`;
-  return `:${String(reply)}`;
+  return `:${JSON.stringify(reply)}`;
 }
 
 /** The text between the quotes that `show` puts around a bulk string, as bytes. */
