@@ -241,6 +241,24 @@ test('grid zdb makes, sets and lists namespaces', async () => {
   assert.match(twice.stderr, /RESP_REPLY_ERROR/);
 });
 
+test('grid zdb compacts, scrubs and erases', async () => {
+  await using grid = await TestGrid.open();
+  const up = await grid.json<Up>('up', '--port-base', '0');
+  await using client = await connectTo(grid, up);
+  await client.command(['SET', 'note', 'one']);
+  await client.command(['SET', 'note', 'two']);
+  await grid.json('zdb', 'compact');
+  const scrubbed = await grid.json<{ status: Record<string, number>; bad: unknown[] }>(
+    'zdb',
+    'scrub',
+  );
+  assert.equal(scrubbed.status['running'], 0);
+  assert.deepEqual(scrubbed.bad, []);
+  const { erased } = await grid.json<{ erased: number }>('zdb', 'erase', 'default', 'note');
+  assert.ok(erased >= 1);
+  assert.equal(await client.command(['GET', 'note']), null);
+});
+
 test('redis-cli talks to the grid as up tells', async () => {
   await using grid = await TestGrid.open();
   const { stdout } = await grid.run('up', '--port-base', '0');

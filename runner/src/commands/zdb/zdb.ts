@@ -2,6 +2,7 @@ import { Command } from 'commander';
 
 import type { CommandContext } from '../../command-context.ts';
 import { zdbInfoCommand } from './info.ts';
+import { zdbCompactCommand, zdbEraseCommand, zdbScrubCommand } from './maintenance.ts';
 import { zdbNamespaceCommand } from './namespace.ts';
 import { zdbServeCommand } from './serve.ts';
 
@@ -10,5 +11,8 @@ export function zdbCommand(context: CommandContext): Command {
     .description('Zero-DB, the append-only store that speaks the Redis protocol.')
     .addCommand(zdbServeCommand(context))
     .addCommand(zdbInfoCommand(context))
-    .addCommand(zdbNamespaceCommand(context));
+    .addCommand(zdbNamespaceCommand(context))
+    .addCommand(zdbCompactCommand(context))
+    .addCommand(zdbScrubCommand(context))
+    .addCommand(zdbEraseCommand(context));
 }
