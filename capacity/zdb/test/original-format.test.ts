@@ -232,7 +232,7 @@ test('an exported index names the data of every value and its former versions', 
       if (index.readUInt8(at + 13) === 0) live.set(key, versions.get(place_)?.join() ?? '');
     }
   }
-  assert.equal(live.size, 9);
+  assert.equal(live.size, 10);
   assert.equal(live.get('file-4'), 'version 24,version 14,version 4');
   assert.equal(live.has('file-3'), false);
 });

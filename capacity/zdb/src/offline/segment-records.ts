@@ -52,6 +52,12 @@ export class SegmentRecords {
     };
   }
 
+  /** Bytes of the segment; fewer where it ends. Good until the next call. */
+  view(offset: number, length: number): Buffer {
+    const at = this.#bring(offset, length);
+    return this.#window.subarray(at, Math.min(at + length, this.#length));
+  }
+
   #bring(offset: number, length: number): number {
     const at = offset - this.#start;
     if (at >= 0 && at + length <= this.#length) return at;

@@ -1,4 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdtemp, open, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Namespace } from '../../src/engine/namespace.ts';
@@ -86,5 +87,31 @@ export async function fillSample(folder: string): Promise<void> {
   store.removeNamespace(gone);
   await remove(store, files, 'file-3');
   await store.log.flush();
+  await store.maintenance.checkpoint();
+  await put(store, files, 'after', 'the checkpoint');
   await store.close();
+}
+
+/** Changes one byte of a file. */
+export async function flipByte(file: string, offset: number): Promise<void> {
+  const handle = await open(file, 'r+');
+  try {
+    const byte = Buffer.alloc(1);
+    await handle.read(byte, 0, 1, offset);
+    byte[0] = (byte[0] ?? 0) ^ 0x10;
+    await handle.write(byte, 0, 1, offset);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** SHA-256 of every file of a folder, but of the lock. */
+export async function fingerprint(folder: string): Promise<Record<string, string>> {
+  const found: Record<string, string> = {};
+  for (const name of (await readdir(folder)).sort()) {
+    if (name === 'LOCK') continue;
+    const bytes = await readFile(join(folder, name));
+    found[name] = createHash('sha256').update(bytes).digest('hex');
+  }
+  return found;
 }
