@@ -8,6 +8,12 @@ export type ZdbErrorCode =
   | 'ZDB_WRITE_FAILED' // the disk refused a write or sync: the store is read-only until it is opened anew
   | 'ZDB_READ_FAILED' // a record could not be read or is damaged
   | 'ZDB_TOO_MANY_NAMESPACES' // 16 million namespaces were made in this folder: start a new one
+  | 'ZDB_REPLICATION_STATE_INVALID' // the file `replication` of a folder is damaged: bring it back from a copy
+  | 'ZDB_TRUNCATE_IMPOSSIBLE' // compaction used what would be cut off: the replica begins anew by itself
+  | 'ZDB_REPLICA_REFUSED' // the source does not serve this replica: the message says why
+  | 'ZDB_REPLICA_STREAM_BROKEN' // what the source sent makes no sense or arrived damaged: the replica connects again
+  | 'ZDB_PROMOTE_REFUSED' // the term is not above every known one, or the first copy is not whole yet
+  | 'ZDB_REPAIR_FAILED' // no replica has the record sound: restore a copy, or accept the loss
   | 'ZDB_CLOSED' // the store was closed while the call waited
   | 'ZDB_FOLDER_MISSING' // the folder is not there or holds no store: give the folder of --data
   | 'ZDB_REPAIR_LOSS' // repair would lose records, which it lists: add --accept-loss to lose them
