@@ -14,6 +14,7 @@ export class CommandStats {
   /** Records that could not be read, and failures of the log. */
   readFailures = 0;
   writeFailures = 0;
+  lastFailureMs = 0;
   readonly #isTimed: boolean;
 
   constructor(commandCount: number, isTimed: boolean) {

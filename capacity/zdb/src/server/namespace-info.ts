@@ -41,6 +41,13 @@ export function namespaceInfo(session: Session, namespace: Namespace): string {
     ['deleted_entries', namespace.index.deletedCount],
     ['index_memory_bytes', namespace.index.memoryBytes],
     ['created_at', Math.floor(settings.createdMs / 1000)],
+    // One log serves all namespaces, so errors count for the whole folder.
+    ['stats_index_io_errors', 0],
+    ['stats_index_io_error_last', 0],
+    ['stats_index_faults', 0],
+    ['stats_data_io_errors', context.stats.readFailures + context.stats.writeFailures],
+    ['stats_data_io_error_last', Math.floor(context.stats.lastFailureMs / 1000)],
+    ['stats_data_faults', 0],
     ['index_disk_freespace_bytes', freeBytes],
     ['index_disk_freespace_mb', mib(freeBytes)],
     ['data_disk_freespace_bytes', freeBytes],

@@ -66,7 +66,7 @@ export class ZdbServer implements AsyncDisposable {
     const options = resolveOptions(given);
     const tls = await readTls(options);
     await using stack = new AsyncDisposableStack();
-    await makeFolderFor(options.dataDir);
+    makeFolderFor(options.files, options.dataDir);
     stack.use(await FolderLock.open(options.dataDir));
     const webhook =
       options.webhookUrl === undefined ? undefined : new Webhook(options.webhookUrl, options);
@@ -186,9 +186,13 @@ async function openDoor(
     resp.release(sequence);
     context.watchers.durable(sequence);
   };
-  hooks.damaged = () => context.stats.readFailures++;
+  hooks.damaged = () => {
+    context.stats.readFailures++;
+    context.stats.lastFailureMs = context.clock.nowMs();
+  };
   hooks.failed = () => {
     context.stats.writeFailures++;
+    context.stats.lastFailureMs = context.clock.nowMs();
     resp.refuse(replyTexts.cannotWrite);
     hooks.reopened = reopen(context);
   };
