@@ -200,9 +200,12 @@ async function openDoor(
 }
 
 /** What was never on disk must not be shown: the store reads anew what is. */
-async function reopen({ store, logger }: ServerContext): Promise<void> {
+async function reopen(context: ServerContext): Promise<void> {
+  const { store, logger } = context;
   try {
     await store.reopenReadOnly('the disk refused a write');
+    // The settings that stand now were read from disk.
+    context.settingsSequence = 0;
     logger.warn('the store answers reads, from what is on disk');
   } catch (error) {
     logger.error({ err: error }, 'the store cannot be read after a failed write');
