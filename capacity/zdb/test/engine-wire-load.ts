@@ -25,6 +25,9 @@ export class WireLoad {
   acknowledgedCount = 0;
   /** Called at each reply to a write, with what it acknowledged. */
   onAcknowledged: (() => void) | undefined;
+  /** Every key that it may write. */
+  readonly keys = Array.from({ length: KEYS }, (_unused, i) => `key-${i}`);
+  readonly #done: Change[] = [];
   #counter = 0;
   readonly #random: Random;
   #client: RespClient | undefined;
@@ -76,6 +79,7 @@ export class WireLoad {
     }
     if (this.pending.shift() !== change) throw new Error('replies came in another order');
     apply(this.acknowledged, change);
+    this.#done.push(change);
     this.acknowledgedCount++;
     this.onAcknowledged?.();
   }
@@ -96,7 +100,7 @@ export class WireLoad {
   }
 
   #key(): string {
-    return `key-${this.#random.int(0, KEYS)}`;
+    return this.keys[this.#random.int(0, KEYS)] as string;
   }
 
   /** No value comes twice, so that it tells which command wrote it. */
@@ -113,12 +117,11 @@ export class WireLoad {
   /** What the server holds now. */
   async read(): Promise<Content> {
     const client = this.#connected();
-    const keys = Array.from({ length: KEYS }, (_unused, i) => `key-${i}`);
-    const values = await client.command(['MGET', ...keys]);
+    const values = await client.command(['MGET', ...this.keys]);
     const content: Content = new Map();
     if (!Array.isArray(values)) throw new Error('MGET answers with a list');
     for (const [i, value] of values.entries()) {
-      if (Buffer.isBuffer(value)) content.set(keys[i] as string, value.toString('latin1'));
+      if (Buffer.isBuffer(value)) content.set(this.keys[i] as string, value.toString('latin1'));
     }
     return content;
   }
@@ -139,6 +142,16 @@ export class WireLoad {
         `with some of the ${this.pending.length} commands after them: ` +
         firstDifference(this.acknowledged, found),
     ];
+  }
+
+  /** Whether the namespace held this after `from` commands, or after some that came later. */
+  wasEver(found: Content, from: number): boolean {
+    const content: Content = new Map();
+    for (const [i, change] of this.#done.entries()) {
+      if (i >= from && isEqual(content, found)) return true;
+      apply(content, change);
+    }
+    return isEqual(content, found);
   }
 
   async close(): Promise<void> {
