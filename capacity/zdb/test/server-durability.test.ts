@@ -82,12 +82,13 @@ suite('durability', { concurrency: false }, () => {
     assert.equal(await ask('SET', 'kept', '1'), '"kept"');
     fault = { code: 'EIO' };
     const replies = await Promise.all([
+      ask('NSNEW', 'lost'),
       ask('SET', 'lost', '1'),
       ask('GET', 'lost'),
       ask('SET', 'kept', '2'),
       ask('PING'),
     ]);
-    assert.deepEqual(replies, [cannotWrite, cannotWrite, cannotWrite, cannotWrite]);
+    assert.deepEqual(replies, [cannotWrite, cannotWrite, cannotWrite, cannotWrite, cannotWrite]);
     fault = undefined;
     for (const one of [ask, other]) {
       assert.equal(await one('SET', 'k', 'v'), cannotWrite);
@@ -105,6 +106,9 @@ suite('durability', { concurrency: false }, () => {
       what: 'reading',
     });
     assert.equal(await ask('GET', 'lost'), 'nil');
+    assert.equal(await ask('DBSIZE'), ':1');
+    assert.equal(await ask('NSLIST'), '["default"]');
+    assert.match(await ask('SCAN'), /"kept", :1, /);
     assert.match(await other('INFO', 'log'), /read_only: the disk refused a write/);
     assert.deepEqual(
       events.map((event) => event.kind),

@@ -1,7 +1,7 @@
 import type { Request } from '@commongrid/resp';
 import type { Session } from './session.ts';
 
-/** What a command needs of the session's namespace: nothing, its data, or the right to change it. */
+/** What a command needs of the namespace: nothing, its data, or the right to change it. */
 export type Access = 'open' | 'read' | 'write';
 
 /**

@@ -7,8 +7,8 @@ import type { IndexEntry } from '../engine/segment-index.ts';
 import type { Store } from '../engine/store.ts';
 
 /**
- * The key of a damaged record, when the damage spared it: its hash must be the one that the segment's
- * index holds. Whoever has another copy of the value can then write it anew.
+ * The key of a damaged record, when the damage spared it: its hash must be the one that the
+ * segment's index holds. Whoever has another copy of the value can then look for it.
  */
 export async function keyOfDamaged(store: Store, bad: BadRecord): Promise<Buffer | undefined> {
   try {

@@ -1,6 +1,6 @@
 /**
- * Error texts as clients of 0-db know them: they are part of the protocol. Errors carry no code word
- * in front, so programs compare these sentences.
+ * Error texts as clients of 0-db know them: they are part of the protocol. Errors carry no code
+ * word in front, so programs compare these sentences.
  */
 export const replyTexts = {
   accessDenied: 'Access denied',

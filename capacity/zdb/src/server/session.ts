@@ -9,7 +9,7 @@ import type { ServerContext } from './server-context.ts';
 import { replyTexts } from './reply-texts.ts';
 import { fetchFault, withFetched } from './with-fetched.ts';
 
-/** Records that one operation on one key may need to have fetched: the key, and others of its hash. */
+/** Records that an operation on one key may need fetched: the key's, and others of its hash. */
 const FETCHED_MAX = 4;
 
 /**
