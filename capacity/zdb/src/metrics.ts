@@ -2,7 +2,7 @@ import { createRegistry, type LatencySeries, type MetricsRegistry } from '@commo
 import type { ServerContext } from './server/server-context.ts';
 
 /** Namespaces that are published one by one, in order of their number; totals hold all. */
-export const METRIC_NAMESPACES_MAX = 1000;
+const METRIC_NAMESPACES_MAX = 1000;
 
 /** Registers what a server has to tell. Values are taken when somebody asks for them. */
 export function publishMetrics(context: ServerContext): MetricsRegistry {

@@ -12,7 +12,7 @@ import type { ZdbErrorCode } from '../errors.ts';
 import type { ZdbEvent } from '../events.ts';
 
 /** Events that wait; when it is full, new ones are dropped and counted. */
-export const WEBHOOK_QUEUE_MAX = 1000;
+const WEBHOOK_QUEUE_MAX = 1000;
 const ATTEMPTS = 6;
 const FIRST_PAUSE_MS = 250;
 const TIMEOUT_MS = 10_000;

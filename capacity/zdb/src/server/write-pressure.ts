@@ -1,7 +1,7 @@
 import type { Store } from '../engine/store.ts';
 
 /** Records that are not on disk; above it writers wait. */
-export const UNSYNCED_BYTES_MAX = 64 * 1024 * 1024;
+const UNSYNCED_BYTES_MAX = 64 * 1024 * 1024;
 
 /**
  * Makes writers wait while the disk is behind. A connection whose write waits is not read, so the

@@ -39,7 +39,7 @@ export const batchCommands: readonly CommandDefinition[] = [
 ];
 
 /** Records of one MSET or MDEL, with headers: they share one frame of the log. */
-export const BATCH_RECORD_BYTES_MAX = 8 * 1024 * 1024 - 4096;
+const BATCH_RECORD_BYTES_MAX = 8 * 1024 * 1024 - 4096;
 /** Former records that one MSET or MDEL may need in memory at a time. */
 const FETCHED_BYTES_MAX = 64 * 1024 * 1024;
 
