@@ -1,3 +1,4 @@
+import { waitFor } from '@commongrid/base';
 import { atMostRow, interleave, median, ratioRow } from '@commongrid/system/bench';
 import type { BenchRow } from '@commongrid/system/bench';
 
@@ -201,10 +202,11 @@ async function load(
   );
   if (result.nils > 0) throw new Error(`${result.nils} of ${result.gets} GETs found nothing`);
   const sets = result.requests - result.gets;
-  const written = (await recordsWritten(server)) - before;
-  if (written < sets * writtenPartMin) {
-    throw new Error(`${server.product} wrote ${written} records after ${sets} SETs`);
-  }
+  await waitFor(async () => (await recordsWritten(server)) - before >= sets * writtenPartMin, {
+    timeoutMs: 10_000,
+    what: `${server.product} to have written ${sets} records`,
+    signal: run.signal,
+  });
   return result;
 }
 

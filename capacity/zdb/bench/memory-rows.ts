@@ -17,6 +17,8 @@ const indexKeysMax = 20_000_000;
 /** All shards grow within a few percent of the count: samples must lie closer than that. */
 const indexSampleKeys = 10_000;
 const manyKeys = 10_000_000;
+/** In a quick run: just enough for a checkpoint to be due. */
+const fewKeys = 3_000_000;
 const valueBytes = 32;
 
 /** Memory for each key, and how long a start with many keys takes. */
@@ -58,7 +60,7 @@ async function mostIndexBytes(run: BenchRun, keys: number): Promise<{ bytes: num
 }
 
 async function manyKeysRows(run: BenchRun): Promise<BenchRow[]> {
-  const keys = run.sized(manyKeys);
+  const keys = run.isQuick ? fewKeys : manyKeys;
   const names = rowNames(keys);
   if (!run.wants(...Object.values(names))) return [];
   const { dataDir, filled } = await fillMany(run, keys);
