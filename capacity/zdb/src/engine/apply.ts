@@ -4,7 +4,8 @@ import { isDeletion, namespaceOf, readUint53, recordBytes } from './format.ts';
 import type { LogRecord } from './frame-reader.ts';
 import { type Namespace, SYSTEM_NAMESPACE } from './namespace.ts';
 import { decodeSettings, nameFromKey } from './namespaces.ts';
-import type { Found, Store } from './store.ts';
+import type { Found } from './records.ts';
+import type { Store } from './store.ts';
 
 /**
  * Takes over records of another store of the same log: same sequences, same content. They become one

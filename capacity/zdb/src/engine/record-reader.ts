@@ -28,6 +28,8 @@ const SLOW_SCORE_MAX = 48;
 /** So many quick reads through the pool in a row, and reading in the turn is tried again. */
 const QUICK_READS_BEFORE_INLINE = 32;
 const QUICK_POOL_READ_MS = 0.4;
+/** Damaged records that are remembered, so that their keys can be written again. */
+const DAMAGED_PLACES_MAX = 10_000;
 
 /** A record that must be fetched before the operation can be done: await fetch(), then try again. */
 export interface Fault {
@@ -59,6 +61,7 @@ export class RecordReader {
   readonly #cache: RecordCache;
   readonly #log: Log;
   readonly #onDamage: (segment: Segment, offset: number, error: GridError) => void;
+  readonly #damagedPlaces = new Set<string>();
   #isSlow = false;
   #slowScore = 0;
   #quickReads = 0;
@@ -132,6 +135,29 @@ export class RecordReader {
     if (this.#viewFetched(segment, offset, true)) return true;
     this.fault = { segment, offset, lengths, isKeyOnly: true };
     return false;
+  }
+
+  /** Some record was found damaged. */
+  get knowsDamage(): boolean {
+    return this.#damagedPlaces.size > 0;
+  }
+
+  /** Whether a record was found damaged before. */
+  isDamaged(segment: Segment, offset: number): boolean {
+    return this.#damagedPlaces.has(`${segment.id}/${offset}`);
+  }
+
+  /** Reads header and key of a damaged record, in the turn, as they are. */
+  viewDamaged(segment: Segment, offset: number, lengths: number): void {
+    const length = RECORD_HEADER_BYTES + keyLengthOf(lengths);
+    this.bytes = Buffer.alloc(length);
+    this.at = 0;
+    this.isPrivate = true;
+    try {
+      readUpTo(this.#files, segment.fd, this.bytes, 0, length, offset);
+    } catch {
+      // Not even that can be read: the zeros match no key.
+    }
   }
 
   #viewFetched(segment: Segment, offset: number, isHeadEnough: boolean): boolean {
@@ -232,6 +258,9 @@ export class RecordReader {
               details: { path: segment.path, offset },
             },
           );
+    if (this.#damagedPlaces.size < DAMAGED_PLACES_MAX) {
+      this.#damagedPlaces.add(`${segment.id}/${offset}`);
+    }
     this.#onDamage(segment, offset, error);
     return error;
   }

@@ -10,6 +10,7 @@ import { namespaceCommands } from './commands/namespace.ts';
 import { rawCommands } from './commands/raw.ts';
 import { recordCommands } from './commands/record.ts';
 import { replacedCommands } from './commands/replaced.ts';
+import { replicationCommands } from './commands/replication.ts';
 import { scanCommands } from './commands/scan.ts';
 import { selectCommands } from './commands/select.ts';
 import { settingCommands } from './commands/setting.ts';
@@ -31,5 +32,6 @@ export const allCommands = new CommandTable([
   ...waitCommands,
   ...connectionCommands,
   ...clientCommands,
+  ...replicationCommands,
   ...replacedCommands,
 ]);

@@ -19,6 +19,8 @@ export interface CommandDefinition {
   /** Number of arguments after the name, at least and at most. */
   readonly least: number;
   readonly most: number;
+  /** Its reply tells nothing of the log, and does not wait for it. */
+  readonly isApart?: boolean;
   /** Refused without the admin password, when one is set. */
   readonly isAdmin?: boolean;
   /** Places of the keys: first, last (-1 the last argument), step. */

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { replicationSection } from './replication-info.ts';
 import { type InfoSection, lines, mib } from './info-lines.ts';
 import type { ServerContext } from './server-context.ts';
 import { redisVersion, serverName, serverVersion } from './version.ts';
@@ -15,7 +16,7 @@ export function serverInfo(context: ServerContext, wanted: ReadonlySet<string>):
     statsSection(context),
     logSection(context),
     persistenceSection(context),
-    replicationSection(),
+    replicationSection(context),
   ];
   if (wanted.size === 0 || wanted.has('all') || wanted.has('everything') || wanted.has('default')) {
     return lines(sections);
@@ -130,16 +131,6 @@ function persistenceSection({ store }: ServerContext): InfoSection {
       ['loading', 0],
       ['aof_enabled', 1],
       ['aof_last_write_status', isWell ? 'ok' : 'err'],
-    ],
-  ];
-}
-
-function replicationSection(): InfoSection {
-  return [
-    'replication',
-    [
-      ['role', 'master'],
-      ['connected_slaves', 0],
     ],
   ];
 }

@@ -1,13 +1,16 @@
 import type { Clock, Logger } from '@commongrid/base';
-import type { RespServerStats } from '@commongrid/resp';
+import type { RespServer, RespServerStats } from '@commongrid/resp';
 import type { ResolvedOptions } from '../config.ts';
 import type { Namespace, NamespaceSettings } from '../engine/namespace.ts';
 import { ENTRY_BYTES } from '../engine/segment-index.ts';
 import type { Store } from '../engine/store.ts';
+import { Confirmation } from '../replication/confirmation.ts';
+import type { Replication } from '../replication/replication.ts';
 import { CommandStats } from './command-stats.ts';
 import type { CommandTable } from './command-table.ts';
 import type { EventBus } from './event-bus.ts';
 import { QuotaWatch } from './quota-watch.ts';
+import { replyTexts } from './reply-texts.ts';
 import { SegmentMarks } from './segment-marks.ts';
 import type { Session } from './session.ts';
 import { Watchers } from './watchers.ts';
@@ -31,11 +34,15 @@ export class ServerContext {
   readonly successors = new WeakMap<Namespace, Namespace>();
   /** Replies wait for the disk. */
   readonly awaitsDisk: boolean;
+  /** How far replies may show the log. */
+  readonly confirmation: Confirmation;
+  /** There once the server listens. */
+  replication: Replication | undefined;
   readonly startedMs: number;
   /** Last record that changed settings. */
   settingsSequence = 0;
   /** Who counts connections and bytes; there once the server listens. */
-  network: { readonly stats: RespServerStats } | undefined;
+  network: RespServer | undefined;
 
   constructor(store: Store, commands: CommandTable, config: ResolvedOptions, events: EventBus) {
     this.store = store;
@@ -45,6 +52,16 @@ export class ServerContext {
     this.logger = config.logger;
     this.events = events;
     this.awaitsDisk = config.durability === 'always';
+    this.confirmation = new Confirmation(
+      {
+        awaitsDisk: this.awaitsDisk,
+        timeoutMs: config.minReplicasTimeoutMs,
+        clock: config.clock,
+        onConfirmed: (ticket) => this.network?.release(ticket),
+        onExpired: (ticket) => this.network?.expire(ticket, replyTexts.notReplicated),
+      },
+      store.log.durableSequence,
+    );
     this.startedMs = config.clock.nowMs();
     this.stats = new CommandStats(commands.list.length, config.metrics !== undefined);
     this.watchers = new Watchers(store, config.clock, this.awaitsDisk);
@@ -58,7 +75,19 @@ export class ServerContext {
   }
 
   get isWritable(): boolean {
-    return this.store.readOnlyReason === undefined && this.store.log.failure === undefined;
+    return this.writeProblem === undefined;
+  }
+
+  /** Why nothing can be written, whoever asks. */
+  get writeProblem(): string | undefined {
+    return this.diskProblem ?? this.replication?.writeProblem;
+  }
+
+  /** Why nothing can be changed in the folder. */
+  get diskProblem(): string | undefined {
+    const { readOnlyReason, log } = this.store;
+    const isFit = readOnlyReason === undefined && log.failure === undefined;
+    return isFit ? undefined : replyTexts.cannotWrite;
   }
 
   putSettings(settings: NamespaceSettings): void {

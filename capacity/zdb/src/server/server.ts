@@ -22,9 +22,11 @@ import {
 import { Store } from '../engine/store.ts';
 import type { ZdbErrorCode } from '../errors.ts';
 import { publishMetrics } from '../metrics.ts';
+import type { StateFile } from '../replication/replication-state.ts';
 import { allCommands } from './all-commands.ts';
 import { EventBus } from './event-bus.ts';
 import { makeFolderFor } from './data-folder.ts';
+import { openReplication, prepareFolder } from './replication-door.ts';
 import { replyTexts } from './reply-texts.ts';
 import { restoreNextIds } from './sequential.ts';
 import { ServerContext } from './server-context.ts';
@@ -79,12 +81,14 @@ export class ZdbServer implements AsyncDisposable {
       damaged: () => {},
       reopened: undefined,
     };
-    const store = await openWhole(options, events, hooks);
+    const stateFile = prepareFolder(options);
+    const store = await openWhole(options, events, hooks, stateFile);
     stack.defer(() => store.close());
     stack.defer(() => hooks.reopened ?? Promise.resolve());
     await restoreNextIds(store);
     const door = await openDoor(options, store, events, hooks, tls);
     stack.defer(() => door.resp.close());
+    stack.use(openReplication(door.context, stateFile));
     const metrics = await openMetrics(options, door.context);
     if (metrics !== undefined) stack.use(metrics);
     warn(options, store);
@@ -111,10 +115,11 @@ async function openWhole(
   options: ResolvedOptions,
   events: EventBus,
   hooks: StoreHooks,
+  stateFile: StateFile,
 ): Promise<Store> {
   for (let last = ''; ;) {
     try {
-      return await openStore(options, events, hooks);
+      return await openStore(options, events, hooks, stateFile);
     } catch (error) {
       if (!isGridError<ZdbErrorCode>(error, 'ZDB_SEGMENT_MISSING')) throw error;
       const path = String(error.details['path']);
@@ -125,7 +130,12 @@ async function openWhole(
   }
 }
 
-function openStore(options: ResolvedOptions, events: EventBus, hooks: StoreHooks): Promise<Store> {
+function openStore(
+  options: ResolvedOptions,
+  events: EventBus,
+  hooks: StoreHooks,
+  stateFile: StateFile,
+): Promise<Store> {
   const { logger } = options;
   return Store.open({
     folder: options.dataDir,
@@ -134,6 +144,7 @@ function openStore(options: ResolvedOptions, events: EventBus, hooks: StoreHooks
     segmentBytes: options.segmentBytes,
     mode: options.mode === 'seq' ? 'seq' : 'user',
     isReadOnly: options.isReadOnly,
+    isReplica: stateFile.state.role === 'replica',
     nowMs: () => options.clock.nowMs(),
     onDurable: (sequence) => hooks.durable(sequence),
     onFailure: (error) => {
@@ -183,7 +194,7 @@ async function openDoor(
   });
   context.network = resp;
   hooks.durable = (sequence) => {
-    resp.release(sequence);
+    context.confirmation.durable(sequence);
     context.watchers.durable(sequence);
   };
   hooks.damaged = () => {

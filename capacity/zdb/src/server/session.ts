@@ -1,13 +1,14 @@
 import { isGridError } from '@commongrid/base';
 import type { ConnectionHandler, RespConnection, Request } from '@commongrid/resp';
-import type { Found, Store } from '../engine/store.ts';
+import type { Found } from '../engine/records.ts';
+import type { Store } from '../engine/store.ts';
 import { DEFAULT_NAMESPACE, type Namespace } from '../engine/namespace.ts';
 import type { ZdbErrorCode } from '../errors.ts';
 import type { FetchedRecord } from '../engine/record-reader.ts';
 import type { Access, Command } from './command.ts';
 import type { ServerContext } from './server-context.ts';
 import { replyTexts } from './reply-texts.ts';
-import { fetchFault, withFetched } from './with-fetched.ts';
+import { fetchFault } from './fault.ts';
 
 /** Records that an operation on one key may need fetched: the key's, and others of its hash. */
 const FETCHED_MAX = 4;
@@ -130,7 +131,7 @@ export class Session implements ConnectionHandler {
     if (settings.epoch !== this.epoch && settings.epoch !== 0) {
       return this.epoch === 0 ? replyTexts.readOnly : replyTexts.fenced;
     }
-    return this.context.isWritable ? undefined : replyTexts.cannotWrite;
+    return this.context.writeProblem;
   }
 
   /** A namespace that was emptied goes on under another number. */
@@ -154,11 +155,10 @@ export class Session implements ConnectionHandler {
     this.connection.reply.error(text);
   }
 
-  /** The reply shows this record: it leaves once the record is on disk. */
+  /** The reply shows this record: it leaves once the record is on disk, and on enough replicas. */
   reveal(sequence: number = this.store.seen): void {
-    if (sequence > this.store.log.durableSequence && this.context.awaitsDisk) {
-      this.connection.need(sequence);
-    }
+    const { confirmation } = this.context;
+    if (sequence > confirmation.confirmed) this.connection.need(confirmation.ticketOf(sequence));
   }
 
   /** Answers OK once all that was written is on disk, whatever the server's durability is. */
@@ -175,8 +175,8 @@ export class Session implements ConnectionHandler {
 
   #finished(command: Command, started: number): void {
     const { context } = this;
-    // A change of settings shows in any reply.
-    this.reveal(context.settingsSequence);
+    // A change of settings shows in any other reply.
+    if (command.isApart !== true) this.reveal(context.settingsSequence);
     context.stats.end(command, started, this.hasFailed);
     if (context.watchers.count > 0 && !this.hasFailed) context.watchers.ran(this, command);
   }
@@ -212,10 +212,16 @@ export class Session implements ConnectionHandler {
         this.refuse(problem);
         return;
       }
-      const outcome = withFetched(store, fetched, operation);
+      const outcome = store.withFetched(fetched, operation);
       if (outcome === 'done') return;
       if (outcome === 'fault') {
-        fetched.push(await fetchFault(store));
+        try {
+          fetched.push(await fetchFault(store));
+        } catch (error) {
+          // Who writes can do without a record that is known to be damaged.
+          if (store.withFetched(fetched, operation) !== 'done') throw error;
+          return;
+        }
         if (fetched.length > fetchedMax) fetched.shift();
         continue;
       }

@@ -37,7 +37,8 @@ export const adminCommands: readonly CommandDefinition[] = [
     summary: 'Begins a new segment with the next record.',
     run(session) {
       const { store } = session;
-      if (!session.context.isWritable) return session.refuse(replyTexts.cannotWrite);
+      const { diskProblem } = session.context;
+      if (diskProblem !== undefined) return session.refuse(diskProblem);
       store.log.rotate();
       store.maintenance.kick();
       return session.connection.reply.ok();

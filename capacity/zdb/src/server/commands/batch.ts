@@ -5,7 +5,7 @@ import type { CommandDefinition } from '../command.ts';
 import { anyNumber } from '../command.ts';
 import { replyTexts } from '../reply-texts.ts';
 import type { Outcome, Session } from '../session.ts';
-import { readFaultNow, withFetched } from '../with-fetched.ts';
+import { readFaultNow } from '../fault.ts';
 
 /** Commands on many keys. MSET and MDEL are done whole or not at all, also when the power fails. */
 export const batchCommands: readonly CommandDefinition[] = [
@@ -178,7 +178,7 @@ function tryBatch(
     let result = plan.write(i);
     // The record was there a moment ago, and the cache has lost it since: it must be read now.
     while (result === 'fault')
-      result = withFetched(store, [readFaultNow(store)], () => plan.write(i));
+      result = store.withFetched([readFaultNow(store)], () => plan.write(i));
     if (result === 'full') throw new Error('a batch that fits did not');
     if (result === 'written' || result === 'deleted') written++;
     session.reveal();

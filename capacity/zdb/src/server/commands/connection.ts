@@ -44,6 +44,7 @@ export const connectionCommands: readonly CommandDefinition[] = [
   },
   {
     name: 'AUTH',
+    isApart: true,
     access: 'open',
     least: 1,
     most: 2,
@@ -52,6 +53,7 @@ export const connectionCommands: readonly CommandDefinition[] = [
   },
   {
     name: 'HELLO',
+    isApart: true,
     access: 'open',
     least: 0,
     most: 6,

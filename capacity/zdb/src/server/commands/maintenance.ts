@@ -103,7 +103,8 @@ function writeBad(session: Session, bad: BadRecord, key: Buffer | undefined): vo
 }
 
 async function compact(session: Session, request: Request): Promise<void> {
-  if (!session.context.isWritable) return session.refuse(replyTexts.cannotWrite);
+  const { diskProblem } = session.context;
+  if (diskProblem !== undefined) return session.refuse(diskProblem);
   const namespace = request.argc > 1 ? named(session, request) : undefined;
   if (session.hasFailed) return undefined;
   await session.store.maintenance.compactAll(namespace);

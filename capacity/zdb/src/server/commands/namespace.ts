@@ -99,7 +99,7 @@ function create(session: Session, request: Request): void {
   if (request.lengthOf(1) > NAMESPACE_NAME_BYTES_MAX) session.refuse(replyTexts.nameTooLong);
   else if (!isAllowedName(name)) session.refuse(replyTexts.nameNotAllowed);
   else if (store.namespaces.get(name) !== undefined) session.refuse(replyTexts.nameTaken);
-  else if (!context.isWritable) session.refuse(replyTexts.cannotWrite);
+  else if (context.writeProblem !== undefined) session.refuse(context.writeProblem);
   else {
     store.createNamespace(name, context.config.mode === 'seq' ? 'seq' : 'user');
     context.settingsChanged();
@@ -122,7 +122,7 @@ function remove(session: Session, request: Request): void {
   else if (name === 'default') session.refuse(replyTexts.cannotRemoveDefault);
   else if (namespace === undefined) session.refuse(replyTexts.namespaceUnknown);
   else if (namespace === session.namespace) session.refuse(replyTexts.namespaceInUse);
-  else if (!context.isWritable) session.refuse(replyTexts.cannotWrite);
+  else if (context.writeProblem !== undefined) session.refuse(context.writeProblem);
   else {
     store.removeNamespace(namespace);
     context.settingsChanged();

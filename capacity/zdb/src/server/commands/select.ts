@@ -79,7 +79,8 @@ function enterWithEpoch(
     return undefined;
   }
   if (!rights.mayWrite) return session.refuse(replyTexts.readOnly);
-  if (!session.context.isWritable) return session.refuse(replyTexts.cannotWrite);
+  const { writeProblem } = session.context;
+  if (writeProblem !== undefined) return session.refuse(writeProblem);
   session.context.putSettings({ ...settings, epoch });
   session.enter(namespace, rights.mayRead, rights.mayWrite, epoch);
   return session.answerDurably();

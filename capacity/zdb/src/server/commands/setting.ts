@@ -62,7 +62,8 @@ function change(session: Session, request: Request): void | Promise<void> {
   }
   const changes = property(request.text(3), namespace, session);
   if (typeof changes === 'string') return session.refuse(changes);
-  if (!session.context.isWritable) return session.refuse(replyTexts.cannotWrite);
+  const { writeProblem } = session.context;
+  if (writeProblem !== undefined) return session.refuse(writeProblem);
   session.context.putSettings({ ...namespace.settings, ...changes });
   if (changes.epoch !== undefined) return session.answerDurably();
   session.connection.reply.ok();

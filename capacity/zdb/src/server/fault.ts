@@ -3,20 +3,6 @@ import { keyLengthOf, recordBytes, valueLengthOf } from '../engine/format.ts';
 import { checkRecord, type Fault, type FetchedRecord } from '../engine/record-reader.ts';
 import type { Store } from '../engine/store.ts';
 
-/** Runs an operation that may use records which were fetched for it. */
-export function withFetched<T>(
-  store: Store,
-  fetched: readonly FetchedRecord[],
-  operation: () => T,
-): T {
-  store.reader.fetched = [...fetched];
-  try {
-    return operation();
-  } finally {
-    store.reader.fetched = [];
-  }
-}
-
 /** Reads the record that the last operation lacked. @throws GridError ZDB_READ_FAILED */
 export function fetchFault(store: Store): Promise<FetchedRecord> {
   return store.reader.fetch(faultOf(store));
