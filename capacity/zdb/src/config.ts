@@ -1,10 +1,11 @@
 import { type Clock, GridError, type Logger, silentLogger, systemClock } from '@commongrid/base';
-import type { ListenAddress } from '@commongrid/resp';
+import type { ClientTlsOptions, ListenAddress } from '@commongrid/resp';
 import { type Files, realFiles } from './engine/files.ts';
 import { SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN } from './engine/format.ts';
 import type { Durability } from './engine/log.ts';
 import type { ZdbErrorCode } from './errors.ts';
 import type { ZdbEvent } from './events.ts';
+import type { ReplicationSource } from './replication/follower.ts';
 
 /** `user`: keys by the client. `seq`: ids by the server. `mixed`: each namespace as it was set. */
 export type ServerMode = 'user' | 'seq' | 'mixed';
@@ -32,6 +33,18 @@ export interface ZdbServerOptions {
   readonly mode?: ServerMode;
   /** Refuses writes. Default false. */
   readonly isReadOnly?: boolean;
+  /** The server whose log is followed: this one is a replica then, until it is promoted. */
+  readonly replicaOf?: ListenAddress;
+  /** The admin password there. Default: the one here. */
+  readonly replicaPassword?: string;
+  /** How its certificate is checked, when it speaks TLS. */
+  readonly replicaTls?: ClientTlsOptions;
+  /** Replicas that must have a write on disk before it is answered. Default 0. */
+  readonly minReplicas?: number;
+  /** How long a write waits for them. Default 5 s. */
+  readonly minReplicasTimeoutMs?: number;
+  /** Deletions are kept so long for a replica that is away. Default 7 days. */
+  readonly replicaRetentionMs?: number;
   /** Receives events as they happen. */
   readonly onEvent?: (event: ZdbEvent) => void;
   /** Brings back a segment file that is missing at the start; false when it cannot. */
@@ -57,6 +70,10 @@ export interface ResolvedOptions {
   readonly segmentBytes: number;
   readonly mode: ServerMode;
   readonly isReadOnly: boolean;
+  readonly replicaOf: ReplicationSource | undefined;
+  readonly minReplicas: number;
+  readonly minReplicasTimeoutMs: number;
+  readonly replicaRetentionMs: number;
   readonly onEvent: ((event: ZdbEvent) => void) | undefined;
   readonly restoreSegment: ((path: string) => Promise<boolean>) | undefined;
   readonly webhookUrl: URL | undefined;
@@ -93,6 +110,7 @@ export function resolveOptions(options: ZdbServerOptions): ResolvedOptions {
     segmentBytes: Math.floor(segmentBytes),
     mode: options.mode ?? 'mixed',
     isReadOnly: options.isReadOnly ?? false,
+    ...resolveReplication(options),
     onEvent: options.onEvent,
     restoreSegment: options.restoreSegment,
     webhookUrl: parseWebhook(options.webhookUrl),
@@ -101,6 +119,33 @@ export function resolveOptions(options: ZdbServerOptions): ResolvedOptions {
     files: options.files ?? realFiles,
   };
 }
+
+const WEEK_MS = 7 * 24 * 3600 * 1000;
+
+function resolveReplication(
+  options: ZdbServerOptions,
+): Pick<
+  ResolvedOptions,
+  'replicaOf' | 'minReplicas' | 'minReplicasTimeoutMs' | 'replicaRetentionMs'
+> {
+  const { replicaOf, adminPassword, replicaPassword = adminPassword, minReplicas = 0 } = options;
+  if (replicaOf !== undefined) {
+    checkPort(replicaOf);
+    if (replicaOf.port === 0) throw invalid('replicaOf needs a port');
+    if (options.isReadOnly === true) throw invalid('isReadOnly and replicaOf exclude each other');
+  }
+  if (!Number.isInteger(minReplicas) || minReplicas < 0 || minReplicas > MIN_REPLICAS_MAX) {
+    throw invalid(`minReplicas must lie between 0 and ${MIN_REPLICAS_MAX}`);
+  }
+  return {
+    replicaOf: replicaOf && { ...replicaOf, password: replicaPassword, tls: options.replicaTls },
+    minReplicas,
+    minReplicasTimeoutMs: options.minReplicasTimeoutMs ?? 5_000,
+    replicaRetentionMs: options.replicaRetentionMs ?? WEEK_MS,
+  };
+}
+
+const MIN_REPLICAS_MAX = 16;
 
 /** Whether only this machine can reach a host. */
 export function isLoopback(host: string): boolean {

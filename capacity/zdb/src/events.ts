@@ -4,7 +4,41 @@ export type ZdbEvent =
   | SegmentMissingEvent
   | QuotaEvent
   | DamageEvent
-  | FailureEvent;
+  | FailureEvent
+  | ReplicationEvent;
+
+/** What became of masterships, and of logs that had gone different ways. */
+export type ReplicationEvent = PromotedEvent | FencedEvent | DivergedEvent | ResyncEvent;
+
+/** This store is the master now. */
+export interface PromotedEvent {
+  readonly kind: 'promoted';
+  readonly term: number;
+  readonly firstSequence: number;
+}
+
+/** Another store is the master now: this one takes no more writes. */
+export interface FencedEvent {
+  readonly kind: 'fenced';
+  /** The later mastership. */
+  readonly term: number;
+}
+
+/** Records after `common` that the new master does not know were cut off and saved in `file`. */
+export interface DivergedEvent {
+  readonly kind: 'diverged';
+  readonly term: number;
+  readonly common: number;
+  readonly records: number;
+  readonly file: string;
+}
+
+/** The log could not be continued: its files were renamed with this prefix, and a new copy begins. */
+export interface ResyncEvent {
+  readonly kind: 'resync';
+  readonly term: number;
+  readonly prefix: string;
+}
 
 /** A segment takes no more records and is on disk whole: it can be copied elsewhere. */
 export interface SegmentSealedEvent {

@@ -224,6 +224,11 @@ export class RespConnection {
     this.#settle();
   }
 
+  /** Puts `error` in the place of replies that were held for tickets up to `ticket`. For the server. */
+  expired(error: Buffer, ticket: number): void {
+    if (!this.#outbox.refuse(error, this.#host.released, ticket)) this.destroy();
+  }
+
   /** Goes on after the output of all connections fell below its limit. For the server. */
   resume(): void {
     this.#work();

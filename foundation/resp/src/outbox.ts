@@ -75,11 +75,14 @@ export class Outbox {
   }
 
   /**
-   * Puts `error` in the place of each reply whose ticket is above the released one, and sends all.
-   * False when such a reply is torn: part of it may have left, so nothing can follow.
+   * Puts `error` in the place of each reply whose ticket is above the released one, and sends all up
+   * to the first whose ticket is above `upTo`. False when such a reply is torn: part of it may have
+   * left, so nothing can follow.
    */
-  refuse(error: Buffer, released: number): boolean {
-    for (const { chunks, ticket, replies } of this.#held.splice(0)) {
+  refuse(error: Buffer, released: number, upTo = Infinity): boolean {
+    const waiting = this.#held.findIndex(({ ticket }) => ticket > upTo);
+    const leaving = this.#held.splice(0, waiting < 0 ? this.#held.length : waiting);
+    for (const { chunks, ticket, replies } of leaving) {
       this.heldBytes -= sizeOf(chunks);
       if (ticket <= released) {
         this.#write(chunks);

@@ -137,6 +137,17 @@ export class RespServer {
     this.#wakeGated();
   }
 
+  /**
+   * As `release`, but each reply that needed a ticket up to this one becomes the error `text`. For
+   * tickets that came too late, not never.
+   */
+  expire(ticket: number, text: string): void {
+    if (ticket <= this.#released) return;
+    const error = Buffer.from(`-${text}\r\n`);
+    for (const connection of this.#gated) connection.expired(error, ticket);
+    this.release(ticket);
+  }
+
   #wakeGated(): void {
     for (const connection of this.#gated) {
       if (this.#isInTurn) this.#touch(connection);

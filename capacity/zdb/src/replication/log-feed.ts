@@ -117,11 +117,7 @@ export class LogFeed {
     return this.#take(segment, bytes);
   }
 
-  #frameAt(
-    segment: Segment,
-    bytes: Buffer,
-    at: number,
-  ): ReturnType<typeof decodeFrameHeader> {
+  #frameAt(segment: Segment, bytes: Buffer, at: number): ReturnType<typeof decodeFrameHeader> {
     const { logId } = this.#store.table;
     return decodeFrameHeader(bytes, at, logId, segment.id, this.#offset + at);
   }

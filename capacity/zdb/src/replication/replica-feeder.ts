@@ -63,8 +63,10 @@ export class ReplicaFeeder {
     signal.addEventListener('abort', wake);
     try {
       while (!signal.aborted) {
-        const batch = this.#isWindowFull ? undefined : await this.#feed.next();
-        if (batch === undefined) await this.#waitForNews();
+        const isFull = this.#isWindowFull;
+        const looked = isFull ? -1 : this.#store.log.durableSequence;
+        const batch = isFull ? undefined : await this.#feed.next();
+        if (batch === undefined) await this.#waitForNews(looked);
         else if (this.#missesDeletions()) this.connection.destroy();
         else await this.#send(batch);
       }
@@ -100,11 +102,11 @@ export class ReplicaFeeder {
     return dropped > this.#baseline && dropped > this.acknowledged;
   }
 
-  /** A look again after anything that may matter: what was missed between look and wait is not lost. */
-  async #waitForNews(): Promise<void> {
+  /** Returns at once when there is more than what was `looked` at. */
+  async #waitForNews(looked: number): Promise<void> {
     const hasNews = (): boolean =>
       this.connection.signal.aborted ||
-      (!this.#isWindowFull && this.#feed.position < this.#store.log.durableSequence);
+      (!this.#isWindowFull && this.#store.log.durableSequence > looked);
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
       if (hasNews()) resolve();

@@ -183,4 +183,3 @@ function endUpTo(
   }
   return { offset: Math.max(offset, SEGMENT_HEADER_BYTES), lastSequence };
 }
-

@@ -1,0 +1,47 @@
+import { type Clock, delay, type Logger, withTimeout } from '@commongrid/base';
+import { RespClient } from '@commongrid/resp';
+import type { ReplicationSource } from './follower.ts';
+
+const PAUSE_MS_MIN = 500;
+const PAUSE_MS_MAX = 30_000;
+const ANSWER_MS = 5_000;
+
+export interface AnnounceOptions {
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/**
+ * Tells a former master of a later mastership until it has heard, so that it takes no more writes.
+ * Resolves then, or when the signal fires.
+ */
+export async function announceTerm(
+  former: ReplicationSource,
+  term: number,
+  options: AnnounceOptions,
+): Promise<void> {
+  const { signal, clock, logger } = options;
+  for (let pauseMs = PAUSE_MS_MIN; !signal.aborted; pauseMs = Math.min(pauseMs * 2, PAUSE_MS_MAX)) {
+    try {
+      const what = 'the former master';
+      await withTimeout(() => tell(former, term), { timeoutMs: ANSWER_MS * 2, what, signal });
+      return;
+    } catch (error) {
+      logger.debug({ err: error, term }, 'the former master has not heard of its end yet');
+    }
+    await delay(pauseMs, { signal, clock }).catch(() => undefined);
+  }
+}
+
+async function tell({ host, port, password, tls }: ReplicationSource, term: number): Promise<void> {
+  await using client = await RespClient.connect({
+    host,
+    port,
+    connectTimeoutMs: ANSWER_MS,
+    closeTimeoutMs: 1,
+    ...(password === undefined ? {} : { password }),
+    ...(tls === undefined ? {} : { tls }),
+  });
+  await client.command(['REPLCONF', 'TERM', term]);
+}
