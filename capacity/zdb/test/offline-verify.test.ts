@@ -94,7 +94,7 @@ test('a missing file is found, whatever it is', async () => {
   await using place = await TestFolder.make();
   await fillSample(place.at('a'));
   const [checkpoint = ''] = (await readdir(place.at('a'))).filter((name) =>
-    /^checkpoint/.test(name),
+    name.startsWith('checkpoint'),
   );
   const wanted = {
     manifest: 'manifest-missing',

@@ -7,8 +7,12 @@ import { SEQUENCE_SPAN_MAX } from '../engine/segment-index.ts';
 import { countShares } from '../engine/segment-scan.ts';
 import { Store } from '../engine/store.ts';
 import type { DumpRecord } from './dump-format.ts';
-
-const NEXT_NAMESPACE_ID = Buffer.from('next-namespace-id');
+import {
+  bringSystemIn,
+  nextNamespaceId,
+  nextNamespaceRecord,
+  putSystem,
+} from './namespace-numbers.ts';
 
 export interface BulkNamespace {
   readonly settings: NamespaceSettings;
@@ -27,9 +31,7 @@ export class BulkWriter {
 
   private constructor(store: Store) {
     this.store = store;
-    const stored = store.getSystem(NEXT_NAMESPACE_ID);
-    const next = stored === undefined ? 0 : Number(stored.toString());
-    this.#lastId = Math.max(next - 1, store.namespaces.maxId);
+    this.#lastId = nextNamespaceId(store) - 1;
   }
 
   static async open(folder: string): Promise<BulkWriter> {
@@ -43,8 +45,9 @@ export class BulkWriter {
   async reserveIds(count: number): Promise<number[]> {
     const ids = Array.from({ length: count }, (_, i) => this.#lastId + 1 + i);
     this.#lastId += count;
-    await this.#bringIn(NEXT_NAMESPACE_ID);
-    this.#putSystem(NEXT_NAMESPACE_ID, Buffer.from(String(this.#lastId + 1)));
+    const { key, value } = nextNamespaceRecord(this.#lastId + 1);
+    await bringSystemIn(this.store, key);
+    putSystem(this.store, key, value);
     await this.store.log.flush();
     return ids;
   }
@@ -104,30 +107,15 @@ export class BulkWriter {
     const records = namespaces.map(({ settings }) => {
       return { key: settingsKey(settings.name), value: encodeSettings(settings) };
     });
-    records.push({ key: NEXT_NAMESPACE_ID, value: Buffer.from(String(this.#lastId + 1)) });
-    for (const { key } of records) await this.#bringIn(key);
+    records.push(nextNamespaceRecord(this.#lastId + 1));
+    // One frame leaves no time to wait for what they replace.
+    for (const { key } of records) await bringSystemIn(this.store, key);
     const bytes = records.reduce((all, one) => {
       return all + recordBytes(one.key.length, one.value.length);
     }, 0);
     log.keepTogether(bytes, records.length);
-    for (const { key, value } of records) this.#putSystem(key, value);
+    for (const { key, value } of records) putSystem(this.store, key, value);
     await log.flush();
-  }
-
-  /** Settings that are to be replaced must be in memory: one frame leaves no time to wait for them. */
-  async #bringIn(key: Buffer): Promise<void> {
-    const { store } = this;
-    await store.retrying(() => store.lookup(store.namespaces.system, key, 0, key.length));
-  }
-
-  #putSystem(key: Buffer, value: Buffer): void {
-    const { store } = this;
-    const all = Buffer.concat([key, value]);
-    const time = store.nowSeconds();
-    const { system } = store.namespaces;
-    const done = store.set(system, all, 0, key.length, key.length, value.length, time);
-    if (done !== 'written' && done !== 'same')
-      throw new Error(`settings were not written: ${done}`);
   }
 
   async close(): Promise<void> {

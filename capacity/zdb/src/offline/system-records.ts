@@ -36,6 +36,11 @@ export class SystemRecords {
     this.#newest.set(name, { sequence, settings });
   };
 
+  /** Sequence of the newest sound record with the settings of a name; 0 when there is none. */
+  newestOf(name: string): number {
+    return this.#newest.get(name)?.sequence ?? 0;
+  }
+
   /** Settings of the namespaces that exist, by number. */
   namespaces(): Map<number, NamespaceSettings> {
     const found = new Map<number, NamespaceSettings>();

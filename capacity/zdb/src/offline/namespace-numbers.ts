@@ -1,0 +1,28 @@
+import type { Store } from '../engine/store.ts';
+
+const NEXT_NAMESPACE_ID = Buffer.from('next-namespace-id');
+
+/** The number that the next namespace gets. */
+export function nextNamespaceId(store: Store): number {
+  const stored = store.getSystem(NEXT_NAMESPACE_ID);
+  return Math.max(stored === undefined ? 0 : Number(stored.toString()), store.namespaces.maxId + 1);
+}
+
+/** The record that says so, as key and value. */
+export function nextNamespaceRecord(id: number): { key: Buffer; value: Buffer } {
+  return { key: NEXT_NAMESPACE_ID, value: Buffer.from(String(id)) };
+}
+
+/** Writes a record of the store's own. What it replaces should be in memory: see bringSystemIn. */
+export function putSystem(store: Store, key: Buffer, value: Buffer): void {
+  const all = Buffer.concat([key, value]);
+  const time = store.nowSeconds();
+  const { system } = store.namespaces;
+  const done = store.set(system, all, 0, key.length, key.length, value.length, time);
+  if (done !== 'written' && done !== 'same') throw new Error(`settings were not written: ${done}`);
+}
+
+/** Reads a record of the store's own, so that putSystem need not wait for it. */
+export async function bringSystemIn(store: Store, key: Buffer): Promise<void> {
+  await store.retrying(() => store.lookup(store.namespaces.system, key, 0, key.length));
+}
