@@ -142,6 +142,10 @@ function cut(
     segment.lastSequence = end.lastSequence;
     split = { segment, offset: end.offset };
   }
+  // A table that no recovery has looked at does not know of unsealed segments that they have begun.
+  for (const segment of table.segments) {
+    if (!segment.isSealed) segment.writtenOffset = files.fstatSync(segment.fd).size;
+  }
   table.durableSequence = table.last?.lastSequence ?? 0;
   if (table.checkpoint !== 0) gone.push(table.checkpointPath(table.checkpoint));
   table.checkpoint = 0;
