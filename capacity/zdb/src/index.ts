@@ -3,8 +3,13 @@ export type { ServerMode, ZdbServerOptions } from './config.ts';
 export type { ZdbErrorCode } from './errors.ts';
 export type {
   DamageEvent,
+  DivergedEvent,
   FailureEvent,
+  FencedEvent,
+  PromotedEvent,
   QuotaEvent,
+  ReplicationEvent,
+  ResyncEvent,
   SegmentMissingEvent,
   SegmentSealedEvent,
   ZdbEvent,

@@ -1,4 +1,5 @@
 import { createRegistry, type LatencySeries, type MetricsRegistry } from '@commongrid/base';
+import type { ReplicaStatus } from './replication/replication.ts';
 import type { ServerContext } from './server/server-context.ts';
 
 /** Namespaces that are published one by one, in order of their number; totals hold all. */
@@ -11,6 +12,7 @@ export function publishMetrics(context: ServerContext): MetricsRegistry {
   publishCommands(registry, context);
   publishConnections(registry, context);
   publishLog(registry, context);
+  publishReplication(registry, context);
   return registry;
 }
 
@@ -102,4 +104,36 @@ function publishLog(registry: MetricsRegistry, context: ServerContext): void {
   one('zdb_is_writable', '1 unless the store answers reads alone.', () => {
     return context.isWritable ? 1 : 0;
   });
+}
+
+function publishReplication(registry: MetricsRegistry, context: ServerContext): void {
+  const one = (name: string, help: string, value: () => number): void => {
+    registry.gauge({ name, help, collect: (gauge) => gauge.set(value()) });
+  };
+  one('zdb_replication_is_master', '1 for a master, 0 for a replica.', () => {
+    return context.replication?.role === 'replica' ? 0 : 1;
+  });
+  one('zdb_replication_term', 'Number of the mastership.', () => context.replication?.term ?? 0);
+  one('zdb_replication_is_fenced', '1 when a later mastership has begun.', () => {
+    return (context.replication?.fencedBy ?? 0) === 0 ? 0 : 1;
+  });
+  const each = (name: string, help: string, value: (replica: ReplicaStatus) => number): void => {
+    registry.gauge({
+      name,
+      help,
+      labels: ['replica'],
+      collect: (gauge) => {
+        gauge.reset();
+        for (const replica of context.replication?.replicas ?? []) {
+          gauge.set({ replica: replica.id }, value(replica));
+        }
+      },
+    });
+  };
+  each('zdb_replica_is_connected', '1 while it follows.', (replica) =>
+    replica.isConnected ? 1 : 0,
+  );
+  each('zdb_replica_lag_records', 'Records not on its disk.', (replica) => replica.lagRecords);
+  each('zdb_replica_lag_bytes', 'About their size.', (replica) => replica.lagBytes);
+  each('zdb_replica_lag_seconds', 'Since it had everything.', (replica) => replica.lagSeconds);
 }

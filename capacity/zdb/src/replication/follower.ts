@@ -38,6 +38,8 @@ export interface FollowerOptions {
   readonly logger: Logger;
   /** Masterships that the log here has seen. */
   readonly history: () => TermHistory;
+  /** Deletions above this are kept at the source. */
+  readonly onDeletions: (upTo: number) => void;
   /** Goes back to the last common sequence, or to nothing (undefined), because of a later term. */
   readonly leave: (common: number | undefined, term: number) => Promise<void>;
 }
@@ -77,10 +79,12 @@ export class Follower {
   #problem: string | undefined;
   #sourceSequence = 0;
   #caughtUpMs: number;
+  /** Looks whether there is more to acknowledge, while somebody waits for that. */
+  #look: (() => void) | undefined;
 
   constructor(options: FollowerOptions) {
     this.#options = options;
-    this.#applier = new FrameApplier(options.store, options.stateFile);
+    this.#applier = new FrameApplier(options.store, options.stateFile, () => this.#look?.());
     this.#caughtUpMs = options.clock.monotonicMs();
   }
 
@@ -154,6 +158,7 @@ export class Follower {
       onPush: (message) => take(queue, message, (error) => ended.abort(error)),
     });
     await this.#applier.finishErasures();
+    await this.#options.store.log.flush();
     const welcome = parseWelcome(await this.#ask(client, both));
     if (!(await this.#enter(welcome))) return;
     this.#state = 'following';
@@ -228,8 +233,11 @@ export class Follower {
       if (this.#applier.confirmed === told) await this.#growth(signal, told);
       told = this.#applier.confirmed;
       const reply = await answered(client, signal, ['REPLCONF', 'ACK', told]);
-      const [term, last] = Array.isArray(reply) ? reply : [];
-      if (typeof term !== 'number' || typeof last !== 'number') throw broken('a wrong answer');
+      const [term, last, upTo] = Array.isArray(reply) ? reply : [];
+      if (typeof term !== 'number' || typeof last !== 'number' || typeof upTo !== 'number') {
+        throw broken('a wrong answer');
+      }
+      this.#options.onDeletions(upTo);
       if (term > stateFile.state.knownTerm) stateFile.change({ knownTerm: term });
       this.#sourceSequence = last;
       if (store.log.lastSequence >= last) this.#caughtUpMs = clock.monotonicMs();
@@ -240,6 +248,7 @@ export class Follower {
     const { store, clock } = this.#options;
     return new Promise((resolve) => {
       const end = (): void => {
+        this.#look = undefined;
         store.durableListeners.delete(look);
         signal.removeEventListener('abort', end);
         timer.cancel();
@@ -249,6 +258,7 @@ export class Follower {
         if (this.#applier.confirmed > told) end();
       };
       const timer = clock.setTimer(ACKNOWLEDGE_MS, end);
+      this.#look = look;
       store.durableListeners.add(look);
       signal.addEventListener('abort', end, { once: true });
       if (signal.aborted) end();

@@ -13,10 +13,13 @@ import type { StateFile } from './replication-state.ts';
 export class FrameApplier {
   readonly #store: Store;
   readonly #stateFile: StateFile;
+  readonly #onConfirmed: () => void;
   /** An erasure is under way: what came with it is not confirmed before it is done. */
   #confirmedUpTo = Infinity;
 
-  constructor(store: Store, stateFile: StateFile) {
+  /** @param onConfirmed called when more is confirmed without more being on disk */
+  constructor(store: Store, stateFile: StateFile, onConfirmed: () => void) {
+    this.#onConfirmed = onConfirmed;
     this.#store = store;
     this.#stateFile = stateFile;
   }
@@ -88,5 +91,6 @@ export class FrameApplier {
     }
     this.#stateFile.change({ erasures: [] });
     this.#confirmedUpTo = Infinity;
+    this.#onConfirmed();
   }
 }

@@ -53,6 +53,8 @@ export interface ReplicaStatus extends KnownReplica {
   readonly lagSeconds: number;
 }
 
+/** How long an erasure waits for all replicas. */
+const CONFIRM_MS = 30_000;
 /** How often silent replicas are looked for, while there are any. */
 const WATCH_MS = 1_000;
 
@@ -70,6 +72,10 @@ export class Replication implements AsyncDisposable {
   #follower: Follower | undefined;
   #isWatching = false;
   #isPromoting = false;
+  /** What is kept here for a source's other replicas; nothing is known before it says. */
+  #sourceDeletions = 0;
+  /** Who waits for acknowledgements. */
+  readonly #lookers = new Set<() => void>();
 
   constructor(options: ReplicationOptions) {
     const { files, folder, clock, retentionMs, logger } = options;
@@ -99,6 +105,10 @@ export class Replication implements AsyncDisposable {
       id: replicaId(files, folder),
       history: () => this.history,
       leave: (common, term) => this.#leave(common, term),
+      onDeletions: (upTo) => {
+        this.#sourceDeletions = upTo;
+        this.#keepDeletions();
+      },
     });
     this.#follower.start();
   }
@@ -258,7 +268,7 @@ export class Replication implements AsyncDisposable {
   }
 
   /** A replica has the log on disk up to a sequence; answers our term and last sequence. */
-  acknowledge(connection: RespConnection, sequence: number): readonly [number, number] {
+  acknowledge(connection: RespConnection, sequence: number): readonly [number, number, number] {
     const { confirmation, clock, store } = this.#options;
     const feeder = this.#feeders.get(connection);
     if (feeder === undefined) throw refused('REPLICATE comes first');
@@ -271,7 +281,32 @@ export class Replication implements AsyncDisposable {
     }
     if (this.#takesWrites) confirmation.acknowledged(feeder.id, sequence);
     this.#keepDeletions();
-    return [this.knownTerm, store.log.durableSequence];
+    for (const look of this.#lookers) look();
+    return [this.knownTerm, store.log.durableSequence, store.deletionsUpTo];
+  }
+
+  /**
+   * Waits until every replica that is reckoned with has a sequence on disk; resolves with the number of
+   * those that have not when time is up.
+   */
+  async unconfirmed(sequence: number): Promise<number> {
+    const { clock } = this.#options;
+    const count = (): number =>
+      this.#registry.list().filter((one) => one.acknowledged < sequence).length;
+    await new Promise<void>((resolve) => {
+      const look = (): void => {
+        if (count() === 0) end();
+      };
+      const end = (): void => {
+        timer.cancel();
+        this.#lookers.delete(look);
+        resolve();
+      };
+      const timer = clock.setTimer(CONFIRM_MS, end);
+      this.#lookers.add(look);
+      look();
+    });
+    return count();
   }
 
   /** Deletions are not reckoned with for this replica any more; it begins anew if it comes back. */
@@ -286,7 +321,10 @@ export class Replication implements AsyncDisposable {
 
   #keepDeletions(): void {
     const connected = new Set([...this.#feeders.values()].map((one) => one.id));
-    this.#options.store.deletionsUpTo = this.#registry.deletionsUpTo(connected);
+    const ownReplicas = this.#registry.deletionsUpTo(connected);
+    // Should this replica take over, those that followed its master are to find what they lack.
+    const others = this.role === 'replica' ? this.#sourceDeletions : Infinity;
+    this.#options.store.deletionsUpTo = Math.min(ownReplicas, others);
   }
 
   /** Cuts off replicas that say nothing; runs only while there are any. */
@@ -367,6 +405,7 @@ export class Replication implements AsyncDisposable {
       stateFile.change({ role: 'master', knownTerm: term, fencedBy: 0, sourceTerms: [] });
       this.#follower = undefined;
       this.#dropReplicas();
+      this.#keepDeletions();
       confirmation.begin(store.log.durableSequence, minReplicas);
       await onPromoted();
       emit({ kind: 'promoted', term, firstSequence });

@@ -22,6 +22,7 @@ export const replyTexts = {
   keyNeeded: 'Invalid argument, key needed',
   keyNotFound: 'Key not found',
   keyTooLarge: 'Key too large',
+  loading: 'LOADING The first copy of the log is under way',
   locked: 'Namespace is temporarily locked (read-only)',
   modeFixed: 'This server instance is configured to use a single runtime mode',
   modeUsed: 'Cannot change mode of used namespace',

@@ -83,6 +83,12 @@ export class ServerContext {
     return this.diskProblem ?? this.replication?.writeProblem;
   }
 
+  /** Why a replica does not answer yet: half of a compacted log is a state that never was. */
+  get readProblem(): string | undefined {
+    const { log, table } = this.store;
+    return log.lastSequence < table.compactedThrough ? replyTexts.loading : undefined;
+  }
+
   /** Why nothing can be changed in the folder. */
   get diskProblem(): string | undefined {
     const { readOnlyReason, log } = this.store;

@@ -125,7 +125,7 @@ export class Session implements ConnectionHandler {
     const { settings } = this.namespace;
     if (!this.mayRead) return replyTexts.namespacePrivate;
     if (settings.isFrozen) return replyTexts.frozen;
-    if (access === 'read') return undefined;
+    if (access === 'read') return this.context.readProblem;
     if (!this.mayWrite) return replyTexts.readOnly;
     if (settings.isLocked) return replyTexts.locked;
     if (settings.epoch !== this.epoch && settings.epoch !== 0) {

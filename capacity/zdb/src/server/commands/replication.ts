@@ -100,10 +100,10 @@ function configure(session: Session, request: Request, replication: Replication)
   const value = request.integer(2);
   if (value === undefined || value < 0) return session.refuse(replyTexts.invalidArguments);
   if (request.is(1, 'ACK')) {
-    const [term, last] = replication.acknowledge(session.connection, value);
-    reply.array(2);
-    reply.integer(term);
-    return reply.integer(last);
+    const facts = replication.acknowledge(session.connection, value);
+    reply.array(facts.length);
+    for (const fact of facts) reply.integer(fact);
+    return undefined;
   }
   if (!request.is(1, 'TERM')) return session.refuse(replyTexts.invalidArguments);
   replication.hear(value);
