@@ -16,8 +16,12 @@ export type EntriesOf = (state: SegmentState) => SegmentIndex;
  * record of the same key is in the log, or it is a deletion and no value of the key is left, or its
  * namespace is gone. Then nothing acknowledged is lost, and nothing that was erased comes back.
  * Otherwise they were not finished, or the log that they were decided upon never got to disk: the
- * older files are right, provided that they have all that the newer have. If neither holds, files are
- * missing and nobody can tell: repair refuses.
+ * older files are right, provided that they have all that the newer have.
+ *
+ * Where the older lack something, the compaction had begun to remove them: it had finished. What
+ * explained a dropped record may be gone with them, but records are copied in order: one before the
+ * last that was copied was dropped on purpose. If that does not explain everything, files are missing
+ * and nobody can tell: repair refuses.
  */
 export function chooseSegments(
   states: readonly SegmentState[],
@@ -86,10 +90,10 @@ function decide(
     if (missing.isEmpty) break;
     for (const entry of entriesIn(entriesOf(state))) missing.explain(entry);
   }
-  if (missing.isExplained) return older;
-  const olderHasAll =
-    found === inNewer.size && older.every(({ stretches }) => stretches.length === 0);
-  if (olderHasAll) return newer;
+  const reached = Math.max(...newer.map(({ lastRecord }) => lastRecord));
+  const isOlderComplete = found === inNewer.size;
+  if (missing.isExplained(isOlderComplete ? 0 : reached)) return older;
+  if (isOlderComplete && older.every(({ stretches }) => stretches.length === 0)) return newer;
   throw undecided(older, newer);
 }
 
@@ -130,10 +134,11 @@ class Missing {
     return this.#keys.size === 0;
   }
 
-  get isExplained(): boolean {
-    return [...this.#keys.values()].every(
-      ({ entry, hasOlder }) => isDeletion(entry.owner) && !hasOlder,
-    );
+  /** Records up to `onPurpose` need no explanation. */
+  isExplained(onPurpose: number): boolean {
+    return [...this.#keys.values()].every(({ entry, hasOlder }) => {
+      return entry.sequence <= onPurpose || (isDeletion(entry.owner) && !hasOlder);
+    });
   }
 }
 

@@ -3,6 +3,7 @@ import { type Files, readUpTo, readWhole } from '../engine/files.ts';
 import {
   decodeFrameHeader,
   decodeSegmentHeader,
+  FRAME_COMPACTED,
   FRAME_HEADER_BYTES,
   keyLengthOf,
   recordBytes,
@@ -152,16 +153,20 @@ function compareIndex(
   return 'same';
 }
 
+/** The first frame header tells, even where its records are damaged; so do all others. */
 function isCompacted(
   segment: Segment,
   { index }: ScanResult,
   records: SegmentRecords,
   logId: bigint,
 ): boolean {
-  if (index.count === 0) return false;
-  const at = index.entry(0).offset - FRAME_HEADER_BYTES;
-  const bytes = records.view(at, FRAME_HEADER_BYTES);
-  return decodeFrameHeader(bytes, 0, logId, segment.id, at)?.flags === 1;
+  const first =
+    index.count === 0 ? SEGMENT_HEADER_BYTES : index.entry(0).offset - FRAME_HEADER_BYTES;
+  return [SEGMENT_HEADER_BYTES, first].some((at) => {
+    const bytes = records.view(at, FRAME_HEADER_BYTES);
+    const frame = decodeFrameHeader(bytes, 0, logId, segment.id, at);
+    return ((frame?.flags ?? 0) & FRAME_COMPACTED) !== 0;
+  });
 }
 
 /** Bytes that a record takes in the log. */
