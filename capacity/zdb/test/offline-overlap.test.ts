@@ -118,12 +118,25 @@ test('a compaction is taken back when what superseded its dropped records never 
 
 test('old and new files that both lack something are not guessed about', async () => {
   await using place = await TestFolder.make();
-  const { old, made } = await makeBoth(place);
-  const newest = place.at('both', made.at(-1) ?? '');
-  await truncate(newest, (await stat(newest)).size - 8);
-  await rm(newest.replace('.log', '.index'));
-  await rm(place.at('both', old[0] ?? ''));
-  await rm(place.at('both', (old[0] ?? '').replace('.log', '.index')));
+  const folder = place.at('both');
+  const store = await openTicking(folder);
+  const { default: own } = store.namespaces;
+  for (let i = 0; i < 40; i++) await put(store, own, `key-${i}`, 'first'.padEnd(60_000, '.'));
+  for (let i = 0; i < 40; i += 3) await put(store, own, `key-${i}`, 'second');
+  await store.log.flush();
+  await cp(folder, place.at('old'), { recursive: true });
+  await store.maintenance.compactAll();
+  await store.close();
+  const known = await segments(place.at('old'));
+  const made = (await segments(folder)).filter((name) => !known.includes(name));
+  // Of the old files only the last is there, of the new ones the last is cut.
+  for (const name of known.slice(1)) await cp(place.at('old', name), `${folder}/${name}`);
+  const byFirst = made.map(
+    (name) => [readHeader(`${folder}/${name}`)?.firstSequence ?? 0, name] as const,
+  );
+  const [, cut = ''] = byFirst.sort(([a], [b]) => a - b)[1] ?? [];
+  await truncate(`${folder}/${cut}`, (await stat(`${folder}/${cut}`)).size - 8);
+  await rm(`${folder}/manifest`);
   const before = await segments(place.at('both'));
   await assert.rejects(repairFolder(place.at('both'), { acceptLoss: true }), {
     code: 'ZDB_REPAIR_UNDECIDED',
