@@ -21,6 +21,12 @@ export interface ServiceDefinition {
   command(site: ServiceSite): readonly string[];
   /** True once it answers at its address; false, or an error, means not yet. */
   isReady(site: ServiceSite, signal: AbortSignal): Promise<boolean>;
+  /** How it is watched once it is ready: so many probes in a row without an answer, and it is restarted. */
+  readonly probe: {
+    readonly everyMs: number;
+    readonly timeoutMs: number;
+    readonly missesMax: number;
+  };
   /** Time to become ready: replaying a log after a crash counts. */
   readonly startTimeoutMs: number;
   /** Time to end after SIGTERM; then it is killed. */

@@ -23,7 +23,8 @@ export const serviceTable: readonly ServiceDefinition[] = [
       `--admin-password-file=${home.zdbPasswordFile}`,
     ],
     isReady: ({ ports }, signal) => answersPing(portOf(ports, 'zdb'), signal),
-    startTimeoutMs: 60_000,
+    probe: { everyMs: 10_000, timeoutMs: 10_000, missesMax: 3 },
+    startTimeoutMs: 600_000,
     stopTimeoutMs: 30_000,
   },
 ];

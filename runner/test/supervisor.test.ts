@@ -47,6 +47,7 @@ function pingService(changes: Partial<ServiceDefinition> = {}, mood = ''): Servi
     prepare: async () => {},
     command: ({ ports }) => [script, String(ports.get(port)), mood],
     isReady: ({ ports }, signal) => answersPing(ports.get(port) ?? 0, signal),
+    probe: { everyMs: 1_000, timeoutMs: 5_000, missesMax: 2 },
     startTimeoutMs: 20_000,
     stopTimeoutMs: 5_000,
     ...changes,
@@ -97,6 +98,19 @@ async function saveLeftover(home: GridHome, identity: ProcessIdentity): Promise<
   await using keeper = new StateKeeper(home, () => state, silentLogger);
   keeper.save();
 }
+
+test('a service that hangs is restarted', async () => {
+  await using fixture = await openFixture();
+  const probe = { everyMs: 50, timeoutMs: 200, missesMax: 2 };
+  const service = pingService({ probe, stopTimeoutMs: 100 });
+  await using supervisor = await openSupervisor(fixture.home, service);
+  const pid = stateOf(supervisor).process?.pid ?? 0;
+  process.kill(pid, 'SIGSTOP');
+  await waitFor(() => stateOf(supervisor).restartCount === 1, deadline);
+  await waitFor(() => stateOf(supervisor).phase === 'running', deadline);
+  assert.notEqual(stateOf(supervisor).process?.pid, pid);
+  assert.ok(await answers(stateOf(supervisor)));
+});
 
 test('a supervisor returns when its services answer, and ends them when it closes', async () => {
   await using fixture = await openFixture();

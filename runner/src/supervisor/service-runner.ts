@@ -22,7 +22,7 @@ export interface ServiceRunnerOptions {
   readonly onChange: () => void;
 }
 
-/** Keeps one service running: starts it, waits until it is ready, restarts it after a crash. */
+/** Keeps one service running: starts it, waits until it is ready, restarts it when it ends or hangs. */
 export class ServiceRunner {
   readonly log: LogFile;
   readonly #options: ServiceRunnerOptions;
@@ -124,7 +124,8 @@ export class ServiceRunner {
       if (!(await this.#becomesReady(AbortSignal.any([stop, gone.signal])))) return false;
       this.#change('running', identity ?? null);
       this.#ready.resolve();
-      await Promise.race([ended, firing(stop, gone.signal)]);
+      const watch = AbortSignal.any([stop, gone.signal]);
+      await Promise.race([ended, firing(stop, gone.signal), this.#stopsAnswering(watch)]);
       return true;
     } finally {
       if (identity !== undefined && !gone.signal.aborted) {
@@ -161,6 +162,20 @@ export class ServiceRunner {
       if (signal.aborted) return false;
       if (!isGridError(error, 'BASE_TIMEOUT')) throw error;
       throw this.#tooSlow();
+    }
+  }
+
+  /** Resolves when the service has missed too many probes in a row, or is to be watched no more. */
+  async #stopsAnswering(signal: AbortSignal): Promise<void> {
+    const { definition, site, logger } = this.#options;
+    const { everyMs, timeoutMs, missesMax } = definition.probe;
+    for (let misses = 0; misses < missesMax && !signal.aborted;) {
+      await delay(everyMs, { signal }).catch(ignoreAbort);
+      if (signal.aborted) return;
+      const look = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+      const answers = await definition.isReady(site, look).catch(() => false);
+      misses = answers ? 0 : misses + 1;
+      if (misses > 0) logger.warn({ service: definition.name, misses }, 'service does not answer');
     }
   }
 
