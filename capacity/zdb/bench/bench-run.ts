@@ -60,8 +60,10 @@ export class BenchRun {
   }
 
   async pair(durability: Durability): Promise<ServerPair> {
-    const ours = await this.start('ours', durability);
-    return new ServerPair(ours, await this.start('redis', durability));
+    await using stack = new AsyncDisposableStack();
+    const ours = stack.use(await this.start('ours', durability));
+    const redis = stack.use(await this.start('redis', durability));
+    return new ServerPair(ours, redis, stack.move());
   }
 }
 
@@ -69,10 +71,12 @@ export class BenchRun {
 export class ServerPair implements AsyncDisposable {
   readonly ours: TestServer;
   readonly redis: TestServer;
+  readonly #resources: AsyncDisposableStack;
 
-  constructor(ours: TestServer, redis: TestServer) {
+  constructor(ours: TestServer, redis: TestServer, resources: AsyncDisposableStack) {
     this.ours = ours;
     this.redis = redis;
+    this.#resources = resources;
   }
 
   /** Does the same to each, one after the other. */
@@ -90,7 +94,7 @@ export class ServerPair implements AsyncDisposable {
     });
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([this.ours.stop('SIGKILL'), this.redis.stop('SIGKILL')]);
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#resources.disposeAsync();
   }
 }

@@ -10,7 +10,7 @@ import { loadRows } from './load-rows.ts';
 import { memoryRows } from './memory-rows.ts';
 import { redisRows } from './redis-rows.ts';
 
-/** Zero-DB beside redis-server on this machine; what each row means is in the README here. */
+/** Zero-DB beside redis-server on this machine; how it measures is in the README here. */
 export async function run(options: BenchOptions): Promise<BenchRow[]> {
   const folder = await mkdtemp(join(tmpdir(), 'commongrid-bench-zdb-'));
   const benchRun = new BenchRun(options, folder);
