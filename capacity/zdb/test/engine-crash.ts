@@ -85,13 +85,16 @@ async function oneLife(
     if (options.slowSyncMs !== undefined && options.slowSyncMs > 0) await new Promise(setImmediate);
   }
   if (isKilled) {
-    // A process dies inside a turn as well as between two, or stops when a sync fails.
+    // A process dies between two turns, inside one or in a job, or stops when a sync fails.
     const end = random.int(0, 3);
     if (end === 0) disk.kill();
-    else if (end === 1) disk.killAfter(random.int(0, 8));
+    else if (end === 1) disk.killAfter(random.int(0, 60));
     else disk.failNextSync();
-    await load.turn();
-    if (end === 2) await store.log.flush().catch(() => undefined);
+    for (let turn = 0; turn < 40 && store.log.failure === undefined; turn++) {
+      await load.turn();
+      if (options.maintain === true) await startMaintenance(store, random, jobs);
+      if (end === 2) await store.log.flush().catch(() => undefined);
+    }
     disk.kill();
   }
   await store.close().catch(() => undefined);
@@ -127,6 +130,19 @@ export interface CrashPoint {
   readonly ignoreSyncs?: boolean;
   /** Whether the power goes once more while the store recovers or writes on. */
   readonly again?: boolean;
+}
+
+/** Random points, every other one next to a call that changes or syncs names: there are few of these. */
+export function crashPoints(disk: PowerLossFiles, random: Random, count: number): number[] {
+  const calls = disk.trace.length;
+  const rare = disk.trace.flatMap(({ kind }, i) =>
+    kind === 'write' || kind === 'sync' || kind === 'mark' ? [] : [i],
+  );
+  const points = Array.from({ length: count }, (_unused, i) => {
+    if (i % 2 === 0) return random.int(0, calls + 1);
+    return Math.min(calls, (rare[random.int(0, rare.length)] as number) + random.int(0, 4));
+  });
+  return points.sort((a, b) => a - b);
 }
 
 /** What the trace promises at a point: the journal, and the last sequence that was acknowledged. */

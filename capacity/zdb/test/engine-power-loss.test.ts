@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { seededRandom } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
 import {
+  crashPoints,
   faultsAfterCrash,
   recordRun,
   reproducible,
@@ -21,7 +22,7 @@ interface Plan {
 }
 
 const PLANS: Plan[] = [
-  { name: 'synced always', run: { turns: 120 }, points: 60 },
+  { name: 'synced always', run: { turns: 120 }, points: 50 },
   { name: 'synced in the thread pool', run: { turns: 60, slowSyncMs: 20 }, points: 25 },
   { name: 'synced every second', run: { turns: 80, durability: 'everysec' }, points: 25 },
   { name: 'killed and started again', run: { turns: 30, kills: 4 }, points: 60 },
@@ -30,7 +31,12 @@ const PLANS: Plan[] = [
     run: { turns: 40, kills: 4, durability: 'everysec' },
     points: 40,
   },
-  { name: 'compacted', run: { turns: 150, maintain: true }, points: 80 },
+  { name: 'compacted', run: { turns: 150, maintain: true }, points: 70 },
+  {
+    name: 'compacted, synced every second',
+    run: { turns: 150, maintain: true, durability: 'everysec' },
+    points: 50,
+  },
   {
     name: 'compacted and killed, synced every second',
     run: { turns: 60, maintain: true, kills: 4, durability: 'everysec' },
@@ -46,10 +52,8 @@ for (const plan of PLANS) {
     fs.mkdirSync(root);
     const random = seededRandom(`${seed}/${plan.name}`);
     const disk = await recordRun({ ...plan.run, root, random });
-    const calls = disk.trace.length;
-    const points = Math.min(calls, isLong ? plan.points * 20 : plan.points);
-    const indexes = Array.from({ length: points }, () => random.int(0, calls + 1));
-    for (const callIndex of indexes.sort((a, b) => a - b)) {
+    const points = isLong ? plan.points * 20 : plan.points;
+    for (const callIndex of crashPoints(disk, random, points)) {
       const target = fs.mkdtempSync(path.join(temp.path, 'image-'));
       const own = seededRandom(`${seed}/${plan.name}/${callIndex}`);
       const again = own.int(0, 3) === 0;
