@@ -1,5 +1,5 @@
 import { createRegistry, type LatencySeries, type MetricsRegistry } from '@commongrid/base';
-import type { ReplicaStatus } from './replication/replication.ts';
+import type { ReplicaStatus } from './replication/replicas.ts';
 import type { ServerContext } from './server/server-context.ts';
 
 /** Namespaces that are published one by one, in order of their number; totals hold all. */
@@ -124,7 +124,7 @@ function publishReplication(registry: MetricsRegistry, context: ServerContext): 
       labels: ['replica'],
       collect: (gauge) => {
         gauge.reset();
-        for (const replica of context.replication?.replicas ?? []) {
+        for (const replica of context.replication?.replicas.status ?? []) {
           gauge.set({ replica: replica.id }, value(replica));
         }
       },

@@ -1,4 +1,5 @@
 import { isDeletion, keyLengthOf, namespaceOf, recordBytes, valueLengthOf } from './format.ts';
+import type { LogRecord } from './frame-reader.ts';
 import { isNewest, type History, type StoredRecord } from './history.ts';
 import type { Locator } from './locator.ts';
 import type { Namespace } from './namespace.ts';
@@ -23,6 +24,8 @@ export interface CompactionPlan {
   readonly decidedAt: number;
   readonly droppedBytes: number;
   readonly deletionsDroppedThrough: number;
+  /** Records to be taken from here instead, by sequence: theirs on disk are damaged. */
+  readonly replacements?: ReadonlyMap<number, LogRecord>;
 }
 
 export interface PlanContext {

@@ -18,14 +18,12 @@ import {
   isDeletion,
   keyLengthOf,
   namespaceOf,
-  RECORD_HEADER_BYTES,
-  readUint53,
   recordBytes,
-  recordPreviousAt,
   SEGMENT_HEADER_BYTES,
   SEGMENT_RECORDS_MAX,
   valueLengthOf,
 } from './format.ts';
+import { type LogRecord, recordIn } from './frame-reader.ts';
 import { isNewest } from './history.ts';
 import type { Locator } from './locator.ts';
 import type { Namespaces } from './namespaces.ts';
@@ -110,9 +108,10 @@ class Output {
     for (let i = 0; i < kept.length; i++) {
       const entry = index.entry(kept[i] as number);
       // An await costs more than most records: only where something is to be waited for.
-      if (!this.#isLoaded(entry)) await this.#fill(segment, entry);
+      const replacement = this.#plan.replacements?.get(entry.sequence);
+      if (replacement === undefined && !this.#isLoaded(entry)) await this.#fill(segment, entry);
       if (this.#needsRoom(entry)) await this.#makeRoom(entry);
-      offsets[i] = this.#add(segment, entry) >>> 3;
+      offsets[i] = this.#add(entry, replacement ?? this.#checked(segment, entry)) >>> 3;
       segments[i] = this.made.length - 1;
     }
     this.moved.push({ plan, segments, offsets });
@@ -130,7 +129,9 @@ class Output {
     if (length > this.#window.length) this.#window = Buffer.allocUnsafeSlow(length);
     const fd = segment.hold();
     try {
-      const wanted = Math.min(this.#window.length, segment.writtenOffset - offset);
+      // Beside damaged records may be sectors that cannot be read: one record at a time then.
+      const most = this.#plan.replacements === undefined ? this.#window.length : length;
+      const wanted = Math.min(most, segment.writtenOffset - offset);
       let got = 0;
       while (got < wanted) {
         const { files } = this.#context;
@@ -189,16 +190,19 @@ class Output {
     return segment;
   }
 
-  /** Checks a record of the window and adds it; returns its new offset. */
-  #add(from: Segment, entry: IndexEntry): number {
-    const segment = this.#segment as Segment;
+  /** A record of the window, when it is sound. */
+  #checked(from: Segment, entry: IndexEntry): LogRecord {
     const at = entry.offset - this.#windowStart;
     const got = Math.min(entryBytes(entry), this.#windowLength - at);
     checkRecord(this.#window, at, got, from, entry.offset, entry.lengths);
+    return recordIn(this.#window, at);
+  }
+
+  /** Adds a record; returns its new offset. */
+  #add(entry: IndexEntry, record: LogRecord): number {
+    const segment = this.#segment as Segment;
     const { sequence, lengths, owner, timeSeconds, low, high } = entry;
-    const previous = entry.previous ?? readUint53(this.#window, at + recordPreviousAt);
-    const keyLength = keyLengthOf(lengths);
-    const keyStart = at + RECORD_HEADER_BYTES;
+    const { bytes: source, previous, keyStart, keyLength, valueLength } = record;
     const before = this.#batch.used;
     const offset = this.#batch.add(
       segment.id,
@@ -206,12 +210,12 @@ class Output {
       timeSeconds,
       sequence,
       previous,
-      this.#window,
+      source,
       keyStart,
       keyLength,
-      this.#window,
+      source,
       keyStart + keyLength,
-      valueLengthOf(lengths),
+      valueLength,
       false,
     );
     const bytes = this.#batch.used - before;

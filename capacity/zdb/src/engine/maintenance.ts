@@ -3,6 +3,7 @@ import { CompactionPicker } from './compaction-picker.ts';
 import { planCompaction } from './compaction-plan.ts';
 import { compact, type CompactorContext } from './compactor.ts';
 import { makeFile, syncFolder } from './files.ts';
+import type { LogRecord } from './frame-reader.ts';
 import type { History } from './history.ts';
 import { type HourWindow, msUntilWindow } from './hour-window.ts';
 import type { Log } from './log.ts';
@@ -98,6 +99,26 @@ export class Maintenance {
       }
     });
     return erased;
+  }
+
+  /** Writes a sealed segment anew, with `replacements` for records that are damaged in it. */
+  async rewrite(segment: Segment, replacements: ReadonlyMap<number, LogRecord>): Promise<void> {
+    await this.#exclusive(async () => {
+      const { table, locator, log } = this.#context;
+      if (!segment.isSealed || !table.segments.includes(segment)) return;
+      const index = await locator.load(segment);
+      const kept = Uint32Array.from({ length: index.count }, (_, position) => position);
+      const plan = {
+        run: [segment],
+        segments: [{ segment, index, kept, droppedNewest: new Uint32Array(0) }],
+        decidedAt: 0,
+        droppedBytes: 0,
+        deletionsDroppedThrough: 0,
+        replacements,
+      };
+      const durable = (sequence: number): Promise<void> => log.flush(sequence);
+      await compact({ ...this.#context, durable, pause: () => this.#pause() }, plan);
+    });
   }
 
   /** Writes a checkpoint now. */

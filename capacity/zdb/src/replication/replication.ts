@@ -1,4 +1,4 @@
-import { type Clock, delay, GridError, type Logger, TaskGroup } from '@commongrid/base';
+import { type Clock, GridError, type Logger, TaskGroup } from '@commongrid/base';
 import type { RespConnection } from '@commongrid/resp';
 import type { Files } from '../engine/files.ts';
 import type { Store } from '../engine/store.ts';
@@ -8,12 +8,11 @@ import { announceTerm } from './announce.ts';
 import type { Confirmation } from './confirmation.ts';
 import { Follower, type FollowerStatus, type ReplicationSource } from './follower.ts';
 import { encodeLogId, encodeNextIds } from './handshake.ts';
-import { REPLICA_SILENCE_MS, ReplicaFeeder } from './replica-feeder.ts';
-import { type KnownReplica, ReplicaRegistry } from './replica-registry.ts';
+import { Replicas, refused } from './replicas.ts';
 import { replicaId, type StateFile } from './replication-state.ts';
 import { freePrefix, setAside } from './set-aside.ts';
-import { compareLogs, encodeTerms, lastTerm, type TermHistory } from './terms.ts';
 import { ownTerms, seenTerms, writeTerms } from './term-records.ts';
+import { compareLogs, encodeTerms, lastTerm, type TermHistory } from './terms.ts';
 import { truncateFolder } from './truncate.ts';
 
 export interface ReplicationOptions {
@@ -41,22 +40,11 @@ export interface ReplicaClaim {
   readonly id: string;
   /** Undefined: it has nothing yet. */
   readonly logId: string | undefined;
+  /** Highest mastership that it has heard of. */
   readonly term: number;
   readonly lastSequence: number;
   readonly history: TermHistory;
 }
-
-export interface ReplicaStatus extends KnownReplica {
-  readonly isConnected: boolean;
-  readonly lagRecords: number;
-  readonly lagBytes: number;
-  readonly lagSeconds: number;
-}
-
-/** How long an erasure waits for all replicas. */
-const CONFIRM_MS = 30_000;
-/** How often silent replicas are looked for, while there are any. */
-const WATCH_MS = 1_000;
 
 /**
  * A store's part in replication: master or replica, in which mastership, who follows, whom it follows.
@@ -65,22 +53,16 @@ const WATCH_MS = 1_000;
  * term; whoever hears of a higher term than its own takes no more writes.
  */
 export class Replication implements AsyncDisposable {
+  readonly replicas: Replicas;
   readonly #options: ReplicationOptions;
-  readonly #registry: ReplicaRegistry;
-  readonly #feeders = new Map<RespConnection, ReplicaFeeder>();
   readonly #tasks: TaskGroup;
   #follower: Follower | undefined;
-  #isWatching = false;
   #isPromoting = false;
-  /** What is kept here for a source's other replicas; nothing is known before it says. */
-  #sourceDeletions = 0;
-  /** Who waits for acknowledgements. */
-  readonly #lookers = new Set<() => void>();
 
   constructor(options: ReplicationOptions) {
-    const { files, folder, clock, retentionMs, logger } = options;
+    const { logger } = options;
     this.#options = options;
-    this.#registry = new ReplicaRegistry(files, folder, clock, retentionMs);
+    this.replicas = new Replicas({ ...options, isMaster: () => this.#takesWrites });
     this.#tasks = new TaskGroup({
       onError: (error, task) => logger.error({ err: error, task }, 'replication failed'),
     });
@@ -90,7 +72,9 @@ export class Replication implements AsyncDisposable {
   start(): void {
     const { confirmation, store, source, minReplicas } = this.#options;
     confirmation.begin(store.log.durableSequence, this.#takesWrites ? minReplicas : 0);
-    this.#keepDeletions();
+    // A source says what must be kept for its other replicas: nothing goes before it has.
+    if (this.role === 'replica') this.replicas.othersDeletionsUpTo = 0;
+    this.replicas.keepDeletions();
     if (this.role === 'replica' && source !== undefined) this.#followSource(source);
   }
 
@@ -106,8 +90,8 @@ export class Replication implements AsyncDisposable {
       history: () => this.history,
       leave: (common, term) => this.#leave(common, term),
       onDeletions: (upTo) => {
-        this.#sourceDeletions = upTo;
-        this.#keepDeletions();
+        this.replicas.othersDeletionsUpTo = upTo;
+        this.replicas.keepDeletions();
       },
     });
     this.#follower.start();
@@ -137,10 +121,8 @@ export class Replication implements AsyncDisposable {
   }
 
   get knownTerm(): number {
-    return Math.max(
-      this.#options.stateFile.state.knownTerm,
-      lastTerm(ownTerms(this.#options.store)),
-    );
+    const { stateFile, store } = this.#options;
+    return Math.max(stateFile.state.knownTerm, lastTerm(ownTerms(store)));
   }
 
   get lastSequence(): number {
@@ -157,8 +139,7 @@ export class Replication implements AsyncDisposable {
 
   /** Until its first copy is whole a replica shows a state that never was. */
   get isWhole(): boolean {
-    const { log, table } = this.#options.store;
-    return log.lastSequence >= table.compactedThrough;
+    return this.lastSequence >= this.#options.store.table.compactedThrough;
   }
 
   /** Why writes are refused here, when they are. */
@@ -168,209 +149,63 @@ export class Replication implements AsyncDisposable {
     return fencedBy === 0 ? undefined : `READONLY A later mastership has begun: term ${fencedBy}`;
   }
 
-  // The master's side.
-
-  /** Answers REPLICATE: seven texts; frames follow when the first is `continue`. @throws GridError */
+  /**
+   * Answers REPLICATE with seven texts; frames follow when the first is `continue`.
+   * @throws GridError ZDB_REPLICA_REFUSED
+   */
   replicate(connection: RespConnection, claim: ReplicaClaim): string[] {
-    const { store, files, folder } = this.#options;
-    this.hear(claim.term);
-    this.hear(lastTerm(claim.history));
+    const { files, folder } = this.#options;
+    this.hear(Math.max(claim.term, lastTerm(claim.history)));
     if (this.fencedBy !== 0) throw refused(`a later mastership has begun: term ${this.fencedBy}`);
     if (this.role === 'replica' && claim.id === replicaId(files, folder)) {
       throw refused('a replica cannot follow itself');
     }
-    const { lastSequence } = store.log;
-    if (claim.lastSequence === 0) return this.#accept(connection, claim);
+    const verdict = this.#judge(claim);
+    if (verdict === 'continue') this.replicas.accept(connection, claim.id, claim.lastSequence);
+    return this.#welcome(verdict);
+  }
+
+  /** A number: the last sequence that both logs have in common. */
+  #judge(claim: ReplicaClaim): 'continue' | 'anew' | number {
+    const { store } = this.#options;
+    const { id, lastSequence } = claim;
+    if (lastSequence === 0) return 'continue';
     if (claim.logId !== encodeLogId(store.table.logId)) throw refused('this is another log');
-    const comparison = compareLogs({ history: this.history, lastSequence }, claim);
+    const own = { history: this.history, lastSequence: this.lastSequence };
+    const comparison = compareLogs(own, claim);
     switch (comparison.kind) {
       case 'continues':
-        return this.#missesDeletions(claim)
-          ? this.#welcome('anew', 0)
-          : this.#accept(connection, claim);
+        return this.replicas.missesDeletions(id, lastSequence) ? 'anew' : 'continue';
       case 'diverged':
-        return this.#welcome('cut', comparison.common);
+        return comparison.common;
       case 'foreign':
-        return this.#welcome('anew', 0);
+        return 'anew';
       case 'behind':
-        throw refused(`the log here ends at ${lastSequence}, before ${claim.lastSequence}`);
-      case 'stale':
+        throw refused(`the log here ends at ${own.lastSequence}, before ${lastSequence}`);
+      default:
         throw refused('the replica comes from a later mastership');
     }
   }
 
-  /** Deletions that it has not seen are gone: its copy would bring their keys back to life. */
-  #missesDeletions({ id, lastSequence }: ReplicaClaim): boolean {
-    const dropped = this.#options.store.table.deletionsDroppedThrough;
-    return dropped > lastSequence && dropped > (this.#registry.get(id)?.baseline ?? 0);
-  }
-
-  #accept(connection: RespConnection, claim: ReplicaClaim): string[] {
-    const { store, clock, logger } = this.#options;
-    const { id, lastSequence } = claim;
-    for (const feeder of this.#feeders.values()) {
-      if (feeder.id === id) feeder.connection.destroy();
-    }
-    const dropped = store.table.deletionsDroppedThrough;
-    this.#registry.put({
-      id,
-      address: connection.remote,
-      acknowledged: lastSequence,
-      baseline: lastSequence === 0 ? dropped : (this.#registry.get(id)?.baseline ?? 0),
-      seenMs: clock.nowMs(),
-    });
-    const feeder = new ReplicaFeeder({
-      store,
-      connection,
-      id,
-      address: connection.remote,
-      position: lastSequence,
-      nowMs: () => clock.monotonicMs(),
-    });
-    this.#feeders.set(connection, feeder);
-    this.#keepDeletions();
-    const welcome = this.#welcome('continue', lastSequence);
-    this.#tasks.start('feed', () => this.#feed(feeder));
-    this.#watch();
-    logger.info({ replica: id, address: feeder.address, from: lastSequence }, 'a replica follows');
-    return welcome;
-  }
-
-  #welcome(verdict: 'continue' | 'cut' | 'anew', common: number): string[] {
+  #welcome(verdict: 'continue' | 'anew' | number): string[] {
     const { table } = this.#options.store;
+    const isCut = typeof verdict === 'number';
     return [
-      verdict,
+      isCut ? 'cut' : verdict,
       encodeLogId(table.logId),
       String(this.knownTerm),
       encodeTerms(this.history),
-      String(common),
+      String(isCut ? verdict : 0),
       String(table.deletionsDroppedThrough),
       encodeNextIds(table.nextIds),
     ];
   }
 
-  async #feed(feeder: ReplicaFeeder): Promise<void> {
-    const { confirmation, clock, logger } = this.#options;
-    try {
-      await feeder.run();
-    } catch (error) {
-      const isOver = feeder.connection.signal.aborted;
-      if (!isOver) logger.error({ err: error, replica: feeder.id }, 'a replica cannot be served');
-    } finally {
-      feeder.connection.destroy();
-      this.#feeders.delete(feeder.connection);
-      const isElsewhere = [...this.#feeders.values()].some((one) => one.id === feeder.id);
-      if (!isElsewhere) confirmation.left(feeder.id);
-      const known = this.#registry.get(feeder.id);
-      if (known !== undefined) known.seenMs = clock.nowMs();
-      this.#registry.save();
-    }
+  /** What a replica is told when it acknowledges: our term, how far we are, which deletions may go. */
+  get pulse(): readonly number[] {
+    const { log, deletionsUpTo } = this.#options.store;
+    return [this.knownTerm, log.durableSequence, deletionsUpTo];
   }
-
-  /** A replica has the log on disk up to a sequence; answers our term and last sequence. */
-  acknowledge(connection: RespConnection, sequence: number): readonly [number, number, number] {
-    const { confirmation, clock, store } = this.#options;
-    const feeder = this.#feeders.get(connection);
-    if (feeder === undefined) throw refused('REPLICATE comes first');
-    if (sequence > store.log.lastSequence) throw refused('that record does not exist');
-    feeder.heard(sequence);
-    const known = this.#registry.get(feeder.id);
-    if (known !== undefined) {
-      known.acknowledged = feeder.acknowledged;
-      known.seenMs = clock.nowMs();
-    }
-    if (this.#takesWrites) confirmation.acknowledged(feeder.id, sequence);
-    this.#keepDeletions();
-    for (const look of this.#lookers) look();
-    return [this.knownTerm, store.log.durableSequence, store.deletionsUpTo];
-  }
-
-  /**
-   * Waits until every replica that is reckoned with has a sequence on disk; resolves with the number of
-   * those that have not when time is up.
-   */
-  async unconfirmed(sequence: number): Promise<number> {
-    const { clock } = this.#options;
-    const count = (): number =>
-      this.#registry.list().filter((one) => one.acknowledged < sequence).length;
-    await new Promise<void>((resolve) => {
-      const look = (): void => {
-        if (count() === 0) end();
-      };
-      const end = (): void => {
-        timer.cancel();
-        this.#lookers.delete(look);
-        resolve();
-      };
-      const timer = clock.setTimer(CONFIRM_MS, end);
-      this.#lookers.add(look);
-      look();
-    });
-    return count();
-  }
-
-  /** Deletions are not reckoned with for this replica any more; it begins anew if it comes back. */
-  forget(id: string): boolean {
-    for (const feeder of this.#feeders.values()) {
-      if (feeder.id === id) feeder.connection.destroy();
-    }
-    const isKnown = this.#registry.forget(id);
-    this.#keepDeletions();
-    return isKnown;
-  }
-
-  #keepDeletions(): void {
-    const connected = new Set([...this.#feeders.values()].map((one) => one.id));
-    const ownReplicas = this.#registry.deletionsUpTo(connected);
-    // Should this replica take over, those that followed its master are to find what they lack.
-    const others = this.role === 'replica' ? this.#sourceDeletions : Infinity;
-    this.#options.store.deletionsUpTo = Math.min(ownReplicas, others);
-  }
-
-  /** Cuts off replicas that say nothing; runs only while there are any. */
-  #watch(): void {
-    if (this.#isWatching) return;
-    this.#isWatching = true;
-    const { clock } = this.#options;
-    this.#tasks.start('watch', async (signal) => {
-      try {
-        while (this.#feeders.size > 0) {
-          await delay(WATCH_MS, { signal, clock });
-          const silentMs = clock.monotonicMs() - REPLICA_SILENCE_MS;
-          for (const feeder of this.#feeders.values()) {
-            if (feeder.heardMs < silentMs) feeder.connection.destroy();
-          }
-        }
-      } finally {
-        this.#isWatching = false;
-      }
-    });
-  }
-
-  #dropReplicas(): void {
-    for (const feeder of this.#feeders.values()) feeder.connection.destroy();
-  }
-
-  get replicas(): ReplicaStatus[] {
-    const { store, clock } = this.#options;
-    const nowMs = clock.monotonicMs();
-    const feeders = new Map([...this.#feeders.values()].map((one) => [one.id, one]));
-    return this.#registry.list().map((known) => {
-      const feeder = feeders.get(known.id);
-      const lagRecords = Math.max(0, store.log.durableSequence - known.acknowledged);
-      const awaySeconds = (clock.nowMs() - known.seenMs) / 1000;
-      const lagSeconds = feeder === undefined ? awaySeconds : (nowMs - feeder.caughtUpMs) / 1000;
-      return {
-        ...known,
-        isConnected: feeder !== undefined,
-        lagRecords,
-        lagBytes: lagRecords === 0 ? 0 : bytesAfter(store, known.acknowledged),
-        lagSeconds: lagRecords === 0 ? 0 : Math.max(0, lagSeconds),
-      };
-    });
-  }
-
-  // Masterships.
 
   /** Somebody named a term. One above ours ends our mastership, for good. */
   hear(term: number): void {
@@ -381,7 +216,7 @@ export class Replication implements AsyncDisposable {
     if (!isFenced) return;
     logger.error({ term }, 'a later mastership has begun: no more writes are taken here');
     confirmation.begin(store.log.durableSequence, 0);
-    this.#dropReplicas();
+    this.replicas.disconnect();
     emit({ kind: 'fenced', term });
   }
 
@@ -390,33 +225,36 @@ export class Replication implements AsyncDisposable {
    * @throws GridError ZDB_PROMOTE_REFUSED, ZDB_WRITE_FAILED
    */
   async promote(term: number): Promise<void> {
-    const { store, stateFile, confirmation, minReplicas, onPromoted, emit } = this.#options;
     if (this.#isPromoting) throw notPromoted('another promotion is under way');
     this.#refuseUnfit(term);
     this.#isPromoting = true;
     try {
       await this.#follower?.close();
       this.#refuseUnfit(term);
-      const history = this.history;
-      await store.log.flush();
-      const firstSequence = store.log.lastSequence + 1;
-      await writeTerms(store, [...history, { term, firstSequence }]);
-      const former = this.source;
-      stateFile.change({ role: 'master', knownTerm: term, fencedBy: 0, sourceTerms: [] });
-      this.#follower = undefined;
-      this.#dropReplicas();
-      this.#keepDeletions();
-      confirmation.begin(store.log.durableSequence, minReplicas);
-      await onPromoted();
-      emit({ kind: 'promoted', term, firstSequence });
-      if (former !== undefined) this.#announce(former, term);
+      await this.#become(term);
     } catch (error) {
-      this.#follower = undefined;
       if (this.source !== undefined) this.#followSource(this.source);
       throw error;
     } finally {
       this.#isPromoting = false;
     }
+  }
+
+  async #become(term: number): Promise<void> {
+    const { store, stateFile, confirmation, minReplicas, onPromoted, emit } = this.#options;
+    const former = this.source;
+    await store.log.flush();
+    const firstSequence = this.lastSequence + 1;
+    await writeTerms(store, [...this.history, { term, firstSequence }]);
+    stateFile.change({ role: 'master', knownTerm: term, fencedBy: 0, sourceTerms: [] });
+    this.#follower = undefined;
+    this.replicas.disconnect();
+    this.replicas.othersDeletionsUpTo = Infinity;
+    this.replicas.keepDeletions();
+    confirmation.begin(store.log.durableSequence, minReplicas);
+    await onPromoted();
+    emit({ kind: 'promoted', term, firstSequence });
+    if (former !== undefined) this.#announce(former, term);
   }
 
   #refuseUnfit(term: number): void {
@@ -430,31 +268,33 @@ export class Replication implements AsyncDisposable {
   /** Tells the former master, as soon as it can be reached, that its time is over. */
   #announce(former: ReplicationSource, term: number): void {
     const { clock, logger } = this.#options;
-    this.#tasks.start('announce', (signal) =>
-      announceTerm(former, term, { signal, clock, logger }),
-    );
+    this.#tasks.start('announce', (signal) => {
+      return announceTerm(former, term, { signal, clock, logger });
+    });
   }
 
   /** Cuts the log after the last common record; without one begins anew. */
   async #leave(common: number | undefined, term: number): Promise<void> {
     const { store, files, folder, stateFile, confirmation, onRewound, emit, logger } =
       this.#options;
-    this.#dropReplicas();
+    this.replicas.clear();
     const prefix = freePrefix(files, folder, term);
     if (common === undefined) {
       stateFile.change({ setAsideAs: prefix });
       await store.reopenAfter(() => finishSetAside(files, folder, stateFile));
-      this.#registry.clear();
       logger.warn({ prefix }, 'the log cannot be continued: its files were put aside');
       emit({ kind: 'resync', term, prefix });
     } else {
-      const saveAs = prefix.slice(0, -1);
+      const file = prefix.slice(0, -1);
       let records = 0;
       await store.reopenAfter(() => {
-        ({ records } = truncateFolder(files, folder, common, saveAs));
+        ({ records } = truncateFolder(files, folder, common, file));
       });
-      logger.warn({ common, records, file: saveAs }, 'records that no master knows were put aside');
-      emit({ kind: 'diverged', term, common, records, file: saveAs });
+      logger.warn(
+        { common, records, file },
+        'records that the master does not know were put aside',
+      );
+      emit({ kind: 'diverged', term, common, records, file });
     }
     confirmation.begin(store.log.durableSequence, 0);
     onRewound();
@@ -465,9 +305,9 @@ export class Replication implements AsyncDisposable {
   }
 
   async close(): Promise<void> {
-    this.#dropReplicas();
     await this.#follower?.close();
     await this.#tasks.close();
+    await this.replicas.close();
     this.#options.confirmation.close();
   }
 }
@@ -478,22 +318,6 @@ export function finishSetAside(files: Files, folder: string, stateFile: StateFil
   if (setAsideAs === '') return;
   setAside(files, folder, setAsideAs);
   stateFile.change({ setAsideAs: '', sourceTerms: [] });
-}
-
-/** About so many bytes of the log come after a sequence. */
-function bytesAfter({ table }: Store, sequence: number): number {
-  let bytes = 0;
-  for (const { firstSequence, lastSequence, nextOffset } of table.segments) {
-    if (lastSequence <= sequence) continue;
-    const part =
-      (lastSequence - Math.max(sequence, firstSequence - 1)) / (lastSequence - firstSequence + 1);
-    bytes += nextOffset * part;
-  }
-  return Math.round(bytes);
-}
-
-function refused(reason: string): GridError<ZdbErrorCode> {
-  return new GridError('ZDB_REPLICA_REFUSED', reason);
 }
 
 function notPromoted(reason: string): GridError<ZdbErrorCode> {

@@ -25,6 +25,8 @@ export interface Truncation {
   readonly lastSequence: number;
 }
 
+const WRITE_BYTES = 1024 * 1024;
+
 /*
  * Cuts a log after a sequence, while no store is open on its folder.
  *
@@ -83,10 +85,16 @@ function saveRecords(
   const fd = files.openSync(target, 'w', 0o600);
   try {
     let position = 0;
-    const write = (line: string): void => {
-      const bytes = Buffer.from(`${line}\n`);
+    let lines = '';
+    const flush = (): void => {
+      const bytes = Buffer.from(lines);
       writeAll(files, fd, bytes, position);
       position += bytes.length;
+      lines = '';
+    };
+    const write = (line: string): void => {
+      lines += `${line}\n`;
+      if (lines.length > WRITE_BYTES) flush();
     };
     const logId = table.logId.toString(16).padStart(16, '0');
     write(JSON.stringify({ schema: 'zdb.diverged.1', logId, after: sequence }));
@@ -98,6 +106,7 @@ function saveRecords(
         records++;
       });
     }
+    flush();
     files.fsyncSync(fd);
   } finally {
     files.closeSync(fd);

@@ -11,7 +11,7 @@ export function replicationSection({
   clock,
 }: ServerContext): InfoSection {
   if (replication === undefined) return ['replication', [['role', 'master']]];
-  const replicas = replication.replicas;
+  const replicas = replication.replicas.status;
   const connected = replicas.filter((one) => one.isConnected);
   const shared: Field[] = [
     ['role', replication.role],

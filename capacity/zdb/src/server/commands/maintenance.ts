@@ -124,7 +124,7 @@ async function erase(session: Session, request: Request): Promise<void> {
     context.logger.warn(facts, 'a key is erased as the law asks');
   }
   const erased = await eraseKey(store, namespace, request.copy(1));
-  const missing = await context.replication?.unconfirmed(store.log.durableSequence);
+  const missing = await context.replication?.replicas.unconfirmed(store.log.durableSequence);
   if (missing === undefined || missing === 0) return connection.reply.integer(erased);
   return session.refuse(`Erased here; ${missing} replicas have not confirmed it yet`);
 }

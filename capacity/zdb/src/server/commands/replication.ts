@@ -100,9 +100,10 @@ function configure(session: Session, request: Request, replication: Replication)
   const value = request.integer(2);
   if (value === undefined || value < 0) return session.refuse(replyTexts.invalidArguments);
   if (request.is(1, 'ACK')) {
-    const facts = replication.acknowledge(session.connection, value);
-    reply.array(facts.length);
-    for (const fact of facts) reply.integer(fact);
+    replication.replicas.acknowledge(session.connection, value);
+    const { pulse } = replication;
+    reply.array(pulse.length);
+    for (const fact of pulse) reply.integer(fact);
     return undefined;
   }
   if (!request.is(1, 'TERM')) return session.refuse(replyTexts.invalidArguments);
@@ -127,7 +128,7 @@ async function promote(session: Session, request: Request): Promise<void> {
 
 function forget(session: Session, request: Request): void {
   if (!request.is(1, 'FORGET')) return session.refuse(replyTexts.invalidArguments);
-  const isKnown = session.context.replication?.forget(request.text(2)) === true;
+  const isKnown = session.context.replication?.replicas.forget(request.text(2)) === true;
   return isKnown ? session.connection.reply.ok() : session.refuse('No such replica');
 }
 
