@@ -6,6 +6,7 @@ import { zdbImportCommand } from './import.ts';
 import { zdbInfoCommand } from './info.ts';
 import { zdbCompactCommand, zdbEraseCommand, zdbScrubCommand } from './maintenance.ts';
 import { zdbNamespaceCommand } from './namespace.ts';
+import { zdbPromoteCommand } from './promote.ts';
 import { zdbRepairCommand } from './repair.ts';
 import { zdbServeCommand } from './serve.ts';
 import { zdbVerifyCommand } from './verify.ts';
@@ -19,6 +20,7 @@ export function zdbCommand(context: CommandContext): Command {
     .addCommand(zdbCompactCommand(context))
     .addCommand(zdbScrubCommand(context))
     .addCommand(zdbEraseCommand(context))
+    .addCommand(zdbPromoteCommand(context))
     .addCommand(zdbVerifyCommand(context))
     .addCommand(zdbRepairCommand(context))
     .addCommand(zdbExportCommand(context))
