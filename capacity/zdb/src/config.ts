@@ -71,6 +71,7 @@ export interface ResolvedOptions {
   readonly mode: ServerMode;
   readonly isReadOnly: boolean;
   readonly replicaOf: ReplicationSource | undefined;
+  readonly replicaTls: ClientTlsOptions | undefined;
   readonly minReplicas: number;
   readonly minReplicasTimeoutMs: number;
   readonly replicaRetentionMs: number;
@@ -126,7 +127,7 @@ function resolveReplication(
   options: ZdbServerOptions,
 ): Pick<
   ResolvedOptions,
-  'replicaOf' | 'minReplicas' | 'minReplicasTimeoutMs' | 'replicaRetentionMs'
+  'replicaOf' | 'replicaTls' | 'minReplicas' | 'minReplicasTimeoutMs' | 'replicaRetentionMs'
 > {
   const { replicaOf, adminPassword, replicaPassword = adminPassword, minReplicas = 0 } = options;
   if (replicaOf !== undefined) {
@@ -139,6 +140,7 @@ function resolveReplication(
   }
   return {
     replicaOf: replicaOf && { ...replicaOf, password: replicaPassword, tls: options.replicaTls },
+    replicaTls: options.replicaTls,
     minReplicas,
     minReplicasTimeoutMs: options.minReplicasTimeoutMs ?? 5_000,
     replicaRetentionMs: options.replicaRetentionMs ?? WEEK_MS,

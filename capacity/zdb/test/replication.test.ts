@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile } from 'node:fs/promises';
+import { open, readdir, readFile, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { waitFor } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
+import { Store } from '../src/engine/store.ts';
 import {
   caughtUp,
   contentOf,
@@ -194,4 +195,95 @@ test('write that too few replicas have is answered with an error, and is there',
   await master.client.command(['NSNEW', 'fenced']);
   await master.client.command(['NSSET', 'fenced', 'epoch', '5']);
   assert.equal(replica.server.store.namespaces.get('fenced')?.settings.epoch, 5);
+});
+
+test('record that rots is found and repaired from a replica, on either side', async () => {
+  await using folder = await tempFolder('replication');
+  const small = { segmentBytes: 1024 * 1024 };
+  await using master = await openPeer(`${folder.path}/a`, small);
+  await using replica = await openPeer(`${folder.path}/b`, { ...replicaOf(master), ...small });
+  for (let i = 0; i < 200; i++) {
+    await master.client.command(['SET', `key${i}`, Buffer.alloc(8_000, i)]);
+  }
+  await caughtUp(master.server, replica.server);
+  const wanted = await contentOf(master.server.store);
+  for (const { server, client } of [master, replica]) {
+    const { store } = server;
+    const [segment] = store.table.segments;
+    assert.ok(segment?.isSealed);
+    const file = await open(segment.path, 'r+');
+    for (const offset of [100_003, 300_007, 500_000]) await file.write('rot', offset);
+    await file.close();
+    await client.command(['SCRUB', 'START']);
+    await store.scrubber.finished();
+    assert.equal(store.scrubber.bad(0, 10).length, 3);
+    const address = server === master.server ? ['127.0.0.1', replica.port] : [];
+    assert.equal(await client.command(['REPAIR', ...address]), 3);
+    await client.command(['SCRUB', 'START']);
+    await store.scrubber.finished();
+    assert.deepEqual(store.scrubber.bad(0, 10), []);
+    assert.deepEqual(await contentOf(store), wanted);
+  }
+  await assert.rejects(master.client.command(['RECORD', '1', '0123456789abcdef']), /another log/);
+});
+
+test('key that is erased leaves every replica before the answer', async () => {
+  await using folder = await tempFolder('replication');
+  await using master = await openPeer(`${folder.path}/a`);
+  await using replica = await openPeer(`${folder.path}/b`, replicaOf(master));
+  const { client } = master;
+  await client.command(['NSSET', 'default', 'history', 'all']);
+  for (let i = 0; i < 5; i++) await client.command(['SET', 'person', `a secret of ${i} words`]);
+  await client.command(['SET', 'other', 'stays']);
+  await caughtUp(master.server, replica.server);
+  assert.equal(await client.command(['ERASE', 'person']), 5);
+  for (const name of ['a', 'b']) {
+    for (const file of await readdir(`${folder.path}/${name}`)) {
+      const bytes = await readFile(`${folder.path}/${name}/${file}`);
+      assert.ok(!bytes.includes('a secret of'), `${name}/${file}`);
+    }
+  }
+  assert.deepEqual(await contentOf(replica.server.store), await contentOf(master.server.store));
+});
+
+test('replica that gets half of a compacted log answers nothing and is not promoted', async () => {
+  await using folder = await tempFolder('replication');
+  const store = await Store.open({ folder: folder.path, isReplica: true });
+  store.table.compactedThrough = 1000;
+  store.table.save();
+  await store.close();
+  await writeFile(
+    `${folder.path}/replication`,
+    `${JSON.stringify({
+      schema: 'zdb.replication.1',
+      role: 'replica',
+      knownTerm: 0,
+      sourceTerms: [],
+      fencedBy: 0,
+      setAsideAs: '',
+      erasures: [],
+    })}\n`,
+  );
+  await using replica = await openPeer(folder.path);
+  await assert.rejects(replica.client.command(['GET', 'a']), /LOADING/);
+  await assert.rejects(replica.client.command(['PROMOTE', 'TERM', '1']), /not whole/);
+  assert.equal(await infoField(replica.client, 'first_copy'), 'under way');
+});
+
+test('replica of another log is refused and keeps what it has', async () => {
+  await using folder = await tempFolder('replication');
+  await using master = await openPeer(`${folder.path}/a`);
+  {
+    await using other = await openPeer(`${folder.path}/b`);
+    await other.client.command(['SET', 'mine', '1']);
+  }
+  await using replica = await openPeer(`${folder.path}/b`, replicaOf(master));
+  await waitFor(
+    async () => (await infoField(replica.client, 'master_link_problem'))?.includes('another log'),
+    {
+      timeoutMs: 5_000,
+      what: 'the refusal to show',
+    },
+  );
+  assert.deepEqual(await replica.client.command(['GET', 'mine']), Buffer.from('1'));
 });

@@ -10,6 +10,7 @@ import { namespaceCommands } from './commands/namespace.ts';
 import { rawCommands } from './commands/raw.ts';
 import { recordCommands } from './commands/record.ts';
 import { replacedCommands } from './commands/replaced.ts';
+import { repairCommands } from './commands/repair.ts';
 import { replicationCommands } from './commands/replication.ts';
 import { scanCommands } from './commands/scan.ts';
 import { selectCommands } from './commands/select.ts';
@@ -33,5 +34,6 @@ export const allCommands = new CommandTable([
   ...connectionCommands,
   ...clientCommands,
   ...replicationCommands,
+  ...repairCommands,
   ...replacedCommands,
 ]);

@@ -1,9 +1,7 @@
 import { GridError } from '@commongrid/base';
 import type { Request } from '@commongrid/resp';
-import { encodeRecord } from '../../replication/record-copy.ts';
 import type { Replication } from '../../replication/replication.ts';
 import { isReplicaId, parseHistory } from '../../replication/replication-state.ts';
-import { encodeLogId } from '../../replication/handshake.ts';
 import type { CommandDefinition } from '../command.ts';
 import { replyTexts } from '../reply-texts.ts';
 import type { Session } from '../session.ts';
@@ -47,15 +45,6 @@ export const replicationCommands: readonly CommandDefinition[] = [
     most: 2,
     summary: 'REPLICA FORGET id: keeps deletions for this replica no more.',
     run: forget,
-  },
-  {
-    name: 'RECORD',
-    access: 'open',
-    isAdmin: true,
-    least: 1,
-    most: 2,
-    summary: 'RECORD sequence [log]: a record as it is in the log, for the repair of another copy.',
-    run: record,
   },
 ];
 
@@ -130,18 +119,4 @@ function forget(session: Session, request: Request): void {
   if (!request.is(1, 'FORGET')) return session.refuse(replyTexts.invalidArguments);
   const isKnown = session.context.replication?.replicas.forget(request.text(2)) === true;
   return isKnown ? session.connection.reply.ok() : session.refuse('No such replica');
-}
-
-/** Answers nil when the record is not kept; damage is an error, as everywhere. */
-async function record(session: Session, request: Request): Promise<void> {
-  const { store, connection } = session;
-  const sequence = request.integer(1);
-  if (sequence === undefined || sequence < 1) return session.refuse(replyTexts.invalidArguments);
-  if (request.argc > 2 && request.text(2) !== encodeLogId(store.table.logId)) {
-    return session.refuse('This is another log');
-  }
-  if (sequence > store.log.durableSequence) return connection.reply.nil();
-  const found = await store.recordAt(sequence);
-  if (found === undefined) return connection.reply.nil();
-  return connection.reply.bulkReference(encodeRecord(found));
 }
