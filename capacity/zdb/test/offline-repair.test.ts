@@ -3,6 +3,14 @@ import { cp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/pr
 import { test } from 'node:test';
 import { isGridError } from '@commongrid/base';
 import { eraseKey } from '../src/engine/erasure.ts';
+import {
+  FRAME_HEADER_BYTES,
+  packLengths,
+  packOwner,
+  RECORD_HEADER_BYTES,
+  recordChecksum,
+  RecordKind,
+} from '../src/engine/format.ts';
 import { Store } from '../src/engine/store.ts';
 import { exportFolder } from '../src/offline/export-folder.ts';
 import { repairFolder } from '../src/offline/repair-folder.ts';
@@ -344,3 +352,30 @@ async function refusal(
   }
   throw new Error(`${code} was expected`);
 }
+
+test('bytes in a value that look like a record are never taken for one', async () => {
+  await using place = await TestFolder.make();
+  const folder = place.at('a');
+  const store = await openTicking(folder);
+  const { default: own } = store.namespaces;
+  const offset = (store.table.last?.nextOffset ?? 0) + FRAME_HEADER_BYTES;
+  // A key of eight bytes: the value begins at a multiple of eight, like a record.
+  const at = offset + RECORD_HEADER_BYTES + 8;
+  const forged = Buffer.alloc(48);
+  forged.writeUInt32LE(packLengths(5, 6), 4);
+  forged.writeUInt32LE(packOwner(own.id, RecordKind.set), 8);
+  forged.writeUInt32LE(3, 16);
+  forged.write('adminforged', RECORD_HEADER_BYTES);
+  forged.writeUInt32LE(recordChecksum(forged, 0, 5, 6, 1, at), 0);
+  await put(store, own, 'eight-by', forged);
+  await put(store, own, 'next', 'value');
+  await store.log.flush();
+  await store.close();
+  // Its own record is damaged, before the value.
+  await flipByte(`${folder}/${FIRST}.log`, offset + 12);
+  await repairFolder(folder, { acceptLoss: true });
+  const repaired = await Store.open({ folder });
+  assert.equal(await get(repaired, 'default', 'admin'), undefined);
+  assert.equal(await get(repaired, 'default', 'next'), 'value');
+  await repaired.close();
+});

@@ -47,11 +47,11 @@ test('a changed byte is found, in whatever file it stands', async () => {
   for (const name of await readdir(place.at('a'))) {
     if (name === 'LOCK') continue;
     const { size } = await stat(place.at('a', name));
-    for (let round = 0; round < 3; round++) {
+    for (let round = 0; round < 2; round++) {
       await rm(place.at('b'), { recursive: true, force: true });
       await cp(place.at('a'), place.at('b'), { recursive: true });
       // The first bytes are headers, most of the rest are values.
-      const offset = random.int(0, round < 2 ? Math.min(size, 200) : size);
+      const offset = random.int(0, round < 1 ? Math.min(size, 200) : size);
       await flipByte(place.at('b', name), offset);
       const before = await fingerprint(place.at('b'));
       const report = await verifyFolder(place.at('b'));
@@ -115,7 +115,7 @@ test('a file that was cut is found', async () => {
   await fillSample(place.at('a'));
   const names = (await readdir(place.at('a'))).filter((name) => name !== 'LOCK');
   for (const name of names) {
-    for (const cut of [1, 8, 5000]) {
+    for (const cut of [1, 5000]) {
       await rm(place.at('b'), { recursive: true, force: true });
       await cp(place.at('a'), place.at('b'), { recursive: true });
       const { size } = await stat(place.at('b', name));

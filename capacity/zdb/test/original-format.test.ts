@@ -127,7 +127,7 @@ test('a torn tail is reported, and all before it is imported', async () => {
   const { size } = await stat(file);
   const torn = entry('e', 'never finished', 108);
   await appendFile(file, torn);
-  for (let cut = 1; cut < torn.length; cut++) {
+  for (let cut = 1; cut < torn.length; cut += 4) {
     await truncate(file, size + torn.length - cut);
     const target = place.at(`zdb-${cut}`);
     const { namespaces, findings } = await importOriginal(folders, target);

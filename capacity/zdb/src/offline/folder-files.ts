@@ -11,7 +11,7 @@ export const readOnlyFiles: Files = {
 };
 
 /** Number of a segment file; undefined for other names. */
-export function segmentIdOf(name: string): number | undefined {
+function segmentIdOf(name: string): number | undefined {
   const [, digits] = /^segment-(\d{12,})\.log$/.exec(name) ?? [];
   return digits === undefined ? undefined : Number(digits);
 }

@@ -30,7 +30,7 @@ export interface VerifyReport {
 }
 
 /** Findings that are listed; more are counted. */
-export const FINDINGS_MAX = 10_000;
+const FINDINGS_MAX = 10_000;
 
 /**
  * Reads every byte of a folder and changes nothing: manifest, each segment's frames and records, index

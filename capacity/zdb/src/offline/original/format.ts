@@ -7,7 +7,7 @@ export const DATA_HEADER_BYTES = 28;
 export const DATA_ENTRY_BYTES = 18;
 export const INDEX_HEADER_BYTES = 29;
 export const INDEX_ENTRY_BYTES = 34;
-export const NAMESPACE_BYTES = 15;
+const NAMESPACE_BYTES = 15;
 
 const DATA_MAGIC = 'DAT0';
 const DATA_VERSION = 3;

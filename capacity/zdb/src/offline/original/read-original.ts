@@ -187,7 +187,7 @@ function tail(isLast: boolean): OriginalFinding['what'] {
   return isLast ? 'torn-tail' : 'bad-entry';
 }
 
-export function corrupt(message: string, file: string): GridError<ZdbErrorCode> {
+function corrupt(message: string, file: string): GridError<ZdbErrorCode> {
   return new GridError('ZDB_ORIGINAL_CORRUPT', message, {
     hint: 'give the folders that 0-db was given as --index and --data',
     details: { file },
