@@ -287,3 +287,18 @@ test('replica of another log is refused and keeps what it has', async () => {
   );
   assert.deepEqual(await replica.client.command(['GET', 'mine']), Buffer.from('1'));
 });
+
+for (const durability of ['everysec', 'os'] as const) {
+  test(`replica gets what a master with durability ${durability} has written`, async () => {
+    await using folder = await tempFolder('replication');
+    await using master = await openPeer(`${folder.path}/a`, { durability });
+    await using replica = await openPeer(`${folder.path}/b`, { ...replicaOf(master), durability });
+    const { store } = master.server;
+    for (let i = 0; i < 50; i++) await master.client.command(['SET', `key${i}`, 'x']);
+    await waitFor(() => replica.server.store.log.lastSequence === store.log.lastSequence, {
+      timeoutMs: 5_000,
+      what: 'the replica to have all',
+    });
+    assert.deepEqual(await contentOf(replica.server.store), await contentOf(store));
+  });
+}

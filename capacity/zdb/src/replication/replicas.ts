@@ -160,11 +160,14 @@ export class Replicas {
     this.#options.store.deletionsUpTo = Math.min(ownReplicas, this.othersDeletionsUpTo);
   }
 
-  /** Cuts off replicas that say nothing; runs only while there are any. */
+  /**
+   * Cuts off replicas that say nothing, and brings to disk for them what nobody else does; runs only
+   * while there are any.
+   */
   #watch(): void {
     if (this.#isWatching) return;
     this.#isWatching = true;
-    const { clock } = this.#options;
+    const { clock, store } = this.#options;
     this.#tasks.start('watch', async (signal) => {
       try {
         while (this.#feeders.size > 0) {
@@ -172,6 +175,9 @@ export class Replicas {
           const silentMs = clock.monotonicMs() - REPLICA_SILENCE_MS;
           for (const one of this.#feeders.values()) {
             if (one.heardMs < silentMs) one.connection.destroy();
+          }
+          if (store.log.durability === 'os' && store.log.failure === undefined) {
+            await store.log.flush();
           }
         }
       } finally {

@@ -80,7 +80,11 @@ export class ServerContext {
 
   /** Why nothing can be written, whoever asks. */
   get writeProblem(): string | undefined {
-    return this.diskProblem ?? this.replication?.writeProblem;
+    const { diskProblem, replication } = this;
+    // Before it is known whether this is a master, it is none.
+    return (
+      diskProblem ?? (replication === undefined ? replyTexts.cannotWrite : replication.writeProblem)
+    );
   }
 
   /** Why a replica does not answer yet: half of a compacted log is a state that never was. */
