@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { throwIfAborted } from '@commongrid/base';
 import type { BenchOptions, BenchRow } from '@commongrid/system/bench';
 
 import { BenchRun } from './bench-run.ts';
@@ -20,6 +21,10 @@ export async function run(options: BenchOptions): Promise<BenchRow[]> {
       rows.push(...(await part(benchRun)));
     }
     return rows;
+  } catch (error) {
+    // A program that was stopped with us fails in words of its own.
+    throwIfAborted(options.signal);
+    throw error;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
