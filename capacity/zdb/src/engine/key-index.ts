@@ -192,8 +192,9 @@ export class KeyIndex {
     }
     const half = Math.ceil(grown / 2);
     const bit = 1 << shard.depth;
-    const zero = new Shard(half, shard.depth + 1);
-    const one = new Shard(half, shard.depth + 1);
+    const ones = countWith(shard, bit);
+    const zero = new Shard(roomFor(shard.used - ones, half), shard.depth + 1);
+    const one = new Shard(roomFor(ones, half), shard.depth + 1);
     zero.sequence = shard.sequence;
     one.sequence = shard.sequence;
     for (let slot = 0; slot < shard.capacity; slot++) {
@@ -277,6 +278,20 @@ export class KeyIndex {
 
 function home(low: number, capacity: number): number {
   return Math.floor((low * capacity) / 4294967296);
+}
+
+/** Keys of a shard whose low hash has a bit. */
+function countWith(shard: Shard, bit: number): number {
+  let count = 0;
+  for (let at = 0; at < shard.slots.length; at += SLOT_WORDS) {
+    if (shard.slots[at + 2] !== 0 && ((shard.slots[at] as number) & bit) !== 0) count++;
+  }
+  return count;
+}
+
+/** Capacity for so many keys: half of a shard, unless they are not spread as hashes should be. */
+function roomFor(keys: number, half: number): number {
+  return Math.max(half, Math.ceil((keys + 1) / LOAD_MAX));
 }
 
 function freeSlot(shard: Shard, low: number): number {
