@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
-import { open, readdir, readFile, writeFile } from 'node:fs/promises';
+import { open, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { waitFor } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
+import { realFiles } from '../src/engine/files.ts';
 import { Store } from '../src/engine/store.ts';
+import { StateFile } from '../src/replication/replication-state.ts';
 import {
   caughtUp,
   contentOf,
@@ -302,3 +304,42 @@ for (const durability of ['everysec', 'os'] as const) {
     assert.deepEqual(await contentOf(replica.server.store), await contentOf(store));
   });
 }
+
+test('files that were being put aside when the process died are put aside at the next start', async () => {
+  await using folder = await tempFolder('replication');
+  await using master = await openPeer(`${folder.path}/a`);
+  await master.client.command(['SET', 'a', '1']);
+  {
+    await using replica = await openPeer(`${folder.path}/b`, replicaOf(master));
+    await caughtUp(master.server, replica.server);
+  }
+  const state = StateFile.load(realFiles, `${folder.path}/b`);
+  state.change({ setAsideAs: 'diverged-0-1-' });
+  const [first = ''] = (await readdir(`${folder.path}/b`)).filter((name) => name.endsWith('.log'));
+  await rename(`${folder.path}/b/${first}`, `${folder.path}/b/diverged-0-1-${first}`);
+  await using replica = await openPeer(`${folder.path}/b`, replicaOf(master));
+  await caughtUp(master.server, replica.server);
+  assert.deepEqual(await contentOf(replica.server.store), await contentOf(master.server.store));
+  const names = await readdir(`${folder.path}/b`);
+  assert.ok(names.includes(`diverged-0-1-${first}`) && names.includes('diverged-0-1-manifest'));
+});
+
+test('promotion while the master is there hands over what it has, and loses nothing', async () => {
+  await using folder = await tempFolder('replication');
+  await using master = await openPeer(`${folder.path}/a`);
+  await using replica = await openPeer(`${folder.path}/b`, replicaOf(master));
+  await caughtUp(master.server, replica.server);
+  const confirmed: string[] = [];
+  const writes = Array.from({ length: 500 }, async (_, i) => {
+    try {
+      await master.client.command(['SET', `key${i}`, Buffer.alloc(2_000)]);
+      confirmed.push(`key${i}`);
+    } catch {
+      // It had heard of its end.
+    }
+  });
+  await replica.client.command(['PROMOTE', 'TERM', '1']);
+  await Promise.all(writes);
+  for (const key of confirmed) assert.equal(await replica.client.command(['EXISTS', key]), 1, key);
+  await assert.rejects(master.client.command(['SET', 'late', '1']), /READONLY/);
+});

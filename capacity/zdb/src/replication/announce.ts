@@ -24,8 +24,7 @@ export async function announceTerm(
   const { signal, clock, logger } = options;
   for (let pauseMs = PAUSE_MS_MIN; !signal.aborted; pauseMs = Math.min(pauseMs * 2, PAUSE_MS_MAX)) {
     try {
-      const what = 'the former master';
-      await withTimeout(() => tell(former, term), { timeoutMs: ANSWER_MS * 2, what, signal });
+      await tellTerm(former, term, ANSWER_MS, signal);
       return;
     } catch (error) {
       logger.debug({ err: error, term }, 'the former master has not heard of its end yet');
@@ -34,14 +33,30 @@ export async function announceTerm(
   }
 }
 
-async function tell({ host, port, password, tls }: ReplicationSource, term: number): Promise<void> {
+/** Resolves with the last sequence that the former master has written, now that it writes no more. */
+export async function tellTerm(
+  former: ReplicationSource,
+  term: number,
+  timeoutMs: number,
+  signal?: AbortSignal,
+): Promise<number> {
+  const what = 'the former master';
+  return withTimeout((until) => tell(former, term, timeoutMs, until), { timeoutMs, what, signal });
+}
+
+async function tell(
+  { host, port, password, tls }: ReplicationSource,
+  term: number,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<number> {
   await using client = await RespClient.connect({
     host,
     port,
-    connectTimeoutMs: ANSWER_MS,
+    connectTimeoutMs: timeoutMs,
     closeTimeoutMs: 1,
     ...(password === undefined ? {} : { password }),
     ...(tls === undefined ? {} : { tls }),
   });
-  await client.command(['REPLCONF', 'TERM', term]);
+  return Number(await client.command(['REPLCONF', 'TERM', term], { signal }));
 }

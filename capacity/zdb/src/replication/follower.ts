@@ -61,7 +61,7 @@ const ANSWER_MS = 5_000;
 const PAUSE_MS_MIN = 50;
 const PAUSE_MS_MAX = 2_000;
 /** Messages that wait to be applied: twice what a source sends without an acknowledgement. */
-export const FOLLOWER_MESSAGES_MAX = 2_048;
+const FOLLOWER_MESSAGES_MAX = 2_048;
 /** Applied bytes after which a replica that syncs behind syncs now: acknowledgements keep the flow up. */
 const FLUSH_BYTES = 4 * 1024 * 1024;
 const REPLY_BYTES_MAX = 64 * 1024 * 1024;

@@ -26,7 +26,7 @@ export interface FeedBatch {
 }
 
 /** A batch is this large at most, unless a single frame is larger. */
-export const FEED_BATCH_BYTES = 1024 * 1024;
+const FEED_BATCH_BYTES = 1024 * 1024;
 
 /**
  * Reads the log from a sequence on, in order, as far as it is on disk. It knows its place by sequence:

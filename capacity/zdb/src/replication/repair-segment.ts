@@ -11,7 +11,7 @@ import { decodeRecord } from './record-copy.ts';
 export type FetchRecord = (sequence: number) => Promise<Buffer | undefined>;
 
 /** Replacements that are held in memory at a time. */
-export const REPAIR_BYTES_MAX = 256 * 1024 * 1024;
+const REPAIR_BYTES_MAX = 256 * 1024 * 1024;
 
 /**
  * Writes a sealed segment anew with good records of another copy of the log in the place of damaged ones.

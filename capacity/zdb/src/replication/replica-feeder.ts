@@ -5,8 +5,8 @@ import type { ZdbErrorCode } from '../errors.ts';
 import { type FeedBatch, LogFeed } from './log-feed.ts';
 
 /** Bytes, and batches, that may be under way to a replica without its acknowledgement. */
-export const WINDOW_BYTES = 16 * 1024 * 1024;
-export const WINDOW_BATCHES = 1024;
+const WINDOW_BYTES = 16 * 1024 * 1024;
+const WINDOW_BATCHES = 1024;
 /** A replica that says nothing for so long is cut off; it speaks up every second. */
 export const REPLICA_SILENCE_MS = 10_000;
 

@@ -15,9 +15,9 @@ export interface KnownReplica {
   seenMs: number;
 }
 
-export const REPLICAS_NAME = 'replicas';
+const REPLICAS_NAME = 'replicas';
 /** More are not remembered: the one that was seen longest ago makes room. */
-export const REPLICAS_MAX = 64;
+const REPLICAS_MAX = 64;
 const SCHEMA = 'zdb.replicas.1';
 
 /**

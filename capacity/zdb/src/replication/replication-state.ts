@@ -21,7 +21,7 @@ export interface ReplicationState {
   readonly erasures: readonly number[];
 }
 
-export const REPLICATION_NAME = 'replication';
+const REPLICATION_NAME = 'replication';
 const REPLICA_ID_NAME = 'replica-id';
 const SCHEMA = 'zdb.replication.1';
 

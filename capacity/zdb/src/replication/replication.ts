@@ -1,10 +1,10 @@
-import { type Clock, GridError, type Logger, TaskGroup } from '@commongrid/base';
+import { type Clock, GridError, type Logger, TaskGroup, waitFor } from '@commongrid/base';
 import type { RespConnection } from '@commongrid/resp';
 import type { Files } from '../engine/files.ts';
 import type { Store } from '../engine/store.ts';
 import type { ZdbErrorCode } from '../errors.ts';
 import type { ReplicationEvent } from '../events.ts';
-import { announceTerm } from './announce.ts';
+import { announceTerm, tellTerm } from './announce.ts';
 import type { Confirmation } from './confirmation.ts';
 import { Follower, type FollowerStatus, type ReplicationSource } from './follower.ts';
 import { encodeLogId, encodeNextIds } from './handshake.ts';
@@ -45,6 +45,9 @@ export interface ReplicaClaim {
   readonly lastSequence: number;
   readonly history: TermHistory;
 }
+
+/** How long a promotion waits for the former master to hear, and for the rest of its log. */
+const TAKE_OVER_MS = 3_000;
 
 /**
  * A store's part in replication: master or replica, in which mastership, who follows, whom it follows.
@@ -207,17 +210,22 @@ export class Replication implements AsyncDisposable {
     return [this.knownTerm, log.durableSequence, deletionsUpTo];
   }
 
-  /** Somebody named a term. One above ours ends our mastership, for good. */
-  hear(term: number): void {
+  /**
+   * Somebody named a term. One above ours ends our mastership, for good; replicas that are connected
+   * still get the rest of the log. Returns the last sequence that was written here.
+   */
+  hear(term: number): number {
     const { stateFile, confirmation, store, logger, emit } = this.#options;
-    if (term <= this.knownTerm) return;
-    const isFenced = this.role === 'master';
-    stateFile.change({ knownTerm: term, ...(isFenced ? { fencedBy: term } : {}) });
-    if (!isFenced) return;
-    logger.error({ term }, 'a later mastership has begun: no more writes are taken here');
-    confirmation.begin(store.log.durableSequence, 0);
-    this.replicas.disconnect();
-    emit({ kind: 'fenced', term });
+    if (term > this.knownTerm) {
+      const isFenced = this.role === 'master';
+      stateFile.change({ knownTerm: term, ...(isFenced ? { fencedBy: term } : {}) });
+      if (isFenced) {
+        logger.error({ term }, 'a later mastership has begun: no more writes are taken here');
+        confirmation.begin(store.log.durableSequence, 0);
+        emit({ kind: 'fenced', term });
+      }
+    }
+    return this.lastSequence;
   }
 
   /**
@@ -226,12 +234,16 @@ export class Replication implements AsyncDisposable {
    */
   async promote(term: number): Promise<void> {
     if (this.#isPromoting) throw notPromoted('another promotion is under way');
+    if (term <= this.knownTerm) throw notPromoted(`term ${this.knownTerm} is known already`);
     this.#refuseUnfit(term);
     this.#isPromoting = true;
     try {
+      const hasHeard = await this.#endFormer(term);
       await this.#follower?.close();
       this.#refuseUnfit(term);
+      const former = this.source;
       await this.#become(term);
+      if (former !== undefined && !hasHeard) this.#announce(former, term);
     } catch (error) {
       if (this.source !== undefined) this.#followSource(this.source);
       throw error;
@@ -240,9 +252,28 @@ export class Replication implements AsyncDisposable {
     }
   }
 
+  /**
+   * A master that can be reached takes no more writes from here on, and what it has written comes over
+   * first: then nothing is lost. Returns whether it has heard.
+   */
+  async #endFormer(term: number): Promise<boolean> {
+    const { source } = this;
+    const { store, logger } = this.#options;
+    if (source === undefined) return false;
+    try {
+      const last = await tellTerm(source, term, TAKE_OVER_MS);
+      const what = 'the rest of the log';
+      const timeoutMs = TAKE_OVER_MS;
+      await waitFor(() => store.log.durableSequence >= last, { timeoutMs, what });
+      return true;
+    } catch (error) {
+      logger.warn({ err: error, term }, 'the former master was not there to hand over');
+      return false;
+    }
+  }
+
   async #become(term: number): Promise<void> {
     const { store, stateFile, confirmation, minReplicas, onPromoted, emit } = this.#options;
-    const former = this.source;
     await store.log.flush();
     const firstSequence = this.lastSequence + 1;
     await writeTerms(store, [...this.history, { term, firstSequence }]);
@@ -254,12 +285,11 @@ export class Replication implements AsyncDisposable {
     confirmation.begin(store.log.durableSequence, minReplicas);
     await onPromoted();
     emit({ kind: 'promoted', term, firstSequence });
-    if (former !== undefined) this.#announce(former, term);
   }
 
   #refuseUnfit(term: number): void {
     const { store } = this.#options;
-    if (term <= this.knownTerm) throw notPromoted(`term ${this.knownTerm} is known already`);
+    if (term < this.knownTerm) throw notPromoted(`term ${this.knownTerm} is known by now`);
     if (!this.isWhole) throw notPromoted('the first copy of the log is not whole yet');
     const problem = store.log.failure?.message ?? store.readOnlyReason;
     if (problem !== undefined) throw notPromoted(problem);

@@ -11,7 +11,7 @@ export type TermHistory = readonly Term[];
 export const FIRST_TERMS: TermHistory = [{ term: 0, firstSequence: 1 }];
 
 /** A longer history is refused: so many promotions do not happen. */
-export const TERMS_MAX = 4096;
+const TERMS_MAX = 4096;
 
 export function encodeTerms(history: TermHistory): string {
   return history.map(({ term, firstSequence }) => `${term}:${firstSequence}`).join(',');

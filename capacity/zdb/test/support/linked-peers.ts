@@ -82,19 +82,14 @@ export class PeerProcess implements AsyncDisposable {
       ...options,
     };
     const script = new URL('../processes/peer.ts', import.meta.url).pathname;
-    const [command = '', ...args] = [
-      ...this.#prefix,
-      process.execPath,
-      script,
-      JSON.stringify(all),
-    ];
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    const args = [...this.#prefix, process.execPath, script, JSON.stringify(all)];
+    const child = spawn('env', args, { stdio: ['ignore', 'pipe', 'inherit'] });
     this.#child = child;
     const [line] = (await Promise.race([
       once(child.stdout, 'data'),
       once(child, 'exit').then(() => ['exit']),
     ])) as [Buffer | string];
-    if (!String(line).startsWith('ready')) throw new Error(`no server at ${this.folder}: ${line}`);
+    if (!String(line).startsWith('ready')) throw new Error(`no server at ${this.folder}`);
     this.#client = await RespClient.connect({ socketPath, password: PASSWORD });
     return this;
   }

@@ -60,7 +60,8 @@ export async function caughtUp(
 
 /** A field of INFO. */
 export async function infoField(client: RespClient, name: string): Promise<string | undefined> {
-  const text = String(await client.command(['INFO', 'replication']));
+  const reply = await client.command(['INFO', 'replication']);
+  const text = Buffer.isBuffer(reply) ? reply.toString() : '';
   return new RegExp(`^${name}: ?(.*?)\r?$`, 'm').exec(text)?.[1];
 }
 
@@ -79,9 +80,9 @@ export async function contentOf(store: Store): Promise<Record<string, unknown>> 
   return content;
 }
 
-async function versions(store: Store, newest: number): Promise<string[]> {
+async function versions(store: Store, last: number): Promise<string[]> {
   const lines: string[] = [];
-  for (let sequence = newest; sequence !== 0;) {
+  for (let sequence = last; sequence !== 0;) {
     const record: StoredRecord | undefined = await store.recordAt(sequence);
     if (record === undefined) break;
     const hash = createHash('sha256').update(record.value).digest('hex').slice(0, 12);

@@ -96,8 +96,7 @@ function configure(session: Session, request: Request, replication: Replication)
     return undefined;
   }
   if (!request.is(1, 'TERM')) return session.refuse(replyTexts.invalidArguments);
-  replication.hear(value);
-  return reply.ok();
+  return reply.integer(replication.hear(value));
 }
 
 async function promote(session: Session, request: Request): Promise<void> {
