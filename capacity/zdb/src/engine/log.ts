@@ -113,7 +113,7 @@ export class Log {
   /** Keeps the next `records` records, `bytes` in all, in one frame. */
   keepTogether(bytes: number, records: number): void {
     this.#prepare(bytes, records);
-    this.#groupEnd = this.#open.used + bytes;
+    this.#groupEnd = this.#open.size + bytes;
   }
 
   /**
