@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { type Random, seededRandom } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
 import { realFiles } from '../src/engine/files.ts';
+import { soundFrameAt } from '../src/engine/frame-reader.ts';
 import { Store } from '../src/engine/store.ts';
 import { FrameApplier } from '../src/replication/frame-applier.ts';
 import { LogFeed } from '../src/replication/log-feed.ts';
@@ -211,3 +212,57 @@ function cutUntil(folder: string, sequence: number, calls: number): boolean {
     return false;
   }
 }
+
+test('records that were written together become one frame although old ones must be read', async () => {
+  await using folder = await tempFolder('feed');
+  const master = await Store.open({ folder: `${folder.path}/a`, ...SMALL });
+  const groups: { first: number; last: number }[] = [];
+  const { default: namespace } = master.namespaces;
+  master.putSettings({ ...namespace.settings, history: { keep: 'all', limit: 0 } });
+  // Former versions this large are read through the pool: each of them is a pause inside of a frame.
+  for (let round = 0; round < 20; round++) {
+    // Some groups are larger than a segment.
+    const size = round % 4 === 3 ? 400_000 : 20_000;
+    master.log.keepTogether(5 * (size + 64), 5);
+    const first = master.log.lastSequence + 1;
+    for (let i = 0; i < 5; i++) {
+      const key = Buffer.from(`key ${i}`);
+      const all = Buffer.concat([key, Buffer.alloc(size, round)]);
+      const time = master.nowSeconds();
+      await master.retrying(() => master.set(namespace, all, 0, 5, 5, size, time));
+    }
+    groups.push({ first, last: master.log.lastSequence });
+    await master.log.flush();
+  }
+  const replica = await openReplica(`${folder.path}/b`, master.table.logId);
+  let isOver = false;
+  const busy = (async () => {
+    while (!isOver) {
+      replica.store.log.turn();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  })();
+  await follow(new LogFeed(master, 0), master, replica);
+  isOver = true;
+  await busy;
+  await replica.store.log.flush();
+  const frames: { first: number; last: number }[] = [];
+  const feed = new LogFeed(replica.store, 0);
+  for (let batch = await feed.next(); batch !== undefined; batch = await feed.next()) {
+    const { logId } = replica.store.table;
+    for (let at = 0; at < batch.bytes.length;) {
+      const place = { logId, segmentId: batch.segmentId, offset: batch.offset + at };
+      const header = soundFrameAt(batch.bytes, at, place);
+      assert.ok(header !== undefined);
+      frames.push({ first: header.firstSequence, last: header.lastSequence });
+      at += 64 + header.payloadBytes;
+    }
+  }
+  assert.ok(frames.length > 1);
+  for (const group of groups) {
+    const isWhole = frames.some((one) => one.first <= group.first && one.last >= group.last);
+    assert.ok(isWhole, `records ${group.first} to ${group.last}`);
+  }
+  await replica.store.close();
+  await master.close();
+});
