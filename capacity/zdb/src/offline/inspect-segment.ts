@@ -112,7 +112,9 @@ function inspectStretch(
   const after = scan.index.lowerBound(expected);
   const nextSequence = after < scan.index.count ? scan.index.sequenceAt(after) : undefined;
   if (!(file instanceof SegmentIndex)) {
-    const kept = walkStretch(segment, stretch, nextSequence ?? Infinity, records, logId, hasher);
+    // It may reach beyond the end of a file that was cut.
+    const there = { ...stretch, bytes: Math.min(bytes, Math.max(0, scan.fileBytes - offset)) };
+    const kept = walkStretch(segment, there, nextSequence ?? Infinity, records, logId, hasher);
     return { ...stretch, kept, lost: [], isLossKnown: false, nextSequence };
   }
   const kept: IndexEntry[] = [];

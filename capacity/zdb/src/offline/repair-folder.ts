@@ -3,7 +3,12 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { type Clock, GridError, syncFolder, systemClock } from '@commongrid/base';
 import { makeFile, readUpTo, realFiles, writeAll } from '../engine/files.ts';
-import { encodeSegmentHeader, FORMAT_VERSION, SEGMENT_HEADER_BYTES } from '../engine/format.ts';
+import {
+  encodeSegmentHeader,
+  FORMAT_VERSION,
+  recordBytes,
+  SEGMENT_HEADER_BYTES,
+} from '../engine/format.ts';
 import { KeyHasher } from '../engine/key-hash.ts';
 import { MANIFEST_NAME, saveManifest } from '../engine/manifest.ts';
 import type { Manifest, ManifestSegment } from '../engine/manifest.ts';
@@ -34,6 +39,9 @@ export interface RepairReport {
   readonly losses: readonly Loss[];
   readonly lastSequence: number;
 }
+
+/** A key of one byte. */
+const RECORD_BYTES_MIN = recordBytes(1, 0);
 
 /** Losses that an error lists. */
 const LOSSES_LISTED_MAX = 1000;
@@ -131,9 +139,14 @@ class Repair {
     };
   }
 
+  /** The last sequence that may have been given out. */
   get #reached(): number {
-    const { manifest, states } = this.#plan;
-    return Math.max(manifest.durableAtLeast, ...states.map(({ lastRecord }) => lastRecord));
+    const { manifest, states, isManifestMade } = this.#plan;
+    const ends = states.flatMap(({ stretches }) => {
+      return stretches.map(({ expected, bytes }) => expected + Math.ceil(bytes / RECORD_BYTES_MIN));
+    });
+    const records = states.map(({ lastRecord }) => lastRecord);
+    return Math.max(manifest.durableAtLeast, ...records, ...(isManifestMade ? ends : []));
   }
 
   #did(action: string): void {
@@ -297,8 +310,9 @@ class Repair {
 
   #saveManifest(lines: readonly ManifestSegment[]): void {
     const { manifest, folder } = this.#plan;
-    const last = lines.at(-1)?.lastSequence ?? 0;
-    const durableAtLeast = Math.max(manifest.durableAtLeast, last);
+    const isSealed = lines.every(({ lastSequence }) => lastSequence !== undefined);
+    // What was lost at the end had sequences that others may have seen: they are not given out again.
+    const durableAtLeast = isSealed ? this.#reached : manifest.durableAtLeast;
     // While settings may be missing, what belongs to no known namespace must be kept: to the store
     // the log is one of which more is to come.
     const compactedThrough = this.#assessment.mayLackSettings

@@ -58,16 +58,19 @@ export function assess(plan: RepairPlan): Assessment {
   const names = plan.system.namespaces();
   const nameOf = (id: number): string | undefined => names.get(id)?.name;
   for (const [i, state] of states.entries()) {
-    const torn = open.has(state)
-      ? state.stretches.find(({ expected }) => expected > durableTo)
-      : undefined;
+    // Without the manifest nothing says that the end of the log was not on disk: it may be damage.
+    const torn =
+      open.has(state) && !isManifestMade
+        ? state.stretches.find(({ expected }) => expected > durableTo)
+        : undefined;
     const damaged = state.stretches.filter(
       ({ expected }) => torn === undefined || expected < torn.expected,
     );
-    const following = states[i + 1]?.firstSequence ?? state.line?.lastSequence;
+    const end = isManifestMade ? undefined : durableTo + 1;
+    const following = states[i + 1]?.firstSequence ?? state.line?.lastSequence ?? end;
     for (const stretch of damaged) {
       lostRecords.push(...stretch.lost);
-      losses.push(...stretchLosses(state, stretch, following, durableTo, nameOf));
+      losses.push(...stretchLosses(state, stretch, following, nameOf));
     }
     verdicts.push({ state, damaged, torn, isOpen: open.has(state) });
   }
@@ -100,7 +103,6 @@ function stretchLosses(
   state: SegmentState,
   stretch: InspectedStretch,
   following: number | undefined,
-  durableTo: number,
   nameOf: (id: number) => string | undefined,
 ): Loss[] {
   const file = state.path;
@@ -117,11 +119,11 @@ function stretchLosses(
     });
   }
   const { offset, bytes, expected, kept } = stretch;
-  const next = stretch.nextSequence ?? following ?? durableTo + 1;
+  const next = stretch.nextSequence ?? following;
+  const common = { file, offset, bytes, what: 'records', fromSequence: expected } as const;
+  if (next === undefined) return [common];
   const isWhole = !state.isCompacted && kept.length === next - expected;
-  if (isWhole) return [];
-  const toSequence = next - 1;
-  return [{ file, offset, bytes, what: 'records', fromSequence: expected, toSequence }];
+  return isWhole ? [] : [{ ...common, toSequence: next - 1 }];
 }
 
 function missingLosses(
@@ -132,7 +134,7 @@ function missingLosses(
   const file = segmentPath(folder, line.id);
   const { firstSequence: fromSequence, lastSequence, bytes = 0 } = line;
   const at = manifest.segments.indexOf(line);
-  const following = manifest.segments[at + 1]?.firstSequence;
+  const following = at < 0 ? undefined : manifest.segments[at + 1]?.firstSequence;
   const toSequence = lastSequence ?? (following === undefined ? undefined : following - 1);
   const common = { file, offset: 0, what: 'records', fromSequence, toSequence } as const;
   const shares = Object.entries(line.shares ?? {});

@@ -11,6 +11,7 @@ import type { ZdbErrorCode } from '../errors.ts';
 import { checkpointSegments } from './checkpoint-segments.ts';
 import { chooseSegments } from './choose-segments.ts';
 import { readHeader, readOnlyFiles, segmentFiles } from './folder-files.ts';
+import { manifestClues } from './manifest-clues.ts';
 import { LargestIds, readState } from './segment-state.ts';
 import type { SegmentState, StateContext } from './segment-state.ts';
 import { SystemRecords } from './system-records.ts';
@@ -133,8 +134,13 @@ async function planWithoutManifest(
   const states = chooseSegments(all, (state) => entriesOf(reading, state), namespaces);
   const durableAtLeast = Math.max(0, ...states.map((one) => one.durableTo));
   const isCompacted = states.some((one) => one.isCompacted);
-  const gaps = gapsBetween(states, checkpointSegments(folder, logId));
+  const named = checkpointSegments(folder, logId);
+  const clues = manifestClues(folder);
   const last = states.at(-1)?.lastRecord ?? 0;
+  const gaps = gapsBetween(states, named);
+  const isEndSound = states.at(-1)?.stretches.length === 0;
+  if (clues.durableAtLeast > last && isEndSound) gaps.push([last + 1, clues.durableAtLeast]);
+  const missing = missingSegments(all, named ?? [], clues.segmentIds, last + 1);
   const dropped = isCompacted || gaps.length > 0 ? last : 0;
   const manifest: Manifest = {
     version: FORMAT_VERSION,
@@ -149,7 +155,24 @@ async function planWithoutManifest(
     deletionsDroppedThrough: dropped,
     nextIds: nextIds(system, largestIds, dropped),
   };
-  return { folder, manifest, isManifestMade: true, states, missing: [], gaps, system, largestIds };
+  return { folder, manifest, isManifestMade: true, states, missing, gaps, system, largestIds };
+}
+
+/**
+ * Segments that the checkpoint or the damaged manifest names and that are not there. A compaction that
+ * removed them would have left files with larger numbers than any that the checkpoint could name.
+ */
+function missingSegments(
+  states: readonly SegmentState[],
+  inCheckpoint: readonly number[],
+  inManifest: readonly number[],
+  firstSequence: number,
+): ManifestSegment[] {
+  const there = new Set(states.map(({ id }) => id));
+  const last = Math.max(0, ...inCheckpoint);
+  const isCompacted = states.some((one) => one.isCompacted && one.id > last);
+  const named = new Set([...(isCompacted ? [] : inCheckpoint), ...inManifest]);
+  return [...named].filter((id) => !there.has(id)).map((id) => ({ id, slot: 0, firstSequence }));
 }
 
 /** Compaction may have dropped deletions of the last ids, but no id is larger than the log is long. */
@@ -219,11 +242,11 @@ function entriesOf({ files, logId, hasher }: StateContext, state: SegmentState):
 function gapsBetween(
   states: readonly SegmentState[],
   proven: readonly number[] | undefined,
-): (readonly [number, number])[] {
+): [number, number][] {
   const there = new Set(states.map(({ id }) => id));
   const isProof = proven?.every((id) => there.has(id)) === true;
   const covered = new Set(isProof ? proven : []);
-  const gaps: (readonly [number, number])[] = [];
+  const gaps: [number, number][] = [];
   let reached = 0;
   let isBeforeCovered = true;
   for (const { id, firstSequence, lastRecord, stretches } of states) {

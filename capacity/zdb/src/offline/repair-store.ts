@@ -27,11 +27,16 @@ interface Finished {
   readonly lastSequence: number;
 }
 
-/** Starts the repaired store once, and sets right what only a whole store can tell. */
+/** Starts the repaired store, and sets right what only a whole store can tell. */
 export async function finishRepair(options: FinishOptions): Promise<Finished> {
-  const store = await Store.open({ folder: options.folder });
+  const { folder } = options;
+  const actions: string[] = [];
+  const store = await Store.open({ folder });
+  let erasures: Erasure[];
   try {
-    const actions = store.recovery.map(({ text }) => text);
+    // Records must stay where they are while they are looked up.
+    await store.maintenance.close();
+    actions.push(...store.recovery.map(({ text }) => text));
     if (options.mayLackSettings) {
       actions.push(...nameUnnamed(store));
       await store.log.flush();
@@ -42,12 +47,13 @@ export async function finishRepair(options: FinishOptions): Promise<Finished> {
       if (action !== undefined) actions.push(action);
     }
     await keepNumbers(store);
-    if (options.isManifestMade) actions.push(...(await redoErasures(store)));
+    erasures = options.isManifestMade ? await dueErasures(store) : [];
     await store.log.flush();
-    return { actions, lastSequence: store.log.lastSequence };
   } finally {
     await store.close();
   }
+  if (erasures.length > 0) actions.push(...(await eraseAgain(folder, erasures)));
+  return { actions, lastSequence: store.log.lastSequence };
 }
 
 /** Gives namespaces whose settings are lost a name, locked and closed, so that their records stay. */
@@ -115,8 +121,14 @@ async function keyOfHash(
   return undefined;
 }
 
+interface Erasure {
+  readonly namespaceId: number;
+  readonly key: Buffer;
+  readonly sequence: number;
+}
+
 /** Without the manifest, files from before an erasure may have been taken for the log again. */
-async function redoErasures(store: Store): Promise<string[]> {
+async function dueErasures(store: Store): Promise<Erasure[]> {
   const erased = new Map<string, number>();
   await forEachEntry(store, (entry) => {
     if (kindOf(entry.owner) === RecordKind.erase) erased.set(hashOf(entry), entry.sequence);
@@ -126,16 +138,30 @@ async function redoErasures(store: Store): Promise<string[]> {
     const by = erased.get(hashOf(entry)) ?? 0;
     if (!isDeletion(entry.owner) && entry.sequence < by) due.add(by);
   });
-  const actions: string[] = [];
+  const erasures: Erasure[] = [];
   for (const sequence of due) {
     const record = await store.recordAt(sequence);
-    const namespace = record && store.namespaces.byId(record.namespaceId);
-    if (record === undefined || namespace === undefined) continue;
-    const key = Buffer.from(record.key);
-    await eraseBefore(store, namespace, key, sequence);
-    actions.push(`${keyText(key)} of ${namespace.settings.name} was erased again`);
+    if (record === undefined) continue;
+    const { namespaceId, key } = record;
+    erasures.push({ namespaceId, key: Buffer.from(key), sequence });
   }
-  return actions;
+  return erasures;
+}
+
+async function eraseAgain(folder: string, erasures: readonly Erasure[]): Promise<string[]> {
+  const store = await Store.open({ folder });
+  try {
+    const actions: string[] = [];
+    for (const { namespaceId, key, sequence } of erasures) {
+      const namespace = store.namespaces.byId(namespaceId);
+      if (namespace === undefined) continue;
+      await eraseBefore(store, namespace, key, sequence);
+      actions.push(`${keyText(key)} of ${namespace.settings.name} was erased again`);
+    }
+    return actions;
+  } finally {
+    await store.close();
+  }
 }
 
 async function forEachEntry(store: Store, visit: (entry: IndexEntry) => void): Promise<void> {
