@@ -129,7 +129,7 @@ class Trio implements AsyncDisposable {
 }
 
 const given = Number(process.env['GRID_TEST_SEED'] ?? 0);
-const rounds = process.env['GRID_TEST_LONG'] === '1' ? 60 : 3;
+const rounds = process.env['GRID_TEST_LONG'] === '1' ? 60 : 2;
 const seeds = given > 0 ? [given] : Array.from({ length: rounds }, (_, i) => i + 1);
 
 for (const seed of seeds) {
