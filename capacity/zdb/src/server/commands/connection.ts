@@ -149,7 +149,7 @@ function hello(session: Session, request: Request): void {
     version: serverVersion,
     id: connection.id,
     mode: 'standalone',
-    role: 'master',
+    role: context.replication?.role ?? 'master',
   });
 }
 
