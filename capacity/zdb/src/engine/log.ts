@@ -34,6 +34,8 @@ export interface LogOptions {
   readonly onDurable: (sequence: number) => void;
   /** A write or sync failed: nothing after `durableSequence` can be trusted. Called once. */
   readonly onFailure: (error: GridError<ZdbErrorCode>) => void;
+  /** A batch is in its file, synced or not. */
+  readonly onWritten: (batch: Batch, segment: Segment) => void;
   /** A segment has got its last record. */
   readonly onRotate: () => void;
   readonly nowMs: () => number;
@@ -70,6 +72,7 @@ export class Log {
   readonly #table: SegmentTable;
   readonly #onDurable: (sequence: number) => void;
   readonly #onFailure: (error: GridError<ZdbErrorCode>) => void;
+  readonly #onWritten: (batch: Batch, segment: Segment) => void;
   readonly #onRotate: () => void;
   readonly #nowMs: () => number;
   #open = new Batch();
@@ -97,6 +100,7 @@ export class Log {
     this.segmentBytes = options.segmentBytes;
     this.#onDurable = options.onDurable;
     this.#onFailure = options.onFailure;
+    this.#onWritten = options.onWritten;
     this.#onRotate = options.onRotate;
     this.#nowMs = options.nowMs;
     this.lastSequence = lastSequence;
@@ -324,6 +328,7 @@ export class Log {
     this.writtenSequence = batch.lastSequence;
     this.#writtenBytes += batch.size - FRAME_HEADER_BYTES;
     if (!this.#dirty.includes(segment)) this.#dirty.push(segment);
+    this.#onWritten(batch, segment);
   }
 
   /** Creates the file of a new segment and makes the manifest name it, before anything is in it. */

@@ -1,3 +1,5 @@
+import { keyLengthOf, recordBytes, recordLengthsAt, valueLengthOf } from './format.ts';
+
 /*
  * Recently read records in memory: a ring of bytes, and a table from place in the log to place in the
  * ring. Old records are overwritten in the order they came; the table notices by position and lap.
@@ -7,6 +9,8 @@
 
 const ENTRY_WORDS = 4;
 const WAYS = 4;
+/** A block of records may take this part of the ring. */
+const BLOCK_PART_MAX = 8;
 /** Larger records would push out too many others. */
 export const CACHED_RECORD_BYTES_MAX = 64 * 1024;
 
@@ -42,6 +46,12 @@ export class RecordCache {
 
   /** Takes room for a record and enters it; the caller fills it at once. Returns its position. */
   add(slot: number, offset: number, length: number): number {
+    const position = this.#take(length);
+    this.#enter(slot, offset, position);
+    return position;
+  }
+
+  #take(length: number): number {
     const size = (length + 7) & ~7;
     if (this.#head + size > this.bytes.length) {
       this.#head = 0;
@@ -49,6 +59,10 @@ export class RecordCache {
     }
     const position = this.#head;
     this.#head += size;
+    return position;
+  }
+
+  #enter(slot: number, offset: number, position: number): void {
     const table = this.#table;
     const place = offset >>> 3;
     const first = this.#bucket(slot, place);
@@ -69,7 +83,22 @@ export class RecordCache {
     table[chosen + 1] = slot;
     table[chosen + 2] = position / 8;
     table[chosen + 3] = this.#lap;
-    return position;
+  }
+
+  /**
+   * Enters records that lie side by side in `source`, from the place `offset` of the log on; a block
+   * that is large for the ring, or has no end here, is passed over.
+   */
+  addBlock(slot: number, offset: number, source: Buffer, start: number, end: number): void {
+    const length = end - start;
+    if (length > this.bytes.length / BLOCK_PART_MAX) return;
+    const position = this.#take(length);
+    source.copy(this.bytes, position, start, end);
+    for (let at = 0; at < length;) {
+      const lengths = this.bytes.readUInt32LE(position + at + recordLengthsAt);
+      this.#enter(slot, offset + at, position + at);
+      at += recordBytes(keyLengthOf(lengths), valueLengthOf(lengths));
+    }
   }
 
   /** Takes back the entry that add() made, when filling it failed. */

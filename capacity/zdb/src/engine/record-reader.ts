@@ -2,6 +2,7 @@ import { GridError } from '@commongrid/base';
 import type { ZdbErrorCode } from '../errors.ts';
 import { type Files, readAsync, readUpTo } from './files.ts';
 import {
+  FRAME_HEADER_BYTES,
   keyLengthOf,
   RECORD_HEADER_BYTES,
   readUint53,
@@ -12,6 +13,7 @@ import {
   recordTimeAt,
   valueLengthOf,
 } from './format.ts';
+import type { Batch } from './batch.ts';
 import type { Log } from './log.ts';
 import { CACHED_RECORD_BYTES_MAX, RecordCache } from './record-cache.ts';
 import type { Segment } from './segment.ts';
@@ -135,6 +137,14 @@ export class RecordReader {
     if (this.#viewFetched(segment, offset, true)) return true;
     this.fault = { segment, offset, lengths, isKeyOnly: true };
     return false;
+  }
+
+  /** What was just written is likely to be asked for, or written again, soon. */
+  remember(batch: Batch, segment: Segment): void {
+    const { offset, used, bytes } = batch;
+    if (batch.find(offset) < 0) return;
+    const records = offset + FRAME_HEADER_BYTES;
+    this.#cache.addBlock(segment.slot, records, bytes, FRAME_HEADER_BYTES, used);
   }
 
   /** Some record was found damaged. */

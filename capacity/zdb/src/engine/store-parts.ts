@@ -99,12 +99,13 @@ function assemble(
         context.onDurable(sequence);
       },
       onFailure: options.onFailure ?? (() => undefined),
+      onWritten: (batch, segment) => reader.remember(batch, segment),
       onRotate: () => maintenance.kick(),
       nowMs,
     },
     recovered.lastSequence,
   );
-  const reader = new RecordReader({
+  const reader: RecordReader = new RecordReader({
     files,
     log,
     cacheBytes: options.cacheBytes ?? CACHE_BYTES_DEFAULT,
