@@ -84,6 +84,22 @@ for (const [name, fault] of Object.entries(FAULTS)) {
   });
 }
 
+test('store whose disk failed closes also when there is maintenance to do', async () => {
+  await using temp = await tempFolder('disk-errors');
+  let isFailing = false;
+  const files = faultyFiles(() => (isFailing ? { code: 'EIO' } : undefined));
+  const store = await openStore(temp.path, { files });
+  const load = new StoreLoad({ store, random: seededRandom(1) });
+  isFailing = true;
+  await load.put(store.namespaces.default, 'key', Buffer.from('value'));
+  store.log.turn();
+  assert.notEqual(store.log.failure, undefined);
+  store.maintenance.kick();
+  await assert.rejects(store.maintenance.compactAll());
+  isFailing = false;
+  await store.close();
+});
+
 test('store goes on after short writes', async () => {
   await using temp = await tempFolder('disk-errors');
   const seed = testSeed();
