@@ -27,7 +27,7 @@ export type DiskCall =
   | { readonly kind: 'sync'; readonly file: number; readonly begin: number }
   /** A sync failed: what was not on disk may never get there, although later syncs succeed. */
   | { readonly kind: 'sync-failed'; readonly file: number }
-  | { readonly kind: 'sync-folder'; readonly path: string }
+  | { readonly kind: 'sync-folder'; readonly path: string; readonly begin: number }
   | { readonly kind: 'rename'; readonly from: string; readonly to: string }
   | { readonly kind: 'unlink'; readonly path: string }
   | { readonly kind: 'mark'; readonly value: unknown };
@@ -157,6 +157,7 @@ class ModelFile {
 
 /** A change to names that is not on disk for certain. */
 interface NameChange {
+  readonly index: number;
   readonly folder: string;
   apply(names: Map<string, number>): void;
 }
@@ -202,7 +203,7 @@ export class DiskModel {
         this.#files.get(call.file)?.doom();
         return;
       case 'sync-folder':
-        this.#syncFolder(call.path);
+        this.#syncFolder(call.path, call.begin);
         return;
       case 'rename':
         this.#rename(call.from, call.to);
@@ -216,7 +217,7 @@ export class DiskModel {
   }
 
   #change(path: string, apply: (names: Map<string, number>) => void): void {
-    this.#changes.push({ folder: folderOf(path), apply });
+    this.#changes.push({ index: this.position - 1, folder: folderOf(path), apply });
   }
 
   #rename(from: string, to: string): void {
@@ -230,10 +231,10 @@ export class DiskModel {
     });
   }
 
-  #syncFolder(path: string): void {
+  #syncFolder(path: string, begin: number): void {
     const rest: NameChange[] = [];
     for (const change of this.#changes) {
-      if (change.folder === path) change.apply(this.#names);
+      if (change.folder === path && change.index < begin) change.apply(this.#names);
       else rest.push(change);
     }
     this.#changes = rest;

@@ -58,6 +58,9 @@ export function faultyFiles(fault: (call: FaultyCall) => Fault): Files {
     fdatasync: (fd: number, done: Done) => {
       later(done, () => judge('sync', pathOf(fd)));
     },
+    fsync: (fd: number, done: Done) => {
+      later(done, () => judge('sync', pathOf(fd)));
+    },
     ftruncateSync: (fd: number, sizeBytes: number) => {
       judge('truncate', pathOf(fd));
       fs.ftruncateSync(fd, sizeBytes);

@@ -46,7 +46,8 @@ export class PowerLossFiles {
     for (const entry of fs.readdirSync(path.join(this.root, folder), { withFileTypes: true })) {
       const relative = folder === '' ? entry.name : `${folder}/${entry.name}`;
       if (entry.isDirectory()) {
-        this.trace.push({ kind: 'mkdir', path: relative }, { kind: 'sync-folder', path: folder });
+        this.trace.push({ kind: 'mkdir', path: relative });
+        this.trace.push({ kind: 'sync-folder', path: folder, begin: this.trace.length });
         this.#adopt(relative);
         continue;
       }
@@ -169,7 +170,7 @@ export class PowerLossFiles {
     this.#alive();
     const open = this.#open.get(fd);
     if (open?.folder !== undefined) {
-      this.#record({ kind: 'sync-folder', path: open.folder });
+      this.#record({ kind: 'sync-folder', path: open.folder, begin });
       return;
     }
     const file = this.#fileOf(fd);
@@ -187,6 +188,11 @@ export class PowerLossFiles {
       while (performance.now() < until);
     }
     this.#sync(fd, this.trace.length);
+  }
+
+  #syncLater(fd: number, done: (error: Error | null) => void): void {
+    const begin = this.trace.length;
+    later(done, () => this.#sync(fd, begin));
   }
 
   #renameSync(from: fs.PathLike, to: fs.PathLike): void {
@@ -262,10 +268,8 @@ export class PowerLossFiles {
       },
       fdatasyncSync: (fd: number) => this.#syncSync(fd),
       fsyncSync: (fd: number) => this.#syncSync(fd),
-      fdatasync: (fd: number, done: (error: Error | null) => void) => {
-        const begin = this.trace.length;
-        later(done, () => this.#sync(fd, begin));
-      },
+      fdatasync: (fd: number, done: (error: Error | null) => void) => this.#syncLater(fd, done),
+      fsync: (fd: number, done: (error: Error | null) => void) => this.#syncLater(fd, done),
       ftruncateSync: (fd: number, sizeBytes?: number) => {
         this.#alive();
         fs.ftruncateSync(fd, sizeBytes);
