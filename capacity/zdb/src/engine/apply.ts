@@ -1,10 +1,7 @@
-import { GridError } from '@commongrid/base';
-import type { ZdbErrorCode } from '../errors.ts';
 import { isDeletion, namespaceOf, readUint53, recordBytes } from './format.ts';
 import type { LogRecord } from './frame-reader.ts';
 import { type Namespace, SYSTEM_NAMESPACE } from './namespace.ts';
 import { decodeSettings, nameFromKey } from './namespaces.ts';
-import type { Found } from './records.ts';
 import type { Store } from './store.ts';
 
 /**
@@ -22,69 +19,21 @@ export async function applyRecords(store: Store, records: readonly LogRecord[]):
   await store.log.together(bytes, records.length, async () => {
     for (const record of records) {
       // Waiting costs more than most records: only where one must be read first.
-      if (!tryApply(store, record)) await applyAfterRead(store, record);
+      if (tryApply(store, record) === 'fault') await store.retrying(() => tryApply(store, record));
     }
   });
   const isWhole = store.log.lastSequence >= store.table.compactedThrough;
   if (isWhole) store.namespaces.removeUnnamed();
 }
 
-function tryApply(store: Store, record: LogRecord): boolean {
+function tryApply(store: Store, record: LogRecord): 'applied' | 'fault' {
   const namespace = store.namespaces.unnamed(namespaceOf(record.owner));
-  const found = findFor(store, namespace, record);
-  if (found === 'fault') return false;
-  apply(store, namespace, record, found);
-  return true;
-}
-
-async function applyAfterRead(store: Store, record: LogRecord): Promise<void> {
-  const namespace = store.namespaces.unnamed(namespaceOf(record.owner));
-  for (;;) {
-    const { fault } = store.reader;
-    if (fault === undefined) throw new Error('a fault without a record');
-    try {
-      store.reader.fetched.push(await store.reader.fetch(fault));
-    } catch (error) {
-      if (!isDamage(error)) throw error;
-      // Looked up once more, the index stands at the slot of the record that cannot be read.
-      const found = findFor(store, namespace, record);
-      apply(store, namespace, record, found === 'fault' ? foundThere(namespace) : found);
-      break;
-    }
-    const found = findFor(store, namespace, record);
-    if (found === 'fault') continue;
-    apply(store, namespace, record, found);
-    break;
-  }
-  store.reader.fetched = [];
-}
-
-/**
- * Looks for the former version of the key. One that is damaged counts as found by its hash: the master
- * has a new version, so the old one is of no use any more.
- */
-function findFor(store: Store, namespace: Namespace, record: LogRecord): Found {
-  try {
-    return store.lookupKey(namespace, record.bytes, record.keyStart, record.keyLength);
-  } catch (error) {
-    if (!isDamage(error)) throw error;
-    return foundThere(namespace);
-  }
-}
-
-function isDamage(error: unknown): boolean {
-  const code: ZdbErrorCode = 'ZDB_READ_FAILED';
-  return error instanceof GridError && error.code === code;
-}
-
-function foundThere({ index }: Namespace): Found {
-  return index.isDeleted ? 'deleted' : 'live';
-}
-
-function apply(store: Store, namespace: Namespace, record: LogRecord, found: Found): void {
+  const found = store.findToReplace(namespace, record.bytes, record.keyStart, record.keyLength);
+  if (found === 'fault') return 'fault';
   store.writeAs(namespace, found, record);
   if (namespace.id === SYSTEM_NAMESPACE) applySettings(store, record);
   else if (record.keyLength === 8) noteId(store, namespace, record);
+  return 'applied';
 }
 
 function applySettings(store: Store, record: LogRecord): void {

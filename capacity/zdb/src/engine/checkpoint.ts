@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { type Files, syncAsync, syncFolder, writeAsync } from './files.ts';
+import { type Files, syncAsync, syncFolderAsync, writeAsync } from './files.ts';
 import { readUint53, writeUint53 } from './format.ts';
 import { KeyIndex, Shard } from './key-index.ts';
 import type { Namespaces } from './namespaces.ts';
@@ -49,6 +49,7 @@ export async function writeCheckpoint(context: CheckpointContext, number: number
   try {
     await put(encodeHead(table));
     let shards = 0;
+    let buffer = Buffer.alloc(0);
     for (const namespace of namespaces.all()) {
       const parts: Part[] = [...namespace.index.shards()].map(partOf);
       for (let part = parts.shift(); part !== undefined; part = parts.shift()) {
@@ -61,7 +62,11 @@ export async function writeCheckpoint(context: CheckpointContext, number: number
           continue;
         }
         const sequence = context.lastSequence();
-        const bytes = encodeShard(namespace.id, shard, prefix, sequence);
+        const length = SHARD_HEADER_BYTES + shard.slots.byteLength;
+        // One buffer for all: a new one for each would be as much garbage as the index is large.
+        if (buffer.length < length) buffer = Buffer.allocUnsafeSlow(length);
+        const bytes = buffer.subarray(0, length);
+        encodeShard(bytes, namespace.id, shard, prefix, sequence);
         await context.durable(sequence);
         await put(bytes);
         shards++;
@@ -76,11 +81,11 @@ export async function writeCheckpoint(context: CheckpointContext, number: number
   } finally {
     files.closeSync(fd);
   }
-  syncFolder(files, table.folder);
+  await syncFolderAsync(files, table.folder);
   const old = table.checkpoint;
   table.checkpoint = number;
-  table.save();
-  if (old !== 0) table.removeFiles([table.checkpointPath(old)]);
+  await table.saveBehind();
+  if (old !== 0) await table.removeFilesBehind([table.checkpointPath(old)]);
 }
 
 /** Hashes with the same low bits. */
@@ -108,9 +113,14 @@ function encodeHead(table: SegmentTable): Buffer {
 }
 
 /** Copies a shard: what is written later does not show in it. */
-function encodeShard(namespaceId: number, shard: Shard, prefix: number, sequence: number): Buffer {
+function encodeShard(
+  bytes: Buffer,
+  namespaceId: number,
+  shard: Shard,
+  prefix: number,
+  sequence: number,
+): void {
   const slots = new Uint8Array(shard.slots.buffer, shard.slots.byteOffset, shard.slots.byteLength);
-  const bytes = Buffer.allocUnsafeSlow(SHARD_HEADER_BYTES + slots.length);
   bytes.fill(0, 0, SHARD_HEADER_BYTES);
   bytes.writeUInt32LE(namespaceId, 8);
   bytes.writeUInt32LE(shard.depth, 12);
@@ -119,7 +129,6 @@ function encodeShard(namespaceId: number, shard: Shard, prefix: number, sequence
   writeUint53(bytes, sequence, 24);
   bytes.set(slots, SHARD_HEADER_BYTES);
   bytes.writeUInt32LE(crc32(bytes.subarray(8)), 4);
-  return bytes;
 }
 
 /** Reads a checkpoint; undefined when it is not whole, sound and about these very segments. */

@@ -6,7 +6,7 @@ import {
   makeFile,
   readAsync,
   syncAsync,
-  syncFolder,
+  syncFolderAsync,
   writeAll,
   writeAsync,
 } from './files.ts';
@@ -253,7 +253,7 @@ class Output {
       segment.isSealed = true;
       segment.index = undefined;
     }
-    syncFolder(files, table.folder);
+    await syncFolderAsync(files, table.folder);
   }
 
   /** Removes what was made so far. */
@@ -302,14 +302,16 @@ async function install(
   }
   const checkpoint = table.checkpoint;
   table.checkpoint = 0;
-  table.save();
+  await table.saveBehind();
   for (const segment of plan.run) {
     context.reader.dropSegment(segment.slot);
     context.locator.forget(segment);
     table.forget(segment);
   }
   const gone = plan.run.flatMap((one) => [one.path, one.indexPath]);
-  table.removeFiles(checkpoint === 0 ? gone : [...gone, table.checkpointPath(checkpoint)]);
+  await table.removeFilesBehind(
+    checkpoint === 0 ? gone : [...gone, table.checkpointPath(checkpoint)],
+  );
 }
 
 /** Points the index at the new places of records that are still the newest of their key. */
@@ -371,7 +373,9 @@ export function orphans(files: Files, table: SegmentTable): string[] {
   if (table.checkpoint !== 0) named.add(table.checkpointPath(table.checkpoint));
   const names = files.readdirSync(table.folder) as string[];
   return names
-    .filter((name) => /^(segment-\d+\.(log|index)|checkpoint-\d+|manifest)(\.new)?$/.test(name))
+    .filter((name) =>
+      /^(segment-\d+\.(log|index)|checkpoint-\d+|manifest)(\.new|\.behind)?$/.test(name),
+    )
     .filter((name) => name !== 'manifest')
     .map((name) => path.join(table.folder, name))
     .filter((one) => !named.has(one));

@@ -13,6 +13,7 @@ export type Files = Pick<
   | 'writeSync'
   | 'writevSync'
   | 'fdatasyncSync'
+  | 'fsync'
   | 'fsyncSync'
   | 'ftruncateSync'
   | 'renameSync'
@@ -49,6 +50,19 @@ export function makeFolder(files: Files, folder: string): void {
   for (let at = path.resolve(folder); at !== outermost;) {
     at = path.dirname(at);
     syncFolder(files, at);
+  }
+}
+
+/** Promise form of syncFolder. */
+export async function syncFolderAsync(files: Files, folder: string): Promise<void> {
+  const fd = files.openSync(folder, 'r');
+  try {
+    // Not fdatasync, which need not bring a folder's names to disk.
+    await new Promise<void>((resolve, reject) => {
+      files.fsync(fd, (error) => (error ? reject(error) : resolve()));
+    });
+  } finally {
+    files.closeSync(fd);
   }
 }
 

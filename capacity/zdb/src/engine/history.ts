@@ -172,7 +172,7 @@ export class History {
       const pending = entries.entry(position);
       const entry = pending instanceof Promise ? await pending : pending;
       // The index knows nothing of a replaced segment: all its records would seem to be old.
-      if (segment.isRetired) throw new SegmentGone(segment.path);
+      if (segment.isReplaced) throw new SegmentGone(segment.path);
       const item = await this.#item(namespace, segment, entry, options.prefix);
       progress.last = entry.sequence;
       if (item !== undefined) progress.items.push(item);
@@ -200,7 +200,7 @@ export class History {
     if (isDeletion(entry.owner)) return undefined;
     if (!isNewest(namespace, segment, entry)) {
       if (!(await this.#isBeingMoved(namespace, entry))) return undefined;
-      if (segment.isRetired) throw new SegmentGone(segment.path);
+      if (segment.isReplaced) throw new SegmentGone(segment.path);
     }
     const { lengths, timeSeconds, sequence } = entry;
     const keyLength = keyLengthOf(lengths);

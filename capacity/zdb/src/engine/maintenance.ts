@@ -1,8 +1,10 @@
+import { GridError } from '@commongrid/base';
+import type { ZdbErrorCode } from '../errors.ts';
 import { writeCheckpoint } from './checkpoint.ts';
 import { CompactionPicker } from './compaction-picker.ts';
 import { planCompaction } from './compaction-plan.ts';
 import { compact, type CompactorContext } from './compactor.ts';
-import { makeFile, syncFolder } from './files.ts';
+import { makeFile, syncFolderAsync } from './files.ts';
 import type { LogRecord } from './frame-reader.ts';
 import type { History } from './history.ts';
 import { type HourWindow, msUntilWindow } from './hour-window.ts';
@@ -94,7 +96,10 @@ export class Maintenance {
         let found = 0;
         for (let i = 0; i < index.count; i++) if (isErased(index.entry(i), segment)) found++;
         if (found === 0) continue;
-        await this.#compactRun([segment], (_id, entry, from) => isErased(entry, from));
+        const isDone = await this.#compactRun([segment], (_id, entry, from) => {
+          return isErased(entry, from);
+        });
+        if (!isDone) throw notErased(segment);
         erased += found;
       }
     });
@@ -143,6 +148,8 @@ export class Maintenance {
   }
 
   async #run(): Promise<void> {
+    // Whoever called must have noted the promise before this can end: nobody would clear it else.
+    await Promise.resolve();
     try {
       while (this.#isWanted && !this.#isClosed && this.#context.log.failure === undefined) {
         this.#isWanted = false;
@@ -175,10 +182,10 @@ export class Maintenance {
     await this.#context.log.flush(segment.lastSequence);
     const index = await locator.load(segment);
     await makeFile(files, segment.indexPath, index.encode(table.logId, segment.id));
-    syncFolder(files, table.folder);
+    await syncFolderAsync(files, table.folder);
     segment.isSealed = true;
     segment.index = undefined;
-    table.save();
+    await table.saveBehind();
     this.#context.onSealed(segment);
   }
 
@@ -239,7 +246,7 @@ export class Maintenance {
     return namespace.isRemoved || maxBytes === 0 || namespace.usedBytes + bytes <= maxBytes;
   }
 
-  /** Returns false when nothing was won. */
+  /** Returns false when it was not done. */
   async #compactRun(
     run: readonly Segment[],
     isErased?: (namespaceId: number, entry: IndexEntry, segment: Segment) => boolean,
@@ -274,6 +281,7 @@ export class Maintenance {
       if (this.#isClosed) return false;
       this.#picker.futile(run);
       context.onError(error, 'compaction');
+      return isErased === undefined;
     }
     return true;
   }
@@ -342,4 +350,12 @@ export class Maintenance {
     clearTimeout(this.#windowTimer);
     while (this.#running !== undefined) await this.#running;
   }
+}
+
+function notErased(segment: Segment): GridError {
+  return new GridError<ZdbErrorCode>(
+    'ZDB_ERASE_FAILED',
+    `${segment.path} could not be written anew without the key`,
+    { hint: 'grid zdb scrub', details: { path: segment.path } },
+  );
 }

@@ -9,6 +9,8 @@ import { keyLengthOf, recordBytes, recordLengthsAt, valueLengthOf } from './form
 
 const ENTRY_WORDS = 4;
 const WAYS = 4;
+/** Smallest ring: several times the largest record that is kept. */
+const RING_BYTES_MIN = 512 * 1024;
 /** A block of records may take this part of the ring. */
 const BLOCK_PART_MAX = 8;
 /** Larger records would push out too many others. */
@@ -23,8 +25,8 @@ export class RecordCache {
 
   /** @param ringBytes size of the ring; the table adds an eighth of it */
   constructor(ringBytes: number) {
-    this.bytes = Buffer.allocUnsafeSlow(ringBytes);
-    const entries = 2 ** Math.floor(Math.log2(ringBytes / 128));
+    this.bytes = Buffer.allocUnsafeSlow(Math.max(RING_BYTES_MIN, ringBytes));
+    const entries = 2 ** Math.floor(Math.log2(this.bytes.length / 128));
     this.#buckets = Math.max(1, entries / WAYS);
     this.#table = new Uint32Array(this.#buckets * WAYS * ENTRY_WORDS);
   }

@@ -248,6 +248,11 @@ export class Records {
     return 'written';
   }
 
+  /** Looks for what writeAs() will replace; a damaged record is no hindrance. */
+  findToReplace(namespace: Namespace, source: Uint8Array, start: number, length: number): Found {
+    return this.#findForWrite(namespace, source, start, length, KEY_ONLY);
+  }
+
   /** Writes a record of another store of the same log as it is there. See apply.ts. */
   writeAs(namespace: Namespace, found: Found, record: LogRecord): void {
     const { owner, timeSeconds, previous, bytes, keyStart, keyLength, valueLength } = record;

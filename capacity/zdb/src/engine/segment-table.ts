@@ -1,15 +1,22 @@
 import path from 'node:path';
 import { GridError } from '@commongrid/base';
 import type { ZdbErrorCode } from '../errors.ts';
-import { type Files, syncFolder } from './files.ts';
+import {
+  type Files,
+  replaceFile,
+  syncAsync,
+  syncFolder,
+  syncFolderAsync,
+  writeAsync,
+} from './files.ts';
 import { FORMAT_VERSION } from './format.ts';
 import {
   MANIFEST_NAME,
   type Manifest,
   type ManifestSegment,
   type Quarantine,
+  encodeManifest,
   readManifest,
-  saveManifest,
 } from './manifest.ts';
 import { Segment } from './segment.ts';
 
@@ -31,6 +38,7 @@ export class SegmentTable {
   compactedThrough = 0;
   deletionsDroppedThrough = 0;
   readonly nextIds = new Map<number, number>();
+  #saves = 0;
   #nextSegmentId = 1;
   #slots: (Segment | undefined)[] = [undefined];
   #freeSlots: number[] = [];
@@ -168,6 +176,7 @@ export class SegmentTable {
     const at = this.segments.indexOf(replaced[0] as Segment);
     this.segments.splice(at, replaced.length, ...made);
     for (const segment of made) segment.isDetached = false;
+    for (const segment of replaced) segment.isReplaced = true;
   }
 
   /** Frees the slot of a segment that no index names any more. */
@@ -177,7 +186,34 @@ export class SegmentTable {
     this.#freeSlots.push(segment.slot);
   }
 
+  /** Writes the manifest; it is on disk when this returns. */
   save(): void {
+    this.#saves++;
+    replaceFile(this.files, path.join(this.folder, MANIFEST_NAME), this.#encode());
+  }
+
+  /**
+   * As save(), without stalling other work; one at a time. A save() that comes meanwhile has all that
+   * this one has, and more: then there is nothing left to do.
+   */
+  async saveBehind(): Promise<void> {
+    const number = ++this.#saves;
+    const target = path.join(this.folder, MANIFEST_NAME);
+    const beside = `${target}.behind`;
+    const bytes = this.#encode();
+    const fd = this.files.openSync(beside, 'w', 0o600);
+    try {
+      await writeAsync(this.files, fd, bytes, bytes.length, 0);
+      await syncAsync(this.files, fd);
+    } finally {
+      this.files.closeSync(fd);
+    }
+    if (number === this.#saves) this.files.renameSync(beside, target);
+    else this.files.unlinkSync(beside);
+    await syncFolderAsync(this.files, this.folder);
+  }
+
+  #encode(): Buffer {
     const manifest: Manifest = {
       version: FORMAT_VERSION,
       logId: this.logId.toString(16).padStart(16, '0'),
@@ -193,13 +229,19 @@ export class SegmentTable {
       deletionsDroppedThrough: this.deletionsDroppedThrough,
       nextIds: Object.fromEntries(this.nextIds),
     };
-    saveManifest(this.files, path.join(this.folder, MANIFEST_NAME), manifest);
+    return encodeManifest(manifest);
   }
 
   /** Removes files of replaced segments and old checkpoints; the manifest names them no more. */
   removeFiles(paths: readonly string[]): void {
     for (const one of paths) if (this.files.existsSync(one)) this.files.unlinkSync(one);
     if (paths.length > 0) syncFolder(this.files, this.folder);
+  }
+
+  /** As removeFiles(), without stalling other work. */
+  async removeFilesBehind(paths: readonly string[]): Promise<void> {
+    for (const one of paths) if (this.files.existsSync(one)) this.files.unlinkSync(one);
+    if (paths.length > 0) await syncFolderAsync(this.files, this.folder);
   }
 
   close(): void {

@@ -33,6 +33,8 @@ export class Segment {
   isSealed = false;
   /** Written by a compaction that has not yet put it in the place of what it replaces. */
   isDetached = false;
+  /** Others stand in its place; it is closed and removed once the manifest says so. */
+  isReplaced = false;
   /** Takes no more records: compaction wants it. */
   isClosing = false;
   readonly shares = new Map<number, Share>();
