@@ -2,6 +2,7 @@ import { type Clock, GridError, type Logger, silentLogger, systemClock } from '@
 import type { ClientTlsOptions, ListenAddress } from '@commongrid/resp';
 import { type Files, realFiles } from './engine/files.ts';
 import { SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN } from './engine/format.ts';
+import type { HourWindow } from './engine/hour-window.ts';
 import type { Durability } from './engine/log.ts';
 import type { ZdbErrorCode } from './errors.ts';
 import type { ZdbEvent } from './events.ts';
@@ -31,6 +32,13 @@ export interface ZdbServerOptions {
   readonly segmentBytes?: number;
   /** Default `mixed`. */
   readonly mode?: ServerMode;
+  /** All segments are checked so often, ms. Default 14 days; 0: only when SCRUB START asks. */
+  readonly scrubEveryMs?: number;
+  /** Bytes that a scrub reads in a second. Default 32 MiB. */
+  readonly scrubBytesPerSecond?: number;
+  /** Hours of the day (UTC) for scrubs, and for compaction that is not urgent. Default: all. */
+  readonly scrubHours?: HourWindow;
+  readonly compactHours?: HourWindow;
   /** Refuses writes. Default false. */
   readonly isReadOnly?: boolean;
   /** The server whose log is followed: this one is a replica then, until it is promoted. */
@@ -69,6 +77,10 @@ export interface ResolvedOptions {
   readonly durability: Durability;
   readonly segmentBytes: number;
   readonly mode: ServerMode;
+  readonly scrubEveryMs: number;
+  readonly scrubBytesPerSecond: number;
+  readonly scrubHours: HourWindow | undefined;
+  readonly compactHours: HourWindow | undefined;
   readonly isReadOnly: boolean;
   readonly replicaOf: ReplicationSource | undefined;
   readonly replicaTls: ClientTlsOptions | undefined;
@@ -110,6 +122,7 @@ export function resolveOptions(options: ZdbServerOptions): ResolvedOptions {
     durability: options.durability ?? 'always',
     segmentBytes: Math.floor(segmentBytes),
     mode: options.mode ?? 'mixed',
+    ...resolveQuietWork(options),
     isReadOnly: options.isReadOnly ?? false,
     ...resolveReplication(options),
     onEvent: options.onEvent,
@@ -183,4 +196,21 @@ function parseWebhook(text: string | undefined): URL | undefined {
 
 function invalid(message: string): GridError<ZdbErrorCode> {
   return new GridError('ZDB_CONFIG_INVALID', message, { hint: 'correct that option' });
+}
+
+const DAY_MS = 86_400_000;
+
+function resolveQuietWork(
+  options: ZdbServerOptions,
+): Pick<ResolvedOptions, 'scrubEveryMs' | 'scrubBytesPerSecond' | 'scrubHours' | 'compactHours'> {
+  const { scrubEveryMs = 14 * DAY_MS, scrubBytesPerSecond = 32 * 1024 * 1024 } = options;
+  if (!(scrubEveryMs >= 0)) throw invalid('scrubEveryMs is below 0');
+  if (!(scrubBytesPerSecond >= 1)) throw invalid('scrubBytesPerSecond is below 1');
+  const { scrubHours, compactHours } = options;
+  for (const window of [scrubHours, compactHours]) {
+    if (window !== undefined && !window.every((hour) => hour >= 0 && hour <= 24)) {
+      throw invalid('hours lie between 0 and 24');
+    }
+  }
+  return { scrubEveryMs, scrubBytesPerSecond, scrubHours, compactHours };
 }

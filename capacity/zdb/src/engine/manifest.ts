@@ -45,6 +45,8 @@ export interface Manifest {
   readonly compactedThrough: number;
   /** Largest sequence of a deletion that a compaction dropped. */
   readonly deletionsDroppedThrough: number;
+  /** When the last scrub of all segments ended, ms since 1970; missing = never. */
+  readonly scrubbedMs?: number;
   /** Sequential namespaces: number -> next id (deletions of the highest id may have been dropped). */
   readonly nextIds: Readonly<Record<string, number>>;
 }

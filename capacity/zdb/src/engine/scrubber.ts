@@ -121,6 +121,7 @@ export class Scrubber {
         if (!(error instanceof SegmentGone)) throw error;
       }
     }
+    if (!this.#stop.signal.aborted) table.scrubbedMs = nowMs();
   }
 
   async #segment(segment: Segment): Promise<void> {

@@ -36,6 +36,8 @@ export class SegmentTable {
   /** How far the log is on disk, as the manifest shall say. */
   durableSequence = 0;
   compactedThrough = 0;
+  /** When the last scrub ended. */
+  scrubbedMs = 0;
   deletionsDroppedThrough = 0;
   readonly nextIds = new Map<number, number>();
   #saves = 0;
@@ -79,6 +81,7 @@ export class SegmentTable {
     table.checkpoint = manifest.checkpoint;
     table.quarantine = [...manifest.quarantine];
     table.durableSequence = manifest.durableAtLeast;
+    table.scrubbedMs = manifest.scrubbedMs ?? 0;
     table.compactedThrough = manifest.compactedThrough;
     table.deletionsDroppedThrough = manifest.deletionsDroppedThrough;
     table.#nextSegmentId = manifest.nextSegmentId;
@@ -227,6 +230,7 @@ export class SegmentTable {
       durableAtLeast: this.durableSequence,
       compactedThrough: this.compactedThrough,
       deletionsDroppedThrough: this.deletionsDroppedThrough,
+      scrubbedMs: this.scrubbedMs,
       nextIds: Object.fromEntries(this.nextIds),
     };
     return encodeManifest(manifest);

@@ -30,6 +30,7 @@ import { openReplication, prepareFolder } from './replication-door.ts';
 import { replyTexts } from './reply-texts.ts';
 import { restoreNextIds } from './sequential.ts';
 import { ServerContext } from './server-context.ts';
+import { ScrubSchedule } from './scrub-schedule.ts';
 import { Session } from './session.ts';
 import { Webhook } from './webhook.ts';
 
@@ -88,6 +89,7 @@ export class ZdbServer implements AsyncDisposable {
     await restoreNextIds(store);
     const door = await openDoor(options, store, events, hooks, tls);
     stack.defer(() => door.resp.close());
+    stack.use(new ScrubSchedule(store, options.scrubEveryMs, options.clock));
     stack.use(openReplication(door.context, stateFile));
     const metrics = await openMetrics(options, door.context);
     if (metrics !== undefined) stack.use(metrics);
@@ -143,6 +145,9 @@ function openStore(
     durability: options.durability,
     segmentBytes: options.segmentBytes,
     mode: options.mode === 'seq' ? 'seq' : 'user',
+    scrubBytesPerSecond: options.scrubBytesPerSecond,
+    ...(options.scrubHours === undefined ? {} : { scrubWindow: options.scrubHours }),
+    ...(options.compactHours === undefined ? {} : { compactWindow: options.compactHours }),
     isReadOnly: options.isReadOnly,
     isReplica: stateFile.state.role === 'replica',
     nowMs: () => options.clock.nowMs(),

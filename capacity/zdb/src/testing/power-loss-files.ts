@@ -190,7 +190,7 @@ export class PowerLossFiles {
     this.#sync(fd, this.trace.length);
   }
 
-  #syncLater(fd: number, done: (error: Error | null) => void): void {
+  #syncLater(fd: number, done: Done): void {
     const begin = this.trace.length;
     later(done, () => this.#sync(fd, begin));
   }
@@ -221,59 +221,19 @@ export class PowerLossFiles {
   }
 
   #makeFiles(): Files {
-    const wrapped = {
+    const wrapped = { ...readingCalls(), ...this.#dataCalls(), ...this.#nameCalls() };
+    // The store uses one form of each overloaded call: the one that stands here.
+    const checked: Record<keyof Files, unknown> = wrapped;
+    return checked as unknown as Files;
+  }
+
+  #nameCalls() {
+    return {
       openSync: (target: fs.PathLike, flags?: fs.OpenMode, mode?: fs.Mode | null) =>
         this.#openSync(target, flags, mode),
       closeSync: (fd: number) => {
         this.#open.delete(fd);
         fs.closeSync(fd);
-      },
-      writeSync: (
-        fd: number,
-        bytes: NodeJS.ArrayBufferView,
-        at: number,
-        length: number,
-        to: number,
-      ) => {
-        this.#alive();
-        this.#wrote(fd, bytes, at, length, to);
-        return fs.writeSync(fd, bytes, at, length, to);
-      },
-      writevSync: (fd: number, parts: readonly NodeJS.ArrayBufferView[], to: number) => {
-        this.#alive();
-        let done = 0;
-        for (const part of parts) {
-          this.#wrote(fd, part, 0, part.byteLength, to + done);
-          done += part.byteLength;
-        }
-        return fs.writevSync(fd, parts, to);
-      },
-      write: (
-        fd: number,
-        bytes: NodeJS.ArrayBufferView,
-        at: number,
-        length: number,
-        to: number,
-        done: (error: Error | null, wrote: number) => void,
-      ) => {
-        later(done, () => wrapped.writeSync(fd, bytes, at, length, to));
-      },
-      writev: (
-        fd: number,
-        parts: readonly NodeJS.ArrayBufferView[],
-        to: number,
-        done: (error: Error | null, wrote: number) => void,
-      ) => {
-        later(done, () => wrapped.writevSync(fd, parts, to));
-      },
-      fdatasyncSync: (fd: number) => this.#syncSync(fd),
-      fsyncSync: (fd: number) => this.#syncSync(fd),
-      fdatasync: (fd: number, done: (error: Error | null) => void) => this.#syncLater(fd, done),
-      fsync: (fd: number, done: (error: Error | null) => void) => this.#syncLater(fd, done),
-      ftruncateSync: (fd: number, sizeBytes?: number) => {
-        this.#alive();
-        fs.ftruncateSync(fd, sizeBytes);
-        this.#record({ kind: 'truncate', file: this.#fileOf(fd), sizeBytes: sizeBytes ?? 0 });
       },
       renameSync: (from: fs.PathLike, to: fs.PathLike) => this.#renameSync(from, to),
       unlinkSync: (target: fs.PathLike) => {
@@ -283,17 +243,53 @@ export class PowerLossFiles {
         this.#record({ kind: 'unlink', path: this.#relative(target) });
       },
       mkdirSync: (target: fs.PathLike, options: unknown) => this.#mkdirSync(target, options),
-      readSync: fs.readSync,
-      read: fs.read,
-      readdirSync: fs.readdirSync,
-      fstatSync: fs.fstatSync,
-      existsSync: fs.existsSync,
-      statfsSync: fs.statfsSync,
     };
-    // The store uses one form of each overloaded call: the one that stands here.
-    const checked: Record<keyof Files, unknown> = wrapped;
-    return checked as unknown as Files;
   }
+
+  #dataCalls() {
+    type Bytes = NodeJS.ArrayBufferView;
+    const writeSync = (fd: number, bytes: Bytes, at: number, length: number, to: number) => {
+      this.#alive();
+      this.#wrote(fd, bytes, at, length, to);
+      return fs.writeSync(fd, bytes, at, length, to);
+    };
+    const writevSync = (fd: number, parts: readonly Bytes[], to: number) => {
+      this.#alive();
+      let done = 0;
+      for (const part of parts) {
+        this.#wrote(fd, part, 0, part.byteLength, to + done);
+        done += part.byteLength;
+      }
+      return fs.writevSync(fd, parts, to);
+    };
+    return {
+      writeSync,
+      writevSync,
+      write: (fd: number, bytes: Bytes, at: number, length: number, to: number, done: Done) => {
+        later(done, () => writeSync(fd, bytes, at, length, to));
+      },
+      writev: (fd: number, parts: readonly Bytes[], to: number, done: Done) => {
+        later(done, () => writevSync(fd, parts, to));
+      },
+      fdatasyncSync: (fd: number) => this.#syncSync(fd),
+      fsyncSync: (fd: number) => this.#syncSync(fd),
+      fdatasync: (fd: number, done: Done) => this.#syncLater(fd, done),
+      fsync: (fd: number, done: Done) => this.#syncLater(fd, done),
+      ftruncateSync: (fd: number, sizeBytes?: number) => {
+        this.#alive();
+        fs.ftruncateSync(fd, sizeBytes);
+        this.#record({ kind: 'truncate', file: this.#fileOf(fd), sizeBytes: sizeBytes ?? 0 });
+      },
+    };
+  }
+}
+
+type Done = (error: Error | null, count: number) => void;
+
+/** Calls that change nothing. */
+function readingCalls() {
+  const { readSync, read, readdirSync, fstatSync, existsSync, statfsSync } = fs;
+  return { readSync, read, readdirSync, fstatSync, existsSync, statfsSync };
 }
 
 function errorWith(code: string, message: string): Error {

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 
 import { errorCode, GridError } from '@commongrid/base';
 import { RespClient } from '@commongrid/resp';
-import type { Reply, RespClientOptions } from '@commongrid/resp';
+import type { ClientTlsOptions, Reply, RespClientOptions } from '@commongrid/resp';
 import type { Command } from 'commander';
 import { InvalidArgumentError } from 'commander';
 
@@ -84,14 +84,23 @@ async function clientOptions(
 ): Promise<RespClientOptions> {
   const { address, socket, passwordFile, tlsCa, tlsPin } = options;
   if (address === undefined && socket === undefined) return ownServer(context, passwordFile);
-  const tls = {
-    ...(tlsCa === undefined ? {} : { ca: await readFile(tlsCa) }),
-    ...(tlsPin === undefined ? {} : { fingerprint256: tlsPin }),
-  };
+  const tls = await tlsTrust(tlsCa, tlsPin);
   return {
     ...(socket === undefined ? address : { socketPath: socket }),
     ...(passwordFile === undefined ? {} : { password: await readSecret(passwordFile) }),
-    ...(tlsCa === undefined && tlsPin === undefined ? {} : { tls }),
+    ...(tls === undefined ? {} : { tls }),
+  };
+}
+
+/** What a TLS connection trusts; undefined when neither was named: no TLS. */
+export async function tlsTrust(
+  caFile: string | undefined,
+  pin: string | undefined,
+): Promise<ClientTlsOptions | undefined> {
+  if (caFile === undefined && pin === undefined) return undefined;
+  return {
+    ...(caFile === undefined ? {} : { ca: await readFile(caFile) }),
+    ...(pin === undefined ? {} : { fingerprint256: pin }),
   };
 }
 

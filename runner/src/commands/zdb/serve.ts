@@ -7,7 +7,7 @@ import type { Command } from 'commander';
 
 import { printResult, resultCommand } from '../../command-context.ts';
 import type { CommandContext, JsonOption } from '../../command-context.ts';
-import { parseAddress, readSecret } from './connection.ts';
+import { parseAddress, readSecret, tlsTrust } from './connection.ts';
 import type { Address } from './connection.ts';
 
 type ServeOptions = JsonOption & {
@@ -23,8 +23,21 @@ type ServeOptions = JsonOption & {
   readonly mode?: 'mixed' | 'user' | 'seq';
   readonly segmentSize?: number;
   readonly readOnly?: true;
+  readonly replicaOf?: Address;
+  readonly replicaPasswordFile?: string;
+  readonly replicaTlsCa?: string;
+  readonly replicaTlsPin?: string;
+  readonly minReplicas?: number;
+  readonly scrubDays?: number;
+  readonly scrubRate?: number;
+  readonly scrubHours?: HourRange;
+  readonly compactHours?: HourRange;
   readonly webhook?: string;
 };
+
+type HourRange = readonly [number, number];
+
+const DAY_MS = 86_400_000;
 
 interface ServeReport {
   readonly schema: 'grid.zdb.serve.1';
@@ -58,6 +71,19 @@ export function zdbServeCommand(context: CommandContext): Command {
     .option('--segment-size <size>', 'largest segment file, 1MiB to 256MiB', parseSize)
     .option('--read-only', 'refuse writes')
     .option('--webhook <url>', 'receives events as JSON by POST')
+    .option('--replica-of <host:port>', 'follow the log of this server', parseAddress)
+    .option('--replica-password-file <file>', 'file with its admin password; default: the own one')
+    .option('--replica-tls-ca <file>', 'it speaks TLS; the authority that signed, as PEM')
+    .option('--replica-tls-pin <sha256>', 'it speaks TLS; the fingerprint to trust')
+    .option(
+      '--min-replicas <n>',
+      'replicas that must have a write before it is answered',
+      parseCount,
+    )
+    .option('--scrub-days <n>', 'check all segments every so many days; 0: never', parseCount)
+    .option('--scrub-rate <size>', 'most that a scrub reads in a second', parseSize)
+    .option('--scrub-hours <from-to>', 'only in these hours of the day, UTC', parseHours)
+    .option('--compact-hours <from-to>', 'the same for compaction that is not urgent', parseHours)
     .action(async (options: ServeOptions) => {
       await serve(context, options);
     });
@@ -104,8 +130,33 @@ async function serverOptionsOf(
     ...(options.mode === undefined ? {} : { mode: options.mode }),
     ...(segmentSize === undefined ? {} : { segmentBytes: segmentSize }),
     isReadOnly: options.readOnly === true,
+    ...(await replicationOf(options)),
+    ...quietWorkOf(options),
     ...(webhook === undefined ? {} : { webhookUrl: webhook }),
     logger: createLogger('zdb', { level: environment.logLevel }),
+  };
+}
+
+async function replicationOf(options: ServeOptions): Promise<Partial<ZdbServerOptions>> {
+  const { replicaOf, replicaPasswordFile, replicaTlsCa, replicaTlsPin, minReplicas } = options;
+  const replicaTls = await tlsTrust(replicaTlsCa, replicaTlsPin);
+  return {
+    ...(replicaOf === undefined ? {} : { replicaOf }),
+    ...(replicaPasswordFile === undefined
+      ? {}
+      : { replicaPassword: await readSecret(replicaPasswordFile) }),
+    ...(replicaTls === undefined ? {} : { replicaTls }),
+    ...(minReplicas === undefined ? {} : { minReplicas }),
+  };
+}
+
+function quietWorkOf(options: ServeOptions): Partial<ZdbServerOptions> {
+  const { scrubDays, scrubRate, scrubHours, compactHours } = options;
+  return {
+    ...(scrubDays === undefined ? {} : { scrubEveryMs: scrubDays * DAY_MS }),
+    ...(scrubRate === undefined ? {} : { scrubBytesPerSecond: scrubRate }),
+    ...(scrubHours === undefined ? {} : { scrubHours }),
+    ...(compactHours === undefined ? {} : { compactHours }),
   };
 }
 
@@ -122,6 +173,21 @@ function formatAddress({ host, port }: Address): string {
 
 function addAddress(text: string, before: readonly Address[] | undefined): readonly Address[] {
   return [...(before ?? []), parseAddress(text)];
+}
+
+function parseCount(text: string): number {
+  if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError('give a whole number');
+  return Number(text);
+}
+
+/** Reads `22-6`: from 22 h to 6 h. */
+function parseHours(text: string): HourRange {
+  const match = /^(\d{1,2})-(\d{1,2})$/.exec(text);
+  const hours: HourRange = [Number(match?.[1]), Number(match?.[2])];
+  if (!hours.every((hour) => hour <= 24)) {
+    throw new InvalidArgumentError('give two hours such as 22-6');
+  }
+  return hours;
 }
 
 function parseSize(text: string): number {
