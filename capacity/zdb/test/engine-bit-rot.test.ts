@@ -6,7 +6,7 @@ import { type GridError, isGridError, seededRandom } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
 import { decodeFrameHeader, FRAME_HEADER_BYTES, recordBytes } from '../src/engine/format.ts';
 import type { RecoveryEvent } from '../src/engine/recovery.ts';
-import { differences, Journal, StoreLoad, untilFetched } from '../src/testing/index.ts';
+import { differences, type Journal, StoreLoad, untilFetched } from '../src/testing/index.ts';
 import { FOLDER, openStore, testSeed } from './engine-crash.ts';
 
 const SEGMENT = path.join(FOLDER, 'segment-000000000001.log');

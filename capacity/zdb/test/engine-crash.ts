@@ -164,7 +164,7 @@ export async function faultsAfterCrash(point: CrashPoint): Promise<string[]> {
   const { disk, callIndex, random, target } = point;
   const { journal, acknowledged } = promised(disk, callIndex);
   disk.crashImage(callIndex, random, target, point.ignoreSyncs);
-  if (point.again !== true) return await faultsAfterStart(target, journal, acknowledged, random);
+  if (point.again !== true) return faultsAfterStart(target, journal, acknowledged, random);
   const second = new PowerLossFiles({ root: target });
   const start = second.trace.length;
   const faults = await faultsAfterStart(target, journal, acknowledged, random, second);

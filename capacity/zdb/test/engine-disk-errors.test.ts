@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { GridError, seededRandom, waitFor } from '@commongrid/base';
+import { type GridError, seededRandom, waitFor } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
 import {
   differences,
@@ -8,7 +8,7 @@ import {
   type FaultyCall,
   faultyFiles,
   findLoss,
-  Journal,
+  type Journal,
   StoreLoad,
 } from '../src/testing/index.ts';
 import { openStore, reproducible, testSeed } from './engine-crash.ts';

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { tempFolder } from '@commongrid/base/testing';
 import fc from 'fast-check';
 import type { HistoryPolicy, Namespace } from '../src/engine/namespace.ts';
-import { Store } from '../src/engine/store.ts';
+import type { Store } from '../src/engine/store.ts';
 import { differences, Journal, type PlainState } from '../src/testing/index.ts';
 import { openStore } from './engine-crash.ts';
 
