@@ -120,21 +120,23 @@ test('store goes on after short writes', async () => {
 
 test('store reports a record that cannot be read and goes on with others', async () => {
   await using temp = await tempFolder('disk-errors');
+  const large = Buffer.alloc(40_000, 7);
+  const before = await openStore(temp.path);
+  const load = new StoreLoad({ store: before, random: seededRandom(1) });
+  await load.put(before.namespaces.default, 'small', Buffer.from('value'));
+  await load.put(before.namespaces.default, 'large', large);
+  await before.close();
   let isFailing = false;
   const files = faultyFiles((call) =>
     isFailing && call.name === 'read' && isLog(call) ? { code: 'EIO' } : undefined,
   );
   const damage: GridError[] = [];
+  // Opened anew: nothing is in memory that was just written.
   const store = await openStore(temp.path, {
     files,
     onDamage: (_segment, _offset, error) => damage.push(error),
   });
-  const load = new StoreLoad({ store, random: seededRandom(1) });
   const { default: namespace } = store.namespaces;
-  const large = Buffer.alloc(40_000, 7);
-  await load.put(namespace, 'small', Buffer.from('value'));
-  await load.put(namespace, 'large', large);
-  await store.log.flush();
   isFailing = true;
   const key = Buffer.from('small');
   assert.throws(() => store.lookup(namespace, key, 0, key.length), { code: 'ZDB_READ_FAILED' });
