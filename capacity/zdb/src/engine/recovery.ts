@@ -350,10 +350,20 @@ function indexFromEntries(source: EntrySource, table: SegmentTable): Map<number,
       const entry = entries.entry(position);
       const previous = entry.previous ?? readPrevious(table.files, segment, entry.offset);
       if (previous > 0) replaced.add(previous);
-      if (!replaced.take(entry.sequence)) addNewest(indexes, table, segment, entry);
+      const isReplaced = replaced.take(entry.sequence) && hasHash(indexes, entry);
+      if (!isReplaced) addNewest(indexes, table, segment, entry);
     }
   }
   return indexes;
+}
+
+/**
+ * Whether a newer record may be of the same key. What a record names as its predecessor was taken from
+ * that one's header, which may have been damaged: it must not hide a record of another key.
+ */
+function hasHash(indexes: ReadonlyMap<number, KeyIndex>, entry: IndexEntry): boolean {
+  const index = indexes.get(namespaceOf(entry.owner));
+  return index?.first(entry.low, entry.high, keyLengthOf(entry.lengths)) ?? false;
 }
 
 function addNewest(
