@@ -4,7 +4,12 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { type GridError, isGridError, seededRandom } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
-import { decodeFrameHeader, FRAME_HEADER_BYTES, recordBytes } from '../src/engine/format.ts';
+import {
+  decodeFrameHeader,
+  FRAME_HEADER_BYTES,
+  recordBytes,
+  recordSequenceAt,
+} from '../src/engine/format.ts';
 import type { RecoveryEvent } from '../src/engine/recovery.ts';
 import { differences, type Journal, StoreLoad, untilFetched } from '../src/testing/index.ts';
 import { FOLDER, openStore, testSeed } from './engine-crash.ts';
@@ -412,4 +417,30 @@ test('store says so when a sealed segment is damaged and its index is gone too',
     assert.ok(event?.path.endsWith(first));
     assert.notEqual(readOnlyReason, undefined);
   });
+});
+
+test('store loses no other key when a damaged record is overwritten', async () => {
+  await using temp = await tempFolder('bit-rot');
+  const root = path.join(temp.path, 'live');
+  fs.mkdirSync(root);
+  const store = await openStore(root);
+  const load = new StoreLoad({ store, random: seededRandom(1) });
+  const { default: namespace } = store.namespaces;
+  const large = Buffer.alloc(40_000, 1);
+  await load.put(namespace, 'large', large);
+  const damaged = store.log.lastSequence;
+  await load.put(namespace, 'other', Buffer.from('value'));
+  // Seals the segment: a start does not read it again.
+  await store.maintenance.compactAll();
+  await store.close();
+  // The damage makes the record claim the sequence of the one behind it.
+  const again = await openStore(root);
+  const found = await again.locator.find(damaged);
+  assert.ok(found?.segment.isSealed === true && (damaged & 1) === 0);
+  flip(found.segment.path, found.entry.offset + recordSequenceAt, 0);
+  const journal = load.journal;
+  const second = new StoreLoad({ store: again, random: seededRandom(1), journal });
+  await second.put(again.namespaces.default, 'large', Buffer.from('new'));
+  await again.close();
+  await expectWhole(root, second.journal);
 });
