@@ -371,7 +371,7 @@ export function orphans(files: Files, table: SegmentTable): string[] {
   const named = new Set<string>();
   for (const segment of table.segments) named.add(segment.path).add(segment.indexPath);
   if (table.checkpoint !== 0) named.add(table.checkpointPath(table.checkpoint));
-  const names = files.readdirSync(table.folder) as string[];
+  const names = files.readdirSync(table.folder);
   return names
     .filter((name) =>
       /^(segment-\d+\.(log|index)|checkpoint-\d+|manifest)(\.new|\.behind)?$/.test(name),

@@ -42,7 +42,7 @@ export async function eraseBefore(
       readKey(files, segment, entry.offset, key.length).equals(key),
   );
   const { folder } = store.options;
-  const names = files.readdirSync(folder) as string[];
+  const names = files.readdirSync(folder);
   const aside = names.filter((name) => /^(torn|diverged|quarantine)-/.test(name));
   store.table.removeFiles(aside.map((name) => path.join(folder, name)));
   return erased;

@@ -145,7 +145,7 @@ export function writePieces(
   let rest: readonly Buffer[] = pieces;
   let at = position;
   while (rest.length > 0) {
-    const wrote = files.writevSync(fd, rest as Buffer[], at);
+    const wrote = files.writevSync(fd, rest, at);
     at += wrote;
     rest = piecesAfter(rest, wrote);
   }

@@ -18,7 +18,7 @@ import {
   SEGMENT_HEADER_BYTES,
   SEGMENT_RECORDS_MAX,
 } from './format.ts';
-import { Segment } from './segment.ts';
+import type { Segment } from './segment.ts';
 import { SegmentIndex, SEQUENCE_SPAN_MAX } from './segment-index.ts';
 import type { SegmentTable } from './segment-table.ts';
 

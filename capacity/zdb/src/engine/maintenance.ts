@@ -133,18 +133,16 @@ export class Maintenance {
 
   async #exclusive(work: () => Promise<void>): Promise<void> {
     while (this.#running !== undefined) await this.#running;
-    let failure: unknown;
-    this.#running = (async () => {
-      try {
-        await work();
-      } catch (error) {
-        failure = error;
-      }
+    const done = work().finally(() => {
       this.#running = undefined;
-    })();
-    await this.#running;
-    if (this.#isWanted) this.kick();
-    if (failure !== undefined) throw failure;
+    });
+    // Others wait for its end; only its caller hears that it failed.
+    this.#running = done.catch(() => undefined);
+    try {
+      await done;
+    } finally {
+      if (this.#isWanted) this.kick();
+    }
   }
 
   async #run(): Promise<void> {

@@ -1,7 +1,7 @@
 import { SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN } from './format.ts';
 
 /** Segment size for a namespace with reserved room: never more than a sixteenth of it. */
-export function segmentBytesFor(maxBytes: number): number {
+function segmentBytesFor(maxBytes: number): number {
   if (maxBytes === 0) return SEGMENT_BYTES_MAX;
   return Math.min(SEGMENT_BYTES_MAX, Math.max(SEGMENT_BYTES_MIN, Math.floor(maxBytes / 16)));
 }

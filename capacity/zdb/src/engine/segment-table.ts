@@ -67,7 +67,7 @@ export class SegmentTable {
   ): { table: SegmentTable; manifest: Manifest } | undefined {
     const manifest = readManifest(files, path.join(folder, MANIFEST_NAME));
     if (manifest === undefined) {
-      const names = files.readdirSync(folder) as string[];
+      const names = files.readdirSync(folder);
       const stray = names.find((name) => /^segment-\d+\.log$/.test(name));
       if (stray === undefined) return undefined;
       throw new GridError<ZdbErrorCode>(

@@ -169,7 +169,7 @@ export class StoreLoad {
   }
 }
 
-export function joined(key: string, value: Buffer): { all: Buffer; keyLength: number } {
+function joined(key: string, value: Buffer): { all: Buffer; keyLength: number } {
   const bytes = Buffer.from(key, 'latin1');
   return { all: Buffer.concat([bytes, value]), keyLength: bytes.length };
 }
