@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import path from 'node:path';
 import { test } from 'node:test';
 import { seededRandom } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
 import { decodeFrameHeader, FRAME_HEADER_BYTES, recordBytes } from '../src/engine/format.ts';
+import { realFiles } from '../src/engine/files.ts';
+import { MANIFEST_NAME, readManifest } from '../src/engine/manifest.ts';
 import type { Shard } from '../src/engine/key-index.ts';
 import type { Namespace } from '../src/engine/namespace.ts';
 import type { Store } from '../src/engine/store.ts';
 import { differences, findLoss, Journal, StoreLoad, untilFetched } from '../src/testing/index.ts';
-import { openStore, testSeed } from './engine-crash.ts';
+import { FOLDER, openStore, testSeed } from './engine-crash.ts';
 
 function putNow(
   store: Store,
@@ -155,6 +158,26 @@ test('store reads right values while compaction moves them', async () => {
     ['default', new Map<string, Buffer>()],
   ]);
   assert.deepEqual(await differences(store, state, new Journal()), []);
+  await store.close();
+});
+
+test('manifest names a segment that was begun while an older manifest was on its way', async () => {
+  await using temp = await tempFolder('maintenance');
+  const store = await openStore(temp.path);
+  put(store, store.namespaces.default, 'one', Buffer.from('value'));
+  await store.log.flush();
+  store.log.rotate();
+  const saving = store.table.saveBehind();
+  put(store, store.namespaces.default, 'two', Buffer.from('value'));
+  store.log.turn();
+  const named = store.table.segments.map((segment) => segment.id);
+  assert.equal(named.length, 2);
+  await saving;
+  const manifest = readManifest(realFiles, path.join(temp.path, FOLDER, MANIFEST_NAME));
+  assert.deepEqual(
+    manifest?.segments.map((segment) => segment.id),
+    named,
+  );
   await store.close();
 });
 

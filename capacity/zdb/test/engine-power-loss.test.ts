@@ -4,9 +4,11 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { seededRandom } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
+import { findLoss, PowerLossFiles, StoreLoad } from '../src/testing/index.ts';
 import {
   crashPoints,
   faultsAfterCrash,
+  openStore,
   recordRun,
   reproducible,
   type RunOptions,
@@ -65,6 +67,43 @@ for (const plan of PLANS) {
     }
   });
 }
+
+test('store that died while it named a new segment loses nothing that it writes there', async () => {
+  const seed = testSeed();
+  await using temp = await tempFolder('power-loss');
+  const root = path.join(temp.path, 'live');
+  fs.mkdirSync(root);
+  const disk = new PowerLossFiles({ root });
+  const first = await openStore(root, { files: disk.files });
+  const load = new StoreLoad({ store: first, random: seededRandom(seed) });
+  await load.put(first.namespaces.default, 'before', Buffer.from('value'));
+  await first.log.flush();
+  first.log.rotate();
+  // The manifest has got its name, and that is not on disk.
+  disk.killAfterNext('rename');
+  await load.put(first.namespaces.default, 'lost', Buffer.from('value'));
+  first.log.turn();
+  assert.notEqual(first.log.failure, undefined);
+  await first.close();
+  disk.revive();
+
+  const second = await openStore(root, { files: disk.files });
+  const journal = load.journal.upTo(second.log.lastSequence);
+  const more = new StoreLoad({ store: second, random: seededRandom(seed), journal });
+  await more.put(second.namespaces.default, 'after', Buffer.from('value'));
+  await second.log.flush();
+  const acknowledged = second.log.durableSequence;
+  const calls = disk.trace.length;
+  await second.close();
+  for (let i = 0; i < 20; i++) {
+    const target = fs.mkdtempSync(path.join(temp.path, 'image-'));
+    disk.crashImage(calls, seededRandom(`${seed}/${i}`), target);
+    const store = await openStore(target);
+    const faults = await findLoss(store, more.journal, acknowledged);
+    await store.close();
+    assert.deepEqual(faults, [], reproducible(seed, i, faults));
+  }
+});
 
 test('store whose disk ignores syncs loses what it acknowledged, and the check says so', async () => {
   const seed = testSeed();

@@ -32,6 +32,7 @@ export class PowerLossFiles {
   readonly #open = new Map<number, { file: number; folder: string | undefined }>();
   #nextFile = 1;
   #callsToLive = Number.POSITIVE_INFINITY;
+  #lastKind: DiskCall['kind'] | undefined;
   #failingSyncs = 0;
   #cursor: DiskModel | undefined;
 
@@ -83,6 +84,11 @@ export class PowerLossFiles {
     this.#callsToLive = calls;
   }
 
+  /** Kills right after the next call of a kind. */
+  killAfterNext(kind: DiskCall['kind']): void {
+    this.#lastKind = kind;
+  }
+
   /** A new process: calls work again; what was written is seen, synced or not. */
   revive(): void {
     this.#callsToLive = Number.POSITIVE_INFINITY;
@@ -127,6 +133,9 @@ export class PowerLossFiles {
 
   #record(call: DiskCall): void {
     this.trace.push(call);
+    if (call.kind !== this.#lastKind) return;
+    this.#lastKind = undefined;
+    this.kill();
   }
 
   #alive(): void {
