@@ -70,7 +70,9 @@ async function openDamaged(root: string, damage: (folder: string) => void): Prom
   const present: boolean[] = [];
   for (let i = 0; i < RECORDS; i++) {
     const source = Buffer.from(key(i));
-    const found = store.lookup(store.namespaces.default, source, 0, source.length);
+    const found = await store.retrying(() =>
+      store.lookup(store.namespaces.default, source, 0, source.length),
+    );
     if (found === 'live') assert.deepEqual(store.value(), value(i));
     present.push(found === 'live');
   }
