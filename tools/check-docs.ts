@@ -1,17 +1,19 @@
-// Holds documents to the program: commands and links exist, every error code is explained.
-// With `--write` it makes docs/errors.md anew.
+// Holds documents to the program: commands and links exist, error codes and
+// limits by name are listed. With `--write` it makes docs/errors.md and docs/named-limits.md anew.
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 
 import { commandShape } from '@commongrid/runner';
 
 import { commandLinesOf, findCommandFault, hintLinesOf } from './command-lines.ts';
 import { errorCodesOf, errorPage } from './error-codes.ts';
+import { limitsPage, namedLimitsOf } from './named-limits.ts';
 import { readSourceFiles, reportFaults, root } from './source-files.ts';
 import type { SourceFile } from './source-files.ts';
 
 const errorPageFile = join(root, 'docs', 'errors.md');
+const limitsPageFile = join(root, 'docs', 'named-limits.md');
 
 const documents = await readSourceFiles('*.md', '*/**/*.md');
 const sources = await readSourceFiles('*/**/src/**/*.ts');
@@ -19,11 +21,13 @@ const errorSources = sources.filter(({ path }) => path.endsWith('/src/errors.ts'
 
 if (process.argv.includes('--write')) {
   await writeFile(errorPageFile, errorPage(errorSources));
+  await writeFile(limitsPageFile, limitsPage(sources));
 } else {
   reportFaults([
     ...(await findCommandFaults()),
     ...documents.flatMap(findLinkFaults),
     ...(await findErrorFaults()),
+    ...(await findLimitFaults()),
   ]);
 }
 
@@ -55,7 +59,21 @@ async function findErrorFaults(): Promise<string[]> {
       .filter(({ meaning }) => meaning === '')
       .map(({ code }) => `${path}: ${code} needs a comment: when, and what to do`),
   );
-  const page = await readFile(errorPageFile, 'utf8').catch(() => '');
-  const isCurrent = page === errorPage(errorSources);
-  return isCurrent ? mute : [...mute, 'docs/errors.md: differs from the code: grid check --fix'];
+  return [...mute, ...(await findStalePage(errorPageFile, errorPage(errorSources)))];
+}
+
+async function findLimitFaults(): Promise<string[]> {
+  const mute = sources
+    .filter(({ path }) => !/\.test\.ts$|\/testing\//.test(path))
+    .flatMap(({ path, text }) =>
+      namedLimitsOf(text)
+        .filter(({ meaning }) => meaning === '')
+        .map(({ name }) => `${path}: ${name} needs a comment: what it bounds`),
+    );
+  return [...mute, ...(await findStalePage(limitsPageFile, limitsPage(sources)))];
+}
+
+async function findStalePage(file: string, made: string): Promise<string[]> {
+  const page = await readFile(file, 'utf8').catch(() => '');
+  return page === made ? [] : [`${relative(root, file)}: differs from the code: grid check --fix`];
 }

@@ -95,6 +95,7 @@ export interface ResolvedOptions {
   readonly files: Files;
 }
 
+/** Longest admin password, as in 0-db. */
 export const PASSWORD_BYTES_MAX = 128;
 
 /** @throws GridError ZDB_CONFIG_INVALID, ZDB_PASSWORD_REQUIRED */
@@ -160,6 +161,7 @@ function resolveReplication(
   };
 }
 
+/** Replicas that a write can be made to wait for. */
 const MIN_REPLICAS_MAX = 16;
 
 /** Whether only this machine can reach a host. */

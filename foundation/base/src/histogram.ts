@@ -1,6 +1,7 @@
 /** Buckets in each power of two: a reported value is at most 1/32 (3.1 %) above the true one. */
 const perOctave = 32;
 const bucketCount = 28 * perOctave;
+/** Longest latency that is told apart, microseconds; longer ones count as this. */
 const maxUs = 2 ** 32 - 1;
 
 /** One Prometheus bucket: how many values lie below the bound. */

@@ -20,6 +20,7 @@ export interface MetricsServerOptions {
   readonly logger?: Logger;
 }
 
+/** Open connections; more are refused. */
 const maxConnections = 64;
 const headersTimeoutMs = 5_000;
 const requestTimeoutMs = 10_000;

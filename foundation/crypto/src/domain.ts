@@ -2,6 +2,7 @@ import { hkdfSync } from 'node:crypto';
 import { GridError } from '@commongrid/base';
 import type { CryptoErrorCode } from './errors.ts';
 
+/** Longest domain, characters. */
 const maxDomainLength = 64;
 const domainPattern = /^commongrid(?:\/[a-z0-9-]+)+\/[1-9][0-9]*$/;
 

@@ -233,6 +233,7 @@ function queueFull(inFlight: number, unsentBytes: number): GridError<RespErrorCo
   });
 }
 
-/** Pause before connecting again after the first failure; it doubles up to the second figure. */
+/** Pause before connecting again after the first failure; it doubles. */
 const firstPauseMs = 50;
+/** Longest pause before connecting again. */
 const maxPauseMs = 2_000;

@@ -23,7 +23,9 @@ type ControlReply = { readonly state: GridState } | { readonly error: GridErrorJ
 
 export type ControlHandler = (request: ControlRequest) => Promise<GridState>;
 
+/** Longest request; more is cut off. */
 const maxRequestBytes = 64 * 1024;
+/** Open connections to the socket. */
 const maxConnections = 32;
 /** A connection that says nothing does not stay. */
 const idleTimeoutMs = 10_000;

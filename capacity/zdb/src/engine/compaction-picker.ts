@@ -10,6 +10,7 @@ const FULL_PART = 0.85;
 const WORTH_PART = 0.25;
 /** Segments side by side that are compacted in one go. */
 const RUN_SEGMENTS_MAX = 8;
+/** What is written anew in one go. */
 const RUN_LIVE_BYTES_MAX = 512 * 1024 * 1024;
 /** With a policy by number or age the figures cannot tell what would go: such a segment is tried so often. */
 const POLICY_RETRY_MS = 60_000;
@@ -121,7 +122,8 @@ export class CompactionPicker {
     const { keep } = namespace.settings.history;
     if (keep === 'all' && id !== 0) return 0;
     if (keep === 'latest' || id === 0) return dead - this.#keptDeletions(namespace, segment, share);
-    const since = this.#context.nowMs() - (this.#triedAt.get(segment) ?? 0);
+    // Also when the clock was set back.
+    const since = Math.abs(this.#context.nowMs() - (this.#triedAt.get(segment) ?? 0));
     return since > POLICY_RETRY_MS ? dead : 0;
   }
 

@@ -27,7 +27,9 @@ export const SEGMENT_BYTES_MAX = 256 * 1024 * 1024;
 export const SEGMENT_RECORDS_MAX = 512 * 1024;
 export const SEGMENT_BYTES_MIN = 1024 * 1024;
 
+/** Longest key: the length is stored in 8 bits. */
 export const KEY_BYTES_MAX = 255;
+/** Largest value, as in 0-db; the length is stored in 24 bits. */
 export const VALUE_BYTES_MAX = 8 * 1024 * 1024;
 
 /** What a record says. Numbers are never reused. */

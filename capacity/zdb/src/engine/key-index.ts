@@ -16,7 +16,9 @@
 
 const SLOT_WORDS = 4;
 const SHARD_SLOTS_MIN = 16;
+/** Slots of a shard: it is split before it needs more. */
 const SHARD_SLOTS_MAX = 32 * 1024;
+/** Part of a shard that is used before it grows. */
 const LOAD_MAX = 0.8;
 const DELETED = 1 << 23;
 const SEGMENT_MASK = 0x7fffff;

@@ -4,7 +4,9 @@ import type { Segment, Share } from './segment.ts';
 /** Number of the namespace that holds the settings of all others and the store's own records. */
 export const SYSTEM_NAMESPACE = 0;
 export const DEFAULT_NAMESPACE = 1;
+/** Namespaces that a folder can ever have: numbers have 24 bits and are not given twice. */
 export const NAMESPACES_MAX = 0xffffff;
+/** Longest name, as in 0-db. */
 export const NAMESPACE_NAME_BYTES_MAX = 128;
 
 export type NamespaceMode = 'user' | 'seq';
@@ -107,6 +109,7 @@ export class Namespace {
     this.valueBytes = other.valueBytes;
     this.nextId = other.nextId;
     this.lastSequence = other.lastSequence;
+    this.compactAt = 0;
     this.#segment = undefined;
   }
 }

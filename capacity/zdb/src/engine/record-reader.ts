@@ -26,6 +26,7 @@ const INLINE_READ_BYTES_MAX = 16 * 1024;
  */
 const INLINE_READ_MS_MAX = 0.2;
 const SLOW_READ_WEIGHT = 16;
+/** A slow read adds its weight, a quick one takes 1: from here on the disk is slow. */
 const SLOW_SCORE_MAX = 48;
 /** So many quick reads through the pool in a row, and reading in the turn is tried again. */
 const QUICK_READS_BEFORE_INLINE = 32;

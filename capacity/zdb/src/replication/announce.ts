@@ -3,6 +3,7 @@ import { RespClient } from '@commongrid/resp';
 import type { ReplicationSource } from './follower.ts';
 
 const PAUSE_MS_MIN = 500;
+/** Pauses between attempts double up to this. */
 const PAUSE_MS_MAX = 30_000;
 const ANSWER_MS = 5_000;
 

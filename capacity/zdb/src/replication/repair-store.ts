@@ -7,6 +7,7 @@ import { repairSegment } from './repair-segment.ts';
 
 /** Damaged records that one call repairs; what is left is found again. */
 const REPAIR_RECORDS_MAX = 10_000;
+/** Largest answer of the other copy: a record of 8 MiB and what stands around it. */
 const ANSWER_BYTES_MAX = 16 * 1024 * 1024;
 
 /**

@@ -24,6 +24,7 @@ export const clientCommands: readonly CommandDefinition[] = [
   },
 ];
 
+/** Longest name of a client. */
 const NAME_BYTES_MAX = 128;
 
 function client(session: Session, request: Request): void {

@@ -43,6 +43,7 @@ export const recordCommands: readonly CommandDefinition[] = [
 
 /** Hashed in one turn. */
 const DIGEST_STEP_BYTES = 1024 * 1024;
+/** Longest nonce of DIGEST. */
 const NONCE_BYTES_MAX = 1024;
 
 function hasKey(session: Session, request: Request): boolean {

@@ -9,6 +9,7 @@ import type { Session } from '../session.ts';
 
 /** Work of one SCAN, as in 0-db. */
 const SLICE_MS = 2;
+/** Most keys that one SCAN answers. */
 const COUNT_MAX = 100_000;
 const KSCAN_COUNT = 1000;
 

@@ -9,6 +9,7 @@ import { isPassword, refusalOfProof } from '../credentials.ts';
 import { replyTexts } from '../reply-texts.ts';
 import type { Session } from '../session.ts';
 
+/** Longest password that SELECT looks at, as in 0-db. */
 const SELECT_PASSWORD_BYTES_MAX = 255;
 
 export const selectCommands: readonly CommandDefinition[] = [

@@ -11,6 +11,7 @@ import { replyTexts } from '../reply-texts.ts';
 import type { Session } from '../session.ts';
 import { named } from './namespace.ts';
 
+/** Longest value of a property, as in 0-db. */
 const VALUE_BYTES_MAX = 63;
 
 export const settingCommands: readonly CommandDefinition[] = [

@@ -4,6 +4,7 @@ import { replyTexts } from '../reply-texts.ts';
 import type { Session } from '../session.ts';
 
 const TIMEOUT_MS_MIN = 100;
+/** Longest that WAIT waits, as in 0-db. */
 const TIMEOUT_MS_MAX = 1_800_000;
 const TIMEOUT_MS_DEFAULT = 5_000;
 
