@@ -59,9 +59,14 @@ export interface ScanPage {
   readonly isEnd: boolean;
 }
 
+/** Records between two looks at the clock: a busy machine gives no page that stops at the first. */
+const SCAN_STEP = 16;
+
 interface ScanProgress {
   readonly items: ScanItem[];
   last: number;
+  /** Records that were looked at. */
+  seen: number;
   readonly limit: number;
   readonly until: number;
 }
@@ -139,6 +144,7 @@ export class History {
     const progress: ScanProgress = {
       items: [],
       last: isBackward ? (options.before ?? Infinity) : (options.after ?? 0),
+      seen: 0,
       limit: options.limit ?? Number.MAX_SAFE_INTEGER,
       until: performance.now() + (options.budgetMs ?? Number.MAX_SAFE_INTEGER),
     };
@@ -176,8 +182,9 @@ export class History {
       const item = await this.#item(namespace, segment, entry, options.prefix);
       progress.last = entry.sequence;
       if (item !== undefined) progress.items.push(item);
-      if (progress.items.length >= progress.limit || performance.now() > progress.until)
-        return true;
+      progress.seen++;
+      if (progress.items.length >= progress.limit) return true;
+      if (progress.seen % SCAN_STEP === 0 && performance.now() > progress.until) return true;
     }
     return false;
   }
