@@ -92,9 +92,14 @@ export class History {
         const found = await this.#locator.find(sequence);
         return found === undefined ? undefined : await this.read(found.segment, found.entry);
       } catch (error) {
-        if (!(error instanceof SegmentGone)) throw error;
+        this.#mayTryAgain(error);
       }
     }
+  }
+
+  /** Another segment stands in the place of one that is gone, unless all of them were closed. */
+  #mayTryAgain(error: unknown): void {
+    if (!(error instanceof SegmentGone) || this.#table.isClosed) throw error;
   }
 
   async read(segment: Segment, entry: RecordEntry): Promise<StoredRecord> {
@@ -157,7 +162,7 @@ export class History {
         }
         progress.last = isBackward ? segment.firstSequence : segment.lastSequence;
       } catch (error) {
-        if (!(error instanceof SegmentGone)) throw error;
+        this.#mayTryAgain(error);
       }
     }
   }

@@ -48,9 +48,10 @@ export class Locator {
       return segment.index;
     }
     this.#open.set(segment, opened);
-    for (const [oldest] of this.#open) {
+    for (const [oldest, file] of this.#open) {
       if (this.#open.size <= OPEN_FILES_MAX) break;
-      this.forget(oldest);
+      this.#open.delete(oldest);
+      file.park();
     }
     return opened;
   }

@@ -164,12 +164,13 @@ export class SegmentIndexFile {
   readonly count: number;
   readonly base: number;
   readonly #files: Files;
-  readonly #fd: number;
   readonly #path: string;
+  #fd: number;
   #page: Uint32Array = new Uint32Array(0);
   #pageStart = -1;
   #readers = 0;
   #isClosed = false;
+  #isParked = false;
 
   private constructor(files: Files, path: string, fd: number, header: IndexHeader) {
     this.#files = files;
@@ -224,6 +225,7 @@ export class SegmentIndexFile {
     const entries = Math.min(PAGE_ENTRIES, this.count - start);
     const page = new Uint32Array(entries * ENTRY_WORDS);
     const view = new Uint8Array(page.buffer);
+    if (this.#fd < 0) this.#fd = this.#openAgain();
     this.#readers++;
     try {
       const at = HEADER_BYTES + start * ENTRY_BYTES;
@@ -231,18 +233,34 @@ export class SegmentIndexFile {
       if (got !== view.length) throw new Error('a segment index ends early');
     } finally {
       this.#readers--;
-      if (this.#isClosed && this.#readers === 0) this.#files.closeSync(this.#fd);
+      this.#closeIfUnused();
     }
     this.#page = page;
     this.#pageStart = start;
     return page;
   }
 
-  /** Closes the file once no read is under way. */
+  #openAgain(): number {
+    if (!this.#files.existsSync(this.#path)) throw new SegmentGone(this.#path);
+    return this.#files.openSync(this.#path, 'r');
+  }
+
+  /** Has the file open during reads only from now on: whoever is in the middle of it goes on. */
+  park(): void {
+    this.#isParked = true;
+    this.#closeIfUnused();
+  }
+
+  /** Closes the file once no read is under way; there is nothing to be read in it any more. */
   close(): void {
-    if (this.#isClosed) return;
     this.#isClosed = true;
-    if (this.#readers === 0) this.#files.closeSync(this.#fd);
+    this.#closeIfUnused();
+  }
+
+  #closeIfUnused(): void {
+    if (this.#readers > 0 || this.#fd < 0 || !(this.#isClosed || this.#isParked)) return;
+    this.#files.closeSync(this.#fd);
+    this.#fd = -1;
   }
 }
 

@@ -39,6 +39,8 @@ export class SegmentTable {
   /** When the last scrub ended. */
   scrubbedMs = 0;
   deletionsDroppedThrough = 0;
+  /** Nothing can be read by way of this table any more. */
+  isClosed = false;
   readonly nextIds = new Map<number, number>();
   #saves = 0;
   #nextSegmentId = 1;
@@ -191,8 +193,9 @@ export class SegmentTable {
 
   /** Writes the manifest; it is on disk when this returns. */
   save(): void {
-    this.#saves++;
     replaceFile(this.files, path.join(this.folder, MANIFEST_NAME), this.#encode());
+    // Only now: one that failed says nothing of what a saveBehind() under way has to say.
+    this.#saves++;
   }
 
   /**
@@ -249,6 +252,7 @@ export class SegmentTable {
   }
 
   close(): void {
+    this.isClosed = true;
     for (const segment of this.#slots) segment?.close();
   }
 }

@@ -1,7 +1,7 @@
 import { GridError } from '@commongrid/base';
 import type { ZdbErrorCode } from '../errors.ts';
 import type { Files } from './files.ts';
-import type { ScanOptions, ScanPage, StoredRecord } from './history.ts';
+import type { History, ScanOptions, ScanPage, StoredRecord } from './history.ts';
 import type { HourWindow } from './hour-window.ts';
 import type { Durability } from './log.ts';
 import {
@@ -16,6 +16,7 @@ import { encodeSettings, type Namespaces, settingsKey } from './namespaces.ts';
 import { Records } from './records.ts';
 import type { BadRecord } from './scrubber.ts';
 import type { Segment } from './segment.ts';
+import { SegmentGone } from './segment-gone.ts';
 import { openParts, type StoreParts } from './store-parts.ts';
 
 export interface StoreOptions {
@@ -251,12 +252,27 @@ export class Store extends Records {
 
   /** A record by its sequence; undefined when none is kept. @throws GridError ZDB_READ_FAILED */
   recordAt(sequence: number): Promise<StoredRecord | undefined> {
-    return this.history.recordAt(sequence);
+    return this.#reading((history) => history.recordAt(sequence));
   }
 
   /** The newest records of a namespace in order of their sequence. */
   scan(namespace: Namespace, options?: ScanOptions): Promise<ScanPage> {
-    return this.history.scan(namespace, options);
+    return this.#reading((history) => history.scan(namespace, options));
+  }
+
+  /** Begins again when the files were opened anew meanwhile. @throws GridError ZDB_CLOSED */
+  async #reading<T>(work: (history: History) => Promise<T>): Promise<T> {
+    for (;;) {
+      const { history } = this;
+      try {
+        return await work(history);
+      } catch (error) {
+        if (!(error instanceof SegmentGone)) throw error;
+        if (history === this.history) {
+          throw new GridError<ZdbErrorCode>('ZDB_CLOSED', 'the store was closed meanwhile');
+        }
+      }
+    }
   }
 
   /** Writes and syncs everything, and closes the files. */
