@@ -63,6 +63,7 @@ export class Maintenance {
 
   /** Compacts until a namespace has so much room, or nothing more can be won. */
   makeRoom(namespace: Namespace, bytes: number): Promise<boolean> {
+    if (this.#isClosed) return Promise.resolve(false);
     return new Promise((resolve) => {
       this.#waiting.push({ namespace, bytes, resolve });
       this.kick();
@@ -133,7 +134,11 @@ export class Maintenance {
 
   async #exclusive(work: () => Promise<void>): Promise<void> {
     while (this.#running !== undefined) await this.#running;
-    const done = work().finally(() => {
+    // Whoever closed it goes on with the same files.
+    if (this.#isClosed) throw closing();
+    // Not begun at once: what it does first may kick(), which must find it noted.
+    const begun = Promise.resolve().then(work);
+    const done = begun.finally(() => {
       this.#running = undefined;
     });
     // Others wait for its end; only its caller hears that it failed.
@@ -338,7 +343,7 @@ export class Maintenance {
       if (rest < 1) setImmediate(resolve);
       else setTimeout(resolve, rest);
     });
-    if (this.#isClosed) throw new Error('the store is closing');
+    if (this.#isClosed) throw closing();
     this.#sliceStart = performance.now();
   }
 
@@ -347,7 +352,12 @@ export class Maintenance {
     this.#isClosed = true;
     clearTimeout(this.#windowTimer);
     while (this.#running !== undefined) await this.#running;
+    for (const one of this.#waiting.splice(0)) one.resolve(false);
   }
+}
+
+function closing(): GridError {
+  return new GridError<ZdbErrorCode>('ZDB_CLOSED', 'the store was closed meanwhile');
 }
 
 function notErased(segment: Segment): GridError {
