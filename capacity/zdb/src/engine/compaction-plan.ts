@@ -2,7 +2,7 @@ import { isDeletion, keyLengthOf, namespaceOf, recordBytes, valueLengthOf } from
 import type { LogRecord } from './frame-reader.ts';
 import { isNewest, type History, type StoredRecord } from './history.ts';
 import type { Locator } from './locator.ts';
-import type { Namespace } from './namespace.ts';
+import type { HistoryPolicy, Namespace } from './namespace.ts';
 import type { Namespaces } from './namespaces.ts';
 import type { Segment } from './segment.ts';
 import type { IndexEntry, SegmentIndex } from './segment-index.ts';
@@ -113,6 +113,8 @@ class Decider {
   readonly #hasOlder = new Map<number, boolean>();
   /** Dropped records whose predecessors are all dropped too, down to the first. */
   readonly #wholeChains = new Set<number>();
+  /** As they were at first sight: half of a chain judged by another policy would come back to life. */
+  readonly #policies = new Map<number, HistoryPolicy>();
   #isNewest = false;
   #chainOf: { namespace: Namespace; key: Buffer; kept: Set<number> } | undefined;
 
@@ -129,13 +131,19 @@ class Decider {
     if (namespace === undefined) return isLast ? 'keep' : 'drop';
     if (this.#context.isErased?.(namespace.id, entry, segment) === true) return 'drop';
     if (isLast || this.#context.isErasureOnly === true) return 'keep';
-    const { keep } = namespace.settings.history;
+    const { keep } = this.#policyOf(namespace);
     if (keep === 'all' && namespace.id !== 0) return 'keep';
     this.#isNewest = isNewest(namespace, segment, entry);
     if (this.#isNewest && !isDeletion(entry.owner)) return 'keep';
     if (keep !== 'latest') return 'ask';
     if (!this.#isNewest) return 'drop';
     return this.#mayDropDeletion(namespace, entry) ? 'drop' : 'keep';
+  }
+
+  #policyOf({ id, settings }: Namespace): HistoryPolicy {
+    const known = this.#policies.get(id);
+    if (known === undefined) this.#policies.set(id, settings.history);
+    return known ?? settings.history;
   }
 
   #mayDropDeletion(namespace: Namespace, entry: IndexEntry): boolean {
@@ -168,7 +176,7 @@ class Decider {
   }
 
   async #keptVersions(namespace: Namespace, entry: IndexEntry, key: Buffer): Promise<Set<number>> {
-    const { keep, limit } = namespace.settings.history;
+    const { keep, limit } = this.#policyOf(namespace);
     const kept = new Set<number>();
     let version = await this.#newestVersion(namespace, entry, key);
     let replacedAt = Number.MAX_SAFE_INTEGER;

@@ -126,6 +126,9 @@ export class Namespaces {
   }
 
   get maxId(): number {
-    return Math.max(...this.#byId.keys());
+    // Not as arguments of Math.max(): there may be more than a call can have.
+    let max = 0;
+    for (const id of this.#byId.keys()) if (id > max) max = id;
+    return max;
   }
 }
