@@ -56,5 +56,6 @@ function noteId(store: Store, namespace: Namespace, { bytes, keyStart }: LogReco
   const next = readUint53(bytes, keyStart) + 1;
   if (next <= namespace.nextId || !Number.isSafeInteger(next)) return;
   namespace.nextId = next;
-  store.table.nextIds.set(namespace.id, next);
+  const { nextIds } = store.table;
+  nextIds.set(namespace.id, Math.max(next, nextIds.get(namespace.id) ?? 0));
 }

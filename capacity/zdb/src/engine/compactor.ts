@@ -298,7 +298,8 @@ async function install(
     plan.deletionsDroppedThrough,
   );
   for (const namespace of namespaces.list()) {
-    if (namespace.nextId > 0) table.nextIds.set(namespace.id, namespace.nextId);
+    const next = Math.max(namespace.nextId, table.nextIds.get(namespace.id) ?? 0);
+    if (next > 0) table.nextIds.set(namespace.id, next);
   }
   const checkpoint = table.checkpoint;
   table.checkpoint = 0;

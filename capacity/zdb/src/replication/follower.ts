@@ -57,13 +57,15 @@ export interface FollowerStatus {
 /** How often a replica speaks up, and how long it waits for the answer. */
 const ACKNOWLEDGE_MS = 1_000;
 const ANSWER_MS = 5_000;
-/** Pauses between attempts to connect. */
+/** First pause between attempts to connect; it doubles. */
 const PAUSE_MS_MIN = 50;
+/** Longest pause between attempts to connect. */
 const PAUSE_MS_MAX = 2_000;
 /** Messages that wait to be applied: twice what a source sends without an acknowledgement. */
 const FOLLOWER_MESSAGES_MAX = 2_048;
 /** Applied bytes after which a replica that syncs behind syncs now: acknowledgements keep the flow up. */
 const FLUSH_BYTES = 4 * 1024 * 1024;
+/** Largest message of a source: frames of 1 MiB, or one frame that is larger. */
 const REPLY_BYTES_MAX = 64 * 1024 * 1024;
 
 /**
@@ -205,13 +207,15 @@ export class Follower {
       fencedBy: 0,
     });
     const { table } = store;
-    if (welcome.deletionsDroppedThrough > table.deletionsDroppedThrough) {
-      table.deletionsDroppedThrough = welcome.deletionsDroppedThrough;
-      table.save();
-    }
+    const { deletionsDroppedThrough } = welcome;
+    let isNews = deletionsDroppedThrough > table.deletionsDroppedThrough;
+    if (isNews) table.deletionsDroppedThrough = deletionsDroppedThrough;
     for (const [id, next] of welcome.nextIds) {
-      table.nextIds.set(id, Math.max(next, table.nextIds.get(id) ?? 0));
+      if (next <= (table.nextIds.get(id) ?? 0)) continue;
+      table.nextIds.set(id, next);
+      isNews = true;
     }
+    if (isNews) table.save();
     return true;
   }
 

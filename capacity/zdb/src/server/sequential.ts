@@ -21,7 +21,8 @@ export function takeId(store: Store, namespace: Namespace): void {
 export async function restoreNextIds(store: Store): Promise<void> {
   for (const namespace of store.namespaces.list()) {
     if (namespace.settings.mode !== 'seq') continue;
-    const floor = namespace.nextId;
+    // A master may have told more than the records here do.
+    const floor = Math.max(namespace.nextId, store.table.nextIds.get(namespace.id) ?? 0);
     let step = 1;
     while (await isKnown(store, namespace, floor + step - 1)) step *= 2;
     let low = floor + Math.floor(step / 2);
