@@ -12,7 +12,7 @@ import { Replicas, refused } from './replicas.ts';
 import { replicaId, type StateFile } from './replication-state.ts';
 import { freePrefix, setAside } from './set-aside.ts';
 import { ownTerms, seenTerms, writeTerms } from './term-records.ts';
-import { compareLogs, encodeTerms, lastTerm, type TermHistory } from './terms.ts';
+import { compareLogs, encodeTerms, lastTerm, type TermHistory, TERMS_MAX } from './terms.ts';
 import { truncateFolder } from './truncate.ts';
 
 export interface ReplicationOptions {
@@ -290,6 +290,7 @@ export class Replication implements AsyncDisposable {
   #refuseUnfit(term: number): void {
     const { store } = this.#options;
     if (term < this.knownTerm) throw notPromoted(`term ${this.knownTerm} is known by now`);
+    if (this.history.length >= TERMS_MAX) throw notPromoted(`${TERMS_MAX} masterships is the most`);
     if (!this.isWhole) throw notPromoted('the first copy of the log is not whole yet');
     const problem = store.log.failure?.message ?? store.readOnlyReason;
     if (problem !== undefined) throw notPromoted(problem);

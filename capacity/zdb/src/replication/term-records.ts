@@ -33,6 +33,8 @@ export async function writeTerms(store: Store, history: TermHistory): Promise<vo
   const record = Buffer.concat([TERMS_KEY, value]);
   const keyLength = TERMS_KEY.length;
   const { system } = store.namespaces;
-  store.set(system, record, 0, keyLength, keyLength, value.length, store.nowSeconds());
+  const now = store.nowSeconds();
+  const written = store.set(system, record, 0, keyLength, keyLength, value.length, now);
+  if (written !== 'written') throw new Error(`the terms could not be written: ${written}`);
   await store.log.flush();
 }

@@ -10,8 +10,8 @@ export type TermHistory = readonly Term[];
 /** Before the first promotion. */
 export const FIRST_TERMS: TermHistory = [{ term: 0, firstSequence: 1 }];
 
-/** A longer history is refused: so many promotions do not happen. */
-const TERMS_MAX = 4096;
+/** A longer history is refused: as a record it must be short enough to be read in the turn. */
+export const TERMS_MAX = 400;
 
 export function encodeTerms(history: TermHistory): string {
   return history.map(({ term, firstSequence }) => `${term}:${firstSequence}`).join(',');
