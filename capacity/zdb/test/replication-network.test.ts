@@ -23,7 +23,7 @@ interface Pair extends AsyncDisposable {
 async function openPair(leftOptions: Partial<ZdbServerOptions> = {}): Promise<Pair> {
   await using stack = new AsyncDisposableStack();
   const folder = stack.use(await tempFolder('linked'));
-  const cable = stack.use(new Cable());
+  const cable = stack.use(await Cable.open());
   const left = new PeerProcess(`${folder.path}/left`, cable.at('left'), {
     listen: [LEFT],
     ...SMALL,

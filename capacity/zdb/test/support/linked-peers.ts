@@ -5,57 +5,89 @@ import { RespClient } from '@commongrid/resp';
 import type { ZdbServerOptions } from '../../src/index.ts';
 import { PASSWORD } from './replicated.ts';
 
-/** Two network namespaces with a cable between them. */
+/**
+ * Two network namespaces with a cable between them. They are inside a namespace of their own, which any
+ * user may make, and which ends with this process, by whatever death.
+ */
 export class Cable implements AsyncDisposable {
   static readonly left = '10.213.77.1';
   static readonly right = '10.213.77.2';
-  readonly #names: readonly [string, string];
+  readonly #holder: ChildProcess;
 
-  constructor() {
-    const id = `${process.pid.toString(36)}${Date.now().toString(36).slice(-4)}`;
-    this.#names = [`zl${id}`, `zr${id}`];
-    const [left, right] = this.#names;
+  private constructor(holder: ChildProcess) {
+    this.#holder = holder;
+  }
+
+  static async open(): Promise<Cable> {
+    const holder = await startHolder();
+    const cable = new Cable(holder);
     try {
-      for (const name of this.#names) ip('netns', 'add', name);
-      ip('link', 'add', 'cable', 'netns', left, 'type', 'veth', 'peer', 'cable', 'netns', right);
-      for (const [name, address] of [
-        [left, Cable.left],
-        [right, Cable.right],
-      ] as const) {
-        ip('-n', name, 'address', 'add', `${address}/30`, 'dev', 'cable');
-        for (const device of ['lo', 'cable']) ip('-n', name, 'link', 'set', device, 'up');
-      }
+      cable.#lay();
     } catch (error) {
-      this.#remove();
+      await cable[Symbol.asyncDispose]();
       throw error;
     }
+    return cable;
   }
 
   /** The command that runs another one at an end of the cable. */
   at(end: 'left' | 'right'): string[] {
-    return ['ip', 'netns', 'exec', this.#names[end === 'left' ? 0 : 1]];
+    return [...this.#inside(), 'ip', 'netns', 'exec', end];
   }
 
   cut(): void {
-    ip('-n', this.#names[0], 'link', 'set', 'cable', 'down');
+    this.#ip('-n', 'left', 'link', 'set', 'cable', 'down');
   }
 
   mend(): void {
-    ip('-n', this.#names[0], 'link', 'set', 'cable', 'up');
+    this.#ip('-n', 'left', 'link', 'set', 'cable', 'up');
   }
 
-  #remove(): void {
-    const known = execFileSync('ip', ['netns', 'list'], { encoding: 'utf8' });
-    for (const name of this.#names) if (known.includes(name)) ip('netns', 'delete', name);
+  #lay(): void {
+    for (const end of ['left', 'right']) this.#ip('netns', 'add', end);
+    this.#ip(
+      ...['link', 'add', 'cable', 'netns', 'left', 'type', 'veth'],
+      ...['peer', 'cable', 'netns', 'right'],
+    );
+    for (const end of ['left', 'right'] as const) {
+      this.#ip('-n', end, 'address', 'add', `${Cable[end]}/30`, 'dev', 'cable');
+      for (const device of ['lo', 'cable']) this.#ip('-n', end, 'link', 'set', device, 'up');
+    }
+  }
+
+  #inside(): string[] {
+    const user = isRoot ? [] : ['--user', '--preserve-credentials'];
+    return ['nsenter', '--target', String(this.#holder.pid), '--net', '--mount', ...user];
+  }
+
+  #ip(...args: string[]): void {
+    const words = [...this.#inside(), 'ip', ...args];
+    execFileSync('env', words, { stdio: ['ignore', 'ignore', 'pipe'] });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#remove();
+    const { exitCode, signalCode, stdin } = this.#holder;
+    if (exitCode !== null || signalCode !== null) return;
+    const ended = once(this.#holder, 'exit');
+    stdin?.end();
+    await ended;
   }
 }
 
-function ip(...args: string[]): void {
-  execFileSync('ip', args, { stdio: ['ignore', 'ignore', 'pipe'] });
+const isRoot = process.getuid?.() === 0;
+
+/** A process that keeps the namespaces alive as long as its input is open. */
+async function startHolder(): Promise<ChildProcess> {
+  const user = isRoot ? [] : ['--user', '--map-root-user'];
+  const script = 'mount -t tmpfs none /run && mkdir /run/netns && echo ready && exec cat';
+  const words = [...user, '--net', '--mount', 'sh', '-c', script];
+  const holder = spawn('unshare', words, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const [line] = (await Promise.race([
+    once(holder.stdout, 'data'),
+    once(holder, 'exit').then(() => ['']),
+  ])) as [Buffer | string];
+  if (String(line).startsWith('ready')) return holder;
+  throw new Error('this machine lets its user make no network namespace: see above');
 }
 
 /** A server process at an end of a cable; it is spoken to over a Unix socket, cable or not. */
