@@ -239,6 +239,10 @@ test('grid zdb makes, sets and lists namespaces', async () => {
   const twice = await grid.run('zdb', 'ns', 'new', 'photos');
   assert.equal(twice.status, 1);
   assert.match(twice.stderr, /RESP_REPLY_ERROR/);
+  const tooLarge = await grid.run('zdb', 'ns', 'new', 'huge', '--maxsize', '1PiB');
+  assert.notEqual(tooLarge.status, 0);
+  const left = await grid.json<{ namespaces: Record<string, string>[] }>('zdb', 'ns', 'list');
+  assert.ok(!left.namespaces.some(({ name }) => name === 'huge'));
 });
 
 test('grid zdb compacts, scrubs and erases', async () => {
@@ -257,6 +261,10 @@ test('grid zdb compacts, scrubs and erases', async () => {
   const { erased } = await grid.json<{ erased: number }>('zdb', 'erase', 'default', 'note');
   assert.ok(erased >= 1);
   assert.equal(await client.command(['GET', 'note']), null);
+  await grid.json('zdb', 'ns', 'set', 'default', 'epoch', '7');
+  const unbound = await grid.run('zdb', 'erase', 'default', 'note');
+  assert.match(unbound.stderr, /read-only/);
+  await grid.json('zdb', 'erase', 'default', 'note', '--epoch', '7');
 });
 
 test('redis-cli talks to the grid as up tells', async () => {

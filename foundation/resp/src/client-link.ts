@@ -171,7 +171,7 @@ export class ClientLink {
       'RESP_PEER_UNTRUSTED',
       'the server shows another certificate than the pinned one',
       {
-        hint: 'compare the pin with the fingerprint that the server prints',
+        hint: 'at the server: openssl x509 -in CERT -noout -fingerprint -sha256',
         details: { shown },
       },
     );

@@ -11,6 +11,7 @@ import type { ServerOptions } from './connection.ts';
 type ScrubOptions = ServerOptions & { readonly status?: true };
 type EraseOptions = ServerOptions & {
   readonly legal?: true;
+  readonly epoch?: string;
   readonly namespacePasswordFile?: string;
 };
 
@@ -65,6 +66,7 @@ export function zdbEraseCommand(context: CommandContext): Command {
     .argument('<key>', 'the key, as text')
     .option('--legal', 'also in worm mode, because the law asks for it; the server logs it')
     .option('--namespace-password-file <file>', 'file with the password of the namespace')
+    .option('--epoch <n>', 'the epoch of the namespace, when it has one')
     .action(async (namespace: string, key: string, options: EraseOptions) => {
       const erased = await withServer(context, options, (client) =>
         erase(client, namespace, key, options),
@@ -120,11 +122,12 @@ async function erase(
   client: RespClient,
   namespace: string,
   key: string,
-  { legal, namespacePasswordFile }: EraseOptions,
+  { legal, epoch, namespacePasswordFile }: EraseOptions,
 ): Promise<number> {
   const password =
     namespacePasswordFile === undefined ? [] : [await readSecret(namespacePasswordFile)];
   await client.command(['SELECT', namespace, ...password]);
+  if (epoch !== undefined) await client.command(['EPOCH', epoch]);
   const erased = await client.command(['ERASE', key, ...(legal === true ? ['LEGAL'] : [])]);
   return Number(erased);
 }

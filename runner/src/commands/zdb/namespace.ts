@@ -78,7 +78,15 @@ async function createNamespace(
     settings.push(['public', '0']);
   }
   await client.command(['NSNEW', name]);
-  for (const [property, value] of settings) await client.command(['NSSET', name, property, value]);
+  try {
+    for (const [property, value] of settings) {
+      await client.command(['NSSET', name, property, value]);
+    }
+  } catch (error) {
+    // Without the room or the password that was asked for it must not be there at all.
+    await client.command(['NSDEL', name]);
+    throw error;
+  }
 }
 
 async function setProperty(
