@@ -9,6 +9,8 @@ import {
 } from './namespace.ts';
 
 const KEY_PREFIX = 'ns:';
+/** The key in the system namespace under which the number of the next namespace is stored. */
+export const NEXT_NAMESPACE_ID = Buffer.from('next-namespace-id');
 
 /** The key in the system namespace under which settings are stored. */
 export function settingsKey(name: string): Buffer {

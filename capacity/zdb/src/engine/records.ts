@@ -30,7 +30,7 @@ export type Found = 'live' | 'deleted' | 'absent' | 'fault';
 /** From here on compaction looks at a namespace with reserved room. */
 const COMPACT_FROM_PART = 0.85;
 /** Records fetched for one operation: the key's, and others of the same hash. */
-const FETCHED_MAX = 4;
+export const FETCHED_MAX = 4;
 const WHOLE_RECORD = -1;
 const KEY_ONLY = -2;
 

@@ -12,7 +12,7 @@ import {
   type NamespaceSettings,
   newNamespaceSettings,
 } from './namespace.ts';
-import { encodeSettings, type Namespaces, settingsKey } from './namespaces.ts';
+import { encodeSettings, type Namespaces, NEXT_NAMESPACE_ID, settingsKey } from './namespaces.ts';
 import { Records } from './records.ts';
 import type { BadRecord } from './scrubber.ts';
 import type { Segment } from './segment.ts';
@@ -47,8 +47,6 @@ export interface StoreOptions {
   readonly onBadRecord?: (bad: BadRecord) => void;
   readonly onDamage?: (segment: Segment, offset: number, error: GridError) => void;
 }
-
-const NEXT_NAMESPACE_ID = Buffer.from('next-namespace-id');
 
 /** What the parts of a store ask it for; it outlives them. */
 class StoreHooks {

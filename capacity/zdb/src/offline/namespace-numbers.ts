@@ -1,6 +1,5 @@
+import { NEXT_NAMESPACE_ID } from '../engine/namespaces.ts';
 import type { Store } from '../engine/store.ts';
-
-const NEXT_NAMESPACE_ID = Buffer.from('next-namespace-id');
 
 /** The number that the next namespace gets. */
 export function nextNamespaceId(store: Store): number {

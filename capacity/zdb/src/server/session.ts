@@ -1,6 +1,6 @@
 import { isGridError } from '@commongrid/base';
 import type { ConnectionHandler, RespConnection, Request } from '@commongrid/resp';
-import type { Found } from '../engine/records.ts';
+import { FETCHED_MAX, type Found } from '../engine/records.ts';
 import type { Store } from '../engine/store.ts';
 import { DEFAULT_NAMESPACE, type Namespace } from '../engine/namespace.ts';
 import type { ZdbErrorCode } from '../errors.ts';
@@ -9,9 +9,6 @@ import type { Access, Command } from './command.ts';
 import type { ServerContext } from './server-context.ts';
 import { replyTexts } from './reply-texts.ts';
 import { fetchFault } from './fault.ts';
-
-/** Records that an operation on one key may need fetched: the key's, and others of its hash. */
-const FETCHED_MAX = 4;
 
 /**
  * What became of an operation: answered; or a record must be read first; or the namespace is full.
