@@ -3,6 +3,7 @@ import type { ZdbErrorCode } from '../errors.ts';
 import { type Files, readWholeAsync, realFiles } from './files.ts';
 import type { KeyHasher } from './key-hash.ts';
 import type { Segment } from './segment.ts';
+import { SegmentGone } from './segment-gone.ts';
 import { type IndexEntry, SegmentIndex, SegmentIndexFile } from './segment-index.ts';
 import { scanSegment } from './segment-scan.ts';
 import type { SegmentTable } from './segment-table.ts';
@@ -31,8 +32,12 @@ export class Locator {
     this.#hasher = hasher;
   }
 
-  /** The entries of a segment; an index file that is missing or damaged is made again in memory. */
+  /**
+   * The entries of a segment; an index file that is missing or damaged is made again in memory.
+   * @throws SegmentGone when the table was closed
+   */
   entries(segment: Segment): EntryList {
+    if (this.#table.isClosed) throw new SegmentGone(segment.path);
     if (segment.index !== undefined) return segment.index;
     const known = this.#open.get(segment);
     if (known !== undefined) {
@@ -41,7 +46,11 @@ export class Locator {
       return known;
     }
     const { logId } = this.#table;
-    const opened = SegmentIndexFile.open(this.#files, segment.indexPath, logId, segment.id);
+    const { indexPath, id } = segment;
+    const opened = SegmentIndexFile.open(this.#files, indexPath, logId, id, () => {
+      this.forget(segment);
+      segment.index ??= this.#readAgain(segment);
+    });
     if (opened === undefined || opened.count !== segment.recordCount) {
       opened?.close();
       segment.index = this.#readAgain(segment);

@@ -62,8 +62,9 @@ export class Segment {
     return `${this.path.slice(0, -'.log'.length)}.index`;
   }
 
-  /** Descriptor for reads and writes. */
+  /** Descriptor for reads and writes. @throws SegmentGone */
   get fd(): number {
+    if (this.#isRetired) throw new SegmentGone(this.path);
     if (this.#fd < 0) this.#fd = this.#files.openSync(this.path, 'r+');
     return this.#fd;
   }
