@@ -194,7 +194,7 @@ export class Store extends Records {
 
   /** Stores settings and makes them effective. */
   putSettings(settings: NamespaceSettings): Namespace {
-    this.#putSystem(settingsKey(settings.name), encodeSettings(settings));
+    this.putSystem(settingsKey(settings.name), encodeSettings(settings));
     return this.namespaces.put(settings);
   }
 
@@ -210,11 +210,12 @@ export class Store extends Records {
       throw new GridError<ZdbErrorCode>('ZDB_TOO_MANY_NAMESPACES', 'no namespace number is left');
     }
     this.log.keepTogether(4096, 2);
-    this.#putSystem(NEXT_NAMESPACE_ID, Buffer.from(String(id + 1)));
+    this.putSystem(NEXT_NAMESPACE_ID, Buffer.from(String(id + 1)));
     return id;
   }
 
-  #putSystem(key: Buffer, value: Buffer): void {
+  /** Writes a record of the store's own. What it replaces must be in memory, or be small. */
+  putSystem(key: Buffer, value: Buffer): void {
     const all = Buffer.concat([key, value]);
     const { system } = this.namespaces;
     const written = this.set(
