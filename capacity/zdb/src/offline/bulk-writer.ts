@@ -7,12 +7,7 @@ import { SEQUENCE_SPAN_MAX } from '../engine/segment-index.ts';
 import { countShares } from '../engine/segment-scan.ts';
 import { Store } from '../engine/store.ts';
 import type { DumpRecord } from './dump-format.ts';
-import {
-  bringSystemIn,
-  nextNamespaceId,
-  nextNamespaceRecord,
-  putSystem,
-} from './namespace-numbers.ts';
+import { bringSystemIn, nextNamespaceId, nextNamespaceRecord } from './namespace-numbers.ts';
 
 export interface BulkNamespace {
   readonly settings: NamespaceSettings;
@@ -47,7 +42,7 @@ export class BulkWriter {
     this.#lastId += count;
     const { key, value } = nextNamespaceRecord(this.#lastId + 1);
     await bringSystemIn(this.store, key);
-    putSystem(this.store, key, value);
+    this.store.putSystem(key, value);
     await this.store.log.flush();
     return ids;
   }
@@ -114,7 +109,7 @@ export class BulkWriter {
       return all + recordBytes(one.key.length, one.value.length);
     }, 0);
     log.keepTogether(bytes, records.length);
-    for (const { key, value } of records) putSystem(this.store, key, value);
+    for (const { key, value } of records) this.store.putSystem(key, value);
     await log.flush();
   }
 

@@ -12,16 +12,7 @@ export function nextNamespaceRecord(id: number): { key: Buffer; value: Buffer } 
   return { key: NEXT_NAMESPACE_ID, value: Buffer.from(String(id)) };
 }
 
-/** Writes a record of the store's own. What it replaces should be in memory: see bringSystemIn. */
-export function putSystem(store: Store, key: Buffer, value: Buffer): void {
-  const all = Buffer.concat([key, value]);
-  const time = store.nowSeconds();
-  const { system } = store.namespaces;
-  const done = store.set(system, all, 0, key.length, key.length, value.length, time);
-  if (done !== 'written' && done !== 'same') throw new Error(`settings were not written: ${done}`);
-}
-
-/** Reads a record of the store's own, so that putSystem need not wait for it. */
+/** Reads a record of the store's own, so that Store.putSystem need not wait for it. */
 export async function bringSystemIn(store: Store, key: Buffer): Promise<void> {
   await store.retrying(() => store.lookup(store.namespaces.system, key, 0, key.length));
 }

@@ -6,12 +6,7 @@ import type { IndexEntry } from '../engine/segment-index.ts';
 import { Store } from '../engine/store.ts';
 import { keyText } from './finding.ts';
 import type { BadRecord } from './inspect-segment.ts';
-import {
-  bringSystemIn,
-  nextNamespaceId,
-  nextNamespaceRecord,
-  putSystem,
-} from './namespace-numbers.ts';
+import { bringSystemIn, nextNamespaceId, nextNamespaceRecord } from './namespace-numbers.ts';
 
 export interface FinishOptions {
   readonly folder: string;
@@ -182,5 +177,5 @@ async function keepNumbers(store: Store): Promise<void> {
   const next = Math.max(0, ...used) + 1;
   const { key, value } = nextNamespaceRecord(next);
   await bringSystemIn(store, key);
-  if (next > nextNamespaceId(store)) putSystem(store, key, value);
+  if (next > nextNamespaceId(store)) store.putSystem(key, value);
 }
