@@ -182,7 +182,9 @@ export class Store extends Records {
   /** Empties a namespace: it goes on under a new number, and the old one's records are nobody's. */
   flushNamespace(namespace: Namespace): Namespace {
     const id = this.#takeNamespaceId();
-    return this.putSettings({ ...namespace.settings, id });
+    const emptied = this.putSettings({ ...namespace.settings, id });
+    this.maintenance.kick();
+    return emptied;
   }
 
   removeNamespace(namespace: Namespace): void {
@@ -190,6 +192,7 @@ export class Store extends Records {
     const written = this.delete(this.namespaces.system, key, 0, key.length, this.nowSeconds());
     if (written !== 'deleted') throw new Error(`settings could not be removed: ${written}`);
     this.namespaces.remove(namespace);
+    this.maintenance.kick();
   }
 
   /** Stores settings and makes them effective. */
