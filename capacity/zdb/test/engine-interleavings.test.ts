@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { test } from 'node:test';
-import { withTimeout } from '@commongrid/base';
+import { waitFor, withTimeout } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
 import { realFiles } from '../src/engine/files.ts';
 import { MANIFEST_NAME, readManifest } from '../src/engine/manifest.ts';
@@ -185,3 +185,22 @@ test('compaction keeps the next id that a master told', async () => {
   assert.equal(store.table.nextIds.get(namespace.id), 101);
   await store.close();
 });
+
+for (const what of ['emptied', 'removed'] as const) {
+  test(`room of a namespace that was ${what} is won back though nobody writes`, async () => {
+    await using temp = await tempFolder('interleavings');
+    const store = await openStore(temp.path);
+    const namespace = store.createNamespace('large', 'user');
+    for (let i = 0; i < 40; i++) put(store, namespace, `key-${i}`, 'v'.repeat(100_000));
+    await sealed(store);
+    const sizeBytes = (): number => {
+      return store.table.segments.reduce((sum, one) => sum + one.nextOffset, 0);
+    };
+    assert.ok(sizeBytes() > 4_000_000);
+    if (what === 'emptied') store.flushNamespace(namespace);
+    else store.removeNamespace(namespace);
+    store.log.turn();
+    await waitFor(() => sizeBytes() < 1_000_000, { timeoutMs: 5000, what: 'less on disk' });
+    await store.close();
+  });
+}
