@@ -11,6 +11,7 @@ import {
   recordSequenceAt,
 } from '../src/engine/format.ts';
 import type { RecoveryEvent } from '../src/engine/recovery.ts';
+import { Store } from '../src/engine/store.ts';
 import { differences, type Journal, StoreLoad, untilFetched } from '../src/testing/index.ts';
 import { FOLDER, openStore, testSeed } from './engine-crash.ts';
 
@@ -445,4 +446,29 @@ test('store loses no other key when a damaged record is overwritten', async () =
   await second.put(again.namespaces.default, 'large', Buffer.from('new'));
   await again.close();
   await expectWhole(root, second.journal);
+});
+
+test('scan and history survive a page of a segment index that rots while it is open', async () => {
+  await using temp = await tempFolder('index-rot');
+  const store = await Store.open({ folder: temp.path, segmentBytes: 1024 * 1024 });
+  const namespace = store.namespaces.default;
+  const bytes = Buffer.alloc(8 + 1000, 'v');
+  for (let i = 0; i < 3000; i++) {
+    bytes.write(String(i).padStart(8, '0'));
+    assert.equal(store.set(namespace, bytes, 0, 8, 8, 1000, 1), 'written');
+    if (i % 100 === 0) store.log.turn();
+  }
+  await store.log.flush();
+  await store.maintenance.checkpoint();
+  const sealed = store.table.segments.find((segment) => segment.isSealed);
+  assert.ok(sealed !== undefined, 'a segment was sealed');
+  const fd = fs.openSync(sealed.indexPath, 'r+');
+  // An offset in the third page of entries.
+  fs.writeSync(fd, Buffer.from([0xff]), 0, 1, 64 + 300 * 32 + 4);
+  fs.closeSync(fd);
+  const page = await store.scan(namespace);
+  assert.equal(page.items.length, 3000);
+  const record = await store.recordAt(sealed.firstSequence + 300);
+  assert.equal(record?.sequence, sealed.firstSequence + 300);
+  await store.close();
 });

@@ -49,7 +49,7 @@ export class Locator {
     const { indexPath, id } = segment;
     const opened = SegmentIndexFile.open(this.#files, indexPath, logId, id, () => {
       this.forget(segment);
-      segment.index ??= this.#readAgain(segment);
+      if (!segment.isReplaced) segment.index ??= this.#readAgain(segment);
     });
     if (opened === undefined || opened.count !== segment.recordCount) {
       opened?.close();

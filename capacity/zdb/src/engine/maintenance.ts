@@ -11,7 +11,7 @@ import { type HourWindow, msUntilWindow } from './hour-window.ts';
 import type { Log } from './log.ts';
 import type { Namespace } from './namespace.ts';
 import type { Segment, Share } from './segment.ts';
-import type { IndexEntry } from './segment-index.ts';
+import type { IndexEntry, SegmentIndex } from './segment-index.ts';
 
 export interface MaintenanceContext extends Omit<CompactorContext, 'durable' | 'pause'> {
   readonly log: Log;
@@ -175,21 +175,29 @@ export class Maintenance {
     const { table } = this.#context;
     for (const segment of [...table.segments]) {
       if (this.#isClosed) return;
-      if (segment.isSealed || (segment === table.last && !segment.isClosing)) continue;
+      if (segment.isSealed) {
+        if (segment.index !== undefined) await this.#writeIndex(segment, segment.index);
+        continue;
+      }
+      if (segment === table.last && !segment.isClosing) continue;
       if (segment.recordCount > 0) await this.#seal(segment);
     }
   }
 
   async #seal(segment: Segment): Promise<void> {
-    const { files, table, locator } = this.#context;
+    const { table, locator } = this.#context;
     await this.#context.log.flush(segment.lastSequence);
-    const index = await locator.load(segment);
-    await makeFile(files, segment.indexPath, index.encode(table.logId, segment.id));
-    await syncFolderAsync(files, table.folder);
+    await this.#writeIndex(segment, await locator.load(segment));
     segment.isSealed = true;
-    segment.index = undefined;
     await table.saveBehind();
     this.#context.onSealed(segment);
+  }
+
+  async #writeIndex(segment: Segment, index: SegmentIndex): Promise<void> {
+    const { files, table } = this.#context;
+    await makeFile(files, segment.indexPath, index.encode(table.logId, segment.id));
+    await syncFolderAsync(files, table.folder);
+    segment.index = undefined;
   }
 
   // Compaction.

@@ -335,6 +335,8 @@ class EntrySource {
     for (const stretch of bad) this.#onBad(segment, stretch);
     const text = `${path} was missing or damaged and was made again`;
     this.#events.push({ kind: 'index-rebuilt', path, offset: 0, bytes: 0, text });
+    // Maintenance writes it where it belongs.
+    if (bad.length === 0) segment.index = index;
     return index;
   }
 }

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { type Files, readAsync } from './files.ts';
+import { type Files, readAsync, readUpTo } from './files.ts';
 import { readUint53, writeUint53 } from './format.ts';
 import { SegmentGone } from './segment-gone.ts';
 
@@ -17,6 +17,9 @@ export const ENTRY_BYTES = ENTRY_WORDS * 4;
 const HEADER_BYTES = 64;
 const MAGIC = 0x4942445a; // "ZDBI"
 const VERSION = 1;
+/** Entries that are read and checked together. */
+const PAGE_ENTRIES = 128;
+const PAGE_BYTES = PAGE_ENTRIES * ENTRY_BYTES;
 /** The former version is too far back for 32 bits. */
 const FAR = 0xffffffff;
 
@@ -99,8 +102,9 @@ export class SegmentIndex {
 
   /** The file form. */
   encode(logId: bigint, segmentId: number): Buffer {
-    const bytes = Buffer.alloc(HEADER_BYTES + this.count * ENTRY_BYTES);
-    const entries = bytes.subarray(HEADER_BYTES);
+    const bytes = Buffer.alloc(fileBytes(this.count));
+    const sumsAt = HEADER_BYTES + this.count * ENTRY_BYTES;
+    const entries = bytes.subarray(HEADER_BYTES, sumsAt);
     entries.set(new Uint8Array(this.words.buffer, this.words.byteOffset, entries.length));
     bytes.writeUInt32LE(MAGIC, 0);
     bytes.writeUInt32LE(VERSION, 8);
@@ -109,6 +113,11 @@ export class SegmentIndex {
     writeUint53(bytes, segmentId, 24);
     writeUint53(bytes, this.base, 32);
     bytes.writeUInt32LE(crc32(entries), 40);
+    for (let page = 0; page * PAGE_BYTES < entries.length; page++) {
+      const start = page * PAGE_BYTES;
+      bytes.writeUInt32LE(crc32(entries.subarray(start, start + PAGE_BYTES)), sumsAt + page * 4);
+    }
+    bytes.writeUInt32LE(crc32(bytes.subarray(sumsAt)), 44);
     bytes.writeUInt32LE(crc32(bytes.subarray(8, HEADER_BYTES)), 4);
     return bytes;
   }
@@ -117,8 +126,10 @@ export class SegmentIndex {
   static decode(bytes: Buffer, logId: bigint, segmentId: number): SegmentIndex | undefined {
     const header = decodeHeader(bytes, logId, segmentId);
     if (header === undefined) return undefined;
-    const entries = bytes.subarray(HEADER_BYTES);
-    if (entries.length !== header.count * ENTRY_BYTES) return undefined;
+    if (bytes.length !== fileBytes(header.count)) return undefined;
+    const sumsAt = HEADER_BYTES + header.count * ENTRY_BYTES;
+    const entries = bytes.subarray(HEADER_BYTES, sumsAt);
+    if (crc32(bytes.subarray(sumsAt)) !== header.pageSumsChecksum) return undefined;
     if (crc32(entries) !== header.checksum) return undefined;
     const words = new Uint32Array(header.count * ENTRY_WORDS);
     new Uint8Array(words.buffer).set(entries);
@@ -130,6 +141,7 @@ interface IndexHeader {
   count: number;
   base: number;
   checksum: number;
+  pageSumsChecksum: number;
 }
 
 function decodeHeader(bytes: Buffer, logId: bigint, segmentId: number): IndexHeader | undefined {
@@ -141,6 +153,7 @@ function decodeHeader(bytes: Buffer, logId: bigint, segmentId: number): IndexHea
     count: bytes.readUInt32LE(12),
     base: readUint53(bytes, 32),
     checksum: bytes.readUInt32LE(40),
+    pageSumsChecksum: bytes.readUInt32LE(44),
   };
 }
 
@@ -171,30 +184,46 @@ export class SegmentIndexFile {
   #readers = 0;
   #isClosed = false;
   #isParked = false;
+  /** Checksum of each page. */
+  readonly #pageSums: Uint32Array;
+  readonly #onDamage: () => void;
 
-  private constructor(files: Files, path: string, fd: number, header: IndexHeader) {
+  private constructor(
+    files: Files,
+    path: string,
+    fd: number,
+    header: IndexHeader,
+    pageSums: Uint32Array,
+    onDamage: () => void,
+  ) {
     this.#files = files;
     this.#path = path;
     this.#fd = fd;
     this.count = header.count;
     this.base = header.base;
+    this.#pageSums = pageSums;
+    this.#onDamage = onDamage;
   }
 
-  /** Returns undefined when the file is missing or damaged. */
+  /**
+   * Returns undefined when the file is missing or damaged. A page that turns out to be damaged later
+   * is reported to `onDamage`, and whoever asked for it is told to look again (SegmentGone).
+   */
   static open(
     files: Files,
     path: string,
     logId: bigint,
     segmentId: number,
+    onDamage: () => void,
   ): SegmentIndexFile | undefined {
     if (!files.existsSync(path)) return undefined;
     const fd = files.openSync(path, 'r');
     const bytes = Buffer.alloc(HEADER_BYTES);
     files.readSync(fd, bytes, 0, HEADER_BYTES, 0);
     const header = decodeHeader(bytes, logId, segmentId);
-    const size = files.fstatSync(fd).size;
-    if (header !== undefined && size === HEADER_BYTES + header.count * ENTRY_BYTES) {
-      return new SegmentIndexFile(files, path, fd, header);
+    const sums = header === undefined ? undefined : readPageSums(files, fd, header);
+    if (header !== undefined && sums !== undefined) {
+      return new SegmentIndexFile(files, path, fd, header, sums, onDamage);
     }
     files.closeSync(fd);
     return undefined;
@@ -230,7 +259,10 @@ export class SegmentIndexFile {
     try {
       const at = HEADER_BYTES + start * ENTRY_BYTES;
       const got = await readAsync(this.#files, this.#fd, view, 0, view.length, at);
-      if (got !== view.length) throw new Error('a segment index ends early');
+      if (got !== view.length || crc32(view) !== this.#pageSums[start / PAGE_ENTRIES]) {
+        this.#onDamage();
+        throw new SegmentGone(this.#path);
+      }
     } finally {
       this.#readers--;
       this.#closeIfUnused();
@@ -264,4 +296,16 @@ export class SegmentIndexFile {
   }
 }
 
-const PAGE_ENTRIES = 128;
+function fileBytes(count: number): number {
+  return HEADER_BYTES + count * ENTRY_BYTES + Math.ceil(count / PAGE_ENTRIES) * 4;
+}
+
+/** Undefined when the file has another length or the checksums themselves are damaged. */
+function readPageSums(files: Files, fd: number, header: IndexHeader): Uint32Array | undefined {
+  if (files.fstatSync(fd).size !== fileBytes(header.count)) return undefined;
+  const sums = new Uint32Array(Math.ceil(header.count / PAGE_ENTRIES));
+  const bytes = Buffer.from(sums.buffer);
+  const at = HEADER_BYTES + header.count * ENTRY_BYTES;
+  if (readUpTo(files, fd, bytes, 0, bytes.length, at) !== bytes.length) return undefined;
+  return crc32(bytes) === header.pageSumsChecksum ? sums : undefined;
+}
