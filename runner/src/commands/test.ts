@@ -51,6 +51,8 @@ async function runTests(
     terminal.note(`\n${stage.name} tests: ${files.length} files`);
     const result = await runTestStage(stage, files, run);
     noteTime(context, `${stage.name} tests`, result.seconds, stage.budgetMinutes);
+    const slowest = result.slowest.map(({ file, seconds }) => `${file} ${seconds} s`);
+    if (slowest.length > 0) terminal.note(`slowest: ${slowest.join(', ')}`);
     stages.push(result);
   }
   const result = { schema: 'grid.test.1', checkPassed, ...sumOf(stages), stages };

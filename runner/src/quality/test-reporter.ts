@@ -1,3 +1,5 @@
+import { basename } from 'node:path';
+import type { EventData } from 'node:test';
 import type { TestEvent } from 'node:test/reporters';
 
 /** What a stage of tests comes to. Counts are node's own; `failed` includes cancelled tests. */
@@ -9,7 +11,17 @@ export interface TestTally {
   readonly todo: number;
   readonly suites: number;
   readonly failures: readonly TestFailure[];
+  /** The files that took longest, slowest first; empty when all ran in one process. */
+  readonly slowest: readonly TestFileTime[];
 }
+
+export interface TestFileTime {
+  readonly file: string;
+  readonly seconds: number;
+}
+
+/** Files that are named as slowest. */
+const maxSlowest = 5;
 
 export interface TestFailure {
   readonly name: string;
@@ -22,17 +34,26 @@ export default async function* testReporter(
   events: AsyncIterable<TestEvent>,
 ): AsyncGenerator<string> {
   const failures: TestFailure[] = [];
+  const times: TestFileTime[] = [];
   for await (const event of events) {
     if (event.type === 'test:fail' && event.data.details.type !== 'suite') {
       const { name, file = '', line = 0 } = event.data;
       failures.push({ name, place: `${file}:${line}` });
     }
+    if (event.type !== 'test:summary') continue;
+    const { file, counts, duration_ms: durationMs } = event.data;
     // A summary without a file is the one of the whole run.
-    if (event.type === 'test:summary' && event.data.file === undefined) {
-      const { passed, cancelled, skipped, todo, suites, tests } = event.data.counts;
-      const failed = tests - passed - skipped - todo;
-      const tally: TestTally = { passed, failed, cancelled, skipped, todo, suites, failures };
-      yield JSON.stringify(tally);
-    }
+    if (file === undefined) yield JSON.stringify(tallyOf(counts, failures, times));
+    else times.push({ file: basename(file), seconds: Math.round(durationMs / 100) / 10 });
   }
+}
+
+function tallyOf(
+  { passed, cancelled, skipped, todo, suites, tests }: EventData.TestSummary['counts'],
+  failures: readonly TestFailure[],
+  times: readonly TestFileTime[],
+): TestTally {
+  const failed = tests - passed - skipped - todo;
+  const slowest = times.toSorted((a, b) => b.seconds - a.seconds).slice(0, maxSlowest);
+  return { passed, failed, cancelled, skipped, todo, suites, failures, slowest };
 }
