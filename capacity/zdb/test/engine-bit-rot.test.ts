@@ -13,7 +13,7 @@ import {
 import type { RecoveryEvent } from '../src/engine/recovery.ts';
 import { Store } from '../src/engine/store.ts';
 import { differences, type Journal, StoreLoad, untilFetched } from '../src/testing/index.ts';
-import { FOLDER, openStore, testSeed } from './engine-crash.ts';
+import { FOLDER, openStore, testSeed } from './support/engine-crash.ts';
 
 const SEGMENT = path.join(FOLDER, 'segment-000000000001.log');
 const RECORDS = 6;

@@ -9,7 +9,7 @@ import { ENTRY_BYTES } from '../src/engine/segment-index.ts';
 import { countShares } from '../src/engine/segment-scan.ts';
 import type { Store } from '../src/engine/store.ts';
 import { StoreLoad } from '../src/testing/index.ts';
-import { openStore, testSeed } from './engine-crash.ts';
+import { openStore, testSeed } from './support/engine-crash.ts';
 
 const ROUNDS = 60;
 

@@ -11,7 +11,7 @@ import {
   type Journal,
   StoreLoad,
 } from '../src/testing/index.ts';
-import { openStore, reproducible, testSeed } from './engine-crash.ts';
+import { openStore, reproducible, testSeed } from './support/engine-crash.ts';
 
 /** A load that goes on until the disk fails, and what was acknowledged until then. */
 async function runUntilFailure(

@@ -9,7 +9,7 @@ import type { HistoryPolicy, Namespace } from '../src/engine/namespace.ts';
 import { Namespaces } from '../src/engine/namespaces.ts';
 import type { Store } from '../src/engine/store.ts';
 import { faultyFiles, untilFetched } from '../src/testing/index.ts';
-import { FOLDER, openStore } from './engine-crash.ts';
+import { FOLDER, openStore } from './support/engine-crash.ts';
 
 function put(store: Store, namespace: Namespace, key: string, value: string): void {
   const bytes = Buffer.from(key + value);

@@ -6,12 +6,12 @@ import { test } from 'node:test';
 import { delay, seededRandom, withTimeout } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
 import { Store } from '../src/engine/store.ts';
-import { reproducible, testSeed } from './engine-crash.ts';
-import { WireLoad } from './engine-wire-load.ts';
+import { reproducible, testSeed } from './support/engine-crash.ts';
+import { WireLoad } from './support/wire-load.ts';
 
 const ROUNDS = process.env['GRID_TEST_LONG'] === '1' ? 300 : 40;
 const NAMESPACES = ['one', 'two', 'three', 'four'];
-const CHILD = path.join(import.meta.dirname, 'engine-kill-child.ts');
+const CHILD = path.join(import.meta.dirname, 'processes/killed-server.ts');
 
 async function startServer(
   dataDir: string,

@@ -11,7 +11,7 @@ import type { Shard } from '../src/engine/key-index.ts';
 import type { Namespace } from '../src/engine/namespace.ts';
 import type { Store } from '../src/engine/store.ts';
 import { differences, findLoss, Journal, StoreLoad, untilFetched } from '../src/testing/index.ts';
-import { FOLDER, openStore, testSeed } from './engine-crash.ts';
+import { FOLDER, openStore, testSeed } from './support/engine-crash.ts';
 
 function putNow(
   store: Store,

@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import type { HistoryPolicy, Namespace } from '../src/engine/namespace.ts';
 import type { Store } from '../src/engine/store.ts';
 import { differences, Journal, type PlainState } from '../src/testing/index.ts';
-import { openStore } from './engine-crash.ts';
+import { openStore } from './support/engine-crash.ts';
 
 const RUNS = process.env['GRID_TEST_LONG'] === '1' ? 600 : 60;
 

@@ -5,7 +5,7 @@ import { tempFolder } from '@commongrid/base/testing';
 import { eraseKey } from '../src/engine/erasure.ts';
 import type { Namespace } from '../src/engine/namespace.ts';
 import type { Store } from '../src/engine/store.ts';
-import { openStore, testSeed } from './engine-crash.ts';
+import { openStore, testSeed } from './support/engine-crash.ts';
 
 const KEYS = 12;
 const ROUNDS = 25;

@@ -13,7 +13,7 @@ import {
   reproducible,
   type RunOptions,
   testSeed,
-} from './engine-crash.ts';
+} from './support/engine-crash.ts';
 
 const isLong = process.env['GRID_TEST_LONG'] === '1';
 

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { seededRandom } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
 import { findLoss, StoreLoad } from '../src/testing/index.ts';
-import { openStore, testSeed } from './engine-crash.ts';
+import { openStore, testSeed } from './support/engine-crash.ts';
 
 for (const [what, first] of [
   ['pass 32 bits', 2 ** 32 - 150],

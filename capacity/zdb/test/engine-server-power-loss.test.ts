@@ -6,8 +6,8 @@ import { seededRandom } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
 import { ZdbServer } from '../src/index.ts';
 import { PowerLossFiles } from '../src/testing/index.ts';
-import { FOLDER, openStore, reproducible, testSeed } from './engine-crash.ts';
-import { type Content, WireLoad } from './engine-wire-load.ts';
+import { FOLDER, openStore, reproducible, testSeed } from './support/engine-crash.ts';
+import { type Content, WireLoad } from './support/wire-load.ts';
 
 const COMMANDS = 250;
 const POINTS = 25;

@@ -5,7 +5,7 @@ import { isGridError, type Random, seededRandom } from '@commongrid/base';
 import { Store } from '../src/engine/store.ts';
 import { repairFolder } from '../src/offline/repair-folder.ts';
 import { verifyFolder } from '../src/offline/verify-folder.ts';
-import { testSeed } from './engine-crash.ts';
+import { testSeed } from './support/engine-crash.ts';
 import { flipByte, openTicking, put, remove, TestFolder } from './support/sample-folder.ts';
 
 const isLong = process.env['GRID_TEST_LONG'] === '1';

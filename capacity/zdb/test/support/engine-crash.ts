@@ -1,9 +1,15 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { type Random, seededRandom } from '@commongrid/base';
-import type { Durability } from '../src/engine/log.ts';
-import { Store, type StoreOptions } from '../src/engine/store.ts';
-import { faultyFiles, findLoss, Journal, PowerLossFiles, StoreLoad } from '../src/testing/index.ts';
+import type { Durability } from '../../src/engine/log.ts';
+import { Store, type StoreOptions } from '../../src/engine/store.ts';
+import {
+  faultyFiles,
+  findLoss,
+  Journal,
+  PowerLossFiles,
+  StoreLoad,
+} from '../../src/testing/index.ts';
 
 /** What the trace of a run says about acknowledgements. */
 type Mark =

@@ -2,7 +2,7 @@
  * A server that a test kills: prints its port, and compacts and writes checkpoints without a break.
  * Arguments: data folder, durability.
  */
-import { ZdbServer } from '../src/index.ts';
+import { ZdbServer } from '../../src/index.ts';
 
 const [dataDir = '', durability = 'always'] = process.argv.slice(2);
 const server = await ZdbServer.open({
