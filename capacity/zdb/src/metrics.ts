@@ -1,5 +1,6 @@
 import { createRegistry, type LatencySeries, type MetricsRegistry } from '@commongrid/base';
 import type { ReplicaStatus } from './replication/replicas.ts';
+import { freeDiskBytes } from './server/disk-space.ts';
 import type { ServerContext } from './server/server-context.ts';
 
 /** Namespaces that are published one by one, in order of their number; totals hold all. */
@@ -47,14 +48,14 @@ function publishNamespaces(registry: MetricsRegistry, { store }: ServerContext):
 function publishCommands(registry: MetricsRegistry, context: ServerContext): void {
   const { stats, commands } = context;
   const one = (name: string, help: string, values: Float64Array): void => {
-    registry.gauge({
+    registry.counter({
       name,
       help,
       labels: ['command'],
-      collect: (gauge) => {
+      collect: (counter) => {
         for (const command of commands.list) {
           const value = values[command.index] ?? 0;
-          if (value > 0) gauge.set({ command: command.name }, value);
+          if (value > 0) counter.inc({ command: command.name }, value);
         }
       },
     });
@@ -79,10 +80,15 @@ function publishConnections(registry: MetricsRegistry, context: ServerContext): 
   const one = (name: string, help: string, value: () => number): void => {
     registry.gauge({ name, help, collect: (gauge) => gauge.set(value()) });
   };
+  const total = (name: string, help: string, value: () => number): void => {
+    registry.counter({ name, help, collect: (counter) => counter.inc(value()) });
+  };
   one('zdb_connections', 'Open connections.', () => context.networkStats.connections);
-  one('zdb_connections_total', 'Since the start.', () => context.networkStats.connectionsLifetime);
-  one('zdb_network_in_bytes_total', 'Received.', () => context.networkStats.bytesIn);
-  one('zdb_network_out_bytes_total', 'Sent.', () => context.networkStats.bytesOut);
+  total('zdb_connections_total', 'Since the start.', () => {
+    return context.networkStats.connectionsLifetime;
+  });
+  total('zdb_network_in_bytes_total', 'Received.', () => context.networkStats.bytesIn);
+  total('zdb_network_out_bytes_total', 'Sent.', () => context.networkStats.bytesOut);
   one(
     'zdb_unsent_bytes',
     'Replies that clients have not taken.',
@@ -100,6 +106,7 @@ function publishLog(registry: MetricsRegistry, context: ServerContext): void {
   one('zdb_durable_lag_records', 'Records that are not on disk yet.', () => {
     return store.log.lastSequence - store.log.durableSequence;
   });
+  one('zdb_disk_free_bytes', 'Free on the disk of the log.', () => freeDiskBytes(store));
   one('zdb_segments', 'Files of the log.', () => store.table.segments.length);
   one('zdb_is_writable', '1 unless the store answers reads alone.', () => {
     return context.isWritable ? 1 : 0;

@@ -28,6 +28,7 @@ suite('operation', { concurrency: false }, () => {
     for (const line of [
       'zdb_namespace_entries{namespace="default"} 1',
       'zdb_namespace_quota_bytes{namespace="default"} 0',
+      '# TYPE zdb_commands_total counter',
       'zdb_commands_total{command="SET"} 1',
       'zdb_commands_failed_total{command="GET"} 1',
       'zdb_command_duration_seconds_count{command="SET"} 1',

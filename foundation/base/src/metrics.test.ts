@@ -7,12 +7,16 @@ test('registry renders counters and gauges with labels', async () => {
   const registry = createRegistry();
   const requests = registry.counter({ name: 'http_requests_total', help: 'h', labels: ['code'] });
   requests.inc({ code: '200' }, 3);
+  registry.counter({ name: 'bytes_total', help: 'h', collect: (counter) => counter.inc(7) });
   let asked = 0;
   registry.gauge({ name: 'queue_values', help: 'h', collect: (gauge) => gauge.set(++asked) });
+  await registry.render();
   const text = await registry.render();
   assert.match(text, /^# TYPE http_requests_total counter$/m);
   assert.match(text, /^http_requests_total\{code="200"\} 3$/m);
-  assert.match(text, /^queue_values 1$/m);
+  assert.match(text, /^# TYPE bytes_total counter$/m);
+  assert.match(text, /^bytes_total 7$/m);
+  assert.match(text, /^queue_values 2$/m);
   assert.match(registry.contentType, /^text\/plain/);
 });
 

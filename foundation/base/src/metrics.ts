@@ -21,6 +21,11 @@ export interface GaugeOptions<L extends string> extends MetricOptions<L> {
   readonly collect?: (gauge: Gauge<L>) => Promise<void> | void;
 }
 
+export interface CounterOptions<L extends string> extends MetricOptions<L> {
+  /** Adds the whole count when somebody asks, to a counter that was set to 0. */
+  readonly collect?: (counter: Counter<L>) => void;
+}
+
 export interface LatencySeries {
   readonly labels?: Readonly<Record<string, string | number>>;
   readonly histogram: LatencyHistogram;
@@ -38,7 +43,7 @@ export interface LatencyOptions {
 
 /** The metrics of one process. */
 export interface MetricsRegistry {
-  counter<L extends string>(options: MetricOptions<L>): Counter<L>;
+  counter<L extends string>(options: CounterOptions<L>): Counter<L>;
   gauge<L extends string>(options: GaugeOptions<L>): Gauge<L>;
   /** Publishes histograms that the code records into by itself. */
   latency(options: LatencyOptions): void;
@@ -56,13 +61,32 @@ export function createRegistry(options: MetricsRegistryOptions = {}): MetricsReg
   const registry = new prom.Registry();
   if (options.withProcessMetrics === true) prom.collectDefaultMetrics({ register: registry });
   return {
-    counter: ({ name, help, labels = [] }) =>
-      new prom.Counter({ name, help, labelNames: labels, registers: [registry] }),
+    counter: (counter) => createCounter(prom, registry, counter),
     gauge: (gauge) => createGauge(prom, registry, gauge),
     latency: (latency) => registerLatency(registry, latency),
     render: () => registry.metrics(),
     contentType: registry.contentType,
   };
+}
+
+function createCounter<L extends string>(
+  prom: typeof PromClient,
+  registry: Registry,
+  options: CounterOptions<L>,
+): Counter<L> {
+  const { name, help, labels = [], collect } = options;
+  const read = (): void => {
+    counter.reset();
+    collect?.(counter);
+  };
+  const counter: Counter<L> = new prom.Counter<L>({
+    name,
+    help,
+    labelNames: labels,
+    registers: [registry],
+    ...(collect === undefined ? {} : { collect: read }),
+  });
+  return counter;
 }
 
 function createGauge<L extends string>(
