@@ -31,6 +31,8 @@ export interface ServerLimits extends RequestLimits {
   readonly minProgressBytes: number;
   /** How long a connection that is closing may still read our last bytes. Default 1 s. */
   readonly lingerMs: number;
+  /** How long a server that closes waits for peers to take what is queued. Default 5 s. */
+  readonly closeMs: number;
   /** Server-initiated writes that may wait behind one unfinished request. Default 1024. */
   readonly maxDeferredPushes: number;
 }
@@ -59,6 +61,7 @@ export const defaultServerLimits: ServerLimits = {
   pressureStallMs: 5_000,
   minProgressBytes: 1024 * 1024,
   lingerMs: 1_000,
+  closeMs: 5_000,
   maxDeferredPushes: 1024,
 };
 

@@ -157,16 +157,21 @@ export class RespServer {
 
   /**
    * Stops listening, lets each connection send what it has, closes them, and waits for handlers
-   * that are still at work; their `signal` fires.
+   * that are still at work; their `signal` fires. Peers that do not take their replies are cut off
+   * after `closeMs`.
    */
   readonly close: () => Promise<void> = closeOnce(async () => {
     this.#isClosing = true;
     const stopped = this.#listener.close();
     for (const connection of this.#connections) connection.shutDown();
+    const late = setTimeout(() => {
+      for (const connection of this.#connections) connection.destroy();
+    }, this.#limits.closeMs);
     await new Promise<void>((resolve) => {
       this.#onEmpty = resolve;
       if (this.#connections.size === 0) resolve();
     });
+    clearTimeout(late);
     this.#listener.cut();
     await stopped;
     clearInterval(this.#stallTimer);

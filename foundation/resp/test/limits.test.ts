@@ -59,6 +59,22 @@ suite('server limits', { concurrency: false }, () => {
     peer.socket.destroy();
   });
 
+  test('server that closes does not wait for peers that take nothing', async () => {
+    const values = new Map([['big', Buffer.alloc(8_000_000)]]);
+    const server = await openToyStore({
+      onConnection: () => toyHandler(values),
+      limits: { closeMs: 100 },
+    });
+    const peer = await RawPeer.connect(server);
+    peer.socket.pause();
+    peer.send(encodeRequest('GET', 'big'));
+    await waitFor(() => server.stats.unsentBytes > 0, { ...soon, what: 'unsent replies' });
+    const started = performance.now();
+    await server.close();
+    assert.ok(performance.now() - started < 10_000, 'the peer kept the server open');
+    peer.socket.destroy();
+  });
+
   test('server gives up a peer that half-closed while its request takes too long', async () => {
     const aborted = Promise.withResolvers<void>();
     await using server = await openToyStore({
