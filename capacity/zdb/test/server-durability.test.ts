@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { open } from 'node:fs/promises';
 import { suite, test } from 'node:test';
 import { isGridError, waitFor } from '@commongrid/base';
+import { type Files, realFiles } from '../src/engine/files.ts';
 import type { ZdbEvent } from '../src/index.ts';
 import { type Fault, faultyFiles } from '../src/testing/index.ts';
 import { Door, openServer } from './support/door.ts';
@@ -169,6 +170,25 @@ suite('durability', { concurrency: false }, () => {
     for (const answer of ['SET "k"', 'GET "v"', 'EXISTS :1', 'DBSIZE :2', 'SET nil']) {
       assert.ok(answers.includes(answer), answer);
     }
+  });
+
+  test('server keeps room for deletions and compaction on a disk that fills up', async () => {
+    let freeBlocks = 1000;
+    const statfsSync = (): object => ({ bsize: 1024 * 1024, blocks: 1600, bavail: freeBlocks });
+    const files: Files = Object.assign({ ...realFiles }, { statfsSync });
+    await using door = await Door.open({ files });
+    const ask = await door.client();
+    const value = Buffer.alloc(1024 * 1024, 'v');
+    assert.equal(await ask('SET', 'a', value), '"a"');
+    freeBlocks = 100;
+    assert.equal(await ask('SET', 'b', value), '-No space left on this namespace');
+    assert.equal(await ask('MSET', 'b', 'v', 'c', 'v'), '-No space left on this namespace');
+    assert.equal(await ask('GET', 'b'), 'nil');
+    assert.equal(await ask('DEL', 'a'), '+OK');
+    assert.equal(await ask('COMPACT'), '+OK');
+    assert.equal(await ask('NSNEW', 'other'), '+OK');
+    freeBlocks = 103;
+    assert.equal(await ask('SET', 'b', value), '"b"');
   });
 
   test('server makes writers wait while too much is unsynced', async () => {

@@ -18,6 +18,7 @@ import { type Namespace, SYSTEM_NAMESPACE } from './namespace.ts';
 import type { Namespaces } from './namespaces.ts';
 import type { FetchedRecord, RecordReader } from './record-reader.ts';
 import type { RecoveryEvent } from './recovery.ts';
+import { DiskRoom } from './disk-room.ts';
 import { headroomBytes } from './room.ts';
 import type { Scrubber } from './scrubber.ts';
 import { ENTRY_BYTES } from './segment-index.ts';
@@ -52,11 +53,13 @@ export class Records {
   /** A reply that shows what the last operation saw may leave when this sequence is on disk. */
   seen = 0;
   protected readonly nowMs: () => number;
+  protected readonly disk: DiskRoom;
   /** The last write found a damaged record of its key. */
   #isDamagedFound = false;
 
   constructor(parts: StoreParts, nowMs: () => number) {
     this.nowMs = nowMs;
+    this.disk = new DiskRoom(parts.table.files, parts.table.folder, parts.log.segmentBytes);
     this.table = parts.table;
     this.log = parts.log;
     this.reader = parts.reader;
@@ -388,7 +391,9 @@ export class Records {
   /** Whether `bytes` more fit; deletions may use the headroom beside the reserved room. */
   hasRoom(namespace: Namespace, bytes: number, mayUseHeadroom: boolean): boolean {
     const { maxBytes } = namespace.settings;
-    if (maxBytes === 0 || namespace.id === 0) return true;
+    if (namespace.id === SYSTEM_NAMESPACE) return true;
+    if (!mayUseHeadroom && !this.disk.admits(bytes)) return false;
+    if (maxBytes === 0) return true;
     const headroom = mayUseHeadroom ? headroomBytes(maxBytes) : 0;
     return namespace.usedBytes + bytes <= maxBytes + headroom;
   }

@@ -249,6 +249,10 @@ export class Store extends Records {
   async makeRoom(namespace: Namespace, bytes: number): Promise<boolean> {
     if (this.hasRoom(namespace, bytes, false)) return true;
     if (namespace.usedBytes <= namespace.liveBytes) return false;
+    if (this.disk.isShort) {
+      await this.maintenance.compactAll(namespace);
+      return this.hasRoom(namespace, bytes, false);
+    }
     return this.maintenance.makeRoom(namespace, bytes);
   }
 

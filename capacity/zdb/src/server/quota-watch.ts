@@ -16,6 +16,7 @@ export class QuotaWatch {
   /** After a write to a namespace with reserved room; `isRefused` when it did not fit. */
   written(namespace: Namespace, isRefused = false): void {
     const { maxBytes } = namespace.settings;
+    if (maxBytes === 0) return;
     const percent = isRefused ? 100 : (namespace.usedBytes / maxBytes) * 100;
     const known = this.#levels.get(namespace) ?? 0;
     const level = LEVELS.find((one) => percent >= one) ?? 0;
