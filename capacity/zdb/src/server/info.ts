@@ -123,12 +123,12 @@ function logSection({ store }: ServerContext): InfoSection {
 }
 
 /** What clients of Redis look at before they use a server. */
-function persistenceSection({ store }: ServerContext): InfoSection {
+function persistenceSection({ store, readProblem }: ServerContext): InfoSection {
   const isWell = store.log.failure === undefined;
   return [
     'persistence',
     [
-      ['loading', 0],
+      ['loading', readProblem === undefined ? 0 : 1],
       ['aof_enabled', 1],
       ['aof_last_write_status', isWell ? 'ok' : 'err'],
     ],

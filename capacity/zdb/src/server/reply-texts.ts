@@ -19,6 +19,7 @@ export const replyTexts = {
   invalidRequest: 'Invalid Request',
   invalidProperty: 'Invalid property',
   invalidTimeout: 'Invalid timeout',
+  invalidValue: 'Invalid value',
   keyNeeded: 'Invalid argument, key needed',
   keyNotFound: 'Key not found',
   keyTooLarge: 'Key too large',
@@ -47,7 +48,6 @@ export const replyTexts = {
   unexpectedArguments: 'Unexpected arguments',
   unknownToWatch: 'Unknown command to watch',
   updateOnly: 'Invalid key, only update authorized',
-  valueTooLong: 'Invalid value',
   worm: 'Namespace is protected by worm mode',
   wormDelete: 'Cannot delete a key when namespace is in worm mode',
 } as const;

@@ -63,8 +63,8 @@ function setInfo(session: Session, request: Request): void {
   return session.connection.reply.ok();
 }
 
-/** A text that does not break a line of CLIENT LIST. */
-function nameOf(request: Request, i: number): string | undefined {
+/** A text that does not break a line of CLIENT LIST; undefined for any other. */
+export function nameOf(request: Request, i: number): string | undefined {
   if (request.lengthOf(i) > NAME_BYTES_MAX) return undefined;
   const text = request.latin1(i);
   return /^[!-~]*$/.test(text) ? text : undefined;

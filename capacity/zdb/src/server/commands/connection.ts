@@ -4,6 +4,7 @@ import type { CommandDefinition } from '../command.ts';
 import { isPassword, newNonce, refusalOfProof } from '../credentials.ts';
 import { replyTexts } from '../reply-texts.ts';
 import type { Session } from '../session.ts';
+import { nameOf } from './client.ts';
 import { serverName, serverVersion } from '../version.ts';
 
 /** What concerns the connection and who speaks on it. */
@@ -168,7 +169,8 @@ function parseHello(session: Session, request: Request): HelloOptions | string {
       password = i + 2;
       i += 2;
     } else if (request.is(i, 'SETNAME') && i + 1 < request.argc) {
-      name = request.text(i + 1);
+      name = nameOf(request, i + 1);
+      if (name === undefined) return replyTexts.invalidArgument;
       i++;
     } else {
       return replyTexts.invalidArguments;

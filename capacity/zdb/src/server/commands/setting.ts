@@ -32,7 +32,7 @@ type Property = (value: string, namespace: Namespace, session: Session) => Chang
 
 const properties = new Map<string, Property>([
   ['maxsize', reserve],
-  ['password', (value) => ({ password: value === '*' ? '' : value })],
+  ['password', changePassword],
   ['public', flag((isPublic) => ({ isPublic }))],
   ['worm', flag((isWorm) => ({ isWorm }))],
   ['lock', flag((isLocked) => ({ isLocked }))],
@@ -52,7 +52,7 @@ const properties = new Map<string, Property>([
 const propertiesOfDefault = new Set(['mode', 'lock', 'freeze', 'epoch', 'history']);
 
 function change(session: Session, request: Request): void | Promise<void> {
-  if (request.lengthOf(3) > VALUE_BYTES_MAX) return session.refuse(replyTexts.valueTooLong);
+  if (request.lengthOf(3) > VALUE_BYTES_MAX) return session.refuse(replyTexts.invalidValue);
   const namespace = named(session, request);
   if (namespace === undefined) return undefined;
   const name = request.text(2);
@@ -61,7 +61,10 @@ function change(session: Session, request: Request): void | Promise<void> {
   if (namespace.id === DEFAULT_NAMESPACE && !propertiesOfDefault.has(name)) {
     return session.refuse(replyTexts.cannotUpdateDefault);
   }
-  const changes = property(request.text(3), namespace, session);
+  const value = request.text(3);
+  // What is no UTF-8 could never be given again: a password would lock everybody out.
+  if (!request.view(3).equals(Buffer.from(value))) return session.refuse(replyTexts.invalidValue);
+  const changes = property(value, namespace, session);
   if (typeof changes === 'string') return session.refuse(changes);
   const { writeProblem } = session.context;
   if (writeProblem !== undefined) return session.refuse(writeProblem);
@@ -73,6 +76,12 @@ function change(session: Session, request: Request): void | Promise<void> {
 
 function flag(set: (is: boolean) => Changes): Property {
   return (value) => (value === '1' || value === '0' ? set(value === '1') : expected('0, 1'));
+}
+
+/** An empty text is no password: it would open what was meant to be closed. */
+function changePassword(value: string): Changes | string {
+  if (value === '') return expected('a password, or * for none');
+  return { password: value === '*' ? '' : value };
 }
 
 function reserve(value: string, namespace: Namespace, { store }: Session): Changes | string {

@@ -11,7 +11,7 @@ const TIMEOUT_MS_DEFAULT = 5_000;
 export const waitCommands: readonly CommandDefinition[] = [
   {
     name: 'WAIT',
-    access: 'open',
+    access: 'read',
     least: 1,
     most: 2,
     summary: 'Waits until another client of the namespace has run a command: WAIT command|* [ms].',
