@@ -17,6 +17,11 @@ export type GridErrorCode =
   | 'GRID_SUPERVISOR_FAILED' // the supervisor ended while it started: run/supervisor.log says why
   | 'GRID_SUPERVISOR_UNREACHABLE' // the supervisor lives but does not answer: `grid down`, then `grid up`
   | 'GRID_CONTROL_REQUEST' // the supervisor was sent something that it does not understand: use one version
+  | 'GRID_NAMESPACE_UNKNOWN' // the server has no namespace of that name: `grid zdb ns list`
+  | 'GRID_NAMESPACE_EXISTS' // the server has a namespace of that name: choose another
+  | 'GRID_SERVER_DENIED' // the server asks for another password: name the file that holds it
+  | 'GRID_SERVER_FULL' // quota or disk of the server has no room: ask for less, or make room
+  | 'GRID_SERVER_CONFLICT' // the state of the server or namespace forbids it: the message says which
   | 'GRID_TEST_NEEDS' // programs that tests need are missing: install the packages that are named
   | 'GRID_TEST_NONE' // no test file matches: use a part of a test file's path
   | 'GRID_BENCH_UNKNOWN' // no benchmark has that name: `grid bench` lists them

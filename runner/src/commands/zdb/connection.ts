@@ -11,6 +11,7 @@ import type { CommandContext, JsonOption } from '../../command-context.ts';
 import type { GridErrorCode } from '../../errors.ts';
 import { GridHome } from '../../home.ts';
 import { lookAt } from '../../one-machine-grid.ts';
+import { refusalOf } from './server-refusal.ts';
 
 /** Which server a command talks to. Without an address: the Zero-DB of the grid on this machine. */
 export type ServerOptions = JsonOption & {
@@ -40,14 +41,18 @@ export function serverCommand(name: string, description: string): Command {
     .option('--tls-pin <sha256>', 'speak TLS; the fingerprint of the certificate to trust');
 }
 
-/** Connects, runs `work`, and closes. */
+/** Connects, runs `work`, and closes. What the server refuses is thrown with a code of its own. */
 export async function withServer<T>(
   context: CommandContext,
   options: ServerOptions,
   work: (client: RespClient) => Promise<T>,
 ): Promise<T> {
-  await using client = await RespClient.connect(await clientOptions(context, options));
-  return await work(client);
+  try {
+    await using client = await RespClient.connect(await clientOptions(context, options));
+    return await work(client);
+  } catch (error) {
+    throw refusalOf(error);
+  }
 }
 
 /** The text of a reply that is one. */
