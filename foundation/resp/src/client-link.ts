@@ -225,7 +225,8 @@ export class ClientLink {
 export function connectFailed(options: LinkOptions, cause: unknown): GridError<RespErrorCode> {
   const { host, port, socketPath } = options;
   const place = socketPath ?? `${host}:${String(port)}`;
-  return new GridError('RESP_CONNECT_FAILED', `cannot connect to ${place}`, {
+  const why = cause instanceof Error && cause.message !== '' ? `: ${cause.message}` : '';
+  return new GridError('RESP_CONNECT_FAILED', `cannot connect to ${place}${why}`, {
     hint: 'start the server, or correct the address',
     retryable: true,
     details: { place },
