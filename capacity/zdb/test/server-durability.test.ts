@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { open } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
 import { suite, test } from 'node:test';
 import { isGridError, waitFor } from '@commongrid/base';
+import { tempFolder } from '@commongrid/base/testing';
 import { type Files, realFiles } from '../src/engine/files.ts';
 import type { ZdbEvent } from '../src/index.ts';
 import { type Fault, faultyFiles } from '../src/testing/index.ts';
-import { Door, openServer } from './support/door.ts';
+import { type ListenAddress, RespClient } from '@commongrid/resp';
+import { Door, openServer, show } from './support/door.ts';
 
 const cannotWrite = '-Cannot write data right now';
 
@@ -262,6 +267,42 @@ suite('durability', { concurrency: false }, () => {
     assert.equal(await again('NSNEW', 'x'), cannotWrite);
     assert.equal(await again('COMPACT'), cannotWrite);
     assert.equal(await again('NSJUMP'), cannotWrite);
+  });
+
+  test('server says that the disk is full when it cannot even begin', async () => {
+    await using folder = await tempFolder('zdb-full');
+    const files = faultyFiles(({ name }) => (name === 'write' ? { code: 'ENOSPC' } : undefined));
+    await assert.rejects(openServer(folder.path, { files }), { code: 'ZDB_WRITE_FAILED' });
+  });
+
+  test('server on a disk that takes no writes answers reads', async () => {
+    await using door = await Door.open();
+    const ask = await door.client();
+    await ask('SET', 'k', 'v');
+    await door.server.close();
+    // The folder is read-only in a mount namespace of the process, for root and for others.
+    const script = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && exec "$2" "$3" "$4"';
+    const peer = new URL('processes/peer.ts', import.meta.url).pathname;
+    const { path } = door.folder;
+    const options = { dataDir: path, listen: [{ host: '127.0.0.1', port: 0 }] };
+    const inside = ['-ec', script, 'sh', path, process.execPath, peer, JSON.stringify(options)];
+    const child = spawn('unshare', ['-rm', 'sh', ...inside], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const exited = once(child, 'exit');
+    try {
+      const lines = createInterface({ input: child.stdout });
+      const [line = ''] = (await once(lines, 'line')) as string[];
+      const [{ port } = { port: 0 }] = JSON.parse(line.slice('ready '.length)) as ListenAddress[];
+      await using client = await RespClient.connect({ port });
+      assert.equal(show(await client.command(['GET', 'k'])), '"v"');
+      for (const write of ['SET k w', 'DEL k', 'NSNEW x']) {
+        await assert.rejects(client.command(write.split(' ')), { message: cannotWrite.slice(1) });
+      }
+    } finally {
+      child.kill('SIGTERM');
+    }
+    assert.deepEqual(await exited, [0, null]);
   });
 
   test('server refuses a folder that another one uses', async () => {

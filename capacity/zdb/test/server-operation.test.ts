@@ -133,6 +133,9 @@ suite('operation', { concurrency: false }, () => {
       { segmentBytes: 1000 },
       { segmentBytes: Number.NaN },
       { webhookUrl: 'ftp://example.org' },
+      { dataDir: '/proc/nowhere' },
+      { dataDir: import.meta.filename },
+      { tls: { certFile: import.meta.filename, keyFile: import.meta.filename } },
     ];
     for (const options of cases) {
       await assert.rejects(

@@ -29,12 +29,15 @@ export interface FolderLockOwner {
  */
 export class FolderLock implements AsyncDisposable {
   readonly path: string;
+  /** The file system takes no writes: the lock holds, but does not say whose it is. */
+  readonly isReadOnly: boolean;
   readonly close: () => Promise<void>;
 
-  constructor(path: string, file: FileHandle) {
+  constructor(path: string, file: FileHandle, isReadOnly: boolean) {
     this.path = path;
+    this.isReadOnly = isReadOnly;
     this.close = closeOnce(async () => {
-      await file.truncate(0);
+      if (!isReadOnly) await file.truncate(0);
       await file.close();
     });
   }
@@ -45,11 +48,11 @@ export class FolderLock implements AsyncDisposable {
    */
   static async open(folder: string): Promise<FolderLock> {
     const path = join(folder, 'LOCK');
-    const file = await open(path, 'a+');
+    const { file, isReadOnly } = await openFile(path);
     try {
       if (!(await lock(file, path))) throw await lockedError(folder, path);
-      await noteOwner(file);
-      return new FolderLock(path, file);
+      if (!isReadOnly) await noteOwner(file);
+      return new FolderLock(path, file, isReadOnly);
     } catch (error) {
       await file.close();
       throw error;
@@ -58,6 +61,15 @@ export class FolderLock implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+}
+
+async function openFile(path: string): Promise<{ file: FileHandle; isReadOnly: boolean }> {
+  try {
+    return { file: await open(path, 'a+'), isReadOnly: false };
+  } catch (error) {
+    if (errorCode(error) !== 'EROFS') throw error;
+    return { file: await open(path, 'r'), isReadOnly: true };
   }
 }
 

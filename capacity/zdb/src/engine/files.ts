@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
+import { errorCode } from '@commongrid/base';
 
 /**
  * The part of node:fs that the store uses. The real one is node:fs itself; the power-loss tests pass
@@ -44,12 +45,22 @@ export function syncFolder(files: Files, folder: string): void {
 
 /** Makes a folder and what is missing above it; they are there for good when this returns. */
 export function makeFolder(files: Files, folder: string): void {
-  const first = files.mkdirSync(folder, { recursive: true, mode: 0o700 });
-  if (first === undefined) return;
-  const outermost = path.dirname(path.resolve(first));
-  for (let at = path.resolve(folder); at !== outermost;) {
-    at = path.dirname(at);
-    syncFolder(files, at);
+  const target = path.resolve(folder);
+  if (files.existsSync(target)) return;
+  const parent = path.dirname(target);
+  makeFolder(files, parent);
+  // Not with `recursive`: under /proc and the like Node would try for ever.
+  files.mkdirSync(target, { mode: 0o700 });
+  syncFolder(files, parent);
+}
+
+/** Opens a file to read it and, unless the file system forbids that, to write it. */
+export function openExisting(files: Files, target: string): number {
+  try {
+    return files.openSync(target, 'r+');
+  } catch (error) {
+    if (errorCode(error) !== 'EROFS') throw error;
+    return files.openSync(target, 'r');
   }
 }
 

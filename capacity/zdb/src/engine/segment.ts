@@ -1,4 +1,4 @@
-import type { Files } from './files.ts';
+import { type Files, openExisting } from './files.ts';
 import { SEGMENT_HEADER_BYTES } from './format.ts';
 import { SegmentGone } from './segment-gone.ts';
 import type { SegmentIndex } from './segment-index.ts';
@@ -65,7 +65,7 @@ export class Segment {
   /** Descriptor for reads and writes. @throws SegmentGone */
   get fd(): number {
     if (this.#isRetired) throw new SegmentGone(this.path);
-    if (this.#fd < 0) this.#fd = this.#files.openSync(this.path, 'r+');
+    if (this.#fd < 0) this.#fd = openExisting(this.#files, this.path);
     return this.#fd;
   }
 

@@ -6,11 +6,16 @@ import type { ZdbErrorCode } from '../errors.ts';
 export function makeFolderFor(files: Files, dataDir: string): void {
   try {
     makeFolder(files, dataDir);
+    files.readdirSync(dataDir);
   } catch (cause) {
-    throw new GridError<ZdbErrorCode>('ZDB_CONFIG_INVALID', `${dataDir} cannot be made a folder`, {
-      hint: 'name a folder that this user may write to',
-      details: { dataDir },
-      cause,
-    });
+    throw new GridError<ZdbErrorCode>(
+      'ZDB_CONFIG_INVALID',
+      `${dataDir} cannot be used as a folder`,
+      {
+        hint: 'name a folder that this user may write to',
+        details: { dataDir },
+        cause,
+      },
+    );
   }
 }

@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
+import { createSecureContext } from 'node:tls';
 import {
   closeOnce,
+  errorCode,
   FolderLock,
   GridError,
   isGridError,
@@ -63,14 +65,15 @@ export class ZdbServer implements AsyncDisposable {
   /**
    * Opens the folder and listens.
    * @throws GridError ZDB_CONFIG_INVALID, ZDB_PASSWORD_REQUIRED, BASE_FOLDER_LOCKED,
-   *   RESP_LISTEN_FAILED, and what Store.open throws
+   *   RESP_LISTEN_FAILED, ZDB_WRITE_FAILED, and what Store.open throws
    */
   static async open(given: ZdbServerOptions): Promise<ZdbServer> {
-    const options = resolveOptions(given);
-    const tls = await readTls(options);
+    const wanted = resolveOptions(given);
+    const tls = await readTls(wanted);
     await using stack = new AsyncDisposableStack();
-    makeFolderFor(options.files, options.dataDir);
-    stack.use(await FolderLock.open(options.dataDir));
+    makeFolderFor(wanted.files, wanted.dataDir);
+    const lock = stack.use(await FolderLock.open(wanted.dataDir));
+    const options = lock.isReadOnly ? { ...wanted, isReadOnly: true } : wanted;
     const webhook =
       options.webhookUrl === undefined ? undefined : new Webhook(options.webhookUrl, options);
     if (webhook !== undefined) stack.use(webhook);
@@ -123,6 +126,7 @@ async function openWhole(
     try {
       return await openStore(options, events, hooks, stateFile);
     } catch (error) {
+      if (errorCode(error) === 'ENOSPC') throw noRoomToOpen(options.dataDir, error);
       if (!isGridError<ZdbErrorCode>(error, 'ZDB_SEGMENT_MISSING')) throw error;
       const path = String(error.details['path']);
       events.emit({ kind: 'segment-missing', path });
@@ -130,6 +134,15 @@ async function openWhole(
       last = path;
     }
   }
+}
+
+/** What a crash left must be moved aside before anything is written: that takes some room. */
+function noRoomToOpen(dataDir: string, cause: unknown): GridError<ZdbErrorCode> {
+  return new GridError('ZDB_WRITE_FAILED', `the disk of ${dataDir} is full`, {
+    hint: 'make room on it, then start again; to read meanwhile: grid zdb serve --read-only',
+    details: { dataDir },
+    cause,
+  });
 }
 
 function openStore(
@@ -245,10 +258,11 @@ async function readTls({ tls }: ResolvedOptions): Promise<TlsOptions | undefined
   if (tls === undefined) return undefined;
   try {
     const [cert, key] = await Promise.all([readFile(tls.certFile), readFile(tls.keyFile)]);
+    createSecureContext({ cert, key });
     return { cert, key };
   } catch (cause) {
-    throw new GridError<ZdbErrorCode>('ZDB_CONFIG_INVALID', 'the TLS files cannot be read', {
-      hint: 'name a certificate and its key, both PEM',
+    throw new GridError<ZdbErrorCode>('ZDB_CONFIG_INVALID', 'the TLS files cannot be used', {
+      hint: 'name a certificate and the key that belongs to it, both PEM',
       details: { ...tls },
       cause,
     });

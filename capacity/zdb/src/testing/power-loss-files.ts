@@ -214,19 +214,10 @@ export class PowerLossFiles {
     this.#record({ kind: 'rename', from: this.#relative(from), to: this.#relative(to) });
   }
 
-  #mkdirSync(target: fs.PathLike, options: unknown): string | undefined {
+  #mkdirSync(target: fs.PathLike, options: unknown): void {
     this.#alive();
-    const made = fs.mkdirSync(target, options as fs.MakeDirectoryOptions & { recursive: true });
-    if (made === undefined) return undefined;
-    // `made` is the first folder that was new.
-    for (let at = made; ; at = path.join(at, this.#partBelow(at, target))) {
-      this.#record({ kind: 'mkdir', path: this.#relative(at) });
-      if (path.resolve(at) === path.resolve(target.toString())) return made;
-    }
-  }
-
-  #partBelow(folder: string, target: fs.PathLike): string {
-    return path.relative(folder, target.toString()).split(path.sep)[0] as string;
+    fs.mkdirSync(target, options as fs.MakeDirectoryOptions);
+    this.#record({ kind: 'mkdir', path: this.#relative(target) });
   }
 
   #makeFiles(): Files {
