@@ -7,7 +7,7 @@ import { throwIfAborted, waitFor } from '@commongrid/base';
 import { atMostRow, median } from '@commongrid/system/bench';
 import type { BenchRow } from '@commongrid/system/bench';
 
-import { KeyIndex } from '../src/engine/key-index.ts';
+import { KeyIndex } from '../src/engine/keys/key-index.ts';
 import type { BenchRun } from './bench-run.ts';
 import { runLoader } from './run-program.ts';
 import type { TestServer } from './test-server.ts';

@@ -1,9 +1,9 @@
 import { type Clock, GridError, type Logger, silentLogger, systemClock } from '@commongrid/base';
 import type { ClientTlsOptions, ListenAddress } from '@commongrid/resp';
-import { type Files, realFiles } from './engine/files.ts';
-import { SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN } from './engine/format.ts';
-import type { HourWindow } from './engine/hour-window.ts';
-import type { Durability } from './engine/log.ts';
+import { type Files, realFiles } from './engine/log/files.ts';
+import { SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN } from './engine/log/format.ts';
+import type { HourWindow } from './engine/upkeep/hour-window.ts';
+import type { Durability } from './engine/log/log.ts';
 import type { ZdbErrorCode } from './errors.ts';
 import type { ZdbEvent } from './events.ts';
 import type { ReplicationSource } from './replication/follower.ts';

@@ -9,8 +9,8 @@ import {
   FRAME_HEADER_BYTES,
   recordBytes,
   recordSequenceAt,
-} from '../src/engine/format.ts';
-import type { RecoveryEvent } from '../src/engine/recovery.ts';
+} from '../src/engine/log/format.ts';
+import type { RecoveryEvent } from '../src/engine/start/recovery.ts';
 import { Store } from '../src/engine/store.ts';
 import { differences, type Journal, StoreLoad, untilFetched } from '../src/testing/index.ts';
 import { FOLDER, openStore, testSeed } from './support/engine-crash.ts';

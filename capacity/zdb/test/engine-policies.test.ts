@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Random, seededRandom } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
-import { eraseKey } from '../src/engine/erasure.ts';
+import { eraseKey } from '../src/engine/upkeep/erasure.ts';
 import type { Namespace } from '../src/engine/namespace.ts';
 import type { Store } from '../src/engine/store.ts';
 import { openStore, testSeed } from './support/engine-crash.ts';

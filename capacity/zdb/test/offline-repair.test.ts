@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { cp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { isGridError } from '@commongrid/base';
-import { eraseKey } from '../src/engine/erasure.ts';
+import { eraseKey } from '../src/engine/upkeep/erasure.ts';
 import {
   FRAME_HEADER_BYTES,
   packLengths,
@@ -10,7 +10,7 @@ import {
   RECORD_HEADER_BYTES,
   recordChecksum,
   RecordKind,
-} from '../src/engine/format.ts';
+} from '../src/engine/log/format.ts';
 import { Store } from '../src/engine/store.ts';
 import { exportFolder } from '../src/offline/export-folder.ts';
 import { repairFolder } from '../src/offline/repair-folder.ts';

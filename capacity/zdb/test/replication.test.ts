@@ -3,7 +3,7 @@ import { open, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { waitFor } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
-import { realFiles } from '../src/engine/files.ts';
+import { realFiles } from '../src/engine/log/files.ts';
 import { Store } from '../src/engine/store.ts';
 import { StateFile } from '../src/replication/replication-state.ts';
 import {

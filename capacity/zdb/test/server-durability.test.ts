@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { suite, test } from 'node:test';
 import { isGridError, waitFor } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
-import { type Files, realFiles } from '../src/engine/files.ts';
+import { type Files, realFiles } from '../src/engine/log/files.ts';
 import type { ZdbEvent } from '../src/index.ts';
 import { type Fault, faultyFiles } from '../src/testing/index.ts';
 import { type ListenAddress, RespClient } from '@commongrid/resp';

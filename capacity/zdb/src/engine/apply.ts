@@ -1,5 +1,5 @@
-import { isDeletion, namespaceOf, readUint53, recordBytes } from './format.ts';
-import type { LogRecord } from './frame-reader.ts';
+import { isDeletion, namespaceOf, readUint53, recordBytes } from './log/format.ts';
+import type { LogRecord } from './log/frame-reader.ts';
 import { type Namespace, SYSTEM_NAMESPACE } from './namespace.ts';
 import { decodeSettings, nameFromKey } from './namespaces.ts';
 import type { Store } from './store.ts';

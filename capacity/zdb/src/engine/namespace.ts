@@ -1,5 +1,5 @@
-import { KeyIndex } from './key-index.ts';
-import type { Segment, Share } from './segment.ts';
+import { KeyIndex } from './keys/key-index.ts';
+import type { Segment, Share } from './log/segment.ts';
 
 /** Number of the namespace that holds the settings of all others and the store's own records. */
 export const SYSTEM_NAMESPACE = 0;

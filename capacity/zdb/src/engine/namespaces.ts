@@ -1,6 +1,6 @@
 import { GridError } from '@commongrid/base';
 import type { ZdbErrorCode } from '../errors.ts';
-import type { KeyIndex } from './key-index.ts';
+import type { KeyIndex } from './keys/key-index.ts';
 import {
   Namespace,
   type NamespaceSettings,

@@ -7,23 +7,23 @@ import {
   recordBytes,
   RecordKind,
   valueLengthOf,
-} from './format.ts';
-import type { LogRecord } from './frame-reader.ts';
-import type { History } from './history.ts';
-import { KeyHasher } from './key-hash.ts';
-import type { Locator } from './locator.ts';
-import type { Log } from './log.ts';
-import type { Maintenance } from './maintenance.ts';
+} from './log/format.ts';
+import type { LogRecord } from './log/frame-reader.ts';
+import type { History } from './reading/history.ts';
+import { KeyHasher } from './keys/key-hash.ts';
+import type { Locator } from './reading/locator.ts';
+import type { Log } from './log/log.ts';
+import type { Maintenance } from './upkeep/maintenance.ts';
 import { type Namespace, SYSTEM_NAMESPACE } from './namespace.ts';
 import type { Namespaces } from './namespaces.ts';
-import type { FetchedRecord, RecordReader } from './record-reader.ts';
-import type { RecoveryEvent } from './recovery.ts';
+import type { FetchedRecord, RecordReader } from './reading/record-reader.ts';
+import type { RecoveryEvent } from './start/recovery.ts';
 import { DiskRoom } from './disk-room.ts';
 import { headroomBytes } from './room.ts';
-import type { Scrubber } from './scrubber.ts';
-import { ENTRY_BYTES } from './segment-index.ts';
-import type { SegmentTable } from './segment-table.ts';
-import type { StoreParts } from './store-parts.ts';
+import type { Scrubber } from './upkeep/scrubber.ts';
+import { ENTRY_BYTES } from './log/segment-index.ts';
+import type { SegmentTable } from './log/segment-table.ts';
+import type { StoreParts } from './start/store-parts.ts';
 
 /** What became of a lookup; `fault` means: await reader.fetch(reader.fault), then try again. */
 export type Found = 'live' | 'deleted' | 'absent' | 'fault';

@@ -1,4 +1,4 @@
-import { SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN } from './format.ts';
+import { SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN } from './log/format.ts';
 
 /** Segment size for a namespace with reserved room: never more than a sixteenth of it. */
 function segmentBytesFor(maxBytes: number): number {

@@ -1,9 +1,6 @@
 import { GridError } from '@commongrid/base';
 import type { ZdbErrorCode } from '../errors.ts';
-import type { Files } from './files.ts';
-import type { History, ScanOptions, ScanPage, StoredRecord } from './history.ts';
-import type { HourWindow } from './hour-window.ts';
-import type { Durability } from './log.ts';
+import type { History, ScanOptions, ScanPage, StoredRecord } from './reading/history.ts';
 import {
   DEFAULT_NAMESPACE,
   type Namespace,
@@ -14,39 +11,9 @@ import {
 } from './namespace.ts';
 import { encodeSettings, type Namespaces, NEXT_NAMESPACE_ID, settingsKey } from './namespaces.ts';
 import { Records } from './records.ts';
-import type { BadRecord } from './scrubber.ts';
-import type { Segment } from './segment.ts';
-import { SegmentGone } from './segment-gone.ts';
-import { openParts, type StoreParts } from './store-parts.ts';
-
-export interface StoreOptions {
-  readonly folder: string;
-  readonly files?: Files;
-  readonly durability?: Durability;
-  /** Largest segment, bytes; clamped to 1-256 MiB. */
-  readonly segmentBytes?: number;
-  readonly cacheBytes?: number;
-  /** Mode of the default namespace in a new folder. */
-  readonly mode?: NamespaceMode;
-  readonly isReadOnly?: boolean;
-  /** Everything comes from a master; nothing is written by the store itself. */
-  readonly isReplica?: boolean;
-  /** Identity of the log in a new folder: a replica takes its master's. Random otherwise. */
-  readonly logId?: bigint;
-  readonly nowMs?: () => number;
-  readonly onDurable?: (sequence: number) => void;
-  readonly onFailure?: (error: GridError<ZdbErrorCode>) => void;
-  readonly onSealed?: (segment: Segment) => void;
-  /** A job behind the scenes failed; the store goes on. */
-  readonly onError?: (error: unknown, job: string) => void;
-  /** Scrub: bytes read in a second, and when it reads. */
-  readonly scrubBytesPerSecond?: number;
-  readonly scrubWindow?: HourWindow;
-  /** When compaction runs that is not urgent: room that somebody needs is won at any hour. */
-  readonly compactWindow?: HourWindow;
-  readonly onBadRecord?: (bad: BadRecord) => void;
-  readonly onDamage?: (segment: Segment, offset: number, error: GridError) => void;
-}
+import { SegmentGone } from './log/segment-gone.ts';
+import { openParts, type StoreParts } from './start/store-parts.ts';
+import type { StoreOptions } from './store-options.ts';
 
 /** What the parts of a store ask it for; it outlives them. */
 class StoreHooks {

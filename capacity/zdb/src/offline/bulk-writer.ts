@@ -1,10 +1,10 @@
 import { syncFolder } from '@commongrid/base';
-import { makeFile } from '../engine/files.ts';
-import { packOwner, recordBytes } from '../engine/format.ts';
+import { makeFile } from '../engine/log/files.ts';
+import { packOwner, recordBytes } from '../engine/log/format.ts';
 import type { NamespaceSettings } from '../engine/namespace.ts';
 import { encodeSettings, settingsKey } from '../engine/namespaces.ts';
-import { SEQUENCE_SPAN_MAX } from '../engine/segment-index.ts';
-import { countShares } from '../engine/segment-scan.ts';
+import { SEQUENCE_SPAN_MAX } from '../engine/log/segment-index.ts';
+import { countShares } from '../engine/log/segment-scan.ts';
 import { Store } from '../engine/store.ts';
 import type { DumpRecord } from './dump-format.ts';
 import { bringSystemIn, nextNamespaceId, nextNamespaceRecord } from './namespace-numbers.ts';

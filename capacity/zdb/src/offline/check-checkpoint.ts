@@ -1,7 +1,7 @@
-import { readCheckpoint } from '../engine/checkpoint.ts';
-import type { KeyIndex } from '../engine/key-index.ts';
-import { recover } from '../engine/recovery.ts';
-import { SegmentTable } from '../engine/segment-table.ts';
+import { readCheckpoint } from '../engine/keys/checkpoint.ts';
+import type { KeyIndex } from '../engine/keys/key-index.ts';
+import { recover } from '../engine/start/recovery.ts';
+import { SegmentTable } from '../engine/log/segment-table.ts';
 import type { Finding } from './finding.ts';
 import { readOnlyFiles } from './folder-files.ts';
 

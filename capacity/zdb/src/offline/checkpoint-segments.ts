@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { crc32 } from '@commongrid/base';
-import { readUint53 } from '../engine/format.ts';
+import { readUint53 } from '../engine/log/format.ts';
 
 /**
  * Numbers of all segments that the log had when its newest checkpoint was written; undefined when no

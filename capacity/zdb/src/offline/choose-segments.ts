@@ -1,6 +1,6 @@
 import { GridError } from '@commongrid/base';
-import { isDeletion, keyLengthOf, namespaceOf } from '../engine/format.ts';
-import type { SegmentIndex, IndexEntry } from '../engine/segment-index.ts';
+import { isDeletion, keyLengthOf, namespaceOf } from '../engine/log/format.ts';
+import type { SegmentIndex, IndexEntry } from '../engine/log/segment-index.ts';
 import type { ZdbErrorCode } from '../errors.ts';
 import type { SegmentState } from './segment-state.ts';
 

@@ -1,5 +1,5 @@
 import { crc32, GridError } from '@commongrid/base';
-import { KEY_BYTES_MAX, VALUE_BYTES_MAX } from '../engine/format.ts';
+import { KEY_BYTES_MAX, VALUE_BYTES_MAX } from '../engine/log/format.ts';
 import type { NamespaceSettings } from '../engine/namespace.ts';
 import type { ZdbErrorCode } from '../errors.ts';
 

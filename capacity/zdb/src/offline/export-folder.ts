@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { GridError } from '@commongrid/base';
-import { isDeletion, kindOf, namespaceOf } from '../engine/format.ts';
-import { isNewest } from '../engine/history.ts';
+import { isDeletion, kindOf, namespaceOf } from '../engine/log/format.ts';
+import { isNewest } from '../engine/reading/history.ts';
 import type { Namespace } from '../engine/namespace.ts';
-import type { Segment } from '../engine/segment.ts';
-import type { IndexEntry } from '../engine/segment-index.ts';
+import type { Segment } from '../engine/log/segment.ts';
+import type { IndexEntry } from '../engine/log/segment-index.ts';
 import { Store } from '../engine/store.ts';
 import type { ZdbErrorCode } from '../errors.ts';
 import { restoreNextIds } from '../server/sequential.ts';

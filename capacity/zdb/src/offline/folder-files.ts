@@ -1,8 +1,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import type { Files } from '../engine/files.ts';
-import { decodeSegmentHeader, SEGMENT_HEADER_BYTES } from '../engine/format.ts';
-import type { SegmentHeader } from '../engine/format.ts';
+import type { Files } from '../engine/log/files.ts';
+import { decodeSegmentHeader, SEGMENT_HEADER_BYTES } from '../engine/log/format.ts';
+import type { SegmentHeader } from '../engine/log/format.ts';
 
 /** The machine's files, opened for reading whatever is asked: a job on them changes nothing. */
 export const readOnlyFiles: Files = {

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { type Files, readUpTo, readWhole } from '../engine/files.ts';
+import { type Files, readUpTo, readWhole } from '../engine/log/files.ts';
 import {
   decodeFrameHeader,
   decodeSegmentHeader,
@@ -9,12 +9,12 @@ import {
   recordBytes,
   SEGMENT_HEADER_BYTES,
   valueLengthOf,
-} from '../engine/format.ts';
-import type { SegmentHeader } from '../engine/format.ts';
-import type { KeyHasher } from '../engine/key-hash.ts';
-import type { Segment } from '../engine/segment.ts';
-import { ENTRY_WORDS, type IndexEntry, SegmentIndex } from '../engine/segment-index.ts';
-import { type BadStretch, type ScanResult, scanSegment } from '../engine/segment-scan.ts';
+} from '../engine/log/format.ts';
+import type { SegmentHeader } from '../engine/log/format.ts';
+import type { KeyHasher } from '../engine/keys/key-hash.ts';
+import type { Segment } from '../engine/log/segment.ts';
+import { ENTRY_WORDS, type IndexEntry, SegmentIndex } from '../engine/log/segment-index.ts';
+import { type BadStretch, type ScanResult, scanSegment } from '../engine/log/segment-scan.ts';
 import { SegmentRecords } from './segment-records.ts';
 import { walkStretch } from './walk-stretch.ts';
 

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { MANIFEST_NAME } from '../engine/manifest.ts';
+import { MANIFEST_NAME } from '../engine/log/manifest.ts';
 
 /** What can still be read in a damaged manifest: never trusted, but good enough to doubt. */
 export interface ManifestClues {

@@ -2,19 +2,19 @@ import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { type Clock, GridError, syncFolder, systemClock } from '@commongrid/base';
-import { makeFile, readUpTo, realFiles, writeAll } from '../engine/files.ts';
+import { makeFile, readUpTo, realFiles, writeAll } from '../engine/log/files.ts';
 import {
   encodeSegmentHeader,
   FORMAT_VERSION,
   recordBytes,
   SEGMENT_HEADER_BYTES,
-} from '../engine/format.ts';
-import { KeyHasher } from '../engine/key-hash.ts';
-import { MANIFEST_NAME, saveManifest } from '../engine/manifest.ts';
-import type { Manifest, ManifestSegment } from '../engine/manifest.ts';
-import { Segment } from '../engine/segment.ts';
-import type { SegmentIndex } from '../engine/segment-index.ts';
-import { scanSegment } from '../engine/segment-scan.ts';
+} from '../engine/log/format.ts';
+import { KeyHasher } from '../engine/keys/key-hash.ts';
+import { MANIFEST_NAME, saveManifest } from '../engine/log/manifest.ts';
+import type { Manifest, ManifestSegment } from '../engine/log/manifest.ts';
+import { Segment } from '../engine/log/segment.ts';
+import type { SegmentIndex } from '../engine/log/segment-index.ts';
+import { scanSegment } from '../engine/log/segment-scan.ts';
 import type { ZdbErrorCode } from '../errors.ts';
 import { checkCheckpoint } from './check-checkpoint.ts';
 import { segmentFiles } from './folder-files.ts';

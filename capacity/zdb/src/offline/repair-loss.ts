@@ -1,8 +1,8 @@
-import { isDeletion, namespaceOf } from '../engine/format.ts';
-import type { ManifestSegment } from '../engine/manifest.ts';
+import { isDeletion, namespaceOf } from '../engine/log/format.ts';
+import type { ManifestSegment } from '../engine/log/manifest.ts';
 import { SYSTEM_NAMESPACE } from '../engine/namespace.ts';
 import { nameFromKey } from '../engine/namespaces.ts';
-import type { IndexEntry } from '../engine/segment-index.ts';
+import type { IndexEntry } from '../engine/log/segment-index.ts';
 import { keyText } from './finding.ts';
 import { entryBytes } from './inspect-segment.ts';
 import type { BadRecord, InspectedStretch } from './inspect-segment.ts';

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { eraseBefore } from '../engine/erasure.ts';
-import { isDeletion, keyLengthOf, kindOf, namespaceOf, RecordKind } from '../engine/format.ts';
+import { eraseBefore } from '../engine/upkeep/erasure.ts';
+import { isDeletion, keyLengthOf, kindOf, namespaceOf, RecordKind } from '../engine/log/format.ts';
 import { type Namespace, newNamespaceSettings } from '../engine/namespace.ts';
-import type { IndexEntry } from '../engine/segment-index.ts';
+import type { IndexEntry } from '../engine/log/segment-index.ts';
 import { Store } from '../engine/store.ts';
 import { keyText } from './finding.ts';
 import type { BadRecord } from './inspect-segment.ts';

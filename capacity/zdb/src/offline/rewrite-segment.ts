@@ -1,5 +1,5 @@
 import { syncFolder } from '@commongrid/base';
-import { type Files, makeFile, syncAsync, writeAll } from '../engine/files.ts';
+import { type Files, makeFile, syncAsync, writeAll } from '../engine/log/files.ts';
 import {
   encodeFrameHeader,
   encodeSegmentHeader,
@@ -14,12 +14,12 @@ import {
   recordPreviousAt,
   SEGMENT_HEADER_BYTES,
   valueLengthOf,
-} from '../engine/format.ts';
-import type { KeyHasher } from '../engine/key-hash.ts';
-import type { ManifestSegment } from '../engine/manifest.ts';
-import { Segment } from '../engine/segment.ts';
-import { type IndexEntry, SegmentIndex } from '../engine/segment-index.ts';
-import { countShares } from '../engine/segment-scan.ts';
+} from '../engine/log/format.ts';
+import type { KeyHasher } from '../engine/keys/key-hash.ts';
+import type { ManifestSegment } from '../engine/log/manifest.ts';
+import { Segment } from '../engine/log/segment.ts';
+import { type IndexEntry, SegmentIndex } from '../engine/log/segment-index.ts';
+import { countShares } from '../engine/log/segment-scan.ts';
 import { entryBytes } from './inspect-segment.ts';
 import { SegmentRecords } from './segment-records.ts';
 

@@ -1,4 +1,4 @@
-import { type Files, readUpTo } from '../engine/files.ts';
+import { type Files, readUpTo } from '../engine/log/files.ts';
 import {
   keyLengthOf,
   RECORD_HEADER_BYTES,
@@ -7,9 +7,9 @@ import {
   recordChecksum,
   recordPreviousAt,
   valueLengthOf,
-} from '../engine/format.ts';
-import type { Segment } from '../engine/segment.ts';
-import type { IndexEntry } from '../engine/segment-index.ts';
+} from '../engine/log/format.ts';
+import type { Segment } from '../engine/log/segment.ts';
+import type { IndexEntry } from '../engine/log/segment-index.ts';
 
 const WINDOW_BYTES = 4 * 1024 * 1024;
 

@@ -1,4 +1,4 @@
-import type { Files } from '../engine/files.ts';
+import type { Files } from '../engine/log/files.ts';
 import {
   keyLengthOf,
   namespaceOf,
@@ -6,10 +6,10 @@ import {
   readUint53,
   recordLengthsAt,
   recordOwnerAt,
-} from '../engine/format.ts';
-import type { KeyHasher } from '../engine/key-hash.ts';
-import type { ManifestSegment } from '../engine/manifest.ts';
-import { Segment } from '../engine/segment.ts';
+} from '../engine/log/format.ts';
+import type { KeyHasher } from '../engine/keys/key-hash.ts';
+import type { ManifestSegment } from '../engine/log/manifest.ts';
+import { Segment } from '../engine/log/segment.ts';
 import { inspectSegment } from './inspect-segment.ts';
 import type { IndexState, InspectedStretch } from './inspect-segment.ts';
 

@@ -8,7 +8,7 @@ import {
   recordOwnerAt,
   recordSequenceAt,
   valueLengthOf,
-} from '../engine/format.ts';
+} from '../engine/log/format.ts';
 import { SYSTEM_NAMESPACE } from '../engine/namespace.ts';
 import type { NamespaceSettings } from '../engine/namespace.ts';
 import { decodeSettings, nameFromKey } from '../engine/namespaces.ts';

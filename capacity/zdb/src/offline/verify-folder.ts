@@ -1,12 +1,12 @@
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { isGridError } from '@commongrid/base';
-import { orphans } from '../engine/compactor.ts';
-import { namespaceOf, SEGMENT_HEADER_BYTES } from '../engine/format.ts';
-import { KeyHasher } from '../engine/key-hash.ts';
-import { MANIFEST_NAME } from '../engine/manifest.ts';
-import { Segment } from '../engine/segment.ts';
-import { SegmentTable } from '../engine/segment-table.ts';
+import { orphans } from '../engine/upkeep/compactor.ts';
+import { namespaceOf, SEGMENT_HEADER_BYTES } from '../engine/log/format.ts';
+import { KeyHasher } from '../engine/keys/key-hash.ts';
+import { MANIFEST_NAME } from '../engine/log/manifest.ts';
+import { Segment } from '../engine/log/segment.ts';
+import { SegmentTable } from '../engine/log/segment-table.ts';
 import { checkCheckpoint } from './check-checkpoint.ts';
 import { type Finding, keyText } from './finding.ts';
 import { readHeader, readOnlyFiles, segmentFiles } from './folder-files.ts';

@@ -11,11 +11,11 @@ import {
   recordSequenceAt,
   recordTimeAt,
   valueLengthOf,
-} from '../engine/format.ts';
-import type { KeyHasher } from '../engine/key-hash.ts';
-import type { Segment } from '../engine/segment.ts';
-import type { IndexEntry } from '../engine/segment-index.ts';
-import type { BadStretch } from '../engine/segment-scan.ts';
+} from '../engine/log/format.ts';
+import type { KeyHasher } from '../engine/keys/key-hash.ts';
+import type { Segment } from '../engine/log/segment.ts';
+import type { IndexEntry } from '../engine/log/segment-index.ts';
+import type { BadStretch } from '../engine/log/segment-scan.ts';
 import type { SegmentRecords } from './segment-records.ts';
 
 /**

@@ -1,7 +1,7 @@
 import { applyRecords } from '../engine/apply.ts';
-import { eraseBefore } from '../engine/erasure.ts';
-import { FRAME_HEADER_BYTES, kindOf, RecordKind } from '../engine/format.ts';
-import { type LogRecord, recordsOf, soundFrameAt } from '../engine/frame-reader.ts';
+import { eraseBefore } from '../engine/upkeep/erasure.ts';
+import { FRAME_HEADER_BYTES, kindOf, RecordKind } from '../engine/log/format.ts';
+import { type LogRecord, recordsOf, soundFrameAt } from '../engine/log/frame-reader.ts';
 import type { Store } from '../engine/store.ts';
 import { broken, type FramesMessage } from './handshake.ts';
 import type { StateFile } from './replication-state.ts';

@@ -1,5 +1,5 @@
 import { GridError } from '@commongrid/base';
-import { realFiles, readAsync } from '../engine/files.ts';
+import { realFiles, readAsync } from '../engine/log/files.ts';
 import {
   decodeFrameHeader,
   FRAME_COMPACTED,
@@ -8,10 +8,10 @@ import {
   recordBytes,
   SEGMENT_HEADER_BYTES,
   valueLengthOf,
-} from '../engine/format.ts';
-import { soundFrameAt } from '../engine/frame-reader.ts';
-import type { Segment } from '../engine/segment.ts';
-import type { SegmentIndex } from '../engine/segment-index.ts';
+} from '../engine/log/format.ts';
+import { soundFrameAt } from '../engine/log/frame-reader.ts';
+import type { Segment } from '../engine/log/segment.ts';
+import type { SegmentIndex } from '../engine/log/segment-index.ts';
 import type { Store } from '../engine/store.ts';
 import type { ZdbErrorCode } from '../errors.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { namespaceOf } from '../engine/format.ts';
+import { namespaceOf } from '../engine/log/format.ts';
 import { decodeRecord, encodeRecord } from './record-copy.ts';
 
 const someRecord = fc.record({

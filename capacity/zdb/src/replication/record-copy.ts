@@ -12,9 +12,9 @@ import {
   recordTimeAt,
   valueLengthOf,
   writeUint53,
-} from '../engine/format.ts';
-import { type LogRecord, recordIn } from '../engine/frame-reader.ts';
-import type { StoredRecord } from '../engine/history.ts';
+} from '../engine/log/format.ts';
+import { type LogRecord, recordIn } from '../engine/log/frame-reader.ts';
+import type { StoredRecord } from '../engine/reading/history.ts';
 
 /**
  * A record on its own: header, key and value as in the log, without padding. Its checksum begins with 0,

@@ -1,8 +1,8 @@
 import { GridError } from '@commongrid/base';
-import { packLengths } from '../engine/format.ts';
-import type { LogRecord } from '../engine/frame-reader.ts';
-import type { Segment } from '../engine/segment.ts';
-import type { IndexEntry } from '../engine/segment-index.ts';
+import { packLengths } from '../engine/log/format.ts';
+import type { LogRecord } from '../engine/log/frame-reader.ts';
+import type { Segment } from '../engine/log/segment.ts';
+import type { IndexEntry } from '../engine/log/segment-index.ts';
 import type { Store } from '../engine/store.ts';
 import type { ZdbErrorCode } from '../errors.ts';
 import { decodeRecord } from './record-copy.ts';

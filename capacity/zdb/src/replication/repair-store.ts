@@ -1,5 +1,5 @@
 import { RespClient } from '@commongrid/resp';
-import type { BadRecord } from '../engine/scrubber.ts';
+import type { BadRecord } from '../engine/upkeep/scrubber.ts';
 import type { Store } from '../engine/store.ts';
 import type { ReplicationSource } from './follower.ts';
 import { encodeLogId } from './handshake.ts';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { GridError } from '@commongrid/base';
-import { type Files, readWhole, replaceFile } from '../engine/files.ts';
+import { type Files, readWhole, replaceFile } from '../engine/log/files.ts';
 import type { ZdbErrorCode } from '../errors.ts';
 import { decodeTerms, type TermHistory } from './terms.ts';
 

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { GridError } from '@commongrid/base';
-import { type Files, syncFolder, writeAll } from '../engine/files.ts';
+import { type Files, syncFolder, writeAll } from '../engine/log/files.ts';
 import {
   isDeletion,
   keyLengthOf,
@@ -8,12 +8,12 @@ import {
   recordBytes,
   SEGMENT_HEADER_BYTES,
   valueLengthOf,
-} from '../engine/format.ts';
-import { recordIn } from '../engine/frame-reader.ts';
-import { KeyHasher } from '../engine/key-hash.ts';
-import type { Segment } from '../engine/segment.ts';
-import { scanSegment } from '../engine/segment-scan.ts';
-import { SegmentTable } from '../engine/segment-table.ts';
+} from '../engine/log/format.ts';
+import { recordIn } from '../engine/log/frame-reader.ts';
+import { KeyHasher } from '../engine/keys/key-hash.ts';
+import type { Segment } from '../engine/log/segment.ts';
+import { scanSegment } from '../engine/log/segment-scan.ts';
+import { SegmentTable } from '../engine/log/segment-table.ts';
 import type { ZdbErrorCode } from '../errors.ts';
 
 export interface Truncation {

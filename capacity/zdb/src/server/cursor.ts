@@ -1,6 +1,6 @@
 import { crc32 } from '@commongrid/base';
 import type { Request } from '@commongrid/resp';
-import { readUint53, writeUint53 } from '../engine/format.ts';
+import { readUint53, writeUint53 } from '../engine/log/format.ts';
 import type { Namespace } from '../engine/namespace.ts';
 
 /*

@@ -1,9 +1,9 @@
-import { readAsync } from '../engine/files.ts';
-import { keyLengthOf, RECORD_HEADER_BYTES } from '../engine/format.ts';
-import { KeyHasher } from '../engine/key-hash.ts';
-import type { BadRecord } from '../engine/scrubber.ts';
-import type { Segment } from '../engine/segment.ts';
-import type { IndexEntry } from '../engine/segment-index.ts';
+import { readAsync } from '../engine/log/files.ts';
+import { keyLengthOf, RECORD_HEADER_BYTES } from '../engine/log/format.ts';
+import { KeyHasher } from '../engine/keys/key-hash.ts';
+import type { BadRecord } from '../engine/upkeep/scrubber.ts';
+import type { Segment } from '../engine/log/segment.ts';
+import type { IndexEntry } from '../engine/log/segment-index.ts';
 import type { Store } from '../engine/store.ts';
 
 /**

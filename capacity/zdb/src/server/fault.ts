@@ -1,6 +1,6 @@
-import { readUpTo } from '../engine/files.ts';
-import { keyLengthOf, recordBytes, valueLengthOf } from '../engine/format.ts';
-import { checkRecord, type Fault, type FetchedRecord } from '../engine/record-reader.ts';
+import { readUpTo } from '../engine/log/files.ts';
+import { keyLengthOf, recordBytes, valueLengthOf } from '../engine/log/format.ts';
+import { checkRecord, type Fault, type FetchedRecord } from '../engine/reading/record-reader.ts';
 import type { Store } from '../engine/store.ts';
 
 /** Reads the record that the last operation lacked. @throws GridError ZDB_READ_FAILED */

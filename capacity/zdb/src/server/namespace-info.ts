@@ -1,5 +1,5 @@
 import type { Namespace } from '../engine/namespace.ts';
-import { ENTRY_BYTES } from '../engine/segment-index.ts';
+import { ENTRY_BYTES } from '../engine/log/segment-index.ts';
 import { DEFAULT_NAMESPACE } from '../engine/namespace.ts';
 import { freeDiskBytes } from './disk-space.ts';
 import { historyText } from './history-policy.ts';

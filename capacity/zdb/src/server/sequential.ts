@@ -1,5 +1,5 @@
 import { isGridError } from '@commongrid/base';
-import { writeUint53 } from '../engine/format.ts';
+import { writeUint53 } from '../engine/log/format.ts';
 import type { Namespace } from '../engine/namespace.ts';
 import type { Store } from '../engine/store.ts';
 import type { ZdbErrorCode } from '../errors.ts';

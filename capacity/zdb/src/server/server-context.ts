@@ -2,7 +2,7 @@ import type { Clock, Logger } from '@commongrid/base';
 import type { RespServer, RespServerStats } from '@commongrid/resp';
 import type { ResolvedOptions } from '../config.ts';
 import type { Namespace, NamespaceSettings } from '../engine/namespace.ts';
-import { ENTRY_BYTES } from '../engine/segment-index.ts';
+import { ENTRY_BYTES } from '../engine/log/segment-index.ts';
 import type { Store } from '../engine/store.ts';
 import { Confirmation } from '../replication/confirmation.ts';
 import type { Replication } from '../replication/replication.ts';

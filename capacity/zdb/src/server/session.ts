@@ -4,7 +4,7 @@ import { FETCHED_MAX, type Found } from '../engine/records.ts';
 import type { Store } from '../engine/store.ts';
 import { DEFAULT_NAMESPACE, type Namespace } from '../engine/namespace.ts';
 import type { ZdbErrorCode } from '../errors.ts';
-import type { FetchedRecord } from '../engine/record-reader.ts';
+import type { FetchedRecord } from '../engine/reading/record-reader.ts';
 import type { Access, Command } from './command.ts';
 import type { ServerContext } from './server-context.ts';
 import { replyTexts } from './reply-texts.ts';

@@ -1,5 +1,5 @@
 import type { Random } from '@commongrid/base';
-import { recordBytes } from '../engine/format.ts';
+import { recordBytes } from '../engine/log/format.ts';
 import type { Namespace } from '../engine/namespace.ts';
 import type { Store } from '../engine/store.ts';
 import { applyEffect, type Effect, Journal, type PlainState } from './journal.ts';

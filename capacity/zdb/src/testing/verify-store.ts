@@ -1,4 +1,4 @@
-import { recordBytes } from '../engine/format.ts';
+import { recordBytes } from '../engine/log/format.ts';
 import type { Store } from '../engine/store.ts';
 import type { Journal, PlainState } from './journal.ts';
 import { untilFetched } from './store-load.ts';

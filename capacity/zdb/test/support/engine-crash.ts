@@ -1,8 +1,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { type Random, seededRandom } from '@commongrid/base';
-import type { Durability } from '../../src/engine/log.ts';
-import { Store, type StoreOptions } from '../../src/engine/store.ts';
+import type { Durability } from '../../src/engine/log/log.ts';
+import { Store } from '../../src/engine/store.ts';
+import type { StoreOptions } from '../../src/engine/store-options.ts';
 import {
   faultyFiles,
   findLoss,

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { waitFor } from '@commongrid/base';
 import { RespClient } from '@commongrid/resp';
-import type { StoredRecord } from '../../src/engine/history.ts';
+import type { StoredRecord } from '../../src/engine/reading/history.ts';
 import type { Store } from '../../src/engine/store.ts';
 import { type ZdbEvent, ZdbServer, type ZdbServerOptions } from '../../src/index.ts';
 

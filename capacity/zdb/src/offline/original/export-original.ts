@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { GridError } from '@commongrid/base';
-import { isNewest } from '../../engine/history.ts';
+import { isNewest } from '../../engine/reading/history.ts';
 import type { Namespace } from '../../engine/namespace.ts';
 import type { Store } from '../../engine/store.ts';
 import type { ZdbErrorCode } from '../../errors.ts';

@@ -1,8 +1,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { GridError } from '@commongrid/base';
-import { readUpTo, realFiles } from '../../engine/files.ts';
-import { VALUE_BYTES_MAX } from '../../engine/format.ts';
+import { readUpTo, realFiles } from '../../engine/log/files.ts';
+import { VALUE_BYTES_MAX } from '../../engine/log/format.ts';
 import type { ZdbErrorCode } from '../../errors.ts';
 import { originalCrc32c } from './crc32c.ts';
 import {

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { readUpTo, realFiles, syncFolder, writeAll } from '../../engine/files.ts';
-import { RecordKind, writeUint53 } from '../../engine/format.ts';
+import { readUpTo, realFiles, syncFolder, writeAll } from '../../engine/log/files.ts';
+import { RecordKind, writeUint53 } from '../../engine/log/format.ts';
 import type { DumpRecord } from '../dump-format.ts';
 import { originalCrc32c } from './crc32c.ts';
 import {

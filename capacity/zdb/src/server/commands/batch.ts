@@ -1,6 +1,6 @@
 import type { Request } from '@commongrid/resp';
-import { KEY_BYTES_MAX, keyLengthOf, recordBytes, valueLengthOf } from '../../engine/format.ts';
-import { ENTRY_BYTES } from '../../engine/segment-index.ts';
+import { KEY_BYTES_MAX, keyLengthOf, recordBytes, valueLengthOf } from '../../engine/log/format.ts';
+import { ENTRY_BYTES } from '../../engine/log/segment-index.ts';
 import type { CommandDefinition } from '../command.ts';
 import { anyNumber } from '../command.ts';
 import { replyTexts } from '../reply-texts.ts';

@@ -1,5 +1,5 @@
 import type { Request } from '@commongrid/resp';
-import { KEY_BYTES_MAX, recordBytes, writeUint53 } from '../../engine/format.ts';
+import { KEY_BYTES_MAX, recordBytes, writeUint53 } from '../../engine/log/format.ts';
 import type { Found } from '../../engine/records.ts';
 import type { CommandDefinition } from '../command.ts';
 import { SEQUENTIAL_KEY_BYTES, takeId } from '../sequential.ts';

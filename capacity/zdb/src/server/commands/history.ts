@@ -1,6 +1,6 @@
 import type { Request } from '@commongrid/resp';
-import { KEY_BYTES_MAX, readUint53, writeUint53 } from '../../engine/format.ts';
-import type { StoredRecord } from '../../engine/history.ts';
+import { KEY_BYTES_MAX, readUint53, writeUint53 } from '../../engine/log/format.ts';
+import type { StoredRecord } from '../../engine/reading/history.ts';
 import type { CommandDefinition } from '../command.ts';
 import { replyTexts } from '../reply-texts.ts';
 import type { Session } from '../session.ts';

@@ -1,7 +1,7 @@
 import type { Request } from '@commongrid/resp';
-import { eraseKey } from '../../engine/erasure.ts';
-import { KEY_BYTES_MAX } from '../../engine/format.ts';
-import type { BadRecord } from '../../engine/scrubber.ts';
+import { eraseKey } from '../../engine/upkeep/erasure.ts';
+import { KEY_BYTES_MAX } from '../../engine/log/format.ts';
+import type { BadRecord } from '../../engine/upkeep/scrubber.ts';
 import { keyOfDamaged } from '../damaged-key.ts';
 import type { CommandDefinition } from '../command.ts';
 import { replyTexts } from '../reply-texts.ts';

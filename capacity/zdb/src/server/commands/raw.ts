@@ -1,6 +1,6 @@
 import type { Request } from '@commongrid/resp';
 import { isGridError } from '@commongrid/base';
-import { readAsync } from '../../engine/files.ts';
+import { readAsync } from '../../engine/log/files.ts';
 import {
   decodeFrameHeader,
   FRAME_HEADER_BYTES,
@@ -18,9 +18,9 @@ import {
   recordTimeAt,
   SEGMENT_HEADER_BYTES,
   valueLengthOf,
-} from '../../engine/format.ts';
-import { checkRecord } from '../../engine/record-reader.ts';
-import type { Segment } from '../../engine/segment.ts';
+} from '../../engine/log/format.ts';
+import { checkRecord } from '../../engine/reading/record-reader.ts';
+import type { Segment } from '../../engine/log/segment.ts';
 import type { Store } from '../../engine/store.ts';
 import type { ZdbErrorCode } from '../../errors.ts';
 import type { CommandDefinition } from '../command.ts';

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isGridError } from '@commongrid/base';
 import type { Request } from '@commongrid/resp';
-import { KEY_BYTES_MAX } from '../../engine/format.ts';
+import { KEY_BYTES_MAX } from '../../engine/log/format.ts';
 import type { CommandDefinition } from '../command.ts';
 import { encodeCursor } from '../cursor.ts';
 import type { ZdbErrorCode } from '../../errors.ts';

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Request } from '@commongrid/resp';
-import type { ScanItem } from '../../engine/history.ts';
+import type { ScanItem } from '../../engine/reading/history.ts';
 import type { CommandDefinition } from '../command.ts';
 import { anyNumber } from '../command.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';

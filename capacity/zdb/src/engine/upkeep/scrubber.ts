@@ -1,13 +1,13 @@
 import { GridError } from '@commongrid/base';
-import { type Files, readAsync } from './files.ts';
-import { keyLengthOf, namespaceOf, recordBytes, valueLengthOf } from './format.ts';
+import { type Files, readAsync } from '../log/files.ts';
+import { keyLengthOf, namespaceOf, recordBytes, valueLengthOf } from '../log/format.ts';
 import { type HourWindow, isInWindow } from './hour-window.ts';
-import type { Locator } from './locator.ts';
-import { checkRecord } from './record-reader.ts';
-import type { Segment } from './segment.ts';
-import { SegmentGone } from './segment-gone.ts';
-import type { IndexEntry } from './segment-index.ts';
-import type { SegmentTable } from './segment-table.ts';
+import type { Locator } from '../reading/locator.ts';
+import { checkRecord } from '../reading/record-reader.ts';
+import type { Segment } from '../log/segment.ts';
+import { SegmentGone } from '../log/segment-gone.ts';
+import type { IndexEntry } from '../log/segment-index.ts';
+import type { SegmentTable } from '../log/segment-table.ts';
 
 /** A damaged record that a scrub or a read has found. */
 export interface BadRecord {

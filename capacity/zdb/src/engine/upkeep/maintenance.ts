@@ -1,17 +1,17 @@
 import { GridError } from '@commongrid/base';
-import type { ZdbErrorCode } from '../errors.ts';
-import { writeCheckpoint } from './checkpoint.ts';
+import type { ZdbErrorCode } from '../../errors.ts';
+import { writeCheckpoint } from '../keys/checkpoint.ts';
 import { CompactionPicker } from './compaction-picker.ts';
 import { planCompaction } from './compaction-plan.ts';
 import { compact, type CompactorContext } from './compactor.ts';
-import { makeFile, syncFolderAsync } from './files.ts';
-import type { LogRecord } from './frame-reader.ts';
-import type { History } from './history.ts';
+import { makeFile, syncFolderAsync } from '../log/files.ts';
+import type { LogRecord } from '../log/frame-reader.ts';
+import type { History } from '../reading/history.ts';
 import { type HourWindow, msUntilWindow } from './hour-window.ts';
-import type { Log } from './log.ts';
-import type { Namespace } from './namespace.ts';
-import type { Segment, Share } from './segment.ts';
-import type { IndexEntry, SegmentIndex } from './segment-index.ts';
+import type { Log } from '../log/log.ts';
+import type { Namespace } from '../namespace.ts';
+import type { Segment, Share } from '../log/segment.ts';
+import type { IndexEntry, SegmentIndex } from '../log/segment-index.ts';
 
 export interface MaintenanceContext extends Omit<CompactorContext, 'durable' | 'pause'> {
   readonly log: Log;

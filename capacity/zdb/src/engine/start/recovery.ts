@@ -1,6 +1,6 @@
 import { GridError } from '@commongrid/base';
-import type { ZdbErrorCode } from '../errors.ts';
-import { type Files, readUpTo, readWhole, syncFolder, writeAll } from './files.ts';
+import type { ZdbErrorCode } from '../../errors.ts';
+import { type Files, readUpTo, readWhole, syncFolder, writeAll } from '../log/files.ts';
 import {
   decodeSegmentHeader,
   isDeletion,
@@ -10,13 +10,13 @@ import {
   readUint53,
   recordPreviousAt,
   SEGMENT_HEADER_BYTES,
-} from './format.ts';
-import { KeyHasher } from './key-hash.ts';
-import { KeyIndex } from './key-index.ts';
-import type { Segment } from './segment.ts';
-import { type IndexEntry, SegmentIndex, SEQUENCE_SPAN_MAX } from './segment-index.ts';
-import { type BadStretch, countShares, type ScanResult, scanSegment } from './segment-scan.ts';
-import type { SegmentTable } from './segment-table.ts';
+} from '../log/format.ts';
+import { KeyHasher } from '../keys/key-hash.ts';
+import { KeyIndex } from '../keys/key-index.ts';
+import type { Segment } from '../log/segment.ts';
+import { type IndexEntry, SegmentIndex, SEQUENCE_SPAN_MAX } from '../log/segment-index.ts';
+import { type BadStretch, countShares, type ScanResult, scanSegment } from '../log/segment-scan.ts';
+import type { SegmentTable } from '../log/segment-table.ts';
 import { settle } from './settle.ts';
 
 /** What a start found and did; printed, and kept for INFO. */

@@ -1,9 +1,9 @@
 import { crc32 } from 'node:zlib';
-import { type Files, syncAsync, syncFolderAsync, writeAsync } from './files.ts';
-import { readUint53, writeUint53 } from './format.ts';
+import { type Files, syncAsync, syncFolderAsync, writeAsync } from '../log/files.ts';
+import { readUint53, writeUint53 } from '../log/format.ts';
 import { KeyIndex, Shard } from './key-index.ts';
-import type { Namespaces } from './namespaces.ts';
-import type { SegmentTable } from './segment-table.ts';
+import type { Namespaces } from '../namespaces.ts';
+import type { SegmentTable } from '../log/segment-table.ts';
 
 /*
  * The key index on disk, so that a start need not build it. A checkpoint is a help, never the truth: one

@@ -18,7 +18,7 @@ import {
   SEGMENT_HEADER_BYTES,
   valueLengthOf,
 } from './format.ts';
-import type { KeyHasher } from './key-hash.ts';
+import type { KeyHasher } from '../keys/key-hash.ts';
 import type { Segment } from './segment.ts';
 import { SegmentIndex } from './segment-index.ts';
 

@@ -1,12 +1,12 @@
 import { GridError } from '@commongrid/base';
-import type { ZdbErrorCode } from '../errors.ts';
-import { type Files, readWholeAsync, realFiles } from './files.ts';
-import type { KeyHasher } from './key-hash.ts';
-import type { Segment } from './segment.ts';
-import { SegmentGone } from './segment-gone.ts';
-import { type IndexEntry, SegmentIndex, SegmentIndexFile } from './segment-index.ts';
-import { scanSegment } from './segment-scan.ts';
-import type { SegmentTable } from './segment-table.ts';
+import type { ZdbErrorCode } from '../../errors.ts';
+import { type Files, readWholeAsync, realFiles } from '../log/files.ts';
+import type { KeyHasher } from '../keys/key-hash.ts';
+import type { Segment } from '../log/segment.ts';
+import { SegmentGone } from '../log/segment-gone.ts';
+import { type IndexEntry, SegmentIndex, SegmentIndexFile } from '../log/segment-index.ts';
+import { scanSegment } from '../log/segment-scan.ts';
+import type { SegmentTable } from '../log/segment-table.ts';
 
 /** Index files kept open. */
 const OPEN_FILES_MAX = 16;

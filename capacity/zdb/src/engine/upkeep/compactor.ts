@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { Batch } from './batch.ts';
+import { Batch } from '../log/batch.ts';
 import type { CompactionPlan, SegmentPlan } from './compaction-plan.ts';
 import {
   type Files,
@@ -9,7 +9,7 @@ import {
   syncFolderAsync,
   writeAll,
   writeAsync,
-} from './files.ts';
+} from '../log/files.ts';
 import {
   encodeSegmentHeader,
   FORMAT_VERSION,
@@ -22,15 +22,20 @@ import {
   SEGMENT_HEADER_BYTES,
   SEGMENT_RECORDS_MAX,
   valueLengthOf,
-} from './format.ts';
-import { type LogRecord, recordIn } from './frame-reader.ts';
-import { isNewest } from './history.ts';
-import type { Locator } from './locator.ts';
-import type { Namespaces } from './namespaces.ts';
-import { checkRecord, type RecordReader } from './record-reader.ts';
-import type { Segment } from './segment.ts';
-import { ENTRY_BYTES, type IndexEntry, SegmentIndex, SEQUENCE_SPAN_MAX } from './segment-index.ts';
-import type { SegmentTable } from './segment-table.ts';
+} from '../log/format.ts';
+import { type LogRecord, recordIn } from '../log/frame-reader.ts';
+import { isNewest } from '../reading/history.ts';
+import type { Locator } from '../reading/locator.ts';
+import type { Namespaces } from '../namespaces.ts';
+import { checkRecord, type RecordReader } from '../reading/record-reader.ts';
+import type { Segment } from '../log/segment.ts';
+import {
+  ENTRY_BYTES,
+  type IndexEntry,
+  SegmentIndex,
+  SEQUENCE_SPAN_MAX,
+} from '../log/segment-index.ts';
+import type { SegmentTable } from '../log/segment-table.ts';
 
 export interface CompactorContext {
   readonly files: Files;

@@ -1,4 +1,4 @@
-import { keyLengthOf, recordBytes, recordLengthsAt, valueLengthOf } from './format.ts';
+import { keyLengthOf, recordBytes, recordLengthsAt, valueLengthOf } from '../log/format.ts';
 
 /*
  * Recently read records in memory: a ring of bytes, and a table from place in the log to place in the

@@ -1,20 +1,20 @@
 import { randomBytes } from 'node:crypto';
-import { readCheckpoint } from './checkpoint.ts';
-import { orphans } from './compactor.ts';
-import { makeFolder, realFiles, syncFolder } from './files.ts';
-import { SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN } from './format.ts';
-import { History } from './history.ts';
-import { KeyHasher } from './key-hash.ts';
-import { Locator } from './locator.ts';
-import { Log } from './log.ts';
-import { Maintenance } from './maintenance.ts';
+import { readCheckpoint } from '../keys/checkpoint.ts';
+import { orphans } from '../upkeep/compactor.ts';
+import { makeFolder, realFiles, syncFolder } from '../log/files.ts';
+import { SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN } from '../log/format.ts';
+import { History } from '../reading/history.ts';
+import { KeyHasher } from '../keys/key-hash.ts';
+import { Locator } from '../reading/locator.ts';
+import { Log } from '../log/log.ts';
+import { Maintenance } from '../upkeep/maintenance.ts';
 import { loadNamespaces } from './namespace-loader.ts';
-import { Namespaces } from './namespaces.ts';
-import { RecordReader } from './record-reader.ts';
+import { Namespaces } from '../namespaces.ts';
+import { RecordReader } from '../reading/record-reader.ts';
 import { type Recovered, recover, type RecoveryEvent } from './recovery.ts';
-import { Scrubber } from './scrubber.ts';
-import { SegmentTable } from './segment-table.ts';
-import type { StoreOptions } from './store.ts';
+import { Scrubber } from '../upkeep/scrubber.ts';
+import { SegmentTable } from '../log/segment-table.ts';
+import type { StoreOptions } from '../store-options.ts';
 
 /** Block cache, bytes. */
 const CACHE_BYTES_DEFAULT = 48 * 1024 * 1024;

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { GridError } from '@commongrid/base';
-import type { ZdbErrorCode } from '../errors.ts';
+import type { ZdbErrorCode } from '../../errors.ts';
 import { type Files, readWhole, replaceFile } from './files.ts';
 import { FORMAT_VERSION } from './format.ts';
 

@@ -1,12 +1,12 @@
-import { isDeletion, keyLengthOf, namespaceOf, recordBytes, valueLengthOf } from './format.ts';
-import type { LogRecord } from './frame-reader.ts';
-import { isNewest, type History, type StoredRecord } from './history.ts';
-import type { Locator } from './locator.ts';
-import type { HistoryPolicy, Namespace } from './namespace.ts';
-import type { Namespaces } from './namespaces.ts';
-import type { Segment } from './segment.ts';
-import type { IndexEntry, SegmentIndex } from './segment-index.ts';
-import type { SegmentTable } from './segment-table.ts';
+import { isDeletion, keyLengthOf, namespaceOf, recordBytes, valueLengthOf } from '../log/format.ts';
+import type { LogRecord } from '../log/frame-reader.ts';
+import { isNewest, type History, type StoredRecord } from '../reading/history.ts';
+import type { Locator } from '../reading/locator.ts';
+import type { HistoryPolicy, Namespace } from '../namespace.ts';
+import type { Namespaces } from '../namespaces.ts';
+import type { Segment } from '../log/segment.ts';
+import type { IndexEntry, SegmentIndex } from '../log/segment-index.ts';
+import type { SegmentTable } from '../log/segment-table.ts';
 
 /** What becomes of the records of one segment: positions in its index, in order. */
 export interface SegmentPlan {

@@ -1,6 +1,6 @@
-import { type Files, readUpTo, writeAll } from './files.ts';
-import { FRAME_HEADER_BYTES } from './format.ts';
-import type { Segment } from './segment.ts';
+import { type Files, readUpTo, writeAll } from '../log/files.ts';
+import { FRAME_HEADER_BYTES } from '../log/format.ts';
+import type { Segment } from '../log/segment.ts';
 
 const COPY_BYTES = 1024 * 1024;
 

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { Batch } from './batch.ts';
 import type { Files } from './files.ts';
 import { packOwner, RecordKind, SEGMENT_HEADER_BYTES } from './format.ts';
-import { KeyHasher } from './key-hash.ts';
+import { KeyHasher } from '../keys/key-hash.ts';
 import { Segment } from './segment.ts';
 import { type ScanResult, scanSegment } from './segment-scan.ts';
 

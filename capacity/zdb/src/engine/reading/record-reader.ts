@@ -1,6 +1,6 @@
 import { GridError } from '@commongrid/base';
-import type { ZdbErrorCode } from '../errors.ts';
-import { type Files, readAsync, readUpTo } from './files.ts';
+import type { ZdbErrorCode } from '../../errors.ts';
+import { type Files, readAsync, readUpTo } from '../log/files.ts';
 import {
   FRAME_HEADER_BYTES,
   keyLengthOf,
@@ -12,11 +12,11 @@ import {
   recordSequenceAt,
   recordTimeAt,
   valueLengthOf,
-} from './format.ts';
-import type { Batch } from './batch.ts';
-import type { Log } from './log.ts';
+} from '../log/format.ts';
+import type { Batch } from '../log/batch.ts';
+import type { Log } from '../log/log.ts';
 import { CACHED_RECORD_BYTES_MAX, RecordCache } from './record-cache.ts';
-import type { Segment } from './segment.ts';
+import type { Segment } from '../log/segment.ts';
 
 /** Records up to this size may be read in the turn. */
 const INLINE_READ_BYTES_MAX = 16 * 1024;

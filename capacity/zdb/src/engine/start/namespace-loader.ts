@@ -1,10 +1,10 @@
-import { keyLengthOf, recordBytes, valueLengthOf } from './format.ts';
-import type { KeyIndex } from './key-index.ts';
-import type { Namespace, NamespaceSettings } from './namespace.ts';
-import { decodeSettings, nameFromKey, type Namespaces } from './namespaces.ts';
-import type { RecordReader } from './record-reader.ts';
-import { ENTRY_BYTES } from './segment-index.ts';
-import type { SegmentTable } from './segment-table.ts';
+import { keyLengthOf, recordBytes, valueLengthOf } from '../log/format.ts';
+import type { KeyIndex } from '../keys/key-index.ts';
+import type { Namespace, NamespaceSettings } from '../namespace.ts';
+import { decodeSettings, nameFromKey, type Namespaces } from '../namespaces.ts';
+import type { RecordReader } from '../reading/record-reader.ts';
+import { ENTRY_BYTES } from '../log/segment-index.ts';
+import type { SegmentTable } from '../log/segment-table.ts';
 
 interface LoadTarget {
   readonly table: SegmentTable;

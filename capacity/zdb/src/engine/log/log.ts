@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { GridError } from '@commongrid/base';
-import type { ZdbErrorCode } from '../errors.ts';
+import type { ZdbErrorCode } from '../../errors.ts';
 import { Batch } from './batch.ts';
 import {
   type Files,

@@ -1,7 +1,7 @@
-import type { Namespace } from './namespace.ts';
-import type { Namespaces } from './namespaces.ts';
-import type { Segment, Share } from './segment.ts';
-import type { SegmentTable } from './segment-table.ts';
+import type { Namespace } from '../namespace.ts';
+import type { Namespaces } from '../namespaces.ts';
+import type { Segment, Share } from '../log/segment.ts';
+import type { SegmentTable } from '../log/segment-table.ts';
 
 /** A segment is compacted when this part of it can be won back. */
 const DEAD_PART = 0.5;

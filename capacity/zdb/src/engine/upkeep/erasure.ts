@@ -1,10 +1,10 @@
 import path from 'node:path';
-import { packOwner, RecordKind } from './format.ts';
-import type { Namespace } from './namespace.ts';
-import { readKey } from './recovery.ts';
-import type { Segment } from './segment.ts';
-import type { IndexEntry } from './segment-index.ts';
-import type { Store } from './store.ts';
+import { packOwner, RecordKind } from '../log/format.ts';
+import type { Namespace } from '../namespace.ts';
+import { readKey } from '../start/recovery.ts';
+import type { Segment } from '../log/segment.ts';
+import type { IndexEntry } from '../log/segment-index.ts';
+import type { Store } from '../store.ts';
 
 /**
  * Removes a key and every value that it ever had from every file of the folder: what the law may ask

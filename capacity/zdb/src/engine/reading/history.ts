@@ -9,14 +9,14 @@ import {
   recordSequenceAt,
   recordTimeAt,
   valueLengthOf,
-} from './format.ts';
+} from '../log/format.ts';
 import type { Locator } from './locator.ts';
-import type { Namespace } from './namespace.ts';
+import type { Namespace } from '../namespace.ts';
 import type { RecordReader } from './record-reader.ts';
-import type { Segment } from './segment.ts';
-import { SegmentGone } from './segment-gone.ts';
-import type { IndexEntry } from './segment-index.ts';
-import type { SegmentTable } from './segment-table.ts';
+import type { Segment } from '../log/segment.ts';
+import { SegmentGone } from '../log/segment-gone.ts';
+import type { IndexEntry } from '../log/segment-index.ts';
+import type { SegmentTable } from '../log/segment-table.ts';
 
 /** A record as it was written. */
 export interface StoredRecord {
