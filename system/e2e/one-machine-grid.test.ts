@@ -237,8 +237,8 @@ test('grid zdb makes, sets and lists namespaces', async () => {
   const { info } = await grid.json<{ info: Record<string, string> }>('zdb', 'info');
   assert.ok(info['server_name'] !== undefined);
   const twice = await grid.run('zdb', 'ns', 'new', 'photos');
-  assert.equal(twice.status, 1);
-  assert.match(twice.stderr, /RESP_REPLY_ERROR/);
+  assert.equal(twice.status, 5);
+  assert.match(twice.stderr, /GRID_NAMESPACE_EXISTS/);
   const tooLarge = await grid.run('zdb', 'ns', 'new', 'huge', '--maxsize', '1PiB');
   assert.notEqual(tooLarge.status, 0);
   const left = await grid.json<{ namespaces: Record<string, string>[] }>('zdb', 'ns', 'list');
