@@ -19,7 +19,8 @@ import { isAlive, terminate, waitForEnd } from './supervisor/process-identity.ts
 import { endLeftovers, Supervisor } from './supervisor/supervisor.ts';
 
 /** Longest time for all services to become ready, and for all to end. */
-const orderTimeoutMs = 120_000;
+const orderTimeoutMs =
+  60_000 + Math.max(...serviceTable.map(({ startTimeoutMs }) => startTimeoutMs));
 const statusTimeoutMs = 5_000;
 /** Pause before looking again at a grid that is just starting or stopping. */
 const lookAgainMs = 100;

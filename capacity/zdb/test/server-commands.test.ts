@@ -103,6 +103,8 @@ suite('commands', { concurrency: false }, () => {
       ['NSSET small worm 1', '+OK'],
       ['MSET c 1 a 2', '-Namespace is protected by worm mode'],
       ['EXISTS c', ':0'],
+      ['MSET d 1 d 2', '-Namespace is protected by worm mode'],
+      ['EXISTS d', ':0'],
       ['MDEL a', '-Cannot delete a key when namespace is in worm mode'],
     ]);
   });

@@ -56,6 +56,7 @@ export class Records {
   protected readonly disk: DiskRoom;
   /** The last write found a damaged record of its key. */
   #isDamagedFound = false;
+  #isRoomGranted = false;
 
   constructor(parts: StoreParts, nowMs: () => number) {
     this.nowMs = nowMs;
@@ -388,10 +389,20 @@ export class Records {
     namespace.valueBytes -= valueLengthOf(lengths);
   }
 
+  /** Does writes whose room was asked for as a whole: none of them may be refused half way. */
+  withRoomGranted<T>(work: () => T): T {
+    this.#isRoomGranted = true;
+    try {
+      return work();
+    } finally {
+      this.#isRoomGranted = false;
+    }
+  }
+
   /** Whether `bytes` more fit; deletions may use the headroom beside the reserved room. */
   hasRoom(namespace: Namespace, bytes: number, mayUseHeadroom: boolean): boolean {
     const { maxBytes } = namespace.settings;
-    if (namespace.id === SYSTEM_NAMESPACE) return true;
+    if (namespace.id === SYSTEM_NAMESPACE || this.#isRoomGranted) return true;
     if (!mayUseHeadroom && !this.disk.admits(bytes)) return false;
     if (maxBytes === 0) return true;
     const headroom = mayUseHeadroom ? headroomBytes(maxBytes) : 0;

@@ -83,6 +83,10 @@ function setMany(session: Session, request: Request): Promise<void> | undefined 
     session.refuse(replyTexts.updateOnly);
     return undefined;
   }
+  if (session.namespace.settings.isWorm && hasRepeatedKey(request)) {
+    session.refuse(replyTexts.worm);
+    return undefined;
+  }
   const timeSeconds = session.store.nowSeconds();
   return writeBatch(session, request, {
     step: 2,
@@ -173,6 +177,14 @@ function tryBatch(
   const { bytes, count } = size;
   if (!store.hasRoom(namespace, bytes + count * ENTRY_BYTES, plan.isDeletion)) return 'full';
   store.log.keepTogether(bytes, count);
+  const written = store.withRoomGranted(() => writeAll(session, request, plan));
+  if (namespace.settings.maxBytes !== 0) session.context.quotas.written(namespace);
+  plan.answer(written);
+  return 'done';
+}
+
+function writeAll(session: Session, request: Request, plan: BatchPlan): number {
+  const { store } = session;
   let written = 0;
   for (let i = 1; i < request.argc; i += plan.step) {
     let result = plan.write(i);
@@ -183,9 +195,14 @@ function tryBatch(
     if (result === 'written' || result === 'deleted') written++;
     session.reveal();
   }
-  if (namespace.settings.maxBytes !== 0) session.context.quotas.written(namespace);
-  plan.answer(written);
-  return 'done';
+  return written;
+}
+
+/** The second value of a key would replace the first one. */
+function hasRepeatedKey(request: Request): boolean {
+  const keys = new Set<string>();
+  for (let i = 1; i < request.argc; i += 2) keys.add(request.latin1(i));
+  return keys.size < (request.argc - 1) / 2;
 }
 
 function hasSoundKeys(session: Session, request: Request, step: number): boolean {
