@@ -28,9 +28,13 @@ const INLINE_READ_MS_MAX = 0.2;
 const SLOW_READ_WEIGHT = 16;
 /** A slow read adds its weight, a quick one takes 1: from here on the disk is slow. */
 const SLOW_SCORE_MAX = 48;
-/** So many quick reads through the pool in a row, and reading in the turn is tried again. */
-const QUICK_READS_BEFORE_INLINE = 32;
-const QUICK_POOL_READ_MS = 0.4;
+/**
+ * How long reads go through the pool before one in the turn is tried again; doubled each time that
+ * it is slow. So many quick ones in a row, and all are done in the turn again.
+ */
+const BACK_OFF_MS = 100;
+const BACK_OFF_MS_MAX = 10_000;
+const QUICK_PROBES = 4;
 /** Damaged records that are remembered, so that their keys can be written again. */
 const DAMAGED_PLACES_MAX = 10_000;
 
@@ -67,7 +71,9 @@ export class RecordReader {
   readonly #damagedPlaces = new Set<string>();
   #isSlow = false;
   #slowScore = 0;
-  #quickReads = 0;
+  #backOffMs = BACK_OFF_MS;
+  #probeAtMs = 0;
+  #quickProbes = 0;
 
   constructor(options: {
     files: Files;
@@ -185,7 +191,8 @@ export class RecordReader {
 
   #readInTurn(segment: Segment, offset: number, lengths: number, mayWait: boolean): boolean {
     const length = recordBytes(keyLengthOf(lengths), valueLengthOf(lengths));
-    if ((this.#isSlow && !mayWait) || length > INLINE_READ_BYTES_MAX) {
+    const isLater = this.#isSlow && !mayWait && performance.now() < this.#probeAtMs;
+    if (isLater || length > INLINE_READ_BYTES_MAX) {
       this.fault = { segment, offset, lengths };
       return false;
     }
@@ -209,13 +216,19 @@ export class RecordReader {
   #judge(ms: number): void {
     if (ms <= INLINE_READ_MS_MAX) {
       if (this.#slowScore > 0) this.#slowScore--;
+      if (this.#isSlow && ++this.#quickProbes >= QUICK_PROBES) {
+        this.#isSlow = false;
+        this.#backOffMs = BACK_OFF_MS;
+      }
       return;
     }
+    this.#quickProbes = 0;
     this.#slowScore += SLOW_READ_WEIGHT;
-    if (this.#slowScore < SLOW_SCORE_MAX) return;
+    if (!this.#isSlow && this.#slowScore < SLOW_SCORE_MAX) return;
+    if (this.#isSlow) this.#backOffMs = Math.min(this.#backOffMs * 2, BACK_OFF_MS_MAX);
     this.#isSlow = true;
     this.#slowScore = 0;
-    this.#quickReads = 0;
+    this.#probeAtMs = performance.now() + this.#backOffMs;
   }
 
   /** Reads a record through the thread pool. @throws GridError ZDB_READ_FAILED */
@@ -226,7 +239,6 @@ export class RecordReader {
       ? RECORD_HEADER_BYTES + keyLengthOf(lengths)
       : recordBytes(keyLengthOf(lengths), valueLengthOf(lengths));
     const bytes = Buffer.allocUnsafeSlow(length);
-    const started = performance.now();
     const fd = segment.hold();
     try {
       let got = 0;
@@ -242,18 +254,11 @@ export class RecordReader {
     } finally {
       segment.release();
     }
-    this.#measured(performance.now() - started, length);
     // The slot of a segment that is gone may belong to another one by now.
     if (length <= CACHED_RECORD_BYTES_MAX && !segment.isRetired) {
       bytes.copy(this.#cache.bytes, this.#cache.add(segment.slot, offset, length));
     }
     return { segment, offset, lengths, bytes };
-  }
-
-  #measured(ms: number, length: number): void {
-    if (!this.#isSlow || length > INLINE_READ_BYTES_MAX) return;
-    this.#quickReads = ms < QUICK_POOL_READ_MS ? this.#quickReads + 1 : 0;
-    if (this.#quickReads >= QUICK_READS_BEFORE_INLINE) this.#isSlow = false;
   }
 
   #damaged(cause: unknown, segment: Segment, offset: number): GridError {
