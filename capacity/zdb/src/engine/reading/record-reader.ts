@@ -28,12 +28,11 @@ const INLINE_READ_MS_MAX = 0.2;
 const SLOW_READ_WEIGHT = 16;
 /** A slow read adds its weight, a quick one takes 1: from here on the disk is slow. */
 const SLOW_SCORE_MAX = 48;
-/**
- * How long reads go through the pool before one in the turn is tried again; doubled each time that
- * it is slow. So many quick ones in a row, and all are done in the turn again.
- */
+/** How long reads go through the pool before one in the turn is tried; doubled when that is slow. */
 const BACK_OFF_MS = 100;
+/** Longest time before a read in the turn is tried again. */
 const BACK_OFF_MS_MAX = 10_000;
+/** So many quick ones in a row, and all reads are done in the turn again. */
 const QUICK_PROBES = 4;
 /** Damaged records that are remembered, so that their keys can be written again. */
 const DAMAGED_PLACES_MAX = 10_000;
