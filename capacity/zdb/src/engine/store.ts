@@ -60,7 +60,15 @@ export class Store extends Records {
     const store = new Store(options);
     if (options.isReplica === true || store.readOnlyReason !== undefined) {
       store.#expectDefault(store.namespaces);
-    } else if (store.namespaces.get('default') === undefined) await store.#createDefault();
+    } else if (store.namespaces.get('default') === undefined) {
+      try {
+        await store.#createDefault();
+      } catch (error) {
+        // What is wrong stands in `error`; closing writes nothing after a failure.
+        await store.close().catch(() => undefined);
+        throw error;
+      }
+    }
     if (store.readOnlyReason === undefined) store.maintenance.kick();
     return store;
   }

@@ -218,15 +218,19 @@ export class SegmentIndexFile {
   ): SegmentIndexFile | undefined {
     if (!files.existsSync(path)) return undefined;
     const fd = files.openSync(path, 'r');
-    const bytes = Buffer.alloc(HEADER_BYTES);
-    files.readSync(fd, bytes, 0, HEADER_BYTES, 0);
-    const header = decodeHeader(bytes, logId, segmentId);
-    const sums = header === undefined ? undefined : readPageSums(files, fd, header);
-    if (header !== undefined && sums !== undefined) {
-      return new SegmentIndexFile(files, path, fd, header, sums, onDamage);
+    let opened: SegmentIndexFile | undefined;
+    try {
+      const bytes = Buffer.alloc(HEADER_BYTES);
+      files.readSync(fd, bytes, 0, HEADER_BYTES, 0);
+      const header = decodeHeader(bytes, logId, segmentId);
+      const sums = header === undefined ? undefined : readPageSums(files, fd, header);
+      if (header !== undefined && sums !== undefined) {
+        opened = new SegmentIndexFile(files, path, fd, header, sums, onDamage);
+      }
+    } finally {
+      if (opened === undefined) files.closeSync(fd);
     }
-    files.closeSync(fd);
-    return undefined;
+    return opened;
   }
 
   async entry(position: number): Promise<IndexEntry> {

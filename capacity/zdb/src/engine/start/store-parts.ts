@@ -50,11 +50,21 @@ export interface OpenContext {
  */
 export function openParts(options: StoreOptions, context: OpenContext): StoreParts {
   const files = options.files ?? realFiles;
-  const nowMs = options.nowMs ?? Date.now;
   makeFolder(files, options.folder);
   const table =
     SegmentTable.load(files, options.folder)?.table ??
     SegmentTable.create(files, options.folder, newLogId(options), randomBytes(8));
+  try {
+    return assemble(options, context, table, begin(options, context, table));
+  } catch (error) {
+    table.close();
+    throw error;
+  }
+}
+
+/** Brings a folder into order and finds what is in it. */
+function begin(options: StoreOptions, context: OpenContext, table: SegmentTable): Recovered {
+  const files = options.files ?? realFiles;
   if (!context.isReadOnly) {
     if (table.segments.length === 0 && table.durableSequence === 0) table.save();
     // The manifest may have got its name just before the process died: nothing may be built on
@@ -67,12 +77,12 @@ export function openParts(options: StoreOptions, context: OpenContext): StorePar
     table,
     durableAtLeast: table.durableSequence,
     checkpoint: context.upTo === undefined ? readCheckpoint(files, table) : undefined,
-    nowMs: nowMs(),
+    nowMs: (options.nowMs ?? Date.now)(),
     isDryRun: context.isReadOnly,
     ...(context.upTo === undefined ? {} : { upTo: context.upTo }),
   });
   if (!context.isReadOnly && table.quarantine.length > 0) table.save();
-  return assemble(options, context, table, recovered);
+  return recovered;
 }
 
 function newLogId(options: StoreOptions): bigint {
