@@ -1,6 +1,6 @@
 import { type Clock, GridError, type Logger, silentLogger, systemClock } from '@commongrid/base';
 import type { ClientTlsOptions, ListenAddress } from '@commongrid/resp';
-import { type Files, realFiles } from './engine/log/files.ts';
+import { type Files, realFiles } from '@commongrid/files';
 import { SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN } from './engine/log/format.ts';
 import type { HourWindow } from './engine/upkeep/hour-window.ts';
 import type { Durability } from './engine/log/log.ts';
@@ -22,6 +22,10 @@ export interface ZdbServerOptions {
   readonly adminPassword?: string;
   /** With a password, everybody may still read the default namespace. Default false. */
   readonly protect?: boolean;
+  /** With a password, a connection that shows none for so long is closed. Default 10 s. */
+  readonly authTimeoutMs?: number;
+  /** Connections that have shown no password yet, at a time. Default 512. */
+  readonly maxUnauthenticated?: number;
   /** PEM files; the TCP addresses then speak TLS alone. */
   readonly tls?: { readonly certFile: string; readonly keyFile: string };
   /** Where Prometheus metrics are served; loopback. */
@@ -72,6 +76,8 @@ export interface ResolvedOptions {
   readonly socketPath: string | undefined;
   readonly adminPassword: string | undefined;
   readonly isProtected: boolean;
+  readonly authTimeoutMs: number;
+  readonly maxUnauthenticated: number;
   readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
   readonly metrics: ListenAddress | undefined;
   readonly durability: Durability;
@@ -118,6 +124,7 @@ export function resolveOptions(options: ZdbServerOptions): ResolvedOptions {
     socketPath,
     adminPassword,
     isProtected: protect,
+    ...resolveDoor(options),
     tls: options.tls,
     metrics,
     durability: options.durability ?? 'always',
@@ -133,6 +140,15 @@ export function resolveOptions(options: ZdbServerOptions): ResolvedOptions {
     clock: options.clock ?? systemClock,
     files: options.files ?? realFiles,
   };
+}
+
+function resolveDoor(
+  options: ZdbServerOptions,
+): Pick<ResolvedOptions, 'authTimeoutMs' | 'maxUnauthenticated'> {
+  const { authTimeoutMs = 10_000, maxUnauthenticated = 512 } = options;
+  if (!(authTimeoutMs >= 1)) throw invalid('authTimeoutMs is below 1');
+  if (!(maxUnauthenticated >= 1)) throw invalid('maxUnauthenticated is below 1');
+  return { authTimeoutMs, maxUnauthenticated };
 }
 
 const WEEK_MS = 7 * 24 * 3600 * 1000;

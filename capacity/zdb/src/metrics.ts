@@ -87,6 +87,18 @@ function publishConnections(registry: MetricsRegistry, context: ServerContext): 
   total('zdb_connections_total', 'Since the start.', () => {
     return context.networkStats.connectionsLifetime;
   });
+  one('zdb_connections_unauthenticated', 'That showed no password yet.', () => {
+    return context.doorkeeper.strangers;
+  });
+  total('zdb_connections_unauthenticated_closed_total', 'Too late, or for others.', () => {
+    return context.doorkeeper.sentAway;
+  });
+  total('zdb_connections_rejected_total', 'One too many.', () => {
+    return context.networkStats.connectionsRejected;
+  });
+  total('zdb_authentication_failures_total', 'Wrong passwords and proofs.', () => {
+    return context.doorkeeper.failures;
+  });
   total('zdb_network_in_bytes_total', 'Received.', () => context.networkStats.bytesIn);
   total('zdb_network_out_bytes_total', 'Sent.', () => context.networkStats.bytesOut);
   one(

@@ -23,6 +23,11 @@ export interface RespServerOptions {
   readonly authRequired?: boolean;
   /** Called for each connection before it is read. */
   readonly onConnection: (connection: RespConnection) => ConnectionHandler;
+  /**
+   * Called when there are `maxConnections`: destroys one and answers true, and the new one is taken
+   * in its place. Default: the new one is rejected.
+   */
+  readonly makeRoom?: () => boolean;
   /** Called once after each turn of the event loop in which a request was handled. */
   readonly onTurn?: () => void;
   /** What the application's code threw or rejected with. Default: a warning of the process. */
@@ -209,8 +214,7 @@ export class RespServer {
   }
 
   #accept(socket: Socket): void {
-    const { maxConnections } = this.#limits;
-    if (this.#isClosing || this.#connections.size >= maxConnections) {
+    if (this.#isClosing || !this.#hasRoom()) {
       this.#reject(socket);
       return;
     }
@@ -224,6 +228,11 @@ export class RespServer {
       this.#failed(error, connection);
       connection.destroy();
     }
+  }
+
+  #hasRoom(): boolean {
+    if (this.#connections.size < this.#limits.maxConnections) return true;
+    return this.#options.makeRoom?.() ?? false;
   }
 
   /** Says why and hangs up; a crowd of them, which cannot be told one by one, is just cut off. */

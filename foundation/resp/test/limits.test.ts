@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { waitFor } from '@commongrid/base';
-import { RespClient } from '../src/index.ts';
+import { RespClient, type RespConnection } from '../src/index.ts';
 import { encodeRequest, addressOf, RawPeer } from './support/raw-peer.ts';
 import { openToyStore, toyHandler } from './support/toy-store.ts';
 
@@ -24,6 +24,34 @@ suite('server limits', { concurrency: false }, () => {
     fourth.send('PING\r\n');
     await fourth.expect('+PONG\r\n');
     for (const peer of [second, third, fourth]) peer.socket.destroy();
+  });
+
+  test('server takes one connection too many in the place of another', async () => {
+    const places: RespConnection[] = [];
+    await using server = await openToyStore({
+      limits: { maxConnections: 2 },
+      onConnection: (connection) => {
+        places.push(connection);
+        return toyHandler(new Map());
+      },
+      makeRoom: () => {
+        const [first] = places.splice(0, 1);
+        first?.destroy();
+        return first !== undefined;
+      },
+    });
+    const [first, second] = [await RawPeer.connect(server), await RawPeer.connect(server)];
+    await waitFor(() => server.connections.size === 2, { ...soon, what: 'two connections' });
+    const third = await RawPeer.connect(server);
+    await first.ended();
+    for (const peer of [second, third]) {
+      peer.send('PING\r\n');
+      await peer.expect('+PONG\r\n');
+    }
+    places.length = 0;
+    const fourth = await RawPeer.connect(server);
+    await fourth.expect('-ERR max number of clients reached\r\n');
+    for (const peer of [first, second, third, fourth]) peer.socket.destroy();
   });
 
   test('server closes a peer that sends a request too slowly, small or large', async () => {

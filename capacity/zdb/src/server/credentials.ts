@@ -1,8 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { equalBytes } from '@commongrid/base';
+import { delay, equalBytes } from '@commongrid/base';
 import type { Request } from '@commongrid/resp';
+import type { CommandHandler } from './command.ts';
 import { replyTexts } from './reply-texts.ts';
 import type { Session } from './session.ts';
+
+/** Wrong passwords and proofs of one connection: the last of them ends it. */
+const FAILED_ATTEMPTS_MAX = 10;
 
 /** SHA-1 as 40 hex digits. */
 const PROOF_BYTES = 40;
@@ -37,4 +41,58 @@ export function refusalOfProof(
   const expected = createHash('sha1').update(`${nonce}:${password}`).digest('hex');
   const given = Buffer.from(request.latin1(i).toLowerCase());
   return equalBytes(given, Buffer.from(expected)) ? undefined : replyTexts.accessDenied;
+}
+
+/** Answers an attempt that was refused. Who guesses wrong is slowed, and cut off in the end. */
+export function refuseAttempt(session: Session, problem: string): void {
+  const { stats, doorkeeper } = session.context;
+  stats.unauthorized++;
+  if (problem !== replyTexts.accessDenied) {
+    session.refuse(problem);
+    return;
+  }
+  doorkeeper.failures++;
+  doorkeeper.pace.failed(session.address);
+  session.failures++;
+  if (session.failures < FAILED_ATTEMPTS_MAX) {
+    session.refuse(problem);
+    return;
+  }
+  session.refuse(replyTexts.tooManyAttempts);
+  session.connection.close();
+}
+
+/**
+ * A command that may show a password. After wrong ones from the same address it waits before it is
+ * done, right or wrong: who does not wait for the answer learns nothing.
+ */
+export function atPace(
+  showsPassword: (request: Request) => boolean,
+  run: CommandHandler,
+): CommandHandler {
+  return (session, request) => {
+    const pauseMs = session.context.doorkeeper.pace.pauseMs(session.address);
+    if (pauseMs === 0 || !showsPassword(request)) return run(session, request);
+    return runAfter(pauseMs, session, request, run);
+  };
+}
+
+async function runAfter(
+  pauseMs: number,
+  session: Session,
+  request: Request,
+  run: CommandHandler,
+): Promise<void> {
+  const { connection, context } = session;
+  session.isBusy = true;
+  try {
+    await delay(pauseMs, { clock: context.clock, signal: connection.signal });
+  } catch {
+    // The peer is gone, or the server closes.
+    session.refuse(replyTexts.accessDenied);
+    return;
+  } finally {
+    session.isBusy = false;
+  }
+  await run(session, request);
 }

@@ -1,4 +1,4 @@
-import { readAsync } from '../engine/log/files.ts';
+import { readAsync } from '@commongrid/files';
 import { keyLengthOf, RECORD_HEADER_BYTES } from '../engine/log/format.ts';
 import { KeyHasher } from '../engine/keys/key-hash.ts';
 import type { BadRecord } from '../engine/upkeep/scrubber.ts';

@@ -1,5 +1,5 @@
 import { GridError } from '@commongrid/base';
-import { type Files, makeFolder } from '../engine/log/files.ts';
+import { type Files, makeFolder } from '@commongrid/files';
 import type { ZdbErrorCode } from '../errors.ts';
 
 /** Makes the data folder, durably, when it is missing. @throws GridError ZDB_CONFIG_INVALID */

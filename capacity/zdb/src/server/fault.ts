@@ -1,4 +1,4 @@
-import { readUpTo } from '../engine/log/files.ts';
+import { readUpTo } from '@commongrid/files';
 import { keyLengthOf, recordBytes, valueLengthOf } from '../engine/log/format.ts';
 import { checkRecord, type Fault, type FetchedRecord } from '../engine/reading/record-reader.ts';
 import type { Store } from '../engine/store.ts';

@@ -46,7 +46,7 @@ function serverSection({ startedMs, clock, store, config }: ServerContext): Info
   ];
 }
 
-function clientsSection({ networkStats }: ServerContext): InfoSection {
+function clientsSection({ networkStats, doorkeeper }: ServerContext): InfoSection {
   const { connections, connectionsLifetime, connectionsRejected } = networkStats;
   return [
     'clients',
@@ -54,6 +54,9 @@ function clientsSection({ networkStats }: ServerContext): InfoSection {
       ['clients_lifetime', connectionsLifetime],
       ['connected_clients', connections],
       ['rejected_connections', connectionsRejected],
+      ['unauthenticated_clients', doorkeeper.strangers],
+      ['unauthenticated_closed', doorkeeper.sentAway],
+      ['authentication_failures', doorkeeper.failures],
     ],
   ];
 }

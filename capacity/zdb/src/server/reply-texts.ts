@@ -4,6 +4,7 @@
  */
 export const replyTexts = {
   accessDenied: 'Access denied',
+  authenticationLate: 'No password in time',
   authenticationDisabled: 'Authentication disabled',
   cannotRemoveDefault: 'Cannot remove default namespace',
   cannotUpdateDefault: 'Cannot update default namespace',
@@ -44,6 +45,7 @@ export const replyTexts = {
   passwordTooLong: 'Password too long',
   permissionDenied: 'Permission denied',
   readOnly: 'Namespace is in read-only mode',
+  tooManyAttempts: 'Access denied, too many attempts',
   tooManyArguments: 'Too many arguments',
   unexpectedArguments: 'Unexpected arguments',
   unknownToWatch: 'Unknown command to watch',

@@ -8,6 +8,7 @@ import { Confirmation } from '../replication/confirmation.ts';
 import type { Replication } from '../replication/replication.ts';
 import { CommandStats } from './command-stats.ts';
 import type { CommandTable } from './command-table.ts';
+import { Doorkeeper } from './doorkeeper.ts';
 import type { EventBus } from './event-bus.ts';
 import { QuotaWatch } from './quota-watch.ts';
 import { replyTexts } from './reply-texts.ts';
@@ -29,6 +30,7 @@ export class ServerContext {
   readonly pressure: WritePressure;
   readonly quotas: QuotaWatch;
   readonly segmentMarks: SegmentMarks;
+  readonly doorkeeper: Doorkeeper;
   readonly sessions = new Set<Session>();
   /** Where a namespace that was emptied goes on. */
   readonly successors = new WeakMap<Namespace, Namespace>();
@@ -67,6 +69,11 @@ export class ServerContext {
     this.watchers = new Watchers(store, config.clock, this.awaitsDisk);
     this.pressure = new WritePressure(store);
     this.quotas = new QuotaWatch(events);
+    this.doorkeeper = new Doorkeeper({
+      clock: config.clock,
+      timeoutMs: config.authTimeoutMs,
+      strangersMax: config.maxUnauthenticated,
+    });
     this.segmentMarks = new SegmentMarks(store);
   }
 

@@ -205,8 +205,10 @@ async function openDoor(
     onConnection: (connection) => {
       const session = new Session(context, connection);
       context.sessions.add(session);
+      context.doorkeeper.arrived(session);
       return session;
     },
+    makeRoom: () => context.doorkeeper.makeRoom(),
     onTurn: () => store.log.turn(),
     onError: (error, connection) => report(context, error, connection),
   });

@@ -6,14 +6,24 @@ import { DEFAULT_NAMESPACE, type Namespace } from '../engine/namespace.ts';
 import type { ZdbErrorCode } from '../errors.ts';
 import type { FetchedRecord } from '../engine/reading/record-reader.ts';
 import type { Access, Command } from './command.ts';
+import type { Standing } from './doorkeeper.ts';
 import type { ServerContext } from './server-context.ts';
 import { replyTexts } from './reply-texts.ts';
 import { fetchFault } from './fault.ts';
+import { networkOf } from './network-of.ts';
 
 /**
  * What became of an operation: answered; or a record must be read first; or the namespace is full.
  */
 export type Outcome = 'done' | 'fault' | 'full';
+
+/** What a connection may do in a namespace. */
+export interface Rights {
+  readonly mayRead: boolean;
+  readonly mayWrite: boolean;
+  /** A password or proof was asked for, and was right. */
+  readonly isProven: boolean;
+}
 
 /** One client: who it is, where it is, and what it may do there. */
 export class Session implements ConnectionHandler {
@@ -21,6 +31,13 @@ export class Session implements ConnectionHandler {
   readonly store: Store;
   readonly connection: RespConnection;
   readonly sinceMs: number;
+  /** The peer without its port; an IPv6 peer may choose the lower half of its address. */
+  readonly address: string;
+  standing: Standing;
+  /** Waits, because of wrong passwords from its address. */
+  isBusy = false;
+  /** Wrong passwords and proofs. */
+  failures = 0;
   namespace: Namespace;
   isAdmin = false;
   mayRead = false;
@@ -41,6 +58,8 @@ export class Session implements ConnectionHandler {
     this.store = context.store;
     this.connection = connection;
     this.sinceMs = context.clock.nowMs();
+    this.address = networkOf(connection.remote);
+    this.standing = context.config.adminPassword === undefined ? 'known' : 'stranger';
     this.namespace = this.store.namespaces.default;
     this.reset();
   }
@@ -60,6 +79,7 @@ export class Session implements ConnectionHandler {
   /** The admin password was given. Under `protect` writing to the default namespace needs more. */
   becomeAdmin(): void {
     this.isAdmin = true;
+    this.context.doorkeeper.rises(this, 'known');
     this.connection.setLimits();
     if (this.namespace.id !== DEFAULT_NAMESPACE || this.context.config.isProtected) return;
     this.mayRead = true;
@@ -67,10 +87,11 @@ export class Session implements ConnectionHandler {
   }
 
   /** A namespace was selected, and the password that it asks for was given. */
-  enter(namespace: Namespace, mayRead: boolean, mayWrite: boolean, epoch: number): void {
+  enter(namespace: Namespace, rights: Rights, epoch: number): void {
     this.namespace = namespace;
-    this.mayRead = mayRead;
-    this.mayWrite = mayWrite;
+    this.mayRead = rights.mayRead;
+    this.mayWrite = rights.mayWrite;
+    this.context.doorkeeper.rises(this, rights.isProven ? 'known' : 'guest');
     this.epoch = epoch;
     this.connection.setLimits();
   }
@@ -92,6 +113,9 @@ export class Session implements ConnectionHandler {
       this.#finished(command, started);
       return undefined;
     }
+    if (this.standing === 'stranger' && command.access !== 'open') {
+      context.doorkeeper.rises(this, 'guest');
+    }
     const working = command.run(this, request);
     if (working !== undefined) return this.#finishLater(working, command, started);
     this.#finished(command, started);
@@ -100,6 +124,7 @@ export class Session implements ConnectionHandler {
 
   closed(): void {
     this.context.sessions.delete(this);
+    this.context.doorkeeper.left(this);
   }
 
   #refusalOf(command: Command, request: Request): string | undefined {

@@ -1,7 +1,7 @@
 import { type Request, writeHello } from '@commongrid/resp';
 import { PASSWORD_BYTES_MAX } from '../../config.ts';
 import type { CommandDefinition } from '../command.ts';
-import { isPassword, newNonce, refusalOfProof } from '../credentials.ts';
+import { atPace, isPassword, newNonce, refusalOfProof, refuseAttempt } from '../credentials.ts';
 import { replyTexts } from '../reply-texts.ts';
 import type { Session } from '../session.ts';
 import { nameOf } from './client.ts';
@@ -50,7 +50,7 @@ export const connectionCommands: readonly CommandDefinition[] = [
     least: 1,
     most: 2,
     summary: 'Makes the connection an administrator: AUTH password, or AUTH SECURE proof.',
-    run: authenticate,
+    run: atPace((request) => !isChallenge(request), authenticate),
   },
   {
     name: 'HELLO',
@@ -59,7 +59,8 @@ export const connectionCommands: readonly CommandDefinition[] = [
     least: 0,
     most: 6,
     summary: 'Chooses the protocol: HELLO [2|3 [AUTH default password] [SETNAME name]].',
-    run: hello,
+    // The password is the fourth argument at least.
+    run: atPace((request) => request.argc > 4, hello),
   },
   {
     name: 'RESET',
@@ -86,6 +87,10 @@ export const connectionCommands: readonly CommandDefinition[] = [
   },
 ];
 
+function isChallenge(request: Request): boolean {
+  return request.argc === 3 && request.is(1, 'SECURE') && request.is(2, 'CHALLENGE');
+}
+
 function authenticate(session: Session, request: Request): void {
   const { reply } = session.connection;
   const { adminPassword } = session.context.config;
@@ -94,7 +99,7 @@ function authenticate(session: Session, request: Request): void {
   } else if (request.argc === 2) {
     answer(session, refusalOfPassword(request, 1, adminPassword));
   } else if (request.is(1, 'SECURE')) {
-    if (request.is(2, 'CHALLENGE')) reply.simple(newNonce(session));
+    if (isChallenge(request)) reply.simple(newNonce(session));
     else answer(session, refusalOfProof(session, request, 2, adminPassword));
   } else if (request.is(1, 'DEFAULT')) {
     // The user's name with which clients of today's Redis send the one password.
@@ -110,8 +115,7 @@ function answer(session: Session, problem: string | undefined): void {
     session.connection.reply.ok();
     return;
   }
-  session.context.stats.unauthorized++;
-  session.refuse(problem);
+  refuseAttempt(session, problem);
 }
 
 function refusalOfPassword(request: Request, i: number, password: string): string | undefined {
@@ -137,8 +141,7 @@ function hello(session: Session, request: Request): void {
   if (options.password !== undefined && adminPassword !== undefined) {
     const problem = refusalOfPassword(request, options.password, adminPassword);
     if (problem !== undefined) {
-      context.stats.unauthorized++;
-      session.refuse(problem);
+      refuseAttempt(session, problem);
       return;
     }
     session.becomeAdmin();

@@ -1,6 +1,6 @@
 import type { Request } from '@commongrid/resp';
 import { isGridError } from '@commongrid/base';
-import { readAsync } from '../../engine/log/files.ts';
+import { readAsync } from '@commongrid/files';
 import {
   decodeFrameHeader,
   FRAME_HEADER_BYTES,

@@ -5,9 +5,9 @@ import {
   NAMESPACE_NAME_BYTES_MAX,
 } from '../../engine/namespace.ts';
 import type { CommandDefinition } from '../command.ts';
-import { isPassword, refusalOfProof } from '../credentials.ts';
+import { atPace, isPassword, refusalOfProof, refuseAttempt } from '../credentials.ts';
 import { replyTexts } from '../reply-texts.ts';
-import type { Session } from '../session.ts';
+import type { Rights, Session } from '../session.ts';
 
 /** Longest password that SELECT looks at, as in 0-db. */
 const SELECT_PASSWORD_BYTES_MAX = 255;
@@ -19,7 +19,7 @@ export const selectCommands: readonly CommandDefinition[] = [
     least: 1,
     most: 5,
     summary: 'Enters a namespace: SELECT name [password | SECURE proof] [EPOCH number].',
-    run: select,
+    run: atPace(showsPassword, select),
   },
   {
     name: 'EPOCH',
@@ -39,9 +39,11 @@ export const selectCommands: readonly CommandDefinition[] = [
   },
 ];
 
-interface Rights {
-  readonly mayRead: boolean;
-  readonly mayWrite: boolean;
+/** Of who showed the password. */
+const proven: Rights = { mayRead: true, mayWrite: true, isProven: true };
+
+function showsPassword(request: Request): boolean {
+  return request.argc > 2 && !(request.argc === 4 && request.is(2, 'EPOCH'));
 }
 
 function select(session: Session, request: Request): void | Promise<void> {
@@ -55,12 +57,9 @@ function select(session: Session, request: Request): void | Promise<void> {
   const epoch = hasEpoch ? epochOf(request, epochAt + 1) : 0;
   if (epoch === undefined) return session.refuse(replyTexts.invalidArgument);
   const rights = checkPassword(session, request, namespace, hasEpoch ? epochAt : request.argc);
-  if (typeof rights === 'string') {
-    session.context.stats.unauthorized++;
-    return session.refuse(rights);
-  }
+  if (typeof rights === 'string') return refuseAttempt(session, rights);
   if (hasEpoch) return enterWithEpoch(session, namespace, rights, epoch);
-  session.enter(namespace, rights.mayRead, rights.mayWrite, 0);
+  session.enter(namespace, rights, 0);
   session.connection.reply.ok();
   return undefined;
 }
@@ -75,7 +74,7 @@ function enterWithEpoch(
   const { settings } = namespace;
   if (epoch < settings.epoch) return session.refuse(replyTexts.fenced);
   if (epoch === settings.epoch) {
-    session.enter(namespace, rights.mayRead, rights.mayWrite, epoch);
+    session.enter(namespace, rights, epoch);
     session.connection.reply.ok();
     return undefined;
   }
@@ -83,7 +82,7 @@ function enterWithEpoch(
   const { writeProblem } = session.context;
   if (writeProblem !== undefined) return session.refuse(writeProblem);
   session.context.putSettings({ ...settings, epoch });
-  session.enter(namespace, rights.mayRead, rights.mayWrite, epoch);
+  session.enter(namespace, rights, epoch);
   return session.answerDurably();
 }
 
@@ -98,19 +97,20 @@ function checkPassword(
   const isDefault = namespace.id === DEFAULT_NAMESPACE;
   const password = isDefault ? (adminPassword ?? '') : namespace.settings.password;
   if (end > 4 || (end === 4 && !request.is(2, 'SECURE'))) return replyTexts.tooManyArguments;
-  if (password === '') return { mayRead: true, mayWrite: true };
+  if (password === '') return { mayRead: true, mayWrite: true, isProven: false };
   if (end === 2) {
-    if (isDefault && session.isAdmin && !isProtected) return { mayRead: true, mayWrite: true };
+    if (isDefault && session.isAdmin && !isProtected) return proven;
     const isPublic = isDefault ? isProtected : namespace.settings.isPublic;
-    return isPublic ? { mayRead: true, mayWrite: false } : replyTexts.namespacePrivate;
+    if (!isPublic) return replyTexts.namespacePrivate;
+    return { mayRead: true, mayWrite: false, isProven: false };
   }
   if (end === 4) {
     const problem = refusalOfProof(session, request, 3, password);
-    return problem ?? { mayRead: true, mayWrite: true };
+    return problem ?? proven;
   }
   if (request.lengthOf(2) > SELECT_PASSWORD_BYTES_MAX) return replyTexts.passwordTooLong;
   if (!isPassword(request.view(2), password)) return replyTexts.accessDenied;
-  return { mayRead: true, mayWrite: true };
+  return proven;
 }
 
 function epochOf(request: Request, i: number): number | undefined {
