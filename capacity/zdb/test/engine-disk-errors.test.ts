@@ -2,15 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type GridError, seededRandom, waitFor } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
-import {
-  differences,
-  type Fault,
-  type FaultyCall,
-  faultyFiles,
-  findLoss,
-  type Journal,
-  StoreLoad,
-} from '../src/testing/index.ts';
+import { type Fault, type FaultyCall, faultyFiles } from '@commongrid/files/testing';
+import { differences, findLoss, type Journal, StoreLoad } from '../src/testing/index.ts';
 import { openStore, reproducible, testSeed } from './support/engine-crash.ts';
 
 /** A load that goes on until the disk fails, and what was acknowledged until then. */

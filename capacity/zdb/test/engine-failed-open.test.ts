@@ -4,7 +4,8 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { seededRandom } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
-import { faultyFiles, StoreLoad } from '../src/testing/index.ts';
+import { faultyFiles } from '@commongrid/files/testing';
+import { StoreLoad } from '../src/testing/index.ts';
 import { FOLDER, openStore } from './support/engine-crash.ts';
 
 /** Files below a folder that this process holds open. */

@@ -3,12 +3,13 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { waitFor, withTimeout } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
-import { realFiles } from '../src/engine/log/files.ts';
+import { realFiles } from '@commongrid/files';
 import { MANIFEST_NAME, readManifest } from '../src/engine/log/manifest.ts';
 import type { HistoryPolicy, Namespace } from '../src/engine/namespace.ts';
 import { Namespaces } from '../src/engine/namespaces.ts';
 import type { Store } from '../src/engine/store.ts';
-import { faultyFiles, untilFetched } from '../src/testing/index.ts';
+import { faultyFiles } from '@commongrid/files/testing';
+import { untilFetched } from '../src/testing/index.ts';
 import { FOLDER, openStore } from './support/engine-crash.ts';
 
 function put(store: Store, namespace: Namespace, key: string, value: string): void {

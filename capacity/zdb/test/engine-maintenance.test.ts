@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { seededRandom } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
 import { decodeFrameHeader, FRAME_HEADER_BYTES, recordBytes } from '../src/engine/log/format.ts';
-import { realFiles } from '../src/engine/log/files.ts';
+import { realFiles } from '@commongrid/files';
 import { MANIFEST_NAME, readManifest } from '../src/engine/log/manifest.ts';
 import type { Shard } from '../src/engine/keys/key-index.ts';
 import type { Namespace } from '../src/engine/namespace.ts';

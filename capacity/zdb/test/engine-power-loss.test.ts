@@ -4,7 +4,8 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { seededRandom } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
-import { findLoss, PowerLossFiles, StoreLoad } from '../src/testing/index.ts';
+import { PowerLossFiles } from '@commongrid/files/testing';
+import { findLoss, StoreLoad } from '../src/testing/index.ts';
 import {
   crashPoints,
   faultsAfterCrash,

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { seededRandom } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
 import { ZdbServer } from '../src/index.ts';
-import { PowerLossFiles } from '../src/testing/index.ts';
+import { PowerLossFiles } from '@commongrid/files/testing';
 import { FOLDER, openStore, reproducible, testSeed } from './support/engine-crash.ts';
 import { type Content, WireLoad } from './support/wire-load.ts';
 

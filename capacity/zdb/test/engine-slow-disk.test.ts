@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { tempFolder } from '@commongrid/base/testing';
-import { type Files, realFiles } from '../src/engine/log/files.ts';
+import { type Files, realFiles } from '@commongrid/files';
 import { openStore } from './support/engine-crash.ts';
 
 /** A disk that takes so long for each sync. */

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { waitFor } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
 import { Store } from '../src/engine/store.ts';
-import { faultyFiles } from '../src/testing/index.ts';
+import { faultyFiles } from '@commongrid/files/testing';
 
 test('store reads a slow disk through the pool, and in the turn again once it is quick', async () => {
   await using folder = await tempFolder('zdb-slow-reads');

@@ -4,12 +4,11 @@ import { cp, open } from 'node:fs/promises';
 import { test } from 'node:test';
 import { type Random, seededRandom } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
-import { realFiles } from '../src/engine/log/files.ts';
+import { realFiles } from '@commongrid/files';
 import { soundFrameAt } from '../src/engine/log/frame-reader.ts';
 import { Store } from '../src/engine/store.ts';
 import { FrameApplier } from '../src/replication/frame-applier.ts';
 import { LogFeed } from '../src/replication/log-feed.ts';
-import { StateFile } from '../src/replication/replication-state.ts';
 import { truncateFolder } from '../src/replication/truncate.ts';
 import { StoreLoad } from '../src/testing/store-load.ts';
 import { contentOf, newest } from './support/replicated.ts';
@@ -24,7 +23,7 @@ interface Follower {
 
 async function openReplica(folder: string, logId: bigint): Promise<Follower> {
   const store = await Store.open({ folder, isReplica: true, logId, ...SMALL });
-  const applier = new FrameApplier(store, StateFile.load(realFiles, folder), () => undefined);
+  const applier = new FrameApplier(store, () => undefined);
   return { store, folder, applier };
 }
 

@@ -3,7 +3,7 @@ import { open, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { waitFor } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
-import { realFiles } from '../src/engine/log/files.ts';
+import { realFiles } from '@commongrid/files';
 import { Store } from '../src/engine/store.ts';
 import { StateFile } from '../src/replication/replication-state.ts';
 import {
@@ -263,7 +263,6 @@ test('replica that gets half of a compacted log answers nothing and is not promo
       sourceTerms: [],
       fencedBy: 0,
       setAsideAs: '',
-      erasures: [],
     })}\n`,
   );
   await using replica = await openPeer(folder.path);

@@ -6,9 +6,9 @@ import { createInterface } from 'node:readline';
 import { suite, test } from 'node:test';
 import { isGridError, waitFor } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
-import { type Files, realFiles } from '../src/engine/log/files.ts';
+import { type Files, realFiles } from '@commongrid/files';
 import type { ZdbEvent } from '../src/index.ts';
-import { type Fault, faultyFiles } from '../src/testing/index.ts';
+import { type Fault, faultyFiles } from '@commongrid/files/testing';
 import { type ListenAddress, RespClient } from '@commongrid/resp';
 import { Door, openServer, show } from './support/door.ts';
 

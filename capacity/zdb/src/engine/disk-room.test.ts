@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DiskRoom } from './disk-room.ts';
-import { type Files, realFiles } from './log/files.ts';
+import { type Files, realFiles } from '@commongrid/files';
 
 const MIB = 1024 * 1024;
 

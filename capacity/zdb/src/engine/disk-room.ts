@@ -1,4 +1,4 @@
-import type { Files } from './log/files.ts';
+import type { Files } from '@commongrid/files';
 
 /** The share of the disk that is kept free, at most two segments: one sixteenth. */
 const RESERVE_DIVISOR = 16;

@@ -5,6 +5,7 @@ import {
   packLengths,
   packOwner,
   recordBytes,
+  kindOf,
   RecordKind,
   valueLengthOf,
 } from './log/format.ts';
@@ -249,6 +250,7 @@ export class Records {
     const now = this.nowSeconds();
     const previous = found === 'absent' ? 0 : this.reader.sequence;
     this.#write(namespace, found, bytes, owner, now, previous, key, 0, key.length, 0, 0);
+    this.#noteErasure(owner);
     return 'written';
   }
 
@@ -275,6 +277,11 @@ export class Records {
       valueLength,
       true,
     );
+    this.#noteErasure(owner);
+  }
+
+  #noteErasure(owner: number): void {
+    if (kindOf(owner) === RecordKind.erase) this.table.erasures?.push(this.log.lastSequence);
   }
 
   /** Does an operation again, with the records that it lacked, until it is no 'fault'. */

@@ -1,6 +1,6 @@
 import type { GridError } from '@commongrid/base';
 import type { ZdbErrorCode } from '../errors.ts';
-import type { Files } from './log/files.ts';
+import type { Files } from '@commongrid/files';
 import type { Durability } from './log/log.ts';
 import type { Segment } from './log/segment.ts';
 import type { NamespaceMode } from './namespace.ts';

@@ -1,4 +1,4 @@
-import { GridError } from '@commongrid/base';
+import { GridError, isGridError } from '@commongrid/base';
 import type { ZdbErrorCode } from '../errors.ts';
 import type { History, ScanOptions, ScanPage, StoredRecord } from './reading/history.ts';
 import {
@@ -14,6 +14,7 @@ import { Records } from './records.ts';
 import { SegmentGone } from './log/segment-gone.ts';
 import { openParts, type StoreParts } from './start/store-parts.ts';
 import type { StoreOptions } from './store-options.ts';
+import { finishErasures } from './upkeep/erasure.ts';
 
 /** What the parts of a store ask it for; it outlives them. */
 class StoreHooks {
@@ -37,6 +38,8 @@ export class Store extends Records {
   /** Why nothing is written, when nothing is. */
   readOnlyReason: string | undefined;
   readonly #hooks: StoreHooks;
+  /** Erasures that were under way when the files were closed before. */
+  #erasing: Promise<void> | undefined;
 
   private constructor(options: StoreOptions) {
     const hooks = new StoreHooks();
@@ -69,7 +72,7 @@ export class Store extends Records {
         throw error;
       }
     }
-    if (store.readOnlyReason === undefined) store.maintenance.kick();
+    if (store.readOnlyReason === undefined) store.#goOn();
     return store;
   }
 
@@ -79,8 +82,7 @@ export class Store extends Records {
    */
   async reopenReadOnly(reason: string): Promise<void> {
     this.readOnlyReason = reason;
-    await this.scrubber.close();
-    await this.maintenance.close();
+    await this.#stopMaintenance();
     const old = { table: this.table, locator: this.locator };
     const { failure } = this.log;
     this.#goOnWith(
@@ -102,8 +104,7 @@ export class Store extends Records {
    * @throws GridError as open(), and what `change` throws: the folder is opened again all the same
    */
   async reopenAfter(change: () => void): Promise<void> {
-    await this.scrubber.close();
-    await this.maintenance.close();
+    await this.#stopMaintenance();
     await this.log.flush();
     this.locator.close();
     this.table.close();
@@ -111,8 +112,23 @@ export class Store extends Records {
       change();
     } finally {
       this.#goOnWith(openParts(this.options, { isReadOnly: false, ...this.#hooks.context }));
-      this.maintenance.kick();
+      this.#goOn();
     }
+  }
+
+  /** Begins what a store has to do by itself. */
+  #goOn(): void {
+    this.maintenance.kick();
+    if (this.table.erasures?.length === 0) return;
+    this.#erasing = finishErasures(this).catch((error: unknown) => {
+      if (!isGridError(error, 'ZDB_CLOSED')) this.options.onError?.(error, 'erasure');
+    });
+  }
+
+  async #stopMaintenance(): Promise<void> {
+    await this.scrubber.close();
+    await this.maintenance.close();
+    await this.#erasing;
   }
 
   #goOnWith(parts: StoreParts): void {
@@ -258,8 +274,7 @@ export class Store extends Records {
 
   /** Writes and syncs everything, and closes the files. */
   async close(): Promise<void> {
-    await this.scrubber.close();
-    await this.maintenance.close();
+    await this.#stopMaintenance();
     try {
       await this.log.close();
       if (this.log.failure === undefined && this.readOnlyReason === undefined) {

@@ -1,5 +1,5 @@
 import { syncFolder } from '@commongrid/base';
-import { makeFile } from '../engine/log/files.ts';
+import { makeFile } from '@commongrid/files';
 import { packOwner, recordBytes } from '../engine/log/format.ts';
 import type { NamespaceSettings } from '../engine/namespace.ts';
 import { encodeSettings, settingsKey } from '../engine/namespaces.ts';

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import type { Files } from '../engine/log/files.ts';
+import type { Files } from '@commongrid/files';
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES } from '../engine/log/format.ts';
 import type { SegmentHeader } from '../engine/log/format.ts';
 

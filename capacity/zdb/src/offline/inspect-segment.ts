@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { type Files, readUpTo, readWhole } from '../engine/log/files.ts';
+import { type Files, readUpTo, readWhole } from '@commongrid/files';
 import {
   decodeFrameHeader,
   decodeSegmentHeader,

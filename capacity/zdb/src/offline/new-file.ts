@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { errorCode, GridError } from '@commongrid/base';
-import { realFiles, syncFolder, writeAll } from '../engine/log/files.ts';
+import { realFiles, syncFolder, writeAll } from '@commongrid/files';
 import type { ZdbErrorCode } from '../errors.ts';
 
 const BUFFER_BYTES = 1024 * 1024;

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { type Clock, GridError, syncFolder, systemClock } from '@commongrid/base';
-import { makeFile, readUpTo, realFiles, writeAll } from '../engine/log/files.ts';
+import { makeFile, readUpTo, realFiles, writeAll } from '@commongrid/files';
 import {
   encodeSegmentHeader,
   FORMAT_VERSION,

@@ -150,7 +150,7 @@ async function eraseAgain(folder: string, erasures: readonly Erasure[]): Promise
     for (const { namespaceId, key, sequence } of erasures) {
       const namespace = store.namespaces.byId(namespaceId);
       if (namespace === undefined) continue;
-      await eraseBefore(store, namespace, key, sequence);
+      await eraseBefore(store, namespaceId, key, sequence);
       actions.push(`${keyText(key)} of ${namespace.settings.name} was erased again`);
     }
     return actions;

@@ -1,5 +1,5 @@
 import { syncFolder } from '@commongrid/base';
-import { type Files, makeFile, syncAsync, writeAll } from '../engine/log/files.ts';
+import { type Files, makeFile, syncAsync, writeAll } from '@commongrid/files';
 import {
   encodeFrameHeader,
   encodeSegmentHeader,

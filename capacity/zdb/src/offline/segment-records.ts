@@ -1,4 +1,4 @@
-import { type Files, readUpTo } from '../engine/log/files.ts';
+import { type Files, readUpTo } from '@commongrid/files';
 import {
   keyLengthOf,
   RECORD_HEADER_BYTES,

@@ -1,4 +1,4 @@
-import type { Files } from '../engine/log/files.ts';
+import type { Files } from '@commongrid/files';
 import {
   keyLengthOf,
   namespaceOf,

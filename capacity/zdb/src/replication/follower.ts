@@ -86,7 +86,7 @@ export class Follower {
 
   constructor(options: FollowerOptions) {
     this.#options = options;
-    this.#applier = new FrameApplier(options.store, options.stateFile, () => this.#look?.());
+    this.#applier = new FrameApplier(options.store, () => this.#look?.());
     this.#caughtUpMs = options.clock.monotonicMs();
   }
 

@@ -1,10 +1,9 @@
 import { applyRecords } from '../engine/apply.ts';
-import { eraseBefore } from '../engine/upkeep/erasure.ts';
-import { FRAME_HEADER_BYTES, kindOf, RecordKind } from '../engine/log/format.ts';
+import { finishErasures } from '../engine/upkeep/erasure.ts';
+import { FRAME_HEADER_BYTES } from '../engine/log/format.ts';
 import { type LogRecord, recordsOf, soundFrameAt } from '../engine/log/frame-reader.ts';
 import type { Store } from '../engine/store.ts';
 import { broken, type FramesMessage } from './handshake.ts';
-import type { StateFile } from './replication-state.ts';
 
 /**
  * Puts what a source sends into a replica's store: frame by frame, each whole or not at all, checked with
@@ -12,21 +11,18 @@ import type { StateFile } from './replication-state.ts';
  */
 export class FrameApplier {
   readonly #store: Store;
-  readonly #stateFile: StateFile;
   readonly #onConfirmed: () => void;
-  /** An erasure is under way: what came with it is not confirmed before it is done. */
-  #confirmedUpTo = Infinity;
 
   /** @param onConfirmed called when more is confirmed without more being on disk */
-  constructor(store: Store, stateFile: StateFile, onConfirmed: () => void) {
-    this.#onConfirmed = onConfirmed;
+  constructor(store: Store, onConfirmed: () => void) {
     this.#store = store;
-    this.#stateFile = stateFile;
+    this.#onConfirmed = onConfirmed;
   }
 
   /** Everything up to here is on disk, and what it erases is gone. */
   get confirmed(): number {
-    return Math.min(this.#store.log.durableSequence, this.#confirmedUpTo);
+    const { log, table } = this.#store;
+    return Math.min(log.durableSequence, (table.erasures?.[0] ?? Infinity) - 1);
   }
 
   /** @throws GridError ZDB_REPLICA_STREAM_BROKEN, ZDB_WRITE_FAILED */
@@ -67,30 +63,14 @@ export class FrameApplier {
   }
 
   async #applyFrame(records: readonly LogRecord[]): Promise<void> {
-    const erasures = records.filter((one) => kindOf(one.owner) === RecordKind.erase);
-    if (erasures.length > 0) {
-      this.#confirmedUpTo = (records[0]?.sequence ?? 1) - 1;
-      const known = this.#stateFile.state.erasures;
-      const sequences = erasures.map((one) => one.sequence);
-      this.#stateFile.change({ erasures: [...known, ...sequences] });
-    }
     await applyRecords(this.#store, records);
-    if (erasures.length > 0) await this.finishErasures();
+    await this.finishErasures();
   }
 
-  /** Carries out the erasures that are noted; after a start too. */
+  /** Carries out the erasures that are not done; after a start too. */
   async finishErasures(): Promise<void> {
-    const { erasures } = this.#stateFile.state;
-    if (erasures.length === 0) return;
-    await this.#store.log.flush();
-    for (const sequence of erasures) {
-      const record = await this.#store.recordAt(sequence);
-      const namespace = record && this.#store.namespaces.byId(record.namespaceId);
-      if (record === undefined || namespace === undefined) continue;
-      await eraseBefore(this.#store, namespace, Buffer.from(record.key), sequence);
-    }
-    this.#stateFile.change({ erasures: [] });
-    this.#confirmedUpTo = Infinity;
+    if (this.#store.table.erasures?.length === 0) return;
+    await finishErasures(this.#store);
     this.#onConfirmed();
   }
 }

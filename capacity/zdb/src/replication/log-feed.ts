@@ -1,5 +1,5 @@
 import { GridError } from '@commongrid/base';
-import { realFiles, readAsync } from '../engine/log/files.ts';
+import { realFiles, readAsync } from '@commongrid/files';
 import {
   decodeFrameHeader,
   FRAME_COMPACTED,

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import type { Clock } from '@commongrid/base';
-import { type Files, readWhole, replaceFile } from '../engine/log/files.ts';
+import { type Files, readWhole, replaceFile } from '@commongrid/files';
 import { isReplicaId } from './replication-state.ts';
 
 /** What is remembered of a replica. */

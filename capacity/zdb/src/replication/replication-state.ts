@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { GridError } from '@commongrid/base';
-import { type Files, readWhole, replaceFile } from '../engine/log/files.ts';
+import { type Files, readWhole, replaceFile } from '@commongrid/files';
 import type { ZdbErrorCode } from '../errors.ts';
 import { decodeTerms, type TermHistory } from './terms.ts';
 
@@ -17,8 +17,6 @@ export interface ReplicationState {
   readonly fencedBy: number;
   /** The folder's content is to be put aside under this prefix; empty = no. */
   readonly setAsideAs: string;
-  /** Erasures under way: what stood before these records must go before they are confirmed. */
-  readonly erasures: readonly number[];
 }
 
 const REPLICATION_NAME = 'replication';
@@ -31,12 +29,11 @@ const NEW_STATE: ReplicationState = {
   sourceTerms: [],
   fencedBy: 0,
   setAsideAs: '',
-  erasures: [],
 };
 
 /**
  * The file `replication` of a data folder. It is there once the folder takes part in replication, and is
- * written when something of it changes: at promotions, at first contact, at erasures.
+ * written when something of it changes: at promotions, at first contact.
  */
 export class StateFile {
   readonly #files: Files;
@@ -97,7 +94,6 @@ function isState(value: unknown): value is ReplicationState {
     Number.isSafeInteger(state.knownTerm) &&
     Number.isSafeInteger(state.fencedBy) &&
     typeof state.setAsideAs === 'string' &&
-    Array.isArray(state.erasures) &&
     Array.isArray(terms)
   );
 }

@@ -1,6 +1,6 @@
 import { type Clock, GridError, type Logger, TaskGroup, waitFor } from '@commongrid/base';
 import type { RespConnection } from '@commongrid/resp';
-import type { Files } from '../engine/log/files.ts';
+import type { Files } from '@commongrid/files';
 import type { Store } from '../engine/store.ts';
 import type { ZdbErrorCode } from '../errors.ts';
 import type { ReplicationEvent } from '../events.ts';

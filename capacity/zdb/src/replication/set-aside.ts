@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { type Files, syncFolder } from '../engine/log/files.ts';
+import { type Files, syncFolder } from '@commongrid/files';
 
 /** Files that make up a store. */
 const STORE_FILE = /^(manifest|segment-\d+\.(log|index)|checkpoint-\d+)(\.new)?$/;

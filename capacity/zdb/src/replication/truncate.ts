@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { GridError } from '@commongrid/base';
-import { type Files, syncFolder, writeAll } from '../engine/log/files.ts';
+import { type Files, syncFolder, writeAll } from '@commongrid/files';
 import {
   isDeletion,
   keyLengthOf,

@@ -1,10 +1,4 @@
-export { DiskModel, PAGE_BYTES } from './disk-model.ts';
-export type { DiskCall } from './disk-model.ts';
-export { faultyFiles } from './faulty-files.ts';
-export type { Fault, FaultyCall } from './faulty-files.ts';
 export { Journal } from './journal.ts';
 export type { Effect, JournalEntry, PlainState } from './journal.ts';
-export { PowerLossFiles } from './power-loss-files.ts';
-export type { PowerLossOptions } from './power-loss-files.ts';
 export { StoreLoad, untilFetched } from './store-load.ts';
 export { differences, findLoss } from './verify-store.ts';

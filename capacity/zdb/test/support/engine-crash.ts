@@ -4,13 +4,8 @@ import { type Random, seededRandom } from '@commongrid/base';
 import type { Durability } from '../../src/engine/log/log.ts';
 import { Store } from '../../src/engine/store.ts';
 import type { StoreOptions } from '../../src/engine/store-options.ts';
-import {
-  faultyFiles,
-  findLoss,
-  Journal,
-  PowerLossFiles,
-  StoreLoad,
-} from '../../src/testing/index.ts';
+import { faultyFiles, PowerLossFiles } from '@commongrid/files/testing';
+import { findLoss, Journal, StoreLoad } from '../../src/testing/index.ts';
 
 /** What the trace of a run says about acknowledgements. */
 type Mark =

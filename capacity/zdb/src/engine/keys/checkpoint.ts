@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { type Files, syncAsync, syncFolderAsync, writeAsync } from '../log/files.ts';
+import { type Files, syncAsync, syncFolderAsync, writeAsync } from '@commongrid/files';
 import { readUint53, writeUint53 } from '../log/format.ts';
 import { KeyIndex, Shard } from './key-index.ts';
 import type { Namespaces } from '../namespaces.ts';

@@ -10,7 +10,7 @@ import {
   writeAll,
   writePieces,
   writePiecesAsync,
-} from './files.ts';
+} from '@commongrid/files';
 import {
   encodeSegmentHeader,
   FORMAT_VERSION,

@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { GridError } from '@commongrid/base';
 import type { ZdbErrorCode } from '../../errors.ts';
-import { type Files, readWhole, replaceFile } from './files.ts';
+import { type Files, readWhole, replaceFile } from '@commongrid/files';
 import { FORMAT_VERSION } from './format.ts';
 
 /** What a segment's line in the manifest says. */
@@ -45,6 +45,8 @@ export interface Manifest {
   readonly compactedThrough: number;
   /** Largest sequence of a deletion that a compaction dropped. */
   readonly deletionsDroppedThrough: number;
+  /** Every erasure up to this sequence has been carried out; missing = all that are on disk. */
+  readonly erasedThrough?: number;
   /** When the last scrub of all segments ended, ms since 1970; missing = never. */
   readonly scrubbedMs?: number;
   /** Sequential namespaces: number -> next id (deletions of the highest id may have been dropped). */

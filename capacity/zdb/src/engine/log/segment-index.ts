@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { type Files, readAsync, readUpTo } from './files.ts';
+import { type Files, readAsync, readUpTo } from '@commongrid/files';
 import { readUint53, writeUint53 } from './format.ts';
 import { SegmentGone } from './segment-gone.ts';
 

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { seededRandom } from '@commongrid/base';
 import fc from 'fast-check';
 import { Batch } from './batch.ts';
-import type { Files } from './files.ts';
+import type { Files } from '@commongrid/files';
 import { packOwner, RecordKind, SEGMENT_HEADER_BYTES } from './format.ts';
 import { KeyHasher } from '../keys/key-hash.ts';
 import { Segment } from './segment.ts';

@@ -1,4 +1,4 @@
-import { type Files, readUpTo } from './files.ts';
+import { type Files, readUpTo } from '@commongrid/files';
 import {
   decodeFrameHeader,
   FRAME_HEADER_BYTES,

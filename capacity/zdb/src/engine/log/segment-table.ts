@@ -8,7 +8,7 @@ import {
   syncFolder,
   syncFolderAsync,
   writeAsync,
-} from './files.ts';
+} from '@commongrid/files';
 import { FORMAT_VERSION } from './format.ts';
 import {
   MANIFEST_NAME,
@@ -39,9 +39,12 @@ export class SegmentTable {
   /** When the last scrub ended. */
   scrubbedMs = 0;
   deletionsDroppedThrough = 0;
+  /** Sequences of erasures that are to be carried out, oldest first; undefined until a start has looked. */
+  erasures: number[] | undefined;
   /** Nothing can be read by way of this table any more. */
   isClosed = false;
   readonly nextIds = new Map<number, number>();
+  #erasedThrough = 0;
   #saves = 0;
   #nextSegmentId = 1;
   #slots: (Segment | undefined)[] = [undefined];
@@ -86,6 +89,7 @@ export class SegmentTable {
     table.scrubbedMs = manifest.scrubbedMs ?? 0;
     table.compactedThrough = manifest.compactedThrough;
     table.deletionsDroppedThrough = manifest.deletionsDroppedThrough;
+    table.#erasedThrough = manifest.erasedThrough ?? manifest.durableAtLeast;
     table.#nextSegmentId = manifest.nextSegmentId;
     for (const [id, next] of Object.entries(manifest.nextIds)) table.nextIds.set(Number(id), next);
     for (const line of manifest.segments) table.segments.push(table.#fromManifest(line));
@@ -134,6 +138,12 @@ export class SegmentTable {
     if (this.segments.length > 0) throw new Error('a log with records cannot become another');
     this.logId = logId;
     this.save();
+  }
+
+  /** Every erasure up to here has been carried out: a start looks for later ones. */
+  get erasedThrough(): number {
+    const through = this.erasures === undefined ? this.#erasedThrough : Infinity;
+    return Math.min(this.durableSequence, through, (this.erasures?.[0] ?? Infinity) - 1);
   }
 
   get last(): Segment | undefined {
@@ -233,6 +243,7 @@ export class SegmentTable {
       durableAtLeast: this.durableSequence,
       compactedThrough: this.compactedThrough,
       deletionsDroppedThrough: this.deletionsDroppedThrough,
+      erasedThrough: this.erasedThrough,
       scrubbedMs: this.scrubbedMs,
       nextIds: Object.fromEntries(this.nextIds),
     };

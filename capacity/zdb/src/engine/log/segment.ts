@@ -1,4 +1,4 @@
-import { type Files, openExisting } from './files.ts';
+import { type Files, openExisting } from '@commongrid/files';
 import { SEGMENT_HEADER_BYTES } from './format.ts';
 import { SegmentGone } from './segment-gone.ts';
 import type { SegmentIndex } from './segment-index.ts';

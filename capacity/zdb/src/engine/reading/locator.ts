@@ -1,6 +1,6 @@
 import { GridError } from '@commongrid/base';
 import type { ZdbErrorCode } from '../../errors.ts';
-import { type Files, readWholeAsync, realFiles } from '../log/files.ts';
+import { type Files, readWholeAsync, realFiles } from '@commongrid/files';
 import type { KeyHasher } from '../keys/key-hash.ts';
 import type { Segment } from '../log/segment.ts';
 import { SegmentGone } from '../log/segment-gone.ts';

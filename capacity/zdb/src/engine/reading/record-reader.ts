@@ -1,6 +1,6 @@
 import { GridError } from '@commongrid/base';
 import type { ZdbErrorCode } from '../../errors.ts';
-import { type Files, readAsync, readUpTo } from '../log/files.ts';
+import { type Files, readAsync, readUpTo } from '@commongrid/files';
 import {
   FRAME_HEADER_BYTES,
   keyLengthOf,

@@ -1,12 +1,14 @@
 import { GridError } from '@commongrid/base';
 import type { ZdbErrorCode } from '../../errors.ts';
-import { type Files, readUpTo, readWhole, syncFolder, writeAll } from '../log/files.ts';
+import { type Files, readUpTo, readWhole, syncFolder, writeAll } from '@commongrid/files';
 import {
   decodeSegmentHeader,
   isDeletion,
   keyLengthOf,
+  kindOf,
   namespaceOf,
   RECORD_HEADER_BYTES,
+  RecordKind,
   readUint53,
   recordPreviousAt,
   SEGMENT_HEADER_BYTES,
@@ -72,6 +74,7 @@ export function recover(options: RecoveryOptions): Recovered {
   const entries = new EntrySource(table, hasher, events, (segment, stretch) => {
     corrupt(options, segment, stretch, events);
   });
+  table.erasures = pendingErasures(entries, table);
   const checkpointSequence =
     options.checkpoint === undefined ? 0 : loadedThrough(options.checkpoint);
   const indexes =
@@ -339,6 +342,21 @@ class EntrySource {
     if (bad.length === 0) segment.index = index;
     return index;
   }
+}
+
+/** What is to be erased and was not when the manifest was written. */
+function pendingErasures(source: EntrySource, table: SegmentTable): number[] {
+  const from = table.erasedThrough + 1;
+  const pending: number[] = [];
+  for (const segment of table.segments) {
+    if (segment.lastSequence < from) continue;
+    const entries = source.entries(segment);
+    for (let position = entries.lowerBound(from); position < entries.count; position++) {
+      const { owner, sequence } = entries.entry(position);
+      if (kindOf(owner) === RecordKind.erase) pending.push(sequence);
+    }
+  }
+  return pending;
 }
 
 /** Newest first: a record that a newer one names as its predecessor is old, all others are newest. */

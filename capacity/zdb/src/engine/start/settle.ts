@@ -1,4 +1,4 @@
-import { type Files, readUpTo, writeAll } from '../log/files.ts';
+import { type Files, readUpTo, writeAll } from '@commongrid/files';
 import { FRAME_HEADER_BYTES } from '../log/format.ts';
 import type { Segment } from '../log/segment.ts';
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readCheckpoint } from '../keys/checkpoint.ts';
 import { orphans } from '../upkeep/compactor.ts';
-import { makeFolder, realFiles, syncFolder } from '../log/files.ts';
+import { makeFolder, realFiles, syncFolder } from '@commongrid/files';
 import { SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN } from '../log/format.ts';
 import { History } from '../reading/history.ts';
 import { KeyHasher } from '../keys/key-hash.ts';

@@ -1,4 +1,12 @@
-import { isDeletion, keyLengthOf, namespaceOf, recordBytes, valueLengthOf } from '../log/format.ts';
+import {
+  isDeletion,
+  keyLengthOf,
+  kindOf,
+  namespaceOf,
+  recordBytes,
+  RecordKind,
+  valueLengthOf,
+} from '../log/format.ts';
 import type { LogRecord } from '../log/frame-reader.ts';
 import { isNewest, type History, type StoredRecord } from '../reading/history.ts';
 import type { Locator } from '../reading/locator.ts';
@@ -57,7 +65,8 @@ const SLICE_ENTRIES = 2000;
  *   value of the namespace; or every predecessor, down to the first, is dropped in this very run.
  * - Everything of a namespace that does not exist any more.
  *
- * The last record of the log stays: who follows the log, or goes on with it, must know how far it got.
+ * The record of an erasure stays until that is done: it tells the next start to go on. The last record
+ * of the log stays: who follows the log, or goes on with it, must know how far it got.
  */
 export async function planCompaction(
   context: PlanContext,
@@ -127,6 +136,7 @@ class Decider {
   decide(segment: Segment, entry: IndexEntry): 'keep' | 'drop' | 'ask' {
     this.#isNewest = false;
     const isLast = entry.sequence === this.#context.lastSequence();
+    if (this.#isPendingErasure(entry)) return 'keep';
     const namespace = this.#context.namespaces.byId(namespaceOf(entry.owner));
     if (namespace === undefined) return isLast ? 'keep' : 'drop';
     if (this.#context.isErased?.(namespace.id, entry, segment) === true) return 'drop';
@@ -157,6 +167,12 @@ class Decider {
       this.#hasOlder.set(namespace.id, hasOlder);
     }
     return !hasOlder;
+  }
+
+  /** While a key is not erased everywhere its record is what tells the next start. */
+  #isPendingErasure({ owner, sequence }: IndexEntry): boolean {
+    const { erasures } = this.#context.table;
+    return kindOf(owner) === RecordKind.erase && erasures?.includes(sequence) === true;
   }
 
   /** Policies by number of versions or by age: looks at the key's chain of versions. */

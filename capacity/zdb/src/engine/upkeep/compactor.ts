@@ -9,7 +9,7 @@ import {
   syncFolderAsync,
   writeAll,
   writeAsync,
-} from '../log/files.ts';
+} from '@commongrid/files';
 import {
   encodeSegmentHeader,
   FORMAT_VERSION,

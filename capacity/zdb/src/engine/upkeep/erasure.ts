@@ -8,7 +8,8 @@ import type { Store } from '../store.ts';
 
 /**
  * Removes a key and every value that it ever had from every file of the folder: what the law may ask
- * for. Resolves with the number of records that are gone. Interrupted, it is simply done again.
+ * for. Resolves with the number of records that are gone. Interrupted, it goes on at the next start: the
+ * record that asks for it is in the log, and stays there until the manifest says that it is done.
  *
  * What a disk keeps of a removed file is beyond a program: use an encrypted disk where that matters.
  * @throws GridError ZDB_WRITE_FAILED, ZDB_READ_FAILED
@@ -18,22 +19,32 @@ export async function eraseKey(store: Store, namespace: Namespace, key: Buffer):
     return store.markErased(namespace, key) === 'fault' ? 'fault' : store.seen;
   });
   await store.log.flush(sequence);
-  return eraseBefore(store, namespace, key, sequence);
+  return eraseBefore(store, namespace.id, key, sequence);
 }
 
-/** Rewrites what stands before an erasure record; a replica does the same when it gets the record. */
+/** Carries out the erasures that the log asks for and that are not done. */
+export async function finishErasures(store: Store): Promise<void> {
+  for (const sequence of [...(store.table.erasures ?? [])]) {
+    await store.log.flush(sequence);
+    const record = await store.recordAt(sequence);
+    if (record === undefined) await store.maintenance.noteErased(sequence);
+    else await eraseBefore(store, record.namespaceId, Buffer.from(record.key), sequence);
+  }
+}
+
+/** Rewrites what stands before an erasure record, and notes that it is done. */
 export async function eraseBefore(
   store: Store,
-  namespace: Namespace,
+  namespaceId: number,
   key: Buffer,
   sequence: number,
 ): Promise<number> {
   store.hasher.hash(key, 0, key.length);
   const { low, high } = store.hasher;
-  const owner = packOwner(namespace.id, RecordKind.set);
+  const owner = packOwner(namespaceId, RecordKind.set);
   const { files } = store.table;
   const erased = await store.maintenance.eraseEverywhere(
-    namespace,
+    namespaceId,
     (entry: IndexEntry, segment: Segment) =>
       entry.sequence < sequence &&
       entry.low === low &&
@@ -45,5 +56,6 @@ export async function eraseBefore(
   const names = files.readdirSync(folder);
   const aside = names.filter((name) => /^(torn|diverged|quarantine)-/.test(name));
   store.table.removeFiles(aside.map((name) => path.join(folder, name)));
+  await store.maintenance.noteErased(sequence);
   return erased;
 }

@@ -4,7 +4,7 @@ import { writeCheckpoint } from '../keys/checkpoint.ts';
 import { CompactionPicker } from './compaction-picker.ts';
 import { planCompaction } from './compaction-plan.ts';
 import { compact, type CompactorContext } from './compactor.ts';
-import { makeFile, syncFolderAsync } from '../log/files.ts';
+import { makeFile, syncFolderAsync } from '@commongrid/files';
 import type { LogRecord } from '../log/frame-reader.ts';
 import type { History } from '../reading/history.ts';
 import { type HourWindow, msUntilWindow } from './hour-window.ts';
@@ -84,7 +84,7 @@ export class Maintenance {
 
   /** Rewrites every segment that holds a matching record, without it. */
   async eraseEverywhere(
-    namespace: Namespace,
+    namespaceId: number,
     isErased: (entry: IndexEntry, segment: Segment) => boolean,
   ): Promise<number> {
     let erased = 0;
@@ -92,7 +92,7 @@ export class Maintenance {
       await this.#rotateIfDead(() => true);
       await this.#sealAll();
       for (const segment of [...this.#context.table.segments]) {
-        if (!segment.isSealed || !segment.shares.has(namespace.id)) continue;
+        if (!segment.isSealed || !segment.shares.has(namespaceId)) continue;
         const index = await this.#context.locator.load(segment);
         let found = 0;
         for (let i = 0; i < index.count; i++) if (isErased(index.entry(i), segment)) found++;
@@ -100,11 +100,20 @@ export class Maintenance {
         const isDone = await this.#compactRun([segment], (_id, entry, from) => {
           return isErased(entry, from);
         });
-        if (!isDone) throw notErased(segment);
+        if (!isDone) throw this.#isClosed ? closing() : notErased(segment);
         erased += found;
       }
     });
     return erased;
+  }
+
+  /** Notes that an erasure has been carried out. */
+  async noteErased(sequence: number): Promise<void> {
+    await this.#exclusive(async () => {
+      const { table } = this.#context;
+      table.erasures = table.erasures?.filter((one) => one !== sequence);
+      await table.saveBehind();
+    });
   }
 
   /** Writes a sealed segment anew, with `replacements` for records that are damaged in it. */

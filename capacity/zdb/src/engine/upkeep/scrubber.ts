@@ -1,5 +1,5 @@
 import { GridError } from '@commongrid/base';
-import { type Files, readAsync } from '../log/files.ts';
+import { type Files, readAsync } from '@commongrid/files';
 import { keyLengthOf, namespaceOf, recordBytes, valueLengthOf } from '../log/format.ts';
 import { type HourWindow, isInWindow } from './hour-window.ts';
 import type { Locator } from '../reading/locator.ts';

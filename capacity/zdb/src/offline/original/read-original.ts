@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { GridError } from '@commongrid/base';
-import { readUpTo, realFiles } from '../../engine/log/files.ts';
+import { readUpTo, realFiles } from '@commongrid/files';
 import { VALUE_BYTES_MAX } from '../../engine/log/format.ts';
 import type { ZdbErrorCode } from '../../errors.ts';
 import { originalCrc32c } from './crc32c.ts';

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { readUpTo, realFiles, syncFolder, writeAll } from '../../engine/log/files.ts';
+import { readUpTo, realFiles, syncFolder, writeAll } from '@commongrid/files';
 import { RecordKind, writeUint53 } from '../../engine/log/format.ts';
 import type { DumpRecord } from '../dump-format.ts';
 import { originalCrc32c } from './crc32c.ts';

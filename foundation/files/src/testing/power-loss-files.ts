@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Random } from '@commongrid/base';
-import type { Files } from '../engine/log/files.ts';
+import type { Files } from '../files.ts';
 import { type DiskCall, DiskModel, type InitialFile } from './disk-model.ts';
 import { later } from './faulty-files.ts';
 

@@ -1,5 +1,5 @@
 import fs from 'node:fs';
-import type { Files } from '../engine/log/files.ts';
+import type { Files } from '../files.ts';
 
 /** A call that a test may let fail. `path` is that of the file, also for calls by descriptor. */
 export interface FaultyCall {

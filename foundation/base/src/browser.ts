@@ -1,0 +1,2 @@
+export { GridError, isGridError } from './errors.ts';
+export type { GridErrorOptions } from './errors.ts';
