@@ -41,8 +41,14 @@ export interface TreeHead {
   readonly size: number;
 }
 
-/** Longest name of a namespace, url and object id, characters. */
-export const nameLengths = { ns: 64, url: 128, obj: 192 } as const;
+/**
+ * Longest names, characters. An object id of a type that BCDB does not know itself has
+ * `objectIdLengthMax` at most, so that the ids of access lists and policies can name it.
+ */
+export const nameLengths = { ns: 64, url: 96, obj: 256 } as const;
+
+/** Longest id of an object under a user's type, characters. */
+export const objectIdLengthMax = 128;
 
 /** Longest envelope, bytes: its fields have largest lengths, so it cannot be longer. */
 export const envelopeBytesMax = 1200;
@@ -99,7 +105,7 @@ export function parseEnvelope(text: string): Envelope {
 
 /** Whether a text can name an object. */
 export function isObjectId(text: string): boolean {
-  return objPattern.test(text);
+  return text.length <= objectIdLengthMax && objPattern.test(text);
 }
 
 /** Whether a text can name a namespace. */

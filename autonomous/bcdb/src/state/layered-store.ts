@@ -1,0 +1,144 @@
+import { DatabaseSync } from 'node:sqlite';
+import type { StatementSync } from 'node:sqlite';
+
+/** Entries kept in memory besides the layers: least recently used go first. */
+const cachedEntriesMax = 200_000;
+
+/** What one run of records changed: key to new value, `undefined` where the entry is gone. */
+export type Layer = ReadonlyMap<string, string | undefined>;
+
+/**
+ * The state of the fold: an ordered map of text to text. Changes of records whose batch is not yet
+ * durable lie in layers above a SQLite file; a batch that becomes durable sinks into the file, one
+ * that failed is dropped with all above it. The file can always be made again from the log, so it is
+ * never synced; `size` and `root` say what it holds.
+ */
+export class LayeredStore implements Disposable {
+  readonly #db: DatabaseSync;
+  readonly #get: StatementSync;
+  readonly #put: StatementSync;
+  readonly #remove: StatementSync;
+  readonly #scan: StatementSync;
+  readonly #layers: Layer[] = [];
+  /** Values of the file, `undefined` where it has none. */
+  readonly #cache = new Map<string, string | undefined>();
+
+  private constructor(db: DatabaseSync) {
+    this.#db = db;
+    this.#get = db.prepare('SELECT value FROM entry WHERE key = ?');
+    this.#put = db.prepare(
+      'INSERT INTO entry (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
+    );
+    this.#remove = db.prepare('DELETE FROM entry WHERE key = ?');
+    this.#scan = db.prepare('SELECT key, value FROM entry WHERE key >= ? AND key < ? ORDER BY key');
+  }
+
+  /** Opens or creates the file; `:memory:` keeps nothing. */
+  static open(file: string): LayeredStore {
+    const db = new DatabaseSync(file);
+    try {
+      db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA temp_store = MEMORY');
+      db.exec('CREATE TABLE IF NOT EXISTS entry (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID');
+      return new LayeredStore(db);
+    } catch (error) {
+      db.close();
+      throw error;
+    }
+  }
+
+  get(key: string): string | undefined {
+    for (let index = this.#layers.length - 1; index >= 0; index--) {
+      const layer = this.#layers[index];
+      if (layer?.has(key) === true) return layer.get(key);
+    }
+    return this.#kept(key);
+  }
+
+  /** Entries whose keys start with `prefix`, by key. */
+  scan(prefix: string): ReadonlyMap<string, string> {
+    const found = new Map<string, string>();
+    for (const row of this.#scan.iterate(prefix, `${prefix}\u{10ffff}`)) {
+      found.set(String(row['key']), String(row['value']));
+    }
+    let hasNew = false;
+    for (const layer of this.#layers) {
+      for (const [key, value] of layer) {
+        if (!key.startsWith(prefix)) continue;
+        hasNew ||= !found.has(key);
+        if (value === undefined) found.delete(key);
+        else found.set(key, value);
+      }
+    }
+    if (!hasNew) return found;
+    return new Map([...found].toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  }
+
+  /** Lays the changes of a batch on top. */
+  push(layer: Layer): void {
+    this.#layers.push(layer);
+  }
+
+  /** The lowest layer is durable: it sinks into the file. */
+  sink(): void {
+    const layer = this.#layers.shift();
+    if (layer === undefined) throw new Error('no layer lies above the file');
+    this.write(layer);
+  }
+
+  /** Forgets all layers. */
+  dropLayers(): void {
+    this.#layers.length = 0;
+  }
+
+  /** Writes changes in one transaction. */
+  write(layer: Layer): void {
+    this.#db.exec('BEGIN IMMEDIATE');
+    try {
+      for (const [key, value] of layer) {
+        if (value === undefined) this.#remove.run(key);
+        else this.#put.run(key, value);
+      }
+      this.#db.exec('COMMIT');
+    } catch (error) {
+      this.#db.exec('ROLLBACK');
+      throw error;
+    }
+    for (const [key, value] of layer) this.#remember(key, value);
+  }
+
+  /** Empties the file, to be filled again from the log. */
+  clear(): void {
+    this.dropLayers();
+    this.#cache.clear();
+    this.#db.exec('DELETE FROM entry');
+  }
+
+  close(): void {
+    if (this.#db.isOpen) this.#db.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #kept(key: string): string | undefined {
+    if (this.#cache.has(key)) {
+      const value = this.#cache.get(key);
+      this.#remember(key, value);
+      return value;
+    }
+    const value = this.#get.get(key)?.['value'];
+    const text = typeof value === 'string' ? value : undefined;
+    this.#remember(key, text);
+    return text;
+  }
+
+  /** Puts an entry at the young end of the cache. */
+  #remember(key: string, value: string | undefined): void {
+    this.#cache.delete(key);
+    this.#cache.set(key, value);
+    if (this.#cache.size <= cachedEntriesMax) return;
+    const oldest = this.#cache.keys().next();
+    if (oldest.done !== true) this.#cache.delete(oldest.value);
+  }
+}

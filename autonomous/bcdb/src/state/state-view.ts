@@ -1,0 +1,230 @@
+import type { JsonValue } from '@commongrid/crypto';
+import type { Layer, LayeredStore } from './layered-store.ts';
+
+/** Where an object is. */
+export interface ObjectName {
+  readonly ns: string;
+  readonly url: string;
+  readonly obj: string;
+}
+
+/** The newest version of an object. */
+export interface ObjectHead {
+  /** Sequence of the record that made it take effect. */
+  readonly seq: number;
+  /** Leaf hash of the record with the change, base64url. */
+  readonly version: string;
+  /** False once it was deleted; its versions go on if it is made again. */
+  readonly isLive: boolean;
+}
+
+/** What is known of a key that signed a record. */
+export interface AuthorState {
+  /** Number of this author in this log; shorter than its key. */
+  readonly id: number;
+  /** Counter of its last record. */
+  readonly n: number;
+}
+
+/** An object that the rules themselves read: its payload is part of the state. */
+export interface Document<T> {
+  readonly seq: number;
+  readonly version: string;
+  readonly value: T;
+}
+
+/**
+ * The state as one record finds it: everything before it in the log, and what it changed so far.
+ * `takeChanges` ends the record; `dropChanges` makes it as if it had not been.
+ *
+ * Keys of the store, words apart by spaces, which no name contains:
+ *
+ *     a KEY               author           {id, n}
+ *     n AUTHOR-ID N       sequence of the author's record N
+ *     h NS URL OBJ        object head      [seq, version, isLive]
+ *     d NS URL OBJ        document         {seq, version, value}
+ *     u NS URL FIELD HASH object that holds a unique value
+ *     m NAME              one fact: next author id, log time, …
+ *     i NAME ...          index of documents: open proposals by deadline, …
+ */
+export class StateView {
+  readonly #store: LayeredStore;
+  /** Changes of the batch, and those of the record under way. */
+  readonly #batch = new Map<string, string | undefined>();
+  #record = new Map<string, string | undefined>();
+  readonly #parsed = new Map<string, { readonly text: string; readonly value: Document<unknown> }>();
+  #generation = 0;
+
+  constructor(store: LayeredStore) {
+    this.#store = store;
+  }
+
+  /** Grows whenever a document changes: what was worked out from documents is stale then. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  head(name: ObjectName): ObjectHead | undefined {
+    const text = this.#get(`h ${path(name)}`);
+    if (text === undefined) return undefined;
+    const [seq = '', version = '', isLive] = text.split(' ');
+    return { seq: Number(seq), version, isLive: isLive === '1' };
+  }
+
+  setHead(name: ObjectName, { seq, version, isLive }: ObjectHead): void {
+    this.#set(`h ${path(name)}`, `${seq} ${version} ${isLive ? 1 : 0}`);
+  }
+
+  author(key: string): AuthorState | undefined {
+    const text = this.#get(`a ${key}`);
+    if (text === undefined) return undefined;
+    const [id, n] = text.split(' ');
+    return { id: Number(id), n: Number(n) };
+  }
+
+  /** Counts a record of an author. */
+  setAuthor(key: string, n: number, seq: number): void {
+    const id = this.author(key)?.id ?? this.#nextAuthorId();
+    this.#set(`a ${key}`, `${id} ${n}`);
+    this.#set(`n ${id} ${n}`, String(seq));
+  }
+
+  /** Sequence of record `n` of an author. */
+  sequenceOf(key: string, n: number): number | undefined {
+    const author = this.author(key);
+    const text = author && this.#get(`n ${author.id} ${n}`);
+    return text === undefined ? undefined : Number(text);
+  }
+
+  /** The document of a live object of a type that the rules read. */
+  document<T>(name: ObjectName): Document<T> | undefined {
+    const key = `d ${path(name)}`;
+    const text = this.#get(key);
+    return text === undefined ? undefined : this.#parse<T>(key, text);
+  }
+
+  /** All documents of a type in a namespace, by object id. */
+  documents<T>(ns: string, url: string): ReadonlyMap<string, Document<T>> {
+    const prefix = `d ${ns} ${url} `;
+    const found = new Map<string, Document<T>>();
+    for (const [key, text] of this.#scan(prefix)) {
+      found.set(key.slice(prefix.length), this.#parse<T>(key, text));
+    }
+    return found;
+  }
+
+  setDocument(name: ObjectName, document: Document<JsonValue> | undefined): void {
+    const text = document === undefined ? undefined : JSON.stringify(document);
+    this.#set(`d ${path(name)}`, text);
+    this.#generation++;
+  }
+
+  /** Object that holds a unique value; the value is given as its hash. */
+  holderOf(ns: string, url: string, field: string, hash: string): string | undefined {
+    return this.#get(`u ${ns} ${url} ${field} ${hash}`);
+  }
+
+  setHolder(
+    { ns, url }: Pick<ObjectName, 'ns' | 'url'>,
+    field: string,
+    hash: string,
+    obj: string | undefined,
+  ): void {
+    this.#set(`u ${ns} ${url} ${field} ${hash}`, obj);
+  }
+
+  fact(name: string): string | undefined {
+    return this.#get(`m ${name}`);
+  }
+
+  setFact(name: string, value: string | undefined): void {
+    this.#set(`m ${name}`, value);
+  }
+
+  /** An ordered index; `key` holds words that sort as they should. */
+  setIndex(name: string, key: string, value: string | undefined): void {
+    this.#set(`i ${name} ${key}`, value);
+  }
+
+  /** Entries of an index, by key. */
+  index(name: string): ReadonlyMap<string, string> {
+    const prefix = `i ${name} `;
+    const entries = [...this.#scan(prefix)];
+    return new Map(entries.map(([key, value]) => [key.slice(prefix.length), value]));
+  }
+
+  /** Ends a record: its changes count for the next one. Returns them, by key. */
+  takeChanges(): Layer {
+    const changes = this.#record;
+    for (const [key, value] of changes) this.#batch.set(key, value);
+    this.#record = new Map();
+    return changes;
+  }
+
+  /** Forgets what the record under way changed. */
+  dropChanges(): void {
+    if (this.#record.size === 0) return;
+    this.#record = new Map();
+    this.#generation++;
+  }
+
+  /** Ends a batch: hands its changes to the store, above those of batches before. */
+  pushBatch(): void {
+    this.#store.push(new Map(this.#batch));
+    this.#batch.clear();
+  }
+
+  /** Forgets the batch under way. */
+  dropBatch(): void {
+    this.#record = new Map();
+    this.#batch.clear();
+    this.#generation++;
+  }
+
+  #get(key: string): string | undefined {
+    if (this.#record.has(key)) return this.#record.get(key);
+    if (this.#batch.has(key)) return this.#batch.get(key);
+    return this.#store.get(key);
+  }
+
+  #set(key: string, value: string | undefined): void {
+    this.#record.set(key, value);
+  }
+
+  #scan(prefix: string): ReadonlyMap<string, string> {
+    const found = new Map(this.#store.scan(prefix));
+    let hasNew = false;
+    for (const changes of [this.#batch, this.#record]) {
+      for (const [key, value] of changes) {
+        if (!key.startsWith(prefix)) continue;
+        hasNew ||= !found.has(key);
+        if (value === undefined) found.delete(key);
+        else found.set(key, value);
+      }
+    }
+    if (!hasNew) return found;
+    return new Map([...found].toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  }
+
+  #parse<T>(key: string, text: string): Document<T> {
+    const known = this.#parsed.get(key);
+    if (known?.text === text) return known.value as Document<T>;
+    const value = JSON.parse(text) as Document<T>;
+    if (this.#parsed.size >= parsedDocumentsMax) this.#parsed.clear();
+    this.#parsed.set(key, { text, value });
+    return value;
+  }
+
+  #nextAuthorId(): number {
+    const next = Number(this.fact('author-id') ?? 0) + 1;
+    this.setFact('author-id', String(next));
+    return next;
+  }
+}
+
+/** Documents that are kept parsed; beyond it all are forgotten and parsed again when needed. */
+const parsedDocumentsMax = 20_000;
+
+function path({ ns, url, obj }: ObjectName): string {
+  return `${ns} ${url} ${obj}`;
+}
