@@ -122,7 +122,9 @@ for (const isClosed of [false, true]) {
           continue;
         }
         const isTorn = i === RECORDS - 1 && !isClosed;
-        assert.deepEqual(outcome.present, without(i), what);
+        // The header of the frame alone takes no record away that had been on disk.
+        const isHeader = at < offset + FRAME_HEADER_BYTES && !isTorn;
+        assert.deepEqual(outcome.present, isHeader ? upTo(RECORDS) : without(i), what);
         assert.ok(outcome.events.length > 0, what);
         for (const event of outcome.events) {
           assert.equal(event.kind, isTorn ? 'torn' : 'corrupt', what);

@@ -12,7 +12,7 @@ import { DUMP_VERSION, encodeLine } from './dump-format.ts';
 import type { DumpLine, DumpRecord } from './dump-format.ts';
 import { readOnlyFiles } from './folder-files.ts';
 import { NewFile } from './new-file.ts';
-import { SegmentRecords } from './segment-records.ts';
+import { SegmentRecords } from '../engine/log/segment-records.ts';
 import { onFolder, Work } from './work.ts';
 import type { WorkOptions } from './work.ts';
 

@@ -15,8 +15,8 @@ import type { KeyHasher } from '../engine/keys/key-hash.ts';
 import type { Segment } from '../engine/log/segment.ts';
 import { ENTRY_WORDS, type IndexEntry, SegmentIndex } from '../engine/log/segment-index.ts';
 import { type BadStretch, type ScanResult, scanSegment } from '../engine/log/segment-scan.ts';
-import { SegmentRecords } from './segment-records.ts';
-import { walkStretch } from './walk-stretch.ts';
+import { SegmentRecords } from '../engine/log/segment-records.ts';
+import { walkStretch } from '../engine/log/walk-stretch.ts';
 
 /** A record that an index file promises and that is not sound. */
 export interface BadRecord {

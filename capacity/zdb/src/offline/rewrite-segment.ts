@@ -21,7 +21,7 @@ import { Segment } from '../engine/log/segment.ts';
 import { type IndexEntry, SegmentIndex } from '../engine/log/segment-index.ts';
 import { countShares } from '../engine/log/segment-scan.ts';
 import { entryBytes } from './inspect-segment.ts';
-import { SegmentRecords } from './segment-records.ts';
+import { SegmentRecords } from '../engine/log/segment-records.ts';
 
 const FRAME_BYTES = 512 * 1024;
 

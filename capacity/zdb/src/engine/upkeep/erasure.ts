@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { packOwner, RecordKind } from '../log/format.ts';
 import type { Namespace } from '../namespace.ts';
-import { readKey } from '../start/recovery.ts';
+import { readKey } from '../start/key-indexes.ts';
 import type { Segment } from '../log/segment.ts';
 import type { IndexEntry } from '../log/segment-index.ts';
 import type { Store } from '../store.ts';

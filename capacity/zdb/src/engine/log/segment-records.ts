@@ -7,9 +7,9 @@ import {
   recordChecksum,
   recordPreviousAt,
   valueLengthOf,
-} from '../engine/log/format.ts';
-import type { Segment } from '../engine/log/segment.ts';
-import type { IndexEntry } from '../engine/log/segment-index.ts';
+} from './format.ts';
+import type { Segment } from './segment.ts';
+import type { IndexEntry } from './segment-index.ts';
 
 const WINDOW_BYTES = 4 * 1024 * 1024;
 

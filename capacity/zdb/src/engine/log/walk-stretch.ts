@@ -11,11 +11,11 @@ import {
   recordSequenceAt,
   recordTimeAt,
   valueLengthOf,
-} from '../engine/log/format.ts';
-import type { KeyHasher } from '../engine/keys/key-hash.ts';
-import type { Segment } from '../engine/log/segment.ts';
-import type { IndexEntry } from '../engine/log/segment-index.ts';
-import type { BadStretch } from '../engine/log/segment-scan.ts';
+} from './format.ts';
+import type { KeyHasher } from '../keys/key-hash.ts';
+import type { Segment } from './segment.ts';
+import type { IndexEntry } from './segment-index.ts';
+import type { BadStretch } from './segment-scan.ts';
 import type { SegmentRecords } from './segment-records.ts';
 
 /**
@@ -98,6 +98,11 @@ function soundRecord(
     previous: readUint53(header, recordPreviousAt),
     timeSeconds: header.readUInt32LE(recordTimeAt),
   };
+}
+
+/** Where the bytes of a record end. */
+export function entryEnd({ offset, lengths }: IndexEntry): number {
+  return offset + bytesOf(lengths);
 }
 
 function bytesOf(lengths: number): number {
