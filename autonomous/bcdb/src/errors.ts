@@ -1,7 +1,33 @@
 /** Failures of BCDB. `code` is stable; texts may change. */
 export type BcdbErrorCode =
+  | 'BCDB_ALREADY_VOTED' // this signer has spoken on the proposal already: one word each counts
+  | 'BCDB_BODY_MISMATCH' // the payload is not the one that was signed: send both as they were made
+  | 'BCDB_BODY_MISSING' // a put without a payload, or a payload where none belongs: correct the record
+  | 'BCDB_CIRCLE_CYCLE' // a circle would contain itself: leave one of the memberships out
+  | 'BCDB_CIRCLE_DEPTH' // circles nested deeper than the limit: flatten them
+  | 'BCDB_CONFLICT' // the object changed since `prev`: read it again, then decide; see `details.head`
+  | 'BCDB_COUNTER_GAP' // a record of this key is missing before this one: send `details.expected` first
+  | 'BCDB_DENIED' // this key has no such right there: ask an admin of the namespace
   | 'BCDB_ENVELOPE_INVALID' // bytes are no envelope in canonical form: build it with the client
+  | 'BCDB_EQUIVOCATION' // this key signed two records with one counter; both are kept as evidence: find out why
+  | 'BCDB_FORKED_VIEW' // the author saw a head that this log does not have: compare both logs, keep the evidence
+  | 'BCDB_KEY_ENDED' // this key was retired or is compromised: sign with a current one
+  | 'BCDB_LAST_ADMIN' // nobody would be left to administer the namespace: name another admin first
   | 'BCDB_LOG_CORRUPT' // an entry differs from what was signed: see `details.seq`; restore it from a replica
   | 'BCDB_LOG_FULL' // no room for the log: free some, then retry
   | 'BCDB_LOG_NOT_WRITER' // another process took over the log: follow it, do not write
-  | 'BCDB_LOG_STOPPED'; // an append failed before: open the log again
+  | 'BCDB_LOG_STOPPED' // an append failed before: open the log again
+  | 'BCDB_NAMESPACE_UNKNOWN' // no namespace of this name: create it first
+  | 'BCDB_NAME_RESERVED' // this name belongs to BCDB itself: take another
+  | 'BCDB_NOT_FOUND' // no such object, or it is deleted: check its type and id
+  | 'BCDB_NOT_SIGNER' // the policy does not name this key in this role: ask one whom it names
+  | 'BCDB_OTHER_LOG' // the record or genesis is of another log: check the address and the join token
+  | 'BCDB_POLICY_IMPOSSIBLE' // a policy that nobody could meet: lower min, or name more signers
+  | 'BCDB_POLICY_REQUIRED' // a policy covers this change: propose it, and have it approved
+  | 'BCDB_PROPOSAL_CLOSED' // the proposal took effect, was rejected or has lapsed: make a new one
+  | 'BCDB_PROPOSAL_STALE' // the object or the policy changed meanwhile: propose again on what is there now
+  | 'BCDB_REFERENCE_MISSING' // a field names an object that does not exist: make that first
+  | 'BCDB_SCHEMA_UNKNOWN' // no schema of this hash or type in the namespace: define it first
+  | 'BCDB_SIGNATURE_INVALID' // the signature is not of this author over these bytes: sign again
+  | 'BCDB_TOO_LARGE' // a payload or batch above its limit: split it
+  | 'BCDB_UNIQUE_TAKEN'; // another object has this value in a unique field: choose another

@@ -39,7 +39,8 @@ const sequence = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
  * namespace, or `anyone`.
  */
 const principal = Type.String({
-  pattern: '^(?:anyone|ed25519:[A-Za-z0-9_-]{43}|bot:[A-Za-z0-9_-]{1,64}|circle:[A-Za-z0-9_][A-Za-z0-9._-]{0,63})$',
+  pattern:
+    '^(?:anyone|ed25519:[A-Za-z0-9_-]{43}|bot:[A-Za-z0-9_-]{1,64}|circle:[A-Za-z0-9_][A-Za-z0-9._-]{0,63})$',
 });
 
 const closed = { additionalProperties: false } as const;
@@ -57,10 +58,18 @@ const tickRecord = Type.Object({ at: time, feedsRoot: hash, state: hash }, close
 /** Log time, and what every full replica must have come to. */
 export type TickRecord = Static<typeof tickRecord>;
 
+const grants = Type.Array(
+  Type.Object(
+    { to: principal, rights: Type.Array(right, { minItems: 1, uniqueItems: true }) },
+    closed,
+  ),
+  { maxItems: grantsMax },
+);
+
 const namespaceRecord = Type.Object(
   {
-    /** Who has all rights until an access list says otherwise. */
-    admins: Type.Array(principal, { minItems: 1, maxItems: grantsMax, uniqueItems: true }),
+    /** Rights in the whole namespace. */
+    grants,
     /** Payloads are sealed boxes, which no schema and no index sees. */
     isPrivate: Type.Optional(Type.Boolean()),
     /** Name and version of the rules of this namespace: `grid@1`. */
@@ -79,18 +88,9 @@ const circleRecord = Type.Object(
 );
 export type CircleRecord = Static<typeof circleRecord>;
 
-const aclRecord = Type.Object(
-  {
-    grants: Type.Array(
-      Type.Object(
-        { to: principal, rights: Type.Array(right, { minItems: 1, uniqueItems: true }) },
-        closed,
-      ),
-      { maxItems: grantsMax },
-    ),
-  },
-  closed,
-);
+const aclRecord = Type.Object({ grants }, closed);
+
+/** Rights on one type or one object: they stand in place of those of the namespace. */
 export type AclRecord = Static<typeof aclRecord>;
 
 const policyLine = Type.Object(

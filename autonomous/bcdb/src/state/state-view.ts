@@ -52,7 +52,10 @@ export class StateView {
   /** Changes of the batch, and those of the record under way. */
   readonly #batch = new Map<string, string | undefined>();
   #record = new Map<string, string | undefined>();
-  readonly #parsed = new Map<string, { readonly text: string; readonly value: Document<unknown> }>();
+  readonly #parsed = new Map<
+    string,
+    { readonly text: string; readonly value: Document<unknown> }
+  >();
   #generation = 0;
 
   constructor(store: LayeredStore) {

@@ -1,0 +1,151 @@
+import type { AclRecord, CircleRecord, NamespaceRecord, Right } from '../record/system-records.ts';
+import { systemUrls } from '../record/system-records.ts';
+import type { StateView } from './state-view.ts';
+
+/** Deepest nesting of circles: beyond it a membership does not count. */
+export const circleDepthMax = 8;
+
+/** Id of the namespace's own object, and of the scope that is the whole namespace. */
+export const namespaceScope = 'namespace';
+
+/** Scopes of an access list or a policy, as object ids: narrow ones first. */
+export function scopesOf(url: string, obj: string): readonly [string, string, string] {
+  return [`object/${url}/${obj}`, `type/${url}`, namespaceScope];
+}
+
+/**
+ * Who may do what: a fold over namespaces, access lists and circles. The narrowest scope that has an
+ * access list decides; whoever is admin of the whole namespace may do everything in it.
+ */
+export class Access {
+  readonly #view: StateView;
+  /** What was worked out, by namespace; good for one generation of documents. */
+  readonly #known = new Map<string, NamespaceAccess>();
+  #generation = -1;
+
+  constructor(view: StateView) {
+    this.#view = view;
+  }
+
+  /** Whether a key has a right on an object. */
+  may(ns: string, key: string, right: Right, url: string, obj: string): boolean {
+    const access = this.#of(ns);
+    const who = access.principalsOf(key);
+    if (access.rightsAt(namespaceScope, who)?.has('admin') === true) return true;
+    for (const scope of scopesOf(url, obj)) {
+      const rights = access.rightsAt(scope, who);
+      if (rights !== undefined) return rights.has(right) || rights.has('admin');
+    }
+    return false;
+  }
+
+  /** Names under which a key may be granted something: itself, its bot, its circles, `anyone`. */
+  principalsOf(ns: string, key: string): ReadonlySet<string> {
+    return this.#of(ns).principalsOf(key);
+  }
+
+  /** Who a list of principals stands for, circles taken apart: keys and bots. */
+  membersOf(ns: string, principals: readonly string[]): ReadonlySet<string> {
+    return this.#of(ns).membersOf(principals);
+  }
+
+  /** Whether anybody at all is admin of the namespace. */
+  hasAdmin(ns: string): boolean {
+    return this.#of(ns).hasAdmin();
+  }
+
+  #of(ns: string): NamespaceAccess {
+    if (this.#generation !== this.#view.generation) {
+      this.#known.clear();
+      this.#generation = this.#view.generation;
+    }
+    let access = this.#known.get(ns);
+    if (access === undefined) {
+      access = new NamespaceAccess(this.#view, ns);
+      this.#known.set(ns, access);
+    }
+    return access;
+  }
+}
+
+/** Keys whose principals are remembered at once in one namespace. */
+const knownKeysMax = 10_000;
+
+/** The access of one namespace, while no document changes. */
+class NamespaceAccess {
+  readonly #view: StateView;
+  readonly #ns: string;
+  readonly #lists: ReadonlyMap<string, AclRecord['grants']>;
+  readonly #circles: ReadonlyMap<string, readonly string[]>;
+  readonly #principals = new Map<string, ReadonlySet<string>>();
+
+  constructor(view: StateView, ns: string) {
+    this.#view = view;
+    this.#ns = ns;
+    const lists = new Map<string, AclRecord['grants']>();
+    const namespace = view.document<NamespaceRecord>({
+      ns,
+      url: systemUrls.namespace,
+      obj: namespaceScope,
+    });
+    if (namespace !== undefined) lists.set(namespaceScope, namespace.value.grants);
+    for (const [scope, { value }] of view.documents<AclRecord>(ns, systemUrls.acl)) {
+      lists.set(scope, value.grants);
+    }
+    this.#lists = lists;
+    const circles = view.documents<CircleRecord>(ns, systemUrls.circle);
+    this.#circles = new Map([...circles].map(([name, { value }]) => [name, value.members]));
+  }
+
+  /** Rights by the list of a scope; undefined when it has none. */
+  rightsAt(scope: string, who: ReadonlySet<string>): ReadonlySet<Right> | undefined {
+    const grants = this.#lists.get(scope);
+    if (grants === undefined) return undefined;
+    return new Set(grants.filter(({ to }) => who.has(to)).flatMap(({ rights }) => rights));
+  }
+
+  principalsOf(key: string): ReadonlySet<string> {
+    const known = this.#principals.get(key);
+    if (known !== undefined) return known;
+    const who = new Set(['anyone', key]);
+    const bot = this.#view.fact(`key ${key}`);
+    if (bot !== undefined) who.add(`bot:${bot}`);
+    let newest = new Set(who);
+    for (let depth = 0; depth < circleDepthMax && newest.size > 0; depth++) {
+      const found = new Set<string>();
+      for (const [name, members] of this.#circles) {
+        const circle = `circle:${name}`;
+        if (!who.has(circle) && members.some((member) => newest.has(member))) found.add(circle);
+      }
+      for (const circle of found) who.add(circle);
+      newest = found;
+    }
+    if (this.#principals.size >= knownKeysMax) this.#principals.clear();
+    this.#principals.set(key, who);
+    return who;
+  }
+
+  membersOf(principals: readonly string[]): ReadonlySet<string> {
+    const members = new Set<string>();
+    let newest: readonly string[] = principals;
+    const seen = new Set<string>();
+    for (let depth = 0; depth <= circleDepthMax && newest.length > 0; depth++) {
+      const next: string[] = [];
+      for (const principal of newest) {
+        if (!principal.startsWith('circle:')) members.add(principal);
+        else if (!seen.has(principal)) {
+          seen.add(principal);
+          next.push(...(this.#circles.get(principal.slice('circle:'.length)) ?? []));
+        }
+      }
+      newest = next;
+    }
+    return members;
+  }
+
+  hasAdmin(): boolean {
+    const grants = this.#lists.get(namespaceScope) ?? [];
+    const admins = grants.filter(({ rights }) => rights.includes('admin')).map(({ to }) => to);
+    return this.membersOf(admins).size > 0;
+  }
+}
