@@ -5,6 +5,7 @@ export type ZdbEvent =
   | QuotaEvent
   | DamageEvent
   | FailureEvent
+  | ClockAheadEvent
   | ReplicationEvent;
 
 /** What became of masterships, and of logs that had gone different ways. */
@@ -77,4 +78,10 @@ export interface FailureEvent {
   readonly kind: 'failure';
   readonly code: string;
   readonly message: string;
+}
+
+/** The clock is more than a day ahead of what is believed: no history grows old by it. */
+export interface ClockAheadEvent {
+  readonly kind: 'clock-ahead';
+  readonly aheadSeconds: number;
 }

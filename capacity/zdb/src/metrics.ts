@@ -119,6 +119,9 @@ function publishLog(registry: MetricsRegistry, context: ServerContext): void {
     return store.log.lastSequence - store.log.durableSequence;
   });
   one('zdb_disk_free_bytes', 'Free on the disk of the log.', () => freeDiskBytes(store));
+  one('zdb_clock_ahead_seconds', 'Of the time by which the age of history is judged.', () => {
+    return store.ages.aheadMs() / 1000;
+  });
   one('zdb_segments', 'Files of the log.', () => store.table.segments.length);
   one('zdb_is_writable', '1 unless the store answers reads alone.', () => {
     return context.isWritable ? 1 : 0;

@@ -86,7 +86,9 @@ test('counters of namespaces and segments stay what counting anew gives', async 
   const random = seededRandom(seed);
   await using temp = await tempFolder('counters');
   let nowMs = 1_800_000_000_000;
-  const options = { nowMs: () => nowMs, segmentBytes: 1024 * 1024 };
+  let monotonicMs = 0;
+  const times = { nowMs: () => nowMs, monotonicMs: () => monotonicMs };
+  const options = { ...times, segmentBytes: 1024 * 1024 };
   let store = await openStore(temp.path, options);
   for (let round = 0; round < ROUNDS; round++) {
     const load = new StoreLoad({ store, random, valueBytesMax: 60_000 });
@@ -96,7 +98,9 @@ test('counters of namespaces and segments stay what counting anew gives', async 
     for (let turn = 0; turn < 30; turn++) {
       if (turn % 10 === 5) changePolicy(store, random);
       await load.turn();
-      nowMs += random.int(-2000, 4000);
+      const passedMs = random.int(-2000, 4000);
+      nowMs += passedMs;
+      monotonicMs += Math.max(0, passedMs);
       if (turn % 4 === 0) await new Promise(setImmediate);
     }
     await beside;

@@ -9,10 +9,10 @@ import { text } from 'node:stream/consumers';
 import { suite, test } from 'node:test';
 import { promisify } from 'node:util';
 import { isGridError, waitFor } from '@commongrid/base';
-import { tempFolder } from '@commongrid/base/testing';
+import { ManualClock, tempFolder } from '@commongrid/base/testing';
 import { RespClient } from '@commongrid/resp';
 import { ZdbServer, type ZdbEvent, type ZdbServerOptions } from '../src/index.ts';
-import { Door, openServer, show } from './support/door.ts';
+import { Door, field, openServer, show } from './support/door.ts';
 
 const run = promisify(execFile);
 const loopback = { host: '127.0.0.1', port: 0 };
@@ -100,6 +100,24 @@ suite('operation', { concurrency: false }, () => {
     };
     await using server = await openServer(door.folder.path, { restoreSegment });
     assert.equal(await (await new Door(server, door.folder).client())('GET', 'k'), '"v"');
+  });
+
+  test('server tells of a clock that is far ahead', async () => {
+    const clock = new ManualClock(1_800_000_000_000);
+    const events: ZdbEvent[] = [];
+    const onEvent = (event: ZdbEvent): void => void events.push(event);
+    await using door = await Door.open({ clock, onEvent });
+    const ask = await door.client();
+    await ask('SET', 'k', 'v');
+    assert.equal(field(await ask('INFO'), 'clock_ahead_seconds'), '0');
+    clock.jump(3 * 86_400_000);
+    assert.equal(field(await ask('INFO'), 'clock_ahead_seconds'), '259200');
+    await door.server.close();
+    const told = { kind: 'clock-ahead', aheadSeconds: 259_200 } as const;
+    assert.deepEqual(events.splice(0), [told]);
+    await using server = await openServer(door.folder.path, { clock, onEvent });
+    assert.ok(server.store.ages.aheadMs() > 0);
+    assert.deepEqual(events, [told]);
   });
 
   test('server listens on a Unix socket and with TLS', async () => {

@@ -23,6 +23,9 @@ export interface StoreOptions {
   /** Identity of the log in a new folder: a replica takes its master's. Random otherwise. */
   readonly logId?: bigint;
   readonly nowMs?: () => number;
+  readonly monotonicMs?: () => number;
+  /** The clock is more than a day ahead of what can be believed: nothing grows old by it. */
+  readonly onClockAhead?: (aheadMs: number) => void;
   readonly onDurable?: (sequence: number) => void;
   readonly onFailure?: (error: GridError<ZdbErrorCode>) => void;
   readonly onSealed?: (segment: Segment) => void;

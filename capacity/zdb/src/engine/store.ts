@@ -14,18 +14,30 @@ import { Records } from './records.ts';
 import { SegmentGone } from './log/segment-gone.ts';
 import { openParts, type StoreParts } from './start/store-parts.ts';
 import type { StoreOptions } from './store-options.ts';
+import { AgeClock } from './upkeep/age-clock.ts';
 import { finishErasures } from './upkeep/erasure.ts';
 
 /** What the parts of a store ask it for; it outlives them. */
 class StoreHooks {
+  readonly ages: AgeClock;
   deletionsUpTo = Number.MAX_SAFE_INTEGER;
   readonly durableListeners = new Set<(sequence: number) => void>();
-  readonly context = {
-    deletionsUpTo: (): number => this.deletionsUpTo,
-    onDurable: (sequence: number): void => {
-      for (const listener of this.durableListeners) listener(sequence);
-    },
-  };
+  readonly context;
+
+  constructor(options: StoreOptions) {
+    this.ages = new AgeClock({
+      nowMs: options.nowMs ?? Date.now,
+      monotonicMs: options.monotonicMs ?? (() => performance.now()),
+      onAhead: options.onClockAhead ?? (() => undefined),
+    });
+    this.context = {
+      ages: this.ages,
+      deletionsUpTo: (): number => this.deletionsUpTo,
+      onDurable: (sequence: number): void => {
+        for (const listener of this.durableListeners) listener(sequence);
+      },
+    };
+  }
 }
 
 /**
@@ -42,7 +54,7 @@ export class Store extends Records {
   #erasing: Promise<void> | undefined;
 
   private constructor(options: StoreOptions) {
-    const hooks = new StoreHooks();
+    const hooks = new StoreHooks(options);
     const isReadOnly = options.isReadOnly ?? false;
     const parts = openParts(options, { isReadOnly, ...hooks.context });
     super(parts, options.nowMs ?? Date.now);
@@ -147,6 +159,11 @@ export class Store extends Records {
     const mode = this.options.mode ?? 'user';
     this.putSettings(newNamespaceSettings(DEFAULT_NAMESPACE, 'default', mode, this.nowMs()));
     await this.log.flush();
+  }
+
+  /** The time by which the age of history is judged. */
+  get ages(): AgeClock {
+    return this.#hooks.ages;
   }
 
   /** Deletions above this sequence are kept for replicas that have not passed them. */

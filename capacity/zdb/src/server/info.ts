@@ -118,6 +118,7 @@ function logSection({ store }: ServerContext): InfoSection {
       ['segments', table.segments.length],
       ['segment_current', last?.id ?? 0],
       ['log_bytes', sizeBytes],
+      ['clock_ahead_seconds', Math.floor(store.ages.aheadMs() / 1000)],
       ['namespaces', store.namespaces.list().length],
       ['quarantined_stretches', table.quarantine.length],
       ['read_only', store.readOnlyReason ?? store.log.failure?.message ?? 'no'],

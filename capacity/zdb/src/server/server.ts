@@ -164,6 +164,12 @@ function openStore(
     isReadOnly: options.isReadOnly,
     isReplica: stateFile.state.role === 'replica',
     nowMs: () => options.clock.nowMs(),
+    monotonicMs: () => options.clock.monotonicMs(),
+    onClockAhead: (aheadMs) => {
+      const aheadSeconds = Math.floor(aheadMs / 1000);
+      logger.warn({ aheadSeconds }, 'the clock is ahead of what is believed: history stays');
+      events.emit({ kind: 'clock-ahead', aheadSeconds });
+    },
     onDurable: (sequence) => hooks.durable(sequence),
     onFailure: (error) => {
       logger.error({ err: error }, 'the disk refused a write: reading only');

@@ -49,6 +49,8 @@ export interface Manifest {
   readonly erasedThrough?: number;
   /** When the last scrub of all segments ended, ms since 1970; missing = never. */
   readonly scrubbedMs?: number;
+  /** By this time nothing is older than it is: see AgeClock. Missing = not known. */
+  readonly believedMs?: number;
   /** Sequential namespaces: number -> next id (deletions of the highest id may have been dropped). */
   readonly nextIds: Readonly<Record<string, number>>;
 }

@@ -39,6 +39,8 @@ export class SegmentTable {
   /** When the last scrub ended. */
   scrubbedMs = 0;
   deletionsDroppedThrough = 0;
+  /** Time that is believed, as the manifest shall say; see AgeClock. */
+  believedMs: () => number | undefined = () => undefined;
   /** Sequences of erasures that are to be carried out, oldest first; undefined until a start has looked. */
   erasures: number[] | undefined;
   /** Nothing can be read by way of this table any more. */
@@ -87,6 +89,7 @@ export class SegmentTable {
     table.quarantine = [...manifest.quarantine];
     table.durableSequence = manifest.durableAtLeast;
     table.scrubbedMs = manifest.scrubbedMs ?? 0;
+    table.believedMs = () => manifest.believedMs;
     table.compactedThrough = manifest.compactedThrough;
     table.deletionsDroppedThrough = manifest.deletionsDroppedThrough;
     table.#erasedThrough = manifest.erasedThrough ?? manifest.durableAtLeast;
@@ -230,6 +233,7 @@ export class SegmentTable {
   }
 
   #encode(): Buffer {
+    const believedMs = this.believedMs();
     const manifest: Manifest = {
       version: FORMAT_VERSION,
       logId: this.logId.toString(16).padStart(16, '0'),
@@ -245,6 +249,7 @@ export class SegmentTable {
       deletionsDroppedThrough: this.deletionsDroppedThrough,
       erasedThrough: this.erasedThrough,
       scrubbedMs: this.scrubbedMs,
+      ...(believedMs === undefined ? {} : { believedMs }),
       nextIds: Object.fromEntries(this.nextIds),
     };
     return encodeManifest(manifest);

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { readCheckpoint } from '../keys/checkpoint.ts';
+import type { AgeClock } from '../upkeep/age-clock.ts';
 import { orphans } from '../upkeep/compactor.ts';
 import { makeFolder, realFiles, syncFolder } from '@commongrid/files';
 import { SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN } from '../log/format.ts';
@@ -42,6 +43,8 @@ export interface OpenContext {
   /** Deletions above this sequence stay, for replicas that have not passed them. */
   readonly deletionsUpTo: () => number;
   readonly onDurable: (sequence: number) => void;
+  /** The one of the store, whatever files it opens. */
+  readonly ages: AgeClock;
 }
 
 /**
@@ -54,6 +57,9 @@ export function openParts(options: StoreOptions, context: OpenContext): StorePar
   const table =
     SegmentTable.load(files, options.folder)?.table ??
     SegmentTable.create(files, options.folder, newLogId(options), randomBytes(8));
+  const nowMs = options.nowMs ?? Date.now;
+  context.ages.start(isNew(table) ? nowMs() : table.believedMs());
+  table.believedMs = () => context.ages.savedMs();
   try {
     return assemble(options, context, table, begin(options, context, table));
   } catch (error) {
@@ -62,11 +68,15 @@ export function openParts(options: StoreOptions, context: OpenContext): StorePar
   }
 }
 
+function isNew({ segments, durableSequence }: SegmentTable): boolean {
+  return segments.length === 0 && durableSequence === 0;
+}
+
 /** Brings a folder into order and finds what is in it. */
 function begin(options: StoreOptions, context: OpenContext, table: SegmentTable): Recovered {
   const files = options.files ?? realFiles;
   if (!context.isReadOnly) {
-    if (table.segments.length === 0 && table.durableSequence === 0) table.save();
+    if (isNew(table)) table.save();
     // The manifest may have got its name just before the process died: nothing may be built on
     // it, or removed because of it, that would outlive it.
     syncFolder(files, options.folder);
@@ -137,6 +147,7 @@ function assemble(
       log,
       segmentBytes: log.segmentBytes,
       nowMs,
+      ageNowMs: () => context.ages.nowMs(),
       deletionsUpTo: context.deletionsUpTo,
       ...(options.compactWindow === undefined ? {} : { compactWindow: options.compactWindow }),
       onSealed: options.onSealed ?? (() => undefined),

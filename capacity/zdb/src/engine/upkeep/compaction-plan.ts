@@ -42,6 +42,7 @@ export interface PlanContext {
   readonly locator: Locator;
   readonly history: History;
   readonly lastSequence: () => number;
+  /** By which the age of history is judged. */
   readonly nowSeconds: number;
   /** Deletions above this sequence stay: a registered replica has not passed them. */
   readonly deletionsUpTo: number;

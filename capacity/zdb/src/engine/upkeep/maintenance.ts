@@ -18,6 +18,8 @@ export interface MaintenanceContext extends Omit<CompactorContext, 'durable' | '
   readonly history: History;
   /** Deletions above this sequence stay: a registered replica has not passed them. */
   readonly deletionsUpTo: () => number;
+  /** The time by which the age of history is judged. */
+  readonly ageNowMs: () => number;
   /** Hours of the day (UTC) in which compaction runs that is not urgent; undefined = always. */
   readonly compactWindow?: HourWindow;
   readonly onSealed: (segment: Segment) => void;
@@ -283,7 +285,7 @@ export class Maintenance {
         locator: context.locator,
         history: context.history,
         lastSequence: () => context.log.lastSequence,
-        nowSeconds: Math.floor(context.nowMs() / 1000),
+        nowSeconds: Math.floor(context.ageNowMs() / 1000),
         deletionsUpTo: context.deletionsUpTo(),
         pause,
         ...(isErased === undefined ? {} : { isErased, isErasureOnly }),
