@@ -13,8 +13,11 @@ export type BcdbErrorCode =
   | 'BCDB_FORKED_VIEW' // the author saw a head that this log does not have: compare both logs, keep the evidence
   | 'BCDB_KEY_ENDED' // this key was retired or is compromised: sign with a current one
   | 'BCDB_LAST_ADMIN' // nobody would be left to administer the namespace: name another admin first
+  | 'BCDB_LOG_BATCH_INVALID' // a batch does not follow the log's end: a bug in its caller, or two of them
+  | 'BCDB_LOG_BUSY' // too much waits to be written: let appends end, then retry
   | 'BCDB_LOG_CORRUPT' // an entry differs from what was signed: see `details.seq`; restore it from a replica
   | 'BCDB_LOG_FULL' // no room for the log: free some, then retry
+  | 'BCDB_LOG_HEAD_LOST' // the head file is unreadable: give the last head that a follower saw, or restore
   | 'BCDB_LOG_NOT_WRITER' // another process took over the log: follow it, do not write
   | 'BCDB_LOG_STOPPED' // an append failed before: open the log again
   | 'BCDB_NAMESPACE_UNKNOWN' // no namespace of this name: create it first
@@ -29,5 +32,6 @@ export type BcdbErrorCode =
   | 'BCDB_REFERENCE_MISSING' // a field names an object that does not exist: make that first
   | 'BCDB_SCHEMA_UNKNOWN' // no schema of this hash or type in the namespace: define it first
   | 'BCDB_SIGNATURE_INVALID' // the signature is not of this author over these bytes: sign again
+  | 'BCDB_STATE_DIFFERS' // replicas judged one record differently: stop, keep the evidence, compare versions
   | 'BCDB_TOO_LARGE' // a payload or batch above its limit: split it
   | 'BCDB_UNIQUE_TAKEN'; // another object has this value in a unique field: choose another
