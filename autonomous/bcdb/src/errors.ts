@@ -20,6 +20,7 @@ export type BcdbErrorCode =
   | 'BCDB_LOG_HEAD_LOST' // the head file is unreadable: give the last head that a follower saw, or restore
   | 'BCDB_LOG_NOT_WRITER' // another process took over the log: follow it, do not write
   | 'BCDB_LOG_STOPPED' // an append failed before: open the log again
+  | 'BCDB_LOG_VERSION' // written by a newer program: use that one
   | 'BCDB_NAMESPACE_UNKNOWN' // no namespace of this name: create it first
   | 'BCDB_NAME_RESERVED' // this name belongs to BCDB itself: take another
   | 'BCDB_NOT_FOUND' // no such object, or it is deleted: check its type and id
