@@ -21,6 +21,7 @@ import { finishErasures } from './upkeep/erasure.ts';
 class StoreHooks {
   readonly ages: AgeClock;
   deletionsUpTo = Number.MAX_SAFE_INTEGER;
+  numbersGiven = (): number => 0;
   readonly durableListeners = new Set<(sequence: number) => void>();
   readonly context;
 
@@ -32,6 +33,7 @@ class StoreHooks {
     });
     this.context = {
       ages: this.ages,
+      numbersGiven: (): number => this.numbersGiven(),
       deletionsUpTo: (): number => this.deletionsUpTo,
       onDurable: (sequence: number): void => {
         for (const listener of this.durableListeners) listener(sequence);
@@ -60,6 +62,7 @@ export class Store extends Records {
     super(parts, options.nowMs ?? Date.now);
     this.options = options;
     this.#hooks = hooks;
+    hooks.numbersGiven = () => this.#numbersGiven();
     if (isReadOnly) this.readOnlyReason = 'opened read-only';
     if (parts.table.quarantine.length > 0) {
       this.readOnlyReason = `${parts.table.quarantine.length} damaged stretch(es) in quarantine`;
@@ -223,6 +226,13 @@ export class Store extends Records {
     this.log.keepTogether(4096, 2);
     this.putSystem(NEXT_NAMESPACE_ID, Buffer.from(String(id + 1)));
     return id;
+  }
+
+  /** Numbers below this one have been given out, as far as that can be told at once. */
+  #numbersGiven(): number {
+    const { system } = this.namespaces;
+    const found = this.lookup(system, NEXT_NAMESPACE_ID, 0, NEXT_NAMESPACE_ID.length);
+    return found === 'live' ? Number(this.value().toString()) : 0;
   }
 
   /** Writes a record of the store's own. What it replaces must be in memory, or be small. */

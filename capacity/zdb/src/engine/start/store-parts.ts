@@ -43,6 +43,8 @@ export interface OpenContext {
   /** Deletions above this sequence stay, for replicas that have not passed them. */
   readonly deletionsUpTo: () => number;
   readonly onDurable: (sequence: number) => void;
+  /** Numbers of namespaces below this one have been given out. */
+  readonly numbersGiven: () => number;
   /** The one of the store, whatever files it opens. */
   readonly ages: AgeClock;
 }
@@ -147,6 +149,7 @@ function assemble(
       log,
       segmentBytes: log.segmentBytes,
       nowMs,
+      numbersGiven: context.numbersGiven,
       ageNowMs: () => context.ages.nowMs(),
       deletionsUpTo: context.deletionsUpTo,
       ...(options.compactWindow === undefined ? {} : { compactWindow: options.compactWindow }),

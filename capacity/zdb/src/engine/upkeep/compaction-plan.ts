@@ -32,6 +32,8 @@ export interface CompactionPlan {
   readonly decidedAt: number;
   readonly droppedBytes: number;
   readonly deletionsDroppedThrough: number;
+  /** Namespaces that the log has removed by then: their next ids are of no use any more. */
+  readonly goneNamespaces?: readonly number[];
   /** Records to be taken from here instead, by sequence: theirs on disk are damaged. */
   readonly replacements?: ReadonlyMap<number, LogRecord>;
 }
@@ -44,6 +46,8 @@ export interface PlanContext {
   readonly lastSequence: () => number;
   /** By which the age of history is judged. */
   readonly nowSeconds: number;
+  /** Numbers of namespaces below this one have been given out. */
+  readonly numbersGiven: () => number;
   /** Deletions above this sequence stay: a registered replica has not passed them. */
   readonly deletionsUpTo: number;
   /** Drops nothing but what is erased: the log is not whole yet. */
@@ -84,7 +88,22 @@ export async function planCompaction(
     decidedAt: context.lastSequence(),
     droppedBytes: decider.droppedBytes,
     deletionsDroppedThrough: decider.deletionsDroppedThrough,
+    goneNamespaces: goneNamespaces(context),
   };
+}
+
+/**
+ * Of the namespaces whose next id is known, those that were removed or emptied. A number that was not
+ * given out yet may be known too: a master tells its replica before the records come.
+ */
+function goneNamespaces(context: PlanContext): number[] {
+  const { table, namespaces, numbersGiven } = context;
+  // Of a log that is not whole yet, settings may come behind the numbers.
+  if (context.lastSequence() < table.compactedThrough) return [];
+  const unknown = [...table.nextIds.keys()].filter((id) => namespaces.byId(id) === undefined);
+  if (unknown.length === 0) return unknown;
+  const given = numbersGiven();
+  return unknown.filter((id) => id < given);
 }
 
 async function planSegment(

@@ -306,6 +306,8 @@ async function install(
     const next = Math.max(namespace.nextId, table.nextIds.get(namespace.id) ?? 0);
     if (next > 0) table.nextIds.set(namespace.id, next);
   }
+  // Their removal is on disk: a crash brings none of them back.
+  for (const id of plan.goneNamespaces ?? []) table.nextIds.delete(id);
   const checkpoint = table.checkpoint;
   table.checkpoint = 0;
   await table.saveBehind();

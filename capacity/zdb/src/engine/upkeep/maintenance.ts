@@ -18,6 +18,8 @@ export interface MaintenanceContext extends Omit<CompactorContext, 'durable' | '
   readonly history: History;
   /** Deletions above this sequence stay: a registered replica has not passed them. */
   readonly deletionsUpTo: () => number;
+  /** Numbers of namespaces below this one have been given out. */
+  readonly numbersGiven: () => number;
   /** The time by which the age of history is judged. */
   readonly ageNowMs: () => number;
   /** Hours of the day (UTC) in which compaction runs that is not urgent; undefined = always. */
@@ -286,6 +288,7 @@ export class Maintenance {
         history: context.history,
         lastSequence: () => context.log.lastSequence,
         nowSeconds: Math.floor(context.ageNowMs() / 1000),
+        numbersGiven: context.numbersGiven,
         deletionsUpTo: context.deletionsUpTo(),
         pause,
         ...(isErased === undefined ? {} : { isErased, isErasureOnly }),
