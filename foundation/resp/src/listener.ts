@@ -5,6 +5,7 @@ import { connect, createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import type { RespErrorCode } from './errors.ts';
+import { describePeer } from './socket-adapter.ts';
 
 export interface ListenAddress {
   readonly host: string;
@@ -25,6 +26,8 @@ export class Listener {
   readonly #addresses: ListenAddress[] = [];
   /** Connections under TLS, before and after their handshake. */
   readonly #wrapped = new Set<Socket>();
+  /** Of these, by their peers, those before it, in order of arrival. */
+  readonly #shaking = new Map<string, Socket>();
 
   constructor(onSocket: (socket: Socket) => void) {
     this.#onSocket = onSocket;
@@ -76,14 +79,32 @@ export class Listener {
     if (tls === undefined) return createServer(acceptOptions, this.#onSocket);
     const authentication = tls.ca === undefined ? {} : { requestCert: true };
     const options = { ...acceptOptions, ...tlsAcceptOptions, ...authentication, ...tls };
-    const server = createTlsServer(options, this.#onSocket);
+    const server = createTlsServer(options, (socket) => {
+      this.#shaking.delete(describePeer(socket));
+      this.#onSocket(socket);
+    });
     // A failed handshake is the peer's affair; without a listener it would be left half open.
     server.on('tlsClientError', (_error, socket) => socket.destroy());
     server.on('connection', (socket) => {
       this.#wrapped.add(socket);
       socket.once('close', () => this.#wrapped.delete(socket));
+      this.#shake(socket);
     });
     return server;
+  }
+
+  /** A handshake begins; where too many have, the oldest makes room. */
+  #shake(socket: Socket): void {
+    const peer = describePeer(socket);
+    for (const [key, oldest] of this.#shaking) {
+      if (this.#shaking.size < maxHandshakes) break;
+      this.#shaking.delete(key);
+      oldest.destroy();
+    }
+    this.#shaking.set(peer, socket);
+    socket.once('close', () => {
+      if (this.#shaking.get(peer) === socket) this.#shaking.delete(peer);
+    });
   }
 
   async #listen(
@@ -107,6 +128,9 @@ export class Listener {
     return server;
   }
 }
+
+/** Connections in their TLS handshake; they are not counted as connections yet. */
+const maxHandshakes = 512;
 
 const acceptOptions = {
   allowHalfOpen: true,

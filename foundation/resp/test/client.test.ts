@@ -11,7 +11,7 @@ import { promisify } from 'node:util';
 import { waitFor } from '@commongrid/base';
 import { RespClient } from '../src/index.ts';
 import type { Reply, Request, RespConnection } from '../src/index.ts';
-import { addressOf } from './support/raw-peer.ts';
+import { addressOf, RawPeer } from './support/raw-peer.ts';
 import { openToyStore, toyHandler } from './support/toy-store.ts';
 
 const run = promisify(execFile);
@@ -207,6 +207,26 @@ suite('client', { concurrency: false }, () => {
       });
       assert.equal(seen.length, count);
     } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  test('server keeps room for handshakes from peers that never finish theirs', async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'resp-tls-'));
+    const idle: RawPeer[] = [];
+    try {
+      const { cert, key } = await makeCertificate(folder);
+      await using server = await openToyStore({ tls: { cert, key } });
+      const { port } = addressOf(server);
+      await using before = await RespClient.connect({ port, tls: { ca: cert } });
+      for (let i = 0; i < 515; i++) idle.push(await RawPeer.connect(server));
+      await using after = await RespClient.connect({ port, tls: { ca: cert } });
+      const isCut = ({ isClosed, hasEnded }: RawPeer): boolean => isClosed || hasEnded;
+      await waitFor(() => idle.slice(0, 3).every(isCut), { timeoutMs: 5_000, what: 'the oldest' });
+      assert.equal(idle.filter(isCut).length, 4);
+      for (const client of [before, after]) assert.equal(await client.command(['PING']), 'PONG');
+    } finally {
+      for (const { socket } of idle) socket.destroy();
       await rm(folder, { recursive: true });
     }
   });
