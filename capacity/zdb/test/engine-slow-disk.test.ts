@@ -61,10 +61,8 @@ test('cached values are read at once while a slow disk syncs', async () => {
     }
   }
   assert.ok(turns > COMMITS, 'nobody read while the disk synced');
-  // Only a new segment is begun in the turn: two syncs of its own, two of the manifest.
-  const rotations = COMMITS / 20;
-  assert.ok(stalls <= rotations * 4, `${stalls} syncs held everybody up in ${COMMITS} commits`);
-  assert.ok(stalls < turns / 100, `${stalls} of ${turns} reads waited for the disk`);
+  // A new segment is begun behind everybody's back too.
+  assert.equal(stalls, 0, `${stalls} syncs held everybody up in ${COMMITS} commits`);
   await store.maintenance.checkpoint();
   await store.close();
 });

@@ -7,7 +7,9 @@ import {
   realFiles,
   syncAsync,
   syncFolder,
+  syncFolderAsync,
   writeAll,
+  writeAsync,
   writePieces,
   writePiecesAsync,
 } from '@commongrid/files';
@@ -333,6 +335,25 @@ export class Log {
 
   /** Creates the file of a new segment and makes the manifest name it, before anything is in it. */
   #startFile(segment: Segment): void {
+    const { fd, header } = this.#openFile(segment);
+    writeAll(this.#files, fd, header, 0);
+    this.#files.fdatasyncSync(fd);
+    syncFolder(this.#files, path.dirname(segment.path));
+    segment.writtenOffset = SEGMENT_HEADER_BYTES;
+    this.#table.save();
+  }
+
+  /** As #startFile(): four syncs, which on a slow disk would hold everybody up. */
+  async #startFileInPool(segment: Segment): Promise<void> {
+    const { fd, header } = this.#openFile(segment);
+    await writeAsync(this.#files, fd, header, header.length, 0);
+    await syncAsync(this.#files, fd);
+    await syncFolderAsync(this.#files, path.dirname(segment.path));
+    segment.writtenOffset = SEGMENT_HEADER_BYTES;
+    await this.#table.saveBehind();
+  }
+
+  #openFile(segment: Segment): { fd: number; header: Buffer } {
     const fd = this.#files.openSync(segment.path, 'w+', 0o600);
     segment.adopt(fd);
     const header = encodeSegmentHeader({
@@ -342,11 +363,7 @@ export class Log {
       firstSequence: segment.firstSequence,
       createdMs: this.#nowMs(),
     });
-    writeAll(this.#files, fd, header, 0);
-    this.#files.fdatasyncSync(fd);
-    syncFolder(this.#files, path.dirname(segment.path));
-    segment.writtenOffset = SEGMENT_HEADER_BYTES;
-    this.#table.save();
+    return { fd, header };
   }
 
   async #commitInPool(): Promise<void> {
@@ -357,7 +374,7 @@ export class Log {
         for (let i = 0; i < batches; i++) {
           const batch = this.#closed[i] as Batch;
           const segment = this.#sealBatch(batch);
-          if (segment.writtenOffset === 0) this.#startFile(segment);
+          if (segment.writtenOffset === 0) await this.#startFileInPool(segment);
           await writePiecesAsync(this.#files, segment.fd, batch.pieces(), batch.offset);
           this.#written(batch, segment);
         }

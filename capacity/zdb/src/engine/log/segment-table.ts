@@ -48,6 +48,8 @@ export class SegmentTable {
   readonly nextIds = new Map<number, number>();
   #erasedThrough = 0;
   #saves = 0;
+  /** A saveBehind() under way; never rejects. */
+  #saving: Promise<void> | undefined;
   #nextSegmentId = 1;
   #slots: (Segment | undefined)[] = [undefined];
   #freeSlots: number[] = [];
@@ -212,10 +214,21 @@ export class SegmentTable {
   }
 
   /**
-   * As save(), without stalling other work; one at a time. A save() that comes meanwhile has all that
-   * this one has, and more: then there is nothing left to do.
+   * As save(), without stalling other work; one after the other. A save() that comes meanwhile has all
+   * that this one has, and more: then there is nothing left to do.
    */
   async saveBehind(): Promise<void> {
+    while (this.#saving !== undefined) await this.#saving;
+    const saving = this.#saveBehindNow();
+    this.#saving = saving
+      .catch(() => undefined)
+      .finally(() => {
+        this.#saving = undefined;
+      });
+    await saving;
+  }
+
+  async #saveBehindNow(): Promise<void> {
     const number = ++this.#saves;
     const target = path.join(this.folder, MANIFEST_NAME);
     const beside = `${target}.behind`;
