@@ -1,3 +1,4 @@
+import { SEGMENT_RECORDS_MAX } from '../log/format.ts';
 import type { Namespace } from '../namespace.ts';
 import type { Namespaces } from '../namespaces.ts';
 import type { Segment, Share } from '../log/segment.ts';
@@ -10,6 +11,8 @@ const FULL_PART = 0.85;
 const WORTH_PART = 0.25;
 /** Segments side by side that are compacted in one go. */
 const RUN_SEGMENTS_MAX = 8;
+/** Records in them: what is known of each is in memory meanwhile, up to 120 bytes. */
+const RUN_RECORDS_MAX = 2 * SEGMENT_RECORDS_MAX;
 /** What is written anew in one go. */
 const RUN_LIVE_BYTES_MAX = 512 * 1024 * 1024;
 /** With a policy by number or age the figures cannot tell what would go: such a segment is tried so often. */
@@ -85,17 +88,21 @@ export class CompactionPicker {
     let from = at;
     let to = at;
     let live = this.#liveBytes(segments[at] as Segment);
+    let records = (segments[at] as Segment).recordCount;
     const fits = (segment: Segment | undefined): segment is Segment =>
       segment?.isSealed === true &&
       to - from + 1 < RUN_SEGMENTS_MAX &&
       live + this.#liveBytes(segment) <= RUN_LIVE_BYTES_MAX &&
+      records + segment.recordCount <= RUN_RECORDS_MAX &&
       (qualifies(segment) || segment.nextOffset < this.#context.segmentBytes / 4);
     for (let next = segments[from - 1]; fits(next); next = segments[from - 1]) {
       live += this.#liveBytes(next);
+      records += next.recordCount;
       from--;
     }
     for (let next = segments[to + 1]; fits(next); next = segments[to + 1]) {
       live += this.#liveBytes(next);
+      records += next.recordCount;
       to++;
     }
     return segments.slice(from, to + 1);
