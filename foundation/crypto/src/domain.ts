@@ -1,5 +1,4 @@
-import { hkdfSync } from 'node:crypto';
-import { GridError } from '@commongrid/base';
+import { GridError } from '@commongrid/base/browser';
 import type { CryptoErrorCode } from './errors.ts';
 
 /** Longest domain, characters. */
@@ -21,13 +20,4 @@ export function assertDomain(domain: string): asserts domain is Domain {
     `${JSON.stringify(domain)} is no domain`,
     { hint: 'write it as commongrid/name/1', details: { domain } },
   );
-}
-
-/**
- * Another secret for another purpose: HKDF-SHA256 (RFC 5869) with no salt and the domain as info,
- * 32 bytes. Who knows one derived secret learns nothing of the others.
- */
-export function deriveKey(secret: Uint8Array, domain: Domain): Uint8Array {
-  assertDomain(domain);
-  return new Uint8Array(hkdfSync('sha256', secret, new Uint8Array(), domain, 32));
 }

@@ -1,3 +1,6 @@
+/** Bytes of an Ed25519 signature: the point R, then the number S. */
+export const signatureBytes = 64;
+
 /** p = 2^255 - 19, little endian. */
 const p = littleEndian(2n ** 255n - 19n);
 
@@ -31,7 +34,8 @@ export function isAcceptablePoint(bytes: Uint8Array): boolean {
 
 /** Compares little endian numbers of equal length; public values, so time may vary. */
 function isBelow(a: Uint8Array, b: Uint8Array): boolean {
-  return Buffer.compare(a.toReversed(), b.toReversed()) < 0;
+  const differs = a.findLastIndex((byte, index) => byte !== b[index]);
+  return differs >= 0 && (a[differs] ?? 0) < (b[differs] ?? 0);
 }
 
 function littleEndian(value: bigint): Uint8Array {

@@ -7,8 +7,10 @@ export {
   parseCanonical,
 } from './canonical-json.ts';
 export type { JsonValue, ParseCanonicalOptions } from './canonical-json.ts';
-export { assertDomain, deriveKey } from './domain.ts';
+export { deriveKey } from './derive-key.ts';
+export { assertDomain } from './domain.ts';
 export type { Domain } from './domain.ts';
+export { signatureBytes } from './ed25519-point.ts';
 export type { CryptoErrorCode } from './errors.ts';
 export {
   assertQuorum,
@@ -28,5 +30,5 @@ export {
 } from './sealed-box.ts';
 export type { BoxOptions } from './sealed-box.ts';
 export { SealingKey, SealingPublicKey } from './sealing-key.ts';
-export { PublicKey, rootKeyFromWords, signatureBytes, SigningKey } from './signing-key.ts';
+export { PublicKey, rootKeyFromWords, SigningKey } from './signing-key.ts';
 export { entropyToWords, generateWords, wordsToEntropy } from './words.ts';

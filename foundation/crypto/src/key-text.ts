@@ -1,4 +1,4 @@
-import { GridError } from '@commongrid/base';
+import { GridError } from '@commongrid/base/browser';
 import type { CryptoErrorCode } from './errors.ts';
 
 /** Bytes of each key of this package, public or private. */

@@ -1,4 +1,4 @@
-import { GridError } from '@commongrid/base';
+import { GridError } from '@commongrid/base/browser';
 import { assertDomain } from './domain.ts';
 import type { Domain } from './domain.ts';
 import type { CryptoErrorCode } from './errors.ts';
@@ -9,7 +9,11 @@ import type { CryptoErrorCode } from './errors.ts';
  */
 export function prefixedMessage(domain: Domain, payload: Uint8Array): Uint8Array {
   assertDomain(domain);
-  return Buffer.concat([Buffer.from(`${domain}\0`, 'ascii'), payload]);
+  const prefix = utf8.encode(`${domain}\0`);
+  const message = new Uint8Array(prefix.length + payload.length);
+  message.set(prefix);
+  message.set(payload, prefix.length);
+  return message;
 }
 
 /**
@@ -17,10 +21,12 @@ export function prefixedMessage(domain: Domain, payload: Uint8Array): Uint8Array
  * @throws CRYPTO_MESSAGE_PREFIXED
  */
 export function foreignMessage(message: Uint8Array): Uint8Array {
-  const head = Buffer.from(message.subarray(0, 80)).toString('latin1');
+  const head = String.fromCharCode(...message.subarray(0, 80));
   if (!/^commongrid[^\0]*\0/.test(head)) return message;
   throw new GridError<CryptoErrorCode>(
     'CRYPTO_MESSAGE_PREFIXED',
     'the message starts with a domain of ours',
   );
 }
+
+const utf8 = new TextEncoder();

@@ -1,6 +1,6 @@
 import { createPrivateKey, createPublicKey, randomBytes } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
-import { deriveKey } from './domain.ts';
+import { deriveKey } from './derive-key.ts';
 import type { Domain } from './domain.ts';
 import { keyBytes, keyError, keyFromText, keyToText } from './key-text.ts';
 

@@ -1,16 +1,13 @@
 import { createPrivateKey, createPublicKey, randomBytes, sign, verify } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
-import { deriveKey } from './domain.ts';
+import { deriveKey } from './derive-key.ts';
 import type { Domain } from './domain.ts';
-import { isAcceptablePoint } from './ed25519-point.ts';
+import { isAcceptablePoint, signatureBytes } from './ed25519-point.ts';
 import { keyBytes, keyError, keyFromText, keyToText } from './key-text.ts';
 import { foreignMessage, prefixedMessage } from './message.ts';
 import { wordsToEntropy } from './words.ts';
 
 const kind = 'ed25519';
-
-/** Bytes of an Ed25519 signature. */
-export const signatureBytes = 64;
 
 /**
  * An Ed25519 public key (RFC 8032). Text form: `ed25519:` and base64url of the 32 bytes. Keys of
