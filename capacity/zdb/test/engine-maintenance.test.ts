@@ -223,3 +223,30 @@ for (const [what, count, size] of [
     await again.close();
   });
 }
+
+test('segment that fills up while a checkpoint is written is sealed before that ends', async () => {
+  await using temp = await tempFolder('maintenance');
+  const checkpoints: number[] = [];
+  const store = await openStore(temp.path, {
+    onSealed: () => checkpoints.push(store.table.checkpoint),
+  });
+  const namespace = store.namespaces.default;
+  put(store, namespace, 'before', Buffer.from('value'));
+  await store.log.flush();
+  const flush = store.log.flush.bind(store.log);
+  let calls = 0;
+  store.log.flush = async (upTo) => {
+    if (calls++ === 0) {
+      store.log.rotate();
+      put(store, namespace, 'after', Buffer.from('value'));
+    }
+    await flush(upTo);
+  };
+  await store.maintenance.checkpoint();
+  assert.deepEqual(checkpoints, [0]);
+  assert.equal(store.table.checkpoint, 1);
+  await store.close();
+  const again = await openStore(temp.path);
+  assert.equal(again.namespaces.default.index.liveCount, 2);
+  await again.close();
+});

@@ -32,6 +32,8 @@ export interface CheckpointContext {
   readonly lastSequence: () => number;
   /** Resolves when this sequence is on disk. */
   readonly durable: (sequence: number) => Promise<void>;
+  /** Called after each shard, for what cannot wait until the whole is written. */
+  readonly meanwhile: () => Promise<void>;
 }
 
 /** Writes the next checkpoint and makes the manifest name it. Segments must not change meanwhile. */
@@ -69,6 +71,7 @@ export async function writeCheckpoint(context: CheckpointContext, number: number
         encodeShard(bytes, namespace.id, shard, prefix, sequence);
         await context.durable(sequence);
         await put(bytes);
+        await context.meanwhile();
         shards++;
       }
     }

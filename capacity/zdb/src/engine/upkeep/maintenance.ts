@@ -197,6 +197,12 @@ export class Maintenance {
     }
   }
 
+  /** The entries of a full segment are in memory until it is sealed: no long job may leave them there. */
+  async #sealFull(): Promise<void> {
+    const before = this.#context.table.segments.at(-2);
+    if (before !== undefined && !before.isSealed) await this.#sealAll();
+  }
+
   async #seal(segment: Segment): Promise<void> {
     const { table, locator } = this.#context;
     await this.#context.log.flush(segment.lastSequence);
@@ -348,6 +354,7 @@ export class Maintenance {
         namespaces: this.#context.namespaces,
         lastSequence: () => log.lastSequence,
         durable: (at) => this.#context.log.flush(at),
+        meanwhile: () => this.#sealFull(),
       },
       number,
     );
