@@ -3,8 +3,10 @@ export type BcdbErrorCode =
   | 'BCDB_ALREADY_VOTED' // this signer has spoken on the proposal already: one word each counts
   | 'BCDB_BODY_MISMATCH' // the payload is not the one that was signed: send both as they were made
   | 'BCDB_BODY_MISSING' // a put without a payload, or a payload where none belongs: correct the record
+  | 'BCDB_BUSY' // too many records wait to be appended: slow down, then retry
   | 'BCDB_CIRCLE_CYCLE' // a circle would contain itself: leave one of the memberships out
   | 'BCDB_CIRCLE_DEPTH' // circles nested deeper than the limit: flatten them
+  | 'BCDB_CLOCK_JUMPED' // the clock of the sequencer leapt: check it, then confirm with `grid bcdb serve --confirm-clock`
   | 'BCDB_CONFLICT' // the object changed since `prev`: read it again, then decide; see `details.head`
   | 'BCDB_COUNTER_GAP' // a record of this key is missing before this one: send `details.expected` first
   | 'BCDB_DENIED' // this key has no such right there: ask an admin of the namespace
@@ -26,6 +28,7 @@ export type BcdbErrorCode =
   | 'BCDB_NOT_FOUND' // no such object, or it is deleted: check its type and id
   | 'BCDB_NOT_SIGNER' // the policy does not name this key in this role: ask one whom it names
   | 'BCDB_OTHER_LOG' // the record or genesis is of another log: check the address and the join token
+  | 'BCDB_PAYLOAD_INVALID' // the payload is no canonical JSON: write it with canonicalText
   | 'BCDB_POLICY_IMPOSSIBLE' // a policy that nobody could meet: lower min, or name more signers
   | 'BCDB_POLICY_REQUIRED' // a policy covers this change: propose it, and have it approved
   | 'BCDB_PROPOSAL_CLOSED' // the proposal took effect, was rejected or has lapsed: make a new one

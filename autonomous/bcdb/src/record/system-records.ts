@@ -53,7 +53,7 @@ export const right = Type.Union([
 ]);
 export type Right = Static<typeof right>;
 
-const tickRecord = Type.Object({ at: time, feedsRoot: hash, state: hash }, closed);
+const tickRecord = Type.Object({ at: time, state: hash }, closed);
 
 /** Log time, and what every full replica must have come to. */
 export type TickRecord = Static<typeof tickRecord>;

@@ -26,8 +26,8 @@ export interface ObjectPut extends ObjectEffect {
   readonly kind: 'put';
   /** Hash of its schema; undefined for the urls that BCDB itself knows. */
   readonly schema: string | undefined;
-  /** Canonical JSON, or a sealed box in a private namespace. */
-  readonly payload: Uint8Array;
+  /** Canonical JSON, or a sealed box in a private namespace; undefined once it was erased. */
+  readonly payload: Uint8Array | undefined;
 }
 
 /** No current version any more; former ones stay. */

@@ -33,6 +33,14 @@ export interface Document<T> {
   readonly value: T;
 }
 
+/** Why a record in the log did nothing, or whose proposal took effect with it. */
+export interface RecordException {
+  /** Code of the rule that it broke. */
+  readonly refusal?: string;
+  /** Sequence of the proposal that it completed. */
+  readonly origin?: number;
+}
+
 /**
  * The state as one record finds it: everything before it in the log, and what it changed so far.
  * `takeChanges` ends the record; `dropChanges` makes it as if it had not been.
@@ -44,6 +52,8 @@ export interface Document<T> {
  *     h NS URL OBJ        object head      [seq, version, isLive]
  *     d NS URL OBJ        document         {seq, version, value}
  *     u NS URL FIELD HASH object that holds a unique value
+ *     u. NS URL OBJ       unique values that an object holds
+ *     x SEQ               record that did something else than it says
  *     m NAME              one fact: next author id, log time, …
  *     i NAME ...          index of documents: open proposals by deadline, …
  */
@@ -136,12 +146,31 @@ export class StateView {
     this.#set(`u ${ns} ${url} ${field} ${hash}`, obj);
   }
 
+  /** The unique values that an object holds, as text of the caller. */
+  uniquesOf(name: ObjectName): string | undefined {
+    return this.#get(`u. ${path(name)}`);
+  }
+
+  setUniquesOf(name: ObjectName, text: string | undefined): void {
+    this.#set(`u. ${path(name)}`, text);
+  }
+
   fact(name: string): string | undefined {
     return this.#get(`m ${name}`);
   }
 
   setFact(name: string, value: string | undefined): void {
     this.#set(`m ${name}`, value);
+  }
+
+  /** What of a record's effects its own words do not tell. */
+  exception(seq: number): RecordException | undefined {
+    const text = this.#get(`x ${seq}`);
+    return text === undefined ? undefined : (JSON.parse(text) as RecordException);
+  }
+
+  setException(seq: number, exception: RecordException): void {
+    this.#set(`x ${seq}`, JSON.stringify(exception));
   }
 
   /** An ordered index; `key` holds words that sort as they should. */
@@ -168,6 +197,16 @@ export class StateView {
   dropChanges(): void {
     if (this.#record.size === 0) return;
     this.#record = new Map();
+    this.#generation++;
+  }
+
+  /** What the record under way has changed so far, to come back to with `backTo`. */
+  mark(): Layer {
+    return new Map(this.#record);
+  }
+
+  backTo(mark: Layer): void {
+    this.#record = new Map(mark);
     this.#generation++;
   }
 

@@ -1,0 +1,211 @@
+import { GridError } from '@commongrid/base';
+import type { BcdbErrorCode } from '../errors.ts';
+import type { LogEngine, LogHead } from '../log/log-engine.ts';
+import { checkRecord } from '../record/checked-record.ts';
+import type { Genesis } from '../record/genesis.ts';
+import { base64url, logIdOf } from '../record/genesis.ts';
+import type { EffectBatch } from '../state/effect.ts';
+import { Fold } from '../state/fold.ts';
+import type { LayeredStore } from '../state/layered-store.ts';
+import { StateView } from '../state/state-view.ts';
+import type { HashStore } from '../tree/hash-store.ts';
+import type { Frontier } from '../tree/frontier.ts';
+import { LedgerBatch } from './ledger-batch.ts';
+import { replayEffects } from './replay-effects.ts';
+
+export interface LedgerParts {
+  readonly engine: LogEngine;
+  /** Hashes of the tree up to the head of the engine. */
+  readonly hashes: HashStore;
+  readonly store: LayeredStore;
+  readonly genesis: Genesis;
+}
+
+/** Told of what became durable, in order. An error of a listener is the listener's own business. */
+export type EffectListener = (batch: EffectBatch) => void;
+
+/**
+ * A log together with what follows from it: its tree and the state of the fold. The sequencer and
+ * every replica build on it; they differ only in where the records come from.
+ *
+ *     begin a batch -> judge record after record -> end it: engine and layer of the state
+ *     durable       -> the layer sinks into the state's file -> effects go to the listeners
+ */
+export class Ledger {
+  readonly genesis: Genesis;
+  /** Hash of the genesis, base64url. */
+  readonly log: string;
+  readonly fold: Fold;
+  readonly view: StateView;
+  readonly #engine: LogEngine;
+  readonly #hashes: HashStore;
+  readonly #store: LayeredStore;
+  readonly #frontier: Frontier;
+  readonly #listeners = new Set<EffectListener>();
+  /** Ends when all batches given to the engine have. */
+  #tail: Promise<void> = Promise.resolve();
+  #failure: unknown;
+
+  private constructor({ engine, hashes, store, genesis }: LedgerParts) {
+    this.genesis = genesis;
+    this.log = base64url(logIdOf(genesis));
+    this.#engine = engine;
+    this.#hashes = hashes;
+    this.#store = store;
+    this.#frontier = hashes.frontier();
+    this.view = new StateView(store);
+    this.fold = new Fold({
+      view: this.view,
+      log: this.log,
+      genesis,
+      hadHead: (size, root) => this.#hadHead(size, root),
+    });
+  }
+
+  /** Brings the state up to the head of the log, or makes it anew where it does not fit the log. */
+  static async open(parts: LedgerParts): Promise<Ledger> {
+    const ledger = new Ledger(parts);
+    await ledger.#catchUp();
+    return ledger;
+  }
+
+  /** What is durable. */
+  get head(): LogHead {
+    return this.#engine.head;
+  }
+
+  /** Size of the log with the batches that are on their way. */
+  get nextSeq(): number {
+    return this.#frontier.size;
+  }
+
+  listen(listener: EffectListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Version of a record that is in the log or on its way there, base64url. */
+  versionAt(seq: number): string {
+    return base64url(this.#hashes.leafHash(seq));
+  }
+
+  /** Merkle root over the first `size` leaves. */
+  rootAt(size: number): Uint8Array {
+    return this.#hashes.rootAt(size);
+  }
+
+  /** A batch on top of all before. Only one is built at a time. */
+  begin(): LedgerBatch {
+    if (this.#failure !== undefined) throw this.#stopped();
+    return new LedgerBatch(this.fold, this.view, this.#frontier.size);
+  }
+
+  /**
+   * Writes a batch; resolves once it is durable, and its effects were given out. The next batch can
+   * be built meanwhile.
+   * @throws BCDB_LOG_STOPPED and what the engine throws; the ledger has to be opened again then
+   */
+  async end(batch: LedgerBatch): Promise<LogHead> {
+    const { from, records, effects } = batch;
+    const leafHashes = records.map(({ leafHash }) => leafHash);
+    for (const leafHash of leafHashes) this.#frontier.append(leafHash);
+    const head: LogHead = { size: this.#frontier.size, root: this.#frontier.root() };
+    this.#hashes.append(leafHashes);
+    this.#sealState(head);
+    const entries = records.map(({ entry }) => entry);
+    const before = this.#tail;
+    const written = this.#engine.append({ from, entries, head });
+    this.#tail = Promise.allSettled([before, written]).then(() => undefined);
+    try {
+      await written;
+      await before;
+    } catch (error) {
+      this.#stop(error);
+      throw error;
+    }
+    if (this.#failure !== undefined) throw this.#stopped();
+    this.#store.sink();
+    this.#announce({ from, ...head, effects });
+    return head;
+  }
+
+  /** Resolves once all batches given to the engine so far are durable. */
+  async settled(): Promise<LogHead> {
+    await this.#tail;
+    if (this.#failure !== undefined) throw this.#stopped();
+    return this.head;
+  }
+
+  /** Nothing of this batch happened. */
+  drop(): void {
+    this.view.dropBatch();
+  }
+
+  /** Effects of the log from a sequence on, as they were judged: for a projection that lags behind. */
+  effects(from: number): AsyncGenerator<EffectBatch> {
+    return replayEffects(this, from);
+  }
+
+  /** Entries of the log as they were signed. */
+  read(from: number, to: number): ReturnType<LogEngine['read']> {
+    return this.#engine.read(from, to);
+  }
+
+  /** Waits for batches on their way; the parts are closed by who opened them. */
+  async close(): Promise<void> {
+    this.#stop(new GridError<BcdbErrorCode>('BCDB_LOG_STOPPED', 'the ledger was closed'));
+    await this.#tail.catch(() => undefined);
+  }
+
+  /** Judges what the log holds above the state. */
+  async #catchUp(): Promise<void> {
+    const { size } = this.#engine.head;
+    const from = this.#stateSize();
+    for await (const group of this.#engine.read(from, size)) {
+      const batch = new LedgerBatch(this.fold, this.view, group[0]?.seq ?? 0);
+      for (const entry of group) batch.take(checkRecord(entry, { mayBeErased: true }));
+      const end = batch.from + group.length;
+      this.#sealState({ size: end, root: this.#hashes.rootAt(end) });
+      this.#store.sink();
+      this.#announce({ from: batch.from, size: end, root: this.#hashes.rootAt(end), ...batch });
+    }
+  }
+
+  /** Size of the log that the kept state belongs to; 0, and no state, when it is of another log. */
+  #stateSize(): number {
+    const [size = '', root = ''] = (this.view.fact('head') ?? '').split(' ');
+    const isOurs = size !== '' && this.#hadHead(Number(size), root);
+    if (isOurs) return Number(size);
+    this.#store.clear();
+    this.view.dropBatch();
+    return 0;
+  }
+
+  /** Ends the changes of a batch with the head that they belong to. */
+  #sealState({ size, root }: LogHead): void {
+    this.view.setFact('head', `${size} ${base64url(root)}`);
+    this.view.takeChanges();
+    this.view.pushBatch();
+  }
+
+  #hadHead(size: number, root: string): boolean {
+    return size <= this.#hashes.size && base64url(this.#hashes.rootAt(size)) === root;
+  }
+
+  #announce(batch: EffectBatch): void {
+    for (const listener of this.#listeners) listener(batch);
+  }
+
+  #stop(error: unknown): void {
+    this.#failure ??= error;
+    this.#store.dropLayers();
+    this.view.dropBatch();
+  }
+
+  #stopped(): GridError<BcdbErrorCode> {
+    return new GridError('BCDB_LOG_STOPPED', 'the log takes no records until it is opened again', {
+      retryable: true,
+      cause: this.#failure,
+    });
+  }
+}

@@ -1,0 +1,47 @@
+import { mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeFileAtomic } from '@commongrid/base';
+import type { Logger } from '@commongrid/base';
+import type { Entry } from '../record/entry.ts';
+
+/** Pieces of evidence that are kept; the first ones stay, later ones are only logged. */
+const evidenceFilesMax = 1000;
+
+/** Something signed that contradicts something else that is signed. */
+export interface EvidenceItem {
+  /** The author signed another record with the same counter, which is in the log at `seq`. */
+  readonly kind: 'equivocation';
+  readonly seq: number;
+  readonly entry: Entry;
+}
+
+/** Keeps what proves a wrong, one file each, in a folder beside the log. */
+export class Evidence {
+  readonly #folder: string;
+  readonly #logger: Logger;
+  #known: Set<string>;
+
+  private constructor(folder: string, logger: Logger, known: Set<string>) {
+    this.#folder = folder;
+    this.#logger = logger;
+    this.#known = known;
+  }
+
+  static async open(folder: string, logger: Logger): Promise<Evidence> {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    return new Evidence(folder, logger, new Set(await readdir(folder)));
+  }
+
+  keep(item: EvidenceItem): void {
+    const leaf = Buffer.from(item.entry.leaf).toString('base64');
+    const name = `${item.kind}-${item.seq}-${leaf.slice(-16).replaceAll(/[^A-Za-z0-9]/g, '_')}.json`;
+    this.#logger.warn('evidence kept', { kind: item.kind, seq: item.seq, name });
+    if (this.#known.has(name) || this.#known.size >= evidenceFilesMax) return;
+    this.#known.add(name);
+    const body = item.entry.body && Buffer.from(item.entry.body).toString('base64');
+    const text = JSON.stringify({ kind: item.kind, seq: item.seq, leaf, body });
+    writeFileAtomic(join(this.#folder, name), text).catch((error: unknown) => {
+      this.#logger.error('evidence could not be written', { name, error });
+    });
+  }
+}

@@ -1,0 +1,17 @@
+import { parentPort } from 'node:worker_threads';
+import { openSignatureCheck } from './signature-check.ts';
+import type { SignatureJob, SignatureResult } from './signature-pool.ts';
+
+const check = openSignatureCheck();
+
+parentPort?.on('message', ({ id, keys, ends, bytes }: SignatureJob) => {
+  let from = 0;
+  const isValid = keys.map((key, index) => {
+    const end = ends[index] ?? from;
+    const leaf = bytes.subarray(from, end);
+    from = end;
+    return check(key, leaf.subarray(0, -64), leaf.subarray(-64));
+  });
+  const result: SignatureResult = { id, isValid };
+  parentPort?.postMessage(result);
+});

@@ -1,0 +1,214 @@
+import { createHash } from 'node:crypto';
+import { isGridError } from '@commongrid/base';
+import type { GridError } from '@commongrid/base';
+import type { JsonValue } from '@commongrid/crypto';
+import type { Envelope } from '../record/envelope.ts';
+import type { Genesis } from '../record/genesis.ts';
+import { base64url } from '../record/genesis.ts';
+import { logNamespace, systemUrls } from '../record/system-records.ts';
+import type { TickRecord } from '../record/system-records.ts';
+import { Access } from './access.ts';
+import type { Change, Moment } from './change.ts';
+import type { Effect } from './effect.ts';
+import type { Layer } from './layered-store.ts';
+import { ObjectRules } from './object-rules.ts';
+import { Policies } from './policies.ts';
+import { ProposalRules } from './proposal-rules.ts';
+import { refusal } from './refusal.ts';
+import type { StateView } from './state-view.ts';
+import { SystemRules } from './system-rules.ts';
+
+/** A record at its place in the log. Its form, signature and payload hash were checked before. */
+export interface LogRecord {
+  readonly seq: number;
+  readonly envelope: Envelope;
+  /** Leaf hash, base64url. */
+  readonly version: string;
+  /** Payload as it was signed; undefined where there is none, or it was erased. */
+  readonly payload: Uint8Array | undefined;
+  /** The payload as a value; undefined where it is no JSON: absent, sealed, erased. */
+  readonly value: JsonValue | undefined;
+}
+
+/** Either what the record did, or why it did nothing. */
+export type Verdict =
+  | { readonly effects: readonly Effect[]; readonly refusal?: undefined }
+  | { readonly refusal: GridError };
+
+export interface FoldOptions {
+  readonly view: StateView;
+  /** Hash of the genesis, base64url. */
+  readonly log: string;
+  readonly genesis: Genesis;
+  /** Whether the log had this root when it had this size. */
+  readonly hadHead: (size: number, root: string) => boolean;
+}
+
+/**
+ * The rules of the log as one pure function, run by the sequencer before it takes a record in, and
+ * again by every replica: the state at `seq - 1` and a record give the state at `seq`. Integers
+ * only, no clock, no chance, no I/O; log time is what the ticks before say.
+ */
+export class Fold {
+  readonly #view: StateView;
+  readonly #log: string;
+  readonly #genesis: Genesis;
+  readonly #hadHead: FoldOptions['hadHead'];
+  readonly #proposals: ProposalRules;
+  readonly #objects: ObjectRules;
+  readonly access: Access;
+
+  constructor({ view, log, genesis, hadHead }: FoldOptions) {
+    this.#view = view;
+    this.#log = log;
+    this.#genesis = genesis;
+    this.#hadHead = hadHead;
+    this.access = new Access(view);
+    const policies = new Policies(view, this.access);
+    const system = new SystemRules(view, this.access, policies);
+    this.#objects = new ObjectRules({ view, access: this.access, policies, system, genesis });
+    this.#proposals = new ProposalRules({
+      view,
+      access: this.access,
+      policies,
+      objects: this.#objects,
+    });
+  }
+
+  /** Log time: `at` of the last tick, milliseconds since 1970. */
+  get at(): number {
+    return Number(this.#view.fact('at') ?? 0);
+  }
+
+  /** The next log time at which something lapses; undefined when nothing is due. */
+  get nextDeadline(): number | undefined {
+    return this.#proposals.nextDeadline;
+  }
+
+  /** Hash chain over all changes of the state: equal on replicas that judged alike. */
+  get digest(): string {
+    return this.#view.fact('digest') ?? emptyDigest;
+  }
+
+  /** Judges one record; the state holds what it changed, or is as before when it is refused. */
+  judge(record: LogRecord): Verdict {
+    try {
+      const effects = this.#apply(record);
+      this.#seal();
+      return { effects };
+    } catch (error) {
+      this.#view.dropChanges();
+      if (isGridError(error)) return { refusal: error };
+      throw error;
+    }
+  }
+
+  #apply(record: LogRecord): readonly Effect[] {
+    const { envelope, seq } = record;
+    if (envelope.log !== this.#log) {
+      throw refusal('BCDB_OTHER_LOG', `the record is of log ${envelope.log}`, {
+        details: { expected: this.#log, actual: envelope.log },
+      });
+    }
+    this.#count(envelope, seq);
+    this.#requireSeen(envelope);
+    if (envelope.ns === logNamespace) return this.#aboutTheLog(record);
+    const moment = { seq, at: this.at };
+    const change = changeOf(record);
+    switch (envelope.url) {
+      case systemUrls.proposal:
+        return this.#proposals.propose(change, moment);
+      case systemUrls.approval:
+        return this.#proposals.vote(change, moment);
+      default:
+        return [this.#direct(change, moment)];
+    }
+  }
+
+  #direct(change: Change, moment: Moment): Effect {
+    this.#objects.requireDirect(change);
+    return this.#objects.apply(change, moment);
+  }
+
+  #count({ author, n }: Envelope, seq: number): void {
+    const expected = (this.#view.author(author)?.n ?? 0) + 1;
+    if (n !== expected) {
+      throw refusal('BCDB_COUNTER_GAP', `record ${expected} of this key comes next, not ${n}`, {
+        hint: 'send the missing records first, or take the next counter',
+        retryable: n > expected,
+        details: { expected, actual: n },
+      });
+    }
+    const ended = this.#view.fact(`key-end ${author}`);
+    if (ended !== undefined) {
+      throw refusal('BCDB_KEY_ENDED', `this key is ${ended}`, { details: { author, ended } });
+    }
+    this.#view.setAuthor(author, n, seq);
+  }
+
+  #requireSeen({ seen }: Envelope): void {
+    if (seen === undefined || this.#hadHead(seen.size, seen.root)) return;
+    throw refusal('BCDB_FORKED_VIEW', `this log never had that root at size ${seen.size}`, {
+      hint: 'keep both checkpoints: they prove that the log was forked or rolled back',
+      details: { seen },
+    });
+  }
+
+  /** Genesis and ticks: the sequencer's own records. */
+  #aboutTheLog({ envelope, seq, value }: LogRecord): readonly Effect[] {
+    if (envelope.author !== this.#genesis.sequencer) {
+      throw refusal('BCDB_DENIED', `only the sequencer writes into namespace ${logNamespace}`);
+    }
+    if (envelope.op !== 'put') {
+      throw refusal('BCDB_DENIED', `records of namespace ${logNamespace} are only added`);
+    }
+    if (envelope.url === systemUrls.genesis && seq === 0) {
+      this.#view.setFact('at', String(this.#genesis.at));
+      return [];
+    }
+    if (envelope.url === systemUrls.tick) return this.#tick(value as TickRecord);
+    throw refusal('BCDB_NAME_RESERVED', `${envelope.url} is no type of namespace ${logNamespace}`);
+  }
+
+  #tick({ at, state }: TickRecord): readonly Effect[] {
+    if (at < this.at) {
+      throw refusal('BCDB_DENIED', `log time went back from ${this.at} to ${at}`);
+    }
+    if (state !== this.digest) {
+      throw refusal('BCDB_STATE_DIFFERS', 'the sequencer came to another state than this fold', {
+        details: { here: this.digest, there: state },
+      });
+    }
+    this.#view.setFact('at', String(at));
+    this.#proposals.expire(at);
+    return [];
+  }
+
+  /** Ends an accepted record: its changes enter the hash chain. */
+  #seal(): void {
+    const before = this.digest;
+    const changes = this.#view.takeChanges();
+    this.#view.setFact('digest', chain(before, changes));
+    this.#view.takeChanges();
+  }
+}
+
+const emptyDigest = base64url(new Uint8Array(32));
+
+/**
+ * Unique values are left out: they are hashes of payloads, which may be gone when the log is read
+ * again. So is what a replica notes of records that it refused.
+ */
+function chain(before: string, changes: Layer): string {
+  const hash = createHash('sha256').update(before);
+  for (const key of [...changes.keys()].toSorted()) {
+    if (key.startsWith('u') || key.startsWith('x')) continue;
+    hash.update(`\n${key}=${changes.get(key) ?? ''}`);
+  }
+  return base64url(hash.digest());
+}
+
+function changeOf({ envelope, seq, version, payload, value }: LogRecord): Change {
+  const { ns, url, obj, op, prev, schema, author } = envelope;
+  return { ns, url, obj, op, prev, schema, author, payload, value, origin: seq, version };
+}

@@ -1,0 +1,219 @@
+import { createHash } from 'node:crypto';
+import type { JsonValue } from '@commongrid/crypto';
+import { base64url } from '../record/genesis.ts';
+import type { Genesis } from '../record/genesis.ts';
+import { isObjectId } from '../record/envelope.ts';
+import { systemUrls } from '../record/system-records.ts';
+import type { NamespaceRecord, SchemaRecord } from '../record/system-records.ts';
+import { namespaceScope } from './access.ts';
+import type { Access } from './access.ts';
+import { isSystem, rightFor } from './change.ts';
+import type { Change, Moment } from './change.ts';
+import type { Effect } from './effect.ts';
+import type { Policies } from './policies.ts';
+import { refusal } from './refusal.ts';
+import { knownSchema } from './known-schemas.ts';
+import type { ObjectHead, StateView } from './state-view.ts';
+import type { SystemRules } from './system-rules.ts';
+
+interface ObjectRulesParts {
+  readonly view: StateView;
+  readonly access: Access;
+  readonly policies: Policies;
+  readonly system: SystemRules;
+  readonly genesis: Genesis;
+}
+
+/** What holds for every change of an object, whoever asks for it. */
+export class ObjectRules {
+  readonly #view: StateView;
+  readonly #access: Access;
+  readonly #policies: Policies;
+  readonly #system: SystemRules;
+  readonly #genesis: Genesis;
+
+  constructor({ view, access, policies, system, genesis }: ObjectRulesParts) {
+    this.#view = view;
+    this.#access = access;
+    this.#policies = policies;
+    this.#system = system;
+    this.#genesis = genesis;
+  }
+
+  /**
+   * Whether the author may make the change alone.
+   * @throws BCDB_NAMESPACE_UNKNOWN, BCDB_DENIED, BCDB_POLICY_REQUIRED
+   */
+  requireDirect(change: Change): void {
+    if (this.#isCreation(change)) {
+      this.#requireCreator(change);
+      return;
+    }
+    this.requireNamespace(change.ns);
+    this.requireRight(change);
+    const required = this.#policies.linesFor(change);
+    if (required === undefined) return;
+    throw refusal('BCDB_POLICY_REQUIRED', `${change.url} ${change.obj} is under a policy`, {
+      hint: 'grid bcdb propose',
+      details: { policySeq: required.policySeq, roles: required.lines.map(({ role }) => role) },
+    });
+  }
+
+  requireRight(change: Pick<Change, 'ns' | 'op' | 'url' | 'obj' | 'author'>): void {
+    const { ns, url, obj, author } = change;
+    const right = rightFor(change);
+    if (this.#access.may(ns, author, right, url, obj)) return;
+    throw refusal('BCDB_DENIED', `${author} has no right to ${right} ${url} ${obj} in ${ns}`, {
+      hint: `ask an admin of ${ns} for it`,
+      details: { ns, url, obj, right },
+    });
+  }
+
+  requireNamespace(ns: string): NamespaceRecord {
+    const found = this.#view.document<NamespaceRecord>({
+      ns,
+      url: systemUrls.namespace,
+      obj: namespaceScope,
+    });
+    if (found !== undefined) return found.value;
+    throw refusal('BCDB_NAMESPACE_UNKNOWN', `there is no namespace ${ns}`, {
+      hint: `grid bcdb ns create ${ns}`,
+      details: { ns },
+    });
+  }
+
+  /** Makes the change: object head, document, unique values. */
+  apply(change: Change, moment: Moment): Effect {
+    const head = this.#requirePrev(change);
+    const { op, ns, url, obj, version } = change;
+    if (op === 'put') this.#applyPut(change, moment);
+    else this.#applyRemoval(change, head);
+    this.#view.setHead({ ns, url, obj }, { seq: moment.seq, version, isLive: op === 'put' });
+    return effectOf(change, moment);
+  }
+
+  #applyPut(change: Change, { seq }: Moment): void {
+    const { ns, url, obj, value, version, schema } = change;
+    if (isSystem(url)) {
+      this.#system.check(change);
+      this.#view.setDocument({ ns, url, obj }, { seq, version, value: value ?? null });
+      this.#system.requireSound(change);
+      return;
+    }
+    if (!isObjectId(obj)) throw refusal('BCDB_ENVELOPE_INVALID', `${obj} is too long for an id`);
+    this.#checkUser(change, schema);
+  }
+
+  #checkUser(change: Change, schemaId: string | undefined): void {
+    const { ns, url, obj, value } = change;
+    const isPrivate = this.requireNamespace(ns).isPrivate === true;
+    if (isPrivate) {
+      if (schemaId === undefined) return;
+      throw refusal('BCDB_SCHEMA_UNKNOWN', 'a private namespace has no schemas');
+    }
+    const document = this.#view.document<SchemaRecord>({ ns, url: systemUrls.schema, obj: url });
+    const known = document && knownSchema(document.value.schema);
+    if (known === undefined || schemaId === undefined || !this.#isVersion(change, known.id)) {
+      throw refusal('BCDB_SCHEMA_UNKNOWN', `${url} has no such schema in ${ns}`, {
+        hint: `grid bcdb schema list --namespace ${ns}`,
+        details: { ns, url, schema: schemaId, newest: known?.id },
+      });
+    }
+    if (value === undefined) return;
+    known.check(value);
+    this.#moveUniques({ ns, url, obj }, known.uniqueValues(value));
+    for (const reference of known.references(value)) {
+      const target = this.#view.head({ ns, url: reference.url, obj: reference.obj });
+      if (target?.isLive === true) continue;
+      throw refusal(
+        'BCDB_REFERENCE_MISSING',
+        `${reference.field}: there is no ${reference.url} ${reference.obj}`,
+        { details: { ...reference } },
+      );
+    }
+  }
+
+  /** The newest schema of the type, or one that it took over from. */
+  #isVersion({ ns, url, schema }: Change, newest: string): boolean {
+    if (schema === newest) return true;
+    return this.#view.fact(`schema ${ns} ${url} ${schema ?? ''}`) !== undefined;
+  }
+
+  #applyRemoval(change: Change, head: ObjectHead | undefined): void {
+    const { ns, url, obj, op } = change;
+    if (change.value !== undefined || change.payload !== undefined) {
+      throw refusal('BCDB_BODY_MISSING', `${op} carries no payload`);
+    }
+    // Erasing what was deleted before still has payloads to drop.
+    if (head === undefined || (!head.isLive && op === 'del')) {
+      throw refusal('BCDB_NOT_FOUND', `there is no ${url} ${obj} in ${ns}`);
+    }
+    if (isSystem(url)) {
+      if (op === 'erase') throw refusal('BCDB_NAME_RESERVED', `${url} cannot be erased`);
+      this.#system.requireRemovable(change);
+      this.#view.setDocument({ ns, url, obj }, undefined);
+      this.#system.requireSound(change);
+      return;
+    }
+    this.#moveUniques({ ns, url, obj }, new Map());
+  }
+
+  /** The head that the change follows. @throws BCDB_CONFLICT */
+  #requirePrev({ ns, url, obj, prev }: Change): ObjectHead | undefined {
+    const head = this.#view.head({ ns, url, obj });
+    if (head?.version === prev) return head;
+    throw refusal('BCDB_CONFLICT', `${url} ${obj} is not at the version that the record follows`, {
+      hint: 'read the object again; grid bcdb history shows what happened',
+      details: { head: head?.version, prev, isLive: head?.isLive ?? false },
+    });
+  }
+
+  /** Gives up the unique values that the object had and takes the new ones. */
+  #moveUniques(
+    name: { readonly ns: string; readonly url: string; readonly obj: string },
+    values: ReadonlyMap<string, JsonValue>,
+  ): void {
+    const { ns, url, obj } = name;
+    const held = this.#view.uniquesOf(name);
+    if (held === undefined && values.size === 0) return;
+    const before = JSON.parse(held ?? '{}') as Readonly<Record<string, string>>;
+    for (const [field, hash] of Object.entries(before)) {
+      this.#view.setHolder(name, field, hash, undefined);
+    }
+    const hashes: Record<string, string> = {};
+    for (const [field, value] of values) {
+      const hash = hashOf(value);
+      const holder = this.#view.holderOf(ns, url, field, hash);
+      if (holder !== undefined && holder !== obj) {
+        throw refusal('BCDB_UNIQUE_TAKEN', `${field} of ${url}: ${holder} has this value`, {
+          details: { field, holder },
+        });
+      }
+      this.#view.setHolder(name, field, hash, obj);
+      hashes[field] = hash;
+    }
+    const text = values.size === 0 ? undefined : JSON.stringify(hashes);
+    this.#view.setUniquesOf(name, text);
+  }
+
+  #isCreation({ ns, url, obj, op }: Change): boolean {
+    if (url !== systemUrls.namespace || op !== 'put') return false;
+    return this.#view.document({ ns, url, obj }) === undefined;
+  }
+
+  #requireCreator({ author, ns }: Change): void {
+    if (this.#genesis.isOpen || this.#genesis.admins.signers.includes(author)) return;
+    throw refusal('BCDB_DENIED', `only an admin of the log may create namespace ${ns}`);
+  }
+}
+
+function hashOf(value: JsonValue): string {
+  return base64url(createHash('sha256').update(JSON.stringify(value)).digest());
+}
+
+function effectOf(change: Change, { seq, at }: Moment): Effect {
+  const { ns, url, obj, origin, version, author, op, schema, payload } = change;
+  const common = { ns, url, obj, seq, origin, version, author, at };
+  if (op !== 'put') return { kind: op, ...common };
+  return { kind: 'put', ...common, schema, payload };
+}

@@ -1,0 +1,90 @@
+import type { PolicyAction, PolicyLine, PolicyRecord } from '../record/system-records.ts';
+import { systemUrls } from '../record/system-records.ts';
+import { scopesOf } from './access.ts';
+import type { Access } from './access.ts';
+import { rightFor } from './change.ts';
+import type { Change } from './change.ts';
+import { isFeasible } from './quorum.ts';
+import type { QuorumLine } from './quorum.ts';
+import { refusal } from './refusal.ts';
+import type { Document, StateView } from './state-view.ts';
+
+/** The lines that a change must meet, and the policy that says so. */
+export interface RequiredLines {
+  readonly policySeq: number;
+  readonly lines: readonly QuorumLine[];
+}
+
+/** Policies: which changes need several people, and who they are. */
+export class Policies {
+  readonly #view: StateView;
+  readonly #access: Access;
+
+  constructor(view: StateView, access: Access) {
+    this.#view = view;
+    this.#access = access;
+  }
+
+  /** Lines for a change by the narrowest policy that covers it; undefined when none does. */
+  linesFor(change: Pick<Change, 'ns' | 'op' | 'url' | 'obj'>): RequiredLines | undefined {
+    const action = actionOf(change);
+    for (const scope of this.#scopesOf(change)) {
+      const policy = this.#policyAt(change.ns, scope);
+      const lines = policy?.value[action];
+      if (policy === undefined || lines === undefined) continue;
+      return { policySeq: policy.seq, lines: this.#resolve(change.ns, lines) };
+    }
+    return undefined;
+  }
+
+  /**
+   * A policy that somebody can meet, in each of its actions.
+   * @throws BCDB_POLICY_IMPOSSIBLE
+   */
+  requireFeasible(ns: string, policy: PolicyRecord): void {
+    for (const lines of Object.values(policy)) {
+      const roles = new Set(lines.map(({ role }) => role));
+      if (roles.size !== lines.length) {
+        throw refusal('BCDB_POLICY_IMPOSSIBLE', 'two lines of the policy have the same role');
+      }
+      const isAnyone = lines.some(({ signers }) => signers.includes('anyone'));
+      if (!isAnyone && isFeasible(this.#resolve(ns, lines))) continue;
+      throw refusal('BCDB_POLICY_IMPOSSIBLE', 'the signers of the policy can never be enough', {
+        hint: 'name as many different keys or bots as the lines ask for together',
+        details: { lines },
+      });
+    }
+  }
+
+  /** The one name under which a key counts: its bot, or itself. */
+  identityOf(key: string): string {
+    const bot = this.#view.fact(`key ${key}`);
+    return bot === undefined ? key : `bot:${bot}`;
+  }
+
+  #resolve(ns: string, lines: readonly PolicyLine[]): readonly QuorumLine[] {
+    return lines.map(({ role, signers, min }) => {
+      const members = [...this.#access.membersOf(ns, signers)];
+      return { role, min, signers: new Set(members.map((one) => this.identityOf(one))) };
+    });
+  }
+
+  #scopesOf({ url, obj }: Pick<Change, 'url' | 'obj'>): readonly string[] {
+    // What an access list or a policy covers is guarded by the policies of its own scope.
+    const isScoped = url === systemUrls.acl || url === systemUrls.policy;
+    if (!isScoped) return scopesOf(url, obj);
+    const [kind, type = '', ...rest] = obj.split('/');
+    if (kind === 'object') return scopesOf(type, rest.join('/'));
+    return kind === 'type' ? scopesOf(type, '').slice(1) : scopesOf('', '').slice(2);
+  }
+
+  #policyAt(ns: string, scope: string): Document<PolicyRecord> | undefined {
+    return this.#view.document<PolicyRecord>({ ns, url: systemUrls.policy, obj: scope });
+  }
+}
+
+function actionOf(change: Pick<Change, 'op' | 'url'>): PolicyAction {
+  const right = rightFor(change);
+  if (right === 'admin') return change.op === 'erase' ? 'delete' : 'admin';
+  return right === 'delete' ? 'delete' : 'write';
+}
