@@ -4,6 +4,7 @@ export type BcdbErrorCode =
   | 'BCDB_BODY_MISMATCH' // the payload is not the one that was signed: send both as they were made
   | 'BCDB_BODY_MISSING' // a put without a payload, or a payload where none belongs: correct the record
   | 'BCDB_BUSY' // too many records wait to be appended: slow down, then retry
+  | 'BCDB_CHECKPOINT_UNSIGNED' // no good signature of the sequencer on a checkpoint: trust nothing that rests on it
   | 'BCDB_CIRCLE_CYCLE' // a circle would contain itself: leave one of the memberships out
   | 'BCDB_CIRCLE_DEPTH' // circles nested deeper than the limit: flatten them
   | 'BCDB_CLOCK_JUMPED' // the clock of the sequencer leapt: check it, then confirm with `grid bcdb serve --confirm-clock`
@@ -25,17 +26,22 @@ export type BcdbErrorCode =
   | 'BCDB_LOG_VERSION' // written by a newer program: use that one
   | 'BCDB_NAMESPACE_UNKNOWN' // no namespace of this name: create it first
   | 'BCDB_NAME_RESERVED' // this name belongs to BCDB itself: take another
+  | 'BCDB_NOTE_INVALID' // a text is no signed note or checkpoint: fetch it again, or ask another source
   | 'BCDB_NOT_FOUND' // no such object, or it is deleted: check its type and id
   | 'BCDB_NOT_SIGNER' // the policy does not name this key in this role: ask one whom it names
   | 'BCDB_OTHER_LOG' // the record or genesis is of another log: check the address and the join token
   | 'BCDB_PAYLOAD_INVALID' // the payload is no canonical JSON: write it with canonicalText
   | 'BCDB_POLICY_IMPOSSIBLE' // a policy that nobody could meet: lower min, or name more signers
   | 'BCDB_POLICY_REQUIRED' // a policy covers this change: propose it, and have it approved
+  | 'BCDB_PROOF_INVALID' // a proof does not show what it claims, see `details.reason`: trust nothing of it, keep it
   | 'BCDB_PROPOSAL_CLOSED' // the proposal took effect, was rejected or has lapsed: make a new one
   | 'BCDB_PROPOSAL_STALE' // the object or the policy changed meanwhile: propose again on what is there now
   | 'BCDB_REFERENCE_MISSING' // a field names an object that does not exist: make that first
   | 'BCDB_SCHEMA_UNKNOWN' // no schema of this hash or type in the namespace: define it first
+  | 'BCDB_SEQ_UNKNOWN' // the log has no such record or size yet: ask for what its head covers
   | 'BCDB_SIGNATURE_INVALID' // the signature is not of this author over these bytes: sign again
   | 'BCDB_STATE_DIFFERS' // replicas judged one record differently: stop, keep the evidence, compare versions
   | 'BCDB_TOO_LARGE' // a payload or batch above its limit: split it
+  | 'BCDB_TREE_DAMAGED' // a file of tree hashes differs from what was written: start the log again, it makes them anew
+  | 'BCDB_TREE_STOPPED' // hashes of the tree could not be written: see whether the disk has room, open the log again
   | 'BCDB_UNIQUE_TAKEN'; // another object has this value in a unique field: choose another
