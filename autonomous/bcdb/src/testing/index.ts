@@ -1,0 +1,3 @@
+export { batchAt, differences, entryAt, headAt, readAll } from './log-entries.ts';
+export { logEngineSuite } from './log-engine-suite.ts';
+export type { LogEngineFixture } from './log-engine-suite.ts';
