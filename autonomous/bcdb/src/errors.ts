@@ -13,6 +13,7 @@ export type BcdbErrorCode =
   | 'BCDB_DENIED' // this key has no such right there: ask an admin of the namespace
   | 'BCDB_ENVELOPE_INVALID' // bytes are no envelope in canonical form: build it with the client
   | 'BCDB_EQUIVOCATION' // this key signed two records with one counter; both are kept as evidence: find out why
+  | 'BCDB_FOLDER_DAMAGED' // genesis or key of the folder are missing or differ: restore them from a backup
   | 'BCDB_FORKED_VIEW' // the author saw a head that this log does not have: compare both logs, keep the evidence
   | 'BCDB_KEY_ENDED' // this key was retired or is compromised: sign with a current one
   | 'BCDB_LAST_ADMIN' // nobody would be left to administer the namespace: name another admin first
@@ -33,13 +34,21 @@ export type BcdbErrorCode =
   | 'BCDB_PAYLOAD_INVALID' // the payload is no canonical JSON: write it with canonicalText
   | 'BCDB_POLICY_IMPOSSIBLE' // a policy that nobody could meet: lower min, or name more signers
   | 'BCDB_POLICY_REQUIRED' // a policy covers this change: propose it, and have it approved
+  | 'BCDB_PROJECTION_CORRUPT' // the file of a projection differs from the log: rebuild it
+  | 'BCDB_PROJECTION_STOPPED' // the projection has ended after a fault: see the cause, open it again
   | 'BCDB_PROOF_INVALID' // a proof does not show what it claims, see `details.reason`: trust nothing of it, keep it
   | 'BCDB_PROPOSAL_CLOSED' // the proposal took effect, was rejected or has lapsed: make a new one
   | 'BCDB_PROPOSAL_STALE' // the object or the policy changed meanwhile: propose again on what is there now
+  | 'BCDB_QUERY_INVALID' // a filter, order or cursor that cannot be answered: see `details`, or mark the field with an index
   | 'BCDB_REFERENCE_MISSING' // a field names an object that does not exist: make that first
+  | 'BCDB_SCHEMA_INCOMPATIBLE' // a new schema would refuse what the old one took: see `details.differences`, or raise the version of the type
+  | 'BCDB_SCHEMA_INVALID' // no schema, or one that is not safe to run: see `details.path`
+  | 'BCDB_SCHEMA_MISMATCH' // a payload does not keep to its schema: correct what is at `details.path`
   | 'BCDB_SCHEMA_UNKNOWN' // no schema of this hash or type in the namespace: define it first
   | 'BCDB_SEQ_UNKNOWN' // the log has no such record or size yet: ask for what its head covers
   | 'BCDB_SIGNATURE_INVALID' // the signature is not of this author over these bytes: sign again
+  | 'BCDB_SQL_LIMIT' // a statement ran too long, or its result is too large: narrow it
+  | 'BCDB_SQL_REFUSED' // a statement that is wrong, or does more than read: see the message
   | 'BCDB_STATE_DIFFERS' // replicas judged one record differently: stop, keep the evidence, compare versions
   | 'BCDB_TOO_LARGE' // a payload or batch above its limit: split it
   | 'BCDB_TREE_DAMAGED' // a file of tree hashes differs from what was written: start the log again, it makes them anew
