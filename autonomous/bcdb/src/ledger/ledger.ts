@@ -167,7 +167,8 @@ export class Ledger {
       const end = batch.from + group.length;
       this.#sealState({ size: end, root: this.#hashes.rootAt(end) });
       this.#store.sink();
-      this.#announce({ from: batch.from, size: end, root: this.#hashes.rootAt(end), ...batch });
+      const { effects } = batch;
+      this.#announce({ from: batch.from, size: end, root: this.#hashes.rootAt(end), effects });
     }
   }
 

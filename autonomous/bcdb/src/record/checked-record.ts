@@ -78,7 +78,7 @@ function valueOf(payload: Uint8Array): JsonValue | undefined {
 
 /** Bytes above 127 give characters that the grammar of an envelope does not know. */
 function ascii(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).latin1Slice();
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
 }
 
 function fault(code: BcdbErrorCode, message: string): GridError<BcdbErrorCode> {

@@ -35,13 +35,13 @@ export class Evidence {
   keep(item: EvidenceItem): void {
     const leaf = Buffer.from(item.entry.leaf).toString('base64');
     const name = `${item.kind}-${item.seq}-${leaf.slice(-16).replaceAll(/[^A-Za-z0-9]/g, '_')}.json`;
-    this.#logger.warn('evidence kept', { kind: item.kind, seq: item.seq, name });
+    this.#logger.warn({ kind: item.kind, seq: item.seq, name }, 'evidence kept');
     if (this.#known.has(name) || this.#known.size >= evidenceFilesMax) return;
     this.#known.add(name);
     const body = item.entry.body && Buffer.from(item.entry.body).toString('base64');
     const text = JSON.stringify({ kind: item.kind, seq: item.seq, leaf, body });
     writeFileAtomic(join(this.#folder, name), text).catch((error: unknown) => {
-      this.#logger.error('evidence could not be written', { name, error });
+      this.#logger.error({ name, err: error }, 'evidence could not be written');
     });
   }
 }

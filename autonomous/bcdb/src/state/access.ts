@@ -74,14 +74,12 @@ const knownKeysMax = 10_000;
 /** The access of one namespace, while no document changes. */
 class NamespaceAccess {
   readonly #view: StateView;
-  readonly #ns: string;
   readonly #lists: ReadonlyMap<string, AclRecord['grants']>;
   readonly #circles: ReadonlyMap<string, readonly string[]>;
   readonly #principals = new Map<string, ReadonlySet<string>>();
 
   constructor(view: StateView, ns: string) {
     this.#view = view;
-    this.#ns = ns;
     const lists = new Map<string, AclRecord['grants']>();
     const namespace = view.document<NamespaceRecord>({
       ns,

@@ -1,0 +1,229 @@
+import { mkdir } from 'node:fs/promises';
+import { closeOnce, silentLogger, systemClock } from '@commongrid/base';
+import { canonicalBytes } from '@commongrid/crypto';
+import type { JsonValue } from '@commongrid/crypto';
+import { BcdbFolder } from './config.ts';
+import type { BcdbOptions } from './config.ts';
+import { loadOrMakeIdentity } from './genesis-file.ts';
+import type { LogIdentity } from './genesis-file.ts';
+import { Ledger } from './ledger/ledger.ts';
+import { EmbeddedLog } from './log/embedded/embedded-log.ts';
+import type { LogEngine, LogHead } from './log/log-engine.ts';
+import { signRecord } from './record/author.ts';
+import type { Statement } from './record/author.ts';
+import { checkRecord } from './record/checked-record.ts';
+import type { Entry } from './record/entry.ts';
+import type { RecordOp } from './record/envelope.ts';
+import type { Genesis } from './record/genesis.ts';
+import { genesisPayload, logIdOf } from './record/genesis.ts';
+import { RecordAuthor } from './record/record-author.ts';
+import { logNamespace, systemUrls } from './record/system-records.ts';
+import type { Right } from './record/system-records.ts';
+import { Evidence } from './sequencer/evidence.ts';
+import { Sequencer } from './sequencer/sequencer.ts';
+import type { Receipt } from './sequencer/sequencer.ts';
+import { SignaturePool } from './sequencer/signature-pool.ts';
+import { namespaceScope } from './state/access.ts';
+import { knownSchema } from './state/known-schemas.ts';
+import { LayeredStore } from './state/layered-store.ts';
+import { HashStore } from './tree/hash-store.ts';
+import { treeHasher } from './tree/node-hasher.ts';
+
+/** What the owner of a database says of an object; BCDB adds version and schema, and signs. */
+export interface OwnerStatement {
+  readonly ns: string;
+  readonly op: RecordOp;
+  readonly url: string;
+  readonly obj: string;
+  /** With `put`: what the object becomes. */
+  readonly value?: JsonValue;
+  /** Version that it follows. Default: the newest, whatever that is. */
+  readonly prev?: string;
+}
+
+interface BcdbParts {
+  readonly ledger: Ledger;
+  readonly sequencer: Sequencer;
+  readonly hashes: HashStore;
+  readonly author: RecordAuthor;
+  readonly close: () => Promise<void>;
+}
+
+/** A database that this process sequences: the log, its state, and what answers questions. */
+export class Bcdb implements AsyncDisposable {
+  readonly close: () => Promise<void>;
+  readonly #ledger: Ledger;
+  readonly #sequencer: Sequencer;
+  readonly #hashes: HashStore;
+  readonly #author: RecordAuthor;
+
+  private constructor({ ledger, sequencer, hashes, author, close }: BcdbParts) {
+    this.#ledger = ledger;
+    this.#sequencer = sequencer;
+    this.#hashes = hashes;
+    this.#author = author;
+    this.close = closeOnce(close);
+  }
+
+  /** Opens the database of a folder, or makes a new one. */
+  static async open(options: BcdbOptions): Promise<Bcdb> {
+    const { clock = systemClock, logger = silentLogger, owner, dataDir } = options;
+    const folder = new BcdbFolder(dataDir);
+    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    await using opened = new AsyncDisposableStack();
+    const identity = await loadOrMakeIdentity(folder, options, clock.nowMs());
+    const { genesis, sequencerKey } = identity;
+    const engine = opened.use(
+      await EmbeddedLog.open({ folder: folder.log, log: logIdOf(genesis) }),
+    );
+    if (engine.head.size === 0) await begin(engine, identity);
+    const hashes = opened.use(
+      await HashStore.open({
+        folder: folder.tree,
+        head: engine.head,
+        leafHashes: (from, to) => leafHashesOf(engine, from, to),
+      }),
+    );
+    const store = opened.use(LayeredStore.open(folder.state));
+    const ledger = await Ledger.open({ engine, hashes, store, genesis });
+    opened.defer(() => ledger.close());
+    const signatures = opened.use(SignaturePool.open());
+    const evidence = await Evidence.open(folder.evidence, logger);
+    const sequencer = opened.use(
+      new Sequencer({ ledger, signatures, key: sequencerKey, evidence, clock }),
+    );
+    const lastN = ledger.view.author(owner.publicKey.text)?.n ?? 0;
+    const author = new RecordAuthor({ key: owner, log: ledger.log, lastN, clock });
+    const parts = opened.move();
+    return new Bcdb({ ledger, sequencer, hashes, author, close: () => parts.disposeAsync() });
+  }
+
+  /** Hash of the genesis, base64url. */
+  get log(): string {
+    return this.#ledger.log;
+  }
+
+  get genesis(): Genesis {
+    return this.#ledger.genesis;
+  }
+
+  /** Size and root of what is durable. */
+  get head(): LogHead {
+    return this.#ledger.head;
+  }
+
+  /** Log time, milliseconds since 1970. */
+  get at(): number {
+    return this.#ledger.fold.at;
+  }
+
+  /** Text of the owner's key. */
+  get owner(): string {
+    return this.#author.keyText;
+  }
+
+  /** Counter of the last record of a key; 0 when it has none. */
+  lastN(key: string): number {
+    return this.#ledger.view.author(key)?.n ?? 0;
+  }
+
+  /**
+   * Appends a signed record; resolves once it is durable. The same record again gives the first
+   * receipt.
+   */
+  append(entry: Entry): Promise<Receipt> {
+    return this.#sequencer.append(entry);
+  }
+
+  /** Writes in the name of the owner. */
+  write({ ns, op, url, obj, value, prev }: OwnerStatement): Promise<Receipt> {
+    const head = this.#ledger.view.head({ ns, url, obj });
+    const statement: Statement = {
+      ns,
+      op,
+      url,
+      obj,
+      prev: prev ?? head?.version,
+      schema: op === 'put' ? this.schemaOf(ns, url) : undefined,
+      payload: value === undefined ? undefined : canonicalBytes(value),
+    };
+    return this.#author.write(statement, (entry) => this.append(entry));
+  }
+
+  /** Makes a namespace of which the owner is admin. */
+  createNamespace(ns: string): Promise<Receipt> {
+    const value = { grants: [{ to: this.owner, rights: ['admin'] }] };
+    return this.write({ ns, op: 'put', url: systemUrls.namespace, obj: namespaceScope, value });
+  }
+
+  /** Defines a type, or a newer version of it that takes all that the former took. */
+  defineSchema(ns: string, url: string, schema: JsonValue): Promise<Receipt> {
+    return this.write({ ns, op: 'put', url: systemUrls.schema, obj: url, value: { url, schema } });
+  }
+
+  /** Hash of the newest schema of a type; undefined for types that have none. */
+  schemaOf(ns: string, url: string): string | undefined {
+    const document = this.#ledger.view.document<{ readonly schema: JsonValue }>({
+      ns,
+      url: systemUrls.schema,
+      obj: url,
+    });
+    return document === undefined ? undefined : knownSchema(document.value.schema).id;
+  }
+
+  /** Newest version of an object, base64url; undefined when it never was. */
+  versionOf(ns: string, url: string, obj: string): string | undefined {
+    return this.#ledger.view.head({ ns, url, obj })?.version;
+  }
+
+  /** Whether a key has a right on an object now. */
+  may(ns: string, key: string, right: Right, url: string, obj: string): boolean {
+    return this.#ledger.fold.access.may(ns, key, right, url, obj);
+  }
+
+  /** Entries of the log as they were signed, from `from` up to, not including, `to`. */
+  read(from: number, to: number): ReturnType<LogEngine['read']> {
+    return this.#ledger.read(from, to);
+  }
+
+  /** Nodes of the tree that show that record `seq` is in the log of `size` records. */
+  inclusionProof(seq: number, size: number): readonly Uint8Array[] {
+    return this.#hashes.inclusionProof(seq, size);
+  }
+
+  consistencyProof(oldSize: number, newSize: number): readonly Uint8Array[] {
+    return this.#hashes.consistencyProof(oldSize, newSize);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+/** Writes the first record of a new log. */
+async function begin(engine: LogEngine, { genesis, sequencerKey }: LogIdentity): Promise<void> {
+  const entry = signRecord(
+    sequencerKey,
+    {
+      ns: logNamespace,
+      op: 'put',
+      url: systemUrls.genesis,
+      obj: 'genesis',
+      payload: genesisPayload(genesis),
+    },
+    { log: Buffer.from(logIdOf(genesis)).toString('base64url'), n: 1, t: genesis.at },
+  );
+  const { leafHash } = checkRecord(entry);
+  // The root of a tree of one leaf is the hash of that leaf.
+  await engine.append({ from: 0, entries: [entry], head: { size: 1, root: leafHash } });
+}
+
+async function* leafHashesOf(
+  engine: LogEngine,
+  from: number,
+  to: number,
+): AsyncGenerator<readonly Uint8Array[]> {
+  for await (const group of engine.read(from, to)) {
+    yield group.map(({ leaf }) => treeHasher.leafHash(leaf));
+  }
+}

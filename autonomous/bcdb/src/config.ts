@@ -1,0 +1,52 @@
+import { join } from 'node:path';
+import type { Clock, Logger } from '@commongrid/base';
+import type { SigningKey } from '@commongrid/crypto';
+
+export interface BcdbOptions {
+  /** Folder of the database; made when missing. */
+  readonly dataDir: string;
+  /** Key of the owner: admin of a log that is made, and in whose name `write` signs. */
+  readonly owner: SigningKey;
+  /** Whether any key may create namespaces; decided when the log is made. Default false. */
+  readonly isOpen?: boolean;
+  readonly logger?: Logger;
+  readonly clock?: Clock;
+}
+
+/** Where a database keeps what; all but `genesis`, `log` and `sequencer.key` can be made again. */
+export class BcdbFolder {
+  readonly path: string;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  get genesis(): string {
+    return join(this.path, 'genesis.json');
+  }
+
+  /** The sequencer's private key. */
+  get sequencerKey(): string {
+    return join(this.path, 'sequencer.key');
+  }
+
+  get log(): string {
+    return join(this.path, 'log');
+  }
+
+  get tree(): string {
+    return join(this.path, 'tree');
+  }
+
+  get state(): string {
+    return join(this.path, 'state.sqlite');
+  }
+
+  get projection(): string {
+    return join(this.path, 'projection');
+  }
+
+  get evidence(): string {
+    return join(this.path, 'evidence');
+  }
+}
