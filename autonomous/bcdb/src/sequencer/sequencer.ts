@@ -101,6 +101,7 @@ export class Sequencer implements AsyncDisposable {
    */
   async append(entry: Entry): Promise<Receipt> {
     const record = checkRecord(entry);
+    requireLog(record.envelope.log, this.#ledger.log);
     const bytes = entry.leaf.length + (entry.body?.length ?? 0);
     this.#requireRoom(bytes);
     return new Promise((resolve, reject) => {
@@ -300,6 +301,14 @@ export class Sequencer implements AsyncDisposable {
 
 /** Records that one turn judges: a batch with room for a tick. */
 const recordsPerTurnMax = 999;
+
+/** A record of another log says nothing about the counters of this one. */
+function requireLog(actual: string, expected: string): void {
+  if (actual === expected) return;
+  throw new GridError<BcdbErrorCode>('BCDB_OTHER_LOG', `the record is of log ${actual}`, {
+    details: { expected, actual },
+  });
+}
 
 function unsigned(author: string): GridError<BcdbErrorCode> {
   return new GridError(

@@ -112,7 +112,7 @@ export class ObjectRules {
       throw refusal('BCDB_SCHEMA_UNKNOWN', 'a private namespace has no schemas');
     }
     const document = this.#view.document<SchemaRecord>({ ns, url: systemUrls.schema, obj: url });
-    const known = document && knownSchema(document.value.schema);
+    const known = document && knownSchema(document.value.schema as JsonValue);
     if (known === undefined || schemaId === undefined || !this.#isVersion(change, known.id)) {
       throw refusal('BCDB_SCHEMA_UNKNOWN', `${url} has no such schema in ${ns}`, {
         hint: `grid bcdb schema list --namespace ${ns}`,

@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { isGridError } from '@commongrid/base';
+import { tempFolder } from '@commongrid/base/testing';
+import { canonicalBytes, SigningKey } from '@commongrid/crypto';
+import { Bcdb } from '../src/bcdb.ts';
+import { signRecord } from '../src/record/author.ts';
+
+const contact = 'net.example.contact.1';
+const contactSchema = {
+  type: 'object',
+  properties: {
+    name: { type: 'string', maxLength: 100, 'x-bcdb': { unique: true } },
+    email: { type: 'string', maxLength: 200, 'x-bcdb': { index: true } },
+  },
+  required: ['name'],
+};
+
+function hasCode(code: string): (error: unknown) => boolean {
+  return (error) => {
+    assert.ok(isGridError(error), String(error));
+    assert.equal(error.code, code, error.message);
+    return true;
+  };
+}
+
+test('a database keeps what was written, over a restart', async () => {
+  await using folder = await tempFolder();
+  const owner = SigningKey.generate();
+  let version: string | undefined;
+  let log: string;
+  {
+    await using bcdb = await Bcdb.open({ dataDir: folder.path, owner });
+    log = bcdb.log;
+    await bcdb.createNamespace('people');
+    await bcdb.defineSchema('people', contact, contactSchema);
+    const value = { name: 'Ada', email: 'ada@example.net' };
+    const receipt = await bcdb.write({ ns: 'people', op: 'put', url: contact, obj: 'ada', value });
+    version = receipt.version;
+    assert.ok(receipt.head.size > receipt.seq);
+  }
+  await using bcdb = await Bcdb.open({ dataDir: folder.path, owner });
+  assert.equal(bcdb.log, log);
+  assert.equal(bcdb.versionOf('people', contact, 'ada'), version);
+  await bcdb.write({ ns: 'people', op: 'del', url: contact, obj: 'ada' });
+});
+
+test('what breaks the rules is refused with its own code, and nothing is appended', async () => {
+  await using folder = await tempFolder();
+  const owner = SigningKey.generate();
+  const stranger = SigningKey.generate();
+  await using bcdb = await Bcdb.open({ dataDir: folder.path, owner });
+  await bcdb.createNamespace('people');
+  await bcdb.defineSchema('people', contact, contactSchema);
+  await bcdb.write({ ns: 'people', op: 'put', url: contact, obj: 'ada', value: { name: 'Ada' } });
+  const before = bcdb.head.size;
+  const put = { ns: 'people', op: 'put', url: contact, obj: 'bob' } as const;
+  await assert.rejects(
+    bcdb.write({ ...put, value: { nom: 'x' } }),
+    hasCode('BCDB_SCHEMA_MISMATCH'),
+  );
+  await assert.rejects(
+    bcdb.write({ ...put, value: { name: 'Ada' } }),
+    hasCode('BCDB_UNIQUE_TAKEN'),
+  );
+  await assert.rejects(
+    bcdb.write({ ...put, ns: 'void', value: { name: 'x' } }),
+    hasCode('BCDB_NAMESPACE_UNKNOWN'),
+  );
+  await assert.rejects(
+    bcdb.write({ ...put, url: 'net.example.other.1', value: {} }),
+    hasCode('BCDB_SCHEMA_UNKNOWN'),
+  );
+  const statement = {
+    ...put,
+    schema: bcdb.schemaOf('people', contact),
+    payload: canonicalBytes({ name: 'Bob' }),
+  };
+  const options = { log: bcdb.log, n: 1, t: 0 };
+  const foreign = signRecord(stranger, statement, options);
+  await assert.rejects(bcdb.append(foreign), hasCode('BCDB_DENIED'));
+  const forged = signRecord(owner, statement, { ...options, n: 5 });
+  forged.leaf[forged.leaf.length - 1] = (forged.leaf.at(-1) ?? 0) ^ 1;
+  await assert.rejects(bcdb.append(forged), hasCode('BCDB_SIGNATURE_INVALID'));
+  const gap = signRecord(owner, statement, { ...options, n: 50 });
+  await assert.rejects(bcdb.append(gap), hasCode('BCDB_COUNTER_GAP'));
+  const elsewhere = signRecord(owner, statement, { ...options, log: 'A'.repeat(43) });
+  await assert.rejects(bcdb.append(elsewhere), hasCode('BCDB_OTHER_LOG'));
+  assert.equal(bcdb.head.size, before);
+});
+
+test('a record that is sent twice is in the log once; another with its counter is evidence', async () => {
+  await using folder = await tempFolder();
+  const owner = SigningKey.generate();
+  await using bcdb = await Bcdb.open({ dataDir: folder.path, owner });
+  await bcdb.createNamespace('people');
+  await bcdb.defineSchema('people', contact, contactSchema);
+  const statement = {
+    ns: 'people',
+    op: 'put',
+    url: contact,
+    obj: 'ada',
+    schema: bcdb.schemaOf('people', contact),
+    payload: canonicalBytes({ name: 'Ada' }),
+  } as const;
+  const options = { log: bcdb.log, n: bcdb.lastN(bcdb.owner) + 1, t: 0 };
+  const entry = signRecord(owner, statement, options);
+  const [first, second] = await Promise.all([bcdb.append(entry), bcdb.append(entry)]);
+  assert.equal(first.seq, second.seq);
+  assert.equal((await bcdb.append(entry)).seq, first.seq);
+  const other = signRecord(owner, { ...statement, obj: 'eve' }, options);
+  await assert.rejects(bcdb.append(other), hasCode('BCDB_EQUIVOCATION'));
+});
