@@ -6,7 +6,7 @@ import type { LogBatch, LogEngine, LogHead, StoredEntry } from '../log-engine.ts
 import { Eraser } from './erasure.ts';
 import type { HeadFile } from './head-file.ts';
 import { LogReader } from './log-reader.ts';
-import { LogWriter } from './log-writer.ts';
+import { failureOf, isFull, LogWriter } from './log-writer.ts';
 import { recover } from './recovery.ts';
 import type { LogEvent, Recovered } from './recovery.ts';
 import type { SegmentTable } from './segment.ts';
@@ -56,7 +56,7 @@ export class EmbeddedLog implements LogEngine {
 
   /**
    * @throws BCDB_LOG_CORRUPT with the first bad sequence; BCDB_LOG_HEAD_LOST; BCDB_LOG_VERSION;
-   * BCDB_OTHER_LOG; BASE_FOLDER_LOCKED. None of them has changed a file.
+   * BCDB_OTHER_LOG; BASE_FOLDER_LOCKED: none of them has changed a file. BCDB_LOG_FULL.
    */
   static async open(options: EmbeddedLogOptions): Promise<EmbeddedLog> {
     checkOptions(options);
@@ -70,7 +70,7 @@ export class EmbeddedLog implements LogEngine {
       return log;
     } catch (error) {
       await (log ?? lock).close();
-      throw error;
+      throw isFull(error) ? failureOf(error) : error;
     }
   }
 

@@ -280,13 +280,15 @@ function checkBatch({ from, entries, head }: LogBatch, size: number): void {
   );
 }
 
-function isFull(error: unknown): boolean {
+/** Whether a call failed for want of room. */
+export function isFull(error: unknown): boolean {
   return fullCodes.has(errorCode(error) ?? '');
 }
 
 const fullCodes: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 
-function failureOf(cause: unknown): GridError<BcdbErrorCode> {
+/** What a failed call of the file system means for the log. */
+export function failureOf(cause: unknown): GridError<BcdbErrorCode> {
   if (isGridError<BcdbErrorCode>(cause)) return cause;
   const code = isFull(cause) ? 'BCDB_LOG_FULL' : 'BCDB_LOG_STOPPED';
   const why = cause instanceof Error ? cause.message : String(cause);
