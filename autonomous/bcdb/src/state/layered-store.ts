@@ -1,7 +1,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import type { StatementSync } from 'node:sqlite';
 
-/** Entries kept in memory besides the layers: least recently used go first. */
+/** Entries kept in memory besides the layers, in two generations of half as many. */
 const cachedEntriesMax = 200_000;
 
 /** What one run of records changed: key to new value, `undefined` where the entry is gone. */
@@ -20,8 +20,12 @@ export class LayeredStore implements Disposable {
   readonly #remove: StatementSync;
   readonly #scan: StatementSync;
   readonly #layers: Layer[] = [];
-  /** Values of the file, `undefined` where it has none. */
-  readonly #cache = new Map<string, string | undefined>();
+  /**
+   * Values of the file, `undefined` where it has none. What is used goes into the young generation;
+   * when that is full it becomes the old one, and what was old is forgotten.
+   */
+  #young = new Map<string, string | undefined>();
+  #old = new Map<string, string | undefined>();
 
   private constructor(db: DatabaseSync) {
     this.#db = db;
@@ -109,7 +113,8 @@ export class LayeredStore implements Disposable {
   /** Empties the file, to be filled again from the log. */
   clear(): void {
     this.dropLayers();
-    this.#cache.clear();
+    this.#young.clear();
+    this.#old.clear();
     this.#db.exec('DELETE FROM entry');
   }
 
@@ -122,23 +127,21 @@ export class LayeredStore implements Disposable {
   }
 
   #kept(key: string): string | undefined {
-    if (this.#cache.has(key)) {
-      const value = this.#cache.get(key);
-      this.#remember(key, value);
-      return value;
-    }
-    const value = this.#get.get(key)?.['value'];
-    const text = typeof value === 'string' ? value : undefined;
+    if (this.#young.has(key)) return this.#young.get(key);
+    const text = this.#old.has(key) ? this.#old.get(key) : this.#read(key);
     this.#remember(key, text);
     return text;
   }
 
-  /** Puts an entry at the young end of the cache. */
+  #read(key: string): string | undefined {
+    const value = this.#get.get(key)?.['value'];
+    return typeof value === 'string' ? value : undefined;
+  }
+
   #remember(key: string, value: string | undefined): void {
-    this.#cache.delete(key);
-    this.#cache.set(key, value);
-    if (this.#cache.size <= cachedEntriesMax) return;
-    const oldest = this.#cache.keys().next();
-    if (oldest.done !== true) this.#cache.delete(oldest.value);
+    this.#young.set(key, value);
+    if (this.#young.size < cachedEntriesMax / 2) return;
+    this.#old = this.#young;
+    this.#young = new Map();
   }
 }
