@@ -1,0 +1,73 @@
+export type { IdentityCode, ModelErrorCode } from './errors.ts';
+export { idPatterns, listMax, textMax } from './fields.ts';
+export type {
+  Amount,
+  Branded,
+  BotId,
+  ContractId,
+  FarmId,
+  FieldMarks,
+  Hash,
+  KeyText,
+  LeaseName,
+  LockId,
+  NodeId,
+  SealingKeyText,
+  WorkloadId,
+} from './fields.ts';
+export { parse, recordTypes } from './record-types.ts';
+export type { RecordOf, RecordUrl } from './record-types.ts';
+export type { RecordNamespace, RecordType } from './record-type.ts';
+export type { BotKey } from './records/bot.ts';
+export { botListedKeysMax, recoveryKeysMax } from './records/bot.ts';
+export { contractIdOf, contractRolesMax } from './records/contract.ts';
+export type { ContractPolicyLine } from './records/contract.ts';
+export { contractRole, contractRoleOpening } from './records/contract-role.ts';
+export type {
+  ContractRole,
+  ContractRoleOpening,
+  Health,
+  Resources,
+  Workload,
+} from './records/contract-role.ts';
+export { lockTtlMsMax } from './records/lock.ts';
+export { placementItemsMax } from './records/placement.ts';
+export type { PlacementItem } from './records/placement.ts';
+export { presenceGapsMax } from './records/presence.ts';
+export { concerns, feedNamespaces } from './rules/concerns.ts';
+export { everyone } from './rules/concerns-view.ts';
+export type { Change, ConcerningRecord, ConcernsView, ReaderId } from './rules/concerns-view.ts';
+export { isIdentityUrl, judgeIdentity } from './rules/identity.ts';
+export type { IdentityUrl } from './rules/identity.ts';
+export { isAfter, keysHeld, namesHeld } from './rules/identity-state.ts';
+export type {
+  BotState,
+  FarmState,
+  IdentityState,
+  KeySpan,
+  Moment,
+  NodeState,
+} from './rules/identity-state.ts';
+export type { IdentityView, JudgedRecord, Verdict } from './rules/identity-view.ts';
+export {
+  approvalCounts,
+  botBehind,
+  botIdOf,
+  botKeysMax,
+  keyProof,
+  keyProofDomain,
+  keysOf,
+  keyStanding,
+  maySpeak,
+  nodeIdOf,
+  recoveryDelayMs,
+  settle,
+} from './rules/keys.ts';
+export type { KeyStanding } from './rules/keys.ts';
+export { isName, nameSkeleton, namesMax, normalName } from './rules/name.ts';
+export { namesIn } from './rules/names-in.ts';
+export type { NamedId } from './rules/names-in.ts';
+export { isCloneSign, nodeStanding } from './rules/node-rules.ts';
+export type { NodeStanding, SessionClaim } from './rules/node-rules.ts';
+export { recoveryPhase } from './rules/recovery-rules.ts';
+export type { RecoveryPhase } from './rules/recovery-rules.ts';

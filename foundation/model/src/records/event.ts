@@ -1,0 +1,41 @@
+import { Type } from 'typebox';
+import type { Static } from 'typebox';
+import * as f from '../fields.ts';
+import { RecordType } from '../record-type.ts';
+
+/** `grid.event.1`, signed by the node: a workload on it has changed its state. */
+export const event = new RecordType({
+  url: 'grid.event.1',
+  namespace: 'grid',
+  schema: Type.Object(
+    {
+      node: f.marked(f.nodeId, { index: true }),
+      workload: f.marked(f.workloadId, { index: true }),
+      revision: f.counter,
+      phase: f.marked(
+        f.oneOf(
+          'accepted',
+          'refused',
+          'pulling',
+          'starting',
+          'running',
+          'healthy',
+          'unhealthy',
+          'paused',
+          'stopping',
+          'stopped',
+          'failed',
+          'removed',
+        ),
+        { index: true },
+      ),
+      code: Type.Optional(f.codeText),
+      message: Type.Optional(f.text(1000)),
+      hint: Type.Optional(f.text(1000)),
+      isRetryable: Type.Optional(Type.Boolean()),
+    },
+    f.closed,
+  ),
+  objectOf: ({ node, workload }) => `${node}/${workload}`,
+});
+export type Event = Static<typeof event.schema>;
