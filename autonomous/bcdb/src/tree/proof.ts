@@ -1,6 +1,6 @@
 import { GridError } from '@commongrid/base/browser';
 import type { BcdbErrorCode } from '../errors.ts';
-import { completeHeight, isSameHash, splitPoint } from './merkle.ts';
+import { completeHeight, hashBytes, isSameHash, splitPoint } from './merkle.ts';
 import type { TreeHasher } from './merkle.ts';
 
 /** Where the hashes of complete trees come from. */
@@ -81,6 +81,7 @@ export interface InclusionClaim {
 export function isIncluded(hasher: TreeHasher, claim: InclusionClaim): boolean {
   const { leafHash, seq, size, root, path } = claim;
   if (!isSize(seq) || !isSize(size) || seq >= size) return false;
+  if (![leafHash, root, ...path].every(isHash)) return false;
   let [place, last] = [seq, size - 1];
   let hash = leafHash;
   for (const sister of path) {
@@ -104,12 +105,17 @@ export interface ConsistencyClaim {
   readonly path: readonly Uint8Array[];
 }
 
-/** Whether the proof shows that the new tree begins with the old (RFC 9162, section 2.1.4.2). */
+/**
+ * Whether the proof shows that the new tree begins with the old (RFC 9162, section 2.1.4.2). Every
+ * tree begins with the empty one; that takes no proof.
+ */
 export function isConsistent(hasher: TreeHasher, claim: ConsistencyClaim): boolean {
   const { oldSize, oldRoot, newSize, newRoot, path } = claim;
   if (!isSize(oldSize) || !isSize(newSize) || oldSize > newSize) return false;
+  if (![oldRoot, newRoot, ...path].every(isHash)) return false;
+  if (oldSize === 0 && !isSameHash(oldRoot, hasher.emptyRoot)) return false;
   if (oldSize === newSize) return path.length === 0 && isSameHash(oldRoot, newRoot);
-  if (oldSize === 0) return path.length === 0 && isSameHash(oldRoot, hasher.emptyRoot);
+  if (oldSize === 0) return path.length === 0;
   const [first, ...sisters] = completeHeight(oldSize) === undefined ? path : [oldRoot, ...path];
   if (first === undefined) return false;
   let [place, last] = [oldSize - 1, newSize - 1];
@@ -147,6 +153,10 @@ function rangeRoot(reader: NodeReader, from: number, to: number): Uint8Array {
 
 function half(value: number): number {
   return Math.floor(value / 2);
+}
+
+function isHash(bytes: Uint8Array): boolean {
+  return bytes.length === hashBytes;
 }
 
 function isSize(value: number): boolean {
