@@ -181,6 +181,16 @@ export class Bcdb implements AsyncDisposable {
     return this.#ledger.fold.access.may(ns, key, right, url, obj);
   }
 
+  /** Whether a key has a right on all objects of a type, or of the namespace, without exception. */
+  mayEverywhere(ns: string, key: string, right: Right, url?: string): boolean {
+    return this.#ledger.fold.access.mayEverywhere(ns, key, right, url);
+  }
+
+  hasNamespace(ns: string): boolean {
+    const name = { ns, url: systemUrls.namespace, obj: namespaceScope };
+    return this.#ledger.view.head(name)?.isLive === true;
+  }
+
   /** Entries of the log as they were signed, from `from` up to, not including, `to`. */
   read(from: number, to: number): ReturnType<LogEngine['read']> {
     return this.#ledger.read(from, to);

@@ -1,9 +1,12 @@
 /** Failures of BCDB. `code` is stable; texts may change. */
 export type BcdbErrorCode =
   | 'BCDB_ALREADY_VOTED' // this signer has spoken on the proposal already: one word each counts
+  | 'BCDB_AUTH_FAILED' // wrong token, or a signature that does not answer the challenge: see whether token or key are those of this log
+  | 'BCDB_AUTH_NEEDED' // nobody may do this without saying who he is: show the token, or answer a challenge
   | 'BCDB_BODY_MISMATCH' // the payload is not the one that was signed: send both as they were made
   | 'BCDB_BODY_MISSING' // a put without a payload, or a payload where none belongs: correct the record
   | 'BCDB_BUSY' // too many records wait to be appended: slow down, then retry
+  | 'BCDB_CHALLENGE_EXPIRED' // a challenge that is used up, too old or unknown: ask for a new one
   | 'BCDB_CHECKPOINT_UNSIGNED' // no good signature of the sequencer on a checkpoint: trust nothing that rests on it
   | 'BCDB_CIRCLE_CYCLE' // a circle would contain itself: leave one of the memberships out
   | 'BCDB_CIRCLE_DEPTH' // circles nested deeper than the limit: flatten them
@@ -20,9 +23,11 @@ export type BcdbErrorCode =
   | 'BCDB_LOG_BATCH_INVALID' // a batch does not follow the log's end: a bug in its caller, or two of them
   | 'BCDB_LOG_BUSY' // too much waits to be written: let appends end, then retry
   | 'BCDB_LOG_CORRUPT' // an entry differs from what was signed: see `details.seq`; restore it from a replica
+  | 'BCDB_LOG_FORKED' // the server shows a log that does not continue the one seen before: trust neither, keep both checkpoints of `details`
   | 'BCDB_LOG_FULL' // no room for the log: free some, then retry
   | 'BCDB_LOG_HEAD_LOST' // the head file is unreadable: give the last head that a follower saw, or restore
   | 'BCDB_LOG_NOT_WRITER' // another process took over the log: follow it, do not write
+  | 'BCDB_LOG_ROLLED_BACK' // the server shows less of the log than was seen before: find out what was lost, keep both checkpoints of `details`
   | 'BCDB_LOG_STOPPED' // an append failed before: open the log again
   | 'BCDB_LOG_VERSION' // written by a newer program: use that one
   | 'BCDB_NAMESPACE_UNKNOWN' // no namespace of this name: create it first
@@ -41,16 +46,23 @@ export type BcdbErrorCode =
   | 'BCDB_PROPOSAL_STALE' // the object or the policy changed meanwhile: propose again on what is there now
   | 'BCDB_QUERY_INVALID' // a filter, order or cursor that cannot be answered: see `details`, or mark the field with an index
   | 'BCDB_REFERENCE_MISSING' // a field names an object that does not exist: make that first
+  | 'BCDB_REPLY_INVALID' // the server answered something that is not in its protocol: see whether the address is right
+  | 'BCDB_REQUEST_INVALID' // the door does not understand the request: see the message, and docs/formats
   | 'BCDB_SCHEMA_INCOMPATIBLE' // a new schema would refuse what the old one took: see `details.differences`, or raise the version of the type
   | 'BCDB_SCHEMA_INVALID' // no schema, or one that is not safe to run: see `details.path`
   | 'BCDB_SCHEMA_MISMATCH' // a payload does not keep to its schema: correct what is at `details.path`
   | 'BCDB_SCHEMA_UNKNOWN' // no schema of this hash or type in the namespace: define it first
   | 'BCDB_SEQ_UNKNOWN' // the log has no such record or size yet: ask for what its head covers
+  | 'BCDB_SESSION_EXPIRED' // the session of this key is over: answer a new challenge
   | 'BCDB_SIGNATURE_INVALID' // the signature is not of this author over these bytes: sign again
   | 'BCDB_SQL_LIMIT' // a statement ran too long, or its result is too large: narrow it
   | 'BCDB_SQL_REFUSED' // a statement that is wrong, or does more than read: see the message
   | 'BCDB_STATE_DIFFERS' // replicas judged one record differently: stop, keep the evidence, compare versions
+  | 'BCDB_TOKEN_WEAK' // the owner token is not 32 random bytes as base64url: make a new one
   | 'BCDB_TOO_LARGE' // a payload or batch above its limit: split it
   | 'BCDB_TREE_DAMAGED' // a file of tree hashes differs from what was written: start the log again, it makes them anew
   | 'BCDB_TREE_STOPPED' // hashes of the tree could not be written: see whether the disk has room, open the log again
-  | 'BCDB_UNIQUE_TAKEN'; // another object has this value in a unique field: choose another
+  | 'BCDB_UNIQUE_TAKEN' // another object has this value in a unique field: choose another
+  | 'BCDB_UNREACHABLE' // no answer from the server: see whether it runs, then retry
+  | 'BCDB_WATCHERS_FULL' // as many watchers as a server has room for: end some, or retry later
+  | 'BCDB_WATCHER_LAGS'; // a watcher reads slower than changes come, and was cut: go on from the last event it got

@@ -39,6 +39,21 @@ export class Access {
     return false;
   }
 
+  /**
+   * Whether a key has a right on all there is of a type, or in the namespace: also on what has an
+   * access list of its own.
+   */
+  mayEverywhere(ns: string, key: string, right: Right, url?: string): boolean {
+    const access = this.#of(ns);
+    const who = access.principalsOf(key);
+    if (access.rightsAt(namespaceScope, who)?.has('admin') === true) return true;
+    if (!this.may(ns, key, right, url ?? '', '')) return false;
+    return access.scopesIn(url).every((scope) => {
+      const rights = access.rightsAt(scope, who);
+      return rights?.has(right) === true || rights?.has('admin') === true;
+    });
+  }
+
   /** Names under which a key may be granted something: itself, its bot, its circles, `anyone`. */
   principalsOf(ns: string, key: string): ReadonlySet<string> {
     return this.#of(ns).principalsOf(key);
@@ -100,6 +115,13 @@ class NamespaceAccess {
     const grants = this.#lists.get(scope);
     if (grants === undefined) return undefined;
     return new Set(grants.filter(({ to }) => who.has(to)).flatMap(({ rights }) => rights));
+  }
+
+  /** Scopes with a list of their own, of a type or of all types. */
+  scopesIn(url: string | undefined): readonly string[] {
+    const scopes = [...this.#lists.keys()].filter((scope) => scope !== namespaceScope);
+    if (url === undefined) return scopes;
+    return scopes.filter((scope) => scope === `type/${url}` || scope.startsWith(`object/${url}/`));
   }
 
   principalsOf(key: string): ReadonlySet<string> {
