@@ -1,0 +1,145 @@
+import type { GridError } from '@commongrid/base';
+import { seededRandom } from '@commongrid/base';
+import { canonicalBytes, SigningKey } from '@commongrid/crypto';
+import type { JsonValue } from '@commongrid/crypto';
+import { signRecord } from '../record/author.ts';
+import { checkRecord } from '../record/checked-record.ts';
+import type { RecordOp } from '../record/envelope.ts';
+import type { Genesis } from '../record/genesis.ts';
+import { base64url, genesisPayload, logIdOf } from '../record/genesis.ts';
+import { logNamespace, systemUrls } from '../record/system-records.ts';
+import type { Effect } from '../state/effect.ts';
+import { Fold } from '../state/fold.ts';
+import { knownSchema } from '../state/known-schemas.ts';
+import { LayeredStore } from '../state/layered-store.ts';
+import { StateView } from '../state/state-view.ts';
+
+/** What a person says in a test; versions and schemas are filled in unless they are given. */
+export interface Said {
+  readonly ns?: string;
+  readonly op?: RecordOp;
+  readonly url: string;
+  readonly obj: string;
+  readonly value?: JsonValue;
+  readonly prev?: string | undefined;
+}
+
+export interface Outcome {
+  readonly code: string | undefined;
+  readonly refusal: GridError | undefined;
+  readonly effects: readonly Effect[];
+  readonly version: string;
+}
+
+/** The rules alone: a log without files, where time passes when a test says so. */
+export class FoldWorld implements Disposable {
+  readonly genesis: Genesis;
+  readonly log: string;
+  readonly fold: Fold;
+  readonly view: StateView;
+  readonly admin: SigningKey;
+  readonly #store = LayeredStore.open(':memory:');
+  readonly #sequencer: SigningKey;
+  readonly #random = seededRandom('fold');
+  #seq = 0;
+
+  constructor() {
+    this.admin = this.person('admin');
+    this.#sequencer = this.person('sequencer');
+    this.genesis = {
+      format: 'bcdb/1',
+      nonce: base64url(new Uint8Array(32)),
+      at: 1_000_000,
+      sequencer: this.#sequencer.publicKey.text,
+      admins: { signers: [this.admin.publicKey.text], min: 1 },
+      releaseKeys: [],
+      isOpen: false,
+    };
+    this.log = base64url(logIdOf(this.genesis));
+    this.view = new StateView(this.#store);
+    this.fold = new Fold({
+      view: this.view,
+      log: this.log,
+      genesis: this.genesis,
+      hadHead: () => false,
+    });
+    this.#judge(this.#sequencer, {
+      ns: logNamespace,
+      url: systemUrls.genesis,
+      obj: 'genesis',
+      value: JSON.parse(new TextDecoder().decode(genesisPayload(this.genesis))) as JsonValue,
+    });
+  }
+
+  /** The key of a name: the same in every run. */
+  person(name: string): SigningKey {
+    return SigningKey.fromSeed(seededRandom(name).bytes(32));
+  }
+
+  say(who: SigningKey, { ns = 'team', ...said }: Said): Outcome {
+    return this.#judge(who, { ns, ...said });
+  }
+
+  /** Lets log time come to `at`. */
+  tick(at: number): void {
+    const { refusal } = this.#judge(this.#sequencer, {
+      ns: logNamespace,
+      url: systemUrls.tick,
+      obj: 'tick',
+      value: { at, state: this.fold.digest },
+    });
+    if (refusal !== undefined) throw refusal;
+  }
+
+  /** Makes the namespace `team` with the admin in it. */
+  makeTeam(): void {
+    const value = { grants: [{ to: this.admin.publicKey.text, rights: ['admin'] }] };
+    const { refusal } = this.say(this.admin, {
+      url: systemUrls.namespace,
+      obj: 'namespace',
+      value,
+    });
+    if (refusal !== undefined) throw refusal;
+  }
+
+  [Symbol.dispose](): void {
+    this.#store.close();
+  }
+
+  #judge(who: SigningKey, said: Said & { readonly ns: string }): Outcome {
+    const { ns, op = 'put', url, obj, value } = said;
+    const isTick = url === systemUrls.tick;
+    const newest = isTick ? undefined : this.view.head({ ns, url, obj })?.version;
+    const prev = 'prev' in said ? said.prev : newest;
+    const n = (this.view.author(who.publicKey.text)?.n ?? 0) + 1;
+    const statement = {
+      ns,
+      op,
+      url,
+      obj,
+      prev,
+      schema: op === 'put' ? this.#schemaOf(ns, url) : undefined,
+      payload: value === undefined ? undefined : canonicalBytes(value),
+    };
+    const { log } = this;
+    const entry = signRecord(who, statement, { log, n, t: 0, random: this.#random });
+    const record = checkRecord(entry);
+    const verdict = this.fold.judge({ ...record, seq: this.#seq });
+    if (verdict.refusal === undefined) this.#seq++;
+    return {
+      code: verdict.refusal?.code,
+      refusal: verdict.refusal,
+      effects: verdict.refusal === undefined ? verdict.effects : [],
+      version: record.version,
+    };
+  }
+
+  #schemaOf(ns: string, url: string): string | undefined {
+    const document = this.view.document<{ readonly schema: JsonValue }>({
+      ns,
+      url: systemUrls.schema,
+      obj: url,
+    });
+    return document && knownSchema(document.value.schema).id;
+  }
+}
