@@ -64,7 +64,7 @@ test('an answer of another door, another log or another key is none', async () =
 test('a challenge ends after a minute', async () => {
   const { gate, clock } = makeGate();
   const answer = answerTo(gate.challenge());
-  clock.advance(challengeMs);
+  await clock.advance(challengeMs);
   await assert.rejects(gate.answer(answer, from), hasCode('BCDB_CHALLENGE_EXPIRED'));
 });
 
@@ -84,7 +84,7 @@ test('a session stands for its key for an hour and cannot be altered', async () 
   await assert.rejects(gate.identify(otherKey, from), hasCode('BCDB_AUTH_FAILED'));
   const longer = token.replace(/\.(\d+)\./, '.9$1.');
   await assert.rejects(gate.identify(longer, from), hasCode('BCDB_AUTH_FAILED'));
-  clock.advance(sessionMs);
+  await clock.advance(sessionMs);
   await assert.rejects(gate.identify(token, from), hasCode('BCDB_SESSION_EXPIRED'));
 });
 
@@ -98,7 +98,7 @@ test('a gate tells the sixth failure of an address late, and what is right at on
   assert.equal((await gate.identify(ownerToken, from)).kind, 'owner');
   await assert.rejects(gate.identify('wrong', { address: '192.0.2.2' }));
   assert.equal(isTold, false);
-  clock.advance(100);
+  await clock.advance(100);
   await sixth;
   assert.equal(isTold, true);
 });
