@@ -41,11 +41,17 @@ export interface OwnerStatement {
   readonly prev?: string;
 }
 
+/** Where a record of the owner stands. */
+export interface OwnerReceipt extends Receipt {
+  /** Whether the object existed before. */
+  readonly wasLive: boolean;
+}
+
 interface BcdbParts {
   readonly ledger: Ledger;
   readonly sequencer: Sequencer;
   readonly hashes: HashStore;
-  readonly author: RecordAuthor;
+  readonly author: RecordAuthor<Receipt>;
   readonly close: () => Promise<void>;
 }
 
@@ -55,7 +61,7 @@ export class Bcdb implements AsyncDisposable {
   readonly #ledger: Ledger;
   readonly #sequencer: Sequencer;
   readonly #hashes: HashStore;
-  readonly #author: RecordAuthor;
+  readonly #author: RecordAuthor<Receipt>;
 
   private constructor({ ledger, sequencer, hashes, author, close }: BcdbParts) {
     this.#ledger = ledger;
@@ -92,8 +98,14 @@ export class Bcdb implements AsyncDisposable {
     const sequencer = opened.use(
       new Sequencer({ ledger, signatures, key: sequencerKey, evidence, clock }),
     );
-    const lastN = ledger.view.author(owner.publicKey.text)?.n ?? 0;
-    const author = new RecordAuthor({ key: owner, log: ledger.log, lastN, clock });
+    const author = new RecordAuthor({
+      key: owner,
+      log: ledger.log,
+      lastN: () => ledger.view.author(owner.publicKey.text)?.n ?? 0,
+      headOf: (statement) => ledger.view.head(statement),
+      append: (entry) => sequencer.append(entry),
+      clock,
+    });
     const parts = opened.move();
     return new Bcdb({ ledger, sequencer, hashes, author, close: () => parts.disposeAsync() });
   }
@@ -135,19 +147,19 @@ export class Bcdb implements AsyncDisposable {
     return this.#sequencer.append(entry);
   }
 
-  /** Writes in the name of the owner. */
-  write({ ns, op, url, obj, value, prev }: OwnerStatement): Promise<Receipt> {
-    const head = this.#ledger.view.head({ ns, url, obj });
+  /** Writes in the name of the owner; calls that do not wait for each other share commits. */
+  async write({ ns, op, url, obj, value, prev }: OwnerStatement): Promise<OwnerReceipt> {
     const statement: Statement = {
       ns,
       op,
       url,
       obj,
-      prev: prev ?? head?.version,
+      prev,
       schema: op === 'put' ? this.schemaOf(ns, url) : undefined,
       payload: value === undefined ? undefined : canonicalBytes(value),
     };
-    return this.#author.write(statement, (entry) => this.append(entry));
+    const { receipt, followed } = await this.#author.write(statement);
+    return { ...receipt, wasLive: followed?.isLive === true };
   }
 
   /** Makes a namespace of which the owner is admin. */
