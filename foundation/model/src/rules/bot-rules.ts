@@ -108,13 +108,15 @@ function takeRoot(
 /** The keys after the record; a key is listed for good, and ends for good. */
 function takeKeys(
   view: IdentityView,
-  { id, roots, keys }: BotState,
+  { id, roots, keys, pending }: BotState,
   listed: readonly BotKey[],
   moment: Moment,
 ): readonly KeySpan[] | IdentityCode {
   const entries = new Map(listed.map((entry) => [entry.key, entry]));
-  const isRoot = roots.some(({ key }) => entries.has(key));
-  if (entries.size < listed.length || isRoot) return 'KEY_TAKEN';
+  // A key is a root or a listed one, never both: the one that waits to be root counts as such.
+  const rootKeys = [...roots, ...(pending === undefined ? [] : [{ key: pending.root }])];
+  const clashes = rootKeys.some(({ key }) => entries.has(key));
+  if (entries.size < listed.length || clashes) return 'KEY_TAKEN';
   const spans: KeySpan[] = [];
   for (const span of keys) {
     const entry = entries.get(span.key);

@@ -80,10 +80,14 @@ const reach: { readonly [Url in RecordUrl]?: Reach } = {
 
 function addChange(view: ConcernsView, readers: Readers, change: Change): void {
   const { url, obj, value } = change;
+  if (!readers.enters(`${url} ${obj}`)) return;
   if (url === 'bcdb.proposal.1') return addProposed(view, readers, changeIn(value));
   if (url === 'bcdb.approval.1') return addProposed(view, readers, proposedBy(view, value));
   const scope = scopeOf(change);
-  if (scope !== undefined) return addChange(view, readers, { ...scope, value: undefined });
+  if (scope !== undefined) {
+    for (const payload of [view.current(url, obj), value]) addReach(readers, 'named', payload);
+    return addChange(view, readers, { ...scope, value: undefined });
+  }
   if (common.has(url)) return readers.addEveryone();
   const distance = reachOf(url);
   for (const payload of [obj, view.current(url, obj), value]) addReach(readers, distance, payload);
@@ -149,12 +153,8 @@ function recordIsBot(value: unknown): value is Bot {
 
 /** A proposal or an approval concerns whoever the change would: it may take effect by it. */
 function addProposed(view: ConcernsView, readers: Readers, change: Change | undefined): void {
-  // A proposal of a proposal is none; without this line one could go round in circles.
-  if (change === undefined || proposalUrls.has(change.url)) return;
-  addChange(view, readers, change);
+  if (change !== undefined) addChange(view, readers, change);
 }
-
-const proposalUrls: ReadonlySet<string> = new Set(['bcdb.approval.1', 'bcdb.proposal.1']);
 
 function changeIn(proposal: unknown): Change | undefined {
   const [url, obj] = [member(proposal, 'url'), member(proposal, 'obj')];

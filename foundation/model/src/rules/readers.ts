@@ -10,6 +10,7 @@ export class Readers {
   readonly #view: ConcernsView;
   readonly #at: number;
   readonly #found = new Set<ReaderId>();
+  readonly #entered = new Set<string>();
 
   constructor(view: ConcernsView, at: number) {
     this.#view = view;
@@ -19,6 +20,13 @@ export class Readers {
   /** All of them; where everyone is concerned, nobody needs to be named. */
   sorted(): readonly ReaderId[] {
     return this.#found.has(everyone) ? [everyone] : [...this.#found].toSorted();
+  }
+
+  /** Whether a change is looked at for the first time: who decides over whom may go in circles. */
+  enters(change: string): boolean {
+    if (this.#entered.has(change)) return false;
+    this.#entered.add(change);
+    return true;
   }
 
   addEveryone(): void {
