@@ -6,7 +6,9 @@ import { errorCode, seededRandom } from '@commongrid/base';
 import type { Random } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
 import { faultyFiles, PowerLossFiles } from '@commongrid/files/testing';
+import { realFiles } from '@commongrid/files';
 import { EmbeddedLog } from '../src/log/embedded/embedded-log.ts';
+import { readHead } from '../src/log/embedded/head-file.ts';
 import { batchAt, differences, headAt, readAll } from '../src/testing/index.ts';
 
 const log = Buffer.alloc(32, 3);
@@ -18,7 +20,7 @@ const quick = faultyFiles(() => undefined);
 /** What the trace of a run says was promised. */
 type Mark =
   /** This size was acknowledged, or told at a start. */
-  { readonly size: number } | { readonly erased: readonly number[] };
+  { readonly size: number; readonly isStart?: boolean } | { readonly erased: readonly number[] };
 
 interface Plan {
   readonly name: string;
@@ -45,8 +47,7 @@ for (const plan of plans) {
   test(`embedded log of ${plan.name} keeps its promises at every loss of power`, async () => {
     await using temp = await tempFolder('bcdb-power');
     const disk = await recordRun(temp.path, plan);
-    const step = isLong ? 1 : Math.max(1, Math.floor(disk.trace.length / 60));
-    for (let call = 0; call <= disk.trace.length; call += step) {
+    for (const call of crashPoints(disk)) {
       const faults = await faultsAt(disk, temp.path, call, false);
       assert.deepEqual(faults, [], `call ${call}, GRID_TEST_SEED=${seed}`);
     }
@@ -65,6 +66,18 @@ test('embedded log loses what it acknowledged when syncs do nothing, and the che
   assert.ok(failed > 0, `no fault was found in 10 images: GRID_TEST_SEED=${seed}`);
 });
 
+/** Calls all over the run, and those right after what a start has told. */
+function crashPoints(disk: PowerLossFiles): ReadonlySet<number> {
+  const points = new Set<number>();
+  const step = isLong ? 1 : Math.max(1, Math.floor(disk.trace.length / 50));
+  for (let call = 0; call <= disk.trace.length; call += step) points.add(call);
+  for (const [i, call] of disk.trace.entries()) {
+    if (call.kind === 'mark' && (call.value as { isStart?: boolean }).isStart === true)
+      points.add(i + 1);
+  }
+  return points;
+}
+
 async function recordRun(root: string, plan: Plan): Promise<PowerLossFiles> {
   const random = seededRandom(`${seed}/${plan.name}`);
   const live = path.join(root, 'live');
@@ -80,11 +93,12 @@ async function recordRun(root: string, plan: Plan): Promise<PowerLossFiles> {
 
 async function oneLife(disk: PowerLossFiles, plan: Plan, random: Random): Promise<void> {
   const engine = await openAtLast(disk);
-  disk.mark({ size: engine.head.size } satisfies Mark);
+  disk.mark({ size: engine.head.size, isStart: true } satisfies Mark);
   if (plan.lives > 1) disk.killAfter(random.int(20, plan.batches * 6));
   const running: Promise<void>[] = [];
   for (let i = 0, from = engine.head.size; i < plan.batches; i++) {
-    const batch = batchAt(from, random.int(1, 40));
+    // Some batches have several frames.
+    const batch = batchAt(from, random.int(0, 5) === 0 ? random.int(150, 400) : random.int(1, 40));
     from = batch.head.size;
     if (plan.failOneIn > 0 && random.int(0, plan.failOneIn) === 0) disk.failNextSync();
     const append = engine.append(batch).then(
@@ -135,6 +149,9 @@ async function faultsAt(
   const faults: string[] = [];
   try {
     const folder = path.join(target, 'log');
+    const head = fs.existsSync(folder) ? readHead(realFiles, folder) : 'missing';
+    const headSize = typeof head === 'string' ? 0 : head.slot.head.size;
+    if (headSize < promised) faults.push(`the head file says ${headSize} of ${promised}`);
     let size: number;
     {
       await using engine = await open(folder);

@@ -49,13 +49,12 @@ function testAppending(check: Check): void {
     await using engine = await fixture.open();
     const ended: number[] = [];
     const appends: Promise<void>[] = [];
-    for (let i = 0; i < 30; i++) {
-      const append = engine.append(batchAt(i * 10, 10)).then(() => {
-        assert.ok(engine.head.size >= (i + 1) * 10, 'the head holds what was acknowledged');
-        ended.push(i);
-      });
-      appends.push(append);
-    }
+    const appendOne = async (i: number): Promise<void> => {
+      await engine.append(batchAt(i * 10, 10));
+      assert.ok(engine.head.size >= (i + 1) * 10, 'the head holds what was acknowledged');
+      ended.push(i);
+    };
+    for (let i = 0; i < 30; i++) appends.push(appendOne(i));
     await Promise.all(appends);
     assert.deepEqual(
       ended,

@@ -34,8 +34,9 @@ export interface EraserOptions {
  * 1. The list of what is to go is made durable: whatever happens, the next start goes on with it.
  * 2. Each segment that holds some of it is written anew beside the old one and synced. Frames that
  *    hold none are copied as they are; in the others the bodies are marked as erased.
- * 3. It takes the name of the old one, and the folder is synced.
- * 4. Torn ends that were moved aside go too, since they may hold the same bodies. Then the list goes.
+ * 3. It takes the name of the old one.
+ * 4. Torn ends that were moved aside go too, since they may hold the same bodies.
+ * 5. The folder is synced. Only then the list goes.
  */
 export class Eraser {
   readonly #table: SegmentTable;
@@ -116,7 +117,6 @@ export class Eraser {
       const rewritten = new Segment(folder, segment.first, segment.end, bytes, true);
       this.#table.replace(segment, rewritten);
       this.#reader.forget();
-      await syncFolderAsync(files, folder);
     } finally {
       this.#table.unpin(segment);
     }

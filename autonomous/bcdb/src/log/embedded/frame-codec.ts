@@ -140,10 +140,11 @@ export function decodeFrame(
     const leafLength = text.readUInt16LE(i * lengthsBytes);
     const bodyLength = text.readUInt32LE(i * lengthsBytes + 2);
     const leaf = pieces.take(leafLength, Math.min(leafLength, leafTailBytes), true);
-    const body =
-      bodyLength >= erasedBody
-        ? undefined
-        : pieces.take(bodyLength, Math.min(bodyLength, bodyTailBytes), false);
+    const hasBody = bodyLength < erasedBody;
+    const body = hasBody
+      ? pieces.take(bodyLength, Math.min(bodyLength, bodyTailBytes), false)
+      : undefined;
+    if (leaf === undefined || (hasBody && body === undefined)) return undefined;
     entries.push({ seq: first + i, leaf, body, isErased: bodyLength === erasedBody });
   }
   return pieces.isExact ? entries : undefined;
@@ -169,9 +170,12 @@ class Reassembly {
     return this.#textAt === this.#text.length && this.#tailAt === this.#tail.length;
   }
 
-  take(length: number, tailLength: number, isTextFirst: boolean): Buffer {
+  /** Undefined when the frame has not so many bytes. */
+  take(length: number, tailLength: number, isTextFirst: boolean): Buffer | undefined {
     const start = this.#at;
     const textLength = length - tailLength;
+    const hasText = this.#textAt + textLength <= this.#text.length;
+    if (!hasText || this.#tailAt + tailLength > this.#tail.length) return undefined;
     const textTo = start + (isTextFirst ? 0 : tailLength);
     const tailTo = start + (isTextFirst ? textLength : 0);
     this.#text.copy(this.#whole, textTo, this.#textAt, this.#textAt + textLength);

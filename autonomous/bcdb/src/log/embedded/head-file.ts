@@ -78,8 +78,12 @@ export class HeadFile {
     await syncAsync(this.#files, this.#fd);
   }
 
-  writeSync(head: LogHead): void {
-    const { bytes, at } = this.#nextSlot(head);
+  /**
+   * Brings to disk what a start has read, or goes on to a later head. What was read may be in memory
+   * alone, so that it is written once more; where the disk has it already, that changes nothing.
+   */
+  settle(read: LogHead, head: LogHead): void {
+    const { bytes, at } = head.size > read.size ? this.#nextSlot(head) : this.#slot(read);
     writeAll(this.#files, this.#fd, bytes, at);
     this.#files.fdatasyncSync(this.#fd);
   }
@@ -91,6 +95,10 @@ export class HeadFile {
   #nextSlot(head: LogHead): { bytes: Buffer; at: number } {
     this.#position = 1 - this.#position;
     this.#counter++;
+    return this.#slot(head);
+  }
+
+  #slot(head: LogHead): { bytes: Buffer; at: number } {
     const bytes = encodeHeadSlot({ log: this.#log, head, counter: this.#counter });
     return { bytes, at: this.#position * headSlotStride };
   }

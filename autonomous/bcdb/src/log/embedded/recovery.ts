@@ -83,7 +83,7 @@ export function recover(options: RecoveryOptions): Recovered {
     syncFolder(files, folder);
     if (isMissing) createHeadFile(files, folder, log, head);
     const headFile = HeadFile.open(files, folder, stored);
-    if (verdict.head.size > head.size) headFile.writeSync(verdict.head);
+    headFile.settle(head, verdict.head);
     for (const { path } of verdict.surplus) files.unlinkSync(path);
     const segments = verdict.kept.map((one) => segmentOf(folder, one));
     const table = new SegmentTable(files, folder, logId, segments);
