@@ -1,13 +1,15 @@
 import { mkdir } from 'node:fs/promises';
-import { closeOnce, silentLogger, systemClock } from '@commongrid/base';
+import { closeOnce, GridError, silentLogger, systemClock } from '@commongrid/base';
 import { canonicalBytes } from '@commongrid/crypto';
 import type { JsonValue } from '@commongrid/crypto';
 import { BcdbFolder } from './config.ts';
 import type { BcdbOptions } from './config.ts';
 import { loadOrMakeIdentity } from './genesis-file.ts';
 import type { LogIdentity } from './genesis-file.ts';
+import type { BcdbErrorCode } from './errors.ts';
 import { Ledger } from './ledger/ledger.ts';
 import { EmbeddedLog } from './log/embedded/embedded-log.ts';
+import { LogProofs } from './log-proofs.ts';
 import type { LogEngine, LogHead } from './log/log-engine.ts';
 import { signRecord } from './record/author.ts';
 import type { Statement } from './record/author.ts';
@@ -19,6 +21,8 @@ import { genesisPayload, logIdOf } from './record/genesis.ts';
 import { RecordAuthor } from './record/record-author.ts';
 import { logNamespace, systemUrls } from './record/system-records.ts';
 import type { Right } from './record/system-records.ts';
+import { exportLog } from './offline/export-log.ts';
+import { CheckpointBoard } from './sequencer/checkpoint-board.ts';
 import { Evidence } from './sequencer/evidence.ts';
 import { Sequencer } from './sequencer/sequencer.ts';
 import type { Receipt } from './sequencer/sequencer.ts';
@@ -26,8 +30,14 @@ import { SignaturePool } from './sequencer/signature-pool.ts';
 import { namespaceScope } from './state/access.ts';
 import { knownSchema } from './state/known-schemas.ts';
 import { LayeredStore } from './state/layered-store.ts';
+import type { PolicyScope, RequiredLines } from './state/policies.ts';
+import type { StateReader } from './state/state-view.ts';
+import { CheckpointSigner } from './tree/checkpoint-signer.ts';
 import { HashStore } from './tree/hash-store.ts';
 import { treeHasher } from './tree/node-hasher.ts';
+import { encodeProof } from './tree/record-proof.ts';
+import type { RecordProof } from './tree/record-proof.ts';
+import type { RecordProof } from './tree/record-proof.ts';
 
 /** What the owner of a database says of an object; BCDB adds version and schema, and signs. */
 export interface OwnerStatement {
@@ -52,6 +62,7 @@ interface BcdbParts {
   readonly sequencer: Sequencer;
   readonly hashes: HashStore;
   readonly author: RecordAuthor<Receipt>;
+  readonly proofs: LogProofs;
   readonly close: () => Promise<void>;
 }
 
@@ -62,12 +73,15 @@ export class Bcdb implements AsyncDisposable {
   readonly #sequencer: Sequencer;
   readonly #hashes: HashStore;
   readonly #author: RecordAuthor<Receipt>;
+  readonly #proofs: LogProofs;
 
-  private constructor({ ledger, sequencer, hashes, author, close }: BcdbParts) {
+  private constructor({ ledger, sequencer, hashes, author, proofs, close }: BcdbParts) {
     this.#ledger = ledger;
     this.#sequencer = sequencer;
     this.#hashes = hashes;
     this.#author = author;
+    this.#proofs = proofs;
+    this.#checkpoints = checkpoints;
     this.close = closeOnce(close);
   }
 
@@ -106,8 +120,10 @@ export class Bcdb implements AsyncDisposable {
       append: (entry) => sequencer.append(entry),
       clock,
     });
+    const proofs = new LogProofs({ ledger, hashes, key: sequencerKey, clock });
     const parts = opened.move();
-    return new Bcdb({ ledger, sequencer, hashes, author, close: () => parts.disposeAsync() });
+    const close = (): Promise<void> => parts.disposeAsync();
+    return new Bcdb({ ledger, sequencer, hashes, author, proofs, close });
   }
 
   /** Hash of the genesis, base64url. */
@@ -124,6 +140,11 @@ export class Bcdb implements AsyncDisposable {
     return this.#ledger.head;
   }
 
+  /** The newest head, signed by the sequencer with the time of this second: a C2SP note. */
+  get checkpoint(): string {
+    return this.#checkpoints.note;
+  }
+
   /** Log time, milliseconds since 1970. */
   get at(): number {
     return this.#ledger.fold.at;
@@ -132,6 +153,11 @@ export class Bcdb implements AsyncDisposable {
   /** Text of the owner's key. */
   get owner(): string {
     return this.#author.keyText;
+  }
+
+  /** What the rules read: namespaces, types, proposals, heads of objects. */
+  get state(): StateReader {
+    return this.#ledger.view;
   }
 
   /** Counter of the last record of a key; 0 when it has none. */
@@ -203,18 +229,48 @@ export class Bcdb implements AsyncDisposable {
     return this.#ledger.view.head(name)?.isLive === true;
   }
 
+  /** The policy that a change has to meet, if there is one, and who has to approve. */
+  policyFor(change: PolicyScope): RequiredLines | undefined {
+    return this.#ledger.fold.policies.linesFor(change);
+  }
+
   /** Entries of the log as they were signed, from `from` up to, not including, `to`. */
   read(from: number, to: number): ReturnType<LogEngine['read']> {
     return this.#ledger.read(from, to);
   }
 
-  /** Nodes of the tree that show that record `seq` is in the log of `size` records. */
-  inclusionProof(seq: number, size: number): readonly Uint8Array[] {
-    return this.#hashes.inclusionProof(seq, size);
+  /**
+   * Shows that record `seq` is in the log, to somebody who knows the log's hash and the sequencer's
+   * key and nothing else.
+   * @throws BCDB_SEQ_UNKNOWN
+   */
+  async prove(seq: number): Promise<RecordProof> {
+    const { size } = this.head;
+    const path = this.#hashes.inclusionProof(seq, size);
+    const checkpoint = this.#checkpoints.note;
+    for await (const [entry] of this.read(seq, seq + 1)) {
+      if (entry === undefined) continue;
+      return encodeProof({
+        log: this.log,
+        checkpoint,
+        seq,
+        leaf: entry.leaf,
+        body: entry.body,
+        path,
+      });
+    }
+    throw new Error(`the log of ${size} records gives no record ${seq}`);
   }
 
+  /** Shows that the log of `newSize` records begins with that of `oldSize`. */
   consistencyProof(oldSize: number, newSize: number): readonly Uint8Array[] {
     return this.#hashes.consistencyProof(oldSize, newSize);
+  }
+
+  /** All records up to the present head as lines of JSON, with what verifies them offline. */
+  export(): AsyncGenerator<string> {
+    const { size } = this.head;
+    return exportLog(this, { size, checkpoint: this.#checkpoints.note });
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -57,6 +57,7 @@ export class Fold {
   readonly #proposals: ProposalRules;
   readonly #objects: ObjectRules;
   readonly access: Access;
+  readonly policies: Policies;
 
   constructor({ view, log, genesis, hadHead }: FoldOptions) {
     this.#view = view;
@@ -64,7 +65,8 @@ export class Fold {
     this.#genesis = genesis;
     this.#hadHead = hadHead;
     this.access = new Access(view);
-    const policies = new Policies(view, this.access);
+    this.policies = new Policies(view, this.access);
+    const { policies } = this;
     const system = new SystemRules(view, this.access, policies);
     this.#objects = new ObjectRules({ view, access: this.access, policies, system, genesis });
     this.#proposals = new ProposalRules({

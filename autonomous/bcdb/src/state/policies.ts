@@ -15,6 +15,9 @@ export interface RequiredLines {
   readonly lines: readonly QuorumLine[];
 }
 
+/** What decides which policy covers a change. */
+export type PolicyScope = Pick<Change, 'ns' | 'op' | 'url' | 'obj'>;
+
 /** Policies: which changes need several people, and who they are. */
 export class Policies {
   readonly #view: StateView;
@@ -26,7 +29,7 @@ export class Policies {
   }
 
   /** Lines for a change by the narrowest policy that covers it; undefined when none does. */
-  linesFor(change: Pick<Change, 'ns' | 'op' | 'url' | 'obj'>): RequiredLines | undefined {
+  linesFor(change: PolicyScope): RequiredLines | undefined {
     const action = actionOf(change);
     for (const scope of this.#scopesOf(change)) {
       const policy = this.#policyAt(change.ns, scope);

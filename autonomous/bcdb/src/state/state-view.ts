@@ -1,4 +1,5 @@
 import type { JsonValue } from '@commongrid/crypto';
+import { systemUrls } from '../record/system-records.ts';
 import type { Layer, LayeredStore } from './layered-store.ts';
 
 /** Where an object is. */
@@ -41,6 +42,12 @@ export interface RecordException {
   readonly origin?: number;
 }
 
+/** What others than the rules may read of a state. */
+export type StateReader = Pick<
+  StateView,
+  'head' | 'author' | 'sequenceOf' | 'document' | 'documents' | 'exception' | 'namespaces'
+>;
+
 /**
  * The state as one record finds it: everything before it in the log, and what it changed so far.
  * `takeChanges` ends the record; `dropChanges` makes it as if it had not been.
@@ -67,6 +74,7 @@ export class StateView {
     { readonly text: string; readonly value: Document<unknown> }
   >();
   #generation = 0;
+  #namespaces: { readonly generation: number; readonly names: readonly string[] } | undefined;
 
   constructor(store: LayeredStore) {
     this.#store = store;
@@ -124,6 +132,18 @@ export class StateView {
       found.set(key.slice(prefix.length), this.#parse<T>(key, text));
     }
     return found;
+  }
+
+  /** Names of the namespaces. */
+  namespaces(): readonly string[] {
+    if (this.#namespaces?.generation !== this.#generation) {
+      const names = [...this.#scan('d ').keys()].flatMap((key) => {
+        const [, ns = '', url] = key.split(' ');
+        return url === systemUrls.namespace ? [ns] : [];
+      });
+      this.#namespaces = { generation: this.#generation, names };
+    }
+    return this.#namespaces.names;
   }
 
   setDocument(name: ObjectName, document: Document<JsonValue> | undefined): void {
