@@ -1,0 +1,14 @@
+export type { BcdbErrorCode } from './errors.ts';
+export type { Entry } from './record/entry.ts';
+export { envelopeText, parseEnvelope } from './record/envelope.ts';
+export type { Envelope, RecordOp, TreeHead } from './record/envelope.ts';
+export { parseTilePath, tilePath } from './tree/tile-path.ts';
+export type { TileName } from './tree/tile-path.ts';
+export {
+  verifyCheckpoint,
+  verifyConsistency,
+  verifyEnvelope,
+  verifyRecordProof,
+} from './tree/browser-verifier.ts';
+export type { RecordProof } from './tree/record-proof.ts';
+export type { Trust, VerifiedEnvelope, VerifiedHead, VerifiedRecord } from './tree/verifier.ts';

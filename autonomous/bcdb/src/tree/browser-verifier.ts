@@ -1,0 +1,27 @@
+import type { Entry } from '../record/entry.ts';
+import type { TreeHead } from '../record/envelope.ts';
+import { browserPrimitives } from './browser-primitives.ts';
+import { Verifier } from './verifier.ts';
+import type { Trust, VerifiedEnvelope, VerifiedHead, VerifiedRecord } from './verifier.ts';
+
+const verifier = new Verifier(browserPrimitives);
+
+/** @see Verifier.verifyRecordProof */
+export function verifyRecordProof(proof: unknown, trust: Trust): VerifiedRecord {
+  return verifier.verifyRecordProof(proof, trust);
+}
+
+/** @see Verifier.verifyEnvelope */
+export function verifyEnvelope(entry: Entry, trust: Pick<Trust, 'log'>): VerifiedEnvelope {
+  return verifier.verifyEnvelope(entry, trust);
+}
+
+/** @see Verifier.verifyCheckpoint */
+export function verifyCheckpoint(note: string, trust: Trust): VerifiedHead {
+  return verifier.verifyCheckpoint(note, trust);
+}
+
+/** @see Verifier.verifyConsistency */
+export function verifyConsistency(older: TreeHead, newer: TreeHead, path: readonly string[]): void {
+  verifier.verifyConsistency(older, newer, path);
+}
