@@ -363,8 +363,10 @@ suite('concerns: properties', () => {
           holderOf: () => undefined,
         });
         const readers = concerns(view, { ...record, value: { deep: { deeper: second } } });
-        if (url === 'grid.software.1') return void deepEqual(readers, ['*']);
-        for (const one of [first, second]) ok(readers.some((reader) => reader === one));
+        const isCommon = url === 'grid.software.1';
+        for (const one of isCommon ? ['*'] : [first, second]) {
+          ok(readers.some((reader) => reader === one));
+        }
       }),
     );
   });

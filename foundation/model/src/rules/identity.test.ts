@@ -9,8 +9,15 @@ import { actor, botOf, found, installNode, keyEntry, settleFarm } from '../testi
 import type { Actor } from '../testing/story.ts';
 import { isAfter } from './identity-state.ts';
 import type { BotState } from './identity-state.ts';
-import { approvalCounts, botKeysMax, keyProof, keysOf, keyStanding } from './keys.ts';
-import { recoveryDelayMs, settle } from './keys.ts';
+import {
+  approvalCounts,
+  botKeysMax,
+  keyProof,
+  keysOf,
+  keyStanding,
+  recoveryDelayMs,
+  settle,
+} from './keys.ts';
 import { namesMax } from './name.ts';
 import { isCloneSign, nodeStanding } from './node-rules.ts';
 import { recoveryPhase } from './recovery-rules.ts';
