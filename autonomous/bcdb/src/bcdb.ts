@@ -1,12 +1,11 @@
 import { mkdir } from 'node:fs/promises';
-import { closeOnce, GridError, silentLogger, systemClock } from '@commongrid/base';
+import { closeOnce, silentLogger, systemClock } from '@commongrid/base';
 import { canonicalBytes } from '@commongrid/crypto';
 import type { JsonValue } from '@commongrid/crypto';
 import { BcdbFolder } from './config.ts';
 import type { BcdbOptions } from './config.ts';
 import { loadOrMakeIdentity } from './genesis-file.ts';
 import type { LogIdentity } from './genesis-file.ts';
-import type { BcdbErrorCode } from './errors.ts';
 import { Ledger } from './ledger/ledger.ts';
 import { EmbeddedLog } from './log/embedded/embedded-log.ts';
 import { LogProofs } from './log-proofs.ts';
@@ -22,7 +21,6 @@ import { RecordAuthor } from './record/record-author.ts';
 import { logNamespace, systemUrls } from './record/system-records.ts';
 import type { Right } from './record/system-records.ts';
 import { exportLog } from './offline/export-log.ts';
-import { CheckpointBoard } from './sequencer/checkpoint-board.ts';
 import { Evidence } from './sequencer/evidence.ts';
 import { Sequencer } from './sequencer/sequencer.ts';
 import type { Receipt } from './sequencer/sequencer.ts';
@@ -32,11 +30,8 @@ import { knownSchema } from './state/known-schemas.ts';
 import { LayeredStore } from './state/layered-store.ts';
 import type { PolicyScope, RequiredLines } from './state/policies.ts';
 import type { StateReader } from './state/state-view.ts';
-import { CheckpointSigner } from './tree/checkpoint-signer.ts';
 import { HashStore } from './tree/hash-store.ts';
 import { treeHasher } from './tree/node-hasher.ts';
-import { encodeProof } from './tree/record-proof.ts';
-import type { RecordProof } from './tree/record-proof.ts';
 import type { RecordProof } from './tree/record-proof.ts';
 
 /** What the owner of a database says of an object; BCDB adds version and schema, and signs. */
@@ -81,7 +76,6 @@ export class Bcdb implements AsyncDisposable {
     this.#hashes = hashes;
     this.#author = author;
     this.#proofs = proofs;
-    this.#checkpoints = checkpoints;
     this.close = closeOnce(close);
   }
 
@@ -141,8 +135,8 @@ export class Bcdb implements AsyncDisposable {
   }
 
   /** The newest head, signed by the sequencer with the time of this second: a C2SP note. */
-  get checkpoint(): string {
-    return this.#checkpoints.note;
+  checkpoint(): string {
+    return this.#proofs.checkpoint();
   }
 
   /** Log time, milliseconds since 1970. */
@@ -234,6 +228,11 @@ export class Bcdb implements AsyncDisposable {
     return this.#ledger.fold.policies.linesFor(change);
   }
 
+  /** The name under which a key counts in policies: its bot, or itself. */
+  identityOf(key: string): string {
+    return this.#ledger.fold.policies.identityOf(key);
+  }
+
   /** Entries of the log as they were signed, from `from` up to, not including, `to`. */
   read(from: number, to: number): ReturnType<LogEngine['read']> {
     return this.#ledger.read(from, to);
@@ -244,22 +243,8 @@ export class Bcdb implements AsyncDisposable {
    * key and nothing else.
    * @throws BCDB_SEQ_UNKNOWN
    */
-  async prove(seq: number): Promise<RecordProof> {
-    const { size } = this.head;
-    const path = this.#hashes.inclusionProof(seq, size);
-    const checkpoint = this.#checkpoints.note;
-    for await (const [entry] of this.read(seq, seq + 1)) {
-      if (entry === undefined) continue;
-      return encodeProof({
-        log: this.log,
-        checkpoint,
-        seq,
-        leaf: entry.leaf,
-        body: entry.body,
-        path,
-      });
-    }
-    throw new Error(`the log of ${size} records gives no record ${seq}`);
+  prove(seq: number, { withBody = true } = {}): Promise<RecordProof> {
+    return this.#proofs.prove(seq, { withBody });
   }
 
   /** Shows that the log of `newSize` records begins with that of `oldSize`. */
@@ -267,10 +252,21 @@ export class Bcdb implements AsyncDisposable {
     return this.#hashes.consistencyProof(oldSize, newSize);
   }
 
+  /**
+   * The first hashes of a tile of the tree, 32 bytes each (C2SP tlog-tiles).
+   * @throws BCDB_SEQ_UNKNOWN when not all of it is durable yet
+   */
+  tileBytes(level: number, index: number, width: number): Uint8Array {
+    if ((index * tileWidth + width) * tileWidth ** level > this.head.size) {
+      throw new GridError<BcdbErrorCode>('BCDB_SEQ_UNKNOWN', 'the log does not fill this tile yet');
+    }
+    return this.#hashes.tileBytes(level, index, width);
+  }
+
   /** All records up to the present head as lines of JSON, with what verifies them offline. */
   export(): AsyncGenerator<string> {
     const { size } = this.head;
-    return exportLog(this, { size, checkpoint: this.#checkpoints.note });
+    return exportLog(this, { size, checkpoint: this.checkpoint() });
   }
 
   [Symbol.asyncDispose](): Promise<void> {

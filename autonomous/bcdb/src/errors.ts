@@ -16,6 +16,7 @@ export type BcdbErrorCode =
   | 'BCDB_DENIED' // this key has no such right there: ask an admin of the namespace
   | 'BCDB_ENVELOPE_INVALID' // bytes are no envelope in canonical form: build it with the client
   | 'BCDB_EQUIVOCATION' // this key signed two records with one counter; both are kept as evidence: find out why
+  | 'BCDB_EXPORT_INVALID' // a file is no export of a log, or was cut off: export it again
   | 'BCDB_FOLDER_DAMAGED' // genesis or key of the folder are missing or differ: restore them from a backup
   | 'BCDB_FORKED_VIEW' // the author saw a head that this log does not have: compare both logs, keep the evidence
   | 'BCDB_KEY_ENDED' // this key was retired or is compromised: sign with a current one
