@@ -1,9 +1,10 @@
 import { mkdir } from 'node:fs/promises';
-import { closeOnce, silentLogger, systemClock } from '@commongrid/base';
+import { closeOnce, GridError, silentLogger, systemClock } from '@commongrid/base';
 import { canonicalBytes } from '@commongrid/crypto';
 import type { JsonValue } from '@commongrid/crypto';
 import { BcdbFolder } from './config.ts';
 import type { BcdbOptions } from './config.ts';
+import type { BcdbErrorCode } from './errors.ts';
 import { loadOrMakeIdentity } from './genesis-file.ts';
 import type { LogIdentity } from './genesis-file.ts';
 import { Ledger } from './ledger/ledger.ts';
@@ -33,6 +34,7 @@ import type { StateReader } from './state/state-view.ts';
 import { HashStore } from './tree/hash-store.ts';
 import { treeHasher } from './tree/node-hasher.ts';
 import type { RecordProof } from './tree/record-proof.ts';
+import { tileWidth } from './tree/tile.ts';
 
 /** What the owner of a database says of an object; BCDB adds version and schema, and signs. */
 export interface OwnerStatement {
