@@ -19,6 +19,7 @@ import {
   settleFarm,
 } from '../testing/story.ts';
 import { concerns } from './concerns.ts';
+import { nodeIdOf } from './keys.ts';
 import { namesIn } from './names-in.ts';
 
 /**
@@ -136,6 +137,41 @@ suite('concerns: what a node relies on without being named', () => {
     heard(told, [node1, node3, carol.id, fay.id], [node2]);
   });
 
+  test('somebody who may recover the holder of its lease loses a key', () => {
+    const { grid, carol, dan, eve, guardians, node2 } = village();
+    const [guardian = fakeId.key(0)] = guardians;
+    const contract = draft(grid, dan, [dan], { nonce: fakeId.hash(71) });
+    grid.put('grid.lease.1', carol.controller, leaseOf(contract, carol.controller, 1));
+    place(grid, carol.controller, contract, 1, [node2]);
+    const listed = [
+      ...botOf(grid, eve, 'eve').keys,
+      keyEntry(grid, eve.id, guardian, 'device', 'compromised'),
+    ];
+    const told = grid.put('grid.bot.1', eve.root, botOf(grid, eve, 'eve', { keys: listed }));
+    heard(told, [node2, carol.id], []);
+  });
+
+  test('a key that its contract names is listed by a bot only now', () => {
+    const { grid, dan, eve, node1, node2 } = village();
+    const key = fakeId.key(700);
+    const change = { nonce: fakeId.hash(72), controllers: [key] };
+    const contract = draft(grid, dan, [dan], change);
+    place(grid, key, contract, 1, [node2]);
+    const keys = [...botOf(grid, eve, 'eve').keys, keyEntry(grid, eve.id, key, 'controller')];
+    const told = grid.put('grid.bot.1', eve.root, botOf(grid, eve, 'eve', { keys }));
+    heard(told, [node2, dan.id], [node1]);
+  });
+
+  test('its place is known and its slice not yet, and the contract is halted', () => {
+    const { grid, carol, dan, contract, node2, node4 } = village();
+    const placement = grid.current('grid.placement.1', contract) ?? examples['grid.placement.1'];
+    const items = [{ role: 'shard', replica: 0, node: node2, slice: fakeId.hash(2) }];
+    grid.put('grid.placement.1', carol.controller, { ...placement, revision: 2, items });
+    const { replaces: _replaces, proposal: _proposal, ...rest } = examples['grid.approval.1'];
+    const value = { ...rest, contract, signer: dan.id, action: 'halt' } as const;
+    heard(grid.put('grid.approval.1', dan.device, value), [node2], [node4]);
+  });
+
   test('its workload is placed elsewhere', () => {
     const { grid, carol, contract, node1, node2, node3, node4 } = village();
     const told = place(grid, carol.controller, contract, 2, [node2, node3]);
@@ -222,7 +258,9 @@ suite('concerns: what a node relies on without being named', () => {
 
   test('the farm that it belongs to changes, or lets another node go', () => {
     const { grid, ada, node1, node2, node3 } = village();
-    heard(settleFarm(grid, ada, 1, 'vault'), [node1, node2, ada.id], [node3]);
+    const asking = { ...examples['grid.node.1'], id: nodeIdOf(fakeId.key(1009)) };
+    grid.put('grid.node.1', fakeId.key(1009), { ...asking, farm: fakeId.farm(1) });
+    heard(settleFarm(grid, ada, 1, 'vault'), [node1, node2, asking.id, ada.id], [node3]);
     const farm = fakeId.farm(1);
     const value = { node: node2, farm, standing: 'retired' } as const;
     heard(grid.put('grid.adoption.1', ada.device, value), [node2, ada.id], [node1]);

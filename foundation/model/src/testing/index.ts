@@ -11,6 +11,9 @@ export {
   keep,
   keyEntry,
   place,
+  proofOf,
+  rootOf,
   settleFarm,
+  stateOf,
 } from './story.ts';
 export type { Actor } from './story.ts';

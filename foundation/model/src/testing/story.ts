@@ -2,7 +2,8 @@ import type { BotId, ContractId, KeyText, LeaseName, LockId, NodeId } from '../f
 import type { RecordOf } from '../record-types.ts';
 import type { Bot, BotKey } from '../records/bot.ts';
 import { contractIdOf } from '../records/contract.ts';
-import { botIdOf, keyProof, nodeIdOf } from '../rules/keys.ts';
+import type { BotState } from '../rules/identity-state.ts';
+import { botIdOf, keyProof, keysOf, nodeIdOf } from '../rules/keys.ts';
 import { examples } from './examples.ts';
 import { fakeId } from './ids.ts';
 import { fakeProof } from './memory-grid.ts';
@@ -31,7 +32,7 @@ export function keyEntry(
   role: BotKey['role'],
   ended?: BotKey['ended'],
 ): BotKey {
-  const proof = fakeProof(key, keyProof(grid.log, holder));
+  const proof = proofOf(grid, key, holder);
   return { key, role, proof, ...(ended === undefined ? {} : { ended }) };
 }
 
@@ -149,4 +150,21 @@ export function place(
     reason: revision === 1 ? 'initial' : 'heal',
     expMs: grid.at + 600_000,
   });
+}
+
+/** What the rules remember of a bot that is there. */
+export function stateOf(grid: MemoryGrid, id: BotId): BotState {
+  const state = grid.bot(id);
+  if (state === undefined) throw new Error(`${id} is not there`);
+  return state;
+}
+
+/** The root with which a bot may sign now. */
+export function rootOf(grid: MemoryGrid, { id }: Actor): KeyText | undefined {
+  return keysOf(grid, stateOf(grid, id), grid.moment).root;
+}
+
+/** Proof that a key belongs to a bot. */
+export function proofOf(grid: MemoryGrid, key: KeyText, holder: BotId): string {
+  return fakeProof(key, keyProof(grid.log, holder));
 }
