@@ -106,6 +106,24 @@ test('hash store reads nothing of the log after it was closed', async () => {
   }
 });
 
+test('hash store says that it is closed, and changes nothing then', async () => {
+  await using temp = await tempFolder('bcdb-tree');
+  const store = await new FakeLog(900).open(temp.path);
+  await Promise.all([store.close(), store.close()]);
+  for (const call of [
+    () => store.append(leafHashes.slice(900, 901)),
+    () => store.leafHash(3),
+    () => store.rootAt(900),
+    () => store.inclusionProof(3, 900),
+  ]) {
+    assert.throws(call, { code: 'BASE_CLOSED' });
+  }
+  const log = new FakeLog(900);
+  await using again = await log.open(temp.path);
+  assert.equal(log.read, 0);
+  assertWhole(again, 900);
+});
+
 test('hash store that ran ahead of the log is cut back to its head', async () => {
   await using temp = await tempFolder('bcdb-tree');
   await (await new FakeLog(66_000).open(temp.path)).close();

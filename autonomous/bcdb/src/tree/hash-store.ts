@@ -1,4 +1,5 @@
 import { GridError } from '@commongrid/base';
+import type { BaseErrorCode } from '@commongrid/base';
 import { makeFolder, realFiles, syncFolderAsync } from '@commongrid/files';
 import type { Files } from '@commongrid/files';
 import type { BcdbErrorCode } from '../errors.ts';
@@ -44,7 +45,7 @@ export class HashStore implements NodeReader, AsyncDisposable {
   #syncing: Promise<void> | undefined;
   #isSyncBroken = false;
   #failure: unknown;
-  #isClosed = false;
+  #closing: Promise<void> | undefined;
 
   private constructor({ folder, files = realFiles }: HashStoreOptions) {
     this.#folder = folder;
@@ -83,7 +84,8 @@ export class HashStore implements NodeReader, AsyncDisposable {
    * @throws BCDB_TREE_STOPPED after a failure to write: open it again
    */
   append(leafHashes: readonly Uint8Array[]): void {
-    if (this.#isClosed || this.#failure !== undefined) throw this.#stopped();
+    this.#requireOpen();
+    if (this.#failure !== undefined) throw this.#stopped();
     if (leafHashes.length === 0) return;
     try {
       this.#levelAt(0).file.append(joined(leafHashes));
@@ -148,20 +150,32 @@ export class HashStore implements NodeReader, AsyncDisposable {
 
   /** Waits for its own work and syncs, so that the next start has nothing to make again. */
   async close(): Promise<void> {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    await this.#syncing;
-    await this.#sync();
-    this.#closeFiles();
+    this.#closing ??= this.#finish();
+    await this.#closing;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
+  async #finish(): Promise<void> {
+    await this.#syncing;
+    await this.#sync();
+    this.#closeFiles();
+  }
+
+  #requireOpen(): void {
+    if (this.#closing === undefined) return;
+    throw new GridError<BaseErrorCode>('BASE_CLOSED', 'the hashes of the tree are closed');
+  }
+
   /** A tile of which at least one hash exists. */
   #tile(level: number, index: number): Tile {
-    const last = this.#levelAt(level);
+    const last = this.#levels[level];
+    if (last === undefined || index > last.tailIndex) {
+      this.#requireOpen();
+      throw notYet(`no tile ${index} of level ${level} yet`);
+    }
     if (index === last.tailIndex) return last.tail;
     const cached = this.#cache.get(level, index);
     if (cached !== undefined) return cached;
