@@ -40,6 +40,7 @@ export type BcdbErrorCode =
   | 'BCDB_PAYLOAD_INVALID' // the payload is no canonical JSON: write it with canonicalText
   | 'BCDB_POLICY_IMPOSSIBLE' // a policy that nobody could meet: lower min, or name more signers
   | 'BCDB_POLICY_REQUIRED' // a policy covers this change: propose it, and have it approved
+  | 'BCDB_PROJECTION_BUSY' // too many questions wait for an answer: ask less at a time, then retry
   | 'BCDB_PROJECTION_CORRUPT' // the file of a projection differs from the log: rebuild it
   | 'BCDB_PROJECTION_STOPPED' // the projection has ended after a fault: see the cause, open it again
   | 'BCDB_PROOF_INVALID' // a proof does not show what it claims, see `details.reason`: trust nothing of it, keep it
@@ -56,6 +57,7 @@ export type BcdbErrorCode =
   | 'BCDB_SEQ_UNKNOWN' // the log has no such record or size yet: ask for what its head covers
   | 'BCDB_SESSION_EXPIRED' // the session of this key is over: answer a new challenge
   | 'BCDB_SIGNATURE_INVALID' // the signature is not of this author over these bytes: sign again
+  | 'BCDB_SOURCE_WRONG' // a source gave entries that the sequencer did not sign: use another source
   | 'BCDB_SQL_LIMIT' // a statement ran too long, or its result is too large: narrow it
   | 'BCDB_SQL_REFUSED' // a statement that is wrong, or does more than read: see the message
   | 'BCDB_STATE_DIFFERS' // replicas judged one record differently: stop, keep the evidence, compare versions

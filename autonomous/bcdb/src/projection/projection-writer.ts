@@ -1,0 +1,204 @@
+import { mkdirSync, readdirSync } from 'node:fs';
+import type { DatabaseSync } from 'node:sqlite';
+import { isGridError } from '@commongrid/base';
+import type { Effect, EffectBatch } from '../state/effect.ts';
+import {
+  checkFile,
+  indexFile,
+  namespaceFile,
+  namespaceOf,
+  openWritable,
+  removeFile,
+} from './namespace-file.ts';
+import { NamespaceWriter } from './namespace-writer.ts';
+
+export interface ProjectionWriterOptions {
+  /** Folder of its own. */
+  readonly folder: string;
+  /** Whether each page of each file is read at the start. Default true. */
+  readonly isChecked?: boolean;
+}
+
+/** How far one file is. */
+export interface NamespaceState {
+  readonly ns: string;
+  readonly applied: number;
+  /** Root of the log at that size; undefined in an empty file. */
+  readonly root: Uint8Array | undefined;
+}
+
+/** A type that a batch changed. */
+export interface TouchedType {
+  readonly ns: string;
+  readonly url: string;
+}
+
+/** Most files that are open for writing at a time. */
+export const openNamespacesMax = 64;
+
+/**
+ * Keeps a file per namespace and an index of them.
+ *
+ * A batch is committed in three steps: 1. one transaction in the file of each namespace that it
+ * touches; 2. one in the index, which names the size of the log and, for each namespace, the
+ * size that its last effect needs; 3. the new size is announced. Nothing is fsynced on the way, so that
+ * after a loss of power any file can lack its last transactions. A file that is behind what the
+ * index says of it lost some; an index that is behind lost its own. In both cases the effects from
+ * there on are asked for again, and each file skips what it has.
+ */
+export class ProjectionWriter implements Disposable {
+  readonly #folder: string;
+  readonly #index: DatabaseSync;
+  /** In order of use: the first was used longest ago. */
+  readonly #open = new Map<string, NamespaceWriter>();
+  readonly #applied: Map<string, number>;
+  /** Why files were thrown away at the start. */
+  readonly findings: readonly string[];
+  #size: number;
+
+  private constructor(
+    folder: string,
+    index: DatabaseSync,
+    size: number,
+    applied: Map<string, number>,
+    findings: readonly string[],
+  ) {
+    this.#folder = folder;
+    this.#index = index;
+    this.#size = size;
+    this.#applied = applied;
+    this.findings = findings;
+  }
+
+  /** Opens the folder. Files that are damaged or of another version are removed, and made anew. */
+  static open({ folder, isChecked = true }: ProjectionWriterOptions): ProjectionWriter {
+    mkdirSync(folder, { recursive: true });
+    const findings: string[] = [];
+    const files = readdirSync(folder).filter((name) => namespaceOf(name) !== undefined);
+    const paths = files.map((name) => namespaceFile(folder, namespaceOf(name) ?? ''));
+    for (const path of [indexFile(folder), ...paths]) {
+      if (isChecked) discardDamaged(path, findings);
+    }
+    const index = openWritable(indexFile(folder), indexTables);
+    const applied = new Map<string, number>();
+    for (const { ns, applied: size } of index.prepare('SELECT * FROM namespaces').all()) {
+      applied.set(String(ns), Number(size));
+    }
+    const size = Number(index.prepare('SELECT size FROM head').get()?.['size'] ?? 0);
+    const writer = new ProjectionWriter(folder, index, size, applied, findings);
+    writer.#size = writer.#resumeSize();
+    return writer;
+  }
+
+  /** Every namespace with a file or an entry in the index. */
+  states(): readonly NamespaceState[] {
+    const names = readdirSync(this.#folder).flatMap((name) => namespaceOf(name) ?? []);
+    return names.map((ns) => {
+      const { applied, root } = this.#namespace(ns);
+      return { ns, applied, root };
+    });
+  }
+
+  /** Size of the log up to which every file is complete. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Applies a batch that begins at or below `size`. Returns the types it changed. */
+  apply(batch: EffectBatch): readonly TouchedType[] {
+    const touched: TouchedType[] = [];
+    const byNamespace = new Map<string, Effect[]>();
+    for (const effect of batch.effects) {
+      const effects = byNamespace.get(effect.ns);
+      if (effects === undefined) byNamespace.set(effect.ns, [effect]);
+      else effects.push(effect);
+    }
+    const { size, root } = batch;
+    for (const [ns, effects] of byNamespace) {
+      this.#namespace(ns).apply({ size, root, effects });
+      for (const url of new Set(effects.map((effect) => effect.url))) touched.push({ ns, url });
+    }
+    this.#commit(size, byNamespace);
+    return touched;
+  }
+
+  /** Throws the file of a namespace away; `size` falls to where it must be filled from. */
+  discard(ns: string): void {
+    this.#open.get(ns)?.close();
+    this.#open.delete(ns);
+    removeFile(namespaceFile(this.#folder, ns));
+    this.#size = this.#resumeSize();
+  }
+
+  close(): void {
+    for (const writer of this.#open.values()) writer.close();
+    this.#open.clear();
+    if (this.#index.isOpen) this.#index.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #commit(size: number, byNamespace: ReadonlyMap<string, readonly Effect[]>): void {
+    if (size <= this.#size) return;
+    this.#index.exec('BEGIN IMMEDIATE');
+    try {
+      const set = this.#index.prepare(`INSERT INTO namespaces (ns, applied) VALUES (?, ?)
+        ON CONFLICT (ns) DO UPDATE SET applied = max(applied, excluded.applied)`);
+      for (const [ns, effects] of byNamespace) {
+        // Not `size`: batches that are made again can end elsewhere.
+        const applied = (effects.at(-1)?.seq ?? 0) + 1;
+        set.run(ns, applied);
+        this.#applied.set(ns, Math.max(applied, this.#applied.get(ns) ?? 0));
+      }
+      this.#index.prepare('UPDATE head SET size = max(size, ?)').run(size);
+      this.#index.exec('COMMIT');
+    } catch (error) {
+      if (this.#index.isTransaction) this.#index.exec('ROLLBACK');
+      throw error;
+    }
+    this.#size = size;
+  }
+
+  #resumeSize(): number {
+    const sizes = [Number(this.#index.prepare('SELECT size FROM head').get()?.['size'] ?? 0)];
+    for (const [ns, expected] of this.#applied) {
+      const { applied } = this.#namespace(ns);
+      if (applied < expected) sizes.push(applied);
+    }
+    return Math.min(...sizes);
+  }
+
+  #namespace(ns: string): NamespaceWriter {
+    const known = this.#open.get(ns);
+    if (known !== undefined) {
+      this.#open.delete(ns);
+      this.#open.set(ns, known);
+      return known;
+    }
+    const [oldest] = this.#open;
+    if (this.#open.size >= openNamespacesMax && oldest !== undefined) {
+      this.#open.delete(oldest[0]);
+      oldest[1].close();
+    }
+    const writer = new NamespaceWriter(namespaceFile(this.#folder, ns));
+    this.#open.set(ns, writer);
+    return writer;
+  }
+}
+
+const indexTables = `
+  CREATE TABLE head (size INTEGER NOT NULL) STRICT;
+  INSERT INTO head VALUES (0);
+  CREATE TABLE namespaces (ns TEXT PRIMARY KEY, applied INTEGER NOT NULL) STRICT`;
+
+function discardDamaged(path: string, findings: string[]): void {
+  try {
+    checkFile(path);
+  } catch (error) {
+    if (!isGridError(error, 'BCDB_PROJECTION_CORRUPT')) throw error;
+    findings.push(error.message);
+    removeFile(path);
+  }
+}
