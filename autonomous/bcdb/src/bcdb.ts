@@ -7,10 +7,10 @@ import type { BcdbOptions } from './config.ts';
 import type { BcdbErrorCode } from './errors.ts';
 import { loadOrMakeIdentity } from './genesis-file.ts';
 import type { LogIdentity } from './genesis-file.ts';
-import { Ledger } from './ledger/ledger.ts';
-import { EmbeddedLog } from './log/embedded/embedded-log.ts';
+import type { Ledger } from './ledger/ledger.ts';
+import { openLedger } from './ledger/open-ledger.ts';
 import { LogProofs } from './log-proofs.ts';
-import type { LogEngine, LogHead } from './log/log-engine.ts';
+import type { LogBatch, LogEngine, LogHead } from './log/log-engine.ts';
 import { signRecord } from './record/author.ts';
 import type { Statement } from './record/author.ts';
 import { checkRecord } from './record/checked-record.ts';
@@ -28,11 +28,9 @@ import type { Receipt } from './sequencer/sequencer.ts';
 import { SignaturePool } from './sequencer/signature-pool.ts';
 import { namespaceScope } from './state/access.ts';
 import { knownSchema } from './state/known-schemas.ts';
-import { LayeredStore } from './state/layered-store.ts';
 import type { PolicyScope, RequiredLines } from './state/policies.ts';
 import type { StateReader } from './state/state-view.ts';
-import { HashStore } from './tree/hash-store.ts';
-import { treeHasher } from './tree/node-hasher.ts';
+import type { HashStore } from './tree/hash-store.ts';
 import type { RecordProof } from './tree/record-proof.ts';
 import { tileWidth } from './tree/tile.ts';
 
@@ -89,20 +87,8 @@ export class Bcdb implements AsyncDisposable {
     await using opened = new AsyncDisposableStack();
     const identity = await loadOrMakeIdentity(folder, options, clock.nowMs());
     const { genesis, sequencerKey } = identity;
-    const engine = opened.use(
-      await EmbeddedLog.open({ folder: folder.log, log: logIdOf(genesis) }),
-    );
-    if (engine.head.size === 0) await begin(engine, identity);
-    const hashes = opened.use(
-      await HashStore.open({
-        folder: folder.tree,
-        head: engine.head,
-        leafHashes: (from, to) => leafHashesOf(engine, from, to),
-      }),
-    );
-    const store = opened.use(LayeredStore.open(folder.state));
-    const ledger = await Ledger.open({ engine, hashes, store, genesis });
-    opened.defer(() => ledger.close());
+    const first = firstBatch(identity);
+    const { ledger, hashes } = await openLedger({ folder, genesis, opened, first });
     const signatures = opened.use(SignaturePool.open());
     const evidence = await Evidence.open(folder.evidence, logger);
     const sequencer = opened.use(
@@ -276,8 +262,8 @@ export class Bcdb implements AsyncDisposable {
   }
 }
 
-/** Writes the first record of a new log. */
-async function begin(engine: LogEngine, { genesis, sequencerKey }: LogIdentity): Promise<void> {
+/** The first record of a new log. */
+function firstBatch({ genesis, sequencerKey }: LogIdentity): LogBatch {
   const entry = signRecord(
     sequencerKey,
     {
@@ -291,15 +277,5 @@ async function begin(engine: LogEngine, { genesis, sequencerKey }: LogIdentity):
   );
   const { leafHash } = checkRecord(entry);
   // The root of a tree of one leaf is the hash of that leaf.
-  await engine.append({ from: 0, entries: [entry], head: { size: 1, root: leafHash } });
-}
-
-async function* leafHashesOf(
-  engine: LogEngine,
-  from: number,
-  to: number,
-): AsyncGenerator<readonly Uint8Array[]> {
-  for await (const group of engine.read(from, to)) {
-    yield group.map(({ leaf }) => treeHasher.leafHash(leaf));
-  }
+  return { from: 0, entries: [entry], head: { size: 1, root: leafHash } };
 }

@@ -113,19 +113,15 @@ export class Ledger {
     this.#hashes.append(leafHashes);
     this.#sealState(head);
     const entries = records.map(({ entry }) => entry);
-    const before = this.#tail;
     const written = this.#engine.append({ from, entries, head });
-    this.#tail = Promise.allSettled([before, written]).then(() => undefined);
-    try {
-      await written;
-      await before;
-    } catch (error) {
-      this.#stop(error);
-      throw error;
-    }
-    if (this.#failure !== undefined) throw this.#stopped();
-    this.#store.sink();
-    this.#announce({ from, ...head, effects });
+    const done = Promise.all([written, this.#tail]).then(() => {
+      if (this.#failure !== undefined) throw this.#stopped();
+      this.#store.sink();
+      this.#announce({ from, ...head, effects });
+    });
+    // Batches sink in their order, and a failure of one is that of all after it.
+    this.#tail = done.catch((error: unknown) => this.#stop(error));
+    await done;
     return head;
   }
 
@@ -134,6 +130,15 @@ export class Ledger {
     await this.#tail;
     if (this.#failure !== undefined) throw this.#stopped();
     return this.head;
+  }
+
+  /** Root of the log as it would be with this batch. */
+  rootWith(batch: LedgerBatch): Uint8Array {
+    const before = this.#frontier.save();
+    for (const { leafHash } of batch.records) this.#frontier.append(leafHash);
+    const root = this.#frontier.root();
+    this.#frontier.restore(before);
+    return root;
   }
 
   /** Nothing of this batch happened. */
@@ -154,7 +159,7 @@ export class Ledger {
   /** Waits for batches on their way; the parts are closed by who opened them. */
   async close(): Promise<void> {
     this.#stop(new GridError<BcdbErrorCode>('BCDB_LOG_STOPPED', 'the ledger was closed'));
-    await this.#tail.catch(() => undefined);
+    await this.#tail;
   }
 
   /** Judges what the log holds above the state. */

@@ -1,7 +1,7 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '@commongrid/base';
-import type { Logger } from '@commongrid/base';
+import type { GridError, Logger } from '@commongrid/base';
 import type { Entry } from '../record/entry.ts';
 
 /** Pieces of evidence that are kept; the first ones stay, later ones are only logged. */
@@ -32,14 +32,23 @@ export class Evidence {
     return new Evidence(folder, logger, new Set(await readdir(folder)));
   }
 
+  /** What another side signed that cannot both be so. */
+  keepContradiction({ code, message, details }: GridError, checkpoint: string): void {
+    const name = `${code.toLowerCase()}-${this.#known.size}.json`;
+    this.#write(name, JSON.stringify({ kind: code, message, details, checkpoint }));
+  }
+
   keep(item: EvidenceItem): void {
     const leaf = Buffer.from(item.entry.leaf).toString('base64');
     const name = `${item.kind}-${item.seq}-${leaf.slice(-16).replaceAll(/[^A-Za-z0-9]/g, '_')}.json`;
     this.#logger.warn({ kind: item.kind, seq: item.seq, name }, 'evidence kept');
+    const body = item.entry.body && Buffer.from(item.entry.body).toString('base64');
+    this.#write(name, JSON.stringify({ kind: item.kind, seq: item.seq, leaf, body }));
+  }
+
+  #write(name: string, text: string): void {
     if (this.#known.has(name) || this.#known.size >= evidenceFilesMax) return;
     this.#known.add(name);
-    const body = item.entry.body && Buffer.from(item.entry.body).toString('base64');
-    const text = JSON.stringify({ kind: item.kind, seq: item.seq, leaf, body });
     writeFileAtomic(join(this.#folder, name), text).catch((error: unknown) => {
       this.#logger.error({ name, err: error }, 'evidence could not be written');
     });

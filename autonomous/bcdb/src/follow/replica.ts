@@ -1,0 +1,247 @@
+import { closeOnce, GridError, isGridError, repeat } from '@commongrid/base';
+import type { Logger } from '@commongrid/base';
+import type { BcdbErrorCode } from '../errors.ts';
+import { batchBytesMax, batchRecordsMax } from '../ledger/ledger-batch.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import { checkRecord } from '../record/checked-record.ts';
+import type { CheckedRecord } from '../record/checked-record.ts';
+import type { Entry } from '../record/entry.ts';
+import { base64url } from '../record/genesis.ts';
+import type { Evidence } from '../sequencer/evidence.ts';
+import type { SignaturePool } from '../sequencer/signature-pool.ts';
+import type { Trust, Verifier, VerifiedHead } from '../tree/verifier.ts';
+import type { LogSource } from './log-source.ts';
+
+export interface ReplicaOptions {
+  readonly ledger: Ledger;
+  readonly source: LogSource;
+  readonly signatures: SignaturePool;
+  readonly verifier: Verifier;
+  readonly evidence: Evidence;
+  readonly logger: Logger;
+}
+
+/** Something in the log that the rules of this replica refuse: it did nothing here. */
+export interface ReplicaAlarm {
+  readonly seq: number;
+  readonly reason: GridError;
+}
+
+/**
+ * A full copy that trusts nobody: it verifies every signature, judges every record anew, and takes
+ * in only what a signed checkpoint commits to.
+ *
+ * 1. Get the newest checkpoint, and hold it to the one seen before: it must be a continuation.
+ * 2. Fetch a batch of entries; check form, payload hashes and signatures.
+ * 3. Judge them. A record that the rules refuse does nothing and raises an alarm; a tick that tells
+ *    of another state stops the replica.
+ * 4. The root with the batch must be a beginning of the checkpoint's tree; only then write it.
+ *
+ * What contradicts itself is kept as evidence, and the replica halts where it is: it goes on
+ * answering from what it verified.
+ */
+export class Replica implements AsyncDisposable {
+  readonly close: () => Promise<void>;
+  /** Records that did nothing here, the last ones. */
+  readonly alarms: ReplicaAlarm[] = [];
+  readonly #options: ReplicaOptions;
+  readonly #trust: Trust;
+  readonly #stop = new AbortController();
+  #halted: GridError | undefined;
+  #seen: { readonly head: VerifiedHead; readonly note: string } | undefined;
+
+  constructor(options: ReplicaOptions) {
+    this.#options = options;
+    const { genesis, log } = options.ledger;
+    this.#trust = { log, sequencerKey: genesis.sequencer };
+    const running = this.#run();
+    this.close = closeOnce(async () => {
+      this.#stop.abort();
+      await running;
+    });
+  }
+
+  /** Why it takes no more records; undefined while it follows. */
+  get halted(): GridError | undefined {
+    return this.#halted;
+  }
+
+  /** The newest verified head of the source. */
+  get sourceHead(): VerifiedHead | undefined {
+    return this.#seen?.head;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop;
+    await repeat(followEveryMs, () => this.#followOnce(signal), { signal });
+  }
+
+  async #followOnce(signal: AbortSignal): Promise<void> {
+    if (this.#halted !== undefined) return;
+    const { ledger, source, logger } = this.#options;
+    try {
+      const head = await this.#newestHead(signal);
+      while (ledger.head.size < head.size) await this.#takeBatch(head, signal);
+      await source.waitForMore(ledger.head.size, signal);
+    } catch (error) {
+      if (isGridError(error) && contradictions.has(error.code)) this.#halt(error);
+      else if (!signal.aborted) logger.warn({ err: error }, 'the log cannot be followed now');
+    }
+  }
+
+  /** Phase 1. */
+  async #newestHead(signal: AbortSignal): Promise<VerifiedHead> {
+    const { source, verifier } = this.#options;
+    const note = await source.checkpoint(signal);
+    const head = verifier.verifyCheckpoint(note, this.#trust);
+    const before = this.#seen ?? { head: this.#ownHead(), note: '' };
+    await this.#requireContinuation(before.head, { head, note }, signal);
+    this.#seen = { head, note };
+    return head;
+  }
+
+  /** @throws BCDB_LOG_ROLLED_BACK, BCDB_LOG_FORKED */
+  async #requireContinuation(
+    older: VerifiedHead,
+    newer: { readonly head: VerifiedHead; readonly note: string },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { source, verifier } = this.#options;
+    if (newer.head.size < older.size) {
+      throw contradiction('BCDB_LOG_ROLLED_BACK', older, newer.head);
+    }
+    // Everything begins with nothing.
+    if (older.size === 0) return;
+    const path =
+      newer.head.size === older.size
+        ? []
+        : await source.consistency(older.size, newer.head.size, signal);
+    try {
+      verifier.verifyConsistency(older, newer.head, path);
+    } catch (error) {
+      if (isGridError(error)) throw contradiction('BCDB_LOG_FORKED', older, newer.head);
+      throw error;
+    }
+  }
+
+  /** Phases 2 to 4. */
+  async #takeBatch(head: VerifiedHead, signal: AbortSignal): Promise<void> {
+    const { ledger } = this.#options;
+    const from = ledger.nextSeq;
+    const records = await this.#fetch(from, head.size, signal);
+    const batch = ledger.begin();
+    try {
+      for (const record of records) batch.take(record);
+      const ours: VerifiedHead = { size: batch.nextSeq, root: base64url(ledger.rootWith(batch)) };
+      await this.#requireBeginning(ours, head, signal);
+    } catch (error) {
+      ledger.drop();
+      throw error;
+    }
+    for (const { seq, reason } of batch.refused) this.#alarm(seq, reason);
+    await ledger.end(batch);
+  }
+
+  /** @throws BCDB_SOURCE_WRONG when the source gave other entries than it committed to */
+  async #requireBeginning(
+    ours: VerifiedHead,
+    head: VerifiedHead,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { source, verifier } = this.#options;
+    const path =
+      ours.size === head.size ? [] : await source.consistency(ours.size, head.size, signal);
+    try {
+      verifier.verifyConsistency(ours, head, path);
+    } catch (error) {
+      if (!isGridError(error)) throw error;
+      throw new GridError<BcdbErrorCode>(
+        'BCDB_SOURCE_WRONG',
+        'the entries are not those that the sequencer signed',
+        { retryable: true, details: { size: ours.size, root: ours.root }, cause: error },
+      );
+    }
+  }
+
+  async #fetch(from: number, size: number, signal: AbortSignal): Promise<CheckedRecord[]> {
+    const { source, signatures } = this.#options;
+    const entries: Entry[] = [];
+    let bytes = 0;
+    const to = Math.min(size, from + batchRecordsMax);
+    for await (const group of source.entries(from, to, signal)) {
+      for (const entry of group) {
+        entries.push(entry);
+        bytes += entry.leaf.length + (entry.body?.length ?? 0);
+      }
+      if (entries.length >= to - from || bytes >= batchBytesMax) break;
+    }
+    if (entries.length === 0 || entries.length > to - from) {
+      throw new GridError<BcdbErrorCode>('BCDB_SOURCE_WRONG', 'the source gave no such entries', {
+        retryable: true,
+        details: { from, to, count: entries.length },
+      });
+    }
+    const records = entries.map((entry) => checkRecord(entry, { mayBeErased: true }));
+    const areSigned = await Promise.all(
+      records.map(({ envelope, entry }) => signatures.check(envelope.author, entry.leaf)),
+    );
+    const unsigned = areSigned.indexOf(false);
+    if (unsigned < 0) return records;
+    // The sequencer cannot make a record of somebody else: either it lies, or the source does.
+    throw new GridError<BcdbErrorCode>(
+      'BCDB_SIGNATURE_INVALID',
+      `record ${from + unsigned} was not signed by its author`,
+      { details: { seq: from + unsigned } },
+    );
+  }
+
+  #ownHead(): VerifiedHead {
+    const { size, root } = this.#options.ledger.head;
+    return { size, root: base64url(root) };
+  }
+
+  #alarm(seq: number, reason: GridError): void {
+    this.#options.logger.error({ seq, err: reason }, 'a record in the log breaks the rules');
+    this.alarms.push({ seq, reason });
+    if (this.alarms.length > alarmsMax) this.alarms.shift();
+  }
+
+  #halt(error: GridError): void {
+    this.#halted = error;
+    const { logger, evidence } = this.#options;
+    logger.error({ err: error }, 'the log contradicts itself: this replica halts');
+    evidence.keepContradiction(error, this.#seen?.note ?? '');
+  }
+}
+
+/** Least time from one round of following to the next, ms: what a broken source costs. */
+const followEveryMs = 200;
+
+/** Alarms that are kept to be shown. */
+const alarmsMax = 1000;
+
+/** What no honest sequencer can cause. */
+const contradictions: ReadonlySet<string> = new Set<BcdbErrorCode>([
+  'BCDB_LOG_FORKED',
+  'BCDB_LOG_ROLLED_BACK',
+  'BCDB_STATE_DIFFERS',
+]);
+
+function contradiction(
+  code: BcdbErrorCode,
+  older: VerifiedHead,
+  newer: VerifiedHead,
+): GridError<BcdbErrorCode> {
+  const message =
+    code === 'BCDB_LOG_FORKED'
+      ? `the sequencer signed two logs that differ within the first ${older.size} records`
+      : `the sequencer shows ${newer.size} records and signed ${older.size} before`;
+  return new GridError(code, message, {
+    hint: 'keep the evidence; only a handover by the admins of the log continues',
+    details: { older, newer },
+  });
+}

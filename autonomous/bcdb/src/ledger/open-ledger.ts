@@ -1,0 +1,52 @@
+import type { BcdbFolder } from '../config.ts';
+import { EmbeddedLog } from '../log/embedded/embedded-log.ts';
+import type { LogBatch, LogEngine } from '../log/log-engine.ts';
+import type { Genesis } from '../record/genesis.ts';
+import { logIdOf } from '../record/genesis.ts';
+import { LayeredStore } from '../state/layered-store.ts';
+import { HashStore } from '../tree/hash-store.ts';
+import { treeHasher } from '../tree/node-hasher.ts';
+import { Ledger } from './ledger.ts';
+
+export interface OpenLedgerOptions {
+  readonly folder: BcdbFolder;
+  readonly genesis: Genesis;
+  /** Receives what has to be closed, the last one first. */
+  readonly opened: AsyncDisposableStack;
+  /** What an empty log begins with. */
+  readonly first?: LogBatch;
+}
+
+export interface OpenLedger {
+  readonly ledger: Ledger;
+  readonly engine: EmbeddedLog;
+  readonly hashes: HashStore;
+}
+
+/** Opens the log of a folder with its tree and its state, each brought up to the log's head. */
+export async function openLedger(options: OpenLedgerOptions): Promise<OpenLedger> {
+  const { folder, genesis, opened, first } = options;
+  const engine = opened.use(await EmbeddedLog.open({ folder: folder.log, log: logIdOf(genesis) }));
+  if (first !== undefined && engine.head.size === 0) await engine.append(first);
+  const hashes = opened.use(
+    await HashStore.open({
+      folder: folder.tree,
+      head: engine.head,
+      leafHashes: (from, to) => leafHashesOf(engine, from, to),
+    }),
+  );
+  const store = opened.use(LayeredStore.open(folder.state));
+  const ledger = await Ledger.open({ engine, hashes, store, genesis });
+  opened.defer(() => ledger.close());
+  return { ledger, engine, hashes };
+}
+
+async function* leafHashesOf(
+  engine: LogEngine,
+  from: number,
+  to: number,
+): AsyncGenerator<readonly Uint8Array[]> {
+  for await (const group of engine.read(from, to)) {
+    yield group.map(({ leaf }) => treeHasher.leafHash(leaf));
+  }
+}
