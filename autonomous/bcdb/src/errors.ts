@@ -19,6 +19,7 @@ export type BcdbErrorCode =
   | 'BCDB_EXPORT_INVALID' // a file is no export of a log, or was cut off: export it again
   | 'BCDB_FOLDER_DAMAGED' // genesis or key of the folder are missing or differ: restore them from a backup
   | 'BCDB_FORKED_VIEW' // the author saw a head that this log does not have: compare both logs, keep the evidence
+  | 'BCDB_INTERNAL' // a fault in the server itself: see its log, report it
   | 'BCDB_KEY_ENDED' // this key was retired or is compromised: sign with a current one
   | 'BCDB_LAST_ADMIN' // nobody would be left to administer the namespace: name another admin first
   | 'BCDB_LOG_BATCH_INVALID' // a batch does not follow the log's end: a bug in its caller, or two of them
