@@ -4,6 +4,7 @@ import { readWhole, replaceFile, syncAsync, syncFolderAsync, writeAsync } from '
 import type { Files } from '@commongrid/files';
 import type { BcdbErrorCode } from '../../errors.ts';
 import type { LogHead } from '../log-engine.ts';
+import { checkErasures } from '../batch.ts';
 import { corrupt } from './corrupt.ts';
 import { frameEnd, frameFlags } from './format.ts';
 import { decodeFrame, encodeFrame } from './frame-codec.ts';
@@ -15,9 +16,6 @@ import { encodeSeal } from './seal.ts';
 import { Segment } from './segment.ts';
 import type { SegmentTable } from './segment.ts';
 import { SparseIndex } from './sparse-index.ts';
-
-/** Most bodies that wait to be erased. */
-export const erasuresMax = 1_000_000;
 
 /** Bytes that a rewrite collects before it writes them. */
 const writeBytes = 1024 * 1024;
@@ -66,12 +64,11 @@ export class Eraser {
 
   async #run(sequences: readonly number[]): Promise<void> {
     const { files, folder } = this.#table;
-    for (const seq of sequences) this.#check(seq);
     const pending = readPending(files, folder);
     const all = [...new Set([...pending, ...sequences])].sort((a, b) => a - b);
     const newest = all.at(-1);
     if (newest === undefined) return;
-    if (all.length > erasuresMax) throw tooMany(all.length);
+    checkErasures(all, this.#writer.head.size);
     if (all.length > pending.length) replaceFile(files, pendingPath(folder), encodePending(all));
     if (newest >= (this.#table.last?.first ?? 0)) await this.#writer.seal();
     for (const [segment, wanted] of this.#bySegment(all)) await this.#rewrite(segment, wanted);
@@ -81,12 +78,6 @@ export class Eraser {
     await syncFolderAsync(files, folder);
     files.unlinkSync(pendingPath(folder));
     await syncFolderAsync(files, folder);
-  }
-
-  #check(seq: number): void {
-    const { size } = this.#writer.head;
-    if (Number.isSafeInteger(seq) && seq >= 0 && seq < size) return;
-    throw new GridError<BcdbErrorCode>('BCDB_NOT_FOUND', `the log has ${size} records, no ${seq}`);
   }
 
   #bySegment(all: readonly number[]): Map<Segment, Set<number>> {
@@ -242,11 +233,4 @@ function readPending(files: Files, folder: string): readonly number[] {
     sequences.push(Number(bytes.readBigUInt64LE(at)));
   }
   return sequences;
-}
-
-function tooMany(count: number): GridError<BcdbErrorCode> {
-  return new GridError('BCDB_TOO_LARGE', `${count} bodies cannot be erased at once`, {
-    hint: `erase at most ${erasuresMax} at a time`,
-    details: { erasuresMax },
-  });
 }

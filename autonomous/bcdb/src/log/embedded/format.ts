@@ -1,6 +1,7 @@
 import { GridError, crc32 } from '@commongrid/base';
-import { payloadBytesMax, saltBytes, leafBytesMax } from '../../record/entry.ts';
+import { leafBytesMax } from '../../record/entry.ts';
 import type { BcdbErrorCode } from '../../errors.ts';
+import { bodyBytesMax } from '../batch.ts';
 import type { LogHead } from '../log-engine.ts';
 
 /*
@@ -15,15 +16,6 @@ export const frameHeaderBytes = 96;
 
 /** Plain text that a frame holds at most, unless one entry alone is longer. */
 export const frameTextBytesMax = 64 * 1024;
-
-/** Most entries of one batch. */
-export const batchEntriesMax = 65_536;
-
-/** Most bytes of the leaves and bodies of one batch. */
-export const batchBytesMax = 16 * 1024 * 1024;
-
-/** Longest body: salt and payload, bytes. */
-export const bodyBytesMax = saltBytes + payloadBytesMax;
 
 /** Most bytes of one part of a frame: bounds what a reader allocates for it. */
 export const partBytesMax = frameTextBytesMax * 2 + leafBytesMax + bodyBytesMax;

@@ -1,13 +1,8 @@
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
-import { crc32, GridError } from '@commongrid/base';
-import type { BcdbErrorCode } from '../../errors.ts';
-import { leafBytesMax } from '../../record/entry.ts';
+import { crc32 } from '@commongrid/base';
 import type { Entry } from '../../record/entry.ts';
 import type { LogBatch, StoredEntry } from '../log-engine.ts';
 import {
-  batchBytesMax,
-  batchEntriesMax,
-  bodyBytesMax,
   frameFlags,
   frameHeaderBytes,
   frameTextBytesMax,
@@ -47,16 +42,12 @@ const compressFromBytes = 2048;
 
 const compression = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
 
-/**
- * A batch as frames of at most 64 KiB of text each; the last one carries the root.
- * @throws BCDB_TOO_LARGE
- */
+/** A batch as frames of at most 64 KiB of text each; the last one carries the root. */
 export function encodeBatch(
   batch: LogBatch,
   logId: Uint8Array,
   durableTo: number,
 ): readonly EncodedFrame[] {
-  checkSize(batch.entries);
   const { entries, from } = batch;
   const frames: EncodedFrame[] = [];
   for (let at = 0; at < entries.length;) {
@@ -241,26 +232,6 @@ function textBytesOf({ leaf, body }: FrameEntry): number {
 
 function tailBytesOf({ leaf, body }: FrameEntry): number {
   return Math.min(leaf.length, leafTailBytes) + Math.min(body?.length ?? 0, bodyTailBytes);
-}
-
-function checkSize(entries: readonly Entry[]): void {
-  let bytes = 0;
-  for (const { leaf, body } of entries) {
-    if (leaf.length > leafBytesMax || (body?.length ?? 0) > bodyBytesMax) {
-      throw tooLarge(`an entry with a leaf of ${leaf.length} and a body of ${body?.length} bytes`);
-    }
-    bytes += leaf.length + (body?.length ?? 0);
-  }
-  if (bytes > batchBytesMax || entries.length > batchEntriesMax) {
-    throw tooLarge(`a batch of ${entries.length} entries and ${bytes} bytes`);
-  }
-}
-
-function tooLarge(what: string): GridError<BcdbErrorCode> {
-  return new GridError('BCDB_TOO_LARGE', `${what} is above the limit of the log`, {
-    hint: 'split it',
-    details: { leafBytesMax, bodyBytesMax, batchBytesMax, batchEntriesMax },
-  });
 }
 
 const noRoot = new Uint8Array(rootBytes);

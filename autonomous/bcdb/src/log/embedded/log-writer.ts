@@ -4,6 +4,7 @@ import { errorCode, GridError, isGridError } from '@commongrid/base';
 import { syncAsync, syncFolderAsync, writeAsync, writePiecesAsync } from '@commongrid/files';
 import type { BcdbErrorCode } from '../../errors.ts';
 import type { LogBatch, LogHead } from '../log-engine.ts';
+import { busy, checkBatch, groupBytesMax, pendingBytesMax, stopped } from '../batch.ts';
 import { encodeBatch } from './frame-codec.ts';
 import type { EncodedFrame } from './frame-codec.ts';
 import type { HeadFile } from './head-file.ts';
@@ -11,12 +12,6 @@ import { encodeSeal } from './seal.ts';
 import { Segment, segmentName } from './segment.ts';
 import type { OpenSegment, SegmentTable } from './segment.ts';
 import { SparseIndex } from './sparse-index.ts';
-
-/** Most bytes of frames that wait to be written and synced. */
-export const pendingBytesMax = 64 * 1024 * 1024;
-
-/** Most bytes that go to disk with one write and one sync; one batch may be larger. */
-const writeBytesMax = 4 * 1024 * 1024;
 
 interface Waiting {
   readonly resolve: () => void;
@@ -133,7 +128,7 @@ export class LogWriter {
     let bytes = job.bytes;
     for (let next = this.#toWrite[0]; next?.kind === 'batch'; next = this.#toWrite[0]) {
       bytes += next.bytes;
-      if (bytes > writeBytesMax) break;
+      if (bytes > groupBytesMax) break;
       this.#toWrite.shift();
       jobs.push(next);
     }
@@ -271,15 +266,6 @@ function openOf(segment: Segment): OpenSegment {
   return segment.open;
 }
 
-function checkBatch({ from, entries, head }: LogBatch, size: number): void {
-  if (from === size && entries.length > 0 && head.size === from + entries.length) return;
-  throw new GridError<BcdbErrorCode>(
-    'BCDB_LOG_BATCH_INVALID',
-    `${entries.length} entries from ${from} to a head of ${head.size} do not follow a log of ${size}`,
-    { details: { from, count: entries.length, headSize: head.size, size } },
-  );
-}
-
 /** Whether a call failed for want of room. */
 export function isFull(error: unknown): boolean {
   return fullCodes.has(errorCode(error) ?? '');
@@ -295,19 +281,5 @@ export function failureOf(cause: unknown): GridError<BcdbErrorCode> {
   return new GridError<BcdbErrorCode>(code, `the log could not be written: ${why}`, {
     hint: code === 'BCDB_LOG_FULL' ? 'make room, then open the log again' : 'open the log again',
     cause,
-  });
-}
-
-function stopped(cause: Error): GridError<BcdbErrorCode> {
-  return new GridError('BCDB_LOG_STOPPED', 'an append failed before', {
-    hint: 'open the log again: that tells what it holds',
-    cause,
-  });
-}
-
-function busy(): GridError<BcdbErrorCode> {
-  return new GridError('BCDB_LOG_BUSY', `${pendingBytesMax} bytes wait to be written`, {
-    retryable: true,
-    details: { pendingBytesMax },
   });
 }
