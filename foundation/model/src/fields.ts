@@ -94,7 +94,7 @@ export const nonce32 = Type.String({ pattern: `^${bytes32}$` });
 /** Ed25519 signature, base64url. */
 export const signature = Type.String({ pattern: '^[A-Za-z0-9_-]{85}[AQgw]$' });
 /** Sealed box or other bytes, base64url. */
-export const box = Type.String({ pattern: '^[A-Za-z0-9_-]{1,8192}$' });
+export const box = Type.String({ pattern: '^[A-Za-z0-9_-]+$', maxLength: 8192 });
 /** Code of ISO 4217, or of a currency that a grid issues itself. */
 export const currency = Type.String({ pattern: '^[A-Z]{3}$' });
 /** Code of ISO 3166-1 alpha-2. */

@@ -11,7 +11,7 @@ export const recoveryKeysMax = 16;
 
 const deviceKey = Type.Object(
   {
-    key: f.marked(f.keyText, { index: true }),
+    key: f.keyText,
     /** What the key is for. Only `device` may change the addresses and the backup of the bot. */
     role: f.oneOf('device', 'controller', 'head'),
     /** By the key, over `keyProof`: nobody lists the key of another. */
