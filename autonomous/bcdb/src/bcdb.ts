@@ -132,6 +132,11 @@ export class Bcdb implements AsyncDisposable {
     return this.#ledger.fold.at;
   }
 
+  /** Hash chain over all changes of the state: equal on every replica that judged alike. */
+  get digest(): string {
+    return this.#ledger.fold.digest;
+  }
+
   /** Text of the owner's key. */
   get owner(): string {
     return this.#author.keyText;
@@ -233,6 +238,11 @@ export class Bcdb implements AsyncDisposable {
    */
   prove(seq: number, { withBody = true } = {}): Promise<RecordProof> {
     return this.#proofs.prove(seq, { withBody });
+  }
+
+  /** Merkle root over the first `size` records. @throws BCDB_SEQ_UNKNOWN */
+  rootAt(size: number): Uint8Array {
+    return this.#ledger.rootAt(size);
   }
 
   /** Shows that the log of `newSize` records begins with that of `oldSize`. */

@@ -33,9 +33,10 @@ export interface ReplicaAlarm {
  *
  * 1. Get the newest checkpoint, and hold it to the one seen before: it must be a continuation.
  * 2. Fetch a batch of entries; check form, payload hashes and signatures.
- * 3. Judge them. A record that the rules refuse does nothing and raises an alarm; a tick that tells
- *    of another state stops the replica.
- * 4. The root with the batch must be a beginning of the checkpoint's tree; only then write it.
+ * 3. The root with them must be a beginning of the checkpoint's tree: now they are what the sequencer
+ *    signed, whoever brought them.
+ * 4. Judge them, and write them. A record that the rules refuse does nothing and raises an alarm; a
+ *    tick that tells of another state stops the replica.
  *
  * What contradicts itself is kept as evidence, and the replica halts where it is: it goes on
  * answering from what it verified.
@@ -133,11 +134,12 @@ export class Replica implements AsyncDisposable {
     const { ledger } = this.#options;
     const from = ledger.nextSeq;
     const records = await this.#fetch(from, head.size, signal);
+    const root = ledger.rootWith(records.map(({ leafHash }) => leafHash));
+    const ours: VerifiedHead = { size: from + records.length, root: base64url(root) };
+    await this.#requireBeginning(ours, head, signal);
     const batch = ledger.begin();
     try {
       for (const record of records) batch.take(record);
-      const ours: VerifiedHead = { size: batch.nextSeq, root: base64url(ledger.rootWith(batch)) };
-      await this.#requireBeginning(ours, head, signal);
     } catch (error) {
       ledger.drop();
       throw error;

@@ -132,10 +132,10 @@ export class Ledger {
     return this.head;
   }
 
-  /** Root of the log as it would be with this batch. */
-  rootWith(batch: LedgerBatch): Uint8Array {
+  /** Root of the log as it would be with these leaves. */
+  rootWith(leafHashes: readonly Uint8Array[]): Uint8Array {
     const before = this.#frontier.save();
-    for (const { leafHash } of batch.records) this.#frontier.append(leafHash);
+    for (const leafHash of leafHashes) this.#frontier.append(leafHash);
     const root = this.#frontier.root();
     this.#frontier.restore(before);
     return root;

@@ -1,0 +1,195 @@
+import assert from 'node:assert/strict';
+import { cp, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { delay, waitFor } from '@commongrid/base';
+import { tempFolder } from '@commongrid/base/testing';
+import { canonicalBytes, SigningKey } from '@commongrid/crypto';
+import { Bcdb } from '../src/bcdb.ts';
+import { BcdbFolder } from '../src/config.ts';
+import { Follower } from '../src/follow/follower.ts';
+import type { LogSource } from '../src/follow/log-source.ts';
+import { openLedger } from '../src/ledger/open-ledger.ts';
+import { signRecord } from '../src/record/author.ts';
+import { checkRecord } from '../src/record/checked-record.ts';
+import type { Entry } from '../src/record/entry.ts';
+import type { Genesis } from '../src/record/genesis.ts';
+
+const note = 'net.example.note.1';
+
+/** A source that reads a database of this process; a test can make it lie. */
+class LocalSource implements LogSource {
+  bcdb: Bcdb;
+  /** What becomes of entries on their way. */
+  twist: (entries: readonly Entry[], from: number) => readonly Entry[] = (entries) => entries;
+  frozen: string | undefined;
+
+  constructor(bcdb: Bcdb) {
+    this.bcdb = bcdb;
+  }
+
+  async checkpoint(): Promise<string> {
+    return this.frozen ?? this.bcdb.checkpoint();
+  }
+
+  async *entries(from: number, to: number): AsyncGenerator<readonly Entry[]> {
+    for await (const group of this.bcdb.read(from, to)) {
+      yield this.twist(group, group[0]?.seq ?? from);
+    }
+  }
+
+  async consistency(oldSize: number, newSize: number): Promise<readonly string[]> {
+    const path = this.bcdb.consistencyProof(oldSize, newSize);
+    return path.map((hash) => hash.toBase64({ alphabet: 'base64url', omitPadding: true }));
+  }
+
+  async waitForMore(size: number, signal: AbortSignal): Promise<void> {
+    for (let tries = 0; tries < 20 && this.bcdb.head.size <= size; tries++) {
+      await delay(5, { signal });
+    }
+  }
+}
+
+async function writeSome(bcdb: Bcdb, count: number, prefix = 'n'): Promise<void> {
+  const put = { ns: 'notes', op: 'put', url: note } as const;
+  const writes = Array.from({ length: count }, (_, index) =>
+    bcdb.write({ ...put, obj: `${prefix}${index}`, value: { text: `text ${index}` } }),
+  );
+  await Promise.all(writes);
+}
+
+async function makeNotes(dataDir: string, owner = SigningKey.generate()): Promise<Bcdb> {
+  const bcdb = await Bcdb.open({ dataDir, owner });
+  await bcdb.createNamespace('notes');
+  const schema = { type: 'object', properties: { text: { type: 'string', maxLength: 100 } } };
+  await bcdb.defineSchema('notes', note, schema);
+  return bcdb;
+}
+
+function follow(dataDir: string, bcdb: Bcdb, source: LogSource): Promise<Follower> {
+  return Follower.open({ dataDir, genesis: bcdb.genesis, log: bcdb.log, source });
+}
+
+async function caughtUp({ ledger }: Follower, bcdb: Bcdb): Promise<void> {
+  await waitFor(() => ledger.head.size === bcdb.head.size, { timeoutMs: 10_000 });
+  assert.deepEqual(Buffer.from(ledger.head.root), Buffer.from(bcdb.head.root));
+}
+
+test('a replica comes to the same log and the same state, and goes on after a restart', async () => {
+  await using folder = await tempFolder();
+  await using bcdb = await makeNotes(join(folder.path, 'a'));
+  await writeSome(bcdb, 2500);
+  const source = new LocalSource(bcdb);
+  {
+    await using follower = await follow(join(folder.path, 'b'), bcdb, source);
+    await caughtUp(follower, bcdb);
+    assert.equal(follower.ledger.fold.digest, bcdb.digest);
+    assert.deepEqual(follower.replica.alarms, []);
+  }
+  await writeSome(bcdb, 50, 'm');
+  await using follower = await follow(join(folder.path, 'b'), bcdb, source);
+  await caughtUp(follower, bcdb);
+  assert.equal(follower.ledger.fold.digest, bcdb.digest);
+});
+
+test('entries that were changed, left out or swapped on the way never enter a replica', async () => {
+  await using folder = await tempFolder();
+  await using bcdb = await makeNotes(join(folder.path, 'a'));
+  await writeSome(bcdb, 20);
+  const source = new LocalSource(bcdb);
+  const twists: readonly LocalSource['twist'][] = [
+    (entries) => entries.map((entry, index) => (index === 3 ? flipped(entry) : entry)),
+    (entries) => entries.toSpliced(5, 1),
+    (entries) => [...entries.slice(0, 4), ...entries.slice(4).toReversed()],
+    (entries) => entries.slice(1),
+  ];
+  await using follower = await follow(join(folder.path, 'b'), bcdb, source);
+  for (const twist of twists) {
+    source.twist = twist;
+    await delay(300);
+    const { size, root } = follower.ledger.head;
+    assert.deepEqual(Buffer.from(root), Buffer.from(bcdb.rootAt(size)));
+  }
+  source.twist = (entries) => entries;
+  await caughtUp(follower, bcdb);
+  assert.equal(follower.replica.halted, undefined);
+});
+
+test('a log that was forked or rolled back halts the replica, with the evidence kept', async () => {
+  await using folder = await tempFolder();
+  const owner = SigningKey.generate();
+  const [first, second, old] = ['a', 'fork', 'old'].map((name) => join(folder.path, name));
+  assert.ok(first !== undefined && second !== undefined && old !== undefined);
+  {
+    await using bcdb = await makeNotes(first, owner);
+    await writeSome(bcdb, 10);
+  }
+  await cp(first, second, { recursive: true });
+  await cp(first, old, { recursive: true });
+  await using honest = await Bcdb.open({ dataDir: first, owner });
+  await using fork = await Bcdb.open({ dataDir: second, owner });
+  await writeSome(honest, 5, 'x');
+  await writeSome(fork, 9, 'y');
+  for (const [name, later, code] of [
+    ['rolled', fork, 'BCDB_LOG_ROLLED_BACK'],
+    ['forked', fork, 'BCDB_LOG_FORKED'],
+  ] as const) {
+    const source = new LocalSource(honest);
+    const data = join(folder.path, name);
+    await using follower = await follow(data, honest, source);
+    await caughtUp(follower, honest);
+    if (name === 'rolled') {
+      source.frozen = await checkpointOf(old, owner);
+    } else source.bcdb = later;
+    await waitFor(() => follower.replica.halted !== undefined, { timeoutMs: 10_000 });
+    assert.equal(follower.replica.halted?.code, code);
+    const evidence = join(data, 'evidence');
+    await waitFor(async () => (await readdir(evidence)).length === 1, { timeoutMs: 5000 });
+    const [file = ''] = await readdir(evidence);
+    const kept = JSON.parse(await readFile(join(evidence, file), 'utf8')) as { kind: string };
+    assert.equal(kept.kind, code);
+  }
+});
+
+test('a replica judges anew: what the rules refuse does nothing there and raises an alarm', async () => {
+  await using folder = await tempFolder();
+  const owner = SigningKey.generate();
+  const dataDir = join(folder.path, 'a');
+  const statement = { ns: 'notes', op: 'put', url: note, obj: 'stolen' } as const;
+  {
+    await using bcdb = await makeNotes(dataDir, owner);
+    await writeSome(bcdb, 3);
+    const schema = bcdb.schemaOf('notes', note);
+    const said = { ...statement, schema, payload: canonicalBytes({ text: 'mine' }) };
+    const entry = signRecord(SigningKey.generate(), said, { log: bcdb.log, n: 1, t: 0 });
+    await bcdb.close();
+    await smuggle(dataDir, bcdb.genesis, entry);
+  }
+  await using bcdb = await Bcdb.open({ dataDir, owner });
+  await writeSome(bcdb, 3, 'late');
+  await using follower = await follow(join(folder.path, 'b'), bcdb, new LocalSource(bcdb));
+  await caughtUp(follower, bcdb);
+  const [alarm] = follower.replica.alarms;
+  assert.equal(alarm?.reason.code, 'BCDB_DENIED');
+  assert.equal(follower.ledger.view.head(statement), undefined);
+});
+
+async function checkpointOf(dataDir: string, owner: SigningKey): Promise<string> {
+  await using bcdb = await Bcdb.open({ dataDir, owner });
+  return bcdb.checkpoint();
+}
+
+/** Puts a record into the log of a closed database, whatever the rules say. */
+async function smuggle(dataDir: string, genesis: Genesis, entry: Entry): Promise<void> {
+  await using opened = new AsyncDisposableStack();
+  const { ledger } = await openLedger({ folder: new BcdbFolder(dataDir), genesis, opened });
+  const batch = ledger.begin();
+  batch.take(checkRecord(entry));
+  await ledger.end(batch);
+}
+
+function flipped({ leaf, body }: Entry): Entry {
+  const copy = new Uint8Array(leaf);
+  copy[20] = (copy[20] ?? 0) ^ 1;
+  return { leaf: copy, body };
+}
