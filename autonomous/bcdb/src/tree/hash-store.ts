@@ -1,6 +1,6 @@
 import { GridError } from '@commongrid/base';
 import type { BaseErrorCode } from '@commongrid/base';
-import { makeFolder, realFiles, syncFolderAsync } from '@commongrid/files';
+import { makeFolder, realFiles, syncFolder, syncFolderAsync } from '@commongrid/files';
 import type { Files } from '@commongrid/files';
 import type { BcdbErrorCode } from '../errors.ts';
 import type { LogHead } from '../log/log-engine.ts';
@@ -61,7 +61,9 @@ export class HashStore implements NodeReader, AsyncDisposable {
     const { head, leafHashes } = options;
     const store = new HashStore(options);
     try {
+      makeFolder(store.#files, store.#folder);
       if (!store.#load(head) || !(await store.#catchUp(head, leafHashes))) {
+        store.#forgetMark();
         store.#loadAt(0);
         if (!(await store.#catchUp(head, leafHashes))) throw corruptLog(head);
       }
@@ -231,13 +233,22 @@ export class HashStore implements NodeReader, AsyncDisposable {
     const mark = readMark(this.#files, this.#folder);
     if (mark === undefined) return false;
     const known = mark.size <= head.size ? mark : head;
+    if (known !== mark) this.#forgetMark();
     return this.#loadAt(known.size) && isSameHash(this.rootAt(known.size), known.root);
+  }
+
+  /**
+   * Takes the mark back, for good, before something below it is written again: otherwise a loss of
+   * power could leave old and new hashes mixed under a mark that vouches for them.
+   */
+  #forgetMark(): void {
+    removeMark(this.#files, this.#folder);
+    syncFolder(this.#files, this.#folder);
   }
 
   /** Cuts all levels to a size of the log; false when one is too short for it. */
   #loadAt(size: number): boolean {
     this.#closeFiles();
-    makeFolder(this.#files, this.#folder);
     this.#cache = new TileCache();
     this.#size = 0;
     for (let count = size; count > 0; count = Math.floor(count / tileWidth)) {
