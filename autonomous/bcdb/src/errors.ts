@@ -28,9 +28,11 @@ export type BcdbErrorCode =
   | 'BCDB_LOG_FORKED' // the server shows a log that does not continue the one seen before: trust neither, keep both checkpoints of `details`
   | 'BCDB_LOG_FULL' // no room for the log: free some, then retry
   | 'BCDB_LOG_HEAD_LOST' // the head file is unreadable: give the last head that a follower saw, or restore
+  | 'BCDB_LOG_NOT_DURABLE' // PostgreSQL has no synchronous standby: give it one, or open the log as single
   | 'BCDB_LOG_NOT_WRITER' // another process took over the log: follow it, do not write
   | 'BCDB_LOG_ROLLED_BACK' // the server shows less of the log than was seen before: find out what was lost, keep both checkpoints of `details`
   | 'BCDB_LOG_STOPPED' // an append failed before: open the log again
+  | 'BCDB_LOG_UNREACHABLE' // no PostgreSQL server takes writes: start it, or correct its address
   | 'BCDB_LOG_VERSION' // written by a newer program: use that one
   | 'BCDB_NAMESPACE_UNKNOWN' // no namespace of this name: create it first
   | 'BCDB_NAME_RESERVED' // this name belongs to BCDB itself: take another
