@@ -53,6 +53,7 @@ export type BcdbErrorCode =
   | 'BCDB_REFERENCE_MISSING' // a field names an object that does not exist: make that first
   | 'BCDB_REPLY_INVALID' // the server answered something that is not in its protocol: see whether the address is right
   | 'BCDB_REQUEST_INVALID' // the door does not understand the request: see the message, and docs/formats
+  | 'BCDB_RULE_BROKEN' // the rules of the namespace refuse the record: see `details.rule`
   | 'BCDB_SCHEMA_INCOMPATIBLE' // a new schema would refuse what the old one took: see `details.differences`, or raise the version of the type
   | 'BCDB_SCHEMA_INVALID' // no schema, or one that is not safe to run: see `details.path`
   | 'BCDB_SCHEMA_MISMATCH' // a payload does not keep to its schema: correct what is at `details.path`
@@ -70,5 +71,6 @@ export type BcdbErrorCode =
   | 'BCDB_TREE_STOPPED' // hashes of the tree could not be written: see whether the disk has room, open the log again
   | 'BCDB_UNIQUE_TAKEN' // another object has this value in a unique field: choose another
   | 'BCDB_UNREACHABLE' // no answer from the server: see whether it runs, then retry
+  | 'BCDB_VALIDATOR_UNKNOWN' // the namespace has rules that this release does not know: use a newer one
   | 'BCDB_WATCHERS_FULL' // as many watchers as a server has room for: end some, or retry later
   | 'BCDB_WATCHER_LAGS'; // a watcher reads slower than changes come, and was cut: go on from the last event it got

@@ -50,8 +50,8 @@ export class LedgerBatch {
       this.#add(record, verdict.effects);
       return;
     }
-    // Two folds that differ go separate ways from here on: this one stops.
-    if (verdict.refusal.code === 'BCDB_STATE_DIFFERS') throw verdict.refusal;
+    // Going on would make another state than that of the others.
+    if (stopping.has(verdict.refusal.code)) throw verdict.refusal;
     this.#view.setException(seq, { refusal: verdict.refusal.code });
     this.#view.takeChanges();
     this.refused.push({ seq, reason: verdict.refusal });
@@ -64,6 +64,9 @@ export class LedgerBatch {
     this.#bytes += record.entry.leaf.length + (record.entry.body?.length ?? 0);
   }
 }
+
+/** Refusals that say nothing about the record, but about this fold. */
+const stopping: ReadonlySet<string> = new Set(['BCDB_STATE_DIFFERS', 'BCDB_VALIDATOR_UNKNOWN']);
 
 function logRecord({ envelope, version, payload, value }: CheckedRecord, seq: number): LogRecord {
   return { seq, envelope, version, payload, value };

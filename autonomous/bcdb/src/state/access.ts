@@ -1,5 +1,6 @@
 import type { AclRecord, CircleRecord, NamespaceRecord, Right } from '../record/system-records.ts';
 import { systemUrls } from '../record/system-records.ts';
+import type { Identities } from './identities.ts';
 import type { StateView } from './state-view.ts';
 
 /** Deepest nesting of circles: beyond it a membership does not count. */
@@ -19,12 +20,14 @@ export function scopesOf(url: string, obj: string): readonly [string, string, st
  */
 export class Access {
   readonly #view: StateView;
+  readonly #identities: Identities;
   /** What was worked out, by namespace; good for one generation of documents. */
   readonly #known = new Map<string, NamespaceAccess>();
   #generation = -1;
 
-  constructor(view: StateView) {
+  constructor(view: StateView, identities: Identities) {
     this.#view = view;
+    this.#identities = identities;
   }
 
   /** Whether a key has a right on an object. */
@@ -76,7 +79,7 @@ export class Access {
     }
     let access = this.#known.get(ns);
     if (access === undefined) {
-      access = new NamespaceAccess(this.#view, ns);
+      access = new NamespaceAccess(this.#view, this.#identities, ns);
       this.#known.set(ns, access);
     }
     return access;
@@ -88,13 +91,13 @@ const knownKeysMax = 10_000;
 
 /** The access of one namespace, while no document changes. */
 class NamespaceAccess {
-  readonly #view: StateView;
+  readonly #identities: Identities;
   readonly #lists: ReadonlyMap<string, AclRecord['grants']>;
   readonly #circles: ReadonlyMap<string, readonly string[]>;
   readonly #principals = new Map<string, ReadonlySet<string>>();
 
-  constructor(view: StateView, ns: string) {
-    this.#view = view;
+  constructor(view: StateView, identities: Identities, ns: string) {
+    this.#identities = identities;
     const lists = new Map<string, AclRecord['grants']>();
     const namespace = view.document<NamespaceRecord>({
       ns,
@@ -128,8 +131,8 @@ class NamespaceAccess {
     const known = this.#principals.get(key);
     if (known !== undefined) return known;
     const who = new Set(['anyone', key]);
-    const bot = this.#view.fact(`key ${key}`);
-    if (bot !== undefined) who.add(`bot:${bot}`);
+    const bot = this.#identities.botOf(key);
+    if (bot !== undefined) who.add(bot);
     let newest = new Set(who);
     for (let depth = 0; depth < circleDepthMax && newest.size > 0; depth++) {
       const found = new Set<string>();

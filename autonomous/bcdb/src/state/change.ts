@@ -1,7 +1,7 @@
 import type { JsonValue } from '@commongrid/crypto';
 import type { RecordOp } from '../record/envelope.ts';
 import type { Right } from '../record/system-records.ts';
-import { systemPrefix, systemUrls } from '../record/system-records.ts';
+import { isAdministrative } from './administrative.ts';
 import type { ObjectName } from './state-view.ts';
 
 /** What is to become of an object: said by a record itself, or by a proposal. */
@@ -30,20 +30,3 @@ export function rightFor({ op, url }: Pick<Change, 'op' | 'url'>): Right {
   if (isAdministrative(url) || op === 'erase') return 'admin';
   return op === 'del' ? 'delete' : 'write';
 }
-
-/** Types whose objects say who may do what, and what things look like. */
-export function isAdministrative(url: string): boolean {
-  return administrative.has(url);
-}
-
-export function isSystem(url: string): boolean {
-  return url.startsWith(systemPrefix);
-}
-
-const administrative: ReadonlySet<string> = new Set([
-  systemUrls.namespace,
-  systemUrls.schema,
-  systemUrls.circle,
-  systemUrls.acl,
-  systemUrls.policy,
-]);

@@ -15,8 +15,10 @@ import { ObjectRules } from './object-rules.ts';
 import { Policies } from './policies.ts';
 import { ProposalRules } from './proposal-rules.ts';
 import { refusal } from './refusal.ts';
+import { gridValidator, Identities } from './identities.ts';
 import type { StateView } from './state-view.ts';
 import { SystemRules } from './system-rules.ts';
+import type { Validators } from './validator.ts';
 
 /** A record at its place in the log. Its form, signature and payload hash were checked before. */
 export interface LogRecord {
@@ -42,6 +44,8 @@ export interface FoldOptions {
   readonly genesis: Genesis;
   /** Whether the log had this root when it had this size. */
   readonly hadHead: (size: number, root: string) => boolean;
+  /** Rules of namespaces besides those that the program has. */
+  readonly validators?: Validators;
 }
 
 /**
@@ -56,25 +60,30 @@ export class Fold {
   readonly #hadHead: FoldOptions['hadHead'];
   readonly #proposals: ProposalRules;
   readonly #objects: ObjectRules;
+  readonly #identities: Identities;
   readonly access: Access;
   readonly policies: Policies;
 
-  constructor({ view, log, genesis, hadHead }: FoldOptions) {
+  constructor(options: FoldOptions) {
+    const { view, log, genesis, hadHead } = options;
     this.#view = view;
     this.#log = log;
     this.#genesis = genesis;
     this.#hadHead = hadHead;
-    this.access = new Access(view);
-    this.policies = new Policies(view, this.access);
-    const { policies } = this;
-    const system = new SystemRules(view, this.access, policies);
-    this.#objects = new ObjectRules({ view, access: this.access, policies, system, genesis });
-    this.#proposals = new ProposalRules({
-      view,
-      access: this.access,
-      policies,
-      objects: this.#objects,
-    });
+    const identities = new Identities(view, log);
+    const access = new Access(view, identities);
+    const policies = new Policies(view, access, identities);
+    const system = new SystemRules(view, access, policies);
+    const validators: Validators = new Map([
+      ['grid@1', gridValidator(identities)],
+      ...(options.validators ?? []),
+    ]);
+    const objects = new ObjectRules({ view, access, policies, system, genesis, validators });
+    this.#identities = identities;
+    this.access = access;
+    this.policies = policies;
+    this.#objects = objects;
+    this.#proposals = new ProposalRules({ view, access, policies, objects, identities });
   }
 
   /** Log time: `at` of the last tick, milliseconds since 1970. */
@@ -94,6 +103,7 @@ export class Fold {
 
   /** Judges one record; the state holds what it changed, or is as before when it is refused. */
   judge(record: LogRecord): Verdict {
+    this.#identities.now = { seq: record.seq, at: this.at };
     try {
       const effects = this.#apply(record);
       this.#seal();
@@ -102,6 +112,8 @@ export class Fold {
       this.#view.dropChanges();
       if (isGridError(error)) return { refusal: error };
       throw error;
+    } finally {
+      this.#identities.now = undefined;
     }
   }
 
@@ -141,9 +153,10 @@ export class Fold {
         details: { expected, actual: n },
       });
     }
-    const ended = this.#view.fact(`key-end ${author}`);
-    if (ended !== undefined) {
-      throw refusal('BCDB_KEY_ENDED', `this key is ${ended}`, { details: { author, ended } });
+    if (!this.#identities.maySpeak(author)) {
+      throw refusal('BCDB_KEY_ENDED', 'this key was retired, or is compromised', {
+        details: { author, holder: this.#identities.holderOf(author) },
+      });
     }
     this.#view.setAuthor(author, n, seq);
   }
@@ -182,6 +195,8 @@ export class Fold {
       });
     }
     this.#view.setFact('at', String(at));
+    // Keys change with log time too: a recovery falls due.
+    this.#view.touch();
     this.#proposals.expire(at);
     return [];
   }

@@ -7,14 +7,17 @@ import { systemUrls } from '../record/system-records.ts';
 import type { NamespaceRecord, SchemaRecord } from '../record/system-records.ts';
 import { namespaceScope } from './access.ts';
 import type { Access } from './access.ts';
-import { isSystem, rightFor } from './change.ts';
+import { isSystem } from './administrative.ts';
+import { rightFor } from './change.ts';
 import type { Change, Moment } from './change.ts';
 import type { Effect } from './effect.ts';
 import type { Policies } from './policies.ts';
 import { refusal } from './refusal.ts';
+import { gridNamespace } from './identities.ts';
 import { knownSchema } from './known-schemas.ts';
 import type { ObjectHead, StateView } from './state-view.ts';
 import type { SystemRules } from './system-rules.ts';
+import type { Validators } from './validator.ts';
 
 interface ObjectRulesParts {
   readonly view: StateView;
@@ -22,6 +25,7 @@ interface ObjectRulesParts {
   readonly policies: Policies;
   readonly system: SystemRules;
   readonly genesis: Genesis;
+  readonly validators: Validators;
 }
 
 /** What holds for every change of an object, whoever asks for it. */
@@ -31,13 +35,15 @@ export class ObjectRules {
   readonly #policies: Policies;
   readonly #system: SystemRules;
   readonly #genesis: Genesis;
+  readonly #validators: Validators;
 
-  constructor({ view, access, policies, system, genesis }: ObjectRulesParts) {
+  constructor({ view, access, policies, system, genesis, validators }: ObjectRulesParts) {
     this.#view = view;
     this.#access = access;
     this.#policies = policies;
     this.#system = system;
     this.#genesis = genesis;
+    this.#validators = validators;
   }
 
   /**
@@ -87,12 +93,12 @@ export class ObjectRules {
     const head = this.#requirePrev(change);
     const { op, ns, url, obj, version } = change;
     if (op === 'put') this.#applyPut(change, moment);
-    else this.#applyRemoval(change, head);
+    else this.#applyRemoval(change, head, moment);
     this.#view.setHead({ ns, url, obj }, { seq: moment.seq, version, isLive: op === 'put' });
     return effectOf(change, moment);
   }
 
-  #applyPut(change: Change, { seq }: Moment): void {
+  #applyPut(change: Change, { seq, at }: Moment): void {
     const { ns, url, obj, value, version, schema } = change;
     if (isSystem(url)) {
       this.#system.check(change);
@@ -102,6 +108,28 @@ export class ObjectRules {
     }
     if (!isObjectId(obj)) throw refusal('BCDB_ENVELOPE_INVALID', `${obj} is too long for an id`);
     this.#checkUser(change, schema);
+    this.#validate(change, { seq, at });
+    if (this.#isValidated(ns)) {
+      this.#view.setDocument({ ns, url, obj }, { seq, version, value: value ?? null });
+    }
+  }
+
+  /** Runs the rules of the namespace, where it names some. @throws BCDB_VALIDATOR_UNKNOWN */
+  #validate({ ns, url, obj, op, author, value }: Change, { seq, at }: Moment): void {
+    const name = this.requireNamespace(ns).validator;
+    if (name === undefined) return;
+    const validator = this.#validators.get(name);
+    if (validator === undefined) {
+      throw refusal('BCDB_VALIDATOR_UNKNOWN', `this program does not know the rules ${name}`, {
+        hint: 'use a release that knows them',
+        details: { ns, validator: name },
+      });
+    }
+    validator(this.#view, { ns, url, obj, op, author, value, seq, at });
+  }
+
+  #isValidated(ns: string): boolean {
+    return this.requireNamespace(ns).validator !== undefined;
   }
 
   #checkUser(change: Change, schemaId: string | undefined): void {
@@ -119,7 +147,10 @@ export class ObjectRules {
         details: { ns, url, schema: schemaId, newest: known?.id },
       });
     }
-    if (value === undefined) return;
+    if (value === undefined) {
+      if (change.payload === undefined) return;
+      throw refusal('BCDB_PAYLOAD_INVALID', 'the payload is no canonical JSON');
+    }
     known.check(value);
     this.#moveUniques({ ns, url, obj }, known.uniqueValues(value));
     for (const reference of known.references(value)) {
@@ -139,7 +170,7 @@ export class ObjectRules {
     return this.#view.fact(`schema ${ns} ${url} ${schema ?? ''}`) !== undefined;
   }
 
-  #applyRemoval(change: Change, head: ObjectHead | undefined): void {
+  #applyRemoval(change: Change, head: ObjectHead | undefined, moment: Moment): void {
     const { ns, url, obj, op } = change;
     if (change.value !== undefined || change.payload !== undefined) {
       throw refusal('BCDB_BODY_MISSING', `${op} carries no payload`);
@@ -154,6 +185,13 @@ export class ObjectRules {
       this.#view.setDocument({ ns, url, obj }, undefined);
       this.#system.requireSound(change);
       return;
+    }
+    if (this.#isValidated(ns)) {
+      if (op === 'erase') {
+        throw refusal('BCDB_RULE_BROKEN', `nothing is erased from ${ns}: its rules need it all`);
+      }
+      this.#validate(change, moment);
+      this.#view.setDocument({ ns, url, obj }, undefined);
     }
     this.#moveUniques({ ns, url, obj }, new Map());
   }
@@ -202,10 +240,14 @@ export class ObjectRules {
   }
 
   #requireCreator({ author, ns }: Change): void {
-    if (this.#genesis.isOpen || this.#genesis.admins.signers.includes(author)) return;
+    const isOpen = this.#genesis.isOpen && !reservedNamespaces.has(ns);
+    if (isOpen || this.#genesis.admins.signers.includes(author)) return;
     throw refusal('BCDB_DENIED', `only an admin of the log may create namespace ${ns}`);
   }
 }
+
+/** Namespaces of the grid itself: their rules rest on who made them. */
+const reservedNamespaces: ReadonlySet<string> = new Set([gridNamespace, 'wallet']);
 
 function hashOf(value: JsonValue): string {
   return base64url(createHash('sha256').update(JSON.stringify(value)).digest());

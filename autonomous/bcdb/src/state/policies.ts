@@ -4,6 +4,7 @@ import { scopesOf } from './access.ts';
 import type { Access } from './access.ts';
 import { rightFor } from './change.ts';
 import type { Change } from './change.ts';
+import type { Identities } from './identities.ts';
 import { isFeasible } from './quorum.ts';
 import type { QuorumLine } from './quorum.ts';
 import { refusal } from './refusal.ts';
@@ -22,10 +23,12 @@ export type PolicyScope = Pick<Change, 'ns' | 'op' | 'url' | 'obj'>;
 export class Policies {
   readonly #view: StateView;
   readonly #access: Access;
+  readonly #identities: Identities;
 
-  constructor(view: StateView, access: Access) {
+  constructor(view: StateView, access: Access, identities: Identities) {
     this.#view = view;
     this.#access = access;
+    this.#identities = identities;
   }
 
   /** Lines for a change by the narrowest policy that covers it; undefined when none does. */
@@ -61,8 +64,7 @@ export class Policies {
 
   /** The one name under which a key counts: its bot, or itself. */
   identityOf(key: string): string {
-    const bot = this.#view.fact(`key ${key}`);
-    return bot === undefined ? key : `bot:${bot}`;
+    return this.#identities.botOf(key) ?? key;
   }
 
   #resolve(ns: string, lines: readonly PolicyLine[]): readonly QuorumLine[] {

@@ -7,6 +7,7 @@ import type { Access } from './access.ts';
 import { rightFor } from './change.ts';
 import type { Change, Moment } from './change.ts';
 import type { Effect } from './effect.ts';
+import type { Identities } from './identities.ts';
 import type { ObjectRules } from './object-rules.ts';
 import type { Policies, RequiredLines } from './policies.ts';
 import { judgeQuorum } from './quorum.ts';
@@ -28,8 +29,16 @@ export interface ProposalState {
   readonly version: string;
   readonly seq: number;
   readonly status: ProposalStatus;
-  readonly approvals: readonly (Vote & { readonly exp: number })[];
+  readonly approvals: readonly Approval[];
   readonly rejections: readonly Vote[];
+}
+
+/** An approval, with the key that gave it and when: it may be called compromised before the effect. */
+interface Approval extends Vote {
+  readonly exp: number;
+  readonly key: string;
+  readonly seq: number;
+  readonly at: number;
 }
 
 interface ProposalRulesParts {
@@ -37,6 +46,7 @@ interface ProposalRulesParts {
   readonly access: Access;
   readonly policies: Policies;
   readonly objects: ObjectRules;
+  readonly identities: Identities;
 }
 
 /**
@@ -54,12 +64,14 @@ export class ProposalRules {
   readonly #access: Access;
   readonly #policies: Policies;
   readonly #objects: ObjectRules;
+  readonly #identities: Identities;
 
-  constructor({ view, access, policies, objects }: ProposalRulesParts) {
+  constructor({ view, access, policies, objects, identities }: ProposalRulesParts) {
     this.#view = view;
     this.#access = access;
     this.#policies = policies;
     this.#objects = objects;
+    this.#identities = identities;
   }
 
   /** The earliest deadline of an open proposal. */
@@ -122,7 +134,15 @@ export class ProposalRules {
     if ([...proposal.approvals, ...proposal.rejections].some((one) => one.who === who)) {
       throw refusal('BCDB_ALREADY_VOTED', `${who} has spoken on this proposal`);
     }
-    const next = withVote(proposal, { who, role: vote.role }, vote);
+    const { seq, at } = moment;
+    const { role, exp, verdict } = vote;
+    const next: ProposalState =
+      verdict === 'reject'
+        ? { ...proposal, rejections: [...proposal.rejections, { who, role }] }
+        : {
+            ...proposal,
+            approvals: [...proposal.approvals, { who, role, exp, key: author, seq, at }],
+          };
     return [this.#keep(change, moment), ...this.#settle(ns, id, next, required, moment)];
   }
 
@@ -144,7 +164,9 @@ export class ProposalRules {
     required: RequiredLines,
     moment: Moment,
   ): readonly Effect[] {
-    const valid = proposal.approvals.filter(({ exp }) => exp > moment.at);
+    const valid = proposal.approvals.filter(
+      ({ exp, key, seq, at }) => exp > moment.at && this.#identities.counts(key, { seq, at }),
+    );
     const verdict = judgeQuorum(required.lines, valid, proposal.rejections);
     if (verdict === 'open') {
       this.#save(ns, id, proposal);
@@ -249,15 +271,6 @@ export class ProposalRules {
       payload,
     };
   }
-}
-
-function withVote(
-  proposal: ProposalState,
-  vote: Vote,
-  { verdict, exp }: ApprovalRecord,
-): ProposalState {
-  if (verdict === 'reject') return { ...proposal, rejections: [...proposal.rejections, vote] };
-  return { ...proposal, approvals: [...proposal.approvals, { ...vote, exp }] };
 }
 
 function changeOf(ns: string, { record, author, seq, version }: ProposalState): Change {

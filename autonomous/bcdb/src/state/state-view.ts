@@ -1,5 +1,6 @@
 import type { JsonValue } from '@commongrid/crypto';
 import { systemUrls } from '../record/system-records.ts';
+import { isAdministrative } from './administrative.ts';
 import type { Layer, LayeredStore } from './layered-store.ts';
 
 /** Where an object is. */
@@ -80,9 +81,14 @@ export class StateView {
     this.#store = store;
   }
 
-  /** Grows whenever a document changes: what was worked out from documents is stale then. */
+  /** Grows whenever what access rests on changes: what was worked out from it is stale then. */
   get generation(): number {
     return this.#generation;
+  }
+
+  /** What was worked out from documents is stale, for a reason that is no document. */
+  touch(): void {
+    this.#generation++;
   }
 
   head(name: ObjectName): ObjectHead | undefined {
@@ -149,7 +155,7 @@ export class StateView {
   setDocument(name: ObjectName, document: Document<JsonValue> | undefined): void {
     const text = document === undefined ? undefined : JSON.stringify(document);
     this.#set(`d ${path(name)}`, text);
-    this.#generation++;
+    if (isAdministrative(name.url)) this.#generation++;
   }
 
   /** Object that holds a unique value; the value is given as its hash. */

@@ -11,7 +11,7 @@ import type {
 import { systemSchemas, systemUrls } from '../record/system-records.ts';
 import { circleDepthMax, namespaceScope } from './access.ts';
 import type { Access } from './access.ts';
-import { isSystem } from './change.ts';
+import { isSystem } from './administrative.ts';
 import type { Change } from './change.ts';
 import { checkSchemaChange, knownSchema } from './known-schemas.ts';
 import type { Policies } from './policies.ts';
