@@ -4,6 +4,7 @@ import { isGridError } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
 import { canonicalBytes, SigningKey } from '@commongrid/crypto';
 import { Bcdb } from '../src/bcdb.ts';
+import type { ObjectVersion } from '../src/projection/object-row.ts';
 import { signRecord } from '../src/record/author.ts';
 
 const contact = 'net.example.contact.1';
@@ -22,6 +23,10 @@ function hasCode(code: string): (error: unknown) => boolean {
     assert.equal(error.code, code, error.message);
     return true;
   };
+}
+
+function valueOf(version: ObjectVersion | undefined): unknown {
+  return JSON.parse(String(version?.payload));
 }
 
 test('a database keeps what was written, over a restart', async () => {
@@ -110,4 +115,46 @@ test('a record that is sent twice is in the log once; another with its counter i
   assert.equal((await bcdb.append(entry)).seq, first.seq);
   const other = signRecord(owner, { ...statement, obj: 'eve' }, options);
   await assert.rejects(bcdb.append(other), hasCode('BCDB_EQUIVOCATION'));
+});
+
+test('what was written is found, searched and asked for by SQL, as of now and of before', async () => {
+  await using folder = await tempFolder();
+  const owner = SigningKey.generate();
+  const schema = {
+    type: 'object',
+    properties: {
+      name: { type: 'string', maxLength: 100, 'x-bcdb': { index: true } },
+      about: { type: 'string', maxLength: 500, 'x-bcdb': { fts: true } },
+    },
+  };
+  let first: number;
+  {
+    await using bcdb = await Bcdb.open({ dataDir: folder.path, owner });
+    await bcdb.createNamespace('people');
+    await bcdb.defineSchema('people', contact, schema);
+    const put = { ns: 'people', op: 'put', url: contact } as const;
+    const ada = { name: 'Ada', about: 'wrote the first program' };
+    first = (await bcdb.write({ ...put, obj: 'ada', value: ada })).seq;
+    const bob = { name: 'Bob', about: 'grows roses' };
+    await bcdb.write({ ...put, obj: 'bob', value: bob });
+    const later = { name: 'Ada', about: 'grows roses too' };
+    const last = await bcdb.write({ ...put, obj: 'ada', value: later });
+    await bcdb.projection.waitFor(last.seq);
+    assert.deepEqual(valueOf(bcdb.projection.getNow('people', contact, 'ada')), later);
+    const found = await bcdb.projection.find('people', {
+      url: contact,
+      where: { field: 'name', op: 'eq', value: 'Ada' },
+    });
+    assert.deepEqual(
+      found.rows.map(({ obj }) => obj),
+      ['ada'],
+    );
+    const hits = await bcdb.projection.search('people', { text: 'roses' });
+    assert.equal(hits.rows.length, 2);
+    const before = await bcdb.projection.get('people', contact, 'ada', { seq: first });
+    assert.deepEqual(valueOf(before), ada);
+  }
+  await using bcdb = await Bcdb.open({ dataDir: folder.path, owner });
+  await bcdb.projection.waitFor(bcdb.head.size - 1);
+  assert.equal((await bcdb.projection.history('people', contact, 'ada')).length, 2);
 });

@@ -9,7 +9,7 @@ import { faultyFiles } from '@commongrid/files/testing';
 import type { Fault, FaultyCall } from '@commongrid/files/testing';
 import { EmbeddedLog } from '../src/log/embedded/embedded-log.ts';
 import { verifyLogFolder } from '../src/log/embedded/verify-folder.ts';
-import type { LogProblem } from '../src/log/embedded/verify-folder.ts';
+import type { LogProblem } from '../src/log/log-problem.ts';
 import { batchAt, differences, headAt, readAll } from '../src/testing/index.ts';
 
 const log = Buffer.alloc(32, 9);

@@ -3,6 +3,7 @@ import type { BaseErrorCode } from '@commongrid/base';
 import { makeFolder, realFiles } from '@commongrid/files';
 import type { Files } from '@commongrid/files';
 import type { LogBatch, LogEngine, LogHead, StoredEntry } from '../log-engine.ts';
+import type { LogProblem } from '../log-problem.ts';
 import { Eraser } from './erasure.ts';
 import type { HeadFile } from './head-file.ts';
 import { LogReader } from './log-reader.ts';
@@ -11,7 +12,6 @@ import { recover } from './recovery.ts';
 import type { LogEvent, Recovered } from './recovery.ts';
 import type { SegmentTable } from './segment.ts';
 import { verifyLogFolder } from './verify-folder.ts';
-import type { LogProblem } from './verify-folder.ts';
 
 export interface EmbeddedLogOptions {
   /** Folder of this log alone; it is made when it is missing. */

@@ -7,18 +7,8 @@ import { decodeFrame } from './frame-codec.ts';
 import { FrameWalker } from './frame-walker.ts';
 import type { WalkedStretch } from './frame-walker.ts';
 import { headPath, readHead } from './head-file.ts';
+import type { LogProblem } from '../log-problem.ts';
 import { firstOfName, segmentName } from './segment.ts';
-
-/** Entries of a log that are not there as they were written. */
-export interface LogProblem {
-  /** The first of them. */
-  readonly seq: number;
-  /** The first one behind them that is sound; equal to `seq` where no entry is hit. */
-  readonly end: number;
-  readonly file: string;
-  readonly offset: number;
-  readonly text: string;
-}
 
 export interface VerifyOptions {
   readonly folder: string;

@@ -1,0 +1,120 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { waitFor } from '@commongrid/base';
+import { tempFolder } from '@commongrid/base/testing';
+import type { TempFolder } from '@commongrid/base/testing';
+import { freePort, postgresFolder, PostgresServer, runPostgresTool } from './postgres-server.ts';
+
+const stepTimeoutMs = 30_000;
+
+/** The name under which a standby is waited for. */
+const standbyName = 'standby';
+
+/** A PostgreSQL primary and a physical standby that each commit waits for, in a temporary folder. */
+export class PostgresPair implements AsyncDisposable {
+  primary: PostgresServer;
+  standby: PostgresServer;
+  readonly #temp: TempFolder;
+  #serverCount = 0;
+  #databaseCount = 0;
+
+  constructor(temp: TempFolder, primary: PostgresServer) {
+    this.#temp = temp;
+    this.primary = primary;
+    this.standby = primary;
+  }
+
+  static async open(): Promise<PostgresPair> {
+    const temp = await tempFolder('postgres');
+    fs.chmodSync(temp.path, 0o755);
+    const data = path.join(temp.path, 'server-0');
+    await postgresFolder(data);
+    const user = ['--username', 'bcdb', '--auth', 'trust'];
+    await runPostgresTool('initdb', [
+      '-D',
+      data,
+      ...user,
+      '--no-sync',
+      '-E',
+      'UTF8',
+      '--no-locale',
+    ]);
+    const pair = new PostgresPair(temp, new PostgresServer({ data, port: await freePort() }));
+    try {
+      pair.primary.configure(settings);
+      await pair.primary.start();
+      await pair.addStandby();
+      return pair;
+    } catch (error) {
+      await pair.close();
+      throw error;
+    }
+  }
+
+  /** Makes a new standby of the primary, and has each commit wait for it from now on. */
+  async addStandby(): Promise<void> {
+    const data = path.join(this.#temp.path, `server-${++this.#serverCount}`);
+    await postgresFolder(data);
+    const source = `host=127.0.0.1 port=${this.primary.port} user=bcdb application_name=${standbyName}`;
+    const how = ['-R', '-X', 'stream', '--checkpoint=fast', '--no-sync'];
+    await runPostgresTool('pg_basebackup', ['-D', data, '-d', source, ...how]);
+    this.standby = new PostgresServer({ data, port: await freePort() });
+    await this.startStandby();
+    this.primary.configure([`synchronous_standby_names = '${standbyName}'`]);
+    this.primary.reload();
+    await this.#standbyIs('sync');
+  }
+
+  /** Cuts the standby off: commits wait from now on. */
+  async stopStandby(): Promise<void> {
+    await this.standby.stop();
+  }
+
+  async startStandby(): Promise<void> {
+    await this.standby.start();
+    await this.#standbyIs('streaming');
+  }
+
+  /** The primary is killed, and the standby takes its place. It has no standby of its own then. */
+  async failOver(): Promise<void> {
+    await this.primary.stop();
+    await runPostgresTool('pg_ctl', ['promote', '-w', '-D', this.standby.data]);
+    this.primary = this.standby;
+  }
+
+  /** A new empty database; its name. */
+  async createDatabase(): Promise<string> {
+    const name = `log_${++this.#databaseCount}`;
+    await this.primary.query(`CREATE DATABASE ${name}`);
+    return name;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.primary.stop(), this.standby.stop()]);
+    await this.#temp[Symbol.asyncDispose]();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #standbyIs(state: 'sync' | 'streaming'): Promise<void> {
+    const column = state === 'sync' ? 'sync_state' : 'state';
+    const sql = `SELECT 1 FROM pg_stat_replication WHERE application_name = '${standbyName}' AND ${column} = '${state}'`;
+    const isSo = async (): Promise<boolean> => (await this.primary.query(sql)).length > 0;
+    const what = `the standby to be ${state}`;
+    await waitFor(isSo, { timeoutMs: stepTimeoutMs, everyMs: 30, what });
+  }
+}
+
+const settings = [
+  "listen_addresses = '127.0.0.1'",
+  "unix_socket_directories = ''",
+  'wal_level = replica',
+  'hot_standby = on',
+  'max_connections = 40',
+  "shared_buffers = '16MB'",
+  "wal_receiver_timeout = '5s'",
+  "wal_retrieve_retry_interval = '100ms'",
+  'autovacuum = off',
+];

@@ -1,0 +1,150 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import { text } from 'node:stream/consumers';
+import { waitFor } from '@commongrid/base';
+import { Client } from 'pg';
+
+/** How long a server may take to start, or to do what it was asked, milliseconds. */
+const readyTimeoutMs = 30_000;
+
+export interface PostgresServerOptions {
+  /** An existing folder that holds a cluster. */
+  readonly data: string;
+  readonly port: number;
+}
+
+/**
+ * One PostgreSQL server on 127.0.0.1, started from the programs of the system. Whoever runs this as
+ * root starts it as the user postgres, since it refuses to run as root.
+ */
+export class PostgresServer {
+  readonly data: string;
+  readonly port: number;
+  #child: ChildProcess | undefined;
+
+  constructor({ data, port }: PostgresServerOptions) {
+    this.data = data;
+    this.port = port;
+  }
+
+  /** Connection string of a database. */
+  url(database = 'postgres'): string {
+    return `postgresql://bcdb@127.0.0.1:${this.port}/${database}`;
+  }
+
+  /** Starts it and waits until it answers. */
+  async start(): Promise<void> {
+    const user = await serverUser();
+    const args = ['-D', this.data, '-p', String(this.port)];
+    const child = spawn(program('postgres'), args, { stdio: 'ignore', ...user });
+    this.#child = child;
+    // A test that ends before it cleans up leaves no server behind.
+    const kill = (): void => void child.kill('SIGKILL');
+    process.once('exit', kill);
+    child.once('exit', () => process.off('exit', kill));
+    const timing = { timeoutMs: readyTimeoutMs, everyMs: 50 };
+    await waitFor(() => this.#answers(child), { ...timing, what: 'postgres to answer' });
+  }
+
+  async #answers(child: ChildProcess): Promise<boolean> {
+    if (child.exitCode !== null) throw new Error(`postgres ended with ${child.exitCode}`);
+    return this.query('SELECT 1').then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /** Ends it: at once as a crash does, or in order. Waits until it is gone. */
+  async stop(how: 'SIGKILL' | 'SIGINT' = 'SIGKILL'): Promise<void> {
+    const child = this.#child;
+    this.#child = undefined;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, 'exit');
+    child.kill(how);
+    await gone;
+  }
+
+  /** Reads its settings again. */
+  reload(): void {
+    this.#child?.kill('SIGHUP');
+  }
+
+  /** Adds lines to the settings; the last one of a name counts. */
+  configure(lines: readonly string[]): void {
+    fs.appendFileSync(path.join(this.data, 'postgresql.auto.conf'), `${lines.join('\n')}\n`);
+  }
+
+  async query(sql: string, database = 'postgres'): Promise<readonly Record<string, unknown>[]> {
+    const client = new Client({
+      connectionString: this.url(database),
+      connectionTimeoutMillis: readyTimeoutMs,
+    });
+    // A server that is killed takes its connections with it: the query fails, and tells.
+    client.on('error', () => undefined);
+    try {
+      await client.connect();
+      const { rows } = await client.query<Record<string, unknown>>(sql);
+      return rows;
+    } finally {
+      await client.end();
+    }
+  }
+}
+
+/** Runs a program of PostgreSQL to its end. */
+export async function runPostgresTool(name: string, args: readonly string[]): Promise<void> {
+  const user = await serverUser();
+  const child = spawn(program(name), args, { stdio: ['ignore', 'ignore', 'pipe'], ...user });
+  const [stderr, [status]] = await Promise.all([
+    child.stderr === null ? '' : text(child.stderr),
+    once(child, 'exit') as Promise<[number | null]>,
+  ]);
+  if (status !== 0) throw new Error(`${name} failed: ${stderr}`);
+}
+
+/** An empty folder that the server may own. */
+export async function postgresFolder(folder: string): Promise<void> {
+  fs.mkdirSync(folder, { mode: 0o700 });
+  const user = await serverUser();
+  if (user.uid !== undefined && user.gid !== undefined) fs.chownSync(folder, user.uid, user.gid);
+}
+
+/** A port that nobody listens on now. */
+export async function freePort(): Promise<number> {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as net.AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** Debian keeps the programs out of the path, a folder for each version. */
+function program(name: string): string {
+  const root = '/usr/lib/postgresql';
+  const versions = fs.existsSync(root) ? fs.readdirSync(root) : [];
+  const newest = versions.sort((a, b) => Number(b) - Number(a)).at(0);
+  return newest === undefined ? name : path.join(root, newest, 'bin', name);
+}
+
+interface ServerUser {
+  readonly uid?: number;
+  readonly gid?: number;
+}
+
+async function serverUser(): Promise<ServerUser> {
+  if (process.getuid?.() !== 0) return {};
+  const ids = await Promise.all(
+    ['-u', '-g'].map(async (flag) => {
+      const child = spawn('id', [flag, 'postgres'], { stdio: ['ignore', 'pipe', 'ignore'] });
+      return Number(await text(child.stdout));
+    }),
+  );
+  const [uid = 0, gid = 0] = ids;
+  if (uid === 0 || gid === 0) throw new Error('there is no user postgres: install postgresql');
+  return { uid, gid };
+}
