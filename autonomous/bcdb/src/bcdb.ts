@@ -7,13 +7,15 @@ import type { BcdbOptions } from './config.ts';
 import type { BcdbErrorCode } from './errors.ts';
 import { loadOrMakeIdentity } from './genesis-file.ts';
 import type { LogIdentity } from './genesis-file.ts';
-import type { Ledger } from './ledger/ledger.ts';
+import type { EffectListener, Ledger } from './ledger/ledger.ts';
 import { openLedger } from './ledger/open-ledger.ts';
 import { LogProofs } from './log-proofs.ts';
 import type { LogBatch, LogEngine, LogHead } from './log/log-engine.ts';
 import { signRecord } from './record/author.ts';
 import type { Statement } from './record/author.ts';
 import { checkRecord } from './record/checked-record.ts';
+import { EffectFeed } from './projection/effect-feed.ts';
+import { ProjectionService } from './projection/projection-service.ts';
 import type { Entry } from './record/entry.ts';
 import type { RecordOp } from './record/envelope.ts';
 import type { Genesis } from './record/genesis.ts';
@@ -58,11 +60,14 @@ interface BcdbParts {
   readonly hashes: HashStore;
   readonly author: RecordAuthor<Receipt>;
   readonly proofs: LogProofs;
+  readonly projection: ProjectionService;
   readonly close: () => Promise<void>;
 }
 
 /** A database that this process sequences: the log, its state, and what answers questions. */
 export class Bcdb implements AsyncDisposable {
+  /** What answers questions: current and former versions, search, SQL. It follows the log closely. */
+  readonly projection: ProjectionService;
   readonly close: () => Promise<void>;
   readonly #ledger: Ledger;
   readonly #sequencer: Sequencer;
@@ -70,12 +75,13 @@ export class Bcdb implements AsyncDisposable {
   readonly #author: RecordAuthor<Receipt>;
   readonly #proofs: LogProofs;
 
-  private constructor({ ledger, sequencer, hashes, author, proofs, close }: BcdbParts) {
+  private constructor({ ledger, sequencer, hashes, author, proofs, projection, close }: BcdbParts) {
     this.#ledger = ledger;
     this.#sequencer = sequencer;
     this.#hashes = hashes;
     this.#author = author;
     this.#proofs = proofs;
+    this.projection = projection;
     this.close = closeOnce(close);
   }
 
@@ -89,6 +95,16 @@ export class Bcdb implements AsyncDisposable {
     const { genesis, sequencerKey } = identity;
     const first = firstBatch(identity);
     const { ledger, hashes } = await openLedger({ folder, genesis, opened, first });
+    const projection = opened.use(
+      await ProjectionService.open({
+        folder: folder.projection,
+        catchUp: (from) => ledger.effects(from),
+        rootAt: (size) => (size <= ledger.head.size ? ledger.rootAt(size) : undefined),
+        onEvent: (event) => logger.warn({ event: event.kind, ...event }, 'projection'),
+      }),
+    );
+    const feed = new EffectFeed(projection);
+    ledger.listen((batch) => feed.push(batch));
     const signatures = opened.use(SignaturePool.open());
     const evidence = await Evidence.open(folder.evidence, logger);
     const sequencer = opened.use(
@@ -105,7 +121,7 @@ export class Bcdb implements AsyncDisposable {
     const proofs = new LogProofs({ ledger, hashes, key: sequencerKey, clock });
     const parts = opened.move();
     const close = (): Promise<void> => parts.disposeAsync();
-    return new Bcdb({ ledger, sequencer, hashes, author, proofs, close });
+    return new Bcdb({ ledger, sequencer, hashes, author, proofs, projection, close });
   }
 
   /** Hash of the genesis, base64url. */
@@ -224,6 +240,14 @@ export class Bcdb implements AsyncDisposable {
   /** The name under which a key counts in policies: its bot, or itself. */
   identityOf(key: string): string {
     return this.#ledger.fold.policies.identityOf(key);
+  }
+
+  /**
+   * Tells of each batch that became durable, in order; the answer ends it. What the listener throws
+   * is its own fault.
+   */
+  listen(listener: EffectListener): () => void {
+    return this.#ledger.listen(listener);
   }
 
   /** Entries of the log as they were signed, from `from` up to, not including, `to`. */
