@@ -12,6 +12,7 @@ import {
   tablesOf,
 } from './layout.ts';
 import type { LayoutField, TypeLayout } from './layout.ts';
+import { prepareWrite } from './namespace-file.ts';
 import { shortName, viewSql } from './view-sql.ts';
 
 /** Rows that are read before their fields are written: a table is not changed under its reader. */
@@ -36,11 +37,8 @@ export function changeLayout(
   fillLists(db, layout, listFields(layout).filter(isNew));
   if (isTextNew) fillText(db, layout);
   db.exec(viewSql(layout, document?.root, (name) => isFree(db, layout, name)));
-  db.prepare('UPDATE _types SET layout = ?, schema = coalesce(?, schema) WHERE id = ?').run(
-    JSON.stringify(layout),
-    document?.text ?? null,
-    layout.id,
-  );
+  const update = 'UPDATE _types SET layout = ?, schema = coalesce(?, schema) WHERE id = ?';
+  prepareWrite(db, update).run(JSON.stringify(layout), document?.text ?? null, layout.id);
   return layout;
 }
 
@@ -58,7 +56,7 @@ function fillColumns(db: DatabaseSync, layout: TypeLayout, fields: readonly Layo
     [current, 'id'],
     [history, 'seq'],
   ] as const) {
-    const update = db.prepare(`UPDATE ${table} SET ${sets} WHERE ${key} = ?`);
+    const update = prepareWrite(db, `UPDATE ${table} SET ${sets} WHERE ${key} = ?`);
     for (const { id, value } of payloads(db, table, key)) {
       update.run(...fields.map(({ path, kind }) => fieldColumn(value, path, kind)), id);
     }
@@ -68,7 +66,7 @@ function fillColumns(db: DatabaseSync, layout: TypeLayout, fields: readonly Layo
 function fillLists(db: DatabaseSync, layout: TypeLayout, fields: readonly LayoutField[]): void {
   if (fields.length === 0) return;
   const { current, lists } = tablesOf(layout.id);
-  const insert = db.prepare(`INSERT INTO ${lists} (field, value, id) VALUES (?, ?, ?)`);
+  const insert = prepareWrite(db, `INSERT INTO ${lists} (field, value, id) VALUES (?, ?, ?)`);
   for (const { id, value } of payloads(db, current, 'id')) {
     for (const { number, path, kind } of fields) {
       for (const item of fieldColumns(value, path, kind)) insert.run(number, item, id);
@@ -79,8 +77,11 @@ function fillLists(db: DatabaseSync, layout: TypeLayout, fields: readonly Layout
 function fillText(db: DatabaseSync, layout: TypeLayout): void {
   const { current, text } = tablesOf(layout.id);
   const columns = layout.searched.map((field) => columnOf(field));
-  const insert = db.prepare(`INSERT INTO ${text} (rowid, ${columns.join(', ')})
-    VALUES (?, ${columns.map(() => '?').join(', ')})`);
+  const insert = prepareWrite(
+    db,
+    `INSERT INTO ${text} (rowid, ${columns.join(', ')})
+    VALUES (?, ${columns.map(() => '?').join(', ')})`,
+  );
   for (const { id, value } of payloads(db, current, 'id')) {
     insert.run(id, ...layout.searched.map(({ path }) => fieldText(value, path)));
   }

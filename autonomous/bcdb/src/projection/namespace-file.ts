@@ -1,6 +1,7 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import type { StatementSync } from 'node:sqlite';
 import { GridError } from '@commongrid/base';
 import type { BcdbErrorCode } from '../errors.ts';
 
@@ -102,4 +103,12 @@ export function corrupt(path: string, finding: string, cause?: unknown): GridErr
     details: { path, finding },
     cause,
   });
+}
+
+/**
+ * Prepares a statement that writes. `run` reports the last row number, which after full text has
+ * written can be above what a number of JavaScript holds, also when the statement added no row.
+ */
+export function prepareWrite(db: DatabaseSync, sql: string): StatementSync {
+  return db.prepare(sql, { readBigInts: true });
 }

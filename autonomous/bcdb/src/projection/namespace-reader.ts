@@ -99,17 +99,23 @@ export class NamespaceReader {
     return rows.map((row) => this.change(url, row));
   }
 
-  /** Changes from a sequence on, in their order; of one type, or of all. */
+  /** Changes from a sequence on, in their order; of one type, or of all. All of the last one. */
   changes(url: string | undefined, from: number, limit: number): readonly ObjectChange[] {
     const type = url === undefined ? undefined : this.layout(url);
     if (url !== undefined && type === undefined) return [];
-    const entries = this.rows(
-      `SELECT seq, type, id FROM _feed WHERE seq >= ? ${type === undefined ? '' : 'AND type = ?'}
-        ORDER BY seq, type LIMIT ?`,
-      from,
-      ...(type === undefined ? [] : [type.id]),
-      limit,
-    );
+    const ofType = type === undefined ? [] : [type.id];
+    const select = `SELECT seq, type, id FROM _feed
+      WHERE seq >= ? AND seq <= ? ${type === undefined ? '' : 'AND type = ?'} ORDER BY seq, type LIMIT ?`;
+    const page = this.rows(select, from, Number.MAX_SAFE_INTEGER, ...ofType, limit);
+    const last = Number(page.at(-1)?.[0] ?? from);
+    // One record can change two types; a page does not end between them.
+    const entries =
+      page.length < limit
+        ? page
+        : [
+            ...page.filter(([seq]) => Number(seq) < last),
+            ...this.rows(select, last, last, ...ofType, -1),
+          ];
     const types = new Map(this.layouts().map((layout) => [layout.id, layout]));
     return entries.flatMap(([seq, typeId, id]) => {
       const layout = types.get(Number(typeId));

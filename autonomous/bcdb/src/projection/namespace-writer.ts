@@ -9,7 +9,7 @@ import type { Effect, ObjectPut } from '../state/effect.ts';
 import { changeLayout } from './layout-change.ts';
 import { createTypeSql, tablesOf } from './layout.ts';
 import type { TypeLayout } from './layout.ts';
-import { openWritable } from './namespace-file.ts';
+import { openWritable, prepareWrite } from './namespace-file.ts';
 import { TypeWriter } from './type-writer.ts';
 import type { ChangeRow, StoredPayload } from './type-writer.ts';
 
@@ -55,12 +55,15 @@ export class NamespaceWriter {
     this.path = path;
     const db = openWritable(path, baseTables);
     this.#db = db;
-    this.#insertText = db.prepare('INSERT INTO _texts (text) VALUES (?)');
-    this.#findText = db.prepare('SELECT id FROM _texts WHERE text = ?');
-    this.#feed = db.prepare('INSERT INTO _feed (seq, type, id) VALUES (?, ?, ?)');
-    this.#time = db.prepare(`INSERT INTO _times (at, seq) VALUES (?, ?)
-      ON CONFLICT (at) DO UPDATE SET seq = excluded.seq`);
-    this.#meta = db.prepare('UPDATE _meta SET value = ? WHERE key = ?');
+    this.#insertText = prepareWrite(db, 'INSERT INTO _texts (text) VALUES (?)');
+    this.#findText = prepareWrite(db, 'SELECT id FROM _texts WHERE text = ?');
+    this.#feed = prepareWrite(db, 'INSERT INTO _feed (seq, type, id) VALUES (?, ?, ?)');
+    this.#time = prepareWrite(
+      db,
+      `INSERT INTO _times (at, seq) VALUES (?, ?)
+      ON CONFLICT (at) DO UPDATE SET seq = excluded.seq`,
+    );
+    this.#meta = prepareWrite(db, 'UPDATE _meta SET value = ? WHERE key = ?');
     this.#applied = Number(this.#read('applied'));
     this.#isPrivate = this.#read('private') === 1;
   }
@@ -190,9 +193,8 @@ export class NamespaceWriter {
     const id = Number(next?.['id']);
     const layout: TypeLayout = { id, url, indexed: [], searched: [], nextNumber: 1 };
     this.#db.exec(createTypeSql(id));
-    this.#db
-      .prepare('INSERT INTO _types (id, url, layout) VALUES (?, ?, ?)')
-      .run(id, url, JSON.stringify(layout));
+    const insert = 'INSERT INTO _types (id, url, layout) VALUES (?, ?, ?)';
+    prepareWrite(this.#db, insert).run(id, url, JSON.stringify(layout));
     return changeLayout(this.#db, layout, undefined);
   }
 

@@ -126,7 +126,6 @@ export class ProjectionReader implements Disposable {
     const size = reader.applied();
     const changes = reader.changes(options.url, options.from, limit);
     const last = changes.at(-1);
-    // A page that is full can end amid the changes of one sequence only between types.
     if (changes.length < limit || last === undefined) return { changes, size };
     return { changes, size: last.seq + 1 };
   }

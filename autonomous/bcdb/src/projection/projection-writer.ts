@@ -1,6 +1,7 @@
-import { mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
-import { isGridError } from '@commongrid/base';
+import { GridError, isGridError } from '@commongrid/base';
+import type { BcdbErrorCode } from '../errors.ts';
 import type { Effect, EffectBatch } from '../state/effect.ts';
 import {
   checkFile,
@@ -77,7 +78,7 @@ export class ProjectionWriter implements Disposable {
     const files = readdirSync(folder).filter((name) => namespaceOf(name) !== undefined);
     const paths = files.map((name) => namespaceFile(folder, namespaceOf(name) ?? ''));
     for (const path of [indexFile(folder), ...paths]) {
-      if (isChecked) discardDamaged(path, findings);
+      if (isChecked && existsSync(path)) discardDamaged(path, findings);
     }
     const index = openWritable(indexFile(folder), indexTables);
     const applied = new Map<string, number>();
@@ -106,6 +107,7 @@ export class ProjectionWriter implements Disposable {
 
   /** Applies a batch that begins at or below `size`. Returns the types it changed. */
   apply(batch: EffectBatch): readonly TouchedType[] {
+    if (batch.from > this.#size) throw gap(this.#size, batch.from);
     const touched: TouchedType[] = [];
     const byNamespace = new Map<string, Effect[]>();
     for (const effect of batch.effects) {
@@ -201,4 +203,9 @@ function discardDamaged(path: string, findings: string[]): void {
     findings.push(error.message);
     removeFile(path);
   }
+}
+
+function gap(size: number, from: number): GridError<BcdbErrorCode> {
+  const message = `a batch from ${from} cannot follow size ${size}`;
+  return new GridError('BCDB_PROJECTION_STOPPED', message, { details: { size, from } });
 }

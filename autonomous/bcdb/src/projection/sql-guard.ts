@@ -44,6 +44,9 @@ export function runSql(
   try {
     using db = openGuarded(path);
     const statement = db.prepare(sql, { returnArrays: true, readBigInts: true });
+    // SQLite reads the first statement and leaves the rest; whoever wrote more meant it to run.
+    if (sql.slice(statement.sourceSQL.length).trim() !== '')
+      throw refused('more than one statement');
     const columns = statement.columns().map(({ name }) => name);
     const rows: SQLOutputValue[][] = [];
     let bytes = 0;
@@ -70,9 +73,11 @@ function openGuarded(path: string): DatabaseSync {
   });
   db.exec('PRAGMA query_only = ON; PRAGMA trusted_schema = ON; PRAGMA cache_size = -16384');
   db.function('decimal_key', { deterministic: true }, (text) => decimalKey(String(text)) ?? null);
-  db.setAuthorizer((action, _first, second) => {
+  db.setAuthorizer((action, first, second) => {
     const isRead = readingActions.has(action) && !refusedFunctions.has(second?.toLowerCase() ?? '');
-    return isRead ? constants.SQLITE_OK : constants.SQLITE_DENY;
+    // What full text search asks of its connection by itself.
+    const isOwn = action === constants.SQLITE_PRAGMA && first === 'data_version';
+    return isRead || isOwn ? constants.SQLITE_OK : constants.SQLITE_DENY;
   });
   return db;
 }
@@ -99,7 +104,7 @@ function sizeOf(value: SQLOutputValue): number {
   return value instanceof Uint8Array ? value.length : 8;
 }
 
-function refused(message: string, cause: unknown): GridError<BcdbErrorCode> {
+function refused(message: string, cause?: unknown): GridError<BcdbErrorCode> {
   return new GridError('BCDB_SQL_REFUSED', message, {
     hint: 'one SELECT; its tables are listed by SELECT name FROM sqlite_schema',
     cause,

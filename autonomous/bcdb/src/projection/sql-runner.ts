@@ -79,7 +79,11 @@ export class SqlRunner implements AsyncDisposable {
     return child;
   }
 
-  #ask(child: ChildProcess, request: SqlRequest, signal: AbortSignal | undefined): Promise<SqlReply> {
+  #ask(
+    child: ChildProcess,
+    request: SqlRequest,
+    signal: AbortSignal | undefined,
+  ): Promise<SqlReply> {
     const { promise, resolve, reject } = Promise.withResolvers<SqlReply>();
     const kill = (error: Error): void => {
       child.kill('SIGKILL');

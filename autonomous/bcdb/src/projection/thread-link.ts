@@ -50,7 +50,11 @@ export class ThreadLink implements AsyncDisposable {
   }
 
   /** @throws BCDB_PROJECTION_STOPPED, and what the method throws */
-  async call(method: string, args: readonly unknown[], transfer: ArrayBuffer[] = []): Promise<unknown> {
+  async call(
+    method: string,
+    args: readonly unknown[],
+    transfer: ArrayBuffer[] = [],
+  ): Promise<unknown> {
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#waiting.size >= threadCallsMax) throw busy();
     const id = ++this.#lastId;

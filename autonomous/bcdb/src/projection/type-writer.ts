@@ -4,6 +4,7 @@ import { fieldColumn, fieldColumns, fieldText } from './field-value.ts';
 import type { ColumnValue } from './field-value.ts';
 import { columnFields, columnOf, listFields, tablesOf } from './layout.ts';
 import type { LayoutField, TypeLayout } from './layout.ts';
+import { prepareWrite } from './namespace-file.ts';
 
 /** What is written of one change, whatever its kind. */
 export interface ChangeRow {
@@ -51,27 +52,43 @@ export class TypeWriter {
     const fields = this.#columns.map((field) => columnOf(field));
     const names = ['seq', 'origin', 'version', 'author', 'at', 'schema', 'payload', ...fields];
     const all = names.join(', ');
-    this.#insert = db.prepare(`INSERT INTO ${current} (${all}, obj)
-      VALUES (${names.map(() => '?').join(', ')}, ?) ON CONFLICT (obj) DO NOTHING`);
-    this.#update = db.prepare(
+    this.#insert = prepareWrite(
+      db,
+      `INSERT INTO ${current} (${all}, obj)
+      VALUES (${names.map(() => '?').join(', ')}, ?) ON CONFLICT (obj) DO NOTHING`,
+    );
+    this.#update = prepareWrite(
+      db,
       `UPDATE ${current} SET ${names.map((name) => `${name} = ?`).join(', ')} WHERE id = ?`,
     );
-    this.#find = db.prepare(`SELECT id FROM ${current} WHERE obj = ?`);
-    this.#retire = db.prepare(`INSERT INTO ${history} (${all}, obj, seq_to, kind)
-      SELECT ${all}, obj, ?, ${historyKinds.put} FROM ${current} WHERE id = ?`);
-    this.#remove = db.prepare(`DELETE FROM ${current} WHERE id = ?`);
-    this.#mark = db.prepare(`INSERT INTO ${history}
+    this.#find = prepareWrite(db, `SELECT id FROM ${current} WHERE obj = ?`);
+    this.#retire = prepareWrite(
+      db,
+      `INSERT INTO ${history} (${all}, obj, seq_to, kind)
+      SELECT ${all}, obj, ?, ${historyKinds.put} FROM ${current} WHERE id = ?`,
+    );
+    this.#remove = prepareWrite(db, `DELETE FROM ${current} WHERE id = ?`);
+    this.#mark = prepareWrite(
+      db,
+      `INSERT INTO ${history}
       (seq, seq_to, kind, obj, origin, version, author, at, schema)
-      VALUES (?1, ?1, ?, ?, ?, ?, ?, ?, ?)`);
-    this.#blank = db.prepare(`UPDATE ${history}
-      SET ${['payload', ...fields].map((name) => `${name} = NULL`).join(', ')} WHERE obj = ?`);
-    this.#insertList = db.prepare(`INSERT INTO ${lists} (field, value, id) VALUES (?, ?, ?)`);
-    this.#removeLists = db.prepare(`DELETE FROM ${lists} WHERE id = ?`);
+      VALUES (?1, ?1, ?, ?, ?, ?, ?, ?, ?)`,
+    );
+    this.#blank = prepareWrite(
+      db,
+      `UPDATE ${history}
+      SET ${['payload', ...fields].map((name) => `${name} = NULL`).join(', ')} WHERE obj = ?`,
+    );
+    this.#insertList = prepareWrite(db, `INSERT INTO ${lists} (field, value, id) VALUES (?, ?, ?)`);
+    this.#removeLists = prepareWrite(db, `DELETE FROM ${lists} WHERE id = ?`);
     if (layout.searched.length > 0) {
       const searched = layout.searched.map((field) => columnOf(field));
-      this.#insertText = db.prepare(`INSERT INTO ${text} (rowid, ${searched.join(', ')})
-        VALUES (?, ${searched.map(() => '?').join(', ')})`);
-      this.#removeText = db.prepare(`DELETE FROM ${text} WHERE rowid = ?`);
+      this.#insertText = prepareWrite(
+        db,
+        `INSERT INTO ${text} (rowid, ${searched.join(', ')})
+        VALUES (?, ${searched.map(() => '?').join(', ')})`,
+      );
+      this.#removeText = prepareWrite(db, `DELETE FROM ${text} WHERE rowid = ?`);
     }
   }
 
@@ -92,7 +109,7 @@ export class TypeWriter {
     ];
     const { changes, lastInsertRowid } = this.#insert.run(...values, obj);
     let id = Number(lastInsertRowid);
-    if (changes === 0) {
+    if (Number(changes) === 0) {
       id = this.#idOf(obj) ?? 0;
       this.#retire.run(seq, id);
       this.#update.run(...values, id);
