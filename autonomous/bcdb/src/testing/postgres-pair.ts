@@ -15,13 +15,16 @@ export class PostgresPair implements AsyncDisposable {
   primary: PostgresServer;
   standby: PostgresServer;
   readonly #temp: TempFolder;
+  /** The two servers and those that take their places have these ports. */
+  readonly #ports: readonly number[];
   #serverCount = 0;
   #databaseCount = 0;
 
-  constructor(temp: TempFolder, primary: PostgresServer) {
+  constructor(temp: TempFolder, primary: PostgresServer, ports: readonly number[]) {
     this.#temp = temp;
     this.primary = primary;
     this.standby = primary;
+    this.#ports = ports;
   }
 
   static async open(): Promise<PostgresPair> {
@@ -39,7 +42,9 @@ export class PostgresPair implements AsyncDisposable {
       'UTF8',
       '--no-locale',
     ]);
-    const pair = new PostgresPair(temp, new PostgresServer({ data, port: await freePort() }));
+    const ports = [await freePort(), await freePort()];
+    const [port = 0] = ports;
+    const pair = new PostgresPair(temp, new PostgresServer({ data, port }), ports);
     try {
       pair.primary.configure(settings);
       await pair.primary.start();
@@ -51,15 +56,26 @@ export class PostgresPair implements AsyncDisposable {
     }
   }
 
-  /** Makes a new standby of the primary, and has each commit wait for it from now on. */
+  /** Connection strings of a database on whichever servers there are and will be. */
+  urls(database: string): readonly string[] {
+    return this.#ports.map((port) => new PostgresServer({ data: '', port }).url(database));
+  }
+
+  /** Makes a new standby of the primary, for which each commit waits from now on. */
   async addStandby(): Promise<void> {
     const data = path.join(this.#temp.path, `server-${++this.#serverCount}`);
     await postgresFolder(data);
     const source = `host=127.0.0.1 port=${this.primary.port} user=bcdb application_name=${standbyName}`;
     const how = ['-R', '-X', 'stream', '--checkpoint=fast', '--no-sync'];
     await runPostgresTool('pg_basebackup', ['-D', data, '-d', source, ...how]);
-    this.standby = new PostgresServer({ data, port: await freePort() });
+    const port = this.#ports.find((one) => one !== this.primary.port) ?? 0;
+    this.standby = new PostgresServer({ data, port });
     await this.startStandby();
+    await this.useStandby();
+  }
+
+  /** Has each commit wait for the standby. */
+  async useStandby(): Promise<void> {
     this.primary.configure([`synchronous_standby_names = '${standbyName}'`]);
     this.primary.reload();
     await this.#standbyIs('sync');
