@@ -9,6 +9,7 @@ import { loadOrMakeIdentity } from './genesis-file.ts';
 import type { LogIdentity } from './genesis-file.ts';
 import type { EffectListener, Ledger } from './ledger/ledger.ts';
 import { openLedger } from './ledger/open-ledger.ts';
+import { PayloadEraser } from './ledger/payload-eraser.ts';
 import { LogProofs } from './log-proofs.ts';
 import type { LogBatch, LogEngine, LogHead } from './log/log-engine.ts';
 import { signRecord } from './record/author.ts';
@@ -61,6 +62,7 @@ interface BcdbParts {
   readonly author: RecordAuthor<Receipt>;
   readonly proofs: LogProofs;
   readonly projection: ProjectionService;
+  readonly eraser: PayloadEraser;
   readonly close: () => Promise<void>;
 }
 
@@ -74,13 +76,16 @@ export class Bcdb implements AsyncDisposable {
   readonly #hashes: HashStore;
   readonly #author: RecordAuthor<Receipt>;
   readonly #proofs: LogProofs;
+  readonly #eraser: PayloadEraser;
 
-  private constructor({ ledger, sequencer, hashes, author, proofs, projection, close }: BcdbParts) {
+  private constructor(parts: BcdbParts) {
+    const { ledger, sequencer, hashes, author, proofs, projection, eraser, close } = parts;
     this.#ledger = ledger;
     this.#sequencer = sequencer;
     this.#hashes = hashes;
     this.#author = author;
     this.#proofs = proofs;
+    this.#eraser = eraser;
     this.projection = projection;
     this.close = closeOnce(close);
   }
@@ -94,7 +99,7 @@ export class Bcdb implements AsyncDisposable {
     const identity = await loadOrMakeIdentity(folder, options, clock.nowMs());
     const { genesis, sequencerKey } = identity;
     const first = firstBatch(identity);
-    const { ledger, hashes } = await openLedger({ folder, genesis, opened, first });
+    const { ledger, engine, hashes } = await openLedger({ folder, genesis, opened, first });
     const projection = opened.use(
       await ProjectionService.open({
         folder: folder.projection,
@@ -105,6 +110,9 @@ export class Bcdb implements AsyncDisposable {
     );
     const feed = new EffectFeed(projection);
     ledger.listen((batch) => feed.push(batch));
+    const eraser = opened.use(
+      await PayloadEraser.open({ ledger, engine, projection, file: folder.erasures, logger }),
+    );
     const signatures = opened.use(SignaturePool.open());
     const evidence = await Evidence.open(folder.evidence, logger);
     const sequencer = opened.use(
@@ -121,7 +129,7 @@ export class Bcdb implements AsyncDisposable {
     const proofs = new LogProofs({ ledger, hashes, key: sequencerKey, clock });
     const parts = opened.move();
     const close = (): Promise<void> => parts.disposeAsync();
-    return new Bcdb({ ledger, sequencer, hashes, author, proofs, projection, close });
+    return new Bcdb({ ledger, sequencer, hashes, author, proofs, projection, eraser, close });
   }
 
   /** Hash of the genesis, base64url. */
@@ -189,6 +197,11 @@ export class Bcdb implements AsyncDisposable {
     };
     const { receipt, followed } = await this.#author.write(statement);
     return { ...receipt, wasLive: followed?.isLive === true };
+  }
+
+  /** Resolves once the payloads of all objects that were erased so far are gone from the log. */
+  erased(): Promise<void> {
+    return this.#eraser.settled();
   }
 
   /** Makes a namespace of which the owner is admin. */

@@ -46,6 +46,11 @@ export class BcdbFolder {
     return join(this.path, 'projection');
   }
 
+  /** How far erasures were carried out. */
+  get erasures(): string {
+    return join(this.path, 'erasures.json');
+  }
+
   get evidence(): string {
     return join(this.path, 'evidence');
   }

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { isGridError } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
 import { canonicalBytes, SigningKey } from '@commongrid/crypto';
 import { Bcdb } from '../src/bcdb.ts';
+import { verifyExport } from '../src/offline/verify-export.ts';
 import type { ObjectVersion } from '../src/projection/object-row.ts';
 import { signRecord } from '../src/record/author.ts';
 
@@ -157,4 +160,40 @@ test('what was written is found, searched and asked for by SQL, as of now and of
   await using bcdb = await Bcdb.open({ dataDir: folder.path, owner });
   await bcdb.projection.waitFor(bcdb.head.size - 1);
   assert.equal((await bcdb.projection.history('people', contact, 'ada')).length, 2);
+});
+
+test('an erased object leaves no payload in any file, and the log verifies all the same', async () => {
+  await using folder = await tempFolder();
+  const owner = SigningKey.generate();
+  const secret = 'tutankhamun';
+  let lines = '';
+  {
+    await using bcdb = await Bcdb.open({ dataDir: join(folder.path, 'data'), owner });
+    await bcdb.createNamespace('people');
+    await bcdb.defineSchema('people', contact, contactSchema);
+    const put = { ns: 'people', op: 'put', url: contact, obj: 'x' } as const;
+    for (let index = 0; index < 3; index++) {
+      await bcdb.write({ ...put, value: { name: `${secret}${index}` } });
+    }
+    await bcdb.write({ ...put, obj: 'y', value: { name: 'stays' } });
+    await bcdb.write({ ns: 'people', op: 'erase', url: contact, obj: 'x' });
+    await bcdb.erased();
+    for await (const text of bcdb.export()) lines += text;
+  }
+  for (const file of await readdir(folder.path, { recursive: true, withFileTypes: true })) {
+    if (!file.isFile()) continue;
+    const bytes = await readFile(join(file.parentPath, file.name));
+    assert.equal(bytes.includes(secret), false, `${file.name} still has it`);
+  }
+  const file = join(folder.path, 'export.jsonl');
+  await writeFile(file, lines);
+  const report = await verifyExport(file);
+  assert.equal(report.fault, undefined);
+  assert.equal(report.erased, 3);
+  await rm(join(folder.path, 'data', 'state.sqlite'));
+  await rm(join(folder.path, 'data', 'projection'), { recursive: true });
+  await using bcdb = await Bcdb.open({ dataDir: join(folder.path, 'data'), owner });
+  await bcdb.projection.waitFor(bcdb.head.size - 1);
+  assert.equal(bcdb.projection.getNow('people', contact, 'x'), undefined);
+  assert.deepEqual(valueOf(bcdb.projection.getNow('people', contact, 'y')), { name: 'stays' });
 });

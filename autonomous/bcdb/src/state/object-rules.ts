@@ -186,6 +186,11 @@ export class ObjectRules {
       this.#system.requireSound(change);
       return;
     }
+    if (op === 'erase' && this.#view.fact(`carried ${ns} ${url} ${obj}`) !== undefined) {
+      throw refusal('BCDB_RULE_BROKEN', `a version of ${url} ${obj} came about by a proposal`, {
+        hint: 'delete it; what was proposed and approved stays in the log',
+      });
+    }
     if (this.#isValidated(ns)) {
       if (op === 'erase') {
         throw refusal('BCDB_RULE_BROKEN', `nothing is erased from ${ns}: its rules need it all`);

@@ -190,6 +190,8 @@ export class ProposalRules {
     try {
       const effect = this.#objects.apply(changeOf(ns, proposal), moment);
       this.#view.setException(moment.seq, { origin: proposal.seq });
+      // Replicas judge the proposal again from its payload, so that can never be erased.
+      this.#view.setFact(`carried ${ns} ${effect.url} ${effect.obj}`, '1');
       return [effect];
     } catch (error) {
       if (!isGridError(error)) throw error;
