@@ -24,6 +24,9 @@ export class Policies {
   readonly #view: StateView;
   readonly #access: Access;
   readonly #identities: Identities;
+  /** Policies by namespace and scope; good for one generation of documents. */
+  readonly #known = new Map<string, ReadonlyMap<string, Document<PolicyRecord>>>();
+  #generation = -1;
 
   constructor(view: StateView, access: Access, identities: Identities) {
     this.#view = view;
@@ -84,7 +87,16 @@ export class Policies {
   }
 
   #policyAt(ns: string, scope: string): Document<PolicyRecord> | undefined {
-    return this.#view.document<PolicyRecord>({ ns, url: systemUrls.policy, obj: scope });
+    if (this.#generation !== this.#view.generation) {
+      this.#known.clear();
+      this.#generation = this.#view.generation;
+    }
+    let policies = this.#known.get(ns);
+    if (policies === undefined) {
+      policies = this.#view.documents<PolicyRecord>(ns, systemUrls.policy);
+      this.#known.set(ns, policies);
+    }
+    return policies.get(scope);
   }
 }
 
