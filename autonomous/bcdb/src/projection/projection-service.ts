@@ -70,6 +70,7 @@ export class ProjectionService implements AsyncDisposable {
   readonly #inFlight = new Set<Promise<void>>();
   #writer: ThreadLink | undefined;
   #reader: ThreadLink | undefined;
+  #room: PromiseWithResolvers<void> | undefined;
   /** Size after the last batch that was handed to the writer. */
   #handed = 0;
   /** Newest size that `apply` spoke of. */
@@ -110,7 +111,7 @@ export class ProjectionService implements AsyncDisposable {
    */
   async apply(batch: EffectBatch): Promise<void> {
     this.#target = Math.max(this.#target, batch.size);
-    while (this.#catchingUp === undefined && this.#isFull) await Promise.race(this.#inFlight);
+    while (this.#catchingUp === undefined && this.#isFull) await this.#roomSoon();
     if (this.#applied.failure !== undefined) throw this.#applied.failure;
     if (this.#catchingUp !== undefined || batch.size <= this.#handed) return;
     if (batch.from > this.#handed) this.#beginCatchUp();
@@ -270,7 +271,7 @@ export class ProjectionService implements AsyncDisposable {
       do {
         const before = this.#handed;
         for await (const batch of this.#options.catchUp(this.#handed)) {
-          while (this.#isFull) await Promise.race(this.#inFlight);
+          while (this.#isFull) await this.#roomSoon();
           if (this.#isClosed) return;
           if (batch.size > this.#handed) this.#hand(batch);
         }
@@ -294,14 +295,22 @@ export class ProjectionService implements AsyncDisposable {
     return this.#inFlight.size >= batchesInFlightMax;
   }
 
+  /** Resolves when the next batch is done with; one promise for all who wait. */
+  #roomSoon(): Promise<void> {
+    this.#room ??= Promise.withResolvers();
+    return this.#room.promise;
+  }
+
   #hand(batch: EffectBatch): void {
     const writer = this.#writer;
     if (writer === undefined) throw stopped('its writer is being started again');
     this.#handed = batch.size;
     const message = packBatch(batch);
-    const applying: Promise<void> = this.#applyOn(writer, batch.size, message).finally(() =>
-      this.#inFlight.delete(applying),
-    );
+    const applying: Promise<void> = this.#applyOn(writer, batch.size, message).finally(() => {
+      this.#inFlight.delete(applying);
+      this.#room?.resolve();
+      this.#room = undefined;
+    });
     this.#inFlight.add(applying);
   }
 
@@ -327,14 +336,14 @@ export class ProjectionService implements AsyncDisposable {
   async #restart(reason: unknown): Promise<void> {
     const old = this.#writer;
     this.#writer = undefined;
+    // What it has to say at its end is known already.
+    await Promise.allSettled(old === undefined ? [] : [old.close()]);
     if (++this.#restarts > restartsMax || this.#isClosed) {
       this.#stop(reason);
       return;
     }
     this.#options.onEvent?.({ kind: 'restarted', error: reason });
     try {
-      // What it has to say at its end is known already.
-      await Promise.allSettled(old === undefined ? [] : [old.close()]);
       await this.#catchingUp;
       await this.#startWriter();
       this.#beginCatchUp();

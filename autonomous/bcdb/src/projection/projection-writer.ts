@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
-import type { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { GridError, isGridError } from '@commongrid/base';
 import type { BcdbErrorCode } from '../errors.ts';
 import type { Effect, EffectBatch } from '../state/effect.ts';
@@ -50,6 +50,8 @@ export const openNamespacesMax = 64;
 export class ProjectionWriter implements Disposable {
   readonly #folder: string;
   readonly #index: DatabaseSync;
+  readonly #setNamespace: StatementSync;
+  readonly #setSize: StatementSync;
   /** In order of use: the first was used longest ago. */
   readonly #open = new Map<string, NamespaceWriter>();
   readonly #applied: Map<string, number>;
@@ -68,6 +70,9 @@ export class ProjectionWriter implements Disposable {
     this.#index = index;
     this.#size = size;
     this.#applied = applied;
+    this.#setNamespace = index.prepare(`INSERT INTO namespaces (ns, applied) VALUES (?, ?)
+      ON CONFLICT (ns) DO UPDATE SET applied = max(applied, excluded.applied)`);
+    this.#setSize = index.prepare('UPDATE head SET size = max(size, ?)');
     this.findings = findings;
   }
 
@@ -146,15 +151,13 @@ export class ProjectionWriter implements Disposable {
     if (size <= this.#size) return;
     this.#index.exec('BEGIN IMMEDIATE');
     try {
-      const set = this.#index.prepare(`INSERT INTO namespaces (ns, applied) VALUES (?, ?)
-        ON CONFLICT (ns) DO UPDATE SET applied = max(applied, excluded.applied)`);
       for (const [ns, effects] of byNamespace) {
         // Not `size`: batches that are made again can end elsewhere.
         const applied = (effects.at(-1)?.seq ?? 0) + 1;
-        set.run(ns, applied);
+        this.#setNamespace.run(ns, applied);
         this.#applied.set(ns, Math.max(applied, this.#applied.get(ns) ?? 0));
       }
-      this.#index.prepare('UPDATE head SET size = max(size, ?)').run(size);
+      this.#setSize.run(size);
       this.#index.exec('COMMIT');
     } catch (error) {
       if (this.#index.isTransaction) this.#index.exec('ROLLBACK');
