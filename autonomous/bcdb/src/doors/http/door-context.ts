@@ -14,4 +14,6 @@ export interface DoorContext {
   readonly metrics: DoorMetrics;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Fires when the door closes: what never ends by itself ends then. */
+  readonly closing: AbortSignal;
 }

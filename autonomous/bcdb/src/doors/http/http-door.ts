@@ -1,3 +1,4 @@
+import type { AddressInfo } from 'node:net';
 import { promisify } from 'node:util';
 import fastify from 'fastify';
 import type { FastifyInstance } from 'fastify';
@@ -12,14 +13,17 @@ import type { DoorContext } from './door-context.ts';
 import { DoorMetrics } from './door-metrics.ts';
 import { logRoutes } from './log-routes.ts';
 import { namespaceRoutes } from './namespace-routes.ts';
+import { objectRoutes } from './object-routes.ts';
 import { openApiDocument } from './openapi.ts';
 import { proposalRoutes } from './proposal-routes.ts';
+import { queryRoutes } from './query-routes.ts';
 import { recordRoutes } from './record-routes.ts';
 import { route } from './route.ts';
 import type { Route } from './route.ts';
 import { serveRoutes } from './serve-routes.ts';
 import { sessionRoutes } from './session-routes.ts';
 import { hash, sequence } from './shapes.ts';
+import { watchRoute } from './watch-route.ts';
 
 /** Largest body of a request, bytes. */
 export const requestBytesMax = 8 << 20;
@@ -32,6 +36,9 @@ export const connectionsMax = 4096;
 
 /** Longest part of a path, characters: an object's id with every character escaped. */
 const pathPartMax = 1024;
+
+/** How long answers under way may take when the door closes. */
+const closeGraceMs = 5_000;
 
 /** How slow a client may be. */
 export interface HttpTimeouts {
@@ -67,10 +74,10 @@ export class HttpDoor implements AsyncDisposable {
   /** Ends watches and open connections, after the answers that are under way. */
   readonly close: () => Promise<void>;
 
-  private constructor(app: FastifyInstance, { host, port }: { host: string; port: number }) {
-    this.host = host;
-    this.port = port;
-    this.close = closeOnce(() => app.close());
+  private constructor(app: FastifyInstance, address: AddressInfo, closing: AbortController) {
+    this.host = address.address;
+    this.port = address.port;
+    this.close = closeOnce(() => closeServer(app, closing));
   }
 
   /** @throws BCDB_TOKEN_WEAK, BASE_LISTEN_FAILED */
@@ -81,7 +88,17 @@ export class HttpDoor implements AsyncDisposable {
     const metrics = new DoorMetrics(clock);
     const rights = new ReadRights(bcdb);
     const proposals = new Proposals(bcdb);
-    const context: DoorContext = { bcdb, gate, rights, proposals, metrics, clock, logger };
+    const closing = new AbortController();
+    const context: DoorContext = {
+      bcdb,
+      gate,
+      rights,
+      proposals,
+      metrics,
+      clock,
+      logger,
+      closing: closing.signal,
+    };
     const app = makeServer(options.timeouts ?? {});
     serveRoutes(app, allRoutes(context), context);
     try {
@@ -97,7 +114,7 @@ export class HttpDoor implements AsyncDisposable {
     }
     const address = server.address();
     if (address === null || typeof address === 'string') throw new TypeError('not a TCP server');
-    return new HttpDoor(app, { host: address.address, port: address.port });
+    return new HttpDoor(app, address, closing);
   }
 
   get url(): string {
@@ -118,7 +135,7 @@ function makeServer(timeouts: HttpTimeouts): FastifyInstance {
     requestTimeout: requestMs,
     connectionTimeout: idleMs,
     keepAliveTimeout: idleMs,
-    forceCloseConnections: true,
+    forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: pathPartMax },
     http: {
       maxHeaderSize: headerBytesMax,
@@ -130,6 +147,14 @@ function makeServer(timeouts: HttpTimeouts): FastifyInstance {
   return app;
 }
 
+/** Watches end at once; answers under way have a moment. */
+async function closeServer(app: FastifyInstance, closing: AbortController): Promise<void> {
+  closing.abort();
+  const timer = setTimeout(() => app.server.closeAllConnections(), closeGraceMs);
+  await app.close();
+  clearTimeout(timer);
+}
+
 function allRoutes(context: DoorContext): readonly Route[] {
   const routes = [
     healthRoute(context),
@@ -137,7 +162,10 @@ function allRoutes(context: DoorContext): readonly Route[] {
     ...sessionRoutes(context),
     ...recordRoutes(context),
     ...namespaceRoutes(context),
+    ...objectRoutes(context),
+    ...queryRoutes(context),
     ...proposalRoutes(context),
+    watchRoute(context),
   ];
   const document = openApiDocument(routes, context.bcdb.log);
   return [...routes, documentRoute(document)];

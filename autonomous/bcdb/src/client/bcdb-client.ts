@@ -1,0 +1,320 @@
+import { GridError } from '@commongrid/base/browser';
+import type { JsonValue } from '@commongrid/crypto';
+import { authDomain, challengeMessage } from '../doors/access/challenge-message.ts';
+import { encodeEntry } from '../doors/record-text.ts';
+import type { EntryText } from '../doors/record-text.ts';
+import type { BcdbErrorCode } from '../errors.ts';
+import type { Entry } from '../record/entry.ts';
+import { toBase64url } from '../tree/base64.ts';
+import type { RecordProof } from '../tree/record-proof.ts';
+import type { Trust, VerifiedHead } from '../tree/verifier.ts';
+import type {
+  CallOptions,
+  ClientChange,
+  ClientFind,
+  ClientObject,
+  ClientPage,
+  ClientRows,
+  ClientSearch,
+  ProvenObject,
+  ReadOptions,
+  WatchedChange,
+} from './client-types.ts';
+import { HeadMemory } from './head-memory.ts';
+import { HttpLink } from './http-link.ts';
+import { readProof } from './object-proof.ts';
+import { RecordWriter } from './record-writer.ts';
+import type { ClientReceipt, ClientStatement, RecordAnswer } from './record-writer.ts';
+import type { Signer } from './signer.ts';
+import { watchChanges } from './watch-changes.ts';
+import type { WatchOptions } from './watch-changes.ts';
+import { readError, replyInvalid } from './wire-error.ts';
+
+export interface BcdbClientOptions {
+  /** Address of the HTTP door: `http://127.0.0.1:8080`. */
+  readonly url: string;
+  /** The log and its sequencer's key, from a join token or a recovery card: never from the server. */
+  readonly trust: Trust;
+  /** Token of the owner: the server signs. */
+  readonly token?: string;
+  /** Key that signs here. Not together with `token`. */
+  readonly key?: Signer;
+  /** The newest checkpoint seen in an earlier life: `lastCheckpoint`. */
+  readonly lastCheckpoint?: string;
+  /** How long one try of a request may take. Default 30 s. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * A database over HTTP. What the server says about the log is verified: checkpoints are signed and
+ * consistent with all seen before, proofs hold. What it answers to queries is its word; `prove`
+ * holds single objects to the log.
+ */
+export class BcdbClient {
+  readonly trust: Trust;
+  readonly #link: HttpLink;
+  readonly #heads: HeadMemory;
+  readonly #token: string | undefined;
+  readonly #key: Signer | undefined;
+  readonly #writer: RecordWriter | undefined;
+  #session: Promise<string> | undefined;
+
+  private constructor(options: BcdbClientOptions) {
+    const { url, trust, token, key, lastCheckpoint, timeoutMs = 30_000 } = options;
+    this.trust = trust;
+    this.#token = token;
+    this.#key = key;
+    this.#link = new HttpLink({
+      url,
+      timeoutMs,
+      authorize: () => this.#authorization(),
+      renew: () => this.#renew(),
+    });
+    this.#heads = new HeadMemory({
+      trust,
+      lastNote: lastCheckpoint,
+      consistency: (from, to, signal) => this.#consistency(from, to, signal),
+    });
+    if (key === undefined) return;
+    this.#writer = new RecordWriter({
+      signer: key,
+      log: trust.log,
+      lastN: () => this.lastN(key.publicKey.text),
+      send: (records) => this.#send(records),
+    });
+  }
+
+  /**
+   * Connects, and holds the server's newest checkpoint against the trust and what was seen before.
+   * @throws BCDB_UNREACHABLE, BCDB_OTHER_LOG, BCDB_CHECKPOINT_UNSIGNED, BCDB_LOG_FORKED,
+   * BCDB_LOG_ROLLED_BACK
+   */
+  static async connect(options: BcdbClientOptions): Promise<BcdbClient> {
+    if (options.token !== undefined && options.key !== undefined) {
+      throw new GridError<BcdbErrorCode>('BCDB_REQUEST_INVALID', 'a token or a key, not both');
+    }
+    const client = new BcdbClient(options);
+    await client.checkpoint(options);
+    return client;
+  }
+
+  /** The newest checkpoint seen, to be kept and given to the next connection. */
+  get lastCheckpoint(): string | undefined {
+    return this.#heads.last?.note;
+  }
+
+  /** The newest head, verified. @throws BCDB_LOG_FORKED, BCDB_LOG_ROLLED_BACK */
+  async checkpoint({ signal }: CallOptions = {}): Promise<VerifiedHead> {
+    const before = this.#heads.last;
+    const note = await this.#link.text('/checkpoint', { signal, isPublic: true });
+    return this.#heads.accept(note, before, signal);
+  }
+
+  /** Counter of the last record of a key. */
+  async lastN(key: string, { signal }: CallOptions = {}): Promise<number> {
+    const { n } = await this.#link.json<{ readonly n: number }>(`/v1/authors/${key}`, {
+      signal,
+      isPublic: true,
+    });
+    return n;
+  }
+
+  /** Appends a record that somebody signed; may be called again with the same one. */
+  async append(entry: Entry, { signal }: CallOptions = {}): Promise<ClientReceipt> {
+    const [answer] = await this.#send([encodeEntry(entry)], signal);
+    if (answer === undefined) throw replyInvalid('there is no answer to the record');
+    if ('error' in answer) throw answer.error;
+    return answer.receipt;
+  }
+
+  /**
+   * Writes: signed here with a key, or by the server for its owner. After BCDB_UNREACHABLE it is not
+   * known whether it was written.
+   */
+  write(statement: ClientStatement, { signal }: CallOptions = {}): Promise<ClientReceipt> {
+    if (this.#writer !== undefined) return this.#writer.write(statement, signal);
+    return this.#writeAsOwner(statement, signal);
+  }
+
+  /** @throws BCDB_NOT_FOUND */
+  get(
+    ns: string,
+    url: string,
+    obj: string,
+    { asOf, minSeq, signal }: ReadOptions & { readonly asOf?: number | string } = {},
+  ): Promise<ClientObject> {
+    const path = objectPath('objects', ns, url, obj, { asOf, minSeq });
+    return this.#link.json(path, { signal });
+  }
+
+  /** Versions of an object, the newest first. */
+  async history(
+    ns: string,
+    url: string,
+    obj: string,
+    options: ReadOptions & { readonly before?: number; readonly limit?: number } = {},
+  ): Promise<readonly ClientChange[]> {
+    const { signal, ...query } = options;
+    const path = objectPath('history', ns, url, obj, query);
+    const answer = await this.#link.json<{ readonly versions: readonly ClientChange[] }>(path, {
+      signal,
+    });
+    return answer.versions;
+  }
+
+  find(ns: string, query: ClientFind, options: CallOptions = {}): Promise<ClientPage> {
+    return this.#ask(ns, 'find', query, options);
+  }
+
+  search(ns: string, query: ClientSearch, options: CallOptions = {}): Promise<ClientPage> {
+    return this.#ask(ns, 'search', query, options);
+  }
+
+  /** One reading statement. */
+  sql(
+    ns: string,
+    sql: string,
+    parameters: readonly JsonValue[] = [],
+    { minSeq, signal }: ReadOptions = {},
+  ): Promise<ClientRows> {
+    return this.#ask(ns, 'sql', { sql, parameters, minSeq }, { signal });
+  }
+
+  /**
+   * The newest version of an object with proof that it is in the log, as its author signed it. That
+   * there is no newer one is the server's word.
+   * @throws BCDB_NOT_FOUND, BCDB_PROOF_INVALID, BCDB_LOG_FORKED, BCDB_LOG_ROLLED_BACK
+   */
+  async prove(
+    ns: string,
+    url: string,
+    obj: string,
+    { minSeq, signal }: ReadOptions = {},
+  ): Promise<ProvenObject> {
+    const before = this.#heads.last;
+    const path = objectPath('proof', ns, url, obj, { minSeq });
+    const proof = await this.#link.json<RecordProof>(path, { signal });
+    const proven = readProof(proof, this.trust, { ns, url, obj });
+    await this.#heads.accept(proof.checkpoint, before, signal);
+    return proven;
+  }
+
+  /**
+   * Changes of a namespace as they come, from now on, or after a place; goes on by itself after a
+   * lost connection. Ends with the signal, by BASE_ABORTED.
+   */
+  watch(ns: string, options: WatchOptions = {}): AsyncGenerator<WatchedChange, void> {
+    return watchChanges(this.#link, ns, options);
+  }
+
+  async #writeAsOwner(
+    { ns, op, url, obj, value, prev }: ClientStatement,
+    signal: AbortSignal | undefined,
+  ): Promise<ClientReceipt> {
+    if (value instanceof Uint8Array) {
+      throw new GridError<BcdbErrorCode>('BCDB_REQUEST_INVALID', 'sealed boxes need a key here', {
+        hint: 'connect with the key instead of the token',
+      });
+    }
+    const query = { prev, ...(op === 'erase' ? { erase: true } : {}) };
+    const path = objectPath('objects', ns, url, obj, query);
+    return this.#link.json(path, {
+      method: op === 'put' ? 'PUT' : 'DELETE',
+      ...(op === 'put' ? { body: value } : {}),
+      signal,
+    });
+  }
+
+  #ask<T>(ns: string, what: string, body: object, { signal }: CallOptions): Promise<T> {
+    return this.#link.json(`/v1/namespaces/${encodeURIComponent(ns)}/${what}`, {
+      method: 'POST',
+      body,
+      signal,
+      isIdempotent: true,
+    });
+  }
+
+  async #send(
+    records: readonly EntryText[],
+    signal?: AbortSignal,
+  ): Promise<readonly RecordAnswer[]> {
+    const { answers } = await this.#link.json<{ readonly answers: readonly AnswerText[] }>(
+      '/v1/records',
+      { method: 'POST', body: { records }, signal, isIdempotent: true, isPublic: true },
+    );
+    if (answers.length !== records.length) throw replyInvalid('not one answer for each record');
+    return answers.map(readAnswer);
+  }
+
+  async #consistency(
+    from: number,
+    to: number,
+    signal: AbortSignal | undefined,
+  ): Promise<readonly string[]> {
+    const path = `/v1/consistency?from=${from}&to=${to}`;
+    const options = { signal, isPublic: true };
+    return (await this.#link.json<{ readonly path: readonly string[] }>(path, options)).path;
+  }
+
+  async #authorization(): Promise<string | undefined> {
+    if (this.#token !== undefined) return `Bearer ${this.#token}`;
+    if (this.#key === undefined) return undefined;
+    this.#session ??= this.#login(this.#key);
+    return `Bearer ${await this.#session}`;
+  }
+
+  /** Shows the server that the key is here; the token lasts an hour. */
+  async #login(key: Signer): Promise<string> {
+    try {
+      const post = { method: 'POST', isPublic: true } as const;
+      const { challenge } = await this.#link.json<{ readonly challenge: string }>('/v1/challenge', {
+        ...post,
+        isIdempotent: true,
+      });
+      const answer = { challenge, key: key.publicKey.text };
+      const message = challengeMessage({ ...answer, door: 'http', log: this.trust.log });
+      const signature = toBase64url(await key.sign(authDomain, message));
+      const body = { ...answer, signature };
+      const { token } = await this.#link.json<{ readonly token: string }>('/v1/session', {
+        ...post,
+        body,
+      });
+      return token;
+    } catch (error) {
+      this.#session = undefined;
+      throw error;
+    }
+  }
+
+  #renew(): boolean {
+    this.#session = undefined;
+    return this.#key !== undefined;
+  }
+}
+
+interface AnswerText {
+  readonly receipt?: ClientReceipt;
+  readonly error?: unknown;
+}
+
+function readAnswer({ receipt, error }: AnswerText): RecordAnswer {
+  if (receipt !== undefined) return { receipt };
+  return { error: readError(error) ?? replyInvalid('neither a receipt nor an error') };
+}
+
+/** `/v1/namespaces/NS/objects/URL/ID?…`; an id is one part, or `a/../b` would be another. */
+function objectPath(
+  what: 'objects' | 'history' | 'proof',
+  ns: string,
+  url: string,
+  obj: string,
+  query: Readonly<Record<string, string | number | boolean | undefined>>,
+): string {
+  const parameters = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== undefined) parameters.set(name, String(value));
+  }
+  const path = [ns, what, url, obj].map(encodeURIComponent).join('/');
+  return `/v1/namespaces/${path}?${parameters.toString()}`;
+}

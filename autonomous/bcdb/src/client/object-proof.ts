@@ -1,0 +1,55 @@
+import { GridError } from '@commongrid/base/browser';
+import type { JsonValue } from '@commongrid/crypto';
+import type { BcdbErrorCode } from '../errors.ts';
+import { systemUrls } from '../record/system-records.ts';
+import { verifyRecordProof } from '../tree/browser-verifier.ts';
+import type { Trust, VerifiedRecord } from '../tree/verifier.ts';
+import type { ProvenObject } from './client-types.ts';
+import { parseJson } from './wire-error.ts';
+
+/** What a proof has to be about. */
+interface ObjectName {
+  readonly ns: string;
+  readonly url: string;
+  readonly obj: string;
+}
+
+/**
+ * Verifies a proof and that it is about an object: by a record of its own, or by a proposal that
+ * names it.
+ * @throws BCDB_PROOF_INVALID and what `verifyRecordProof` throws
+ */
+export function readProof(proof: unknown, trust: Trust, name: ObjectName): ProvenObject {
+  const record = verifyRecordProof(proof, trust);
+  const { envelope, payload } = record;
+  const value = payload === undefined ? undefined : valueOf(payload);
+  if (isAbout(envelope, name)) return withValue(record, value);
+  if (envelope.url === systemUrls.proposal && envelope.ns === name.ns) {
+    const { url, obj, value: proposed } = proposalOf(value);
+    if (url === name.url && obj === name.obj) return withValue(record, proposed);
+  }
+  throw new GridError<BcdbErrorCode>('BCDB_PROOF_INVALID', 'the proof is about something else', {
+    details: { reason: 'object', ns: envelope.ns, url: envelope.url, obj: envelope.obj },
+  });
+}
+
+function withValue(record: VerifiedRecord, value: JsonValue | undefined): ProvenObject {
+  return value === undefined ? record : { ...record, value };
+}
+
+function isAbout(envelope: ObjectName, { ns, url, obj }: ObjectName): boolean {
+  return envelope.ns === ns && envelope.url === url && envelope.obj === obj;
+}
+
+/** Undefined for a sealed box, which is no JSON. */
+function valueOf(payload: Uint8Array): JsonValue | undefined {
+  return parseJson(new TextDecoder().decode(payload)) as JsonValue | undefined;
+}
+
+function proposalOf(value: JsonValue | undefined): {
+  readonly url?: JsonValue;
+  readonly obj?: JsonValue;
+  readonly value?: JsonValue;
+} {
+  return typeof value === 'object' && value !== null ? { ...value } : {};
+}

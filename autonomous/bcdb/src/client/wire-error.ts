@@ -1,0 +1,46 @@
+import { GridError } from '@commongrid/base/browser';
+import type { BcdbErrorCode } from '../errors.ts';
+
+/** An error as it came over the wire; undefined when it is none. */
+export function readError(value: unknown): GridError | undefined {
+  const { schema, code, message, hint, retryable, details } = membersOf(value);
+  if (schema !== 'grid.error.1' || typeof code !== 'string') return undefined;
+  return new GridError(code, typeof message === 'string' ? message : code, {
+    hint: typeof hint === 'string' ? hint : undefined,
+    retryable: retryable === true,
+    details: membersOf(details),
+  });
+}
+
+export function replyInvalid(message: string, cause?: unknown): GridError<BcdbErrorCode> {
+  return new GridError('BCDB_REPLY_INVALID', message, {
+    hint: 'is this the address of a BCDB?',
+    cause,
+  });
+}
+
+/** Whatever a request failed with, as an error of this package. */
+export function toGridError(error: unknown, signal: AbortSignal | undefined): GridError {
+  if (error instanceof GridError) return error;
+  if (signal?.aborted === true) {
+    return new GridError('BASE_ABORTED', 'stopped before it was done', { cause: signal.reason });
+  }
+  return new GridError<BcdbErrorCode>('BCDB_UNREACHABLE', 'the server does not answer', {
+    hint: 'see whether it runs and the address is right',
+    retryable: true,
+    cause: error,
+  });
+}
+
+/** JSON that may be none. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function membersOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? { ...value } : {};
+}
