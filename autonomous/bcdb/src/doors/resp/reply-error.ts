@@ -1,0 +1,12 @@
+/** An error of the Redis protocol itself, in the words that Redis has for it: they are the reply. */
+export class ReplyError extends Error {
+  override readonly name = 'ReplyError';
+}
+
+export function syntaxError(): ReplyError {
+  return new ReplyError('ERR syntax error');
+}
+
+export function notInteger(): ReplyError {
+  return new ReplyError('ERR value is not an integer or out of range');
+}
