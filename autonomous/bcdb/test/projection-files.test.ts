@@ -290,7 +290,7 @@ test('an erased payload is in no file any more', async () => {
   assert.deepEqual(ids(reader.search('home', { text: secret })), []);
 });
 
-test('sealed payloads of a private namespace are kept as they are, and found by id only', async () => {
+test('sealed payloads of a private namespace are kept as they are, found by id only', async () => {
   const log = new EffectLog();
   log.put('bcdb.namespace.1', 'home', { grants: [], isPrivate: true });
   log.schema(url, schema);

@@ -1,8 +1,8 @@
 import type { Effect, EffectBatch } from '../state/effect.ts';
 
 /**
- * A batch in the form that crosses to the thread of the writer: plain values that clone quickly, and
- * all payloads in one buffer that is handed over. An effect is `fieldsPerEffect` values.
+ * A batch in the form that crosses to the thread of the writer: plain values that clone quickly,
+ * and all payloads in one buffer that is handed over. An effect is `fieldsPerEffect` values.
  */
 export interface BatchMessage {
   readonly from: number;

@@ -101,7 +101,8 @@ function rowsById(
   after = '',
 ): Rows {
   return reader.rows(
-    `SELECT ${versionColumns} FROM ${source.sql} WHERE obj > ? AND ${filter.sql} ORDER BY obj LIMIT ?`,
+    `SELECT ${versionColumns} FROM ${source.sql}
+      WHERE obj > ? AND ${filter.sql} ORDER BY obj LIMIT ?`,
     ...source.values,
     after,
     ...filter.values,

@@ -55,7 +55,7 @@ export class NamespaceReader {
     return typeof row?.['schema'] === 'string' ? row['schema'] : undefined;
   }
 
-  /** The current version; the first call for a type reads where it is, all others are one look-up. */
+  /** The current version: one look-up, after the first call for its type. */
   get(url: string, obj: string): ObjectVersion | undefined {
     if (!this.#types.has(url)) this.#loadTypes();
     const type = this.#types.get(url);
@@ -105,7 +105,8 @@ export class NamespaceReader {
     if (url !== undefined && type === undefined) return [];
     const ofType = type === undefined ? [] : [type.id];
     const select = `SELECT seq, type, id FROM _feed
-      WHERE seq >= ? AND seq <= ? ${type === undefined ? '' : 'AND type = ?'} ORDER BY seq, type LIMIT ?`;
+      WHERE seq >= ? AND seq <= ? ${type === undefined ? '' : 'AND type = ?'}
+      ORDER BY seq, type LIMIT ?`;
     const page = this.rows(select, from, Number.MAX_SAFE_INTEGER, ...ofType, limit);
     const last = Number(page.at(-1)?.[0] ?? from);
     // One record can change two types; a page does not end between them.

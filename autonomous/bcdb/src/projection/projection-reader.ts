@@ -29,7 +29,7 @@ export const pageDefault = 100;
 /** Files that a reader keeps open. */
 export const readersMax = 64;
 
-/** Answers from the files of a folder, each on a read-only connection that never waits for the writer. */
+/** Answers from the files of a folder, on connections that never wait for the writer. */
 export class ProjectionReader implements Disposable {
   readonly #folder: string;
   readonly #open = new Map<string, NamespaceReader>();

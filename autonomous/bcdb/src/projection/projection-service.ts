@@ -26,7 +26,7 @@ export interface ProjectionServiceOptions {
    * a file has already is skipped.
    */
   readonly catchUp: (from: number) => AsyncIterable<EffectBatch>;
-  /** Root of the log at a size; undefined when the log is not that long. Finds files of other logs. */
+  /** Root of the log at a size; undefined when it is not that long. Finds files of other logs. */
   readonly rootAt?: (size: number) => Uint8Array | undefined | Promise<Uint8Array | undefined>;
   /** Told of damaged files and of threads that ended; nothing is to be done about either. */
   readonly onEvent?: (event: ProjectionEvent) => void;

@@ -20,7 +20,7 @@ export const sqlWaitingMax = 64;
 
 type SqlReply = { readonly result: SqlResult } | { readonly error: ThreadError };
 
-/** Runs statements in processes that are killed when one takes too long. Started when first used. */
+/** Runs statements in processes, started when needed, killed when a statement takes too long. */
 export class SqlRunner implements AsyncDisposable {
   readonly close: () => Promise<void>;
   readonly #timeoutMs: number;

@@ -14,8 +14,8 @@ export interface VerifyOptions {
 }
 
 /**
- * Compares a file, row by row and word by word, with one that is made from the log on the spot. Finds
- * what a check of the file itself cannot: a value that somebody changed in a sound way.
+ * Compares a file, row by row and word by word, with one that is made from the log on the spot.
+ * Finds what a check of the file itself cannot: a value that somebody changed in a sound way.
  * @throws BCDB_PROJECTION_CORRUPT with `details.table` and, for a row, `details.seq`
  */
 export async function verifyProjection({ folder, ns, effects }: VerifyOptions): Promise<void> {

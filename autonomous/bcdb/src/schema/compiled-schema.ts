@@ -8,7 +8,7 @@ import type { SchemaDocument } from './schema-document.ts';
 import type { SchemaNode } from './schema-node.ts';
 
 export interface CompileOptions {
-  /** Whether code may be generated. Default true; without it a check takes some 100 times as long. */
+  /** Whether code may be generated. Default true; without it a check takes 100 times as long. */
   readonly mayEval?: boolean;
 }
 

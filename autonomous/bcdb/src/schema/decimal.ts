@@ -1,6 +1,10 @@
 /** Patterns of decimals as `decimalPatternOf` writes them, with any numbers of digits. */
-export const decimalPattern =
-  /^\^(?:-\?)?\(\?:0\|\[1-9\](?:\[0-9\]|\\d)\{0,\d{1,2}\}\)(?:\(\?:\\\.(?:\[0-9\]|\\d)\{1,\d{1,2}\}\)\?)?\$$/;
+export const decimalPattern = new RegExp(
+  [
+    String.raw`^\^(?:-\?)?\(\?:0\|\[1-9\](?:\[0-9\]|\\d)\{0,\d{1,2}\}\)`,
+    String.raw`(?:\(\?:\\\.(?:\[0-9\]|\\d)\{1,\d{1,2}\}\)\?)?\$$`,
+  ].join(''),
+);
 
 export interface DecimalOptions {
   /** Most digits before the point. Default 30, at most 99. */

@@ -1,14 +1,14 @@
 /**
  * Whether a pattern can be given to a backtracking matcher by strangers. Allowed are literals,
- * escapes, classes, `.`, groups `(?:…|…)` and `(…)`, and the quantifiers `? * + {n} {n,} {n,m}`; the
- * whole is anchored with `^` and `$`. No look-around, no reference, no lazy or nested unbounded
+ * escapes, classes, `.`, groups `(?:…|…)` and `(…)`, and the quantifiers `? * + {n} {n,} {n,m}`;
+ * the whole is anchored with `^` and `$`. No look-around, no reference, no lazy or nested unbounded
  * quantifier.
  *
- * Cost is bounded on paper: `ways` is in how many ways a part can be tried at one place of the text,
- * `steps` what trying them all costs. An atom has one of each. For A followed by B the steps are
+ * Cost is bounded on paper: `ways` is in how many ways a part can be tried at one place of the
+ * text, `steps` what trying them all costs. An atom has one of each. For A followed by B the steps are
  * A's, and B's once for each way of A; ways multiply. Alternatives add. A repetition is itself in
- * sequence, up to its maximum, or to the longest text when it has none. The sum bounds the work of a
- * matcher on any text, and is compared with `patternStepsMax`.
+ * sequence, up to its maximum, or to the longest text when it has none. The sum bounds the work of
+ * a matcher on any text, and is compared with `patternStepsMax`.
  */
 export function patternProblem(pattern: string, textLengthMax: number): string | undefined {
   if (pattern.length > patternLengthMax) return `a pattern is longer than ${patternLengthMax}`;

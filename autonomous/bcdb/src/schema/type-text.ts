@@ -11,9 +11,10 @@ import type { SchemaNode } from './schema-node.ts';
 export function typesOf(document: SchemaDocument, name: string): string {
   if (!/^[A-Za-z_$][\w$]*$/.test(name)) throw new TypeError(`${name} is no name of a type`);
   const { root } = document;
-  const isPlain =
-    root.patternProperties === undefined && typeof root.additionalProperties !== 'object';
-  return `${comment(root, '')}export ${isPlain ? `interface ${name} ` : `type ${name} = `}${typeText(root, '')}${isPlain ? '' : ';'}\n`;
+  const isMap = root.patternProperties !== undefined;
+  const isPlain = !isMap && typeof root.additionalProperties !== 'object';
+  const [head, end] = isPlain ? [`interface ${name} `, ''] : [`type ${name} = `, ';'];
+  return `${comment(root, '')}export ${head}${typeText(root, '')}${end}\n`;
 }
 
 function typeText(node: SchemaNode, indent: string): string {
@@ -43,7 +44,8 @@ function objectText(node: SchemaNode, indent: string): string {
   const inner = `${indent}  `;
   const lines = Object.entries(properties).map(([name, property]) => {
     const mark = required.includes(name) ? '' : '?';
-    return `${comment(property, inner)}${inner}readonly ${memberName(name)}${mark}: ${typeText(property, inner)};\n`;
+    const member = `${memberName(name)}${mark}: ${typeText(property, inner)}`;
+    return `${comment(property, inner)}${inner}readonly ${member};\n`;
   });
   const others = Object.values(patternProperties)[0] ?? node.additionalProperties ?? false;
   if (others !== false) {
