@@ -1,4 +1,5 @@
 /** Benchmarks by name: the module, relative to the repository, that exports `run`. */
 export const benchTable: Readonly<Record<string, string>> = {
   zdb: 'capacity/zdb/bench/zdb.bench.ts',
+  bcdb: 'autonomous/bcdb/bench/bcdb.bench.ts',
 };

@@ -1,0 +1,24 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { throwIfAborted } from '@commongrid/base';
+import type { BenchOptions, BenchRow } from '@commongrid/system/bench';
+import { appendRows } from './append-rows.ts';
+import { BcdbBenchRun } from './bcdb-bench-run.ts';
+import { storageRows } from './storage-rows.ts';
+
+/** BCDB beside SQLite and Redis on this machine; how it measures is in the README here. */
+export async function run(options: BenchOptions): Promise<BenchRow[]> {
+  const folder = await mkdtemp(join(tmpdir(), 'commongrid-bench-bcdb-'));
+  const benchRun = new BcdbBenchRun(options, folder);
+  try {
+    const rows: BenchRow[] = [];
+    for (const part of [appendRows, storageRows]) {
+      throwIfAborted(options.signal);
+      rows.push(...(await part(benchRun)));
+    }
+    return rows;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
