@@ -212,7 +212,7 @@ export class NamespaceWriter {
     return this.#db.prepare('SELECT value FROM _meta WHERE key = ?').get(key)?.['value'];
   }
 
-  /** The write-ahead file still has what was erased; a reader can put this off to the next batch. */
+  /** The write-ahead file still has what was erased; a reader can put this off for a batch. */
   #truncate(): void {
     const result = this.#db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get();
     this.#mustTruncate = result?.['busy'] !== 0;

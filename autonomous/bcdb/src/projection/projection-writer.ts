@@ -43,8 +43,8 @@ export const openNamespacesMax = 64;
  * A batch is committed in three steps: 1. one transaction in the file of each namespace that it
  * touches; 2. one in the index, which names the size of the log and, for each namespace, the
  * size that its last effect needs; 3. the new size is announced. Nothing is fsynced on the way, so
- * that after a loss of power any file can lack its last transactions. A file that is behind what the
- * index says of it lost some; an index that is behind lost its own. In both cases the effects from
+ * that after a loss of power any file can lack its last transactions. A file that is behind what
+ * the index says of it lost some; an index that is behind lost its own. In both cases the effects from
  * there on are asked for again, and each file skips what it has.
  */
 export class ProjectionWriter implements Disposable {

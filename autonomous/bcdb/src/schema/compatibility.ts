@@ -18,7 +18,8 @@ export const differencesMax = 50;
 /**
  * Refuses a new schema of a type that would not take all that the old one took. Fields can be added
  * when they are optional, unions, enums and limits can widen, marks can come and go (except
- * `unique`, which old objects may break). Anything else is a new version of the type, with a migration.
+ * `unique`, which old objects may break). Anything else is a new version of the type, with
+ * a migration.
  * @throws BCDB_SCHEMA_INCOMPATIBLE with `details.differences`
  */
 export function checkCompatible(former: SchemaDocument, next: SchemaDocument): void {

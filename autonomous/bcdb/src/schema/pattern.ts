@@ -5,8 +5,8 @@
  * quantifier.
  *
  * Cost is bounded on paper: `ways` is in how many ways a part can be tried at one place of the
- * text, `steps` what trying them all costs. An atom has one of each. For A followed by B the steps are
- * A's, and B's once for each way of A; ways multiply. Alternatives add. A repetition is itself in
+ * text, `steps` what trying them all costs. An atom has one of each. For A followed by B the steps
+ * are A's, and B's once for each way of A; ways multiply. Alternatives add. A repetition is itself in
  * sequence, up to its maximum, or to the longest text when it has none. The sum bounds the work of
  * a matcher on any text, and is compared with `patternStepsMax`.
  */
