@@ -46,10 +46,13 @@ function valueOf(payload: Uint8Array): JsonValue | undefined {
   return parseJson(new TextDecoder().decode(payload)) as JsonValue | undefined;
 }
 
-function proposalOf(value: JsonValue | undefined): {
+interface Proposed {
   readonly url?: JsonValue;
   readonly obj?: JsonValue;
   readonly value?: JsonValue;
-} {
-  return typeof value === 'object' && value !== null ? { ...value } : {};
+}
+
+function proposalOf(value: JsonValue | undefined): Proposed {
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isObject ? (value as Proposed) : {};
 }

@@ -45,15 +45,15 @@ function publicRoutes({ bcdb }: DoorContext): readonly Route[] {
     }),
     route({
       method: 'GET',
-      path: '/tile/*',
+      path: '/tile/*path',
       summary: 'Hashes of the tree (C2SP tlog-tiles)',
       media: 'application/octet-stream',
-      params: Type.Object({ '*': Type.String({ maxLength: 64 }) }),
+      params: Type.Object({ path: Type.String({ maxLength: 64 }) }),
       reply: bytesReply,
       isImmutable: () => true,
       handle: ({ params }) => {
-        const tile = parseTilePath(`tile/${params['*']}`);
-        if (tile === undefined || typeof tile.level !== 'number') throw noTile(params['*']);
+        const tile = parseTilePath(`tile/${params.path}`);
+        if (tile === undefined || typeof tile.level !== 'number') throw noTile(params.path);
         return bcdb.tileBytes(tile.level, tile.index, tile.width);
       },
     }),

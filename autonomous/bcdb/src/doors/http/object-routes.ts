@@ -21,12 +21,12 @@ function getRoute(context: DoorContext): Route {
   const { bcdb, rights } = context;
   return route({
     method: 'GET',
-    path: '/v1/namespaces/:ns/objects/:url/*',
+    path: '/v1/namespaces/:ns/objects/:url/*id',
     summary: 'An object as it is, or as it was at a sequence or a time',
     params: objectParams,
     query: Type.Object({ asOf: Type.Optional(Type.String({ maxLength: 40 })), minSeq }),
     reply: objectReply,
-    handle: async ({ who, params: { ns, url, '*': obj }, query, signal }) => {
+    handle: async ({ who, params: { ns, url, id: obj }, query, signal }) => {
       rights.requireRead(who, ns, url, obj);
       await waitForSeq(context, query.minSeq, signal);
       const { projection } = bcdb;
@@ -44,13 +44,13 @@ function writeRoutes({ bcdb, metrics }: DoorContext): readonly Route[] {
   return [
     route({
       method: 'PUT',
-      path: '/v1/namespaces/:ns/objects/:url/*',
+      path: '/v1/namespaces/:ns/objects/:url/*id',
       summary: 'Makes or changes an object in the name of the owner; the body is its value',
       params: objectParams,
       query: Type.Object({ prev: Type.Optional(hash) }),
       body: json,
       reply: ownerReceipt,
-      handle: async ({ who, params: { ns, url, '*': obj }, query: { prev }, body }) => {
+      handle: async ({ who, params: { ns, url, id: obj }, query: { prev }, body }) => {
         requireOwner(who);
         const follows = prev === undefined ? {} : { prev };
         const put = { ns, op: 'put', url, obj, value: body, ...follows } as const;
@@ -60,12 +60,12 @@ function writeRoutes({ bcdb, metrics }: DoorContext): readonly Route[] {
     }),
     route({
       method: 'DELETE',
-      path: '/v1/namespaces/:ns/objects/:url/*',
+      path: '/v1/namespaces/:ns/objects/:url/*id',
       summary: 'Deletes an object; with `erase` the payloads of all its versions go too',
       params: objectParams,
       query: Type.Object({ prev: Type.Optional(hash), erase: Type.Optional(Type.Boolean()) }),
       reply: ownerReceipt,
-      handle: async ({ who, params: { ns, url, '*': obj }, query: { prev, erase } }) => {
+      handle: async ({ who, params: { ns, url, id: obj }, query: { prev, erase } }) => {
         requireOwner(who);
         const op = erase === true ? 'erase' : 'del';
         const follows = prev === undefined ? {} : { prev };
@@ -80,7 +80,7 @@ function historyRoute(context: DoorContext): Route {
   const { bcdb, rights } = context;
   return route({
     method: 'GET',
-    path: '/v1/namespaces/:ns/history/:url/*',
+    path: '/v1/namespaces/:ns/history/:url/*id',
     summary: 'Versions of an object, the newest first; `before` goes on below a sequence',
     params: objectParams,
     query: Type.Object({
@@ -89,7 +89,7 @@ function historyRoute(context: DoorContext): Route {
       minSeq,
     }),
     reply: Type.Object({ versions: Type.Array(changeReply) }),
-    handle: async ({ who, params: { ns, url, '*': obj }, query, signal }) => {
+    handle: async ({ who, params: { ns, url, id: obj }, query, signal }) => {
       rights.requireRead(who, ns, url, obj);
       await waitForSeq(context, query.minSeq, signal);
       const { before, limit } = query;
@@ -106,12 +106,12 @@ function proofRoute(context: DoorContext): Route {
   const { bcdb, rights } = context;
   return route({
     method: 'GET',
-    path: '/v1/namespaces/:ns/proof/:url/*',
+    path: '/v1/namespaces/:ns/proof/:url/*id',
     summary: 'Shows that the newest version of an object is in the log',
     params: objectParams,
     query: Type.Object({ minSeq }),
     reply: proofReply,
-    handle: async ({ who, params: { ns, url, '*': obj }, query, signal }) => {
+    handle: async ({ who, params: { ns, url, id: obj }, query, signal }) => {
       rights.requireRead(who, ns, url, obj);
       await waitForSeq(context, query.minSeq, signal);
       const [newest] = await bcdb.projection.history(ns, url, obj, { limit: 1 });

@@ -25,9 +25,9 @@ export function openApiDocument(routes: readonly Route[], log: string): object {
   };
 }
 
-/** `/v1/proof/:seq` as `/v1/proof/{seq}`; the rest of a path is called `id`. */
+/** `/v1/proof/:seq` as `/v1/proof/{seq}`. */
 function openApiPath(path: string): string {
-  return path.replaceAll(/:([a-z]+)/gi, '{$1}').replace('*', '{id}');
+  return path.replaceAll(/[:*]([a-z]+)/gi, '{$1}');
 }
 
 function operation({ method, path, summary, params, query, body, reply, media }: Route): object {
@@ -55,7 +55,7 @@ function upper(_match: string, letter: string): string {
 function parameters(schema: TSchema | undefined, place: 'path' | 'query'): readonly object[] {
   const { properties = {}, required = [] }: ObjectSchema = schema ?? {};
   return Object.entries(properties).map(([name, shape]) => ({
-    name: name === '*' ? 'id' : name,
+    name,
     in: place,
     required: place === 'path' || required.includes(name),
     schema: shape,

@@ -18,7 +18,7 @@ export interface Call<P, Q, B> {
 
 interface RouteShape<P extends TSchema, Q extends TSchema, B extends TSchema> {
   readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE';
-  /** As fastify writes it: `/v1/namespaces/:ns/objects/:url/*`; the rest is an object's id. */
+  /** `/v1/namespaces/:ns/objects/:url/*id`: what follows `*` is the name of the rest. */
   readonly path: string;
   readonly summary: string;
   readonly params?: P;

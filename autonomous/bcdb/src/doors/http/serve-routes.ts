@@ -30,7 +30,7 @@ function serveRoute(app: FastifyInstance, one: Route, context: DoorContext): voi
   const { params, query, body, reply: shape, media } = one;
   app.route({
     method: one.method,
-    url: one.path,
+    url: one.path.replace(restPattern, '*'),
     exposeHeadRoute: false,
     schema: {
       ...(params === undefined ? {} : { params }),
@@ -41,6 +41,12 @@ function serveRoute(app: FastifyInstance, one: Route, context: DoorContext): voi
         '4xx': errorReply,
         '5xx': errorReply,
       },
+    },
+    preValidation: async (request) => {
+      const name = restPattern.exec(one.path)?.groups?.['name'];
+      if (name === undefined) return;
+      const { '*': rest, ...others } = request.params as Readonly<Record<string, string>>;
+      request.params = { ...others, [name]: rest };
     },
     handler: async (request, reply) => {
       const signal = signalOf(reply);
@@ -84,6 +90,9 @@ function signalOf(reply: FastifyReply): AbortSignal {
   reply.raw.once('close', () => controller.abort());
   return controller.signal;
 }
+
+/** The name of the rest of a path, which fastify calls `*`. */
+const restPattern = /\*(?<name>[a-z]+)$/;
 
 /** Bodies must fit as they are; texts of a path or a query become the numbers they stand for. */
 const compileCheck: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {

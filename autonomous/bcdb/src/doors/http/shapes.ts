@@ -18,7 +18,7 @@ export const objectId = Type.String({ minLength: 1, maxLength: nameLengths.obj }
 
 export const nsParams = Type.Object({ ns: nsName });
 export const typeParams = Type.Object({ ns: nsName, url: typeUrl });
-export const objectParams = Type.Object({ ns: nsName, url: typeUrl, '*': objectId });
+export const objectParams = Type.Object({ ns: nsName, url: typeUrl, id: objectId });
 
 /** Read your writes: the answer counts everything up to this record. */
 export const minSeq = Type.Optional(sequence);
