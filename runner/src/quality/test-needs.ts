@@ -24,6 +24,7 @@ const testNeeds: readonly TestNeed[] = [
   { package: 'redis-tools', needs: { program: 'redis-benchmark' } },
   { package: 'python3-redis', needs: { pythonModule: 'redis' } },
   { package: 'iproute2', needs: { program: 'ip' } },
+  { package: 'postgresql', needs: { program: 'pg_ctlcluster' }, service: 'postgresql' },
   { package: 'openssl', needs: { program: 'openssl' } },
 ];
 

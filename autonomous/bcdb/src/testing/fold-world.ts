@@ -86,7 +86,7 @@ export class FoldWorld implements Disposable {
       ns: logNamespace,
       url: systemUrls.tick,
       obj: 'tick',
-      value: { at, state: this.fold.digest },
+      value: { at, feedsRoot: this.fold.feeds.root(), state: this.fold.digest },
     });
     if (refusal !== undefined) throw refusal;
   }

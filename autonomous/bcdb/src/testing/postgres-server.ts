@@ -39,13 +39,11 @@ export class PostgresServer {
   /** Starts it and waits until it answers. */
   async start(): Promise<void> {
     const user = await serverUser();
-    const args = ['-D', this.data, '-p', String(this.port)];
-    const child = spawn(program('postgres'), args, { stdio: 'ignore', ...user });
+    // The kernel ends it with this process: a test that is killed leaves no server behind.
+    const args = ['--pdeathsig', 'KILL', '--', program('postgres')];
+    args.push('-D', this.data, '-p', String(this.port));
+    const child = spawn('setpriv', args, { stdio: 'ignore', ...user });
     this.#child = child;
-    // A test that ends before it cleans up leaves no server behind.
-    const kill = (): void => void child.kill('SIGKILL');
-    process.once('exit', kill);
-    child.once('exit', () => process.off('exit', kill));
     const timing = { timeoutMs: readyTimeoutMs, everyMs: 50 };
     await waitFor(() => this.#answers(child), { ...timing, what: 'postgres to answer' });
   }
