@@ -95,6 +95,8 @@ class NamespaceAccess {
   readonly #lists: ReadonlyMap<string, AclRecord['grants']>;
   readonly #circles: ReadonlyMap<string, readonly string[]>;
   readonly #principals = new Map<string, ReadonlySet<string>>();
+  /** Rights by the principals of a key, and scope. */
+  readonly #rights = new WeakMap<ReadonlySet<string>, Map<string, ReadonlySet<Right>>>();
 
   constructor(view: StateView, identities: Identities, ns: string) {
     this.#identities = identities;
@@ -117,7 +119,14 @@ class NamespaceAccess {
   rightsAt(scope: string, who: ReadonlySet<string>): ReadonlySet<Right> | undefined {
     const grants = this.#lists.get(scope);
     if (grants === undefined) return undefined;
-    return new Set(grants.filter(({ to }) => who.has(to)).flatMap(({ rights }) => rights));
+    let known = this.#rights.get(who);
+    if (known === undefined) this.#rights.set(who, (known = new Map()));
+    let rights = known.get(scope);
+    if (rights === undefined) {
+      rights = new Set(grants.filter(({ to }) => who.has(to)).flatMap((grant) => grant.rights));
+      known.set(scope, rights);
+    }
+    return rights;
   }
 
   /** Scopes with a list of their own, of a type or of all types. */

@@ -1,5 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
 import type { StatementSync } from 'node:sqlite';
+import { KeyFilter } from './key-filter.ts';
 
 /** Entries kept in memory besides the layers, in two generations of half as many. */
 const cachedEntriesMax = 200_000;
@@ -27,8 +28,12 @@ export class LayeredStore implements Disposable {
   #young = new Map<string, string | undefined>();
   #old = new Map<string, string | undefined>();
 
+  /** Most records are about new objects: no need to ask the file for those. */
+  #filter: KeyFilter;
+
   private constructor(db: DatabaseSync) {
     this.#db = db;
+    this.#filter = filterOf(db);
     this.#get = db.prepare('SELECT value FROM entry WHERE key = ?');
     this.#put = db.prepare(
       'INSERT INTO entry (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
@@ -107,7 +112,11 @@ export class LayeredStore implements Disposable {
       this.#db.exec('ROLLBACK');
       throw error;
     }
-    for (const [key, value] of layer) this.#remember(key, value);
+    for (const [key, value] of layer) {
+      if (value !== undefined && isFiltered(key)) this.#filter.add(key);
+      this.#remember(key, value);
+    }
+    if (this.#filter.isFull) this.#filter = filterOf(this.#db);
   }
 
   /** Empties the file, to be filled again from the log. */
@@ -116,6 +125,7 @@ export class LayeredStore implements Disposable {
     this.#young.clear();
     this.#old.clear();
     this.#db.exec('DELETE FROM entry');
+    this.#filter = new KeyFilter();
   }
 
   close(): void {
@@ -127,13 +137,15 @@ export class LayeredStore implements Disposable {
   }
 
   #kept(key: string): string | undefined {
-    if (this.#young.has(key)) return this.#young.get(key);
+    const young = this.#young.get(key);
+    if (young !== undefined || this.#young.has(key)) return young;
     const text = this.#old.has(key) ? this.#old.get(key) : this.#read(key);
     this.#remember(key, text);
     return text;
   }
 
   #read(key: string): string | undefined {
+    if (isFiltered(key) && !this.#filter.mayHave(key)) return undefined;
     const value = this.#get.get(key)?.['value'];
     return typeof value === 'string' ? value : undefined;
   }
@@ -144,4 +156,21 @@ export class LayeredStore implements Disposable {
     this.#old = this.#young;
     this.#young = new Map();
   }
+}
+
+/** Counters of records are many, and hardly ever asked for. */
+function isFiltered(key: string): boolean {
+  return !key.startsWith(counterPrefix);
+}
+
+const counterPrefix = 'n ';
+
+function filterOf(db: DatabaseSync): KeyFilter {
+  const others = "key < 'n ' OR key >= 'n!'";
+  const count = db.prepare(`SELECT count(*) AS count FROM entry WHERE ${others}`).get()?.['count'];
+  const filter = new KeyFilter(Number(count));
+  for (const row of db.prepare(`SELECT key FROM entry WHERE ${others}`).iterate()) {
+    filter.add(String(row['key']));
+  }
+  return filter;
 }
