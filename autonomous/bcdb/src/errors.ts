@@ -17,7 +17,11 @@ export type BcdbErrorCode =
   | 'BCDB_ENVELOPE_INVALID' // bytes are no envelope in canonical form: build it with the client
   | 'BCDB_EQUIVOCATION' // this key signed two records with one counter; both are kept as evidence: find out why
   | 'BCDB_EXPORT_INVALID' // a file is no export of a log, or was cut off: export it again
+  | 'BCDB_FEEDS_DIFFER' // the sequencer gave other records to readers than the rules do: stop, keep the evidence
+  | 'BCDB_FEED_INCOMPLETE' // a source did not show a feed whole and in order: start nothing, ask another source
   | 'BCDB_FOLDER_DAMAGED' // genesis or key of the folder are missing or differ: restore them from a backup
+  | 'BCDB_FOLDER_EXISTS' // a restore would write over a database: name a new or empty folder
+  | 'BCDB_FOLDER_MISSING' // there is no database in the folder: give that of `grid bcdb serve --data`
   | 'BCDB_FORKED_VIEW' // the author saw a head that this log does not have: compare both logs, keep the evidence
   | 'BCDB_INTERNAL' // a fault in the server itself: see its log, report it
   | 'BCDB_KEY_ENDED' // this key was retired or is compromised: sign with a current one
@@ -73,5 +77,6 @@ export type BcdbErrorCode =
   | 'BCDB_UNIQUE_TAKEN' // another object has this value in a unique field: choose another
   | 'BCDB_UNREACHABLE' // no answer from the server: see whether it runs, then retry
   | 'BCDB_VALIDATOR_UNKNOWN' // the namespace has rules that this release does not know: use a newer one
+  | 'BCDB_VIEW_STALE' // what was verified is older than what is to be done allows: reach the log, then retry
   | 'BCDB_WATCHERS_FULL' // as many watchers as a server has room for: end some, or retry later
   | 'BCDB_WATCHER_LAGS'; // a watcher reads slower than changes come, and was cut: go on from the last event it got

@@ -228,6 +228,7 @@ const alarmsMax = 1000;
 
 /** What no honest sequencer can cause. */
 const contradictions: ReadonlySet<string> = new Set<BcdbErrorCode>([
+  'BCDB_FEEDS_DIFFER',
   'BCDB_LOG_FORKED',
   'BCDB_LOG_ROLLED_BACK',
   'BCDB_STATE_DIFFERS',

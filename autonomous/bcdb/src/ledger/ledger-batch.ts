@@ -66,7 +66,11 @@ export class LedgerBatch {
 }
 
 /** Refusals that say nothing about the record, but about this fold. */
-const stopping: ReadonlySet<string> = new Set(['BCDB_STATE_DIFFERS', 'BCDB_VALIDATOR_UNKNOWN']);
+const stopping: ReadonlySet<string> = new Set([
+  'BCDB_FEEDS_DIFFER',
+  'BCDB_STATE_DIFFERS',
+  'BCDB_VALIDATOR_UNKNOWN',
+]);
 
 function logRecord({ envelope, version, payload, value }: CheckedRecord, seq: number): LogRecord {
   return { seq, envelope, version, payload, value };

@@ -21,6 +21,9 @@ export interface LedgerParts {
   readonly genesis: Genesis;
 }
 
+/** What the kept state holds; one of another program is made anew from the log. */
+const stateFormat = 'state-2';
+
 /** Told of what became durable, in order. An error of a listener is the listener's own business. */
 export type EffectListener = (batch: EffectBatch) => void;
 
@@ -179,8 +182,8 @@ export class Ledger {
 
   /** Size of the log that the kept state belongs to; 0, and no state, when it is of another log. */
   #stateSize(): number {
-    const [size = '', root = ''] = (this.view.fact('head') ?? '').split(' ');
-    const isOurs = size !== '' && this.#hadHead(Number(size), root);
+    const [format, size, root = ''] = (this.view.fact('head') ?? '').split(' ');
+    const isOurs = format === stateFormat && this.#hadHead(Number(size), root);
     if (isOurs) return Number(size);
     this.#store.clear();
     this.view.dropBatch();
@@ -189,7 +192,7 @@ export class Ledger {
 
   /** Ends the changes of a batch with the head that they belong to. */
   #sealState({ size, root }: LogHead): void {
-    this.view.setFact('head', `${size} ${base64url(root)}`);
+    this.view.setFact('head', `${stateFormat} ${size} ${base64url(root)}`);
     this.view.takeChanges();
     this.view.pushBatch();
   }

@@ -53,9 +53,9 @@ export const right = Type.Union([
 ]);
 export type Right = Static<typeof right>;
 
-const tickRecord = Type.Object({ at: time, state: hash }, closed);
+const tickRecord = Type.Object({ at: time, feedsRoot: hash, state: hash }, closed);
 
-/** Log time, and what every full replica must have come to. */
+/** Log time, and what every full replica must have come to: the feeds, and the state. */
 export type TickRecord = Static<typeof tickRecord>;
 
 const grants = Type.Array(

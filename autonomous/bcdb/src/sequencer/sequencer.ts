@@ -92,6 +92,8 @@ export class Sequencer implements AsyncDisposable {
     this.#evidence = evidence;
     this.#clock = clock;
     this.#logClock = new LogClock(clock);
+    // Records that had no tick after them when the process ended.
+    this.#recordsSinceTick = ledger.nextSeq - 1 - ledger.fold.feeds.tick;
     this.#scheduleTick();
   }
 
@@ -258,7 +260,8 @@ export class Sequencer implements AsyncDisposable {
     const last = this.#ledger.fold.at;
     const at = this.#logClock.next(last);
     if (hasRecords && at - last < tickEveryMs && !this.#isTickDue()) return;
-    const payload: TickRecord = { at, state: this.#ledger.fold.digest };
+    const { digest: state, feeds } = this.#ledger.fold;
+    const payload: TickRecord = { at, feedsRoot: feeds.root(), state };
     const n = (this.#ledger.view.author(this.#key.publicKey.text)?.n ?? 0) + 1;
     const entry = signRecord(
       this.#key,

@@ -148,7 +148,7 @@ test('log time does not go back, and only the sequencer tells it', () => {
   using world = teamWorld();
   world.tick(2_000_000);
   assert.throws(() => world.tick(1_999_999), { code: 'BCDB_DENIED' });
-  const value = { at: 3_000_000, state: world.fold.digest };
+  const value = { at: 3_000_000, feedsRoot: world.fold.feeds.root(), state: world.fold.digest };
   const said = { ns: 'log', url: systemUrls.tick, obj: 'tick', value } as const;
   assert.equal(world.say(world.admin, said).code, 'BCDB_DENIED');
   assert.equal(world.fold.at, 2_000_000);

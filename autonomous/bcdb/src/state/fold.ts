@@ -5,6 +5,7 @@ import type { JsonValue } from '@commongrid/crypto';
 import type { Envelope } from '../record/envelope.ts';
 import type { Genesis } from '../record/genesis.ts';
 import { base64url } from '../record/genesis.ts';
+import { Feeds } from '../feeds/feeds.ts';
 import { logNamespace, systemUrls } from '../record/system-records.ts';
 import type { TickRecord } from '../record/system-records.ts';
 import { Access } from './access.ts';
@@ -17,7 +18,7 @@ import { ProposalRules } from './proposal-rules.ts';
 import { refusal } from './refusal.ts';
 import { gridValidator, Identities } from './identities.ts';
 import type { StateView } from './state-view.ts';
-import { SystemRules } from './system-rules.ts';
+import { requireShape, SystemRules } from './system-rules.ts';
 import type { Validators } from './validator.ts';
 
 /** A record at its place in the log. Its form, signature and payload hash were checked before. */
@@ -63,6 +64,7 @@ export class Fold {
   readonly #identities: Identities;
   readonly access: Access;
   readonly policies: Policies;
+  readonly feeds: Feeds;
 
   constructor(options: FoldOptions) {
     const { view, log, genesis, hadHead } = options;
@@ -80,6 +82,7 @@ export class Fold {
     ]);
     const objects = new ObjectRules({ view, access, policies, system, genesis, validators });
     this.#identities = identities;
+    this.feeds = new Feeds({ view, identities, genesis });
     this.access = access;
     this.policies = policies;
     this.#objects = objects;
@@ -106,6 +109,7 @@ export class Fold {
     this.#identities.now = { seq: record.seq, at: this.at };
     try {
       const effects = this.#apply(record);
+      this.feeds.take(record, effects, this.at);
       this.#seal();
       return { effects };
     } catch (error) {
@@ -181,11 +185,13 @@ export class Fold {
       this.#view.setFact('at', String(this.#genesis.at));
       return [];
     }
-    if (envelope.url === systemUrls.tick) return this.#tick(value as TickRecord);
+    if (envelope.url === systemUrls.tick) return this.#tick(value, seq);
     throw refusal('BCDB_NAME_RESERVED', `${envelope.url} is no type of namespace ${logNamespace}`);
   }
 
-  #tick({ at, state }: TickRecord): readonly Effect[] {
+  #tick(value: JsonValue | undefined, seq: number): readonly Effect[] {
+    requireShape(systemUrls.tick, value);
+    const { at, feedsRoot, state } = value as TickRecord;
     if (at < this.at) {
       throw refusal('BCDB_DENIED', `log time went back from ${this.at} to ${at}`);
     }
@@ -194,7 +200,14 @@ export class Fold {
         details: { here: this.digest, there: state },
       });
     }
+    const feeds = this.feeds.root();
+    if (feedsRoot !== feeds) {
+      throw refusal('BCDB_FEEDS_DIFFER', 'the sequencer gave other records to readers', {
+        details: { here: feeds, there: feedsRoot },
+      });
+    }
     this.#view.setFact('at', String(at));
+    this.feeds.ticked(seq);
     // Keys change with log time too: a recovery falls due.
     this.#view.touch();
     this.#proposals.expire(at);
@@ -214,16 +227,20 @@ const emptyDigest = base64url(new Uint8Array(32));
 
 /**
  * Unique values are left out: they are hashes of payloads, which may be gone when the log is read
- * again. So is what a replica notes of records that it refused.
+ * again. So is what a replica notes of records that it refused. Feeds follow from the rest, and ticks
+ * tell of them by a root of their own.
  */
 function chain(before: string, changes: Layer): string {
   const hash = createHash('sha256').update(before);
-  for (const key of [...changes.keys()].toSorted()) {
-    if (key.startsWith('u') || key.startsWith('x')) continue;
+  const keys = [...changes.keys()].filter((key) => !undigested.has(key[0] ?? ''));
+  for (const key of keys.toSorted()) {
     hash.update(`\n${key}=${changes.get(key) ?? ''}`);
   }
   return base64url(hash.digest());
 }
+
+/** First letters of the keys of what is left out. */
+const undigested: ReadonlySet<string> = new Set(['f', 'u', 'x']);
 
 function changeOf({ envelope, seq, version, payload, value }: LogRecord): Change {
   const { ns, url, obj, op, prev, schema, author } = envelope;

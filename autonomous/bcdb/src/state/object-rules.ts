@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { JsonValue } from '@commongrid/crypto';
+import { feedNamespaces } from '@commongrid/model';
 import { base64url } from '../record/genesis.ts';
 import type { Genesis } from '../record/genesis.ts';
 import { isObjectId } from '../record/envelope.ts';
@@ -109,7 +110,7 @@ export class ObjectRules {
     if (!isObjectId(obj)) throw refusal('BCDB_ENVELOPE_INVALID', `${obj} is too long for an id`);
     this.#checkUser(change, schema);
     this.#validate(change, { seq, at });
-    if (this.#isValidated(ns)) {
+    if (this.#isKept(ns)) {
       this.#view.setDocument({ ns, url, obj }, { seq, version, value: value ?? null });
     }
   }
@@ -128,8 +129,9 @@ export class ObjectRules {
     validator(this.#view, { ns, url, obj, op, author, value, seq, at });
   }
 
-  #isValidated(ns: string): boolean {
-    return this.requireNamespace(ns).validator !== undefined;
+  /** Whether payloads are part of the state: rules rely on them, or feeds do. */
+  #isKept(ns: string): boolean {
+    return feedNamespaces.has(ns) || this.requireNamespace(ns).validator !== undefined;
   }
 
   #checkUser(change: Change, schemaId: string | undefined): void {
@@ -191,9 +193,12 @@ export class ObjectRules {
         hint: 'delete it; what was proposed and approved stays in the log',
       });
     }
-    if (this.#isValidated(ns)) {
+    if (this.#isKept(ns)) {
       if (op === 'erase') {
-        throw refusal('BCDB_RULE_BROKEN', `nothing is erased from ${ns}: its rules need it all`);
+        throw refusal(
+          'BCDB_RULE_BROKEN',
+          `nothing is erased from ${ns}: its rules and feeds need it all`,
+        );
       }
       this.#validate(change, moment);
       this.#view.setDocument({ ns, url, obj }, undefined);

@@ -64,6 +64,7 @@ export type StateReader = Pick<
  *     x SEQ               record that did something else than it says
  *     m NAME              one fact: next author id, log time, …
  *     i NAME ...          index of documents: open proposals by deadline, …
+ *     f...                feeds, and who names whom: see feeds.ts and name-index.ts
  */
 export class StateView {
   readonly #store: LayeredStore;
@@ -75,6 +76,7 @@ export class StateView {
     { readonly text: string; readonly value: Document<unknown> }
   >();
   #generation = 0;
+  #drops = 0;
   #namespaces: { readonly generation: number; readonly names: readonly string[] } | undefined;
 
   constructor(store: LayeredStore) {
@@ -84,6 +86,11 @@ export class StateView {
   /** Grows whenever what access rests on changes: what was worked out from it is stale then. */
   get generation(): number {
     return this.#generation;
+  }
+
+  /** How often changes that had counted were dropped: what was worked out from them is wrong. */
+  get drops(): number {
+    return this.#drops;
   }
 
   /** What was worked out from documents is stale, for a reason that is no document. */
@@ -211,6 +218,33 @@ export class StateView {
     return new Map(entries.map(([key, value]) => [key.slice(prefix.length), value]));
   }
 
+  /** An entry of the feeds; follows from records, so it is no part of the digest. */
+  feedEntry(key: string): string | undefined {
+    return this.#get(`f${key}`);
+  }
+
+  setFeedEntry(key: string, value: string | undefined): void {
+    this.#set(`f${key}`, value);
+  }
+
+  /** How far all feeds have come, by reader. */
+  feedHeads(): ReadonlyMap<string, string> {
+    const prefix = 'fh ';
+    const entries = [...this.#scan(prefix)];
+    return new Map(entries.map(([key, value]) => [key.slice(prefix.length), value]));
+  }
+
+  /** Looks at the state as it was before the record under way. */
+  asBefore<T>(look: () => T): T {
+    const changes = this.#record;
+    this.#record = new Map();
+    try {
+      return look();
+    } finally {
+      this.#record = changes;
+    }
+  }
+
   /** Ends a record: its changes count for the next one. Returns them, by key. */
   takeChanges(): Layer {
     const changes = this.#record;
@@ -246,6 +280,7 @@ export class StateView {
   dropBatch(): void {
     this.#record = new Map();
     this.#batch.clear();
+    this.#drops++;
     this.#generation++;
   }
 

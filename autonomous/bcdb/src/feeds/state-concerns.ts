@@ -1,0 +1,82 @@
+import { feedNamespaces, recordTypes } from '@commongrid/model';
+import type { Change, ConcernsView, RecordOf, RecordUrl } from '@commongrid/model';
+import type { Genesis } from '../record/genesis.ts';
+import { systemUrls } from '../record/system-records.ts';
+import type { Identities } from '../state/identities.ts';
+import type { ProposalState } from '../state/proposal-rules.ts';
+import type { StateView } from '../state/state-view.ts';
+import type { NameIndex } from './name-index.ts';
+
+export interface StateConcernsParts {
+  readonly view: StateView;
+  readonly names: NameIndex;
+  readonly identities: Identities;
+  readonly genesis: Genesis;
+}
+
+/**
+ * The state as `concerns` asks for it. It asks without a namespace: types of the grid live in theirs,
+ * and objects of BCDB itself are looked for in all that have feeds.
+ */
+export class StateConcerns implements ConcernsView {
+  readonly #view: StateView;
+  readonly #names: NameIndex;
+  readonly #identities: Identities;
+  readonly #genesis: Genesis;
+  /** What fits its type, of the values that were asked for. */
+  readonly #fitting = new WeakMap<object, boolean>();
+
+  constructor({ view, names, identities, genesis }: StateConcernsParts) {
+    this.#view = view;
+    this.#names = names;
+    this.#identities = identities;
+    this.#genesis = genesis;
+  }
+
+  current<Url extends RecordUrl>(url: Url, obj: string): RecordOf<Url> | undefined;
+  current(url: string, obj: string): unknown;
+  current(url: string, obj: string): unknown {
+    if (url === systemUrls.genesis) return this.#genesis;
+    for (const ns of namespacesOf(url)) {
+      const found = this.#view.document<unknown>({ ns, url, obj });
+      if (found !== undefined) return this.fitting(url, found.value);
+    }
+    return undefined;
+  }
+
+  *naming(url: string, id: string): Iterable<string> {
+    for (const member of this.#names.naming(url, id)) yield member.slice(member.indexOf(' ') + 1);
+  }
+
+  holderOf(key: string): ReturnType<ConcernsView['holderOf']> {
+    return this.#identities.holderOf(key);
+  }
+
+  proposal(version: string): Change | undefined {
+    for (const ns of feedNamespaces) {
+      const obj = this.#view.fact(`proposal ${ns} ${version}`);
+      if (obj === undefined) continue;
+      const name = { ns, url: systemUrls.proposal, obj };
+      const record = this.#view.document<ProposalState>(name)?.value.record;
+      if (record !== undefined) return { url: record.url, obj: record.obj, value: record.value };
+    }
+    return undefined;
+  }
+
+  /** A namespace may have other schemas: what is not what its type says it is counts as absent. */
+  fitting(url: string, value: unknown): unknown {
+    const type = recordTypes.get(url);
+    if (type === undefined || typeof value !== 'object' || value === null) return value;
+    let fits = this.#fitting.get(value);
+    if (fits === undefined) {
+      fits = type.fits(value);
+      this.#fitting.set(value, fits);
+    }
+    return fits ? value : undefined;
+  }
+}
+
+function namespacesOf(url: string): Iterable<string> {
+  const ns = recordTypes.get(url)?.namespace;
+  return ns === undefined || !feedNamespaces.has(ns) ? feedNamespaces : [ns];
+}
