@@ -1,4 +1,10 @@
-import { closeOnce, createRegistry, GridError, MetricsServer, silentLogger } from '@commongrid/base';
+import {
+  closeOnce,
+  createRegistry,
+  GridError,
+  MetricsServer,
+  silentLogger,
+} from '@commongrid/base';
 import type { ListenAddress, TlsOptions } from '@commongrid/resp';
 import { Bcdb } from './bcdb.ts';
 import type { BcdbOptions } from './config.ts';
@@ -72,8 +78,7 @@ export class BcdbServer implements AsyncDisposable {
         }),
       );
     const metrics =
-      registry &&
-      opened.use(await MetricsServer.open({ registry, logger, ...options.metrics }));
+      registry && opened.use(await MetricsServer.open({ registry, logger, ...options.metrics }));
     const parts = opened.move();
     return new BcdbServer({ bcdb, http, redis, metrics, close: () => parts.disposeAsync() });
   }

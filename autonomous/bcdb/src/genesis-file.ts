@@ -22,20 +22,38 @@ export async function loadOrMakeIdentity(
   { owner, isOpen = false }: Pick<BcdbOptions, 'owner' | 'isOpen'>,
   nowMs: number,
 ): Promise<LogIdentity> {
+  const isNew = (await readIfThere(folder.genesis)) === undefined;
+  return isNew ? makeIdentity(folder, { owner, isOpen }, nowMs) : loadIdentity(folder);
+}
+
+/** What the folder of a log says of it. @throws BCDB_FOLDER_DAMAGED */
+export async function loadIdentity(folder: BcdbFolder): Promise<LogIdentity> {
   const bytes = await readIfThere(folder.genesis);
-  if (bytes === undefined) return makeIdentity(folder, { owner, isOpen }, nowMs);
+  if (bytes === undefined) throw damaged(folder.genesis, 'it is missing');
   const seed = await readIfThere(folder.sequencerKey);
   if (seed === undefined) {
     throw damaged(folder.sequencerKey, 'it is missing, and only its holder may sign this log');
   }
   try {
-    const sequencerKey = SigningKey.fromSeed(Buffer.from(seed.toString('utf8').trim(), 'base64url'));
+    const sequencerKey = SigningKey.fromSeed(
+      Buffer.from(seed.toString('utf8').trim(), 'base64url'),
+    );
     const genesis = parseCanonical(bytes) as unknown as Genesis;
     if (genesis.sequencer === sequencerKey.publicKey.text) return { genesis, sequencerKey };
   } catch (error) {
     throw damaged(folder.genesis, 'it cannot be read', error);
   }
   throw damaged(folder.sequencerKey, 'it is not the key that the genesis names');
+}
+
+/** Keeps an identity in a folder, the key first. */
+export async function writeIdentity(
+  folder: BcdbFolder,
+  { genesis, sequencerKey }: LogIdentity,
+): Promise<void> {
+  const seed = `${base64url(sequencerKey.exportSeed())}\n`;
+  await writeFileAtomic(folder.sequencerKey, seed, { mode: 0o600 });
+  await writeFileAtomic(folder.genesis, canonicalBytes(genesis), { mode: 0o600 });
 }
 
 async function makeIdentity(
@@ -53,9 +71,7 @@ async function makeIdentity(
     releaseKeys: [],
     isOpen,
   };
-  const seed = `${base64url(sequencerKey.exportSeed())}\n`;
-  await writeFileAtomic(folder.sequencerKey, seed, { mode: 0o600 });
-  await writeFileAtomic(folder.genesis, canonicalBytes(genesis), { mode: 0o600 });
+  await writeIdentity(folder, { genesis, sequencerKey });
   return { genesis, sequencerKey };
 }
 

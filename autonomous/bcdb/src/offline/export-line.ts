@@ -6,9 +6,11 @@ import type { Genesis } from '../record/genesis.ts';
 
 /** First line of an export. */
 export interface ExportHeader {
-  readonly schema: 'grid.bcdb.export.1';
+  readonly schema: 'grid.bcdb.export.1' | 'grid.bcdb.backup.1';
   readonly log: string;
   readonly genesis: Genesis;
+  /** In a backup only: the private key of the sequencer, base64url. */
+  readonly sequencerKey?: string;
 }
 
 /** One record: a line each, in order of the log. */
@@ -55,7 +57,9 @@ export function parseLine(
 ): ExportHeader | ExportRecord | ExportEnd {
   try {
     const line = JSON.parse(text) as Partial<ExportHeader & ExportRecord & ExportEnd>;
-    if (line.schema === 'grid.bcdb.export.1') return line as ExportHeader;
+    if (line.schema === 'grid.bcdb.export.1' || line.schema === 'grid.bcdb.backup.1') {
+      return line as ExportHeader;
+    }
     if (typeof line.envelope === 'string' && typeof line.signature === 'string') {
       return line as ExportRecord;
     }

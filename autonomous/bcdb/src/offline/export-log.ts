@@ -1,4 +1,6 @@
+import type { SigningKey } from '@commongrid/crypto';
 import type { LogEngine } from '../log/log-engine.ts';
+import { base64url } from '../record/genesis.ts';
 import type { Genesis } from '../record/genesis.ts';
 import type { ExportEnd, ExportHeader } from './export-line.ts';
 import { recordLine } from './export-line.ts';
@@ -14,19 +16,26 @@ export interface ExportOptions {
   readonly size: number;
   /** Signed note over exactly that size. */
   readonly checkpoint: string;
+  /** Private key of the sequencer: makes the export a backup, to be kept secret. */
+  readonly sequencerKey?: SigningKey;
 }
 
 /** The whole log as lines of JSON, each with its line end: what `verifyExport` reads. */
 export async function* exportLog(
   source: ExportSource,
-  { size, checkpoint }: ExportOptions,
+  { size, checkpoint, sequencerKey }: ExportOptions,
 ): AsyncGenerator<string> {
   const { log, genesis } = source;
-  const header: ExportHeader = { schema: 'grid.bcdb.export.1', log, genesis };
-  yield `${JSON.stringify(header)}\n`;
+  yield `${JSON.stringify(headerOf(log, genesis, sequencerKey))}\n`;
   for await (const group of source.read(0, size)) {
     yield group.map((entry) => `${recordLine(entry.seq, entry)}\n`).join('');
   }
   const end: ExportEnd = { size, checkpoint };
   yield `${JSON.stringify(end)}\n`;
+}
+
+function headerOf(log: string, genesis: Genesis, key: SigningKey | undefined): ExportHeader {
+  if (key === undefined) return { schema: 'grid.bcdb.export.1', log, genesis };
+  const sequencerKey = base64url(key.exportSeed());
+  return { schema: 'grid.bcdb.backup.1', log, genesis, sequencerKey };
 }

@@ -10,6 +10,7 @@ import type { Genesis } from '../record/genesis.ts';
 import { base64url, logIdOf } from '../record/genesis.ts';
 import type { SignatureCheck } from '../sequencer/signature-check.ts';
 import { openSignatureCheck } from '../sequencer/signature-check.ts';
+import type { Effect } from '../state/effect.ts';
 import { Fold } from '../state/fold.ts';
 import { LayeredStore } from '../state/layered-store.ts';
 import { StateView } from '../state/state-view.ts';
@@ -40,6 +41,7 @@ export class LogVerifier implements AsyncDisposable {
   readonly #folder: string;
   readonly #checkSignature: SignatureCheck = openSignatureCheck();
   #inLayer = 0;
+  #effects: readonly Effect[] = [];
 
   private constructor(genesis: Genesis, hashes: HashStore, folder: string) {
     this.log = base64url(logIdOf(genesis));
@@ -71,14 +73,20 @@ export class LogVerifier implements AsyncDisposable {
     return { size: this.#hashes.size, root: this.#hashes.rootAt(this.#hashes.size) };
   }
 
+  /** What the last record that was verified changed. */
+  get effects(): readonly Effect[] {
+    return this.#effects;
+  }
+
   /** Verifies the next record; undefined when it is sound. */
   next(entry: Entry): LogFault | undefined {
     const seq = this.#hashes.size;
     try {
       const record = checkRecord(entry, { mayBeErased: true });
       this.#requireSignature(record.envelope.author, entry.leaf);
-      const { refusal } = this.#fold.judge({ ...record, seq });
-      if (refusal !== undefined) throw refusal;
+      const verdict = this.#fold.judge({ ...record, seq });
+      if (verdict.refusal !== undefined) throw verdict.refusal;
+      this.#effects = verdict.effects;
       this.#hashes.append([record.leafHash]);
     } catch (error) {
       if (!isGridError(error)) throw error;

@@ -1,7 +1,10 @@
 import { open } from 'node:fs/promises';
 import { GridError, isGridError } from '@commongrid/base';
 import type { BcdbErrorCode } from '../errors.ts';
+import type { LogHead } from '../log/log-engine.ts';
+import type { Entry } from '../record/entry.ts';
 import { requireGenesis } from '../record/genesis.ts';
+import type { Effect } from '../state/effect.ts';
 import { nodePrimitives } from '../tree/node-primitives.ts';
 import { Verifier } from '../tree/verifier.ts';
 import { entryOf, parseLine } from './export-line.ts';
@@ -16,7 +19,17 @@ export interface VerifyExportOptions {
     readonly doneBytes: number;
     readonly totalBytes: number;
   }) => void;
+  /** Called for each record once it was verified, in order. */
+  readonly onRecord?: (record: VerifiedRecord) => Promise<void> | void;
   readonly signal?: AbortSignal;
+}
+
+/** A record of an export, sound up to there. */
+export interface VerifiedRecord {
+  readonly entry: Entry;
+  readonly effects: readonly Effect[];
+  /** The log up to and with this record. */
+  readonly head: LogHead;
 }
 
 export interface VerifyReport {
@@ -38,7 +51,7 @@ export interface VerifyReport {
  */
 export async function verifyExport(
   file: string,
-  { log, onProgress, signal }: VerifyExportOptions = {},
+  { log, onProgress, onRecord, signal }: VerifyExportOptions = {},
 ): Promise<VerifyReport> {
   await using handle = await open(file);
   const totalBytes = (await handle.stat()).size;
@@ -69,6 +82,8 @@ export async function verifyExport(
       if (record.body === undefined && record.envelope.includes('"op":"put"')) erased++;
       fault = faultOf(verifier, record);
       if (fault !== undefined) break;
+      const { effects } = verifier;
+      await onRecord?.({ entry: entryOf(record), effects, head: verifier.head });
     }
     if (verifier === undefined || header === undefined) throw notAnExport();
     fault ??= endFault(verifier, header, end);

@@ -1,0 +1,65 @@
+import { rm } from 'node:fs/promises';
+import { openLedger } from '../ledger/open-ledger.ts';
+import type { OpenLedger } from '../ledger/open-ledger.ts';
+import { ProjectionService } from '../projection/projection-service.ts';
+import type { BcdbFolder } from '../config.ts';
+import { loadIdentity } from '../genesis-file.ts';
+import { StoppedFolder } from './stopped-folder.ts';
+
+export interface RebuildReport {
+  readonly log: string;
+  readonly records: number;
+  readonly seconds: number;
+  readonly recordsPerSecond: number;
+}
+
+/**
+ * Throws away what follows from the log of a folder that no server uses (tree, state, projection)
+ * and makes it anew. The log itself is only read; signatures are not verified again.
+ * @throws BCDB_FOLDER_MISSING, BASE_FOLDER_LOCKED, BCDB_LOG_CORRUPT
+ */
+export async function rebuildFolder(dataDir: string): Promise<RebuildReport> {
+  const startedMs = performance.now();
+  const { folder, log } = await clear(dataDir);
+  await using opened = new AsyncDisposableStack();
+  const { ledger } = await openFollowing(folder, opened);
+  const { size: records } = ledger.head;
+  const seconds = (performance.now() - startedMs) / 1000;
+  return {
+    log,
+    records,
+    seconds: Math.round(seconds * 1000) / 1000,
+    recordsPerSecond: Math.round(records / seconds),
+  };
+}
+
+/** Opens the log of a folder with all that follows from it, brought up to its head. */
+export async function openFollowing(
+  folder: BcdbFolder,
+  opened: AsyncDisposableStack,
+  onFinding: (finding: string) => void = () => {},
+): Promise<OpenLedger> {
+  const { genesis } = await loadIdentity(folder);
+  const parts = await openLedger({ folder, genesis, opened });
+  const { ledger } = parts;
+  await using projection = await ProjectionService.open({
+    folder: folder.projection,
+    catchUp: (from) => ledger.effects(from),
+    rootAt: (size) => (size <= ledger.head.size ? ledger.rootAt(size) : undefined),
+    onEvent: (event) => {
+      if (event.kind === 'rebuilt') onFinding(event.finding);
+    },
+  });
+  if (ledger.head.size > 0) await projection.waitFor(ledger.head.size - 1);
+  return parts;
+}
+
+/** The lock is held meanwhile: no server can be at work. */
+async function clear(dataDir: string): Promise<{ folder: BcdbFolder; log: string }> {
+  await using stopped = await StoppedFolder.open(dataDir);
+  const { folder, log } = stopped;
+  const made = [folder.tree, folder.projection, folder.state];
+  const beside = ['-wal', '-shm', '-journal'].map((end) => `${folder.state}${end}`);
+  for (const path of [...made, ...beside]) await rm(path, { recursive: true, force: true });
+  return { folder, log };
+}

@@ -1,0 +1,120 @@
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { errorCode, GridError, syncFolder } from '@commongrid/base';
+import { SigningKey } from '@commongrid/crypto';
+import { BcdbFolder } from '../config.ts';
+import type { BcdbErrorCode } from '../errors.ts';
+import { writeIdentity } from '../genesis-file.ts';
+import type { LogIdentity } from '../genesis-file.ts';
+import { EmbeddedLog } from '../log/embedded/embedded-log.ts';
+import type { LogHead } from '../log/log-engine.ts';
+import type { Entry } from '../record/entry.ts';
+import { logIdOf } from '../record/genesis.ts';
+import { parseLine } from './export-line.ts';
+import { verifyExport } from './verify-export.ts';
+import type { VerifyExportOptions, VerifyReport } from './verify-export.ts';
+
+/** Records, and bytes of them, that go to the disk at a time. */
+const batchRecords = 1000;
+const batchBytes = 4 << 20;
+
+/**
+ * Makes the folder of a database from a backup. Each record is verified on the way, and the folder
+ * appears under its name only when all of it is there. What follows from the log is made at the next
+ * start. Going on with a log that goes on elsewhere too forks it, for everybody to see.
+ * @throws BCDB_FOLDER_EXISTS, BCDB_EXPORT_INVALID
+ */
+export async function restoreBackup(
+  file: string,
+  dataDir: string,
+  options: Omit<VerifyExportOptions, 'onRecord'> = {},
+): Promise<VerifyReport> {
+  await requireEmpty(dataDir);
+  const identity = await identityOf(file);
+  const temp = `${dataDir}.restoring`;
+  await rm(temp, { recursive: true, force: true });
+  await mkdir(temp, { recursive: true, mode: 0o700 });
+  try {
+    const report = await fill(file, new BcdbFolder(temp), identity, options);
+    // An empty folder gives way to the full one.
+    await rename(temp, dataDir);
+    await syncFolder(dirname(dataDir));
+    return report;
+  } catch (error) {
+    await rm(temp, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+async function fill(
+  file: string,
+  folder: BcdbFolder,
+  identity: LogIdentity,
+  options: VerifyExportOptions,
+): Promise<VerifyReport> {
+  await using engine = await EmbeddedLog.open({
+    folder: folder.log,
+    log: logIdOf(identity.genesis),
+  });
+  let entries: Entry[] = [];
+  let bytes = 0;
+  const flush = async (head: LogHead): Promise<void> => {
+    await engine.append({ from: head.size - entries.length, entries, head });
+    entries = [];
+    bytes = 0;
+  };
+  let last: LogHead | undefined;
+  const report = await verifyExport(file, {
+    ...options,
+    onRecord: async ({ entry, head }) => {
+      entries.push(entry);
+      bytes += entry.leaf.length + (entry.body?.length ?? 0);
+      last = head;
+      if (entries.length >= batchRecords || bytes >= batchBytes) await flush(head);
+    },
+  });
+  if (report.fault !== undefined) {
+    const { seq, code, message } = report.fault;
+    throw invalid(`record ${seq} is not sound: ${message}`, { seq, code });
+  }
+  if (entries.length > 0 && last !== undefined) await flush(last);
+  await writeIdentity(folder, identity);
+  return report;
+}
+
+async function identityOf(file: string): Promise<LogIdentity> {
+  await using handle = await open(file);
+  for await (const text of handle.readLines()) {
+    const line = parseLine(text, 1);
+    if (!('genesis' in line) || line.sequencerKey === undefined) break;
+    const sequencerKey = SigningKey.fromSeed(Buffer.from(line.sequencerKey, 'base64url'));
+    if (sequencerKey.publicKey.text === line.genesis.sequencer) {
+      return { genesis: line.genesis, sequencerKey };
+    }
+    throw invalid('its sequencer key is not the one that the genesis names', { line: 1 });
+  }
+  throw invalid('it holds no key of a sequencer: it is an export, not a backup', { line: 1 });
+}
+
+async function requireEmpty(dataDir: string): Promise<void> {
+  try {
+    if ((await readdir(dataDir)).length === 0) return;
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return;
+    throw error;
+  }
+  throw new GridError<BcdbErrorCode>('BCDB_FOLDER_EXISTS', `${dataDir} is not empty`, {
+    hint: 'name a new folder, or move this one away',
+    details: { folder: dataDir },
+  });
+}
+
+function invalid(
+  what: string,
+  details: Readonly<Record<string, unknown>>,
+): GridError<BcdbErrorCode> {
+  return new GridError('BCDB_EXPORT_INVALID', `this backup cannot be restored: ${what}`, {
+    hint: 'make another one with grid bcdb backup',
+    details,
+  });
+}

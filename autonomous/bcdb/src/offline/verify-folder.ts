@@ -1,0 +1,98 @@
+import { readdir } from 'node:fs/promises';
+import { equalBytes, isGridError, throwIfAborted } from '@commongrid/base';
+import { BcdbFolder } from '../config.ts';
+import { loadIdentity } from '../genesis-file.ts';
+import type { StoredEntry } from '../log/log-engine.ts';
+import { namespaceOf } from '../projection/namespace-file.ts';
+import { verifyProjection } from '../projection/verify-projection.ts';
+import { base64url, logIdOf } from '../record/genesis.ts';
+import { LogVerifier } from './log-verifier.ts';
+import type { LogFault } from './log-verifier.ts';
+import { openFollowing } from './rebuild-folder.ts';
+import { StoppedFolder } from './stopped-folder.ts';
+import type { VerifyReport } from './verify-export.ts';
+
+export interface VerifyFolderOptions {
+  readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface FolderReport extends VerifyReport {
+  /** What differs from the log in files that follow from it: they have to be made anew. */
+  readonly findings: readonly string[];
+}
+
+/**
+ * Verifies the folder of a database that no server uses: the files of the log, every record and
+ * rule from the genesis on, and then the projection, row by row. The log is never changed; files of
+ * the projection that lag behind, or are no databases any more, are mended on the way.
+ * @throws BCDB_FOLDER_MISSING, BCDB_FOLDER_DAMAGED, BASE_FOLDER_LOCKED
+ */
+export async function verifyFolder(
+  dataDir: string,
+  options: VerifyFolderOptions = {},
+): Promise<FolderReport> {
+  try {
+    const report = await verifyLog(dataDir, options);
+    const isSound = report.fault === undefined;
+    return { ...report, findings: isSound ? await projectionFindings(dataDir) : [] };
+  } catch (error) {
+    // Damage that is found when the log is opened.
+    if (!isGridError(error, 'BCDB_LOG_CORRUPT')) throw error;
+    const { genesis } = await loadIdentity(new BcdbFolder(dataDir));
+    const { code, message, details } = error;
+    const fault = { seq: Number(details['seq'] ?? 0), code, message };
+    const log = base64url(logIdOf(genesis));
+    return { log, verified: 0, root: '', erased: 0, fault, findings: [] };
+  }
+}
+
+async function verifyLog(
+  dataDir: string,
+  { onProgress, signal }: VerifyFolderOptions,
+): Promise<VerifyReport> {
+  await using stopped = await StoppedFolder.open(dataDir);
+  const { engine, identity, log } = stopped;
+  await using verifier = await LogVerifier.open(identity.genesis);
+  const total = engine.head.size;
+  let fault: LogFault | undefined;
+  let erased = 0;
+  for await (const group of engine.read(0, total)) {
+    throwIfAborted(signal);
+    for (const entry of group) {
+      if (isErased(entry)) erased++;
+      fault ??= verifier.next(entry);
+    }
+    onProgress?.({ done: verifier.head.size, total });
+    if (fault !== undefined) break;
+  }
+  const { size, root } = verifier.head;
+  if (fault === undefined && !equalBytes(root, engine.head.root)) {
+    const message = 'the root over all records is not the one that the log was ended with';
+    fault = { seq: size, code: 'BCDB_LOG_CORRUPT', message };
+  }
+  return { log, verified: size, root: base64url(root), erased, fault };
+}
+
+async function projectionFindings(dataDir: string): Promise<readonly string[]> {
+  const folder = new BcdbFolder(dataDir);
+  const findings: string[] = [];
+  await using opened = new AsyncDisposableStack();
+  const { ledger } = await openFollowing(folder, opened, (finding) => findings.push(finding));
+  for (const name of await readdir(folder.projection)) {
+    const ns = namespaceOf(name);
+    if (ns === undefined) continue;
+    try {
+      await verifyProjection({ folder: folder.projection, ns, effects: ledger.effects(0) });
+    } catch (error) {
+      if (!isGridError(error, 'BCDB_PROJECTION_CORRUPT')) throw error;
+      findings.push(error.message);
+    }
+  }
+  return findings;
+}
+
+/** Whether a payload was there and is not any more. */
+function isErased({ leaf, body }: StoredEntry): boolean {
+  return body === undefined && Buffer.from(leaf).includes('"op":"put"');
+}
