@@ -5,6 +5,8 @@ import type { JsonValue } from '@commongrid/crypto';
 import { BcdbFolder } from './config.ts';
 import type { BcdbOptions } from './config.ts';
 import type { BcdbErrorCode } from './errors.ts';
+import { FeedServer } from './feeds/feed-server.ts';
+import type { FeedsReply, FeedsRequest } from './feeds/feeds-reply.ts';
 import { loadOrMakeIdentity } from './genesis-file.ts';
 import type { LogIdentity } from './genesis-file.ts';
 import type { EffectListener, Ledger } from './ledger/ledger.ts';
@@ -76,6 +78,7 @@ export class Bcdb implements AsyncDisposable {
   readonly #hashes: HashStore;
   readonly #author: RecordAuthor<Receipt>;
   readonly #proofs: LogProofs;
+  readonly #feeds: FeedServer;
   readonly #eraser: PayloadEraser;
 
   private constructor(parts: BcdbParts) {
@@ -85,6 +88,7 @@ export class Bcdb implements AsyncDisposable {
     this.#hashes = hashes;
     this.#author = author;
     this.#proofs = proofs;
+    this.#feeds = new FeedServer({ ledger, hashes, checkpoint: () => proofs.checkpoint() });
     this.#eraser = eraser;
     this.projection = projection;
     this.close = closeOnce(close);
@@ -110,6 +114,7 @@ export class Bcdb implements AsyncDisposable {
     );
     const feed = new EffectFeed(projection);
     ledger.listen((batch) => feed.push(batch));
+    await ledger.catchUp();
     const eraser = opened.use(
       await PayloadEraser.open({ ledger, engine, projection, file: folder.erasures, logger }),
     );
@@ -275,6 +280,14 @@ export class Bcdb implements AsyncDisposable {
    */
   prove(seq: number, { withBody = true } = {}): Promise<RecordProof> {
     return this.#proofs.prove(seq, { withBody });
+  }
+
+  /**
+   * The records that concern readers, with all that shows to a light follower that they are all.
+   * @throws BCDB_REQUEST_INVALID, BCDB_SEQ_UNKNOWN, BCDB_BUSY
+   */
+  feedsOf(request: FeedsRequest): Promise<FeedsReply> {
+    return this.#feeds.feedsOf(request);
   }
 
   /** Merkle root over the first `size` records. @throws BCDB_SEQ_UNKNOWN */

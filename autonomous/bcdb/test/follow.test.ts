@@ -71,7 +71,10 @@ function follow(dataDir: string, bcdb: Bcdb, source: LogSource): Promise<Followe
 }
 
 async function caughtUp({ ledger }: Follower, bcdb: Bcdb): Promise<void> {
-  await waitFor(() => ledger.head.size === bcdb.head.size, { timeoutMs: 10_000 });
+  await waitFor(() => ledger.head.size === bcdb.head.size, {
+    what: 'the replica',
+    timeoutMs: 10_000,
+  });
   assert.deepEqual(Buffer.from(ledger.head.root), Buffer.from(bcdb.head.root));
 }
 
@@ -141,10 +144,16 @@ test('a log that was forked or rolled back halts the replica, with the evidence 
     if (name === 'rolled') {
       source.frozen = await checkpointOf(old, owner);
     } else source.bcdb = later;
-    await waitFor(() => follower.replica.halted !== undefined, { timeoutMs: 10_000 });
+    await waitFor(() => follower.replica.halted !== undefined, {
+      what: 'the halt',
+      timeoutMs: 10_000,
+    });
     assert.equal(follower.replica.halted?.code, code);
     const evidence = join(data, 'evidence');
-    await waitFor(async () => (await readdir(evidence)).length === 1, { timeoutMs: 5000 });
+    await waitFor(async () => (await readdir(evidence)).length === 1, {
+      what: 'evidence',
+      timeoutMs: 5000,
+    });
     const [file = ''] = await readdir(evidence);
     const kept = JSON.parse(await readFile(join(evidence, file), 'utf8')) as { kind: string };
     assert.equal(kept.kind, code);
@@ -183,6 +192,7 @@ async function checkpointOf(dataDir: string, owner: SigningKey): Promise<string>
 async function smuggle(dataDir: string, genesis: Genesis, entry: Entry): Promise<void> {
   await using opened = new AsyncDisposableStack();
   const { ledger } = await openLedger({ folder: new BcdbFolder(dataDir), genesis, opened });
+  await ledger.catchUp();
   const batch = ledger.begin();
   batch.take(checkRecord(entry));
   await ledger.end(batch);

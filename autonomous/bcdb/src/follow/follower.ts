@@ -46,6 +46,7 @@ export class Follower implements AsyncDisposable {
     await writeFileAtomic(folder.genesis, canonicalBytes(genesis), { mode: 0o600 });
     await using opened = new AsyncDisposableStack();
     const { ledger } = await openLedger({ folder, genesis, opened });
+    await ledger.catchUp();
     const signatures = opened.use(SignaturePool.open());
     const evidence = await Evidence.open(folder.evidence, logger);
     const verifier = new Verifier(nodePrimitives);

@@ -10,6 +10,7 @@ import type { LayeredStore } from '../state/layered-store.ts';
 import { StateView } from '../state/state-view.ts';
 import type { HashStore } from '../tree/hash-store.ts';
 import type { Frontier } from '../tree/frontier.ts';
+import { BatchRoots } from './batch-roots.ts';
 import { LedgerBatch } from './ledger-batch.ts';
 import { replayEffects } from './replay-effects.ts';
 
@@ -25,7 +26,7 @@ export interface LedgerParts {
 const stateFormat = 'state-2';
 
 /** Told of what became durable, in order. An error of a listener is the listener's own business. */
-export type EffectListener = (batch: EffectBatch) => void;
+export type EffectListener = (batch: EffectBatch) => void | Promise<void>;
 
 /**
  * A log together with what follows from it: its tree and the state of the fold. The sequencer and
@@ -45,9 +46,13 @@ export class Ledger {
   readonly #store: LayeredStore;
   readonly #frontier: Frontier;
   readonly #listeners = new Set<EffectListener>();
+  /** Roots within the batch that is being built. */
+  #building: BatchRoots | undefined;
   /** Ends when all batches given to the engine have. */
   #tail: Promise<void> = Promise.resolve();
   #failure: unknown;
+  /** Records that were judged and are durable: how far effects go. */
+  #judged = 0;
 
   private constructor({ engine, hashes, store, genesis }: LedgerParts) {
     this.genesis = genesis;
@@ -65,10 +70,10 @@ export class Ledger {
     });
   }
 
-  /** Brings the state up to the head of the log, or makes it anew where it does not fit the log. */
-  static async open(parts: LedgerParts): Promise<Ledger> {
+  /** The state is as it was kept; `catchUp` brings it to the head of the log. */
+  static open(parts: LedgerParts): Ledger {
     const ledger = new Ledger(parts);
-    await ledger.#catchUp();
+    ledger.#judged = ledger.#stateSize();
     return ledger;
   }
 
@@ -100,7 +105,10 @@ export class Ledger {
   /** A batch on top of all before. Only one is built at a time. */
   begin(): LedgerBatch {
     if (this.#failure !== undefined) throw this.#stopped();
-    return new LedgerBatch(this.fold, this.view, this.#frontier.size);
+    const batch = new LedgerBatch(this.fold, this.view, this.#frontier.size);
+    const leafHashAt = (index: number): Uint8Array | undefined => batch.records[index]?.leafHash;
+    this.#building = new BatchRoots(this.#frontier.save(), leafHashAt);
+    return batch;
   }
 
   /**
@@ -151,7 +159,7 @@ export class Ledger {
 
   /** Effects of the log from a sequence on, as they were judged: for a projection that lags behind. */
   effects(from: number): AsyncGenerator<EffectBatch> {
-    return replayEffects(this, from);
+    return replayEffects(this, from, this.#judged);
   }
 
   /** Entries of the log as they were signed. */
@@ -165,18 +173,21 @@ export class Ledger {
     await this.#tail;
   }
 
-  /** Judges what the log holds above the state. */
-  async #catchUp(): Promise<void> {
+  /**
+   * Judges what the log holds above the state, and gives out the effects; a state that does not fit
+   * the log is made anew. To be called once, before the first batch.
+   */
+  async catchUp(): Promise<void> {
     const { size } = this.#engine.head;
-    const from = this.#stateSize();
-    for await (const group of this.#engine.read(from, size)) {
+    for await (const group of this.#engine.read(this.#judged, size)) {
       const batch = new LedgerBatch(this.fold, this.view, group[0]?.seq ?? 0);
       for (const entry of group) batch.take(checkRecord(entry, { mayBeErased: true }));
       const end = batch.from + group.length;
       this.#sealState({ size: end, root: this.#hashes.rootAt(end) });
       this.#store.sink();
       const { effects } = batch;
-      this.#announce({ from: batch.from, size: end, root: this.#hashes.rootAt(end), effects });
+      const root = this.#hashes.rootAt(end);
+      await Promise.all(this.#announce({ from: batch.from, size: end, root, effects }));
     }
   }
 
@@ -198,11 +209,14 @@ export class Ledger {
   }
 
   #hadHead(size: number, root: string): boolean {
-    return size <= this.#hashes.size && base64url(this.#hashes.rootAt(size)) === root;
+    const actual = size <= this.#hashes.size ? this.#hashes.rootAt(size) : this.#building?.at(size);
+    return actual !== undefined && base64url(actual) === root;
   }
 
-  #announce(batch: EffectBatch): void {
-    for (const listener of this.#listeners) listener(batch);
+  /** What comes back says when each listener is ready for more. */
+  #announce(batch: EffectBatch): readonly (void | Promise<void>)[] {
+    this.#judged = batch.size;
+    return [...this.#listeners].map((listener) => listener(batch));
   }
 
   #stop(error: unknown): void {

@@ -23,7 +23,10 @@ export interface OpenLedger {
   readonly hashes: HashStore;
 }
 
-/** Opens the log of a folder with its tree and its state, each brought up to the log's head. */
+/**
+ * Opens the log of a folder with its tree and its state. `ledger.catchUp` has to be called once those
+ * who want its effects listen.
+ */
 export async function openLedger(options: OpenLedgerOptions): Promise<OpenLedger> {
   const { folder, genesis, opened, first } = options;
   const engine = opened.use(await EmbeddedLog.open({ folder: folder.log, log: logIdOf(genesis) }));
@@ -36,7 +39,7 @@ export async function openLedger(options: OpenLedgerOptions): Promise<OpenLedger
     }),
   );
   const store = opened.use(LayeredStore.open(folder.state));
-  const ledger = await Ledger.open({ engine, hashes, store, genesis });
+  const ledger = Ledger.open({ engine, hashes, store, genesis });
   opened.defer(() => ledger.close());
   return { ledger, engine, hashes };
 }

@@ -10,21 +10,31 @@ import type { Ledger } from './ledger.ts';
  * The effects of records that were judged before. A record has the effect that it names, except
  * where the state says otherwise: it was refused, or it completed a proposal.
  */
-export async function* replayEffects(ledger: Ledger, from: number): AsyncGenerator<EffectBatch> {
-  const { size } = ledger.head;
+export async function* replayEffects(
+  ledger: Ledger,
+  from: number,
+  to: number,
+): AsyncGenerator<EffectBatch> {
   let at = await logTimeAt(ledger, from);
-  for await (const group of ledger.read(from, size)) {
-    const effects: Effect[] = [];
+  let first = from;
+  let effects: Effect[] = [];
+  for await (const group of ledger.read(from, to)) {
     for (const entry of group) {
       const record = checkRecord(entry, { mayBeErased: true });
       if (record.envelope.url === systemUrls.tick) at = (record.value as TickRecord).at;
       effects.push(...(await effectsOf(ledger, record, entry.seq, at)));
     }
-    const first = group[0]?.seq ?? from;
-    const end = first + group.length;
+    const end = (group.at(-1)?.seq ?? first) + 1;
+    // A projection pays for each transaction.
+    if (end - first < replayRecords && end < to) continue;
     yield { from: first, size: end, root: ledger.rootAt(end), effects };
+    first = end;
+    effects = [];
   }
 }
+
+/** Records whose effects are given out together, at least. */
+const replayRecords = 1000;
 
 async function effectsOf(
   ledger: Ledger,
