@@ -43,7 +43,7 @@ export interface FoldOptions {
   /** Hash of the genesis, base64url. */
   readonly log: string;
   readonly genesis: Genesis;
-  /** Whether the log had this root when it had this size. */
+  /** Whether the log had this root at this size, which is the record's sequence at most. */
   readonly hadHead: (size: number, root: string) => boolean;
   /** Rules of namespaces besides those that the program has. */
   readonly validators?: Validators;
@@ -129,7 +129,7 @@ export class Fold {
       });
     }
     this.#count(envelope, seq);
-    this.#requireSeen(envelope);
+    this.#requireSeen(envelope, seq);
     if (envelope.ns === logNamespace) return this.#aboutTheLog(record);
     const moment = { seq, at: this.at };
     const change = changeOf(record);
@@ -165,8 +165,10 @@ export class Fold {
     this.#view.setAuthor(author, n, seq);
   }
 
-  #requireSeen({ seen }: Envelope): void {
-    if (seen === undefined || this.#hadHead(seen.size, seen.root)) return;
+  /** Nobody can have seen the record itself, though a log that is read again has it. */
+  #requireSeen({ seen }: Envelope, seq: number): void {
+    if (seen === undefined) return;
+    if (seen.size <= seq && this.#hadHead(seen.size, seen.root)) return;
     throw refusal('BCDB_FORKED_VIEW', `this log never had that root at size ${seen.size}`, {
       hint: 'keep both checkpoints: they prove that the log was forked or rolled back',
       details: { seen },
