@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import net from 'node:net';
 import { after, before, test } from 'node:test';
 import { isGridError, waitFor } from '@commongrid/base';
 import { PostgresLog } from '../src/log/postgres/postgres-log.ts';
@@ -205,6 +207,19 @@ test('PostgreSQL log loses and repeats nothing when primaries are killed under l
   await assertHolds(again, acknowledged);
 });
 
+test('PostgreSQL log leaves a server that has fallen silent', async () => {
+  const database = await pair.createDatabase();
+  const wire = await SilentWire.open(pair.primary.port);
+  const urls = [wire.url(database), pair.primary.url(database)];
+  await using engine = await PostgresLog.open({ urls, log, answerMs: 100 });
+  await engine.append(batchAt(0, 5));
+  wire.fallSilent();
+  await engine.append(batchAt(5, 5));
+  await engine.append(batchAt(10, 5));
+  await assertHolds(engine, 15);
+  wire.close();
+});
+
 test('PostgreSQL log has nothing of a writer after another took over from it', async () => {
   const database = await pair.createDatabase();
   await using first = await open(database);
@@ -269,3 +284,41 @@ test('PostgreSQL log refuses the database of another log and one that is not the
   await assert.rejects(open(database), { code: 'BCDB_LOG_VERSION' });
   await assert.rejects(open('nowhere'), { code: 'BCDB_LOG_UNREACHABLE' });
 });
+
+/** Passes bytes on to a server until it stops doing so, as a machine does that loses its power. */
+class SilentWire {
+  readonly #server: net.Server;
+  readonly #sockets: net.Socket[] = [];
+
+  constructor(server: net.Server) {
+    this.#server = server;
+  }
+
+  static async open(port: number): Promise<SilentWire> {
+    const server = net.createServer();
+    const wire = new SilentWire(server);
+    server.on('connection', (near) => {
+      const far = net.connect(port, '127.0.0.1');
+      for (const socket of [near, far]) socket.on('error', () => undefined);
+      near.pipe(far).pipe(near);
+      wire.#sockets.push(near, far);
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return wire;
+  }
+
+  url(database: string): string {
+    const { port } = this.#server.address() as net.AddressInfo;
+    return `postgresql://bcdb@127.0.0.1:${port}/${database}`;
+  }
+
+  fallSilent(): void {
+    this.#server.close();
+    for (const socket of this.#sockets) socket.unpipe();
+  }
+
+  close(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+}

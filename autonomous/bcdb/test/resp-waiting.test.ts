@@ -35,7 +35,7 @@ test('XREAD BLOCK ends at its time, and when its client leaves', async () => {
   const ask = await fixture.owner();
   assert.equal(await ask('XREAD', 'BLOCK', '20', 'STREAMS', 'people:log', '$'), null);
   assert.equal(await ask('XREAD', 'BLOCK', '-1', 'STREAMS', 'people:log', '$'), '-ERR');
-  const leaver = await RespClient.connect({ port: fixture.port });
+  const leaver = await RespClient.connect({ port: fixture.port, closeTimeoutMs: 100 });
   await leaver.command(['AUTH', ownerToken]);
   const waiting = leaver.command(['XREAD', 'BLOCK', '0', 'STREAMS', 'log', '999999']);
   const blocked = async (count: number): Promise<boolean> =>
@@ -116,7 +116,9 @@ test('writes of many connections share commits and answer as Redis does', async 
   const askers = await Promise.all(Array.from({ length: 64 }, () => fixture.owner()));
   const before = fixture.bcdb.head.size;
   let batches = 0;
-  const unlisten = fixture.bcdb.listen(() => batches++);
+  const unlisten = fixture.bcdb.listen(() => {
+    batches++;
+  });
   const replies = await Promise.all(
     askers.flatMap((ask, i) => [
       ask('HSET', contacts, 'same', `{"name":"${i}"}`),

@@ -1,4 +1,4 @@
-import { GridError } from '@commongrid/base';
+import { GridError, isGridError } from '@commongrid/base';
 import type { BcdbErrorCode } from '../../errors.ts';
 import { PostgresSession } from './session.ts';
 
@@ -8,6 +8,8 @@ export interface PrimaryOptions {
   readonly urls: readonly string[];
   /** One server without a synchronous standby will do: what it loses is lost. */
   readonly single: boolean;
+  /** A statement that lasts so long has its server asked whether it is still there, milliseconds. */
+  readonly answerMs: number;
 }
 
 /** How many servers are asked at most. */
@@ -28,7 +30,7 @@ interface ServerState {
 export async function findPrimary(options: PrimaryOptions): Promise<PostgresSession> {
   const reasons: unknown[] = [];
   for (const url of options.urls) {
-    const session = await open(url, reasons);
+    const session = await open(url, options.answerMs, reasons);
     if (session === undefined) continue;
     try {
       const state = await stateOf(session);
@@ -37,17 +39,20 @@ export async function findPrimary(options: PrimaryOptions): Promise<PostgresSess
       return session;
     } catch (error) {
       await session.close();
-      if (error instanceof GridError) throw error;
       reasons.push(error);
     }
   }
-  throw unreachable(reasons);
+  throw reasons.find((one) => isGridError(one)) ?? unreachable(reasons);
 }
 
 /** Undefined where there is no answer: the reason is noted. */
-async function open(url: string, reasons: unknown[]): Promise<PostgresSession | undefined> {
+async function open(
+  url: string,
+  answerMs: number,
+  reasons: unknown[],
+): Promise<PostgresSession | undefined> {
   try {
-    return await PostgresSession.open(url);
+    return await PostgresSession.open(url, answerMs);
   } catch (error) {
     reasons.push(error);
     return undefined;
@@ -75,7 +80,8 @@ export function notDurable(): GridError<BcdbErrorCode> {
   });
 }
 
-function unreachable(reasons: readonly unknown[]): GridError<BcdbErrorCode> {
+/** No server could be used, for reasons that may pass. */
+export function unreachable(reasons: readonly unknown[]): GridError<BcdbErrorCode> {
   const texts = reasons.map((one) => (one instanceof Error ? one.message : String(one)));
   return new GridError('BCDB_LOG_UNREACHABLE', `no server takes writes: ${texts.join('; ')}`, {
     hint: 'start PostgreSQL, or correct its address',

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { closeOnce, delay, GridError, Mutex } from '@commongrid/base';
+import { closeOnce, delay, GridError, isGridError, Mutex } from '@commongrid/base';
 import type { BaseErrorCode } from '@commongrid/base';
 import type { BcdbErrorCode } from '../../errors.ts';
 import { checkErasures } from '../batch.ts';
@@ -7,9 +7,9 @@ import type { LogProblem } from '../log-problem.ts';
 import type { LogBatch, LogEngine, LogHead, StoredEntry } from '../log-engine.ts';
 import { PostgresConnection, reconnectMsDefault } from './connection.ts';
 import { fetchPage, fetchSoundPage } from './entry-pages.ts';
-import { findPrimary, urlsMax } from './find-primary.ts';
+import { findPrimary, unreachable, urlsMax } from './find-primary.ts';
 import { headOf, PostgresWriter } from './postgres-writer.ts';
-import { failureOf } from './session.ts';
+import { answerMsDefault, failureOf, isPassing } from './session.ts';
 import type { PostgresSession } from './session.ts';
 import {
   createTables,
@@ -33,6 +33,11 @@ export interface PostgresLogOptions {
   readonly single?: boolean;
   /** How long to look for a server when the connection is lost, milliseconds. Default 30 000. */
   readonly reconnectMs?: number;
+  /**
+   * A statement that lasts so long has its server asked, on another connection, whether it is still
+   * there, milliseconds. Default 10 000.
+   */
+  readonly answerMs?: number;
 }
 
 /** How long close waits for appends that wait for their standby, milliseconds. */
@@ -59,19 +64,26 @@ export class PostgresLog implements LogEngine {
   static async open(options: PostgresLogOptions): Promise<PostgresLog> {
     checkOptions(options);
     const { urls, log, single = false, reconnectMs = reconnectMsDefault } = options;
-    const session = await findPrimary({ urls, single });
+    const { answerMs = answerMsDefault } = options;
+    const primary = { urls, single, answerMs };
+    const session = await findPrimary(primary);
     try {
       const row = await takeTerm(session, log);
       const term = Number(row.term);
       const head = headOf(row);
-      const writer = new PostgresWriter({ urls, single, reconnectMs, session, term, head });
+      const writer = new PostgresWriter({ ...primary, reconnectMs, session, term, head });
       // What can be read was confirmed before: that needs no standby.
       const onConnect = (): Promise<void> => Promise.resolve();
-      const reading = new PostgresConnection({ urls, single: true, reconnectMs, onConnect });
+      const reading = new PostgresConnection({
+        ...primary,
+        single: true,
+        reconnectMs,
+        onConnect,
+      });
       return new PostgresLog(writer, reading);
     } catch (error) {
       await session.close();
-      throw failureOf(error);
+      throw isGridError(error) || !isPassing(error) ? failureOf(error) : unreachable([error]);
     }
   }
 

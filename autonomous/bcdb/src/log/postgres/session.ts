@@ -1,6 +1,7 @@
+import { Socket } from 'node:net';
 import { errorCode, GridError, isGridError } from '@commongrid/base';
 import { Client, DatabaseError } from 'pg';
-import type { QueryConfig, QueryResult } from 'pg';
+import type { ClientConfig, QueryConfig, QueryResult } from 'pg';
 import type { BcdbErrorCode } from '../../errors.ts';
 
 /** How long a server may take to accept a connection, milliseconds. */
@@ -10,7 +11,10 @@ const connectTimeoutMs = 5000;
 const lockTimeoutMs = 5000;
 
 /** A statement that lasts so long has its server asked whether it is still there, milliseconds. */
-const answerMs = 10_000;
+export const answerMsDefault = 10_000;
+
+/** How long a server may take to close a connection, milliseconds. */
+const goodbyeMs = 1000;
 
 /** A commit of which nobody knows whether the standby has it. */
 export class UnconfirmedError extends Error {}
@@ -23,15 +27,18 @@ export class UnconfirmedError extends Error {}
  * keeps the transaction, and reports success. So any warning means that the commit is in doubt.
  */
 export class PostgresSession {
+  readonly url: string;
   readonly #client: Client;
+  readonly #socket: Socket;
+  readonly #answerMs: number;
   #warning: string | undefined;
   #asking: Promise<void> | undefined;
 
-  readonly url: string;
-
-  constructor(url: string, client: Client) {
+  constructor(url: string, answerMs: number, { client, socket }: Connection) {
     this.url = url;
+    this.#answerMs = answerMs;
     this.#client = client;
+    this.#socket = socket;
     // A connection that is lost between two statements: the next one fails, and tells.
     client.on('error', () => undefined);
     client.on('notice', ({ severity, message }) => {
@@ -40,9 +47,10 @@ export class PostgresSession {
   }
 
   /** @throws what pg throws when the server cannot be reached */
-  static async open(url: string): Promise<PostgresSession> {
-    const client = newClient(url);
-    const session = new PostgresSession(url, client);
+  static async open(url: string, answerMs: number): Promise<PostgresSession> {
+    const connection = newConnection(url);
+    const { client } = connection;
+    const session = new PostgresSession(url, answerMs, connection);
     try {
       await client.connect();
       // A commit must wait for the standby, and however long that takes.
@@ -60,7 +68,7 @@ export class PostgresSession {
   async query<R extends Record<string, unknown>>(config: QueryConfig): Promise<QueryResult<R>> {
     const timer = setInterval(() => {
       this.#asking ??= this.#endUnlessThere();
-    }, answerMs);
+    }, this.#answerMs);
     try {
       return await this.#client.query<R>(config);
     } finally {
@@ -82,32 +90,53 @@ export class PostgresSession {
   /** Lets the connection go; what is running on it fails. */
   async close(): Promise<void> {
     await this.#asking;
-    await this.#client.end().catch(() => undefined);
+    await end({ client: this.#client, socket: this.#socket });
   }
 
   /** A machine that lost its power says no word: the connection alone would wait for ever. */
   async #endUnlessThere(): Promise<void> {
-    const client = newClient(this.url);
-    client.on('error', () => undefined);
+    const other = newConnection(this.url, { query_timeout: connectTimeoutMs });
+    other.client.on('error', () => undefined);
     try {
-      await client.connect();
-      await client.query('SELECT 1');
+      await other.client.connect();
+      await other.client.query('SELECT 1');
     } catch {
-      await this.#client.end().catch(() => undefined);
+      this.#socket.destroy();
     } finally {
-      await client.end().catch(() => undefined);
+      await end(other);
+      this.#asking = undefined;
     }
-    this.#asking = undefined;
   }
 }
 
-function newClient(url: string): Client {
-  return new Client({
+interface Connection {
+  readonly client: Client;
+  readonly socket: Socket;
+}
+
+function newConnection(url: string, more: ClientConfig = {}): Connection {
+  const socket = new Socket();
+  const client = new Client({
     connectionString: url,
     connectionTimeoutMillis: connectTimeoutMs,
     keepAlive: true,
     application_name: 'bcdb',
+    stream: () => socket,
+    ...more,
   });
+  return { client, socket };
+}
+
+/** Says goodbye, but does not wait for the answer of a server that may be gone. */
+async function end({ client, socket }: Connection): Promise<void> {
+  const timer = setTimeout(() => socket.destroy(), goodbyeMs);
+  try {
+    await client.end();
+  } catch {
+    // It was lost already.
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** Whether a connection that is made anew may succeed where this error came from. */
