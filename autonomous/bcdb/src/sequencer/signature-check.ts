@@ -1,10 +1,16 @@
 import { createRequire } from 'node:module';
 import { PublicKey } from '@commongrid/crypto';
+import type { Domain } from '@commongrid/crypto';
 import { isAcceptablePoint, prefixedMessage } from '@commongrid/crypto/browser';
 import { recordDomain } from '../record/entry.ts';
 
-/** Checks one signature of an envelope. */
-export type SignatureCheck = (key: string, envelope: Uint8Array, signature: Uint8Array) => boolean;
+/** Checks one signature of a payload: that of an envelope, unless a domain is given. */
+export type SignatureCheck = (
+  key: string,
+  payload: Uint8Array,
+  signature: Uint8Array,
+  domain?: Domain,
+) => boolean;
 
 /** Keys that are kept parsed; beyond it all are forgotten. */
 const parsedKeysMax = 10_000;
@@ -20,12 +26,12 @@ interface Sodium {
 export function openSignatureCheck(): SignatureCheck {
   const sodium = loadSodium();
   const keys = new Map<string, PublicKey>();
-  return (text, envelope, signature) => {
+  return (text, payload, signature, domain = recordDomain) => {
     const key = parse(keys, text);
     if (key === undefined) return false;
-    if (sodium === undefined) return key.verify(recordDomain, envelope, signature);
+    if (sodium === undefined) return key.verify(domain, payload, signature);
     if (signature.length !== 64 || !isAcceptablePoint(signature.subarray(0, 32))) return false;
-    const message = prefixedMessage(recordDomain, envelope);
+    const message = prefixedMessage(domain, payload);
     return sodium.crypto_sign_verify_detached(signature, message, key.bytes);
   };
 }

@@ -2,13 +2,19 @@ import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { GridError } from '@commongrid/base';
 import type { BaseErrorCode } from '@commongrid/base';
+import type { Domain } from '@commongrid/crypto';
+import { recordDomain } from '../record/entry.ts';
 
-/** Leaves of one message to a worker, so that all workers get some. */
-const leavesPerJobMax = 64;
+/** Signatures in one message to a worker, so that all workers get some. */
+const signaturesPerJobMax = 64;
 
-/** What a worker is asked: leaves one after the other in `bytes`, and where each ends. */
+/**
+ * What a worker is asked: payloads, each with its signature behind it, one after the other in `bytes`,
+ * and where each ends.
+ */
 export interface SignatureJob {
   readonly id: number;
+  readonly domain: Domain;
   readonly keys: readonly string[];
   readonly ends: readonly number[];
   readonly bytes: Uint8Array;
@@ -21,19 +27,19 @@ export interface SignatureResult {
 
 interface Waiting {
   readonly key: string;
-  readonly leaf: Uint8Array;
+  readonly signed: Uint8Array;
   readonly settle: (isValid: boolean) => void;
   readonly fail: (error: unknown) => void;
 }
 
 /**
- * Checks signatures beside the main thread: they are most of what a record costs. Leaves that come
- * in one turn of the event loop travel together.
+ * Checks signatures beside the main thread: they are most of what a record costs. Those of one domain
+ * that come in one turn of the event loop travel together.
  */
 export class SignaturePool implements AsyncDisposable {
   readonly #workers: readonly Worker[];
   readonly #jobs = new Map<number, readonly Waiting[]>();
-  #waiting: Waiting[] = [];
+  #waiting = new Map<Domain, Waiting[]>();
   #nextId = 0;
   #failure: unknown;
 
@@ -52,12 +58,17 @@ export class SignaturePool implements AsyncDisposable {
     return new SignaturePool(Array.from({ length: count }, () => new Worker(file)));
   }
 
-  /** Whether `key` signed the envelope of a leaf. */
-  check(key: string, leaf: Uint8Array): Promise<boolean> {
+  /**
+   * Whether `key` signed a payload for a domain.
+   * @param signed the payload and 64 bytes of signature, as in the leaf of a record
+   */
+  check(key: string, signed: Uint8Array, domain: Domain = recordDomain): Promise<boolean> {
     if (this.#failure !== undefined) return Promise.reject(closed(this.#failure));
     return new Promise((settle, fail) => {
-      if (this.#waiting.length === 0) setImmediate(() => this.#send());
-      this.#waiting.push({ key, leaf, settle, fail });
+      if (this.#waiting.size === 0) setImmediate(() => this.#send());
+      const waiting = this.#waiting.get(domain);
+      if (waiting === undefined) this.#waiting.set(domain, [{ key, signed, settle, fail }]);
+      else waiting.push({ key, signed, settle, fail });
     });
   }
 
@@ -71,27 +82,29 @@ export class SignaturePool implements AsyncDisposable {
   }
 
   #send(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    const share = Math.ceil(waiting.length / this.#workers.length);
-    const size = Math.max(1, Math.min(leavesPerJobMax, share));
-    for (let from = 0; from < waiting.length; from += size) {
-      this.#post(waiting.slice(from, from + size));
+    const all = this.#waiting;
+    this.#waiting = new Map();
+    for (const [domain, waiting] of all) {
+      const share = Math.ceil(waiting.length / this.#workers.length);
+      const size = Math.max(1, Math.min(signaturesPerJobMax, share));
+      for (let from = 0; from < waiting.length; from += size) {
+        this.#post(domain, waiting.slice(from, from + size));
+      }
     }
   }
 
-  #post(group: readonly Waiting[]): void {
-    const bytes = new Uint8Array(group.reduce((sum, { leaf }) => sum + leaf.length, 0));
+  #post(domain: Domain, group: readonly Waiting[]): void {
+    const bytes = new Uint8Array(group.reduce((sum, { signed }) => sum + signed.length, 0));
     const ends: number[] = [];
     let at = 0;
-    for (const { leaf } of group) {
-      bytes.set(leaf, at);
-      at += leaf.length;
+    for (const { signed } of group) {
+      bytes.set(signed, at);
+      at += signed.length;
       ends.push(at);
     }
     const id = this.#nextId++;
     this.#jobs.set(id, group);
-    const job: SignatureJob = { id, keys: group.map(({ key }) => key), ends, bytes };
+    const job: SignatureJob = { id, domain, keys: group.map(({ key }) => key), ends, bytes };
     this.#workers[id % this.#workers.length]?.postMessage(job, [bytes.buffer]);
   }
 
@@ -103,8 +116,8 @@ export class SignaturePool implements AsyncDisposable {
 
   #fail(error: unknown): void {
     this.#failure ??= error;
-    const all = [...this.#waiting, ...[...this.#jobs.values()].flat()];
-    this.#waiting = [];
+    const all = [...this.#waiting.values(), ...this.#jobs.values()].flat();
+    this.#waiting.clear();
     this.#jobs.clear();
     for (const { fail } of all) fail(closed(error));
   }

@@ -4,13 +4,13 @@ import type { SignatureJob, SignatureResult } from './signature-pool.ts';
 
 const check = openSignatureCheck();
 
-parentPort?.on('message', ({ id, keys, ends, bytes }: SignatureJob) => {
+parentPort?.on('message', ({ id, domain, keys, ends, bytes }: SignatureJob) => {
   let from = 0;
   const isValid = keys.map((key, index) => {
     const end = ends[index] ?? from;
-    const leaf = bytes.subarray(from, end);
+    const signed = bytes.subarray(from, end);
     from = end;
-    return check(key, leaf.subarray(0, -64), leaf.subarray(-64));
+    return check(key, signed.subarray(0, -64), signed.subarray(-64), domain);
   });
   const result: SignatureResult = { id, isValid };
   parentPort?.postMessage(result);
