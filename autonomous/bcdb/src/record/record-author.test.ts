@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setImmediate as nextRound } from 'node:timers/promises';
 import { GridError, isGridError } from '@commongrid/base';
 import { SigningKey } from '@commongrid/crypto';
 import fc from 'fast-check';
@@ -19,7 +20,7 @@ interface Line {
   readonly reject: (error: Error) => void;
 }
 
-/** Judges in order, in turns of some records, as the sequencer does; answers a turn at once. */
+/** Judges in order, in turns of some records, as the sequencer does; answers of turns may cross. */
 class ToyLog {
   readonly accepted: Envelope[] = [];
   readonly heads = new Map<string, Followed>();
@@ -30,11 +31,18 @@ class ToyLog {
   readonly #judgedWith = new Map<number, string>();
   readonly #refused: ReadonlySet<string>;
   readonly #turnSizes: readonly number[];
+  readonly #delays: readonly number[];
   #isTurnDue = false;
 
-  constructor(refused: readonly string[], turnSizes: readonly number[]) {
+  /** Sizes of turns, and how many rounds of the event loop their answers take, over and over. */
+  constructor(
+    refused: readonly string[],
+    turnSizes: readonly number[],
+    delays: readonly number[] = [0],
+  ) {
     this.#refused = new Set(refused);
     this.#turnSizes = turnSizes;
+    this.#delays = delays;
   }
 
   author(): RecordAuthor<number> {
@@ -64,16 +72,17 @@ class ToyLog {
   #turn(): void {
     const size = this.#turnSizes[this.turns.length % this.#turnSizes.length] ?? 1;
     const taken = this.#line.splice(0, size);
+    const delay = this.#delays[this.turns.length % this.#delays.length] ?? 0;
     this.turns.push(taken.length);
-    for (const { entry, resolve, reject } of taken) {
-      if (this.accepted.length >= this.failAfter) {
-        reject(refusal('BCDB_LOG_STOPPED'));
-        continue;
-      }
-      const problem = this.#judge(entry);
-      if (problem === undefined) resolve(this.accepted.length - 1);
-      else reject(refusal(problem));
-    }
+    const answers = taken.map(({ entry, resolve, reject }) => {
+      const isFailing = this.accepted.length >= this.failAfter;
+      const problem = isFailing ? 'BCDB_LOG_STOPPED' : this.#judge(entry);
+      const seq = this.accepted.length - 1;
+      return () => (problem === undefined ? resolve(seq) : reject(refusal(problem)));
+    });
+    void rounds(delay).then(() => {
+      for (const answer of answers) answer();
+    });
   }
 
   #judge(entry: Entry): string | undefined {
@@ -91,6 +100,10 @@ class ToyLog {
     this.accepted.push(envelope);
     return undefined;
   }
+}
+
+async function rounds(count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await nextRound();
 }
 
 function refusal(code: string): GridError {
@@ -115,8 +128,9 @@ test('record author has all records accepted that are not refused, once and in o
     fc.asyncProperty(
       fc.array(ids, { maxLength: 60 }),
       fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 5 }),
-      async (objects, turnSizes) => {
-        const toy = new ToyLog(['bad1', 'bad2'], turnSizes);
+      fc.array(fc.integer({ min: 0, max: 4 }), { minLength: 1, maxLength: 5 }),
+      async (objects, turnSizes, delays) => {
+        const toy = new ToyLog(['bad1', 'bad2'], turnSizes, delays);
         const author = toy.author();
         const codes = await codesOf(objects.map((obj) => author.write(put(obj))));
         const wanted = objects.map((obj) => (obj.startsWith('bad') ? 'BCDB_DENIED' : 'ok'));

@@ -1,10 +1,13 @@
+import { withTimeout } from '@commongrid/base';
+import type { Clock } from '@commongrid/base';
 import type { JsonValue } from '@commongrid/crypto';
 import type { Bcdb } from '../../bcdb.ts';
 import { writeCursor } from '../../projection/cursor.ts';
 import type { FindQuery, FoundPage } from '../../projection/find.ts';
 import type { ObjectChange, ObjectVersion } from '../../projection/object-row.ts';
-import type { SchemaRecord } from '../../record/system-records.ts';
+import type { NamespaceRecord, SchemaRecord } from '../../record/system-records.ts';
 import { systemUrls } from '../../record/system-records.ts';
+import { namespaceScope } from '../../state/access.ts';
 import { isSystem } from '../../state/administrative.ts';
 
 /** Objects of one reply. */
@@ -16,6 +19,9 @@ export const replyBytesMax = 8 << 20;
 /** Objects that are fetched at one time: some of the largest must not fill the memory. */
 const chunkObjects = 50;
 
+/** How long a read waits for the projection, which is making its files anew if it takes so long. */
+export const catchUpMsMax = 10_000;
+
 /** A run of the objects of a type, in order of their ids. */
 export interface ObjectRun {
   readonly rows: readonly ObjectVersion[];
@@ -26,9 +32,11 @@ export interface ObjectRun {
 /** What the door reads of objects: all of it from the projection. */
 export class Objects {
   readonly #bcdb: Bcdb;
+  readonly #clock: Clock;
 
-  constructor(bcdb: Bcdb) {
+  constructor(bcdb: Bcdb, clock: Clock) {
     this.#bcdb = bcdb;
+    this.#clock = clock;
   }
 
   /** Whether a read shows all that is durable. */
@@ -36,9 +44,19 @@ export class Objects {
     return this.#bcdb.projection.appliedSize >= this.#bcdb.head.size;
   }
 
-  /** Resolves once a read shows all that is durable now. @throws BCDB_PROJECTION_STOPPED */
-  caughtUp(signal: AbortSignal): Promise<void> {
-    return this.#bcdb.projection.waitFor(this.#bcdb.head.size - 1, { signal });
+  /**
+   * Resolves once a read shows all that is durable now.
+   * @throws BCDB_PROJECTION_STOPPED, BASE_TIMEOUT, BASE_ABORTED
+   */
+  async caughtUp(signal: AbortSignal): Promise<void> {
+    if (this.isCurrent) return;
+    const last = this.#bcdb.head.size - 1;
+    await withTimeout((limited) => this.#bcdb.projection.waitFor(last, { signal: limited }), {
+      timeoutMs: catchUpMsMax,
+      what: `record ${last} in the projection`,
+      signal,
+      clock: this.#clock,
+    });
   }
 
   /** The current version of an object, in this turn. */
@@ -96,10 +114,12 @@ export class Objects {
 
   /** Types of a namespace: those with a schema, and those that a private namespace has objects of. */
   async types(ns: string): Promise<readonly string[]> {
-    const types = new Set(this.#bcdb.state.documents(ns, systemUrls.schema).keys());
-    for (const { url } of await this.#bcdb.projection.types(ns)) {
-      if (!isSystem(url)) types.add(url);
+    const { state, projection } = this.#bcdb;
+    const name = { ns, url: systemUrls.namespace, obj: namespaceScope };
+    if (state.document<NamespaceRecord>(name)?.value.isPrivate !== true) {
+      return [...state.documents(ns, systemUrls.schema).keys()];
     }
-    return [...types];
+    const types = await projection.types(ns);
+    return types.map(({ url }) => url).filter((url) => !isSystem(url));
   }
 }

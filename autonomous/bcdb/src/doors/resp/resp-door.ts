@@ -94,7 +94,7 @@ function contextOf(options: RespDoorOptions): DoorContext {
     bcdb,
     gate: new Gate({ log: bcdb.log, ownerKey: bcdb.owner, ownerToken, clock, random }),
     rights: new ReadRights(bcdb),
-    objects: new Objects(bcdb),
+    objects: new Objects(bcdb, clock),
     proposals: new Proposals(bcdb),
     stream: new LogStream(bcdb),
     waiters: new LogWaiters(bcdb),

@@ -79,7 +79,7 @@ export const hashCommands: readonly Command[] = [
       const { ns, url } = session.typeKey(request, 1);
       const { objects, rights } = session.context;
       rights.requireReadAll(session.who, ns, url);
-      if (!objects.isCurrent) await objects.caughtUp(session.connection.signal);
+      await objects.caughtUp(session.connection.signal);
       const count = await objects.count(ns, url);
       rights.requireReadAll(session.who, ns, url);
       session.reply.integer(count);
@@ -233,7 +233,7 @@ async function readAll(
 ): Promise<readonly ObjectVersion[]> {
   const { objects, rights } = context;
   rights.requireReadAll(who, ns, url);
-  if (!objects.isCurrent) await objects.caughtUp(connection.signal);
+  await objects.caughtUp(connection.signal);
   const { rows, isEnd } = await objects.run(ns, url, '', replyObjectsMax);
   rights.requireReadAll(who, ns, url);
   if (isEnd) return rows;

@@ -49,7 +49,7 @@ export const objectCommands: readonly Command[] = [
     async run(session, request) {
       const keys = keysOf(session, request);
       const { objects } = session.context;
-      if (!objects.isCurrent) await objects.caughtUp(session.connection.signal);
+      await objects.caughtUp(session.connection.signal);
       const types = await Promise.all(keys.map((key) => typeOf(session, key)));
       session.reply.integer(types.filter((type) => type !== 'none').length);
     },
@@ -63,7 +63,7 @@ export const objectCommands: readonly Command[] = [
     async run(session, request) {
       const key = session.context.keys.get(request.latin1(1));
       const { objects } = session.context;
-      if (!objects.isCurrent) await objects.caughtUp(session.connection.signal);
+      await objects.caughtUp(session.connection.signal);
       session.reply.simple(key === undefined ? 'none' : await typeOf(session, key));
     },
   },

@@ -121,7 +121,7 @@ async function answerAll(
 ): Promise<void> {
   const { rights, objects } = context;
   rights.requireReadAll(who, ns, url);
-  if (!objects.isCurrent) await objects.caughtUp(connection.signal);
+  await objects.caughtUp(connection.signal);
   const write = await ask();
   rights.requireReadAll(who, ns, url);
   write();
@@ -149,7 +149,7 @@ async function history(session: Session, request: Request): Promise<void> {
   const { context, who, connection, reply } = session;
   const { rights, objects } = context;
   rights.requireRead(who, ns, url, obj);
-  if (!objects.isCurrent) await objects.caughtUp(connection.signal);
+  await objects.caughtUp(connection.signal);
   const changes = await objects.history(ns, url, obj, {
     ...(options.BEFORE === undefined ? {} : { before: options.BEFORE }),
     ...(options.LIMIT === undefined ? {} : { limit: options.LIMIT }),
@@ -180,7 +180,7 @@ async function prove(session: Session, request: Request): Promise<void> {
   const { context, who, connection, reply } = session;
   const { bcdb, rights, objects } = context;
   rights.requireRead(who, ns, url, obj);
-  if (!objects.isCurrent) await objects.caughtUp(connection.signal);
+  await objects.caughtUp(connection.signal);
   // Also a deletion is a record that can be shown.
   const [newest] = await objects.history(ns, url, obj, { limit: 1 });
   if (newest === undefined) {

@@ -51,7 +51,7 @@ async function scanObjects(session: Session, request: Request): Promise<void> {
   const { context, reply, who, connection } = session;
   context.rights.requireReadAll(who, key.ns, key.url);
   const after = await placeOf(context.stream, key, cursor);
-  if (!context.objects.isCurrent) await context.objects.caughtUp(connection.signal);
+  await context.objects.caughtUp(connection.signal);
   const { rows, isEnd } = await context.objects.run(key.ns, key.url, after, count);
   context.rights.requireReadAll(who, key.ns, key.url);
   const found = glob === undefined ? rows : rows.filter(({ obj }) => glob.matches(obj));
