@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { cp } from 'node:fs/promises';
 import { createServer } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
@@ -162,7 +164,7 @@ test('a client finds out a server that shows a forked log, longer or as long', a
   await assert.rejects(connectTo(copy, lastCheckpoint), { code: 'BCDB_LOG_FORKED' });
   // A proof under a head of the fork is no better.
   const url = await startProxy(t, served, (path) =>
-    path.includes('/proof/') ? copy.url : 'answer',
+    path.includes('/proof/') ? { from: copy.url } : 'answer',
   );
   const cheated = await BcdbClient.connect({ url, trust: served.trust, token: 'B'.repeat(43) });
   await assert.rejects(cheated.prove('team', contact, 'before'), { code: 'BCDB_LOG_FORKED' });
@@ -196,8 +198,8 @@ async function serveAndCopy(
   return { served, copy };
 }
 
-/** What becomes of a request: its answer comes, is lost on the way, or is that of another server. */
-type Fate = 'answer' | 'lose' | string;
+/** What becomes of a request: its answer comes, is lost on the way, or is of another server. */
+type Fate = 'answer' | 'lose' | { readonly from: string };
 
 /** Passes requests on to a server. */
 async function startProxy(
@@ -205,31 +207,26 @@ async function startProxy(
   { url }: Served,
   fateOf: (path: string, body: string) => Fate,
 ): Promise<string> {
-  const proxy = createServer((request, response) => {
-    const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => {
-      const path = request.url ?? '';
-      const body = Buffer.concat(chunks).toString();
-      const fate = fateOf(path, body);
-      const { authorization, 'content-type': type } = request.headers;
-      void fetch(`${fate.startsWith('http') ? fate : url}${path}`, {
-        method: request.method ?? 'GET',
-        headers: {
-          ...(authorization === undefined ? {} : { authorization }),
-          ...(type === undefined ? {} : { 'content-type': type }),
-        },
-        ...(body === '' ? {} : { body }),
-      }).then(async (answer) => {
-        const text = await answer.text();
-        if (fate === 'lose') response.destroy();
-        else response.writeHead(answer.status).end(text);
-      });
+  const pass = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const body = Buffer.concat(await Array.fromAsync<Buffer>(request)).toString();
+    const path = request.url ?? '';
+    const fate = fateOf(path, body);
+    const { authorization, 'content-type': type } = request.headers;
+    const answer = await fetch(`${typeof fate === 'object' ? fate.from : url}${path}`, {
+      method: request.method ?? 'GET',
+      headers: {
+        ...(authorization === undefined ? {} : { authorization }),
+        ...(type === undefined ? {} : { 'content-type': type }),
+      },
+      ...(body === '' ? {} : { body }),
     });
-  });
-  await new Promise<void>((resolve) => {
-    proxy.listen(0, '127.0.0.1', resolve);
-  });
+    const text = await answer.text();
+    if (fate === 'lose') response.destroy();
+    else response.writeHead(answer.status).end(text);
+  };
+  const proxy = createServer((request, response) => void pass(request, response));
+  proxy.listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
   t.after(() => {
     proxy.closeAllConnections();
     proxy.close();

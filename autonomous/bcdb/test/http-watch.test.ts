@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { GridError, waitFor } from '@commongrid/base';
+import { waitFor } from '@commongrid/base';
+import type { GridError } from '@commongrid/base';
 import { SigningKey } from '@commongrid/crypto';
 import type { WatchedChange } from '../src/client.ts';
 import { contact, grant, ownerToken, serve, serveTeam } from './http-fixture.ts';

@@ -1,5 +1,5 @@
 import type { GridError } from '@commongrid/base/browser';
-import { parseJson, readError, replyInvalid, toGridError } from './wire-error.ts';
+import { parseJson, readError, replyInvalid, toGridError, unreachable } from './wire-error.ts';
 
 /** Calls of one request, the first included, when the connection is lost or the server is busy. */
 export const triesMax = 5;
@@ -105,7 +105,10 @@ export class HttpLink {
 
 async function refusalOf(response: Response): Promise<GridError> {
   const refusal = readError(parseJson(await textOf(response)));
-  return refusal ?? replyInvalid(`the answer is status ${response.status} and no error of BCDB`);
+  if (refusal !== undefined) return refusal;
+  const cause = replyInvalid(`the answer is status ${response.status} and no error of BCDB`);
+  // Something ahead of the server, or a server that is closing, speaks for it.
+  return response.status >= 502 && response.status <= 504 ? unreachable(cause) : cause;
 }
 
 async function textOf(response: Response): Promise<string> {

@@ -25,10 +25,15 @@ export function toGridError(error: unknown, signal: AbortSignal | undefined): Gr
   if (signal?.aborted === true) {
     return new GridError('BASE_ABORTED', 'stopped before it was done', { cause: signal.reason });
   }
-  return new GridError<BcdbErrorCode>('BCDB_UNREACHABLE', 'the server does not answer', {
+  return unreachable(error);
+}
+
+/** Nobody answered, or somebody else in place of the server. */
+export function unreachable(cause: unknown): GridError<BcdbErrorCode> {
+  return new GridError('BCDB_UNREACHABLE', 'the server does not answer', {
     hint: 'see whether it runs and the address is right',
     retryable: true,
-    cause: error,
+    cause,
   });
 }
 

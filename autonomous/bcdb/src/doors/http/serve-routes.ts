@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { Compile } from 'typebox/compile';
 import { Convert } from 'typebox/value';
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchemaCompiler } from 'fastify';
@@ -63,6 +64,8 @@ function serveRoute(app: FastifyInstance, one: Route, context: DoorContext): voi
       if (media !== undefined) reply.type(media);
       const isKept = one.isImmutable?.(request.params) === true;
       reply.header('cache-control', isKept ? 'public, max-age=31536000, immutable' : 'no-store');
+      // An answer without an end must not leave a connection open behind it.
+      if (answer instanceof Readable) reply.header('connection', 'close');
       return answer;
     },
   });
