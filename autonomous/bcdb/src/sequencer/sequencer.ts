@@ -8,6 +8,7 @@ import type { LedgerBatch } from '../ledger/ledger-batch.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { LogHead } from '../log/log-engine.ts';
 import { signRecord } from '../record/author.ts';
+import type { Statement } from '../record/author.ts';
 import { checkRecord } from '../record/checked-record.ts';
 import type { CheckedRecord } from '../record/checked-record.ts';
 import type { Entry } from '../record/entry.ts';
@@ -23,6 +24,9 @@ export const waitingRecordsMax = 20_000;
 /** Bytes of leaves and bodies that wait to be judged. */
 export const waitingBytesMax = 256 << 20;
 
+/** Statements of the sequencer itself that wait to be signed. */
+export const ownStatementsMax = 10_000;
+
 /** Batches that are written or synced at one time. */
 const batchesInFlightMax = 2;
 
@@ -35,12 +39,25 @@ export interface Receipt {
   readonly head: LogHead;
 }
 
+/**
+ * What the sequencer asks of a record beyond the rules, because only it can know: how long a lease was
+ * not renewed. No part of the fold: replicas take what it let in. Undefined lets the record in.
+ */
+export type Admission = (record: CheckedRecord) => GridError | undefined;
+
 export interface SequencerOptions {
   readonly ledger: Ledger;
   readonly signatures: SignaturePool;
   readonly key: SigningKey;
   readonly evidence: Evidence;
   readonly clock?: Clock;
+}
+
+/** A statement of the sequencer: it gets version and counter when it has its turn. */
+interface OwnStatement {
+  readonly statement: Statement;
+  readonly resolve: (receipt: Receipt) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 interface Waiting {
@@ -54,7 +71,8 @@ interface Waiting {
 
 /** What is said to an author once the batch in which it was decided is durable. */
 interface Answer {
-  readonly waiting: Waiting;
+  readonly waiting: Pick<Waiting, 'resolve' | 'reject'>;
+  readonly version: string;
   readonly seq: number | undefined;
   readonly refusal?: GridError;
 }
@@ -77,6 +95,8 @@ export class Sequencer implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #logClock: LogClock;
   readonly #waiting: Waiting[] = [];
+  readonly #own: OwnStatement[] = [];
+  #admit: Admission = () => undefined;
   #waitingBytes = 0;
   #inFlight = 0;
   #isTurnDue = false;
@@ -124,6 +144,25 @@ export class Sequencer implements AsyncDisposable {
     });
   }
 
+  /**
+   * Appends a record of the sequencer's own, which follows the newest version of its object; resolves
+   * once it is durable. Its key counts ticks too, so that nobody else can sign with it.
+   * @throws BCDB_BUSY and what the rules refuse
+   */
+  write(statement: Statement): Promise<Receipt> {
+    return new Promise((resolve, reject) => {
+      if (this.#isClosed) throw stopped();
+      if (this.#own.length >= ownStatementsMax) throw busy();
+      this.#own.push({ statement, resolve, reject });
+      this.#wantTurn();
+    });
+  }
+
+  /** From now on asks this of each record before it is judged. */
+  set admission(admit: Admission) {
+    this.#admit = admit;
+  }
+
   /** The clock was looked at and is right. */
   confirmClock(): void {
     this.#logClock.confirm();
@@ -133,7 +172,7 @@ export class Sequencer implements AsyncDisposable {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#tickTimer?.cancel();
-    if (this.#waiting.length === 0 && this.#inFlight === 0) return;
+    if (this.#isIdle) return;
     await new Promise<void>((resolve) => {
       this.#drained = resolve;
     });
@@ -147,11 +186,11 @@ export class Sequencer implements AsyncDisposable {
     if (this.#isClosed) throw stopped();
     const isFull =
       this.#waiting.length >= waitingRecordsMax || this.#waitingBytes + bytes > waitingBytesMax;
-    if (!isFull) return;
-    throw new GridError<BcdbErrorCode>('BCDB_BUSY', 'too many records wait to be appended', {
-      hint: 'send again in a moment',
-      retryable: true,
-    });
+    if (isFull) throw busy();
+  }
+
+  get #isIdle(): boolean {
+    return this.#waiting.length === 0 && this.#own.length === 0 && this.#inFlight === 0;
   }
 
   #wantTurn(): void {
@@ -165,21 +204,24 @@ export class Sequencer implements AsyncDisposable {
 
   #turn(): void {
     const taken = this.#take();
+    const own = this.#own.splice(0, recordsPerTurnMax - taken.length);
     let batch: LedgerBatch;
     const answers: Answer[] = [];
     try {
       batch = this.#ledger.begin();
-      if (taken.length > 0 || this.#isTickDue()) this.#tick(batch, taken.length > 0);
+      const hasRecords = taken.length > 0 || own.length > 0;
+      if (hasRecords || this.#isTickDue()) this.#tick(batch, hasRecords);
       for (const waiting of taken) answers.push(this.#judge(batch, waiting));
+      for (const waiting of own) answers.push(this.#judgeOwn(batch, waiting));
     } catch (error) {
       this.#ledger.drop();
-      for (const { reject } of taken) reject(error);
+      for (const { reject } of [...taken, ...own]) reject(error);
       this.#afterTurn();
       return;
     }
     this.#inFlight++;
     void this.#write(batch, answers);
-    if (this.#waiting[0]?.isSigned !== undefined) this.#wantTurn();
+    this.#wantNext();
   }
 
   async #write(batch: LedgerBatch, answers: readonly Answer[]): Promise<void> {
@@ -196,9 +238,13 @@ export class Sequencer implements AsyncDisposable {
   }
 
   #afterTurn(): void {
-    if (this.#waiting[0]?.isSigned !== undefined) this.#wantTurn();
-    else if (this.#waiting.length === 0 && this.#inFlight === 0) this.#drained?.();
+    this.#wantNext();
+    if (this.#isIdle) this.#drained?.();
     this.#scheduleTick();
+  }
+
+  #wantNext(): void {
+    if (this.#waiting[0]?.isSigned !== undefined || this.#own.length > 0) this.#wantTurn();
   }
 
   /** In the order in which they came, up to the first whose signature is not checked yet. */
@@ -217,14 +263,28 @@ export class Sequencer implements AsyncDisposable {
 
   #judge(batch: LedgerBatch, waiting: Waiting): Answer {
     const { record } = waiting;
+    const { version } = record;
     const { author, n } = record.envelope;
-    if (waiting.isSigned !== true) return { waiting, seq: undefined, refusal: unsigned(author) };
+    if (waiting.isSigned !== true) {
+      return { waiting, version, seq: undefined, refusal: unsigned(author) };
+    }
     const known = this.#ledger.view.author(author);
     if (known !== undefined && n <= known.n) return this.#repeated(batch, waiting);
-    const { refusal } = batch.judge(record);
-    if (refusal !== undefined) return { waiting, seq: undefined, refusal };
+    const refusal = this.#admit(record) ?? batch.judge(record).refusal;
+    if (refusal !== undefined) return { waiting, version, seq: undefined, refusal };
     this.#recordsSinceTick++;
-    return { waiting, seq: batch.nextSeq - 1 };
+    return { waiting, version, seq: batch.nextSeq - 1 };
+  }
+
+  #judgeOwn(batch: LedgerBatch, waiting: OwnStatement): Answer {
+    const { statement } = waiting;
+    const prev = this.#ledger.view.head(statement)?.version;
+    const record = this.#sign({ ...statement, prev }, Math.floor(this.#clock.nowMs()));
+    const { version } = record;
+    const { refusal } = batch.judge(record);
+    if (refusal !== undefined) return { waiting, version, seq: undefined, refusal };
+    this.#recordsSinceTick++;
+    return { waiting, version, seq: batch.nextSeq - 1 };
   }
 
   /** A counter that is taken: by this very record, or by another of the same author. */
@@ -235,7 +295,7 @@ export class Sequencer implements AsyncDisposable {
       throw new Error(`no record ${envelope.n} of ${envelope.author} is known`);
     const there =
       seq < batch.from ? this.#ledger.versionAt(seq) : batch.records[seq - batch.from]?.version;
-    if (there === version) return { waiting, seq };
+    if (there === version) return { waiting, version, seq };
     this.#evidence.keep({ kind: 'equivocation', seq, entry });
     const refusal = new GridError<BcdbErrorCode>(
       'BCDB_EQUIVOCATION',
@@ -245,14 +305,12 @@ export class Sequencer implements AsyncDisposable {
         details: { seq, version: there, n: envelope.n },
       },
     );
-    return { waiting, seq: undefined, refusal };
+    return { waiting, version, seq: undefined, refusal };
   }
 
-  #reply({ waiting, seq, refusal }: Answer, head: LogHead): void {
+  #reply({ waiting, version, seq, refusal }: Answer, head: LogHead): void {
     if (refusal !== undefined) waiting.reject(refusal);
-    else if (seq !== undefined) {
-      waiting.resolve({ seq, version: waiting.record.version, head });
-    }
+    else if (seq !== undefined) waiting.resolve({ seq, version, head });
   }
 
   /** Log time ahead of records when it is old, and at deadlines. */
@@ -262,9 +320,7 @@ export class Sequencer implements AsyncDisposable {
     if (hasRecords && at - last < tickEveryMs && !this.#isTickDue()) return;
     const { digest: state, feeds } = this.#ledger.fold;
     const payload: TickRecord = { at, feedsRoot: feeds.root(), state };
-    const n = (this.#ledger.view.author(this.#key.publicKey.text)?.n ?? 0) + 1;
-    const entry = signRecord(
-      this.#key,
+    const record = this.#sign(
       {
         ns: logNamespace,
         op: 'put',
@@ -272,11 +328,16 @@ export class Sequencer implements AsyncDisposable {
         obj: 'tick',
         payload: canonicalBytes(payload),
       },
-      { log: this.#ledger.log, n, t: at },
+      at,
     );
-    const { refusal } = batch.judge(checkRecord(entry));
+    const { refusal } = batch.judge(record);
     if (refusal !== undefined) throw refusal;
     this.#recordsSinceTick = 0;
+  }
+
+  #sign(statement: Statement, t: number): CheckedRecord {
+    const n = (this.#ledger.view.author(this.#key.publicKey.text)?.n ?? 0) + 1;
+    return checkRecord(signRecord(this.#key, statement, { log: this.#ledger.log, n, t }));
   }
 
   #isTickDue(): boolean {
@@ -318,6 +379,13 @@ function unsigned(author: string): GridError<BcdbErrorCode> {
     'BCDB_SIGNATURE_INVALID',
     `this is no signature of ${author} over the envelope`,
   );
+}
+
+function busy(): GridError<BcdbErrorCode> {
+  return new GridError('BCDB_BUSY', 'too many records wait to be appended', {
+    hint: 'send again in a moment',
+    retryable: true,
+  });
 }
 
 function stopped(): GridError<BcdbErrorCode> {
