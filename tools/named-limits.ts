@@ -11,10 +11,10 @@ export interface NamedLimit {
   readonly meaning: string;
 }
 
-/** The constants `maxSomething` and `SOMETHING_MAX` of a file, with the comment above each. */
+/** The constants `maxSomething`, `somethingMax` and `SOMETHING_MAX` of a file, with the comment above each. */
 export function namedLimitsOf(text: string): NamedLimit[] {
   const pattern =
-    /(?:\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\n)?^(?:export )?const (max[A-Z]\w*|[A-Z][A-Z0-9_]*_MAX) = (.*);/gm;
+    /(?:\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\n)?^(?:export )?const (max[A-Z]\w*|[a-z]\w*Max|[A-Z][A-Z0-9_]*_MAX) = (.*);/gm;
   return [...text.matchAll(pattern)].map(([, comment = '', name = '', value = '']) => ({
     name,
     value: readableValue(name, value),
