@@ -22,10 +22,13 @@ export const systemPrefix = 'bcdb.';
 /** Namespace of the records about the log itself: genesis, ticks. */
 export const logNamespace = 'log';
 
-/** Most members of one circle, grants of one list, lines of one policy, signers of one line. */
+/** Most members of one circle. */
 export const membersMax = 10_000;
+/** Most grants of one access list. */
 export const grantsMax = 1000;
+/** Most lines of one action of a policy. */
 export const policyLinesMax = 16;
+/** Most signers of one line. */
 export const lineSignersMax = 256;
 
 const hash = Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' });
