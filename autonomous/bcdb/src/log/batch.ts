@@ -4,10 +4,10 @@ import { leafBytesMax, payloadBytesMax, saltBytes } from '../record/entry.ts';
 import type { LogBatch } from './log-engine.ts';
 
 /** Most entries of one batch. */
-export const batchEntriesMax = 65_536;
+const batchEntriesMax = 65_536;
 
 /** Most bytes of the leaves and bodies of one batch. */
-export const batchBytesMax = 16 * 1024 * 1024;
+const batchBytesMax = 16 * 1024 * 1024;
 
 /** Longest body: salt and payload, bytes. */
 export const bodyBytesMax = saltBytes + payloadBytesMax;
@@ -19,7 +19,7 @@ export const pendingBytesMax = 64 * 1024 * 1024;
 export const groupBytesMax = 4 * 1024 * 1024;
 
 /** Most bodies that are erased at once. */
-export const erasuresMax = 1_000_000;
+const erasuresMax = 1_000_000;
 
 /**
  * Checks that a batch follows a log of this size and keeps to the limits. Returns the bytes of its

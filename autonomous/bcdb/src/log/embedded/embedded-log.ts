@@ -28,7 +28,7 @@ export interface EmbeddedLogOptions {
 const segmentBytesDefault = 64 * 1024 * 1024;
 
 /** Offsets in the index of a segment have 32 bits, and one batch may go beyond this. */
-export const segmentBytesMax = 1024 * 1024 * 1024;
+const segmentBytesMax = 1024 * 1024 * 1024;
 
 /** A log in segment files of one folder. docs/formats/bcdb-log.md describes them. */
 export class EmbeddedLog implements LogEngine {

@@ -9,7 +9,7 @@ import type { LogHead } from '../log-engine.ts';
  * numbers are little endian.
  */
 
-export const formatVersion = 1;
+const formatVersion = 1;
 
 /** Bytes of a frame ahead of its content. */
 export const frameHeaderBytes = 96;

@@ -36,7 +36,7 @@ export class Segment {
 }
 
 /** Sealed segments that are kept open, at most: descriptors, and 8 bytes for each 64 KiB of them. */
-export const openSegmentsMax = 128;
+const openSegmentsMax = 128;
 
 /** The segments of a log in order. Opens sealed ones when they are read, and keeps few open. */
 export class SegmentTable {

@@ -6,8 +6,8 @@ import { leafCrc, selectPage } from './statements.ts';
 import type { EntryRow } from './statements.ts';
 
 /** Most entries, and most bytes unless one entry has more, that are fetched with one statement. */
-export const pageEntriesMax = 512;
-export const pageBytesMax = 1024 * 1024;
+const pageEntriesMax = 512;
+const pageBytesMax = 1024 * 1024;
 
 /** An entry, or what is wrong where it should be. */
 export interface CheckedEntry {
