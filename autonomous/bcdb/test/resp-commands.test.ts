@@ -301,3 +301,53 @@ test('a long range is refused without a count, and answered in parts', async () 
   }
   assert.equal(seen.length, await ask('XLEN', 'people:log'));
 });
+
+test('an object that is kept from a reader is kept from him in every way', async () => {
+  await using fixture = await RespFixture.open();
+  const { bcdb } = fixture;
+  const owner = await fixture.owner();
+  const key = SigningKey.generate();
+  const reader = await fixture.holder(key);
+  const readers = [
+    { to: bcdb.owner, rights: ['admin'] },
+    { to: key.publicKey.text, rights: ['read'] },
+  ];
+  const namespace = `people:data:${systemUrls.namespace}`;
+  await owner('HSET', namespace, 'namespace', JSON.stringify({ grants: readers }));
+  await owner('HSET', contacts, 'ada', ada, 'bob', bob);
+  assert.equal(await reader('HLEN', contacts), 2);
+  const scope = `object/${contact}/ada`;
+  await owner('HSET', `people:data:${systemUrls.acl}`, scope, JSON.stringify({ grants: [] }));
+  assert.equal(await reader('HGET', contacts, 'bob'), bob);
+  for (const args of [
+    ['HGET', contacts, 'ada'],
+    ['HMGET', contacts, 'bob', 'ada'],
+    ['HEXISTS', contacts, 'ada'],
+    ['GET', `${contacts}/ada`],
+    ['HLEN', contacts],
+    ['HKEYS', contacts],
+    ['HGETALL', contacts],
+    ['HSCAN', contacts, '0'],
+    ['BCDB.FIND', contacts, '{}'],
+    ['BCDB.SEARCH', contacts, 'programs'],
+    ['BCDB.HIST', contacts, 'ada'],
+    ['BCDB.PROVE', contacts, 'ada'],
+    ['XRANGE', 'people:log', '-', '+'],
+    ['XREAD', 'BLOCK', '0', 'STREAMS', 'people:log', '$'],
+    ['XLEN', 'people:log'],
+  ] as const) {
+    assert.equal(await reader(...args), '-BCDB_DENIED', args.join(' '));
+  }
+  assert.equal(await reader('EXISTS', `${contacts}/ada`, `${contacts}/bob`), 1);
+});
+
+test('a read shows what was written by another way before it came', async () => {
+  await using fixture = await RespFixture.open();
+  const ask = await fixture.owner();
+  for (let i = 0; i < 50; i++) {
+    const value = { name: `Bob ${i}` };
+    await fixture.bcdb.write({ ns: 'people', op: 'put', url: contact, obj: 'bob', value });
+    assert.equal(await ask('HGET', contacts, 'bob'), JSON.stringify(value));
+    assert.equal(await ask('HLEN', contacts), 1);
+  }
+});

@@ -80,9 +80,7 @@ class ToyLog {
       const seq = this.accepted.length - 1;
       return () => (problem === undefined ? resolve(seq) : reject(refusal(problem)));
     });
-    void rounds(delay).then(() => {
-      for (const answer of answers) answer();
-    });
+    void answerAfter(delay, answers);
   }
 
   #judge(entry: Entry): string | undefined {
@@ -102,8 +100,10 @@ class ToyLog {
   }
 }
 
-async function rounds(count: number): Promise<void> {
-  for (let i = 0; i < count; i++) await nextRound();
+/** Answers after so many rounds of the event loop. */
+async function answerAfter(rounds: number, answers: readonly (() => void)[]): Promise<void> {
+  for (let i = 0; i < rounds; i++) await nextRound();
+  for (const answer of answers) answer();
 }
 
 function refusal(code: string): GridError {

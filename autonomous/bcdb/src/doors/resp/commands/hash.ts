@@ -128,7 +128,7 @@ export function readObject(
 }
 
 /** 128 random bits in hex. */
-export function randomId(random: Random): string {
+function randomId(random: Random): string {
   return random.bytes(16).toHex();
 }
 
