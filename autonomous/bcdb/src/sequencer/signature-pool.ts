@@ -1,9 +1,9 @@
 import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
-import { GridError } from '@commongrid/base';
+import { closeOnce, GridError } from '@commongrid/base';
 import type { BaseErrorCode } from '@commongrid/base';
 import type { Domain } from '@commongrid/crypto';
 import { recordDomain } from '../record/entry.ts';
+import { SignatureLane } from './signature-lane.ts';
 
 /** Signatures in one message to a worker, so that all workers get some. */
 const signaturesPerJobMax = 64;
@@ -37,25 +37,20 @@ interface Waiting {
  * that come in one turn of the event loop travel together.
  */
 export class SignaturePool implements AsyncDisposable {
-  readonly #workers: readonly Worker[];
-  readonly #jobs = new Map<number, readonly Waiting[]>();
+  readonly close: () => Promise<void>;
+  readonly #lanes: readonly SignatureLane[];
   #waiting = new Map<Domain, Waiting[]>();
-  #nextId = 0;
-  #failure: unknown;
+  #next = 0;
+  #isClosed = false;
 
-  private constructor(workers: readonly Worker[]) {
-    this.#workers = workers;
-    for (const worker of workers) {
-      worker.unref();
-      worker.on('message', (result: SignatureResult) => this.#finish(result));
-      worker.on('error', (error) => this.#fail(error));
-    }
+  private constructor(lanes: readonly SignatureLane[]) {
+    this.#lanes = lanes;
+    this.close = closeOnce(() => this.#close());
   }
 
   /** Default: a worker for each core but one. */
   static open(count: number = Math.max(1, availableParallelism() - 1)): SignaturePool {
-    const file = new URL('./signature-worker.ts', import.meta.url);
-    return new SignaturePool(Array.from({ length: count }, () => new Worker(file)));
+    return new SignaturePool(Array.from({ length: count }, () => new SignatureLane()));
   }
 
   /**
@@ -63,18 +58,13 @@ export class SignaturePool implements AsyncDisposable {
    * @param signed the payload and 64 bytes of signature, as in the leaf of a record
    */
   check(key: string, signed: Uint8Array, domain: Domain = recordDomain): Promise<boolean> {
-    if (this.#failure !== undefined) return Promise.reject(closed(this.#failure));
+    if (this.#isClosed) return Promise.reject(closed());
     return new Promise((settle, fail) => {
       if (this.#waiting.size === 0) setImmediate(() => this.#send());
       const waiting = this.#waiting.get(domain);
       if (waiting === undefined) this.#waiting.set(domain, [{ key, signed, settle, fail }]);
       else waiting.push({ key, signed, settle, fail });
     });
-  }
-
-  async close(): Promise<void> {
-    this.#fail(new Error('the pool was closed'));
-    await Promise.all(this.#workers.map((worker) => worker.terminate()));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -85,44 +75,44 @@ export class SignaturePool implements AsyncDisposable {
     const all = this.#waiting;
     this.#waiting = new Map();
     for (const [domain, waiting] of all) {
-      const share = Math.ceil(waiting.length / this.#workers.length);
+      const share = Math.ceil(waiting.length / this.#lanes.length);
       const size = Math.max(1, Math.min(signaturesPerJobMax, share));
       for (let from = 0; from < waiting.length; from += size) {
-        this.#post(domain, waiting.slice(from, from + size));
+        void this.#run(domain, waiting.slice(from, from + size));
       }
     }
   }
 
-  #post(domain: Domain, group: readonly Waiting[]): void {
-    const bytes = new Uint8Array(group.reduce((sum, { signed }) => sum + signed.length, 0));
-    const ends: number[] = [];
-    let at = 0;
-    for (const { signed } of group) {
-      bytes.set(signed, at);
-      at += signed.length;
-      ends.push(at);
+  async #run(domain: Domain, group: readonly Waiting[]): Promise<void> {
+    const lane = this.#lanes[this.#next++ % this.#lanes.length];
+    try {
+      const isValid = await lane?.run((id) => jobOf(id, domain, group));
+      for (const [index, { settle }] of group.entries()) settle(isValid?.[index] === true);
+    } catch (error) {
+      for (const { fail } of group) fail(error);
     }
-    const id = this.#nextId++;
-    this.#jobs.set(id, group);
-    const job: SignatureJob = { id, domain, keys: group.map(({ key }) => key), ends, bytes };
-    this.#workers[id % this.#workers.length]?.postMessage(job, [bytes.buffer]);
   }
 
-  #finish({ id, isValid }: SignatureResult): void {
-    const group = this.#jobs.get(id) ?? [];
-    this.#jobs.delete(id);
-    for (const [index, { settle }] of group.entries()) settle(isValid[index] === true);
-  }
-
-  #fail(error: unknown): void {
-    this.#failure ??= error;
-    const all = [...this.#waiting.values(), ...this.#jobs.values()].flat();
+  async #close(): Promise<void> {
+    this.#isClosed = true;
+    for (const { fail } of [...this.#waiting.values()].flat()) fail(closed());
     this.#waiting.clear();
-    this.#jobs.clear();
-    for (const { fail } of all) fail(closed(error));
+    await Promise.all(this.#lanes.map((lane) => lane.close(closed())));
   }
 }
 
-function closed(cause: unknown): GridError<BaseErrorCode> {
-  return new GridError('BASE_CLOSED', 'signatures are not checked any more', { cause });
+function jobOf(id: number, domain: Domain, group: readonly Waiting[]): SignatureJob {
+  const bytes = new Uint8Array(group.reduce((sum, { signed }) => sum + signed.length, 0));
+  const ends: number[] = [];
+  let at = 0;
+  for (const { signed } of group) {
+    bytes.set(signed, at);
+    at += signed.length;
+    ends.push(at);
+  }
+  return { id, domain, keys: group.map(({ key }) => key), ends, bytes };
+}
+
+function closed(): GridError<BaseErrorCode> {
+  return new GridError('BASE_CLOSED', 'signatures are not checked any more');
 }

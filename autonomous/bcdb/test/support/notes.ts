@@ -69,6 +69,7 @@ export function follow(
 /** Waits until a replica has the whole log, and holds it to the same state. */
 export async function sameState({ ledger, replica }: Follower, bcdb: Bcdb): Promise<void> {
   await waitFor(() => ledger.head.size === bcdb.head.size || replica.halted !== undefined, {
+    what: 'the replica to have the whole log',
     timeoutMs: 20_000,
   });
   assert.equal(replica.halted, undefined);
