@@ -201,6 +201,14 @@ export class BcdbClient {
   }
 
   /**
+   * What a route of the door that has no method here answers to GET: docs/formats/bcdb-http.md. It
+   * is the server's word.
+   */
+  read<T>(path: string, { signal }: CallOptions = {}): Promise<T> {
+    return this.#link.json(path, { signal });
+  }
+
+  /**
    * Changes of a namespace as they come, from now on, or after a place; goes on by itself after a
    * lost connection. Ends with the signal, by BASE_ABORTED.
    */
