@@ -77,7 +77,7 @@ export class Fold {
     const policies = new Policies(view, access, identities);
     const system = new SystemRules(view, access, policies);
     const validators: Validators = new Map([
-      ['grid@1', gridValidator(identities)],
+      ['grid@1', gridValidator(identities, genesis)],
       ...(options.validators ?? []),
     ]);
     const objects = new ObjectRules({ view, access, policies, system, genesis, validators });
@@ -205,7 +205,7 @@ export class Fold {
     const feeds = this.feeds.root();
     if (feedsRoot !== feeds) {
       throw refusal('BCDB_FEEDS_DIFFER', 'the sequencer gave other records to readers', {
-        details: { here: feeds, there: feedsRoot },
+        details: { seq, here: feeds, there: feedsRoot },
       });
     }
     this.#view.setFact('at', String(at));

@@ -24,6 +24,9 @@ import type {
   RecordOf,
   RecordUrl,
 } from '@commongrid/model';
+import type { Genesis } from '../record/genesis.ts';
+import { judgeLease, leaseUrl } from './lease-rules.ts';
+import { judgePresence, presenceUrl } from './presence-rules.ts';
 import { refusal } from './refusal.ts';
 import type { StateView } from './state-view.ts';
 import type { ValidatedChange, Validator } from './validator.ts';
@@ -145,12 +148,14 @@ export class Identities implements IdentityView {
   }
 }
 
-/** Rules of the namespace of the grid, as far as they are built: who is who. */
-export function gridValidator(identities: Identities): Validator {
+/** Rules of the namespace of the grid, as far as they are built: who is who, who acts, who was there. */
+export function gridValidator(identities: Identities, genesis: Genesis): Validator {
   return (_view: StateView, change: ValidatedChange): void => {
     if (change.op !== 'put') {
       throw refusal('BCDB_RULE_BROKEN', `what is said in namespace ${change.ns} stays said`);
     }
-    identities.judge(change);
+    if (change.url === leaseUrl) judgeLease(identities, change);
+    else if (change.url === presenceUrl) judgePresence(identities, genesis, change);
+    else identities.judge(change);
   };
 }
