@@ -204,6 +204,11 @@ export class Bcdb implements AsyncDisposable {
     return { ...receipt, wasLive: followed?.isLive === true };
   }
 
+  /** The clock was looked at after BCDB_CLOCK_JUMPED, and is right. */
+  confirmClock(): void {
+    this.#sequencer.confirmClock();
+  }
+
   /** Resolves once the payloads of all objects that were erased so far are gone from the log. */
   erased(): Promise<void> {
     return this.#eraser.settled();

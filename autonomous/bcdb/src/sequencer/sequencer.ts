@@ -100,6 +100,8 @@ export class Sequencer implements AsyncDisposable {
   #waitingBytes = 0;
   #inFlight = 0;
   #isTurnDue = false;
+  /** The last turn could not be taken: what fell due then is tried again, but not at once. */
+  #isFailing = false;
   #isClosed = false;
   #tickTimer: Timer | undefined;
   #recordsSinceTick = 0;
@@ -215,10 +217,12 @@ export class Sequencer implements AsyncDisposable {
       for (const waiting of own) answers.push(this.#judgeOwn(batch, waiting));
     } catch (error) {
       this.#ledger.drop();
+      this.#isFailing = true;
       for (const { reject } of [...taken, ...own]) reject(error);
       this.#afterTurn();
       return;
     }
+    this.#isFailing = false;
     this.#inFlight++;
     void this.#write(batch, answers);
     this.#wantNext();
@@ -358,7 +362,7 @@ export class Sequencer implements AsyncDisposable {
       this.#recordsSinceTick > 0 ? at + tickEveryMs : Number.POSITIVE_INFINITY,
     );
     if (dueAt === Number.POSITIVE_INFINITY) return;
-    const waitMs = Math.max(1, dueAt - this.#clock.nowMs());
+    const waitMs = Math.max(this.#isFailing ? tickEveryMs : 1, dueAt - this.#clock.nowMs());
     this.#tickTimer = this.#clock.setTimer(waitMs, () => this.#wantTurn());
   }
 }
