@@ -103,7 +103,13 @@ export class Bcdb implements AsyncDisposable {
     const identity = await loadOrMakeIdentity(folder, options, clock.nowMs());
     const { genesis, sequencerKey } = identity;
     const first = firstBatch(identity);
-    const { ledger, engine, hashes } = await openLedger({ folder, genesis, opened, first });
+    const { ledger, engine, hashes } = await openLedger({
+      folder,
+      genesis,
+      opened,
+      first,
+      postgres: options.postgres,
+    });
     const projection = opened.use(
       await ProjectionService.open({
         folder: folder.projection,

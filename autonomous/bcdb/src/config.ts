@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Clock, Logger } from '@commongrid/base';
 import type { SigningKey } from '@commongrid/crypto';
+import type { PostgresServers } from './ledger/open-ledger.ts';
 
 export interface BcdbOptions {
   /** Folder of the database; made when missing. */
@@ -9,6 +10,8 @@ export interface BcdbOptions {
   readonly owner: SigningKey;
   /** Whether any key may create namespaces; decided when the log is made. Default false. */
   readonly isOpen?: boolean;
+  /** PostgreSQL servers that keep the log; without them it is in files of the folder. */
+  readonly postgres?: PostgresServers;
   readonly logger?: Logger;
   readonly clock?: Clock;
 }

@@ -1,6 +1,7 @@
 import type { BcdbFolder } from '../config.ts';
 import { EmbeddedLog } from '../log/embedded/embedded-log.ts';
 import type { LogBatch, LogEngine } from '../log/log-engine.ts';
+import type { PostgresLogOptions } from '../log/postgres/postgres-log.ts';
 import type { Genesis } from '../record/genesis.ts';
 import { logIdOf } from '../record/genesis.ts';
 import { LayeredStore } from '../state/layered-store.ts';
@@ -8,18 +9,23 @@ import { HashStore } from '../tree/hash-store.ts';
 import { treeHasher } from '../tree/node-hasher.ts';
 import { Ledger } from './ledger.ts';
 
+/** Where a log is kept outside its folder. */
+export type PostgresServers = Omit<PostgresLogOptions, 'log'>;
+
 export interface OpenLedgerOptions {
   readonly folder: BcdbFolder;
   readonly genesis: Genesis;
   /** Receives what has to be closed, the last one first. */
   readonly opened: AsyncDisposableStack;
+  /** Servers that keep the log in place of the folder's own files. */
+  readonly postgres?: PostgresServers | undefined;
   /** What an empty log begins with. */
   readonly first?: LogBatch;
 }
 
 export interface OpenLedger {
   readonly ledger: Ledger;
-  readonly engine: EmbeddedLog;
+  readonly engine: LogEngine;
   readonly hashes: HashStore;
 }
 
@@ -29,7 +35,7 @@ export interface OpenLedger {
  */
 export async function openLedger(options: OpenLedgerOptions): Promise<OpenLedger> {
   const { folder, genesis, opened, first } = options;
-  const engine = opened.use(await EmbeddedLog.open({ folder: folder.log, log: logIdOf(genesis) }));
+  const engine = opened.use(await openEngine(options));
   if (first !== undefined && engine.head.size === 0) await engine.append(first);
   const hashes = opened.use(
     await HashStore.open({
@@ -42,6 +48,14 @@ export async function openLedger(options: OpenLedgerOptions): Promise<OpenLedger
   const ledger = Ledger.open({ engine, hashes, store, genesis });
   opened.defer(() => ledger.close());
   return { ledger, engine, hashes };
+}
+
+async function openEngine({ folder, genesis, postgres }: OpenLedgerOptions): Promise<LogEngine> {
+  const log = logIdOf(genesis);
+  if (postgres === undefined) return EmbeddedLog.open({ folder: folder.log, log });
+  // Few need it, and its driver takes a while to load.
+  const { PostgresLog } = await import('../log/postgres/postgres-log.ts');
+  return PostgresLog.open({ ...postgres, log });
 }
 
 async function* leafHashesOf(

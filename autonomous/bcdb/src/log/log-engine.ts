@@ -1,4 +1,5 @@
 import type { Entry } from '../record/entry.ts';
+import type { LogProblem } from './log-problem.ts';
 
 /** Size of the log and Merkle root (32 bytes) over its first `size` leaves. */
 export interface LogHead {
@@ -44,6 +45,9 @@ export interface LogEngine extends AsyncDisposable {
 
   /** Drops the bodies of these sequences for good, from every copy that the engine keeps. */
   eraseBodies(sequences: readonly number[]): Promise<void>;
+
+  /** Reads everything from end to end and reports what is damaged, by height. */
+  verify(): AsyncIterable<LogProblem>;
 
   close(): Promise<void>;
 }
