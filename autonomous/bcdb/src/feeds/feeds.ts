@@ -13,7 +13,6 @@ import { treeHasher } from '../tree/node-hasher.ts';
 import { emptyFeed, feedsRootOf, nextHead } from './feed-hash.ts';
 import type { FeedHead, FeedLink } from './feed-hash.ts';
 import { FeedTree } from './feed-tree.ts';
-import type { FeedPlace } from './feed-tree.ts';
 import { NameIndex } from './name-index.ts';
 import { StateConcerns } from './state-concerns.ts';
 
@@ -185,16 +184,6 @@ export class Feeds {
     this.#changed.clear();
     this.#root = base64url(feedsRootOf(sha256, this.#tree.size, this.#tree.root()));
   }
-}
-
-/** Where a reader stands among the feeds, with what shows it. */
-export interface ProvenPlace extends FeedPlace {
-  readonly path: readonly Uint8Array[];
-}
-
-/** A reader's place in a tree, or those that show that it has none. */
-export function provenPlaces(tree: FeedTree, reader: string): readonly ProvenPlace[] {
-  return tree.placesOf(reader).map((place) => ({ ...place, path: tree.proof(place.index) }));
 }
 
 const sha256: Sha256 = (bytes) => hash('sha256', bytes, 'buffer');

@@ -1,0 +1,161 @@
+import { GridError } from '@commongrid/base';
+import type { BcdbErrorCode } from '../errors.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import type { LogHead, StoredEntry } from '../log/log-engine.ts';
+import { base64url } from '../record/genesis.ts';
+import type { HashStore } from '../tree/hash-store.ts';
+import type { FeedTree } from './feed-tree.ts';
+import { feedBytesMax, feedItemsMax, feedsAskedMax } from './feeds-reply.ts';
+import type {
+  FeedItem,
+  FeedPlaceText,
+  FeedRecord,
+  FeedsReply,
+  FeedsRequest,
+} from './feeds-reply.ts';
+import type { FeedEntry } from './feeds.ts';
+
+export interface FeedServerParts {
+  readonly ledger: Ledger;
+  readonly hashes: HashStore;
+  /** The newest durable head as a signed note. */
+  readonly checkpoint: () => string;
+}
+
+/** What a reply rests on, all of one moment. */
+interface Standing {
+  readonly head: LogHead;
+  readonly checkpoint: string;
+  readonly tick: number;
+  readonly tree: FeedsReply['tree'];
+  /** Of each feed: its places, and how many records the tick tells of. */
+  readonly feeds: readonly {
+    readonly reader: string;
+    readonly from: number;
+    readonly end: number;
+    readonly places: readonly FeedPlaceText[];
+  }[];
+}
+
+/** Serves feeds: the records that concern a reader, with all that shows that they are all. */
+export class FeedServer {
+  readonly #ledger: Ledger;
+  readonly #hashes: HashStore;
+  readonly #checkpoint: () => string;
+
+  constructor({ ledger, hashes, checkpoint }: FeedServerParts) {
+    this.#ledger = ledger;
+    this.#hashes = hashes;
+    this.#checkpoint = checkpoint;
+  }
+
+  /**
+   * Feeds up to the newest tick, from the records that are asked for. A long feed takes several
+   * replies.
+   * @throws BCDB_REQUEST_INVALID, BCDB_SEQ_UNKNOWN when `size` is above the log, BCDB_BUSY while no
+   * tick tells of the feeds as they are
+   */
+  async feedsOf({ size, feeds }: FeedsRequest): Promise<FeedsReply> {
+    if (feeds.length > feedsAskedMax) {
+      throw new GridError<BcdbErrorCode>(
+        'BCDB_REQUEST_INVALID',
+        `one request asks for ${feedsAskedMax} feeds at most`,
+      );
+    }
+    const standing = await this.#standing(feeds);
+    const { head, checkpoint, tree } = standing;
+    const room = { items: feedItemsMax, bytes: feedBytesMax };
+    const served: FeedsReply['feeds'] = [];
+    for (const { reader, from, end, places } of standing.feeds) {
+      const items = await this.#items(reader, from, end, head.size, room);
+      served.push({ reader, places: [...places], items });
+    }
+    return {
+      schema: 'grid.bcdb.feeds.1',
+      checkpoint,
+      consistency: this.#hashes.consistencyProof(size, head.size).map(base64url),
+      tick: await this.#record(standing.tick, head.size),
+      tree,
+      feeds: served,
+    };
+  }
+
+  /** The tree of the feeds moves on with each tick, so that all of it is taken at once. */
+  async #standing(asked: FeedsRequest['feeds']): Promise<Standing> {
+    for (let tries = 0; tries < settleTriesMax; tries++) {
+      const { head } = this.#ledger;
+      const newest = this.#ledger.fold.feeds.newest;
+      if (newest !== undefined && newest.tick < head.size) {
+        const { tree, tick } = newest;
+        const feeds = asked.map(({ reader, count }) => {
+          const places = placesOf(tree, reader);
+          const end = places.find((place) => place.reader === reader)?.count ?? 0;
+          return { reader, from: count, end, places };
+        });
+        const top = { size: tree.size, root: base64url(tree.root()) };
+        return { head, checkpoint: this.#checkpoint(), tick, tree: top, feeds };
+      }
+      // The tick is on its way into the log.
+      await this.#ledger.settled();
+    }
+    throw new GridError<BcdbErrorCode>('BCDB_BUSY', 'no tick tells of the feeds as they are yet', {
+      hint: 'ask again in a second',
+      retryable: true,
+    });
+  }
+
+  async #items(
+    reader: string,
+    from: number,
+    end: number,
+    size: number,
+    room: { items: number; bytes: number },
+  ): Promise<FeedItem[]> {
+    const items: FeedItem[] = [];
+    for (let n = from; n < end && room.items > 0 && room.bytes > 0; n++) {
+      const entry = this.#ledger.fold.feeds.entry(reader, n);
+      if (entry === undefined) throw new Error(`the feed of ${reader} has no record ${n}`);
+      const item = await this.#item(entry, size);
+      items.push(item);
+      room.items--;
+      for (const { leaf, body = '' } of [item.record, item.proposal ?? { leaf: '' }]) {
+        room.bytes -= ((leaf.length + body.length) * 3) / 4;
+      }
+    }
+    return items;
+  }
+
+  async #item({ seq, at }: FeedEntry, size: number): Promise<FeedItem> {
+    const record = await this.#record(seq, size);
+    const proposal = this.#ledger.view.exception(seq)?.origin;
+    if (proposal === undefined) return { record, at };
+    return { record, at, proposal: await this.#record(proposal, size) };
+  }
+
+  async #record(seq: number, size: number): Promise<FeedRecord> {
+    const { leaf, body } = await this.#entry(seq);
+    const path = this.#hashes.inclusionProof(seq, size).map(base64url);
+    const bytes = body === undefined ? {} : { body: base64url(body) };
+    return { seq, leaf: base64url(leaf), ...bytes, path };
+  }
+
+  async #entry(seq: number): Promise<StoredEntry> {
+    for await (const [entry] of this.#ledger.read(seq, seq + 1)) {
+      if (entry !== undefined) return entry;
+    }
+    throw new Error(`the log holds no record ${seq}, which its state names`);
+  }
+}
+
+/** Commits waited for until a tick is durable. */
+const settleTriesMax = 8;
+
+function placesOf(tree: FeedTree, reader: string): FeedPlaceText[] {
+  return tree.placesOf(reader).map(({ reader: name, index, head: { count, chain } }) => ({
+    reader: name,
+    index,
+    count,
+    chain: base64url(chain),
+    path: tree.proof(index).map(base64url),
+  }));
+}

@@ -1,0 +1,97 @@
+import { Type } from 'typebox';
+import type { Static } from 'typebox';
+import { Compile } from 'typebox/compile';
+import { leafBytesMax, payloadBytesMax, saltBytes } from '../record/entry.ts';
+import { pathHashesMax } from '../tree/proof.ts';
+
+/** Feeds that one request asks for. */
+export const feedsAskedMax = 8;
+
+/** Records of one reply, proposals besides; there is always one, however large. */
+export const feedItemsMax = 512;
+
+/** Bytes of leaves and bodies from which on a reply takes no more records. */
+export const feedBytesMax = 4 << 20;
+
+/** What a light follower asks for: see docs/formats/bcdb-feeds.md. */
+export interface FeedsRequest {
+  /** Size of the newest head that it knows; 0 for none. */
+  readonly size: number;
+  /** Readers, and how many records of each it has. */
+  readonly feeds: readonly { readonly reader: string; readonly count: number }[];
+}
+
+const closed = { additionalProperties: false } as const;
+const number = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+const reader = Type.String({ minLength: 1, maxLength: 64, pattern: '^[!-~]+$' });
+const hash = Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' });
+const path = Type.Array(hash, { maxItems: pathHashesMax });
+const textOf = (bytesMax: number): Type.TString =>
+  Type.String({ maxLength: Math.ceil((bytesMax * 4) / 3), pattern: '^[A-Za-z0-9_-]*$' });
+
+const feedRecord = Type.Object(
+  {
+    seq: number,
+    /** Envelope and signature. */
+    leaf: textOf(leafBytesMax),
+    /** Salt and payload; absent where there is none. */
+    body: Type.Optional(textOf(saltBytes + payloadBytesMax)),
+    /** Inclusion proof under the checkpoint. */
+    path,
+  },
+  closed,
+);
+/** A record with what shows that it is in the log. */
+export type FeedRecord = Static<typeof feedRecord>;
+
+const feedItem = Type.Object(
+  {
+    record: feedRecord,
+    /** Log time in force, milliseconds since 1970. */
+    at: number,
+    /** The proposal that took effect with the record. */
+    proposal: Type.Optional(feedRecord),
+  },
+  closed,
+);
+export type FeedItem = Static<typeof feedItem>;
+
+const feedPlace = Type.Object({ reader, index: number, count: number, chain: hash, path }, closed);
+/** A leaf of the feeds tree with what shows that it is there. */
+export type FeedPlaceText = Static<typeof feedPlace>;
+
+const feedsReply = Type.Object(
+  {
+    schema: Type.Literal('grid.bcdb.feeds.1'),
+    /** A signed note; all proofs are under it. */
+    checkpoint: Type.String({ maxLength: 16_384 }),
+    /** Shows that the log only grew since the size that was asked with. */
+    consistency: path,
+    /** The newest tick. */
+    tick: feedRecord,
+    /** The feeds tree of that tick: how many readers, and the root over them. */
+    tree: Type.Object({ size: number, root: hash }, closed),
+    feeds: Type.Array(
+      Type.Object(
+        {
+          reader,
+          /** The reader's own place; its neighbours where it has none. */
+          places: Type.Array(feedPlace, { maxItems: 2 }),
+          /** Records from the one asked for, in order; may end early. */
+          items: Type.Array(feedItem, { maxItems: feedItemsMax }),
+        },
+        closed,
+      ),
+      { maxItems: feedsAskedMax },
+    ),
+  },
+  closed,
+);
+export type FeedsReply = Static<typeof feedsReply>;
+
+/** Whether parsed JSON has the form of a reply; nothing of it is verified. */
+export function isFeedsReply(value: unknown): value is FeedsReply {
+  return compiled.Check(value);
+}
+
+const compiled = Compile(feedsReply);

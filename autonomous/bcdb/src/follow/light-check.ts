@@ -1,0 +1,324 @@
+import { GridError, isGridError } from '@commongrid/base';
+import { parseCanonical } from '@commongrid/crypto';
+import type { JsonValue } from '@commongrid/crypto';
+import type { BcdbErrorCode } from '../errors.ts';
+import { emptyFeed, feedLeafHash, feedsRootOf, nextHead } from '../feeds/feed-hash.ts';
+import type { FeedHead } from '../feeds/feed-hash.ts';
+import type { FeedItem, FeedPlaceText, FeedRecord, FeedsReply } from '../feeds/feeds-reply.ts';
+import type { Envelope } from '../record/envelope.ts';
+import { systemUrls } from '../record/system-records.ts';
+import type { ApprovalRecord, TickRecord } from '../record/system-records.ts';
+import { requireShape } from '../state/system-rules.ts';
+import { fromBase64url, toBase64url } from '../tree/base64.ts';
+import { isSameHash } from '../tree/merkle.ts';
+import { nodePrimitives } from '../tree/node-primitives.ts';
+import { isIncluded } from '../tree/proof.ts';
+import { Verifier } from '../tree/verifier.ts';
+import type { Trust, VerifiedHead } from '../tree/verifier.ts';
+
+/**
+ * How far the newest tick may lie behind the time of a checkpoint when records follow it, ms. The
+ * sequencer ticks within a second after records; the rest is for a slow disk. What a source can hide
+ * is no older.
+ */
+export const tickAgeMaxMs = 10_000;
+
+/** A head with the note that the sequencer signed. */
+export interface SeenHead {
+  readonly head: VerifiedHead;
+  readonly note: string;
+}
+
+/** A feed as far as it was received. */
+export interface HeldFeed {
+  readonly reader: string;
+  readonly head: FeedHead;
+  /** Sequence of its last record; -1 for none. */
+  readonly lastSeq: number;
+}
+
+/** A record that is in the log, as its author signed it. */
+export interface LightRecord {
+  readonly seq: number;
+  readonly envelope: Envelope;
+  readonly version: string;
+  readonly leaf: Uint8Array;
+  readonly body: Uint8Array | undefined;
+  /** The payload as a value; undefined where there is none, or it is sealed. */
+  readonly value: JsonValue | undefined;
+}
+
+/** A record of a feed. */
+export interface LightItem {
+  readonly record: LightRecord;
+  readonly at: number;
+  /** The proposal that took effect with it. */
+  readonly proposal: LightRecord | undefined;
+}
+
+export interface LightTick {
+  readonly seq: number;
+  readonly at: number;
+}
+
+/** What a follower knows when it asks. */
+export interface LightStanding {
+  readonly tick: LightTick | undefined;
+  /** As they were last whole, in the order asked for. */
+  readonly whole: readonly HeldFeed[];
+  /** With what came since. */
+  readonly feeds: readonly HeldFeed[];
+}
+
+/** What a reply showed. */
+export interface CheckedReply {
+  readonly seen: SeenHead;
+  readonly tick: LightTick;
+  readonly feeds: readonly (HeldFeed & { readonly items: readonly LightItem[] })[];
+  /** Whether each feed has all records that the tick tells of. */
+  readonly isWhole: boolean;
+}
+
+/**
+ * Verifies what a source says of feeds.
+ *
+ * 1. The checkpoint is signed, and continues the one seen before.
+ * 2. The tick is in its tree, by the sequencer, and the newest: it is the last record, or its time is
+ *    that of the checkpoint but for some seconds. Whoever shows an older one shows an older
+ *    checkpoint too.
+ * 3. The places are in the tree of feeds of that tick: so many records, with this hash over them.
+ * 4. Each record is in the tree of the checkpoint and signed by its author; all together, in their
+ *    order, hash to what the place says.
+ */
+export class LightCheck {
+  readonly #trust: Trust;
+  readonly #verifier = new Verifier(nodePrimitives);
+
+  constructor(trust: Trust) {
+    this.#trust = trust;
+  }
+
+  /**
+   * The first phase.
+   * @throws BCDB_LOG_FORKED, BCDB_LOG_ROLLED_BACK and what the verifier throws
+   */
+  head({ checkpoint, consistency }: FeedsReply, seen: SeenHead | undefined): SeenHead {
+    const newer = {
+      head: this.#verifier.verifyCheckpoint(checkpoint, this.#trust),
+      note: checkpoint,
+    };
+    if (seen === undefined) return newer;
+    const [is, was] = [newer.head, seen.head];
+    if (is.size < was.size) throw contradiction('BCDB_LOG_ROLLED_BACK', seen, newer);
+    try {
+      this.#verifier.verifyConsistency(was, is, consistency);
+    } catch (error) {
+      if (isGridError(error)) throw contradiction('BCDB_LOG_FORKED', seen, newer);
+      throw error;
+    }
+    // The same head again, said to be the newest at an earlier time.
+    const isOlder = is.size === was.size && (is.timestamp ?? 0) < (was.timestamp ?? 0);
+    return isOlder ? seen : newer;
+  }
+
+  /**
+   * The other phases.
+   * @throws BCDB_FEED_INCOMPLETE, BCDB_FEEDS_DIFFER
+   */
+  feeds(reply: FeedsReply, seen: SeenHead, standing: LightStanding): CheckedReply {
+    const { tick, feedsRoot } = this.#tick(reply.tick, seen.head, standing.tick);
+    const root = feedsRootOf(nodePrimitives.sha256, reply.tree.size, bytesOf(reply.tree.root));
+    if (!isSameHash(root, feedsRoot)) throw incomplete('the tick tells of other feeds');
+    let isWhole = true;
+    const feeds = standing.feeds.map((held, index) => {
+      const given = reply.feeds[index];
+      const { reader } = held;
+      if (given?.reader !== reader) throw incomplete(`the reply has no feed of ${reader}`);
+      const target = placeOf(reader, given.places, reply.tree);
+      requireGrown(standing.whole[index], target, reply);
+      const items = given.items.map((item) => this.#item(item, seen.head, reader));
+      const next = follow(held, items, tick.seq);
+      const missing = target.count - next.head.count;
+      if (missing < 0 || (missing > 0 && items.length === 0)) {
+        throw incomplete(`${target.count} records concern ${reader}, not ${next.head.count}`);
+      }
+      if (missing > 0) isWhole = false;
+      else if (!isSameHash(target.chain, next.head.chain)) {
+        throw incomplete(`these are not the ${target.count} records that concern ${reader}`);
+      }
+      return { ...next, items };
+    });
+    return { seen, tick, feeds, isWhole };
+  }
+
+  #tick(
+    given: FeedRecord,
+    head: VerifiedHead,
+    before: LightTick | undefined,
+  ): { readonly tick: LightTick; readonly feedsRoot: Uint8Array } {
+    const { envelope, value, seq } = this.#record(given, head, 'the tick');
+    const isTick = envelope.author === this.#trust.sequencerKey && envelope.url === systemUrls.tick;
+    if (!isTick) throw incomplete(`record ${seq} is no tick of the sequencer`);
+    requireShape(systemUrls.tick, value);
+    const { at, feedsRoot } = value as TickRecord;
+    const ageMs = (head.timestamp ?? Number.POSITIVE_INFINITY) * 1000 - at;
+    if (seq < (before?.seq ?? 0) || (seq !== head.size - 1 && ageMs > tickAgeMaxMs)) {
+      throw incomplete(`there must be a newer tick than ${seq}`, { tick: seq, ageMs });
+    }
+    return { tick: { seq, at }, feedsRoot: bytesOf(feedsRoot) };
+  }
+
+  #item({ record, at, proposal }: FeedItem, head: VerifiedHead, reader: string): LightItem {
+    const own = this.#record(record, head, reader);
+    if (proposal === undefined) return { record: own, at, proposal };
+    const proposed = this.#record(proposal, head, reader);
+    const isIts =
+      own.envelope.url === systemUrls.approval &&
+      proposed.envelope.url === systemUrls.proposal &&
+      proposed.envelope.ns === own.envelope.ns &&
+      (own.value as ApprovalRecord | undefined)?.proposal === proposed.version;
+    if (!isIts) throw incomplete(`record ${own.seq} approves another proposal`);
+    requireShape(systemUrls.proposal, proposed.value);
+    return { record: own, at, proposal: proposed };
+  }
+
+  /** A record of the log, whole: nothing that a feed needs is ever erased. */
+  #record({ seq, leaf, body, path }: FeedRecord, head: VerifiedHead, what: string): LightRecord {
+    try {
+      const entry = { leaf: bytesOf(leaf), body: body === undefined ? body : bytesOf(body) };
+      const { envelope, version, payload } = this.#verifier.verifyEnvelope(entry, this.#trust);
+      if (envelope.op === 'put' && payload === undefined)
+        throw incomplete('its payload is missing');
+      const { hasher } = nodePrimitives;
+      const place = { seq, size: head.size, root: bytesOf(head.root), path: path.map(bytesOf) };
+      if (!isIncluded(hasher, { leafHash: hasher.leafHash(entry.leaf), ...place })) {
+        throw incomplete('the log has another record there');
+      }
+      return { seq, envelope, version, ...entry, value: valueOf(payload) };
+    } catch (error) {
+      if (!isGridError(error)) throw error;
+      throw incomplete(`record ${seq} of ${what}: ${error.message}`, { seq }, error);
+    }
+  }
+}
+
+/** How far the feed of a reader has come, by a tree of feeds. @throws BCDB_FEED_INCOMPLETE */
+function placeOf(
+  reader: string,
+  places: readonly FeedPlaceText[],
+  tree: FeedsReply['tree'],
+): FeedHead {
+  if (!places.every((place) => isPlaced(place, tree))) {
+    throw incomplete(`the tick tells of another feed of ${reader}`);
+  }
+  const own = places.find((place) => place.reader === reader);
+  if (own !== undefined) return { count: own.count, chain: bytesOf(own.chain) };
+  // Readers are sorted: nobody fits between neighbours, before the first, or after the last.
+  const [first, second] = places;
+  const isBefore = first?.index === 0 && reader < first.reader;
+  const isAfter = first?.index === tree.size - 1 && first.reader < reader;
+  const isBetween =
+    first !== undefined &&
+    second?.index === first.index + 1 &&
+    first.reader < reader &&
+    reader < second.reader;
+  if (tree.size === 0 || isBefore || isAfter || isBetween) return emptyFeed;
+  throw incomplete(`nothing shows how far the feed of ${reader} has come`);
+}
+
+function isPlaced({ reader, index, count, chain, path }: FeedPlaceText, tree: FeedsReply['tree']) {
+  const { hasher } = nodePrimitives;
+  const leafHash = feedLeafHash(hasher, reader, { count, chain: bytesOf(chain) });
+  const place = { seq: index, size: tree.size, root: bytesOf(tree.root), path: path.map(bytesOf) };
+  return isIncluded(hasher, { leafHash, ...place });
+}
+
+/** Adds items to a feed. @throws BCDB_FEED_INCOMPLETE */
+function follow(held: HeldFeed, items: readonly LightItem[], end: number): HeldFeed {
+  let { head, lastSeq } = held;
+  for (const { record, at, proposal } of items) {
+    const { seq, version } = record;
+    if (seq <= lastSeq || seq >= end) {
+      throw incomplete(`record ${seq} of ${held.reader} is out of order`, { seq, lastSeq, end });
+    }
+    const link = {
+      seq,
+      at,
+      leafHash: bytesOf(version),
+      proposal: proposal && bytesOf(proposal.version),
+    };
+    head = nextHead(nodePrimitives.sha256, head, link);
+    lastSeq = seq;
+  }
+  return { reader: held.reader, head, lastSeq };
+}
+
+/** A feed only grows. Two ticks of one log that say otherwise convict the sequencer. */
+function requireGrown(whole: HeldFeed | undefined, target: FeedHead, reply: FeedsReply): void {
+  if (whole === undefined) return;
+  const { reader, head } = whole;
+  const isSame = target.count === head.count && isSameHash(target.chain, head.chain);
+  if (isSame || target.count > head.count) return;
+  throw new GridError<BcdbErrorCode>(
+    'BCDB_FEEDS_DIFFER',
+    `the sequencer told of ${head.count} records that concern ${reader}, and now of others`,
+    {
+      hint: 'keep the evidence; only a handover by the admins of the log continues',
+      details: {
+        reader,
+        before: { count: head.count, chain: toBase64url(head.chain) },
+        tick: reply.tick,
+        tree: reply.tree,
+        places: reply.feeds.find((feed) => feed.reader === reader)?.places,
+      },
+    },
+  );
+}
+
+function valueOf(payload: Uint8Array | undefined): JsonValue | undefined {
+  if (payload === undefined) return undefined;
+  try {
+    return parseCanonical(payload);
+  } catch {
+    return undefined;
+  }
+}
+
+/** No bytes, which are no hash and no leaf, where the text is none. */
+function bytesOf(text: string): Uint8Array {
+  return fromBase64url(text) ?? new Uint8Array();
+}
+
+function incomplete(
+  message: string,
+  details: Readonly<Record<string, unknown>> = {},
+  cause?: unknown,
+): GridError<BcdbErrorCode> {
+  return new GridError('BCDB_FEED_INCOMPLETE', message, {
+    hint: 'start nothing by it; ask another source',
+    retryable: true,
+    details,
+    cause,
+  });
+}
+
+function contradiction(
+  code: BcdbErrorCode,
+  older: SeenHead,
+  newer: SeenHead,
+): GridError<BcdbErrorCode> {
+  const message =
+    code === 'BCDB_LOG_FORKED'
+      ? `nothing shows that the log continues the one seen at ${older.head.size} records`
+      : `the log has ${newer.head.size} records and had ${older.head.size} before`;
+  return new GridError(code, message, {
+    hint: 'keep the evidence; ask another source',
+    details: { older: older.note, newer: newer.note, isProven: isProven(older, newer) },
+  });
+}
+
+/** Whether both notes alone show that the sequencer did it; else it may be the source. */
+function isProven({ head: older }: SeenHead, { head: newer }: SeenHead): boolean {
+  if (newer.size === older.size) return newer.root !== older.root;
+  return newer.size < older.size && (newer.timestamp ?? 0) > (older.timestamp ?? 0);
+}

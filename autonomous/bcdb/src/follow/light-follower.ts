@@ -1,0 +1,262 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  closeOnce,
+  GridError,
+  isGridError,
+  repeat,
+  silentLogger,
+  systemClock,
+} from '@commongrid/base';
+import type { Clock, Logger } from '@commongrid/base';
+import { everyone } from '@commongrid/model';
+import type { ReaderId } from '@commongrid/model';
+import type { BcdbErrorCode } from '../errors.ts';
+import { emptyFeed } from '../feeds/feed-hash.ts';
+import { isFeedsReply } from '../feeds/feeds-reply.ts';
+import type { FeedsReply } from '../feeds/feeds-reply.ts';
+import type { StoredEntry } from '../log/log-engine.ts';
+import { Evidence } from '../sequencer/evidence.ts';
+import type { ObjectName } from '../state/state-view.ts';
+import type { Trust } from '../tree/verifier.ts';
+import { LightCheck } from './light-check.ts';
+import type { CheckedReply, HeldFeed, LightStanding } from './light-check.ts';
+import type { LightSource } from './light-source.ts';
+import { LightStore } from './light-store.ts';
+import type { LightObject, WholeView } from './light-store.ts';
+
+export interface LightFollowerOptions {
+  /** Folder of the follower; made when missing. */
+  readonly dataDir: string;
+  /** From a join token or a recovery card. */
+  readonly trust: Trust;
+  /** Whose feed it follows, beside that of everyone. */
+  readonly reader: ReaderId;
+  readonly source: LightSource;
+  readonly clock?: Clock;
+  readonly logger?: Logger;
+}
+
+/**
+ * Follows what concerns one reader, and knows that this is all of it, without the rest of the log.
+ *
+ * A round asks for what is missing, verifies every word (see `LightCheck`), and takes it in only
+ * when the feeds are whole by the newest tick: what can be looked up has never been less than that,
+ * and never goes back. What shows that the sequencer contradicts itself is kept as evidence and
+ * halts the follower for good; any other lie may be the source's, and the next round may be better.
+ */
+export class LightFollower implements AsyncDisposable {
+  readonly close: () => Promise<void>;
+  readonly #options: LightFollowerOptions;
+  readonly #store: LightStore;
+  readonly #evidence: Evidence;
+  readonly #check: LightCheck;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #closing = new AbortController();
+  #round: Promise<void> | undefined;
+  #whole: WholeView | undefined;
+  #problem: GridError | undefined;
+
+  private constructor(options: LightFollowerOptions, store: LightStore, evidence: Evidence) {
+    const { trust, clock = systemClock, logger = silentLogger } = options;
+    this.#options = options;
+    this.#store = store;
+    this.#evidence = evidence;
+    this.#check = new LightCheck(trust);
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#whole = store.whole;
+    this.#problem = store.halted;
+    this.close = closeOnce(async () => {
+      this.#closing.abort();
+      await this.#round?.catch(() => undefined);
+      store.close();
+    });
+  }
+
+  /** Goes on where the folder's follower ended. @throws BCDB_OTHER_LOG */
+  static async open(options: LightFollowerOptions): Promise<LightFollower> {
+    const { dataDir, trust, reader, logger = silentLogger } = options;
+    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    const evidence = await Evidence.open(join(dataDir, 'evidence'), logger);
+    const store = LightStore.open(join(dataDir, 'feeds.sqlite'), `${trust.log} ${reader}`);
+    return new LightFollower(options, store, evidence);
+  }
+
+  /** Size of the log up to which the feeds are whole; 0 before the first round. */
+  get size(): number {
+    return this.#whole?.size ?? 0;
+  }
+
+  /** Why nothing new may be started by what is known here: the last round was lied to, or it halted. */
+  get problem(): GridError | undefined {
+    return this.#problem;
+  }
+
+  /** Whether it takes nothing more, ever: see the evidence. */
+  get isHalted(): boolean {
+    return this.#store.halted !== undefined;
+  }
+
+  /**
+   * Whether something new may be started by what is known here.
+   * @throws BCDB_VIEW_STALE when the newest head is older than that, and what `problem` holds
+   */
+  requireFresh(maxAgeSeconds: number): void {
+    if (this.#problem !== undefined) throw this.#problem;
+    const nowSeconds = this.#clock.nowMs() / 1000;
+    const ageSeconds = nowSeconds - (this.#whole?.timestamp ?? 0);
+    // A head from the future would be fresh for as long as a clock is wrong.
+    if (Math.abs(ageSeconds) <= maxAgeSeconds) return;
+    throw new GridError<BcdbErrorCode>(
+      'BCDB_VIEW_STALE',
+      `the newest verified head is ${Math.round(ageSeconds)} s old, ${maxAgeSeconds} s at most`,
+      {
+        hint: 'see whether the log can be reached, and whether both clocks are right',
+        retryable: true,
+        details: { ageSeconds, maxAgeSeconds },
+      },
+    );
+  }
+
+  /** Current version of an object that concerns the reader; undefined when there is none. */
+  current(name: ObjectName): LightObject | undefined {
+    return this.#store.current(name);
+  }
+
+  /** Current versions of all objects of a type that concern the reader, by id. */
+  objects(ns: string, url: string): Iterable<LightObject> {
+    return this.#store.objects(ns, url);
+  }
+
+  /** All records of a feed, in order. */
+  records(reader: ReaderId): Iterable<StoredEntry> {
+    return this.#store.records(reader);
+  }
+
+  /** Rounds without end, one a second; resolves when it halts or the signal fires. */
+  async follow({ signal }: { readonly signal: AbortSignal }): Promise<void> {
+    const stop = new AbortController();
+    const either = AbortSignal.any([signal, stop.signal, this.#closing.signal]);
+    const round = async (): Promise<void> => {
+      try {
+        await this.sync({ signal: either });
+      } catch (error) {
+        if (!either.aborted) this.#logger.warn({ err: error }, 'the feeds cannot be followed now');
+      }
+      if (this.isHalted) stop.abort();
+    };
+    await repeat(followEveryMs, round, { signal: either, clock: this.#clock });
+  }
+
+  /**
+   * One round: afterwards the feeds are whole up to the newest tick. Rounds that are asked for at one
+   * time are one.
+   * @throws BCDB_FEED_INCOMPLETE, BCDB_FEEDS_DIFFER, BCDB_LOG_FORKED, BCDB_LOG_ROLLED_BACK,
+   * BCDB_REPLY_INVALID, and what the source throws
+   */
+  sync({ signal = this.#closing.signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    this.#round ??= this.#sync(signal).finally(() => (this.#round = undefined));
+    return this.#round;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #sync(signal: AbortSignal): Promise<void> {
+    const { halted } = this.#store;
+    if (halted !== undefined) throw halted;
+    this.#store.dropPending();
+    try {
+      let feeds = this.#held();
+      for (let isWhole = false; !isWhole;) {
+        const checked = await this.#ask(feeds, signal);
+        for (const [index, { reader, items }] of checked.feeds.entries()) {
+          const from = feeds[index]?.head ?? emptyFeed;
+          if (items.length > 0) this.#store.addPending(reader, from, items);
+        }
+        feeds = checked.feeds.map(({ reader, head, lastSeq }) => ({ reader, head, lastSeq }));
+        isWhole = checked.isWhole;
+        if (isWhole) this.#keep(checked, feeds);
+      }
+      this.#problem = undefined;
+    } catch (error) {
+      if (isGridError(error)) this.#judge(error);
+      throw error;
+    }
+  }
+
+  async #ask(feeds: readonly HeldFeed[], signal: AbortSignal): Promise<CheckedReply> {
+    const { seen } = this.#store;
+    const asked = feeds.map(({ reader, head }) => ({ reader, count: head.count }));
+    const request = { size: seen?.head.size ?? 0, feeds: asked };
+    const reply = requireReply(await this.#options.source.feeds(request, signal));
+    const next = this.#check.head(reply, seen);
+    this.#store.seen = next;
+    const standing: LightStanding = {
+      tick: this.#whole?.tick,
+      whole: this.#held(),
+      feeds,
+    };
+    return this.#check.feeds(reply, next, standing);
+  }
+
+  #keep({ seen, tick }: CheckedReply, feeds: readonly HeldFeed[]): void {
+    const { size, timestamp = 0 } = seen.head;
+    const whole: WholeView = { size, timestamp, tick, feeds };
+    this.#store.commit(whole);
+    this.#whole = whole;
+  }
+
+  /** Feeds as they were last whole. */
+  #held(): readonly HeldFeed[] {
+    const { reader } = this.#options;
+    const readers = [...new Set<ReaderId>([reader, everyone])];
+    return readers.map(
+      (one) =>
+        this.#whole?.feeds.find((feed) => feed.reader === one) ?? {
+          reader: one,
+          head: emptyFeed,
+          lastSeq: -1,
+        },
+    );
+  }
+
+  /** What an error says about the source, and about the log. */
+  #judge(error: GridError): void {
+    if (!lies.has(error.code)) return;
+    // One that goes on lying is told of once.
+    if (this.#problem?.code !== error.code) {
+      this.#logger.error({ err: error }, 'the source of the feeds does not tell the truth');
+      this.#evidence.keepContradiction(error, this.#store.seen?.note ?? '');
+    }
+    this.#problem = error;
+    if (error.code === 'BCDB_FEEDS_DIFFER' || error.details['isProven'] === true) {
+      this.#store.halt(error);
+    }
+  }
+}
+
+/** Time from one round to the next, ms: the sequencer signs its head anew each second. */
+const followEveryMs = 1000;
+
+/** What no honest source says. */
+const lies: ReadonlySet<string> = new Set<BcdbErrorCode>([
+  'BCDB_CHECKPOINT_UNSIGNED',
+  'BCDB_FEEDS_DIFFER',
+  'BCDB_FEED_INCOMPLETE',
+  'BCDB_LOG_FORKED',
+  'BCDB_LOG_ROLLED_BACK',
+  'BCDB_NOTE_INVALID',
+  'BCDB_OTHER_LOG',
+  'BCDB_SCHEMA_MISMATCH',
+]);
+
+function requireReply(reply: unknown): FeedsReply {
+  if (isFeedsReply(reply)) return reply;
+  throw new GridError<BcdbErrorCode>('BCDB_REPLY_INVALID', 'the source gave no feeds', {
+    retryable: true,
+  });
+}
