@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { cp } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { tempFolder } from '@commongrid/base/testing';
+import { SigningKey } from '@commongrid/crypto';
+import { Bcdb } from '../src/bcdb.ts';
+import { PostgresPair } from '../src/testing/postgres-pair.ts';
+
+const note = 'net.example.note.1';
+const schema = { type: 'object', properties: { text: { type: 'string', maxLength: 100 } } };
+
+let pair: PostgresPair;
+before(async () => {
+  pair = await PostgresPair.open();
+});
+after(() => pair.close());
+
+function put(obj: string, text: string) {
+  return { ns: 'notes', op: 'put', url: note, obj, value: { text } } as const;
+}
+
+test('a database over PostgreSQL goes on when its primary is killed, and loses nothing', async () => {
+  await using folder = await tempFolder();
+  const owner = SigningKey.generate();
+  const postgres = { urls: pair.urls(await pair.createDatabase()) };
+  const options = { dataDir: folder.path, owner, postgres };
+  let receipts: readonly { readonly seq: number }[];
+  {
+    await using bcdb = await Bcdb.open(options);
+    await bcdb.createNamespace('notes');
+    await bcdb.defineSchema('notes', note, schema);
+    const writes = Array.from({ length: 300 }, (_, index) => bcdb.write(put(`n${index}`, 'first')));
+    await writes[50];
+    await pair.failOver();
+    await pair.addStandby();
+    receipts = await Promise.all(writes);
+  }
+  assert.equal(new Set(receipts.map(({ seq }) => seq)).size, 300);
+  await using again = await Bcdb.open(options);
+  await again.projection.waitFor(again.head.size - 1);
+  assert.equal(await again.projection.count('notes', note), 300);
+});
+
+test('a second process takes the log over, and the first is refused from then on', async () => {
+  await using folder = await tempFolder();
+  const owner = SigningKey.generate();
+  const postgres = { urls: pair.urls(await pair.createDatabase()) };
+  const [first, second] = [join(folder.path, 'a'), join(folder.path, 'b')];
+  await using old = await Bcdb.open({ dataDir: first, owner, postgres });
+  await old.createNamespace('notes');
+  await old.defineSchema('notes', note, schema);
+  for (const file of ['genesis.json', 'sequencer.key']) {
+    await cp(join(first, file), join(second, file));
+  }
+  await using next = await Bcdb.open({ dataDir: second, owner, postgres });
+  await next.write(put('a', 'by the next'));
+  await assert.rejects(old.write(put('b', 'by the old')), { code: 'BCDB_LOG_NOT_WRITER' });
+  await next.projection.waitFor(next.head.size - 1);
+  assert.equal(await next.projection.count('notes', note), 1);
+});
