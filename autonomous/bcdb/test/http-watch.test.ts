@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
 import { test } from 'node:test';
 import { waitFor } from '@commongrid/base';
 import type { GridError } from '@commongrid/base';
 import { SigningKey } from '@commongrid/crypto';
 import type { WatchedChange } from '../src/client.ts';
+import { watchersMax } from '../src/doors/http/watch-route.ts';
 import { contact, grant, ownerToken, serve, serveTeam } from './http-fixture.ts';
 import type { Served } from './http-fixture.ts';
 
@@ -156,4 +160,30 @@ test('a watch with an id of somebody else is refused', async (t) => {
     headers: { authorization: `Bearer ${ownerToken}`, 'last-event-id': 'yesterday' },
   });
   assert.equal(response.status, 400);
+});
+
+test('a door has room for 1,000 watchers, and again when one has gone', async (t) => {
+  const served = await serveTeam(t);
+  const path = '/v1/namespaces/team/watch';
+  const request = `GET ${path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${ownerToken}\r\n\r\n`;
+  const statusOf = async (socket: Socket): Promise<string> => {
+    socket.write(request);
+    const [chunk]: unknown[] = await once(socket, 'data');
+    return /^HTTP\/1\.1 (?<status>\d+)/.exec(String(chunk))?.groups?.['status'] ?? '';
+  };
+  const sockets = Array.from({ length: watchersMax }, () => connect(served.door.port, '127.0.0.1'));
+  t.after(() => sockets.forEach((socket) => socket.destroy()));
+  const statuses = new Set(await Promise.all(sockets.map(statusOf)));
+  assert.deepEqual([...statuses], ['200']);
+  const one = async (): Promise<string> => {
+    const socket = connect(served.door.port, '127.0.0.1');
+    t.after(() => socket.destroy());
+    return statusOf(socket);
+  };
+  assert.equal(await one(), '503');
+  sockets[0]?.destroy();
+  await waitFor(async () => ((await one()) === '200' ? true : undefined), {
+    timeoutMs,
+    what: 'room for a watcher',
+  });
 });

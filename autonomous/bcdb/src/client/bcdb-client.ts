@@ -1,11 +1,9 @@
 import { GridError } from '@commongrid/base/browser';
 import type { JsonValue } from '@commongrid/crypto';
-import { authDomain, challengeMessage } from '../doors/access/challenge-message.ts';
 import { encodeEntry } from '../doors/record-text.ts';
 import type { EntryText } from '../doors/record-text.ts';
 import type { BcdbErrorCode } from '../errors.ts';
 import type { Entry } from '../record/entry.ts';
-import { toBase64url } from '../tree/base64.ts';
 import type { RecordProof } from '../tree/record-proof.ts';
 import type { Trust, VerifiedHead } from '../tree/verifier.ts';
 import type {
@@ -20,6 +18,7 @@ import type {
   ReadOptions,
   WatchedChange,
 } from './client-types.ts';
+import { ClientSession } from './client-session.ts';
 import { HeadMemory } from './head-memory.ts';
 import { HttpLink } from './http-link.ts';
 import { readProof } from './object-proof.ts';
@@ -55,21 +54,17 @@ export class BcdbClient {
   readonly trust: Trust;
   readonly #link: HttpLink;
   readonly #heads: HeadMemory;
-  readonly #token: string | undefined;
-  readonly #key: Signer | undefined;
   readonly #writer: RecordWriter | undefined;
-  #session: Promise<string> | undefined;
 
   private constructor(options: BcdbClientOptions) {
     const { url, trust, token, key, lastCheckpoint, timeoutMs = 30_000 } = options;
     this.trust = trust;
-    this.#token = token;
-    this.#key = key;
+    const session = new ClientSession({ token, key, log: trust.log });
     this.#link = new HttpLink({
       url,
       timeoutMs,
-      authorize: () => this.#authorization(),
-      renew: () => this.#renew(),
+      authorize: () => session.authorization(this.#link),
+      renew: () => session.renew(),
     });
     this.#heads = new HeadMemory({
       trust,
@@ -263,41 +258,6 @@ export class BcdbClient {
     const path = `/v1/consistency?from=${from}&to=${to}`;
     const options = { signal, isPublic: true };
     return (await this.#link.json<{ readonly path: readonly string[] }>(path, options)).path;
-  }
-
-  async #authorization(): Promise<string | undefined> {
-    if (this.#token !== undefined) return `Bearer ${this.#token}`;
-    if (this.#key === undefined) return undefined;
-    this.#session ??= this.#login(this.#key);
-    return `Bearer ${await this.#session}`;
-  }
-
-  /** Shows the server that the key is here; the token lasts an hour. */
-  async #login(key: Signer): Promise<string> {
-    try {
-      const post = { method: 'POST', isPublic: true } as const;
-      const { challenge } = await this.#link.json<{ readonly challenge: string }>('/v1/challenge', {
-        ...post,
-        isIdempotent: true,
-      });
-      const answer = { challenge, key: key.publicKey.text };
-      const message = challengeMessage({ ...answer, door: 'http', log: this.trust.log });
-      const signature = toBase64url(await key.sign(authDomain, message));
-      const body = { ...answer, signature };
-      const { token } = await this.#link.json<{ readonly token: string }>('/v1/session', {
-        ...post,
-        body,
-      });
-      return token;
-    } catch (error) {
-      this.#session = undefined;
-      throw error;
-    }
-  }
-
-  #renew(): boolean {
-    this.#session = undefined;
-    return this.#key !== undefined;
   }
 }
 

@@ -47,8 +47,9 @@ export interface RecordWriterOptions {
 /** Statements that wait to be sent; beyond it BCDB_BUSY. */
 export const waitingStatementsMax = 10_000;
 
-/** Records and bytes of one request. */
+/** Records of one request. */
 const batchRecordsMax = 256;
+/** Bytes of payloads of one request; a larger one goes alone. */
 const batchBytesMax = 4 << 20;
 
 /** How often a statement is signed again because its object or its type changed meanwhile. */

@@ -11,8 +11,9 @@ export interface EntryText {
   readonly body?: string;
 }
 
-/** Longest texts of both parts, characters. */
+/** Longest text of a leaf, characters. */
 export const leafTextMax = Math.ceil((leafBytesMax * 4) / 3);
+/** Longest text of a body, characters. */
 export const bodyTextMax = Math.ceil(((saltBytes + payloadBytesMax) * 4) / 3);
 
 export function encodeEntry({ leaf, body }: Entry): EntryText {
