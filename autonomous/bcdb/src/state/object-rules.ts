@@ -156,6 +156,8 @@ export class ObjectRules {
     known.check(value);
     this.#moveUniques({ ns, url, obj }, known.uniqueValues(value));
     for (const reference of known.references(value)) {
+      // A payload that says its own id names itself, which is there with it.
+      if (reference.url === url && reference.obj === obj) continue;
       const target = this.#view.head({ ns, url: reference.url, obj: reference.obj });
       if (target?.isLive === true) continue;
       throw refusal(

@@ -1,0 +1,219 @@
+import { seededRandom } from '@commongrid/base';
+import { canonicalBytes, SigningKey } from '@commongrid/crypto';
+import type { JsonValue } from '@commongrid/crypto';
+import { botIdOf, contractIdOf, keyProof, nodeIdOf, recordTypes } from '@commongrid/model';
+import type {
+  BotId,
+  ContractId,
+  FarmId,
+  KeyText,
+  LeaseName,
+  NodeId,
+  RecordOf,
+  RecordUrl,
+} from '@commongrid/model';
+import { examples, fakeId } from '@commongrid/model/testing';
+import type { Bcdb } from '../../src/bcdb.ts';
+import { RecordAuthor } from '../../src/record/record-author.ts';
+import type { FeedsRequest } from '../../src/feeds/feeds-reply.ts';
+import type { LightSource } from '../../src/follow/light-source.ts';
+import type { Receipt } from '../../src/sequencer/sequencer.ts';
+
+/** Domain of proofs that a key belongs to a bot. */
+const proofDomain = 'commongrid/key/1';
+
+/** A bot of the town with its keys. */
+export interface Citizen {
+  readonly id: BotId;
+  readonly name: string;
+  readonly root: SigningKey;
+  readonly device: SigningKey;
+}
+
+/** A node with its key. */
+export interface Machine {
+  readonly id: NodeId;
+  readonly key: SigningKey;
+}
+
+/** A database with the namespace of the grid, in which keys say what they like, as far as rules go. */
+export class Town {
+  readonly bcdb: Bcdb;
+  readonly #authors = new Map<string, RecordAuthor<Receipt>>();
+
+  private constructor(bcdb: Bcdb) {
+    this.bcdb = bcdb;
+  }
+
+  /** Founds the grid in a new database. */
+  static async found(bcdb: Bcdb): Promise<Town> {
+    const grants = [
+      { to: bcdb.owner, rights: ['admin'] },
+      { to: 'anyone', rights: ['write'] },
+    ];
+    const value = { grants, validator: 'grid@1' };
+    const namespace = { url: 'bcdb.namespace.1', obj: 'namespace' } as const;
+    await bcdb.write({ ns: 'grid', op: 'put', ...namespace, value });
+    const types = [...recordTypes].filter(([, { namespace: ns }]) => ns === 'grid');
+    await Promise.all(
+      types.map(([url, { schema }]) =>
+        bcdb.defineSchema('grid', url, JSON.parse(JSON.stringify(schema)) as JsonValue),
+      ),
+    );
+    return new Town(bcdb);
+  }
+
+  /** A record of the grid under the id that its payload says. */
+  put<Url extends RecordUrl>(
+    url: Url,
+    key: SigningKey,
+    value: RecordOf<Url>,
+    id = '',
+  ): Promise<Receipt> {
+    return this.say(url, key, recordTypes.get(url)?.objectOf(value) ?? id, value as JsonValue);
+  }
+
+  /** Any record of the grid's namespace. */
+  async say(url: string, key: SigningKey, obj: string, value: JsonValue): Promise<Receipt> {
+    const statement = {
+      ns: 'grid',
+      op: 'put',
+      url,
+      obj,
+      schema: this.bcdb.schemaOf('grid', url),
+      payload: canonicalBytes(value),
+    } as const;
+    return (await this.#authorOf(key).write(statement)).receipt;
+  }
+
+  async citizen(name: string): Promise<Citizen> {
+    const [root, device] = [keyOf(`${name} root`), keyOf(`${name} device`)];
+    const citizen = { id: botIdOf(root.publicKey.text), name, root, device };
+    await this.put('grid.bot.1', root, this.botOf(citizen));
+    return citizen;
+  }
+
+  /** The record of a citizen, with the keys that it has besides. */
+  botOf(citizen: Citizen, extra: readonly SigningKey[] = []): RecordOf<'grid.bot.1'> {
+    const { id, name, root, device } = citizen;
+    const prove = (key: SigningKey): string =>
+      key
+        .sign(proofDomain, keyProof(this.bcdb.log, id))
+        .toBase64({ alphabet: 'base64url', omitPadding: true });
+    return {
+      ...{ id, name, root: text(root), rootProof: prove(root), seal: fakeId.seal(1) },
+      keys: [device, ...extra].map((key) => ({
+        ...{ key: text(key), role: 'device', proof: prove(key) },
+      })),
+      addresses: [],
+    };
+  }
+
+  async farm(owner: Citizen, n: number): Promise<FarmId> {
+    const id = fakeId.farm(n);
+    await this.put('grid.farm.1', owner.device, this.farmOf(owner, id, n));
+    return id;
+  }
+
+  farmOf(owner: Citizen, id: FarmId, n: number): RecordOf<'grid.farm.1'> {
+    return { ...examples['grid.farm.1'], id, owner: owner.id, name: `farm-${n}` };
+  }
+
+  async node(owner: Citizen, farm: FarmId, name: string): Promise<Machine> {
+    const key = keyOf(name);
+    const id = nodeIdOf(key.publicKey.text);
+    await this.put('grid.node.1', key, { ...examples['grid.node.1'], id, farm });
+    await this.put('grid.adoption.1', owner.device, { node: id, farm, standing: 'active' });
+    return { id, key };
+  }
+
+  async contract(owner: Citizen, signers: readonly Citizen[], n: number): Promise<ContractId> {
+    const lines = [{ role: 'owner', signers: signers.map(({ id }) => id), min: 1 }];
+    const header = {
+      ...examples['grid.contract.1'],
+      ...{ log: this.bcdb.log as RecordOf<'grid.contract.1'>['log'], nonce: fakeId.hash(n) },
+      ...{ owner: owner.id, controllers: [text(owner.device)], secrets: [] },
+      policy: { provision: lines, upgrade: lines, change: lines, remove: lines },
+    };
+    await this.put('grid.contract.1', owner.device, header);
+    return contractIdOf(header);
+  }
+
+  lock(farmer: Citizen, buyer: Citizen, contract: ContractId, node: NodeId, n: number) {
+    const { arbiter: _arbiter, ...example } = examples['grid.lock.1'];
+    return this.put('grid.lock.1', farmer.device, {
+      ...example,
+      ...{ id: fakeId.lock(n), contract, node, farmer: farmer.id, buyer: buyer.id },
+      expiresMs: this.bcdb.at + 600_000,
+    });
+  }
+
+  slice(controller: Citizen, contract: ContractId, node: NodeId, replica: number, revision = 1) {
+    return this.put('grid.slice.1', controller.device, {
+      ...examples['grid.slice.1'],
+      ...{ node, contract, workload: fakeId.workload(contract, 'shard', replica), revision },
+    });
+  }
+
+  place(controller: Citizen, contract: ContractId, nodes: readonly NodeId[], revision = 1) {
+    return this.put('grid.placement.1', controller.device, {
+      ...{ contract, revision, lease: contract as string as LeaseName, fence: 1 },
+      items: nodes.map((node, replica) => ({
+        ...{ role: 'shard', replica, node, slice: fakeId.hash(revision) },
+      })),
+      ...{ reason: 'initial', expMs: this.bcdb.at + 600_000 },
+    });
+  }
+
+  event({ id, key }: Machine, contract: ContractId, replica: number, revision = 1) {
+    return this.put('grid.event.1', key, {
+      ...{ node: id, workload: fakeId.workload(contract, 'shard', replica), revision },
+      phase: 'running',
+    });
+  }
+
+  #authorOf(key: SigningKey): RecordAuthor<Receipt> {
+    const { text: name } = key.publicKey;
+    let author = this.#authors.get(name);
+    if (author === undefined) {
+      author = new RecordAuthor<Receipt>({
+        key,
+        log: this.bcdb.log,
+        lastN: () => this.bcdb.lastN(name),
+        headOf: (statement) => this.bcdb.state.head(statement),
+        append: (entry) => this.bcdb.append(entry),
+      });
+      this.#authors.set(name, author);
+    }
+    return author;
+  }
+}
+
+/** A source that asks a database of this process; a test can make it lie. */
+export class TownSource implements LightSource {
+  bcdb: Bcdb;
+  /** What becomes of replies on their way. */
+  twist: (reply: TwistedReply) => unknown = (reply) => reply;
+
+  constructor(bcdb: Bcdb) {
+    this.bcdb = bcdb;
+  }
+
+  async feeds(request: FeedsRequest): Promise<unknown> {
+    const reply: unknown = JSON.parse(JSON.stringify(await this.bcdb.feedsOf(request)));
+    return this.twist(reply as TwistedReply);
+  }
+}
+
+/** A reply that a test may write into. */
+export type TwistedReply = Writable<Awaited<ReturnType<Bcdb['feedsOf']>>>;
+type Writable<T> = { -readonly [Name in keyof T]: Writable<T[Name]> };
+
+/** The key of a name: the same in every run. */
+export function keyOf(name: string): SigningKey {
+  return SigningKey.fromSeed(seededRandom(name).bytes(32));
+}
+
+export function text(key: SigningKey): KeyText {
+  return key.publicKey.text as KeyText;
+}
