@@ -32,6 +32,11 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import('./commands/zdb/zdb.ts')).zdbCommand,
   },
   {
+    name: 'bcdb',
+    summary: 'run and use BCDB, the database whose every change is signed',
+    load: async () => (await import('./commands/bcdb/bcdb.ts')).bcdbCommand,
+  },
+  {
     name: 'explain',
     summary: 'say what an error code means and what to do',
     load: async () => (await import('./commands/explain.ts')).explainCommand,

@@ -9,6 +9,12 @@ export type GridErrorCode =
   | 'GRID_PORTS_DIFFER' // the grid already runs on other ports: `grid down` first, or leave the option out
   | 'GRID_ALREADY_UP' // another supervisor holds this GRID_HOME: see it with `grid status`
   | 'GRID_NOT_UP' // the command needs a running grid: `grid up`, or name a server
+  | 'GRID_FILE_EXISTS' // a file that must be new is there already: name another, or move it away
+  | 'GRID_FILE_UNREADABLE' // a file cannot be read, or is not what it should be: see the message
+  | 'GRID_FILE_UNWRITABLE' // a file cannot be written: name one in a folder that you may write
+  | 'GRID_IDENTITY_LOST' // the grid has a database, but its owner's key and words are gone: put the words back
+  | 'GRID_KEY_UNREADABLE' // a file holds no key: name one that `grid bcdb key new` made
+  | 'GRID_TRUST_UNKNOWN' // nothing says which log a server must have: give --log and --sequencer
   | 'GRID_SECRET_UNREADABLE' // a password file is missing, closed or empty: name another, or mend it
   | 'GRID_SERVICE_UNKNOWN' // no service has that name: `grid status` lists them
   | 'GRID_SERVICE_FAILED' // a service ended while it started: its log, named in the message, says why

@@ -19,6 +19,7 @@ const maxHomePathBytes = 80;
  *     identity/   secrets, one file each, readable by the owner only
  *     run/        lock, control socket, state and logs of the supervisor
  *     zdb/        data of Zero-DB
+ *     bcdb/       data of BCDB
  */
 export class GridHome {
   readonly path: string;
@@ -44,6 +45,31 @@ export class GridHome {
     return join(this.identity, 'zdb-admin-password');
   }
 
+  /** Where BCDB keeps its log and what follows from it. */
+  get bcdb(): string {
+    return join(this.path, 'bcdb');
+  }
+
+  /** How the log of BCDB began: what everything in it is verified from. */
+  get bcdbGenesisFile(): string {
+    return join(this.bcdb, 'genesis.json');
+  }
+
+  /** The 24 words of the owner. He may take the file away: nothing here needs it. */
+  get wordsFile(): string {
+    return join(this.identity, 'recovery-words');
+  }
+
+  /** The key with which BCDB signs for the owner. */
+  get ownerKeyFile(): string {
+    return join(this.identity, 'owner-key');
+  }
+
+  /** What a program shows to BCDB to act as the owner. */
+  get ownerTokenFile(): string {
+    return join(this.identity, 'owner-token');
+  }
+
   /** The log of a service or of the supervisor. */
   logOf(name: string): string {
     return join(this.run, `${name}.log`);
@@ -61,7 +87,7 @@ export class GridHome {
       await mkdir(this.path, { recursive: true, mode: 0o700 });
       if ((await this.#readMarker()) === undefined) await this.#claim();
       await chmod(this.path, 0o700);
-      for (const folder of [this.identity, this.run, this.zdb]) {
+      for (const folder of [this.identity, this.run, this.zdb, this.bcdb]) {
         await mkdir(folder, { recursive: true, mode: 0o700 });
       }
     } catch (error) {
@@ -75,18 +101,18 @@ export class GridHome {
     return (await this.#readMarker()) !== undefined;
   }
 
-  /** Writes a random secret of 64 hex digits unless the file is there already. */
-  async createSecret(file: string): Promise<void> {
+  /** Writes 32 random bytes as text unless the file is there already. */
+  async createSecret(file: string, encoding: 'hex' | 'base64url'): Promise<void> {
     const present = await readFile(file, 'utf8').catch(() => '');
     if (present !== '') return;
-    await writeFileAtomic(file, `${randomBytes(32).toString('hex')}\n`, { mode: 0o600 });
+    await writeFileAtomic(file, `${randomBytes(32).toString(encoding)}\n`, { mode: 0o600 });
   }
 
   /** Removes the grid, data and secrets included; files of others in the folder stay. */
   async wipe(): Promise<void> {
     if (!(await this.exists())) return;
     // The marker goes last: a wipe that was cut off can be done again.
-    for (const folder of [this.zdb, this.identity, this.run]) {
+    for (const folder of [this.zdb, this.bcdb, this.identity, this.run]) {
       await rm(folder, { recursive: true, force: true });
     }
     await rm(this.#marker, { force: true });

@@ -10,6 +10,8 @@ import type { LogLevel } from '@commongrid/base';
 
 import type { GridErrorCode } from './errors.ts';
 import { GridHome } from './home.ts';
+import { createIdentity } from './owner-identity.ts';
+import type { OwnerIdentity } from './owner-identity.ts';
 import { serviceTable } from './service-table.ts';
 import { askSupervisor } from './supervisor/control.ts';
 import { loadState } from './supervisor/grid-state.ts';
@@ -24,6 +26,16 @@ const orderTimeoutMs =
 const statusTimeoutMs = 5_000;
 /** Pause before looking again at a grid that is just starting or stopping. */
 const lookAgainMs = 100;
+
+/**
+ * Makes the folder of a grid and the identity of its owner, when there are none.
+ * @throws GRID_HOME_*, GRID_IDENTITY_LOST
+ */
+export async function prepareHome(homePath: string): Promise<OwnerIdentity> {
+  const home = new GridHome(homePath);
+  await home.create();
+  return createIdentity(home);
+}
 
 /**
  * Brings everything up and returns once it is ready: starts a supervisor, or asks the one that
@@ -58,7 +70,7 @@ export async function runInForeground(
   portBase: number | undefined,
   logLevel: LogLevel,
   signal: AbortSignal,
-  onReady: (state: GridState) => void,
+  onReady: (state: GridState) => Promise<void>,
 ): Promise<void> {
   const home = new GridHome(homePath);
   await home.create();
@@ -66,7 +78,7 @@ export async function runInForeground(
   try {
     const options = { home, services: serviceTable, portBase, logger };
     await using supervisor = await Supervisor.open(options, signal);
-    if (!reportToLauncher({ state: supervisor.state })) onReady(supervisor.state);
+    if (!reportToLauncher({ state: supervisor.state })) await onReady(supervisor.state);
     const stop = (): void => void supervisor.close();
     if (signal.aborted) stop();
     signal.addEventListener('abort', stop, { once: true });

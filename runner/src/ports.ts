@@ -16,9 +16,10 @@ interface PortEntry {
 export const portTable = {
   zdb: { port: 9900, offset: 0, purpose: 'Zero-DB, Redis protocol' },
   'zdb-metrics': { port: 9901, offset: 1, purpose: 'Zero-DB, metrics' },
-  bcdb: { port: 6380, offset: 2, purpose: 'BCDB, Redis protocol (kept)' },
-  'bcdb-http': { port: 6381, offset: 3, purpose: 'BCDB, HTTP (kept)' },
+  bcdb: { port: 6380, offset: 2, purpose: 'BCDB, Redis protocol' },
+  'bcdb-http': { port: 6381, offset: 3, purpose: 'BCDB, HTTP' },
   s3: { port: 9000, offset: 4, purpose: 'S3 archive (kept)' },
+  'bcdb-metrics': { port: 6382, offset: 5, purpose: 'BCDB, metrics' },
 } as const satisfies Readonly<Record<string, PortEntry>>;
 
 export type PortName = keyof typeof portTable;

@@ -26,9 +26,9 @@ test('a secret is made once', async () => {
   await using folder = await openFolder();
   const home = new GridHome(folder.path);
   await home.create();
-  await home.createSecret(home.zdbPasswordFile);
+  await home.createSecret(home.zdbPasswordFile, 'hex');
   const first = await readFile(home.zdbPasswordFile, 'utf8');
-  await home.createSecret(home.zdbPasswordFile);
+  await home.createSecret(home.zdbPasswordFile, 'hex');
   assert.equal(await readFile(home.zdbPasswordFile, 'utf8'), first);
   assert.match(first, /^[0-9a-f]{64}\n$/);
 });

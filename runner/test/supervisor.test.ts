@@ -10,7 +10,7 @@ import { isDeepStrictEqual } from 'node:util';
 
 import { isGridError, silentLogger, waitFor } from '@commongrid/base';
 
-import { answersPing } from '../src/answers-ping.ts';
+import { answersPing } from '../src/answers.ts';
 import { GridHome } from '../src/home.ts';
 import type { ServiceDefinition } from '../src/service-definition.ts';
 import { askSupervisor } from '../src/supervisor/control.ts';
@@ -89,6 +89,7 @@ async function saveLeftover(home: GridHome, identity: ProcessIdentity): Promise<
         phase: 'running',
         process: identity,
         address: '127.0.0.1:1',
+        addresses: { zdb: '127.0.0.1:1' },
         dataDir: home.zdb,
         log: home.logOf('ping'),
         restartCount: 0,

@@ -23,6 +23,8 @@ export interface BcdbServerOptions extends BcdbOptions {
   readonly metrics?: ListenAddress;
   /** 32 random bytes, base64url: for whoever shows it the server signs as the owner. */
   readonly ownerToken?: string;
+  /** Runs once the database is open, ahead of all that comes through a door. */
+  readonly beforeDoors?: (bcdb: Bcdb) => Promise<void>;
 }
 
 interface ServerParts {
@@ -59,6 +61,7 @@ export class BcdbServer implements AsyncDisposable {
     const { logger = silentLogger } = options;
     await using opened = new AsyncDisposableStack();
     const bcdb = opened.use(await Bcdb.open(options));
+    await options.beforeDoors?.(bcdb);
     const registry = options.metrics && createRegistry({ withProcessMetrics: true });
     const shared = { bcdb, logger, ...(ownerToken === undefined ? {} : { ownerToken }) };
     const http = opened.use(

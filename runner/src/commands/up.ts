@@ -5,21 +5,38 @@ import { InvalidArgumentError } from 'commander';
 import { printResult, resultCommand } from '../command-context.ts';
 import type { CommandContext, JsonOption } from '../command-context.ts';
 import { GridHome } from '../home.ts';
-import { bringUp, runInForeground } from '../one-machine-grid.ts';
-import { maxOffset } from '../ports.ts';
-import type { GridState } from '../supervisor/grid-state.ts';
-import { withProgress } from '../terminal.ts';
+import { bringUp, prepareHome, runInForeground } from '../one-machine-grid.ts';
+import { introduceOwner, ownerNameDefault } from '../owner-bot.ts';
+import { maxOffset, portTable } from '../ports.ts';
+import type { PortName } from '../ports.ts';
+import type { GridState, ServiceState } from '../supervisor/grid-state.ts';
+import { formatTable, withProgress } from '../terminal.ts';
+import { wordCard } from '../word-card.ts';
 
-type UpOptions = JsonOption & { readonly foreground?: true; readonly portBase?: number };
+type UpOptions = JsonOption & {
+  readonly foreground?: true;
+  readonly portBase?: number;
+  readonly name: string;
+};
 
 interface UpReport {
   readonly schema: 'grid.up.1';
   readonly home: string;
   readonly services: Readonly<Record<string, UpService>>;
+  readonly identity: UpIdentity;
+}
+
+/** Who owns the grid. The words themselves are in no report. */
+interface UpIdentity {
+  readonly key: string;
+  /** Null when the words are not here and the grid has not met its owner yet. */
+  readonly bot: string | null;
+  readonly isNew: boolean;
 }
 
 interface UpService {
   readonly address: string;
+  readonly addresses: ServiceState['addresses'];
   readonly pid: number | null;
   readonly dataDir: string;
 }
@@ -28,52 +45,101 @@ export function upCommand(context: CommandContext): Command {
   return resultCommand('up', 'Start the one-machine grid and return once all of it is ready.')
     .option('--port-base <port>', 'use the ports from here on; 0: any free ones', parsePortBase)
     .option('--foreground', 'stay until SIGTERM, for service managers')
+    .option('--name <name>', 'your name in the grid, at the first start', ownerNameDefault)
     .addHelpText(
       'after',
       '\nThe grid lives in GRID_HOME: /var/lib/grid as root, ~/.local/share/grid otherwise.',
     )
     .action(async (options: UpOptions) => {
-      const { home, logLevel } = context.environment;
-      const print = (state: GridState): void =>
-        printResult(context, options, reportOf(state), (report) => describe(context, report));
-      if (options.foreground === true) {
-        await runInForeground(home, options.portBase, logLevel, shutdownSignal(), print);
-      } else {
-        const work = bringUp(home, options.portBase);
-        print(await withProgress(context.terminal, 'starting the grid', work));
-      }
+      await up(context, options);
     });
 }
 
-function reportOf(state: GridState): UpReport {
-  const services = Object.entries(state.services).map(([name, { address, process, dataDir }]) => [
-    name,
-    { address, pid: process?.pid ?? null, dataDir },
-  ]);
-  return { schema: 'grid.up.1', home: state.home, services: Object.fromEntries(services) };
+async function up(context: CommandContext, options: UpOptions): Promise<void> {
+  const { home, logLevel } = context.environment;
+  const { key, newWords } = await prepareHome(home);
+  if (newWords !== undefined) showWords(context, new GridHome(home), newWords);
+  const print = async (state: GridState): Promise<void> => {
+    const bot = await introduce(state, options.name);
+    const identity = { key, bot: bot ?? null, isNew: newWords !== undefined };
+    printResult(context, options, reportOf(state, identity), (report) => describe(context, report));
+  };
+  if (options.foreground === true) {
+    await runInForeground(home, options.portBase, logLevel, shutdownSignal(), print);
+    return;
+  }
+  const work = bringUp(home, options.portBase);
+  await print(await withProgress(context.terminal, 'starting the grid', work));
 }
 
-function describe({ terminal }: CommandContext, { home, services }: UpReport): string {
+function introduce(state: GridState, name: string): Promise<string | undefined> {
+  const address = state.services['bcdb']?.addresses['bcdb-http'];
+  if (address === undefined) return Promise.resolve(undefined);
+  return introduceOwner(new GridHome(state.home), `http://${address}`, name);
+}
+
+function reportOf(state: GridState, identity: UpIdentity): UpReport {
+  const services = Object.entries(state.services).map(([name, service]) => {
+    const { address, addresses, process, dataDir } = service;
+    return [name, { address, addresses, pid: process?.pid ?? null, dataDir }];
+  });
+  const all = Object.fromEntries(services) as UpReport['services'];
+  return { schema: 'grid.up.1', home: state.home, services: all, identity };
+}
+
+function describe({ terminal }: CommandContext, report: UpReport): string {
+  const { home, services, identity } = report;
   const { style } = terminal;
-  const lines = Object.entries(services).map(
-    ([name, { address, pid }]) => `  ${style.strong(name)}  ${address}  (process ${pid})`,
+  const rows = Object.entries(services).flatMap(([name, { addresses, pid }]) =>
+    Object.entries(addresses).map(([port, address]) => [
+      `  ${port}`,
+      address,
+      portTable[port as PortName].purpose,
+      `process ${pid} (${name})`,
+    ]),
   );
   const port = services['zdb']?.address.split(':').at(-1);
   const passwordFile = new GridHome(home).zdbPasswordFile;
   return [
     style.good('the grid is up'),
-    ...lines,
+    formatTable(rows),
     `  data and secrets: ${home}`,
+    `  owner: ${identity.bot ?? identity.key}`,
+    '',
+    'Write and find what is yours:',
+    `  ./grid bcdb put me grid.bookmark.1 home '${exampleBookmark}'`,
+    '  ./grid bcdb search me example',
     '',
     'Talk to Zero-DB with any Redis client:',
     `  export REDISCLI_AUTH=$(cat ${passwordFile})`,
     `  redis-cli -p ${port} SET hello world`,
     '',
     'Next:',
-    '  ./grid status     what runs, and where',
-    '  ./grid zdb info   how Zero-DB is doing',
-    '  ./grid down       stop; the data stays',
+    '  ./grid status        what runs, and where',
+    '  ./grid bcdb ns list  what BCDB holds',
+    '  ./grid zdb info      how Zero-DB is doing',
+    '  ./grid down          stop; the data stays',
   ].join('\n');
+}
+
+const exampleBookmark = '{"url":"https://example.com","title":"An example","tags":[],"addedMs":0}';
+
+/**
+ * The only time that the words are shown. Nobody but a person at a terminal sees them: logs of
+ * service managers and files of output are read by others.
+ */
+function showWords({ terminal }: CommandContext, home: GridHome, words: string): void {
+  const { note, style } = terminal;
+  if (!terminal.isWatched) {
+    note(`a new identity was made; its 24 words are in ${home.wordsFile}, for you alone to read`);
+    return;
+  }
+  note(wordCard(words.split(' '), style.strong));
+  note('These words are you: whoever has them owns this grid, and without them nobody can prove');
+  note('to be you once this machine is lost. Write them down now; they are not shown again.');
+  note(`They are also in ${home.wordsFile}.`);
+  note('Keep that file elsewhere and delete it here: the grid runs without it.');
+  note('');
 }
 
 function parsePortBase(text: string): number {

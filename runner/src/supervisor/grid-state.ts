@@ -5,6 +5,7 @@ import { writeFileAtomic } from '@commongrid/base';
 import type { Logger } from '@commongrid/base';
 
 import type { GridHome } from '../home.ts';
+import type { PortName } from '../ports.ts';
 import type { ProcessIdentity } from './process-identity.ts';
 
 /**
@@ -20,6 +21,8 @@ export interface ServiceState {
   readonly process: ProcessIdentity | null;
   /** `host:port` of its main port. */
   readonly address: string;
+  /** `host:port` of each of its ports, by name. */
+  readonly addresses: Readonly<Partial<Record<PortName, string>>>;
   readonly dataDir: string;
   readonly log: string;
   /** Restarts after crashes since it was last started by order. */

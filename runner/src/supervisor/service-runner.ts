@@ -49,6 +49,9 @@ export class ServiceRunner {
       phase: this.#phase,
       process: this.#process,
       address: addressOf(site.ports, definition.ports[0]),
+      addresses: Object.fromEntries(
+        definition.ports.map((name) => [name, addressOf(site.ports, name)]),
+      ),
       dataDir: definition.dataDir(site.home),
       log: this.log.path,
       restartCount: this.#restartCount,

@@ -19,3 +19,14 @@ export async function answersPing(port: number, signal: AbortSignal): Promise<bo
     socket.destroy();
   }
 }
+
+/** True when a server answers a GET of this path with success at this port of this machine. */
+export async function answersHttp(
+  port: number,
+  path: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { ok, body } = await fetch(`http://${loopback}:${port}${path}`, { signal });
+  await body?.cancel();
+  return ok;
+}

@@ -1,0 +1,117 @@
+import { BcdbClient } from '@commongrid/bcdb/client';
+import { GridError } from '@commongrid/base';
+import type { SigningKey } from '@commongrid/crypto';
+import type { Command } from 'commander';
+import { InvalidArgumentError } from 'commander';
+
+import { trustOfGenesis } from '../../bcdb-trust.ts';
+import type { LogTrust } from '../../bcdb-trust.ts';
+import { resultCommand } from '../../command-context.ts';
+import type { CommandContext, JsonOption } from '../../command-context.ts';
+import type { GridErrorCode } from '../../errors.ts';
+import { GridHome } from '../../home.ts';
+import { readKeyFile } from '../../key-file.ts';
+import { lookAt } from '../../one-machine-grid.ts';
+import { readSecret } from '../zdb/connection.ts';
+
+/** Which database a command talks to, and as whom. Without an address: that of `grid up`. */
+export type ServerOptions = JsonOption & {
+  readonly address?: string;
+  readonly tokenFile?: string;
+  readonly keyFile?: string;
+  readonly log?: string;
+  readonly sequencer?: string;
+};
+
+/** A database, and what a command has to know of it. */
+export interface Connection {
+  readonly client: BcdbClient;
+  readonly trust: LogTrust;
+  /** The key that signs here; undefined for the owner, for whom the server signs. */
+  readonly key: SigningKey | undefined;
+  /** The newest record when the command began: reads count everything up to it. */
+  readonly minSeq: number;
+}
+
+/** A command against a running BCDB. */
+export function serverCommand(name: string, description: string): Command {
+  return resultCommand(name, description)
+    .option(
+      '--address <url>',
+      'HTTP door of the database; default: the one that `grid up` started',
+      parseDoor,
+    )
+    .option('--token-file <file>', 'act as the owner: file with the token')
+    .option('--key-file <file>', 'act as the holder of this key')
+    .option('--log <hash>', 'with --address: the log that it must have', parseHash)
+    .option('--sequencer <key>', 'with --address: the key that signs its checkpoints', parseKey);
+}
+
+/** Connects and verifies the newest checkpoint; nothing is trusted on first use. */
+export async function connect(
+  context: CommandContext,
+  options: ServerOptions,
+): Promise<Connection> {
+  const home = new GridHome(context.environment.home);
+  const { address, tokenFile, keyFile } = options;
+  if (tokenFile !== undefined && keyFile !== undefined) {
+    throw new GridError<GridErrorCode>('GRID_USAGE', 'name --token-file or --key-file, not both');
+  }
+  const url = address ?? (await ownDoor(home));
+  const trust = await trustOf(home, options);
+  const key = keyFile === undefined ? undefined : await readKeyFile(keyFile);
+  const ownToken = address === undefined ? home.ownerTokenFile : undefined;
+  const secretFile = key === undefined ? (tokenFile ?? ownToken) : undefined;
+  const client = await BcdbClient.connect({
+    url,
+    trust,
+    ...(key === undefined ? {} : { key }),
+    ...(secretFile === undefined ? {} : { token: await readSecret(secretFile) }),
+  });
+  const { size } = await client.checkpoint();
+  return { client, trust, key, minSeq: size - 1 };
+}
+
+/** Path of a route over a namespace: each part is escaped. */
+export function routeOf(ns: string, ...parts: readonly string[]): string {
+  return `/v1/namespaces/${[ns, ...parts].map(encodeURIComponent).join('/')}`;
+}
+
+/** The HTTP door of the grid on this machine. @throws GRID_NOT_UP */
+export async function ownDoor(home: GridHome): Promise<string> {
+  const { state } = await lookAt(home.path);
+  const service = state?.services['bcdb'];
+  const address = service?.process == null ? undefined : service.addresses['bcdb-http'];
+  if (address !== undefined) return `http://${address}`;
+  throw new GridError<GridErrorCode>('GRID_NOT_UP', 'no BCDB runs on this machine', {
+    hint: './grid up, or name a database with --address',
+    details: { home: home.path },
+  });
+}
+
+async function trustOf(home: GridHome, options: ServerOptions): Promise<LogTrust> {
+  const { address, log, sequencer } = options;
+  if (log !== undefined && sequencer !== undefined) return { log, sequencerKey: sequencer };
+  if (address === undefined) return trustOfGenesis(home.bcdbGenesisFile);
+  throw new GridError<GridErrorCode>(
+    'GRID_TRUST_UNKNOWN',
+    'which log is it? Nothing is believed on first use',
+    { hint: 'give --log and --sequencer, as whoever runs the database told you' },
+  );
+}
+
+function parseDoor(text: string): string {
+  const url = /^https?:\/\//.test(text) ? text : `http://${text}`;
+  if (URL.canParse(url)) return url;
+  throw new InvalidArgumentError('give an address such as http://127.0.0.1:6381');
+}
+
+export function parseHash(text: string): string {
+  if (/^[A-Za-z0-9_-]{43}$/.test(text)) return text;
+  throw new InvalidArgumentError('give the 43 characters of a hash');
+}
+
+export function parseKey(text: string): string {
+  if (/^ed25519:[A-Za-z0-9_-]{43}$/.test(text)) return text;
+  throw new InvalidArgumentError('give a key such as ed25519:...');
+}

@@ -1,0 +1,67 @@
+import { writeFile } from 'node:fs/promises';
+
+import type { Command } from 'commander';
+
+import { verifyRecordProof } from '@commongrid/bcdb/browser';
+import type { RecordProof, VerifiedRecord } from '@commongrid/bcdb/browser';
+
+import { printResult } from '../../command-context.ts';
+import type { CommandContext } from '../../command-context.ts';
+import { connect, routeOf, serverCommand } from './connection.ts';
+import type { ServerOptions } from './connection.ts';
+import { formatTime } from './options.ts';
+import { objectCommand } from './objects.ts';
+
+type ProveOptions = ServerOptions & { readonly out?: string };
+
+export function bcdbProveCommand(context: CommandContext): Command {
+  return objectCommand('prove', 'Prove that the newest version of an object is in the log.')
+    .option('--out <file>', 'write the proof here: it verifies without any server')
+    .action(async (ns: string, url: string, obj: string, options: ProveOptions) => {
+      const { client, trust, minSeq } = await connect(context, options);
+      const path = `${routeOf(ns, 'proof', url, obj)}?minSeq=${minSeq}`;
+      const proof = await client.read<RecordProof>(path);
+      const record = verifyRecordProof(proof, trust);
+      const { out } = options;
+      if (out !== undefined) await writeFile(out, `${JSON.stringify(proof)}\n`);
+      const file = out === undefined ? {} : { file: out };
+      const result = {
+        ...proof,
+        schema: 'grid.bcdb.prove.1',
+        proof,
+        sequencer: trust.sequencerKey,
+        ...file,
+      };
+      printResult(context, options, result, () =>
+        [
+          describeRecord(record),
+          ...(out === undefined ? [] : [`proof: ${out}`]),
+          'Whoever has these two verifies it without this server:',
+          `  --log ${trust.log}`,
+          `  --sequencer ${trust.sequencerKey}`,
+        ].join('\n'),
+      );
+    });
+}
+
+export function bcdbCheckpointCommand(context: CommandContext): Command {
+  return serverCommand('checkpoint', 'Show the newest head of the log, signed.').action(
+    async (options: ServerOptions) => {
+      const { client, trust } = await connect(context, options);
+      const head = await client.checkpoint();
+      const note = client.lastCheckpoint ?? '';
+      const result = { schema: 'grid.bcdb.checkpoint.1', ...trust, ...head, note };
+      printResult(context, options, result, () => note.trimEnd());
+    },
+  );
+}
+
+/** What was signed, by whom, and where it is. */
+export function describeRecord({ envelope, payload, seq, head }: VerifiedRecord): string {
+  const { ns, url, obj, op, author, t } = envelope;
+  return [
+    `record ${seq} of ${head.size}: ${op} ${url} ${obj} in ${ns}`,
+    `signed by ${author} at ${formatTime(t)}`,
+    ...(payload === undefined ? [] : [new TextDecoder().decode(payload)]),
+  ].join('\n');
+}

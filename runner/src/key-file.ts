@@ -1,0 +1,68 @@
+import { link, open, readFile, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+import { errorCode, GridError, isGridError, syncFolder } from '@commongrid/base';
+import { SigningKey } from '@commongrid/crypto';
+
+import type { GridErrorCode } from './errors.ts';
+
+/**
+ * Writes a secret into a new file that its owner alone may read. Of several that do it at the same
+ * time one succeeds, and nobody ever sees a part of it.
+ * @throws GRID_FILE_EXISTS, GRID_FILE_UNWRITABLE
+ */
+export async function writeNewSecret(file: string, text: string): Promise<void> {
+  const temp = `${file}.${process.pid}.tmp`;
+  try {
+    const handle = await open(temp, 'wx', 0o600);
+    try {
+      await handle.writeFile(`${text}\n`);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await link(temp, file);
+    await syncFolder(dirname(file));
+  } catch (error) {
+    throw unwritten(file, error);
+  } finally {
+    await rm(temp, { force: true });
+  }
+}
+
+/** A key file: the 32 bytes of the seed as one line of base64url. @throws GRID_KEY_UNREADABLE */
+export async function readKeyFile(file: string): Promise<SigningKey> {
+  try {
+    const text = (await readFile(file, 'utf8')).trim();
+    return SigningKey.fromSeed(Buffer.from(text, 'base64url'));
+  } catch (error) {
+    const why = isGridError(error) ? error.message : (errorCode(error) ?? String(error));
+    throw new GridError<GridErrorCode>('GRID_KEY_UNREADABLE', `no key in ${file}: ${why}`, {
+      hint: 'name a file that grid bcdb key new has made',
+      details: { file },
+      cause: error,
+    });
+  }
+}
+
+/** What a key file holds. */
+export function keyText(key: SigningKey): string {
+  return Buffer.from(key.exportSeed()).toString('base64url');
+}
+
+/** Why a new file could not be made. An error that has a code of its own stays as it is. */
+export function unwritten(file: string, error: unknown): GridError {
+  if (isGridError(error)) return error;
+  if (errorCode(error) === 'EEXIST') {
+    return new GridError<GridErrorCode>('GRID_FILE_EXISTS', `${file} is there already`, {
+      hint: 'name a new file: this one is not written over',
+      details: { file },
+    });
+  }
+  const why = errorCode(error) ?? String(error);
+  return new GridError<GridErrorCode>('GRID_FILE_UNWRITABLE', `cannot write ${file}: ${why}`, {
+    hint: 'name a file in a folder that you may write',
+    details: { file },
+    cause: error,
+  });
+}

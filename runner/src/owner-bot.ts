@@ -1,0 +1,59 @@
+import { BcdbClient } from '@commongrid/bcdb/client';
+import { isGridError } from '@commongrid/base';
+import { rootKeyFromWords, SealingKey, wordsToEntropy } from '@commongrid/crypto';
+import type { SigningKey } from '@commongrid/crypto';
+import { botIdOf, keyProof, keyProofDomain } from '@commongrid/model';
+
+import { trustOfGenesis } from './bcdb-trust.ts';
+import type { GridHome } from './home.ts';
+import { readKeyFile } from './key-file.ts';
+import { readWords } from './owner-identity.ts';
+
+const botUrl = 'grid.bot.1';
+
+/** Name of an owner who chose none. */
+export const ownerNameDefault = 'owner';
+
+/**
+ * Writes the owner's digital self into the grid: the root key of the words says that the key with
+ * which BCDB signs is one of his. Without the words nothing is done, nor when he is there already.
+ * Returns the id of the bot.
+ */
+export async function introduceOwner(
+  home: GridHome,
+  url: string,
+  name: string,
+): Promise<string | undefined> {
+  const words = await readWords(home);
+  if (words === undefined) return undefined;
+  const root = rootKeyFromWords(words);
+  const id = botIdOf(root.publicKey.text);
+  const trust = await trustOfGenesis(home.bcdbGenesisFile);
+  const client = await BcdbClient.connect({ url, trust, key: root });
+  if (await isIntroduced(client, id)) return id;
+  const owner = await readKeyFile(home.ownerKeyFile);
+  const value = {
+    id,
+    name,
+    root: root.publicKey.text,
+    seal: SealingKey.derive(wordsToEntropy(words)).publicKey.text,
+    keys: [{ key: owner.publicKey.text, role: 'device', proof: proofOf(owner, trust.log, id) }],
+    addresses: [],
+  };
+  await client.write({ ns: 'grid', op: 'put', url: botUrl, obj: id, value });
+  return id;
+}
+
+async function isIntroduced(client: BcdbClient, id: string): Promise<boolean> {
+  try {
+    await client.get('grid', botUrl, id);
+    return true;
+  } catch (error) {
+    if (isGridError(error, 'BCDB_NOT_FOUND')) return false;
+    throw error;
+  }
+}
+
+function proofOf(key: SigningKey, log: string, id: ReturnType<typeof botIdOf>): string {
+  return Buffer.from(key.sign(keyProofDomain, keyProof(log, id))).toString('base64url');
+}
