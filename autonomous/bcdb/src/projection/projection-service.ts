@@ -270,16 +270,15 @@ export class ProjectionService implements AsyncDisposable {
     try {
       do {
         const before = this.#handed;
+        const target = this.#target;
         for await (const batch of this.#options.catchUp(this.#handed)) {
           while (this.#isFull) await this.#roomSoon();
           if (this.#isClosed) return;
           if (batch.size > this.#handed) this.#hand(batch);
         }
-        // What `apply` spoke of while the last batch was read may be above its end.
-        if (this.#handed === before && this.#handed < this.#target) {
-          throw stopped(
-            `the log gave nothing from ${before} on, but holds ${this.#target} records`,
-          );
+        // What `apply` spoke of meanwhile may be above the end that was read.
+        if (this.#handed === before && before < target) {
+          throw stopped(`the log gave nothing from ${before} on, but holds ${target} records`);
         }
       } while (this.#handed < this.#target);
     } catch (error) {
