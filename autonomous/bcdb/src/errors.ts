@@ -15,6 +15,7 @@ export type BcdbErrorCode =
   | 'BCDB_COUNTER_GAP' // a record of this key is missing before this one: send `details.expected` first
   | 'BCDB_DENIED' // this key has no such right there: ask an admin of the namespace
   | 'BCDB_ENVELOPE_INVALID' // bytes are no envelope in canonical form: build it with the client
+  | 'BCDB_EPOCH_OVER' // signed for another run of the sequencer: sign again with `details.epoch`
   | 'BCDB_EQUIVOCATION' // this key signed two records with one counter; both are kept as evidence: find out why
   | 'BCDB_EXPORT_INVALID' // a file is no export of a log, or was cut off: export it again
   | 'BCDB_FEEDS_DIFFER' // the sequencer gave other records to readers than the rules do: stop, keep the evidence
@@ -23,9 +24,12 @@ export type BcdbErrorCode =
   | 'BCDB_FOLDER_EXISTS' // a restore would write over a database: name a new or empty folder
   | 'BCDB_FOLDER_MISSING' // there is no database in the folder: give that of `grid bcdb serve --data`
   | 'BCDB_FORKED_VIEW' // the author saw a head that this log does not have: compare both logs, keep the evidence
+  | 'BCDB_HEARTBEAT_STALE' // a heartbeat or renewal that came before, or of a session that is over: send newer ones only
   | 'BCDB_INTERNAL' // a fault in the server itself: see its log, report it
   | 'BCDB_KEY_ENDED' // this key was retired or is compromised: sign with a current one
   | 'BCDB_LAST_ADMIN' // nobody would be left to administer the namespace: name another admin first
+  | 'BCDB_LEASE_HELD' // the lease is another's, who renews it: try again after `details.remainingMs`
+  | 'BCDB_LEASE_LOST' // the lease ran out, was let go or taken: stop acting, take it under the next fence
   | 'BCDB_LOG_BATCH_INVALID' // a batch does not follow the log's end: a bug in its caller, or two of them
   | 'BCDB_LOG_BUSY' // too much waits to be written: let appends end, then retry
   | 'BCDB_LOG_CORRUPT' // an entry differs from what was signed: see `details.seq`; restore it from a replica
@@ -40,6 +44,8 @@ export type BcdbErrorCode =
   | 'BCDB_LOG_VERSION' // written by a newer program: use that one
   | 'BCDB_NAMESPACE_UNKNOWN' // no namespace of this name: create it first
   | 'BCDB_NAME_RESERVED' // this name belongs to BCDB itself: take another
+  | 'BCDB_NODE_CLONED' // another machine speaks with the key of this node: take it away there, adopt the node again
+  | 'BCDB_NODE_UNKNOWN' // no such node or session in the log: append them first
   | 'BCDB_NOTE_INVALID' // a text is no signed note or checkpoint: fetch it again, or ask another source
   | 'BCDB_NOT_FOUND' // no such object, or it is deleted: check its type and id
   | 'BCDB_NOT_SIGNER' // the policy does not name this key in this role: ask one whom it names
@@ -47,6 +53,7 @@ export type BcdbErrorCode =
   | 'BCDB_PAYLOAD_INVALID' // the payload is no canonical JSON: write it with canonicalText
   | 'BCDB_POLICY_IMPOSSIBLE' // a policy that nobody could meet: lower min, or name more signers
   | 'BCDB_POLICY_REQUIRED' // a policy covers this change: propose it, and have it approved
+  | 'BCDB_PRESENCE_FULL' // more nodes than there is room for: see which of them are none any more
   | 'BCDB_PROJECTION_BUSY' // too many questions wait for an answer: ask less at a time, then retry
   | 'BCDB_PROJECTION_CORRUPT' // the file of a projection differs from the log: rebuild it
   | 'BCDB_PROJECTION_STOPPED' // the projection has ended after a fault: see the cause, open it again
