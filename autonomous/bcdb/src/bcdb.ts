@@ -18,6 +18,7 @@ import { signRecord } from './record/author.ts';
 import type { Statement } from './record/author.ts';
 import { checkRecord } from './record/checked-record.ts';
 import { EffectFeed } from './projection/effect-feed.ts';
+import { Presence } from './presence/presence.ts';
 import { ProjectionService } from './projection/projection-service.ts';
 import type { Entry } from './record/entry.ts';
 import type { RecordOp } from './record/envelope.ts';
@@ -64,6 +65,7 @@ interface BcdbParts {
   readonly author: RecordAuthor<Receipt>;
   readonly proofs: LogProofs;
   readonly projection: ProjectionService;
+  readonly presence: Presence;
   readonly eraser: PayloadEraser;
   readonly close: () => Promise<void>;
 }
@@ -72,6 +74,8 @@ interface BcdbParts {
 export class Bcdb implements AsyncDisposable {
   /** What answers questions: current and former versions, search, SQL. It follows the log closely. */
   readonly projection: ProjectionService;
+  /** Who lives and who holds which lease: heartbeats and renewals, which are not logged. */
+  readonly presence: Presence;
   readonly close: () => Promise<void>;
   readonly #ledger: Ledger;
   readonly #sequencer: Sequencer;
@@ -82,16 +86,17 @@ export class Bcdb implements AsyncDisposable {
   readonly #eraser: PayloadEraser;
 
   private constructor(parts: BcdbParts) {
-    const { ledger, sequencer, hashes, author, proofs, projection, eraser, close } = parts;
+    const { ledger, sequencer, hashes, author, proofs, projection, presence } = parts;
     this.#ledger = ledger;
     this.#sequencer = sequencer;
     this.#hashes = hashes;
     this.#author = author;
     this.#proofs = proofs;
     this.#feeds = new FeedServer({ ledger, hashes, checkpoint: () => proofs.checkpoint() });
-    this.#eraser = eraser;
+    this.#eraser = parts.eraser;
     this.projection = projection;
-    this.close = closeOnce(close);
+    this.presence = presence;
+    this.close = closeOnce(parts.close);
   }
 
   /** Opens the database of a folder, or makes a new one. */
@@ -138,9 +143,31 @@ export class Bcdb implements AsyncDisposable {
       clock,
     });
     const proofs = new LogProofs({ ledger, hashes, key: sequencerKey, clock });
+    const presence = opened.use(
+      new Presence({
+        ...options.presence,
+        ledger,
+        sequencer,
+        signatures,
+        evidence,
+        checkpoint: () => proofs.checkpoint(),
+        clock,
+        logger,
+      }),
+    );
     const parts = opened.move();
     const close = (): Promise<void> => parts.disposeAsync();
-    return new Bcdb({ ledger, sequencer, hashes, author, proofs, projection, eraser, close });
+    return new Bcdb({
+      ledger,
+      sequencer,
+      hashes,
+      author,
+      proofs,
+      projection,
+      presence,
+      eraser,
+      close,
+    });
   }
 
   /** Hash of the genesis, base64url. */

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Clock, Logger } from '@commongrid/base';
 import type { SigningKey } from '@commongrid/crypto';
 import type { PostgresServers } from './ledger/open-ledger.ts';
+import type { PresenceTimes } from './presence/presence.ts';
 
 export interface BcdbOptions {
   /** Folder of the database; made when missing. */
@@ -12,6 +13,8 @@ export interface BcdbOptions {
   readonly isOpen?: boolean;
   /** PostgreSQL servers that keep the log; without them it is in files of the folder. */
   readonly postgres?: PostgresServers;
+  /** When a silent node is suspect and gone. */
+  readonly presence?: PresenceTimes;
   readonly logger?: Logger;
   readonly clock?: Clock;
 }
