@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises';
-import { closeOnce, GridError, silentLogger, systemClock } from '@commongrid/base';
+import { closeOnce, FolderLock, GridError, silentLogger, systemClock } from '@commongrid/base';
 import { canonicalBytes } from '@commongrid/crypto';
 import type { JsonValue } from '@commongrid/crypto';
 import { BcdbFolder } from './config.ts';
@@ -105,6 +105,8 @@ export class Bcdb implements AsyncDisposable {
     const folder = new BcdbFolder(dataDir);
     await mkdir(dataDir, { recursive: true, mode: 0o700 });
     await using opened = new AsyncDisposableStack();
+    // Ahead of the log's own lock: two that start at once would each make a genesis.
+    opened.use(await FolderLock.open(dataDir));
     const identity = await loadOrMakeIdentity(folder, options, clock.nowMs());
     const { genesis, sequencerKey } = identity;
     const first = firstBatch(identity);
@@ -144,7 +146,7 @@ export class Bcdb implements AsyncDisposable {
     });
     const proofs = new LogProofs({ ledger, hashes, key: sequencerKey, clock });
     const presence = opened.use(
-      new Presence({
+      Presence.open({
         ...options.presence,
         ledger,
         sequencer,

@@ -1,5 +1,4 @@
-import { GridError } from '@commongrid/base';
-import type { Clock } from '@commongrid/base';
+import type { Clock, GridError } from '@commongrid/base';
 import type { BcdbErrorCode } from '../errors.ts';
 import type { CheckedRecord } from '../record/checked-record.ts';
 import { systemUrls } from '../record/system-records.ts';

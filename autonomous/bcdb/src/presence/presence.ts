@@ -67,7 +67,6 @@ export interface PresenceOptions extends PresenceTimes {
 export class Presence implements AsyncDisposable {
   /** This run of the sequencer: 16 random bytes, base64url. */
   readonly epoch: string;
-  readonly close: () => Promise<void>;
   readonly #options: PresenceOptions;
   readonly #identities: Identities;
   readonly #heads: KnownHeads;
@@ -77,9 +76,9 @@ export class Presence implements AsyncDisposable {
   readonly #summaries: SummaryWriter;
   readonly #accused = new Set<NodeId>();
   #inCheck = 0;
+  #unlisten = (): void => {};
 
-  /** Begins a run: nothing is on its way to the log yet. */
-  constructor(options: PresenceOptions) {
+  private constructor(options: PresenceOptions) {
     const { ledger, sequencer, clock = systemClock, random = systemRandom } = options;
     const { suspectAfterMs = 3000, goneAfterMs = 10_000, summaryEveryMs = 3_600_000 } = options;
     this.#options = options;
@@ -99,15 +98,23 @@ export class Presence implements AsyncDisposable {
       loggedToMs: (node) => this.#identities.current(presenceUrl, node)?.toMs,
       write: (statement) => sequencer.write(statement),
     });
-    this.#begin();
-    const unlisten = ledger.listen((batch) => this.#follow(batch));
-    sequencer.admission = (record) => this.#leases.admit(record);
-    this.close = closeOnce(async () => {
-      this.#table.close();
-      await this.#summaries.close();
-      unlisten();
-    });
   }
+
+  /** Begins a run, while nothing is on its way to the log yet. */
+  static open(options: PresenceOptions): Presence {
+    const presence = new Presence(options);
+    presence.#begin();
+    presence.#unlisten = options.ledger.listen((batch) => presence.#follow(batch));
+    options.sequencer.admission = (record) => presence.#leases.admit(record);
+    return presence;
+  }
+
+  /** Logs the presence that is not logged yet; the log must still take records. */
+  readonly close: () => Promise<void> = closeOnce(async () => {
+    this.#table.close();
+    await this.#summaries.close();
+    this.#unlisten();
+  });
 
   /**
    * Takes the signed heartbeat of a node.
