@@ -1,93 +1,113 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { seededRandom, waitFor } from '@commongrid/base';
+import { isGridError, seededRandom, waitFor } from '@commongrid/base';
+import type { Random } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
 import { SigningKey } from '@commongrid/crypto';
 import type { JsonValue } from '@commongrid/crypto';
-import { concerns, everyone, namesIn, recordTypes } from '@commongrid/model';
-import type { Change, ConcernsView, ReaderId } from '@commongrid/model';
+import { concerns, everyone, namesIn } from '@commongrid/model';
+import type { Change, ConcernsView, ContractId, NodeId, ReaderId } from '@commongrid/model';
 import { Bcdb } from '../src/bcdb.ts';
+import { feedItemsMax } from '../src/feeds/feeds-reply.ts';
 import { LightFollower } from '../src/follow/light-follower.ts';
 import { checkRecord } from '../src/record/checked-record.ts';
 import type { CheckedRecord } from '../src/record/checked-record.ts';
 import type { TickRecord } from '../src/record/system-records.ts';
 import { Town, TownSource } from './support/feeds-town.ts';
-import type { Citizen, Machine } from './support/feeds-town.ts';
+import type { Machine } from './support/feeds-town.ts';
+import { follow, sameState } from './support/notes.ts';
 
-/** Each kind of record, by anybody who might make it; what the rules refuse does not matter. */
-async function liveOn(town: Town, seed: string, steps: number): Promise<readonly ReaderId[]> {
-  const random = seededRandom(seed);
-  const pick = <T>(all: readonly [T, ...T[]]): T => all[random.int(0, all.length)] ?? all[0];
-  const people = [];
-  for (const name of ['ada', 'bob', 'carol', 'dan']) people.push(await town.citizen(name));
-  const [ada, bob, carol, dan] = people as [Citizen, Citizen, Citizen, Citizen];
-  const everybody = [ada, bob, carol, dan] as const;
-  const farms = [
-    { owner: ada, id: await town.farm(ada, 1) },
-    { owner: bob, id: await town.farm(bob, 2) },
-  ] as const;
-  const machines: [Machine, ...Machine[]] = [await town.node(ada, farms[0].id, 'node 0')];
-  for (let n = 1; n < 4; n++) {
-    const { owner, id } = pick(farms);
-    machines.push(await town.node(owner, id, `node ${n}`));
+type Act = () => Promise<unknown>;
+
+/** People, farms and nodes, and what any of them might say next. */
+class Life {
+  readonly readers: readonly ReaderId[];
+  readonly #acts: readonly [Act, ...Act[]];
+  readonly #random: Random;
+
+  private constructor(
+    readers: readonly ReaderId[],
+    acts: readonly [Act, ...Act[]],
+    random: Random,
+  ) {
+    this.readers = readers;
+    this.#acts = acts;
+    this.#random = random;
   }
-  const contracts = [await town.contract(carol, [carol, dan], 1)] as [
-    Awaited<ReturnType<Town['contract']>>,
-  ];
-  let next = 2;
-  const actions: readonly [() => Promise<unknown>, ...(() => Promise<unknown>)[]] = [
-    async () => contracts.push(await town.contract(pick(everybody), [pick(everybody)], next++)),
-    () => town.lock(pick(farms).owner, pick(everybody), pick(contracts), pick(machines).id, next++),
-    () => town.slice(carol, pick(contracts), pick(machines).id, random.int(0, 3), next++),
-    () => town.place(carol, pick(contracts), [pick(machines).id, pick(machines).id], next++),
-    () => town.event(pick(machines), pick(contracts), random.int(0, 3), next++),
-    () => town.event(pick(machines), pick(contracts), random.int(0, 3), next++),
-    () => {
-      const who = pick(everybody);
-      const about = `version ${next++}`;
-      return town.put('grid.bot.1', who.root, { ...town.botOf(who), about });
-    },
-    () => {
+
+  static async begin(town: Town, seed: string): Promise<Life> {
+    const random = seededRandom(seed);
+    const pick = <T>(all: readonly [T, ...T[]]): T => all[random.int(0, all.length)] ?? all[0];
+    const ada = await town.citizen('ada');
+    const bob = await town.citizen('bob');
+    const carol = await town.citizen('carol');
+    const people = [ada, bob, carol, await town.citizen('dan')] as const;
+    const farms = [
+      { owner: ada, id: await town.farm(ada, 1) },
+      { owner: bob, id: await town.farm(bob, 2) },
+    ] as const;
+    const nodes: [Machine, ...Machine[]] = [await town.node(ada, farms[0].id, 'node 0')];
+    for (let n = 1; n < 4; n++) {
       const { owner, id } = pick(farms);
-      return town.put('grid.farm.1', owner.device, { ...town.farmOf(owner, id, 1), about: 'new' });
-    },
-    () => {
-      const workload = `${pick(contracts)}/shard/${random.int(0, 3)}`;
-      const value = { workload, revision: next++, reason: 'replaced' };
-      return town.say('grid.tombstone.1', pick(everybody).device, workload, value);
-    },
-    () => {
-      const name = pick(contracts);
-      const value = {
-        name,
-        holder: pick(everybody).device.publicKey.text,
-        fence: next++,
-        ttlMs: 15_000,
-      };
-      return town.say('grid.lease.1', pick(everybody).device, name, value);
-    },
-    () => {
-      const node = pick(machines).id;
-      const value: JsonValue = { grants: [{ to: pick(everybody).id, rights: ['read'] }] };
-      return town.bcdb.write({
-        ns: 'grid',
-        op: 'put',
-        url: 'bcdb.acl.1',
-        obj: `object/grid.grant.1/${node}`,
-        value,
-      });
-    },
-  ];
-  let taken = 0;
-  for (let step = 0; step < steps; step++) {
-    await pick(actions)().then(
-      () => taken++,
-      () => undefined,
-    );
+      nodes.push(await town.node(owner, id, `node ${n}`));
+    }
+    const contracts: [ContractId, ...ContractId[]] = [await town.contract(carol, [carol], 1)];
+    let next = 2;
+    const node = (): NodeId => pick(nodes).id;
+    const workload = () => `${pick(contracts)}/shard/${random.int(0, 3)}`;
+    const event: Act = () => town.event(pick(nodes), pick(contracts), random.int(0, 3), next++);
+    const acts: readonly [Act, ...Act[]] = [
+      event,
+      event,
+      async () => contracts.push(await town.contract(pick(people), [pick(people)], next++)),
+      () => town.lock(pick(farms).owner, pick(people), pick(contracts), node(), next++),
+      () => town.slice(carol, pick(contracts), node(), random.int(0, 3), next++),
+      () => town.place(carol, pick(contracts), [node(), node()], next++),
+      () => {
+        const who = pick(people);
+        return town.put('grid.bot.1', who.root, { ...town.botOf(who), about: `${next++}` });
+      },
+      () => {
+        const { owner, id } = pick(farms);
+        const farm = { ...town.farmOf(owner, id, 1), about: `${next++}` };
+        return town.put('grid.farm.1', owner.device, farm);
+      },
+      () => {
+        const value = { workload: workload(), revision: next++, reason: 'replaced' };
+        return town.say('grid.tombstone.1', pick(people).device, value.workload, value);
+      },
+      () => {
+        const { text: holder } = pick(people).device.publicKey;
+        const value = { name: pick(contracts), holder, fence: next++, ttlMs: 15_000 };
+        return town.say('grid.lease.1', pick(people).device, value.name, value);
+      },
+      () => {
+        const value: JsonValue = { grants: [{ to: pick(people).id, rights: ['read'] }] };
+        const obj = `object/grid.grant.1/${node()}`;
+        return town.bcdb.write({ ns: 'grid', op: 'put', url: 'bcdb.acl.1', obj, value });
+      },
+    ];
+    const readers = [
+      everyone,
+      ...people.map(({ id }) => id),
+      ...nodes.map(({ id }) => id),
+    ] as const;
+    return new Life(readers, acts, random);
   }
-  assert.ok(taken > steps / 2, `only ${taken} of ${steps} were taken`);
-  return [everyone, ...everybody.map(({ id }) => id), ...machines.map(({ id }) => id)];
+
+  /** What the rules refuse does not matter, as long as it is not too much. */
+  async goOn(steps: number): Promise<void> {
+    let taken = 0;
+    for (let step = 0; step < steps; step++) {
+      const act = this.#acts[this.#random.int(0, this.#acts.length)];
+      await act?.().then(
+        () => taken++,
+        (error: unknown) => assert.ok(isGridError(error), String(error)),
+      );
+    }
+    assert.ok(taken > steps / 2, `only ${taken} of ${steps} were taken`);
+  }
 }
 
 /** Records as somebody would read them who has no index and keeps everything. */
@@ -148,30 +168,110 @@ async function ticked(bcdb: Bcdb): Promise<void> {
   await waitFor(() => bcdb.head.size > size, { timeoutMs: 10_000, what: 'a tick' });
 }
 
-test('followers of all readers get exactly what concerns them, in several rounds', async () => {
+/** A reader of whom nobody has heard. */
+const stranger = `bot:${'A'.repeat(43)}` as ReaderId;
+
+test('followers of all readers get exactly what concerns them, over restarts', async () => {
   await using folder = await tempFolder();
-  await using bcdb = await Bcdb.open({
-    dataDir: join(folder.path, 'a'),
-    owner: SigningKey.generate(),
-  });
+  const dataDir = join(folder.path, 'log');
+  const owner = SigningKey.generate();
+  await using bcdb = await Bcdb.open({ dataDir, owner });
   const town = await Town.found(bcdb);
-  const readers = await liveOn(town, 'town', 150);
+  const life = await Life.begin(town, 'town');
+  const trust = { log: bcdb.log, sequencerKey: bcdb.genesis.sequencer };
+  const source = new TownSource(bcdb);
+  const dirOf = (reader: ReaderId): string => join(folder.path, reader.replace('*', 'everyone'));
+  for (let round = 0; round < 3; round++) {
+    await life.goOn(60);
+    await ticked(bcdb);
+    const feeds = await naiveFeeds(bcdb);
+    for (const reader of [...life.readers, stranger]) {
+      const options = { dataDir: dirOf(reader), trust, reader, source };
+      await using follower = await LightFollower.open(options);
+      await follower.sync();
+      follower.requireFresh(30);
+      for (const feed of [reader, everyone] as const) {
+        const got = [...follower.records(feed)].map(({ seq }) => seq);
+        assert.deepEqual(got, feeds.get(feed) ?? [], `${feed} in round ${round}`);
+      }
+    }
+    const lengths = [...feeds.values()].map(({ length }) => length);
+    assert.ok(Math.min(...lengths) > 5, String(lengths));
+  }
+  await using full = await follow(join(folder.path, 'full'), bcdb);
+  await sameState(full, bcdb);
+});
+
+test('a long feed comes in several replies, and what is current is the newest of it', async () => {
+  await using folder = await tempFolder();
+  const owner = SigningKey.generate();
+  await using bcdb = await Bcdb.open({ dataDir: join(folder.path, 'log'), owner });
+  const town = await Town.found(bcdb);
+  const ada = await town.citizen('ada');
+  const node = await town.node(ada, await town.farm(ada, 1), 'node');
+  const contract = await town.contract(ada, [ada], 1);
+  const revisions = Array.from({ length: feedItemsMax + 100 }, (_, index) => index + 1);
+  await Promise.all(revisions.map((revision) => town.event(node, contract, 0, revision)));
+  await ticked(bcdb);
+  const source = new TownSource(bcdb);
+  let replies = 0;
+  source.twist = (reply) => {
+    replies++;
+    return reply;
+  };
+  const trust = { log: bcdb.log, sequencerKey: bcdb.genesis.sequencer };
+  const dataDir = join(folder.path, 'light');
+  await using follower = await LightFollower.open({ dataDir, trust, reader: ada.id, source });
+  await follower.sync();
+  assert.equal(replies, 2);
+  const obj = `${node.id}/${contract}/shard/0`;
+  const current = follower.current({ ns: 'grid', url: 'grid.event.1', obj });
+  assert.equal((current?.value as { revision: number }).revision, feedItemsMax + 100);
+  assert.equal(current?.author, node.key.publicKey.text);
+  assert.deepEqual([...follower.objects('grid', 'grid.event.1')], [current]);
+});
+
+test('an approval that completes a proposal brings the change, also to who had not heard of it', async () => {
+  await using folder = await tempFolder();
+  const owner = SigningKey.generate();
+  await using bcdb = await Bcdb.open({ dataDir: join(folder.path, 'log'), owner });
+  const town = await Town.found(bcdb);
+  const [ada, bob] = [await town.citizen('ada'), await town.citizen('bob')];
+  const farm = await town.farm(ada, 1);
+  const scope = `object/grid.farm.1/${farm}`;
+  const lines = [{ role: 'owner', signers: [ada.id, bob.id], min: 2 }];
+  const policy = { ns: 'grid', op: 'put', url: 'bcdb.policy.1', obj: scope } as const;
+  await bcdb.write({ ...policy, value: { write: lines } });
+  const { policySeq = -1 } =
+    bcdb.policyFor({ ns: 'grid', op: 'put', url: 'grid.farm.1', obj: farm }) ?? {};
+  const value = { ...town.farmOf(ada, farm, 1), about: 'agreed' };
+  const schema = bcdb.schemaOf('grid', 'grid.farm.1') ?? '';
+  const prev = bcdb.versionOf('grid', 'grid.farm.1', farm) ?? '';
+  const exp = bcdb.at + 600_000;
+  const change = { op: 'put', url: 'grid.farm.1', obj: farm, prev, schema, value };
+  const said = { ...change, policySeq, exp } as unknown as JsonValue;
+  const { version } = await town.say('bcdb.proposal.1', ada.device, 'p', said);
+  const yes = { proposal: version, role: 'owner', verdict: 'approve', exp };
+  await town.say('bcdb.approval.1', ada.device, 'yes-1', yes);
+  const late = await town.node(ada, farm, 'late');
+  await town.say('bcdb.approval.1', bob.device, 'yes-2', yes);
   await ticked(bcdb);
   const trust = { log: bcdb.log, sequencerKey: bcdb.genesis.sequencer };
-  const stranger = 'bot:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA' as ReaderId;
-  const feeds = await naiveFeeds(bcdb);
-  for (const [index, reader] of [...readers, stranger].entries()) {
-    await using follower = await LightFollower.open({
-      ...{ dataDir: join(folder.path, `reader-${index}`), trust, reader },
-      source: new TownSource(bcdb),
-    });
+  const source = new TownSource(bcdb);
+  for (const reader of [late.id, ada.id, bob.id]) {
+    const dataDir = join(folder.path, reader);
+    await using follower = await LightFollower.open({ dataDir, trust, reader, source });
     await follower.sync();
-    follower.requireFresh(30);
-    for (const feed of [reader, everyone] as const) {
-      const got = [...follower.records(feed)].map(({ seq }) => seq);
-      assert.deepEqual(got, feeds.get(feed) ?? [], feed);
-    }
+    const current = follower.current({ ns: 'grid', url: 'grid.farm.1', obj: farm });
+    assert.deepEqual(current?.value, JSON.parse(JSON.stringify(value)));
+    assert.equal(current?.version, version);
+    assert.equal(current?.author, ada.device.publicKey.text);
   }
-  assert.ok([...feeds.values()].flat().length > 500);
-  for (const url of recordTypes.keys()) void url;
+  source.twist = (reply) => {
+    for (const { items } of reply.feeds) for (const item of items) delete item.proposal;
+    return reply;
+  };
+  const dataDir = join(folder.path, 'cheated');
+  await using follower = await LightFollower.open({ dataDir, trust, reader: late.id, source });
+  await assert.rejects(follower.sync(), { code: 'BCDB_FEED_INCOMPLETE' });
 });

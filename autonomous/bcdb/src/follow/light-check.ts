@@ -129,6 +129,8 @@ export class LightCheck {
     const { tick, feedsRoot } = this.#tick(reply.tick, seen.head, standing.tick);
     const root = feedsRootOf(nodePrimitives.sha256, reply.tree.size, bytesOf(reply.tree.root));
     if (!isSameHash(root, feedsRoot)) throw incomplete('the tick tells of other feeds');
+    // A reply that is full leaves the rest to the next one, but it is never empty.
+    const hasItems = reply.feeds.some(({ items }) => items.length > 0);
     let isWhole = true;
     const feeds = standing.feeds.map((held, index) => {
       const given = reply.feeds[index];
@@ -139,7 +141,7 @@ export class LightCheck {
       const items = given.items.map((item) => this.#item(item, seen.head, reader));
       const next = follow(held, items, tick.seq);
       const missing = target.count - next.head.count;
-      if (missing < 0 || (missing > 0 && items.length === 0)) {
+      if (missing < 0 || (missing > 0 && !hasItems)) {
         throw incomplete(`${target.count} records concern ${reader}, not ${next.head.count}`);
       }
       if (missing > 0) isWhole = false;
