@@ -5,6 +5,8 @@ import { throwIfAborted } from '@commongrid/base';
 import type { BenchOptions, BenchRow } from '@commongrid/system/bench';
 import { appendRows } from './append-rows.ts';
 import { BcdbBenchRun } from './bcdb-bench-run.ts';
+import { doorRows } from './door-rows.ts';
+import { postgresRows } from './postgres-rows.ts';
 import { storageRows } from './storage-rows.ts';
 
 /** BCDB beside SQLite and Redis on this machine; how it measures is in the README here. */
@@ -13,7 +15,7 @@ export async function run(options: BenchOptions): Promise<BenchRow[]> {
   const benchRun = new BcdbBenchRun(options, folder);
   try {
     const rows: BenchRow[] = [];
-    for (const part of [appendRows, storageRows]) {
+    for (const part of [appendRows, doorRows, postgresRows, storageRows]) {
       throwIfAborted(options.signal);
       rows.push(...(await part(benchRun)));
     }

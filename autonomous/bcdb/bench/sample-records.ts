@@ -59,15 +59,11 @@ export async function prepare(bcdb: Bcdb, schema: JsonValue): Promise<void> {
   await bcdb.defineSchema(sampleNamespace, sampleUrl, schema);
 }
 
-/** Gives write right to a key, so that it counts its own records. */
-export async function makeWriter(bcdb: Bcdb): Promise<SigningKey> {
-  const key = SigningKey.generate();
-  const value = {
-    grants: [
-      { to: bcdb.owner, rights: ['admin'] },
-      { to: key.publicKey.text, rights: ['write'] },
-    ],
-  };
+/** Gives write right to keys, so that they count their own records. */
+export async function makeWriters(bcdb: Bcdb, count: number): Promise<readonly SigningKey[]> {
+  const keys = Array.from({ length: count }, () => SigningKey.generate());
+  const writers = keys.map((key) => ({ to: key.publicKey.text, rights: ['write'] }));
+  const value = { grants: [{ to: bcdb.owner, rights: ['admin'] }, ...writers] };
   await bcdb.write({
     ns: sampleNamespace,
     op: 'put',
@@ -75,6 +71,12 @@ export async function makeWriter(bcdb: Bcdb): Promise<SigningKey> {
     obj: 'namespace',
     value,
   });
+  return keys;
+}
+
+export async function makeWriter(bcdb: Bcdb): Promise<SigningKey> {
+  const [key] = await makeWriters(bcdb, 1);
+  if (key === undefined) throw new Error('no key was made');
   return key;
 }
 
