@@ -191,11 +191,17 @@ export class Ledger {
     }
   }
 
-  /** Size of the log that the kept state belongs to; 0, and no state, when it is of another log. */
+  /**
+   * Size of the log that the kept state belongs to; 0, and no state, when it is of another log.
+   * @throws BCDB_LOG_ROLLED_BACK when the state was made from more: only durable records get there
+   */
   #stateSize(): number {
-    const [format, size, root = ''] = (this.view.fact('head') ?? '').split(' ');
-    const isOurs = format === stateFormat && this.#hadHead(Number(size), root);
-    if (isOurs) return Number(size);
+    const [format, text, root = ''] = (this.view.fact('head') ?? '').split(' ');
+    const size = Number(text);
+    if (format === stateFormat && Number.isSafeInteger(size) && size >= 0) {
+      if (size > this.#hashes.size) throw rolledBack(size, this.#hashes.size);
+      if (this.#hadHead(size, root)) return size;
+    }
     this.#store.clear();
     this.view.dropBatch();
     return 0;
@@ -231,4 +237,15 @@ export class Ledger {
       cause: this.#failure,
     });
   }
+}
+
+function rolledBack(known: number, size: number): GridError<BcdbErrorCode> {
+  return new GridError(
+    'BCDB_LOG_ROLLED_BACK',
+    `the log holds ${size} records, and held ${known} when this folder was last in use`,
+    {
+      hint: 'put the whole log back; if it is lost for good: grid bcdb rebuild, and tell all who follow',
+      details: { size, known },
+    },
+  );
 }

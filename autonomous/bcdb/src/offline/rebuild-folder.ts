@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { openLedger } from '../ledger/open-ledger.ts';
 import type { OpenLedger } from '../ledger/open-ledger.ts';
+import { EffectFeed } from '../projection/effect-feed.ts';
 import { ProjectionService } from '../projection/projection-service.ts';
 import type { BcdbFolder } from '../config.ts';
 import { loadIdentity } from '../genesis-file.ts';
@@ -50,6 +51,9 @@ export async function openFollowing(
       if (event.kind === 'rebuilt') onFinding(event.finding);
     },
   });
+  const feed = new EffectFeed(projection);
+  ledger.listen((batch) => feed.push(batch));
+  await ledger.catchUp();
   if (ledger.head.size > 0) await projection.waitFor(ledger.head.size - 1);
   return parts;
 }

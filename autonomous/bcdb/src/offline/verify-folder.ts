@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { equalBytes, isGridError, throwIfAborted } from '@commongrid/base';
 import { BcdbFolder } from '../config.ts';
 import { loadIdentity } from '../genesis-file.ts';
+import { verifyState } from '../ledger/verify-state.ts';
 import type { StoredEntry } from '../log/log-engine.ts';
 import { namespaceOf } from '../projection/namespace-file.ts';
 import { verifyProjection } from '../projection/verify-projection.ts';
@@ -78,7 +79,11 @@ async function projectionFindings(dataDir: string): Promise<readonly string[]> {
   const folder = new BcdbFolder(dataDir);
   const findings: string[] = [];
   await using opened = new AsyncDisposableStack();
-  const { ledger } = await openFollowing(folder, opened, (finding) => findings.push(finding));
+  const onFinding = (finding: string): void => void findings.push(finding);
+  const { ledger, engine, hashes } = await openFollowing(folder, opened, onFinding);
+  const { genesis } = ledger;
+  const row = await verifyState({ file: folder.state, engine, hashes, genesis });
+  if (row !== undefined) findings.push(`${folder.state}: ${row}`);
   for (const name of await readdir(folder.projection)) {
     const ns = namespaceOf(name);
     if (ns === undefined) continue;

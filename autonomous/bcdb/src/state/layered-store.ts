@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import type { StatementSync } from 'node:sqlite';
 import { KeyFilter } from './key-filter.ts';
@@ -11,8 +12,9 @@ export type Layer = ReadonlyMap<string, string | undefined>;
 /**
  * The state of the fold: an ordered map of text to text. Changes of records whose batch is not yet
  * durable lie in layers above a SQLite file; a batch that becomes durable sinks into the file, one
- * that failed is dropped with all above it. The file can always be made again from the log, so it is
- * never synced; `size` and `root` say what it holds.
+ * that failed is dropped with all above it. The file can always be made again from the log, so a
+ * batch is not synced; but checkpoints of SQLite are, or a loss of power could leave old and new
+ * pages side by side.
  */
 export class LayeredStore implements Disposable {
   readonly #db: DatabaseSync;
@@ -42,16 +44,14 @@ export class LayeredStore implements Disposable {
     this.#scan = db.prepare('SELECT key, value FROM entry WHERE key >= ? AND key < ? ORDER BY key');
   }
 
-  /** Opens or creates the file; `:memory:` keeps nothing. */
+  /** Opens or creates the file, and empties one that is damaged; `:memory:` keeps nothing. */
   static open(file: string): LayeredStore {
-    const db = new DatabaseSync(file);
     try {
-      db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA temp_store = MEMORY');
-      db.exec('CREATE TABLE IF NOT EXISTS entry (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID');
-      return new LayeredStore(db);
+      return new LayeredStore(openSound(file));
     } catch (error) {
-      db.close();
-      throw error;
+      if (!isDamage(error)) throw error;
+      for (const suffix of ['', '-wal', '-shm']) rmSync(`${file}${suffix}`, { force: true });
+      return new LayeredStore(openSound(file));
     }
   }
 
@@ -173,4 +173,32 @@ function filterOf(db: DatabaseSync): KeyFilter {
     filter.add(String(row['key']));
   }
   return filter;
+}
+
+/** @throws an error of SQLite, which `isDamage` knows */
+function openSound(file: string): DatabaseSync {
+  const db = new DatabaseSync(file);
+  try {
+    db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY;
+      PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864`);
+    db.exec('CREATE TABLE IF NOT EXISTS entry (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID');
+    const found = db.prepare('PRAGMA quick_check(1)').get()?.['quick_check'];
+    if (found === 'ok') return db;
+    throw Object.assign(new Error(`${file} is damaged: ${String(found)}`), {
+      errcode: corruptCode,
+    });
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+/** Result codes of SQLite: a malformed database, and a file that is none. */
+const [corruptCode, noDatabaseCode] = [11, 26];
+
+function isDamage(error: unknown): boolean {
+  const code = (error as { readonly errcode?: unknown }).errcode;
+  if (typeof code !== 'number') return false;
+  // The lowest byte; above it stands what exactly went wrong.
+  return (code & 0xff) === corruptCode || (code & 0xff) === noDatabaseCode;
 }

@@ -5,8 +5,8 @@
  */
 import { readFile } from 'node:fs/promises';
 import { isGridError, seededRandom } from '@commongrid/base';
-import type { JsonValue } from '@commongrid/crypto';
-import { canonicalBytes, SigningKey } from '@commongrid/crypto';
+import type { JsonValue, SigningKey } from '@commongrid/crypto';
+import { canonicalBytes } from '@commongrid/crypto';
 import { signRecord } from '../../src/record/author.ts';
 import { systemUrls } from '../../src/record/system-records.ts';
 import type { Entry } from '../../src/record/entry.ts';
