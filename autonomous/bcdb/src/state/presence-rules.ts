@@ -24,7 +24,7 @@ export type PresenceRule =
  * for come from one record each.
  */
 export function judgePresence(
-  identities: Identities,
+  identities: Pick<Identities, 'node' | 'current'>,
   { sequencer, at: beginMs }: Pick<Genesis, 'sequencer' | 'at'>,
   { obj, author, value, at }: ValidatedChange,
 ): void {
