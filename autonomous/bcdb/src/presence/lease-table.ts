@@ -17,6 +17,11 @@ export interface LoggedLease {
   readonly value: Lease;
 }
 
+/** What is looked at of a record before it is judged. */
+interface AskedRecord extends Pick<CheckedRecord, 'value'> {
+  readonly envelope: Pick<CheckedRecord['envelope'], 'ns' | 'url' | 'obj'>;
+}
+
 export interface LeaseTableOptions {
   readonly clock: Clock;
   readonly leaseOf: (name: string) => LoggedLease | undefined;
@@ -66,7 +71,7 @@ export class LeaseTable {
    * Whether a record may be judged now: a lease is taken from nobody who renewed it within its ttl,
    * also not by the same key, which may be that of another process. Undefined lets it in.
    */
-  admit({ envelope, value }: CheckedRecord): GridError<BcdbErrorCode> | undefined {
+  admit({ envelope, value }: AskedRecord): GridError<BcdbErrorCode> | undefined {
     const { ns, url, obj } = envelope;
     if (ns !== gridNamespace) return undefined;
     if (url === systemUrls.proposal) return this.#admitProposal(value);
