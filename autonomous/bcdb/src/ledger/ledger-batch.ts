@@ -1,7 +1,8 @@
 import type { GridError } from '@commongrid/base';
 import type { CheckedRecord } from '../record/checked-record.ts';
 import type { Effect } from '../state/effect.ts';
-import type { Fold, LogRecord, Verdict } from '../state/fold.ts';
+import { logRecord } from '../state/fold.ts';
+import type { Fold, Verdict } from '../state/fold.ts';
 import type { StateView } from '../state/state-view.ts';
 
 /** Records of one batch: what is judged, written and synced together. */
@@ -71,7 +72,3 @@ const stopping: ReadonlySet<string> = new Set([
   'BCDB_STATE_DIFFERS',
   'BCDB_VALIDATOR_UNKNOWN',
 ]);
-
-function logRecord({ envelope, version, payload, value }: CheckedRecord, seq: number): LogRecord {
-  return { seq, envelope, version, payload, value };
-}

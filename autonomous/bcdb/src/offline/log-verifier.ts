@@ -11,7 +11,7 @@ import { base64url, logIdOf } from '../record/genesis.ts';
 import type { SignatureCheck } from '../sequencer/signature-check.ts';
 import { openSignatureCheck } from '../sequencer/signature-check.ts';
 import type { Effect } from '../state/effect.ts';
-import { Fold } from '../state/fold.ts';
+import { Fold, logRecord } from '../state/fold.ts';
 import { LayeredStore } from '../state/layered-store.ts';
 import { StateView } from '../state/state-view.ts';
 import { HashStore } from '../tree/hash-store.ts';
@@ -84,7 +84,7 @@ export class LogVerifier implements AsyncDisposable {
     try {
       const record = checkRecord(entry, { mayBeErased: true });
       this.#requireSignature(record.envelope.author, entry.leaf);
-      const verdict = this.#fold.judge({ ...record, seq });
+      const verdict = this.#fold.judge(logRecord(record, seq));
       if (verdict.refusal !== undefined) throw verdict.refusal;
       this.#effects = verdict.effects;
       this.#hashes.append([record.leafHash]);

@@ -35,14 +35,33 @@ export function checkRecord(entry: Entry, options: CheckRecordOptions = {}): Che
   requireBody(envelope, body, options.mayBeErased === true);
   const leafHash = hash('sha256', Buffer.concat([leafPrefix, leaf]), 'buffer');
   const payload = body === undefined ? undefined : payloadOf(body);
-  return {
-    envelope,
-    entry,
-    leafHash,
-    version: leafHash.toString('base64url'),
-    payload,
-    value: payload === undefined ? undefined : valueOf(payload),
-  };
+  const version = leafHash.toString('base64url');
+  return new Checked({ envelope, entry, leafHash, version, payload });
+}
+
+/** Its value is worked out when it is asked for: who replays a log needs few. */
+class Checked implements CheckedRecord {
+  readonly envelope: Envelope;
+  readonly entry: Entry;
+  readonly leafHash: Uint8Array;
+  readonly version: string;
+  readonly payload: Uint8Array | undefined;
+  #value: JsonValue | undefined;
+  #isRead = false;
+
+  constructor({ envelope, entry, leafHash, version, payload }: Omit<CheckedRecord, 'value'>) {
+    this.envelope = envelope;
+    this.entry = entry;
+    this.leafHash = leafHash;
+    this.version = version;
+    this.payload = payload;
+  }
+
+  get value(): JsonValue | undefined {
+    if (!this.#isRead && this.payload !== undefined) this.#value = valueOf(this.payload);
+    this.#isRead = true;
+    return this.#value;
+  }
 }
 
 const leafPrefix = Buffer.of(0);

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { isGridError } from '@commongrid/base';
 import type { GridError } from '@commongrid/base';
 import type { JsonValue } from '@commongrid/crypto';
+import type { CheckedRecord } from '../record/checked-record.ts';
 import type { Envelope } from '../record/envelope.ts';
 import type { Genesis } from '../record/genesis.ts';
 import { base64url } from '../record/genesis.ts';
@@ -31,6 +32,12 @@ export interface LogRecord {
   readonly payload: Uint8Array | undefined;
   /** The payload as a value; undefined where it is no JSON: absent, sealed, erased. */
   readonly value: JsonValue | undefined;
+}
+
+/** A record with its place. */
+export function logRecord(record: CheckedRecord, seq: number): LogRecord {
+  const { envelope, version, payload, value } = record;
+  return { seq, envelope, version, payload, value };
 }
 
 /** Either what the record did, or why it did nothing. */

@@ -9,7 +9,7 @@ import type { Genesis } from '../record/genesis.ts';
 import { base64url, genesisPayload, logIdOf } from '../record/genesis.ts';
 import { logNamespace, systemUrls } from '../record/system-records.ts';
 import type { Effect } from '../state/effect.ts';
-import { Fold } from '../state/fold.ts';
+import { Fold, logRecord } from '../state/fold.ts';
 import { knownSchema } from '../state/known-schemas.ts';
 import { LayeredStore } from '../state/layered-store.ts';
 import { StateView } from '../state/state-view.ts';
@@ -124,7 +124,7 @@ export class FoldWorld implements Disposable {
     const { log } = this;
     const entry = signRecord(who, statement, { log, n, t: 0, random: this.#random });
     const record = checkRecord(entry);
-    const verdict = this.fold.judge({ ...record, seq: this.#seq });
+    const verdict = this.fold.judge(logRecord(record, this.#seq));
     if (verdict.refusal === undefined) this.#seq++;
     return {
       code: verdict.refusal?.code,
