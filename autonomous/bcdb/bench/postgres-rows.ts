@@ -35,7 +35,7 @@ async function batchRow(run: BcdbBenchRun, pair: PostgresPair): Promise<BenchRow
     ours: async () => {
       const urls = pair.urls(await pair.createDatabase());
       await using log = await PostgresLog.open({ urls, log: new Uint8Array(32) });
-      return timed(records, async () => {
+      return await timed(records, async () => {
         for (const one of batches) await log.append(one);
       });
     },
