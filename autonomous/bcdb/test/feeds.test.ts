@@ -226,8 +226,9 @@ test('a long feed comes in several replies, and what is current is the newest of
   assert.equal(replies, 2);
   const obj = `${node.id}/${contract}/shard/0`;
   const current = follower.current({ ns: 'grid', url: 'grid.event.1', obj });
-  assert.equal((current?.value as { revision: number }).revision, feedItemsMax + 100);
-  assert.equal(current?.author, node.key.publicKey.text);
+  assert.ok(current !== undefined);
+  assert.equal((current.value as { revision: number }).revision, feedItemsMax + 100);
+  assert.equal(current.author, node.key.publicKey.text);
   assert.deepEqual([...follower.objects('grid', 'grid.event.1')], [current]);
 });
 

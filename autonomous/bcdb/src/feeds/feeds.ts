@@ -8,8 +8,8 @@ import type { Effect } from '../state/effect.ts';
 import type { LogRecord } from '../state/fold.ts';
 import type { Identities } from '../state/identities.ts';
 import type { StateView } from '../state/state-view.ts';
+import { TreeHasher } from '../tree/merkle.ts';
 import type { Sha256 } from '../tree/merkle.ts';
-import { treeHasher } from '../tree/node-hasher.ts';
 import { emptyFeed, feedsRootOf, nextHead } from './feed-hash.ts';
 import type { FeedHead, FeedLink } from './feed-hash.ts';
 import { FeedTree } from './feed-tree.ts';
@@ -49,7 +49,7 @@ export class Feeds {
   readonly #names: NameIndex;
   readonly #concerns: StateConcerns;
   readonly #genesis: Genesis;
-  readonly #tree = new FeedTree(treeHasher);
+  readonly #tree = new FeedTree(new TreeHasher(sha256));
   /** Readers whose leaf in the tree may be old. */
   readonly #changed = new Set<string>();
   /** Drops of the view that the tree knows of; it is made anew after each. */
@@ -69,6 +69,7 @@ export class Feeds {
     const { ns, url } = record.envelope;
     if (!feedNamespaces.has(ns) || url === systemUrls.tick) return;
     const proposed = effects.find(({ origin }) => origin !== record.seq);
+    this.#concerns.forget();
     const readers = this.#view.asBefore(() => this.#readersOf(record, proposed, at));
     const link: FeedLink = {
       seq: record.seq,
@@ -186,9 +187,10 @@ export class Feeds {
   }
 }
 
-const sha256: Sha256 = (bytes) => hash('sha256', bytes, 'buffer');
+/** By way of text: a buffer of its own costs more than the hash of so few bytes. */
+const sha256: Sha256 = (bytes) => Buffer.from(hash('sha256', bytes, 'hex'), 'hex');
 
 function headFrom(text: string): FeedHead {
   const [count, chain = ''] = text.split(' ');
-  return { count: Number(count), chain: Buffer.from(chain, 'base64url') };
+  return { count: Number(count), chain: Uint8Array.fromBase64(chain, { alphabet: 'base64url' }) };
 }

@@ -23,6 +23,9 @@ export class StateConcerns implements ConcernsView {
   readonly #names: NameIndex;
   readonly #identities: Identities;
   readonly #genesis: Genesis;
+  /** What was looked up since the last `forget`: one record asks for the same again and again. */
+  readonly #current = new Map<string, unknown>();
+  readonly #naming = new Map<string, readonly string[]>();
   /** What fits its type, of the values that were asked for. */
   readonly #fitting = new WeakMap<object, boolean>();
 
@@ -37,15 +40,37 @@ export class StateConcerns implements ConcernsView {
   current(url: string, obj: string): unknown;
   current(url: string, obj: string): unknown {
     if (url === systemUrls.genesis) return this.#genesis;
+    const key = `${url} ${obj}`;
+    const known = this.#current.get(key);
+    if (known !== undefined || this.#current.has(key)) return known;
+    const found = this.#look(url, obj);
+    this.#current.set(key, found);
+    return found;
+  }
+
+  naming(url: string, id: string): Iterable<string> {
+    const key = `${url} ${id}`;
+    let known = this.#naming.get(key);
+    if (known === undefined) {
+      const members = [...this.#names.naming(url, id)];
+      known = members.map((member) => member.slice(member.indexOf(' ') + 1));
+      this.#naming.set(key, known);
+    }
+    return known;
+  }
+
+  /** Another record is asked about. */
+  forget(): void {
+    this.#current.clear();
+    this.#naming.clear();
+  }
+
+  #look(url: string, obj: string): unknown {
     for (const ns of namespacesOf(url)) {
       const found = this.#view.document<unknown>({ ns, url, obj });
       if (found !== undefined) return this.fitting(url, found.value);
     }
     return undefined;
-  }
-
-  *naming(url: string, id: string): Iterable<string> {
-    for (const member of this.#names.naming(url, id)) yield member.slice(member.indexOf(' ') + 1);
   }
 
   holderOf(key: string): ReturnType<ConcernsView['holderOf']> {

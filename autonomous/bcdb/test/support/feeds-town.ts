@@ -70,7 +70,7 @@ export class Town {
     value: RecordOf<Url>,
     id = '',
   ): Promise<Receipt> {
-    return this.say(url, key, recordTypes.get(url)?.objectOf(value) ?? id, value as JsonValue);
+    return this.say(url, key, recordTypes.get(url)?.objectOf(value) ?? id, value);
   }
 
   /** Any record of the grid's namespace. */
