@@ -84,10 +84,12 @@ export async function makeWriter(bcdb: Bcdb): Promise<SigningKey> {
 export function signSamples(bcdb: Bcdb, key: SigningKey, count: number): readonly Entry[] {
   const schema = bcdb.schemaOf(sampleNamespace, sampleUrl);
   const lastN = bcdb.lastN(key.publicKey.text);
+  // Writers make objects of their own.
+  const owner = `o${key.publicKey.text.slice(-6).replaceAll(/[^A-Za-z0-9]/g, 'x')}`;
   return Array.from({ length: count }, (_, index) => {
     const n = lastN + 1 + index;
     const payload = canonicalBytes(sampleValue(n));
-    const obj = `o${n}`;
+    const obj = `${owner}-${n}`;
     return signRecord(
       key,
       { ns: sampleNamespace, op: 'put', url: sampleUrl, obj, schema, payload },
