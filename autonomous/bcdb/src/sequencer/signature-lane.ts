@@ -8,7 +8,7 @@ const attemptsMax = 2;
 
 interface Running {
   readonly makeJob: (id: number) => SignatureJob;
-  readonly settle: (isValid: readonly boolean[]) => void;
+  readonly settle: (isValid: Uint8Array) => void;
   readonly fail: (error: unknown) => void;
   attempts: number;
 }
@@ -27,7 +27,7 @@ export class SignatureLane {
    * Answers for each signature of a job, which may be made more than once.
    * @throws BCDB_INTERNAL when its worker ended each time
    */
-  run(makeJob: (id: number) => SignatureJob): Promise<readonly boolean[]> {
+  run(makeJob: (id: number) => SignatureJob): Promise<Uint8Array> {
     return new Promise((settle, fail) => this.#post({ makeJob, settle, fail, attempts: 0 }));
   }
 

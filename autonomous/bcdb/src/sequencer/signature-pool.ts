@@ -15,14 +15,17 @@ const signaturesPerJobMax = 64;
 export interface SignatureJob {
   readonly id: number;
   readonly domain: Domain;
+  /** Each key once, and which of them signed what: a batch has few authors. */
   readonly keys: readonly string[];
-  readonly ends: readonly number[];
+  readonly keyOf: Uint16Array;
+  readonly ends: Uint32Array;
   readonly bytes: Uint8Array;
 }
 
 export interface SignatureResult {
   readonly id: number;
-  readonly isValid: readonly boolean[];
+  /** 1 for each valid signature, 0 for each other. */
+  readonly isValid: Uint8Array;
 }
 
 interface Waiting {
@@ -87,7 +90,7 @@ export class SignaturePool implements AsyncDisposable {
     const lane = this.#lanes[this.#next++ % this.#lanes.length];
     try {
       const isValid = await lane?.run((id) => jobOf(id, domain, group));
-      for (const [index, { settle }] of group.entries()) settle(isValid?.[index] === true);
+      for (const [index, { settle }] of group.entries()) settle(isValid?.[index] === 1);
     } catch (error) {
       for (const { fail } of group) fail(error);
     }
@@ -103,14 +106,19 @@ export class SignaturePool implements AsyncDisposable {
 
 function jobOf(id: number, domain: Domain, group: readonly Waiting[]): SignatureJob {
   const bytes = new Uint8Array(group.reduce((sum, { signed }) => sum + signed.length, 0));
-  const ends: number[] = [];
+  const ends = new Uint32Array(group.length);
+  const keyOf = new Uint16Array(group.length);
+  const places = new Map<string, number>();
   let at = 0;
-  for (const { signed } of group) {
+  for (const [index, { key, signed }] of group.entries()) {
     bytes.set(signed, at);
     at += signed.length;
-    ends.push(at);
+    ends[index] = at;
+    const place = places.get(key) ?? places.size;
+    places.set(key, place);
+    keyOf[index] = place;
   }
-  return { id, domain, keys: group.map(({ key }) => key), ends, bytes };
+  return { id, domain, keys: [...places.keys()], keyOf, ends, bytes };
 }
 
 function closed(): GridError<BaseErrorCode> {
