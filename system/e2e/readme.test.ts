@@ -4,20 +4,40 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 
 import { root, run, TestGrid } from './grid-process.ts';
+import type { Ended } from './grid-process.ts';
 
-test('the tour of the README works as it is written', async () => {
-  await using grid = await TestGrid.open();
+/** Runs the shell lines of a section as they are written, on a grid that is up already. */
+async function tour(grid: TestGrid, heading: string): Promise<Ended> {
   const readme = await readFile(join(root, 'README.md'), 'utf8');
-  const [, tour = ''] = /## A tour[\s\S]*?```sh\n([\s\S]*?)```/.exec(readme) ?? [];
-  assert.match(tour, /^\.\/grid up/);
-  const up = await grid.run('up', '--port-base', '0', '--json');
-  const [, port = ''] = /127\.0\.0\.1:(\d+)/.exec(up.stdout) ?? [];
-  const script = tour.replaceAll('/var/lib/grid', grid.home).replaceAll('-p 9900', `-p ${port}`);
-  const env = { GRID_HOME: grid.home };
-  const { status, stdout, stderr } = await run('sh', ['-euc', script], { cwd: root, env });
+  const [, lines = ''] =
+    new RegExp(`## ${heading}[\\s\\S]*?\`\`\`sh\\n([\\s\\S]*?)\`\`\``).exec(readme) ?? [];
+  assert.match(lines, /^\.\/grid up/);
+  const { stdout } = await grid.run('up', '--port-base', '0', '--json');
+  const [, port = ''] = /"zdb":"127\.0\.0\.1:(\d+)/.exec(stdout) ?? [];
+  const script = lines.replaceAll('/var/lib/grid', grid.home).replaceAll('-p 9900', `-p ${port}`);
+  return run('sh', ['-euc', script], { cwd: root, env: { GRID_HOME: grid.home } });
+}
+
+test('the tour of the store works as it is written', async () => {
+  await using grid = await TestGrid.open();
+  const { status, stdout, stderr } = await tour(grid, 'A tour of the store');
   assert.equal(status, 0, stderr);
   assert.equal(stderr, '');
   assert.deepEqual(stdout.match(/^hello$/gm), ['hello', 'hello']);
   assert.match(stdout, /^photos /m);
   assert.match(stdout, /the data stays/);
+});
+
+test('the tour of the database works as it is written', async () => {
+  await using grid = await TestGrid.open();
+  const { status, stdout, stderr } = await tour(grid, 'A tour of the database');
+  assert.equal(status, 0, stderr);
+  assert.equal(stderr, '');
+  // Found by a word, and by a field.
+  assert.equal(stdout.match(/^roof +org\.example\.decision\.1 .*"Mend the roof"/gm)?.length, 2);
+  assert.match(stdout, / is open \(1 for, 0 against\)/);
+  assert.match(stdout, / has taken effect \(2 for, 0 against\)/);
+  assert.match(stdout, /put .*"A new roof"[^]*put .*"Mend the roof"/);
+  assert.match(stdout, /^proven: record \d+ of \d+/m);
+  assert.match(stdout, /^sound: \d+ records of log /m);
 });

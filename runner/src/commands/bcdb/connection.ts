@@ -19,9 +19,14 @@ export type ServerOptions = JsonOption & {
   readonly address?: string;
   readonly tokenFile?: string;
   readonly keyFile?: string;
+} & TrustOptions;
+
+/** What is known of a log from elsewhere. */
+export interface TrustOptions {
+  readonly genesis?: string;
   readonly log?: string;
   readonly sequencer?: string;
-};
+}
 
 /** A database, and what a command has to know of it. */
 export interface Connection {
@@ -43,8 +48,9 @@ export function serverCommand(name: string, description: string): Command {
     )
     .option('--token-file <file>', 'act as the owner: file with the token')
     .option('--key-file <file>', 'act as the holder of this key')
-    .option('--log <hash>', 'with --address: the log that it must have', parseHash)
-    .option('--sequencer <key>', 'with --address: the key that signs its checkpoints', parseKey);
+    .option('--genesis <file>', 'with --address: genesis.json of the log that it must have')
+    .option('--log <hash>', 'or the hash of that genesis', parseHash)
+    .option('--sequencer <key>', 'and the key that signs its checkpoints', parseKey);
 }
 
 /** Connects and verifies the newest checkpoint; nothing is trusted on first use. */
@@ -72,6 +78,17 @@ export async function connect(
   return { client, trust, key, minSeq: size - 1 };
 }
 
+/** The key that acts here: the own one, or that of the owner, for whom the server signs. */
+export async function selfOf({ client, key }: Connection): Promise<string> {
+  if (key !== undefined) return key.publicKey.text;
+  const { genesis } = await client.read<{ readonly genesis: LogOwner }>('/v1/log');
+  return genesis.admins.signers[0] ?? '';
+}
+
+interface LogOwner {
+  readonly admins: { readonly signers: readonly string[] };
+}
+
 /** Path of a route over a namespace: each part is escaped. */
 export function routeOf(ns: string, ...parts: readonly string[]): string {
   return `/v1/namespaces/${[ns, ...parts].map(encodeURIComponent).join('/')}`;
@@ -90,14 +107,22 @@ export async function ownDoor(home: GridHome): Promise<string> {
 }
 
 async function trustOf(home: GridHome, options: ServerOptions): Promise<LogTrust> {
-  const { address, log, sequencer } = options;
-  if (log !== undefined && sequencer !== undefined) return { log, sequencerKey: sequencer };
-  if (address === undefined) return trustOfGenesis(home.bcdbGenesisFile);
+  const given = await givenTrust(options);
+  if (given !== undefined) return given;
+  if (options.address === undefined) return trustOfGenesis(home.bcdbGenesisFile);
   throw new GridError<GridErrorCode>(
     'GRID_TRUST_UNKNOWN',
     'which log is it? Nothing is believed on first use',
-    { hint: 'give --log and --sequencer, as whoever runs the database told you' },
+    { hint: 'give --genesis, or --log and --sequencer, as whoever runs the database told you' },
   );
+}
+
+/** What the options say of the log; undefined when they do not say enough. */
+export async function givenTrust(options: TrustOptions): Promise<LogTrust | undefined> {
+  const { genesis, log, sequencer } = options;
+  if (genesis !== undefined) return trustOfGenesis(genesis);
+  if (log === undefined || sequencer === undefined) return undefined;
+  return { log, sequencerKey: sequencer };
 }
 
 function parseDoor(text: string): string {

@@ -6,7 +6,7 @@ import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
 import type { GridErrorCode } from '../../errors.ts';
 import { formatTable } from '../../terminal.ts';
-import { connect, routeOf, serverCommand } from './connection.ts';
+import { connect, routeOf, selfOf, serverCommand } from './connection.ts';
 import type { Connection, ServerOptions } from './connection.ts';
 
 type Right = 'read' | 'write' | 'delete' | 'admin';
@@ -61,7 +61,7 @@ function createCommand(context: CommandContext): Command {
     .option('--validator <name>', 'rules that judge each record, such as grid@1')
     .action(async (ns: string, options: CreateOptions) => {
       const connection = await connect(context, options);
-      const admin = connection.key?.publicKey.text ?? (await ownerOf(connection));
+      const admin = await selfOf(connection);
       const grants = [{ to: admin, rights: ['admin'] }];
       const receipt = await write(connection, ns, {
         grants,
@@ -130,16 +130,6 @@ function read({ client }: Connection, ns: string): Promise<NamespaceReply> {
 
 function write({ client }: Connection, ns: string, value: JsonValue) {
   return client.write({ ns, op: 'put', url: 'bcdb.namespace.1', obj: 'namespace', value });
-}
-
-/** The key in whose name the server signs. */
-export async function ownerOf({ client }: Connection): Promise<string> {
-  const { genesis } = await client.read<{ readonly genesis: LogOwner }>('/v1/log');
-  return genesis.admins.signers[0] ?? '';
-}
-
-interface LogOwner {
-  readonly admins: { readonly signers: readonly string[] };
 }
 
 function describe(grants: readonly Grant[], validator: string | undefined): string {

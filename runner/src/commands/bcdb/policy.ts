@@ -5,7 +5,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
 import type { GridErrorCode } from '../../errors.ts';
-import { connect, serverCommand } from './connection.ts';
+import { connect, selfOf, serverCommand } from './connection.ts';
 import type { ServerOptions } from './connection.ts';
 
 const policyUrl = 'bcdb.policy.1';
@@ -56,17 +56,19 @@ function setCommand(context: CommandContext): Command {
   return scopeCommand('set', 'Say who has to approve changes.')
     .requiredOption(
       '--line <role=min:who,who>',
-      'so many of these have to approve; repeatable: all lines count',
+      'so many of these keys, bots or circles have to approve; `me` is you; repeatable',
       addLine,
     )
     .addOption(action)
     .action(async (ns: string, options: SetOptions) => {
-      const { client, minSeq } = await connect(context, options);
+      const connection = await connect(context, options);
+      const { client, minSeq } = connection;
       const scope = scopeOf(options);
       const before = await policyAt(client, ns, scope, minSeq);
+      const self = await selfOf(connection);
       const lines = options.line.map(({ signers, ...line }) => ({
         ...line,
-        signers: [...signers],
+        signers: signers.map((who) => (who === 'me' ? self : who)),
       }));
       const value = JSON.parse(JSON.stringify({ ...before?.policy, [options.for]: lines }));
       const receipt = await client.write({ ns, op: 'put', url: policyUrl, obj: scope, value });
@@ -153,7 +155,7 @@ function scopeOf({ type, id }: ScopeOptions): string {
 function addLine(text: string, before: readonly PolicyLine[] = []): readonly PolicyLine[] {
   const [, role, min, who] = /^([\w.-]+)=([1-9]\d{0,2}):(.+)$/.exec(text) ?? [];
   if (role === undefined || who === undefined) {
-    throw new InvalidArgumentError('give it as role=2:ed25519:...,ed25519:...');
+    throw new InvalidArgumentError('give it as role=2:me,ed25519:...');
   }
   return [...before, { role, min: Number(min), signers: who.split(',') }];
 }

@@ -10,9 +10,8 @@ import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
 import type { GridErrorCode } from '../../errors.ts';
 import { formatTable } from '../../terminal.ts';
-import { connect, routeOf, serverCommand } from './connection.ts';
+import { connect, routeOf, selfOf, serverCommand } from './connection.ts';
 import type { Connection, ServerOptions } from './connection.ts';
-import { ownerOf } from './namespace.ts';
 import { objectCommand } from './objects.ts';
 import { parseCount } from './options.ts';
 import { findPolicy } from './policy.ts';
@@ -176,11 +175,11 @@ async function roleOf(
   connection: Connection,
   change: { readonly ns: string; readonly op: Op; readonly url: string; readonly obj: string },
 ): Promise<string> {
-  const { client, key, minSeq } = connection;
+  const { client, minSeq } = connection;
   const action = actionOf(change.op, change.url);
   const lines: FoundPolicy['lines'] =
     (await findPolicy(client, change, action, minSeq))?.lines ?? [];
-  const self = key?.publicKey.text ?? (await ownerOf(connection));
+  const self = await selfOf(connection);
   const own = lines.filter(({ signers }) => signers.includes(self));
   const [line, ...others] = own.length > 0 ? own : lines;
   if (line !== undefined && others.length === 0) return line.role;

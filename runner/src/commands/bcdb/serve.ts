@@ -20,6 +20,8 @@ type ServeOptions = JsonOption & {
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly metrics?: Address;
+  readonly postgresFile?: string;
+  readonly single?: true;
   readonly open?: true;
   readonly gridTypes?: true;
 };
@@ -47,6 +49,8 @@ export function bcdbServeCommand(context: CommandContext): Command {
     .option('--tls-cert <file>', 'certificate, PEM: the Redis protocol speaks TLS')
     .option('--tls-key <file>', 'its key, PEM')
     .option('--metrics <host:port>', 'address of the Prometheus metrics', parseAddress)
+    .option('--postgres-file <file>', 'keep the log in PostgreSQL; a connection string a line')
+    .option('--single', 'do without a synchronous standby: what the one server loses is lost')
     .option('--open', 'a new log lets any key make namespaces')
     .option('--grid-types', 'make the namespaces `grid` and `me` with the types of the grid')
     .addHelpText('after', '\nMake keys with: grid bcdb key new FILE')
@@ -92,9 +96,20 @@ async function serverOptionsOf(
       ? {}
       : { redisTls: { cert: await readFile(tlsCert), key: await readFile(tlsKey) } }),
     ...(metrics === undefined ? {} : { metrics }),
+    ...(await postgresOf(options)),
     isOpen: options.open === true,
     logger: createLogger('bcdb', { level: environment.logLevel }),
   };
+}
+
+/** Connection strings hold passwords, which are never on a command line. */
+async function postgresOf({
+  postgresFile,
+  single,
+}: ServeOptions): Promise<Pick<BcdbServerOptions, 'postgres'>> {
+  if (postgresFile === undefined) return {};
+  const urls = (await readSecret(postgresFile)).split(/\s+/);
+  return { postgres: { urls, single: single === true } };
 }
 
 function describe({ dataDir, log, http, redis, metrics }: ServeReport): string {

@@ -8,16 +8,15 @@ import type { GridErrorCode } from '../../errors.ts';
 import type { Style } from '../../terminal.ts';
 import { withProgress } from '../../terminal.ts';
 import { withByteProgress } from '../zdb/byte-progress.ts';
-import { parseHash, parseKey } from './connection.ts';
+import { givenTrust, parseHash, parseKey } from './connection.ts';
+import type { TrustOptions } from './connection.ts';
 import { describeRecord } from './prove.ts';
 import { readJsonFile } from './value-input.ts';
 
 type VerifyOptions = JsonOption & {
   readonly proof?: string;
   readonly data?: string;
-  readonly log?: string;
-  readonly sequencer?: string;
-};
+} & TrustOptions;
 
 /** What verifying a whole log gives. */
 interface LogReport {
@@ -35,8 +34,9 @@ export function bcdbVerifyCommand(context: CommandContext): Command {
     .argument('[export]', 'file of `export` or `backup`: every record and every rule')
     .option('--proof <file>', 'file of `prove`: one record')
     .option('--data <folder>', 'folder of a database that is not running')
-    .option('--log <hash>', 'the log that it must be', parseHash)
-    .option('--sequencer <key>', 'the key that signs its checkpoints', parseKey)
+    .option('--genesis <file>', 'genesis.json of the log that it must be')
+    .option('--log <hash>', 'or the hash of that genesis', parseHash)
+    .option('--sequencer <key>', 'and the key that signs its checkpoints', parseKey)
     .addHelpText('after', '\nExit status 0 when all is sound, 1 when something is not.')
     .action(async (file: string | undefined, options: VerifyOptions) => {
       const { proof, data } = options;
@@ -55,11 +55,11 @@ async function verifyProof(
   file: string,
   options: VerifyOptions,
 ): Promise<void> {
-  const { log, sequencer } = options;
-  if (log === undefined || sequencer === undefined) {
-    throw usage('a proof shows something only to who knows --log and --sequencer');
+  const trust = await givenTrust(options);
+  if (trust === undefined) {
+    throw usage('a proof shows something only to who has --genesis, or --log and --sequencer');
   }
-  const record = verifyRecordProof(await readJsonFile(file), { log, sequencerKey: sequencer });
+  const record = verifyRecordProof(await readJsonFile(file), trust);
   const { envelope, version, seq, head, payload } = record;
   const text = payload === undefined ? {} : { payload: new TextDecoder().decode(payload) };
   const result = { schema: 'grid.bcdb.verify-proof.1', seq, version, head, envelope, ...text };
@@ -74,7 +74,7 @@ async function verifyFile(
   options: VerifyOptions,
 ): Promise<void> {
   const { verifyExport } = await import('@commongrid/bcdb');
-  const { log } = options;
+  const log = options.log ?? (await givenTrust(options))?.log;
   const report = await withByteProgress(context.terminal, 'verifying', (onProgress) =>
     verifyExport(file, {
       onProgress,
