@@ -13,6 +13,9 @@ import type { Run, SeenSpan } from './seen-runs.ts';
 /** Summaries that are written in one second, so that an hour of all nodes is no burst. */
 export const summariesPerSecondMax = 200;
 
+/** Summaries that a close hands over together. */
+const summariesAtOnceMax = 900;
+
 /** From a placement's end to the summary that covers it: log time has to get there first, ms. */
 const urgentAfterMs = 2 * tickEveryMs;
 
@@ -86,8 +89,8 @@ export class SummaryWriter {
     this.#timer?.cancel();
     await this.#writing;
     const nodes = [...this.#seen.keys()];
-    for (let from = 0; from < nodes.length; from += summariesPerSecondMax) {
-      await this.#writeAll(nodes.slice(from, from + summariesPerSecondMax));
+    for (let from = 0; from < nodes.length; from += summariesAtOnceMax) {
+      await this.#writeAll(nodes.slice(from, from + summariesAtOnceMax));
     }
     this.#seen.clear();
   }
