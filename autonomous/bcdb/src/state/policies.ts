@@ -73,7 +73,9 @@ export class Policies {
   #resolve(ns: string, lines: readonly PolicyLine[]): readonly QuorumLine[] {
     return lines.map(({ role, signers, min }) => {
       const members = [...this.#access.membersOf(ns, signers)];
-      return { role, min, signers: new Set(members.map((one) => this.identityOf(one))) };
+      // A circle can be open to anyone; nobody signs by that name.
+      const people = members.filter((one) => one !== 'anyone');
+      return { role, min, signers: new Set(people.map((one) => this.identityOf(one))) };
     });
   }
 

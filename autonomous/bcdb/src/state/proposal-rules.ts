@@ -164,10 +164,12 @@ export class ProposalRules {
     required: RequiredLines,
     moment: Moment,
   ): readonly Effect[] {
-    const valid = proposal.approvals.filter(
-      ({ exp, key, seq, at }) => exp > moment.at && this.#identities.counts(key, { seq, at }),
-    );
-    const verdict = judgeQuorum(required.lines, valid, proposal.rejections);
+    const isValid = ({ exp, key, seq, at }: Approval): boolean =>
+      exp > moment.at && this.#identities.counts(key, { seq, at });
+    const valid = proposal.approvals.filter(isValid);
+    const lapsed = proposal.approvals.filter((one) => !isValid(one));
+    // Whoever has spoken does not speak again, even when the word counts no more.
+    const verdict = judgeQuorum(required.lines, valid, [...proposal.rejections, ...lapsed]);
     if (verdict === 'open') {
       this.#save(ns, id, proposal);
       return [];
