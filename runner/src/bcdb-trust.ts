@@ -16,9 +16,10 @@ export interface LogTrust {
 export async function trustOfGenesis(file: string): Promise<LogTrust> {
   try {
     const genesis = parseCanonical(await readFile(file));
-    if (typeof genesis === 'object' && genesis !== null && 'sequencer' in genesis) {
+    const { sequencer } = genesis as { readonly sequencer?: unknown };
+    if (typeof sequencer === 'string') {
       const log = Buffer.from(canonicalHash(genesis)).toString('base64url');
-      return { log, sequencerKey: String(genesis['sequencer']) };
+      return { log, sequencerKey: sequencer };
     }
     throw new TypeError('it is no genesis');
   } catch (error) {

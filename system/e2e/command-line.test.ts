@@ -44,7 +44,7 @@ test('grid explain tells what a code means', async () => {
 test('grid bench lists benchmarks and refuses an unknown one', async () => {
   const { stdout } = await grid('bench', '--json');
   const { benches } = JSON.parse(stdout) as { benches: string[] };
-  assert.deepEqual(benches, ['zdb']);
+  assert.ok(benches.includes('zdb'));
   assert.equal((await grid('bench', 'nosuch')).status, 3);
 });
 

@@ -95,10 +95,11 @@ export function routeOf(ns: string, ...parts: readonly string[]): string {
 }
 
 /** The HTTP door of the grid on this machine. @throws GRID_NOT_UP */
-export async function ownDoor(home: GridHome): Promise<string> {
+async function ownDoor(home: GridHome): Promise<string> {
   const { state } = await lookAt(home.path);
   const service = state?.services['bcdb'];
-  const address = service?.process == null ? undefined : service.addresses['bcdb-http'];
+  const isRunning = service !== undefined && service.process !== null;
+  const address = isRunning ? service.addresses['bcdb-http'] : undefined;
   if (address !== undefined) return `http://${address}`;
   throw new GridError<GridErrorCode>('GRID_NOT_UP', 'no BCDB runs on this machine', {
     hint: './grid up, or name a database with --address',

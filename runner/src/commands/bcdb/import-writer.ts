@@ -22,7 +22,7 @@ export class ImportWriter {
   readonly #client: BcdbClient;
   readonly #ns: string;
   readonly #inFlight = new Map<string, Promise<void>>();
-  #failure: unknown;
+  #failure: Error | undefined;
   #written = 0;
   #skipped = 0;
 
@@ -70,7 +70,7 @@ export class ImportWriter {
       await this.#client.write({ ns, op, url, obj, ...(value === undefined ? {} : { value }) });
       this.#written++;
     } catch (error) {
-      this.#failure ??= error;
+      this.#failure ??= error instanceof Error ? error : new Error(String(error));
     } finally {
       this.#inFlight.delete(name);
     }

@@ -14,11 +14,6 @@ export function parseCount(text: string): number {
   throw new InvalidArgumentError('give a whole number from 1 on');
 }
 
-/** Gathers an option that may be repeated. */
-export function addText(text: string, before: readonly string[] = []): readonly string[] {
-  return [...before, text];
-}
-
 /** A time of the log for people. */
 export function formatTime(ms: number): string {
   return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
