@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { hash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -8,10 +9,12 @@ import { SigningKey } from '@commongrid/crypto';
 import type { ContractId, ReaderId } from '@commongrid/model';
 import { Bcdb } from '../src/bcdb.ts';
 import { BcdbFolder } from '../src/config.ts';
+import { feedsRootOf } from '../src/feeds/feed-hash.ts';
 import { Follower } from '../src/follow/follower.ts';
 import { LightFollower } from '../src/follow/light-follower.ts';
 import { loadIdentity } from '../src/genesis-file.ts';
 import { base64url } from '../src/record/genesis.ts';
+import { treeHasher } from '../src/tree/node-hasher.ts';
 import { Town, TownSource } from './support/feeds-town.ts';
 import type { Citizen, Machine, TwistedReply } from './support/feeds-town.ts';
 import { ForgedLog } from './support/forged-log.ts';
@@ -291,6 +294,46 @@ test('an old tick under a new checkpoint hides nothing', async () => {
     await assert.rejects(one.sync(), { code: 'BCDB_FEED_INCOMPLETE' });
     assert.throws(() => one.requireFresh(60), { code: 'BCDB_FEED_INCOMPLETE' });
   }
+});
+
+test('a tick older than one seen is no place to stand on, however fresh', async () => {
+  await using world = await World.open();
+  const { source, bcdb } = world;
+  await using follower = await world.follow();
+  await using first = await world.follow();
+  let old: TwistedReply | undefined;
+  source.twist = (reply) => (old = reply);
+  await first.sync();
+  source.twist = (reply) => reply;
+  await world.town.event(world.node, world.contract, 0, 2);
+  await world.tick();
+  await follower.sync();
+  const { path } = await bcdb.prove(old?.tick.seq ?? -1);
+  source.twist = (reply) => {
+    const { tree, feeds, tick } = old ?? reply;
+    for (const feed of feeds) feed.items = [];
+    return { ...reply, tree, feeds, tick: { ...tick, path } };
+  };
+  await assert.rejects(follower.sync(), { code: 'BCDB_FEED_INCOMPLETE' });
+  assert.equal(follower.isHalted, false);
+});
+
+test('a tick that another key wrote says nothing', async () => {
+  await using world = await World.open();
+  const { source, bcdb, ada } = world;
+  const root = base64url(treeHasher.emptyRoot);
+  const none = feedsRootOf((bytes) => hash('sha256', bytes, 'buffer'), 0, treeHasher.emptyRoot);
+  const value = { at: world.clock.nowMs(), feedsRoot: base64url(none), state: bcdb.digest };
+  const { seq } = await world.town.say('bcdb.tick.1', ada.device, 'tick', value);
+  const { leaf, body, path } = await bcdb.prove(seq);
+  const tick = { seq, leaf, path: [...path], ...(body === undefined ? {} : { body }) };
+  source.twist = (reply) => {
+    const feeds = reply.feeds.map(({ reader }) => ({ reader, places: [], items: [] }));
+    return { ...reply, tick, tree: { size: 0, root }, feeds };
+  };
+  await using follower = await world.follow();
+  await assert.rejects(follower.sync(), { code: 'BCDB_FEED_INCOMPLETE' });
+  assert.equal(follower.size, 0);
 });
 
 test('a source that falls behind is passed over; a sequencer that goes back halts for good', async () => {

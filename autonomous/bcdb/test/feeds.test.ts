@@ -276,3 +276,32 @@ test('an approval that completes a proposal brings the change, also to who had n
   await using follower = await LightFollower.open({ dataDir, trust, reader: late.id, source });
   await assert.rejects(follower.sync(), { code: 'BCDB_FEED_INCOMPLETE' });
 });
+
+test('who proposed a change hears that it took effect', async () => {
+  await using folder = await tempFolder();
+  const owner = SigningKey.generate();
+  await using bcdb = await Bcdb.open({ dataDir: join(folder.path, 'log'), owner });
+  const town = await Town.found(bcdb);
+  const [ada, eve] = [await town.citizen('ada'), await town.citizen('eve')];
+  const contract = await town.contract(ada, [ada], 1);
+  const obj = `${contract}/shard/0`;
+  const lines = [{ role: 'owner', signers: [ada.id], min: 1 }];
+  const policy = { ns: 'grid', op: 'put', url: 'bcdb.policy.1' } as const;
+  await bcdb.write({ ...policy, obj: `object/grid.tombstone.1/${obj}`, value: { write: lines } });
+  const change = { ns: 'grid', op: 'put', url: 'grid.tombstone.1', obj } as const;
+  const { policySeq = -1 } = bcdb.policyFor(change) ?? {};
+  const exp = bcdb.at + 600_000;
+  const value = { workload: obj, revision: 1, reason: 'removed' };
+  const schema = bcdb.schemaOf('grid', change.url) ?? '';
+  const said = { op: 'put', url: change.url, obj, schema, value, policySeq, exp };
+  const { version } = await town.say('bcdb.proposal.1', eve.device, 'p', said);
+  const yes = { proposal: version, role: 'owner', verdict: 'approve', exp };
+  await town.say('bcdb.approval.1', ada.device, 'yes', yes);
+  await ticked(bcdb);
+  const trust = { log: bcdb.log, sequencerKey: bcdb.genesis.sequencer };
+  const source = new TownSource(bcdb);
+  const dataDir = join(folder.path, 'eve');
+  await using follower = await LightFollower.open({ dataDir, trust, reader: eve.id, source });
+  await follower.sync();
+  assert.deepEqual(follower.current(change)?.value, value);
+});
