@@ -19,5 +19,18 @@ export type { VerifiedRecord, VerifyExportOptions, VerifyReport } from './offlin
 export { verifyFolder } from './offline/verify-folder.ts';
 export type { FolderReport } from './offline/verify-folder.ts';
 export { systemUrls } from './record/system-records.ts';
+export {
+  Text,
+  Decimal,
+  Money,
+  DateText,
+  DateTime,
+  Timestamp,
+  Ref,
+  indexed,
+  unique,
+  searchable,
+} from './schema/fields.ts';
+export { migrate, parseMigration } from './schema/migration.ts';
 export { parseSchema } from './schema/schema-document.ts';
 export { typesOf } from './schema/type-text.ts';

@@ -2,10 +2,10 @@ import type { GridError } from '@commongrid/base/browser';
 import { parseJson, readError, replyInvalid, toGridError, unreachable } from './wire-error.ts';
 
 /** Calls of one request, the first included, when the connection is lost or the server is busy. */
-export const triesMax = 5;
+const triesMax = 5;
 
 /** Longest answer that is read, bytes. */
-export const answerBytesMax = 64 << 20;
+const answerBytesMax = 64 << 20;
 
 const firstPauseMs = 100;
 

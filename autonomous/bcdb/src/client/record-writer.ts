@@ -45,7 +45,7 @@ export interface RecordWriterOptions {
 }
 
 /** Statements that wait to be sent; beyond it BCDB_BUSY. */
-export const waitingStatementsMax = 10_000;
+const waitingStatementsMax = 10_000;
 
 /** Records of one request. */
 const batchRecordsMax = 256;

@@ -7,10 +7,10 @@ import { systemUrls } from '../record/system-records.ts';
 import type { ProposalState, ProposalStatus } from '../state/proposal-rules.ts';
 
 /** How long a proposal stands, unless it says otherwise. */
-export const proposalMsDefault = 7 * 24 * 3_600_000;
+const proposalMsDefault = 7 * 24 * 3_600_000;
 
 /** Proposals of one list. */
-export const listedProposalsMax = 1000;
+const listedProposalsMax = 1000;
 
 /** A change that several people have to agree to, as the owner asks for it. */
 export interface ProposedChange extends OwnerStatement {

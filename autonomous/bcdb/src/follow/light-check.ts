@@ -21,7 +21,7 @@ import type { Trust, VerifiedHead } from '../tree/verifier.ts';
  * sequencer ticks within a second after records; the rest is for a slow disk. What a source can hide
  * is no older.
  */
-export const tickAgeMaxMs = 10_000;
+const tickAgeMaxMs = 10_000;
 
 /** A head with the note that the sequencer signed. */
 export interface SeenHead {

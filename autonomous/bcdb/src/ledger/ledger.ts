@@ -125,15 +125,19 @@ export class Ledger {
     this.#sealState(head);
     const entries = records.map(({ entry }) => entry);
     const written = this.#engine.append({ from, entries, head });
-    const done = Promise.all([written, this.#tail]).then(() => {
-      if (this.#failure !== undefined) throw this.#stopped();
-      this.#store.sink();
-      this.#announce({ from, ...head, effects });
-    });
+    const landed = this.#land(written, { from, ...head, effects });
     // Batches sink in their order, and a failure of one is that of all after it.
-    this.#tail = done.catch((error: unknown) => this.#stop(error));
-    await done;
+    this.#tail = landed.catch((error: unknown) => this.#stop(error));
+    await landed;
     return head;
+  }
+
+  /** Once a batch and all before it are durable. */
+  async #land(written: Promise<void>, batch: EffectBatch): Promise<void> {
+    await Promise.all([written, this.#tail]);
+    if (this.#failure !== undefined) throw this.#stopped();
+    this.#store.sink();
+    void this.#announce(batch);
   }
 
   /** Resolves once all batches given to the engine so far are durable. */
@@ -187,7 +191,7 @@ export class Ledger {
       this.#store.sink();
       const { effects } = batch;
       const root = this.#hashes.rootAt(end);
-      await Promise.all(this.#announce({ from: batch.from, size: end, root, effects }));
+      await this.#announce({ from: batch.from, size: end, root, effects });
     }
   }
 
@@ -219,10 +223,10 @@ export class Ledger {
     return actual !== undefined && base64url(actual) === root;
   }
 
-  /** What comes back says when each listener is ready for more. */
-  #announce(batch: EffectBatch): readonly (void | Promise<void>)[] {
+  /** Resolves when each listener is ready for more. */
+  async #announce(batch: EffectBatch): Promise<void> {
     this.#judged = batch.size;
-    return [...this.#listeners].map((listener) => listener(batch));
+    await Promise.all([...this.#listeners].map(async (listener) => listener(batch)));
   }
 
   #stop(error: unknown): void {

@@ -7,7 +7,7 @@ import type { BcdbErrorCode } from '../errors.ts';
 export type CursorKey = readonly (string | number | null)[];
 
 /** Longest cursor, characters: a value of an indexed field is part of it. */
-export const cursorLengthMax = 2 << 20;
+const cursorLengthMax = 2 << 20;
 
 /** The text of a place. It fits only the query that it came from. */
 export function writeCursor(query: unknown, key: CursorKey): string {

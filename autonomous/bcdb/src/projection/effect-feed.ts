@@ -2,7 +2,7 @@ import type { EffectBatch } from '../state/effect.ts';
 import type { ProjectionService } from './projection-service.ts';
 
 /** Records that wait for the projection; when there are more, it reads them from the log instead. */
-export const waitingRecordsMax = 50_000;
+const waitingRecordsMax = 50_000;
 
 /** Records that are handed over together, at most. */
 const handedRecordsMax = 1000;

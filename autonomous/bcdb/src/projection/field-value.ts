@@ -67,7 +67,7 @@ export function fieldColumns(
 }
 
 /** Different values of one list that are indexed; those after them are found by a scan only. */
-export const listValuesMax = 1000;
+const listValuesMax = 1000;
 
 /** The text of a field that full text search sees: a list is its items, one a line. */
 export function fieldText(payload: JsonValue | undefined, path: readonly string[]): string {

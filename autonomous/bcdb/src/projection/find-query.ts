@@ -23,8 +23,8 @@ export type Where =
   | { readonly field: string; readonly op: 'in'; readonly value: readonly FieldValue[] };
 
 /** Most conditions of a filter, and most values of one `in`. */
-export const conditionsMax = 100;
-export const inValuesMax = 1000;
+const conditionsMax = 100;
+const inValuesMax = 1000;
 const whereDepthMax = 16;
 
 /** A piece of SQL and what it binds, in order. */

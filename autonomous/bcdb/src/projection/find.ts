@@ -33,7 +33,7 @@ export interface FoundPage {
 }
 
 /** Most objects that one page of a scan reads. */
-export const scanRowsMax = 10_000;
+const scanRowsMax = 10_000;
 
 /** What the queries of one `find` share. */
 interface FindPlan {

@@ -23,7 +23,7 @@ export interface TypeLayout {
 }
 
 /** Most fields that are indexed for one type over all versions of its schema. */
-export const layoutFieldsMax = 256;
+const layoutFieldsMax = 256;
 
 /**
  * The layout after a newer schema. Fields that lost their mark stay indexed, so that the layout

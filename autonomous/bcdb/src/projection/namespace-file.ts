@@ -6,10 +6,10 @@ import { GridError } from '@commongrid/base';
 import type { BcdbErrorCode } from '../errors.ts';
 
 /** `BCDB` in ASCII: what `file` and SQLite see in the header. */
-export const applicationId = 0x42434442;
+const applicationId = 0x42434442;
 
 /** Version of the tables; a file of another version is made anew from the log. */
-export const projectionVersion = 1;
+const projectionVersion = 1;
 
 /** Longest wait of a reader or the writer for the other, in the rare turns when one must. */
 export const busyTimeoutMs = 5000;
@@ -93,7 +93,7 @@ export function removeFile(path: string): void {
   for (const suffix of ['-wal', '-shm', '']) rmSync(`${path}${suffix}`, { force: true });
 }
 
-export function pragma(db: DatabaseSync, name: string): unknown {
+function pragma(db: DatabaseSync, name: string): unknown {
   return Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0];
 }
 

@@ -24,10 +24,10 @@ export interface SearchQuery {
 
 /** Most objects of one page, and what a page holds when nothing is said. */
 export const pageMax = 1000;
-export const pageDefault = 100;
+const pageDefault = 100;
 
 /** Files that a reader keeps open. */
-export const readersMax = 64;
+const readersMax = 64;
 
 /** Answers from the files of a folder, on connections that never wait for the writer. */
 export class ProjectionReader implements Disposable {

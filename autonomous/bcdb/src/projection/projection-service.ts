@@ -48,10 +48,10 @@ export interface WaitOptions {
 }
 
 /** Batches that are with the writer at a time; `apply` waits when there are as many. */
-export const batchesInFlightMax = 32;
+const batchesInFlightMax = 32;
 
 /** Restarts of the writer without one batch applied in between, before it is given up. */
-export const restartsMax = 3;
+const restartsMax = 3;
 
 /**
  * The projection as the rest of BCDB sees it. Writing, queries and SQL each run beside the main

@@ -35,7 +35,7 @@ export interface TouchedType {
 }
 
 /** Most files that are open for writing at a time. */
-export const openNamespacesMax = 64;
+const openNamespacesMax = 64;
 
 /**
  * Keeps a file per namespace and an index of them.

@@ -12,7 +12,7 @@ export interface SqlLimits {
   readonly bytesMax: number;
 }
 
-export const sqlLimits: SqlLimits = { rowsMax: 10_000, bytesMax: 16 << 20 };
+const sqlLimits: SqlLimits = { rowsMax: 10_000, bytesMax: 16 << 20 };
 
 /** Longest statement, characters; most values that it binds. */
 export const sqlLengthMax = 64 * 1024;

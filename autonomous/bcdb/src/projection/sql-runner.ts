@@ -16,7 +16,7 @@ export interface SqlRunnerOptions {
 }
 
 /** Most statements that wait for their turn. */
-export const sqlWaitingMax = 64;
+const sqlWaitingMax = 64;
 
 type SqlReply = { readonly result: SqlResult } | { readonly error: ThreadError };
 

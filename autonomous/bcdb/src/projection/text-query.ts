@@ -1,5 +1,5 @@
 /** Most words of a search; those after them are left out. */
-export const searchWordsMax = 32;
+const searchWordsMax = 32;
 
 /**
  * What people type, as a query of FTS5: all words must be there, in any order; words inside double

@@ -23,7 +23,7 @@ interface Waiting {
 }
 
 /** Most calls that wait for a thread. */
-export const threadCallsMax = 1024;
+const threadCallsMax = 1024;
 
 /** One worker thread, called like a function. When it ends unasked, every waiting call fails. */
 export class ThreadLink implements AsyncDisposable {

@@ -48,7 +48,7 @@ export interface TreeHead {
 export const nameLengths = { ns: 64, url: 96, obj: 256 } as const;
 
 /** Longest id of an object under a user's type, characters. */
-export const objectIdLengthMax = 128;
+const objectIdLengthMax = 128;
 
 /** Longest envelope, bytes: its fields have largest lengths, so it cannot be longer. */
 export const envelopeBytesMax = 1200;

@@ -14,7 +14,7 @@ export const waitingStatementsMax = 10_000;
 export const recordsInFlightMax = 1024;
 
 /** How often a statement is signed again because others changed its object meanwhile. */
-export const conflictsMax = 16;
+const conflictsMax = 16;
 
 /** A version of an object, as its next author needs it. */
 export interface Followed {

@@ -14,8 +14,6 @@ export const systemUrls = {
   approval: 'bcdb.approval.1',
 } as const;
 
-export type SystemUrl = (typeof systemUrls)[keyof typeof systemUrls];
-
 /** Types under this prefix are BCDB's own. */
 export const systemPrefix = 'bcdb.';
 
@@ -23,13 +21,13 @@ export const systemPrefix = 'bcdb.';
 export const logNamespace = 'log';
 
 /** Most members of one circle. */
-export const membersMax = 10_000;
+const membersMax = 10_000;
 /** Most grants of one access list. */
-export const grantsMax = 1000;
+const grantsMax = 1000;
 /** Most lines of one action of a policy. */
-export const policyLinesMax = 16;
+const policyLinesMax = 16;
 /** Most signers of one line. */
-export const lineSignersMax = 256;
+const lineSignersMax = 256;
 
 const hash = Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' });
 const url = Type.String({ pattern: '^[a-z][a-z0-9.-]{2,95}$' });

@@ -13,7 +13,7 @@ export interface SchemaDifference {
 }
 
 /** Most differences that are listed. */
-export const differencesMax = 50;
+const differencesMax = 50;
 
 /**
  * Refuses a new schema of a type that would not take all that the old one took. Fields can be added

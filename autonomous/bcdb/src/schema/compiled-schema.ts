@@ -57,7 +57,7 @@ function checkOf(schema: XSchema, mayEval: boolean): (value: unknown) => boolean
  * The schema with what BCDB takes for granted written out: objects are closed unless they say
  * otherwise, and whole numbers are those that every JSON reader keeps exactly.
  */
-export function strictNode(node: SchemaNode): SchemaNode {
+function strictNode(node: SchemaNode): SchemaNode {
   const { properties, patternProperties, additionalProperties, items, anyOf } = node;
   const each = (nodes: Readonly<Record<string, SchemaNode>>): Record<string, SchemaNode> =>
     Object.fromEntries(Object.entries(nodes).map(([name, one]) => [name, strictNode(one)]));

@@ -25,7 +25,7 @@ export interface IndexedField {
 }
 
 /** Most fields of a schema with an index, and most with full text. */
-export const indexedFieldsMax = 32;
+const indexedFieldsMax = 32;
 
 /**
  * The marked properties of a schema.
@@ -44,7 +44,7 @@ export function collectFields(root: SchemaNode): readonly IndexedField[] {
 }
 
 /** The name of a path, as filters and errors write it. */
-export function fieldName(path: readonly string[]): string {
+function fieldName(path: readonly string[]): string {
   return path.map((step) => step.replaceAll(/[\\.]/gu, '\\$&')).join('.');
 }
 

@@ -25,7 +25,7 @@ const step = Type.Union([
 export type MigrationStep = Static<typeof step>;
 
 /** Most steps of a migration. */
-export const migrationStepsMax = 256;
+const migrationStepsMax = 256;
 
 const steps = Type.Array(step, { maxItems: migrationStepsMax });
 

@@ -20,7 +20,7 @@ export function firstMismatch(node: SchemaNode, value: unknown, path = ''): Mism
 }
 
 /** What a schema takes, in words. */
-export function describe(node: SchemaNode): string {
+function describe(node: SchemaNode): string {
   if (node.anyOf !== undefined) return listed(node.anyOf.map(describe));
   if (node.enum !== undefined) return listed(node.enum.map((value) => JSON.stringify(value)));
   if (node.const !== undefined) return JSON.stringify(node.const);

@@ -32,10 +32,10 @@ export function patternProblem(pattern: string, textLengthMax: number): string |
 }
 
 /** Longest pattern, characters. */
-export const patternLengthMax = 512;
+const patternLengthMax = 512;
 
 /** Most steps that matching one text may take in the worst case: some tens of milliseconds. */
-export const patternStepsMax = 1 << 24;
+const patternStepsMax = 1 << 24;
 
 /** Most characters that a pattern stands for when its bounded repetitions are written out. */
 const patternAtomsMax = 4096;

@@ -5,16 +5,16 @@ import { pointer, schemaFormats, schemaTypes } from './schema-node.ts';
 import type { FieldMarks, SchemaNode, SchemaType } from './schema-node.ts';
 
 /** Deepest nesting of a schema. */
-export const schemaDepthMax = 16;
+const schemaDepthMax = 16;
 
 /** Most alternatives of one union, and of all unions and enums of a schema together. */
-export const alternativesMax = 1024;
+const alternativesMax = 1024;
 
 /** Longest name of a property, characters. */
-export const propertyNameLengthMax = 128;
+const propertyNameLengthMax = 128;
 
 /** Longest text that a payload can hold, characters; bounds patterns without maxLength. */
-export const textLengthMax = 1 << 20;
+const textLengthMax = 1 << 20;
 
 /**
  * Checks that a value is a schema of the subset that BCDB takes.

@@ -18,7 +18,7 @@ export interface SchemaDocument {
 }
 
 /** Longest canonical text of a schema, bytes. */
-export const schemaBytesMax = 64 * 1024;
+const schemaBytesMax = 64 * 1024;
 
 /**
  * Reads a schema: JSON Schema in the subset of docs/formats/bcdb-schema.md, an object at its root.

@@ -64,13 +64,6 @@ export interface FieldMarks {
   readonly currency?: true | string;
 }
 
-/** The schema of a property, if there is one of that very name. */
-export function propertyOf(node: SchemaNode, name: string): SchemaNode | undefined {
-  return node.properties !== undefined && Object.hasOwn(node.properties, name)
-    ? node.properties[name]
-    : undefined;
-}
-
 /** A step further in a JSON Pointer (RFC 6901). */
 export function pointer(path: string, step: string | number): string {
   return `${path}/${String(step).replaceAll('~', '~0').replaceAll('/', '~1')}`;

@@ -19,13 +19,13 @@ import { LogClock, tickEveryMs } from './log-clock.ts';
 import type { SignaturePool } from './signature-pool.ts';
 
 /** Records that wait to be judged; beyond it appends are refused. */
-export const waitingRecordsMax = 20_000;
+const waitingRecordsMax = 20_000;
 
 /** Bytes of leaves and bodies that wait to be judged. */
-export const waitingBytesMax = 256 << 20;
+const waitingBytesMax = 256 << 20;
 
 /** Statements of the sequencer itself that wait to be signed. */
-export const ownStatementsMax = 10_000;
+const ownStatementsMax = 10_000;
 
 /** Batches that are written or synced at one time. */
 const batchesInFlightMax = 2;
@@ -132,18 +132,20 @@ export class Sequencer implements AsyncDisposable {
       const waiting: Waiting = { record, bytes, resolve, reject, isSigned: undefined };
       this.#waiting.push(waiting);
       this.#waitingBytes += bytes;
-      this.#signatures.check(record.envelope.author, entry.leaf).then(
-        (isSigned) => {
-          waiting.isSigned = isSigned;
-          this.#wantTurn();
-        },
-        (error: unknown) => {
-          waiting.isSigned = false;
-          reject(error);
-          this.#wantTurn();
-        },
-      );
+      void this.#check(waiting);
     });
+  }
+
+  /** Has the signature looked at; the record keeps its place in the line meanwhile. */
+  async #check(waiting: Waiting): Promise<void> {
+    const { envelope, entry } = waiting.record;
+    try {
+      waiting.isSigned = await this.#signatures.check(envelope.author, entry.leaf);
+    } catch (error) {
+      waiting.isSigned = false;
+      waiting.reject(error);
+    }
+    this.#wantTurn();
   }
 
   /**

@@ -14,5 +14,5 @@ parentPort?.on('message', ({ id, domain, keys, keyOf, ends, bytes }: SignatureJo
     isValid[index] = check(key, signed.subarray(0, -64), signed.subarray(-64), domain) ? 1 : 0;
   }
   const result: SignatureResult = { id, isValid };
-  parentPort?.postMessage(result);
+  parentPort?.postMessage(result, [isValid.buffer]);
 });

@@ -17,7 +17,7 @@ import type { StateView } from './state-view.ts';
 import { requireShape } from './system-rules.ts';
 
 /** Open proposals of one namespace. */
-export const openProposalsMax = 10_000;
+const openProposalsMax = 10_000;
 
 /** How a proposal stands. It never leaves `open` twice. */
 export type ProposalStatus = 'open' | 'effective' | 'rejected' | 'stale' | 'expired';

@@ -158,7 +158,7 @@ export function requireShape(url: string, value: JsonValue | undefined): void {
     if (schema === undefined) {
       throw refusal('BCDB_NAME_RESERVED', `${url} is no type that BCDB knows`);
     }
-    validator = Compile(schema) as unknown as Validator;
+    validator = Compile(schema);
     validators.set(url, validator);
   }
   if (validator.Check(value)) return;

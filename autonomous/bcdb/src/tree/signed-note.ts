@@ -44,7 +44,7 @@ export const noteLengthMax = 128 * 1024;
 export const noteSignaturesMax = 64;
 
 /** Longest name of a key, characters. */
-export const noteNameLengthMax = 255;
+const noteNameLengthMax = 255;
 
 /**
  * Reads a note, in the one form that the specification knows.

@@ -1,7 +1,7 @@
 import type { Tile } from './tile.ts';
 
 /** Full tiles kept in memory, 16 KiB each: they cover 131,072 leaves. */
-export const cachedTilesMax = 512;
+const cachedTilesMax = 512;
 
 /** The full tiles that were used last. */
 export class TileCache {

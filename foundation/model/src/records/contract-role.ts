@@ -60,7 +60,7 @@ const gateway = Type.Object(
 );
 
 /** What runs: just the member that `kind` names is there. */
-export const workload = Type.Object(
+const workload = Type.Object(
   {
     kind: f.oneOf('container', 'zdb', 'gateway'),
     container: Type.Optional(container),
@@ -72,7 +72,7 @@ export const workload = Type.Object(
 export type Workload = Static<typeof workload>;
 
 /** How to find out whether a replica works. */
-export const health = Type.Object(
+const health = Type.Object(
   {
     probe: f.oneOf('process', 'tcp', 'http'),
     port: Type.Optional(f.labelText),

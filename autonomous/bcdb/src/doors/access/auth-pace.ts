@@ -2,13 +2,13 @@ import { delay } from '@commongrid/base';
 import type { Clock } from '@commongrid/base';
 
 /** Addresses whose failures are remembered; the one that failed longest ago makes room. */
-export const paceAddressesMax = 4096;
+const paceAddressesMax = 4096;
 
 /** Refusals that are held back at one time; beyond it they are given at once. */
-export const heldRefusalsMax = 256;
+const heldRefusalsMax = 256;
 
 /** Longest time that a refusal is held back. */
-export const refusalPauseMsMax = 2_000;
+const refusalPauseMsMax = 2_000;
 
 /** Failures that slow nobody: tokens get stale. */
 const freeFailures = 5;

@@ -26,13 +26,13 @@ import { hash, sequence } from './shapes.ts';
 import { watchRoute } from './watch-route.ts';
 
 /** Largest body of a request, bytes. */
-export const requestBytesMax = 8 << 20;
+const requestBytesMax = 8 << 20;
 
 /** All headers of a request together, bytes. */
-export const headerBytesMax = 16 << 10;
+const headerBytesMax = 16 << 10;
 
 /** Open connections; more are refused. */
-export const connectionsMax = 4096;
+const connectionsMax = 4096;
 
 /** Longest part of a path, characters: an object's id with every character escaped. */
 const pathPartMax = 1024;

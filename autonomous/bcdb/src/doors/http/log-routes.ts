@@ -13,10 +13,10 @@ import type { Route } from './route.ts';
 import { hash, keyText, proofReply, sequence, time } from './shapes.ts';
 
 /** Entries of one page; it ends earlier when it grows beyond `pageBytesMax`. */
-export const pageEntriesMax = 1000;
+const pageEntriesMax = 1000;
 
 /** Bytes of leaves and bodies after which a page ends. */
-export const pageBytesMax = 8 << 20;
+const pageBytesMax = 8 << 20;
 
 const entry = Type.Object({
   seq: sequence,

@@ -2,7 +2,7 @@ import { withTimeout } from '@commongrid/base';
 import type { DoorContext } from './door-context.ts';
 
 /** How long a read waits for a record that it asked to see. */
-export const minSeqWaitMsMax = 10_000;
+const minSeqWaitMsMax = 10_000;
 
 /**
  * Waits until queries see a record.

@@ -13,7 +13,7 @@ import type { Route } from './route.ts';
 import { entryText, errorReply, receipt } from './shapes.ts';
 
 /** Records of one request. */
-export const sentRecordsMax = 1000;
+const sentRecordsMax = 1000;
 
 const answer = Type.Object({
   receipt: Type.Optional(receipt),
@@ -58,7 +58,7 @@ async function appendOne(
   }
 }
 
-export function errorText(error: GridError): GridErrorJson {
+function errorText(error: GridError): GridErrorJson {
   return error.toJSON();
 }
 

@@ -2,7 +2,7 @@ import { parseKey } from './key.ts';
 import type { Key } from './key.ts';
 
 /** Keys that are remembered; beyond it all are forgotten. */
-export const knownKeysMax = 10_000;
+const knownKeysMax = 10_000;
 
 /** Keys that were parsed: clients use few, over and over. */
 export class KeyCache {

@@ -5,7 +5,7 @@ import { logNamespace } from '../../record/system-records.ts';
 import type { EffectBatch } from '../../state/effect.ts';
 
 /** Connections that wait for records at one time. */
-export const waitersMax = 1000;
+const waitersMax = 1000;
 
 /** What somebody waits for: records of one of these namespaces; any when undefined. */
 interface Waiter {

@@ -20,7 +20,7 @@ export const replyBytesMax = 8 << 20;
 const chunkObjects = 50;
 
 /** How long a read waits for the projection, which is making its files anew if it takes so long. */
-export const catchUpMsMax = 10_000;
+const catchUpMsMax = 10_000;
 
 /** A run of the objects of a type, in order of their ids. */
 export interface ObjectRun {

@@ -31,7 +31,7 @@ export interface RespDoorOptions {
 }
 
 /** Limits of the door where they differ from those of any Redis server here. */
-export const respDoorLimits: Partial<ServerLimits> = {
+const respDoorLimits: Partial<ServerLimits> = {
   maxConnections: 1024,
   /** A body at most, with room for JSON that is not canonical yet. */
   maxBulkBytes: 2 * payloadBytesMax,

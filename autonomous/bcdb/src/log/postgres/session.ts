@@ -17,7 +17,7 @@ export const answerMsDefault = 10_000;
 const goodbyeMs = 1000;
 
 /** A commit of which nobody knows whether the standby has it. */
-export class UnconfirmedError extends Error {}
+class UnconfirmedError extends Error {}
 
 /**
  * One connection to a server that takes writes, used for one statement after the other.
