@@ -82,7 +82,7 @@ function loggedOf(bcdb: Bcdb, { id }: Machine): RecordOf<'grid.presence.1'> | un
 
 test('a heartbeat counts when it is new, of this log, and signed by the node', async () => {
   await using folder = await tempFolder();
-  const { bcdb, clock, nodes, town } = await makeGrid(folder.path, 2);
+  const { bcdb, clock, nodes, town, ada } = await makeGrid(folder.path, 2);
   await using _closing = bcdb;
   const [one, two] = nodes;
   assert.ok(one !== undefined && two !== undefined);
@@ -115,6 +115,9 @@ test('a heartbeat counts when it is new, of this log, and signed by the node', a
   await assert.rejects(send(bcdb, one, 9, { checkpoint }), hasCode('BCDB_HEARTBEAT_STALE'));
   await send(bcdb, one, 1, { session: 2, boot: fakeId.nonce16(2) });
   assert.equal(presence.get(one.id)?.session, 2);
+  const ended = { node: two.id, farm: fakeId.farm(1), standing: 'compromised' } as const;
+  await town.put('grid.adoption.1', ada.device, ended);
+  await assert.rejects(send(bcdb, two, 1), hasCode('BCDB_KEY_ENDED'));
   await clock.advance(10_000);
   assert.equal(presence.get(one.id)?.standing, 'gone');
 });

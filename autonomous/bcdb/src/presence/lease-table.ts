@@ -9,7 +9,7 @@ import { refusal } from '../state/refusal.ts';
 import type { Renewal } from './renewal.ts';
 
 /** Leases that are held at one time. */
-export const heldLeasesMax = 100_000;
+const heldLeasesMax = 100_000;
 
 /** The newest version of a lease, also while it is on its way to the log. */
 export interface LoggedLease {

@@ -6,13 +6,13 @@ import type { Heartbeat } from './heartbeat.ts';
 import { PresenceWatch } from './presence-watch.ts';
 
 /** Nodes that the table has room for. */
-export const presenceNodesMax = 100_000;
+const presenceNodesMax = 100_000;
 
 /** Watchers at one time. */
 export const presenceWatchersMax = 256;
 
 /** Heartbeats of one node: so many a second, and so many more at once. */
-export const heartbeatsPerSecondMax = 4;
+const heartbeatsPerSecondMax = 4;
 export const heartbeatsBurstMax = 8;
 
 /** How long a node that is gone is still shown, ms. */

@@ -28,7 +28,7 @@ import { renewal as renewalMessage } from './renewal.ts';
 import { SummaryWriter } from './summary-writer.ts';
 
 /** Heartbeats and renewals whose signatures are being checked. */
-export const messagesInCheckMax = 20_000;
+const messagesInCheckMax = 20_000;
 
 /** Nodes of which it is remembered that evidence against them was kept. */
 const accusedMax = 1000;
@@ -125,12 +125,14 @@ export class Presence implements AsyncDisposable {
   async heartbeat(bytes: Uint8Array): Promise<void> {
     const heartbeat = heartbeatMessage.read(bytes);
     this.#requireEpoch(heartbeat);
-    const state = this.#requireNode(heartbeat);
-    const { key } = state;
+    const { view } = this.#options.ledger;
+    let state = this.#requireNode(heartbeat);
+    const { generation } = view;
     // Of another session it can be evidence, whatever its counter.
     if (isOfSession(state, heartbeat)) this.#table.requireNew(heartbeat);
-    await this.#requireSigned(key, bytes, heartbeatMessage.domain);
-    this.#requireSession(this.#requireNode(heartbeat), heartbeat, bytes);
+    await this.#requireSigned(state.key, bytes, heartbeatMessage.domain);
+    if (view.generation !== generation) state = this.#requireNode(heartbeat);
+    this.#requireSession(state, heartbeat, bytes);
     this.#requireHead(heartbeat, bytes);
     this.#table.see(heartbeat);
     this.#summaries.see(heartbeat.node, heartbeat.session);
@@ -229,7 +231,7 @@ export class Presence implements AsyncDisposable {
         details: { node, session: last },
       });
     }
-    if (this.#identities.maySpeak(state.key)) return state;
+    if (nodeStanding(state) !== 'compromised') return state;
     throw refusal('BCDB_KEY_ENDED', `${node} was called compromised`, { details: { node } });
   }
 

@@ -11,7 +11,7 @@ import { SeenRuns } from './seen-runs.ts';
 import type { Run, SeenSpan } from './seen-runs.ts';
 
 /** Summaries that are written in one second, so that an hour of all nodes is no burst. */
-export const summariesPerSecondMax = 200;
+const summariesPerSecondMax = 200;
 
 /** Summaries that a close hands over together. */
 const summariesAtOnceMax = 900;

@@ -42,7 +42,7 @@ function call(what: Call): Promise<Lease | undefined> {
   const id = ++calls;
   const answer = Promise.withResolvers<Lease | undefined>();
   waiting.set(id, answer);
-  tell({ kind: 'call', id, ...what } as Said);
+  tell({ kind: 'call', id, ...what });
   return answer.promise;
 }
 
