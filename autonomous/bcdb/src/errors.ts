@@ -10,7 +10,7 @@ export type BcdbErrorCode =
   | 'BCDB_CHECKPOINT_UNSIGNED' // no good signature of the sequencer on a checkpoint: trust nothing that rests on it
   | 'BCDB_CIRCLE_CYCLE' // a circle would contain itself: leave one of the memberships out
   | 'BCDB_CIRCLE_DEPTH' // circles nested deeper than the limit: flatten them
-  | 'BCDB_CLOCK_JUMPED' // the clock of the sequencer leapt: check it, then confirm with `grid bcdb serve --confirm-clock`
+  | 'BCDB_CLOCK_JUMPED' // the clock of the sequencer leapt: set it right; if the new time is right, start the server again
   | 'BCDB_CONFLICT' // the object changed since `prev`: read it again, then decide; see `details.head`
   | 'BCDB_COUNTER_GAP' // a record of this key is missing before this one: send `details.expected` first
   | 'BCDB_DENIED' // this key has no such right there: ask an admin of the namespace

@@ -32,7 +32,10 @@ export class LogClock {
       throw new GridError<BcdbErrorCode>(
         'BCDB_CLOCK_JUMPED',
         `the clock leapt by ${Math.round(jumpMs / 1000)} s while the sequencer ran`,
-        { hint: 'set the clock right, or confirm the new time', details: { jumpMs } },
+        {
+          hint: 'set the clock right; if the new time is right, start the server again',
+          details: { jumpMs },
+        },
       );
     }
     // Small steps, as of a time service, are followed.

@@ -145,7 +145,7 @@ export class ObjectRules {
     const known = document && knownSchema(document.value.schema as JsonValue);
     if (known === undefined || schemaId === undefined || !this.#isVersion(change, known.id)) {
       throw refusal('BCDB_SCHEMA_UNKNOWN', `${url} has no such schema in ${ns}`, {
-        hint: `grid bcdb schema list --namespace ${ns}`,
+        hint: `grid bcdb schema list ${ns}`,
         details: { ns, url, schema: schemaId, newest: known?.id },
       });
     }

@@ -46,7 +46,7 @@ export function createHeadFile(files: Files, folder: string, log: Uint8Array, he
 export function headLost(folder: string, what: string): GridError<BcdbErrorCode> {
   const path = headPath(folder);
   return new GridError('BCDB_LOG_HEAD_LOST', `${path}, which says how far the log goes, ${what}`, {
-    hint: 'restore it with the last checkpoint that a follower holds: grid bcdb restore --checkpoint FILE',
+    hint: 'restore the log from a replica or a backup: grid bcdb restore',
     details: { path },
   });
 }
