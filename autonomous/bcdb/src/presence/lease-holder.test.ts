@@ -114,11 +114,46 @@ test('LeaseHolder stops by itself 0.6 ttl after the last answer was asked for', 
   await clock.advance(0.6 * ttlMs - 1);
   assert.equal(holder.signal.aborted, false);
   await clock.advance(1);
-  // The last renewal that was answered left at 10,000 ms or 2,000 ms before.
   assert.equal(holder.signal.aborted, true);
   door.lossPercent = 0;
   await clock.advance(ttlMs);
   assert.equal(holder.isHeld(), false);
+});
+
+test('LeaseHolder counts from when it asked, not from when it was answered', async () => {
+  const clock = new ManualClock();
+  const door = new SlowDoor(clock);
+  let isSilent = false;
+  let askedAtMs = 0;
+  const slow: LeaseDoor = {
+    current: () => door.current(),
+    write: async (lease) => {
+      askedAtMs = clock.monotonicMs();
+      await door.write(lease);
+      await delay(1500, { clock });
+    },
+    renew: async (message) => {
+      const sentAtMs = clock.monotonicMs();
+      if (isSilent) await delay(ttlMs, { clock });
+      await door.renew(message);
+      await delay(1500, { clock });
+      askedAtMs = sentAtMs;
+    },
+  };
+  for (const runsMs of [1500, 20_000]) {
+    isSilent = runsMs === 1500;
+    const acquiring = LeaseHolder.acquire(optionsAt(clock, slow));
+    await clock.advance(runsMs);
+    await using holder = await acquiring;
+    isSilent = true;
+    // One more answer can be on its way.
+    await clock.advance(1500);
+    await clock.advance(askedAtMs + 0.6 * ttlMs - clock.monotonicMs() - 1);
+    assert.equal(holder.signal.aborted, false);
+    await clock.advance(1);
+    assert.equal(holder.signal.aborted, true);
+    await clock.advance(2 * ttlMs);
+  }
 });
 
 test('LeaseHolder lets a rival in at once when it lets go', async () => {
