@@ -154,6 +154,13 @@ test('log time does not go back, and only the sequencer tells it', () => {
   assert.equal(world.fold.at, 2_000_000);
 });
 
+test('a tick outside the namespace of the log is refused', () => {
+  using world = teamWorld();
+  const value = { at: 1, feedsRoot: 'A'.repeat(43), state: 'A'.repeat(43) };
+  const said = world.say(world.admin, { url: systemUrls.tick, obj: 'x', value });
+  assert.equal(said.code, 'BCDB_NAME_RESERVED');
+});
+
 test('a refused record leaves no trace in the state', () => {
   using world = teamWorld();
   const before = world.fold.digest;

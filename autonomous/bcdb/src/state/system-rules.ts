@@ -34,6 +34,8 @@ export class SystemRules {
   check(change: Change): void {
     requireShape(change.url, change.value);
     switch (change.url) {
+      case systemUrls.tick:
+        throw refusal('BCDB_NAME_RESERVED', `${change.url} belongs to the sequencer`);
       case systemUrls.namespace:
         this.#checkNamespace(change);
         return;
