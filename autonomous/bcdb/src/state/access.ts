@@ -21,9 +21,8 @@ export function scopesOf(url: string, obj: string): readonly [string, string, st
 export class Access {
   readonly #view: StateView;
   readonly #identities: Identities;
-  /** What was worked out, by namespace; good for one generation of documents. */
-  readonly #known = new Map<string, NamespaceAccess>();
-  #generation = -1;
+  /** What was worked out, by namespace. */
+  readonly #known = new Map<string, KnownAccess>();
 
   constructor(view: StateView, identities: Identities) {
     this.#view = view;
@@ -73,28 +72,49 @@ export class Access {
   }
 
   #of(ns: string): NamespaceAccess {
-    if (this.#generation !== this.#view.generation) {
-      this.#known.clear();
-      this.#generation = this.#view.generation;
+    const { generation } = this.#view;
+    const documents = this.#view.documentGeneration(ns);
+    let known = this.#known.get(ns);
+    if (known?.documents !== documents) {
+      if (this.#known.size >= knownNamespacesMax) this.#known.clear();
+      const access = new NamespaceAccess(this.#view, this.#identities, ns);
+      known = { documents, generation, access };
+      this.#known.set(ns, known);
+    } else if (known.generation !== generation) {
+      known.access.forgetKeys();
+      known.generation = generation;
     }
-    let access = this.#known.get(ns);
-    if (access === undefined) {
-      access = new NamespaceAccess(this.#view, this.#identities, ns);
-      this.#known.set(ns, access);
-    }
-    return access;
+    return known.access;
   }
+}
+
+/** Namespaces whose access is kept at hand; beyond it all is forgotten. */
+const knownNamespacesMax = 256;
+
+/** Good for one generation of the namespace's documents; its keys for one of everything. */
+interface KnownAccess {
+  readonly documents: string;
+  readonly access: NamespaceAccess;
+  generation: number;
 }
 
 /** Keys whose principals are remembered at once in one namespace. */
 const knownKeysMax = 10_000;
+
+interface KnownKey {
+  readonly bot: string | undefined;
+  readonly who: ReadonlySet<string>;
+}
 
 /** The access of one namespace, while no document changes. */
 class NamespaceAccess {
   readonly #identities: Identities;
   readonly #lists: ReadonlyMap<string, AclRecord['grants']>;
   readonly #circles: ReadonlyMap<string, readonly string[]>;
-  readonly #principals = new Map<string, ReadonlySet<string>>();
+  /** Names of keys, and the bot that each spoke for then. */
+  readonly #principals = new Map<string, KnownKey>();
+  /** Those whose bot was looked up since keys can have changed. */
+  readonly #checked = new Map<string, ReadonlySet<string>>();
   /** Rights by the principals of a key, and scope. */
   readonly #rights = new WeakMap<ReadonlySet<string>, Map<string, ReadonlySet<Right>>>();
 
@@ -137,10 +157,22 @@ class NamespaceAccess {
   }
 
   principalsOf(key: string): ReadonlySet<string> {
-    const known = this.#principals.get(key);
+    const known = this.#checked.get(key);
     if (known !== undefined) return known;
-    const who = new Set(['anyone', key]);
     const bot = this.#identities.botOf(key);
+    let principals = this.#principals.get(key);
+    if (principals === undefined || principals.bot !== bot) {
+      principals = { bot, who: this.#namesOf(key, bot) };
+      if (this.#principals.size >= knownKeysMax) this.#principals.clear();
+      this.#principals.set(key, principals);
+    }
+    if (this.#checked.size >= knownKeysMax) this.#checked.clear();
+    this.#checked.set(key, principals.who);
+    return principals.who;
+  }
+
+  #namesOf(key: string, bot: string | undefined): ReadonlySet<string> {
+    const who = new Set(['anyone', key]);
     if (bot !== undefined) who.add(bot);
     let newest = new Set(who);
     for (let depth = 0; depth < circleDepthMax && newest.size > 0; depth++) {
@@ -152,9 +184,12 @@ class NamespaceAccess {
       for (const circle of found) who.add(circle);
       newest = found;
     }
-    if (this.#principals.size >= knownKeysMax) this.#principals.clear();
-    this.#principals.set(key, who);
     return who;
+  }
+
+  /** Log time has gone on, or keys have changed: whom a key speaks for may be another now. */
+  forgetKeys(): void {
+    this.#checked.clear();
   }
 
   membersOf(principals: readonly string[]): ReadonlySet<string> {

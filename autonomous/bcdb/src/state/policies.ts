@@ -19,14 +19,22 @@ export interface RequiredLines {
 /** What decides which policy covers a change. */
 export type PolicyScope = Pick<Change, 'ns' | 'op' | 'url' | 'obj'>;
 
+/** Namespaces whose policies are kept at hand; beyond it all are forgotten. */
+const knownNamespacesMax = 1000;
+
+/** Policies of a namespace by scope; good for one generation of its documents. */
+interface KnownPolicies {
+  readonly documents: string;
+  readonly policies: ReadonlyMap<string, Document<PolicyRecord>>;
+}
+
 /** Policies: which changes need several people, and who they are. */
 export class Policies {
   readonly #view: StateView;
   readonly #access: Access;
   readonly #identities: Identities;
-  /** Policies by namespace and scope; good for one generation of documents. */
-  readonly #known = new Map<string, ReadonlyMap<string, Document<PolicyRecord>>>();
-  #generation = -1;
+  /** Policies by namespace. */
+  readonly #known = new Map<string, KnownPolicies>();
 
   constructor(view: StateView, access: Access, identities: Identities) {
     this.#view = view;
@@ -89,16 +97,15 @@ export class Policies {
   }
 
   #policyAt(ns: string, scope: string): Document<PolicyRecord> | undefined {
-    if (this.#generation !== this.#view.generation) {
-      this.#known.clear();
-      this.#generation = this.#view.generation;
+    const documents = this.#view.documentGeneration(ns);
+    let known = this.#known.get(ns);
+    if (known?.documents !== documents) {
+      if (this.#known.size >= knownNamespacesMax) this.#known.clear();
+      const policies = this.#view.documents<PolicyRecord>(ns, systemUrls.policy);
+      known = { documents, policies };
+      this.#known.set(ns, known);
     }
-    let policies = this.#known.get(ns);
-    if (policies === undefined) {
-      policies = this.#view.documents<PolicyRecord>(ns, systemUrls.policy);
-      this.#known.set(ns, policies);
-    }
-    return policies.get(scope);
+    return known.policies.get(scope);
   }
 }
 

@@ -77,7 +77,13 @@ export class StateView {
   >();
   #generation = 0;
   #drops = 0;
-  #namespaces: { readonly generation: number; readonly names: readonly string[] } | undefined;
+  /** How often administrative documents changed, by namespace. */
+  readonly #documentChanges = new Map<string, number>();
+  /** Namespaces whose documents the record under way changed, and whether it called `touch`. */
+  readonly #changed = new Set<string>();
+  #isTouched = false;
+  #spaceChanges = 0;
+  #namespaces: { readonly generation: string; readonly names: readonly string[] } | undefined;
 
   constructor(store: LayeredStore) {
     this.#store = store;
@@ -95,7 +101,13 @@ export class StateView {
 
   /** What was worked out from documents is stale, for a reason that is no document. */
   touch(): void {
+    this.#isTouched = true;
     this.#generation++;
+  }
+
+  /** Another text whenever administrative documents of a namespace change. */
+  documentGeneration(ns: string): string {
+    return `${this.#drops} ${this.#documentChanges.get(ns) ?? 0}`;
   }
 
   head(name: ObjectName): ObjectHead | undefined {
@@ -149,12 +161,13 @@ export class StateView {
 
   /** Names of the namespaces. */
   namespaces(): readonly string[] {
-    if (this.#namespaces?.generation !== this.#generation) {
+    const generation = `${this.#drops} ${this.#spaceChanges}`;
+    if (this.#namespaces?.generation !== generation) {
       const names = [...this.#scan('d ').keys()].flatMap((key) => {
         const [, ns = '', url] = key.split(' ');
         return url === systemUrls.namespace ? [ns] : [];
       });
-      this.#namespaces = { generation: this.#generation, names };
+      this.#namespaces = { generation, names };
     }
     return this.#namespaces.names;
   }
@@ -162,7 +175,9 @@ export class StateView {
   setDocument(name: ObjectName, document: Document<JsonValue> | undefined): void {
     const text = document === undefined ? undefined : JSON.stringify(document);
     this.#set(`d ${path(name)}`, text);
-    if (isAdministrative(name.url)) this.#generation++;
+    if (!isAdministrative(name.url)) return;
+    this.#changed.add(name.ns);
+    this.#forgetChanged();
   }
 
   /** Object that holds a unique value; the value is given as its hash. */
@@ -249,15 +264,15 @@ export class StateView {
   takeChanges(): Layer {
     const changes = this.#record;
     for (const [key, value] of changes) this.#batch.set(key, value);
-    this.#record = new Map();
+    this.#endRecord();
     return changes;
   }
 
   /** Forgets what the record under way changed. */
   dropChanges(): void {
-    if (this.#record.size === 0) return;
-    this.#record = new Map();
-    this.#generation++;
+    // Most records that are refused changed nothing that anything was worked out from.
+    if (this.#changed.size > 0 || this.#isTouched) this.#forgetChanged();
+    this.#endRecord();
   }
 
   /** What the record under way has changed so far, to come back to with `backTo`. */
@@ -267,7 +282,7 @@ export class StateView {
 
   backTo(mark: Layer): void {
     this.#record = new Map(mark);
-    this.#generation++;
+    this.#forgetChanged();
   }
 
   /** Ends a batch: hands its changes to the store, above those of batches before. */
@@ -278,10 +293,25 @@ export class StateView {
 
   /** Forgets the batch under way. */
   dropBatch(): void {
-    this.#record = new Map();
+    this.#endRecord();
     this.#batch.clear();
     this.#drops++;
     this.#generation++;
+  }
+
+  #endRecord(): void {
+    this.#record = new Map();
+    this.#changed.clear();
+    this.#isTouched = false;
+  }
+
+  /** What was worked out from what the record under way changed is stale. */
+  #forgetChanged(): void {
+    this.#generation++;
+    if (this.#changed.size > 0) this.#spaceChanges++;
+    for (const ns of this.#changed) {
+      this.#documentChanges.set(ns, (this.#documentChanges.get(ns) ?? 0) + 1);
+    }
   }
 
   #get(key: string): string | undefined {
