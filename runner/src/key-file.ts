@@ -1,5 +1,6 @@
-import { link, open, readFile, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { randomBytes } from 'node:crypto';
+import { link, open, readFile, unlink } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 
 import { errorCode, GridError, isGridError, syncFolder } from '@commongrid/base';
 import { SigningKey } from '@commongrid/crypto';
@@ -12,7 +13,7 @@ import type { GridErrorCode } from './errors.ts';
  * @throws GRID_FILE_EXISTS, GRID_FILE_UNWRITABLE
  */
 export async function writeNewSecret(file: string, text: string): Promise<void> {
-  const temp = `${file}.${process.pid}.tmp`;
+  const temp = tempBeside(file);
   try {
     const handle = await open(temp, 'wx', 0o600);
     try {
@@ -26,8 +27,13 @@ export async function writeNewSecret(file: string, text: string): Promise<void> 
   } catch (error) {
     throw unwritten(file, error);
   } finally {
-    await rm(temp, { force: true });
+    await unlink(temp).catch(() => {});
   }
+}
+
+/** Name under which a file is written before it is whole; readers of a folder skip such names. */
+export function tempBeside(file: string): string {
+  return join(dirname(file), `.${basename(file)}.${randomBytes(8).toString('hex')}.tmp`);
 }
 
 /** A key file: the 32 bytes of the seed as one line of base64url. @throws GRID_KEY_UNREADABLE */

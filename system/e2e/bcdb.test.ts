@@ -4,6 +4,8 @@ import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
+import { waitFor } from '@commongrid/base';
+
 import { TestGrid } from './grid-process.ts';
 
 interface Up {
@@ -35,6 +37,17 @@ async function gridWithNotes(): Promise<TestGrid> {
   await grid.json('bcdb', 'put', 'notes', note, 'one', '{"text":"buy bread"}');
   await grid.json('bcdb', 'put', 'notes', note, 'two', '{"text":"buy milk"}');
   return grid;
+}
+
+/** Payloads leave the log a moment after the answer. */
+async function waitForErasure(grid: TestGrid): Promise<void> {
+  let count = 0;
+  const isGone = async (): Promise<boolean> => {
+    const file = join(grid.home, `${count++}.jsonl`);
+    await grid.json('bcdb', 'export', file);
+    return (await grid.json<{ erased: number }>('bcdb', 'verify', file)).erased > 0;
+  };
+  await waitFor(isGone, { timeoutMs: 30_000, everyMs: 50, what: 'the payload to be gone' });
 }
 
 async function failure(grid: TestGrid, ...words: string[]): Promise<Failure & { status: number }> {
@@ -162,14 +175,18 @@ test('an export that was changed is found out, by the height of the first bad re
 
 test('a backup becomes the same database again, and its objects go into another one', async () => {
   await using grid = await gridWithNotes();
+  await grid.json('bcdb', 'put', 'notes', note, 'secret', '{"text":"never said"}');
+  await grid.json('bcdb', 'del', 'notes', note, 'secret', '--erase');
+  await waitForErasure(grid);
   const file = join(grid.home, 'backup.jsonl');
   const { records } = await grid.json<{ records: number }>('bcdb', 'backup', file);
   assert.equal((await stat(file)).mode & 0o777, 0o600);
   await grid.json('bcdb', 'ns', 'create', 'copy');
-  const { written } = await grid.json<{ written: number }>(
+  const { written, skipped } = await grid.json<{ written: number; skipped: number }>(
     ...['bcdb', 'import', file, 'copy', '--from', 'notes'],
   );
-  assert.equal(written, 3);
+  // The type and two notes; of the third nobody knows any more what it was.
+  assert.deepEqual([written, skipped], [3, 1]);
   const found = await grid.json<{ objects: unknown[] }>('bcdb', 'search', 'copy', 'milk');
   assert.equal(found.objects.length, 1);
   const home = join(grid.home, 'bcdb');

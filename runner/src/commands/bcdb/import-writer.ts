@@ -1,4 +1,5 @@
 import type { BcdbClient } from '@commongrid/bcdb/client';
+import { isGridError } from '@commongrid/base';
 import type { JsonValue } from '@commongrid/crypto';
 
 /** Writes that wait for their answer at a time. */
@@ -70,6 +71,8 @@ export class ImportWriter {
       await this.#client.write({ ns, op, url, obj, ...(value === undefined ? {} : { value }) });
       this.#written++;
     } catch (error) {
+      // What was erased there before it could be written here is gone here too.
+      if (op !== 'put' && isGridError(error, 'BCDB_NOT_FOUND')) return;
       this.#failure ??= error instanceof Error ? error : new Error(String(error));
     } finally {
       this.#inFlight.delete(name);

@@ -1,5 +1,5 @@
 import { createWriteStream } from 'node:fs';
-import { link, rm } from 'node:fs/promises';
+import { link, unlink } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 
 import { GridError, shutdownSignal } from '@commongrid/base';
@@ -9,7 +9,7 @@ import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
 import type { GridErrorCode } from '../../errors.ts';
 import { GridHome } from '../../home.ts';
-import { unwritten } from '../../key-file.ts';
+import { tempBeside, unwritten } from '../../key-file.ts';
 import { withProgress } from '../../terminal.ts';
 import { connect, serverCommand } from './connection.ts';
 import type { ServerOptions } from './connection.ts';
@@ -97,13 +97,13 @@ async function fromServer(
 
 /** Into a new file that its owner alone may read, which is there once it is whole. */
 async function writeLines(file: string, lines: AsyncIterable<string>): Promise<void> {
-  const temp = `${file}.${process.pid}.tmp`;
+  const temp = tempBeside(file);
   try {
     await pipeline(lines, createWriteStream(temp, { flags: 'wx', mode: 0o600, flush: true }));
     await link(temp, file);
   } catch (error) {
     throw unwritten(file, error);
   } finally {
-    await rm(temp, { force: true });
+    await unlink(temp).catch(() => {});
   }
 }
