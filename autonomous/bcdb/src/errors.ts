@@ -76,6 +76,7 @@ export type BcdbErrorCode =
   | 'BCDB_SQL_LIMIT' // a statement ran too long, or its result is too large: narrow it
   | 'BCDB_SQL_REFUSED' // a statement that is wrong, or does more than read: see the message
   | 'BCDB_STATE_DIFFERS' // replicas judged one record differently: stop, keep the evidence, compare versions
+  | 'BCDB_STATE_UNUSABLE' // the file of the state cannot be opened: see whether the disk has room and takes writes
   | 'BCDB_TOKEN_EXPOSED' // the owner token would cross a network unencrypted: listen on loopback, or serve without it
   | 'BCDB_TOKEN_WEAK' // the owner token is not 32 random bytes as base64url: make a new one
   | 'BCDB_TOO_LARGE' // a payload or batch above its limit: split it

@@ -121,8 +121,14 @@ export class Ledger {
     const leafHashes = records.map(({ leafHash }) => leafHash);
     for (const leafHash of leafHashes) this.#frontier.append(leafHash);
     const head: LogHead = { size: this.#frontier.size, root: this.#frontier.root() };
-    this.#hashes.append(leafHashes);
-    this.#sealState(head);
+    try {
+      this.#hashes.append(leafHashes);
+      this.#sealState(head);
+    } catch (error) {
+      // The log has none of it, and this ledger has: nothing can follow.
+      this.#stop(error);
+      throw this.#stopped();
+    }
     const entries = records.map(({ entry }) => entry);
     const written = this.#engine.append({ from, entries, head });
     const landed = this.#land(written, { from, ...head, effects });
@@ -136,7 +142,12 @@ export class Ledger {
   async #land(written: Promise<void>, batch: EffectBatch): Promise<void> {
     await Promise.all([written, this.#tail]);
     if (this.#failure !== undefined) throw this.#stopped();
-    this.#store.sink();
+    try {
+      this.#store.sink();
+    } catch (error) {
+      this.#stop(error);
+      throw this.#stopped();
+    }
     void this.#announce(batch);
   }
 

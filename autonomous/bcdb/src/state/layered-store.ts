@@ -1,6 +1,8 @@
 import { rmSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import type { StatementSync } from 'node:sqlite';
+import { GridError } from '@commongrid/base';
+import type { BcdbErrorCode } from '../errors.ts';
 import { KeyFilter } from './key-filter.ts';
 
 /** Entries kept in memory besides the layers, in two generations of half as many. */
@@ -44,12 +46,15 @@ export class LayeredStore implements Disposable {
     this.#scan = db.prepare('SELECT key, value FROM entry WHERE key >= ? AND key < ? ORDER BY key');
   }
 
-  /** Opens or creates the file, and empties one that is damaged; `:memory:` keeps nothing. */
+  /**
+   * Opens or creates the file, and empties one that is damaged; `:memory:` keeps nothing.
+   * @throws BCDB_STATE_UNUSABLE
+   */
   static open(file: string): LayeredStore {
     try {
       return new LayeredStore(openSound(file));
     } catch (error) {
-      if (!isDamage(error)) throw error;
+      if (!isDamage(error)) throw unusable(file, error);
       for (const suffix of ['', '-wal', '-shm']) rmSync(`${file}${suffix}`, { force: true });
       return new LayeredStore(openSound(file));
     }
@@ -201,4 +206,14 @@ function isDamage(error: unknown): boolean {
   if (typeof code !== 'number') return false;
   // The lowest byte; above it stands what exactly went wrong.
   return (code & 0xff) === corruptCode || (code & 0xff) === noDatabaseCode;
+}
+
+function unusable(file: string, cause: unknown): GridError<BcdbErrorCode> {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new GridError('BCDB_STATE_UNUSABLE', `cannot open ${file}: ${why}`, {
+    hint: 'see whether the disk has room and takes writes, then start again',
+    retryable: true,
+    details: { file },
+    cause,
+  });
 }
