@@ -11,8 +11,9 @@ const presenceNodesMax = 100_000;
 /** Watchers at one time. */
 export const presenceWatchersMax = 256;
 
-/** Heartbeats of one node: so many a second, and so many more at once. */
+/** Heartbeats of one node in a second, over time. */
 const heartbeatsPerSecondMax = 4;
+/** Heartbeats of one node at once, above that. */
 export const heartbeatsBurstMax = 8;
 
 /** How long a node that is gone is still shown, ms. */

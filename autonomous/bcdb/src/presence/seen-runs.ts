@@ -69,4 +69,5 @@ export class SeenRuns {
   }
 }
 
+/** Runs of presence in one summary: one more than it has room for gaps. */
 const runsPerSpanMax = presenceGapsMax + 1;

@@ -22,9 +22,11 @@ export type Where =
     }
   | { readonly field: string; readonly op: 'in'; readonly value: readonly FieldValue[] };
 
-/** Most conditions of a filter, and most values of one `in`. */
+/** Most conditions of a filter. */
 const conditionsMax = 100;
+/** Most values of one `in`. */
 const inValuesMax = 1000;
+/** Deepest nesting of `and`, `or` and `not`. */
 const whereDepthMax = 16;
 
 /** A piece of SQL and what it binds, in order. */

@@ -11,8 +11,9 @@ import type { JsonValue } from '@commongrid/crypto';
 /** A sequence, or a log time in milliseconds since 1970. */
 export type AsOf = { readonly seq: number } | { readonly at: number };
 
-/** Numbers of texts, and statements, that a reader keeps; beyond it all are forgotten. */
+/** Numbers of texts that a reader keeps; beyond it all are forgotten. */
 const cachedMax = 10_000;
+/** Statements that a reader keeps prepared; beyond it all are forgotten. */
 const statementsMax = 500;
 
 type Row = readonly SQLOutputValue[];

@@ -14,8 +14,9 @@ export interface SqlLimits {
 
 const sqlLimits: SqlLimits = { rowsMax: 10_000, bytesMax: 16 << 20 };
 
-/** Longest statement, characters; most values that it binds. */
+/** Longest statement, characters. */
 export const sqlLengthMax = 64 * 1024;
+/** Most values that a statement binds. */
 export const sqlParametersMax = 1000;
 
 export interface SqlResult {

@@ -24,11 +24,7 @@ const sound: Summary = {
 /** The rule that a summary breaks; undefined when it is let in. */
 function broken(
   change: Partial<Summary>,
-  {
-    author = sequencer as string,
-    obj = node as string,
-    former = undefined as Summary | undefined,
-  } = {},
+  { author = sequencer, obj = node, former = undefined as Summary | undefined } = {},
 ): unknown {
   const view: Pick<Identities, 'node' | 'current'> = {
     node: (id) =>
@@ -38,7 +34,7 @@ function broken(
             session: { n: 2, bootId: fakeId.nonce16(1), moment: { seq: 1, at: 1 } },
           }
         : undefined,
-    current: <Url>(_url: Url) => former as never,
+    current: () => former as never,
   };
   try {
     judgePresence(view, genesis, {

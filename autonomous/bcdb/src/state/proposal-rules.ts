@@ -76,7 +76,7 @@ export class ProposalRules {
 
   /** The earliest deadline of an open proposal. */
   get nextDeadline(): number | undefined {
-    const [first] = this.#view.index('deadline').keys();
+    const first = this.#view.firstOf('deadline');
     return first === undefined ? undefined : Number(first.split(' ')[0]);
   }
 
@@ -148,6 +148,7 @@ export class ProposalRules {
 
   /** Ends the proposals whose deadline has come. */
   expire(at: number): void {
+    if ((this.nextDeadline ?? Number.POSITIVE_INFINITY) > at) return;
     for (const key of this.#view.index('deadline').keys()) {
       const [exp = '', ns = '', obj = ''] = key.split(' ');
       if (Number(exp) > at) return;

@@ -1,7 +1,6 @@
 import type { Random } from '@commongrid/base';
-import type { SigningKey } from '@commongrid/crypto';
+import type { JsonValue, SigningKey } from '@commongrid/crypto';
 import { botIdOf, keyProof } from '@commongrid/model';
-import type { JsonValue } from '@commongrid/crypto';
 import { fakeId } from '@commongrid/model/testing';
 import type { Town } from './feeds-town.ts';
 import type { PlainModel } from './plain-model.ts';

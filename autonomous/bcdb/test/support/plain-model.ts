@@ -125,9 +125,9 @@ export class PlainModel {
     return this.objects.get(`${url} ${obj}`);
   }
 
-  live<T>(url: string, obj: string): T | undefined {
+  live(url: string, obj: string): unknown {
     const held = this.held(url, obj);
-    return held?.isLive === true ? (held.value as T) : undefined;
+    return held?.isLive === true ? held.value : undefined;
   }
 
   /** All live objects of a type. */
@@ -156,11 +156,13 @@ export class PlainModel {
     type List = { readonly grants: readonly { readonly to: string; readonly rights: string[] }[] };
     const rightsOf = (list: List): readonly string[] =>
       list.grants.filter(({ to }) => names.has(to)).flatMap(({ rights }) => rights);
-    const space = this.live<List>('bcdb.namespace.1', 'namespace') ?? { grants: [] };
+    const space = (this.live('bcdb.namespace.1', 'namespace') as List | undefined) ?? {
+      grants: [],
+    };
     if (rightsOf(space).includes('admin')) return true;
     const narrow =
-      this.live<List>('bcdb.acl.1', `object/${url}/${obj}`) ??
-      this.live<List>('bcdb.acl.1', `type/${url}`) ??
+      (this.live('bcdb.acl.1', `object/${url}/${obj}`) as List | undefined) ??
+      (this.live('bcdb.acl.1', `type/${url}`) as List | undefined) ??
       space;
     return rightsOf(narrow).some((one) => one === right || one === 'admin');
   }
@@ -206,7 +208,7 @@ export class PlainModel {
     return principals.flatMap((one) => {
       if (!one.startsWith('circle:')) return [one];
       if (above.includes(one)) return [];
-      const circle = this.live<{ members: string[] }>('bcdb.circle.1', one.slice(7));
+      const circle = this.live('bcdb.circle.1', one.slice(7)) as { members: string[] } | undefined;
       return this.#members(circle?.members ?? [], [...above, one]);
     });
   }
@@ -257,8 +259,8 @@ export class PlainModel {
     if (url === 'bcdb.schema.1') {
       const next = (value as { schema: { properties: Record<string, { maxLength?: number }> } })
         .schema.properties;
-      const before = this.live<{ schema: { properties: typeof next } }>(url, obj)?.schema
-        .properties;
+      const before = (this.live(url, obj) as { schema: { properties: typeof next } } | undefined)
+        ?.schema.properties;
       const isNarrower = Object.entries(before ?? {}).some(([name, field]) => {
         const now = next[name];
         return now === undefined || (now.maxLength ?? 0) < (field.maxLength ?? 0);
@@ -290,7 +292,7 @@ export class PlainModel {
 
   #checkCircles(changed: string): void {
     const inner = (circle: string): readonly string[] =>
-      (this.live<{ members: string[] }>('bcdb.circle.1', circle)?.members ?? [])
+      ((this.live('bcdb.circle.1', circle) as { members: string[] } | undefined)?.members ?? [])
         .filter((one) => one.startsWith('circle:'))
         .map((one) => one.slice(7));
     const reaches = (from: string, seen: readonly string[]): boolean =>
@@ -306,7 +308,9 @@ export class PlainModel {
 
   #checkWhole(): void {
     type Grants = { readonly to: string; readonly rights: readonly string[] }[];
-    const { grants } = this.live<{ grants: Grants }>('bcdb.namespace.1', 'namespace') ?? {
+    const { grants } = (this.live('bcdb.namespace.1', 'namespace') as
+      | { grants: Grants }
+      | undefined) ?? {
       grants: [],
     };
     const admins = grants.filter(({ rights }) => rights.includes('admin')).map(({ to }) => to);

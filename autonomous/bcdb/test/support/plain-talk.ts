@@ -1,6 +1,6 @@
 import type { Random } from '@commongrid/base';
 import { canonicalBytes } from '@commongrid/crypto';
-import type { JsonValue, SigningKey } from '@commongrid/crypto';
+import type { SigningKey } from '@commongrid/crypto';
 import { signRecord } from '../../src/record/author.ts';
 import { checkRecord } from '../../src/record/checked-record.ts';
 import type { Entry } from '../../src/record/entry.ts';
@@ -201,7 +201,7 @@ export class PlainTalk {
     const n = (model.counters.get(author) ?? 0) + skip;
     const said: Said = { op: 'put', ...what, author, n, prev };
     const { op, url, obj, schema, value } = said;
-    const payload = value === undefined ? undefined : canonicalBytes(value as JsonValue);
+    const payload = value === undefined ? undefined : canonicalBytes(value);
     const statement = { ns: this.ns, op, url, obj, prev, schema, payload };
     const entry = signRecord(key, statement, { log: this.#log, n, t: 0, random: this.#random });
     const { version } = checkRecord(entry);

@@ -1,7 +1,8 @@
 import type { StoredEntry } from '../log-engine.ts';
 
-/** Most frames, and most bytes of leaves and bodies, that are kept decoded for single reads. */
+/** Most frames that are kept decoded for single reads. */
 export const cachedFramesMax = 64;
+/** Most bytes of leaves and bodies in them. */
 export const cachedBytesMax = 8 * 1024 * 1024;
 
 interface CachedFrame {

@@ -5,8 +5,9 @@ import type { PostgresSession } from './session.ts';
 import { leafCrc, selectPage } from './statements.ts';
 import type { EntryRow } from './statements.ts';
 
-/** Most entries, and most bytes unless one entry has more, that are fetched with one statement. */
+/** Most entries that are fetched with one statement. */
 const pageEntriesMax = 512;
+/** Most bytes of one such page, unless a single entry has more. */
 const pageBytesMax = 1024 * 1024;
 
 /** An entry, or what is wrong where it should be. */
