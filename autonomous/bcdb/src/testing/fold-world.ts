@@ -4,6 +4,7 @@ import { canonicalBytes, SigningKey } from '@commongrid/crypto';
 import type { JsonValue } from '@commongrid/crypto';
 import { signRecord } from '../record/author.ts';
 import { checkRecord } from '../record/checked-record.ts';
+import type { Entry } from '../record/entry.ts';
 import type { RecordOp } from '../record/envelope.ts';
 import type { Genesis } from '../record/genesis.ts';
 import { base64url, genesisPayload, logIdOf } from '../record/genesis.ts';
@@ -13,6 +14,7 @@ import { Fold, logRecord } from '../state/fold.ts';
 import { knownSchema } from '../state/known-schemas.ts';
 import { LayeredStore } from '../state/layered-store.ts';
 import { StateView } from '../state/state-view.ts';
+import type { Validators } from '../state/validator.ts';
 
 /** What a person says in a test; versions and schemas are filled in unless they are given. */
 export interface Said {
@@ -41,9 +43,15 @@ export class FoldWorld implements Disposable {
   readonly #store = LayeredStore.open(':memory:');
   readonly #sequencer: SigningKey;
   readonly #random = seededRandom('fold');
+  /** All that was said, with what became of it: what golden logs are made of. */
+  readonly told: {
+    readonly entry: Entry;
+    readonly code: string | undefined;
+    readonly digest: string;
+  }[] = [];
   #seq = 0;
 
-  constructor() {
+  constructor(validators?: Validators) {
     this.admin = this.person('admin');
     this.#sequencer = this.person('sequencer');
     this.genesis = {
@@ -62,6 +70,7 @@ export class FoldWorld implements Disposable {
       log: this.log,
       genesis: this.genesis,
       hadHead: () => false,
+      ...(validators === undefined ? {} : { validators }),
     });
     this.#judge(this.#sequencer, {
       ns: logNamespace,
@@ -126,6 +135,7 @@ export class FoldWorld implements Disposable {
     const record = checkRecord(entry);
     const verdict = this.fold.judge(logRecord(record, this.#seq));
     if (verdict.refusal === undefined) this.#seq++;
+    this.told.push({ entry, code: verdict.refusal?.code, digest: this.fold.digest });
     return {
       code: verdict.refusal?.code,
       refusal: verdict.refusal,
