@@ -109,28 +109,6 @@ export class LayeredStore implements Disposable {
     return first;
   }
 
-  /** The first key that starts with `prefix`, where `changes` lie above all layers. */
-  firstKey(prefix: string, changes: readonly Layer[]): string | undefined {
-    const layers = [...this.#layers, ...changes];
-    const isGone = (key: string): boolean => {
-      const newest = layers.findLast((layer) => layer.has(key));
-      return newest !== undefined && newest.get(key) === undefined;
-    };
-    let first: string | undefined;
-    for (const row of this.#scan.iterate(prefix, `${prefix}\u{10ffff}`)) {
-      first = String(row['key']);
-      if (!isGone(first)) break;
-      first = undefined;
-    }
-    for (const layer of layers) {
-      for (const key of layer.keys()) {
-        const isEarlier = first === undefined || key < first;
-        if (isEarlier && key.startsWith(prefix) && !isGone(key)) first = key;
-      }
-    }
-    return first;
-  }
-
   /** Lays the changes of a batch on top. */
   push(layer: Layer): void {
     this.#layers.push(layer);

@@ -239,12 +239,6 @@ export class StateView {
     return this.#store.firstKey(prefix, [this.#batch, this.#record])?.slice(prefix.length);
   }
 
-  /** The first key of an index, without a look at the others. */
-  firstOf(name: string): string | undefined {
-    const prefix = `i ${name} `;
-    return this.#store.firstKey(prefix, [this.#batch, this.#record])?.slice(prefix.length);
-  }
-
   /** An entry of the feeds; follows from records, so it is no part of the digest. */
   feedEntry(key: string): string | undefined {
     return this.#get(`f${key}`);

@@ -28,6 +28,14 @@ export interface Spoken {
   readonly expected: string;
 }
 
+/** What comes to somebody's mind. */
+interface Thought extends Partial<Said> {
+  readonly url: string;
+  readonly obj: string;
+  /** Who has to say it for it to make sense. */
+  readonly by?: SigningKey | undefined;
+}
+
 /** Random talk of some people in one namespace, and the model of what comes of it. */
 export class PlainTalk {
   readonly ns: string;
@@ -69,10 +77,11 @@ export class PlainTalk {
   /** One record, mostly of those that make sense. */
   speak(seq: number): Spoken {
     const who = this.#pick(this.#people.slice(0, this.#random.int(0, 3) === 0 ? 99 : 3));
-    return this.#say(who, this.#something(), seq);
+    const { by = who, ...what } = this.#something();
+    return this.#say(by, what, seq);
   }
 
-  #something(): Partial<Said> & { readonly url: string; readonly obj: string } {
+  #something(): Thought {
     const kind = this.#random.int(0, 100);
     if (kind < 34) return this.#thing();
     if (kind < 44) return this.#proposal();
@@ -84,7 +93,7 @@ export class PlainTalk {
     return { url: 'bcdb.namespace.1', obj: 'namespace', value: { grants: this.#grants(3) } };
   }
 
-  #thing(): Partial<Said> & { readonly url: string; readonly obj: string } {
+  #thing(): Thought {
     const obj = `t${this.#random.int(0, 6)}`;
     const kind = this.#random.int(0, 10);
     if (kind >= 8) return { url: thingUrl, obj, op: kind === 8 ? 'del' : 'erase' };
@@ -98,7 +107,7 @@ export class PlainTalk {
     return { url: thingUrl, obj, schema, value };
   }
 
-  #circle(): Partial<Said> & { readonly url: string; readonly obj: string } {
+  #circle(): Thought {
     const obj = `c${this.#random.int(0, 10)}`;
     const [url, op] = ['bcdb.circle.1', this.#random.int(0, 6) === 0 ? 'del' : 'put'] as const;
     if (op === 'del') return { url, obj, op };
@@ -107,14 +116,14 @@ export class PlainTalk {
     return { url, obj, value: { members: [...new Set(members)] } };
   }
 
-  #acl(): Partial<Said> & { readonly url: string; readonly obj: string } {
+  #acl(): Thought {
     const scopes = [`type/${thingUrl}`, `object/${thingUrl}/t1`, 'type/bcdb.circle.1'];
     const [url, obj] = ['bcdb.acl.1', this.#pick(scopes)];
     if (this.#random.int(0, 3) === 0) return { url, obj, op: 'del' };
     return { url, obj, value: { grants: this.#grants(3) } };
   }
 
-  #policy(): Partial<Said> & { readonly url: string; readonly obj: string } {
+  #policy(): Thought {
     const scopes = [`type/${thingUrl}`, `object/${thingUrl}/t2`, 'type/bcdb.circle.1', 'namespace'];
     const [url, obj] = ['bcdb.policy.1', this.#pick(scopes)];
     if (this.#random.int(0, 3) === 0) return { url, obj, op: 'del' };
@@ -128,12 +137,12 @@ export class PlainTalk {
     return { url, obj, value: { [action]: lines } };
   }
 
-  #schema(index: number): Partial<Said> & { readonly url: string; readonly obj: string } {
+  #schema(index: number): Thought {
     const value = { url: thingUrl, schema: schemas[index] };
     return { url: 'bcdb.schema.1', obj: thingUrl, value };
   }
 
-  #proposal(): Partial<Said> & { readonly url: string; readonly obj: string } {
+  #proposal(): Thought {
     const change = [this.#thing(), this.#circle(), this.#acl()][this.#random.int(0, 3)];
     const { url = thingUrl, obj = 't2', op = 'put', schema, value } = change ?? {};
     const { model } = this;
@@ -152,17 +161,24 @@ export class PlainTalk {
     };
   }
 
-  #vote(): Partial<Said> & { readonly url: string; readonly obj: string } {
+  #vote(): Thought {
     const all = [...this.model.proposals.values()];
     const open = all.filter(({ status }) => status === 'open');
     const proposal = this.#pick(this.#random.int(0, 8) === 0 ? all : open);
+    const change = proposal?.change ?? { op: 'put', url: thingUrl, obj: 't2' };
+    const lines = this.model.linesFor(change.op, change.url, change.obj)?.lines ?? [];
+    const line = this.#random.int(0, 6) === 0 ? undefined : this.#pick(lines);
+    const signers = this.#people.filter((key) =>
+      line?.signers.includes(this.model.who(textOf(key))),
+    );
     return {
+      by: this.#pick(signers),
       url: 'bcdb.approval.1',
       obj: `v${this.#next++}`,
       value: {
         proposal: proposal?.version ?? 'A'.repeat(43),
-        role: `r${this.#random.int(0, 2)}`,
-        verdict: this.#random.int(0, 5) === 0 ? 'reject' : 'approve',
+        role: line?.role ?? `r${this.#random.int(0, 2)}`,
+        verdict: this.#random.int(0, 6) === 0 ? 'reject' : 'approve',
         exp: this.model.at + this.#random.int(-200, 6000),
       },
     };
@@ -187,11 +203,7 @@ export class PlainTalk {
   }
 
   /** Signs it, for the newest version and counter mostly, and asks the model. */
-  #say(
-    key: SigningKey,
-    what: Partial<Said> & { readonly url: string; readonly obj: string },
-    seq: number,
-  ): Spoken {
+  #say(key: SigningKey, what: Thought, seq: number): Spoken {
     const { model } = this;
     const author = textOf(key);
     const newest = model.held(what.url, what.obj)?.version;
@@ -215,6 +227,7 @@ export class PlainTalk {
     return schema?.properties.text.maxLength ?? 0;
   }
 
+  /** One of a list; undefined of none. */
   #pick<T>(list: readonly T[]): T {
     return list[this.#random.int(0, Math.max(1, list.length))] as T;
   }
