@@ -34,3 +34,7 @@ export {
 export { migrate, parseMigration } from './schema/migration.ts';
 export { parseSchema } from './schema/schema-document.ts';
 export { typesOf } from './schema/type-text.ts';
+export { makeReaders, openReaders } from './private/readers.ts';
+export type { PrivatePlace } from './private/readers.ts';
+export { epochOf, openPayload, sealOverheadBytes, sealPayload } from './private/sealed-payload.ts';
+export type { EpochKey, PayloadPlace } from './private/sealed-payload.ts';

@@ -10,6 +10,7 @@ export const systemUrls = {
   circle: 'bcdb.circle.1',
   acl: 'bcdb.acl.1',
   policy: 'bcdb.policy.1',
+  readers: 'bcdb.readers.1',
   proposal: 'bcdb.proposal.1',
   approval: 'bcdb.approval.1',
 } as const;
@@ -26,6 +27,8 @@ const membersMax = 10_000;
 const grantsMax = 1000;
 /** Most lines of one action of a policy. */
 const policyLinesMax = 16;
+/** Most readers of a private namespace. */
+const readersMax = 1000;
 /** Most signers of one line. */
 const lineSignersMax = 256;
 
@@ -119,6 +122,28 @@ const policyRecord = Type.Object(
 export type PolicyRecord = Static<typeof policyRecord>;
 export type PolicyAction = keyof PolicyRecord;
 
+const readersRecord = Type.Object(
+  {
+    /** Counts the keys of the namespace: 1, 2, 3 … */
+    epoch: Type.Integer({ minimum: 1, maximum: 2 ** 32 - 1 }),
+    boxes: Type.Array(
+      Type.Object(
+        {
+          to: Type.String({ pattern: '^x25519:[A-Za-z0-9_-]{43}$' }),
+          /** The key of the epoch, sealed to that reader. */
+          box: Type.String({ maxLength: 200 }),
+        },
+        closed,
+      ),
+      { minItems: 1, maxItems: readersMax },
+    ),
+  },
+  closed,
+);
+
+/** Who can read what is written in a private namespace from here on. */
+export type ReadersRecord = Static<typeof readersRecord>;
+
 const proposalRecord = Type.Object(
   {
     op: Type.Union([Type.Literal('put'), Type.Literal('del'), Type.Literal('erase')]),
@@ -158,6 +183,7 @@ export const systemSchemas = {
   [systemUrls.circle]: circleRecord,
   [systemUrls.acl]: aclRecord,
   [systemUrls.policy]: policyRecord,
+  [systemUrls.readers]: readersRecord,
   [systemUrls.proposal]: proposalRecord,
   [systemUrls.approval]: approvalRecord,
 } as const;

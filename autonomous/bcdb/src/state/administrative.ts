@@ -16,4 +16,5 @@ const administrative: ReadonlySet<string> = new Set([
   systemUrls.circle,
   systemUrls.acl,
   systemUrls.policy,
+  systemUrls.readers,
 ]);

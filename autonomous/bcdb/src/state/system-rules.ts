@@ -6,6 +6,7 @@ import type {
   CircleRecord,
   NamespaceRecord,
   PolicyRecord,
+  ReadersRecord,
   SchemaRecord,
 } from '../record/system-records.ts';
 import { systemSchemas, systemUrls } from '../record/system-records.ts';
@@ -42,6 +43,9 @@ export class SystemRules {
       case systemUrls.schema:
         this.#checkSchema(change);
         return;
+      case systemUrls.readers:
+        this.#checkReaders(change);
+        return;
       case systemUrls.acl:
       case systemUrls.policy:
         this.#checkScoped(change);
@@ -61,7 +65,10 @@ export class SystemRules {
 
   /** @throws BCDB_NAME_RESERVED for what must stay */
   requireRemovable({ url, obj }: Change): void {
-    if (url === systemUrls.namespace || url === systemUrls.schema) {
+    const isKept = [systemUrls.namespace, systemUrls.schema, systemUrls.readers].some(
+      (kept) => kept === url,
+    );
+    if (isKept) {
       throw refusal('BCDB_NAME_RESERVED', `${url} ${obj} cannot be deleted: objects rely on it`);
     }
   }
@@ -92,6 +99,25 @@ export class SystemRules {
     if (before !== undefined)
       checkSchemaChange(before.value.schema as JsonValue, schema as JsonValue);
     this.#view.setFact(`schema ${ns} ${url} ${known.id}`, '1');
+  }
+
+  /** Keys are counted without holes, so that everybody knows which one is the newest. */
+  #checkReaders({ ns, obj, value }: Change): void {
+    const name = { ns, url: systemUrls.readers, obj };
+    const before = this.#view.document<ReadersRecord>(name)?.value.epoch ?? 0;
+    const { epoch } = value as ReadersRecord;
+    const namespace = this.#view.document<NamespaceRecord>({
+      ns,
+      url: systemUrls.namespace,
+      obj: namespaceScope,
+    });
+    if (namespace?.value.isPrivate !== true || obj !== 'readers') {
+      throw refusal('BCDB_NAME_RESERVED', `${ns} has no readers: it is not private`);
+    }
+    if (epoch === before + 1) return;
+    throw refusal('BCDB_CONFLICT', `the next epoch of ${ns} is ${before + 1}, not ${epoch}`, {
+      details: { expected: before + 1, actual: epoch },
+    });
   }
 
   #checkScoped({ ns, url, obj, value }: Change): void {
