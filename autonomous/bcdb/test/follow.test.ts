@@ -160,6 +160,45 @@ test('a log that was forked or rolled back halts the replica, with the evidence 
   }
 });
 
+test('a sequencer that commits to a record which nobody signed convicts itself', async () => {
+  await using folder = await tempFolder();
+  const owner = SigningKey.generate();
+  const dataDir = join(folder.path, 'a');
+  {
+    await using bcdb = await makeNotes(dataDir, owner);
+    await writeSome(bcdb, 3);
+    const schema = bcdb.schemaOf('notes', note);
+    const payload = canonicalBytes({ text: 'never said' });
+    const said = { ns: 'notes', op: 'put', url: note, obj: 'forged', schema, payload } as const;
+    const n = bcdb.lastN(bcdb.owner) + 1;
+    const entry = signRecord(owner, said, { log: bcdb.log, n, t: 0 });
+    await bcdb.close();
+    await smuggle(dataDir, bcdb.genesis, flipped(entry, entry.leaf.length - 1));
+  }
+  await using bcdb = await Bcdb.open({ dataDir, owner });
+  await using follower = await follow(join(folder.path, 'b'), bcdb, new LocalSource(bcdb));
+  await waitFor(() => follower.replica.halted !== undefined, {
+    what: 'the halt',
+    timeoutMs: 10_000,
+  });
+  assert.equal(follower.replica.halted?.code, 'BCDB_SIGNATURE_INVALID');
+});
+
+test('a head that is frozen grows too old to act on', async () => {
+  await using folder = await tempFolder();
+  await using bcdb = await makeNotes(join(folder.path, 'a'));
+  const source = new LocalSource(bcdb);
+  source.frozen = bcdb.checkpoint();
+  await using follower = await follow(join(folder.path, 'b'), bcdb, source);
+  await waitFor(() => follower.replica.sourceHead !== undefined, {
+    what: 'a head',
+    timeoutMs: 10_000,
+  });
+  follower.replica.requireFresh(30);
+  const later = Date.now() + 31_000;
+  assert.throws(() => follower.replica.requireFresh(30, later), { code: 'BCDB_VIEW_STALE' });
+});
+
 test('a replica judges anew: what the rules refuse does nothing there and raises an alarm', async () => {
   await using folder = await tempFolder();
   const owner = SigningKey.generate();
@@ -198,8 +237,8 @@ async function smuggle(dataDir: string, genesis: Genesis, entry: Entry): Promise
   await ledger.end(batch);
 }
 
-function flipped({ leaf, body }: Entry): Entry {
+function flipped({ leaf, body }: Entry, at = 20): Entry {
   const copy = new Uint8Array(leaf);
-  copy[20] = (copy[20] ?? 0) ^ 1;
+  copy[at] = (copy[at] ?? 0) ^ 1;
   return { leaf: copy, body };
 }

@@ -9,6 +9,7 @@ import type { Entry } from '../record/entry.ts';
 import { base64url } from '../record/genesis.ts';
 import type { Evidence } from '../sequencer/evidence.ts';
 import type { SignaturePool } from '../sequencer/signature-pool.ts';
+import { treeHasher } from '../tree/node-hasher.ts';
 import type { Trust, Verifier, VerifiedHead } from '../tree/verifier.ts';
 import type { LogSource } from './log-source.ts';
 
@@ -32,9 +33,9 @@ export interface ReplicaAlarm {
  * in only what a signed checkpoint commits to.
  *
  * 1. Get the newest checkpoint, and hold it to the one seen before: it must be a continuation.
- * 2. Fetch a batch of entries; check form, payload hashes and signatures.
- * 3. The root with them must be a beginning of the checkpoint's tree: now they are what the sequencer
- *    signed, whoever brought them.
+ * 2. Fetch a batch of entries. The root with them must be a beginning of the checkpoint's tree: then
+ *    they are what the sequencer signed, whoever brought them.
+ * 3. Check form, payload hashes and signatures.
  * 4. Judge them, and write them. A record that the rules refuse does nothing and raises an alarm; a
  *    tick that tells of another state stops the replica.
  *
@@ -72,6 +73,22 @@ export class Replica implements AsyncDisposable {
     return this.#seen?.head;
   }
 
+  /**
+   * That the sequencer said a short while ago that the newest head which this replica saw is the
+   * newest there is: a head that is frozen, or withheld, grows old.
+   * @throws BCDB_VIEW_STALE
+   */
+  requireFresh(ageMaxSeconds: number, nowMs: number = Date.now()): void {
+    const timestamp = this.#seen?.head.timestamp;
+    const ageSeconds = nowMs / 1000 - (timestamp ?? 0);
+    if (timestamp !== undefined && ageSeconds <= ageMaxSeconds) return;
+    throw new GridError<BcdbErrorCode>(
+      'BCDB_VIEW_STALE',
+      'the newest head that is known here is too old to act on',
+      { retryable: true, details: { timestamp, ageMaxSeconds } },
+    );
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
@@ -89,7 +106,8 @@ export class Replica implements AsyncDisposable {
       while (ledger.head.size < head.size) await this.#takeBatch(head, signal);
       await source.waitForMore(ledger.head.size, signal);
     } catch (error) {
-      if (isGridError(error) && contradictions.has(error.code)) this.#halt(error);
+      if (isGridError(error, 'BCDB_VALIDATOR_UNKNOWN')) this.#stand(error);
+      else if (isGridError(error) && contradictions.has(error.code)) this.#halt(error);
       else if (!signal.aborted) logger.warn({ err: error }, 'the log cannot be followed now');
     }
   }
@@ -133,10 +151,11 @@ export class Replica implements AsyncDisposable {
   async #takeBatch(head: VerifiedHead, signal: AbortSignal): Promise<void> {
     const { ledger } = this.#options;
     const from = ledger.nextSeq;
-    const records = await this.#fetch(from, head.size, signal);
-    const root = ledger.rootWith(records.map(({ leafHash }) => leafHash));
-    const ours: VerifiedHead = { size: from + records.length, root: base64url(root) };
+    const entries = await this.#fetch(from, head.size, signal);
+    const root = ledger.rootWith(entries.map(({ leaf }) => treeHasher.leafHash(leaf)));
+    const ours: VerifiedHead = { size: from + entries.length, root: base64url(root) };
     await this.#requireBeginning(ours, head, signal);
+    const records = await this.#requireSigned(entries, from);
     const batch = ledger.begin();
     try {
       for (const record of records) batch.take(record);
@@ -169,8 +188,8 @@ export class Replica implements AsyncDisposable {
     }
   }
 
-  async #fetch(from: number, size: number, signal: AbortSignal): Promise<CheckedRecord[]> {
-    const { source, signatures } = this.#options;
+  async #fetch(from: number, size: number, signal: AbortSignal): Promise<readonly Entry[]> {
+    const { source } = this.#options;
     const entries: Entry[] = [];
     let bytes = 0;
     const to = Math.min(size, from + batchRecordsMax);
@@ -187,13 +206,22 @@ export class Replica implements AsyncDisposable {
         details: { from, to, count: entries.length },
       });
     }
+    return entries;
+  }
+
+  /**
+   * Form, payloads and signatures of what the sequencer committed to. What is no record, or not its
+   * author's, convicts the sequencer; a payload that is another is the fault of the source.
+   * @throws BCDB_SIGNATURE_INVALID, BCDB_ENVELOPE_INVALID, BCDB_BODY_MISMATCH
+   */
+  async #requireSigned(entries: readonly Entry[], from: number): Promise<readonly CheckedRecord[]> {
+    const { signatures } = this.#options;
     const records = entries.map((entry) => checkRecord(entry, { mayBeErased: true }));
     const areSigned = await Promise.all(
       records.map(({ envelope, entry }) => signatures.check(envelope.author, entry.leaf)),
     );
     const unsigned = areSigned.indexOf(false);
     if (unsigned < 0) return records;
-    // The sequencer cannot make a record of somebody else: either it lies, or the source does.
     throw new GridError<BcdbErrorCode>(
       'BCDB_SIGNATURE_INVALID',
       `record ${from + unsigned} was not signed by its author`,
@@ -212,6 +240,12 @@ export class Replica implements AsyncDisposable {
     if (this.alarms.length > alarmsMax) this.alarms.shift();
   }
 
+  /** It goes on once a release that knows the rules is started. */
+  #stand(error: GridError): void {
+    this.#halted = error;
+    this.#options.logger.error({ err: error }, 'this release does not know the rules: it stands');
+  }
+
   #halt(error: GridError): void {
     this.#halted = error;
     const { logger, evidence } = this.#options;
@@ -228,9 +262,11 @@ const alarmsMax = 1000;
 
 /** What no honest sequencer can cause. */
 const contradictions: ReadonlySet<string> = new Set<BcdbErrorCode>([
+  'BCDB_ENVELOPE_INVALID',
   'BCDB_FEEDS_DIFFER',
   'BCDB_LOG_FORKED',
   'BCDB_LOG_ROLLED_BACK',
+  'BCDB_SIGNATURE_INVALID',
   'BCDB_STATE_DIFFERS',
 ]);
 

@@ -243,10 +243,13 @@ function isMark(name: string, value: unknown): boolean {
   }
 }
 
-/** `__proto__` would not be a member like others; a NUL cannot stand in the text of a statement. */
+/**
+ * What every object inherits (`toString`, `__proto__`) would seem to be there when it is not; a NUL
+ * cannot stand in the text of a statement.
+ */
 function isPropertyName(name: string): boolean {
   const isLengthFit = name.length > 0 && name.length <= propertyNameLengthMax;
-  return isLengthFit && name !== '__proto__' && !name.includes('\0');
+  return isLengthFit && !(name in Object.prototype) && !name.includes('\0');
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -210,11 +210,14 @@ export class Sequencer implements AsyncDisposable {
     const taken = this.#take();
     const own = this.#own.splice(0, recordsPerTurnMax - taken.length);
     let batch: LedgerBatch;
+    let [isDue, isTicked] = [false, false];
     const answers: Answer[] = [];
     try {
       batch = this.#ledger.begin();
       const hasRecords = taken.length > 0 || own.length > 0;
-      if (hasRecords || this.#isTickDue()) this.#tick(batch, hasRecords);
+      isDue = this.#isTickDue();
+      if (hasRecords || isDue) this.#tick(batch, hasRecords);
+      isTicked = batch.records.length === 1;
       for (const waiting of taken) answers.push(this.#judge(batch, waiting));
       for (const waiting of own) answers.push(this.#judgeOwn(batch, waiting));
     } catch (error) {
@@ -225,6 +228,11 @@ export class Sequencer implements AsyncDisposable {
       return;
     }
     this.#isFailing = false;
+    // Records that were refused are no reason to tell the time.
+    if (batch.records.length === 1 && isTicked && !isDue) {
+      this.#ledger.drop();
+      batch = this.#ledger.begin();
+    }
     this.#inFlight++;
     void this.#write(batch, answers);
     this.#wantNext();

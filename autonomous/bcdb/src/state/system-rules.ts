@@ -150,6 +150,16 @@ export class SystemRules {
 
   #requireNoCycle(ns: string, circle: string): void {
     const circles = this.#view.documents<CircleRecord>(ns, systemUrls.circle);
+    const memberships = [...circles.values()].reduce(
+      (sum, { value }) => sum + value.members.length,
+      0,
+    );
+    if (memberships > membershipsMax) {
+      throw refusal('BCDB_TOO_LARGE', `the circles of ${ns} would have ${memberships} members`, {
+        hint: `${membershipsMax} at most in all: divide the namespace`,
+        details: { memberships, membershipsMax },
+      });
+    }
     const depthBelow = new Map<string, number>();
     const walk = (name: string, path: ReadonlySet<string>): number => {
       if (path.has(name)) {
@@ -175,6 +185,9 @@ export class SystemRules {
     }
   }
 }
+
+/** Most members of all circles of a namespace together: each change of one reads them all. */
+const membershipsMax = 100_000;
 
 const validators = new Map<string, Validator>();
 
