@@ -172,6 +172,14 @@ export class Bcdb implements AsyncDisposable {
     });
   }
 
+  /**
+   * Resolves with the reason when nothing more can be written until the database is opened again: the
+   * disk failed or is full, another writer took over, or it was closed. Reading goes on.
+   */
+  get failed(): Promise<GridError> {
+    return this.#ledger.failed;
+  }
+
   /** Hash of the genesis, base64url. */
   get log(): string {
     return this.#ledger.log;

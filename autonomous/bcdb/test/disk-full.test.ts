@@ -93,6 +93,8 @@ test('a full disk stops a database with a code, loses nothing, and it goes on on
       // Who comes later is told the same, at once.
       const { code: later } = await writeUntilFull(bcdb, round);
       assert.match(later ?? 'none', /^BCDB_(?:LOG_FULL|LOG_STOPPED)$/);
+      const failed = await withTimeout(() => bcdb.failed, { what: 'the failure', timeoutMs: 5000 });
+      assert.equal(failed.code, 'BCDB_LOG_STOPPED');
     }
     await disk.makeRoom();
     await using bcdb = await openNotes({ dataDir, owner });

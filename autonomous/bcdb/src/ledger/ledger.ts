@@ -51,6 +51,7 @@ export class Ledger {
   /** Ends when all batches given to the engine have. */
   #tail: Promise<void> = Promise.resolve();
   #failure: unknown;
+  readonly #failed = Promise.withResolvers<GridError<BcdbErrorCode>>();
   /** Records that were judged and are durable: how far effects go. */
   #judged = 0;
 
@@ -151,6 +152,11 @@ export class Ledger {
     void this.#announce(batch);
   }
 
+  /** Resolves with the reason when the ledger takes no more records: it failed, or was closed. */
+  get failed(): Promise<GridError<BcdbErrorCode>> {
+    return this.#failed.promise;
+  }
+
   /** Resolves once all batches given to the engine so far are durable. */
   async settled(): Promise<LogHead> {
     await this.#tail;
@@ -242,6 +248,7 @@ export class Ledger {
 
   #stop(error: unknown): void {
     this.#failure ??= error;
+    this.#failed.resolve(this.#stopped());
     this.#store.dropLayers();
     this.view.dropBatch();
   }

@@ -78,7 +78,10 @@ async function serve(context: CommandContext, options: ServeOptions): Promise<vo
     dataDir: options.data,
   };
   printResult(context, options, report, describe);
-  if (!signal.aborted) await once(signal, 'abort');
+  if (signal.aborted) return;
+  const failure = await Promise.race([bcdb.failed, once(signal, 'abort').then(() => undefined)]);
+  // Opening again is a start anew: who supervises this process does that, and waits in between.
+  if (failure !== undefined) throw failure;
 }
 
 async function serverOptionsOf(
