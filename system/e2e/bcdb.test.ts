@@ -208,3 +208,32 @@ test('a backup becomes the same database again, and its objects go into another 
   );
   assert.equal(value.text, 'buy milk');
 });
+
+test('objects of a type become those of its next version, once', async () => {
+  await using grid = await gridWithNotes();
+  const next = 'net.example.note.2';
+  const schema = {
+    type: 'object',
+    properties: {
+      body: { type: 'string', maxLength: 200 },
+      format: { type: 'string', maxLength: 20 },
+    },
+    required: ['body', 'format'],
+  };
+  const steps = [
+    { op: 'rename', from: ['text'], to: ['body'] },
+    { op: 'default', path: ['format'], value: 'plain' },
+  ];
+  const [schemaFile, stepsFile] = [join(grid.home, 'next.json'), join(grid.home, 'steps.json')];
+  await writeFile(schemaFile, JSON.stringify(schema));
+  await writeFile(stepsFile, JSON.stringify(steps));
+  await grid.json('bcdb', 'schema', 'add', 'notes', next, schemaFile);
+  const words = ['bcdb', 'schema', 'migrate', 'notes', note, next, stepsFile] as const;
+  const first = await grid.json<{ written: number }>(...words);
+  assert.equal(first.written, 2);
+  const one = await grid.json<{ value: unknown }>('bcdb', 'get', 'notes', next, 'one');
+  assert.deepEqual(one.value, { body: 'buy bread', format: 'plain' });
+  const again = await grid.json<{ written: number; kept: number }>(...words);
+  assert.deepEqual([again.written, again.kept], [0, 2]);
+  await grid.json('down');
+});

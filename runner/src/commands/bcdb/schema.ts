@@ -6,6 +6,7 @@ import type { CommandContext } from '../../command-context.ts';
 import { formatTable } from '../../terminal.ts';
 import { connect, routeOf, serverCommand } from './connection.ts';
 import type { ServerOptions } from './connection.ts';
+import { migrateCommand } from './migrate.ts';
 import { readJsonFile } from './value-input.ts';
 
 interface SchemaReply {
@@ -23,7 +24,8 @@ export function bcdbSchemaCommand(context: CommandContext): Command {
     .addCommand(addCommand(context))
     .addCommand(listCommand(context))
     .addCommand(showCommand(context))
-    .addCommand(typesCommand(context));
+    .addCommand(typesCommand(context))
+    .addCommand(migrateCommand(context));
 }
 
 function addCommand(context: CommandContext): Command {
