@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { closeOnce, FolderLock, GridError, silentLogger, systemClock } from '@commongrid/base';
 import { canonicalBytes } from '@commongrid/crypto';
 import type { JsonValue } from '@commongrid/crypto';
+import { botIdOf, nodeIdOf } from '@commongrid/model';
 import { BcdbFolder } from './config.ts';
 import type { BcdbOptions } from './config.ts';
 import type { BcdbErrorCode } from './errors.ts';
@@ -33,6 +34,7 @@ import { Sequencer } from './sequencer/sequencer.ts';
 import type { Receipt } from './sequencer/sequencer.ts';
 import { SignaturePool } from './sequencer/signature-pool.ts';
 import { namespaceScope } from './state/access.ts';
+import { Identities } from './state/identities.ts';
 import { knownSchema } from './state/known-schemas.ts';
 import type { PolicyScope, RequiredLines } from './state/policies.ts';
 import type { StateReader } from './state/state-view.ts';
@@ -83,6 +85,7 @@ export class Bcdb implements AsyncDisposable {
   readonly #author: RecordAuthor<Receipt>;
   readonly #proofs: LogProofs;
   readonly #feeds: FeedServer;
+  readonly #identities: Identities;
   readonly #eraser: PayloadEraser;
 
   private constructor(parts: BcdbParts) {
@@ -93,6 +96,7 @@ export class Bcdb implements AsyncDisposable {
     this.#author = author;
     this.#proofs = proofs;
     this.#feeds = new FeedServer({ ledger, hashes, checkpoint: () => proofs.checkpoint() });
+    this.#identities = new Identities(ledger.view, ledger.log);
     this.#eraser = parts.eraser;
     this.projection = projection;
     this.presence = presence;
@@ -306,6 +310,16 @@ export class Bcdb implements AsyncDisposable {
   /** The name under which a key counts in policies: its bot, or itself. */
   identityOf(key: string): string {
     return this.#ledger.fold.policies.identityOf(key);
+  }
+
+  /**
+   * Whether a key speaks for a bot or node now. One that the log does not know yet has the id of its
+   * first key; a key that was ended speaks for nobody.
+   */
+  speaksFor(key: string, id: string): boolean {
+    if (!this.#identities.maySpeak(key)) return false;
+    const holder = this.#identities.holderOf(key);
+    return holder === undefined ? id === botIdOf(key) || id === nodeIdOf(key) : id === holder;
   }
 
   /**

@@ -13,6 +13,10 @@ export const feedItemsMax = 512;
 /** Bytes of leaves and bodies from which on a reply takes no more records. */
 export const feedBytesMax = 4 << 20;
 
+const closed = { additionalProperties: false } as const;
+const number = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+const reader = Type.String({ minLength: 1, maxLength: 64, pattern: '^[!-~]+$' });
+
 /** What a light follower asks for: see docs/formats/bcdb-feeds.md. */
 export interface FeedsRequest {
   /** Size of the newest head that it knows; 0 for none. */
@@ -21,9 +25,18 @@ export interface FeedsRequest {
   readonly feeds: readonly { readonly reader: string; readonly count: number }[];
 }
 
-const closed = { additionalProperties: false } as const;
-const number = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
-const reader = Type.String({ minLength: 1, maxLength: 64, pattern: '^[!-~]+$' });
+/** The form of a `FeedsRequest`. */
+export const feedsRequest = Type.Object(
+  {
+    size: number,
+    feeds: Type.Array(Type.Object({ reader, count: number }, closed), {
+      minItems: 1,
+      maxItems: feedsAskedMax,
+    }),
+  },
+  closed,
+);
+
 const hash = Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' });
 const path = Type.Array(hash, { maxItems: pathHashesMax });
 const textOf = (bytesMax: number): Type.TString =>
@@ -60,7 +73,8 @@ const feedPlace = Type.Object({ reader, index: number, count: number, chain: has
 /** A leaf of the feeds tree with what shows that it is there. */
 export type FeedPlaceText = Static<typeof feedPlace>;
 
-const feedsReply = Type.Object(
+/** The form of a reply. */
+export const feedsReply = Type.Object(
   {
     schema: Type.Literal('grid.bcdb.feeds.1'),
     /** A signed note; all proofs are under it. */

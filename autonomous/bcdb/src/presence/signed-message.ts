@@ -7,7 +7,7 @@ import { Compile } from 'typebox/compile';
 import type { BcdbErrorCode } from '../errors.ts';
 
 /** Longest heartbeat or renewal with its signature, bytes. */
-const messageBytesMax = 1024;
+export const messageBytesMax = 1024;
 
 /** Fields that several messages have. */
 export const field = {

@@ -72,7 +72,7 @@ export function requireOwner(who: Identity): void {
 }
 
 /** Nobody has said who he is. */
-function authNeeded(): GridError<BcdbErrorCode> {
+export function authNeeded(): GridError<BcdbErrorCode> {
   return new GridError('BCDB_AUTH_NEEDED', 'who are you?', {
     hint: 'show the token of the owner, or answer a challenge with your key',
   });

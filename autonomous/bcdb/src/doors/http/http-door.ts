@@ -11,10 +11,12 @@ import { ReadRights } from '../access/read-rights.ts';
 import { Proposals } from '../proposals.ts';
 import type { DoorContext } from './door-context.ts';
 import { DoorMetrics } from './door-metrics.ts';
+import { feedRoutes } from './feed-routes.ts';
 import { logRoutes } from './log-routes.ts';
 import { namespaceRoutes } from './namespace-routes.ts';
 import { objectRoutes } from './object-routes.ts';
 import { openApiDocument } from './openapi.ts';
+import { presenceRoutes } from './presence-routes.ts';
 import { proposalRoutes } from './proposal-routes.ts';
 import { queryRoutes } from './query-routes.ts';
 import { recordRoutes } from './record-routes.ts';
@@ -166,6 +168,8 @@ function allRoutes(context: DoorContext): readonly Route[] {
     ...queryRoutes(context),
     ...proposalRoutes(context),
     watchRoute(context),
+    ...feedRoutes(context),
+    ...presenceRoutes(context),
   ];
   const document = openApiDocument(routes, context.bcdb.log);
   return [...routes, documentRoute(document)];

@@ -78,14 +78,14 @@ function changeEvent(change: ObjectChange, index: number): string {
 }
 
 /** It may fail while nobody looks, and is looked at later. */
-function nextOf<T>(changes: AsyncIterator<T, void>): Promise<IteratorResult<T, void>> {
+export function nextOf<T>(changes: AsyncIterator<T, void>): Promise<IteratorResult<T, void>> {
   const next = changes.next();
   next.catch(() => undefined);
   return next;
 }
 
 /** Undefined when nothing came in time. */
-async function orKeepAlive<T>(next: Promise<T>, clock: Clock): Promise<T | undefined> {
+export async function orKeepAlive<T>(next: Promise<T>, clock: Clock): Promise<T | undefined> {
   const { promise, resolve } = Promise.withResolvers<undefined>();
   const timer = clock.setTimer(keepAliveMs, () => resolve(undefined));
   try {
@@ -95,7 +95,7 @@ async function orKeepAlive<T>(next: Promise<T>, clock: Clock): Promise<T | undef
   }
 }
 
-function lagged(): GridError<BcdbErrorCode> {
+export function lagged(): GridError<BcdbErrorCode> {
   return new GridError('BCDB_WATCHER_LAGS', 'this watcher did not take what was ready for it', {
     hint: 'watch again with the id of the last event',
     retryable: true,

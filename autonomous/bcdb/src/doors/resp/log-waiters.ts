@@ -84,7 +84,7 @@ function namedSet(namespaces: readonly (string | undefined)[]): ReadonlySet<stri
 
 function busy(): GridError<BcdbErrorCode> {
   return new GridError('BCDB_BUSY', `${waitersMax} connections wait for records already`, {
-    hint: 'ask without BLOCK, or later',
+    hint: 'ask again later, or without waiting',
     retryable: true,
   });
 }
