@@ -12,6 +12,15 @@ export type {
   ReadOptions,
   WatchedChange,
 } from './client/client-types.ts';
+export { HeartbeatSender } from './client/heartbeat-sender.ts';
+export type { HeartbeatSenderOptions } from './client/heartbeat-sender.ts';
+export { HttpLeaseDoor } from './client/http-lease-door.ts';
+export type { HttpLeaseDoorOptions } from './client/http-lease-door.ts';
+export { HttpLightSource } from './client/http-light-source.ts';
+export { HttpLogSource } from './client/http-log-source.ts';
+export type { SourceOptions } from './client/source-link.ts';
 export type { ClientReceipt, ClientStatement } from './client/record-writer.ts';
 export type { Signer } from './client/signer.ts';
 export type { WatchOptions } from './client/watch-changes.ts';
+export { LeaseHolder } from './presence/lease-holder.ts';
+export type { LeaseDoor, LeaseHolderOptions } from './presence/lease-holder.ts';

@@ -16,6 +16,7 @@ import { emptyFeed } from '../feeds/feed-hash.ts';
 import { isFeedsReply } from '../feeds/feeds-reply.ts';
 import type { FeedsReply } from '../feeds/feeds-reply.ts';
 import type { StoredEntry } from '../log/log-engine.ts';
+import type { TreeHead } from '../record/envelope.ts';
 import { Evidence } from '../sequencer/evidence.ts';
 import type { ObjectName } from '../state/state-view.ts';
 import type { Trust } from '../tree/verifier.ts';
@@ -87,6 +88,12 @@ export class LightFollower implements AsyncDisposable {
   /** Size of the log up to which the feeds are whole; 0 before the first round. */
   get size(): number {
     return this.#whole?.size ?? 0;
+  }
+
+  /** The newest head that was verified: what a heartbeat carries. Undefined before the first round. */
+  get head(): TreeHead | undefined {
+    const seen = this.#store.seen?.head;
+    return seen && { size: seen.size, root: seen.root };
   }
 
   /** Why nothing new may be started by what is known here: the last round was lied to, or it halted. */

@@ -1,0 +1,24 @@
+import type { FeedsRequest } from '../feeds/feeds-reply.ts';
+import type { LightSource } from '../follow/light-source.ts';
+import type { HttpLink } from './http-link.ts';
+import { sourceLink } from './source-link.ts';
+import type { SourceOptions } from './source-link.ts';
+
+/** Feeds from a server, for a `LightFollower`: asked with a key of the reader. */
+export class HttpLightSource implements LightSource {
+  readonly #link: HttpLink;
+
+  constructor(options: SourceOptions) {
+    this.#link = sourceLink(options);
+  }
+
+  /** @throws BCDB_DENIED, BCDB_BUSY, BCDB_UNREACHABLE */
+  feeds(request: FeedsRequest, signal: AbortSignal): Promise<unknown> {
+    return this.#link.json('/v1/feeds', {
+      method: 'POST',
+      body: request,
+      signal,
+      isIdempotent: true,
+    });
+  }
+}
