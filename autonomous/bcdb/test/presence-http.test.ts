@@ -79,11 +79,11 @@ function alive({ bcdb }: Served, node: NodeId): Promise<unknown> {
 test('heartbeats go on by themselves after a restart of the server and of their sender', async (t) => {
   const { served, nodes } = await grid(t);
   const [one] = nodes;
-  {
-    await using sender = senderOf(served, one);
-    assert.equal(sender.silentMs, undefined);
-    await alive(served, one.id);
-  }
+  const { log, presence } = served.bcdb;
+  const session = { node: one.id, session: 1, boot: fakeId.nonce16(1) };
+  const said = { log, ...session, epoch: presence.epoch, checkpoint: headOf(served.bcdb) };
+  const last = heartbeat.sign(one.key, { ...said, counter: 1_000_000 });
+  await new MessageLink(served.url, timeoutMs).send('/v1/heartbeats', last, signal);
   // Another process in the same session begins to count anew, and learns where it was.
   await using sender = senderOf(served, one);
   await waitFor(() => sender.silentMs !== undefined, { what: 'a heartbeat', timeoutMs });
@@ -148,7 +148,7 @@ test('each refusal of a heartbeat or a renewal comes with its code', async (t) =
   const renew = { log: bcdb.log, name, fence: 1, epoch: bcdb.presence.epoch, counter: 1 };
   const lost = link.send('/v1/renewals', renewal.sign(one.key, renew), signal);
   await assert.rejects(lost, hasCode('BCDB_LEASE_LOST'));
-  // An address that sent forgeries is slowed when it is wrong, and heard when it is right.
+  // An address that sent forgeries is heard all the same when it is right.
   for (let n = 0; n < 4; n++) {
     await assert.rejects(beat(two.key), hasCode('BCDB_SIGNATURE_INVALID'));
   }
