@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cp, readdir, readFile, rm, stat, truncate } from 'node:fs/promises';
+import { cp, readFile, readdir, rm, stat, truncate } from 'node:fs/promises';
 import { test } from 'node:test';
 import { seededRandom } from '@commongrid/base';
 import { Store } from '../src/engine/store.ts';
@@ -175,6 +175,29 @@ test('a segment that may be missing is asked about, unless a checkpoint proves t
     }
     await repaired.close();
   }
+});
+
+test('a segment of which only a piece of its header is left is asked about when the manifest is lost', async () => {
+  await using place = await TestFolder.make();
+  const folder = place.at('a');
+  const store = await openTicking(folder);
+  const { default: own } = store.namespaces;
+  await put(store, own, 'stays', 'here');
+  await store.log.flush();
+  store.log.rotate();
+  await put(store, own, 'goes', 'away');
+  await store.log.flush();
+  await store.close();
+  const files = (await readdir(folder)).filter((name) => name.endsWith('.log')).toSorted();
+  await truncate(`${folder}/${files.at(-1) ?? ''}`, 33);
+  await rm(`${folder}/manifest`);
+  await assert.rejects(repairFolder(folder), { code: 'ZDB_REPAIR_LOSS' });
+  const { losses } = await repairFolder(folder, { acceptLoss: true });
+  assert.equal(losses.length, 1);
+  assert.deepEqual((await repairFolder(folder)).actions, []);
+  const repaired = await Store.open({ folder });
+  assert.equal(await get(repaired, 'default', 'stays'), 'here');
+  await repaired.close();
 });
 
 /** Namespaces, keys, and what tells newest values apart. */

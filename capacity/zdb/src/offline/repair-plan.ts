@@ -140,7 +140,10 @@ async function planWithoutManifest(
   const gaps = gapsBetween(states, named);
   const isEndSound = states.at(-1)?.stretches.length === 0;
   if (clues.durableAtLeast > last && isEndSound) gaps.push([last + 1, clues.durableAtLeast]);
-  const missing = missingSegments(all, named ?? [], clues.segmentIds, last + 1);
+  // Of a file that was cut within its header only the name is left.
+  const hollow = all.filter((one) => isHollow(one)).map(({ id }) => id);
+  const there = all.filter(({ id }) => !hollow.includes(id));
+  const missing = missingSegments(there, named ?? [], [...clues.segmentIds, ...hollow], last + 1);
   const dropped = isCompacted || gaps.length > 0 ? last : 0;
   const manifest: Manifest = {
     version: FORMAT_VERSION,
@@ -159,19 +162,27 @@ async function planWithoutManifest(
 }
 
 /**
- * Segments that the checkpoint or the damaged manifest names and that are not there. A compaction that
+ * Whether a file holds a piece of a header and nothing else: it was cut. An empty one was just being
+ * made when the power went: a header is written at once.
+ */
+function isHollow({ fileBytes, records, stretches, isHeaderSound }: SegmentState): boolean {
+  return fileBytes > 0 && records === 0 && stretches.length === 0 && !isHeaderSound;
+}
+
+/**
+ * Segments that the checkpoint, the damaged manifest or a file name names and that are not there. A compaction that
  * removed them would have left files with larger numbers than any that the checkpoint could name.
  */
 function missingSegments(
   states: readonly SegmentState[],
   inCheckpoint: readonly number[],
-  inManifest: readonly number[],
+  inNames: readonly number[],
   firstSequence: number,
 ): ManifestSegment[] {
   const there = new Set(states.map(({ id }) => id));
   const last = Math.max(0, ...inCheckpoint);
   const isCompacted = states.some((one) => one.isCompacted && one.id > last);
-  const named = new Set([...(isCompacted ? [] : inCheckpoint), ...inManifest]);
+  const named = new Set([...(isCompacted ? [] : inCheckpoint), ...inNames]);
   return [...named].filter((id) => !there.has(id)).map((id) => ({ id, slot: 0, firstSequence }));
 }
 
