@@ -19,7 +19,7 @@ const seed = process.env['GRID_TEST_SEED'] ?? String(Date.now());
 
 /** Sequences of records that share a database, each in a namespace of its own. */
 const talksPerDatabase = 10;
-const databases = (isLong ? 3000 : 200) / talksPerDatabase;
+const databases = (isLong ? 600 : 200) / talksPerDatabase;
 const bursts = 10;
 const burstRecords = 8;
 
