@@ -1,7 +1,7 @@
 import { GridError, isGridError, systemRandom } from '@commongrid/base';
 import type { Random } from '@commongrid/base';
-import { boxFromText, boxToText, openBox, sealBox, SealingPublicKey } from '@commongrid/crypto';
-import type { SealingKey } from '@commongrid/crypto';
+import { boxFromText, boxToText, openBox, sealBox } from '@commongrid/crypto';
+import type { SealingKey, SealingPublicKey } from '@commongrid/crypto';
 import type { BcdbErrorCode } from '../errors.ts';
 import type { ReadersRecord } from '../record/system-records.ts';
 import type { EpochKey } from './sealed-payload.ts';
