@@ -34,7 +34,7 @@ export const testStages: readonly TestStage[] = [
     name: 'integration',
     globs: ['*/*/test/**/*.test.ts', 'runner/test/**/*.test.ts', 'system/**/*.test.ts'],
     words: ['--test-concurrency=2'],
-    budgetMinutes: 3,
+    budgetMinutes: 8,
   },
 ];
 
