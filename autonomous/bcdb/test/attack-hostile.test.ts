@@ -29,13 +29,18 @@ function accepted({ refusal }: Outcome): void {
   if (refusal !== undefined) throw refusal;
 }
 
-test('names of JavaScript are names like any other: objects, fields, circles, roles', () => {
+test('names of JavaScript are names like any other: objects, circles, roles; no field has them', () => {
   const text = { type: 'string', maxLength: 50, 'x-bcdb': { unique: true } };
-  using world = teamWith({ type: 'object', properties: { constructor: text } });
+  // Every object seems to have them, also one that lacks the field.
+  for (const name of ['constructor', 'toString', 'valueOf', 'hasOwnProperty']) {
+    const schema = { type: 'object', properties: { [name]: text } };
+    assert.throws(() => teamWith(schema), { code: 'BCDB_SCHEMA_INVALID' });
+  }
+  using world = teamWith({ type: 'object', properties: { label: text } });
   const { admin } = world;
   const friend = world.person('friend');
   for (const obj of names) {
-    const value = { constructor: `of ${obj}` };
+    const value = { label: `of ${obj}` };
     accepted(world.say(admin, { url: thing, obj, value }));
     const again = world.say(admin, { url: thing, obj: `${obj}2`, value });
     assert.equal(again.code, 'BCDB_UNIQUE_TAKEN');
