@@ -1,5 +1,5 @@
 import { hashBytes } from '../tree/merkle.ts';
-import type { Sha256, TreeHasher } from '../tree/merkle.ts';
+import type { Sha256 } from '../tree/merkle.ts';
 
 /** How far a feed has come: how many records, and a hash over all of them in their order. */
 export interface FeedHead {
@@ -25,43 +25,46 @@ export const emptyFeed: FeedHead = { count: 0, chain: new Uint8Array(hashBytes) 
 /** The feed with one more record. */
 export function nextHead(sha256: Sha256, { count, chain }: FeedHead, link: FeedLink): FeedHead {
   const { seq, leafHash, at, proposal } = link;
-  const bytes = new Uint8Array(linkPrefix.length + 3 * hashBytes + 16);
-  const numbers = new DataView(bytes.buffer);
-  bytes.set(linkPrefix);
+  const bytes = Buffer.alloc(linkPrefix.length + 3 * hashBytes + 16);
+  linkPrefix.copy(bytes);
   let end = linkPrefix.length;
   bytes.set(chain, end);
-  numbers.setBigUint64((end += hashBytes), BigInt(seq));
-  bytes.set(leafHash, (end += 8));
-  numbers.setBigUint64((end += hashBytes), BigInt(at));
-  if (proposal !== undefined) bytes.set(proposal, end + 8);
+  end = writeNumber(bytes, seq, end + hashBytes);
+  bytes.set(leafHash, end);
+  end = writeNumber(bytes, at, end + hashBytes);
+  if (proposal !== undefined) bytes.set(proposal, end);
   return { count: count + 1, chain: sha256(bytes) };
 }
 
 /** Hash of the leaf that says how far the feed of a reader has come. */
 export function feedLeafHash(
-  hasher: TreeHasher,
+  sha256: Sha256,
   reader: string,
   { count, chain }: FeedHead,
 ): Uint8Array {
-  const name = text.encode(reader);
-  const bytes = new Uint8Array(leafPrefix.length + 8 + hashBytes + name.length);
-  bytes.set(leafPrefix);
-  new DataView(bytes.buffer).setBigUint64(leafPrefix.length, BigInt(count));
-  bytes.set(chain, leafPrefix.length + 8);
-  bytes.set(name, leafPrefix.length + 8 + hashBytes);
-  return hasher.leafHash(bytes);
+  const nameAt = leafPrefix.length + 8 + hashBytes;
+  const bytes = Buffer.allocUnsafe(nameAt + Buffer.byteLength(reader));
+  leafPrefix.copy(bytes);
+  bytes.set(chain, writeNumber(bytes, count, leafPrefix.length));
+  bytes.write(reader, nameAt);
+  return sha256(bytes);
 }
 
 /** What a tick says of all feeds: a hash of how many readers there are and of the root over them. */
 export function feedsRootOf(sha256: Sha256, readers: number, root: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(rootPrefix.length + 8 + hashBytes);
-  bytes.set(rootPrefix);
-  new DataView(bytes.buffer).setBigUint64(rootPrefix.length, BigInt(readers));
-  bytes.set(root, rootPrefix.length + 8);
+  const bytes = Buffer.alloc(rootPrefix.length + 8 + hashBytes);
+  rootPrefix.copy(bytes);
+  bytes.set(root, writeNumber(bytes, readers, rootPrefix.length));
   return sha256(bytes);
 }
 
-const text = new TextEncoder();
-const linkPrefix = text.encode('commongrid/feed-link/1\0');
-const leafPrefix = text.encode('commongrid/feed-leaf/1\0');
-const rootPrefix = text.encode('commongrid/feeds-root/1\0');
+/** Writes eight bytes, the highest first. @returns where they end */
+function writeNumber(bytes: Buffer, value: number, at: number): number {
+  bytes.writeUInt32BE(Math.floor(value / 2 ** 32), at);
+  return bytes.writeUInt32BE(value % 2 ** 32, at + 4);
+}
+
+const linkPrefix = Buffer.from('commongrid/feed-link/1\0');
+/** A leaf of the tree is hashed after a byte 0. */
+const leafPrefix = Buffer.from('\0commongrid/feed-leaf/1\0');
+const rootPrefix = Buffer.from('commongrid/feeds-root/1\0');

@@ -1,5 +1,5 @@
 import { hashBytes } from '../tree/merkle.ts';
-import type { TreeHasher } from '../tree/merkle.ts';
+import { sha256, treeHasher } from '../tree/node-hasher.ts';
 import { inclusionProof, rootAt } from '../tree/proof.ts';
 import type { NodeReader } from '../tree/proof.ts';
 import { feedLeafHash } from './feed-hash.ts';
@@ -15,19 +15,15 @@ export interface FeedPlace {
 /**
  * The tree of RFC 6962 over the feeds of all readers, sorted by reader. It stays in memory: about
  * 200 bytes a reader. What changes costs its way to the root; a new reader moves all behind it, and
- * these are hashed anew.
+ * what lies above those is hashed anew.
  */
 export class FeedTree implements NodeReader {
-  readonly hasher: TreeHasher;
+  readonly hasher = treeHasher;
   #readers: string[] = [];
   #heads: FeedHead[] = [];
   readonly #places = new Map<string, number>();
   /** Hashes of complete trees of height 0, 1, ..., one after the other. */
   #levels: Uint8Array[] = [];
-
-  constructor(hasher: TreeHasher) {
-    this.hasher = hasher;
-  }
 
   /** How many readers there are. */
   get size(): number {
@@ -46,16 +42,18 @@ export class FeedTree implements NodeReader {
 
   /** Takes over how far these feeds have come. */
   update(heads: ReadonlyMap<string, FeedHead>): void {
-    const added = [...heads.keys()].filter((reader) => !this.#places.has(reader)).toSorted();
-    const stable = this.#insert(added);
+    const moved = this.#insert([...heads.keys()].filter((reader) => !this.#places.has(reader)));
+    const leaves = this.#levelOf(0, this.size);
     const changed: number[] = [];
     for (const [reader, head] of heads) {
       const place = this.#places.get(reader) ?? 0;
       this.#heads[place] = head;
-      if (place < stable) changed.push(place);
+      leaves.set(feedLeafHash(sha256, reader, head), place * hashBytes);
+      if (place < moved) changed.push(place);
     }
-    for (let place = stable; place < this.size; place++) changed.push(place);
-    this.#rehash(changed.toSorted((a, b) => a - b));
+    const dirty = [...Uint32Array.from(changed).sort()];
+    for (let place = moved; place < this.size; place++) dirty.push(place);
+    this.#rehash(dirty);
   }
 
   /** Forgets all readers. */
@@ -70,8 +68,7 @@ export class FeedTree implements NodeReader {
   placesOf(reader: string): readonly FeedPlace[] {
     const place = this.#places.get(reader);
     if (place !== undefined) return this.#placeAt(place);
-    const after = this.#readers.findIndex((one) => one > reader);
-    const index = after < 0 ? this.size : after;
+    const index = this.#placeFor(reader, this.size);
     return [...this.#placeAt(index - 1), ...this.#placeAt(index)];
   }
 
@@ -87,46 +84,53 @@ export class FeedTree implements NodeReader {
 
   /** Makes room for new readers; returns the first place that is another's now. */
   #insert(added: readonly string[]): number {
-    const [first] = added;
-    if (first === undefined) return this.size;
-    const known = this.#readers.findIndex((reader) => reader > first);
-    const from = known < 0 ? this.size : known;
-    const heads = new Map(
-      this.#readers.slice(from).map((reader, index) => [reader, this.#heads[from + index]]),
-    );
-    const tail = [...heads.keys(), ...added].toSorted();
-    this.#readers.length = from;
-    this.#heads.length = from;
-    for (const reader of tail) {
-      this.#places.set(reader, this.#readers.length);
-      this.#readers.push(reader);
-      // That of a new reader is among those that the caller brings.
-      this.#heads.push(heads.get(reader) ?? { count: 0, chain: new Uint8Array(hashBytes) });
+    let from = this.size;
+    let to = from + added.length;
+    const leaves = this.#levelOf(0, to);
+    this.#readers.length = to;
+    this.#heads.length = to;
+    // From the end, so that each reader moves once.
+    for (const reader of added.toSorted().toReversed()) {
+      const place = this.#placeFor(reader, from);
+      to -= from - place;
+      this.#readers.copyWithin(to, place, from);
+      this.#heads.copyWithin(to, place, from);
+      leaves.copyWithin(to * hashBytes, place * hashBytes, from * hashBytes);
+      from = place;
+      this.#readers[--to] = reader;
     }
-    return from;
+    for (let place = to; place < this.size; place++) {
+      this.#places.set(this.#readers[place] ?? '', place);
+    }
+    return to;
   }
 
-  /** Hashes these leaves, which are sorted, and what lies above them. */
-  #rehash(leaves: readonly number[]): void {
-    const bottom = this.#levelOf(0, this.size);
-    for (const leaf of leaves) {
-      const [reader, head] = [this.#readers[leaf], this.#heads[leaf]];
-      if (reader === undefined || head === undefined) continue;
-      bottom.set(feedLeafHash(this.hasher, reader, head), leaf * hashBytes);
+  /** Where a new reader belongs among the first `end`. */
+  #placeFor(reader: string, end: number): number {
+    let [low, high] = [0, end];
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      if ((this.#readers[middle] ?? '') < reader) low = middle + 1;
+      else high = middle;
     }
+    return low;
+  }
+
+  /** Hashes what lies above these leaves, which are sorted. */
+  #rehash(leaves: readonly number[]): void {
     let dirty = leaves;
     for (let height = 1; 2 ** height <= this.size; height++) {
       const width = Math.floor(this.size / 2 ** height);
       const level = this.#levelOf(height, width);
       const above: number[] = [];
+      let last = -1;
       for (const below of dirty) {
         const index = Math.floor(below / 2);
-        if (index >= width || above.at(-1) === index) continue;
+        if (index >= width || index === last) continue;
+        last = index;
         above.push(index);
-        const [left, right] = [
-          this.node(height - 1, 2 * index),
-          this.node(height - 1, 2 * index + 1),
-        ];
+        const left = this.node(height - 1, 2 * index);
+        const right = this.node(height - 1, 2 * index + 1);
         level.set(this.hasher.nodeHash(left, right), index * hashBytes);
       }
       dirty = above;

@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto';
 import { concerns, everyone, feedNamespaces } from '@commongrid/model';
 import type { ReaderId } from '@commongrid/model';
 import type { Genesis } from '../record/genesis.ts';
@@ -8,8 +7,7 @@ import type { Effect } from '../state/effect.ts';
 import type { LogRecord } from '../state/fold.ts';
 import type { Identities } from '../state/identities.ts';
 import type { StateView } from '../state/state-view.ts';
-import { TreeHasher } from '../tree/merkle.ts';
-import type { Sha256 } from '../tree/merkle.ts';
+import { sha256 } from '../tree/node-hasher.ts';
 import { emptyFeed, feedsRootOf, nextHead } from './feed-hash.ts';
 import type { FeedHead, FeedLink } from './feed-hash.ts';
 import { FeedTree } from './feed-tree.ts';
@@ -49,7 +47,7 @@ export class Feeds {
   readonly #names: NameIndex;
   readonly #concerns: StateConcerns;
   readonly #genesis: Genesis;
-  readonly #tree = new FeedTree(new TreeHasher(sha256));
+  readonly #tree = new FeedTree();
   /** Readers whose leaf in the tree may be old. */
   readonly #changed = new Set<string>();
   /** Drops of the view that the tree knows of; it is made anew after each. */
@@ -187,10 +185,8 @@ export class Feeds {
   }
 }
 
-/** By way of text: a buffer of its own costs more than the hash of so few bytes. */
-const sha256: Sha256 = (bytes) => Buffer.from(hash('sha256', bytes, 'hex'), 'hex');
-
 function headFrom(text: string): FeedHead {
-  const [count, chain = ''] = text.split(' ');
-  return { count: Number(count), chain: Uint8Array.fromBase64(chain, { alphabet: 'base64url' }) };
+  const space = text.indexOf(' ');
+  const chain = Buffer.from(text.slice(space + 1), 'base64url');
+  return { count: Number(text.slice(0, space)), chain };
 }

@@ -229,8 +229,8 @@ function placeOf(
 }
 
 function isPlaced({ reader, index, count, chain, path }: FeedPlaceText, tree: FeedsReply['tree']) {
-  const { hasher } = nodePrimitives;
-  const leafHash = feedLeafHash(hasher, reader, { count, chain: bytesOf(chain) });
+  const { hasher, sha256 } = nodePrimitives;
+  const leafHash = feedLeafHash(sha256, reader, { count, chain: bytesOf(chain) });
   const place = { seq: index, size: tree.size, root: bytesOf(tree.root), path: path.map(bytesOf) };
   return isIncluded(hasher, { leafHash, ...place });
 }

@@ -1,12 +1,11 @@
-import { hash } from 'node:crypto';
 import { PublicKey } from '@commongrid/crypto';
-import { treeHasher } from './node-hasher.ts';
+import { sha256, treeHasher } from './node-hasher.ts';
 import type { Primitives } from './primitives.ts';
 
 /** Verification by node:crypto. */
 export const nodePrimitives: Primitives = {
   hasher: treeHasher,
-  sha256: (bytes) => hash('sha256', bytes, 'buffer'),
+  sha256,
   keyBytes: (key) => PublicKey.fromText(key).bytes,
   verify: (key, domain, payload, signature) =>
     PublicKey.fromText(key).verify(domain, payload, signature),

@@ -144,7 +144,7 @@ export class ForgedLog implements LogSource, LightSource {
   }
 
   #tree(): FeedTree {
-    const tree = new FeedTree(treeHasher);
+    const tree = new FeedTree();
     tree.update(this.#feeds.heads);
     return tree;
   }
