@@ -4,7 +4,12 @@ export { envelopeText, parseEnvelope } from './record/envelope.ts';
 export type { Envelope, RecordOp, TreeHead } from './record/envelope.ts';
 export { parseTilePath, tilePath } from './tree/tile-path.ts';
 export type { TileName } from './tree/tile-path.ts';
+export { decodeCertificate, handoverBytes, handoverDomain } from './record/handover.ts';
+export type { HandoverCertificate, HandoverStatement } from './record/handover.ts';
+export { newestSequencer, sequencerAt } from './tree/succession.ts';
+export type { Succession } from './tree/succession.ts';
 export {
+  extendTrust,
   verifyCheckpoint,
   verifyConsistency,
   verifyEnvelope,

@@ -25,6 +25,11 @@ export type BcdbErrorCode =
   | 'BCDB_FOLDER_EXISTS' // a restore would write over a database: name a new or empty folder
   | 'BCDB_FOLDER_MISSING' // there is no database in the folder: give that of `grid bcdb serve --data`
   | 'BCDB_FORKED_VIEW' // the author saw a head that this log does not have: compare both logs, keep the evidence
+  | 'BCDB_HANDED_OVER' // the admins gave up a branch of the log that this copy has: adopt the handover; see `details`
+  | 'BCDB_HANDOVER_INVALID' // a certificate of a handover does not fit this log, see `details.reason`: make it anew on the log as it is
+  | 'BCDB_HANDOVER_KEY_USED' // a handover names a key that signed in this log before: make a new key
+  | 'BCDB_HANDOVER_NEEDED' // a backup was restored, and what was written after it is unknown: hand the log over before it goes on
+  | 'BCDB_HANDOVER_UNSIGNED' // too few admins of the log signed a handover: have others sign it too
   | 'BCDB_HEARTBEAT_STALE' // a heartbeat or renewal that came before, or of a session that is over: send newer ones only
   | 'BCDB_INTERNAL' // a fault in the server itself: see its log, report it
   | 'BCDB_KEY_ENDED' // this key was retired or is compromised: sign with a current one
@@ -43,12 +48,15 @@ export type BcdbErrorCode =
   | 'BCDB_LOG_STOPPED' // an append failed before: open the log again
   | 'BCDB_LOG_UNREACHABLE' // no PostgreSQL server takes writes: start it, or correct its address
   | 'BCDB_LOG_VERSION' // written by a newer program: use that one
+  | 'BCDB_NAMESPACE_PRIVATE' // payloads are sealed there, so no schema, condition, search or SQL sees into them: read objects by id, or list and choose yourself
   | 'BCDB_NAMESPACE_UNKNOWN' // no namespace of this name: create it first
   | 'BCDB_NAME_RESERVED' // this name belongs to BCDB itself: take another
   | 'BCDB_NODE_CLONED' // another machine speaks with the key of this node: take it away there, adopt the node again
   | 'BCDB_NODE_UNKNOWN' // no such node or session in the log: append them first
   | 'BCDB_NOTE_INVALID' // a text is no signed note or checkpoint: fetch it again, or ask another source
   | 'BCDB_NOT_FOUND' // no such object, or it is deleted: check its type and id
+  | 'BCDB_NOT_READER' // the key that a payload is sealed with was never given to this reader: have an admin add the reader, for what is written from then on
+  | 'BCDB_NOT_SEALED' // a payload of a private namespace came in the clear, and was not taken: seal it, as the client library and the command line do
   | 'BCDB_NOT_SIGNER' // the policy does not name this key in this role: ask one whom it names
   | 'BCDB_OTHER_LOG' // the record or genesis is of another log: check the address and the join token
   | 'BCDB_PAYLOAD_INVALID' // the payload is no canonical JSON: write it with canonicalText
@@ -62,6 +70,8 @@ export type BcdbErrorCode =
   | 'BCDB_PROPOSAL_CLOSED' // the proposal took effect, was rejected or has lapsed: make a new one
   | 'BCDB_PROPOSAL_STALE' // the object or the policy changed meanwhile: propose again on what is there now
   | 'BCDB_QUERY_INVALID' // a filter, order or cursor that cannot be answered: see `details`, or mark the field with an index
+  | 'BCDB_READERS_CHANGED' // sealed with another key than the newest of the namespace: read its readers again, seal again
+  | 'BCDB_READERS_MISSING' // a private namespace has no readers yet: have an admin name some
   | 'BCDB_REFERENCE_MISSING' // a field names an object that does not exist: make that first
   | 'BCDB_REPLY_INVALID' // the server answered something that is not in its protocol: see whether the address is right
   | 'BCDB_REQUEST_INVALID' // the door does not understand the request: see the message, and docs/formats

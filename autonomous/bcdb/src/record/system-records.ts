@@ -5,6 +5,7 @@ import type { Static } from 'typebox';
 export const systemUrls = {
   genesis: 'bcdb.genesis.1',
   tick: 'bcdb.tick.1',
+  handover: 'bcdb.handover.1',
   namespace: 'bcdb.namespace.1',
   schema: 'bcdb.schema.1',
   circle: 'bcdb.circle.1',
@@ -18,7 +19,7 @@ export const systemUrls = {
 /** Types under this prefix are BCDB's own. */
 export const systemPrefix = 'bcdb.';
 
-/** Namespace of the records about the log itself: genesis, ticks. */
+/** Namespace of the records about the log itself: genesis, ticks, handovers. */
 export const logNamespace = 'log';
 
 /** Most members of one circle. */

@@ -12,6 +12,7 @@ import type { TickRecord } from '../record/system-records.ts';
 import { Access } from './access.ts';
 import type { Change, Moment } from './change.ts';
 import type { Effect } from './effect.ts';
+import { HandoverRules } from './handover-rules.ts';
 import type { Layer } from './layered-store.ts';
 import { ObjectRules } from './object-rules.ts';
 import { Policies } from './policies.ts';
@@ -69,6 +70,7 @@ export class Fold {
   readonly #proposals: ProposalRules;
   readonly #objects: ObjectRules;
   readonly #identities: Identities;
+  readonly handovers: HandoverRules;
   readonly access: Access;
   readonly policies: Policies;
   readonly feeds: Feeds;
@@ -80,15 +82,17 @@ export class Fold {
     this.#genesis = genesis;
     this.#hadHead = hadHead;
     const identities = new Identities(view, log);
+    const handovers = new HandoverRules({ view, log, genesis, hadHead });
     const access = new Access(view, identities);
     const policies = new Policies(view, access, identities);
     const system = new SystemRules(view, access, policies);
     const validators: Validators = new Map([
-      ['grid@1', gridValidator(identities, genesis)],
+      ['grid@1', gridValidator(identities, genesis, handovers)],
       ...(options.validators ?? []),
     ]);
     const objects = new ObjectRules({ view, access, policies, system, genesis, validators });
     this.#identities = identities;
+    this.handovers = handovers;
     this.feeds = new Feeds({ view, identities, genesis });
     this.access = access;
     this.policies = policies;
@@ -182,13 +186,18 @@ export class Fold {
     });
   }
 
-  /** Genesis and ticks: the sequencer's own records. */
-  #aboutTheLog({ envelope, seq, value }: LogRecord): readonly Effect[] {
-    if (envelope.author !== this.#genesis.sequencer) {
-      throw refusal('BCDB_DENIED', `only the sequencer writes into namespace ${logNamespace}`);
-    }
+  /** Genesis, ticks and handovers: the sequencer's own records. */
+  #aboutTheLog(record: LogRecord): readonly Effect[] {
+    const { envelope, seq, value } = record;
     if (envelope.op !== 'put') {
       throw refusal('BCDB_DENIED', `records of namespace ${logNamespace} are only added`);
+    }
+    if (envelope.url === systemUrls.handover) {
+      this.handovers.take(record);
+      return [];
+    }
+    if (envelope.author !== this.handovers.sequencer) {
+      throw refusal('BCDB_DENIED', `only the sequencer writes into namespace ${logNamespace}`);
     }
     if (envelope.url === systemUrls.genesis && seq === 0) {
       this.#view.setFact('at', String(this.#genesis.at));

@@ -25,6 +25,7 @@ import type {
   RecordUrl,
 } from '@commongrid/model';
 import type { Genesis } from '../record/genesis.ts';
+import type { HandoverRules } from './handover-rules.ts';
 import { judgeLease, leaseUrl } from './lease-rules.ts';
 import { judgePresence, presenceUrl } from './presence-rules.ts';
 import { refusal } from './refusal.ts';
@@ -149,13 +150,18 @@ export class Identities implements IdentityView {
 }
 
 /** Rules of the namespace of the grid, as far as they are built: who is who, who acts, who was there. */
-export function gridValidator(identities: Identities, genesis: Genesis): Validator {
+export function gridValidator(
+  identities: Identities,
+  { at: beginMs }: Pick<Genesis, 'at'>,
+  handovers: Pick<HandoverRules, 'sequencer'>,
+): Validator {
   return (_view: StateView, change: ValidatedChange): void => {
     if (change.op !== 'put') {
       throw refusal('BCDB_RULE_BROKEN', `what is said in namespace ${change.ns} stays said`);
     }
     if (change.url === leaseUrl) judgeLease(identities, change);
-    else if (change.url === presenceUrl) judgePresence(identities, genesis, change);
-    else identities.judge(change);
+    else if (change.url === presenceUrl) {
+      judgePresence(identities, { sequencer: handovers.sequencer, at: beginMs }, change);
+    } else identities.judge(change);
   };
 }

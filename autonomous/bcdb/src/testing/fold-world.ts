@@ -11,6 +11,7 @@ import { base64url, genesisPayload, logIdOf } from '../record/genesis.ts';
 import { logNamespace, systemUrls } from '../record/system-records.ts';
 import type { Effect } from '../state/effect.ts';
 import { Fold, logRecord } from '../state/fold.ts';
+import type { FoldOptions } from '../state/fold.ts';
 import { knownSchema } from '../state/known-schemas.ts';
 import { LayeredStore } from '../state/layered-store.ts';
 import { StateView } from '../state/state-view.ts';
@@ -51,7 +52,7 @@ export class FoldWorld implements Disposable {
   }[] = [];
   #seq = 0;
 
-  constructor(validators?: Validators) {
+  constructor(validators?: Validators, hadHead: FoldOptions['hadHead'] = () => false) {
     this.admin = this.person('admin');
     this.#sequencer = this.person('sequencer');
     this.genesis = {
@@ -69,7 +70,7 @@ export class FoldWorld implements Disposable {
       view: this.view,
       log: this.log,
       genesis: this.genesis,
-      hadHead: () => false,
+      hadHead,
       ...(validators === undefined ? {} : { validators }),
     });
     this.#judge(this.#sequencer, {
@@ -78,6 +79,11 @@ export class FoldWorld implements Disposable {
       obj: 'genesis',
       value: JSON.parse(new TextDecoder().decode(genesisPayload(this.genesis))) as JsonValue,
     });
+  }
+
+  /** Records that were accepted. */
+  get size(): number {
+    return this.#seq;
   }
 
   /** The key of a name: the same in every run. */

@@ -25,3 +25,8 @@ export function verifyCheckpoint(note: string, trust: Trust): VerifiedHead {
 export function verifyConsistency(older: TreeHead, newer: TreeHead, path: readonly string[]): void {
   verifier.verifyConsistency(older, newer, path);
 }
+
+/** @see Verifier.extendTrust */
+export function extendTrust(trust: Trust, succession: unknown): Trust {
+  return verifier.extendTrust(trust, succession);
+}

@@ -5,8 +5,12 @@ import type { Entry } from '../record/entry.ts';
 import { fromBase64url, toBase64url } from './base64.ts';
 import { hashBytes } from './merkle.ts';
 import { pathHashesMax } from './proof.ts';
+import type { Succession } from './succession.ts';
 
-/** Shows that a record is in a log, to somebody who has the log's hash and the sequencer's key. */
+/**
+ * Shows that a record is in a log, to somebody who has the log's hash and the key of its sequencer, or
+ * of its first one.
+ */
 export interface RecordProof {
   readonly schema: 'grid.bcdb.proof.1';
   /** Hash of the genesis, base64url. */
@@ -20,6 +24,8 @@ export interface RecordProof {
   readonly body?: string;
   /** Inclusion proof of the leaf in the tree of the checkpoint, base64url, the lowest first. */
   readonly path: readonly string[];
+  /** How the log came to the key that signed the checkpoint; absent where that is the first one. */
+  readonly succession?: Succession;
 }
 
 /** The bytes of a proof; nothing of it was verified. */
@@ -28,9 +34,19 @@ export interface DecodedProof extends Entry {
   readonly checkpoint: string;
   readonly seq: number;
   readonly path: readonly Uint8Array[];
+  /** Parsed JSON of a `Succession`. */
+  readonly succession?: unknown;
 }
 
-export function encodeProof({ log, checkpoint, seq, leaf, body, path }: DecodedProof): RecordProof {
+export function encodeProof({
+  log,
+  checkpoint,
+  seq,
+  leaf,
+  body,
+  path,
+  succession,
+}: Omit<DecodedProof, 'succession'> & Pick<RecordProof, 'succession'>): RecordProof {
   return {
     schema: 'grid.bcdb.proof.1',
     log,
@@ -39,6 +55,7 @@ export function encodeProof({ log, checkpoint, seq, leaf, body, path }: DecodedP
     leaf: toBase64url(leaf),
     ...(body === undefined ? {} : { body: toBase64url(body) }),
     path: path.map(toBase64url),
+    ...(succession === undefined ? {} : { succession }),
   };
 }
 
@@ -47,7 +64,7 @@ export function encodeProof({ log, checkpoint, seq, leaf, body, path }: DecodedP
  * @throws BCDB_PROOF_INVALID
  */
 export function decodeProof(proof: unknown): DecodedProof {
-  const { schema, log, checkpoint, seq, leaf, body, path } = membersOf(proof);
+  const { schema, log, checkpoint, seq, leaf, body, path, succession } = membersOf(proof);
   if (schema !== 'grid.bcdb.proof.1') throw invalidProof('schema', 'it is of no known schema');
   if (typeof log !== 'string') throw invalidProof('log', 'it names no log');
   if (typeof checkpoint !== 'string') throw invalidProof('checkpoint', 'it has no checkpoint');
@@ -59,6 +76,7 @@ export function decodeProof(proof: unknown): DecodedProof {
     leaf: decodeBytes('leaf', leaf, leafBytesMax),
     body: body === undefined ? undefined : decodeBytes('body', body, saltBytes + payloadBytesMax),
     path: decodePath(path),
+    ...(succession === undefined ? {} : { succession }),
   };
 }
 

@@ -11,6 +11,7 @@ import {
 import type { Entry } from '../record/entry.ts';
 import { parseEnvelope } from '../record/envelope.ts';
 import type { Envelope, TreeHead } from '../record/envelope.ts';
+import type { HandoverStatement } from '../record/handover.ts';
 import { fromBase64url, toBase64url } from './base64.ts';
 import { checkpointOrigin, parseCheckpoint } from './checkpoint.ts';
 import { cosignatureMessage, decodeCosignature } from './cosignature.ts';
@@ -19,13 +20,16 @@ import { isConsistent, isIncluded } from './proof.ts';
 import { decodePath, decodeProof, invalidProof } from './record-proof.ts';
 import { noteKey, noteTypes, parseNote, signaturesBy } from './signed-note.ts';
 import type { SignedNote } from './signed-note.ts';
+import { extendTrust, sequencerAt } from './succession.ts';
 
 /** What somebody who verifies has from elsewhere: from a join token or a recovery card. */
 export interface Trust {
   /** Hash of the genesis, base64url. */
   readonly log: string;
-  /** Key that signs the checkpoints of the log: `ed25519:…`. */
+  /** Key that signs the checkpoints of the log, `ed25519:…`: until the first of `handovers`. */
   readonly sequencerKey: string;
+  /** Handovers that were verified, in the order of the log: see `extendTrust`. */
+  readonly handovers?: readonly HandoverStatement[];
 }
 
 /** A head that the sequencer signed. */
@@ -60,15 +64,21 @@ export class Verifier {
     this.#primitives = primitives;
   }
 
+  /** @see extendTrust */
+  extendTrust(trust: Trust, succession: unknown): Trust {
+    return extendTrust(this.#primitives, trust, succession);
+  }
+
   /**
-   * Phases: read the proof; verify the checkpoint; verify the record; show that the tree of the
+   * Phases: read the proof, and the handovers that it brings; verify the checkpoint; verify the record; show that the tree of the
    * checkpoint has it.
    * @param proof parsed JSON of a `RecordProof`
    * @throws BCDB_PROOF_INVALID and what the other methods throw
    */
-  verifyRecordProof(proof: unknown, trust: Trust): VerifiedRecord {
-    const { log, checkpoint, seq, path, ...entry } = decodeProof(proof);
-    if (log !== trust.log) throw otherLog('the proof', trust.log);
+  verifyRecordProof(proof: unknown, known: Trust): VerifiedRecord {
+    const { log, checkpoint, seq, path, succession, ...entry } = decodeProof(proof);
+    if (log !== known.log) throw otherLog('the proof', known.log);
+    const trust = succession === undefined ? known : this.extendTrust(known, succession);
     const head = this.verifyCheckpoint(checkpoint, trust);
     const record = this.verifyEnvelope(entry, trust);
     const { hasher } = this.#primitives;
@@ -104,16 +114,19 @@ export class Verifier {
   }
 
   /**
-   * A checkpoint of the log, signed by its sequencer. Signatures of others do not count. A signature
-   * that says it is the sequencer's and is not spoils the whole note.
+   * A checkpoint of the log, signed by who was its sequencer at that size. Signatures of others do not
+   * count. A signature that says it is the sequencer's and is not spoils the whole note.
    * @throws BCDB_NOTE_INVALID, BCDB_OTHER_LOG, BCDB_CHECKPOINT_UNSIGNED
    */
   verifyCheckpoint(note: string, trust: Trust): VerifiedHead {
     const parsed = parseNote(note);
     const { origin, size, root } = parseCheckpoint(parsed.text);
     if (origin !== checkpointOrigin(trust.log)) throw otherLog('the checkpoint', trust.log);
-    this.#requireSigned(parsed, trust);
-    const timestamp = this.#newestTimestamp(parsed, trust);
+    const given = trust.handovers?.find((handover) => handover.size === size);
+    if (given !== undefined && given.root !== toBase64url(root)) throw givenUp();
+    const sequencer = { log: trust.log, key: sequencerAt(trust, size) };
+    this.#requireSigned(parsed, sequencer);
+    const timestamp = this.#newestTimestamp(parsed, sequencer);
     return { root: toBase64url(root), size, ...(timestamp === undefined ? {} : { timestamp }) };
   }
 
@@ -133,23 +146,22 @@ export class Verifier {
     throw invalidProof('path', 'the newer head does not follow from the older');
   }
 
-  #requireSigned(note: SignedNote, trust: Trust): void {
+  #requireSigned(note: SignedNote, sequencer: Sequencer): void {
     const bytes = new TextEncoder().encode(note.text);
-    const signatures = signaturesBy(note, this.#keyOf(trust, noteTypes.plain));
-    const { sequencerKey } = trust;
+    const signatures = signaturesBy(note, this.#keyOf(sequencer, noteTypes.plain));
     const isGood = ({ signature }: { readonly signature: Uint8Array }): boolean =>
-      this.#primitives.verifyForeign(sequencerKey, bytes, signature);
+      this.#primitives.verifyForeign(sequencer.key, bytes, signature);
     if (signatures.length > 0 && signatures.every(isGood)) return;
     throw fault('BCDB_CHECKPOINT_UNSIGNED', 'the sequencer did not sign this checkpoint');
   }
 
-  #newestTimestamp(note: SignedNote, trust: Trust): number | undefined {
-    const timestamps = signaturesBy(note, this.#keyOf(trust, noteTypes.cosignature)).map(
+  #newestTimestamp(note: SignedNote, sequencer: Sequencer): number | undefined {
+    const timestamps = signaturesBy(note, this.#keyOf(sequencer, noteTypes.cosignature)).map(
       ({ signature: bytes }) => {
         const { timestamp, signature } = decodeCosignature(bytes) ?? {};
         if (timestamp !== undefined && signature !== undefined) {
           const message = cosignatureMessage(timestamp, note.text);
-          if (this.#primitives.verifyForeign(trust.sequencerKey, message, signature)) {
+          if (this.#primitives.verifyForeign(sequencer.key, message, signature)) {
             return timestamp;
           }
         }
@@ -159,8 +171,8 @@ export class Verifier {
     return timestamps.length === 0 ? undefined : Math.max(...timestamps);
   }
 
-  #keyOf({ log, sequencerKey }: Trust, type: number): ReturnType<typeof noteKey> {
-    const publicKey = this.#primitives.keyBytes(sequencerKey);
+  #keyOf({ log, key }: Sequencer, type: number): ReturnType<typeof noteKey> {
+    const publicKey = this.#primitives.keyBytes(key);
     return noteKey(this.#primitives.sha256, { name: checkpointOrigin(log), type, publicKey });
   }
 
@@ -176,6 +188,16 @@ export class Verifier {
     if (body.length < saltBytes || body.length > saltBytes + payloadBytesMax) return false;
     return toBase64url(this.#primitives.sha256(bodyPreimage(body))) === envelope.body;
   }
+}
+
+/** Whose signature counts. */
+interface Sequencer {
+  readonly log: string;
+  readonly key: string;
+}
+
+function givenUp(): GridError<BcdbErrorCode> {
+  return fault('BCDB_CHECKPOINT_UNSIGNED', 'this head was given up by a handover');
 }
 
 /** No bytes, which are no hash, where the text is none. */
