@@ -17,7 +17,7 @@ import { base64url } from '../src/record/genesis.ts';
 import { treeHasher } from '../src/tree/node-hasher.ts';
 import { Town, TownSource } from './support/feeds-town.ts';
 import type { Citizen, Machine, TwistedReply } from './support/feeds-town.ts';
-import { ForgedLog } from './support/forged-log.ts';
+import { ForgedLog, pathOf } from './support/forged-log.ts';
 
 /** Ada's nodes, and on the first a contract of Carol's. Time stands still until a test moves it. */
 class World implements AsyncDisposable {
@@ -90,6 +90,15 @@ class World implements AsyncDisposable {
 
   dirOf(name: string): string {
     return join(this.folder, name);
+  }
+
+  /** Hashes of all records so far. */
+  async leafHashes(): Promise<readonly Uint8Array[]> {
+    const hashes: Uint8Array[] = [];
+    for await (const group of this.bcdb.read(0, this.bcdb.head.size)) {
+      hashes.push(...group.map(({ leaf }) => treeHasher.leafHash(leaf)));
+    }
+    return hashes;
   }
 
   /** The same log in the hands of a sequencer that lies. */
@@ -190,6 +199,9 @@ test('a source that changes anything about a feed is caught, and nothing of it i
       own(reply).places = [];
       own(reply).items = [];
     },
+    'the tree of feeds shows the own place only': (reply) => {
+      reply.tree.path = [];
+    },
     'the tick is another record': (reply) => {
       reply.tick = own(reply).items.at(-1)?.record ?? reply.tick;
     },
@@ -203,10 +215,12 @@ test('a source that changes anything about a feed is caught, and nothing of it i
   const { size } = before;
   await world.town.event(node, contract, 0, 2);
   await world.tick();
+  const leafHashes = await world.leafHashes();
   for (const [what, twist] of Object.entries(twists)) {
     source.twist = (reply) => {
       twist(reply);
-      return reply;
+      // A source that lies shows at least that what it gives is in the log.
+      return { ...reply, path: pathOf(reply, leafHashes) };
     };
     await using fresh = await world.follow();
     await assert.rejects(fresh.sync(), { code: 'BCDB_FEED_INCOMPLETE' }, what);
@@ -222,6 +236,32 @@ test('a source that changes anything about a feed is caught, and nothing of it i
   assert.equal(before.size, size);
   await before.sync();
   assert.equal(before.size, bcdb.head.size);
+});
+
+test('records that the log does not have are caught, whoever signed them', async () => {
+  await using world = await World.open();
+  const { source, bcdb, node } = world;
+  const asked = { size: 0, feeds: [{ reader: node.id, count: 0 }] };
+  const { path } = await bcdb.feedsOf(asked);
+  const twists: readonly ((reply: TwistedReply) => unknown)[] = [
+    (reply) => reply.path.pop(),
+    (reply) => reply.path.reverse(),
+    (reply) => reply.path.push(...path.slice(0, 1)),
+    (reply) => (reply.path = []),
+    (reply) => (reply.tick.seq -= 1),
+    (reply) => {
+      for (const { record } of own(reply).items.slice(-1)) record.seq += 1;
+    },
+  ];
+  for (const twist of twists) {
+    source.twist = (reply) => {
+      twist(reply);
+      return reply;
+    };
+    await using follower = await world.follow();
+    await assert.rejects(follower.sync(), { code: 'BCDB_FEED_INCOMPLETE' });
+    assert.equal(follower.size, 0);
+  }
 });
 
 test('what is no reply, of another log, or unsigned is refused', async () => {
@@ -256,12 +296,14 @@ test('a head that is frozen grows stale, and one from the future is not fresh', 
   assert.throws(() => follower.requireFresh(30), { code: 'BCDB_VIEW_STALE' });
   let frozen: TwistedReply | undefined;
   source.twist = (reply) => (frozen ??= reply);
+  const frozenLog = await world.leafHashes();
   await follower.sync();
   follower.requireFresh(30);
   await world.town.event(world.node, world.contract, 0, 2);
   await clock.advance(31_000);
   frozen = { ...(frozen as TwistedReply), consistency: [] };
   for (const feed of frozen.feeds) feed.items = [];
+  frozen.path = pathOf(frozen, frozenLog);
   await follower.sync();
   assert.throws(() => follower.requireFresh(30), { code: 'BCDB_VIEW_STALE' });
   source.twist = (reply) => reply;
@@ -273,7 +315,7 @@ test('a head that is frozen grows stale, and one from the future is not fresh', 
 
 test('an old tick under a new checkpoint hides nothing', async () => {
   await using world = await World.open();
-  const { source, bcdb, clock } = world;
+  const { source, clock } = world;
   await using follower = await world.follow();
   await using fresh = await world.follow();
   await follower.sync();
@@ -283,12 +325,11 @@ test('an old tick under a new checkpoint hides nothing', async () => {
   await world.town.event(world.node, world.contract, 0, 2);
   await clock.advance(11_000);
   await world.tick();
-  const { seq } = old?.tick ?? { seq: -1 };
-  const { path } = await bcdb.prove(seq);
+  const leafHashes = await world.leafHashes();
   source.twist = (reply) => {
     const { tree, feeds, tick } = old ?? reply;
     for (const feed of feeds) feed.items = [];
-    return { ...reply, tree, feeds, tick: { ...tick, path } };
+    return { ...reply, tree, feeds, tick, path: pathOf({ tick, feeds }, leafHashes) };
   };
   for (const one of [follower, fresh]) {
     await assert.rejects(one.sync(), { code: 'BCDB_FEED_INCOMPLETE' });
@@ -298,7 +339,7 @@ test('an old tick under a new checkpoint hides nothing', async () => {
 
 test('a tick older than one seen is no place to stand on, however fresh', async () => {
   await using world = await World.open();
-  const { source, bcdb } = world;
+  const { source } = world;
   await using follower = await world.follow();
   await using first = await world.follow();
   let old: TwistedReply | undefined;
@@ -308,11 +349,11 @@ test('a tick older than one seen is no place to stand on, however fresh', async 
   await world.town.event(world.node, world.contract, 0, 2);
   await world.tick();
   await follower.sync();
-  const { path } = await bcdb.prove(old?.tick.seq ?? -1);
+  const leafHashes = await world.leafHashes();
   source.twist = (reply) => {
     const { tree, feeds, tick } = old ?? reply;
     for (const feed of feeds) feed.items = [];
-    return { ...reply, tree, feeds, tick: { ...tick, path } };
+    return { ...reply, tree, feeds, tick, path: pathOf({ tick, feeds }, leafHashes) };
   };
   await assert.rejects(follower.sync(), { code: 'BCDB_FEED_INCOMPLETE' });
   assert.equal(follower.isHalted, false);
@@ -328,11 +369,13 @@ test('a tick that another key wrote says nothing', async () => {
   await assert.rejects(said, { code: 'BCDB_NAME_RESERVED' });
   // So the nearest to it is any other record in the place of a tick.
   const seq = 1;
-  const { leaf, body, path } = await bcdb.prove(seq);
-  const tick = { seq, leaf, path: [...path], ...(body === undefined ? {} : { body }) };
+  const { leaf, body } = await bcdb.prove(seq);
+  const tick = { seq, leaf, ...(body === undefined ? {} : { body }) };
+  const leafHashes = await world.leafHashes();
   source.twist = (reply) => {
     const feeds = reply.feeds.map(({ reader }) => ({ reader, places: [], items: [] }));
-    return { ...reply, tick, tree: { size: 0, root }, feeds };
+    const path = pathOf({ tick, feeds }, leafHashes);
+    return { ...reply, tick, path, tree: { size: 0, root, path: [] }, feeds };
   };
   await using follower = await world.follow();
   await assert.rejects(follower.sync(), { code: 'BCDB_FEED_INCOMPLETE' });

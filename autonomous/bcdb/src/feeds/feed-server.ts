@@ -5,7 +5,7 @@ import type { LogHead, StoredEntry } from '../log/log-engine.ts';
 import { base64url } from '../record/genesis.ts';
 import type { HashStore } from '../tree/hash-store.ts';
 import type { FeedTree } from './feed-tree.ts';
-import { feedBytesMax, feedItemsMax, feedsAskedMax } from './feeds-reply.ts';
+import { feedBytesMax, feedItemsMax, feedsAskedMax, recordsOf } from './feeds-reply.ts';
 import type {
   FeedItem,
   FeedPlaceText,
@@ -64,17 +64,25 @@ export class FeedServer {
     }
     const standing = await this.#standing(feeds);
     const { head, checkpoint, tree } = standing;
+    const consistency = this.#hashes.consistencyProof(size, head.size).map(base64url);
+    const tick = await this.#record(standing.tick);
     const room = { items: feedItemsMax, bytes: feedBytesMax };
     const served: FeedsReply['feeds'] = [];
     for (const { reader, from, end, places } of standing.feeds) {
-      const items = await this.#items(reader, from, end, head.size, room);
-      served.push({ reader, places: [...places], items });
+      served.push({
+        reader,
+        places: [...places],
+        items: await this.#items(reader, from, end, room),
+      });
     }
+    const seqs = recordsOf({ tick, feeds: served }).map(({ seq }) => seq);
+    const path = this.#hashes.batchProof(ascending(seqs), head.size).map(base64url);
     return {
       schema: 'grid.bcdb.feeds.1',
       checkpoint,
-      consistency: this.#hashes.consistencyProof(size, head.size).map(base64url),
-      tick: await this.#record(standing.tick, head.size),
+      consistency,
+      tick,
+      path,
       tree,
       feeds: served,
     };
@@ -92,8 +100,7 @@ export class FeedServer {
           const end = places.find((place) => place.reader === reader)?.count ?? 0;
           return { reader, from: count, end, places };
         });
-        const top = { size: tree.size, root: base64url(tree.root()) };
-        return { head, checkpoint: this.#checkpoint(), tick, tree: top, feeds };
+        return { head, checkpoint: this.#checkpoint(), tick, tree: topOf(tree, feeds), feeds };
       }
       // The tick is on its way into the log.
       await this.#ledger.settled();
@@ -108,14 +115,13 @@ export class FeedServer {
     reader: string,
     from: number,
     end: number,
-    size: number,
     room: { items: number; bytes: number },
   ): Promise<FeedItem[]> {
     const items: FeedItem[] = [];
     for (let n = from; n < end && room.items > 0 && room.bytes > 0; n++) {
       const entry = this.#ledger.fold.feeds.entry(reader, n);
       if (entry === undefined) throw new Error(`the feed of ${reader} has no record ${n}`);
-      const item = await this.#item(entry, size);
+      const item = await this.#item(entry);
       items.push(item);
       room.items--;
       for (const { leaf, body = '' } of [item.record, item.proposal ?? { leaf: '' }]) {
@@ -125,18 +131,17 @@ export class FeedServer {
     return items;
   }
 
-  async #item({ seq, at }: FeedEntry, size: number): Promise<FeedItem> {
-    const record = await this.#record(seq, size);
+  async #item({ seq, at }: FeedEntry): Promise<FeedItem> {
+    const record = await this.#record(seq);
     const proposal = this.#ledger.view.exception(seq)?.origin;
     if (proposal === undefined) return { record, at };
-    return { record, at, proposal: await this.#record(proposal, size) };
+    return { record, at, proposal: await this.#record(proposal) };
   }
 
-  async #record(seq: number, size: number): Promise<FeedRecord> {
+  async #record(seq: number): Promise<FeedRecord> {
     const { leaf, body } = await this.#entry(seq);
-    const path = this.#hashes.inclusionProof(seq, size).map(base64url);
     const bytes = body === undefined ? {} : { body: base64url(body) };
-    return { seq, leaf: base64url(leaf), ...bytes, path };
+    return { seq, leaf: base64url(leaf), ...bytes };
   }
 
   async #entry(seq: number): Promise<StoredEntry> {
@@ -156,6 +161,17 @@ function placesOf(tree: FeedTree, reader: string): FeedPlaceText[] {
     index,
     count,
     chain: base64url(chain),
-    path: tree.proof(index).map(base64url),
   }));
+}
+
+/** The tree, and that these places are in it. */
+function topOf(tree: FeedTree, feeds: Standing['feeds']): FeedsReply['tree'] {
+  const indexes = feeds.flatMap(({ places }) => places.map(({ index }) => index));
+  const path = tree.proof(ascending(indexes)).map(base64url);
+  return { size: tree.size, root: base64url(tree.root()), path };
+}
+
+/** What a batch proof is made for: each place once. */
+function ascending(places: readonly number[]): readonly number[] {
+  return [...new Set(places)].toSorted((a, b) => a - b);
 }

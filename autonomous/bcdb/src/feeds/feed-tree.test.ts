@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { areIncluded } from '../tree/batch-proof.ts';
 import { treeHasher } from '../tree/node-hasher.ts';
-import { isIncluded } from '../tree/proof.ts';
 import { naiveRoot } from '../tree/testing/naive-tree.ts';
 import { emptyFeed, feedLeafHash, feedsRootOf, nextHead } from './feed-hash.ts';
 import type { FeedHead } from './feed-hash.ts';
@@ -44,9 +44,14 @@ test('the places of a reader are in the tree, or next to where it would be', () 
       for (const { reader: placed, index, head: told } of places) {
         assert.deepEqual(told, all.get(placed));
         const leafHash = feedLeafHash(sha256, placed, told);
-        const path = tree.proof(index);
-        const claim = { leafHash, seq: index, size: tree.size, root: tree.root(), path };
-        assert.ok(isIncluded(treeHasher, claim));
+        const path = tree.proof([index]);
+        const claim = {
+          leaves: [{ seq: index, leafHash }],
+          size: tree.size,
+          root: tree.root(),
+          path,
+        };
+        assert.ok(areIncluded(treeHasher, claim));
       }
       if (all.has(name))
         return assert.deepEqual(

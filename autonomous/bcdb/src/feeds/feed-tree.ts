@@ -1,6 +1,7 @@
 import { hashBytes } from '../tree/merkle.ts';
 import { sha256, treeHasher } from '../tree/node-hasher.ts';
-import { inclusionProof, rootAt } from '../tree/proof.ts';
+import { batchProof } from '../tree/batch-proof.ts';
+import { rootAt } from '../tree/proof.ts';
 import type { NodeReader } from '../tree/proof.ts';
 import { feedLeafHash } from './feed-hash.ts';
 import type { FeedHead } from './feed-hash.ts';
@@ -72,9 +73,9 @@ export class FeedTree implements NodeReader {
     return [...this.#placeAt(index - 1), ...this.#placeAt(index)];
   }
 
-  /** Shows that a place is in the tree. */
-  proof(index: number): Uint8Array[] {
-    return inclusionProof(this, index, this.size).map((hash) => new Uint8Array(hash));
+  /** Shows that places, ascending, are in the tree. */
+  proof(indexes: readonly number[]): Uint8Array[] {
+    return batchProof(this, indexes, this.size);
   }
 
   #placeAt(index: number): readonly FeedPlace[] {

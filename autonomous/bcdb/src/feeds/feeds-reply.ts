@@ -39,6 +39,9 @@ export const feedsRequest = Type.Object(
 
 const hash = Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' });
 const path = Type.Array(hash, { maxItems: pathHashesMax });
+/** One proof for so many leaves. */
+const batchPath = (leavesMax: number): Type.TArray<typeof hash> =>
+  Type.Array(hash, { maxItems: leavesMax * pathHashesMax });
 const textOf = (bytesMax: number): Type.TString =>
   Type.String({ maxLength: Math.ceil((bytesMax * 4) / 3), pattern: '^[A-Za-z0-9_-]*$' });
 
@@ -49,12 +52,10 @@ const feedRecord = Type.Object(
     leaf: textOf(leafBytesMax),
     /** Salt and payload; absent where there is none. */
     body: Type.Optional(textOf(saltBytes + payloadBytesMax)),
-    /** Inclusion proof under the checkpoint. */
-    path,
   },
   closed,
 );
-/** A record with what shows that it is in the log. */
+/** A record with its place in the log. */
 export type FeedRecord = Static<typeof feedRecord>;
 
 const feedItem = Type.Object(
@@ -69,8 +70,8 @@ const feedItem = Type.Object(
 );
 export type FeedItem = Static<typeof feedItem>;
 
-const feedPlace = Type.Object({ reader, index: number, count: number, chain: hash, path }, closed);
-/** A leaf of the feeds tree with what shows that it is there. */
+const feedPlace = Type.Object({ reader, index: number, count: number, chain: hash }, closed);
+/** A leaf of the feeds tree. */
 export type FeedPlaceText = Static<typeof feedPlace>;
 
 /** The form of a reply. */
@@ -83,8 +84,10 @@ export const feedsReply = Type.Object(
     consistency: path,
     /** The newest tick. */
     tick: feedRecord,
-    /** The feeds tree of that tick: how many readers, and the root over them. */
-    tree: Type.Object({ size: number, root: hash }, closed),
+    /** Shows that the tick and all records of the feeds are in the tree of the checkpoint. */
+    path: batchPath(1 + 2 * feedItemsMax),
+    /** The feeds tree of that tick: how many readers, the root over them, and that `places` are in it. */
+    tree: Type.Object({ size: number, root: hash, path: batchPath(2 * feedsAskedMax) }, closed),
     feeds: Type.Array(
       Type.Object(
         {
@@ -102,6 +105,18 @@ export const feedsReply = Type.Object(
   closed,
 );
 export type FeedsReply = Static<typeof feedsReply>;
+
+/** All records of a reply: the tick, those of the feeds, and proposals. */
+export function recordsOf({
+  tick,
+  feeds,
+}: Pick<FeedsReply, 'tick' | 'feeds'>): readonly FeedRecord[] {
+  const items = feeds.flatMap((feed) => feed.items);
+  const ofFeeds = items.flatMap(({ record, proposal }) =>
+    proposal ? [record, proposal] : [record],
+  );
+  return [tick, ...ofFeeds];
+}
 
 /** Whether parsed JSON has the form of a reply; nothing of it is verified. */
 export function isFeedsReply(value: unknown): value is FeedsReply {

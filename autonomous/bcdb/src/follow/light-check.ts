@@ -4,17 +4,22 @@ import type { JsonValue } from '@commongrid/crypto';
 import type { BcdbErrorCode } from '../errors.ts';
 import { emptyFeed, feedLeafHash, feedsRootOf, nextHead } from '../feeds/feed-hash.ts';
 import type { FeedHead } from '../feeds/feed-hash.ts';
+import { recordsOf } from '../feeds/feeds-reply.ts';
 import type { FeedItem, FeedPlaceText, FeedRecord, FeedsReply } from '../feeds/feeds-reply.ts';
 import type { Envelope } from '../record/envelope.ts';
 import { systemUrls } from '../record/system-records.ts';
 import type { ApprovalRecord, TickRecord } from '../record/system-records.ts';
 import { requireShape } from '../state/system-rules.ts';
 import { fromBase64url, toBase64url } from '../tree/base64.ts';
+import { areIncluded } from '../tree/batch-proof.ts';
+import type { PlacedLeaf } from '../tree/batch-proof.ts';
 import { isSameHash } from '../tree/merkle.ts';
 import { nodePrimitives } from '../tree/node-primitives.ts';
-import { isIncluded } from '../tree/proof.ts';
+import { sequencerAt } from '../tree/succession.ts';
 import { Verifier } from '../tree/verifier.ts';
 import type { Trust, VerifiedHead } from '../tree/verifier.ts';
+import { HeadCheck } from './head-check.ts';
+import type { SeenHead } from './head-check.ts';
 
 /**
  * How far the newest tick may lie behind the time of a checkpoint when records follow it, ms. The
@@ -22,12 +27,6 @@ import type { Trust, VerifiedHead } from '../tree/verifier.ts';
  * is no older.
  */
 const tickAgeMaxMs = 10_000;
-
-/** A head with the note that the sequencer signed. */
-export interface SeenHead {
-  readonly head: VerifiedHead;
-  readonly note: string;
-}
 
 /** A feed as far as it was received. */
 export interface HeldFeed {
@@ -88,37 +87,24 @@ export interface CheckedReply {
  *    checkpoint too.
  * 3. The places are in the tree of feeds of that tick: so many records, with this hash over them.
  * 4. Each record is in the tree of the checkpoint and signed by its author; all together, in their
- *    order, hash to what the place says.
+ *    order, hash to what the place says. One proof shows the first for all of them and the tick.
  */
 export class LightCheck {
   readonly #trust: Trust;
   readonly #verifier = new Verifier(nodePrimitives);
+  readonly #heads: HeadCheck;
 
   constructor(trust: Trust) {
     this.#trust = trust;
+    this.#heads = new HeadCheck(trust);
   }
 
   /**
    * The first phase.
    * @throws BCDB_LOG_FORKED, BCDB_LOG_ROLLED_BACK and what the verifier throws
    */
-  head({ checkpoint, consistency }: FeedsReply, seen: SeenHead | undefined): SeenHead {
-    const newer = {
-      head: this.#verifier.verifyCheckpoint(checkpoint, this.#trust),
-      note: checkpoint,
-    };
-    if (seen === undefined) return newer;
-    const [is, was] = [newer.head, seen.head];
-    if (is.size < was.size) throw contradiction('BCDB_LOG_ROLLED_BACK', seen, newer);
-    try {
-      this.#verifier.verifyConsistency(was, is, consistency);
-    } catch (error) {
-      if (isGridError(error)) throw contradiction('BCDB_LOG_FORKED', seen, newer);
-      throw error;
-    }
-    // The same head again, said to be the newest at an earlier time.
-    const isOlder = is.size === was.size && (is.timestamp ?? 0) < (was.timestamp ?? 0);
-    return isOlder ? seen : newer;
+  head(reply: FeedsReply, seen: SeenHead | undefined): SeenHead {
+    return this.#heads.take(reply, seen);
   }
 
   /**
@@ -126,9 +112,11 @@ export class LightCheck {
    * @throws BCDB_FEED_INCOMPLETE, BCDB_FEEDS_DIFFER
    */
   feeds(reply: FeedsReply, seen: SeenHead, standing: LightStanding): CheckedReply {
+    requireInLog(reply, seen.head);
     const { tick, feedsRoot } = this.#tick(reply.tick, seen.head, standing.tick);
     const root = feedsRootOf(nodePrimitives.sha256, reply.tree.size, bytesOf(reply.tree.root));
     if (!isSameHash(root, feedsRoot)) throw incomplete('the tick tells of other feeds');
+    requirePlaced(reply);
     // A reply that is full leaves the rest to the next one, but it is never empty.
     const hasItems = reply.feeds.some(({ items }) => items.length > 0);
     let isWhole = true;
@@ -138,7 +126,7 @@ export class LightCheck {
       if (given?.reader !== reader) throw incomplete(`the reply has no feed of ${reader}`);
       const target = placeOf(reader, given.places, reply.tree);
       requireGrown(standing.whole[index], target, reply);
-      const items = given.items.map((item) => this.#item(item, seen.head, reader));
+      const items = given.items.map((item) => this.#item(item, reader));
       const next = follow(held, items, tick.seq);
       const missing = target.count - next.head.count;
       if (missing < 0 || (missing > 0 && !hasItems)) {
@@ -158,8 +146,10 @@ export class LightCheck {
     head: VerifiedHead,
     before: LightTick | undefined,
   ): { readonly tick: LightTick; readonly feedsRoot: Uint8Array } {
-    const { envelope, value, seq } = this.#record(given, head, 'the tick');
-    const isTick = envelope.author === this.#trust.sequencerKey && envelope.url === systemUrls.tick;
+    const { envelope, value, seq } = this.#record(given, 'the tick');
+    // A record is by the key that signs the head which ends with it.
+    const sequencer = sequencerAt(this.#trust, seq + 1);
+    const isTick = envelope.author === sequencer && envelope.url === systemUrls.tick;
     if (!isTick) throw incomplete(`record ${seq} is no tick of the sequencer`);
     requireShape(systemUrls.tick, value);
     const { at, feedsRoot } = value as TickRecord;
@@ -170,10 +160,10 @@ export class LightCheck {
     return { tick: { seq, at }, feedsRoot: bytesOf(feedsRoot) };
   }
 
-  #item({ record, at, proposal }: FeedItem, head: VerifiedHead, reader: string): LightItem {
-    const own = this.#record(record, head, reader);
+  #item({ record, at, proposal }: FeedItem, reader: string): LightItem {
+    const own = this.#record(record, reader);
     if (proposal === undefined) return { record: own, at, proposal };
-    const proposed = this.#record(proposal, head, reader);
+    const proposed = this.#record(proposal, reader);
     const isIts =
       own.envelope.url === systemUrls.approval &&
       proposed.envelope.url === systemUrls.proposal &&
@@ -184,18 +174,13 @@ export class LightCheck {
     return { record: own, at, proposal: proposed };
   }
 
-  /** A record of the log, whole: nothing that a feed needs is ever erased. */
-  #record({ seq, leaf, body, path }: FeedRecord, head: VerifiedHead, what: string): LightRecord {
+  /** A record as its author signed it, whole: nothing that a feed needs is ever erased. */
+  #record({ seq, leaf, body }: FeedRecord, what: string): LightRecord {
     try {
       const entry = { leaf: bytesOf(leaf), body: body === undefined ? body : bytesOf(body) };
       const { envelope, version, payload } = this.#verifier.verifyEnvelope(entry, this.#trust);
       if (envelope.op === 'put' && payload === undefined)
         throw incomplete('its payload is missing');
-      const { hasher } = nodePrimitives;
-      const place = { seq, size: head.size, root: bytesOf(head.root), path: path.map(bytesOf) };
-      if (!isIncluded(hasher, { leafHash: hasher.leafHash(entry.leaf), ...place })) {
-        throw incomplete('the log has another record there');
-      }
       return { seq, envelope, version, ...entry, value: valueOf(payload) };
     } catch (error) {
       if (!isGridError(error)) throw error;
@@ -210,9 +195,6 @@ function placeOf(
   places: readonly FeedPlaceText[],
   tree: FeedsReply['tree'],
 ): FeedHead {
-  if (!places.every((place) => isPlaced(place, tree))) {
-    throw incomplete(`the tick tells of another feed of ${reader}`);
-  }
   const own = places.find((place) => place.reader === reader);
   if (own !== undefined) return { count: own.count, chain: bytesOf(own.chain) };
   // Readers are sorted: nobody fits between neighbours, before the first, or after the last.
@@ -228,12 +210,43 @@ function placeOf(
   throw incomplete(`nothing shows how far the feed of ${reader} has come`);
 }
 
-function isPlaced({ reader, index, count, chain, path }: FeedPlaceText, tree: FeedsReply['tree']) {
-  const { hasher, sha256 } = nodePrimitives;
-  const leafHash = feedLeafHash(sha256, reader, { count, chain: bytesOf(chain) });
-  const place = { seq: index, size: tree.size, root: bytesOf(tree.root), path: path.map(bytesOf) };
-  return isIncluded(hasher, { leafHash, ...place });
+/** That all records of a reply are in the tree of its checkpoint. @throws BCDB_FEED_INCOMPLETE */
+function requireInLog(reply: FeedsReply, head: VerifiedHead): void {
+  const { hasher } = nodePrimitives;
+  const leaves = recordsOf(reply).map(({ seq, leaf }) => {
+    return { seq, leafHash: hasher.leafHash(bytesOf(leaf)) };
+  });
+  if (isProven(leaves, { size: head.size, root: head.root, path: reply.path })) return;
+  throw incomplete('the log has other records there');
 }
+
+/** That all places of a reply are in its tree of feeds. @throws BCDB_FEED_INCOMPLETE */
+function requirePlaced({ tree, feeds }: FeedsReply): void {
+  const { sha256 } = nodePrimitives;
+  const leaves = feeds.flatMap(({ places }) => {
+    return places.map(({ reader, index, count, chain }) => {
+      const leafHash = feedLeafHash(sha256, reader, { count, chain: bytesOf(chain) });
+      return { seq: index, leafHash };
+    });
+  });
+  if (!isProven(leaves, tree)) throw incomplete('the tick tells of these feeds otherwise');
+}
+
+function isProven(
+  leaves: readonly PlacedLeaf[],
+  { size, root, path }: { size: number; root: string; path: readonly string[] },
+): boolean {
+  // What several feeds show is in the proof once.
+  const places = new Map(leaves.map((leaf) => [leaf.seq, leaf]));
+  const isOne = leaves.every(({ seq, leafHash }) => {
+    return isSameHash(leafHash, places.get(seq)?.leafHash ?? noBytes);
+  });
+  const sorted = [...places.values()].toSorted((a, b) => a.seq - b.seq);
+  const proof = { leaves: sorted, size, root: bytesOf(root), path: path.map(bytesOf) };
+  return isOne && areIncluded(nodePrimitives.hasher, proof);
+}
+
+const noBytes = new Uint8Array();
 
 /** Adds items to a feed. @throws BCDB_FEED_INCOMPLETE */
 function follow(held: HeldFeed, items: readonly LightItem[], end: number): HeldFeed {
@@ -271,7 +284,7 @@ function requireGrown(whole: HeldFeed | undefined, target: FeedHead, reply: Feed
         before: { count: head.count, chain: toBase64url(head.chain) },
         tick: reply.tick,
         tree: reply.tree,
-        places: reply.feeds.find((feed) => feed.reader === reader)?.places,
+        places: reply.feeds.flatMap(({ places }) => places),
       },
     },
   );
@@ -302,25 +315,4 @@ function incomplete(
     details,
     cause,
   });
-}
-
-function contradiction(
-  code: BcdbErrorCode,
-  older: SeenHead,
-  newer: SeenHead,
-): GridError<BcdbErrorCode> {
-  const message =
-    code === 'BCDB_LOG_FORKED'
-      ? `nothing shows that the log continues the one seen at ${older.head.size} records`
-      : `the log has ${newer.head.size} records and had ${older.head.size} before`;
-  return new GridError(code, message, {
-    hint: 'keep the evidence; ask another source',
-    details: { older: older.note, newer: newer.note, isProven: isProven(older, newer) },
-  });
-}
-
-/** Whether both notes alone show that the sequencer did it; else it may be the source. */
-function isProven({ head: older }: SeenHead, { head: newer }: SeenHead): boolean {
-  if (newer.size === older.size) return newer.root !== older.root;
-  return newer.size < older.size && (newer.timestamp ?? 0) > (older.timestamp ?? 0);
 }

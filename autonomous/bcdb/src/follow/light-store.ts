@@ -9,7 +9,8 @@ import type { RecordOp } from '../record/envelope.ts';
 import type { ProposalRecord } from '../record/system-records.ts';
 import type { ObjectName } from '../state/state-view.ts';
 import { fromBase64url, toBase64url } from '../tree/base64.ts';
-import type { HeldFeed, LightItem, LightTick, SeenHead } from './light-check.ts';
+import type { SeenHead } from './head-check.ts';
+import type { HeldFeed, LightItem, LightTick } from './light-check.ts';
 
 /** What a follower verified as a whole: nothing that concerns its readers is missing in it. */
 export interface WholeView {

@@ -4,6 +4,7 @@ import { makeFolder, realFiles, syncFolder, syncFolderAsync } from '@commongrid/
 import type { Files } from '@commongrid/files';
 import type { BcdbErrorCode } from '../errors.ts';
 import type { LogHead } from '../log/log-engine.ts';
+import { batchProof } from './batch-proof.ts';
 import { Frontier } from './frontier.ts';
 import { hashBytes, isSameHash } from './merkle.ts';
 import type { TreeHasher } from './merkle.ts';
@@ -114,6 +115,11 @@ export class HashStore implements NodeReader, AsyncDisposable {
   /** Shows that a leaf is in the tree of `size` leaves. @throws BCDB_SEQ_UNKNOWN, BCDB_TREE_DAMAGED */
   inclusionProof(seq: number, size: number): Uint8Array[] {
     return inclusionProof(this, seq, size);
+  }
+
+  /** Shows that leaves, ascending, are in the tree. @throws BCDB_SEQ_UNKNOWN, BCDB_TREE_DAMAGED */
+  batchProof(seqs: readonly number[], size: number): Uint8Array[] {
+    return batchProof(this, seqs, size);
   }
 
   /** Shows that a tree begins with an older one. @throws BCDB_SEQ_UNKNOWN, BCDB_TREE_DAMAGED */

@@ -142,8 +142,20 @@ function skipZeros(place: number, last: number): [number, number] {
   return [at, end];
 }
 
+/**
+ * That leaves are in a tree, and in order.
+ * @throws BCDB_SEQ_UNKNOWN
+ */
+export function requireLeaves(reader: NodeReader, seqs: readonly number[], size: number): void {
+  requireTree(reader, size);
+  for (const [index, seq] of seqs.entries()) {
+    const isThere = isSize(seq) && seq < size && seq > (seqs[index - 1] ?? -1);
+    requireRange(isThere, `no leaf ${seq} in its place in a tree of ${size}`);
+  }
+}
+
 /** Root over the leaves `[from, to)`; `from` is a multiple of a power of two >= `to - from`. */
-function rangeRoot(reader: NodeReader, from: number, to: number): Uint8Array {
+export function rangeRoot(reader: NodeReader, from: number, to: number): Uint8Array {
   const count = to - from;
   const height = completeHeight(count);
   if (height !== undefined) return reader.node(height, from / count);

@@ -5,6 +5,7 @@ import type { Bcdb } from '../../src/bcdb.ts';
 import { feedsRootOf } from '../../src/feeds/feed-hash.ts';
 import { FeedTree } from '../../src/feeds/feed-tree.ts';
 import type { FeedHead } from '../../src/feeds/feed-hash.ts';
+import { recordsOf } from '../../src/feeds/feeds-reply.ts';
 import type {
   FeedItem,
   FeedRecord,
@@ -18,9 +19,10 @@ import { signRecord } from '../../src/record/author.ts';
 import type { Entry } from '../../src/record/entry.ts';
 import { base64url } from '../../src/record/genesis.ts';
 import type { TickRecord } from '../../src/record/system-records.ts';
+import { batchProof } from '../../src/tree/batch-proof.ts';
 import { CheckpointSigner } from '../../src/tree/checkpoint-signer.ts';
 import { treeHasher } from '../../src/tree/node-hasher.ts';
-import { naiveConsistency, naiveInclusion, naiveRoot } from '../../src/tree/testing/naive-tree.ts';
+import { naiveConsistency, naiveReader, naiveRoot } from '../../src/tree/testing/naive-tree.ts';
 
 /** What a forger says of feeds in a tick. */
 export interface ForgedFeeds {
@@ -86,34 +88,36 @@ export class ForgedLog implements LogSource, LightSource {
 
   async feeds({ size, feeds }: FeedsRequest): Promise<FeedsReply> {
     const tree = this.#tree();
+    const tick = this.record(this.#tick);
+    const shown = feeds.map(({ reader }) => ({
+      reader,
+      places: tree.placesOf(reader).map(({ reader: name, index, head: { count, chain } }) => ({
+        ...{ reader: name, index, count, chain: base64url(chain) },
+      })),
+      items: this.#feeds.items
+        .filter((item) => item.reader === reader)
+        .map(({ reader: _reader, ...item }) => item),
+    }));
+    const places = shown.flatMap((feed) => feed.places.map(({ index }) => index));
     return {
       schema: 'grid.bcdb.feeds.1',
       checkpoint: this.#sign(),
       consistency: this.#consistency(size, this.#entries.length),
-      tick: this.record(this.#tick),
-      tree: { size: tree.size, root: base64url(tree.root()) },
-      feeds: feeds.map(({ reader }) => ({
-        reader,
-        places: tree.placesOf(reader).map(({ reader: name, index, head: { count, chain } }) => ({
-          ...{ reader: name, index, count, chain: base64url(chain) },
-          path: tree.proof(index).map(base64url),
-        })),
-        items: this.#feeds.items
-          .filter((item) => item.reader === reader)
-          .map(({ reader: _reader, ...item }) => item),
-      })),
+      tick,
+      path: pathOf({ tick, feeds: shown }, this.#leafHashes),
+      tree: {
+        ...{ size: tree.size, root: base64url(tree.root()) },
+        path: tree.proof(ascending(places)).map(base64url),
+      },
+      feeds: shown,
     };
   }
 
-  /** A record with its proof in this log. */
+  /** A record of this log. */
   record(seq: number): FeedRecord {
     const { leaf, body } = this.#entries[seq] ?? { leaf: new Uint8Array(), body: undefined };
-    return {
-      seq,
-      leaf: base64url(leaf),
-      ...(body === undefined ? {} : { body: base64url(body) }),
-      path: naiveInclusion(seq, this.#leafHashes).map(base64url),
-    };
+    const bytes = body === undefined ? {} : { body: base64url(body) };
+    return { seq, leaf: base64url(leaf), ...bytes };
   }
 
   async checkpoint(): Promise<string> {
@@ -126,6 +130,10 @@ export class ForgedLog implements LogSource, LightSource {
 
   async consistency(oldSize: number, newSize: number): Promise<readonly string[]> {
     return this.#consistency(oldSize, newSize);
+  }
+
+  async succession(): Promise<unknown> {
+    return this.#bcdb.succession;
   }
 
   async waitForMore(): Promise<void> {
@@ -148,4 +156,18 @@ export class ForgedLog implements LogSource, LightSource {
     tree.update(this.#feeds.heads);
     return tree;
   }
+}
+
+/** Shows that the records of a reply, as far as there are such, are in the tree of these leaves. */
+export function pathOf(
+  reply: Pick<FeedsReply, 'tick' | 'feeds'>,
+  leafHashes: readonly Uint8Array[],
+): string[] {
+  const seqs = recordsOf(reply).map(({ seq }) => seq);
+  const inside = ascending(seqs).filter((seq) => seq < leafHashes.length);
+  return batchProof(naiveReader(leafHashes), inside, leafHashes.length).map(base64url);
+}
+
+function ascending(places: readonly number[]): readonly number[] {
+  return [...new Set(places)].toSorted((a, b) => a - b);
 }

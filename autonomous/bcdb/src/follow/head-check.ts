@@ -1,0 +1,73 @@
+import { GridError, isGridError } from '@commongrid/base';
+import type { BcdbErrorCode } from '../errors.ts';
+import { nodePrimitives } from '../tree/node-primitives.ts';
+import { Verifier } from '../tree/verifier.ts';
+import type { Trust, VerifiedHead } from '../tree/verifier.ts';
+
+/** A head with the note that the sequencer signed. */
+export interface SeenHead {
+  readonly head: VerifiedHead;
+  readonly note: string;
+}
+
+/** What a source says of the newest head. */
+export interface ShownHead {
+  /** A signed note. */
+  readonly checkpoint: string;
+  /** Hashes (base64url) that show that the log only grew since the head that was seen before. */
+  readonly consistency: readonly string[];
+}
+
+/** Holds each head of a log to the one that was seen before: a log only grows. */
+export class HeadCheck {
+  readonly #trust: Trust;
+  readonly #verifier = new Verifier(nodePrimitives);
+
+  constructor(trust: Trust) {
+    this.#trust = trust;
+  }
+
+  /**
+   * The newest head that is known now: that of the source, or the one seen before where the source
+   * shows the same again with an earlier time.
+   * @throws BCDB_LOG_FORKED, BCDB_LOG_ROLLED_BACK and what the verifier throws
+   */
+  take({ checkpoint, consistency }: ShownHead, seen: SeenHead | undefined): SeenHead {
+    const newer = {
+      head: this.#verifier.verifyCheckpoint(checkpoint, this.#trust),
+      note: checkpoint,
+    };
+    if (seen === undefined) return newer;
+    const [is, was] = [newer.head, seen.head];
+    if (is.size < was.size) throw contradiction('BCDB_LOG_ROLLED_BACK', seen, newer);
+    try {
+      this.#verifier.verifyConsistency(was, is, consistency);
+    } catch (error) {
+      if (isGridError(error)) throw contradiction('BCDB_LOG_FORKED', seen, newer);
+      throw error;
+    }
+    const isOlder = is.size === was.size && (is.timestamp ?? 0) < (was.timestamp ?? 0);
+    return isOlder ? seen : newer;
+  }
+}
+
+function contradiction(
+  code: BcdbErrorCode,
+  older: SeenHead,
+  newer: SeenHead,
+): GridError<BcdbErrorCode> {
+  const message =
+    code === 'BCDB_LOG_FORKED'
+      ? `nothing shows that the log continues the one seen at ${older.head.size} records`
+      : `the log has ${newer.head.size} records and had ${older.head.size} before`;
+  return new GridError(code, message, {
+    hint: 'keep the evidence; ask another source',
+    details: { older: older.note, newer: newer.note, isProven: isProven(older, newer) },
+  });
+}
+
+/** Whether both notes alone show that the sequencer did it; else it may be the source. */
+function isProven({ head: older }: SeenHead, { head: newer }: SeenHead): boolean {
+  if (newer.size === older.size) return newer.root !== older.root;
+  return newer.size < older.size && (newer.timestamp ?? 0) > (older.timestamp ?? 0);
+}
