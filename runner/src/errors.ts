@@ -13,6 +13,7 @@ export type GridErrorCode =
   | 'GRID_FILE_UNREADABLE' // a file cannot be read, or is not what it should be: see the message
   | 'GRID_FILE_UNWRITABLE' // a file cannot be written: name one in a folder that you may write
   | 'GRID_IDENTITY_LOST' // the grid has a database, but its owner's key and words are gone: put the words back
+  | 'GRID_KEY_MISSING' // a private namespace needs a key on this side: give --key-file with that of a reader
   | 'GRID_KEY_UNREADABLE' // a file holds no key: name one that `grid bcdb key new` made
   | 'GRID_TRUST_UNKNOWN' // nothing says which log a server must have: give --log and --sequencer
   | 'GRID_SECRET_UNREADABLE' // a password file is missing, closed or empty: name another, or mend it

@@ -3,7 +3,7 @@ import { link, open, readFile, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 import { errorCode, GridError, isGridError, syncFolder } from '@commongrid/base';
-import { SigningKey } from '@commongrid/crypto';
+import { SealingKey, SigningKey } from '@commongrid/crypto';
 
 import type { GridErrorCode } from './errors.ts';
 
@@ -49,6 +49,11 @@ export async function readKeyFile(file: string): Promise<SigningKey> {
       cause: error,
     });
   }
+}
+
+/** The key that opens what is sealed to the holder of a key file: it is derived, so one file is enough. */
+export function sealingKeyOf(key: SigningKey): SealingKey {
+  return SealingKey.derive(key.exportSeed());
 }
 
 /** What a key file holds. */

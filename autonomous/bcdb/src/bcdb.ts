@@ -37,6 +37,7 @@ import { namespaceScope } from './state/access.ts';
 import { Identities } from './state/identities.ts';
 import { knownSchema } from './state/known-schemas.ts';
 import type { PolicyScope, RequiredLines } from './state/policies.ts';
+import { isPrivate } from './state/private-rules.ts';
 import type { StateReader } from './state/state-view.ts';
 import type { HashStore } from './tree/hash-store.ts';
 import type { RecordProof } from './tree/record-proof.ts';
@@ -48,8 +49,8 @@ export interface OwnerStatement {
   readonly op: RecordOp;
   readonly url: string;
   readonly obj: string;
-  /** With `put`: what the object becomes. */
-  readonly value?: JsonValue;
+  /** With `put`: what the object becomes; bytes are a sealed payload. */
+  readonly value?: JsonValue | Uint8Array;
   /** Version that it follows. Default: the newest, whatever that is. */
   readonly prev?: string;
 }
@@ -245,7 +246,7 @@ export class Bcdb implements AsyncDisposable {
       obj,
       prev,
       schema: op === 'put' ? this.schemaOf(ns, url) : undefined,
-      payload: value === undefined ? undefined : canonicalBytes(value),
+      payload: payloadOf(value),
     };
     const { receipt, followed } = await this.#author.write(statement);
     return { ...receipt, wasLive: followed?.isLive === true };
@@ -295,6 +296,11 @@ export class Bcdb implements AsyncDisposable {
   /** Whether a key has a right on all objects of a type, or of the namespace, without exception. */
   mayEverywhere(ns: string, key: string, right: Right, url?: string): boolean {
     return this.#ledger.fold.access.mayEverywhere(ns, key, right, url);
+  }
+
+  /** Whether payloads of a namespace are sealed: then nothing sees into them but readers. */
+  isPrivate(ns: string): boolean {
+    return isPrivate(this.#ledger.view, ns);
   }
 
   hasNamespace(ns: string): boolean {
@@ -382,6 +388,10 @@ export class Bcdb implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+function payloadOf(value: OwnerStatement['value']): Uint8Array | undefined {
+  return value === undefined || value instanceof Uint8Array ? value : canonicalBytes(value);
 }
 
 /** The first record of a new log. */

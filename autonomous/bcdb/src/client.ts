@@ -18,6 +18,13 @@ export { HttpLeaseDoor } from './client/http-lease-door.ts';
 export type { HttpLeaseDoorOptions } from './client/http-lease-door.ts';
 export { HttpLightSource } from './client/http-light-source.ts';
 export { HttpLogSource } from './client/http-log-source.ts';
+export { PrivateNamespace } from './client/private-namespace.ts';
+export type {
+  PrivateNamespaceOptions,
+  PrivatePut,
+  Readers,
+  ReadersChange,
+} from './client/private-namespace.ts';
 export type { SourceOptions } from './client/source-link.ts';
 export type { ClientReceipt, ClientStatement } from './client/record-writer.ts';
 export type { Signer } from './client/signer.ts';

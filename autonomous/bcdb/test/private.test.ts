@@ -115,7 +115,7 @@ test('a private namespace has no schemas, and its keys are counted', async () =>
   const { record } = await makeReaders({ log, ns }, 2, [reader]);
   await assert.rejects(world.readers(record), { code: 'BCDB_CONFLICT' });
   const withSchema = world.put('a', canonicalBytes({}), 'A'.repeat(43));
-  await assert.rejects(withSchema, { code: 'BCDB_SCHEMA_UNKNOWN' });
+  await assert.rejects(withSchema, { code: 'BCDB_NAMESPACE_PRIVATE' });
   await world.bcdb.createNamespace('open');
   const { record: first } = await makeReaders({ log, ns: 'open' }, 1, [reader]);
   const value = first as unknown as JsonValue;

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { canonicalBytes, SigningKey } from '@commongrid/crypto';
+import { canonicalBytes, SealingKey, SigningKey } from '@commongrid/crypto';
+import { makeReaders } from '../src/private/readers.ts';
+import { sealPayload } from '../src/private/sealed-payload.ts';
 import { signRecord } from '../src/record/author.ts';
 import { systemUrls } from '../src/record/system-records.ts';
 import { verifyRecordProof } from '../src/browser.ts';
@@ -350,4 +352,40 @@ test('a read shows what was written by another way before it came', async () => 
     assert.equal(await ask('HGET', contacts, 'bob'), JSON.stringify(value));
     assert.equal(await ask('HLEN', contacts), 1);
   }
+});
+
+test('a private namespace takes and gives sealed payloads only, and answers no conditions', async () => {
+  await using fixture = await RespFixture.open();
+  const { bcdb } = fixture;
+  const ask = await fixture.owner();
+  const ns = 'secret';
+  const grants = [{ to: bcdb.owner, rights: ['admin'] }];
+  const named = await ask(
+    ...['SET', `${ns}:data:bcdb.namespace.1/namespace`],
+    JSON.stringify({ grants, isPrivate: true }),
+  );
+  assert.equal(named, 'OK');
+  const notes = `${ns}:data:net.example.note.1`;
+  const { record, key } = await makeReaders({ log: bcdb.log, ns }, 1, [
+    SealingKey.generate().publicKey,
+  ]);
+  const place = { log: bcdb.log, ns, url: 'net.example.note.1', obj: 'a' };
+  const sealed = Buffer.from(sealPayload(key, place, canonicalBytes({ text: 'hidden' })));
+  assert.equal(await ask('HSET', notes, 'a', sealed), '-BCDB_READERS_MISSING');
+  const readers = `${ns}:data:bcdb.readers.1/readers`;
+  assert.equal(await ask('SET', readers, JSON.stringify(record)), 'OK');
+  assert.equal(await ask('HSET', notes, 'a', '{"text":"open"}'), '-BCDB_NOT_SEALED');
+  assert.equal(await ask('SET', `${notes}/a`, '{"text":"open"}'), '-BCDB_NOT_SEALED');
+  assert.equal(await ask('HSET', notes, 'a', sealed), 1);
+  assert.equal(await ask('HGET', notes, 'a'), sealed.toString('latin1'));
+  assert.equal(await ask('BCDB.SEARCH', notes, 'hidden'), '-BCDB_NAMESPACE_PRIVATE');
+  const where = { field: 'text', op: 'eq', value: 'hidden' };
+  assert.equal(await ask('BCDB.FIND', notes, JSON.stringify({ where })), '-BCDB_NAMESPACE_PRIVATE');
+  assert.deepEqual(await ask('HKEYS', notes), ['a']);
+  // A proposal would say in the clear what it proposes.
+  const policy = { write: [{ role: 'owner', signers: [bcdb.owner], min: 1 }] };
+  const scope = `${ns}:data:bcdb.policy.1/type/net.example.note.1`;
+  assert.equal(await ask('SET', scope, JSON.stringify(policy)), 'OK');
+  const proposed = await ask('BCDB.PROPOSE', notes, 'a', 'PUT', '{"text":"open"}');
+  assert.equal(proposed, '-BCDB_NOT_SEALED');
 });

@@ -4,6 +4,7 @@ import { encodeEntry } from '../doors/record-text.ts';
 import type { EntryText } from '../doors/record-text.ts';
 import type { BcdbErrorCode } from '../errors.ts';
 import type { Entry } from '../record/entry.ts';
+import { toBase64url } from '../tree/base64.ts';
 import type { RecordProof } from '../tree/record-proof.ts';
 import type { Trust, VerifiedHead } from '../tree/verifier.ts';
 import type {
@@ -158,6 +159,20 @@ export class BcdbClient {
     return answer.versions;
   }
 
+  /**
+   * Whether the payload of an object has to be sealed before it is written (`PrivateNamespace`). Ask
+   * before a value leaves this machine: the server refuses it in the clear, but has seen it then.
+   */
+  async isPrivate(
+    ns: string,
+    url: string,
+    obj: string,
+    { signal }: CallOptions = {},
+  ): Promise<boolean> {
+    const path = objectPath('privacy', ns, url, obj, {});
+    return (await this.#link.json<{ readonly isPrivate: boolean }>(path, { signal })).isPrivate;
+  }
+
   find(ns: string, query: ClientFind, options: CallOptions = {}): Promise<ClientPage> {
     return this.#ask(ns, 'find', query, options);
   }
@@ -215,16 +230,16 @@ export class BcdbClient {
     { ns, op, url, obj, value, prev }: ClientStatement,
     signal: AbortSignal | undefined,
   ): Promise<ClientReceipt> {
-    if (value instanceof Uint8Array) {
-      throw new GridError<BcdbErrorCode>('BCDB_REQUEST_INVALID', 'sealed boxes need a key here', {
-        hint: 'connect with the key instead of the token',
-      });
-    }
-    const query = { prev, ...(op === 'erase' ? { erase: true } : {}) };
+    const isSealed = value instanceof Uint8Array;
+    const query = {
+      prev,
+      ...(op === 'erase' ? { erase: true } : {}),
+      ...(isSealed ? { sealed: true } : {}),
+    };
     const path = objectPath('objects', ns, url, obj, query);
     return this.#link.json(path, {
       method: op === 'put' ? 'PUT' : 'DELETE',
-      ...(op === 'put' ? { body: value } : {}),
+      ...(op === 'put' ? { body: isSealed ? toBase64url(value) : value } : {}),
       signal,
     });
   }
@@ -273,7 +288,7 @@ function readAnswer({ receipt, error }: AnswerText): RecordAnswer {
 
 /** `/v1/namespaces/NS/objects/URL/ID?…`; an id is one part, or `a/../b` would be another. */
 function objectPath(
-  what: 'objects' | 'history' | 'proof',
+  what: 'objects' | 'history' | 'proof' | 'privacy',
   ns: string,
   url: string,
   obj: string,

@@ -13,7 +13,9 @@ const proposalMsDefault = 7 * 24 * 3_600_000;
 const listedProposalsMax = 1000;
 
 /** A change that several people have to agree to, as the owner asks for it. */
-export interface ProposedChange extends OwnerStatement {
+export interface ProposedChange extends Omit<OwnerStatement, 'value'> {
+  /** With `put`: what the object would become. */
+  readonly value?: JsonValue;
   /** Log time from which it has no effect any more. Default: a week from now. */
   readonly exp?: number | undefined;
 }

@@ -16,6 +16,7 @@ import type { Policies } from './policies.ts';
 import { refusal } from './refusal.ts';
 import { gridNamespace } from './identities.ts';
 import { knownSchema } from './known-schemas.ts';
+import { isPrivate, requireSealed } from './private-rules.ts';
 import type { ObjectHead, StateView } from './state-view.ts';
 import type { SystemRules } from './system-rules.ts';
 import type { Validators } from './validator.ts';
@@ -136,10 +137,9 @@ export class ObjectRules {
 
   #checkUser(change: Change, schemaId: string | undefined): void {
     const { ns, url, obj, value } = change;
-    const isPrivate = this.requireNamespace(ns).isPrivate === true;
-    if (isPrivate) {
-      if (schemaId === undefined) return;
-      throw refusal('BCDB_SCHEMA_UNKNOWN', 'a private namespace has no schemas');
+    if (isPrivate(this.#view, ns)) {
+      requireSealed(this.#view, change);
+      return;
     }
     const document = this.#view.document<SchemaRecord>({ ns, url: systemUrls.schema, obj: url });
     const known = document && knownSchema(document.value.schema as JsonValue);

@@ -4,12 +4,14 @@ import { canonicalBytes } from '@commongrid/crypto';
 import type { ApprovalRecord, ProposalRecord } from '../record/system-records.ts';
 import { systemUrls } from '../record/system-records.ts';
 import type { Access } from './access.ts';
+import { isSystem } from './administrative.ts';
 import { rightFor } from './change.ts';
 import type { Change, Moment } from './change.ts';
 import type { Effect } from './effect.ts';
 import type { Identities } from './identities.ts';
 import type { ObjectRules } from './object-rules.ts';
 import type { Policies, RequiredLines } from './policies.ts';
+import { isPrivate, notSealed } from './private-rules.ts';
 import { judgeQuorum } from './quorum.ts';
 import type { Vote } from './quorum.ts';
 import { refusal } from './refusal.ts';
@@ -91,6 +93,10 @@ export class ProposalRules {
       throw refusal('BCDB_PROPOSAL_CLOSED', 'the deadline of the proposal has passed already', {
         details: { exp: record.exp, at: moment.at },
       });
+    }
+    // A proposal says what it proposes in the clear.
+    if (record.op === 'put' && !isSystem(record.url) && isPrivate(this.#view, ns)) {
+      throw notSealed(ns);
     }
     const required = this.#requiredFor(ns, record);
     this.#requireParty(change, record, required);

@@ -16,6 +16,7 @@ import { isSystem } from './administrative.ts';
 import type { Change } from './change.ts';
 import { checkSchemaChange, knownSchema } from './known-schemas.ts';
 import type { Policies } from './policies.ts';
+import { hasNoSchema, isPrivate, readersObject } from './private-rules.ts';
 import { refusal } from './refusal.ts';
 import type { StateView } from './state-view.ts';
 
@@ -94,6 +95,7 @@ export class SystemRules {
         hint: 'take a url such as net.example.contact.1 and use it as the id',
       });
     }
+    if (isPrivate(this.#view, ns)) throw hasNoSchema(ns);
     const before = this.#view.document<SchemaRecord>({ ns, url: systemUrls.schema, obj });
     const known = knownSchema(schema as JsonValue);
     if (before !== undefined)
@@ -106,12 +108,7 @@ export class SystemRules {
     const name = { ns, url: systemUrls.readers, obj };
     const before = this.#view.document<ReadersRecord>(name)?.value.epoch ?? 0;
     const { epoch } = value as ReadersRecord;
-    const namespace = this.#view.document<NamespaceRecord>({
-      ns,
-      url: systemUrls.namespace,
-      obj: namespaceScope,
-    });
-    if (namespace?.value.isPrivate !== true || obj !== 'readers') {
+    if (!isPrivate(this.#view, ns) || obj !== readersObject) {
       throw refusal('BCDB_NAME_RESERVED', `${ns} has no readers: it is not private`);
     }
     if (epoch === before + 1) return;

@@ -1,6 +1,6 @@
 import { BcdbClient } from '@commongrid/bcdb/client';
 import { GridError } from '@commongrid/base';
-import type { SigningKey } from '@commongrid/crypto';
+import type { SealingKey, SigningKey } from '@commongrid/crypto';
 import type { Command } from 'commander';
 import { InvalidArgumentError } from 'commander';
 
@@ -10,7 +10,7 @@ import { resultCommand } from '../../command-context.ts';
 import type { CommandContext, JsonOption } from '../../command-context.ts';
 import type { GridErrorCode } from '../../errors.ts';
 import { GridHome } from '../../home.ts';
-import { readKeyFile } from '../../key-file.ts';
+import { readKeyFile, sealingKeyOf } from '../../key-file.ts';
 import { lookAt } from '../../one-machine-grid.ts';
 import { readSecret } from '../zdb/connection.ts';
 
@@ -34,6 +34,8 @@ export interface Connection {
   readonly trust: LogTrust;
   /** The key that signs here; undefined for the owner, for whom the server signs. */
   readonly key: SigningKey | undefined;
+  /** Opens and seals payloads of private namespaces. @throws GRID_KEY_MISSING, GRID_KEY_UNREADABLE */
+  readonly sealingKey: () => Promise<SealingKey>;
   /** The newest record when the command began: reads count everything up to it. */
   readonly minSeq: number;
 }
@@ -75,7 +77,20 @@ export async function connect(
     ...(secretFile === undefined ? {} : { token: await readSecret(secretFile) }),
   });
   const { size } = await client.checkpoint();
-  return { client, trust, key, minSeq: size - 1 };
+  const ownKeyFile = secretFile === home.ownerTokenFile ? home.ownerKeyFile : undefined;
+  const sealingKey = async (): Promise<SealingKey> => {
+    if (key !== undefined) return sealingKeyOf(key);
+    if (ownKeyFile !== undefined) return sealingKeyOf(await readKeyFile(ownKeyFile));
+    throw keyMissing();
+  };
+  return { client, trust, key, sealingKey, minSeq: size - 1 };
+}
+
+/** A token lets the server sign, and the server has no key to a private namespace. */
+function keyMissing(): GridError<GridErrorCode> {
+  return new GridError('GRID_KEY_MISSING', 'payloads there are sealed, and there is no key here', {
+    hint: 'give --key-file with the key of a reader; a token opens nothing',
+  });
 }
 
 /** The key that acts here: the own one, or that of the owner, for whom the server signs. */

@@ -1,4 +1,3 @@
-import type { BcdbClient } from '@commongrid/bcdb/client';
 import { isGridError } from '@commongrid/base';
 import type { JsonValue } from '@commongrid/crypto';
 
@@ -20,16 +19,14 @@ export interface ImportedChange {
  * of a type ahead of the type.
  */
 export class ImportWriter {
-  readonly #client: BcdbClient;
-  readonly #ns: string;
+  readonly #write: (change: ImportedChange) => Promise<unknown>;
   readonly #inFlight = new Map<string, Promise<void>>();
   #failure: Error | undefined;
   #written = 0;
   #skipped = 0;
 
-  constructor(client: BcdbClient, ns: string) {
-    this.#client = client;
-    this.#ns = ns;
+  constructor(write: (change: ImportedChange) => Promise<unknown>) {
+    this.#write = write;
   }
 
   get written(): number {
@@ -65,10 +62,10 @@ export class ImportWriter {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  async #send({ url, obj, op, value }: ImportedChange, name: string): Promise<void> {
-    const ns = this.#ns;
+  async #send(change: ImportedChange, name: string): Promise<void> {
+    const { op } = change;
     try {
-      await this.#client.write({ ns, op, url, obj, ...(value === undefined ? {} : { value }) });
+      await this.#write(change);
       this.#written++;
     } catch (error) {
       // What was erased there before it could be written here is gone here too.

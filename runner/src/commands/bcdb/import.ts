@@ -12,6 +12,7 @@ import { connect, serverCommand } from './connection.ts';
 import type { ServerOptions } from './connection.ts';
 import { ImportWriter } from './import-writer.ts';
 import type { ImportedChange } from './import-writer.ts';
+import { changeWriter } from './sealed-objects.ts';
 
 type ImportOptions = ServerOptions & { readonly from?: string };
 
@@ -26,8 +27,8 @@ export function bcdbImportCommand(context: CommandContext): Command {
         '\nSignatures, rights, policies and proposals stay behind: they belong to their log.',
     )
     .action(async (file: string, ns: string, options: ImportOptions) => {
-      const { client } = await connect(context, options);
-      const writer = new ImportWriter(client, ns);
+      const write = await changeWriter(await connect(context, options), ns);
+      const writer = new ImportWriter(write);
       const work = importFile(writer, file, options.from ?? ns);
       await withProgress(context.terminal, 'importing', work);
       const { written, skipped } = writer;

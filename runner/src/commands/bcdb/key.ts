@@ -3,7 +3,8 @@ import { Command } from 'commander';
 
 import { printResult, resultCommand } from '../../command-context.ts';
 import type { CommandContext, JsonOption } from '../../command-context.ts';
-import { keyText, readKeyFile, writeNewSecret } from '../../key-file.ts';
+import { GridHome } from '../../home.ts';
+import { keyText, readKeyFile, sealingKeyOf, writeNewSecret } from '../../key-file.ts';
 
 export function bcdbKeyCommand(context: CommandContext): Command {
   const create = resultCommand('new', 'Make a key in a new file that only you may read.')
@@ -11,18 +12,29 @@ export function bcdbKeyCommand(context: CommandContext): Command {
     .action(async (file: string, options: JsonOption) => {
       const key = SigningKey.generate();
       await writeNewSecret(file, keyText(key));
-      const result = { schema: 'grid.bcdb.key.1', file, key: key.publicKey.text };
-      printResult(context, options, result, (made) => made.key);
+      printKey(context, options, file, key);
     });
   const show = resultCommand('show', 'Show the public half of a key.')
-    .argument('<file>', 'a key file')
-    .action(async (file: string, options: JsonOption) => {
-      const { publicKey } = await readKeyFile(file);
-      const result = { schema: 'grid.bcdb.key.1', file, key: publicKey.text };
-      printResult(context, options, result, (read) => read.key);
+    .argument('[file]', 'a key file; default: that of the owner of the grid here')
+    .action(async (file: string | undefined, options: JsonOption) => {
+      const named = file ?? new GridHome(context.environment.home).ownerKeyFile;
+      printKey(context, options, named, await readKeyFile(named));
     });
   return new Command('key')
     .description('Keys to sign with: for people and programs besides the owner.')
     .addCommand(create)
     .addCommand(show);
+}
+
+function printKey(
+  context: CommandContext,
+  options: JsonOption,
+  file: string,
+  key: SigningKey,
+): void {
+  const seal = sealingKeyOf(key).publicKey.text;
+  const result = { schema: 'grid.bcdb.key.1', file, key: key.publicKey.text, seal };
+  printResult(context, options, result, (made) =>
+    [`signs as ${made.key}`, `reads private namespaces as ${made.seal}`].join('\n'),
+  );
 }

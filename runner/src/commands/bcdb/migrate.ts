@@ -5,8 +5,9 @@ import type { Command } from 'commander';
 import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
 import { connect, serverCommand } from './connection.ts';
-import type { ServerOptions } from './connection.ts';
+import type { Connection, ServerOptions } from './connection.ts';
 import { ImportWriter } from './import-writer.ts';
+import { changeWriter, openObjects } from './sealed-objects.ts';
 import { readJsonFile } from './value-input.ts';
 
 /** Objects that are asked for at a time. */
@@ -26,10 +27,11 @@ export function migrateCommand(context: CommandContext): Command {
     .action(async (ns: string, from: string, to: string, file: string, options: ServerOptions) => {
       const { migrate, parseMigration } = await import('@commongrid/bcdb');
       const steps = parseMigration(await readJsonFile(file));
-      const { client } = await connect(context, options);
-      const writer = new ImportWriter(client, ns);
+      const connection = await connect(context, options);
+      const { client } = connection;
+      const writer = new ImportWriter(await changeWriter(connection, ns));
       let kept = 0;
-      for await (const { obj, value } of objectsOf(client, ns, from)) {
+      for await (const { obj, value } of objectsOf(connection, ns, from)) {
         if (await exists(client, ns, to, obj)) kept++;
         else if (value !== undefined) {
           await writer.write({ url: to, obj, op: 'put', value: migrate(value, steps) });
@@ -46,18 +48,18 @@ export function migrateCommand(context: CommandContext): Command {
 }
 
 async function* objectsOf(
-  client: BcdbClient,
+  connection: Connection,
   ns: string,
   url: string,
 ): AsyncGenerator<ClientObject> {
   let cursor: string | undefined;
   do {
-    const page = await client.find(ns, {
+    const page = await connection.client.find(ns, {
       url,
       limit: pageObjects,
       ...(cursor === undefined ? {} : { cursor }),
     });
-    yield* page.objects;
+    yield* await openObjects(connection, ns, page.objects);
     ({ cursor } = page);
   } while (cursor !== undefined);
 }

@@ -1,3 +1,4 @@
+import { PrivateNamespace } from '@commongrid/bcdb/client';
 import { GridError } from '@commongrid/base';
 import type { JsonValue } from '@commongrid/crypto';
 import { Command, InvalidArgumentError } from 'commander';
@@ -7,6 +8,7 @@ import type { CommandContext } from '../../command-context.ts';
 import type { GridErrorCode } from '../../errors.ts';
 import { formatTable } from '../../terminal.ts';
 import { connect, routeOf, selfOf, serverCommand } from './connection.ts';
+import { bcdbReadersCommand } from './readers.ts';
 import type { Connection, ServerOptions } from './connection.ts';
 
 type Right = 'read' | 'write' | 'delete' | 'admin';
@@ -38,7 +40,8 @@ export function bcdbNamespaceCommand(context: CommandContext): Command {
     .addCommand(createCommand(context))
     .addCommand(showCommand(context))
     .addCommand(grantCommand(context))
-    .addCommand(revokeCommand(context));
+    .addCommand(revokeCommand(context))
+    .addCommand(bcdbReadersCommand(context));
 }
 
 function listCommand(context: CommandContext): Command {
@@ -57,20 +60,45 @@ function listCommand(context: CommandContext): Command {
 function createCommand(context: CommandContext): Command {
   return serverCommand('create', 'Make a namespace of which you are admin.')
     .argument('<name>', 'its name')
-    .option('--private', 'payloads are sealed boxes: no schema, no index, no search')
+    .option('--private', 'only readers open it, not the server: no schema, no index, no search')
     .option('--validator <name>', 'rules that judge each record, such as grid@1')
     .action(async (ns: string, options: CreateOptions) => {
       const connection = await connect(context, options);
       const admin = await selfOf(connection);
+      if (options.private === true) {
+        await createPrivate(context, connection, { ...options, ns, admin });
+        return;
+      }
       const grants = [{ to: admin, rights: ['admin'] }];
       const receipt = await write(connection, ns, {
         grants,
-        ...(options.private === true ? { isPrivate: true } : {}),
         ...(options.validator === undefined ? {} : { validator: options.validator }),
       });
       const result = { schema: 'grid.bcdb.namespace-create.1', ns, ...receipt };
       printResult(context, options, result, () => `namespace ${ns} is made`);
     });
+}
+
+async function createPrivate(
+  context: CommandContext,
+  { client, sealingKey }: Connection,
+  options: CreateOptions & { readonly ns: string; readonly admin: string },
+): Promise<void> {
+  const { ns, admin, validator } = options;
+  if (validator !== undefined) {
+    throw new GridError<GridErrorCode>('GRID_USAGE', 'no rules can judge what is sealed', {
+      hint: 'name --private or --validator, not both',
+    });
+  }
+  const space = await PrivateNamespace.create({ client, ns, admin, key: await sealingKey() });
+  const { epoch, readers } = await space.readers();
+  const result = { schema: 'grid.bcdb.namespace-create.1', ns, isPrivate: true, epoch, readers };
+  printResult(context, options, result, () =>
+    [
+      `namespace ${ns} is made, and private: you alone open it, as ${readers.join(', ')}`,
+      `others too: ./grid bcdb ns readers ${ns} --add KEY (theirs, from \`grid bcdb key show\`)`,
+    ].join('\n'),
+  );
 }
 
 function showCommand(context: CommandContext): Command {
@@ -79,7 +107,7 @@ function showCommand(context: CommandContext): Command {
     .action(async (ns: string, options: ServerOptions) => {
       const { record, seq } = await read(await connect(context, options), ns);
       const result = { schema: 'grid.bcdb.namespace.1', ns, seq, ...record };
-      printResult(context, options, result, () => describe(record.grants, record.validator));
+      printResult(context, options, result, () => describe(record));
     });
 }
 
@@ -121,7 +149,7 @@ async function changeGrants(
   const grants = change(record.grants).map(({ to, rights }) => ({ to, rights: [...rights] }));
   const receipt = await write(connection, ns, { ...record, grants });
   const result = { schema: 'grid.bcdb.namespace.1', ns, ...record, grants, ...receipt };
-  printResult(context, options, result, () => describe(grants, record.validator));
+  printResult(context, options, result, () => describe({ ...record, grants }));
 }
 
 function read({ client }: Connection, ns: string): Promise<NamespaceReply> {
@@ -132,10 +160,13 @@ function write({ client }: Connection, ns: string, value: JsonValue) {
   return client.write({ ns, op: 'put', url: 'bcdb.namespace.1', obj: 'namespace', value });
 }
 
-function describe(grants: readonly Grant[], validator: string | undefined): string {
+function describe({ grants, validator, isPrivate }: NamespaceReply['record']): string {
   const rows = grants.map(({ to, rights }) => [to, rights.join(', ')]);
-  const table = formatTable([['who', 'rights'], ...rows]);
-  return validator === undefined ? table : `${table}\nrules: ${validator}`;
+  return [
+    formatTable([['who', 'rights'], ...rows]),
+    ...(validator === undefined ? [] : [`rules: ${validator}`]),
+    ...(isPrivate === true ? ['private: `ns readers` shows who can open it'] : []),
+  ].join('\n');
 }
 
 function addRight(text: string, before?: readonly Right[]): readonly Right[] {

@@ -7,6 +7,7 @@ import { formatTable } from '../../terminal.ts';
 import { connect, parseHash, serverCommand } from './connection.ts';
 import type { ServerOptions } from './connection.ts';
 import { formatTime, parseAsOf, parseCount } from './options.ts';
+import { openObject, openObjects, putObject, valueText } from './sealed-objects.ts';
 import { readValue } from './value-input.ts';
 
 type PutOptions = ServerOptions & { readonly file?: string; readonly prev?: string };
@@ -37,10 +38,8 @@ export function bcdbPutCommand(context: CommandContext): Command {
       ) => {
         const { file, prev } = options;
         const json = await readValue(value, file);
-        const { client } = await connect(context, options);
-        const follows = prev === undefined ? {} : { prev };
-        const put = { ns, op: 'put', url, obj, value: json, ...follows } as const;
-        const receipt = await client.write(put);
+        const connection = await connect(context, options);
+        const receipt = await putObject(connection, ns, { url, obj, value: json, prev });
         const result = { schema: 'grid.bcdb.put.1', ns, url, obj, ...receipt };
         printResult(context, options, result, ({ seq }) => `${obj} is record ${seq}`);
       },
@@ -67,15 +66,17 @@ export function bcdbGetCommand(context: CommandContext): Command {
   return objectCommand('get', 'Show an object.')
     .option('--as-of <when>', 'as it was: a sequence, or 2026-03-01T10:00:00Z', parseAsOf)
     .action(async (ns: string, url: string, obj: string, options: GetOptions) => {
-      const { client, minSeq } = await connect(context, options);
+      const connection = await connect(context, options);
+      const { client, minSeq } = connection;
       const { asOf } = options;
-      const found = await client.get(ns, url, obj, {
+      const stored = await client.get(ns, url, obj, {
         minSeq,
         ...(asOf === undefined ? {} : { asOf }),
       });
+      const found = await openObject(connection, ns, stored);
       const result = { schema: 'grid.bcdb.object.1', ns, ...found };
-      printResult(context, options, result, ({ value, box }) =>
-        value === undefined ? (box ?? '') : JSON.stringify(value, undefined, 2),
+      printResult(context, options, result, ({ value }) =>
+        value === undefined ? '' : JSON.stringify(value, undefined, 2),
       );
     });
 }
@@ -84,12 +85,14 @@ export function bcdbHistoryCommand(context: CommandContext): Command {
   return objectCommand('history', 'List the versions of an object, the newest first.')
     .option('--limit <n>', 'at most so many', parseCount)
     .action(async (ns: string, url: string, obj: string, options: HistoryOptions) => {
-      const { client, minSeq } = await connect(context, options);
+      const connection = await connect(context, options);
+      const { client, minSeq } = connection;
       const { limit } = options;
-      const versions = await client.history(ns, url, obj, {
+      const stored = await client.history(ns, url, obj, {
         minSeq,
         ...(limit === undefined ? {} : { limit }),
       });
+      const versions = await openObjects(connection, ns, stored);
       const result = { schema: 'grid.bcdb.history.1', ns, url, obj, versions };
       printResult(context, options, result, () => describeVersions(versions));
     });
@@ -97,12 +100,12 @@ export function bcdbHistoryCommand(context: CommandContext): Command {
 
 function describeVersions(versions: readonly ClientChange[]): string {
   if (versions.length === 0) return 'there is no such object, and never was';
-  const rows = versions.map(({ seq, at, kind, author, value }) => [
-    String(seq),
-    formatTime(at),
-    kind,
-    author,
-    value === undefined ? '' : JSON.stringify(value),
+  const rows = versions.map((version) => [
+    String(version.seq),
+    formatTime(version.at),
+    version.kind,
+    version.author,
+    valueText(version),
   ]);
   return formatTable([['record', 'time', '', 'signed by', 'value'], ...rows]);
 }

@@ -62,6 +62,12 @@ export function describeRecord({ envelope, payload, seq, head }: VerifiedRecord)
   return [
     `record ${seq} of ${head.size}: ${op} ${url} ${obj} in ${ns}`,
     `signed by ${author} at ${formatTime(t)}`,
-    ...(payload === undefined ? [] : [new TextDecoder().decode(payload)]),
+    ...(payload === undefined ? [] : [payloadText(payload)]),
   ].join('\n');
+}
+
+/** Canonical JSON begins with no control character; what is sealed begins with its version. */
+function payloadText(payload: Uint8Array): string {
+  if ((payload[0] ?? 0) >= 0x20) return new TextDecoder().decode(payload);
+  return `a sealed payload of ${payload.length} bytes`;
 }

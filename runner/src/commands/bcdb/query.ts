@@ -1,4 +1,4 @@
-import type { ClientFind, ClientObject, ClientPage, ClientRows } from '@commongrid/bcdb/client';
+import type { ClientFind, ClientPage, ClientRows } from '@commongrid/bcdb/client';
 import type { Command } from 'commander';
 
 import { printResult } from '../../command-context.ts';
@@ -7,6 +7,7 @@ import { formatTable } from '../../terminal.ts';
 import { connect, serverCommand } from './connection.ts';
 import type { ServerOptions } from './connection.ts';
 import { parseAsOf, parseCount } from './options.ts';
+import { openObjects, valueText } from './sealed-objects.ts';
 import { addCondition, parseOrder } from './where.ts';
 
 type FindOptions = ServerOptions & {
@@ -41,7 +42,8 @@ export function bcdbFindCommand(context: CommandContext): Command {
         '\nnumber go in quotes: --where \'zip="9000"\'',
     )
     .action(async (ns: string, url: string, options: FindOptions) => {
-      const { client, minSeq } = await connect(context, options);
+      const connection = await connect(context, options);
+      const { client, minSeq } = connection;
       const { where, order, limit, cursor, asOf, scan } = options;
       const page = await client.find(ns, {
         url,
@@ -53,7 +55,8 @@ export function bcdbFindCommand(context: CommandContext): Command {
         ...(asOf === undefined ? {} : { asOf: momentOf(asOf) }),
         ...(scan === undefined ? {} : { scan }),
       });
-      printPage(context, options, ns, page);
+      const objects = await openObjects(connection, ns, page.objects);
+      printPage(context, options, ns, { ...page, objects });
     });
 }
 
@@ -105,12 +108,8 @@ function printPage(
 
 function describePage({ objects, cursor }: ClientPage): string {
   if (objects.length === 0) return 'nothing found';
-  const lines = formatTable(objects.map((one) => [one.obj, one.url, textOf(one)]));
+  const lines = formatTable(objects.map((one) => [one.obj, one.url, valueText(one)]));
   return cursor === undefined ? lines : `${lines}\nmore: --cursor ${cursor}`;
-}
-
-function textOf({ value, box }: ClientObject): string {
-  return value === undefined ? (box ?? '') : JSON.stringify(value);
 }
 
 function describeRows({ columns, rows }: ClientRows): string {

@@ -1,9 +1,12 @@
 import { Type } from 'typebox';
 import { GridError } from '@commongrid/base';
+import type { JsonValue } from '@commongrid/crypto';
 import type { BcdbErrorCode } from '../../errors.ts';
 import type { AsOf } from '../../projection/namespace-reader.ts';
 import type { ObjectVersion } from '../../projection/object-row.ts';
+import { isSystem } from '../../state/administrative.ts';
 import { requireOwner } from '../access/read-rights.ts';
+import { decodeBytes } from '../record-text.ts';
 import type { DoorContext } from './door-context.ts';
 import { changeReply, changeText, objectReply, objectText } from './object-shapes.ts';
 import { waitForSeq } from './read-your-writes.ts';
@@ -14,7 +17,13 @@ import { hash, json, minSeq, objectParams, ownerReceipt, proofReply, sequence } 
 
 /** Single objects: as they are, as they were, and the proof of it. */
 export function objectRoutes(context: DoorContext): readonly Route[] {
-  return [getRoute(context), ...writeRoutes(context), historyRoute(context), proofRoute(context)];
+  return [
+    getRoute(context),
+    ...writeRoutes(context),
+    historyRoute(context),
+    proofRoute(context),
+    privacyRoute(context),
+  ];
 }
 
 function getRoute(context: DoorContext): Route {
@@ -45,15 +54,17 @@ function writeRoutes({ bcdb, metrics }: DoorContext): readonly Route[] {
     route({
       method: 'PUT',
       path: '/v1/namespaces/:ns/objects/:url/*id',
-      summary: 'Makes or changes an object in the name of the owner; the body is its value',
+      summary:
+        'Makes or changes an object in the name of the owner; the body is its value or its box',
       params: objectParams,
-      query: Type.Object({ prev: Type.Optional(hash) }),
+      query: Type.Object({ prev: Type.Optional(hash), sealed: Type.Optional(Type.Boolean()) }),
       body: json,
       reply: ownerReceipt,
-      handle: async ({ who, params: { ns, url, id: obj }, query: { prev }, body }) => {
+      handle: async ({ who, params: { ns, url, id: obj }, query: { prev, sealed }, body }) => {
         requireOwner(who);
         const follows = prev === undefined ? {} : { prev };
-        const put = { ns, op: 'put', url, obj, value: body, ...follows } as const;
+        const value = sealed === true ? sealedBody(body) : body;
+        const put = { ns, op: 'put', url, obj, value, ...follows } as const;
         const done = await metrics.append(() => bcdb.write(put));
         return { ...receiptText(done), wasLive: done.wasLive };
       },
@@ -118,6 +129,28 @@ function proofRoute(context: DoorContext): Route {
       if (newest === undefined) throw notFound(ns, url, obj);
       return bcdb.prove(newest.origin);
     },
+  });
+}
+
+function privacyRoute({ bcdb, rights }: DoorContext): Route {
+  return route({
+    method: 'GET',
+    path: '/v1/namespaces/:ns/privacy/:url/*id',
+    summary: 'Whether the payload of an object has to be sealed: for whoever may read or write it',
+    params: objectParams,
+    reply: Type.Object({ isPrivate: Type.Boolean() }),
+    handle: ({ who, params: { ns, url, id: obj } }) => {
+      if (!bcdb.may(ns, who.key, 'write', url, obj)) rights.requireRead(who, ns, url, obj);
+      return { isPrivate: bcdb.isPrivate(ns) && !isSystem(url) };
+    },
+  });
+}
+
+/** A sealed payload, as `box` of answers has it. @throws BCDB_REQUEST_INVALID */
+function sealedBody(body: JsonValue): Uint8Array {
+  if (typeof body === 'string') return decodeBytes('body', body);
+  throw new GridError<BcdbErrorCode>('BCDB_REQUEST_INVALID', 'the body is no box', {
+    hint: 'with `sealed` the body is a text: the sealed payload as base64url',
   });
 }
 

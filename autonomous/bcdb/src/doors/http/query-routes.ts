@@ -6,6 +6,7 @@ import type { AsOf } from '../../projection/namespace-reader.ts';
 import type { SqlResult } from '../../projection/sql-guard.ts';
 import { sqlLengthMax, sqlParametersMax } from '../../projection/sql-guard.ts';
 import { toBase64url } from '../../tree/base64.ts';
+import { requireFindable, requireLegible } from '../access/sealed-query.ts';
 import type { DoorContext } from './door-context.ts';
 import { pageReply, pageText } from './object-shapes.ts';
 import { waitForSeq } from './read-your-writes.ts';
@@ -90,6 +91,7 @@ function findRoute(context: DoorContext): Route {
     handle: async ({ who, params: { ns }, body, signal }) => {
       const { minSeq: seq, ...query } = body;
       context.rights.requireReadAll(who, ns, query.url);
+      requireFindable(context.bcdb, ns, query);
       await waitForSeq(context, seq, signal);
       return pageText(await context.bcdb.projection.find(ns, query satisfies FindQuery));
     },
@@ -106,6 +108,7 @@ function countRoute(context: DoorContext): Route {
     reply: Type.Object({ count: sequence }),
     handle: async ({ who, params: { ns }, body, signal }) => {
       context.rights.requireReadAll(who, ns, body.url);
+      requireFindable(context.bcdb, ns, body);
       await waitForSeq(context, body.minSeq, signal);
       return { count: await context.bcdb.projection.count(ns, body.url, body.where) };
     },
@@ -123,6 +126,7 @@ function searchRoute(context: DoorContext): Route {
     handle: async ({ who, params: { ns }, body, signal }) => {
       const { minSeq: seq, ...query } = body;
       context.rights.requireReadAll(who, ns, query.url);
+      requireLegible(context.bcdb, ns, 'search');
       await waitForSeq(context, seq, signal);
       return pageText(await context.bcdb.projection.search(ns, query));
     },
@@ -139,6 +143,7 @@ function sqlRoute(context: DoorContext): Route {
     reply: Type.Object({ columns: Type.Array(Type.String()), rows: Type.Array(Type.Array(json)) }),
     handle: async ({ who, params: { ns }, body, signal }) => {
       context.rights.requireReadAll(who, ns);
+      requireLegible(context.bcdb, ns, 'SQL');
       await waitForSeq(context, body.minSeq, signal);
       const parameters = (body.parameters ?? []).map(sqlParameter);
       const result = await context.bcdb.projection.sql(ns, body.sql, parameters, { signal });

@@ -11,7 +11,7 @@ import type { TypeKey } from '../key.ts';
 import { replyBytesMax, replyObjectsMax } from '../objects.ts';
 import { ReplyError } from '../reply-error.ts';
 import type { Session } from '../session.ts';
-import { jsonOf, writePayload } from './payload.ts';
+import { valueOf, writePayload } from './payload.ts';
 
 /** A type as a hash: its fields are the ids of the objects, the values their JSON. */
 export const hashCommands: readonly Command[] = [
@@ -139,14 +139,14 @@ async function set(session: Session, request: Request): Promise<void> {
   }
   requireOwner(session.who);
   const made: string[] = [];
-  const objects: { readonly obj: string; readonly value: ReturnType<typeof jsonOf> }[] = [];
+  const objects: { readonly obj: string; readonly value: ReturnType<typeof valueOf> }[] = [];
   for (let i = 2; i < request.argc; i += 2) {
     let obj = request.latin1(i);
     if (obj === newId) {
       obj = randomId(session.context.random);
       made.push(obj);
     }
-    objects.push({ obj, value: jsonOf(request, i + 1) });
+    objects.push({ obj, value: valueOf(session, { ns, url }, request, i + 1) });
   }
   const { bcdb } = session.context;
   const receipts = await allWritten(

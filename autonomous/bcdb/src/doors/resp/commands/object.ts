@@ -7,7 +7,7 @@ import type { Key, ObjectKey } from '../key.ts';
 import { ReplyError } from '../reply-error.ts';
 import type { Session } from '../session.ts';
 import { readObject, removeObjects } from './hash.ts';
-import { jsonOf, writePayload } from './payload.ts';
+import { jsonOf, valueOf, writePayload } from './payload.ts';
 
 /** Single objects, and schemas, as strings; and what is asked of any key. */
 export const objectCommands: readonly Command[] = [
@@ -83,10 +83,12 @@ function textOf(session: Session, key: ObjectKey): string | Uint8Array | undefin
 async function set(session: Session, request: Request): Promise<void> {
   const { kind, ns, url, obj } = session.objectKey(request, 1);
   requireOwner(session.who);
-  const value = jsonOf(request, 2);
   const { bcdb } = session.context;
-  if (kind === 'schema') await bcdb.defineSchema(ns, obj, value);
-  else await bcdb.write({ ns, op: 'put', url, obj, value });
+  if (kind === 'schema') await bcdb.defineSchema(ns, obj, jsonOf(request, 2));
+  else {
+    const value = valueOf(session, { ns, url }, request, 2);
+    await bcdb.write({ ns, op: 'put', url, obj, value });
+  }
   session.reply.ok();
 }
 

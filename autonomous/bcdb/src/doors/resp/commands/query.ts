@@ -5,6 +5,7 @@ import { Compile } from 'typebox/compile';
 import type { BcdbErrorCode } from '../../../errors.ts';
 import type { FindQuery, FoundPage } from '../../../projection/find.ts';
 import type { ObjectChange } from '../../../projection/object-row.ts';
+import { requireFindable, requireLegible } from '../../access/sealed-query.ts';
 import type { Command } from '../command.ts';
 import type { Session } from '../session.ts';
 import { readOptions } from './options.ts';
@@ -21,8 +22,9 @@ export const queryCommands: readonly Command[] = [
     async run(session, request) {
       const { ns, url } = session.typeKey(request, 1);
       const query = queryOf(request, 2);
-      const { objects } = session.context;
+      const { bcdb, objects } = session.context;
       await answerAll(session, ns, url, async () => {
+        requireFindable(bcdb, ns, query);
         const page = await objects.find(ns, { ...query, url });
         return () => writePage(session.reply, page);
       });
@@ -38,8 +40,9 @@ export const queryCommands: readonly Command[] = [
       const { ns, url } = session.typeKey(request, 1);
       const text = request.text(2);
       const { LIMIT: limit } = readOptions(request, 3, { LIMIT: 'count' });
-      const { objects } = session.context;
+      const { bcdb, objects } = session.context;
       await answerAll(session, ns, url, async () => {
+        requireLegible(bcdb, ns, 'search');
         const page = await objects.search(ns, url, text, limit);
         return () => writeRows(session.reply, page);
       });
