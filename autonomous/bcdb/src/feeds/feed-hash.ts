@@ -25,14 +25,14 @@ export const emptyFeed: FeedHead = { count: 0, chain: new Uint8Array(hashBytes) 
 /** The feed with one more record. */
 export function nextHead(sha256: Sha256, { count, chain }: FeedHead, link: FeedLink): FeedHead {
   const { seq, leafHash, at, proposal } = link;
-  const bytes = Buffer.alloc(linkPrefix.length + 3 * hashBytes + 16);
+  const bytes = Buffer.allocUnsafe(linkPrefix.length + 3 * hashBytes + 16);
   linkPrefix.copy(bytes);
   let end = linkPrefix.length;
   bytes.set(chain, end);
   end = writeNumber(bytes, seq, end + hashBytes);
   bytes.set(leafHash, end);
   end = writeNumber(bytes, at, end + hashBytes);
-  if (proposal !== undefined) bytes.set(proposal, end);
+  bytes.set(proposal ?? noProposal, end);
   return { count: count + 1, chain: sha256(bytes) };
 }
 
@@ -57,6 +57,8 @@ export function feedsRootOf(sha256: Sha256, readers: number, root: Uint8Array): 
   bytes.set(root, writeNumber(bytes, readers, rootPrefix.length));
   return sha256(bytes);
 }
+
+const noProposal = new Uint8Array(hashBytes);
 
 /** Writes eight bytes, the highest first. @returns where they end */
 function writeNumber(bytes: Buffer, value: number, at: number): number {

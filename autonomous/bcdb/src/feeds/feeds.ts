@@ -48,8 +48,10 @@ export class Feeds {
   readonly #concerns: StateConcerns;
   readonly #genesis: Genesis;
   readonly #tree = new FeedTree();
-  /** Readers whose leaf in the tree may be old. */
-  readonly #changed = new Set<string>();
+  /** Heads that the tree does not have yet, as the state has them. */
+  readonly #changed = new Map<string, FeedHead>();
+  /** Drops of the view that `#changed` knows of. */
+  #changedDrops = -1;
   /** Drops of the view that the tree knows of; it is made anew after each. */
   #drops = -1;
   /** Root of the tree as it is. */
@@ -68,6 +70,8 @@ export class Feeds {
     if (!feedNamespaces.has(ns) || url === systemUrls.tick) return;
     const proposed = effects.find(({ origin }) => origin !== record.seq);
     this.#concerns.forget();
+    if (this.#changedDrops !== this.#view.drops) this.#changed.clear();
+    this.#changedDrops = this.#view.drops;
     const readers = this.#view.asBefore(() => this.#readersOf(record, proposed, at));
     const link: FeedLink = {
       seq: record.seq,
@@ -75,8 +79,9 @@ export class Feeds {
       at,
       proposal: proposed && Buffer.from(proposed.version, 'base64url'),
     };
-    for (const reader of readers) this.#add(reader, link);
     this.#index(record, proposed);
+    const heads = readers.map((reader) => [reader, this.#add(reader, link)] as const);
+    for (const [reader, head] of heads) this.#changed.set(reader, head);
   }
 
   /**
@@ -85,7 +90,7 @@ export class Feeds {
    */
   root(): string {
     if (this.#drops !== this.#view.drops) this.#reload();
-    else if (this.#changed.size > 0) this.#refresh();
+    else if (this.#changed.size > 0) this.#settle();
     return this.#root;
   }
 
@@ -132,12 +137,12 @@ export class Feeds {
     return url === 'grid.bot.1' ? this.#concerns.fitting(url, value) : value;
   }
 
-  #add(reader: string, link: FeedLink): void {
-    const head = this.#headOf(reader);
-    const { count, chain } = nextHead(sha256, head, link);
-    this.#view.setFeedEntry(`h ${reader}`, `${count} ${base64url(chain)}`);
-    this.#view.setFeedEntry(`s ${reader} ${head.count}`, `${link.seq} ${link.at}`);
-    this.#changed.add(reader);
+  #add(reader: string, link: FeedLink): FeedHead {
+    const before = this.#headOf(reader);
+    const head = nextHead(sha256, before, link);
+    this.#view.setFeedEntry(`h ${reader}`, `${head.count} ${base64url(head.chain)}`);
+    this.#view.setFeedEntry(`s ${reader} ${before.count}`, `${link.seq} ${link.at}`);
+    return head;
   }
 
   /** Proposals and approvals are not what anybody relies on: their change is, once it took effect. */
@@ -159,27 +164,24 @@ export class Feeds {
   }
 
   #headOf(reader: string): FeedHead {
+    const known = this.#changed.get(reader);
+    if (known !== undefined) return known;
     const text = this.#view.feedEntry(`h ${reader}`);
     return text === undefined ? emptyFeed : headFrom(text);
   }
 
-  #refresh(): void {
-    const heads = [...this.#changed].map((reader) => [reader, this.#headOf(reader)] as const);
-    this.#tree.update(new Map(heads.filter(([, { count }]) => count > 0)));
-    this.#settle();
-  }
-
   #reload(): void {
     this.#tree.clear();
-    const heads = [...this.#view.feedHeads()].map(
-      ([reader, text]) => [reader, headFrom(text)] as const,
-    );
-    this.#tree.update(new Map(heads));
+    this.#changed.clear();
+    for (const [reader, text] of this.#view.feedHeads()) this.#changed.set(reader, headFrom(text));
     this.#drops = this.#view.drops;
+    this.#changedDrops = this.#view.drops;
     this.#settle();
   }
 
+  /** Brings the tree to what changed. */
   #settle(): void {
+    this.#tree.update(this.#changed);
     this.#changed.clear();
     this.#root = base64url(feedsRootOf(sha256, this.#tree.size, this.#tree.root()));
   }

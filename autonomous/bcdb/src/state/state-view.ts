@@ -1,6 +1,6 @@
 import type { JsonValue } from '@commongrid/crypto';
 import { systemUrls } from '../record/system-records.ts';
-import { isAdministrative } from './administrative.ts';
+import { isAdministrative, isSystem } from './administrative.ts';
 import type { Layer, LayeredStore } from './layered-store.ts';
 
 /** Where an object is. */
@@ -173,8 +173,13 @@ export class StateView {
   }
 
   setDocument(name: ObjectName, document: Document<JsonValue> | undefined): void {
+    const key = `d ${path(name)}`;
     const text = document === undefined ? undefined : JSON.stringify(document);
-    this.#set(`d ${path(name)}`, text);
+    this.#set(key, text);
+    // A payload came from such a text itself, so that nobody has to parse it again.
+    if (document !== undefined && text !== undefined && !isSystem(name.url)) {
+      this.#keepParsed(key, text, document);
+    }
     if (!isAdministrative(name.url)) return;
     this.#changed.add(name.ns);
     this.#forgetChanged();
@@ -321,8 +326,10 @@ export class StateView {
   }
 
   #get(key: string): string | undefined {
-    if (this.#record.has(key)) return this.#record.get(key);
-    if (this.#batch.has(key)) return this.#batch.get(key);
+    for (const changes of [this.#record, this.#batch]) {
+      const value = changes.get(key);
+      if (value !== undefined || changes.has(key)) return value;
+    }
     return this.#store.get(key);
   }
 
@@ -349,9 +356,13 @@ export class StateView {
     const known = this.#parsed.get(key);
     if (known?.text === text) return known.value as Document<T>;
     const value = JSON.parse(text) as Document<T>;
+    this.#keepParsed(key, text, value);
+    return value;
+  }
+
+  #keepParsed(key: string, text: string, value: Document<unknown>): void {
     if (this.#parsed.size >= parsedDocumentsMax) this.#parsed.clear();
     this.#parsed.set(key, { text, value });
-    return value;
   }
 
   #nextAuthorId(): number {

@@ -22,10 +22,10 @@ export class Readers {
     return this.#found.has(everyone) ? [everyone] : [...this.#found].toSorted();
   }
 
-  /** Whether a change is looked at for the first time: who decides over whom may go in circles. */
-  enters(change: string): boolean {
-    if (this.#entered.has(change)) return false;
-    this.#entered.add(change);
+  /** Whether something is looked at for the first time: who decides over whom may go in circles. */
+  enters(what: string): boolean {
+    if (this.#entered.has(what)) return false;
+    this.#entered.add(what);
     return true;
   }
 
@@ -41,6 +41,7 @@ export class Readers {
 
   /** Who an id stands for: itself, or the people behind it. */
   addNamed(kind: NamedId['kind'], id: string): void {
+    if (!this.enters(id)) return;
     if (kind === 'bot') this.#found.add(id as ReaderId);
     if (kind === 'key') this.addKey(id);
     if (kind === 'node') this.#addNode(id);
@@ -55,6 +56,7 @@ export class Readers {
    * ends the one by starting the other.
    */
   addHosts(contract: string): void {
+    if (!this.enters(`hosts ${contract}`)) return;
     this.#addOwnHosts(contract);
     const replaced = this.#view.current('grid.contract.1', contract)?.replaces;
     if (replaced !== undefined) this.#addOwnHosts(replaced);
