@@ -27,6 +27,7 @@ function feedsRoute(context: DoorContext): Route {
     summary: 'Records that concern readers, with all that shows that they are all',
     body: feedsRequest,
     reply: feedsReply,
+    isPacked: true,
     handle: ({ who, body }) => {
       for (const { reader } of body.feeds) requireFeed(context, who, reader);
       return context.bcdb.feedsOf(body);

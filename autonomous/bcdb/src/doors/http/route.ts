@@ -26,6 +26,8 @@ interface RouteShape<P extends TSchema, Q extends TSchema, B extends TSchema> {
   readonly body?: B;
   /** Media type of an answer that is not JSON. */
   readonly media?: string;
+  /** Whether the answer is compressed for who takes zstd. */
+  readonly isPacked?: boolean;
   /** Whether the answer never changes and may be kept by anybody. */
   readonly isImmutable?: (params: Static<P>) => boolean;
 }

@@ -9,6 +9,7 @@ import { anyone } from '../access/identity.ts';
 import type { Identity } from '../access/identity.ts';
 import type { DoorContext } from './door-context.ts';
 import { httpStatusOf } from './http-status.ts';
+import { packAnswer } from './packed-answer.ts';
 import { internalFault } from './record-routes.ts';
 import type { Route } from './route.ts';
 import { errorReply } from './shapes.ts';
@@ -43,6 +44,7 @@ function serveRoute(app: FastifyInstance, one: Route, context: DoorContext): voi
         '5xx': errorReply,
       },
     },
+    ...(one.isPacked === true ? { onSend: packAnswer } : {}),
     preValidation: async (request) => {
       const name = restPattern.exec(one.path)?.groups?.['name'];
       if (name === undefined) return;
