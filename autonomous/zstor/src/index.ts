@@ -1,2 +1,11 @@
 export { ErasureCode, shardsMax } from './code/erasure-code.ts';
+export { Blob, blobChunksMax } from './chunk/blob.ts';
+export type { BlobSecret, ChunkPlace } from './chunk/blob.ts';
+export { openChunk, repairShards, sealChunk } from './chunk/chunk.ts';
+export { checkPolicy, chunkSizesBytes, shardValueBytesMax } from './chunk/policy.ts';
+export type { ChunkPolicy, ChunkSizeBytes, Compression } from './chunk/policy.ts';
+export { digestOf, parseShard, parseShardOf, shardHeaderBytes } from './chunk/shard.ts';
+export type { ChunkShape, Shard, ShardAddress } from './chunk/shard.ts';
+export { splitChunks } from './chunk/split-chunks.ts';
+export type { ChunkPlaintext } from './chunk/split-chunks.ts';
 export type { ZstorErrorCode } from './errors.ts';
