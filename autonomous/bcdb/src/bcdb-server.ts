@@ -15,6 +15,8 @@ import type { BcdbErrorCode } from './errors.ts';
 export interface BcdbServerOptions extends BcdbOptions {
   /** HTTP; port 0 takes a free one. */
   readonly http: ListenAddress;
+  /** Origins whose pages may use the HTTP door from a browser. Default none. */
+  readonly origins?: readonly string[];
   /** The Redis protocol; without it there is none. */
   readonly redis?: ListenAddress;
   /** With it the Redis protocol speaks TLS. */
@@ -68,6 +70,7 @@ export class BcdbServer implements AsyncDisposable {
       await HttpDoor.open({
         ...shared,
         listen: httpListen,
+        origins: options.origins ?? [],
         ...(registry === undefined ? {} : { registry }),
       }),
     );

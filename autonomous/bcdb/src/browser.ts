@@ -1,3 +1,7 @@
+export { BcdbClient } from './client/bcdb-client.ts';
+export type { BcdbClientOptions } from './client/bcdb-client.ts';
+export type { ClientReceipt, ClientStatement } from './client/record-writer.ts';
+export type { Signer } from './client/signer.ts';
 export type { BcdbErrorCode } from './errors.ts';
 export type { Entry } from './record/entry.ts';
 export { envelopeText, parseEnvelope } from './record/envelope.ts';

@@ -27,6 +27,7 @@ export interface ServeOptions {
   readonly owner?: SigningKey;
   readonly port?: number;
   readonly timeouts?: HttpTimeouts;
+  readonly origins?: readonly string[];
 }
 
 /** A database with its HTTP door. */
@@ -46,7 +47,7 @@ export interface Served {
 }
 
 export async function serve(t: TestContext, options: ServeOptions = {}): Promise<Served> {
-  const { owner = SigningKey.generate(), port = 0, timeouts } = options;
+  const { owner = SigningKey.generate(), port = 0, timeouts, origins = [] } = options;
   const folder = options.dataDir === undefined ? await tempFolder('bcdb-http') : undefined;
   const dataDir = options.dataDir ?? folder?.path ?? '';
   const bcdb = await Bcdb.open({ dataDir, owner });
@@ -56,6 +57,7 @@ export async function serve(t: TestContext, options: ServeOptions = {}): Promise
     listen: { port },
     ownerToken,
     registry,
+    origins,
     ...(timeouts === undefined ? {} : { timeouts }),
   });
   const trust = { log: bcdb.log, sequencerKey: bcdb.genesis.sequencer };

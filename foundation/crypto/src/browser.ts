@@ -1,3 +1,6 @@
+export { BrowserSigningKey } from './browser-signing-key.ts';
+export { canonicalBytes, canonicalText, parseCanonical } from './canonical-json.ts';
+export type { JsonValue, ParseCanonicalOptions } from './canonical-json.ts';
 export { assertDomain } from './domain.ts';
 export type { Domain } from './domain.ts';
 export { isAcceptablePoint, signatureBytes } from './ed25519-point.ts';

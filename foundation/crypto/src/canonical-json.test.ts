@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { canonicalBytes, canonicalHash, canonicalText, parseCanonical } from './canonical-json.ts';
+import { canonicalHash } from './canonical-hash.ts';
+import { canonicalBytes, canonicalText, parseCanonical } from './canonical-json.ts';
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
 

@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto';
-import { GridError, isGridError } from '@commongrid/base';
+import { GridError, isGridError } from '@commongrid/base/browser';
 import type { CryptoErrorCode } from './errors.ts';
 
 /** What JSON can say. */
@@ -29,12 +28,7 @@ export function canonicalText(value: unknown): string {
 
 /** The canonical text in UTF-8: what is signed, hashed, stored and sent. */
 export function canonicalBytes(value: unknown): Uint8Array {
-  return Buffer.from(canonicalText(value), 'utf8');
-}
-
-/** SHA-256 of the canonical bytes: the name of a value. */
-export function canonicalHash(value: unknown): Uint8Array {
-  return createHash('sha256').update(canonicalText(value), 'utf8').digest();
+  return encoder.encode(canonicalText(value));
 }
 
 export interface ParseCanonicalOptions {
@@ -68,6 +62,8 @@ export function parseCanonical(bytes: Uint8Array, options: ParseCanonicalOptions
   if (canonical !== text) throw notCanonical();
   return value;
 }
+
+const encoder = new TextEncoder();
 
 /** A leading byte order mark stays in the text, where JSON.parse refuses it. */
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

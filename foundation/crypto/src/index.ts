@@ -1,6 +1,6 @@
+export { canonicalHash } from './canonical-hash.ts';
 export {
   canonicalBytes,
-  canonicalHash,
   canonicalText,
   maxCanonicalBytes,
   maxJsonDepth,

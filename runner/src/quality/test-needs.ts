@@ -26,6 +26,7 @@ const testNeeds: readonly TestNeed[] = [
   { package: 'iproute2', needs: { program: 'ip' } },
   { package: 'postgresql', needs: { program: 'pg_ctlcluster' }, service: 'postgresql' },
   { package: 'openssl', needs: { program: 'openssl' } },
+  { package: 'chromium', needs: { program: 'chromium' } },
 ];
 
 /** The needs that this machine does not meet. */

@@ -1,7 +1,7 @@
 import { GridError } from '@commongrid/base/browser';
 import type { JsonValue } from '@commongrid/crypto';
 import type { BcdbErrorCode } from '../errors.ts';
-import { systemUrls } from '../record/system-records.ts';
+import { systemUrls } from '../record/system-urls.ts';
 import { verifyRecordProof } from '../tree/browser-verifier.ts';
 import type { Trust, VerifiedRecord } from '../tree/verifier.ts';
 import type { ProvenObject } from './client-types.ts';

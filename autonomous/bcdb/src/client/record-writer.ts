@@ -1,6 +1,6 @@
 import { GridError, isGridError } from '@commongrid/base/browser';
-import { canonicalBytes } from '@commongrid/crypto';
-import type { JsonValue } from '@commongrid/crypto';
+import { canonicalBytes } from '@commongrid/crypto/browser';
+import type { JsonValue } from '@commongrid/crypto/browser';
 import type { EntryText } from '../doors/record-text.ts';
 import { encodeEntry } from '../doors/record-text.ts';
 import type { BcdbErrorCode } from '../errors.ts';

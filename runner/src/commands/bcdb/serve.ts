@@ -16,6 +16,7 @@ type ServeOptions = JsonOption & {
   readonly ownerKeyFile: string;
   readonly ownerTokenFile?: string;
   readonly http: Address;
+  readonly allowOrigin?: readonly string[];
   readonly redis?: Address;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
@@ -45,6 +46,7 @@ export function bcdbServeCommand(context: CommandContext): Command {
       host: '127.0.0.1',
       port: 6381,
     })
+    .option('--allow-origin <origins...>', 'pages that may use it: https://app.example.org')
     .option('--redis <host:port>', 'address of the Redis protocol; none without it', parseAddress)
     .option('--tls-cert <file>', 'certificate, PEM: the Redis protocol speaks TLS')
     .option('--tls-key <file>', 'its key, PEM')
@@ -88,12 +90,14 @@ async function serverOptionsOf(
   { environment }: CommandContext,
   options: ServeOptions,
 ): Promise<BcdbServerOptions> {
-  const { data, ownerKeyFile, ownerTokenFile, http, redis, tlsCert, tlsKey, metrics } = options;
+  const { data, ownerKeyFile, ownerTokenFile, http, allowOrigin } = options;
+  const { redis, tlsCert, tlsKey, metrics } = options;
   return {
     dataDir: data,
     owner: await readKeyFile(ownerKeyFile),
     ...(ownerTokenFile === undefined ? {} : { ownerToken: await readSecret(ownerTokenFile) }),
     http,
+    ...(allowOrigin === undefined ? {} : { origins: allowOrigin }),
     ...(redis === undefined ? {} : { redis }),
     ...(tlsCert === undefined || tlsKey === undefined
       ? {}

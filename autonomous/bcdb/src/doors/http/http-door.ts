@@ -9,6 +9,7 @@ import type { Bcdb } from '../../bcdb.ts';
 import { Gate } from '../access/gate.ts';
 import { ReadRights } from '../access/read-rights.ts';
 import { Proposals } from '../proposals.ts';
+import { allowOrigins } from './cross-origin.ts';
 import type { DoorContext } from './door-context.ts';
 import { DoorMetrics } from './door-metrics.ts';
 import { feedRoutes } from './feed-routes.ts';
@@ -62,6 +63,8 @@ export interface HttpDoorOptions {
   };
   /** 32 random bytes, base64url: whoever shows it writes as the owner. Without it nobody can. */
   readonly ownerToken?: string;
+  /** Origins whose pages may use the door from a browser: `https://app.example.org`. Default none. */
+  readonly origins?: readonly string[];
   readonly timeouts?: HttpTimeouts;
   /** Where the figures of the door are shown. */
   readonly registry?: MetricsRegistry;
@@ -82,7 +85,7 @@ export class HttpDoor implements AsyncDisposable {
     this.close = closeOnce(() => closeServer(app, closing));
   }
 
-  /** @throws BCDB_TOKEN_WEAK, BASE_LISTEN_FAILED */
+  /** @throws BCDB_TOKEN_WEAK, BCDB_REQUEST_INVALID for a wrong origin, BASE_LISTEN_FAILED */
   static async open(options: HttpDoorOptions): Promise<HttpDoor> {
     const { bcdb, listen, logger = silentLogger, clock = systemClock, ownerToken } = options;
     const { host = '127.0.0.1', port } = listen;
@@ -102,6 +105,7 @@ export class HttpDoor implements AsyncDisposable {
       closing: closing.signal,
     };
     const app = makeServer(options.timeouts ?? {});
+    allowOrigins(app, options.origins ?? []);
     serveRoutes(app, allRoutes(context), context);
     try {
       await app.listen({ host, port });
