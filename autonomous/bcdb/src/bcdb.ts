@@ -8,9 +8,11 @@ import type { BcdbOptions } from './config.ts';
 import type { BcdbErrorCode } from './errors.ts';
 import { FeedServer } from './feeds/feed-server.ts';
 import type { FeedsReply, FeedsRequest } from './feeds/feeds-reply.ts';
-import { loadOrMakeIdentity } from './genesis-file.ts';
+import { finishAdoption } from './follow/adopt-handover.ts';
+import { loadOrMakeIdentity, settleKey } from './genesis-file.ts';
 import type { LogIdentity } from './genesis-file.ts';
 import type { EffectListener, Ledger } from './ledger/ledger.ts';
+import { successionOf } from './ledger/ledger-succession.ts';
 import { openLedger } from './ledger/open-ledger.ts';
 import { PayloadEraser } from './ledger/payload-eraser.ts';
 import { LogProofs } from './log-proofs.ts';
@@ -29,6 +31,7 @@ import { RecordAuthor } from './record/record-author.ts';
 import { logNamespace, systemUrls } from './record/system-records.ts';
 import type { Right } from './record/system-records.ts';
 import { exportLog } from './offline/export-log.ts';
+import { requireNoRestore } from './offline/restored-mark.ts';
 import { Evidence } from './sequencer/evidence.ts';
 import { Sequencer } from './sequencer/sequencer.ts';
 import type { Receipt } from './sequencer/sequencer.ts';
@@ -41,6 +44,7 @@ import { isPrivate } from './state/private-rules.ts';
 import type { StateReader } from './state/state-view.ts';
 import type { HashStore } from './tree/hash-store.ts';
 import type { RecordProof } from './tree/record-proof.ts';
+import type { Succession } from './tree/succession.ts';
 import { tileWidth } from './tree/tile.ts';
 
 /** What the owner of a database says of an object; BCDB adds version and schema, and signs. */
@@ -112,16 +116,21 @@ export class Bcdb implements AsyncDisposable {
     await using opened = new AsyncDisposableStack();
     // Ahead of the log's own lock: two that start at once would each make a genesis.
     opened.use(await FolderLock.open(dataDir));
-    const identity = await loadOrMakeIdentity(folder, options, clock.nowMs());
-    const { genesis, sequencerKey } = identity;
-    const first = firstBatch(identity);
+    finishAdoption(folder);
+    const { genesis, sequencerKey: found } = await loadOrMakeIdentity(
+      folder,
+      options,
+      clock.nowMs(),
+    );
+    const first = found && firstBatch({ genesis, sequencerKey: found });
     const { ledger, engine, hashes } = await openLedger({
       folder,
       genesis,
       opened,
-      first,
+      ...(first === undefined ? {} : { first }),
       postgres: options.postgres,
     });
+    await requireNoRestore(folder, ledger.head);
     const projection = opened.use(
       await ProjectionService.open({
         folder: folder.projection,
@@ -133,6 +142,7 @@ export class Bcdb implements AsyncDisposable {
     const feed = new EffectFeed(projection);
     ledger.listen((batch) => feed.push(batch));
     await ledger.catchUp();
+    const sequencerKey = await settleKey(folder, ledger.fold.handovers.sequencer);
     const eraser = opened.use(
       await PayloadEraser.open({ ledger, engine, projection, file: folder.erasures, logger }),
     );
@@ -192,6 +202,16 @@ export class Bcdb implements AsyncDisposable {
 
   get genesis(): Genesis {
     return this.#ledger.genesis;
+  }
+
+  /** Key that signs the log now. */
+  get sequencer(): string {
+    return this.#ledger.fold.handovers.sequencer;
+  }
+
+  /** How the log came to that key: what others verify it by. */
+  get succession(): Succession {
+    return successionOf(this.#ledger);
   }
 
   /** Size and root of what is durable. */

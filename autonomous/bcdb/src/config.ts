@@ -40,6 +40,21 @@ export class BcdbFolder {
     return join(this.path, 'log');
   }
 
+  /** The log that a handover leaves, while it is being copied. */
+  get nextLog(): string {
+    return join(this.path, 'log.next');
+  }
+
+  /** A handover that was stated and not applied yet, with its private key. */
+  get pendingHandover(): string {
+    return join(this.path, 'handover.pending.json');
+  }
+
+  /** Says that a backup was restored, and how far it goes. */
+  get restored(): string {
+    return join(this.path, 'restored.json');
+  }
+
   get tree(): string {
     return join(this.path, 'tree');
   }
@@ -50,6 +65,12 @@ export class BcdbFolder {
 
   get projection(): string {
     return join(this.path, 'projection');
+  }
+
+  /** All that follows from the log and is made again from it. */
+  get derived(): readonly string[] {
+    const state = ['', '-wal', '-shm', '-journal'].map((end) => `${this.state}${end}`);
+    return [this.tree, this.projection, this.erasures, ...state];
   }
 
   /** How far erasures were carried out. */

@@ -1,10 +1,11 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { errorCode, GridError, systemRandom, writeFileAtomic } from '@commongrid/base';
 import { canonicalBytes, parseCanonical, SigningKey } from '@commongrid/crypto';
 import type { BcdbFolder, BcdbOptions } from './config.ts';
 import type { BcdbErrorCode } from './errors.ts';
 import { base64url } from './record/genesis.ts';
 import type { Genesis } from './record/genesis.ts';
+import type { HandoverStatement } from './record/handover.ts';
 
 /** What a folder says of its log before the log is opened. */
 export interface LogIdentity {
@@ -12,38 +13,98 @@ export interface LogIdentity {
   readonly sequencerKey: SigningKey;
 }
 
+/** The same where the key may be lost, or still that of a sequencer before. */
+export interface FoundIdentity {
+  readonly genesis: Genesis;
+  readonly sequencerKey: SigningKey | undefined;
+}
+
 /**
  * Reads the genesis and the sequencer's key of a folder, or makes both for a new log. The key is
- * written first: a genesis whose key is lost could never be used.
+ * written first: a genesis whose key is lost could not be used.
  * @throws BCDB_FOLDER_DAMAGED
  */
 export async function loadOrMakeIdentity(
   folder: BcdbFolder,
   { owner, isOpen = false }: Pick<BcdbOptions, 'owner' | 'isOpen'>,
   nowMs: number,
-): Promise<LogIdentity> {
+): Promise<FoundIdentity> {
   const isNew = (await readIfThere(folder.genesis)) === undefined;
-  return isNew ? makeIdentity(folder, { owner, isOpen }, nowMs) : loadIdentity(folder);
+  if (isNew) return makeIdentity(folder, { owner, isOpen }, nowMs);
+  return { genesis: await loadGenesis(folder), sequencerKey: await loadKey(folder) };
 }
 
-/** What the folder of a log says of it. @throws BCDB_FOLDER_DAMAGED */
-export async function loadIdentity(folder: BcdbFolder): Promise<LogIdentity> {
+/** How the log of a folder began. @throws BCDB_FOLDER_DAMAGED */
+export async function loadGenesis(folder: BcdbFolder): Promise<Genesis> {
   const bytes = await readIfThere(folder.genesis);
   if (bytes === undefined) throw damaged(folder.genesis, 'it is missing');
-  const seed = await readIfThere(folder.sequencerKey);
-  if (seed === undefined) {
-    throw damaged(folder.sequencerKey, 'it is missing, and only its holder may sign this log');
-  }
   try {
-    const sequencerKey = SigningKey.fromSeed(
-      Buffer.from(seed.toString('utf8').trim(), 'base64url'),
-    );
-    const genesis = parseCanonical(bytes) as unknown as Genesis;
-    if (genesis.sequencer === sequencerKey.publicKey.text) return { genesis, sequencerKey };
+    return parseCanonical(bytes) as unknown as Genesis;
   } catch (error) {
     throw damaged(folder.genesis, 'it cannot be read', error);
   }
-  throw damaged(folder.sequencerKey, 'it is not the key that the genesis names');
+}
+
+/**
+ * Genesis and key of a folder. Whether the log was handed over to another key since, only the log
+ * knows: see `settleKey`.
+ * @throws BCDB_FOLDER_DAMAGED
+ */
+export async function loadIdentity(folder: BcdbFolder): Promise<LogIdentity> {
+  const genesis = await loadGenesis(folder);
+  const sequencerKey = await loadKey(folder);
+  if (sequencerKey === undefined) throw keyMissing(folder);
+  return { genesis, sequencerKey };
+}
+
+/**
+ * The key of a folder for the sequencer that its log names. Where a handover was written and the
+ * process was killed before the new key took the place of the old, that is done now.
+ * @throws BCDB_FOLDER_DAMAGED
+ */
+export async function settleKey(folder: BcdbFolder, sequencer: string): Promise<SigningKey> {
+  const key = await loadKey(folder);
+  if (key?.publicKey.text === sequencer) return key;
+  const pending = await loadPendingHandover(folder);
+  if (pending?.key.publicKey.text === sequencer) {
+    await writeKey(folder, pending.key);
+    await rm(folder.pendingHandover, { force: true });
+    return pending.key;
+  }
+  if (key === undefined) throw keyMissing(folder);
+  throw damaged(folder.sequencerKey, `the log is that of ${sequencer}, whose key this is not`);
+}
+
+/** A handover that waits for signatures, with the key that it names. */
+export interface PendingHandover {
+  readonly statement: HandoverStatement;
+  readonly key: SigningKey;
+}
+
+/** @throws BCDB_FOLDER_DAMAGED */
+export async function loadPendingHandover(
+  folder: BcdbFolder,
+): Promise<PendingHandover | undefined> {
+  const bytes = await readIfThere(folder.pendingHandover);
+  if (bytes === undefined) return undefined;
+  try {
+    const { statement, sequencerKey } = JSON.parse(bytes.toString('utf8')) as {
+      readonly statement: HandoverStatement;
+      readonly sequencerKey: string;
+    };
+    return { statement, key: keyFrom(sequencerKey) };
+  } catch (error) {
+    throw damaged(folder.pendingHandover, 'it cannot be read', error);
+  }
+}
+
+/** The new key is on disk before anybody signs for it. */
+export async function writePendingHandover(
+  folder: BcdbFolder,
+  { statement, key }: PendingHandover,
+): Promise<void> {
+  const text = JSON.stringify({ statement, sequencerKey: base64url(key.exportSeed()) });
+  await writeFileAtomic(folder.pendingHandover, `${text}\n`, { mode: 0o600 });
 }
 
 /** Keeps an identity in a folder, the key first. */
@@ -51,8 +112,7 @@ export async function writeIdentity(
   folder: BcdbFolder,
   { genesis, sequencerKey }: LogIdentity,
 ): Promise<void> {
-  const seed = `${base64url(sequencerKey.exportSeed())}\n`;
-  await writeFileAtomic(folder.sequencerKey, seed, { mode: 0o600 });
+  await writeKey(folder, sequencerKey);
   await writeFileAtomic(folder.genesis, canonicalBytes(genesis), { mode: 0o600 });
 }
 
@@ -75,6 +135,26 @@ async function makeIdentity(
   return { genesis, sequencerKey };
 }
 
+async function writeKey(folder: BcdbFolder, key: SigningKey): Promise<void> {
+  const seed = `${base64url(key.exportSeed())}\n`;
+  await writeFileAtomic(folder.sequencerKey, seed, { mode: 0o600 });
+}
+
+/** Undefined when it is lost. */
+async function loadKey(folder: BcdbFolder): Promise<SigningKey | undefined> {
+  const seed = await readIfThere(folder.sequencerKey);
+  if (seed === undefined) return undefined;
+  try {
+    return keyFrom(seed.toString('utf8').trim());
+  } catch (error) {
+    throw damaged(folder.sequencerKey, 'it cannot be read', error);
+  }
+}
+
+function keyFrom(seed: string): SigningKey {
+  return SigningKey.fromSeed(Buffer.from(seed, 'base64url'));
+}
+
 async function readIfThere(file: string): Promise<Buffer | undefined> {
   try {
     return await readFile(file);
@@ -82,6 +162,17 @@ async function readIfThere(file: string): Promise<Buffer | undefined> {
     if (errorCode(error) === 'ENOENT') return undefined;
     throw damaged(file, errorCode(error) ?? String(error), error);
   }
+}
+
+function keyMissing(folder: BcdbFolder): GridError<BcdbErrorCode> {
+  return new GridError(
+    'BCDB_FOLDER_DAMAGED',
+    `cannot use ${folder.sequencerKey}: it is missing, and only its holder may sign this log`,
+    {
+      hint: `restore a backup, or hand the log over: grid bcdb handover --data ${folder.path}`,
+      details: { file: folder.sequencerKey },
+    },
+  );
 }
 
 function damaged(file: string, why: string, cause?: unknown): GridError<BcdbErrorCode> {

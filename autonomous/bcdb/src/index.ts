@@ -5,6 +5,8 @@ export type { BcdbServerOptions } from './bcdb-server.ts';
 export { BcdbFolder } from './config.ts';
 export type { BcdbOptions } from './config.ts';
 export type { BcdbErrorCode } from './errors.ts';
+export { adoptHandover } from './follow/adopt-handover.ts';
+export type { AdoptReport } from './follow/adopt-handover.ts';
 export { Follower } from './follow/follower.ts';
 export type { FollowerOptions } from './follow/follower.ts';
 export { LightFollower } from './follow/light-follower.ts';
@@ -14,6 +16,8 @@ export type { LogSource } from './follow/log-source.ts';
 export { loadIdentity } from './genesis-file.ts';
 export type { LogIdentity } from './genesis-file.ts';
 export { exportLog } from './offline/export-log.ts';
+export { applyHandover, stateHandover } from './offline/handover.ts';
+export type { HandoverReport, StatedHandover } from './offline/handover.ts';
 export { rebuildFolder } from './offline/rebuild-folder.ts';
 export type { RebuildReport } from './offline/rebuild-folder.ts';
 export { restoreBackup } from './offline/restore-backup.ts';
@@ -24,6 +28,8 @@ export { verifyExport } from './offline/verify-export.ts';
 export type { VerifiedRecord, VerifyExportOptions, VerifyReport } from './offline/verify-export.ts';
 export { verifyFolder } from './offline/verify-folder.ts';
 export type { FolderReport } from './offline/verify-folder.ts';
+export { decodeCertificate, signHandover } from './record/handover.ts';
+export type { HandoverCertificate, HandoverStatement } from './record/handover.ts';
 export { systemUrls } from './record/system-records.ts';
 export {
   Text,

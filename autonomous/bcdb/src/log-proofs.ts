@@ -2,12 +2,14 @@ import { GridError } from '@commongrid/base';
 import type { Clock } from '@commongrid/base';
 import type { SigningKey } from '@commongrid/crypto';
 import type { BcdbErrorCode } from './errors.ts';
+import { successionOf } from './ledger/ledger-succession.ts';
 import type { Ledger } from './ledger/ledger.ts';
 import type { LogHead, StoredEntry } from './log/log-engine.ts';
 import { CheckpointSigner } from './tree/checkpoint-signer.ts';
 import type { HashStore } from './tree/hash-store.ts';
 import { encodeProof } from './tree/record-proof.ts';
 import type { RecordProof } from './tree/record-proof.ts';
+import type { Succession } from './tree/succession.ts';
 
 export interface LogProofsParts {
   readonly ledger: Ledger;
@@ -60,7 +62,14 @@ export class LogProofs {
       leaf,
       body: withBody ? body : undefined,
       path,
+      ...this.#succession(),
     });
+  }
+
+  /** Nothing for a log that has its first key still: the trust says all then. */
+  #succession(): { readonly succession?: Succession } {
+    const succession = successionOf(this.#ledger);
+    return succession.handovers.length === 0 ? {} : { succession };
   }
 
   /** Signed once for each head and second, however many ask. */

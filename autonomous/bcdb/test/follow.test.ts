@@ -43,6 +43,10 @@ class LocalSource implements LogSource {
     return path.map((hash) => hash.toBase64({ alphabet: 'base64url', omitPadding: true }));
   }
 
+  async succession(): Promise<unknown> {
+    return JSON.parse(JSON.stringify(this.bcdb.succession));
+  }
+
   async waitForMore(size: number, signal: AbortSignal): Promise<void> {
     for (let tries = 0; tries < 20 && this.bcdb.head.size <= size; tries++) {
       await delay(5, { signal });

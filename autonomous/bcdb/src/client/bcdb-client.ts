@@ -26,6 +26,7 @@ import { readProof } from './object-proof.ts';
 import { RecordWriter } from './record-writer.ts';
 import type { ClientReceipt, ClientStatement, RecordAnswer } from './record-writer.ts';
 import type { Signer } from './signer.ts';
+import { successionPath } from './source-link.ts';
 import { watchChanges } from './watch-changes.ts';
 import type { WatchOptions } from './watch-changes.ts';
 import { readError, replyInvalid } from './wire-error.ts';
@@ -52,14 +53,12 @@ export interface BcdbClientOptions {
  * holds single objects to the log.
  */
 export class BcdbClient {
-  readonly trust: Trust;
   readonly #link: HttpLink;
   readonly #heads: HeadMemory;
   readonly #writer: RecordWriter | undefined;
 
   private constructor(options: BcdbClientOptions) {
     const { url, trust, token, key, lastCheckpoint, timeoutMs = 30_000 } = options;
-    this.trust = trust;
     const session = new ClientSession({ token, key, log: trust.log });
     this.#link = new HttpLink({
       url,
@@ -71,6 +70,7 @@ export class BcdbClient {
       trust,
       lastNote: lastCheckpoint,
       consistency: (from, to, signal) => this.#consistency(from, to, signal),
+      succession: (signal) => this.#link.json(successionPath, { signal, isPublic: true }),
     });
     if (key === undefined) return;
     this.#writer = new RecordWriter({
@@ -93,6 +93,11 @@ export class BcdbClient {
     const client = new BcdbClient(options);
     await client.checkpoint(options);
     return client;
+  }
+
+  /** What it was given, with the handovers that it has learned since: to be kept like that. */
+  get trust(): Trust {
+    return this.#heads.trust;
   }
 
   /** The newest checkpoint seen, to be kept and given to the next connection. */

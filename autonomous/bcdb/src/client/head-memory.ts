@@ -1,6 +1,6 @@
 import { GridError, isGridError } from '@commongrid/base/browser';
 import type { BcdbErrorCode } from '../errors.ts';
-import { verifyCheckpoint, verifyConsistency } from '../tree/browser-verifier.ts';
+import { extendTrust, verifyCheckpoint, verifyConsistency } from '../tree/browser-verifier.ts';
 import type { Trust, VerifiedHead } from '../tree/verifier.ts';
 
 /** A head that was seen, and the signed note that shows it. */
@@ -19,24 +19,33 @@ export interface HeadMemoryOptions {
     to: number,
     signal: AbortSignal | undefined,
   ) => Promise<readonly string[]>;
+  /** Asks who sequenced the log: parsed JSON of a `Succession`. */
+  readonly succession: (signal: AbortSignal | undefined) => Promise<unknown>;
 }
 
 /**
  * Remembers the newest head of a log, and holds each further one against it: a log only grows, and
- * begins as it was. A server that shows another is found out, with both signed notes as evidence.
+ * begins as it was. A server that shows another is found out, with both signed notes as evidence. A
+ * handover that the admins of the log signed is learned when a note asks for it.
  */
 export class HeadMemory {
   readonly #options: HeadMemoryOptions;
+  #trust: Trust;
   #last: SeenHead | undefined;
+  /** Of an earlier life, until it was verified. */
+  #lastNote: string | undefined;
   /** Heads are held against the memory one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
 
-  /** @throws BCDB_NOTE_INVALID, BCDB_OTHER_LOG, BCDB_CHECKPOINT_UNSIGNED */
   constructor(options: HeadMemoryOptions) {
     this.#options = options;
-    const { lastNote, trust } = options;
-    if (lastNote === undefined) return;
-    this.#last = { head: verifyCheckpoint(lastNote, trust), note: lastNote };
+    this.#trust = options.trust;
+    this.#lastNote = options.lastNote;
+  }
+
+  /** With all handovers that were learned. */
+  get trust(): Trust {
+    return this.#trust;
   }
 
   get last(): SeenHead | undefined {
@@ -46,7 +55,8 @@ export class HeadMemory {
   /**
    * Takes a note that was asked for when the memory held `before`. The server had at least that
    * much then, so it must not show less.
-   * @throws BCDB_LOG_FORKED, BCDB_LOG_ROLLED_BACK, BCDB_CHECKPOINT_UNSIGNED and others of notes
+   * @throws BCDB_LOG_FORKED, BCDB_LOG_ROLLED_BACK, BCDB_CHECKPOINT_UNSIGNED and others of notes;
+   * BCDB_HANDED_OVER, once, when the head remembered was given up
    */
   accept(
     note: string,
@@ -63,13 +73,14 @@ export class HeadMemory {
     before: SeenHead | undefined,
     signal: AbortSignal | undefined,
   ): Promise<VerifiedHead> {
-    const head = verifyCheckpoint(note, this.#options.trust);
+    const floor = (await this.#recalled(signal)) ?? before;
+    const head = await this.#verified(note, signal);
     const shown = { head, note };
-    if (before !== undefined && head.size < before.head.size) {
+    if (floor !== undefined && head.size < floor.head.size) {
       throw contradiction(
         'BCDB_LOG_ROLLED_BACK',
         'the server shows less than before',
-        before,
+        floor,
         shown,
       );
     }
@@ -77,6 +88,58 @@ export class HeadMemory {
     if (last !== undefined) await this.#requireOneLog(last, shown, signal);
     if (last === undefined || head.size >= last.head.size) this.#last = shown;
     return head;
+  }
+
+  /** The head of an earlier life, the first time. */
+  async #recalled(signal: AbortSignal | undefined): Promise<SeenHead | undefined> {
+    const note = this.#lastNote;
+    if (note === undefined) return undefined;
+    this.#last = { head: await this.#verified(note, signal), note };
+    this.#lastNote = undefined;
+    return this.#last;
+  }
+
+  /** A key that is not known may be one that the log was handed over to. */
+  async #verified(note: string, signal: AbortSignal | undefined): Promise<VerifiedHead> {
+    try {
+      return verifyCheckpoint(note, this.#trust);
+    } catch (error) {
+      if (!isGridError(error, 'BCDB_CHECKPOINT_UNSIGNED')) throw error;
+      const succession = await this.#options.succession(signal);
+      if (!this.#isNewer(succession)) throw error;
+      this.#requireKept();
+      return verifyCheckpoint(note, this.#trust);
+    }
+  }
+
+  /** Whether it shows handovers that were not known; wrong ones show nothing. */
+  #isNewer(succession: unknown): boolean {
+    const before = this.#trust;
+    try {
+      this.#trust = extendTrust(before, succession);
+    } catch (error) {
+      if (!isGridError(error)) throw error;
+    }
+    return this.#trust !== before;
+  }
+
+  /** The head remembered counts by the present trust, or is forgotten. @throws BCDB_HANDED_OVER */
+  #requireKept(): void {
+    const last = this.#last;
+    try {
+      if (last !== undefined) verifyCheckpoint(last.note, this.#trust);
+    } catch (error) {
+      this.#last = undefined;
+      throw new GridError<BcdbErrorCode>(
+        'BCDB_HANDED_OVER',
+        'the admins gave up the branch of the log that was seen before, and went on with another',
+        {
+          hint: 'what was written after the handover is to be sent again; then go on',
+          details: { seen: last?.note, handovers: this.#trust.handovers },
+          cause: error,
+        },
+      );
+    }
   }
 
   async #requireOneLog(

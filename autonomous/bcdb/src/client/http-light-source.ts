@@ -1,7 +1,7 @@
 import type { FeedsRequest } from '../feeds/feeds-reply.ts';
 import type { LightSource } from '../follow/light-source.ts';
 import type { HttpLink } from './http-link.ts';
-import { sourceLink } from './source-link.ts';
+import { sourceLink, successionPath } from './source-link.ts';
 import type { SourceOptions } from './source-link.ts';
 
 /** Feeds from a server, for a `LightFollower`: asked with a key of the reader. */
@@ -17,8 +17,13 @@ export class HttpLightSource implements LightSource {
     return this.#link.json('/v1/feeds', {
       method: 'POST',
       body: request,
+      headers: { 'accept-encoding': 'zstd' },
       signal,
       isIdempotent: true,
     });
+  }
+
+  succession(signal: AbortSignal): Promise<unknown> {
+    return this.#link.json(successionPath, { signal, isPublic: true });
   }
 }

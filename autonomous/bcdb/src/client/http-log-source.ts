@@ -4,7 +4,7 @@ import type { LogSource } from '../follow/log-source.ts';
 import type { Entry } from '../record/entry.ts';
 import { fromBase64url } from '../tree/base64.ts';
 import type { HttpLink } from './http-link.ts';
-import { sourceLink } from './source-link.ts';
+import { sourceLink, successionPath } from './source-link.ts';
 import type { SourceOptions } from './source-link.ts';
 import { replyInvalid } from './wire-error.ts';
 
@@ -48,6 +48,10 @@ export class HttpLogSource implements LogSource {
     const hashes = membersOf(answer)['path'];
     if (isTextList(hashes)) return hashes;
     throw replyInvalid('the answer is no consistency proof');
+  }
+
+  succession(signal: AbortSignal): Promise<unknown> {
+    return this.#link.json(successionPath, { signal, isPublic: true });
   }
 
   async waitForMore(size: number, signal: AbortSignal): Promise<void> {

@@ -16,6 +16,9 @@ export interface SourceOptions {
   readonly timeoutMs?: number;
 }
 
+/** Where a server shows who sequenced its log. */
+export const successionPath = '/v1/handovers';
+
 /** Requests of a follower to one server. */
 export function sourceLink({ url, log, token, key, timeoutMs = 30_000 }: SourceOptions): HttpLink {
   const session = new ClientSession({ token, key, log });

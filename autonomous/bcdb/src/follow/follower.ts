@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises';
-import { closeOnce, silentLogger, writeFileAtomic } from '@commongrid/base';
+import { closeOnce, FolderLock, silentLogger, writeFileAtomic } from '@commongrid/base';
 import type { Logger } from '@commongrid/base';
 import { canonicalBytes } from '@commongrid/crypto';
 import { BcdbFolder } from '../config.ts';
@@ -11,6 +11,7 @@ import { Evidence } from '../sequencer/evidence.ts';
 import { SignaturePool } from '../sequencer/signature-pool.ts';
 import { nodePrimitives } from '../tree/node-primitives.ts';
 import { Verifier } from '../tree/verifier.ts';
+import { finishAdoption } from './adopt-handover.ts';
 import type { LogSource } from './log-source.ts';
 import { Replica } from './replica.ts';
 
@@ -45,6 +46,8 @@ export class Follower implements AsyncDisposable {
     await mkdir(dataDir, { recursive: true, mode: 0o700 });
     await writeFileAtomic(folder.genesis, canonicalBytes(genesis), { mode: 0o600 });
     await using opened = new AsyncDisposableStack();
+    opened.use(await FolderLock.open(dataDir));
+    finishAdoption(folder);
     const { ledger } = await openLedger({ folder, genesis, opened });
     await ledger.catchUp();
     const signatures = opened.use(SignaturePool.open());

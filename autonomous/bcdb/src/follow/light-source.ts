@@ -4,4 +4,7 @@ import type { FeedsRequest } from '../feeds/feeds-reply.ts';
 export interface LightSource {
   /** Parsed JSON of a `FeedsReply`: what a database answers to the request. */
   feeds(request: FeedsRequest, signal: AbortSignal): Promise<unknown>;
+
+  /** Who sequenced the log: parsed JSON of a `Succession`. */
+  succession(signal: AbortSignal): Promise<unknown>;
 }

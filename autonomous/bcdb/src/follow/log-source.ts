@@ -11,6 +11,9 @@ export interface LogSource {
   /** Hashes (base64url) that show that the log of `newSize` begins with that of `oldSize`. */
   consistency(oldSize: number, newSize: number, signal: AbortSignal): Promise<readonly string[]>;
 
+  /** Who sequenced the log: parsed JSON of a `Succession`. */
+  succession(signal: AbortSignal): Promise<unknown>;
+
   /** Resolves when the log may have grown beyond `size`; at the latest after some seconds. */
   waitForMore(size: number, signal: AbortSignal): Promise<void>;
 }

@@ -1,6 +1,7 @@
-import { closeOnce, GridError, isGridError, repeat } from '@commongrid/base';
+import { closeOnce, delay, GridError, isGridError, repeat } from '@commongrid/base';
 import type { Logger } from '@commongrid/base';
 import type { BcdbErrorCode } from '../errors.ts';
+import { trustOfLedger } from '../ledger/ledger-succession.ts';
 import { batchBytesMax, batchRecordsMax } from '../ledger/ledger-batch.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import { checkRecord } from '../record/checked-record.ts';
@@ -10,7 +11,9 @@ import { base64url } from '../record/genesis.ts';
 import type { Evidence } from '../sequencer/evidence.ts';
 import type { SignaturePool } from '../sequencer/signature-pool.ts';
 import { treeHasher } from '../tree/node-hasher.ts';
+import { partingSize } from '../tree/succession.ts';
 import type { Trust, Verifier, VerifiedHead } from '../tree/verifier.ts';
+import { handedOver } from './handed-over.ts';
 import type { LogSource } from './log-source.ts';
 
 export interface ReplicaOptions {
@@ -40,22 +43,23 @@ export interface ReplicaAlarm {
  *    tick that tells of another state stops the replica.
  *
  * What contradicts itself is kept as evidence, and the replica halts where it is: it goes on
- * answering from what it verified.
+ * answering from what it verified. Only a handover by the admins of the log ends that. A checkpoint by
+ * an unknown key makes it ask for handovers, too: it goes on under the new key, unless it has records
+ * that were given up. Those nobody drops silently: it halts until the handover is adopted.
  */
 export class Replica implements AsyncDisposable {
   readonly close: () => Promise<void>;
   /** Records that did nothing here, the last ones. */
   readonly alarms: ReplicaAlarm[] = [];
   readonly #options: ReplicaOptions;
-  readonly #trust: Trust;
+  #trust: Trust;
   readonly #stop = new AbortController();
   #halted: GridError | undefined;
   #seen: { readonly head: VerifiedHead; readonly note: string } | undefined;
 
   constructor(options: ReplicaOptions) {
     this.#options = options;
-    const { genesis, log } = options.ledger;
-    this.#trust = { log, sequencerKey: genesis.sequencer };
+    this.#trust = trustOfLedger(options.ledger);
     const running = this.#run();
     this.close = closeOnce(async () => {
       this.#stop.abort();
@@ -99,9 +103,9 @@ export class Replica implements AsyncDisposable {
   }
 
   async #followOnce(signal: AbortSignal): Promise<void> {
-    if (this.#halted !== undefined) return;
     const { ledger, source, logger } = this.#options;
     try {
+      if (this.#halted !== undefined && !(await this.#isRelieved(this.#halted, signal))) return;
       const head = await this.#newestHead(signal);
       while (ledger.head.size < head.size) await this.#takeBatch(head, signal);
       await source.waitForMore(ledger.head.size, signal);
@@ -114,16 +118,73 @@ export class Replica implements AsyncDisposable {
 
   /** Phase 1. */
   async #newestHead(signal: AbortSignal): Promise<VerifiedHead> {
-    const { source, verifier } = this.#options;
+    const { source } = this.#options;
     const note = await source.checkpoint(signal);
-    const head = verifier.verifyCheckpoint(note, this.#trust);
+    const head = await this.#verified(note, signal);
     const before = this.#seen ?? { head: this.#ownHead(), note: '' };
     await this.#requireContinuation(before.head, { head, note }, signal);
     this.#seen = { head, note };
     return head;
   }
 
-  /** @throws BCDB_LOG_ROLLED_BACK, BCDB_LOG_FORKED */
+  /** A key that is not known may be one that the log was handed over to. */
+  async #verified(note: string, signal: AbortSignal): Promise<VerifiedHead> {
+    const { verifier } = this.#options;
+    try {
+      return verifier.verifyCheckpoint(note, this.#trust);
+    } catch (error) {
+      if (!isGridError(error, 'BCDB_CHECKPOINT_UNSIGNED')) throw error;
+      if (!(await this.#learn(signal))) throw error;
+      return verifier.verifyCheckpoint(note, this.#trust);
+    }
+  }
+
+  /**
+   * Whether the source shows handovers that were not known here.
+   * @throws BCDB_HANDED_OVER when records that are here were given up with one of them
+   */
+  async #learn(signal: AbortSignal): Promise<boolean> {
+    const { source, ledger, logger } = this.#options;
+    const succession = await source.succession(signal);
+    const before = this.#trust;
+    try {
+      this.#trust = this.#options.verifier.extendTrust(before, succession);
+    } catch (error) {
+      if (!isGridError(error)) throw error;
+      logger.warn({ err: error }, 'the source shows a handover that is none');
+    }
+    if (this.#trust === before) return false;
+    this.#seen = undefined;
+    if (ledger.head.size > this.#parting) throw this.#givenUp(succession);
+    return true;
+  }
+
+  /** Size at which the log as it is known now leaves what is here; infinite when it does not. */
+  get #parting(): number {
+    const own = trustOfLedger(this.#options.ledger).handovers ?? [];
+    return partingSize(own, this.#trust);
+  }
+
+  #givenUp(succession: unknown): GridError {
+    const { size } = this.#options.ledger.head;
+    return handedOver(
+      `the log was handed over at ${this.#parting} records; this copy has ${size}`,
+      'adopt the handover: what was given up is kept beside, and listed',
+      { size, parting: this.#parting, succession },
+    );
+  }
+
+  /** Whether a handover ended the contradiction that halted it. */
+  async #isRelieved(halted: GridError, signal: AbortSignal): Promise<boolean> {
+    if (halted.code === 'BCDB_VALIDATOR_UNKNOWN') return false;
+    await delay(haltedEveryMs, { signal });
+    if (!(await this.#learn(signal))) return false;
+    this.#options.logger.warn({ was: halted.code }, 'a handover ended what halted this replica');
+    this.#halted = undefined;
+    return true;
+  }
+
+  /** @throws BCDB_LOG_ROLLED_BACK, BCDB_LOG_FORKED, BCDB_HANDED_OVER */
   async #requireContinuation(
     older: VerifiedHead,
     newer: { readonly head: VerifiedHead; readonly note: string },
@@ -142,8 +203,11 @@ export class Replica implements AsyncDisposable {
     try {
       verifier.verifyConsistency(older, newer.head, path);
     } catch (error) {
-      if (isGridError(error)) throw contradiction('BCDB_LOG_FORKED', older, newer.head);
-      throw error;
+      if (!isGridError(error)) throw error;
+      // The last key forked the log, and the admins chose the other branch.
+      if (this.#parting < Number.POSITIVE_INFINITY)
+        throw this.#givenUp(await source.succession(signal));
+      throw contradiction('BCDB_LOG_FORKED', older, newer.head);
     }
   }
 
@@ -249,13 +313,16 @@ export class Replica implements AsyncDisposable {
   #halt(error: GridError): void {
     this.#halted = error;
     const { logger, evidence } = this.#options;
-    logger.error({ err: error }, 'the log contradicts itself: this replica halts');
+    logger.error({ err: error }, 'this replica takes no more records: it halts');
     evidence.keepContradiction(error, this.#seen?.note ?? '');
   }
 }
 
 /** Least time from one round of following to the next, ms: what a broken source costs. */
 const followEveryMs = 200;
+
+/** Time from one look for a handover to the next while it is halted, ms. */
+const haltedEveryMs = 1000;
 
 /** Alarms that are kept to be shown. */
 const alarmsMax = 1000;
@@ -264,6 +331,7 @@ const alarmsMax = 1000;
 const contradictions: ReadonlySet<string> = new Set<BcdbErrorCode>([
   'BCDB_ENVELOPE_INVALID',
   'BCDB_FEEDS_DIFFER',
+  'BCDB_HANDED_OVER',
   'BCDB_LOG_FORKED',
   'BCDB_LOG_ROLLED_BACK',
   'BCDB_SIGNATURE_INVALID',

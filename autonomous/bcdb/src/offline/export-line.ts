@@ -13,6 +13,15 @@ export interface ExportHeader {
   readonly sequencerKey?: string;
 }
 
+/** First line of a file with records that a handover gave up; they follow as in an export. */
+export interface LostHeader {
+  readonly schema: 'grid.bcdb.lost.1';
+  readonly log: string;
+  readonly genesis: Genesis;
+  /** Sequence of the first of them on the branch that was given up. */
+  readonly from: number;
+}
+
 /** One record: a line each, in order of the log. */
 export interface ExportRecord {
   readonly seq: number;

@@ -68,6 +68,11 @@ export class LogVerifier implements AsyncDisposable {
     return new LogVerifier(genesis, hashes, folder);
   }
 
+  /** Key whose log it is after the records verified so far. */
+  get sequencer(): string {
+    return this.#fold.handovers.sequencer;
+  }
+
   /** Records verified so far, and the root over them. */
   get head(): LogHead {
     return { size: this.#hashes.size, root: this.#hashes.rootAt(this.#hashes.size) };

@@ -4,7 +4,7 @@ import type { OpenLedger } from '../ledger/open-ledger.ts';
 import { EffectFeed } from '../projection/effect-feed.ts';
 import { ProjectionService } from '../projection/projection-service.ts';
 import type { BcdbFolder } from '../config.ts';
-import { loadIdentity } from '../genesis-file.ts';
+import { loadGenesis } from '../genesis-file.ts';
 import { StoppedFolder } from './stopped-folder.ts';
 
 export interface RebuildReport {
@@ -40,7 +40,7 @@ export async function openFollowing(
   opened: AsyncDisposableStack,
   onFinding: (finding: string) => void = () => {},
 ): Promise<OpenLedger> {
-  const { genesis } = await loadIdentity(folder);
+  const genesis = await loadGenesis(folder);
   const parts = await openLedger({ folder, genesis, opened });
   const { ledger } = parts;
   await using projection = await ProjectionService.open({
@@ -62,8 +62,6 @@ export async function openFollowing(
 async function clear(dataDir: string): Promise<{ folder: BcdbFolder; log: string }> {
   await using stopped = await StoppedFolder.open(dataDir);
   const { folder, log } = stopped;
-  const made = [folder.tree, folder.projection, folder.state];
-  const beside = ['-wal', '-shm', '-journal'].map((end) => `${folder.state}${end}`);
-  for (const path of [...made, ...beside]) await rm(path, { recursive: true, force: true });
+  for (const path of folder.derived) await rm(path, { recursive: true, force: true });
   return { folder, log };
 }

@@ -11,6 +11,7 @@ import type { LogHead } from '../log/log-engine.ts';
 import type { Entry } from '../record/entry.ts';
 import { logIdOf } from '../record/genesis.ts';
 import { parseLine } from './export-line.ts';
+import { markRestored } from './restored-mark.ts';
 import { verifyExport } from './verify-export.ts';
 import type { VerifyExportOptions, VerifyReport } from './verify-export.ts';
 
@@ -18,16 +19,25 @@ import type { VerifyExportOptions, VerifyReport } from './verify-export.ts';
 const batchRecords = 1000;
 const batchBytes = 4 << 20;
 
+export interface RestoreOptions extends Omit<VerifyExportOptions, 'onRecord'> {
+  /**
+   * The log had no more records than the backup has, which nobody but the operator can know. Without
+   * it the folder serves nobody until the admins have handed the log over: to sign beside what was
+   * signed before would fork it.
+   */
+  readonly nothingLost?: boolean;
+}
+
 /**
  * Makes the folder of a database from a backup. Each record is verified on the way, and the folder
  * appears under its name only when all of it is there. What follows from the log is made at the next
- * start. Going on with a log that goes on elsewhere too forks it, for everybody to see.
+ * start.
  * @throws BCDB_FOLDER_EXISTS, BCDB_EXPORT_INVALID
  */
 export async function restoreBackup(
   file: string,
   dataDir: string,
-  options: Omit<VerifyExportOptions, 'onRecord'> = {},
+  { nothingLost = false, ...options }: RestoreOptions = {},
 ): Promise<VerifyReport> {
   await requireEmpty(dataDir);
   const identity = await identityOf(file);
@@ -35,7 +45,9 @@ export async function restoreBackup(
   await rm(temp, { recursive: true, force: true });
   await mkdir(temp, { recursive: true, mode: 0o700 });
   try {
-    const report = await fill(file, new BcdbFolder(temp), identity, options);
+    const folder = new BcdbFolder(temp);
+    const report = await fill(file, folder, identity, options);
+    if (!nothingLost) await markRestored(folder, report.verified);
     // An empty folder gives way to the full one.
     await rename(temp, dataDir);
     await syncFolder(dirname(dataDir));
@@ -77,6 +89,9 @@ async function fill(
     const { seq, code, message } = report.fault;
     throw invalid(`record ${seq} is not sound: ${message}`, { seq, code });
   }
+  if (identity.sequencerKey.publicKey.text !== report.sequencer) {
+    throw invalid('its sequencer key is not the one that the log names', { line: 1 });
+  }
   if (entries.length > 0 && last !== undefined) await flush(last);
   await writeIdentity(folder, identity);
   return report;
@@ -88,10 +103,7 @@ async function identityOf(file: string): Promise<LogIdentity> {
     const line = parseLine(text, 1);
     if (!('genesis' in line) || line.sequencerKey === undefined) break;
     const sequencerKey = SigningKey.fromSeed(Buffer.from(line.sequencerKey, 'base64url'));
-    if (sequencerKey.publicKey.text === line.genesis.sequencer) {
-      return { genesis: line.genesis, sequencerKey };
-    }
-    throw invalid('its sequencer key is not the one that the genesis names', { line: 1 });
+    return { genesis: line.genesis, sequencerKey };
   }
   throw invalid('it holds no key of a sequencer: it is an export, not a backup', { line: 1 });
 }

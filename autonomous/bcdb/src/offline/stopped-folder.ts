@@ -2,10 +2,15 @@ import { existsSync } from 'node:fs';
 import { closeOnce, GridError, systemClock } from '@commongrid/base';
 import { BcdbFolder } from '../config.ts';
 import type { BcdbErrorCode } from '../errors.ts';
-import { loadIdentity } from '../genesis-file.ts';
+import { finishAdoption } from '../follow/adopt-handover.ts';
+import { loadGenesis, settleKey } from '../genesis-file.ts';
 import type { LogIdentity } from '../genesis-file.ts';
 import { EmbeddedLog } from '../log/embedded/embedded-log.ts';
+import type { LogEngine } from '../log/log-engine.ts';
+import { checkRecord } from '../record/checked-record.ts';
 import { base64url, logIdOf } from '../record/genesis.ts';
+import type { Genesis } from '../record/genesis.ts';
+import { logNamespace } from '../record/system-records.ts';
 import { CheckpointSigner } from '../tree/checkpoint-signer.ts';
 
 /** The log of a folder that no server uses: locked as long as it is open. */
@@ -26,10 +31,15 @@ export class StoppedFolder implements AsyncDisposable {
   static async open(dataDir: string): Promise<StoppedFolder> {
     const folder = new BcdbFolder(dataDir);
     if (!existsSync(folder.genesis)) throw missing(dataDir);
-    const identity = await loadIdentity(folder);
-    const log = logIdOf(identity.genesis);
-    const engine = await EmbeddedLog.open({ folder: folder.log, log });
-    return new StoppedFolder(folder, identity, engine);
+    finishAdoption(folder);
+    const genesis = await loadGenesis(folder);
+    await using opened = new AsyncDisposableStack();
+    const engine = opened.use(
+      await EmbeddedLog.open({ folder: folder.log, log: logIdOf(genesis) }),
+    );
+    const sequencerKey = await settleKey(folder, await lastSequencer(engine, genesis));
+    opened.move();
+    return new StoppedFolder(folder, { genesis, sequencerKey }, engine);
   }
 
   /** Hash of the genesis, base64url. */
@@ -46,6 +56,24 @@ export class StoppedFolder implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+/** Records looked at in one step back to the last one of the sequencer. */
+const stepRecords = 256;
+
+/** Only the sequencer of the moment writes into the log's own namespace, and it ticks all the time. */
+async function lastSequencer(engine: LogEngine, genesis: Genesis): Promise<string> {
+  for (let end = engine.head.size; end > 0; end -= stepRecords) {
+    let author: string | undefined;
+    for await (const group of engine.read(Math.max(0, end - stepRecords), end)) {
+      for (const entry of group) {
+        const { envelope } = checkRecord(entry, { mayBeErased: true });
+        if (envelope.ns === logNamespace) author = envelope.author;
+      }
+    }
+    if (author !== undefined) return author;
+  }
+  return genesis.sequencer;
 }
 
 function missing(dataDir: string): GridError<BcdbErrorCode> {

@@ -38,6 +38,8 @@ export interface VerifyReport {
   readonly verified: number;
   /** Merkle root over them, base64url. */
   readonly root: string;
+  /** Key whose log it is after them. */
+  readonly sequencer: string;
   /** Payloads that were erased: nobody can say any more what they were. */
   readonly erased: number;
   /** The first thing that is wrong; undefined for a sound log. */
@@ -89,7 +91,8 @@ export async function verifyExport(
     fault ??= endFault(verifier, header, end);
     const { size, root } = verifier.head;
     const rootText = root.toBase64({ alphabet: 'base64url', omitPadding: true });
-    return { log: header.log, verified: size, root: rootText, erased, fault };
+    const { sequencer } = verifier;
+    return { log: header.log, verified: size, root: rootText, sequencer, erased, fault };
   } finally {
     await verifier?.close();
   }
@@ -113,7 +116,7 @@ function faultOf(verifier: LogVerifier, record: ExportRecord): LogFault | undefi
 /** Whether the sequencer signed what was verified, and nothing was cut off. */
 function endFault(
   verifier: LogVerifier,
-  { log, genesis }: ExportHeader,
+  { log }: ExportHeader,
   end: ExportEnd | undefined,
 ): LogFault | undefined {
   const { size, root } = verifier.head;
@@ -124,7 +127,7 @@ function endFault(
   try {
     const signed = new Verifier(nodePrimitives).verifyCheckpoint(end.checkpoint, {
       log,
-      sequencerKey: genesis.sequencer,
+      sequencerKey: verifier.sequencer,
     });
     const rootText = root.toBase64({ alphabet: 'base64url', omitPadding: true });
     if (signed.size === size && signed.root === rootText) return undefined;

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { equalBytes, isGridError, throwIfAborted } from '@commongrid/base';
 import { BcdbFolder } from '../config.ts';
-import { loadIdentity } from '../genesis-file.ts';
+import { loadGenesis } from '../genesis-file.ts';
 import { verifyState } from '../ledger/verify-state.ts';
 import type { StoredEntry } from '../log/log-engine.ts';
 import { namespaceOf } from '../projection/namespace-file.ts';
@@ -40,11 +40,12 @@ export async function verifyFolder(
   } catch (error) {
     // Damage that is found when the log is opened.
     if (!isGridError(error, 'BCDB_LOG_CORRUPT')) throw error;
-    const { genesis } = await loadIdentity(new BcdbFolder(dataDir));
+    const genesis = await loadGenesis(new BcdbFolder(dataDir));
     const { code, message, details } = error;
     const fault = { seq: Number(details['seq'] ?? 0), code, message };
     const log = base64url(logIdOf(genesis));
-    return { log, verified: 0, root: '', erased: 0, fault, findings: [] };
+    const { sequencer } = genesis;
+    return { log, verified: 0, root: '', sequencer, erased: 0, fault, findings: [] };
   }
 }
 
@@ -72,7 +73,8 @@ async function verifyLog(
     const message = 'the root over all records is not the one that the log was ended with';
     fault = { seq: size, code: 'BCDB_LOG_CORRUPT', message };
   }
-  return { log, verified: size, root: base64url(root), erased, fault };
+  const { sequencer } = verifier;
+  return { log, verified: size, root: base64url(root), sequencer, erased, fault };
 }
 
 async function projectionFindings(dataDir: string): Promise<readonly string[]> {

@@ -30,6 +30,10 @@ export class LocalSource implements LogSource {
     return this.bcdb.consistencyProof(oldSize, newSize).map(base64url);
   }
 
+  async succession(): Promise<unknown> {
+    return JSON.parse(JSON.stringify(this.bcdb.succession));
+  }
+
   async waitForMore(size: number, signal: AbortSignal): Promise<void> {
     for (let tries = 0; tries < 20 && this.bcdb.head.size <= size; tries++) {
       await delay(5, { signal });

@@ -203,6 +203,10 @@ export class TownSource implements LightSource {
     const reply: unknown = JSON.parse(JSON.stringify(await this.bcdb.feedsOf(request)));
     return this.twist(reply as TwistedReply);
   }
+
+  async succession(): Promise<unknown> {
+    return JSON.parse(JSON.stringify(this.bcdb.succession));
+  }
 }
 
 /** A reply that a test may write into. */

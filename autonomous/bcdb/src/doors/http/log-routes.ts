@@ -10,7 +10,7 @@ import { encodeEntry } from '../record-text.ts';
 import type { DoorContext } from './door-context.ts';
 import { bytesReply, route } from './route.ts';
 import type { Route } from './route.ts';
-import { hash, keyText, proofReply, sequence, time } from './shapes.ts';
+import { hash, keyText, proofReply, sequence, successionReply, time } from './shapes.ts';
 
 /** Entries of one page; it ends earlier when it grows beyond `pageBytesMax`. */
 const pageEntriesMax = 1000;
@@ -75,6 +75,13 @@ function publicRoutes({ bcdb }: DoorContext): readonly Route[] {
         root: base64url(bcdb.head.root),
         at: bcdb.at,
       }),
+    }),
+    route({
+      method: 'GET',
+      path: '/v1/handovers',
+      summary: 'Who sequenced the log: its genesis, and each handover to another key',
+      reply: successionReply,
+      handle: () => bcdb.succession,
     }),
     route({
       method: 'GET',

@@ -2,6 +2,7 @@ import type { JsonValue } from '@commongrid/crypto';
 import { Type } from 'typebox';
 import { bodyTextMax, leafTextMax } from '../record-text.ts';
 import { nameLengths } from '../../record/envelope.ts';
+import type { HandoverCertificate } from '../../record/handover.ts';
 
 /** Shapes that several routes share. Hashes and bytes are base64url without padding. */
 
@@ -55,6 +56,16 @@ export const entryText = Type.Object(
   { additionalProperties: false },
 );
 
+export const successionReply = Type.Object({
+  schema: Type.Literal('grid.bcdb.succession.1'),
+  /** Canonical text of the genesis, which hashes to the log. */
+  genesis: Type.String(),
+  /** Certificates, in the order of the log. */
+  handovers: Type.Array(
+    Type.Unsafe<HandoverCertificate>({ type: 'object', additionalProperties: true }),
+  ),
+});
+
 export const proofReply = Type.Object({
   schema: Type.Literal('grid.bcdb.proof.1'),
   log: hash,
@@ -63,4 +74,5 @@ export const proofReply = Type.Object({
   leaf: Type.String(),
   body: Type.Optional(Type.String()),
   path: Type.Array(hash),
+  succession: Type.Optional(successionReply),
 });
