@@ -118,11 +118,10 @@ interface Cast extends Pick<World, 'ada' | 'carol' | 'node' | 'other' | 'contrac
 
 async function evidenceIn(dataDir: string, kind: string): Promise<string> {
   const folder = join(dataDir, 'evidence');
-  await waitFor(async () => (await readdir(folder)).length > 0, {
-    timeoutMs: 5000,
-    what: 'evidence',
-  });
-  const [file = ''] = await readdir(folder);
+  // A file that is still being written has a name of its own.
+  const kept = async (): Promise<string | undefined> =>
+    (await readdir(folder)).find((name) => name.endsWith('.json'));
+  const file = await waitFor(kept, { timeoutMs: 5000, what: 'evidence' });
   const text = await readFile(join(folder, file), 'utf8');
   assert.equal((JSON.parse(text) as { kind: string }).kind, kind);
   return text;
