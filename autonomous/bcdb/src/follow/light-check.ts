@@ -181,7 +181,7 @@ export class LightCheck {
       const { envelope, version, payload } = this.#verifier.verifyEnvelope(entry, this.#trust);
       if (envelope.op === 'put' && payload === undefined)
         throw incomplete('its payload is missing');
-      return { seq, envelope, version, ...entry, value: valueOf(payload) };
+      return { seq, envelope, version, ...entry, value: payload && payloadValue(payload) };
     } catch (error) {
       if (!isGridError(error)) throw error;
       throw incomplete(`record ${seq} of ${what}: ${error.message}`, { seq }, error);
@@ -290,8 +290,8 @@ function requireGrown(whole: HeldFeed | undefined, target: FeedHead, reply: Feed
   );
 }
 
-function valueOf(payload: Uint8Array | undefined): JsonValue | undefined {
-  if (payload === undefined) return undefined;
+/** A payload as a value; undefined where it is sealed. */
+export function payloadValue(payload: Uint8Array): JsonValue | undefined {
   try {
     return parseCanonical(payload);
   } catch {

@@ -81,7 +81,7 @@ export class LightFollower implements AsyncDisposable {
     const { dataDir, trust, reader, logger = silentLogger } = options;
     await mkdir(dataDir, { recursive: true, mode: 0o700 });
     const evidence = await Evidence.open(join(dataDir, 'evidence'), logger);
-    const store = LightStore.open(join(dataDir, 'feeds.sqlite'), `${trust.log} ${reader}`);
+    const store = LightStore.open(join(dataDir, 'feeds.sqlite'), trust.log, readersOf(reader));
     return new LightFollower(options, store, evidence);
   }
 
@@ -180,9 +180,8 @@ export class LightFollower implements AsyncDisposable {
       let feeds = this.#held();
       for (let isWhole = false; !isWhole;) {
         const checked = await this.#ask(feeds, signal);
-        for (const [index, { reader, items }] of checked.feeds.entries()) {
-          const from = feeds[index]?.head ?? emptyFeed;
-          if (items.length > 0) this.#store.addPending(reader, from, items);
+        for (const { reader, items } of checked.feeds) {
+          if (items.length > 0) this.#store.addPending(reader, items);
         }
         feeds = checked.feeds.map(({ reader, head, lastSeq }) => ({ reader, head, lastSeq }));
         isWhole = checked.isWhole;
@@ -219,9 +218,7 @@ export class LightFollower implements AsyncDisposable {
 
   /** Feeds as they were last whole. */
   #held(): readonly HeldFeed[] {
-    const { reader } = this.#options;
-    const readers = [...new Set<ReaderId>([reader, everyone])];
-    return readers.map(
+    return readersOf(this.#options.reader).map(
       (one) =>
         this.#whole?.feeds.find((feed) => feed.reader === one) ?? {
           reader: one,
@@ -244,6 +241,11 @@ export class LightFollower implements AsyncDisposable {
       this.#store.halt(error);
     }
   }
+}
+
+/** Whose feeds a follower of `reader` keeps. */
+function readersOf(reader: ReaderId): readonly ReaderId[] {
+  return [...new Set<ReaderId>([reader, everyone])];
 }
 
 /** Time from one round to the next, ms: the sequencer signs its head anew each second. */

@@ -3,14 +3,21 @@ import type { SQLOutputValue } from 'node:sqlite';
 import { GridError } from '@commongrid/base';
 import type { JsonValue } from '@commongrid/crypto';
 import type { BcdbErrorCode } from '../errors.ts';
-import type { FeedHead } from '../feeds/feed-hash.ts';
 import type { StoredEntry } from '../log/log-engine.ts';
-import type { RecordOp } from '../record/envelope.ts';
+import { payloadOf, splitLeaf } from '../record/entry.ts';
+import type { Entry } from '../record/entry.ts';
+import { parseEnvelope } from '../record/envelope.ts';
+import type { Envelope, RecordOp } from '../record/envelope.ts';
+import { systemUrls } from '../record/system-records.ts';
 import type { ProposalRecord } from '../record/system-records.ts';
 import type { ObjectName } from '../state/state-view.ts';
 import { fromBase64url, toBase64url } from '../tree/base64.ts';
+import { treeHasher } from '../tree/node-hasher.ts';
 import type { SeenHead } from './head-check.ts';
-import type { HeldFeed, LightItem, LightTick } from './light-check.ts';
+import { payloadValue } from './light-check.ts';
+import type { HeldFeed, LightItem, LightRecord, LightTick } from './light-check.ts';
+import { modelText, packRecord, unpackRecord } from './packed-record.ts';
+import type { ModelText } from './packed-record.ts';
 
 /** What a follower verified as a whole: nothing that concerns its readers is missing in it. */
 export interface WholeView {
@@ -37,23 +44,35 @@ export interface LightObject extends ObjectName {
 
 /**
  * What a light follower keeps: the records of its feeds, and how far it is. One SQLite file, synced
- * with each transaction. Records wait in tables of their own until their feeds are whole.
+ * with each transaction. Records wait in tables of their own until their feeds are whole. Each is
+ * packed against the first one of its type; objects say only which record made them what they are.
  */
 export class LightStore implements Disposable {
   readonly #db: DatabaseSync;
+  /** The first record of each type, by its url and by its sequence. */
+  readonly #models = new Map<string, Model>();
+  readonly #modelTexts = new Map<number, ModelText>();
+  /** Whether one of them is pending. */
+  #hasPendingModels = false;
+  readonly #readers: readonly string[];
 
-  private constructor(db: DatabaseSync) {
+  private constructor(db: DatabaseSync, readers: readonly string[]) {
     this.#db = db;
+    this.#readers = readers;
   }
 
-  /** @throws BCDB_OTHER_LOG when the file is of another log or reader */
-  static open(file: string, owner: string): LightStore {
+  /**
+   * @param readers whose feeds it keeps, the one that it belongs to first
+   * @throws BCDB_OTHER_LOG when the file is of another log or reader
+   */
+  static open(file: string, log: string, readers: readonly string[]): LightStore {
     const db = new DatabaseSync(file);
     try {
       db.exec(schema);
-      const store = new LightStore(db);
-      store.#own(owner);
+      const store = new LightStore(db, readers);
+      store.#own(`${log} ${readers[0] ?? ''}`);
       store.dropPending();
+      store.#loadModels();
       return store;
     } catch (error) {
       db.close();
@@ -93,24 +112,23 @@ export class LightStore implements Disposable {
   }
 
   /** Keeps records until their feeds are whole. */
-  addPending(reader: string, from: FeedHead, items: readonly LightItem[]): void {
-    const record = this.#db.prepare(`INSERT INTO pending_record VALUES (?, ?, ?, ?, ?, ?)
-      ON CONFLICT DO UPDATE SET feed = excluded.feed, n = excluded.n, at = excluded.at`);
+  addPending(reader: string, items: readonly LightItem[]): void {
+    const record = this.#db.prepare(`INSERT INTO pending_record VALUES (?, ?, ?, ?, ?)
+      ON CONFLICT DO UPDATE SET feed = excluded.feed, at = excluded.at`);
     const proposed = this.#db.prepare(
-      'INSERT OR IGNORE INTO pending_record VALUES (?, NULL, NULL, NULL, ?, ?)',
+      'INSERT OR IGNORE INTO pending_record VALUES (?, NULL, NULL, ?, ?)',
     );
-    const object = this.#db.prepare(`INSERT INTO pending_object VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-      ${newerObject}`);
+    const object = this.#db.prepare(
+      `INSERT INTO pending_object VALUES (?, ?, ?, ?, ?, ?, ?) ${newerObject}`,
+    );
+    const feed = this.#readers.indexOf(reader);
     this.#transaction(() => {
-      for (const [index, item] of items.entries()) {
+      for (const item of items) {
         const { record: own, at, proposal } = item;
-        record.run(own.seq, reader, from.count + index, at, own.leaf, own.body ?? null);
-        if (proposal !== undefined)
-          proposed.run(proposal.seq, proposal.leaf, proposal.body ?? null);
-        for (const change of changesOf(item)) {
-          const { ns, url, obj, op, version, author, value } = change;
-          const text = value === undefined ? null : JSON.stringify(value);
-          object.run(ns, url, obj, own.seq, at, op, version, author, text);
+        record.run(own.seq, feed, at, ...this.#pack(own));
+        if (proposal !== undefined) proposed.run(proposal.seq, ...this.#pack(proposal));
+        for (const { ns, url, obj, op, origin } of changesOf(item)) {
+          object.run(ns, url, obj, own.seq, at, op, origin);
         }
       }
     });
@@ -119,6 +137,7 @@ export class LightStore implements Disposable {
   /** Records that do not belong to a whole are as if they had not come. */
   dropPending(): void {
     this.#db.exec('DELETE FROM pending_record; DELETE FROM pending_object');
+    if (this.#hasPendingModels) this.#loadModels();
   }
 
   /** What is pending counts from now on. */
@@ -126,41 +145,34 @@ export class LightStore implements Disposable {
     this.#transaction(() => {
       this.#db.exec(`
         INSERT INTO record SELECT * FROM pending_record WHERE true ON CONFLICT DO UPDATE SET
-          feed = coalesce(excluded.feed, feed), n = coalesce(excluded.n, n),
-          at = coalesce(excluded.at, at);
+          feed = coalesce(excluded.feed, feed), at = coalesce(excluded.at, at);
         INSERT INTO object SELECT * FROM pending_object WHERE true ${newerObject};
         DELETE FROM pending_record;
         DELETE FROM pending_object`);
       this.#setFact('whole', JSON.stringify({ ...view, feeds: feeds.map(storedFeed) }));
     });
+    this.#hasPendingModels = false;
   }
 
   /** Current version of an object; undefined when it never was, or is deleted. */
   current({ ns, url, obj }: ObjectName): LightObject | undefined {
-    const row = this.#db
-      .prepare(`SELECT * FROM object WHERE ns = ? AND url = ? AND obj = ? AND op = 'put'`)
-      .get(ns, url, obj);
-    return row === undefined ? undefined : objectFrom(row);
+    const row = this.#db.prepare(`${selectObjects} AND obj = ?`).get(ns, url, obj);
+    return row === undefined ? undefined : this.#objectFrom(row);
   }
 
   /** Current versions of all objects of a type, by id. */
   *objects(ns: string, url: string): Generator<LightObject> {
-    const rows = this.#db.prepare(
-      `SELECT * FROM object WHERE ns = ? AND url = ? AND op = 'put' ORDER BY obj`,
-    );
-    for (const row of rows.iterate(ns, url)) yield objectFrom(row);
+    const rows = this.#db.prepare(`${selectObjects} ORDER BY obj`);
+    for (const row of rows.iterate(ns, url)) yield this.#objectFrom(row);
   }
 
   /** Records of a feed as they were signed, in order. */
   *records(reader: string): Generator<StoredEntry> {
-    const rows = this.#db.prepare('SELECT seq, leaf, body FROM record WHERE feed = ? ORDER BY n');
-    for (const { seq, leaf, body } of rows.iterate(reader)) {
-      yield {
-        seq: Number(seq),
-        leaf: leaf as Uint8Array,
-        body: body === null ? undefined : (body as Uint8Array),
-      };
-    }
+    const rows = this.#db.prepare(
+      'SELECT seq, model, packed FROM record WHERE feed = ? ORDER BY seq',
+    );
+    for (const row of rows.iterate(this.#readers.indexOf(reader)))
+      yield { seq: Number(row['seq']), ...this.#unpack(row) };
   }
 
   close(): void {
@@ -180,6 +192,53 @@ export class LightStore implements Disposable {
         details: { expected: owner, actual: known },
       });
     }
+  }
+
+  /** The columns `model` and `packed` of a record. */
+  #pack({ seq, envelope, leaf, body }: LightRecord): [number | null, Uint8Array] {
+    const model = this.#models.get(envelope.url);
+    // A record that comes again, as a proposal may, stays what others were packed against.
+    if (model !== undefined && model.seq !== seq) {
+      return [model.seq, packRecord({ leaf, body }, model.text)];
+    }
+    this.#addModel(envelope.url, { seq, text: modelText({ leaf, body }) });
+    this.#hasPendingModels = true;
+    return [null, packRecord({ leaf, body }, undefined)];
+  }
+
+  #unpack({ model, packed }: Record<string, SQLOutputValue>): Entry {
+    const text = model === null ? undefined : this.#modelTexts.get(Number(model));
+    return unpackRecord(packed as Uint8Array, text);
+  }
+
+  #addModel(url: string, model: Model): void {
+    this.#models.set(url, model);
+    this.#modelTexts.set(model.seq, model.text);
+  }
+
+  #loadModels(): void {
+    this.#hasPendingModels = false;
+    this.#models.clear();
+    this.#modelTexts.clear();
+    const rows = this.#db.prepare('SELECT seq, model, packed FROM record WHERE model IS NULL');
+    for (const row of rows.iterate()) {
+      const entry = this.#unpack(row);
+      this.#addModel(envelopeOf(entry).url, { seq: Number(row['seq']), text: modelText(entry) });
+    }
+  }
+
+  #objectFrom(row: Record<string, SQLOutputValue>): LightObject {
+    const { ns, url, obj, seq, at } = row;
+    const entry = this.#unpack(row);
+    const envelope = envelopeOf(entry);
+    const value = entry.body && payloadValue(payloadOf(entry.body));
+    const isProposed = envelope.url === systemUrls.proposal && url !== systemUrls.proposal;
+    return {
+      ...{ ns: String(ns), url: String(url), obj: String(obj), seq: Number(seq), at: Number(at) },
+      version: toBase64url(treeHasher.leafHash(entry.leaf)),
+      author: envelope.author,
+      value: isProposed ? (value as ProposedValue | undefined)?.value : value,
+    };
   }
 
   #fact(name: string): string | undefined {
@@ -203,60 +262,62 @@ export class LightStore implements Disposable {
   }
 }
 
+/** What of a proposal becomes the object. */
+interface ProposedValue {
+  readonly value?: JsonValue;
+}
+
+/** A record that others of its type are packed against. */
+interface Model {
+  readonly seq: number;
+  readonly text: ModelText;
+}
+
 const recordColumns =
-  '(seq INTEGER PRIMARY KEY, feed TEXT, n INTEGER, at INTEGER, leaf BLOB NOT NULL, body BLOB)';
+  '(seq INTEGER PRIMARY KEY, feed INTEGER, at INTEGER, model INTEGER, packed BLOB NOT NULL)';
 const objectColumns = `(ns TEXT, url TEXT, obj TEXT, seq INTEGER NOT NULL, at INTEGER NOT NULL,
-  op TEXT NOT NULL, version TEXT NOT NULL, author TEXT NOT NULL, value TEXT,
-  PRIMARY KEY (ns, url, obj)) WITHOUT ROWID`;
+  op TEXT NOT NULL, origin INTEGER NOT NULL, PRIMARY KEY (ns, url, obj)) WITHOUT ROWID`;
+
+/** Objects with the record that has their payload. */
+const selectObjects = `SELECT object.*, model, packed FROM object
+  JOIN record ON record.seq = object.origin WHERE ns = ? AND url = ? AND op = 'put'`;
 
 /** Feeds come one after the other, so that of an object an older version may come later. */
 const newerObject = `ON CONFLICT DO UPDATE SET seq = excluded.seq, at = excluded.at,
-  op = excluded.op, version = excluded.version, author = excluded.author, value = excluded.value
-  WHERE excluded.seq > seq`;
+  op = excluded.op, origin = excluded.origin WHERE excluded.seq > seq`;
+
+/** Pages after which what was written moves from the log of the file into the file: 256 KiB. */
+const walPages = 64;
 
 const schema = `
   PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;
+  PRAGMA wal_autocheckpoint = ${walPages};
   CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS record ${recordColumns};
-  CREATE INDEX IF NOT EXISTS record_feed ON record (feed, n);
   CREATE TABLE IF NOT EXISTS object ${objectColumns};
   CREATE TABLE IF NOT EXISTS pending_record ${recordColumns};
   CREATE TABLE IF NOT EXISTS pending_object ${objectColumns}`;
 
 interface Change extends ObjectName {
   readonly op: RecordOp;
-  readonly version: string;
-  readonly author: string;
-  readonly value: JsonValue | undefined;
+  /** Sequence of the record that has the payload. */
+  readonly origin: number;
 }
 
 /** What an item did: its own record, and the proposal that took effect with it. */
 function changesOf({ record, proposal }: LightItem): readonly Change[] {
-  const { version, value, envelope } = record;
-  const own = { ...nameOf(envelope), op: envelope.op, version, author: envelope.author, value };
+  const own = { ...nameOf(record.envelope), op: record.envelope.op, origin: record.seq };
   if (proposal === undefined) return [own];
-  const { op, url, obj, value: proposed } = proposal.value as unknown as ProposalRecord;
-  const { ns, author } = proposal.envelope;
-  const { version: of } = proposal;
-  return [own, { ns, url, obj, op, version: of, author, value: proposed as JsonValue | undefined }];
+  const { op, url, obj } = proposal.value as unknown as ProposalRecord;
+  return [own, { ns: proposal.envelope.ns, url, obj, op, origin: proposal.seq }];
 }
 
 function nameOf({ ns, url, obj }: ObjectName): ObjectName {
   return { ns, url, obj };
 }
 
-function objectFrom(row: Record<string, SQLOutputValue>): LightObject {
-  const { ns, url, obj, seq, at, version, author, value } = row;
-  return {
-    ns: String(ns),
-    url: String(url),
-    obj: String(obj),
-    seq: Number(seq),
-    at: Number(at),
-    version: String(version),
-    author: String(author),
-    value: value === null ? undefined : (JSON.parse(String(value)) as JsonValue),
-  };
+function envelopeOf({ leaf }: Entry): Envelope {
+  return parseEnvelope(Buffer.from(splitLeaf(leaf).envelope).toString('latin1'));
 }
 
 interface StoredFeed {
