@@ -2,4 +2,5 @@
 export const benchTable: Readonly<Record<string, string>> = {
   zdb: 'capacity/zdb/bench/zdb.bench.ts',
   bcdb: 'autonomous/bcdb/bench/bcdb.bench.ts',
+  zstor: 'autonomous/zstor/bench/zstor.bench.ts',
 };
