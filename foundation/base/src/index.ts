@@ -1,5 +1,6 @@
 export { isAtomicTemp, removeFileDurably, syncFolder, writeFileAtomic } from './atomic-file.ts';
 export type { WriteFileAtomicOptions } from './atomic-file.ts';
+export { AuthPace, pacePauseMsMax } from './auth-pace.ts';
 export { equalBytes, formatBytes, fromHex, parseBytes, toHex } from './bytes.ts';
 export { delay, systemClock } from './clock.ts';
 export type { Clock, DelayOptions, Timer } from './clock.ts';
@@ -29,6 +30,7 @@ export { MetricsServer } from './metrics-server.ts';
 export type { MetricsServerOptions } from './metrics-server.ts';
 export { Mutex } from './mutex.ts';
 export type { MutexOptions } from './mutex.ts';
+export { networkOf } from './network-of.ts';
 export { BoundedQueue } from './queue.ts';
 export type { WaitOptions } from './queue.ts';
 export { seededRandom, systemRandom } from './random.ts';

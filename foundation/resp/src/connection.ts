@@ -1,4 +1,4 @@
-import { GridError } from '@commongrid/base';
+import { GridError, networkOf } from '@commongrid/base';
 import type { Socket } from 'node:net';
 import type { RequestLimits, ServerLimits } from './config.ts';
 import type { Budget } from './budget.ts';
@@ -55,6 +55,8 @@ export class RespConnection {
   readonly id: number;
   /** Address and port of the peer, or the path of the socket. */
   readonly remote: string;
+  /** What the peer cannot change at will: its address, or the upper half of it for IPv6. */
+  readonly network: string;
   readonly reply: ReplyWriter;
   /** For the application. */
   state: unknown;
@@ -91,6 +93,7 @@ export class RespConnection {
     this.#host = host;
     this.id = id;
     this.remote = describePeer(accepted);
+    this.network = networkOf(accepted.remoteAddress ?? this.remote);
     this.reply = new ReplyWriter(host.pool);
     this.#inbox = new Inbox(accepted, limits, host.partial, {
       countIn: (bytes) => host.countIn(bytes),

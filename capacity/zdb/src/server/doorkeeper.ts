@@ -1,6 +1,6 @@
+import { AuthPace, pacePauseMsMax } from '@commongrid/base';
 import type { Clock, Timer } from '@commongrid/base';
 import type { RespConnection } from '@commongrid/resp';
-import { ATTEMPT_PAUSE_MS_MAX, AuthPace } from './auth-pace.ts';
 import { Crowd, type Member } from './crowd.ts';
 import { replyTexts } from './reply-texts.ts';
 
@@ -85,7 +85,7 @@ export class Doorkeeper {
   #expire(visitor: Visitor, inMs: number): void {
     const timer = this.#options.clock.setTimer(inMs, () => {
       // It showed one in time, and waits for us.
-      if (visitor.isBusy) this.#expire(visitor, ATTEMPT_PAUSE_MS_MAX);
+      if (visitor.isBusy) this.#expire(visitor, pacePauseMsMax);
       else this.#tooLate(visitor);
     });
     this.#timers.set(visitor, timer);

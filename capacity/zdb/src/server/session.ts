@@ -10,7 +10,6 @@ import type { Standing } from './doorkeeper.ts';
 import type { ServerContext } from './server-context.ts';
 import { replyTexts } from './reply-texts.ts';
 import { fetchFault } from './fault.ts';
-import { networkOf } from './network-of.ts';
 
 /**
  * What became of an operation: answered; or a record must be read first; or the namespace is full.
@@ -58,7 +57,7 @@ export class Session implements ConnectionHandler {
     this.store = context.store;
     this.connection = connection;
     this.sinceMs = context.clock.nowMs();
-    this.address = networkOf(connection.remote);
+    this.address = connection.network;
     this.standing = context.config.adminPassword === undefined ? 'known' : 'stranger';
     this.namespace = this.store.namespaces.default;
     this.reset();

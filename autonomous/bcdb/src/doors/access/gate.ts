@@ -2,10 +2,10 @@ import { GridError, isGridError, systemClock, systemRandom } from '@commongrid/b
 import type { Clock, Random } from '@commongrid/base';
 import { PublicKey } from '@commongrid/crypto';
 import type { BcdbErrorCode } from '../../errors.ts';
-import { AuthPace } from './auth-pace.ts';
 import { authDomain, challengeMessage } from './challenge-message.ts';
 import type { ChallengeAnswer } from './challenge-message.ts';
 import { Challenges } from './challenges.ts';
+import { HeldRefusals } from './held-refusals.ts';
 import type { Identity } from './identity.ts';
 import { OwnerToken, SessionTokens } from './token.ts';
 
@@ -38,7 +38,7 @@ export class Gate {
   readonly #ownerToken: OwnerToken | undefined;
   readonly #sessions: SessionTokens;
   readonly #challenges: Challenges;
-  readonly #pace: AuthPace;
+  readonly #refusals: HeldRefusals;
 
   /** @throws BCDB_TOKEN_WEAK */
   constructor(options: GateOptions) {
@@ -48,7 +48,7 @@ export class Gate {
     this.#ownerToken = ownerToken === undefined ? undefined : new OwnerToken(ownerToken);
     this.#sessions = new SessionTokens(clock, random);
     this.#challenges = new Challenges(clock, random);
-    this.#pace = new AuthPace(clock);
+    this.#refusals = new HeldRefusals(clock);
   }
 
   /** Something to sign, good for one answer within a minute. */
@@ -62,7 +62,7 @@ export class Gate {
    */
   async answer({ signature, ...answer }: SignedAnswer, from: AttemptFrom): Promise<Identity> {
     if (!this.#challenges.take(answer.challenge)) {
-      await this.#pace.failed(from.address, from.signal);
+      await this.#refusals.hold(from.address, from.signal);
       throw failure('BCDB_CHALLENGE_EXPIRED', 'this challenge is used up, too old or not ours', {
         hint: 'ask for a new one and answer it within a minute',
         retryable: true,
@@ -70,7 +70,7 @@ export class Gate {
     }
     const message = challengeMessage({ ...answer, log: this.#log });
     if (isSignedBy(answer.key, message, signature)) return { kind: 'key', key: answer.key };
-    await this.#pace.failed(from.address, from.signal);
+    await this.#refusals.hold(from.address, from.signal);
     throw failure('BCDB_AUTH_FAILED', 'the signature does not answer the challenge', {
       hint: `sign {challenge, door, key, log} as canonical JSON for ${authDomain}`,
     });
@@ -95,7 +95,7 @@ export class Gate {
         retryable: true,
       });
     }
-    await this.#pace.failed(from.address, from.signal);
+    await this.#refusals.hold(from.address, from.signal);
     throw failure('BCDB_AUTH_FAILED', 'this token is not known here', {
       hint: 'see whether it is that of this database; sessions end when the server does',
     });

@@ -7,7 +7,7 @@ import { messageBytesMax } from '../../presence/signed-message.ts';
 import { gridNamespace } from '../../state/identities.ts';
 import { leaseUrl } from '../../state/lease-rules.ts';
 import { presenceUrl } from '../../state/presence-rules.ts';
-import { AuthPace } from '../access/auth-pace.ts';
+import { HeldRefusals } from '../access/held-refusals.ts';
 import { decodeBytes } from '../record-text.ts';
 import type { DoorContext } from './door-context.ts';
 import { presenceWatchRoute } from './presence-watch-route.ts';
@@ -50,7 +50,7 @@ export function presenceRoutes(context: DoorContext): readonly Route[] {
 
 function messageRoutes({ bcdb, clock }: DoorContext): readonly Route[] {
   // Apart from that of sessions: a node that fails keeps nobody from coming in.
-  const pace = new AuthPace(clock);
+  const refusals = new HeldRefusals(clock);
   return [
     route({
       method: 'POST',
@@ -61,7 +61,7 @@ function messageRoutes({ bcdb, clock }: DoorContext): readonly Route[] {
       handle: async ({ body: { message }, address, signal }) => {
         const taken = async (): Promise<void> =>
           bcdb.presence.heartbeat(decodeBytes('message', message));
-        await paced(pace, taken, address, signal);
+        await paced(refusals, taken, address, signal);
         return {};
       },
     }),
@@ -74,7 +74,7 @@ function messageRoutes({ bcdb, clock }: DoorContext): readonly Route[] {
       handle: async ({ body: { message }, address, signal }) => {
         const taken = async (): Promise<void> =>
           bcdb.presence.renew(decodeBytes('message', message));
-        await paced(pace, taken, address, signal);
+        await paced(refusals, taken, address, signal);
         return {};
       },
     }),
@@ -148,7 +148,7 @@ function leaseRoute({ bcdb, rights }: DoorContext): Route {
  * it there can be many nodes, and whoever shares it must not be able to silence them.
  */
 async function paced(
-  pace: AuthPace,
+  refusals: HeldRefusals,
   taken: () => Promise<void>,
   address: string,
   signal: AbortSignal,
@@ -156,7 +156,7 @@ async function paced(
   try {
     await taken();
   } catch (error) {
-    if (isGridError(error) && forged.has(error.code)) await pace.failed(address, signal);
+    if (isGridError(error) && forged.has(error.code)) await refusals.hold(address, signal);
     throw error;
   }
 }

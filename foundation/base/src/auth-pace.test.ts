@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ManualClock } from '@commongrid/base/testing';
+import { ManualClock } from './testing/index.ts';
 import { AuthPace } from './auth-pace.ts';
 
 function fail(pace: AuthPace, address: string, times: number): void {

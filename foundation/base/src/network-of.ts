@@ -1,9 +1,10 @@
-/** What a peer cannot change at will: its address, or the upper half of it for IPv6. */
-export function networkOf(remote: string): string {
-  const end = remote.lastIndexOf(':');
-  if (end < 0) return remote;
-  const host = remote.slice(0, end).replace(/%.*$/, '');
-  if (host.includes('.')) return host.slice(host.lastIndexOf(':') + 1);
+/**
+ * What a peer cannot change at will: its address, or the upper half of it for IPv6. A text that is
+ * no address stays as it is.
+ */
+export function networkOf(address: string): string {
+  const host = address.replace(/%.*$/, '');
+  if (host.includes('.') || !host.includes(':')) return host.slice(host.lastIndexOf(':') + 1);
   // The zeroes that `::` stands for, up to the fourth group.
   const [head = '', tail] = host.split('::');
   const groups = head === '' ? [] : head.split(':');
