@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MemoryPool, memoryBytes } from './memory-pool.ts';
 import { ReplyWriter } from './reply-writer.ts';
-import type { ReplyChunk } from './reply-writer.ts';
+import { textOf, written } from './testing/written.ts';
 
 test('reply writer frames each type in RESP2', () => {
   assert.equal(written(everyType, 2), everyTypeIn2.join(''));
@@ -148,14 +148,3 @@ const everyTypeIn3 = [
   '$3\r\nabc\r\n$2\r\né\r\n_\r\n_\r\n*2\r\n%2\r\n~3\r\n>1\r\n#t\r\n#f\r\n',
   ',1.5\r\n,inf\r\n,nan\r\n=6\r\ntxt:hi\r\n',
 ];
-
-function written(write: (writer: ReplyWriter) => void, protocol: 2 | 3 = 2): string {
-  const writer = new ReplyWriter(new MemoryPool());
-  writer.protocol = protocol;
-  write(writer);
-  return textOf(writer.take());
-}
-
-function textOf(chunks: readonly ReplyChunk[]): string {
-  return Buffer.concat(chunks.map((c) => c.memory.subarray(c.start, c.end))).toString();
-}

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Request } from './request.ts';
+import { requestOf } from './testing/request-of.ts';
 
 test('request reads integers strictly', () => {
   const valid = new Map([
@@ -50,16 +50,3 @@ test('request owns an argument by copy unless its memory is private', () => {
   request.isPrivate = true;
   assert.equal(request.own(1).toString(), 'xxx');
 });
-
-function requestOf(...args: readonly string[]): Request {
-  const request = new Request();
-  request.bytes = Buffer.from(args.join(''));
-  request.argc = args.length;
-  let at = 0;
-  for (const [i, arg] of args.entries()) {
-    const length = Buffer.byteLength(arg);
-    request.put(i, at, length);
-    at += length;
-  }
-  return request;
-}

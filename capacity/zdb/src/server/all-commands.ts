@@ -1,4 +1,5 @@
-import { CommandTable } from './command-table.ts';
+import { CommandTable } from '@commongrid/resp';
+import type { Command, CommandDefinition } from './command.ts';
 import { adminCommands } from './commands/admin.ts';
 import { batchCommands } from './commands/batch.ts';
 import { clientCommands } from './commands/client.ts';
@@ -17,8 +18,7 @@ import { selectCommands } from './commands/select.ts';
 import { settingCommands } from './commands/setting.ts';
 import { waitCommands } from './commands/wait.ts';
 
-/** Every command that the server knows. */
-export const allCommands = new CommandTable([
+const definitions: readonly CommandDefinition[] = [
   ...dataCommands,
   ...recordCommands,
   ...batchCommands,
@@ -36,4 +36,9 @@ export const allCommands = new CommandTable([
   ...replicationCommands,
   ...repairCommands,
   ...replacedCommands,
-]);
+];
+
+/** Every command that the server knows. */
+export const allCommands = new CommandTable(
+  definitions.map((definition, index): Command => ({ ...definition, index })),
+);

@@ -1,13 +1,13 @@
 import type { Clock, Logger } from '@commongrid/base';
-import type { RespServer, RespServerStats } from '@commongrid/resp';
+import type { CommandTable, RespServer, RespServerStats } from '@commongrid/resp';
 import type { ResolvedOptions } from '../config.ts';
 import type { Namespace, NamespaceSettings } from '../engine/namespace.ts';
 import { ENTRY_BYTES } from '../engine/log/segment-index.ts';
 import type { Store } from '../engine/store.ts';
 import { Confirmation } from '../replication/confirmation.ts';
 import type { Replication } from '../replication/replication.ts';
+import type { Command } from './command.ts';
 import { CommandStats } from './command-stats.ts';
-import type { CommandTable } from './command-table.ts';
 import { Doorkeeper } from './doorkeeper.ts';
 import type { EventBus } from './event-bus.ts';
 import { QuotaWatch } from './quota-watch.ts';
@@ -20,7 +20,7 @@ import { WritePressure } from './write-pressure.ts';
 /** What all sessions of a server share. */
 export class ServerContext {
   readonly store: Store;
-  readonly commands: CommandTable;
+  readonly commands: CommandTable<Command>;
   readonly config: ResolvedOptions;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -46,7 +46,12 @@ export class ServerContext {
   /** Who counts connections and bytes; there once the server listens. */
   network: RespServer | undefined;
 
-  constructor(store: Store, commands: CommandTable, config: ResolvedOptions, events: EventBus) {
+  constructor(
+    store: Store,
+    commands: CommandTable<Command>,
+    config: ResolvedOptions,
+    events: EventBus,
+  ) {
     this.store = store;
     this.commands = commands;
     this.config = config;

@@ -1,4 +1,5 @@
-import { CommandTable } from './command-table.ts';
+import { CommandTable } from '@commongrid/resp';
+import type { Command } from './command.ts';
 import { clientCommands } from './commands/client.ts';
 import { connectionCommands } from './commands/connection.ts';
 import { hashCommands } from './commands/hash.ts';
@@ -10,7 +11,7 @@ import { scanCommands } from './commands/scan.ts';
 import { streamCommands } from './commands/stream.ts';
 
 /** Every command that the door knows. */
-export const allCommands = new CommandTable([
+export const allCommands = new CommandTable<Command>([
   ...hashCommands,
   ...objectCommands,
   ...scanCommands,

@@ -10,3 +10,8 @@ export function syntaxError(): ReplyError {
 export function notInteger(): ReplyError {
   return new ReplyError('ERR value is not an integer or out of range');
 }
+
+/** Of a client. */
+export function nameInvalid(): ReplyError {
+  return new ReplyError('ERR names have up to 128 printable characters and no spaces');
+}

@@ -8,7 +8,8 @@ import { Gate } from '../access/gate.ts';
 import { ReadRights } from '../access/read-rights.ts';
 import { Proposals } from '../proposals.ts';
 import { allCommands } from './all-commands.ts';
-import { DoorContext } from './door-context.ts';
+import { makeDoorContext } from './door-context.ts';
+import type { DoorContext } from './door-context.ts';
 import { LogStream } from './log-stream.ts';
 import { LogWaiters } from './log-waiters.ts';
 import { Objects } from './objects.ts';
@@ -67,10 +68,10 @@ export class RespDoor implements AsyncDisposable {
         authRequired: true,
         onConnection: (connection) => {
           const session = new Session(context, connection);
-          context.arrived(session);
+          context.strangers.arrived(session);
           return session;
         },
-        makeRoom: () => context.makeRoom(),
+        makeRoom: () => context.strangers.makeRoom(),
         onError: (error, connection) => report(logger, error, connection),
       });
       context.server = server;
@@ -90,7 +91,7 @@ export class RespDoor implements AsyncDisposable {
 function contextOf(options: RespDoorOptions): DoorContext {
   const { bcdb, ownerToken, logger = silentLogger } = options;
   const { clock = systemClock, random = systemRandom } = options;
-  return new DoorContext({
+  return makeDoorContext({
     bcdb,
     gate: new Gate({ log: bcdb.log, ownerKey: bcdb.owner, ownerToken, clock, random }),
     rights: new ReadRights(bcdb),

@@ -2,7 +2,6 @@ import { isGridError } from '@commongrid/base';
 import type { ConnectionHandler, ReplyWriter, Request, RespConnection } from '@commongrid/resp';
 import { anyone } from '../access/identity.ts';
 import type { Identity } from '../access/identity.ts';
-import { addressOf } from './address.ts';
 import type { Command } from './command.ts';
 import type { DoorContext } from './door-context.ts';
 import { keyInvalid } from './key.ts';
@@ -27,14 +26,14 @@ export class Session implements ConnectionHandler {
     this.context = context;
     this.connection = connection;
     this.reply = connection.reply;
-    this.address = addressOf(connection.remote);
+    this.address = connection.network;
     this.sinceMs = context.clock.nowMs();
   }
 
   /** Showed who it is. */
   becomes(who: Identity): void {
     this.who = who;
-    this.context.strangers.delete(this);
+    this.context.strangers.left(this);
     this.connection.setLimits();
   }
 
@@ -56,7 +55,7 @@ export class Session implements ConnectionHandler {
   }
 
   closed(): void {
-    this.context.left(this);
+    this.context.strangers.left(this);
   }
 
   /** The key in argument `i`. @throws BCDB_REQUEST_INVALID */

@@ -1,6 +1,6 @@
+import { anyNumber } from '@commongrid/resp';
 import type { Request } from '@commongrid/resp';
 import type { CommandDefinition } from '../command.ts';
-import { anyNumber } from '../command.ts';
 import { matchesGlob } from '../glob.ts';
 import { serverInfo } from '../info.ts';
 import { replyTexts } from '../reply-texts.ts';

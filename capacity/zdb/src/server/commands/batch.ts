@@ -1,8 +1,8 @@
+import { anyNumber } from '@commongrid/resp';
 import type { Request } from '@commongrid/resp';
 import { KEY_BYTES_MAX, keyLengthOf, recordBytes, valueLengthOf } from '../../engine/log/format.ts';
 import { ENTRY_BYTES } from '../../engine/log/segment-index.ts';
 import type { CommandDefinition } from '../command.ts';
-import { anyNumber } from '../command.ts';
 import { replyTexts } from '../reply-texts.ts';
 import type { Outcome, Session } from '../session.ts';
 import { readFaultNow } from '../fault.ts';

@@ -1,6 +1,6 @@
-import type { ReplyWriter, Request } from '@commongrid/resp';
+import { anyNumber, describeCommands, readClientName } from '@commongrid/resp';
+import type { Request } from '@commongrid/resp';
 import type { Command, CommandDefinition } from '../command.ts';
-import { anyNumber } from '../command.ts';
 import { replyTexts } from '../reply-texts.ts';
 import type { Session } from '../session.ts';
 
@@ -24,9 +24,6 @@ export const clientCommands: readonly CommandDefinition[] = [
   },
 ];
 
-/** Longest name of a client. */
-const NAME_BYTES_MAX = 128;
-
 function client(session: Session, request: Request): void {
   const { reply } = session.connection;
   if (request.is(1, 'ID')) reply.integer(session.connection.id);
@@ -48,26 +45,19 @@ function list(session: Session): void {
 }
 
 function setName(session: Session, request: Request): void {
-  const name = nameOf(request, 2);
+  const name = readClientName(request, 2);
   if (name === undefined) return session.refuse(replyTexts.invalidArgument);
   session.name = name;
   return session.connection.reply.ok();
 }
 
 function setInfo(session: Session, request: Request): void {
-  const text = nameOf(request, 3);
+  const text = readClientName(request, 3);
   if (text === undefined) return session.refuse(replyTexts.invalidArgument);
   if (request.is(2, 'LIB-NAME')) session.libraryName = text;
   else if (request.is(2, 'LIB-VER')) session.libraryVersion = text;
   else return session.refuse(replyTexts.invalidArgument);
   return session.connection.reply.ok();
-}
-
-/** A text that does not break a line of CLIENT LIST; undefined for any other. */
-export function nameOf(request: Request, i: number): string | undefined {
-  if (request.lengthOf(i) > NAME_BYTES_MAX) return undefined;
-  const text = request.latin1(i);
-  return /^[!-~]*$/.test(text) ? text : undefined;
 }
 
 function clientLine(session: Session): string {
@@ -83,62 +73,12 @@ function clientLine(session: Session): string {
 }
 
 function describe(session: Session, request: Request): void {
-  const { reply } = session.connection;
-  const { list: all } = session.context.commands;
-  if (request.argc === 1) return infoOf(reply, all);
-  if (request.is(1, 'COUNT')) return reply.integer(all.length);
-  if (request.is(1, 'LIST')) {
-    reply.array(all.length);
-    for (const { name } of all) reply.bulkText(name.toLowerCase());
-    return undefined;
-  }
-  const isInfo = request.is(1, 'INFO');
-  if (!isInfo && !request.is(1, 'DOCS')) {
-    return session.refuse('COMMAND knows COUNT, LIST, INFO and DOCS');
-  }
-  const named: (Command | undefined)[] = [];
-  for (let i = 2; i < request.argc; i++) named.push(session.context.commands.find(request, i));
-  if (isInfo) return infoOf(reply, request.argc === 2 ? all : named);
-  return docsOf(reply, request.argc === 2 ? all : named);
+  const { commands } = session.context;
+  if (describeCommands(session.connection.reply, request, { commands, flagsOf })) return;
+  session.refuse('COMMAND knows COUNT, LIST, INFO and DOCS');
 }
 
-function infoOf(reply: ReplyWriter, wanted: readonly (Command | undefined)[]): void {
-  reply.array(wanted.length);
-  for (const command of wanted) {
-    if (command === undefined) reply.nilArray();
-    else describeOne(reply, command);
-  }
-}
-
-function describeOne(reply: ReplyWriter, command: Command): void {
-  const [first, last, step] = command.keys ?? [0, 0, 0];
-  const flags = [command.access === 'write' ? 'write' : 'readonly', 'fast'];
-  if (command.isAdmin === true) flags.push('admin');
-  reply.array(10);
-  reply.bulkText(command.name.toLowerCase());
-  reply.integer(command.least === command.most ? command.least + 1 : -(command.least + 1));
-  reply.set(flags.length);
-  for (const flag of flags) reply.simple(flag);
-  reply.integer(first);
-  reply.integer(last);
-  reply.integer(step);
-  reply.set(0);
-  reply.array(0);
-  reply.array(0);
-  reply.array(0);
-}
-
-function docsOf(reply: ReplyWriter, wanted: readonly (Command | undefined)[]): void {
-  const known = wanted.filter((command) => command !== undefined);
-  reply.map(known.length);
-  for (const { name, summary } of known) {
-    reply.bulkText(name.toLowerCase());
-    reply.map(3);
-    reply.bulkText('summary');
-    reply.bulkText(summary);
-    reply.bulkText('since');
-    reply.bulkText('1.0.0');
-    reply.bulkText('group');
-    reply.bulkText('generic');
-  }
+function flagsOf({ access, isAdmin }: Command): string[] {
+  const flags = [access === 'write' ? 'write' : 'readonly', 'fast'];
+  return isAdmin === true ? [...flags, 'admin'] : flags;
 }

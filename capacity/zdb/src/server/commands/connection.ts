@@ -1,10 +1,9 @@
-import { type Request, writeHello } from '@commongrid/resp';
+import { type HelloProblem, type Request, readHello, writeHello } from '@commongrid/resp';
 import { PASSWORD_BYTES_MAX } from '../../config.ts';
 import type { CommandDefinition } from '../command.ts';
 import { atPace, isPassword, newNonce, refusalOfProof, refuseAttempt } from '../credentials.ts';
 import { replyTexts } from '../reply-texts.ts';
 import type { Session } from '../session.ts';
-import { nameOf } from './client.ts';
 import { serverName, serverVersion } from '../version.ts';
 
 /** What concerns the connection and who speaks on it. */
@@ -123,31 +122,24 @@ function refusalOfPassword(request: Request, i: number, password: string): strin
   return isPassword(request.view(i), password) ? undefined : replyTexts.accessDenied;
 }
 
-interface HelloOptions {
-  readonly protocol: 2 | 3;
-  readonly name: string | undefined;
-  /** Place of the password. */
-  readonly password: number | undefined;
-}
-
 function hello(session: Session, request: Request): void {
   const { connection, context } = session;
-  const options = parseHello(session, request);
-  if (typeof options === 'string') {
-    session.refuse(options);
+  const asked = readHello(request);
+  if (typeof asked === 'string') {
+    session.refuse(helloProblems[asked]);
     return;
   }
   const { adminPassword } = context.config;
-  if (options.password !== undefined && adminPassword !== undefined) {
-    const problem = refusalOfPassword(request, options.password, adminPassword);
+  if (asked.userAt !== undefined && adminPassword !== undefined) {
+    const problem = refusalOfPassword(request, asked.userAt + 1, adminPassword);
     if (problem !== undefined) {
       refuseAttempt(session, problem);
       return;
     }
     session.becomeAdmin();
   }
-  if (options.name !== undefined) session.name = options.name;
-  connection.reply.protocol = options.protocol;
+  session.name = asked.name ?? session.name;
+  connection.reply.protocol = asked.protocol ?? connection.reply.protocol;
   writeHello(connection.reply, {
     server: serverName,
     version: serverVersion,
@@ -157,27 +149,8 @@ function hello(session: Session, request: Request): void {
   });
 }
 
-/** Reads the arguments; a text is the error. */
-function parseHello(session: Session, request: Request): HelloOptions | string {
-  let protocol = session.connection.reply.protocol;
-  let name: string | undefined;
-  let password: number | undefined;
-  if (request.argc > 1) {
-    const wanted = request.integer(1);
-    if (wanted !== 2 && wanted !== 3) return 'NOPROTO unsupported protocol version';
-    protocol = wanted;
-  }
-  for (let i = 2; i < request.argc; i++) {
-    if (request.is(i, 'AUTH') && i + 2 < request.argc) {
-      password = i + 2;
-      i += 2;
-    } else if (request.is(i, 'SETNAME') && i + 1 < request.argc) {
-      name = nameOf(request, i + 1);
-      if (name === undefined) return replyTexts.invalidArgument;
-      i++;
-    } else {
-      return replyTexts.invalidArguments;
-    }
-  }
-  return { protocol, name, password };
-}
+const helloProblems: Readonly<Record<HelloProblem, string>> = {
+  protocol: 'NOPROTO unsupported protocol version',
+  name: replyTexts.invalidArgument,
+  arguments: replyTexts.invalidArguments,
+};

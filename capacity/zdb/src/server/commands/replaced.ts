@@ -1,5 +1,5 @@
+import { anyNumber } from '@commongrid/resp';
 import type { CommandDefinition } from '../command.ts';
-import { anyNumber } from '../command.ts';
 
 /** Commands of 0-db that other means replace: the error names them. */
 export const replacedCommands: readonly CommandDefinition[] = [

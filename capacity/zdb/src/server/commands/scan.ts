@@ -1,8 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { anyNumber } from '@commongrid/resp';
 import type { Request } from '@commongrid/resp';
 import type { ScanItem } from '../../engine/reading/history.ts';
 import type { CommandDefinition } from '../command.ts';
-import { anyNumber } from '../command.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import { replyTexts } from '../reply-texts.ts';
 import type { Session } from '../session.ts';

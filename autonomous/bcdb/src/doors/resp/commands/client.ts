@@ -1,7 +1,7 @@
-import type { ReplyWriter, Request } from '@commongrid/resp';
-import { anyNumber } from '../command.ts';
+import { anyNumber, describeCommands, readClientName } from '@commongrid/resp';
+import type { Request } from '@commongrid/resp';
 import type { Command } from '../command.ts';
-import { ReplyError, syntaxError } from '../reply-error.ts';
+import { nameInvalid, ReplyError, syntaxError } from '../reply-error.ts';
 import type { Session } from '../session.ts';
 
 /** What clients ask and tell at the start. */
@@ -32,9 +32,6 @@ export const clientCommands: readonly Command[] = [
 /** What benchmarks and monitors ask for: no snapshots, every write is in the log. */
 const settings: Readonly<Record<string, string>> = { save: '', appendonly: 'yes' };
 
-/** Longest name of a client. */
-const clientNameBytesMax = 128;
-
 function client(session: Session, request: Request): void {
   const { reply } = session;
   if (request.is(1, 'ID')) reply.integer(session.connection.id);
@@ -53,11 +50,11 @@ function client(session: Session, request: Request): void {
   else throw new ReplyError('ERR CLIENT knows ID, INFO, GETNAME, SETNAME and SETINFO');
 }
 
-/** A text that does not break a line of CLIENT INFO. */
-export function nameOf(request: Request, i: number): string {
-  const text = request.lengthOf(i) > clientNameBytesMax ? '\n' : request.latin1(i);
-  if (/^[!-~]*$/.test(text)) return text;
-  throw new ReplyError('ERR names have up to 128 printable characters and no spaces');
+/** A name that a client gives itself. @throws ReplyError */
+function nameOf(request: Request, i: number): string {
+  const name = readClientName(request, i);
+  if (name === undefined) throw nameInvalid();
+  return name;
 }
 
 function clientLine(session: Session): string {
@@ -83,66 +80,11 @@ function configuration({ reply }: Session, request: Request): void {
   }
 }
 
-function describe({ reply, context }: Session, request: Request): void {
-  const { list: all } = context.commands;
-  if (request.argc === 1) {
-    infoOf(reply, all);
-    return;
-  }
-  if (request.is(1, 'COUNT')) {
-    reply.integer(all.length);
-    return;
-  }
-  if (request.is(1, 'LIST')) {
-    reply.array(all.length);
-    for (const { name } of all) reply.bulkText(name.toLowerCase());
-    return;
-  }
-  const isInfo = request.is(1, 'INFO');
-  if (!isInfo && !request.is(1, 'DOCS')) {
-    throw new ReplyError('ERR COMMAND knows COUNT, LIST, INFO and DOCS');
-  }
-  const named: (Command | undefined)[] = [];
-  for (let i = 2; i < request.argc; i++) named.push(context.commands.find(request, i));
-  if (isInfo) infoOf(reply, request.argc === 2 ? all : named);
-  else docsOf(reply, request.argc === 2 ? all : named);
+function describe({ reply, context: { commands } }: Session, request: Request): void {
+  if (describeCommands(reply, request, { commands, flagsOf })) return;
+  throw new ReplyError('ERR COMMAND knows COUNT, LIST, INFO and DOCS');
 }
 
-function infoOf(reply: ReplyWriter, wanted: readonly (Command | undefined)[]): void {
-  reply.array(wanted.length);
-  for (const command of wanted) {
-    if (command === undefined) reply.nilArray();
-    else describeOne(reply, command);
-  }
-}
-
-function describeOne(reply: ReplyWriter, command: Command): void {
-  const [first, last, step] = command.keys ?? [0, 0, 0];
-  reply.array(10);
-  reply.bulkText(command.name.toLowerCase());
-  reply.integer(command.least === command.most ? command.least + 1 : -(command.least + 1));
-  reply.set(1);
-  reply.simple(command.isWrite === true ? 'write' : 'readonly');
-  reply.integer(first);
-  reply.integer(last);
-  reply.integer(step);
-  reply.set(0);
-  reply.array(0);
-  reply.array(0);
-  reply.array(0);
-}
-
-function docsOf(reply: ReplyWriter, wanted: readonly (Command | undefined)[]): void {
-  const known = wanted.filter((command) => command !== undefined);
-  reply.map(known.length);
-  for (const { name, summary } of known) {
-    reply.bulkText(name.toLowerCase());
-    reply.map(3);
-    reply.bulkText('summary');
-    reply.bulkText(summary);
-    reply.bulkText('since');
-    reply.bulkText('1.0.0');
-    reply.bulkText('group');
-    reply.bulkText('generic');
-  }
+function flagsOf({ isWrite }: Command): string[] {
+  return [isWrite === true ? 'write' : 'readonly'];
 }

@@ -1,11 +1,10 @@
-import { writeHello } from '@commongrid/resp';
-import type { Request } from '@commongrid/resp';
+import { readHello, writeHello } from '@commongrid/resp';
+import type { HelloProblem, Request } from '@commongrid/resp';
 import { authDomain } from '../../access/challenge-message.ts';
 import type { Command } from '../command.ts';
-import { notInteger, ReplyError, syntaxError } from '../reply-error.ts';
+import { nameInvalid, notInteger, ReplyError, syntaxError } from '../reply-error.ts';
 import type { Session } from '../session.ts';
 import { serverName, serverVersion } from '../version.ts';
-import { nameOf } from './client.ts';
 
 /** What concerns the connection and who speaks on it. */
 export const connectionCommands: readonly Command[] = [
@@ -125,26 +124,11 @@ async function authenticate(
 }
 
 function hello(session: Session, request: Request): void | Promise<void> {
-  let { protocol } = session.reply;
-  let name: string | undefined;
-  let secretAt: number | undefined;
-  if (request.argc > 1) {
-    const wanted = request.integer(1);
-    if (wanted !== 2 && wanted !== 3) throw new ReplyError('NOPROTO unsupported protocol version');
-    protocol = wanted;
-  }
-  for (let i = 2; i < request.argc; i++) {
-    if (request.is(i, 'AUTH') && i + 2 < request.argc) {
-      secretAt = i + 1;
-      i += 2;
-    } else if (request.is(i, 'SETNAME') && i + 1 < request.argc) {
-      name = nameOf(request, i + 1);
-      i++;
-    } else throw syntaxError();
-  }
+  const asked = readHello(request);
+  if (typeof asked === 'string') throw helloErrors[asked]();
   const answer = (): void => {
-    if (name !== undefined) session.name = name;
-    session.reply.protocol = protocol;
+    session.name = asked.name ?? session.name;
+    session.reply.protocol = asked.protocol ?? session.reply.protocol;
     writeHello(session.reply, {
       server: serverName,
       version: serverVersion,
@@ -153,6 +137,12 @@ function hello(session: Session, request: Request): void | Promise<void> {
       role: 'master',
     });
   };
-  if (secretAt === undefined) return answer();
-  return authenticate(session, request, secretAt, 2).then(answer);
+  if (asked.userAt === undefined) return answer();
+  return authenticate(session, request, asked.userAt, 2).then(answer);
 }
+
+const helloErrors: Readonly<Record<HelloProblem, () => ReplyError>> = {
+  protocol: () => new ReplyError('NOPROTO unsupported protocol version'),
+  name: nameInvalid,
+  arguments: syntaxError,
+};

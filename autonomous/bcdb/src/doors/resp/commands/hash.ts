@@ -1,11 +1,11 @@
 import { GridError, isGridError } from '@commongrid/base';
 import type { Random } from '@commongrid/base';
+import { anyNumber } from '@commongrid/resp';
 import type { Request } from '@commongrid/resp';
 import type { OwnerReceipt } from '../../../bcdb.ts';
 import type { BcdbErrorCode } from '../../../errors.ts';
 import type { ObjectVersion } from '../../../projection/object-row.ts';
 import { requireOwner } from '../../access/read-rights.ts';
-import { anyNumber } from '../command.ts';
 import type { Command } from '../command.ts';
 import type { TypeKey } from '../key.ts';
 import { replyBytesMax, replyObjectsMax } from '../objects.ts';

@@ -1,7 +1,7 @@
 import { canonicalText } from '@commongrid/crypto';
+import { anyNumber } from '@commongrid/resp';
 import type { Request } from '@commongrid/resp';
 import { requireOwner } from '../../access/read-rights.ts';
-import { anyNumber } from '../command.ts';
 import type { Command } from '../command.ts';
 import type { Key, ObjectKey } from '../key.ts';
 import { ReplyError } from '../reply-error.ts';

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
+import { anyNumber } from '@commongrid/resp';
 import type { ReplyWriter, Request } from '@commongrid/resp';
-import { anyNumber } from '../command.ts';
 import type { Command } from '../command.ts';
 import { Glob } from '../glob.ts';
 import { logKey, schemaKey, typeKey } from '../key.ts';

@@ -1,4 +1,5 @@
 import { GridError } from '@commongrid/base';
+import { anyNumber } from '@commongrid/resp';
 import type { ReplyWriter, Request } from '@commongrid/resp';
 import type { BcdbErrorCode } from '../../../errors.ts';
 import type { StoredEntry } from '../../../log/log-engine.ts';
@@ -6,7 +7,6 @@ import type { Entry } from '../../../record/entry.ts';
 import { splitLeaf } from '../../../record/entry.ts';
 import { parseEnvelope } from '../../../record/envelope.ts';
 import { logNamespace } from '../../../record/system-records.ts';
-import { anyNumber } from '../command.ts';
 import type { Command } from '../command.ts';
 import type { LogKey } from '../key.ts';
 import { bytesOf, streamBytesMax, streamEntriesMax } from '../log-stream.ts';
