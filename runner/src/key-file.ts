@@ -27,6 +27,7 @@ export async function writeNewSecret(file: string, text: string): Promise<void> 
   } catch (error) {
     throw unwritten(file, error);
   } finally {
+    // There may be none; one that is left over has a name of its own and is never read.
     await unlink(temp).catch(() => {});
   }
 }

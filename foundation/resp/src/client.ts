@@ -101,6 +101,7 @@ export class RespClient {
   /** Takes no more commands, waits for the replies, ends the connection. */
   readonly close: () => Promise<void> = closeOnce(async () => {
     this.#closing.abort();
+    // Commands that wait for an attempt to connect hear that it failed.
     const link = (await this.#connecting?.catch(() => undefined)) ?? this.#link;
     if (link === undefined) return;
     const { closeTimeoutMs = 5_000 } = this.#options;

@@ -148,6 +148,7 @@ const tlsAcceptOptions = {
 
 /** A socket file that nobody listens on is left over from a crash; any other file is not ours. */
 async function removeStale(path: string): Promise<void> {
+  // What cannot be looked at cannot be listened on either: that will say why.
   const stats = await lstat(path).catch(() => undefined);
   if (stats?.isSocket() !== true) return;
   const isAlive = await new Promise<boolean>((resolve) => {

@@ -64,6 +64,7 @@ export class HeadMemory {
     signal: AbortSignal | undefined,
   ): Promise<VerifiedHead> {
     const taken = this.#turn.then(() => this.#accept(note, before, signal));
+    // The next one waits for its end; only its caller hears that it failed.
     this.#turn = taken.catch(() => undefined);
     return taken;
   }

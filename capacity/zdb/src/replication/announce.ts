@@ -30,6 +30,7 @@ export async function announceTerm(
     } catch (error) {
       logger.debug({ err: error, term }, 'the former master has not heard of its end yet');
     }
+    // Fails only when the signal fires, which ends the loop.
     await delay(pauseMs, { signal, clock }).catch(() => undefined);
   }
 }

@@ -124,6 +124,7 @@ export class Follower {
       // A connection that has held for a while is worth an attempt at once.
       const isFresh = this.#options.clock.monotonicMs() - startedMs > PAUSE_MS_MAX;
       pauseMs = isFresh ? PAUSE_MS_MIN : Math.min(pauseMs * 2, PAUSE_MS_MAX);
+      // Fails only when the signal fires, which ends the loop.
       await delay(pauseMs, { signal, clock: this.#options.clock }).catch(() => undefined);
     }
   }

@@ -104,6 +104,7 @@ async function writeLines(file: string, lines: AsyncIterable<string>): Promise<v
   } catch (error) {
     throw unwritten(file, error);
   } finally {
+    // There may be none; one that is left over has a name of its own and is never read.
     await unlink(temp).catch(() => {});
   }
 }

@@ -147,6 +147,7 @@ export class PostgresLog implements LogEngine {
   async #close(): Promise<void> {
     this.#isClosed = true;
     const controller = new AbortController();
+    // Fails only when there is no more need of it.
     const patience = delay(closeWaitMs, { signal: controller.signal }).catch(() => undefined);
     await Promise.race([this.#writer.drain(), patience]);
     controller.abort();

@@ -220,6 +220,7 @@ export class SegmentTable {
   async saveBehind(): Promise<void> {
     while (this.#saving !== undefined) await this.#saving;
     const saving = this.#saveBehindNow();
+    // Others wait for its end; only its caller hears that it failed.
     this.#saving = saving
       .catch(() => undefined)
       .finally(() => {
