@@ -3,9 +3,9 @@ import { errorCode, GridError, systemRandom, writeFileAtomic } from '@commongrid
 import { canonicalBytes, parseCanonical, SigningKey } from '@commongrid/crypto';
 import type { BcdbFolder, BcdbOptions } from './config.ts';
 import type { BcdbErrorCode } from './errors.ts';
-import { base64url } from './record/genesis.ts';
 import type { Genesis } from './record/genesis.ts';
 import type { HandoverStatement } from './record/handover.ts';
+import { toBase64url } from './tree/base64.ts';
 
 /** What a folder says of its log before the log is opened. */
 export interface LogIdentity {
@@ -103,7 +103,7 @@ export async function writePendingHandover(
   folder: BcdbFolder,
   { statement, key }: PendingHandover,
 ): Promise<void> {
-  const text = JSON.stringify({ statement, sequencerKey: base64url(key.exportSeed()) });
+  const text = JSON.stringify({ statement, sequencerKey: toBase64url(key.exportSeed()) });
   await writeFileAtomic(folder.pendingHandover, `${text}\n`, { mode: 0o600 });
 }
 
@@ -124,7 +124,7 @@ async function makeIdentity(
   const sequencerKey = SigningKey.generate();
   const genesis: Genesis = {
     format: 'bcdb/1',
-    nonce: base64url(systemRandom.bytes(32)),
+    nonce: toBase64url(systemRandom.bytes(32)),
     at: Math.floor(nowMs),
     sequencer: sequencerKey.publicKey.text,
     admins: { signers: [owner.publicKey.text], min: 1 },
@@ -136,7 +136,7 @@ async function makeIdentity(
 }
 
 async function writeKey(folder: BcdbFolder, key: SigningKey): Promise<void> {
-  const seed = `${base64url(key.exportSeed())}\n`;
+  const seed = `${toBase64url(key.exportSeed())}\n`;
   await writeFileAtomic(folder.sequencerKey, seed, { mode: 0o600 });
 }
 

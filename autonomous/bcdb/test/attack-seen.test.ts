@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { tempFolder } from '@commongrid/base/testing';
 import { SigningKey } from '@commongrid/crypto';
-import { base64url } from '../src/record/genesis.ts';
+import { toBase64url } from '../src/tree/base64.ts';
 import { follow, openNotes, sameState, signNote, verifyAll } from './support/notes.ts';
 
 test('what an author saw is judged alike however a replica cuts its batches', async () => {
@@ -14,7 +14,7 @@ test('what an author saw is judged alike however a replica cuts its batches', as
   // all in one batch, on top of an empty log.
   for (let index = 0; index < 30; index++) {
     const { size, root } = bcdb.head;
-    const seen = { size, root: base64url(root) };
+    const seen = { size, root: toBase64url(root) };
     await bcdb.append(signNote(bcdb, owner, { obj: `n${index}`, value: {}, seen }));
   }
   await using follower = await follow(join(folder.path, 'b'), bcdb);
@@ -27,8 +27,8 @@ test('an author who saw another log, or more of it than there is, is refused', a
   const owner = SigningKey.generate();
   await using bcdb = await openNotes({ dataDir: folder.path, owner });
   const { size, root } = bcdb.head;
-  const other = { size, root: base64url(new Uint8Array(32)) };
-  const later = { size: size + 5, root: base64url(root) };
+  const other = { size, root: toBase64url(new Uint8Array(32)) };
+  const later = { size: size + 5, root: toBase64url(root) };
   for (const seen of [other, later]) {
     const entry = signNote(bcdb, owner, { obj: 'n', value: {}, seen });
     await assert.rejects(bcdb.append(entry), { code: 'BCDB_FORKED_VIEW' });

@@ -11,10 +11,11 @@ import { Ledger } from '../src/ledger/ledger.ts';
 import { EmbeddedLog } from '../src/log/embedded/embedded-log.ts';
 import { signRecord } from '../src/record/author.ts';
 import { checkRecord } from '../src/record/checked-record.ts';
-import { base64url, genesisPayload, logIdOf } from '../src/record/genesis.ts';
+import { genesisPayload, logIdOf } from '../src/record/genesis.ts';
 import type { Genesis } from '../src/record/genesis.ts';
 import { systemUrls } from '../src/record/system-records.ts';
 import { LayeredStore } from '../src/state/layered-store.ts';
+import { toBase64url } from '../src/tree/base64.ts';
 import { HashStore } from '../src/tree/hash-store.ts';
 import { treeHasher } from '../src/tree/node-hasher.ts';
 
@@ -23,14 +24,14 @@ const rounds = process.env['GRID_TEST_LONG'] === '1' ? 400 : 60;
 const owner = SigningKey.fromSeed(seededRandom('owner').bytes(32));
 const genesis: Genesis = {
   format: 'bcdb/1',
-  nonce: base64url(new Uint8Array(32)),
+  nonce: toBase64url(new Uint8Array(32)),
   at: 1_000_000,
   sequencer: owner.publicKey.text,
   admins: { signers: [owner.publicKey.text], min: 1 },
   releaseKeys: [],
   isOpen: true,
 };
-const log = base64url(logIdOf(genesis));
+const log = toBase64url(logIdOf(genesis));
 
 /** A ledger over files that a test lets fail. */
 async function openLedger(

@@ -13,7 +13,7 @@ import { feedsRootOf } from '../src/feeds/feed-hash.ts';
 import { Follower } from '../src/follow/follower.ts';
 import { LightFollower } from '../src/follow/light-follower.ts';
 import { loadIdentity } from '../src/genesis-file.ts';
-import { base64url } from '../src/record/genesis.ts';
+import { toBase64url } from '../src/tree/base64.ts';
 import { treeHasher } from '../src/tree/node-hasher.ts';
 import { Town, TownSource } from './support/feeds-town.ts';
 import type { Citizen, Machine, TwistedReply } from './support/feeds-town.ts';
@@ -361,9 +361,9 @@ test('a tick older than one seen is no place to stand on, however fresh', async 
 test('a tick that another key wrote says nothing', async () => {
   await using world = await World.open();
   const { source, bcdb, ada } = world;
-  const root = base64url(treeHasher.emptyRoot);
+  const root = toBase64url(treeHasher.emptyRoot);
   const none = feedsRootOf((bytes) => hash('sha256', bytes, 'buffer'), 0, treeHasher.emptyRoot);
-  const value = { at: world.clock.nowMs(), feedsRoot: base64url(none), state: bcdb.digest };
+  const value = { at: world.clock.nowMs(), feedsRoot: toBase64url(none), state: bcdb.digest };
   const said = world.town.say('bcdb.tick.1', ada.device, 'tick', value);
   await assert.rejects(said, { code: 'BCDB_NAME_RESERVED' });
   // So the nearest to it is any other record in the place of a tick.
@@ -422,7 +422,7 @@ test('two heads of one size that differ halt a light follower, with both kept', 
   forged.cut(1);
   forged.tick({
     at: world.clock.nowMs(),
-    feedsRoot: base64url(new Uint8Array(32)),
+    feedsRoot: toBase64url(new Uint8Array(32)),
     state: world.bcdb.digest,
   });
   const note = await forged.checkpoint();

@@ -5,10 +5,11 @@ import { entryOf } from '../src/offline/export-line.ts';
 import type { ExportRecord } from '../src/offline/export-line.ts';
 import { checkRecord } from '../src/record/checked-record.ts';
 import type { Genesis } from '../src/record/genesis.ts';
-import { base64url, logIdOf } from '../src/record/genesis.ts';
+import { logIdOf } from '../src/record/genesis.ts';
 import { Fold, logRecord } from '../src/state/fold.ts';
 import { LayeredStore } from '../src/state/layered-store.ts';
 import { StateView } from '../src/state/state-view.ts';
+import { toBase64url } from '../src/tree/base64.ts';
 import { counterUrl, counterValidators, counterWorld } from './support/counter-rules.ts';
 
 interface GoldenRecord extends ExportRecord {
@@ -25,7 +26,7 @@ test('the rules come to the same verdicts and the same state as when they were r
   using store = LayeredStore.open(':memory:');
   const fold = new Fold({
     view: new StateView(store),
-    log: base64url(logIdOf(genesis)),
+    log: toBase64url(logIdOf(genesis)),
     genesis,
     hadHead: () => false,
     validators: counterValidators,

@@ -13,7 +13,7 @@ import { heartbeat } from '../src/presence/heartbeat.ts';
 import type { Heartbeat } from '../src/presence/heartbeat.ts';
 import { renewal } from '../src/presence/renewal.ts';
 import { unknownEpoch } from '../src/presence/signed-message.ts';
-import { base64url } from '../src/record/genesis.ts';
+import { toBase64url } from '../src/tree/base64.ts';
 import { serve } from './http-fixture.ts';
 import type { Served } from './http-fixture.ts';
 import { keyOf, Town } from './support/feeds-town.ts';
@@ -53,7 +53,7 @@ async function grid(t: TestContext): Promise<Grid> {
 }
 
 function headOf(bcdb: Bcdb): { readonly size: number; readonly root: string } {
-  return { size: bcdb.head.size, root: base64url(bcdb.head.root) };
+  return { size: bcdb.head.size, root: toBase64url(bcdb.head.root) };
 }
 
 /** The sender of a node that has seen the head of a database. */

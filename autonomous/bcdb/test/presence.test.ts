@@ -11,7 +11,7 @@ import { Bcdb } from '../src/bcdb.ts';
 import { heartbeat } from '../src/presence/heartbeat.ts';
 import type { Heartbeat } from '../src/presence/heartbeat.ts';
 import { unknownEpoch } from '../src/presence/signed-message.ts';
-import { base64url } from '../src/record/genesis.ts';
+import { toBase64url } from '../src/tree/base64.ts';
 import { Town } from './support/feeds-town.ts';
 import type { Citizen, Machine } from './support/feeds-town.ts';
 
@@ -64,7 +64,7 @@ function beatOf(bcdb: Bcdb, { id }: Machine, counter: number, other: Partial<Hea
     boot: fakeId.nonce16(1),
     epoch: bcdb.presence.epoch,
     counter,
-    checkpoint: { size, root: base64url(root) },
+    checkpoint: { size, root: toBase64url(root) },
     ...other,
   };
 }

@@ -2,7 +2,7 @@ import { GridError } from '@commongrid/base';
 import type { BcdbErrorCode } from '../errors.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { LogHead, StoredEntry } from '../log/log-engine.ts';
-import { base64url } from '../record/genesis.ts';
+import { toBase64url } from '../tree/base64.ts';
 import type { HashStore } from '../tree/hash-store.ts';
 import type { FeedTree } from './feed-tree.ts';
 import { feedBytesMax, feedItemsMax, feedsAskedMax, recordsOf } from './feeds-reply.ts';
@@ -64,7 +64,7 @@ export class FeedServer {
     }
     const standing = await this.#standing(feeds);
     const { head, checkpoint, tree } = standing;
-    const consistency = this.#hashes.consistencyProof(size, head.size).map(base64url);
+    const consistency = this.#hashes.consistencyProof(size, head.size).map(toBase64url);
     const tick = await this.#record(standing.tick);
     const room = { items: feedItemsMax, bytes: feedBytesMax };
     const served: FeedsReply['feeds'] = [];
@@ -76,7 +76,7 @@ export class FeedServer {
       });
     }
     const seqs = recordsOf({ tick, feeds: served }).map(({ seq }) => seq);
-    const path = this.#hashes.batchProof(ascending(seqs), head.size).map(base64url);
+    const path = this.#hashes.batchProof(ascending(seqs), head.size).map(toBase64url);
     return {
       schema: 'grid.bcdb.feeds.1',
       checkpoint,
@@ -140,8 +140,8 @@ export class FeedServer {
 
   async #record(seq: number): Promise<FeedRecord> {
     const { leaf, body } = await this.#entry(seq);
-    const bytes = body === undefined ? {} : { body: base64url(body) };
-    return { seq, leaf: base64url(leaf), ...bytes };
+    const bytes = body === undefined ? {} : { body: toBase64url(body) };
+    return { seq, leaf: toBase64url(leaf), ...bytes };
   }
 
   async #entry(seq: number): Promise<StoredEntry> {
@@ -160,15 +160,15 @@ function placesOf(tree: FeedTree, reader: string): FeedPlaceText[] {
     reader: name,
     index,
     count,
-    chain: base64url(chain),
+    chain: toBase64url(chain),
   }));
 }
 
 /** The tree, and that these places are in it. */
 function topOf(tree: FeedTree, feeds: Standing['feeds']): FeedsReply['tree'] {
   const indexes = feeds.flatMap(({ places }) => places.map(({ index }) => index));
-  const path = tree.proof(ascending(indexes)).map(base64url);
-  return { size: tree.size, root: base64url(tree.root()), path };
+  const path = tree.proof(ascending(indexes)).map(toBase64url);
+  return { size: tree.size, root: toBase64url(tree.root()), path };
 }
 
 /** What a batch proof is made for: each place once. */

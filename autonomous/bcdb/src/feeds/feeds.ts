@@ -1,12 +1,12 @@
 import { concerns, everyone, feedNamespaces } from '@commongrid/model';
 import type { ReaderId } from '@commongrid/model';
 import type { Genesis } from '../record/genesis.ts';
-import { base64url } from '../record/genesis.ts';
 import { logNamespace, systemUrls } from '../record/system-records.ts';
 import type { Effect } from '../state/effect.ts';
 import type { LogRecord } from '../state/fold.ts';
 import type { Identities } from '../state/identities.ts';
 import type { StateView } from '../state/state-view.ts';
+import { toBase64url } from '../tree/base64.ts';
 import { sha256 } from '../tree/node-hasher.ts';
 import { emptyFeed, feedsRootOf, nextHead } from './feed-hash.ts';
 import type { FeedHead, FeedLink } from './feed-hash.ts';
@@ -140,7 +140,7 @@ export class Feeds {
   #add(reader: string, link: FeedLink): FeedHead {
     const before = this.#headOf(reader);
     const head = nextHead(sha256, before, link);
-    this.#view.setFeedEntry(`h ${reader}`, `${head.count} ${base64url(head.chain)}`);
+    this.#view.setFeedEntry(`h ${reader}`, `${head.count} ${toBase64url(head.chain)}`);
     this.#view.setFeedEntry(`s ${reader} ${before.count}`, `${link.seq} ${link.at}`);
     return head;
   }
@@ -183,7 +183,7 @@ export class Feeds {
   #settle(): void {
     this.#tree.update(this.#changed);
     this.#changed.clear();
-    this.#root = base64url(feedsRootOf(sha256, this.#tree.size, this.#tree.root()));
+    this.#root = toBase64url(feedsRootOf(sha256, this.#tree.size, this.#tree.root()));
   }
 }
 

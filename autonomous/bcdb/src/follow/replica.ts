@@ -7,9 +7,9 @@ import type { Ledger } from '../ledger/ledger.ts';
 import { checkRecord } from '../record/checked-record.ts';
 import type { CheckedRecord } from '../record/checked-record.ts';
 import type { Entry } from '../record/entry.ts';
-import { base64url } from '../record/genesis.ts';
 import type { Evidence } from '../sequencer/evidence.ts';
 import type { SignaturePool } from '../sequencer/signature-pool.ts';
+import { toBase64url } from '../tree/base64.ts';
 import { treeHasher } from '../tree/node-hasher.ts';
 import { partingSize } from '../tree/succession.ts';
 import type { Trust, Verifier, VerifiedHead } from '../tree/verifier.ts';
@@ -217,7 +217,7 @@ export class Replica implements AsyncDisposable {
     const from = ledger.nextSeq;
     const entries = await this.#fetch(from, head.size, signal);
     const root = ledger.rootWith(entries.map(({ leaf }) => treeHasher.leafHash(leaf)));
-    const ours: VerifiedHead = { size: from + entries.length, root: base64url(root) };
+    const ours: VerifiedHead = { size: from + entries.length, root: toBase64url(root) };
     await this.#requireBeginning(ours, head, signal);
     const records = await this.#requireSigned(entries, from);
     const batch = ledger.begin();
@@ -295,7 +295,7 @@ export class Replica implements AsyncDisposable {
 
   #ownHead(): VerifiedHead {
     const { size, root } = this.#options.ledger.head;
-    return { size, root: base64url(root) };
+    return { size, root: toBase64url(root) };
   }
 
   #alarm(seq: number, reason: GridError): void {

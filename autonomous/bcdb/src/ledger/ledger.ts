@@ -3,11 +3,12 @@ import type { BcdbErrorCode } from '../errors.ts';
 import type { LogEngine, LogHead } from '../log/log-engine.ts';
 import { checkRecord } from '../record/checked-record.ts';
 import type { Genesis } from '../record/genesis.ts';
-import { base64url, logIdOf } from '../record/genesis.ts';
+import { logIdOf } from '../record/genesis.ts';
 import type { EffectBatch } from '../state/effect.ts';
 import { Fold } from '../state/fold.ts';
 import type { LayeredStore } from '../state/layered-store.ts';
 import { StateView } from '../state/state-view.ts';
+import { toBase64url } from '../tree/base64.ts';
 import type { HashStore } from '../tree/hash-store.ts';
 import type { Frontier } from '../tree/frontier.ts';
 import { BatchRoots } from './batch-roots.ts';
@@ -57,7 +58,7 @@ export class Ledger {
 
   private constructor({ engine, hashes, store, genesis }: LedgerParts) {
     this.genesis = genesis;
-    this.log = base64url(logIdOf(genesis));
+    this.log = toBase64url(logIdOf(genesis));
     this.#engine = engine;
     this.#hashes = hashes;
     this.#store = store;
@@ -95,7 +96,7 @@ export class Ledger {
 
   /** Version of a record that is in the log or on its way there, base64url. */
   versionAt(seq: number): string {
-    return base64url(this.#hashes.leafHash(seq));
+    return toBase64url(this.#hashes.leafHash(seq));
   }
 
   /** Merkle root over the first `size` leaves. */
@@ -230,14 +231,14 @@ export class Ledger {
 
   /** Ends the changes of a batch with the head that they belong to. */
   #sealState({ size, root }: LogHead): void {
-    this.view.setFact('head', `${stateFormat} ${size} ${base64url(root)}`);
+    this.view.setFact('head', `${stateFormat} ${size} ${toBase64url(root)}`);
     this.view.takeChanges();
     this.view.pushBatch();
   }
 
   #hadHead(size: number, root: string): boolean {
     const actual = size <= this.#hashes.size ? this.#hashes.rootAt(size) : this.#building?.at(size);
-    return actual !== undefined && base64url(actual) === root;
+    return actual !== undefined && toBase64url(actual) === root;
   }
 
   /** Resolves when each listener is ready for more. */

@@ -1,7 +1,7 @@
 import type { SigningKey } from '@commongrid/crypto';
 import type { LogEngine } from '../log/log-engine.ts';
-import { base64url } from '../record/genesis.ts';
 import type { Genesis } from '../record/genesis.ts';
+import { toBase64url } from '../tree/base64.ts';
 import type { ExportEnd, ExportHeader } from './export-line.ts';
 import { recordLine } from './export-line.ts';
 
@@ -36,6 +36,6 @@ export async function* exportLog(
 
 function headerOf(log: string, genesis: Genesis, key: SigningKey | undefined): ExportHeader {
   if (key === undefined) return { schema: 'grid.bcdb.export.1', log, genesis };
-  const sequencerKey = base64url(key.exportSeed());
+  const sequencerKey = toBase64url(key.exportSeed());
   return { schema: 'grid.bcdb.backup.1', log, genesis, sequencerKey };
 }

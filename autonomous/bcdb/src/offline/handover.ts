@@ -19,7 +19,6 @@ import { openLedger } from '../ledger/open-ledger.ts';
 import type { PostgresServers } from '../ledger/open-ledger.ts';
 import { signRecord } from '../record/author.ts';
 import { checkRecord } from '../record/checked-record.ts';
-import { base64url } from '../record/genesis.ts';
 import {
   certificatePayload,
   handoverBytes,
@@ -28,7 +27,7 @@ import {
 } from '../record/handover.ts';
 import type { HandoverCertificate, HandoverStatement } from '../record/handover.ts';
 import { logNamespace, systemUrls } from '../record/system-records.ts';
-import { fromBase64url } from '../tree/base64.ts';
+import { fromBase64url, toBase64url } from '../tree/base64.ts';
 import { nodePrimitives } from '../tree/node-primitives.ts';
 import { Verifier } from '../tree/verifier.ts';
 
@@ -78,7 +77,7 @@ export async function stateHandover(
   const pending = await loadPendingHandover(folder);
   const lost = known === undefined ? {} : lostBy(ledger, known);
   const { size, root } = ledger.head;
-  const place = { log: ledger.log, root: base64url(root), size, ...lost };
+  const place = { log: ledger.log, root: toBase64url(root), size, ...lost };
   if (pending !== undefined && isStill(pending.statement, place)) {
     return { statement: pending.statement, admins };
   }
@@ -183,7 +182,7 @@ async function append(
 function lostBy(ledger: Ledger, note: string): Pick<HandoverStatement, 'lost'> {
   const verifier = new Verifier(nodePrimitives);
   const { size, root } = verifier.verifyCheckpoint(note, trustOfLedger(ledger));
-  const isHere = size <= ledger.head.size && base64url(ledger.rootAt(size)) === root;
+  const isHere = size <= ledger.head.size && toBase64url(ledger.rootAt(size)) === root;
   return isHere ? {} : { lost: { size, root } };
 }
 

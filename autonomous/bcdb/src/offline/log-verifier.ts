@@ -7,13 +7,14 @@ import type { LogHead } from '../log/log-engine.ts';
 import { checkRecord } from '../record/checked-record.ts';
 import type { Entry } from '../record/entry.ts';
 import type { Genesis } from '../record/genesis.ts';
-import { base64url, logIdOf } from '../record/genesis.ts';
+import { logIdOf } from '../record/genesis.ts';
 import type { SignatureCheck } from '../sequencer/signature-check.ts';
 import { openSignatureCheck } from '../sequencer/signature-check.ts';
 import type { Effect } from '../state/effect.ts';
 import { Fold, logRecord } from '../state/fold.ts';
 import { LayeredStore } from '../state/layered-store.ts';
 import { StateView } from '../state/state-view.ts';
+import { toBase64url } from '../tree/base64.ts';
 import { HashStore } from '../tree/hash-store.ts';
 import { treeHasher } from '../tree/node-hasher.ts';
 
@@ -44,7 +45,7 @@ export class LogVerifier implements AsyncDisposable {
   #effects: readonly Effect[] = [];
 
   private constructor(genesis: Genesis, hashes: HashStore, folder: string) {
-    this.log = base64url(logIdOf(genesis));
+    this.log = toBase64url(logIdOf(genesis));
     this.#hashes = hashes;
     this.#folder = folder;
     this.#store = LayeredStore.open(':memory:');
@@ -53,7 +54,7 @@ export class LogVerifier implements AsyncDisposable {
       view: this.#view,
       log: this.log,
       genesis,
-      hadHead: (size, root) => size <= hashes.size && base64url(hashes.rootAt(size)) === root,
+      hadHead: (size, root) => size <= hashes.size && toBase64url(hashes.rootAt(size)) === root,
     });
   }
 

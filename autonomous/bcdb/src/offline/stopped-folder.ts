@@ -8,9 +8,10 @@ import type { LogIdentity } from '../genesis-file.ts';
 import { EmbeddedLog } from '../log/embedded/embedded-log.ts';
 import type { LogEngine } from '../log/log-engine.ts';
 import { checkRecord } from '../record/checked-record.ts';
-import { base64url, logIdOf } from '../record/genesis.ts';
+import { logIdOf } from '../record/genesis.ts';
 import type { Genesis } from '../record/genesis.ts';
 import { logNamespace } from '../record/system-records.ts';
+import { toBase64url } from '../tree/base64.ts';
 import { CheckpointSigner } from '../tree/checkpoint-signer.ts';
 
 /** The log of a folder that no server uses: locked as long as it is open. */
@@ -44,7 +45,7 @@ export class StoppedFolder implements AsyncDisposable {
 
   /** Hash of the genesis, base64url. */
   get log(): string {
-    return base64url(logIdOf(this.identity.genesis));
+    return toBase64url(logIdOf(this.identity.genesis));
   }
 
   /** A signed note over the head of the log. */

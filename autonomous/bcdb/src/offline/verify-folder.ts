@@ -6,7 +6,8 @@ import { verifyState } from '../ledger/verify-state.ts';
 import type { StoredEntry } from '../log/log-engine.ts';
 import { namespaceOf } from '../projection/namespace-file.ts';
 import { verifyProjection } from '../projection/verify-projection.ts';
-import { base64url, logIdOf } from '../record/genesis.ts';
+import { logIdOf } from '../record/genesis.ts';
+import { toBase64url } from '../tree/base64.ts';
 import { LogVerifier } from './log-verifier.ts';
 import type { LogFault } from './log-verifier.ts';
 import { openFollowing } from './rebuild-folder.ts';
@@ -43,7 +44,7 @@ export async function verifyFolder(
     const genesis = await loadGenesis(new BcdbFolder(dataDir));
     const { code, message, details } = error;
     const fault = { seq: Number(details['seq'] ?? 0), code, message };
-    const log = base64url(logIdOf(genesis));
+    const log = toBase64url(logIdOf(genesis));
     const { sequencer } = genesis;
     return { log, verified: 0, root: '', sequencer, erased: 0, fault, findings: [] };
   }
@@ -74,7 +75,7 @@ async function verifyLog(
     fault = { seq: size, code: 'BCDB_LOG_CORRUPT', message };
   }
   const { sequencer } = verifier;
-  return { log, verified: size, root: base64url(root), sequencer, erased, fault };
+  return { log, verified: size, root: toBase64url(root), sequencer, erased, fault };
 }
 
 async function projectionFindings(dataDir: string): Promise<readonly string[]> {

@@ -1,6 +1,6 @@
 import type { Ledger } from '../ledger/ledger.ts';
 import type { TreeHead } from '../record/envelope.ts';
-import { base64url } from '../record/genesis.ts';
+import { toBase64url } from '../tree/base64.ts';
 
 /** Roots that are remembered; nodes of a grid name a few heads, over and over. */
 const rootsMax = 1024;
@@ -22,7 +22,7 @@ export class KnownHeads {
   #rootAt(size: number): string {
     const known = this.#roots.get(size);
     if (known !== undefined) return known;
-    const root = base64url(this.#ledger.rootAt(size));
+    const root = toBase64url(this.#ledger.rootAt(size));
     if (this.#roots.size >= rootsMax) this.#roots.clear();
     this.#roots.set(size, root);
     return root;

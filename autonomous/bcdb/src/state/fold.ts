@@ -5,10 +5,10 @@ import type { JsonValue } from '@commongrid/crypto';
 import type { CheckedRecord } from '../record/checked-record.ts';
 import type { Envelope } from '../record/envelope.ts';
 import type { Genesis } from '../record/genesis.ts';
-import { base64url } from '../record/genesis.ts';
 import { Feeds } from '../feeds/feeds.ts';
 import { logNamespace, systemUrls } from '../record/system-records.ts';
 import type { TickRecord } from '../record/system-records.ts';
+import { toBase64url } from '../tree/base64.ts';
 import { Access } from './access.ts';
 import type { Change, Moment } from './change.ts';
 import type { Effect } from './effect.ts';
@@ -241,7 +241,7 @@ export class Fold {
   }
 }
 
-const emptyDigest = base64url(new Uint8Array(32));
+const emptyDigest = toBase64url(new Uint8Array(32));
 
 /**
  * Unique values are left out: they are hashes of payloads, which may be gone when the log is read
@@ -254,7 +254,7 @@ function chain(before: string, changes: Layer): string {
   for (const key of keys.toSorted()) {
     hash.update(`\n${key}=${changes.get(key) ?? ''}`);
   }
-  return base64url(hash.digest());
+  return toBase64url(hash.digest());
 }
 
 /** First letters of the keys of what is left out. */

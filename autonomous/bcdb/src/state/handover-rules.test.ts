@@ -2,15 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { SigningKey } from '@commongrid/crypto';
 import type { JsonValue } from '@commongrid/crypto';
-import { base64url } from '../record/genesis.ts';
 import { signHandover } from '../record/handover.ts';
 import type { HandoverCertificate, HandoverStatement } from '../record/handover.ts';
 import { systemUrls } from '../record/system-records.ts';
 import type { Outcome } from '../testing/fold-world.ts';
 import { FoldWorld } from '../testing/fold-world.ts';
+import { toBase64url } from '../tree/base64.ts';
 
-const root = base64url(new Uint8Array(32).fill(7));
-const otherRoot = base64url(new Uint8Array(32).fill(8));
+const root = toBase64url(new Uint8Array(32).fill(7));
+const otherRoot = toBase64url(new Uint8Array(32).fill(8));
 
 /** A world whose log had one root at every size. */
 function openWorld(): FoldWorld {
@@ -63,7 +63,7 @@ test('a handover that does not fit the log, its place or its admins does nothing
   const [next, other, old] = ['next', 'other', 'sequencer'].map((name) => world.person(name));
   assert.ok(next !== undefined && other !== undefined && old !== undefined);
   const good = statementOf(world, next);
-  const log = base64url(new Uint8Array(32));
+  const log = toBase64url(new Uint8Array(32));
   const [twice] = signed(good, other).signatures;
   assert.ok(twice !== undefined);
   const wrong: readonly [SigningKey, HandoverCertificate, string][] = [

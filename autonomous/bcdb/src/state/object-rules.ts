@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { JsonValue } from '@commongrid/crypto';
 import { feedNamespaces } from '@commongrid/model';
-import { base64url } from '../record/genesis.ts';
 import type { Genesis } from '../record/genesis.ts';
 import { isObjectId } from '../record/envelope.ts';
 import { systemUrls } from '../record/system-records.ts';
 import type { NamespaceRecord, SchemaRecord } from '../record/system-records.ts';
+import { toBase64url } from '../tree/base64.ts';
 import { namespaceScope } from './access.ts';
 import type { Access } from './access.ts';
 import { isSystem } from './administrative.ts';
@@ -262,7 +262,7 @@ export class ObjectRules {
 const reservedNamespaces: ReadonlySet<string> = new Set([gridNamespace, 'wallet']);
 
 function hashOf(value: JsonValue): string {
-  return base64url(createHash('sha256').update(JSON.stringify(value)).digest());
+  return toBase64url(createHash('sha256').update(JSON.stringify(value)).digest());
 }
 
 function effectOf(change: Change, { seq, at }: Moment): Effect {

@@ -7,7 +7,7 @@ import { checkRecord } from '../record/checked-record.ts';
 import type { Entry } from '../record/entry.ts';
 import type { RecordOp } from '../record/envelope.ts';
 import type { Genesis } from '../record/genesis.ts';
-import { base64url, genesisPayload, logIdOf } from '../record/genesis.ts';
+import { genesisPayload, logIdOf } from '../record/genesis.ts';
 import { logNamespace, systemUrls } from '../record/system-records.ts';
 import type { Effect } from '../state/effect.ts';
 import { Fold, logRecord } from '../state/fold.ts';
@@ -16,6 +16,7 @@ import { knownSchema } from '../state/known-schemas.ts';
 import { LayeredStore } from '../state/layered-store.ts';
 import { StateView } from '../state/state-view.ts';
 import type { Validators } from '../state/validator.ts';
+import { toBase64url } from '../tree/base64.ts';
 
 /** What a person says in a test; versions and schemas are filled in unless they are given. */
 export interface Said {
@@ -57,14 +58,14 @@ export class FoldWorld implements Disposable {
     this.#sequencer = this.person('sequencer');
     this.genesis = {
       format: 'bcdb/1',
-      nonce: base64url(new Uint8Array(32)),
+      nonce: toBase64url(new Uint8Array(32)),
       at: 1_000_000,
       sequencer: this.#sequencer.publicKey.text,
       admins: { signers: [this.admin.publicKey.text], min: 1 },
       releaseKeys: [],
       isOpen: false,
     };
-    this.log = base64url(logIdOf(this.genesis));
+    this.log = toBase64url(logIdOf(this.genesis));
     this.view = new StateView(this.#store);
     this.fold = new Fold({
       view: this.view,

@@ -2,7 +2,7 @@ import { delay } from '@commongrid/base';
 import type { Bcdb } from '../bcdb.ts';
 import type { LogSource } from '../follow/log-source.ts';
 import type { Entry } from '../record/entry.ts';
-import { base64url } from '../record/genesis.ts';
+import { toBase64url } from '../tree/base64.ts';
 
 /** A source that reads a database of this process; a test can make it lie. */
 export class LocalSource implements LogSource {
@@ -27,7 +27,7 @@ export class LocalSource implements LogSource {
   }
 
   async consistency(oldSize: number, newSize: number): Promise<readonly string[]> {
-    return this.bcdb.consistencyProof(oldSize, newSize).map(base64url);
+    return this.bcdb.consistencyProof(oldSize, newSize).map(toBase64url);
   }
 
   async succession(): Promise<unknown> {

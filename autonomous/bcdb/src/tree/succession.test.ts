@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { canonicalText, SigningKey } from '@commongrid/crypto';
 import type { Genesis } from '../record/genesis.ts';
-import { base64url, logIdOf } from '../record/genesis.ts';
+import { logIdOf } from '../record/genesis.ts';
 import { signHandover } from '../record/handover.ts';
 import type { HandoverCertificate } from '../record/handover.ts';
+import { toBase64url } from './base64.ts';
 import { browserPrimitives } from './browser-primitives.ts';
 import { CheckpointSigner } from './checkpoint-signer.ts';
 import { nodePrimitives } from './node-primitives.ts';
@@ -20,19 +21,19 @@ const rootOf = (size: number): Uint8Array => new Uint8Array(32).fill(size);
 
 const genesis: Genesis = {
   format: 'bcdb/1',
-  nonce: base64url(new Uint8Array(32)),
+  nonce: toBase64url(new Uint8Array(32)),
   at: 0,
   sequencer: first.publicKey.text,
   admins: { signers: [admin.publicKey.text], min: 1 },
   releaseKeys: [],
   isOpen: false,
 };
-const log = base64url(logIdOf(genesis));
+const log = toBase64url(logIdOf(genesis));
 const founding: Trust = { log, sequencerKey: first.publicKey.text };
 
 function handover(size: number, at: number, next: SigningKey, by = admin): HandoverCertificate {
   const sequencer = next.publicKey.text;
-  const statement = { at, log, root: base64url(rootOf(size)), sequencer, size };
+  const statement = { at, log, root: toBase64url(rootOf(size)), sequencer, size };
   return signHandover({ statement, signatures: [] }, by);
 }
 

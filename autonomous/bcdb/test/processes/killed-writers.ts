@@ -10,7 +10,7 @@ import { canonicalBytes } from '@commongrid/crypto';
 import { signRecord } from '../../src/record/author.ts';
 import { systemUrls } from '../../src/record/system-records.ts';
 import type { Entry } from '../../src/record/entry.ts';
-import { base64url } from '../../src/record/genesis.ts';
+import { toBase64url } from '../../src/tree/base64.ts';
 import { noteUrl, openNotes } from '../support/notes.ts';
 import { keyOf, print, writerNames } from '../support/kill-lines.ts';
 import type { OpenEntry, Task } from '../support/kill-lines.ts';
@@ -25,7 +25,7 @@ await prepare();
 print({
   kind: 'start',
   checkpoint: bcdb.checkpoint(),
-  proof: bcdb.consistencyProof(task.seenSize, bcdb.head.size).map(base64url),
+  proof: bcdb.consistencyProof(task.seenSize, bcdb.head.size).map(toBase64url),
 });
 await Promise.all([...writerNames.map((name) => runWriter(name)), runOwner(), runCheckpoints()]);
 

@@ -17,8 +17,8 @@ import type { LogSource } from '../../src/follow/log-source.ts';
 import type { LogHead } from '../../src/log/log-engine.ts';
 import { signRecord } from '../../src/record/author.ts';
 import type { Entry } from '../../src/record/entry.ts';
-import { base64url } from '../../src/record/genesis.ts';
 import type { TickRecord } from '../../src/record/system-records.ts';
+import { toBase64url } from '../../src/tree/base64.ts';
 import { batchProof } from '../../src/tree/batch-proof.ts';
 import { CheckpointSigner } from '../../src/tree/checkpoint-signer.ts';
 import { treeHasher } from '../../src/tree/node-hasher.ts';
@@ -82,7 +82,7 @@ export class ForgedLog implements LogSource, LightSource {
     this.#feeds = feeds;
     const tree = this.#tree();
     const sha256 = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer');
-    const feedsRoot = base64url(feedsRootOf(sha256, tree.size, tree.root()));
+    const feedsRoot = toBase64url(feedsRootOf(sha256, tree.size, tree.root()));
     this.tick({ at: this.#nowMs(), feedsRoot, state });
   }
 
@@ -92,7 +92,7 @@ export class ForgedLog implements LogSource, LightSource {
     const shown = feeds.map(({ reader }) => ({
       reader,
       places: tree.placesOf(reader).map(({ reader: name, index, head: { count, chain } }) => ({
-        ...{ reader: name, index, count, chain: base64url(chain) },
+        ...{ reader: name, index, count, chain: toBase64url(chain) },
       })),
       items: this.#feeds.items
         .filter((item) => item.reader === reader)
@@ -106,8 +106,8 @@ export class ForgedLog implements LogSource, LightSource {
       tick,
       path: pathOf({ tick, feeds: shown }, this.#leafHashes),
       tree: {
-        ...{ size: tree.size, root: base64url(tree.root()) },
-        path: tree.proof(ascending(places)).map(base64url),
+        ...{ size: tree.size, root: toBase64url(tree.root()) },
+        path: tree.proof(ascending(places)).map(toBase64url),
       },
       feeds: shown,
     };
@@ -116,8 +116,8 @@ export class ForgedLog implements LogSource, LightSource {
   /** A record of this log. */
   record(seq: number): FeedRecord {
     const { leaf, body } = this.#entries[seq] ?? { leaf: new Uint8Array(), body: undefined };
-    const bytes = body === undefined ? {} : { body: base64url(body) };
-    return { seq, leaf: base64url(leaf), ...bytes };
+    const bytes = body === undefined ? {} : { body: toBase64url(body) };
+    return { seq, leaf: toBase64url(leaf), ...bytes };
   }
 
   async checkpoint(): Promise<string> {
@@ -142,7 +142,7 @@ export class ForgedLog implements LogSource, LightSource {
 
   #consistency(oldSize: number, newSize: number): string[] {
     if (oldSize === 0 || oldSize >= newSize) return [];
-    return naiveConsistency(oldSize, this.#leafHashes.slice(0, newSize)).map(base64url);
+    return naiveConsistency(oldSize, this.#leafHashes.slice(0, newSize)).map(toBase64url);
   }
 
   #sign(): string {
@@ -165,7 +165,7 @@ export function pathOf(
 ): string[] {
   const seqs = recordsOf(reply).map(({ seq }) => seq);
   const inside = ascending(seqs).filter((seq) => seq < leafHashes.length);
-  return batchProof(naiveReader(leafHashes), inside, leafHashes.length).map(base64url);
+  return batchProof(naiveReader(leafHashes), inside, leafHashes.length).map(toBase64url);
 }
 
 function ascending(places: readonly number[]): readonly number[] {

@@ -3,8 +3,8 @@ import type { GridErrorJson } from '@commongrid/base';
 import { Type } from 'typebox';
 import type { Static } from 'typebox';
 import type { BcdbErrorCode } from '../../errors.ts';
-import { base64url } from '../../record/genesis.ts';
 import type { Receipt } from '../../sequencer/sequencer.ts';
+import { toBase64url } from '../../tree/base64.ts';
 import { decodeEntry } from '../record-text.ts';
 import type { EntryText } from '../record-text.ts';
 import type { DoorContext } from './door-context.ts';
@@ -40,7 +40,7 @@ export function recordRoutes(context: DoorContext): readonly Route[] {
 }
 
 export function receiptText({ seq, version, head }: Receipt): Static<typeof receipt> {
-  return { seq, version, head: { size: head.size, root: base64url(head.root) } };
+  return { seq, version, head: { size: head.size, root: toBase64url(head.root) } };
 }
 
 async function appendOne(
