@@ -2,6 +2,7 @@ import { GridError } from '@commongrid/base';
 import { canonicalBytes, canonicalHash } from '@commongrid/crypto';
 import type { Quorum } from '@commongrid/crypto';
 import type { BcdbErrorCode } from '../errors.ts';
+import { toBase64url } from '../tree/base64.ts';
 
 /** How a log began. Its hash is the name of the log, and everything is verified from it. */
 export interface Genesis {
@@ -35,15 +36,10 @@ export function genesisPayload(genesis: Genesis): Uint8Array {
  * @throws BCDB_OTHER_LOG
  */
 export function requireGenesis(genesis: Genesis, log: string): Genesis {
-  const is = base64url(logIdOf(genesis));
+  const is = toBase64url(logIdOf(genesis));
   if (is === log) return genesis;
   throw new GridError<BcdbErrorCode>('BCDB_OTHER_LOG', `this genesis is that of log ${is}`, {
     hint: 'use the address and the join token of the same log',
     details: { expected: log, actual: is },
   });
-}
-
-/** Bytes as base64url without padding: how records name hashes. */
-export function base64url(bytes: Uint8Array): string {
-  return bytes.toBase64({ alphabet: 'base64url', omitPadding: true });
 }

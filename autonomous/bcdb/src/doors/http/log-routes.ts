@@ -3,7 +3,7 @@ import { GridError } from '@commongrid/base';
 import type { BcdbErrorCode } from '../../errors.ts';
 import type { StoredEntry } from '../../log/log-engine.ts';
 import { checkRecord } from '../../record/checked-record.ts';
-import { base64url } from '../../record/genesis.ts';
+import { toBase64url } from '../../tree/base64.ts';
 import { parseTilePath } from '../../tree/tile-path.ts';
 import type { Identity } from '../access/identity.ts';
 import { encodeEntry } from '../record-text.ts';
@@ -72,7 +72,7 @@ function publicRoutes({ bcdb }: DoorContext): readonly Route[] {
         log: bcdb.log,
         genesis: bcdb.genesis,
         size: bcdb.head.size,
-        root: base64url(bcdb.head.root),
+        root: toBase64url(bcdb.head.root),
         at: bcdb.at,
       }),
     }),
@@ -136,7 +136,7 @@ function proofRoutes({ bcdb, rights }: DoorContext): readonly Route[] {
       handle: ({ query: { from, to } }) => {
         // What is beyond the head may be in the tree already, but is not durable yet.
         requireSeq(to - 1, bcdb.head.size);
-        return { from, to, path: bcdb.consistencyProof(from, to).map(base64url) };
+        return { from, to, path: bcdb.consistencyProof(from, to).map(toBase64url) };
       },
     }),
   ];
