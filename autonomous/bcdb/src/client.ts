@@ -14,6 +14,7 @@ export type {
 } from './client/client-types.ts';
 export { HeartbeatSender } from './client/heartbeat-sender.ts';
 export type { HeartbeatSenderOptions } from './client/heartbeat-sender.ts';
+export { HttpHeadSource } from './client/http-head-source.ts';
 export { HttpLeaseDoor } from './client/http-lease-door.ts';
 export type { HttpLeaseDoorOptions } from './client/http-lease-door.ts';
 export { HttpLightSource } from './client/http-light-source.ts';

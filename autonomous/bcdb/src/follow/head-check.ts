@@ -71,3 +71,38 @@ function isProven({ head: older }: SeenHead, { head: newer }: SeenHead): boolean
   if (newer.size === older.size) return newer.root !== older.root;
   return newer.size < older.size && (newer.timestamp ?? 0) > (older.timestamp ?? 0);
 }
+
+/** @throws BCDB_REPLY_INVALID when an answer has not the form of a `ShownHead` */
+export function requireShownHead(answer: unknown): ShownHead {
+  const { checkpoint, consistency } = (answer ?? {}) as Partial<ShownHead>;
+  const isPath =
+    Array.isArray(consistency) && consistency.every((hash) => typeof hash === 'string');
+  if (typeof checkpoint === 'string' && isPath) return { checkpoint, consistency };
+  throw new GridError<BcdbErrorCode>('BCDB_REPLY_INVALID', 'the source gave no head', {
+    retryable: true,
+  });
+}
+
+/**
+ * That a head was the newest a short while ago.
+ * @param timestamp when the sequencer said so, seconds since 1970
+ * @throws BCDB_VIEW_STALE
+ */
+export function requireFreshHead(
+  timestamp: number | undefined,
+  ageMaxSeconds: number,
+  nowMs: number,
+): void {
+  const ageSeconds = nowMs / 1000 - (timestamp ?? 0);
+  // A head from the future would be fresh for as long as a clock is wrong.
+  if (Math.abs(ageSeconds) <= ageMaxSeconds) return;
+  throw new GridError<BcdbErrorCode>(
+    'BCDB_VIEW_STALE',
+    `the newest verified head is ${Math.round(ageSeconds)} s old, ${ageMaxSeconds} s at most`,
+    {
+      hint: 'see whether the log can be reached, and whether both clocks are right',
+      retryable: true,
+      details: { ageSeconds, ageMaxSeconds },
+    },
+  );
+}

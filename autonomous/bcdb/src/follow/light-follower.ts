@@ -14,17 +14,20 @@ import type { ReaderId } from '@commongrid/model';
 import type { BcdbErrorCode } from '../errors.ts';
 import { emptyFeed } from '../feeds/feed-hash.ts';
 import { isFeedsReply } from '../feeds/feeds-reply.ts';
-import type { FeedsReply } from '../feeds/feeds-reply.ts';
+import type { FeedsReply, FeedsRequest } from '../feeds/feeds-reply.ts';
 import type { StoredEntry } from '../log/log-engine.ts';
 import type { TreeHead } from '../record/envelope.ts';
 import { Evidence } from '../sequencer/evidence.ts';
 import type { ObjectName } from '../state/state-view.ts';
 import type { Trust } from '../tree/verifier.ts';
+import { extendedTrust, handedOver, isKept } from './handed-over.ts';
+import { requireFreshHead } from './head-check.ts';
+import type { SeenHead } from './head-check.ts';
 import { LightCheck } from './light-check.ts';
 import type { CheckedReply, HeldFeed, LightStanding } from './light-check.ts';
 import type { LightSource } from './light-source.ts';
-import { LightStore } from './light-store.ts';
-import type { LightObject, WholeView } from './light-store.ts';
+import { openLightStore, renewLightStore } from './light-folder.ts';
+import type { LightObject, LightStore, WholeView } from './light-store.ts';
 
 export interface LightFollowerOptions {
   /** Folder of the follower; made when missing. */
@@ -44,14 +47,19 @@ export interface LightFollowerOptions {
  * A round asks for what is missing, verifies every word (see `LightCheck`), and takes it in only
  * when the feeds are whole by the newest tick: what can be looked up has never been less than that,
  * and never goes back. What shows that the sequencer contradicts itself is kept as evidence and
- * halts the follower for good; any other lie may be the source's, and the next round may be better.
+ * halts the follower; any other lie may be the source's, and the next round may be better.
+ *
+ * A checkpoint by an unknown key makes it ask for handovers. It goes on under the new key; where what
+ * it has was given up, or it was halted, it says so once, keeps the former store beside, and begins
+ * anew.
  */
 export class LightFollower implements AsyncDisposable {
   readonly close: () => Promise<void>;
   readonly #options: LightFollowerOptions;
-  readonly #store: LightStore;
+  #store: LightStore;
   readonly #evidence: Evidence;
-  readonly #check: LightCheck;
+  #trust: Trust;
+  #check: LightCheck;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #closing = new AbortController();
@@ -64,15 +72,17 @@ export class LightFollower implements AsyncDisposable {
     this.#options = options;
     this.#store = store;
     this.#evidence = evidence;
-    this.#check = new LightCheck(trust);
-    this.#clock = clock;
     this.#logger = logger;
+    this.#trust = extendedTrust(trust, store.succession, logger);
+    this.#check = new LightCheck(this.#trust);
+    this.#clock = clock;
     this.#whole = store.whole;
     this.#problem = store.halted;
     this.close = closeOnce(async () => {
       this.#closing.abort();
+      // Whoever asked for the round hears that it failed.
       await this.#round?.catch(() => undefined);
-      store.close();
+      this.#store.close();
     });
   }
 
@@ -81,7 +91,7 @@ export class LightFollower implements AsyncDisposable {
     const { dataDir, trust, reader, logger = silentLogger } = options;
     await mkdir(dataDir, { recursive: true, mode: 0o700 });
     const evidence = await Evidence.open(join(dataDir, 'evidence'), logger);
-    const store = LightStore.open(join(dataDir, 'feeds.sqlite'), trust.log, readersOf(reader));
+    const store = openLightStore(dataDir, { log: trust.log, readers: readersOf(reader) });
     return new LightFollower(options, store, evidence);
   }
 
@@ -101,7 +111,7 @@ export class LightFollower implements AsyncDisposable {
     return this.#problem;
   }
 
-  /** Whether it takes nothing more, ever: see the evidence. */
+  /** Whether it takes nothing more unless the log is handed over: see the evidence. */
   get isHalted(): boolean {
     return this.#store.halted !== undefined;
   }
@@ -110,21 +120,9 @@ export class LightFollower implements AsyncDisposable {
    * Whether something new may be started by what is known here.
    * @throws BCDB_VIEW_STALE when the newest head is older than that, and what `problem` holds
    */
-  requireFresh(maxAgeSeconds: number): void {
+  requireFresh(ageMaxSeconds: number): void {
     if (this.#problem !== undefined) throw this.#problem;
-    const nowSeconds = this.#clock.nowMs() / 1000;
-    const ageSeconds = nowSeconds - (this.#whole?.timestamp ?? 0);
-    // A head from the future would be fresh for as long as a clock is wrong.
-    if (Math.abs(ageSeconds) <= maxAgeSeconds) return;
-    throw new GridError<BcdbErrorCode>(
-      'BCDB_VIEW_STALE',
-      `the newest verified head is ${Math.round(ageSeconds)} s old, ${maxAgeSeconds} s at most`,
-      {
-        hint: 'see whether the log can be reached, and whether both clocks are right',
-        retryable: true,
-        details: { ageSeconds, maxAgeSeconds },
-      },
-    );
+    requireFreshHead(this.#whole?.timestamp, ageMaxSeconds, this.#clock.nowMs());
   }
 
   /** Current version of an object that concerns the reader; undefined when there is none. */
@@ -161,7 +159,7 @@ export class LightFollower implements AsyncDisposable {
    * One round: afterwards the feeds are whole up to the newest tick. Rounds that are asked for at one
    * time are one.
    * @throws BCDB_FEED_INCOMPLETE, BCDB_FEEDS_DIFFER, BCDB_LOG_FORKED, BCDB_LOG_ROLLED_BACK,
-   * BCDB_REPLY_INVALID, and what the source throws
+   * BCDB_HANDED_OVER, BCDB_REPLY_INVALID, and what the source throws
    */
   sync({ signal = this.#closing.signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
     this.#round ??= this.#sync(signal).finally(() => (this.#round = undefined));
@@ -174,7 +172,8 @@ export class LightFollower implements AsyncDisposable {
 
   async #sync(signal: AbortSignal): Promise<void> {
     const { halted } = this.#store;
-    if (halted !== undefined) throw halted;
+    if (halted !== undefined && !(await this.#learn(signal))) throw halted;
+    this.#requireKept(undefined);
     this.#store.dropPending();
     try {
       let feeds = this.#held();
@@ -198,8 +197,8 @@ export class LightFollower implements AsyncDisposable {
     const { seen } = this.#store;
     const asked = feeds.map(({ reader, head }) => ({ reader, count: head.count }));
     const request = { size: seen?.head.size ?? 0, feeds: asked };
-    const reply = requireReply(await this.#options.source.feeds(request, signal));
-    const next = this.#check.head(reply, seen);
+    const reply = await this.#reply(request, signal);
+    const next = await this.#newestHead(reply, signal);
     this.#store.seen = next;
     const standing: LightStanding = {
       tick: this.#whole?.tick,
@@ -207,6 +206,60 @@ export class LightFollower implements AsyncDisposable {
       feeds,
     };
     return this.#check.feeds(reply, next, standing);
+  }
+
+  async #reply(request: FeedsRequest, signal: AbortSignal): Promise<FeedsReply> {
+    try {
+      return requireReply(await this.#options.source.feeds(request, signal));
+    } catch (error) {
+      // The log is shorter than the one that was seen: the source is old, or it was handed over.
+      if (isGridError(error, 'BCDB_SEQ_UNKNOWN')) await this.#learn(signal);
+      throw error;
+    }
+  }
+
+  /** A key that is not known may be one that the log was handed over to. */
+  async #newestHead(reply: FeedsReply, signal: AbortSignal): Promise<SeenHead> {
+    try {
+      return this.#check.head(reply, this.#store.seen);
+    } catch (error) {
+      if (!isGridError(error, 'BCDB_CHECKPOINT_UNSIGNED')) throw error;
+      if (!(await this.#learn(signal))) throw error;
+      return this.#check.head(reply, this.#store.seen);
+    }
+  }
+
+  /**
+   * Whether the source shows handovers that were not known here.
+   * @throws BCDB_HANDED_OVER when the store had to be begun anew
+   */
+  async #learn(signal: AbortSignal): Promise<boolean> {
+    const succession = await this.#options.source.succession(signal);
+    const trust = extendedTrust(this.#trust, succession, this.#logger);
+    if (trust === this.#trust) return false;
+    this.#trust = trust;
+    this.#check = new LightCheck(trust);
+    this.#requireKept(succession);
+    this.#store.succession = succession;
+    return true;
+  }
+
+  /** That what is here was not given up. @throws BCDB_HANDED_OVER after it began anew */
+  #requireKept(succession: unknown): void {
+    const { seen, halted } = this.#store;
+    const isSound = halted === undefined || succession === undefined;
+    if (isSound && (seen === undefined || isKept(seen.note, this.#trust))) return;
+    const { dataDir, reader } = this.#options;
+    const owner = { log: this.#trust.log, readers: readersOf(reader) };
+    this.#store = renewLightStore(dataDir, owner, this.#store, succession);
+    this.#whole = undefined;
+    const error = handedOver(
+      'the admins gave up the branch of the log that was followed, and went on with another',
+      'what is known here is begun anew; the former store is kept beside',
+      { seen: seen?.note, handovers: this.#trust.handovers },
+    );
+    this.#problem = error;
+    throw error;
   }
 
   #keep({ seen, tick }: CheckedReply, feeds: readonly HeldFeed[]): void {

@@ -129,6 +129,19 @@ function proofRoutes({ bcdb, rights }: DoorContext): readonly Route[] {
     }),
     route({
       method: 'GET',
+      path: '/v1/head',
+      summary: 'Newest head, and what shows that it continues the log of `from` records',
+      query: Type.Object({ from: sequence }),
+      reply: Type.Object({ checkpoint: Type.String(), consistency: Type.Array(hash) }),
+      handle: ({ query: { from } }) => {
+        const { size } = bcdb.head;
+        // A log that is shorter than it was shows it by its head.
+        const path = from <= size ? bcdb.consistencyProof(from, size) : [];
+        return { checkpoint: bcdb.checkpoint(), consistency: path.map(toBase64url) };
+      },
+    }),
+    route({
+      method: 'GET',
       path: '/v1/consistency',
       summary: 'Shows that the log of one size begins with that of another',
       query: Type.Object({ from: sequence, to: sequence }),

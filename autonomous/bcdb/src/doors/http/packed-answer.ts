@@ -14,9 +14,7 @@ export async function packAnswer(
   payload: unknown,
 ): Promise<unknown> {
   const accepted = request.headers['accept-encoding'] ?? '';
-  const takesZstd = String(accepted)
-    .split(/[\s,]+/)
-    .includes('zstd');
+  const takesZstd = accepted.split(/[\s,]+/).includes('zstd');
   if (!takesZstd || typeof payload !== 'string' || payload.length < packFromBytes) return payload;
   reply.header('content-encoding', 'zstd');
   return compress(payload);

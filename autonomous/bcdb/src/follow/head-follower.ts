@@ -1,0 +1,216 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  closeOnce,
+  errorCode,
+  GridError,
+  isGridError,
+  repeat,
+  silentLogger,
+  systemClock,
+  writeFileAtomic,
+} from '@commongrid/base';
+import type { Clock, Logger } from '@commongrid/base';
+import type { BcdbErrorCode } from '../errors.ts';
+import { Evidence } from '../sequencer/evidence.ts';
+import type { Trust, VerifiedHead } from '../tree/verifier.ts';
+import { HeadCheck, requireFreshHead, requireShownHead } from './head-check.ts';
+import type { SeenHead } from './head-check.ts';
+import type { HeadSource } from './head-source.ts';
+
+export interface HeadFollowerOptions {
+  /** Folder of the follower; made when missing. */
+  readonly dataDir: string;
+  /** From a join token or a recovery card. */
+  readonly trust: Trust;
+  readonly source: HeadSource;
+  readonly clock?: Clock;
+  readonly logger?: Logger;
+}
+
+/**
+ * Keeps the newest head of a log and nothing else: enough to hold everything that anybody shows later
+ * to what the sequencer signed, and to notice that the log was cut, forked or frozen.
+ *
+ * What shows that the sequencer contradicts itself is kept as evidence and halts it for good; any
+ * other lie may be the source's, and the next round may be better.
+ */
+export class HeadFollower implements AsyncDisposable {
+  readonly close: () => Promise<void>;
+  readonly #options: HeadFollowerOptions;
+  readonly #check: HeadCheck;
+  readonly #evidence: Evidence;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #closing = new AbortController();
+  #seen: SeenHead | undefined;
+  #round: Promise<void> | undefined;
+  #problem: GridError | undefined;
+  #isHalted: boolean;
+
+  private constructor(options: HeadFollowerOptions, evidence: Evidence, kept: Kept) {
+    const { trust, clock = systemClock, logger = silentLogger } = options;
+    this.#options = options;
+    this.#check = new HeadCheck(trust);
+    this.#evidence = evidence;
+    this.#clock = clock;
+    this.#logger = logger;
+    if (kept.note !== undefined) {
+      this.#seen = this.#check.take({ checkpoint: kept.note, consistency: [] }, undefined);
+    }
+    this.#problem = kept.halt;
+    this.#isHalted = kept.halt !== undefined;
+    this.close = closeOnce(async () => {
+      this.#closing.abort();
+      await this.#round?.catch(() => undefined);
+    });
+  }
+
+  /** Goes on where the folder's follower ended. @throws BCDB_OTHER_LOG, BCDB_NOTE_INVALID */
+  static async open(options: HeadFollowerOptions): Promise<HeadFollower> {
+    const { dataDir, logger = silentLogger } = options;
+    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    const evidence = await Evidence.open(join(dataDir, 'evidence'), logger);
+    return new HeadFollower(options, evidence, await readKept(dataDir));
+  }
+
+  /** The newest head that was verified; undefined before the first round. */
+  get head(): VerifiedHead | undefined {
+    return this.#seen?.head;
+  }
+
+  /** Its signed note: whoever holds another one of that size can prove a fork with both. */
+  get note(): string | undefined {
+    return this.#seen?.note;
+  }
+
+  /** Why the head is not to be relied on: the last round was lied to, or it halted. */
+  get problem(): GridError | undefined {
+    return this.#problem;
+  }
+
+  /** Whether it takes no other head, ever: see the evidence. */
+  get isHalted(): boolean {
+    return this.#isHalted;
+  }
+
+  /**
+   * That the head was the newest a short while ago.
+   * @throws BCDB_VIEW_STALE, and what `problem` holds
+   */
+  requireFresh(ageMaxSeconds: number): void {
+    if (this.#problem !== undefined) throw this.#problem;
+    requireFreshHead(this.head?.timestamp, ageMaxSeconds, this.#clock.nowMs());
+  }
+
+  /** Rounds without end; resolves when it halts or the signal fires. */
+  async follow({
+    signal,
+    everyMs = followEveryMs,
+  }: {
+    readonly signal: AbortSignal;
+    /** Time from one round to the next. Default 10 s. */
+    readonly everyMs?: number;
+  }): Promise<void> {
+    const stop = new AbortController();
+    const either = AbortSignal.any([signal, stop.signal, this.#closing.signal]);
+    const round = async (): Promise<void> => {
+      try {
+        await this.sync({ signal: either });
+      } catch (error) {
+        if (!either.aborted) this.#logger.warn({ err: error }, 'the log cannot be followed now');
+      }
+      if (this.#isHalted) stop.abort();
+    };
+    await repeat(everyMs, round, { signal: either, clock: this.#clock });
+  }
+
+  /**
+   * One round: asks for the newest head. Rounds that are asked for at one time are one.
+   * @throws BCDB_LOG_FORKED, BCDB_LOG_ROLLED_BACK, BCDB_REPLY_INVALID, what the verifier throws, and
+   * what the source throws
+   */
+  sync({ signal = this.#closing.signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    this.#round ??= this.#sync(signal).finally(() => (this.#round = undefined));
+    return this.#round;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #sync(signal: AbortSignal): Promise<void> {
+    if (this.#isHalted && this.#problem !== undefined) throw this.#problem;
+    try {
+      const seen = this.#seen;
+      const answer = await this.#options.source.head(seen?.head.size ?? 0, signal);
+      const next = this.#check.take(requireShownHead(answer), seen);
+      if (next !== seen) await this.#write(noteFile, next.note);
+      this.#seen = next;
+      this.#problem = undefined;
+    } catch (error) {
+      if (isGridError(error)) await this.#judge(error);
+      throw error;
+    }
+  }
+
+  /** What an error says about the source, and about the log. */
+  async #judge(error: GridError): Promise<void> {
+    if (!lies.has(error.code)) return;
+    // One that goes on lying is told of once.
+    if (this.#problem?.code !== error.code) {
+      this.#logger.error({ err: error }, 'the source of the heads does not tell the truth');
+      this.#evidence.keepContradiction(error, this.#seen?.note ?? '');
+    }
+    this.#problem = error;
+    if (error.details['isProven'] !== true) return;
+    this.#isHalted = true;
+    const { code, message } = error;
+    await this.#write(haltFile, JSON.stringify({ code, message }));
+  }
+
+  #write(name: string, text: string): Promise<void> {
+    return writeFileAtomic(join(this.#options.dataDir, name), text, { mode: 0o600 });
+  }
+}
+
+/** Time from one round to the next, ms. Who needs a newer head asks for a round. */
+const followEveryMs = 10_000;
+
+const noteFile = 'checkpoint';
+const haltFile = 'halted.json';
+
+/** What no honest source says. */
+const lies: ReadonlySet<string> = new Set<BcdbErrorCode>([
+  'BCDB_CHECKPOINT_UNSIGNED',
+  'BCDB_LOG_FORKED',
+  'BCDB_LOG_ROLLED_BACK',
+  'BCDB_NOTE_INVALID',
+  'BCDB_OTHER_LOG',
+]);
+
+/** What a folder holds. */
+interface Kept {
+  readonly note: string | undefined;
+  readonly halt: GridError | undefined;
+}
+
+async function readKept(dataDir: string): Promise<Kept> {
+  const [note, halt] = await Promise.all([
+    readIfThere(join(dataDir, noteFile)),
+    readIfThere(join(dataDir, haltFile)),
+  ]);
+  if (halt === undefined) return { note, halt };
+  const { code, message } = JSON.parse(halt) as { code: BcdbErrorCode; message: string };
+  const hint = 'see the evidence in its folder';
+  return { note, halt: new GridError<BcdbErrorCode>(code, message, { hint }) };
+}
+
+async function readIfThere(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
