@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import { isGridError } from '@commongrid/base';
+import { isGridError, waitFor } from '@commongrid/base';
 import { Type } from 'typebox';
+import { EffectFeed } from '../src/projection/effect-feed.ts';
 import { ProjectionService } from '../src/projection/projection-service.ts';
 import type { ProjectionEvent } from '../src/projection/projection-service.ts';
 import { Decimal, indexed, searchable, Text } from '../src/schema/fields.ts';
@@ -286,4 +288,39 @@ test('sql that runs too long or gives too much is ended, and the next statement 
   assert.deepEqual((await service.sql('home', 'SELECT 9007199254740993, 1')).rows, [
     [9007199254740993n, 1],
   ]);
+});
+
+test('the words of a service that has nothing to do are merged', async () => {
+  await using folder = await temporaryFolder();
+  const log = people(60);
+  await using service = await ProjectionService.open({
+    folder: folder.path,
+    catchUp: (from) => log.read(from, 1),
+  });
+  await service.waitFor(59);
+  using db = new DatabaseSync(join(folder.path, 'ns-home.db'), { readOnly: true });
+  const parts = db.prepare('SELECT count(DISTINCT segid) AS n FROM _t2_idx');
+  await waitFor(() => Number(parts.get()?.['n']) < 4, { what: 'merged words', timeoutMs: 10_000 });
+  assert.equal((await service.search('home', { text: 'person', limit: 100 })).rows.length, 59);
+});
+
+test('a feed that is handed more bytes than may wait has all of them read from the log', async () => {
+  await using folder = await temporaryFolder();
+  const log = new EffectLog();
+  const payload = new Uint8Array(2 << 20).fill(0xff);
+  let reads = 0;
+  await using service = await ProjectionService.open({
+    folder: folder.path,
+    catchUp: (from) => {
+      reads++;
+      return log.read(from, 2);
+    },
+  });
+  await service.rebuild('home');
+  const readsBefore = reads;
+  const feed = new EffectFeed(service);
+  for (let i = 0; i < 40; i++) void feed.push(log.batch(log.put(url, `big${i}`, payload)));
+  await service.waitFor(39);
+  assert.equal(await service.count('home', url), 40);
+  assert.ok(reads > readsBefore);
 });

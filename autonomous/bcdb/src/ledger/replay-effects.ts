@@ -18,39 +18,43 @@ export async function* replayEffects(
   let at = await logTimeAt(ledger, from);
   let first = from;
   let effects: Effect[] = [];
+  let bytes = 0;
+  const take = (effect: Effect): void => {
+    effects.push(effect);
+    if (effect.kind === 'put') bytes += effect.payload?.length ?? 0;
+  };
   for await (const group of ledger.read(from, to)) {
     for (const entry of group) {
       const record = checkRecord(entry, { mayBeErased: true });
       if (record.envelope.url === systemUrls.tick) at = (record.value as TickRecord).at;
-      effects.push(...(await effectsOf(ledger, record, entry.seq, at)));
+      const exception = ledger.view.exception(entry.seq);
+      if (record.envelope.ns === logNamespace || exception?.refusal !== undefined) continue;
+      take(effectOf(record, entry.seq, at));
+      if (exception?.origin === undefined) continue;
+      take(await proposedEffect(ledger, exception.origin, entry.seq, at));
     }
     const end = (group.at(-1)?.seq ?? first) + 1;
     // A projection pays for each transaction.
-    if (end - first < replayRecords && end < to) continue;
+    const isFull = end - first >= replayRecords || bytes >= replayBytes;
+    if (!isFull && end < to) continue;
     yield { from: first, size: end, root: ledger.rootAt(end), effects };
     first = end;
     effects = [];
+    bytes = 0;
   }
 }
 
-/** Records whose effects are given out together, at least. */
-const replayRecords = 1000;
+/** Records whose effects are given out together; as many more as the last frame of the log holds. */
+const replayRecords = 2000;
 
-async function effectsOf(
-  ledger: Ledger,
-  record: CheckedRecord,
-  seq: number,
-  at: number,
-): Promise<readonly Effect[]> {
-  const { envelope, version, payload } = record;
+/** Bytes of payloads that are given out together, as with the records. */
+const replayBytes = 4 << 20;
+
+/** What a record does by itself. */
+function effectOf({ envelope, version, payload }: CheckedRecord, seq: number, at: number): Effect {
   const { ns, url, obj, op, author, schema } = envelope;
-  const exception = ledger.view.exception(seq);
-  if (ns === logNamespace || exception?.refusal !== undefined) return [];
   const common = { ns, url, obj, seq, origin: seq, version, author, at };
-  const own: Effect =
-    op === 'put' ? { kind: 'put', ...common, schema, payload } : { kind: op, ...common };
-  if (exception?.origin === undefined) return [own];
-  return [own, await proposedEffect(ledger, exception.origin, seq, at)];
+  return op === 'put' ? { kind: 'put', ...common, schema, payload } : { kind: op, ...common };
 }
 
 /** The change that an approval completed. */

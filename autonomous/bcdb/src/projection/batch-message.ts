@@ -16,11 +16,7 @@ const fieldsPerEffect = 11;
 
 /** Packs a batch. `payloads.buffer` may be transferred. */
 export function packBatch({ from, size, root, effects }: EffectBatch): BatchMessage {
-  let sizeBytes = 0;
-  for (const effect of effects) {
-    if (effect.kind === 'put') sizeBytes += effect.payload?.length ?? 0;
-  }
-  const payloads = new Uint8Array(sizeBytes);
+  const payloads = new Uint8Array(payloadBytesOf(effects));
   const fields: (string | number | undefined)[] = [];
   let offset = 0;
   for (const effect of effects) {
@@ -34,6 +30,15 @@ export function packBatch({ from, size, root, effects }: EffectBatch): BatchMess
   }
   // A copy: a root that is a view of a large buffer would take all of it along.
   return { from, size, root: root.slice(), fields, payloads };
+}
+
+/** Bytes of the payloads that effects carry. */
+export function payloadBytesOf(effects: readonly Effect[]): number {
+  let sizeBytes = 0;
+  for (const effect of effects) {
+    if (effect.kind === 'put') sizeBytes += effect.payload?.length ?? 0;
+  }
+  return sizeBytes;
 }
 
 /** The batch again; payloads are views of the one buffer. */

@@ -110,12 +110,29 @@ export function addFieldSql(id: number, field: LayoutField): string {
     CREATE INDEX ${current}_${column} ON ${current} (${column});`;
 }
 
-/** The full text table, which keeps words and their places but no texts. */
+/** Parts of one level of full text from which on a writer merges them before it goes on. */
+const textPartsMax = 64;
+
+/**
+ * The full text table, which keeps words and their places but no texts. Each transaction leaves its
+ * words as a part of their own. FTS5 would merge parts while it writes, and take half of its time for
+ * it; `mergeTextSql` does it while nothing waits.
+ */
 export function createTextSql(layout: TypeLayout): string {
   const { text } = tablesOf(layout.id);
   const columns = layout.searched.map((field) => columnOf(field)).join(', ');
   return `
     DROP TABLE IF EXISTS ${text};
     CREATE VIRTUAL TABLE ${text} USING fts5(${columns}, content = '', contentless_delete = 1,
-      tokenize = 'unicode61 remove_diacritics 2');`;
+      tokenize = 'unicode61 remove_diacritics 2');
+    INSERT INTO ${text} (${text}, rank) VALUES ('automerge', 0), ('crisismerge', ${textPartsMax});`;
+}
+
+/** Pages of full text that one step of merging writes: some milliseconds of work. */
+const mergePages = 64;
+
+/** Merges parts of the full text of a type where four or more are of one level; one step of it. */
+export function mergeTextSql(id: number): string {
+  const { text } = tablesOf(id);
+  return `INSERT INTO ${text} (${text}, rank) VALUES ('merge', ${mergePages})`;
 }

@@ -7,7 +7,7 @@ import { parseSchema } from '../schema/schema-document.ts';
 import type { SchemaDocument } from '../schema/schema-document.ts';
 import type { Effect, ObjectPut } from '../state/effect.ts';
 import { changeLayout } from './layout-change.ts';
-import { createTypeSql, tablesOf } from './layout.ts';
+import { createTypeSql, mergeTextSql, tablesOf } from './layout.ts';
 import type { TypeLayout } from './layout.ts';
 import { openWritable, prepareWrite } from './namespace-file.ts';
 import { TypeWriter } from './type-writer.ts';
@@ -50,6 +50,8 @@ export class NamespaceWriter {
   /** Types whose words must be merged, and pages wiped, after an erasure. */
   readonly #erased = new Set<number>();
   #mustTruncate = false;
+  /** Types whose words may lie in more parts than a search needs to look at. */
+  readonly #unmerged: Set<number>;
 
   constructor(path: string) {
     this.path = path;
@@ -66,6 +68,13 @@ export class NamespaceWriter {
     this.#meta = prepareWrite(db, 'UPDATE _meta SET value = ? WHERE key = ?');
     this.#applied = Number(this.#read('applied'));
     this.#isPrivate = this.#read('private') === 1;
+    const searched = "SELECT id FROM _types WHERE json_array_length(layout, '$.searched') > 0";
+    this.#unmerged = new Set(
+      db
+        .prepare(searched)
+        .all()
+        .map(({ id }) => Number(id)),
+    );
   }
 
   /** Size of the log up to which this file is complete. */
@@ -98,6 +107,21 @@ export class NamespaceWriter {
     }
     this.#applied = batch.size;
     if (this.#mustTruncate) this.#truncate();
+  }
+
+  /**
+   * Merges words of what was applied, for some milliseconds: a search looks at fewer parts then.
+   * False when nothing is left to be merged.
+   */
+  mergeText(): boolean {
+    for (const id of this.#unmerged) {
+      const before = this.#changes();
+      this.#db.exec(mergeTextSql(id));
+      // The statement itself counts as one change.
+      if (this.#changes() - before > 1) return true;
+      this.#unmerged.delete(id);
+    }
+    return false;
   }
 
   close(): void {
@@ -148,6 +172,7 @@ export class NamespaceWriter {
       if (type.layout.searched.length > 0) this.#erased.add(type.layout.id);
       this.#mustTruncate = true;
     }
+    if (type.layout.searched.length > 0) this.#unmerged.add(type.layout.id);
     this.#feed.run(seq, type.layout.id, id);
   }
 
@@ -206,6 +231,10 @@ export class NamespaceWriter {
     if (this.#texts.size >= textsCachedMax) this.#texts.clear();
     this.#texts.set(text, id);
     return id;
+  }
+
+  #changes(): number {
+    return Number(this.#db.prepare('SELECT total_changes() AS changes').get()?.['changes']);
   }
 
   #read(key: string): unknown {

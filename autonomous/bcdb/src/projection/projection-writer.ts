@@ -28,12 +28,6 @@ export interface NamespaceState {
   readonly root: Uint8Array | undefined;
 }
 
-/** A type that a batch changed. */
-export interface TouchedType {
-  readonly ns: string;
-  readonly url: string;
-}
-
 /** Most files that are open for writing at a time. */
 const openNamespacesMax = 64;
 
@@ -110,10 +104,9 @@ export class ProjectionWriter implements Disposable {
     return this.#size;
   }
 
-  /** Applies a batch that begins at or below `size`. Returns the types it changed. */
-  apply(batch: EffectBatch): readonly TouchedType[] {
+  /** Applies a batch that begins at or below `size`. */
+  apply(batch: EffectBatch): void {
     if (batch.from > this.#size) throw gap(this.#size, batch.from);
-    const touched: TouchedType[] = [];
     const byNamespace = new Map<string, Effect[]>();
     for (const effect of batch.effects) {
       const effects = byNamespace.get(effect.ns);
@@ -123,10 +116,17 @@ export class ProjectionWriter implements Disposable {
     const { size, root } = batch;
     for (const [ns, effects] of byNamespace) {
       this.#namespace(ns).apply({ size, root, effects });
-      for (const url of new Set(effects.map((effect) => effect.url))) touched.push({ ns, url });
     }
     this.#commit(size, byNamespace);
-    return touched;
+  }
+
+  /**
+   * Work that can wait until there is nothing else to do: some milliseconds of merging the words of
+   * a namespace. False when there is none left.
+   */
+  mergeText(): boolean {
+    for (const writer of this.#open.values()) if (writer.mergeText()) return true;
+    return false;
   }
 
   /** Throws the file of a namespace away; `size` falls to where it must be filled from. */
