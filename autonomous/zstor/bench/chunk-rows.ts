@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { atLeastRow, median } from '@commongrid/system/bench';
 import type { BenchRow } from '@commongrid/system/bench';
 import { Blob } from '../src/chunk/blob.ts';
+import { sharedPool } from '../src/chunk/buffer-pool.ts';
 import { openChunk, sealChunk } from '../src/chunk/chunk.ts';
 import type { ChunkPolicy } from '../src/chunk/policy.ts';
 import { parseShard } from '../src/chunk/shard.ts';
@@ -29,14 +30,15 @@ function rowsOf(
   const plaintext = randomBytes(chunkSizeBytes);
   const chunkId = randomBytes(16);
   const place = new Blob().nextPlace(true);
-  const values = sealChunk(policy, place, chunkId, plaintext).map(({ header, payload }) =>
-    Buffer.concat([header, payload]),
-  );
+  const values = sealChunk(policy, place, chunkId, plaintext).shards.map(({ value }) => value);
   const md5 = createHash('md5');
   const { dataShards, parityShards } = policy;
   const open = (from: number): void => {
     const some = values.slice(from, from + dataShards).map((value) => parseShard(value));
-    openChunk(place, chunkSizeBytes, some);
+    sharedPool().give(openChunk(place, chunkSizeBytes, some));
+  };
+  const seal = (): void => {
+    sharedPool().give(sealChunk(policy, place, chunkId, plaintext).memory);
   };
   const rows: BenchRow[] = [];
   const row = (what: string, work: () => void, must?: number): void => {
@@ -49,12 +51,12 @@ function rowsOf(
     const bound = must === undefined ? {} : { must };
     rows.push(atLeastRow({ name: full, unit: 'MB/CPU-s', ours: median(figures), ...bound }));
   };
-  row('to shards', () => void sealChunk(policy, place, chunkId, plaintext), musts.alone);
+  row('to shards', seal, musts.alone);
   row(
     'to shards, and MD5',
     () => {
       md5.update(plaintext);
-      sealChunk(policy, place, chunkId, plaintext);
+      seal();
     },
     musts.withMd5,
   );

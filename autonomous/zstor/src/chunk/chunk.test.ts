@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { seededRandom } from '@commongrid/base';
 import * as fc from 'fast-check';
 import { Blob } from './blob.ts';
+import type { ChunkPlace } from './blob.ts';
 import { openChunk, repairShards, sealChunk } from './chunk.ts';
 import type { ChunkPolicy } from './policy.ts';
 import { makeShard, parseShard } from './shard.ts';
@@ -18,13 +19,18 @@ const policy: ChunkPolicy = {
   compression: 'none',
 };
 
-function open(place: Parameters<typeof openChunk>[0], length: number, shards: Shard[]): Buffer {
-  return Buffer.concat(openChunk(place, length, shards));
+function seal(
+  code: Partial<ChunkPolicy>,
+  place: ChunkPlace,
+  plaintext: Uint8Array,
+  id = chunkId,
+): readonly Shard[] {
+  return sealChunk({ ...policy, ...code }, place, id, plaintext).shards;
 }
 
 /** What travels: a shard is parsed from the bytes that a backend keeps. */
 function stored(shards: readonly Shard[]): Shard[] {
-  return shards.map(({ header, payload }) => parseShard(Buffer.concat([header, payload])));
+  return shards.map(({ value }) => parseShard(Buffer.from(value)));
 }
 
 const anyChunk = fc.record({
@@ -44,23 +50,22 @@ test('any k shards, in any order, give the chunk back', () => {
   fc.assert(
     fc.property(anyChunk, ({ plaintext, order, isLast, ...code }) => {
       const place = new Blob().nextPlace(isLast);
-      const shards = stored(sealChunk({ ...policy, ...code }, place, chunkId, plaintext));
+      const shards = stored(seal(code, place, plaintext));
       assert.equal(shards.length, code.dataShards + code.parityShards);
       const shuffled = shards
         .map((shard) => ({ shard, rank: order.next().value }))
         .toSorted((a, b) => a.rank - b.rank)
         .map(({ shard }) => shard);
       const some = shuffled.slice(0, code.dataShards);
-      assert.equal(Buffer.compare(open(place, plaintext.length, some), plaintext), 0);
-      assert.equal(Buffer.compare(open(place, plaintext.length, shards), plaintext), 0);
+      assert.equal(Buffer.compare(openChunk(place, plaintext.length, some), plaintext), 0);
+      assert.equal(Buffer.compare(openChunk(place, plaintext.length, shards), plaintext), 0);
       const lost = shuffled.slice(code.dataShards);
       const repaired = repairShards(
         some,
         lost.map(({ index }) => index),
-      );
+      ).shards;
       for (const [at, shard] of lost.entries()) {
-        assert.equal(Buffer.compare(repaired[at]?.header ?? chunkId, shard.header), 0);
-        assert.equal(Buffer.compare(repaired[at]?.payload ?? chunkId, shard.payload), 0);
+        assert.equal(Buffer.compare(repaired[at]?.value ?? chunkId, shard.value), 0);
       }
     }),
     { numRuns: 60 },
@@ -72,7 +77,7 @@ test('data shards are the ciphertext of AES-256-GCM, its tag and zeros', () => {
   const blob = new Blob(seededRandom('blob'));
   const [first, second] = [blob.nextPlace(false), blob.nextPlace(true)];
   const body = Buffer.concat(
-    sealChunk(policy, second, chunkId, plaintext)
+    seal({}, second, plaintext)
       .slice(0, 4)
       .map(({ payload }) => payload),
   );
@@ -98,7 +103,7 @@ test('data shards are the ciphertext of AES-256-GCM, its tag and zeros', () => {
 test('what shrinks is stored shorter, what does not as it is', () => {
   const place = new Blob().nextPlace(true);
   const sizes = (plaintext: Uint8Array): number =>
-    sealChunk({ ...policy, compression: 'zstd' }, place, chunkId, plaintext)[0]?.bodyBytes ?? 0;
+    seal({ compression: 'zstd' }, place, plaintext)[0]?.bodyBytes ?? 0;
   assert.ok(sizes(Buffer.alloc(mebibyte, 'compressible ')) < 2000);
   assert.equal(sizes(seededRandom(3).bytes(mebibyte)), mebibyte + 16);
   // Random in the four places that are tried and zeros elsewhere: the probe decides.
@@ -110,61 +115,64 @@ test('openChunk refuses another place, key, blob or length', () => {
   const plaintext = Buffer.alloc(5000, 'text ');
   for (const compression of ['zstd', 'none'] as const) {
     const place = new Blob().nextPlace(false);
-    const shards = sealChunk({ ...policy, compression }, place, chunkId, plaintext);
+    const shards = seal({ compression }, place, plaintext);
     const { blob } = place;
     const corrupt = { code: 'ZSTOR_CHUNK_CORRUPT' };
     const flipped = (bytes: Uint8Array): Uint8Array => bytes.map((value) => value ^ 1);
-    assert.throws(() => open({ ...place, isLast: true }, 5000, shards), corrupt);
-    assert.throws(() => open({ ...place, index: 1 }, 5000, shards), corrupt);
+    assert.throws(() => openChunk({ ...place, isLast: true }, 5000, shards), corrupt);
+    assert.throws(() => openChunk({ ...place, index: 1 }, 5000, shards), corrupt);
     assert.throws(
-      () => open({ ...place, blob: { ...blob, key: flipped(blob.key) } }, 5000, shards),
+      () => openChunk({ ...place, blob: { ...blob, key: flipped(blob.key) } }, 5000, shards),
       corrupt,
     );
     assert.throws(
-      () => open({ ...place, blob: { ...blob, id: flipped(blob.id) } }, 5000, shards),
+      () => openChunk({ ...place, blob: { ...blob, id: flipped(blob.id) } }, 5000, shards),
       corrupt,
     );
-    assert.throws(() => open(place, 5001, shards), corrupt);
-    assert.throws(() => open(place, 10, shards), corrupt);
-    assert.equal(open(place, 5000, shards).equals(plaintext), true);
+    assert.throws(() => openChunk(place, 5001, shards), corrupt);
+    assert.throws(() => openChunk(place, 10, shards), corrupt);
+    assert.equal(openChunk(place, 5000, shards).equals(plaintext), true);
   }
 });
 
 test('a shard that a backend made up gives an error, never other bytes', () => {
   const plaintext = seededRandom(5).bytes(3000);
   const place = new Blob().nextPlace(true);
-  const shards = sealChunk(policy, place, chunkId, plaintext);
+  const shards = seal({}, place, plaintext);
   for (const index of [0, 3, 4]) {
     const lie = shards.map((shard) =>
       shard.index === index
         ? makeShard(
             shard,
             index,
-            shard.payload.map((value) => value ^ 8),
+            shard.value.map((byte) => byte ^ 8),
           )
         : shard,
     );
     const four = lie.toSorted((a, b) => (b.index === index ? 1 : 0) - (a.index === index ? 1 : 0));
-    assert.throws(() => open(place, 3000, four.slice(0, 4)), { code: 'ZSTOR_CHUNK_CORRUPT' });
-    assert.equal(open(place, 3000, four.slice(1, 5)).equals(plaintext), true);
+    assert.throws(() => openChunk(place, 3000, four.slice(0, 4)), { code: 'ZSTOR_CHUNK_CORRUPT' });
+    assert.equal(openChunk(place, 3000, four.slice(1, 5)).equals(plaintext), true);
   }
 });
 
 test('openChunk and repairShards refuse shards of two chunks, and too few', () => {
   const place = new Blob().nextPlace(true);
-  const shards = sealChunk(policy, place, chunkId, new Uint8Array(100));
-  const [other] = sealChunk(policy, place, new Uint8Array(16), new Uint8Array(100));
+  const shards = seal({}, place, new Uint8Array(100));
+  const [other] = seal({}, place, new Uint8Array(100), new Uint8Array(16));
   const mixed = [...shards.slice(1, 4), ...(other === undefined ? [] : [other])];
-  assert.throws(() => open(place, 100, mixed), { code: 'ZSTOR_SHARD_FOREIGN' });
+  assert.throws(() => openChunk(place, 100, mixed), { code: 'ZSTOR_SHARD_FOREIGN' });
   assert.throws(() => repairShards(mixed, [5]), { code: 'ZSTOR_SHARD_FOREIGN' });
   for (const few of [[], shards.slice(0, 3), [...shards.slice(0, 3), ...shards.slice(0, 1)]]) {
-    assert.throws(() => open(place, 100, few), { code: 'ZSTOR_SHARDS_TOO_FEW', retryable: true });
+    assert.throws(() => openChunk(place, 100, few), {
+      code: 'ZSTOR_SHARDS_TOO_FEW',
+      retryable: true,
+    });
   }
 });
 
 test('sealChunk refuses more than a chunk', () => {
   const place = new Blob().nextPlace(true);
-  assert.throws(() => sealChunk(policy, place, chunkId, new Uint8Array(4 * mebibyte + 1)), {
+  assert.throws(() => seal({}, place, new Uint8Array(4 * mebibyte + 1)), {
     code: 'ZSTOR_CHUNK_TOO_LARGE',
   });
 });

@@ -2,19 +2,27 @@ import { GridError } from '@commongrid/base';
 import { ErasureCode } from '../code/erasure-code.ts';
 import type { ZstorErrorCode } from '../errors.ts';
 import type { ChunkPlace } from './blob.ts';
+import { freeBuffer, sharedPool } from './buffer-pool.ts';
 import { decryptChunk, encryptChunk, sealTagBytes } from './chunk-cipher.ts';
 import { compress, decompress } from './compression.ts';
 import type { ChunkPolicy } from './policy.ts';
-import { foreign, makeShard, payloadBytesOf } from './shard.ts';
+import { foreign, makeShard, payloadBytesOf, shardHeaderBytes } from './shard.ts';
 import type { ChunkShape, Shard } from './shard.ts';
 
 /** Codes that are kept ready, each with its tables: 0.5 MiB at most. */
 const codesMax = 16;
 
 /**
- * The way of a chunk: compress, encrypt, code, hash, and back. Pure: it waits for nothing, and what
- * goes out depends on what comes in alone.
+ * The way of a chunk: compress, encrypt, code, hash, and back. It waits for nothing, and what goes out
+ * depends on what comes in alone. What it returns lies in a buffer of the thread's pool, to which it
+ * can be given back after use.
  */
+
+/** Shards in the order of their index, one value after the other in `memory`. */
+export interface SealedChunk {
+  readonly shards: readonly Shard[];
+  readonly memory: Buffer<ArrayBuffer>;
+}
 
 /**
  * Makes the k + m shards of a chunk.
@@ -26,21 +34,21 @@ export function sealChunk(
   place: ChunkPlace,
   chunkId: Uint8Array,
   plaintext: Uint8Array,
-): Shard[] {
+): SealedChunk {
   const { dataShards, parityShards, chunkSizeBytes, compression } = policy;
   if (plaintext.length > chunkSizeBytes) throw tooLarge(plaintext.length, chunkSizeBytes);
   const stored = (compression === 'zstd' ? compress(plaintext) : undefined) ?? plaintext;
-  const bodyBytes = stored.length + sealTagBytes;
-  const payloadBytes = payloadBytesOf(bodyBytes, dataShards);
-  const data = encryptChunk(place, plaintext.length, stored, payloadBytes, dataShards);
-  const parity = codeOf(dataShards, parityShards).encode(data);
-  const shape = { chunkId, dataShards, parityShards, bodyBytes };
-  return [...data, ...parity].map((payload, index) => makeShard(shape, index, payload));
+  const shape = { chunkId, dataShards, parityShards, bodyBytes: stored.length + sealTagBytes };
+  const { memory, values, payloads } = takeValues(shape, dataShards + parityShards);
+  const data = payloads.slice(0, dataShards);
+  encryptChunk(place, plaintext.length, stored, data);
+  codeOf(dataShards, parityShards).encode(data, payloads.slice(dataShards));
+  return { shards: values.map((value, index) => makeShard(shape, index, value)), memory };
 }
 
 /**
- * The plaintext of a chunk, in pieces, out of any k of its shards. Nothing is computed while the data
- * shards are there. Compressed is what is stored shorter than it is: both lengths are authenticated.
+ * The plaintext of a chunk, out of any k of its shards. Nothing is computed while the data shards are
+ * there. Compressed is what is stored shorter than it is: both lengths are authenticated.
  *
  * @param shards that `parseShardOf` gave, at least k different ones
  * @throws ZSTOR_SHARDS_TOO_FEW, ZSTOR_SHARD_FOREIGN when they are not of one chunk,
@@ -50,33 +58,58 @@ export function openChunk(
   place: ChunkPlace,
   plaintextBytes: number,
   shards: readonly Shard[],
-): readonly Uint8Array[] {
+): Buffer<ArrayBuffer> {
   const { shape, payloads } = gather(shards);
-  const data = dataPayloads(shape, payloads);
+  const { data, memory } = dataPayloads(shape, payloads);
   const storedBytes = shape.bodyBytes - sealTagBytes;
+  const stored = sharedPool().take(Math.max(0, storedBytes));
   try {
     if (storedBytes < 0 || storedBytes > plaintextBytes) throw new RangeError('no such length');
-    const pieces = decryptChunk(place, plaintextBytes, data, storedBytes);
-    if (storedBytes === plaintextBytes) return pieces;
-    return [decompress(Buffer.concat(pieces), plaintextBytes)];
+    decryptChunk(place, plaintextBytes, data, stored);
+    return storedBytes === plaintextBytes ? stored : unpack(stored, plaintextBytes);
   } catch (cause) {
+    sharedPool().give(stored);
     throw corrupt(place, shape, cause);
+  } finally {
+    if (memory !== undefined) sharedPool().give(memory);
   }
 }
 
 /**
  * Makes lost shards again, with the headers that they had.
  * @param lost indexes that are not among the shards
+ * @returns in the order of `lost`
  * @throws ZSTOR_SHARDS_TOO_FEW, ZSTOR_SHARD_FOREIGN
  */
-export function repairShards(shards: readonly Shard[], lost: readonly number[]): Shard[] {
+export function repairShards(shards: readonly Shard[], lost: readonly number[]): SealedChunk {
   const { shape, payloads } = gather(shards);
-  const code = codeOf(shape.dataShards, shape.parityShards);
-  const made = code.reconstruct(payloads, lost);
-  return lost.flatMap((index, at) => {
-    const payload = made[at];
-    return payload === undefined ? [] : [makeShard(shape, index, payload)];
-  });
+  const made = takeValues(shape, lost.length);
+  codeOf(shape.dataShards, shape.parityShards).reconstruct(payloads, lost, made.payloads);
+  const repaired = made.values.map((value, at) => makeShard(shape, lost[at] ?? 0, value));
+  return { shards: repaired, memory: made.memory };
+}
+
+/** Room for shards, header and payload of each side by side. */
+function takeValues(
+  { dataShards, bodyBytes }: ChunkShape,
+  count: number,
+): { memory: Buffer<ArrayBuffer>; values: Uint8Array[]; payloads: Uint8Array[] } {
+  const valueBytes = shardHeaderBytes + payloadBytesOf(bodyBytes, dataShards);
+  const memory = sharedPool().take(count * valueBytes);
+  const values = Array.from({ length: count }, (_, at) =>
+    memory.subarray(at * valueBytes, (at + 1) * valueBytes),
+  );
+  return { memory, values, payloads: values.map((value) => value.subarray(shardHeaderBytes)) };
+}
+
+/** Leaves `stored` to the caller when it fails. */
+function unpack(stored: Buffer<ArrayBuffer>, plaintextBytes: number): Buffer<ArrayBuffer> {
+  const frame = decompress(stored, plaintextBytes);
+  const plaintext = sharedPool().take(plaintextBytes);
+  plaintext.set(frame);
+  freeBuffer(frame);
+  sharedPool().give(stored);
+  return plaintext;
 }
 
 /** Payloads by index, of shards that agree on what chunk they are of. */
@@ -112,15 +145,20 @@ function isSameChunk(a: ChunkShape, b: ChunkShape): boolean {
   );
 }
 
+/** The payloads of all data shards. Those that are lost are made in `memory`. */
 function dataPayloads(
-  { dataShards, parityShards }: ChunkShape,
+  shape: ChunkShape,
   payloads: readonly (Uint8Array | undefined)[],
-): Uint8Array[] {
-  const indexes = Array.from({ length: dataShards }, (_, index) => index);
+): { data: Uint8Array[]; memory?: Buffer<ArrayBuffer> } {
+  const indexes = Array.from({ length: shape.dataShards }, (_, index) => index);
   const lost = indexes.filter((index) => payloads[index] === undefined);
-  const made =
-    lost.length === 0 ? [] : codeOf(dataShards, parityShards).reconstruct(payloads, lost);
-  return indexes.flatMap((index) => payloads[index] ?? made[lost.indexOf(index)] ?? []);
+  if (lost.length === 0) return { data: indexes.flatMap((index) => payloads[index] ?? []) };
+  const made = takeValues(shape, lost.length);
+  codeOf(shape.dataShards, shape.parityShards).reconstruct(payloads, lost, made.payloads);
+  const data = indexes.flatMap(
+    (index) => payloads[index] ?? made.payloads[lost.indexOf(index)] ?? [],
+  );
+  return { data, memory: made.memory };
 }
 
 const codes = new Map<string, ErasureCode>();

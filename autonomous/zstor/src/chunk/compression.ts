@@ -17,7 +17,7 @@ export function compress(bytes: Uint8Array): Uint8Array | undefined {
  * Undoes `compress`. Never makes more than `plaintextBytes`, whatever the frame says of itself.
  * @throws an error of node:zlib when it is no frame of that length
  */
-export function decompress(frame: Uint8Array, plaintextBytes: number): Uint8Array {
+export function decompress(frame: Uint8Array, plaintextBytes: number): Buffer {
   const bytes = zstdDecompressSync(frame, {
     maxOutputLength: plaintextBytes,
     chunkSize: Math.max(probeBytes, plaintextBytes),

@@ -9,8 +9,15 @@ import type { Shard } from './shard.ts';
 const chunkId = Uint8Array.from({ length: 16 }, (_, at) => 0xa0 + at);
 const shape = { chunkId, dataShards: 4, parityShards: 2, bodyBytes: 250 };
 
-function valueOf({ header, payload }: Shard): Buffer {
-  return Buffer.concat([header, payload]);
+/** A shard whose payload is that byte all over. */
+function sampleShard(index: number, byte: number, facts = shape): Shard {
+  const payloadBytes = payloadBytesOf(facts.bodyBytes, facts.dataShards);
+  return makeShard(facts, index, Buffer.alloc(64 + payloadBytes, byte));
+}
+
+/** All of a shard, whatever kind of array its bytes are in. */
+function numbersOf({ chunkId: id, value, payload, ...rest }: Shard): unknown {
+  return { ...rest, id: [...id], value: [...value], payload: [...payload] };
 }
 
 /** A value with some bytes replaced, and the hash made right again: what only malice makes. */
@@ -23,7 +30,7 @@ function forged(value: Uint8Array, at: number, bytes: readonly number[]): Buffer
 }
 
 test('makeShard writes the header of the format page', () => {
-  const { header } = makeShard(shape, 5, new Uint8Array(64).fill(7));
+  const header = sampleShard(5, 7).value.subarray(0, 64);
   assert.equal(
     Buffer.from(header).toString('hex'),
     '5a534844' + // ZSHD
@@ -57,22 +64,15 @@ test('parseShard gives back what makeShard made, wherever in memory it lies', ()
   fc.assert(
     fc.property(shards, ({ offset, indexSeed, ...facts }) => {
       const index = indexSeed % (facts.dataShards + facts.parityShards);
-      const payload = new Uint8Array(payloadBytesOf(facts.bodyBytes, facts.dataShards)).fill(
-        offset,
-      );
-      const made = makeShard(facts, index, payload);
-      const memory = Buffer.concat([Buffer.alloc(offset), valueOf(made)]);
-      const parsed = parseShard(memory.subarray(offset));
-      assert.deepEqual(
-        { ...parsed, chunkId: [...parsed.chunkId], payload: [...parsed.payload], header: 0 },
-        { ...made, chunkId: [...made.chunkId], payload: [...made.payload], header: 0 },
-      );
+      const made = sampleShard(index, offset, facts);
+      const parsed = parseShard(Buffer.concat([Buffer.alloc(offset), made.value]).subarray(offset));
+      assert.deepEqual(numbersOf(parsed), numbersOf(made));
     }),
   );
 });
 
 test('parseShard finds every flipped bit', () => {
-  const value = valueOf(makeShard(shape, 1, new Uint8Array(64).fill(1)));
+  const { value } = sampleShard(1, 1);
   for (let bit = 0; bit < value.length * 8; bit++) {
     const bad = Buffer.from(value);
     bad[bit >> 3] = (bad[bit >> 3] ?? 0) ^ (1 << (bit & 7));
@@ -82,7 +82,7 @@ test('parseShard finds every flipped bit', () => {
 });
 
 test('parseShard refuses every other length', () => {
-  const value = valueOf(makeShard(shape, 1, new Uint8Array(64).fill(1)));
+  const { value } = sampleShard(1, 1);
   for (let length = 0; length < value.length; length++) {
     const code = length < 64 ? 'ZSTOR_SHARD_UNKNOWN' : 'ZSTOR_SHARD_CORRUPT';
     assert.throws(() => parseShard(value.subarray(0, length)), { code });
@@ -91,7 +91,7 @@ test('parseShard refuses every other length', () => {
 });
 
 test('parseShard refuses fields that make no sense, though the hash is right', () => {
-  const value = valueOf(makeShard(shape, 1, new Uint8Array(64).fill(1)));
+  const { value } = sampleShard(1, 1);
   const cases: [string, number, number[]][] = [
     ['no data shards', 5, [0]],
     ['no parity shards', 6, [0]],
@@ -133,8 +133,8 @@ test('parseShard answers any bytes with a shard or one of two errors', () => {
 });
 
 test('parseShardOf refuses a whole shard of another chunk, index or digest', () => {
-  const shard = makeShard(shape, 1, new Uint8Array(64).fill(1));
-  const value = valueOf(shard);
+  const shard = sampleShard(1, 1);
+  const { value } = shard;
   assert.equal(parseShardOf(value, { chunkId, index: 1, digest: digestOf(shard) }).index, 1);
   const foreign = { code: 'ZSTOR_SHARD_FOREIGN' };
   assert.throws(() => parseShardOf(value, { chunkId, index: 2 }), foreign);

@@ -33,8 +33,9 @@ export interface ChunkShape {
 export interface Shard extends ChunkShape {
   /** 0 to k - 1 are data, k to k + m - 1 parity. */
   readonly index: number;
-  /** 64 bytes. A backend stores header and payload as one value. */
-  readonly header: Uint8Array;
+  /** What a backend stores: 64 bytes of header, and the payload. */
+  readonly value: Uint8Array;
+  /** The part of `value` behind its header. */
   readonly payload: Uint8Array;
 }
 
@@ -43,17 +44,21 @@ export function payloadBytesOf(bodyBytes: number, dataShards: number): number {
   return Math.ceil(bodyBytes / dataShards / payloadStepBytes) * payloadStepBytes;
 }
 
-/** A shard with its header, which takes one pass over the payload for the hash. */
-export function makeShard(shape: ChunkShape, index: number, payload: Uint8Array): Shard {
+/**
+ * Makes a shard of a value whose payload is there already: writes the header, which takes one pass
+ * over the payload for the hash.
+ */
+export function makeShard(shape: ChunkShape, index: number, value: Uint8Array): Shard {
   const { chunkId, dataShards, parityShards, bodyBytes } = shape;
-  const header = Buffer.alloc(shardHeaderBytes);
-  magic.copy(header);
+  const payload = value.subarray(shardHeaderBytes);
+  const header = Buffer.from(value.buffer, value.byteOffset, shardHeaderBytes);
+  header.set(magic);
   header.set([format, dataShards, parityShards, index], 4);
   header.set(chunkId, 8);
   header.writeUInt32LE(bodyBytes, 24);
   header.writeUInt32LE(payload.length, 28);
-  header.set(hashOf(header, payload), hashOffset);
-  return { chunkId, dataShards, parityShards, bodyBytes, index, header, payload };
+  header.set(hashOf(value), hashOffset);
+  return { chunkId, dataShards, parityShards, bodyBytes, index, value, payload };
 }
 
 /**
@@ -75,8 +80,8 @@ export function parseShard(bytes: Uint8Array): Shard {
     index: view.readUInt8(7),
     chunkId: view.subarray(8, 24),
     bodyBytes: view.readUInt32LE(24),
-    header: view.subarray(0, shardHeaderBytes),
-    payload: view.subarray(shardHeaderBytes),
+    value: bytes,
+    payload: bytes.subarray(shardHeaderBytes),
   };
   const fault = faultOf(shard, view.readUInt32LE(28));
   if (fault === undefined) return shard;
@@ -98,7 +103,7 @@ export interface ShardAddress {
 
 /** The hash in a shard's header, over the rest of the header and the payload. */
 export function digestOf(shard: Shard): Uint8Array {
-  return shard.header.subarray(hashOffset);
+  return shard.value.subarray(hashOffset, shardHeaderBytes);
 }
 
 /**
@@ -128,7 +133,7 @@ export function foreign(
 
 /** Lengths come before the hash, so that a false length costs nothing. */
 function faultOf(shard: Shard, payloadBytes: number): string | undefined {
-  const { dataShards, parityShards, index, bodyBytes, header, payload } = shard;
+  const { dataShards, parityShards, index, bodyBytes, value, payload } = shard;
   const shardCount = dataShards + parityShards;
   if (dataShards < 1 || parityShards < 1 || shardCount > shardsMax || index >= shardCount) {
     return `there is no index ${index} in ${dataShards}+${parityShards}`;
@@ -140,12 +145,13 @@ function faultOf(shard: Shard, payloadBytes: number): string | undefined {
   if (payload.length !== payloadBytes) {
     return `the payload has ${payload.length} bytes, not ${payloadBytes}`;
   }
-  const isWhole = timingSafeEqual(hashOf(header, payload), header.subarray(hashOffset));
+  const isWhole = timingSafeEqual(hashOf(value), digestOf(shard));
   return isWhole ? undefined : 'the hash is wrong';
 }
 
-function hashOf(header: Uint8Array, payload: Uint8Array): Buffer {
-  return createHash('sha256').update(header.subarray(0, hashOffset)).update(payload).digest();
+function hashOf(value: Uint8Array): Buffer {
+  const hash = createHash('sha256').update(value.subarray(0, hashOffset));
+  return hash.update(value.subarray(shardHeaderBytes)).digest();
 }
 
 function unknown(

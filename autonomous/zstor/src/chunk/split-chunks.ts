@@ -1,3 +1,5 @@
+import { sharedPool } from './buffer-pool.ts';
+
 /** A part of a blob, as long as chunks are; the last one may be shorter. */
 export interface ChunkPlaintext {
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -5,7 +7,7 @@ export interface ChunkPlaintext {
 }
 
 /**
- * Cuts a stream into chunks, each in a buffer of its own. Holds one chunk: a full one goes out when
+ * Cuts a stream into chunks, each in a buffer of the pool. Holds one chunk: a full one goes out when
  * the next byte comes or the end, which tells whether it is the last. An empty stream is one empty
  * chunk, so that its end is authenticated too.
  */
@@ -13,13 +15,13 @@ export async function* splitChunks(
   source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   chunkSizeBytes: number,
 ): AsyncGenerator<ChunkPlaintext, void> {
-  let chunk = Buffer.allocUnsafeSlow(chunkSizeBytes);
+  let chunk = sharedPool().take(chunkSizeBytes);
   let length = 0;
   for await (const piece of source) {
     for (let at = 0; at < piece.length;) {
       if (length === chunkSizeBytes) {
         yield { bytes: chunk, isLast: false };
-        chunk = Buffer.allocUnsafeSlow(chunkSizeBytes);
+        chunk = sharedPool().take(chunkSizeBytes);
         length = 0;
       }
       const taken = piece.subarray(at, at + chunkSizeBytes - length);
