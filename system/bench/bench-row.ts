@@ -8,7 +8,9 @@ export interface BenchRow {
   readonly ours: number;
   /** The same work done by the rival in the same run; null without one. */
   readonly rival: number | null;
-  /** ours / rival: the median of the ratios of the rounds. */
+  /**
+   * ours / rival: the median of the ratios of the rounds. Where less is better, rival / ours.
+   */
   readonly ratio: number | null;
   /** What `must` and `aim` bound: the ratio from below, or `ours` from one side. */
   readonly rule: 'ratio' | 'at least' | 'at most';
@@ -58,6 +60,16 @@ export function ratioRow(
   const rival = median(facts.rival);
   const ratio = median(facts.ours.map((value, round) => value / (facts.rival[round] ?? NaN)));
   const met = facts.must === undefined || ratio >= facts.must;
+  return { ...commonOf(facts), ours, rival, ratio, rule: 'ratio', met };
+}
+
+/** A row of what something costs beside the rival: less is better. */
+export function costRow(
+  facts: RowFacts & { readonly ours: number; readonly rival: number },
+): BenchRow {
+  const { ours, rival, must } = facts;
+  const ratio = rival / ours;
+  const met = must === undefined || ratio >= must;
   return { ...commonOf(facts), ours, rival, ratio, rule: 'ratio', met };
 }
 

@@ -73,7 +73,8 @@ async function runBench(
     versions: await versionsOf(context.root),
     rows,
   };
-  if (options.report !== undefined) await writeFile(options.report, benchPage(report));
+  if (options.report !== undefined)
+    await writeFile(options.report, benchPage(report, options.report));
   printResult(context, options, report, describe);
 }
 

@@ -35,8 +35,8 @@ export function benchFacts({ machine, versions }: BenchReport): string[] {
   return [`${cores} x ${cpu}, ${formatBytes(memoryBytes)}, ${kernel}`, versionWords.join(', ')];
 }
 
-/** A page of Markdown for `docs/qa`. */
-export function benchPage(report: BenchReport): string {
+/** A page of Markdown for `docs/qa`, to be written to a file. */
+export function benchPage(report: BenchReport, file: string): string {
   const [head = [], ...rows] = benchCells(report);
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
   const [machine = '', versions = ''] = benchFacts(report);
@@ -46,7 +46,7 @@ export function benchPage(report: BenchReport): string {
     `Measured on ${new Date().toISOString().slice(0, 10)}.`,
     `Machine: ${machine}.`,
     `Versions: ${versions}.`,
-    `To repeat: \`./grid bench ${report.bench} --report docs/qa/${report.bench}-bench.md\``,
+    `To repeat: \`./grid bench ${report.bench} --report ${file}\``,
     '',
     line(head),
     line(head.map(() => '---')),

@@ -2,5 +2,6 @@
 export const benchTable: Readonly<Record<string, string>> = {
   zdb: 'capacity/zdb/bench/zdb.bench.ts',
   bcdb: 'autonomous/bcdb/bench/bcdb.bench.ts',
+  'bcdb-fifty': 'autonomous/bcdb/bench/bcdb-fifty.bench.ts',
   zstor: 'autonomous/zstor/bench/zstor.bench.ts',
 };
