@@ -18,9 +18,16 @@ export async function runCli(words: readonly string[]): Promise<number> {
   try {
     const environment = readEnvironment(process.env, process.getuid?.() ?? -1);
     const root = resolve(import.meta.dirname, '..', '..');
-    const context: CommandContext = { environment, terminal, root, exitStatus: 0 };
+    const context: CommandContext = {
+      environment,
+      terminal,
+      root,
+      exitStatus: 0,
+      afterwards: [],
+    };
     const program = await buildProgram(context, firstWord(words));
     await program.parseAsync(words.length === 0 ? ['--help'] : words, { from: 'user' });
+    for (const work of context.afterwards) await work();
     return context.exitStatus;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;

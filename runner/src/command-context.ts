@@ -11,6 +11,8 @@ export interface CommandContext {
   readonly root: string;
   /** Status of a command that does not throw: set to 1 by a result that is bad news. */
   exitStatus: number;
+  /** What is to be done once a command is done and has printed its result. */
+  readonly afterwards: (() => Promise<void>)[];
 }
 
 export interface JsonOption {

@@ -23,6 +23,7 @@ export async function commandShape(): Promise<CommandShape> {
       terminal: openTerminal(false),
       root: resolve(import.meta.dirname, '..', '..'),
       exitStatus: 0,
+      afterwards: [],
     },
     '*',
   );

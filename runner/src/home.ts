@@ -20,6 +20,7 @@ const maxHomePathBytes = 80;
  *     run/        lock, control socket, state and logs of the supervisor
  *     zdb/        data of Zero-DB
  *     bcdb/       data of BCDB
+ *     heads/      the newest heads of logs that commands saw, of databases elsewhere too
  */
 export class GridHome {
   readonly path: string;
@@ -53,6 +54,11 @@ export class GridHome {
   /** How the log of BCDB began: what everything in it is verified from. */
   get bcdbGenesisFile(): string {
     return join(this.bcdb, 'genesis.json');
+  }
+
+  /** What commands remember of logs; there before a grid is, where databases elsewhere are used. */
+  get heads(): string {
+    return join(this.path, 'heads');
   }
 
   /** The 24 words of the owner. He may take the file away: nothing here needs it. */
@@ -112,7 +118,7 @@ export class GridHome {
   async wipe(): Promise<void> {
     if (!(await this.exists())) return;
     // The marker goes last: a wipe that was cut off can be done again.
-    for (const folder of [this.zdb, this.bcdb, this.identity, this.run]) {
+    for (const folder of [this.zdb, this.bcdb, this.heads, this.identity, this.run]) {
       await rm(folder, { recursive: true, force: true });
     }
     await rm(this.#marker, { force: true });
@@ -127,7 +133,7 @@ export class GridHome {
 
   async #claim(): Promise<void> {
     const names = (await readdir(this.path)).filter(
-      (name) => !isAtomicTemp(name) && name !== 'lost+found',
+      (name) => !isAtomicTemp(name) && name !== 'lost+found' && name !== 'heads',
     );
     // Another `grid up` may have been faster with the same claim.
     if (names.length > 0 && !names.includes('grid.json')) {

@@ -56,6 +56,7 @@ export class BcdbClient {
   readonly #link: HttpLink;
   readonly #heads: HeadMemory;
   readonly #writer: RecordWriter | undefined;
+  #writtenSize = 0;
 
   private constructor(options: BcdbClientOptions) {
     const { url, trust, token, key, lastCheckpoint, timeoutMs = 30_000 } = options;
@@ -105,6 +106,16 @@ export class BcdbClient {
     return this.#heads.last?.note;
   }
 
+  /** The newest head seen, verified: that of `lastCheckpoint`. */
+  get lastHead(): VerifiedHead | undefined {
+    return this.#heads.last?.head;
+  }
+
+  /** Size that a log with all that was written here has at least. */
+  get writtenSize(): number {
+    return this.#writtenSize;
+  }
+
   /** The newest head, verified. @throws BCDB_LOG_FORKED, BCDB_LOG_ROLLED_BACK */
   async checkpoint({ signal }: CallOptions = {}): Promise<VerifiedHead> {
     const before = this.#heads.last;
@@ -126,16 +137,18 @@ export class BcdbClient {
     const [answer] = await this.#send([encodeEntry(entry)], signal);
     if (answer === undefined) throw replyInvalid('there is no answer to the record');
     if ('error' in answer) throw answer.error;
-    return answer.receipt;
+    return this.#written(answer.receipt);
   }
 
   /**
    * Writes: signed here with a key, or by the server for its owner. After BCDB_UNREACHABLE it is not
    * known whether it was written.
    */
-  write(statement: ClientStatement, { signal }: CallOptions = {}): Promise<ClientReceipt> {
-    if (this.#writer !== undefined) return this.#writer.write(statement, signal);
-    return this.#writeAsOwner(statement, signal);
+  async write(statement: ClientStatement, { signal }: CallOptions = {}): Promise<ClientReceipt> {
+    const receipt = await (this.#writer === undefined
+      ? this.#writeAsOwner(statement, signal)
+      : this.#writer.write(statement, signal));
+    return this.#written(receipt);
   }
 
   /** @throws BCDB_NOT_FOUND */
@@ -229,6 +242,11 @@ export class BcdbClient {
    */
   watch(ns: string, options: WatchOptions = {}): AsyncGenerator<WatchedChange, void> {
     return watchChanges(this.#link, ns, options);
+  }
+
+  #written(receipt: ClientReceipt): ClientReceipt {
+    this.#writtenSize = Math.max(this.#writtenSize, receipt.seq + 1);
+    return receipt;
   }
 
   async #writeAsOwner(

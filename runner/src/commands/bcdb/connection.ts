@@ -1,4 +1,4 @@
-import { BcdbClient } from '@commongrid/bcdb/client';
+import type { BcdbClient } from '@commongrid/bcdb/client';
 import { GridError } from '@commongrid/base';
 import type { SealingKey, SigningKey } from '@commongrid/crypto';
 import type { Command } from 'commander';
@@ -13,6 +13,8 @@ import { GridHome } from '../../home.ts';
 import { readKeyFile, sealingKeyOf } from '../../key-file.ts';
 import { lookAt } from '../../one-machine-grid.ts';
 import { readSecret } from '../zdb/connection.ts';
+import { connectRemembering } from './remembered-client.ts';
+import type { RememberOptions } from './remembered-client.ts';
 
 /** Which database a command talks to, and as whom. Without an address: that of `grid up`. */
 export type ServerOptions = JsonOption & {
@@ -55,10 +57,14 @@ export function serverCommand(name: string, description: string): Command {
     .option('--sequencer <key>', 'and the key that signs its checkpoints', parseKey);
 }
 
-/** Connects and verifies the newest checkpoint; nothing is trusted on first use. */
+/**
+ * Connects and verifies the newest checkpoint; nothing is trusted on first use, and nothing that
+ * contradicts what an earlier command saw.
+ */
 export async function connect(
   context: CommandContext,
   options: ServerOptions,
+  remember: RememberOptions = {},
 ): Promise<Connection> {
   const home = new GridHome(context.environment.home);
   const { address, tokenFile, keyFile } = options;
@@ -70,20 +76,21 @@ export async function connect(
   const key = keyFile === undefined ? undefined : await readKeyFile(keyFile);
   const ownToken = address === undefined ? home.ownerTokenFile : undefined;
   const secretFile = key === undefined ? (tokenFile ?? ownToken) : undefined;
-  const client = await BcdbClient.connect({
+  const clientOptions = {
     url,
     trust,
     ...(key === undefined ? {} : { key }),
     ...(secretFile === undefined ? {} : { token: await readSecret(secretFile) }),
-  });
-  const { size } = await client.checkpoint();
+  };
+  const client = await connectRemembering(context, clientOptions, remember);
   const ownKeyFile = secretFile === home.ownerTokenFile ? home.ownerKeyFile : undefined;
   const sealingKey = async (): Promise<SealingKey> => {
     if (key !== undefined) return sealingKeyOf(key);
     if (ownKeyFile !== undefined) return sealingKeyOf(await readKeyFile(ownKeyFile));
     throw keyMissing();
   };
-  return { client, trust, key, sealingKey, minSeq: size - 1 };
+  const minSeq = (client.lastHead?.size ?? 0) - 1;
+  return { client, trust, key, sealingKey, minSeq };
 }
 
 /** A token lets the server sign, and the server has no key to a private namespace. */

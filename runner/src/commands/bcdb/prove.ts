@@ -12,6 +12,7 @@ import type { ServerOptions } from './connection.ts';
 import { formatTime } from './options.ts';
 import { objectCommand } from './objects.ts';
 
+type CheckpointOptions = ServerOptions & { readonly accept?: true };
 type ProveOptions = ServerOptions & { readonly out?: string };
 
 export function bcdbProveCommand(context: CommandContext): Command {
@@ -45,15 +46,16 @@ export function bcdbProveCommand(context: CommandContext): Command {
 }
 
 export function bcdbCheckpointCommand(context: CommandContext): Command {
-  return serverCommand('checkpoint', 'Show the newest head of the log, signed.').action(
-    async (options: ServerOptions) => {
-      const { client, trust } = await connect(context, options);
-      const head = await client.checkpoint();
+  return serverCommand('checkpoint', 'Show the newest head of the log, signed.')
+    .option('--accept', 'go on with it though the log went back: you restored a backup, say')
+    .action(async (options: CheckpointOptions) => {
+      const isAccepted = options.accept === true;
+      const { client, trust } = await connect(context, options, { isAccepted });
+      const head = client.lastHead;
       const note = client.lastCheckpoint ?? '';
       const result = { schema: 'grid.bcdb.checkpoint.1', ...trust, ...head, note };
       printResult(context, options, result, () => note.trimEnd());
-    },
-  );
+    });
 }
 
 /** What was signed, by whom, and where it is. */
