@@ -46,6 +46,7 @@ test('a reader seals and opens by himself, and one removed opens nothing later',
   const early = await owner.space.put({ url: note, obj: 'early', value: { text: 'before Bob' } });
   const { epoch } = await owner.space.changeReaders({ add: [bobs] });
   assert.equal(epoch, 2);
+  await bob.client.checkpoint();
   const shared = await bob.space.put({ url: note, obj: 'shared', value: { text: 'from Bob' } });
   const options = { minSeq: shared.seq };
   assert.deepEqual((await owner.space.get(note, 'shared', options)).value, { text: 'from Bob' });
@@ -76,6 +77,7 @@ test('a reader seals and opens by himself, and one removed opens nothing later',
 test('a writer whose key was replaced meanwhile seals again with the newest', async (t) => {
   const { owner, bob } = await serveSecret(t);
   await owner.space.changeReaders({ add: [bob.seal.publicKey.text] });
+  await bob.client.checkpoint();
   await bob.space.put({ url: note, obj: 'a', value: 1 });
   const { epoch } = await owner.space.changeReaders({});
   const { seq } = await bob.space.put({ url: note, obj: 'b', value: 2 });

@@ -73,6 +73,8 @@ export class PrivateNamespace {
   /** By epoch; undefined where this key is not among the readers. */
   readonly #epochs = new Map<number, EpochKey | undefined>();
   #newest: Promise<ReadersRecord> | undefined;
+  /** Record of the newest change of the readers that a refusal told of: older ones are not asked for. */
+  #changedAt = 0;
 
   constructor({ client, ns, key }: PrivateNamespaceOptions) {
     this.ns = ns;
@@ -153,6 +155,7 @@ export class PrivateNamespace {
       } catch (error) {
         if (!isGridError(error, 'BCDB_READERS_CHANGED') || reseals >= resealsMax) throw error;
         this.#newest = undefined;
+        this.#changedAt = Number(error.details['seq']) || 0;
       }
     }
   }
@@ -163,7 +166,8 @@ export class PrivateNamespace {
     obj: string,
     options: ReadOptions & { readonly asOf?: number | string } = {},
   ): Promise<ClientObject> {
-    return this.open(await this.#client.get(this.ns, url, obj, options), options);
+    const { signal } = options;
+    return this.open(await this.#client.get(this.ns, url, obj, options), { signal });
   }
 
   /**
@@ -177,7 +181,7 @@ export class PrivateNamespace {
     options: ReadOptions & { readonly before?: number; readonly limit?: number } = {},
   ): Promise<readonly ClientChange[]> {
     const changes = await this.#client.history(this.ns, url, obj, options);
-    return this.openAll(changes, options);
+    return this.openAll(changes, { signal: options.signal });
   }
 
   /** Objects of a type in the order of their ids; those that this key may not open keep their `box`. */
@@ -272,7 +276,10 @@ export class PrivateNamespace {
   }
 
   #proven(options: CallOptions): ReturnType<BcdbClient['prove']> {
-    return this.#client.prove(this.ns, systemUrls.readers, 'readers', options);
+    const { lastHead, writtenSize } = this.#client;
+    const known = Math.max(lastHead?.size ?? 0, writtenSize, this.#changedAt + 1);
+    const fresh = { ...options, minSeq: Math.max(0, known - 1) };
+    return this.#client.prove(this.ns, systemUrls.readers, 'readers', fresh);
   }
 
   async #newestKey(options: CallOptions): Promise<EpochKey> {
@@ -287,7 +294,7 @@ export class PrivateNamespace {
     let before: number | undefined;
     while (!this.#epochs.has(epoch)) {
       const versions = await this.#client.history(this.ns, systemUrls.readers, 'readers', {
-        ...options,
+        signal: options.signal,
         limit: readersPage,
         ...(before === undefined ? {} : { before }),
       });

@@ -33,17 +33,18 @@ export function requireSealed(
   const epoch = sealedEpoch(payload);
   if (epoch === undefined) throw notSealed(ns);
   const name = { ns, url: systemUrls.readers, obj: readersObject };
-  const newest = state.document<ReadersRecord>(name)?.value.epoch;
-  if (newest === undefined) {
+  const readers = state.document<ReadersRecord>(name);
+  if (readers === undefined) {
     throw refusal('BCDB_READERS_MISSING', `nobody could read what is written in ${ns}`, {
       hint: `an admin names readers: grid bcdb ns readers ${ns} --add KEY`,
       details: { ns },
     });
   }
+  const newest = readers.value.epoch;
   if (epoch === newest) return;
   throw refusal('BCDB_READERS_CHANGED', `${ns} is sealed with key ${newest} now, not ${epoch}`, {
     hint: 'read the readers again, seal with the newest key',
-    details: { ns, expected: newest, actual: epoch },
+    details: { ns, expected: newest, actual: epoch, seq: readers.seq },
   });
 }
 

@@ -7,7 +7,13 @@ import {
   verifyForeignSignature,
 } from '@commongrid/crypto/browser';
 import { edgeCases } from '@commongrid/crypto/testing';
-import * as door from '../../src/browser.ts';
+import {
+  BcdbClient,
+  verifyCheckpoint,
+  verifyConsistency,
+  verifyRecordProof,
+} from '../../src/browser.ts';
+import type { ClientStatement, Trust } from '../../src/browser.ts';
 import { browserPrimitives } from '../../src/tree/browser-primitives.ts';
 import { isConsistent, isIncluded } from '../../src/tree/proof.ts';
 import {
@@ -29,14 +35,16 @@ export type PageTask =
   | {
       readonly kind: 'write';
       readonly url: string;
-      readonly trust: door.Trust;
-      readonly statement: door.ClientStatement;
+      readonly trust: Trust;
+      readonly statement: ClientStatement;
     };
 
 export interface VerifyCall {
-  readonly name: 'verifyCheckpoint' | 'verifyConsistency' | 'verifyRecordProof';
+  readonly name: keyof typeof verifiers;
   readonly parts: readonly unknown[];
 }
+
+const verifiers = { verifyCheckpoint, verifyConsistency, verifyRecordProof };
 
 type AnyFunction = (...parts: readonly unknown[]) => unknown;
 
@@ -63,7 +71,7 @@ async function work(asked: PageTask): Promise<unknown> {
 function verdictOf({ name, parts }: VerifyCall): string {
   try {
     // The parts came as JSON and are typed by the test that sent them.
-    (door[name] as unknown as AnyFunction)(...parts);
+    (verifiers[name] as unknown as AnyFunction)(...parts);
     return 'ok';
   } catch (error) {
     return isGridError(error) ? error.code : String(error);
@@ -131,7 +139,7 @@ function jsonOutcomes(): Outcome[] {
 /** Makes a key here, writes with it, and holds the record to the log. */
 async function write({ url, trust, statement }: PageTask & { kind: 'write' }): Promise<unknown> {
   const key = BrowserSigningKey.generate();
-  const client = await door.BcdbClient.connect({ url, trust, key });
+  const client = await BcdbClient.connect({ url, trust, key });
   const receipt = await client.write(statement);
   const { ns, obj } = statement;
   const proven = await client.prove(ns, statement.url, obj, { minSeq: receipt.seq });
