@@ -1,6 +1,11 @@
 import { existsSync } from 'node:fs';
-import { GridError } from '@commongrid/base';
+import { GridError, isGridError } from '@commongrid/base';
+import type { Logger } from '@commongrid/base';
 import type { BcdbErrorCode } from '../errors.ts';
+import { nodePrimitives } from '../tree/node-primitives.ts';
+import { extendTrust } from '../tree/succession.ts';
+import { Verifier } from '../tree/verifier.ts';
+import type { Trust } from '../tree/verifier.ts';
 
 /** What a copy says that has records which a handover gave up. */
 export function handedOver(
@@ -9,6 +14,28 @@ export function handedOver(
   details: Readonly<Record<string, unknown>>,
 ): GridError<BcdbErrorCode> {
   return new GridError('BCDB_HANDED_OVER', message, { hint, details });
+}
+
+/** The trust with the handovers that a source shows; the same trust where it shows none, or lies. */
+export function extendedTrust(trust: Trust, succession: unknown, logger: Logger): Trust {
+  try {
+    return extendTrust(nodePrimitives, trust, succession);
+  } catch (error) {
+    if (!isGridError(error)) throw error;
+    logger.warn({ err: error }, 'the source shows a handover that is none');
+    return trust;
+  }
+}
+
+/** Whether a head that was seen before still counts: no handover gave it up since. */
+export function isKept(note: string, trust: Trust): boolean {
+  try {
+    new Verifier(nodePrimitives).verifyCheckpoint(note, trust);
+    return true;
+  } catch (error) {
+    if (isGridError(error, 'BCDB_CHECKPOINT_UNSIGNED')) return false;
+    throw error;
+  }
 }
 
 /** A name beside others that nothing has yet: what is given up is never written over. */

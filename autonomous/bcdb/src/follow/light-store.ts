@@ -90,6 +90,16 @@ export class LightStore implements Disposable {
     this.#setFact('seen', JSON.stringify(seen));
   }
 
+  /** The handovers that were learned of: parsed JSON of a `Succession`. */
+  get succession(): unknown {
+    const text = this.#fact('succession');
+    return text === undefined ? undefined : JSON.parse(text);
+  }
+
+  set succession(succession: unknown) {
+    this.#setFact('succession', JSON.stringify(succession));
+  }
+
   /** Why the log is not followed any more. */
   get halted(): GridError<BcdbErrorCode> | undefined {
     const text = this.#fact('halted');

@@ -13,7 +13,7 @@ import { toBase64url } from '../tree/base64.ts';
 import { treeHasher } from '../tree/node-hasher.ts';
 import { partingSize } from '../tree/succession.ts';
 import type { Trust, Verifier, VerifiedHead } from '../tree/verifier.ts';
-import { handedOver } from './handed-over.ts';
+import { extendedTrust, handedOver } from './handed-over.ts';
 import type { LogSource } from './log-source.ts';
 
 export interface ReplicaOptions {
@@ -146,14 +146,9 @@ export class Replica implements AsyncDisposable {
   async #learn(signal: AbortSignal): Promise<boolean> {
     const { source, ledger, logger } = this.#options;
     const succession = await source.succession(signal);
-    const before = this.#trust;
-    try {
-      this.#trust = this.#options.verifier.extendTrust(before, succession);
-    } catch (error) {
-      if (!isGridError(error)) throw error;
-      logger.warn({ err: error }, 'the source shows a handover that is none');
-    }
-    if (this.#trust === before) return false;
+    const trust = extendedTrust(this.#trust, succession, logger);
+    if (trust === this.#trust) return false;
+    this.#trust = trust;
     this.#seen = undefined;
     if (ledger.head.size > this.#parting) throw this.#givenUp(succession);
     return true;
