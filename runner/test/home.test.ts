@@ -1,18 +1,14 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
+import { tempFolder } from '@commongrid/base/testing';
+
 import { GridHome } from '../src/home.ts';
 
-async function openFolder(): Promise<AsyncDisposable & { readonly path: string }> {
-  const path = await mkdtemp(join(tmpdir(), 'grid-home-'));
-  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
-}
-
 test('a home is made with folders for its owner only, also when it was open before', async () => {
-  await using folder = await openFolder();
+  await using folder = await tempFolder('home');
   const home = new GridHome(join(folder.path, 'home'));
   assert.equal(await home.exists(), false);
   await home.create();
@@ -23,7 +19,7 @@ test('a home is made with folders for its owner only, also when it was open befo
 });
 
 test('a secret is made once', async () => {
-  await using folder = await openFolder();
+  await using folder = await tempFolder('home');
   const home = new GridHome(folder.path);
   await home.create();
   await home.createSecret(home.zdbPasswordFile, 'hex');
@@ -34,7 +30,7 @@ test('a secret is made once', async () => {
 });
 
 test('a folder with other files, a newer or a damaged home is refused', async () => {
-  await using folder = await openFolder();
+  await using folder = await tempFolder('home');
   const create = (): Promise<void> => new GridHome(folder.path).create();
   await writeFile(join(folder.path, 'thesis.tex'), '');
   await assert.rejects(create(), { code: 'GRID_HOME_FOREIGN' });
@@ -46,7 +42,7 @@ test('a folder with other files, a newer or a damaged home is refused', async ()
 });
 
 test('a home that cannot be made, or has too long a path, is refused', async () => {
-  await using folder = await openFolder();
+  await using folder = await tempFolder('home');
   await writeFile(join(folder.path, 'file'), '');
   const inFile = new GridHome(join(folder.path, 'file', 'home'));
   await assert.rejects(inFile.create(), { code: 'GRID_HOME_UNUSABLE' });
@@ -55,7 +51,7 @@ test('a home that cannot be made, or has too long a path, is refused', async () 
 });
 
 test('a wipe that was cut off can be done again', async () => {
-  await using folder = await openFolder();
+  await using folder = await tempFolder('home');
   const home = new GridHome(join(folder.path, 'home'));
   await home.create();
   await rm(home.zdb, { recursive: true });

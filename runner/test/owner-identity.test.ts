@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
+import { tempFolder } from '@commongrid/base/testing';
 import { generateWords } from '@commongrid/crypto';
 
 import { GridHome } from '../src/home.ts';
@@ -11,10 +11,10 @@ import { readKeyFile, writeNewSecret } from '../src/key-file.ts';
 import { createIdentity } from '../src/owner-identity.ts';
 
 async function openHome(): Promise<AsyncDisposable & { readonly home: GridHome }> {
-  const path = await mkdtemp(join(tmpdir(), 'grid-identity-'));
-  const home = new GridHome(join(path, 'home'));
+  const folder = await tempFolder('identity');
+  const home = new GridHome(join(folder.path, 'home'));
   await home.create();
-  return { home, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
+  return { home, [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose]() };
 }
 
 test('many that make an identity at once make one, and one of them learns its words', async () => {

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 
 import { isGridError, silentLogger, waitFor } from '@commongrid/base';
+import { tempFolder } from '@commongrid/base/testing';
 
 import { answersPing } from '../src/answers.ts';
 import { GridHome } from '../src/home.ts';
@@ -28,12 +28,10 @@ interface Fixture extends AsyncDisposable {
 }
 
 async function openFixture(): Promise<Fixture> {
-  const home = new GridHome(await mkdtemp(join(tmpdir(), 'grid-')));
+  const folder = await tempFolder('home');
+  const home = new GridHome(folder.path);
   await home.create();
-  return {
-    home,
-    [Symbol.asyncDispose]: () => rm(home.path, { recursive: true }),
-  };
+  return { home, [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose]() };
 }
 
 function pingService(changes: Partial<ServiceDefinition> = {}, mood = ''): ServiceDefinition {

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, open, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 
+import { tempFolder } from '@commongrid/base/testing';
 import { RespClient } from '@commongrid/resp';
 import { ZdbServer } from '@commongrid/zdb';
 
@@ -56,12 +56,8 @@ async function fill(folder: string): Promise<void> {
 }
 
 async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'grid-zdb-'));
-  try {
-    await work(folder);
-  } finally {
-    await rm(folder, { recursive: true });
-  }
+  await using folder = await tempFolder('zdb');
+  await work(folder.path);
 }
 
 async function damage(folder: string): Promise<void> {

@@ -48,8 +48,9 @@ export interface Served {
 
 export async function serve(t: TestContext, options: ServeOptions = {}): Promise<Served> {
   const { owner = SigningKey.generate(), port = 0, timeouts, origins = [] } = options;
-  const folder = options.dataDir === undefined ? await tempFolder('bcdb-http') : undefined;
-  const dataDir = options.dataDir ?? folder?.path ?? '';
+  const ending = new AsyncDisposableStack();
+  t.after(() => ending.disposeAsync());
+  const dataDir = options.dataDir ?? ending.use(await tempFolder('bcdb-http')).path;
   const bcdb = await Bcdb.open({ dataDir, owner });
   const registry = createRegistry();
   const door = await HttpDoor.open({
@@ -65,10 +66,7 @@ export async function serve(t: TestContext, options: ServeOptions = {}): Promise
     await door.close();
     await bcdb.close();
   };
-  t.after(async () => {
-    await close();
-    await folder?.[Symbol.asyncDispose]();
-  });
+  ending.defer(close);
   const { url } = door;
   const client: Served['client'] = (who = { token: ownerToken }) =>
     BcdbClient.connect({ url, trust, ...who });

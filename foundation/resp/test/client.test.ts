@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { suite, test } from 'node:test';
 import { promisify } from 'node:util';
 import { waitFor } from '@commongrid/base';
+import { tempFolder } from '@commongrid/base/testing';
 import { RespClient } from '../src/index.ts';
 import type { Reply, Request, RespConnection } from '../src/index.ts';
 import { addressOf, RawPeer } from './support/raw-peer.ts';
@@ -181,41 +181,37 @@ suite('client', { concurrency: false }, () => {
   });
 
   test('client and server speak TLS; a pin is checked before anything is sent', async () => {
-    const folder = await mkdtemp(path.join(tmpdir(), 'resp-tls-'));
-    try {
-      const { cert, key, fingerprint256 } = await makeCertificate(folder);
-      const seen: string[] = [];
-      await using server = await openToyStore({
-        tls: { cert, key },
-        onConnection: () => recordingHandler(seen),
-      });
-      const { port } = addressOf(server);
-      await using byAuthority = await RespClient.connect({ port, tls: { ca: cert } });
-      await using byPin = await RespClient.connect({ port, tls: { fingerprint256 } });
-      const value = Buffer.alloc(3_000_000, 't');
-      assert.equal(await byAuthority.command(['SET', 'k', value]), 'OK');
-      const read = await byPin.command(['GET', 'k']);
-      assert.ok(Buffer.isBuffer(read) && read.equals(value));
-      const wrong = fingerprint256.replace(/^../, fingerprint256.startsWith('AA') ? 'BB' : 'AA');
-      const count = seen.length;
-      await assert.rejects(
-        RespClient.connect({ port, password: 'secret', tls: { fingerprint256: wrong } }),
-        { code: 'RESP_PEER_UNTRUSTED' },
-      );
-      await assert.rejects(RespClient.connect({ port, password: 'secret', tls: {} }), {
-        code: 'RESP_CONNECT_FAILED',
-      });
-      assert.equal(seen.length, count);
-    } finally {
-      await rm(folder, { recursive: true });
-    }
+    await using folder = await tempFolder('resp-tls');
+    const { cert, key, fingerprint256 } = await makeCertificate(folder.path);
+    const seen: string[] = [];
+    await using server = await openToyStore({
+      tls: { cert, key },
+      onConnection: () => recordingHandler(seen),
+    });
+    const { port } = addressOf(server);
+    await using byAuthority = await RespClient.connect({ port, tls: { ca: cert } });
+    await using byPin = await RespClient.connect({ port, tls: { fingerprint256 } });
+    const value = Buffer.alloc(3_000_000, 't');
+    assert.equal(await byAuthority.command(['SET', 'k', value]), 'OK');
+    const read = await byPin.command(['GET', 'k']);
+    assert.ok(Buffer.isBuffer(read) && read.equals(value));
+    const wrong = fingerprint256.replace(/^../, fingerprint256.startsWith('AA') ? 'BB' : 'AA');
+    const count = seen.length;
+    await assert.rejects(
+      RespClient.connect({ port, password: 'secret', tls: { fingerprint256: wrong } }),
+      { code: 'RESP_PEER_UNTRUSTED' },
+    );
+    await assert.rejects(RespClient.connect({ port, password: 'secret', tls: {} }), {
+      code: 'RESP_CONNECT_FAILED',
+    });
+    assert.equal(seen.length, count);
   });
 
   test('server keeps room for handshakes from peers that never finish theirs', async () => {
-    const folder = await mkdtemp(path.join(tmpdir(), 'resp-tls-'));
+    await using folder = await tempFolder('resp-tls');
     const idle: RawPeer[] = [];
     try {
-      const { cert, key } = await makeCertificate(folder);
+      const { cert, key } = await makeCertificate(folder.path);
       await using server = await openToyStore({ tls: { cert, key } });
       const { port } = addressOf(server);
       await using before = await RespClient.connect({ port, tls: { ca: cert } });
@@ -227,7 +223,6 @@ suite('client', { concurrency: false }, () => {
       for (const client of [before, after]) assert.equal(await client.command(['PING']), 'PONG');
     } finally {
       for (const { socket } of idle) socket.destroy();
-      await rm(folder, { recursive: true });
     }
   });
 });

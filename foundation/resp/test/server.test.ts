@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { suite, test } from 'node:test';
 import { promisify } from 'node:util';
 import { waitFor } from '@commongrid/base';
+import { tempFolder } from '@commongrid/base/testing';
 import { RespClient } from '../src/index.ts';
 import type { RespConnection, RespServer } from '../src/index.ts';
 import { addressOf, encodeRequest, RawPeer } from './support/raw-peer.ts';
@@ -353,24 +353,20 @@ suite('server', { concurrency: false }, () => {
   });
 
   test('server listens on a Unix socket, also where a dead one left its file', async () => {
-    const folder = await mkdtemp(path.join(tmpdir(), 'resp-'));
-    const socketPath = path.join(folder, 's');
-    try {
-      await assert.rejects(run(process.execPath, ['-e', leaveSocketBehind, socketPath]));
-      await using server = await openToyStore({ listen: [], socketPath });
-      assert.deepEqual(server.addresses, []);
-      await using client = await RespClient.connect({ socketPath });
-      assert.equal(await client.command(['PING']), 'PONG');
-      await assert.rejects(openToyStore({ listen: [], socketPath }), {
-        code: 'RESP_LISTEN_FAILED',
-      });
-      const file = path.join(folder, 'file');
-      await writeFile(file, 'precious');
-      await assert.rejects(openToyStore({ socketPath: file }), { code: 'RESP_LISTEN_FAILED' });
-      assert.equal(await readFile(file, 'utf8'), 'precious');
-    } finally {
-      await rm(folder, { recursive: true });
-    }
+    await using folder = await tempFolder('resp');
+    const socketPath = path.join(folder.path, 's');
+    await assert.rejects(run(process.execPath, ['-e', leaveSocketBehind, socketPath]));
+    await using server = await openToyStore({ listen: [], socketPath });
+    assert.deepEqual(server.addresses, []);
+    await using client = await RespClient.connect({ socketPath });
+    assert.equal(await client.command(['PING']), 'PONG');
+    await assert.rejects(openToyStore({ listen: [], socketPath }), {
+      code: 'RESP_LISTEN_FAILED',
+    });
+    const file = path.join(folder.path, 'file');
+    await writeFile(file, 'precious');
+    await assert.rejects(openToyStore({ socketPath: file }), { code: 'RESP_LISTEN_FAILED' });
+    assert.equal(await readFile(file, 'utf8'), 'precious');
   });
 
   test('server that cannot have one of its addresses opens none', async () => {

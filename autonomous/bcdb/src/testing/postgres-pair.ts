@@ -28,32 +28,23 @@ export class PostgresPair implements AsyncDisposable {
   }
 
   static async open(): Promise<PostgresPair> {
-    const temp = await tempFolder('postgres');
+    await using opened = new AsyncDisposableStack();
+    const temp = opened.use(await tempFolder('postgres'));
     fs.chmodSync(temp.path, 0o755);
     const data = path.join(temp.path, 'server-0');
     await postgresFolder(data);
-    const user = ['--username', 'bcdb', '--auth', 'trust'];
-    await runPostgresTool('initdb', [
-      '-D',
-      data,
-      ...user,
-      '--no-sync',
-      '-E',
-      'UTF8',
-      '--no-locale',
-    ]);
+    const access = ['--username', 'bcdb', '--auth', 'trust'];
+    const how = ['--no-sync', '-E', 'UTF8', '--no-locale'];
+    await runPostgresTool('initdb', ['-D', data, ...access, ...how]);
     const ports = [await freePort(), await freePort()];
     const [port = 0] = ports;
     const pair = new PostgresPair(temp, new PostgresServer({ data, port }), ports);
-    try {
-      pair.primary.configure(settings);
-      await pair.primary.start();
-      await pair.addStandby();
-      return pair;
-    } catch (error) {
-      await pair.close();
-      throw error;
-    }
+    opened.defer(() => pair.#stop());
+    pair.primary.configure(settings);
+    await pair.primary.start();
+    await pair.addStandby();
+    opened.move();
+    return pair;
   }
 
   /** Connection strings of a database on whichever servers there are and will be. */
@@ -106,12 +97,16 @@ export class PostgresPair implements AsyncDisposable {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.primary.stop(), this.standby.stop()]);
-    await this.#temp[Symbol.asyncDispose]();
+    await using _temp = this.#temp;
+    await this.#stop();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  async #stop(): Promise<void> {
+    await Promise.all([this.primary.stop(), this.standby.stop()]);
   }
 
   async #standbyIs(state: 'sync' | 'streaming'): Promise<void> {

@@ -17,8 +17,11 @@ export class Door implements AsyncDisposable {
   }
 
   static async open(options: Partial<ZdbServerOptions> = {}): Promise<Door> {
-    const folder = await tempFolder('zdb-door');
-    return new Door(await openServer(folder.path, options), folder);
+    await using opened = new AsyncDisposableStack();
+    const folder = opened.use(await tempFolder('zdb-door'));
+    const door = new Door(await openServer(folder.path, options), folder);
+    opened.move();
+    return door;
   }
 
   async client(options: { password?: string; protocol?: 2 | 3 } = {}): Promise<Asker> {
@@ -28,9 +31,10 @@ export class Door implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await using stack = new AsyncDisposableStack();
+    stack.use(this.folder);
+    stack.use(this.server);
     await Promise.all(this.#clients.map((client) => client.close()));
-    await this.server.close();
-    await this.folder[Symbol.asyncDispose]();
   }
 }
 
