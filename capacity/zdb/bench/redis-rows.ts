@@ -79,7 +79,7 @@ const groups: readonly Group[] = [
     durability: 'everysec',
     valueBytes: 4096,
     cases: [
-      // The cache holds 64 MiB, so there are fewer keys than with 512 B on both sides of it.
+      // The cache holds 48 MiB, so there are fewer keys than with 512 B on both sides of it.
       { name: 'GET P16 in cache', pipeline: 16, keys: 10_000 },
       { name: 'GET P1', pipeline: 1, keys: 10_000 },
       { name: 'GET P16 beyond', pipeline: 16, keys: 100_000 },
