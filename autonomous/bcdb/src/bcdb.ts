@@ -161,12 +161,13 @@ export class Bcdb implements AsyncDisposable {
     });
     const proofs = new LogProofs({ ledger, hashes, key: sequencerKey, clock });
     const presence = opened.use(
-      Presence.open({
+      await Presence.open({
         ...options.presence,
         ledger,
         sequencer,
         signatures,
         evidence,
+        file: folder.presence,
         checkpoint: () => proofs.checkpoint(),
         clock,
         logger,

@@ -19,7 +19,10 @@ export interface BcdbOptions {
   readonly clock?: Clock;
 }
 
-/** Where a database keeps what; all but `genesis`, `log` and `sequencer.key` can be made again. */
+/**
+ * Where a database keeps what; all but `genesis`, `log`, `presence` and `sequencer.key` can be made
+ * again.
+ */
 export class BcdbFolder {
   readonly path: string;
 
@@ -76,6 +79,11 @@ export class BcdbFolder {
   /** How far erasures were carried out. */
   get erasures(): string {
     return join(this.path, 'erasures.json');
+  }
+
+  /** Presence that no summary in the log tells yet. */
+  get presence(): string {
+    return join(this.path, 'presence.jsonl');
   }
 
   get evidence(): string {

@@ -22,6 +22,7 @@ import { LeaseTable } from './lease-table.ts';
 import type { LeaseStatus } from './lease-table.ts';
 import { Placements, placementUrl } from './placements.ts';
 import type { Placement } from './placements.ts';
+import { PresenceFile } from './presence-file.ts';
 import { PresenceTable } from './presence-table.ts';
 import type { NodePresence, Standing } from './presence-table.ts';
 import { renewal as renewalMessage } from './renewal.ts';
@@ -48,6 +49,8 @@ export interface PresenceOptions extends PresenceTimes {
   readonly sequencer: Sequencer;
   readonly signatures: SignaturePool;
   readonly evidence: Evidence;
+  /** File that keeps the presence which is not logged yet. */
+  readonly file: string;
   /** The newest signed head, kept beside what contradicts it. */
   readonly checkpoint: () => string;
   readonly clock?: Clock;
@@ -74,6 +77,7 @@ export class Presence implements AsyncDisposable {
   readonly #leases: LeaseTable;
   readonly #placements = new Placements();
   readonly #summaries: SummaryWriter;
+  #file: PresenceFile | undefined;
   readonly #accused = new Set<NodeId>();
   #inCheck = 0;
   #unlisten = (): void => {};
@@ -101,8 +105,9 @@ export class Presence implements AsyncDisposable {
   }
 
   /** Begins a run, while nothing is on its way to the log yet. */
-  static open(options: PresenceOptions): Presence {
+  static async open(options: PresenceOptions): Promise<Presence> {
     const presence = new Presence(options);
+    await presence.#restore();
     presence.#begin();
     presence.#unlisten = options.ledger.listen((batch) => presence.#follow(batch));
     options.sequencer.admission = (record) => presence.#leases.admit(record);
@@ -113,6 +118,7 @@ export class Presence implements AsyncDisposable {
   readonly close: () => Promise<void> = closeOnce(async () => {
     this.#table.close();
     await this.#summaries.close();
+    await this.#file?.close();
     this.#unlisten();
   });
 
@@ -179,6 +185,19 @@ export class Presence implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  async #restore(): Promise<void> {
+    const { file, ledger, clock = systemClock, logger = silentLogger } = this.#options;
+    const kept = await PresenceFile.read(file, ledger.log, logger);
+    // A log that was restored from a backup may not have the node or session any more.
+    const known = kept.map((one) => {
+      const last = this.#identities.node(one.node)?.session?.n ?? 0;
+      return { ...one, runs: one.runs.filter(([session]) => session <= last) };
+    });
+    this.#summaries.restore(known.filter(({ runs }) => runs.length > 0));
+    const take = (): ReturnType<SummaryWriter['unlogged']> => this.#summaries.unlogged();
+    this.#file = new PresenceFile({ file, log: ledger.log, clock, logger, take });
   }
 
   #begin(): void {

@@ -9,6 +9,11 @@ export interface Run {
   readonly toMs: number;
 }
 
+/** A run and its session. */
+export interface SeenRun extends Run {
+  readonly session: number;
+}
+
 /** What one summary can tell: runs of one session, in order. */
 export interface SeenSpan {
   readonly session: number;
@@ -18,11 +23,20 @@ export interface SeenSpan {
 /** When a node was seen and that is not logged yet. Times are those of a monotonic clock, ms. */
 export class SeenRuns {
   readonly #gapMs: number;
-  #runs: (Run & { readonly session: number })[] = [];
+  #runs: SeenRun[];
 
-  /** @param gapMs two heartbeats further apart than this are not of one run */
-  constructor(gapMs: number) {
+  /**
+   * @param gapMs two heartbeats further apart than this are not of one run
+   * @param runs what is known already, in order
+   */
+  constructor(gapMs: number, runs: readonly SeenRun[] = []) {
     this.#gapMs = gapMs;
+    this.#runs = [...runs];
+  }
+
+  /** All of them, in order. */
+  get runs(): readonly SeenRun[] {
+    return this.#runs;
   }
 
   /** More than one summary can tell. */

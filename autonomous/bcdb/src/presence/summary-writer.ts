@@ -7,6 +7,7 @@ import { tickEveryMs } from '../sequencer/log-clock.ts';
 import { gridNamespace } from '../state/identities.ts';
 import { presenceUrl } from '../state/presence-rules.ts';
 import type { PresenceSummary } from '../state/presence-rules.ts';
+import type { UnloggedPresence } from './presence-file.ts';
 import { SeenRuns } from './seen-runs.ts';
 import type { Run, SeenSpan } from './seen-runs.ts';
 
@@ -52,6 +53,8 @@ export class SummaryWriter {
   /** When summaries fall due, the first one first; all of a map wait for equally long. */
   readonly #due = new Map<NodeId, number>();
   readonly #urgent = new Map<NodeId, number>();
+  /** Whether `unlogged` would tell something else than it did last. */
+  #isChanged = false;
   #timer: Timer | undefined;
   #timerDueMs = Number.POSITIVE_INFINITY;
   #writing: Promise<void> | undefined;
@@ -61,8 +64,55 @@ export class SummaryWriter {
     this.#options = options;
   }
 
+  /** Goes on with what an earlier run of the sequencer had not logged. */
+  restore(kept: readonly UnloggedPresence[]): void {
+    const { clock, everyMs, gapMs } = this.#options;
+    const nowMs = clock.monotonicMs();
+    const offsetMs = clock.nowMs() - nowMs;
+    for (const { node, due, cut, runs } of kept.toSorted((a, b) => a.due - b.due)) {
+      // The wall clock may have been set back since.
+      const past = runs.filter(([, fromMs, toMs]) => fromMs <= toMs && toMs <= nowMs + offsetMs);
+      const known = past.map(([session, fromMs, toMs]) => ({
+        session,
+        fromMs: fromMs - offsetMs,
+        toMs: toMs - offsetMs,
+      }));
+      this.#seen.set(node, {
+        runs: new SeenRuns(gapMs, known),
+        cut: cut && { atMs: cut[0] - offsetMs, toMs: cut[1] },
+      });
+      this.#due.set(node, Math.min(due - offsetMs, nowMs + everyMs));
+    }
+    this.#schedule();
+  }
+
+  /**
+   * What no summary tells yet, by the wall clock as it is now; undefined when that is as it was at the
+   * last call.
+   */
+  unlogged(): Iterable<UnloggedPresence> | undefined {
+    if (!this.#isChanged) return undefined;
+    this.#isChanged = false;
+    return this.#unlogged();
+  }
+
+  *#unlogged(): Generator<UnloggedPresence> {
+    const { clock } = this.#options;
+    const offsetMs = clock.nowMs() - clock.monotonicMs();
+    const wallMs = (atMs: number): number => Math.floor(atMs + offsetMs);
+    for (const [node, { runs, cut }] of this.#seen) {
+      yield {
+        node,
+        due: wallMs(this.#due.get(node) ?? clock.monotonicMs()),
+        ...(cut === undefined ? {} : { cut: [wallMs(cut.atMs), cut.toMs] }),
+        runs: runs.runs.map(({ session, fromMs, toMs }) => [session, wallMs(fromMs), wallMs(toMs)]),
+      };
+    }
+  }
+
   /** A heartbeat of a node came just now. */
   see(node: NodeId, session: number): void {
+    this.#isChanged = true;
     const nowMs = this.#options.clock.monotonicMs();
     let seen = this.#seen.get(node);
     if (seen === undefined) {
@@ -92,7 +142,6 @@ export class SummaryWriter {
     for (let from = 0; from < nodes.length; from += summariesAtOnceMax) {
       await this.#writeAll(nodes.slice(from, from + summariesAtOnceMax));
     }
-    this.#seen.clear();
   }
 
   #schedule(): void {
@@ -145,6 +194,7 @@ export class SummaryWriter {
   async #write(node: NodeId): Promise<void> {
     const seen = this.#seen.get(node);
     if (seen === undefined) return;
+    this.#isChanged = true;
     const { clock, write } = this.#options;
     // Up to what is log time for sure when the record is judged.
     const untilMs = clock.monotonicMs() - tickEveryMs;
