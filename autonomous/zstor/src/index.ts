@@ -10,4 +10,6 @@ export { digestOf, parseShard, parseShardOf, shardHeaderBytes } from './chunk/sh
 export type { ChunkShape, Shard, ShardAddress } from './chunk/shard.ts';
 export { splitChunks } from './chunk/split-chunks.ts';
 export type { ChunkPlaintext } from './chunk/split-chunks.ts';
+export { CodingThreads } from './threads/coding-threads.ts';
+export type { Md5Stream, ShardAnswer } from './threads/coding-threads.ts';
 export type { ZstorErrorCode } from './errors.ts';

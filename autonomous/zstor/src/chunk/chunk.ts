@@ -6,7 +6,7 @@ import { freeBuffer, sharedPool } from './buffer-pool.ts';
 import { decryptChunk, encryptChunk, sealTagBytes } from './chunk-cipher.ts';
 import { compress, decompress } from './compression.ts';
 import type { ChunkPolicy } from './policy.ts';
-import { foreign, makeShard, payloadBytesOf, shardHeaderBytes } from './shard.ts';
+import { foreign, makeShard, shardHeaderBytes, valueBytesOf } from './shard.ts';
 import type { ChunkShape, Shard } from './shard.ts';
 
 /** Codes that are kept ready, each with its tables: 0.5 MiB at most. */
@@ -39,7 +39,8 @@ export function sealChunk(
   if (plaintext.length > chunkSizeBytes) throw tooLarge(plaintext.length, chunkSizeBytes);
   const stored = (compression === 'zstd' ? compress(plaintext) : undefined) ?? plaintext;
   const shape = { chunkId, dataShards, parityShards, bodyBytes: stored.length + sealTagBytes };
-  const { memory, values, payloads } = takeValues(shape, dataShards + parityShards);
+  const memory = takeSealMemory(policy, plaintext.length);
+  const { values, payloads } = cutValues(shape, dataShards + parityShards, memory);
   const data = payloads.slice(0, dataShards);
   encryptChunk(place, plaintext.length, stored, data);
   codeOf(dataShards, parityShards).encode(data, payloads.slice(dataShards));
@@ -83,23 +84,49 @@ export function openChunk(
  */
 export function repairShards(shards: readonly Shard[], lost: readonly number[]): SealedChunk {
   const { shape, payloads } = gather(shards);
-  const made = takeValues(shape, lost.length);
+  const memory = takeMemory(shape, lost.length);
+  const made = cutValues(shape, lost.length, memory);
   codeOf(shape.dataShards, shape.parityShards).reconstruct(payloads, lost, made.payloads);
-  const repaired = made.values.map((value, at) => makeShard(shape, lost[at] ?? 0, value));
-  return { shards: repaired, memory: made.memory };
+  return { shards: made.values.map((value, at) => makeShard(shape, lost[at] ?? 0, value)), memory };
 }
 
-/** Room for shards, header and payload of each side by side. */
-function takeValues(
+/**
+ * A buffer of the pool for the shards of a chunk: the same, however much the chunk shrinks.
+ */
+export function takeSealMemory(policy: ChunkPolicy, plaintextBytes: number): Buffer<ArrayBuffer> {
+  const { dataShards, parityShards } = policy;
+  const valueBytes = valueBytesOf(plaintextBytes + sealTagBytes, dataShards);
+  return sharedPool().take((dataShards + parityShards) * valueBytes);
+}
+
+/** The first `count` shards of what `sealChunk` made in this memory. */
+export function shardsIn(
+  shape: ChunkShape,
+  count: number,
+  memory: Buffer<ArrayBuffer>,
+): SealedChunk {
+  const { values, payloads } = cutValues(shape, count, memory);
+  const shards = values.map((value, index) => {
+    return { ...shape, index, value, payload: payloads[index] ?? value };
+  });
+  return { shards, memory };
+}
+
+/** Room for shards, the header and payload of each side by side. */
+function cutValues(
   { dataShards, bodyBytes }: ChunkShape,
   count: number,
-): { memory: Buffer<ArrayBuffer>; values: Uint8Array[]; payloads: Uint8Array[] } {
-  const valueBytes = shardHeaderBytes + payloadBytesOf(bodyBytes, dataShards);
-  const memory = sharedPool().take(count * valueBytes);
+  memory: Uint8Array,
+): { values: Uint8Array[]; payloads: Uint8Array[] } {
+  const valueBytes = valueBytesOf(bodyBytes, dataShards);
   const values = Array.from({ length: count }, (_, at) =>
     memory.subarray(at * valueBytes, (at + 1) * valueBytes),
   );
-  return { memory, values, payloads: values.map((value) => value.subarray(shardHeaderBytes)) };
+  return { values, payloads: values.map((value) => value.subarray(shardHeaderBytes)) };
+}
+
+function takeMemory({ dataShards, bodyBytes }: ChunkShape, count: number): Buffer<ArrayBuffer> {
+  return sharedPool().take(count * valueBytesOf(bodyBytes, dataShards));
 }
 
 /** Leaves `stored` to the caller when it fails. */
@@ -153,12 +180,13 @@ function dataPayloads(
   const indexes = Array.from({ length: shape.dataShards }, (_, index) => index);
   const lost = indexes.filter((index) => payloads[index] === undefined);
   if (lost.length === 0) return { data: indexes.flatMap((index) => payloads[index] ?? []) };
-  const made = takeValues(shape, lost.length);
+  const memory = takeMemory(shape, lost.length);
+  const made = cutValues(shape, lost.length, memory);
   codeOf(shape.dataShards, shape.parityShards).reconstruct(payloads, lost, made.payloads);
   const data = indexes.flatMap(
     (index) => payloads[index] ?? made.payloads[lost.indexOf(index)] ?? [],
   );
-  return { data, memory: made.memory };
+  return { data, memory };
 }
 
 const codes = new Map<string, ErasureCode>();

@@ -2,7 +2,7 @@ import { formatBytes, GridError } from '@commongrid/base';
 import { assertCode } from '../code/erasure-code.ts';
 import type { ZstorErrorCode } from '../errors.ts';
 import { sealTagBytes } from './chunk-cipher.ts';
-import { payloadBytesOf, shardHeaderBytes } from './shard.ts';
+import { valueBytesOf } from './shard.ts';
 
 /** How a bucket's data becomes shards. Chunks say themselves how they were made: it may change. */
 export interface ChunkPolicy {
@@ -45,7 +45,7 @@ export function checkPolicy(given: {
   if (compression !== 'zstd' && compression !== 'none') {
     throw invalid(`there is no compression ${compression}`, 'choose zstd or none');
   }
-  const valueBytes = shardHeaderBytes + payloadBytesOf(chunkSizeBytes + sealTagBytes, dataShards);
+  const valueBytes = valueBytesOf(chunkSizeBytes + sealTagBytes, dataShards);
   if (valueBytes > shardValueBytesMax) {
     throw invalid(
       `a shard would have ${valueBytes} bytes, Zero-DB takes ${shardValueBytesMax}`,

@@ -44,6 +44,11 @@ export function payloadBytesOf(bodyBytes: number, dataShards: number): number {
   return Math.ceil(bodyBytes / dataShards / payloadStepBytes) * payloadStepBytes;
 }
 
+/** Length of what a backend stores. */
+export function valueBytesOf(bodyBytes: number, dataShards: number): number {
+  return shardHeaderBytes + payloadBytesOf(bodyBytes, dataShards);
+}
+
 /**
  * Makes a shard of a value whose payload is there already: writes the header, which takes one pass
  * over the payload for the hash.
@@ -115,10 +120,13 @@ export function parseShardOf(bytes: Uint8Array, address: ShardAddress): Shard {
   const shard = parseShard(bytes);
   const asked = `${Buffer.from(address.chunkId).toString('hex')}/${address.index}`;
   const found = `${Buffer.from(shard.chunkId).toString('hex')}/${shard.index}`;
-  if (found !== asked) throw foreign(`asked for shard ${asked}, got ${found}`, { asked, found });
+  const { index } = address;
+  if (found !== asked) {
+    throw foreign(`asked for shard ${asked}, got ${found}`, { index, asked, found });
+  }
   const { digest = digestOf(shard) } = address;
   if (Buffer.compare(digest, digestOf(shard)) === 0) return shard;
-  throw foreign(`shard ${asked} is not the one that was written`, { asked });
+  throw foreign(`shard ${asked} is not the one that was written`, { index, asked });
 }
 
 export function foreign(

@@ -1,0 +1,112 @@
+import { createHash } from 'node:crypto';
+import type { Hash } from 'node:crypto';
+import { GridError } from '@commongrid/base';
+import type { ChunkPlace } from '../chunk/blob.ts';
+import { sharedPool } from '../chunk/buffer-pool.ts';
+import { openChunk, sealChunk } from '../chunk/chunk.ts';
+import type { ChunkPolicy } from '../chunk/policy.ts';
+import { parseShardOf } from '../chunk/shard.ts';
+import type { ShardAddress } from '../chunk/shard.ts';
+import type { ZstorErrorCode } from '../errors.ts';
+
+/** Memory of a pool; it moves from thread to thread and is never copied on the way. */
+export type Memory = Uint8Array<ArrayBuffer>;
+
+/** Shards of one chunk in `memory`, one value after the other. */
+export interface ValuesInMemory {
+  readonly addresses: readonly ShardAddress[];
+  readonly valueBytes: number;
+  readonly memory: Memory;
+}
+
+/** `memory` is lent for what is made: a thread has no memory of its own to give away. */
+export interface SealRequest {
+  readonly kind: 'seal';
+  readonly policy: ChunkPolicy;
+  readonly place: ChunkPlace;
+  readonly chunkId: Uint8Array;
+  readonly plaintext: Memory;
+  readonly memory: Memory;
+}
+
+export interface OpenRequest {
+  readonly kind: 'open';
+  readonly place: ChunkPlace;
+  readonly plaintextBytes: number;
+  readonly values: ValuesInMemory;
+  readonly memory: Memory;
+}
+
+/** Bytes of a stream in their order, then its digest; or the end of one that nobody wants. */
+export type HashRequest =
+  | {
+      readonly kind: 'hash';
+      readonly stream: number;
+      readonly isFirst: boolean;
+      readonly bytes: Memory;
+    }
+  | { readonly kind: 'digest' | 'forget'; readonly stream: number };
+
+export type CodingRequest = SealRequest | OpenRequest | HashRequest;
+
+export interface CodingReply {
+  /** What was made: shards, a plaintext, a digest. */
+  readonly made?: Memory;
+  /** Length of the body of a chunk that was sealed. */
+  readonly bodyBytes?: number;
+  /** What was read: it goes home. */
+  readonly read?: Memory;
+}
+
+/** What a coding thread does, one request after the other. */
+export class CodingWork {
+  readonly #hashes = new Map<number, Hash>();
+
+  run(request: CodingRequest): CodingReply {
+    if (request.kind === 'seal') return seal(request);
+    if (request.kind === 'open') return open(request);
+    return this.#hash(request);
+  }
+
+  #hash(request: HashRequest): CodingReply {
+    const { kind, stream } = request;
+    if (kind === 'hash') {
+      if (request.isFirst) this.#hashes.set(stream, createHash('md5'));
+      this.#hashOf(stream).update(request.bytes);
+      return { read: request.bytes };
+    }
+    const digest = kind === 'digest' ? this.#hashOf(stream).digest() : undefined;
+    this.#hashes.delete(stream);
+    return digest === undefined ? {} : { made: Uint8Array.from(digest) };
+  }
+
+  /** A thread that was started anew has no stream of the one before. */
+  #hashOf(stream: number): Hash {
+    const hash = this.#hashes.get(stream);
+    if (hash !== undefined) return hash;
+    throw threadEnded('the thread that hashed this stream has ended');
+  }
+}
+
+function seal({ policy, place, chunkId, plaintext, memory }: SealRequest): CodingReply {
+  sharedPool().give(memory);
+  const sealed = sealChunk(policy, place, chunkId, plaintext);
+  return { made: sealed.memory, bodyBytes: sealed.shards[0]?.bodyBytes ?? 0, read: plaintext };
+}
+
+function open({ place, plaintextBytes, values, memory }: OpenRequest): CodingReply {
+  sharedPool().give(memory);
+  const { addresses, valueBytes } = values;
+  const shards = addresses.map((address, at) =>
+    parseShardOf(values.memory.subarray(at * valueBytes, (at + 1) * valueBytes), address),
+  );
+  return { made: openChunk(place, plaintextBytes, shards), read: values.memory };
+}
+
+export function threadEnded(message: string, cause?: unknown): GridError<ZstorErrorCode> {
+  return new GridError('ZSTOR_THREAD_ENDED', message, {
+    hint: 'begin again with a new blob',
+    retryable: true,
+    cause,
+  });
+}
