@@ -441,39 +441,3 @@ test('a file that lost its last transactions is filled from where it is', async 
   assert.equal(reader.get('home', url, 'zoe')?.seq, from);
   assert.throws(() => writer.apply(log.batch(log.size + 1, log.size + 2)), /cannot follow/);
 });
-
-test('words are merged a step at a time, and each step leaves all of them found', async () => {
-  const log = new EffectLog();
-  log.schema(url, schema);
-  for (let i = 0; i < 60; i++) {
-    const words = Array.from({ length: 400 }, (_, k) => `w${(i * 7919 + k * 104_729) % 9973}`);
-    log.put(url, `p${i % 50}`, { name: `person ${i}`, note: words.join(' ') });
-  }
-  await using folder = await temporaryFolder();
-  {
-    using writer = ProjectionWriter.open({ folder: folder.path });
-    for (let at = 0; at < log.size; at++) writer.apply(log.batch(at, at + 1));
-  }
-  // The next process goes on with what the former one left.
-  using writer = ProjectionWriter.open({ folder: folder.path });
-  using reader = new ProjectionReader(folder.path);
-  const found = ids(reader.search('home', { text: 'person', limit: 1000 }));
-  assert.equal(found.length, 50);
-  const before = partsOf(folder.path);
-  assert.ok(before > 50, `${before} parts`);
-  let steps = 0;
-  while (writer.mergeText()) {
-    steps++;
-    assert.deepEqual(ids(reader.search('home', { text: 'person', limit: 1000 })), found);
-  }
-  assert.ok(steps > 0);
-  assert.ok(partsOf(folder.path) < 4, `${partsOf(folder.path)} parts`);
-  assert.equal(writer.mergeText(), false);
-  await verifyProjection({ folder: folder.path, ns: 'home', effects: log.read(0) });
-});
-
-/** Parts in which the words of the second type of a namespace lie. */
-function partsOf(folder: string): number {
-  using db = new DatabaseSync(join(folder, 'ns-home.db'), { readOnly: true });
-  return Number(db.prepare('SELECT count(DISTINCT segid) AS n FROM _t2_idx').get()?.['n']);
-}

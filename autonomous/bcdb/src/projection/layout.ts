@@ -110,13 +110,16 @@ export function addFieldSql(id: number, field: LayoutField): string {
     CREATE INDEX ${current}_${column} ON ${current} (${column});`;
 }
 
-/** Parts of one level of full text from which on a writer merges them before it goes on. */
+/** Parts of one level of full text from which on a writer merges them while it writes. */
 const textPartsMax = 64;
+
+/** Parts of one level at which a writer merges all of them before it goes on. */
+const textPartsCrisis = 256;
 
 /**
  * The full text table, which keeps words and their places but no texts. Each transaction leaves its
- * words as a part of their own. FTS5 would merge parts while it writes, and take half of its time for
- * it; `mergeTextSql` does it while nothing waits.
+ * words as a part of their own. By default FTS5 merges parts from the fourth on, and takes half of a
+ * writer's time for it; `mergeTextSql` does that while nothing waits.
  */
 export function createTextSql(layout: TypeLayout): string {
   const { text } = tablesOf(layout.id);
@@ -125,7 +128,8 @@ export function createTextSql(layout: TypeLayout): string {
     DROP TABLE IF EXISTS ${text};
     CREATE VIRTUAL TABLE ${text} USING fts5(${columns}, content = '', contentless_delete = 1,
       tokenize = 'unicode61 remove_diacritics 2');
-    INSERT INTO ${text} (${text}, rank) VALUES ('automerge', 0), ('crisismerge', ${textPartsMax});`;
+    INSERT INTO ${text} (${text}, rank)
+      VALUES ('automerge', ${textPartsMax}), ('crisismerge', ${textPartsCrisis});`;
 }
 
 /** Pages of full text that one step of merging writes: some milliseconds of work. */
