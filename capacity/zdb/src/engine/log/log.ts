@@ -1,33 +1,16 @@
-import path from 'node:path';
 import { GridError } from '@commongrid/base';
 import type { ZdbErrorCode } from '../../errors.ts';
 import { Batch } from './batch.ts';
-import {
-  type Files,
-  realFiles,
-  syncAsync,
-  syncFolder,
-  syncFolderAsync,
-  writeAll,
-  writeAsync,
-  writePieces,
-  writePiecesAsync,
-} from '@commongrid/files';
-import {
-  encodeSegmentHeader,
-  FORMAT_VERSION,
-  FRAME_HEADER_BYTES,
-  SEGMENT_HEADER_BYTES,
-  SEGMENT_RECORDS_MAX,
-} from './format.ts';
+import { type Files, syncAsync, writePieces, writePiecesAsync } from '@commongrid/files';
+import { FRAME_HEADER_BYTES, SEGMENT_RECORDS_MAX } from './format.ts';
 import type { Segment } from './segment.ts';
 import { SegmentIndex, SEQUENCE_SPAN_MAX } from './segment-index.ts';
 import type { SegmentTable } from './segment-table.ts';
+import { startSegment, startSegmentInPool } from './start-segment.ts';
 
 export type Durability = 'always' | 'everysec' | 'os';
 
 export interface LogOptions {
-  readonly files?: Files;
   readonly table: SegmentTable;
   readonly durability: Durability;
   /** A new segment begins when the next record would pass this size, bytes. */
@@ -96,7 +79,7 @@ export class Log {
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: LogOptions, lastSequence: number) {
-    this.#files = options.files ?? realFiles;
+    this.#files = options.table.files;
     this.#table = options.table;
     this.durability = options.durability;
     this.segmentBytes = options.segmentBytes;
@@ -238,8 +221,7 @@ export class Log {
   }
 
   #close(): void {
-    this.#closed.push(this.#open);
-    this.#open = this.#spare.pop() ?? new Batch();
+    this.#closeForWrite();
     this.turn();
   }
 
@@ -320,7 +302,7 @@ export class Log {
 
   #write(batch: Batch): void {
     const segment = this.#sealBatch(batch);
-    if (segment.writtenOffset === 0) this.#startFile(segment);
+    if (segment.writtenOffset === 0) startSegment(this.#table, segment, this.#nowMs());
     writePieces(this.#files, segment.fd, batch.pieces(), batch.offset);
     this.#written(batch, segment);
   }
@@ -333,39 +315,6 @@ export class Log {
     this.#onWritten(batch, segment);
   }
 
-  /** Creates the file of a new segment and makes the manifest name it, before anything is in it. */
-  #startFile(segment: Segment): void {
-    const { fd, header } = this.#openFile(segment);
-    writeAll(this.#files, fd, header, 0);
-    this.#files.fdatasyncSync(fd);
-    syncFolder(this.#files, path.dirname(segment.path));
-    segment.writtenOffset = SEGMENT_HEADER_BYTES;
-    this.#table.save();
-  }
-
-  /** As #startFile(): four syncs, which on a slow disk would hold everybody up. */
-  async #startFileInPool(segment: Segment): Promise<void> {
-    const { fd, header } = this.#openFile(segment);
-    await writeAsync(this.#files, fd, header, header.length, 0);
-    await syncAsync(this.#files, fd);
-    await syncFolderAsync(this.#files, path.dirname(segment.path));
-    segment.writtenOffset = SEGMENT_HEADER_BYTES;
-    await this.#table.saveBehind();
-  }
-
-  #openFile(segment: Segment): { fd: number; header: Buffer } {
-    const fd = this.#files.openSync(segment.path, 'w+', 0o600);
-    segment.adopt(fd);
-    const header = encodeSegmentHeader({
-      version: FORMAT_VERSION,
-      logId: this.#table.logId,
-      segmentId: segment.id,
-      firstSequence: segment.firstSequence,
-      createdMs: this.#nowMs(),
-    });
-    return { fd, header };
-  }
-
   async #commitInPool(): Promise<void> {
     try {
       while (this.hasWork) {
@@ -374,7 +323,8 @@ export class Log {
         for (let i = 0; i < batches; i++) {
           const batch = this.#closed[i] as Batch;
           const segment = this.#sealBatch(batch);
-          if (segment.writtenOffset === 0) await this.#startFileInPool(segment);
+          if (segment.writtenOffset === 0)
+            await startSegmentInPool(this.#table, segment, this.#nowMs());
           await writePiecesAsync(this.#files, segment.fd, batch.pieces(), batch.offset);
           this.#written(batch, segment);
         }

@@ -111,7 +111,6 @@ function assemble(
   const nowMs = options.nowMs ?? Date.now;
   const log = new Log(
     {
-      files,
       table,
       durability: options.durability ?? 'always',
       segmentBytes: clampSegment(options.segmentBytes ?? SEGMENT_BYTES_MAX),
