@@ -11,6 +11,8 @@ import { ProjectionWriter } from '../src/projection/projection-writer.ts';
 import { indexed, searchable, Text } from '../src/schema/fields.ts';
 import { parseSchema } from '../src/schema/schema-document.ts';
 import type { Effect, EffectBatch } from '../src/state/effect.ts';
+import { sampleValue } from './sample-records.ts';
+import type { SampleValue } from './sample-records.ts';
 
 /** One way of doing the same work, and how quick it was. */
 export interface ProjectionResult {
@@ -107,14 +109,8 @@ function effectOf(seq: number): Effect {
     const payload = canonicalBytes({ url, schema: schema.root });
     return { ...common, url: 'bcdb.schema.1', obj: schema.id, schema: undefined, payload };
   }
-  const payload = canonicalBytes(valueOf(seq));
+  const payload = canonicalBytes(sampleValue(seq));
   return { ...common, url, obj: `contact-${seq}`, schema: schema.id, payload };
-}
-
-function valueOf(seq: number): { name: string; email: string; text: string } {
-  const random = (seq * 2_654_435_761) % 4_294_967_296;
-  const words = Array.from({ length: 28 }, (_, i) => `word${(random >>> (i % 16)) % 2000}`);
-  return { name: `Name ${random}`, email: `${random}@example.net`, text: words.join(' ') };
 }
 
 /** The same rows, indexes and words, written as plainly as can be. */
@@ -135,7 +131,7 @@ function plain(path: string, batches: readonly EffectBatch[]): void {
     for (const effect of effects) {
       if (effect.kind !== 'put' || effect.url !== url || effect.payload === undefined) continue;
       const payload = Buffer.from(effect.payload).toString();
-      const { name, email, text } = JSON.parse(payload) as ReturnType<typeof valueOf>;
+      const { name, email, text } = JSON.parse(payload) as SampleValue;
       insert.run(effect.obj, effect.seq, payload, name, email);
       words.run(effect.seq, text);
     }
