@@ -4,6 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import { interleave, median, ratioRow } from '@commongrid/system/bench';
 import type { BenchRow } from '@commongrid/system/bench';
 import { Blob } from '../src/chunk/blob.ts';
+import type { ChunkPlace } from '../src/chunk/blob.ts';
 import { sharedPool } from '../src/chunk/buffer-pool.ts';
 import type { ChunkPolicy } from '../src/chunk/policy.ts';
 import { CodingThreads } from '../src/threads/coding-threads.ts';
@@ -17,6 +18,7 @@ const policy: ChunkPolicy = {
   compression: 'zstd',
 };
 const totalBytes = 400e6;
+const chunkId = randomBytes(16);
 /** Chunks of a stream under way at a time. */
 const chunksAtATime = 3;
 
@@ -68,7 +70,6 @@ async function measure(run: ZstorBenchRun, threads: CodingThreads): Promise<Figu
 /** MD5 goes chunk after chunk; sealing one overlaps with the MD5 of the next. */
 async function stream(threads: CodingThreads, chunks: number): Promise<void> {
   const blob = new Blob();
-  const chunkId = randomBytes(16);
   const sample = randomBytes(chunkSizeBytes);
   await using md5 = threads.md5();
   const sealing = new Set<Promise<void>>();
@@ -77,17 +78,24 @@ async function stream(threads: CodingThreads, chunks: number): Promise<void> {
     plaintext.set(sample);
     const hashed = await md5.update(plaintext);
     const place = blob.nextPlace(at === chunks - 1);
-    const sealed = threads.seal(policy, place, chunkId, hashed).then(({ memory }) => {
-      sharedPool().give(memory);
-      sealing.delete(sealed);
-    });
+    const sealed = sealAndDrop(threads, place, hashed);
     sealing.add(sealed);
+    void sealed.finally(() => sealing.delete(sealed));
     if (sealing.size >= chunksAtATime) await Promise.race(sealing);
     // In place nothing waits: let the loop turn as it would between packets.
     await setImmediate();
   }
   await Promise.all(sealing);
   await md5.digest();
+}
+
+async function sealAndDrop(
+  threads: CodingThreads,
+  place: ChunkPlace,
+  plaintext: Buffer<ArrayBuffer>,
+): Promise<void> {
+  const { memory } = await threads.seal(policy, place, chunkId, plaintext);
+  sharedPool().give(memory);
 }
 
 function words(figures: Figures[]): string {

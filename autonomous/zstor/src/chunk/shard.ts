@@ -9,11 +9,10 @@ import type { ZstorErrorCode } from '../errors.ts';
  */
 
 export const shardHeaderBytes = 64;
-export const chunkIdBytes = 16;
 /** Payloads are a multiple of it: a line of the cache, which the kernel takes at once. */
-export const payloadStepBytes = 64;
+const payloadStepBytes = 64;
 /** Longest body of a chunk: 64 MiB of plaintext that did not shrink, and the tag. */
-export const bodyBytesMax = 64 * 2 ** 20 + 16;
+const bodyBytesMax = 64 * 2 ** 20 + 16;
 
 const magic = Buffer.from('ZSHD');
 const format = 1;

@@ -14,7 +14,7 @@ export function slowMultiply(a: number, b: number): number {
 }
 
 /** The inverse by trying all. */
-export function slowInvert(a: number): number {
+function slowInvert(a: number): number {
   for (let b = 1; b < 256; b++) if (slowMultiply(a, b) === 1) return b;
   throw new RangeError('0 has no inverse');
 }
