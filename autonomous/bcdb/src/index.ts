@@ -1,5 +1,5 @@
 export { Bcdb } from './bcdb.ts';
-export type { OwnerReceipt, OwnerStatement } from './bcdb.ts';
+export type { OwnerReceipt, OwnerStatement } from './database.ts';
 export { BcdbServer } from './bcdb-server.ts';
 export type { BcdbServerOptions } from './bcdb-server.ts';
 export { BcdbFolder } from './config.ts';
@@ -21,6 +21,7 @@ export type { LogIdentity } from './genesis-file.ts';
 export { exportLog } from './offline/export-log.ts';
 export { applyHandover, stateHandover } from './offline/handover.ts';
 export type { HandoverReport, StatedHandover } from './offline/handover.ts';
+export { lostRecords } from './offline/lost-records.ts';
 export { rebuildFolder } from './offline/rebuild-folder.ts';
 export type { RebuildReport } from './offline/rebuild-folder.ts';
 export { restoreBackup } from './offline/restore-backup.ts';

@@ -7,6 +7,7 @@ import { isGridError, waitFor } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
 import { SigningKey } from '@commongrid/crypto';
 import { everyone } from '@commongrid/model';
+import type { ReaderId } from '@commongrid/model';
 import { Bcdb } from '../src/bcdb.ts';
 import { BcdbFolder } from '../src/config.ts';
 import { LightFollower } from '../src/follow/light-follower.ts';
@@ -58,7 +59,7 @@ test('a light follower goes on over two planned handovers, and after a restart',
   const options = {
     dataDir: light,
     trust: { log, sequencerKey: genesis.sequencer },
-    reader: everyone,
+    reader: everyone as ReaderId,
     source,
   };
   {
@@ -90,7 +91,7 @@ test('a light follower with more than a restored log says so once, and begins an
   const source = new TownSource(await grow(t, dataDir, 'lost'));
   const { log, genesis } = source.bcdb;
   const trust = { log, sequencerKey: genesis.sequencer };
-  const options = { dataDir: light, trust, reader: everyone, source };
+  const options = { dataDir: light, trust, reader: everyone as ReaderId, source };
   const follower = await LightFollower.open(options);
   await synced(follower);
   const { size } = source.bcdb.head;

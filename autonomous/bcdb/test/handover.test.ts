@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict';
-import { cp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { tempFolder } from '@commongrid/base/testing';
 import { SigningKey } from '@commongrid/crypto';
 import { Bcdb } from '../src/bcdb.ts';
 import { verifyRecordProof } from '../src/browser.ts';
+import { BcdbFolder } from '../src/config.ts';
+import { writeIdentity } from '../src/genesis-file.ts';
 import { applyHandover, stateHandover } from '../src/offline/handover.ts';
 import { restoreBackup } from '../src/offline/restore-backup.ts';
 import { StoppedFolder } from '../src/offline/stopped-folder.ts';
 import { verifyFolder } from '../src/offline/verify-folder.ts';
+import type { Genesis } from '../src/record/genesis.ts';
 import { signHandover } from '../src/record/handover.ts';
 import { nodePrimitives } from '../src/tree/node-primitives.ts';
 import { Verifier } from '../src/tree/verifier.ts';
@@ -135,6 +138,38 @@ test('a quorum of admins signs in files of their own, in any order', async () =>
   const report = await applyHandover(dataDir, [stranger, signed]);
   assert.equal(report.sequencer, statement.sequencer);
   assert.deepEqual(await applyHandover(dataDir, [signed]), report);
+});
+
+test('two of three admins hand a log over, and none of them alone', async () => {
+  await using folder = await tempFolder();
+  const dataDir = join(folder.path, 'a');
+  const admins = [owner, SigningKey.generate(), SigningKey.generate()];
+  const sequencerKey = SigningKey.generate();
+  const genesis: Genesis = {
+    format: 'bcdb/1',
+    nonce: Buffer.alloc(32).toString('base64url'),
+    at: 0,
+    sequencer: sequencerKey.publicKey.text,
+    admins: { signers: admins.map(({ publicKey }) => publicKey.text), min: 2 },
+    releaseKeys: [],
+    isOpen: false,
+  };
+  await mkdir(dataDir);
+  await writeIdentity(new BcdbFolder(dataDir), { genesis, sequencerKey });
+  await makeNotes({ dataDir, owner });
+  const { statement } = await stateHandover(dataDir);
+  const [first, second, third] = admins.map((admin) =>
+    signHandover({ statement, signatures: [] }, admin),
+  );
+  assert.ok(first !== undefined && second !== undefined && third !== undefined);
+  for (const tooFew of [[first], [first, first], [second]]) {
+    await assert.rejects(applyHandover(dataDir, tooFew), { code: 'BCDB_HANDOVER_UNSIGNED' });
+  }
+  await applyHandover(dataDir, [third, first]);
+  await using bcdb = await Bcdb.open({ dataDir, owner });
+  assert.equal(bcdb.sequencer, statement.sequencer);
+  const report = await verifyAll(folder.path, bcdb);
+  assert.equal(report.fault, undefined);
 });
 
 test('a statement is void once the log went on', async () => {

@@ -35,7 +35,8 @@ export async function requireNoRestore(
 
 async function readMark({ restored }: BcdbFolder): Promise<number | undefined> {
   try {
-    return Number((JSON.parse(await readFile(restored, 'utf8')) as { size: number }).size);
+    const { size } = JSON.parse(await readFile(restored, 'utf8')) as { readonly size: number };
+    return size;
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return undefined;
     throw error;

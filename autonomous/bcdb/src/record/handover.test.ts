@@ -24,7 +24,7 @@ const golden =
   '"sequencer":"ed25519:ypOsFwUYcHHWe4PH_w7-gQjo7EUwV113JoeTM9vavnw","size":7}';
 
 const goldenSignature =
-  'n6IxHe5yJ6y88-4B0P8YtglAMlChQKLMeTtz8uB8vFllPDEOwdMb3aFwQiCY' + 'WIajPOqDYAnUMvZdGE2DRWb5AA';
+  'n6IxHe5yJ6y88-4B0P8YtglAMlChQKLMeTtz8uB8vFllPDEOwdMb3aFwQiCYWIajPOqDYAnUMvZdGE2DRWb5AA';
 
 test('statement and payload of a handover have the bytes that they were released with', () => {
   assert.equal(new TextDecoder().decode(handoverBytes(statement)), golden);

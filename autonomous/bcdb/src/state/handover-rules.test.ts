@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { SigningKey } from '@commongrid/crypto';
-import type { JsonValue } from '@commongrid/crypto';
+import type { JsonValue, SigningKey } from '@commongrid/crypto';
 import { signHandover } from '../record/handover.ts';
 import type { HandoverCertificate, HandoverStatement } from '../record/handover.ts';
 import { systemUrls } from '../record/system-records.ts';

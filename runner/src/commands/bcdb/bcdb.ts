@@ -2,6 +2,7 @@ import { Command } from 'commander';
 
 import type { CommandContext } from '../../command-context.ts';
 import { bcdbRebuildCommand, bcdbRestoreCommand } from './folder.ts';
+import { bcdbHandoverCommand } from './handover.ts';
 import { bcdbImportCommand } from './import.ts';
 import { bcdbKeyCommand } from './key.ts';
 import { bcdbNamespaceCommand } from './namespace.ts';
@@ -40,6 +41,7 @@ export function bcdbCommand(context: CommandContext): Command {
     .addCommand(bcdbImportCommand(context))
     .addCommand(bcdbBackupCommand(context))
     .addCommand(bcdbRestoreCommand(context))
+    .addCommand(bcdbHandoverCommand(context))
     .addCommand(bcdbRebuildCommand(context))
     .addCommand(bcdbKeyCommand(context));
 }

@@ -7,28 +7,33 @@ import { withProgress } from '../../terminal.ts';
 import { withByteProgress } from '../zdb/byte-progress.ts';
 
 type FolderOptions = JsonOption & { readonly data: string };
+type RestoreOptions = FolderOptions & { readonly nothingLost?: true };
 
 export function bcdbRestoreCommand(context: CommandContext): Command {
   return resultCommand('restore', 'Make the folder of a database from a backup.')
     .argument('<file>', 'file of `backup`')
     .requiredOption('--data <folder>', 'a new or empty folder')
+    .option('--nothing-lost', 'nothing was written after the backup: it needs no handover')
     .addHelpText(
       'after',
-      '\nWhat was written after the backup is lost. If the old database is still at work, or comes' +
-        '\nback, the log forks: both then sign different records, and everybody can prove it.',
+      '\nWhat was written after the backup is lost, and others may have seen it. So the folder serves' +
+        '\nnobody until its log was handed over to a new key: grid bcdb handover. Without that, and' +
+        '\nwherever the old database comes back, the log forks, and everybody can prove it.',
     )
-    .action(async (file: string, options: FolderOptions) => {
+    .action(async (file: string, options: RestoreOptions) => {
       const { restoreBackup } = await import('@commongrid/bcdb');
-      const { data } = options;
+      const { data, nothingLost = false } = options;
       const report = await withByteProgress(context.terminal, 'restoring', (onProgress) =>
-        restoreBackup(file, data, { onProgress, signal: shutdownSignal() }),
+        restoreBackup(file, data, { onProgress, signal: shutdownSignal(), nothingLost }),
       );
       const { log, verified } = report;
       const result = { schema: 'grid.bcdb.restore.1', file, data, log, records: verified };
       printResult(context, options, result, () => {
         return [
           `${verified} records of log ${log} are in ${data}, each verified`,
-          'Never run it beside the database that it was copied from: that forks the log.',
+          nothingLost
+            ? 'Never run it beside the database that it was copied from: that forks the log.'
+            : `next: ./grid bcdb handover --data ${data}`,
         ].join('\n');
       });
     });

@@ -10,22 +10,23 @@ import type { CommandContext, JsonOption } from '../../command-context.ts';
 import { readKeyFile } from '../../key-file.ts';
 import { parseAddress, readSecret } from '../zdb/connection.ts';
 import type { Address } from '../zdb/connection.ts';
+import { postgresOf } from './postgres-option.ts';
+import type { PostgresOption } from './postgres-option.ts';
 
-type ServeOptions = JsonOption & {
-  readonly data: string;
-  readonly ownerKeyFile: string;
-  readonly ownerTokenFile?: string;
-  readonly http: Address;
-  readonly allowOrigin?: readonly string[];
-  readonly redis?: Address;
-  readonly tlsCert?: string;
-  readonly tlsKey?: string;
-  readonly metrics?: Address;
-  readonly postgresFile?: string;
-  readonly single?: true;
-  readonly open?: true;
-  readonly gridTypes?: true;
-};
+type ServeOptions = JsonOption &
+  PostgresOption & {
+    readonly data: string;
+    readonly ownerKeyFile: string;
+    readonly ownerTokenFile?: string;
+    readonly http: Address;
+    readonly allowOrigin?: readonly string[];
+    readonly redis?: Address;
+    readonly tlsCert?: string;
+    readonly tlsKey?: string;
+    readonly metrics?: Address;
+    readonly open?: true;
+    readonly gridTypes?: true;
+  };
 
 interface ServeReport {
   readonly schema: 'grid.bcdb.serve.1';
@@ -73,7 +74,7 @@ async function serve(context: CommandContext, options: ServeOptions): Promise<vo
   const report: ServeReport = {
     schema: 'grid.bcdb.serve.1',
     log: bcdb.log,
-    sequencer: bcdb.genesis.sequencer,
+    sequencer: bcdb.sequencer,
     http: formatAddress(httpAddress),
     redis: redisAddress === undefined ? null : formatAddress(redisAddress),
     metrics: metricsAddress === undefined ? null : formatAddress(metricsAddress),
@@ -107,16 +108,6 @@ async function serverOptionsOf(
     isOpen: options.open === true,
     logger: createLogger('bcdb', { level: environment.logLevel }),
   };
-}
-
-/** Connection strings hold passwords, which are never on a command line. */
-async function postgresOf({
-  postgresFile,
-  single,
-}: ServeOptions): Promise<Pick<BcdbServerOptions, 'postgres'>> {
-  if (postgresFile === undefined) return {};
-  const urls = (await readSecret(postgresFile)).split(/\s+/);
-  return { postgres: { urls, single: single === true } };
 }
 
 function describe({ dataDir, log, http, redis, metrics }: ServeReport): string {
