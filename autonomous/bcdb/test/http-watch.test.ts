@@ -7,7 +7,7 @@ import { waitFor } from '@commongrid/base';
 import type { GridError } from '@commongrid/base';
 import { SigningKey } from '@commongrid/crypto';
 import type { WatchedChange } from '../src/client.ts';
-import { watchersMax } from '../src/doors/http/watch-route.ts';
+import { watchersMax } from '../src/doors/http/watcher-stream.ts';
 import { contact, grant, ownerToken, serve, serveTeam } from './http-fixture.ts';
 import type { Served } from './http-fixture.ts';
 

@@ -1,19 +1,13 @@
-import { Readable } from 'node:stream';
-import { GridError } from '@commongrid/base';
 import type { Clock } from '@commongrid/base';
 import type { NodeId } from '@commongrid/model';
-import type { BcdbErrorCode } from '../../errors.ts';
 import type { NodePresence } from '../../presence/presence-table.ts';
 import { gridNamespace } from '../../state/identities.ts';
 import { presenceUrl } from '../../state/presence-rules.ts';
 import type { DoorContext } from './door-context.ts';
 import { route, streamReply } from './route.ts';
 import type { Route } from './route.ts';
-import { watchersMax } from './watch-route.ts';
 import { lagged, nextOf, orKeepAlive, watcherLagMs } from './watch-stream.ts';
-
-/** Text that is ready for a watcher and not sent yet, bytes. */
-const watcherBufferBytes = 64 << 10;
+import { watcherStream } from './watcher-stream.ts';
 
 /** Who lives, live, as server-sent events. */
 export function presenceWatchRoute(context: DoorContext): Route {
@@ -26,18 +20,13 @@ export function presenceWatchRoute(context: DoorContext): Route {
     reply: streamReply,
     handle: ({ who, signal }) => {
       rights.requireReadAll(who, gridNamespace, presenceUrl);
-      if (metrics.watchers >= watchersMax) throw full();
-      // The watch begins first: what changes while the list is told comes after it.
-      const changes = bcdb.presence.watch({ signal: AbortSignal.any([signal, closing]) });
-      const nodes = Array.from(bcdb.presence.list(), ({ node }) => node);
-      const look = (node: NodeId): NodePresence | undefined => bcdb.presence.get(node);
-      const stream = Readable.from(presenceEvents({ nodes, look, changes, clock }), {
-        objectMode: false,
-        highWaterMark: watcherBufferBytes,
+      return watcherStream(metrics, () => {
+        // The watch begins first: what changes while the list is told comes after it.
+        const changes = bcdb.presence.watch({ signal: AbortSignal.any([signal, closing]) });
+        const nodes = Array.from(bcdb.presence.list(), ({ node }) => node);
+        const look = (node: NodeId): NodePresence | undefined => bcdb.presence.get(node);
+        return presenceEvents({ nodes, look, changes, clock });
       });
-      metrics.watchers++;
-      stream.once('close', () => metrics.watchers--);
-      return stream;
     },
   });
 }
@@ -93,11 +82,4 @@ function event(name: string, data: object): string {
 
 function cut(): string {
   return event('cut', lagged().toJSON());
-}
-
-function full(): GridError<BcdbErrorCode> {
-  return new GridError('BCDB_WATCHERS_FULL', `${watchersMax} watches are open already`, {
-    hint: 'end some, or try again later',
-    retryable: true,
-  });
 }

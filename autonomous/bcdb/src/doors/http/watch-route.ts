@@ -1,19 +1,14 @@
-import { Readable } from 'node:stream';
 import { Type } from 'typebox';
 import { GridError } from '@commongrid/base';
 import type { BcdbErrorCode } from '../../errors.ts';
+import type { ObjectChange } from '../../projection/object-row.ts';
 import type { DoorContext } from './door-context.ts';
 import { route, streamReply } from './route.ts';
 import type { Route } from './route.ts';
 import { nsParams, sequence, typeUrl } from './shapes.ts';
 import { parsePlace, watchEvents } from './watch-stream.ts';
 import type { WatchPlace } from './watch-stream.ts';
-
-/** Watches that are open at one time. */
-export const watchersMax = 1000;
-
-/** Text that is ready for a watcher and not sent yet, bytes; one change may go beyond it. */
-const watcherBufferBytes = 64 << 10;
+import { watcherStream } from './watcher-stream.ts';
 
 /** Changes of a namespace, live, as server-sent events. */
 export function watchRoute(context: DoorContext): Route {
@@ -28,24 +23,16 @@ export function watchRoute(context: DoorContext): Route {
     reply: streamReply,
     handle: ({ who, params: { ns }, query: { url, from }, header, signal }) => {
       rights.requireRead(who, ns, url ?? '', '');
-      if (metrics.watchers >= watchersMax) throw full();
       const place = lastPlace(header('last-event-id'));
       const start = place?.seq ?? from ?? bcdb.head.size;
-      const ended = AbortSignal.any([signal, closing]);
-      const options = { from: start, signal: ended, ...(url === undefined ? {} : { url }) };
-      const events = watchEvents({
-        changes: bcdb.projection.watch(ns, options),
-        place,
-        mayRead: (change) => rights.mayRead(who, ns, change.url, change.obj),
-        clock,
+      return watcherStream(metrics, () => {
+        const ended = AbortSignal.any([signal, closing]);
+        const options = { from: start, signal: ended, ...(url === undefined ? {} : { url }) };
+        const changes = bcdb.projection.watch(ns, options);
+        const mayRead = (change: ObjectChange): boolean =>
+          rights.mayRead(who, ns, change.url, change.obj);
+        return watchEvents({ changes, place, mayRead, clock });
       });
-      const stream = Readable.from(events, {
-        objectMode: false,
-        highWaterMark: watcherBufferBytes,
-      });
-      metrics.watchers++;
-      stream.once('close', () => metrics.watchers--);
-      return stream;
     },
   });
 }
@@ -55,11 +42,4 @@ function lastPlace(id: string | undefined): WatchPlace | undefined {
   const place = parsePlace(id);
   if (place !== undefined) return place;
   throw new GridError<BcdbErrorCode>('BCDB_REQUEST_INVALID', 'Last-Event-ID is no id of ours');
-}
-
-function full(): GridError<BcdbErrorCode> {
-  return new GridError('BCDB_WATCHERS_FULL', `${watchersMax} watches are open already`, {
-    hint: 'end some, or try again later',
-    retryable: true,
-  });
 }
