@@ -74,17 +74,7 @@ export class LayeredStore implements Disposable {
     for (const row of this.#scan.iterate(prefix, `${prefix}\u{10ffff}`)) {
       found.set(String(row['key']), String(row['value']));
     }
-    let hasNew = false;
-    for (const layer of this.#layers) {
-      for (const [key, value] of layer) {
-        if (!key.startsWith(prefix)) continue;
-        hasNew ||= !found.has(key);
-        if (value === undefined) found.delete(key);
-        else found.set(key, value);
-      }
-    }
-    if (!hasNew) return found;
-    return new Map([...found].toSorted(([a], [b]) => (a < b ? -1 : 1)));
+    return changed(found, prefix, this.#layers);
   }
 
   /** The first key that starts with `prefix`, where `changes` lie above all layers. */
@@ -238,4 +228,25 @@ function unusable(file: string, cause: unknown): GridError<BcdbErrorCode> {
     details: { file },
     cause,
   });
+}
+
+/**
+ * Entries whose keys start with `prefix`, by key, with what `layers` change of them, the newest last.
+ * Takes `entries` over.
+ */
+export function changed(
+  entries: Map<string, string>,
+  prefix: string,
+  layers: readonly Layer[],
+): ReadonlyMap<string, string> {
+  let hasNew = false;
+  for (const layer of layers) {
+    for (const [key, value] of layer) {
+      if (!key.startsWith(prefix)) continue;
+      hasNew ||= !entries.has(key);
+      if (value === undefined) entries.delete(key);
+      else entries.set(key, value);
+    }
+  }
+  return hasNew ? new Map([...entries].toSorted(([a], [b]) => (a < b ? -1 : 1))) : entries;
 }

@@ -1,6 +1,7 @@
 import type { JsonValue } from '@commongrid/crypto';
 import { systemUrls } from '../record/system-records.ts';
 import { isAdministrative, isSystem } from './administrative.ts';
+import { changed } from './layered-store.ts';
 import type { Layer, LayeredStore } from './layered-store.ts';
 
 /** Where an object is. */
@@ -338,18 +339,7 @@ export class StateView {
   }
 
   #scan(prefix: string): ReadonlyMap<string, string> {
-    const found = new Map(this.#store.scan(prefix));
-    let hasNew = false;
-    for (const changes of [this.#batch, this.#record]) {
-      for (const [key, value] of changes) {
-        if (!key.startsWith(prefix)) continue;
-        hasNew ||= !found.has(key);
-        if (value === undefined) found.delete(key);
-        else found.set(key, value);
-      }
-    }
-    if (!hasNew) return found;
-    return new Map([...found].toSorted(([a], [b]) => (a < b ? -1 : 1)));
+    return changed(new Map(this.#store.scan(prefix)), prefix, [this.#batch, this.#record]);
   }
 
   #parse<T>(key: string, text: string): Document<T> {
