@@ -273,7 +273,7 @@ test('sql that runs too long or gives too much is ended, and the next statement 
   await using service = await ProjectionService.open({
     folder: folder.path,
     catchUp: (from) => log.read(from),
-    sql: { timeoutMs: 700, processes: 1 },
+    sql: { timeoutMs: 3000, processes: 1 },
   });
   await service.waitFor(4);
   const endless = 'WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c)';

@@ -111,10 +111,10 @@ export function addFieldSql(id: number, field: LayoutField): string {
 }
 
 /** Parts of one level of full text from which on a writer merges them while it writes. */
-const textPartsMax = 64;
+const textPartsMany = 64;
 
 /** Parts of one level at which a writer merges all of them before it goes on. */
-const textPartsCrisis = 256;
+const textPartsMax = 256;
 
 /**
  * The full text table, which keeps words and their places but no texts. Each transaction leaves its
@@ -129,7 +129,7 @@ export function createTextSql(layout: TypeLayout): string {
     CREATE VIRTUAL TABLE ${text} USING fts5(${columns}, content = '', contentless_delete = 1,
       tokenize = 'unicode61 remove_diacritics 2');
     INSERT INTO ${text} (${text}, rank)
-      VALUES ('automerge', ${textPartsMax}), ('crisismerge', ${textPartsCrisis});`;
+      VALUES ('automerge', ${textPartsMany}), ('crisismerge', ${textPartsMax});`;
 }
 
 /** Pages of full text that one step of merging writes: some milliseconds of work. */

@@ -48,7 +48,7 @@ export interface WaitOptions {
 }
 
 /** Batches that are with the writer at a time; `apply` waits when there are as many. */
-const batchesInFlightMax = 32;
+const batchesInFlightMax = 8;
 
 /** Restarts of the writer without one batch applied in between, before it is given up. */
 const restartsMax = 3;
