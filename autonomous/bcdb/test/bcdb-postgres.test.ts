@@ -6,6 +6,8 @@ import { isGridError } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
 import { SigningKey } from '@commongrid/crypto';
 import { Bcdb } from '../src/bcdb.ts';
+import { applyHandover, stateHandover } from '../src/offline/handover.ts';
+import { signHandover } from '../src/record/handover.ts';
 import { PostgresPair } from '../src/testing/postgres-pair.ts';
 
 const note = 'net.example.note.1';
@@ -59,6 +61,24 @@ test('a second process takes the log over, and the first is refused from then on
   await assert.rejects(old.write(put('b', 'by the old')), isNotWriter);
   await next.projection.waitFor(next.head.size - 1);
   assert.equal(await next.projection.count('notes', note), 1);
+});
+
+test('a log in PostgreSQL is handed over by the folder that has its key', async () => {
+  await using folder = await tempFolder();
+  const owner = SigningKey.generate();
+  const postgres = { urls: pair.urls(await pair.createDatabase()) };
+  const options = { dataDir: folder.path, owner, postgres };
+  {
+    await using bcdb = await Bcdb.open(options);
+    await bcdb.createNamespace('notes');
+    await bcdb.defineSchema('notes', note, schema);
+  }
+  const { statement } = await stateHandover(folder.path, { postgres });
+  const signed = signHandover({ statement, signatures: [] }, owner);
+  const report = await applyHandover(folder.path, [signed], { postgres });
+  await using bcdb = await Bcdb.open(options);
+  assert.equal(bcdb.sequencer, report.sequencer);
+  await bcdb.write(put('a', 'by the next key'));
 });
 
 /** The old one may have heard it before, about a tick of its own. */

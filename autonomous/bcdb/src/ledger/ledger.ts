@@ -267,7 +267,7 @@ function rolledBack(known: number, size: number): GridError<BcdbErrorCode> {
     'BCDB_LOG_ROLLED_BACK',
     `the log holds ${size} records, and held ${known} when this folder was last in use`,
     {
-      hint: 'put the whole log back; if it is lost for good: grid bcdb rebuild, and tell all who follow',
+      hint: 'put the whole log back; if it is lost for good: grid bcdb rebuild, then grid bcdb handover',
       details: { size, known },
     },
   );

@@ -35,7 +35,7 @@ export interface HandoverCertificate {
 export const handoverDomain: Domain = 'commongrid/handover/1';
 
 /** Most signatures of one certificate: as many as a quorum has signers. */
-export const handoverSignaturesMax = 256;
+const handoverSignaturesMax = 256;
 
 /** The bytes that admins sign: the canonical JSON text. */
 export function handoverBytes(statement: HandoverStatement): Uint8Array {

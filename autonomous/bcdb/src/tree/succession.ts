@@ -28,7 +28,7 @@ export interface Founders {
 }
 
 /** Most handovers of one log. */
-export const handoversMax = 1000;
+const handoversMax = 1000;
 
 /**
  * The key whose signature counts on a head of this size. Each handover gives up what the key before
