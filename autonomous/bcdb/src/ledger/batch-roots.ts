@@ -1,6 +1,4 @@
-import { Frontier } from '../tree/frontier.ts';
-import type { FrontierState } from '../tree/frontier.ts';
-import { treeHasher } from '../tree/node-hasher.ts';
+import type { Frontier } from '../tree/frontier.ts';
 
 /**
  * Roots of the log at sizes within a batch under way, which the tree does not have yet. Nothing is
@@ -10,24 +8,23 @@ export class BatchRoots {
   readonly #from: number;
   readonly #leafHashAt: (index: number) => Uint8Array | undefined;
   readonly #frontier: Frontier;
-  readonly #roots: Uint8Array[];
+  readonly #roots: Uint8Array[] = [];
 
-  /** Of a batch on top of `before`. */
-  constructor(before: FrontierState, leafHashAt: (index: number) => Uint8Array | undefined) {
-    this.#from = before.size;
+  /** Of a batch on top of a tree, whose right edge is appended to here. */
+  constructor(frontier: Frontier, leafHashAt: (index: number) => Uint8Array | undefined) {
+    this.#from = frontier.size;
     this.#leafHashAt = leafHashAt;
-    this.#frontier = new Frontier(treeHasher, before);
-    this.#roots = [this.#frontier.root()];
+    this.#frontier = frontier;
   }
 
-  /** Undefined when the batch does not reach that size, or begins above it. */
+  /** Undefined where the batch does not reach that size, and below its first record. */
   at(size: number): Uint8Array | undefined {
-    while (this.#from + this.#roots.length <= size) {
-      const leafHash = this.#leafHashAt(this.#roots.length - 1);
+    while (this.#frontier.size < size) {
+      const leafHash = this.#leafHashAt(this.#roots.length);
       if (leafHash === undefined) return undefined;
       this.#frontier.append(leafHash);
       this.#roots.push(this.#frontier.root());
     }
-    return this.#roots[size - this.#from];
+    return this.#roots[size - this.#from - 1];
   }
 }

@@ -10,7 +10,6 @@ import type { LayeredStore } from '../state/layered-store.ts';
 import { StateView } from '../state/state-view.ts';
 import { toBase64url } from '../tree/base64.ts';
 import type { HashStore } from '../tree/hash-store.ts';
-import type { Frontier } from '../tree/frontier.ts';
 import { BatchRoots } from './batch-roots.ts';
 import { LedgerBatch } from './ledger-batch.ts';
 import { replayEffects } from './replay-effects.ts';
@@ -45,7 +44,6 @@ export class Ledger {
   readonly #engine: LogEngine;
   readonly #hashes: HashStore;
   readonly #store: LayeredStore;
-  readonly #frontier: Frontier;
   readonly #listeners = new Set<EffectListener>();
   /** Roots within the batch that is being built. */
   #building: BatchRoots | undefined;
@@ -62,7 +60,6 @@ export class Ledger {
     this.#engine = engine;
     this.#hashes = hashes;
     this.#store = store;
-    this.#frontier = hashes.frontier();
     this.view = new StateView(store);
     this.fold = new Fold({
       view: this.view,
@@ -86,7 +83,7 @@ export class Ledger {
 
   /** Size of the log with the batches that are on their way. */
   get nextSeq(): number {
-    return this.#frontier.size;
+    return this.#hashes.size;
   }
 
   listen(listener: EffectListener): () => void {
@@ -107,9 +104,9 @@ export class Ledger {
   /** A batch on top of all before. Only one is built at a time. */
   begin(): LedgerBatch {
     if (this.#failure !== undefined) throw this.#stopped();
-    const batch = new LedgerBatch(this.fold, this.view, this.#frontier.size);
+    const batch = new LedgerBatch(this.fold, this.view, this.#hashes.size);
     const leafHashAt = (index: number): Uint8Array | undefined => batch.records[index]?.leafHash;
-    this.#building = new BatchRoots(this.#frontier.save(), leafHashAt);
+    this.#building = new BatchRoots(this.#hashes.frontier(), leafHashAt);
     return batch;
   }
 
@@ -120,11 +117,11 @@ export class Ledger {
    */
   async end(batch: LedgerBatch): Promise<LogHead> {
     const { from, records, effects } = batch;
-    const leafHashes = records.map(({ leafHash }) => leafHash);
-    for (const leafHash of leafHashes) this.#frontier.append(leafHash);
-    const head: LogHead = { size: this.#frontier.size, root: this.#frontier.root() };
+    let head: LogHead;
     try {
-      this.#hashes.append(leafHashes);
+      this.#hashes.append(records.map(({ leafHash }) => leafHash));
+      const { size } = this.#hashes;
+      head = { size, root: this.#hashes.rootAt(size) };
       this.#sealState(head);
     } catch (error) {
       // The log has none of it, and this ledger has: nothing can follow.
@@ -167,11 +164,9 @@ export class Ledger {
 
   /** Root of the log as it would be with these leaves. */
   rootWith(leafHashes: readonly Uint8Array[]): Uint8Array {
-    const before = this.#frontier.save();
-    for (const leafHash of leafHashes) this.#frontier.append(leafHash);
-    const root = this.#frontier.root();
-    this.#frontier.restore(before);
-    return root;
+    const frontier = this.#hashes.frontier();
+    for (const leafHash of leafHashes) frontier.append(leafHash);
+    return frontier.root();
   }
 
   /** Nothing of this batch happened. */

@@ -74,4 +74,5 @@ export function bodyPreimage(body: Uint8Array): Uint8Array {
   return bytes;
 }
 
-const bodyPrefix = new TextEncoder().encode('commongrid/body/1\0');
+/** What stands ahead of a body when it is hashed. */
+export const bodyPrefix: Uint8Array = new TextEncoder().encode('commongrid/body/1\0');

@@ -123,12 +123,12 @@ export class Sequencer implements AsyncDisposable {
    * Appends a record; resolves once it is durable. The same record again gives the first receipt.
    * @throws BCDB_SIGNATURE_INVALID, BCDB_EQUIVOCATION, BCDB_BUSY and what the rules refuse
    */
-  async append(entry: Entry): Promise<Receipt> {
-    const record = checkRecord(entry);
-    requireLog(record.envelope.log, this.#ledger.log);
-    const bytes = entry.leaf.length + (entry.body?.length ?? 0);
-    this.#requireRoom(bytes);
+  append(entry: Entry): Promise<Receipt> {
     return new Promise((resolve, reject) => {
+      const record = checkRecord(entry);
+      requireLog(record.envelope.log, this.#ledger.log);
+      const bytes = entry.leaf.length + (entry.body?.length ?? 0);
+      this.#requireRoom(bytes);
       const waiting: Waiting = { record, bytes, resolve, reject, isSigned: undefined };
       this.#waiting.push(waiting);
       this.#waitingBytes += bytes;

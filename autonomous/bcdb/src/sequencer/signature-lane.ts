@@ -13,14 +13,20 @@ interface Running {
   attempts: number;
 }
 
-/** One worker thread. When it ends unasked, its jobs go to a new one. */
+/** One worker thread, which starts with its first job. When it ends unasked, its jobs go to a new one. */
 export class SignatureLane {
   readonly #jobs = new Map<number, Running>();
   #worker: Worker | undefined;
   #lastId = 0;
 
-  constructor() {
-    this.#worker = this.#start();
+  /** Jobs that are not answered. */
+  get load(): number {
+    return this.#jobs.size;
+  }
+
+  /** Starts the thread ahead of its first job. */
+  warm(): void {
+    this.#worker ??= this.#start();
   }
 
   /**

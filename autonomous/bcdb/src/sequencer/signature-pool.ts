@@ -5,8 +5,11 @@ import type { Domain } from '@commongrid/crypto';
 import { recordDomain } from '../record/entry.ts';
 import { SignatureLane } from './signature-lane.ts';
 
-/** Signatures in one message to a worker, so that all workers get some. */
-const signaturesPerJobMax = 64;
+/** Signatures that are answered together: a longer line is not held up by the last of them. */
+const signaturesPerGroupMax = 256;
+
+/** Below this a second worker is not woken: that costs as much as checking so many. */
+const signaturesPerJobMin = 4;
 
 /**
  * What a worker is asked: payloads, each with its signature behind it, one after the other in `bytes`,
@@ -37,13 +40,13 @@ interface Waiting {
 
 /**
  * Checks signatures beside the main thread: they are most of what a record costs. Those of one domain
- * that come in one turn of the event loop travel together.
+ * that come in one turn of the event loop are shared out among the workers and answered together, so
+ * that they can go on together: into one batch of the log.
  */
 export class SignaturePool implements AsyncDisposable {
   readonly close: () => Promise<void>;
   readonly #lanes: readonly SignatureLane[];
   #waiting = new Map<Domain, Waiting[]>();
-  #next = 0;
   #isClosed = false;
 
   private constructor(lanes: readonly SignatureLane[]) {
@@ -51,9 +54,14 @@ export class SignaturePool implements AsyncDisposable {
     this.close = closeOnce(() => this.#close());
   }
 
-  /** Default: a worker for each core but one. */
-  static open(count: number = Math.max(1, availableParallelism() - 1)): SignaturePool {
-    return new SignaturePool(Array.from({ length: count }, () => new SignatureLane()));
+  /**
+   * Default: a worker for each core, as the main thread has little to do while it waits for them.
+   * All but the first start when there is work for them.
+   */
+  static open(count: number = availableParallelism()): SignaturePool {
+    const lanes = Array.from({ length: count }, () => new SignatureLane());
+    lanes[0]?.warm();
+    return new SignaturePool(lanes);
   }
 
   /**
@@ -78,22 +86,35 @@ export class SignaturePool implements AsyncDisposable {
     const all = this.#waiting;
     this.#waiting = new Map();
     for (const [domain, waiting] of all) {
-      const share = Math.ceil(waiting.length / this.#lanes.length);
-      const size = Math.max(1, Math.min(signaturesPerJobMax, share));
-      for (let from = 0; from < waiting.length; from += size) {
-        void this.#run(domain, waiting.slice(from, from + size));
+      for (let from = 0; from < waiting.length; from += signaturesPerGroupMax) {
+        void this.#checkGroup(domain, waiting.slice(from, from + signaturesPerGroupMax));
       }
     }
   }
 
-  async #run(domain: Domain, group: readonly Waiting[]): Promise<void> {
-    const lane = this.#lanes[this.#next++ % this.#lanes.length];
-    try {
-      const isValid = await lane?.run((id) => jobOf(id, domain, group));
-      for (const [index, { settle }] of group.entries()) settle(isValid?.[index] === 1);
-    } catch (error) {
-      for (const { fail } of group) fail(error);
+  async #checkGroup(domain: Domain, group: readonly Waiting[]): Promise<void> {
+    const share = Math.ceil(group.length / this.#lanes.length);
+    const size = Math.max(signaturesPerJobMin, share);
+    const jobs: Promise<() => void>[] = [];
+    for (let from = 0; from < group.length; from += size) {
+      jobs.push(this.#run(domain, group.slice(from, from + size)));
     }
+    for (const answer of await Promise.all(jobs)) answer();
+  }
+
+  /** Resolves with what tells those who wait for a part of a group. */
+  async #run(domain: Domain, part: readonly Waiting[]): Promise<() => void> {
+    try {
+      const isValid = await this.#idlest()?.run((id) => jobOf(id, domain, part));
+      return () => part.forEach(({ settle }, index) => settle(isValid?.[index] === 1));
+    } catch (error) {
+      return () => part.forEach(({ fail }) => fail(error));
+    }
+  }
+
+  #idlest(): SignatureLane | undefined {
+    const load = Math.min(...this.#lanes.map((lane) => lane.load));
+    return this.#lanes.find((lane) => lane.load === load);
   }
 
   async #close(): Promise<void> {

@@ -34,7 +34,8 @@ export class Access {
     const access = this.#of(ns);
     const who = access.principalsOf(key);
     if (access.rightsAt(namespaceScope, who)?.has('admin') === true) return true;
-    for (const scope of scopesOf(url, obj)) {
+    const scopes = access.hasNarrowLists ? scopesOf(url, obj) : [namespaceScope];
+    for (const scope of scopes) {
       const rights = access.rightsAt(scope, who);
       if (rights !== undefined) return rights.has(right) || rights.has('admin');
     }
@@ -133,6 +134,11 @@ class NamespaceAccess {
     this.#lists = lists;
     const circles = view.documents<CircleRecord>(ns, systemUrls.circle);
     this.#circles = new Map([...circles].map(([name, { value }]) => [name, value.members]));
+  }
+
+  /** Whether anything less than the whole namespace has a list. */
+  get hasNarrowLists(): boolean {
+    return this.#lists.size > (this.#lists.has(namespaceScope) ? 1 : 0);
   }
 
   /** Rights by the list of a scope; undefined when it has none. */

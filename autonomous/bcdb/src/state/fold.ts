@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { isGridError } from '@commongrid/base';
 import type { GridError } from '@commongrid/base';
 import type { JsonValue } from '@commongrid/crypto';
@@ -160,7 +160,8 @@ export class Fold {
   }
 
   #count({ author, n }: Envelope, seq: number): void {
-    const expected = (this.#view.author(author)?.n ?? 0) + 1;
+    const known = this.#view.author(author);
+    const expected = (known?.n ?? 0) + 1;
     if (n !== expected) {
       throw refusal('BCDB_COUNTER_GAP', `record ${expected} of this key comes next, not ${n}`, {
         hint: 'send the missing records first, or take the next counter',
@@ -173,7 +174,7 @@ export class Fold {
         details: { author, holder: this.#identities.holderOf(author) },
       });
     }
-    this.#view.setAuthor(author, n, seq);
+    this.#view.setAuthor(author, { id: known?.id, n, seq });
   }
 
   /** Nobody can have seen the record itself, though a log that is read again has it. */
@@ -249,12 +250,12 @@ const emptyDigest = toBase64url(new Uint8Array(32));
  * tell of them by a root of their own.
  */
 function chain(before: string, changes: Layer): string {
-  const hash = createHash('sha256').update(before);
+  let text = before;
   const keys = [...changes.keys()].filter((key) => !undigested.has(key[0] ?? ''));
   for (const key of keys.toSorted()) {
-    hash.update(`\n${key}=${changes.get(key) ?? ''}`);
+    text += `\n${key}=${changes.get(key) ?? ''}`;
   }
-  return toBase64url(hash.digest());
+  return hash('sha256', text, 'base64url');
 }
 
 /** First letters of the keys of what is left out. */

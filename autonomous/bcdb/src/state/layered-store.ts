@@ -130,10 +130,10 @@ export class LayeredStore implements Disposable {
       throw error;
     }
     for (const [key, value] of layer) {
-      if (value !== undefined && isFiltered(key)) this.#filter.add(key);
+      if (!isCached(key)) continue;
+      if (value !== undefined) this.#filter.add(key);
       this.#remember(key, value);
     }
-    if (this.#filter.isFull) this.#filter = filterOf(this.#db);
   }
 
   /** Empties the file, to be filled again from the log. */
@@ -154,6 +154,7 @@ export class LayeredStore implements Disposable {
   }
 
   #kept(key: string): string | undefined {
+    if (!isCached(key)) return this.#read(key);
     const young = this.#young.get(key);
     if (young !== undefined || this.#young.has(key)) return young;
     const text = this.#old.has(key) ? this.#old.get(key) : this.#read(key);
@@ -162,7 +163,7 @@ export class LayeredStore implements Disposable {
   }
 
   #read(key: string): string | undefined {
-    if (isFiltered(key) && !this.#filter.mayHave(key)) return undefined;
+    if (isCached(key) && !this.#filter.mayHave(key)) return undefined;
     const value = this.#get.get(key)?.['value'];
     return typeof value === 'string' ? value : undefined;
   }
@@ -176,7 +177,7 @@ export class LayeredStore implements Disposable {
 }
 
 /** Counters of records are many, and hardly ever asked for. */
-function isFiltered(key: string): boolean {
+function isCached(key: string): boolean {
   return !key.startsWith(counterPrefix);
 }
 

@@ -16,7 +16,7 @@ import type { Policies } from './policies.ts';
 import { refusal } from './refusal.ts';
 import { gridNamespace } from './identities.ts';
 import { knownSchema } from './known-schemas.ts';
-import { isPrivate, requireSealed } from './private-rules.ts';
+import { requireSealed } from './private-rules.ts';
 import type { ObjectHead, StateView } from './state-view.ts';
 import type { SystemRules } from './system-rules.ts';
 import type { Validators } from './validator.ts';
@@ -38,6 +38,9 @@ export class ObjectRules {
   readonly #system: SystemRules;
   readonly #genesis: Genesis;
   readonly #validators: Validators;
+  /** Namespaces as they are in one generation of the view: each record asks several times. */
+  readonly #namespaces = new Map<string, NamespaceRecord>();
+  #generation = -1;
 
   constructor({ view, access, policies, system, genesis, validators }: ObjectRulesParts) {
     this.#view = view;
@@ -78,30 +81,41 @@ export class ObjectRules {
   }
 
   requireNamespace(ns: string): NamespaceRecord {
-    const found = this.#view.document<NamespaceRecord>({
-      ns,
-      url: systemUrls.namespace,
-      obj: namespaceScope,
-    });
-    if (found !== undefined) return found.value;
+    const known = this.#namespaceOf(ns);
+    if (known !== undefined) return known;
     throw refusal('BCDB_NAMESPACE_UNKNOWN', `there is no namespace ${ns}`, {
       hint: `grid bcdb ns create ${ns}`,
       details: { ns },
     });
   }
 
+  #namespaceOf(ns: string): NamespaceRecord | undefined {
+    const { generation } = this.#view;
+    if (this.#generation !== generation || this.#namespaces.size >= knownNamespacesMax) {
+      this.#namespaces.clear();
+      this.#generation = generation;
+    }
+    let known = this.#namespaces.get(ns);
+    if (known === undefined) {
+      const name = { ns, url: systemUrls.namespace, obj: namespaceScope };
+      known = this.#view.document<NamespaceRecord>(name)?.value;
+      if (known !== undefined) this.#namespaces.set(ns, known);
+    }
+    return known;
+  }
+
   /** Makes the change: object head, document, unique values. */
   apply(change: Change, moment: Moment): Effect {
     const head = this.#requirePrev(change);
     const { op, ns, url, obj, version } = change;
-    if (op === 'put') this.#applyPut(change, moment);
+    if (op === 'put') this.#applyPut(change, head, moment);
     else this.#applyRemoval(change, head, moment);
     this.#view.setHead({ ns, url, obj }, { seq: moment.seq, version, isLive: op === 'put' });
     return effectOf(change, moment);
   }
 
-  #applyPut(change: Change, { seq, at }: Moment): void {
-    const { ns, url, obj, value, version, schema } = change;
+  #applyPut(change: Change, head: ObjectHead | undefined, { seq, at }: Moment): void {
+    const { ns, url, obj, value, version } = change;
     if (isSystem(url)) {
       this.#system.check(change);
       this.#view.setDocument({ ns, url, obj }, { seq, version, value: value ?? null });
@@ -109,7 +123,7 @@ export class ObjectRules {
       return;
     }
     if (!isObjectId(obj)) throw refusal('BCDB_ENVELOPE_INVALID', `${obj} is too long for an id`);
-    this.#checkUser(change, schema);
+    this.#checkUser(change, head);
     this.#validate(change, { seq, at });
     if (this.#isKept(ns)) {
       this.#view.setDocument({ ns, url, obj }, { seq, version, value: value ?? null });
@@ -135,9 +149,9 @@ export class ObjectRules {
     return feedNamespaces.has(ns) || this.requireNamespace(ns).validator !== undefined;
   }
 
-  #checkUser(change: Change, schemaId: string | undefined): void {
-    const { ns, url, obj, value } = change;
-    if (isPrivate(this.#view, ns)) {
+  #checkUser(change: Change, head: ObjectHead | undefined): void {
+    const { ns, url, obj, value, schema: schemaId } = change;
+    if (this.requireNamespace(ns).isPrivate === true) {
       requireSealed(this.#view, change);
       return;
     }
@@ -154,7 +168,9 @@ export class ObjectRules {
       throw refusal('BCDB_PAYLOAD_INVALID', 'the payload is no canonical JSON');
     }
     known.check(value);
-    this.#moveUniques({ ns, url, obj }, known.uniqueValues(value));
+    const uniques = known.uniqueValues(value);
+    // An object that never was holds none.
+    if (head !== undefined || uniques.size > 0) this.#moveUniques({ ns, url, obj }, uniques);
     for (const reference of known.references(value)) {
       // A payload that says its own id names itself, which is there with it.
       if (reference.url === url && reference.obj === obj) continue;
@@ -257,6 +273,9 @@ export class ObjectRules {
     throw refusal('BCDB_DENIED', `only an admin of the log may create namespace ${ns}`);
   }
 }
+
+/** Namespaces that are kept at hand; beyond it all are forgotten. */
+const knownNamespacesMax = 1000;
 
 /** Namespaces of the grid itself: their rules rest on who made them. */
 const reservedNamespaces: ReadonlySet<string> = new Set([gridNamespace, 'wallet']);

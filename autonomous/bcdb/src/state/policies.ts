@@ -44,9 +44,11 @@ export class Policies {
 
   /** Lines for a change by the narrowest policy that covers it; undefined when none does. */
   linesFor(change: PolicyScope): RequiredLines | undefined {
+    const policies = this.#policiesOf(change.ns);
+    if (policies.size === 0) return undefined;
     const action = actionOf(change);
     for (const scope of this.#scopesOf(change)) {
-      const policy = this.#policyAt(change.ns, scope);
+      const policy = policies.get(scope);
       const lines = policy?.value[action];
       if (policy === undefined || lines === undefined) continue;
       return { policySeq: policy.seq, lines: this.#resolve(change.ns, lines) };
@@ -96,7 +98,7 @@ export class Policies {
     return kind === 'type' ? scopesOf(type, '').slice(1) : scopesOf('', '').slice(2);
   }
 
-  #policyAt(ns: string, scope: string): Document<PolicyRecord> | undefined {
+  #policiesOf(ns: string): KnownPolicies['policies'] {
     const documents = this.#view.documentGeneration(ns);
     let known = this.#known.get(ns);
     if (known?.documents !== documents) {
@@ -105,7 +107,7 @@ export class Policies {
       known = { documents, policies };
       this.#known.set(ns, known);
     }
-    return known.policies.get(scope);
+    return known.policies;
   }
 }
 

@@ -29,6 +29,14 @@ export interface AuthorState {
   readonly n: number;
 }
 
+/** A record as its author's counter has it. */
+export interface CountedRecord {
+  /** Number of the author, where it is known. */
+  readonly id: number | undefined;
+  readonly n: number;
+  readonly seq: number;
+}
+
 /** An object that the rules themselves read: its payload is part of the state. */
 export interface Document<T> {
   readonly seq: number;
@@ -70,7 +78,7 @@ export type StateReader = Pick<
 export class StateView {
   readonly #store: LayeredStore;
   /** Changes of the batch, and those of the record under way. */
-  readonly #batch = new Map<string, string | undefined>();
+  #batch = new Map<string, string | undefined>();
   #record = new Map<string, string | undefined>();
   readonly #parsed = new Map<
     string,
@@ -129,9 +137,8 @@ export class StateView {
     return { id: Number(id), n: Number(n) };
   }
 
-  /** Counts a record of an author. */
-  setAuthor(key: string, n: number, seq: number): void {
-    const id = this.author(key)?.id ?? this.#nextAuthorId();
+  /** Counts a record of an author; one that has no number yet is given one. */
+  setAuthor(key: string, { id = this.#nextAuthorId(), n, seq }: CountedRecord): void {
     this.#set(`a ${key}`, `${id} ${n}`);
     this.#set(`n ${id} ${n}`, String(seq));
   }
@@ -210,11 +217,11 @@ export class StateView {
   }
 
   fact(name: string): string | undefined {
-    return this.#get(`m ${name}`);
+    return this.#get(factKeys.get(name) ?? `m ${name}`);
   }
 
   setFact(name: string, value: string | undefined): void {
-    this.#set(`m ${name}`, value);
+    this.#set(factKeys.get(name) ?? `m ${name}`, value);
   }
 
   /** What of a record's effects its own words do not tell. */
@@ -299,8 +306,8 @@ export class StateView {
 
   /** Ends a batch: hands its changes to the store, above those of batches before. */
   pushBatch(): void {
-    this.#store.push(new Map(this.#batch));
-    this.#batch.clear();
+    this.#store.push(this.#batch);
+    this.#batch = new Map();
   }
 
   /** Forgets the batch under way. */
@@ -361,6 +368,11 @@ export class StateView {
     return next;
   }
 }
+
+/** Facts that each record asks for: a key that is always the same text is found sooner. */
+const factKeys: ReadonlyMap<string, string> = new Map(
+  ['at', 'digest', 'head', 'tick'].map((name) => [name, `m ${name}`]),
+);
 
 /** Documents that are kept parsed; beyond it all are forgotten and parsed again when needed. */
 const parsedDocumentsMax = 20_000;
