@@ -2,8 +2,7 @@ import assert from 'node:assert/strict';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { isGridError } from '@commongrid/base';
-import { tempFolder } from '@commongrid/base/testing';
+import { hasCode, tempFolder } from '@commongrid/base/testing';
 import { canonicalBytes, SigningKey } from '@commongrid/crypto';
 import { Bcdb } from '../src/bcdb.ts';
 import { verifyExport } from '../src/offline/verify-export.ts';
@@ -19,14 +18,6 @@ const contactSchema = {
   },
   required: ['name'],
 };
-
-function hasCode(code: string): (error: unknown) => boolean {
-  return (error) => {
-    assert.ok(isGridError(error), String(error));
-    assert.equal(error.code, code, error.message);
-    return true;
-  };
-}
 
 function valueOf(version: ObjectVersion | undefined): unknown {
   return JSON.parse(String(version?.payload));

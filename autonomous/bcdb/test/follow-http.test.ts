@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { isGridError, silentLogger, waitFor } from '@commongrid/base';
 import type { Logger } from '@commongrid/base';
-import { tempFolder } from '@commongrid/base/testing';
+import { hasCode, tempFolder } from '@commongrid/base/testing';
 import { SigningKey } from '@commongrid/crypto';
 import { everyone } from '@commongrid/model';
 import type { ReaderId } from '@commongrid/model';
@@ -19,19 +19,12 @@ import { contact, ownerToken, serve, serveTeam } from './http-fixture.ts';
 import type { Served } from './http-fixture.ts';
 import { CuttingProxy } from './support/cutting-proxy.ts';
 import { Town } from './support/feeds-town.ts';
-import type { Citizen, Machine } from './support/feeds-town.ts';
-import { openGrid } from './support/open-grid.ts';
+import type { Machine } from './support/feeds-town.ts';
+import { openGrid, openTwoNodes } from './support/open-grid.ts';
+import type { TwoNodes } from './support/open-grid.ts';
 import { sameState } from './support/notes.ts';
 
 const timeoutMs = 20_000;
-
-function hasCode(code: string): (error: unknown) => boolean {
-  return (error) => {
-    assert.ok(isGridError(error), String(error));
-    assert.equal(error.code, code, error.message);
-    return true;
-  };
-}
 
 /** A folder that outlives all that is opened in it: it goes last. */
 async function testFolder(t: TestContext): Promise<string> {
@@ -142,24 +135,19 @@ test('a wait answers no sooner than the log is long enough, and when the door cl
   assert.match(text, new RegExp(`\\{"size":${served.bcdb.head.size}\\}$`));
 });
 
-interface Region {
+interface Region extends TwoNodes {
   readonly served: Served;
-  readonly town: Town;
-  readonly ada: Citizen;
-  readonly nodes: readonly [Machine, Machine];
 }
 
 async function region(t: TestContext): Promise<Region> {
   const served = await serve(t);
-  const town = await openGrid(served.bcdb);
-  const ada = await town.citizen('ada');
-  const farm = await town.farm(ada, 1);
-  const nodes = [await town.node(ada, farm, 'one'), await town.node(ada, farm, 'two')] as const;
+  const two = await openTwoNodes(served.bcdb);
+  const { town, ada, nodes } = two;
   const contract = await town.contract(ada, [ada], 1);
   await town.place(ada, contract, [nodes[0].id]);
   await town.slice(ada, contract, nodes[0].id, 0);
   await town.slice(ada, contract, nodes[1].id, 1);
-  return { served, town, ada, nodes };
+  return { served, ...two };
 }
 
 function lightOf(served: Served, { id, key }: Machine, dataDir: string, url = served.url) {

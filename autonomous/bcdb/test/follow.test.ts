@@ -14,45 +14,9 @@ import { signRecord } from '../src/record/author.ts';
 import { checkRecord } from '../src/record/checked-record.ts';
 import type { Entry } from '../src/record/entry.ts';
 import type { Genesis } from '../src/record/genesis.ts';
+import { LocalSource } from '../src/testing/local-source.ts';
 
 const note = 'net.example.note.1';
-
-/** A source that reads a database of this process; a test can make it lie. */
-class LocalSource implements LogSource {
-  bcdb: Bcdb;
-  /** What becomes of entries on their way. */
-  twist: (entries: readonly Entry[], from: number) => readonly Entry[] = (entries) => entries;
-  frozen: string | undefined;
-
-  constructor(bcdb: Bcdb) {
-    this.bcdb = bcdb;
-  }
-
-  async checkpoint(): Promise<string> {
-    return this.frozen ?? this.bcdb.checkpoint();
-  }
-
-  async *entries(from: number, to: number): AsyncGenerator<readonly Entry[]> {
-    for await (const group of this.bcdb.read(from, to)) {
-      yield this.twist(group, group[0]?.seq ?? from);
-    }
-  }
-
-  async consistency(oldSize: number, newSize: number): Promise<readonly string[]> {
-    const path = this.bcdb.consistencyProof(oldSize, newSize);
-    return path.map((hash) => hash.toBase64({ alphabet: 'base64url', omitPadding: true }));
-  }
-
-  async succession(): Promise<unknown> {
-    return JSON.parse(JSON.stringify(this.bcdb.succession));
-  }
-
-  async waitForMore(size: number, signal: AbortSignal): Promise<void> {
-    for (let tries = 0; tries < 20 && this.bcdb.head.size <= size; tries++) {
-      await delay(5, { signal });
-    }
-  }
-}
 
 async function writeSome(bcdb: Bcdb, count: number, prefix = 'n'): Promise<void> {
   const put = { ns: 'notes', op: 'put', url: note } as const;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isGridError, waitFor } from '@commongrid/base';
-import { ManualClock, tempFolder } from '@commongrid/base/testing';
+import { hasCode, ManualClock, tempFolder } from '@commongrid/base/testing';
 import { SigningKey } from '@commongrid/crypto';
 import type { KeyText } from '@commongrid/model';
 import { Bcdb } from '../src/bcdb.ts';
@@ -15,14 +15,6 @@ import { doorOf, leaseOf, makeLease } from './support/lease-town.ts';
 const owner = SigningKey.fromSeed(new Uint8Array(32).fill(7));
 const ttlMs = 10_000;
 const [one, two] = [keyOf('controller one'), keyOf('controller two')];
-
-function hasCode(code: string): (error: unknown) => boolean {
-  return (error) => {
-    assert.ok(isGridError(error), String(error));
-    assert.equal(error.code, code, error.message);
-    return true;
-  };
-}
 
 function leaseBy(key: SigningKey, fence: number) {
   return { holder: key.publicKey.text as KeyText, fence, ttlMs };

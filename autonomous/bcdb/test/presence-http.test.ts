@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
-import { isGridError, waitFor } from '@commongrid/base';
+import { waitFor } from '@commongrid/base';
+import { hasCode } from '@commongrid/base/testing';
 import type { SigningKey } from '@commongrid/crypto';
 import type { KeyText, NodeId } from '@commongrid/model';
 import { fakeId } from '@commongrid/model/testing';
@@ -17,39 +18,26 @@ import { toBase64url } from '../src/tree/base64.ts';
 import { serve } from './http-fixture.ts';
 import type { Served } from './http-fixture.ts';
 import { keyOf, Town } from './support/feeds-town.ts';
-import type { Citizen, Machine } from './support/feeds-town.ts';
+import type { Machine } from './support/feeds-town.ts';
 import { makeLease } from './support/lease-town.ts';
-import { openGrid } from './support/open-grid.ts';
+import { openTwoNodes } from './support/open-grid.ts';
+import type { TwoNodes } from './support/open-grid.ts';
 
 const timeoutMs = 20_000;
 const { signal } = new AbortController();
 
-function hasCode(code: string): (error: unknown) => boolean {
-  return (error) => {
-    assert.ok(isGridError(error), String(error));
-    assert.equal(error.code, code, error.message);
-    return true;
-  };
-}
-
-interface Grid {
+interface Grid extends TwoNodes {
   readonly served: Served;
-  readonly town: Town;
-  readonly ada: Citizen;
-  readonly nodes: readonly [Machine, Machine];
 }
 
 /** Two nodes that booted once. */
 async function grid(t: TestContext): Promise<Grid> {
   const served = await serve(t);
-  const town = await openGrid(served.bcdb);
-  const ada = await town.citizen('ada');
-  const farm = await town.farm(ada, 1);
-  const nodes = [await town.node(ada, farm, 'one'), await town.node(ada, farm, 'two')] as const;
-  for (const { id, key } of nodes) {
-    await town.put('grid.session.1', key, { node: id, n: 1, bootId: fakeId.nonce16(1) });
+  const two = await openTwoNodes(served.bcdb);
+  for (const { id, key } of two.nodes) {
+    await two.town.put('grid.session.1', key, { node: id, n: 1, bootId: fakeId.nonce16(1) });
   }
-  return { served, town, ada, nodes };
+  return { served, ...two };
 }
 
 function headOf(bcdb: Bcdb): { readonly size: number; readonly root: string } {

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { isGridError, waitFor } from '@commongrid/base';
-import { ManualClock, tempFolder } from '@commongrid/base/testing';
+import { waitFor } from '@commongrid/base';
+import { hasCode, ManualClock, tempFolder } from '@commongrid/base/testing';
 import { SigningKey } from '@commongrid/crypto';
 import type { RecordOf } from '@commongrid/model';
 import { fakeId } from '@commongrid/model/testing';
@@ -17,14 +17,6 @@ import type { Citizen, Machine } from './support/feeds-town.ts';
 
 const startMs = 1_800_000_000_000;
 const owner = SigningKey.fromSeed(new Uint8Array(32).fill(7));
-
-function hasCode(code: string): (error: unknown) => boolean {
-  return (error) => {
-    assert.ok(isGridError(error), String(error));
-    assert.equal(error.code, code, error.message);
-    return true;
-  };
-}
 
 interface Grid {
   readonly bcdb: Bcdb;

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isGridError } from '@commongrid/base';
-import { ManualClock } from '@commongrid/base/testing';
+import { hasCode, ManualClock } from '@commongrid/base/testing';
 import { fakeId } from '@commongrid/model/testing';
 import type { Heartbeat } from './heartbeat.ts';
 import { heartbeatsBurstMax, PresenceTable, presenceWatchersMax } from './presence-table.ts';
@@ -20,10 +19,6 @@ function beat(n: number, counter: number, session = 1): Heartbeat {
     counter,
     checkpoint: { size: 1, root: fakeId.hash(1) },
   };
-}
-
-function hasCode(code: string): (error: unknown) => boolean {
-  return (error) => isGridError(error, code);
 }
 
 test('PresenceTable calls a silent node suspect, then gone, then alive when it is back', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isGridError, seededRandom } from '@commongrid/base';
-import { ManualClock } from '@commongrid/base/testing';
+import { seededRandom } from '@commongrid/base';
+import { hasCode, ManualClock } from '@commongrid/base/testing';
 import { SigningKey } from '@commongrid/crypto';
 import { authDomain, challengeMessage } from './challenge-message.ts';
 import type { DoorName } from './challenge-message.ts';
@@ -25,10 +25,6 @@ function answerTo(challenge: string, door: DoorName = 'http', inLog = log): Sign
   const answer = { challenge, door, key: key.publicKey.text };
   const message = challengeMessage({ ...answer, log: inLog });
   return { ...answer, signature: key.sign(authDomain, message) };
-}
-
-function hasCode(code: string): (error: unknown) => boolean {
-  return (error) => isGridError(error, code);
 }
 
 test('a gate knows the owner by his token and nobody by another', async () => {
