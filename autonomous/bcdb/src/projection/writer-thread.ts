@@ -6,7 +6,7 @@ import type { ProjectionWriterOptions } from './projection-writer.ts';
 import { serveThread } from './thread-serve.ts';
 
 /** Words are merged once no batch has come for so long. */
-const quietMs = 50;
+const quietMs = 1000;
 
 /** Entry point of the thread that writes. */
 const writer = ProjectionWriter.open(workerData as ProjectionWriterOptions);
