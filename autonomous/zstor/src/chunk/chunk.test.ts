@@ -5,7 +5,9 @@ import { seededRandom } from '@commongrid/base';
 import * as fc from 'fast-check';
 import { Blob } from './blob.ts';
 import type { ChunkPlace } from './blob.ts';
+import { sharedPool } from './buffer-pool.ts';
 import { openChunk, repairShards, sealChunk } from './chunk.ts';
+import { chunkSizesBytes } from './policy.ts';
 import type { ChunkPolicy } from './policy.ts';
 import { makeShard, parseShard } from './shard.ts';
 import type { Shard } from './shard.ts';
@@ -70,6 +72,21 @@ test('any k shards, in any order, give the chunk back', () => {
     }),
     { numRuns: 60 },
   );
+});
+
+test('a full chunk comes back with m shards lost, at each size of chunk', () => {
+  for (const chunkSizeBytes of chunkSizesBytes) {
+    const plaintext = Buffer.alloc(chunkSizeBytes);
+    for (let at = 0; at < plaintext.length; at += 4096)
+      plaintext.writeUInt32LE(at ^ 0x5a5a5a5a, at);
+    const place = new Blob().nextPlace(true);
+    const code = { dataShards: 16, parityShards: 4, chunkSizeBytes };
+    const { shards, memory } = sealChunk({ ...policy, ...code }, place, chunkId, plaintext);
+    const opened = openChunk(place, plaintext.length, shards.slice(4));
+    assert.equal(opened.equals(plaintext), true);
+    sharedPool().give(opened);
+    sharedPool().give(memory);
+  }
 });
 
 test('data shards are the ciphertext of AES-256-GCM, its tag and zeros', () => {
