@@ -87,6 +87,10 @@ test('what needs to see into a private namespace is refused, with the reason', a
   ]) {
     assert.equal(await codeOf(grid, 'bcdb', ...words), 'BCDB_NAMESPACE_PRIVATE');
   }
+  const proposed = await codeOf(grid, 'bcdb', 'propose', 'secret', note, 'a', '{}');
+  assert.equal(proposed, 'BCDB_NOT_SEALED');
+  const again = await codeOf(grid, 'bcdb', 'ns', 'create', 'secret', '--private');
+  assert.equal(again, 'GRID_NAMESPACE_EXISTS');
   // A token makes the server sign; there is nothing to open boxes with.
   const token = join(grid.home, 'token');
   await copyFile(join(grid.home, 'identity', 'owner-token'), token);

@@ -5,6 +5,7 @@ import { verifyCheckpoint, verifyConsistency, verifyRecordProof } from '../src/b
 import { encodeEntry } from '../src/doors/record-text.ts';
 import { signRecord } from '../src/record/author.ts';
 import type { Statement } from '../src/record/author.ts';
+import { HttpDoor } from '../src/doors/http/http-door.ts';
 import { contact, contactSchema, grant, ownerToken, serve, serveTeam } from './http-fixture.ts';
 import type { Served } from './http-fixture.ts';
 
@@ -334,6 +335,30 @@ test('records are answered one by one, each with its own code', async (t) => {
   const metrics = await served.registry.render();
   assert.match(metrics, /bcdb_http_refusals_total\{code="BCDB_COUNTER_GAP"\} 1/);
   assert.match(metrics, /bcdb_http_append_seconds_count 12/);
+});
+
+test('pages of a named origin may ask from a browser, others may not', async (t) => {
+  const origin = 'https://app.example.org';
+  const { bcdb, url } = await serve(t, { origins: [origin] });
+  const ask = (from: string) =>
+    fetch(`${url}/v1/records`, {
+      method: 'OPTIONS',
+      headers: { origin: from, 'access-control-request-method': 'POST' },
+    });
+  const answer = await ask(origin);
+  assert.equal(answer.status, 204);
+  assert.equal(answer.headers.get('access-control-allow-origin'), origin);
+  assert.match(answer.headers.get('access-control-allow-headers') ?? '', /authorization/);
+  assert.equal(answer.headers.get('access-control-allow-credentials'), null);
+  const other = await ask('https://evil.example.org');
+  assert.equal(other.headers.get('access-control-allow-origin'), null);
+  const refused = await fetch(`${url}/v1/nothing`, { headers: { origin } });
+  assert.equal(refused.status, 404);
+  assert.equal(refused.headers.get('access-control-allow-origin'), origin);
+  for (const wrong of ['*', 'https://app.example.org/', 'app.example.org', 'null']) {
+    const door = HttpDoor.open({ bcdb, listen: { port: 0 }, origins: [wrong] });
+    await assert.rejects(door, { code: 'BCDB_REQUEST_INVALID' });
+  }
 });
 
 test('the OpenAPI document names each route and its shapes', async (t) => {

@@ -1,5 +1,5 @@
 import { PrivateNamespace } from '@commongrid/bcdb/client';
-import { GridError } from '@commongrid/base';
+import { GridError, isGridError } from '@commongrid/base';
 import type { JsonValue } from '@commongrid/crypto';
 import { Command, InvalidArgumentError } from 'commander';
 
@@ -64,6 +64,7 @@ function createCommand(context: CommandContext): Command {
     .option('--validator <name>', 'rules that judge each record, such as grid@1')
     .action(async (ns: string, options: CreateOptions) => {
       const connection = await connect(context, options);
+      await requireNew(connection, ns);
       const admin = await selfOf(connection);
       if (options.private === true) {
         await createPrivate(context, connection, { ...options, ns, admin });
@@ -77,6 +78,25 @@ function createCommand(context: CommandContext): Command {
       const result = { schema: 'grid.bcdb.namespace-create.1', ns, ...receipt };
       printResult(context, options, result, () => `namespace ${ns} is made`);
     });
+}
+
+/** Making a namespace that is there would take all others' rights in it. */
+async function requireNew(connection: Connection, ns: string): Promise<void> {
+  try {
+    await read(connection, ns);
+  } catch (error) {
+    // Whoever may not see it has no right to change it either.
+    if (isGridError(error)) return;
+    throw error;
+  }
+  throw new GridError<GridErrorCode>(
+    'GRID_NAMESPACE_EXISTS',
+    `there is a namespace ${ns} already`,
+    {
+      hint: `see it with grid bcdb ns show ${ns}, or choose another name`,
+      details: { ns },
+    },
+  );
 }
 
 async function createPrivate(

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 
 import type { ClientReceipt } from '@commongrid/bcdb/client';
+import type { BcdbErrorCode } from '@commongrid/bcdb';
 import { GridError } from '@commongrid/base';
 import type { JsonValue } from '@commongrid/crypto';
 import type { Command } from 'commander';
@@ -119,6 +120,8 @@ async function propose(
   { op, days }: ProposeOptions,
 ): Promise<{ readonly id: string; readonly receipt: ClientReceipt }> {
   const { ns, url, obj } = place;
+  // Ahead of all else: what is proposed must not leave this machine.
+  if (op === 'put' && (await client.isPrivate(ns, url, obj))) throw notInTheClear(ns);
   const policy = await findPolicy(client, place, actionOf(op, url), minSeq);
   if (policy === undefined) throw uncovered(place);
   const [newest] = await client.history(ns, url, obj, { limit: 1, minSeq });
@@ -145,6 +148,17 @@ async function propose(
     },
   });
   return { id, receipt };
+}
+
+function notInTheClear(ns: string): GridError<BcdbErrorCode> {
+  return new GridError(
+    'BCDB_NOT_SEALED',
+    `${ns} is private, and a proposal says what it proposes`,
+    {
+      hint: 'deletions can be proposed there, values cannot',
+      details: { ns },
+    },
+  );
 }
 
 async function vote(
