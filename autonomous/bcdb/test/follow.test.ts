@@ -7,35 +7,17 @@ import { tempFolder } from '@commongrid/base/testing';
 import { canonicalBytes, SigningKey } from '@commongrid/crypto';
 import { Bcdb } from '../src/bcdb.ts';
 import { BcdbFolder } from '../src/config.ts';
-import { Follower } from '../src/follow/follower.ts';
-import type { LogSource } from '../src/follow/log-source.ts';
+import type { Follower } from '../src/follow/follower.ts';
 import { openLedger } from '../src/ledger/open-ledger.ts';
 import { signRecord } from '../src/record/author.ts';
 import { checkRecord } from '../src/record/checked-record.ts';
 import type { Entry } from '../src/record/entry.ts';
 import type { Genesis } from '../src/record/genesis.ts';
 import { LocalSource } from '../src/testing/local-source.ts';
+import { follow, noteUrl, openNotes, writeNotes } from './support/notes.ts';
 
-const note = 'net.example.note.1';
-
-async function writeSome(bcdb: Bcdb, count: number, prefix = 'n'): Promise<void> {
-  const put = { ns: 'notes', op: 'put', url: note } as const;
-  const writes = Array.from({ length: count }, (_, index) =>
-    bcdb.write({ ...put, obj: `${prefix}${index}`, value: { text: `text ${index}` } }),
-  );
-  await Promise.all(writes);
-}
-
-async function makeNotes(dataDir: string, owner = SigningKey.generate()): Promise<Bcdb> {
-  const bcdb = await Bcdb.open({ dataDir, owner });
-  await bcdb.createNamespace('notes');
-  const schema = { type: 'object', properties: { text: { type: 'string', maxLength: 100 } } };
-  await bcdb.defineSchema('notes', note, schema);
-  return bcdb;
-}
-
-function follow(dataDir: string, bcdb: Bcdb, source: LogSource): Promise<Follower> {
-  return Follower.open({ dataDir, genesis: bcdb.genesis, log: bcdb.log, source });
+function makeNotes(dataDir: string, owner = SigningKey.generate()): Promise<Bcdb> {
+  return openNotes({ dataDir, owner });
 }
 
 async function caughtUp({ ledger }: Follower, bcdb: Bcdb): Promise<void> {
@@ -49,7 +31,7 @@ async function caughtUp({ ledger }: Follower, bcdb: Bcdb): Promise<void> {
 test('a replica comes to the same log and the same state, and goes on after a restart', async () => {
   await using folder = await tempFolder();
   await using bcdb = await makeNotes(join(folder.path, 'a'));
-  await writeSome(bcdb, 2500);
+  await writeNotes(bcdb, 2500);
   const source = new LocalSource(bcdb);
   {
     await using follower = await follow(join(folder.path, 'b'), bcdb, source);
@@ -57,7 +39,7 @@ test('a replica comes to the same log and the same state, and goes on after a re
     assert.equal(follower.ledger.fold.digest, bcdb.digest);
     assert.deepEqual(follower.replica.alarms, []);
   }
-  await writeSome(bcdb, 50, 'm');
+  await writeNotes(bcdb, 50, 'm');
   await using follower = await follow(join(folder.path, 'b'), bcdb, source);
   await caughtUp(follower, bcdb);
   assert.equal(follower.ledger.fold.digest, bcdb.digest);
@@ -66,7 +48,7 @@ test('a replica comes to the same log and the same state, and goes on after a re
 test('entries that were changed, left out or swapped on the way never enter a replica', async () => {
   await using folder = await tempFolder();
   await using bcdb = await makeNotes(join(folder.path, 'a'));
-  await writeSome(bcdb, 20);
+  await writeNotes(bcdb, 20);
   const source = new LocalSource(bcdb);
   const twists: readonly LocalSource['twist'][] = [
     (entries) => entries.map((entry, index) => (index === 3 ? flipped(entry) : entry)),
@@ -93,14 +75,14 @@ test('a log that was forked or rolled back halts the replica, with the evidence 
   assert.ok(first !== undefined && second !== undefined && old !== undefined);
   {
     await using bcdb = await makeNotes(first, owner);
-    await writeSome(bcdb, 10);
+    await writeNotes(bcdb, 10);
   }
   await cp(first, second, { recursive: true });
   await cp(first, old, { recursive: true });
   await using honest = await Bcdb.open({ dataDir: first, owner });
   await using fork = await Bcdb.open({ dataDir: second, owner });
-  await writeSome(honest, 5, 'x');
-  await writeSome(fork, 9, 'y');
+  await writeNotes(honest, 5, 'x');
+  await writeNotes(fork, 9, 'y');
   for (const [name, later, code] of [
     ['rolled', fork, 'BCDB_LOG_ROLLED_BACK'],
     ['forked', fork, 'BCDB_LOG_FORKED'],
@@ -134,10 +116,10 @@ test('a sequencer that commits to a record which nobody signed convicts itself',
   const dataDir = join(folder.path, 'a');
   {
     await using bcdb = await makeNotes(dataDir, owner);
-    await writeSome(bcdb, 3);
-    const schema = bcdb.schemaOf('notes', note);
+    await writeNotes(bcdb, 3);
+    const schema = bcdb.schemaOf('notes', noteUrl);
     const payload = canonicalBytes({ text: 'never said' });
-    const said = { ns: 'notes', op: 'put', url: note, obj: 'forged', schema, payload } as const;
+    const said = { ns: 'notes', op: 'put', url: noteUrl, obj: 'forged', schema, payload } as const;
     const n = bcdb.lastN(bcdb.owner) + 1;
     const entry = signRecord(owner, said, { log: bcdb.log, n, t: 0 });
     await bcdb.close();
@@ -171,18 +153,18 @@ test('a replica judges anew: what the rules refuse does nothing there and raises
   await using folder = await tempFolder();
   const owner = SigningKey.generate();
   const dataDir = join(folder.path, 'a');
-  const statement = { ns: 'notes', op: 'put', url: note, obj: 'stolen' } as const;
+  const statement = { ns: 'notes', op: 'put', url: noteUrl, obj: 'stolen' } as const;
   {
     await using bcdb = await makeNotes(dataDir, owner);
-    await writeSome(bcdb, 3);
-    const schema = bcdb.schemaOf('notes', note);
+    await writeNotes(bcdb, 3);
+    const schema = bcdb.schemaOf('notes', noteUrl);
     const said = { ...statement, schema, payload: canonicalBytes({ text: 'mine' }) };
     const entry = signRecord(SigningKey.generate(), said, { log: bcdb.log, n: 1, t: 0 });
     await bcdb.close();
     await smuggle(dataDir, bcdb.genesis, entry);
   }
   await using bcdb = await Bcdb.open({ dataDir, owner });
-  await writeSome(bcdb, 3, 'late');
+  await writeNotes(bcdb, 3, 'late');
   await using follower = await follow(join(folder.path, 'b'), bcdb, new LocalSource(bcdb));
   await caughtUp(follower, bcdb);
   const [alarm] = follower.replica.alarms;
