@@ -202,10 +202,18 @@ test('a backup becomes the same database again, and its objects go into another 
   assert.equal(restored.records, records);
   await grid.json('bcdb', 'rebuild', '--data', home);
   await grid.json('bcdb', 'verify', '--data', home);
-  const handover = ['bcdb', 'handover', '--data', home] as const;
-  const handed = await grid.json<{ size: number; sequencer: string }>(...handover);
+  const handover = ['bcdb', 'handover'] as const;
+  const statement = join(grid.home, 'handover.json');
+  await grid.json(...handover, '--data', home, '--statement', statement);
+  assert.equal(
+    (await failure(grid, ...handover, 'apply', statement, '--data', home)).code,
+    'BCDB_HANDOVER_UNSIGNED',
+  );
+  await grid.json(...handover, 'sign', statement);
+  const handed = await grid.json<{ size: number }>(...handover, 'apply', statement, '--data', home);
   assert.equal(handed.size, records + 1);
-  assert.deepEqual(await grid.json(...handover), handed);
+  // A log that ends with a handover needs no other one.
+  assert.deepEqual(await grid.json(...handover, '--data', home), handed);
   await grid.json('up', '--port-base', '0');
   // The commands here saw what was written after the backup, and is gone: that is told once.
   const words = ['bcdb', 'get', 'notes', note, 'two'] as const;

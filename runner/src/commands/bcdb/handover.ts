@@ -21,38 +21,48 @@ import { readJsonFile } from './value-input.ts';
 
 type FolderOptions = JsonOption & PostgresOption & { readonly data: string };
 type KeyOption = { readonly keyFile?: string };
+type Given<T> = Omit<T, 'data'> & { readonly data?: string };
 type HandoverOptions = FolderOptions & KeyOption & { known?: string; statement?: string };
 
 export function bcdbHandoverCommand(context: CommandContext): Command {
-  return (
-    folderCommand('handover', 'Hand the log of a stopped database over to a new sequencer key.')
-      .option('--key-file <file>', 'key of an admin; default: that of the owner of the grid here')
-      .option('--known <file>', 'newest checkpoint that is known of records that are lost')
-      .option('--statement <file>', 'only write what several admins have to sign')
-      .addHelpText(
-        'after',
-        '\nFor a key that is lost or stolen, and after a restore of an older backup. From then on' +
-          '\nnothing counts that the former key signs above the end of the log as it is here.',
-      )
-      // Options of the same name belong to the command that they follow.
-      .enablePositionalOptions()
-      .action(async (options: HandoverOptions) => {
-        const { statement: file } = options;
-        const stated = await state(options);
-        if (file === undefined) await handOver(context, options, stated);
-        else await writeStatement(context, options, stated, file);
-      })
-      .addCommand(signCommand(context))
-      .addCommand(applyCommand(context))
-      .addCommand(resendCommand(context))
-  );
+  return folderCommand(
+    'handover',
+    'Hand the log of a stopped database over to a new sequencer key.',
+  )
+    .option('--key-file <file>', 'key of an admin; default: that of the owner of the grid here')
+    .option('--known <file>', 'newest checkpoint that is known of records that are lost')
+    .option('--statement <file>', 'only write what several admins have to sign')
+    .addHelpText(
+      'after',
+      '\nFor a key that is lost or stolen, and after a restore of an older backup. From then on' +
+        '\nnothing counts that the former key signs above the end of the log as it is here.',
+    )
+    .action(async (given: Given<HandoverOptions>) => {
+      const options = withFolder(given);
+      const { statement: file } = options;
+      const stated = await state(options);
+      if (file === undefined) await handOver(context, options, stated);
+      else await writeStatement(context, options, stated, file);
+    })
+    .addCommand(signCommand(context))
+    .addCommand(applyCommand(context))
+    .addCommand(resendCommand(context));
 }
 
 function folderCommand(name: string, description: string): Command {
   return resultCommand(name, description)
-    .requiredOption('--data <folder>', 'of a database that is not running')
+    .option('--data <folder>', 'of a database that is not running; has to be named')
     .option('--postgres-file <file>', 'as for serve, where the log is in PostgreSQL')
     .option('--single', 'as for serve');
+}
+
+/** An option that a command requires would be required of the commands below it, too. */
+function withFolder<T extends { readonly data: string }>(given: Given<T>): T {
+  const { data } = given;
+  if (data !== undefined) return { ...given, data } as T;
+  throw new GridError<GridErrorCode>('GRID_USAGE', 'which database? Name its folder with --data', {
+    hint: './grid bcdb handover --help',
+  });
 }
 
 async function state(options: HandoverOptions): Promise<StatedHandover> {
@@ -99,25 +109,30 @@ async function writeStatement(
 }
 
 function signCommand(context: CommandContext): Command {
-  return resultCommand('sign', 'Sign a handover as an admin of the log.')
-    .argument('<file>', 'file of `handover --statement`; the signature is added to it')
-    .option('--key-file <file>', 'key of an admin; default: that of the owner of the grid here')
-    .action(async (file: string, options: JsonOption & KeyOption) => {
-      const { signHandover } = await import('@commongrid/bcdb');
-      const certificate = await readCertificate(file);
-      const key = await adminKey(context, options);
-      const signed = signHandover(certificate, key);
-      await writeCertificate(file, signed);
-      const signers = signed.signatures.map((one) => one.key);
-      const result = { schema: 'grid.bcdb.handover-sign.1', file, signers, ...signed };
-      printResult(context, options, result, () => describe(signed));
-    });
+  return (
+    resultCommand('sign', 'Sign a handover as an admin of the log.')
+      .argument('<file>', 'file of `handover --statement`; the signature is added to it')
+      .option('--key-file <file>', 'key of an admin; default: that of the owner of the grid here')
+      // What a command has in common with the one above it, that one takes.
+      .action(async (file: string, _own: unknown, command: Command) => {
+        const options = command.optsWithGlobals<JsonOption & KeyOption>();
+        const { signHandover } = await import('@commongrid/bcdb');
+        const certificate = await readCertificate(file);
+        const key = await adminKey(context, options);
+        const signed = signHandover(certificate, key);
+        await writeCertificate(file, signed);
+        const signers = signed.signatures.map((one) => one.key);
+        const result = { schema: 'grid.bcdb.handover-sign.1', file, signers, ...signed };
+        printResult(context, options, result, () => describe(signed));
+      })
+  );
 }
 
 function applyCommand(context: CommandContext): Command {
   return folderCommand('apply', 'Hand the log over by what its admins signed.')
     .argument('<files...>', 'files of `handover sign`')
-    .action(async (files: readonly string[], options: FolderOptions) => {
+    .action(async (files: readonly string[], _own: unknown, command: Command) => {
+      const options = withFolder(command.optsWithGlobals<Given<FolderOptions>>());
       const { applyHandover } = await import('@commongrid/bcdb');
       const certificates = await Promise.all(files.map(readCertificate));
       const work = applyHandover(options.data, certificates, await postgresOf(options));
@@ -128,7 +143,8 @@ function applyCommand(context: CommandContext): Command {
 function resendCommand(context: CommandContext): Command {
   return serverCommand('resend', 'Send records again that a handover gave up, as they were signed.')
     .argument('<file>', 'file lost-SIZE.jsonl that adopting the handover has made')
-    .action(async (file: string, options: ServerOptions) => {
+    .action(async (file: string, _own: unknown, command: Command) => {
+      const options = command.optsWithGlobals<ServerOptions>();
       const { lostRecords } = await import('@commongrid/bcdb');
       const { client } = await connect(context, options);
       const refused: { version: string; code: string; message: string }[] = [];
