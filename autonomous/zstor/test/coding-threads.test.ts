@@ -111,7 +111,8 @@ for (const count of [0, 2]) {
 
     test('nothing is taken after close', async () => {
       const threads = CodingThreads.open(count);
-      const md5 = threads.md5();
+      await using md5 = threads.md5();
+      sharedPool().give(await md5.update(pooled(chunkId)));
       await Promise.all([threads.close(), threads.close()]);
       const closed = { code: 'BASE_CLOSED' };
       const place = new Blob().nextPlace(true);

@@ -151,6 +151,19 @@ test('codes refuse numbers that make none, too few shards and unequal lengths', 
   });
 });
 
+test('reconstruct makes no shard that is there, and none that the code has not', () => {
+  const code = new ErasureCode(2, 1);
+  const shard = new Uint8Array(64);
+  assert.throws(
+    () => code.reconstruct([shard, shard], [1]),
+    /shard 1 is one of the code, and lost/,
+  );
+  assert.throws(
+    () => code.reconstruct([shard, shard], [3]),
+    /shard 3 is one of the code, and lost/,
+  );
+});
+
 function plain(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes);
 }

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { GridError } from '@commongrid/base';
 import type { ZstorErrorCode } from '../errors.ts';
 import { parityRow, recoveryRows } from './cauchy-matrix.ts';
@@ -64,6 +65,10 @@ export class ErasureCode {
   ): readonly Uint8Array[] {
     const indexes = Array.from({ length: this.shardCount }, (_, index) => index);
     const present = indexes.filter((index) => shards[index] !== undefined);
+    for (const index of lost) {
+      const canBeMade = indexes.includes(index) && shards[index] === undefined;
+      assert(canBeMade, `shard ${index} is one of the code, and lost`);
+    }
     if (present.length < this.dataShards) throw this.#tooFew(present.length);
     const sources = present.slice(0, this.dataShards);
     const read = sources.flatMap((index) => shards[index] ?? []);

@@ -101,7 +101,7 @@ export class ShardMixer {
 
 let threadMixer: ShardMixer | undefined;
 
-/** The mixer of this thread; the first call makes it, in about a millisecond. */
+/** The mixer of this thread; the first call makes it, in some milliseconds. */
 export function sharedMixer(): ShardMixer {
   return (threadMixer ??= new ShardMixer());
 }

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { closeOnce, GridError } from '@commongrid/base';
+import { closeOnce, GridError, isGridError } from '@commongrid/base';
 import type { BaseErrorCode } from '@commongrid/base';
 import type { ChunkPlace } from '../chunk/blob.ts';
 import { sharedPool } from '../chunk/buffer-pool.ts';
@@ -162,11 +162,15 @@ export class Md5Stream implements AsyncDisposable {
     return bufferOf(made);
   }
 
-  /** Gives a stream up that has no digest yet. */
+  /** Gives a stream up that has no digest yet. With the threads closed it is given up already. */
   async close(): Promise<void> {
     if (!this.#isOpen || this.#isFirst) return;
     this.#isOpen = false;
-    await this.#run({ kind: 'forget', stream: this.#stream });
+    try {
+      await this.#run({ kind: 'forget', stream: this.#stream });
+    } catch (error) {
+      if (!isGridError(error, 'BASE_CLOSED')) throw error;
+    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {
