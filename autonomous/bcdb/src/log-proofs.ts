@@ -1,11 +1,9 @@
 import { GridError } from '@commongrid/base';
-import type { Clock } from '@commongrid/base';
-import type { SigningKey } from '@commongrid/crypto';
 import type { BcdbErrorCode } from './errors.ts';
 import { successionOf } from './ledger/ledger-succession.ts';
 import type { Ledger } from './ledger/ledger.ts';
-import type { LogHead, StoredEntry } from './log/log-engine.ts';
-import { CheckpointSigner } from './tree/checkpoint-signer.ts';
+import type { StoredEntry } from './log/log-engine.ts';
+import type { SignedHead } from './signed-head.ts';
 import type { HashStore } from './tree/hash-store.ts';
 import { encodeProof } from './tree/record-proof.ts';
 import type { RecordProof } from './tree/record-proof.ts';
@@ -14,36 +12,20 @@ import type { Succession } from './tree/succession.ts';
 export interface LogProofsParts {
   readonly ledger: Ledger;
   readonly hashes: HashStore;
-  /** Key of the sequencer. */
-  readonly key: SigningKey;
-  readonly clock: Clock;
+  /** The newest head that others believe. */
+  readonly signed: () => SignedHead;
 }
 
-interface SignedHead {
-  readonly head: LogHead;
-  /** When it was signed, seconds since 1970. */
-  readonly timestamp: number;
-  readonly note: string;
-}
-
-/** What others verify a log by: signed heads, and proofs that rest on them. */
+/** Shows what is in a log, under the newest signed head. */
 export class LogProofs {
   readonly #ledger: Ledger;
   readonly #hashes: HashStore;
-  readonly #signer: CheckpointSigner;
-  readonly #clock: Clock;
-  #last: SignedHead | undefined;
+  readonly #signed: () => SignedHead;
 
-  constructor({ ledger, hashes, key, clock }: LogProofsParts) {
+  constructor({ ledger, hashes, signed }: LogProofsParts) {
     this.#ledger = ledger;
     this.#hashes = hashes;
-    this.#signer = new CheckpointSigner(key, ledger.log);
-    this.#clock = clock;
-  }
-
-  /** The newest durable head, signed together with the time at which it is the newest. */
-  checkpoint(): string {
-    return this.#sign().note;
+    this.#signed = signed;
   }
 
   /**
@@ -51,7 +33,7 @@ export class LogProofs {
    * @throws BCDB_SEQ_UNKNOWN
    */
   async prove(seq: number, { withBody }: { readonly withBody: boolean }): Promise<RecordProof> {
-    const { head, note } = this.#sign();
+    const { head, note } = this.#signed();
     const path = this.#hashes.inclusionProof(seq, head.size);
     const { leaf, body } = await this.#entry(seq);
     const { log } = this.#ledger;
@@ -70,16 +52,6 @@ export class LogProofs {
   #succession(): { readonly succession?: Succession } {
     const succession = successionOf(this.#ledger);
     return succession.handovers.length === 0 ? {} : { succession };
-  }
-
-  /** Signed once for each head and second, however many ask. */
-  #sign(): SignedHead {
-    const { head } = this.#ledger;
-    const timestamp = Math.floor(this.#clock.nowMs() / 1000);
-    if (this.#last?.head.size !== head.size || this.#last.timestamp !== timestamp) {
-      this.#last = { head, timestamp, note: this.#signer.signAt(head, timestamp) };
-    }
-    return this.#last;
   }
 
   async #entry(seq: number): Promise<StoredEntry> {

@@ -9,7 +9,7 @@ import type { TestContext } from 'node:test';
 import { isGridError } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
 import { SigningKey } from '@commongrid/crypto';
-import type { OwnerStatement } from '../src/bcdb.ts';
+import type { OwnerStatement } from '../src/database.ts';
 import { verifyCheckpoint } from '../src/browser.ts';
 import { BcdbClient } from '../src/client.ts';
 import type { ClientStatement } from '../src/client.ts';

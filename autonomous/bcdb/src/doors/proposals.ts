@@ -1,6 +1,6 @@
 import { GridError, systemRandom } from '@commongrid/base';
 import type { JsonValue } from '@commongrid/crypto';
-import type { Bcdb, OwnerReceipt, OwnerStatement } from '../bcdb.ts';
+import type { Database, OwnerReceipt, OwnerStatement } from '../database.ts';
 import type { BcdbErrorCode } from '../errors.ts';
 import type { ApprovalRecord, ProposalRecord } from '../record/system-records.ts';
 import { systemUrls } from '../record/system-records.ts';
@@ -38,9 +38,9 @@ export interface ListedProposal extends Omit<ProposalState, 'status'> {
 
 /** What doors do with proposals in the name of the owner. */
 export class Proposals {
-  readonly #bcdb: Bcdb;
+  readonly #bcdb: Database;
 
-  constructor(bcdb: Bcdb) {
+  constructor(bcdb: Database) {
     this.#bcdb = bcdb;
   }
 

@@ -3,6 +3,7 @@ import type { BcdbErrorCode } from '../errors.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { LogHead, StoredEntry } from '../log/log-engine.ts';
 import { toBase64url } from '../tree/base64.ts';
+import type { SignedHead } from '../signed-head.ts';
 import type { HashStore } from '../tree/hash-store.ts';
 import type { FeedTree } from './feed-tree.ts';
 import { feedBytesMax, feedItemsMax, feedsAskedMax, recordsOf } from './feeds-reply.ts';
@@ -18,8 +19,8 @@ import type { FeedEntry } from './feeds.ts';
 export interface FeedServerParts {
   readonly ledger: Ledger;
   readonly hashes: HashStore;
-  /** The newest durable head as a signed note. */
-  readonly checkpoint: () => string;
+  /** The newest head that others believe. */
+  readonly signed: () => SignedHead;
 }
 
 /** What a reply rests on, all of one moment. */
@@ -41,12 +42,12 @@ interface Standing {
 export class FeedServer {
   readonly #ledger: Ledger;
   readonly #hashes: HashStore;
-  readonly #checkpoint: () => string;
+  readonly #signed: () => SignedHead;
 
-  constructor({ ledger, hashes, checkpoint }: FeedServerParts) {
+  constructor({ ledger, hashes, signed }: FeedServerParts) {
     this.#ledger = ledger;
     this.#hashes = hashes;
-    this.#checkpoint = checkpoint;
+    this.#signed = signed;
   }
 
   /**
@@ -91,7 +92,7 @@ export class FeedServer {
   /** The tree of the feeds moves on with each tick, so that all of it is taken at once. */
   async #standing(asked: FeedsRequest['feeds']): Promise<Standing> {
     for (let tries = 0; tries < settleTriesMax; tries++) {
-      const { head } = this.#ledger;
+      const { head, note } = this.#signed();
       const newest = this.#ledger.fold.feeds.newest;
       if (newest !== undefined && newest.tick < head.size) {
         const { tree, tick } = newest;
@@ -100,7 +101,7 @@ export class FeedServer {
           const end = places.find((place) => place.reader === reader)?.count ?? 0;
           return { reader, from: count, end, places };
         });
-        return { head, checkpoint: this.#checkpoint(), tick, tree: topOf(tree, feeds), feeds };
+        return { head, checkpoint: note, tick, tree: topOf(tree, feeds), feeds };
       }
       // The tick is on its way into the log.
       await this.#ledger.settled();

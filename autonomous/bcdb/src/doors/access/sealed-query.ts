@@ -1,5 +1,5 @@
 import { GridError } from '@commongrid/base';
-import type { Bcdb } from '../../bcdb.ts';
+import type { Database } from '../../database.ts';
 import type { BcdbErrorCode } from '../../errors.ts';
 import type { FindQuery } from '../../projection/find.ts';
 
@@ -8,7 +8,7 @@ import type { FindQuery } from '../../projection/find.ts';
  * by their ids and fetched; their readers choose among them by themselves.
  * @throws BCDB_NAMESPACE_PRIVATE
  */
-export function requireLegible(bcdb: Bcdb, ns: string, what: string): void {
+export function requireLegible(bcdb: Database, ns: string, what: string): void {
   if (!bcdb.isPrivate(ns)) return;
   throw new GridError<BcdbErrorCode>('BCDB_NAMESPACE_PRIVATE', `${ns} is private: no ${what}`, {
     hint: 'only readers see into its payloads: list the objects, open them, choose there',
@@ -18,7 +18,7 @@ export function requireLegible(bcdb: Bcdb, ns: string, what: string): void {
 
 /** Lists by id are possible everywhere. @throws BCDB_NAMESPACE_PRIVATE */
 export function requireFindable(
-  bcdb: Bcdb,
+  bcdb: Database,
   ns: string,
   { where, orderBy, scan }: Pick<FindQuery, 'where' | 'orderBy' | 'scan'>,
 ): void {

@@ -1,5 +1,5 @@
 import type { Clock, Logger } from '@commongrid/base';
-import type { Bcdb } from '../../bcdb.ts';
+import type { Database } from '../../database.ts';
 import type { Gate } from '../access/gate.ts';
 import type { ReadRights } from '../access/read-rights.ts';
 import type { Proposals } from '../proposals.ts';
@@ -7,7 +7,7 @@ import type { DoorMetrics } from './door-metrics.ts';
 
 /** What the routes of one door work with. */
 export interface DoorContext {
-  readonly bcdb: Bcdb;
+  readonly bcdb: Database;
   readonly gate: Gate;
   readonly rights: ReadRights;
   readonly proposals: Proposals;

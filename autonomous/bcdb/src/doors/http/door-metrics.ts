@@ -1,6 +1,6 @@
 import { LatencyHistogram } from '@commongrid/base';
 import type { Clock, MetricsRegistry } from '@commongrid/base';
-import type { Bcdb } from '../../bcdb.ts';
+import type { Database } from '../../database.ts';
 
 /** Codes that are counted one by one; the rest count as `other`. */
 const countedCodesMax = 200;
@@ -35,7 +35,7 @@ export class DoorMetrics {
     this.#refusals.set(name, (this.#refusals.get(name) ?? 0) + 1);
   }
 
-  register(registry: MetricsRegistry, bcdb: Bcdb, connections: () => Promise<number>): void {
+  register(registry: MetricsRegistry, bcdb: Database, connections: () => Promise<number>): void {
     registry.latency({
       name: 'bcdb_http_append_seconds',
       help: 'From the arrival of a record to its receipt or refusal',

@@ -5,7 +5,7 @@ import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import { closeOnce, GridError, silentLogger, systemClock } from '@commongrid/base';
 import type { BaseErrorCode, Clock, Logger, MetricsRegistry } from '@commongrid/base';
-import type { Bcdb } from '../../bcdb.ts';
+import type { Database } from '../../database.ts';
 import { Gate } from '../access/gate.ts';
 import { ReadRights } from '../access/read-rights.ts';
 import { Proposals } from '../proposals.ts';
@@ -54,7 +54,7 @@ export interface HttpTimeouts {
 }
 
 export interface HttpDoorOptions {
-  readonly bcdb: Bcdb;
+  readonly bcdb: Database;
   readonly listen: {
     /** Default 127.0.0.1. */
     readonly host?: string;

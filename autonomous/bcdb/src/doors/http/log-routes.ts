@@ -134,10 +134,10 @@ function proofRoutes({ bcdb, rights }: DoorContext): readonly Route[] {
       query: Type.Object({ from: sequence }),
       reply: Type.Object({ checkpoint: Type.String(), consistency: Type.Array(hash) }),
       handle: ({ query: { from } }) => {
-        const { size } = bcdb.head;
+        const { head, note } = bcdb.signedHead();
         // A log that is shorter than it was shows it by its head.
-        const path = from <= size ? bcdb.consistencyProof(from, size) : [];
-        return { checkpoint: bcdb.checkpoint(), consistency: path.map(toBase64url) };
+        const path = from <= head.size ? bcdb.consistencyProof(from, head.size) : [];
+        return { checkpoint: note, consistency: path.map(toBase64url) };
       },
     }),
     route({

@@ -1,6 +1,6 @@
 import type { Clock, Logger, Random } from '@commongrid/base';
 import type { CommandTable, RespServer } from '@commongrid/resp';
-import type { Bcdb } from '../../bcdb.ts';
+import type { Database } from '../../database.ts';
 import type { Gate } from '../access/gate.ts';
 import type { ReadRights } from '../access/read-rights.ts';
 import type { Proposals } from '../proposals.ts';
@@ -13,7 +13,7 @@ import type { Session } from './session.ts';
 
 /** What a door is made of. */
 export interface DoorContextParts {
-  readonly bcdb: Bcdb;
+  readonly bcdb: Database;
   readonly gate: Gate;
   readonly rights: ReadRights;
   readonly objects: Objects;

@@ -1,5 +1,5 @@
 import { throwIfAborted } from '@commongrid/base';
-import type { Bcdb } from '../../bcdb.ts';
+import type { Database } from '../../database.ts';
 import type { StoredEntry } from '../../log/log-engine.ts';
 
 /** Entries of one reply. */
@@ -27,11 +27,11 @@ export interface StreamRange {
 
 /** The log as streams: all of it, and the records of each namespace. */
 export class LogStream {
-  readonly #bcdb: Bcdb;
+  readonly #bcdb: Database;
   /** How many records namespaces have up to a size of the log. */
   readonly #counted = new Map<string, { readonly size: number; readonly count: number }>();
 
-  constructor(bcdb: Bcdb) {
+  constructor(bcdb: Database) {
     this.#bcdb = bcdb;
   }
 

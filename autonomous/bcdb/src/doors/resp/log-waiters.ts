@@ -1,5 +1,5 @@
 import { abortError, GridError, throwIfAborted } from '@commongrid/base';
-import type { Bcdb } from '../../bcdb.ts';
+import type { Database } from '../../database.ts';
 import type { BcdbErrorCode } from '../../errors.ts';
 import { logNamespace } from '../../record/system-records.ts';
 import type { EffectBatch } from '../../state/effect.ts';
@@ -15,11 +15,11 @@ interface Waiter {
 
 /** Wakes those who wait for records of a stream. */
 export class LogWaiters {
-  readonly #bcdb: Bcdb;
+  readonly #bcdb: Database;
   readonly #waiting = new Set<Waiter>();
   readonly #unlisten: () => void;
 
-  constructor(bcdb: Bcdb) {
+  constructor(bcdb: Database) {
     this.#bcdb = bcdb;
     this.#unlisten = bcdb.listen((batch) => this.#appended(batch));
   }

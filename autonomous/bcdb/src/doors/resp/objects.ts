@@ -1,7 +1,7 @@
 import { withTimeout } from '@commongrid/base';
 import type { Clock } from '@commongrid/base';
 import type { JsonValue } from '@commongrid/crypto';
-import type { Bcdb } from '../../bcdb.ts';
+import type { Database } from '../../database.ts';
 import { writeCursor } from '../../projection/cursor.ts';
 import type { FindQuery, FoundPage } from '../../projection/find.ts';
 import type { ObjectChange, ObjectVersion } from '../../projection/object-row.ts';
@@ -31,10 +31,10 @@ export interface ObjectRun {
 
 /** What the door reads of objects: all of it from the projection. */
 export class Objects {
-  readonly #bcdb: Bcdb;
+  readonly #bcdb: Database;
   readonly #clock: Clock;
 
-  constructor(bcdb: Bcdb, clock: Clock) {
+  constructor(bcdb: Database, clock: Clock) {
     this.#bcdb = bcdb;
     this.#clock = clock;
   }

@@ -2,7 +2,7 @@ import { closeOnce, isGridError, silentLogger, systemClock, systemRandom } from 
 import type { Clock, Logger, Random } from '@commongrid/base';
 import { RespServer } from '@commongrid/resp';
 import type { ListenAddress, RespConnection, ServerLimits, TlsOptions } from '@commongrid/resp';
-import type { Bcdb } from '../../bcdb.ts';
+import type { Database } from '../../database.ts';
 import { payloadBytesMax } from '../../record/entry.ts';
 import { Gate } from '../access/gate.ts';
 import { ReadRights } from '../access/read-rights.ts';
@@ -16,7 +16,7 @@ import { Objects } from './objects.ts';
 import { Session } from './session.ts';
 
 export interface RespDoorOptions {
-  readonly bcdb: Bcdb;
+  readonly bcdb: Database;
   /** TCP addresses; port 0 takes a free one, see `addresses`. */
   readonly listen?: readonly ListenAddress[];
   /** A Unix socket beside or instead of them. */

@@ -2,7 +2,7 @@ import { GridError, isGridError } from '@commongrid/base';
 import type { Random } from '@commongrid/base';
 import { anyNumber } from '@commongrid/resp';
 import type { Request } from '@commongrid/resp';
-import type { OwnerReceipt } from '../../../bcdb.ts';
+import type { OwnerReceipt } from '../../../database.ts';
 import type { BcdbErrorCode } from '../../../errors.ts';
 import type { ObjectVersion } from '../../../projection/object-row.ts';
 import { requireOwner } from '../../access/read-rights.ts';
