@@ -29,6 +29,7 @@ import { Evidence } from './sequencer/evidence.ts';
 import { Sequencer } from './sequencer/sequencer.ts';
 import type { Receipt } from './sequencer/sequencer.ts';
 import { SignaturePool } from './sequencer/signature-pool.ts';
+import { seenFor } from './state/validator.ts';
 import { HeadSigner } from './signed-head.ts';
 import type { SignedHead } from './signed-head.ts';
 

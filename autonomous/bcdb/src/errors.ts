@@ -81,6 +81,7 @@ export type BcdbErrorCode =
   | 'BCDB_SCHEMA_MISMATCH' // a payload does not keep to its schema: correct what is at `details.path`
   | 'BCDB_SCHEMA_UNKNOWN' // no schema of this hash or type in the namespace: define it first
   | 'BCDB_SEALED_INVALID' // a private payload or key does not open: another key, another place, or altered bytes
+  | 'BCDB_SEEN_MISSING' // the namespace has rules, and the record does not say which head its author saw: sign again with `seen`
   | 'BCDB_SEQ_UNKNOWN' // the log has no such record or size yet: ask for what its head covers
   | 'BCDB_SESSION_EXPIRED' // the session of this key is over: answer a new challenge
   | 'BCDB_SIGNATURE_INVALID' // the signature is not of this author over these bytes: sign again

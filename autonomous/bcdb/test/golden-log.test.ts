@@ -9,6 +9,7 @@ import { logIdOf } from '../src/record/genesis.ts';
 import { Fold, logRecord } from '../src/state/fold.ts';
 import { LayeredStore } from '../src/state/layered-store.ts';
 import { StateView } from '../src/state/state-view.ts';
+import { hadEmptyHead } from '../src/testing/fold-world.ts';
 import { toBase64url } from '../src/tree/base64.ts';
 import { counterUrl, counterValidators, counterWorld } from './support/counter-rules.ts';
 
@@ -28,7 +29,7 @@ test('the rules come to the same verdicts and the same state as when they were r
     view: new StateView(store),
     log: toBase64url(logIdOf(genesis)),
     genesis,
-    hadHead: () => false,
+    hadHead: hadEmptyHead,
     validators: counterValidators,
   });
   let seq = 0;
@@ -40,7 +41,13 @@ test('the rules come to the same verdicts and the same state as when they were r
   }
   assert.deepEqual(
     new Set(records.map(({ code }) => code)),
-    new Set([undefined, 'BCDB_RULE_BROKEN', 'BCDB_DENIED']),
+    new Set([
+      undefined,
+      'BCDB_RULE_BROKEN',
+      'BCDB_DENIED',
+      'BCDB_SEEN_MISSING',
+      'BCDB_FORKED_VIEW',
+    ]),
   );
 });
 

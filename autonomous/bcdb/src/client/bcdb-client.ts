@@ -78,6 +78,7 @@ export class BcdbClient {
       signer: key,
       log: trust.log,
       lastN: () => this.lastN(key.publicKey.text),
+      seen: () => this.lastHead,
       send: (records) => this.#send(records),
     });
   }

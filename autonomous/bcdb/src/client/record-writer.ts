@@ -5,7 +5,7 @@ import type { EntryText } from '../doors/record-text.ts';
 import { encodeEntry } from '../doors/record-text.ts';
 import type { BcdbErrorCode } from '../errors.ts';
 import type { Entry } from '../record/entry.ts';
-import type { RecordOp } from '../record/envelope.ts';
+import type { RecordOp, TreeHead } from '../record/envelope.ts';
 import { toBase64url } from '../tree/base64.ts';
 import { browserPrimitives } from '../tree/browser-primitives.ts';
 import { signEntry } from './signer.ts';
@@ -40,6 +40,8 @@ export interface RecordWriterOptions {
   readonly log: string;
   /** Counter of the key's last record. */
   readonly lastN: () => Promise<number>;
+  /** The newest head that was verified. */
+  readonly seen: () => TreeHead | undefined;
   /** Sends records; the same ones again give the same answers. */
   readonly send: (records: readonly EntryText[]) => Promise<readonly RecordAnswer[]>;
 }
@@ -55,7 +57,7 @@ const batchBytesMax = 4 << 20;
 /** How often a statement is signed again because its object or its type changed meanwhile. */
 const repeatsMax = 16;
 
-/** Types and objects whose newest version or schema is remembered. */
+/** Types, objects and namespaces of which it is remembered how to sign for them. */
 const knownMax = 10_000;
 
 interface Job {
@@ -82,6 +84,8 @@ export class RecordWriter {
   /** By `ns url obj`, and by `ns url`. */
   readonly #versions = new Map<string, string>();
   readonly #schemas = new Map<string, string>();
+  /** Namespaces whose records have to say what their author saw. */
+  readonly #seeing = new Set<string>();
 
   constructor(options: RecordWriterOptions) {
     this.#options = options;
@@ -206,6 +210,11 @@ export class RecordWriter {
       else this.#versions.delete(name);
       return true;
     }
+    if (code === 'BCDB_SEEN_MISSING' && !this.#seeing.has(ns)) {
+      if (this.#seeing.size >= knownMax) this.#seeing.clear();
+      this.#seeing.add(ns);
+      return true;
+    }
     if (code === 'BCDB_SCHEMA_UNKNOWN' && typeof newest === 'string') {
       remember(this.#schemas, `${ns} ${url}`, newest);
       return true;
@@ -219,7 +228,7 @@ export class RecordWriter {
     made: ReadonlyMap<string, string>,
   ): ReturnType<typeof signEntry> {
     const { ns, op, url, obj, prev } = statement;
-    const { signer, log } = this.#options;
+    const { signer, log, seen } = this.#options;
     return signEntry(signer, {
       log,
       n,
@@ -229,6 +238,7 @@ export class RecordWriter {
       obj,
       prev: prev ?? made.get(nameOf(statement)) ?? this.#versions.get(nameOf(statement)),
       schema: op === 'put' ? this.#schemas.get(`${ns} ${url}`) : undefined,
+      seen: this.#seeing.has(ns) ? seen() : undefined,
       payload,
     });
   }

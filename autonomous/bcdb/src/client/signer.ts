@@ -3,7 +3,7 @@ import { sha256 } from '@commongrid/crypto/browser';
 import { bodyPreimage, makeBody, makeLeaf, recordDomain, saltBytes } from '../record/entry.ts';
 import type { Entry } from '../record/entry.ts';
 import { envelopeText } from '../record/envelope.ts';
-import type { RecordOp } from '../record/envelope.ts';
+import type { RecordOp, TreeHead } from '../record/envelope.ts';
 import { toBase64url } from '../tree/base64.ts';
 
 /** Whoever signs: a `SigningKey`, or a key that never leaves a device. */
@@ -22,6 +22,8 @@ export interface RecordFields {
   readonly obj: string;
   readonly prev: string | undefined;
   readonly schema: string | undefined;
+  /** A head that its author saw. */
+  readonly seen: TreeHead | undefined;
   /** Canonical JSON, or a sealed box; only with `put`. */
   readonly payload: Uint8Array | undefined;
 }
@@ -31,7 +33,7 @@ export interface RecordFields {
  * @throws BCDB_ENVELOPE_INVALID when a field is outside the grammar
  */
 export async function signEntry(signer: Signer, fields: RecordFields): Promise<Entry> {
-  const { log, n, ns, op, url, obj, prev, schema, payload } = fields;
+  const { log, n, ns, op, url, obj, prev, schema, seen, payload } = fields;
   const salt = crypto.getRandomValues(new Uint8Array(saltBytes));
   const body = payload === undefined ? undefined : makeBody(salt, payload);
   const text = envelopeText({
@@ -44,6 +46,7 @@ export async function signEntry(signer: Signer, fields: RecordFields): Promise<E
     op,
     ...(prev === undefined ? {} : { prev }),
     ...(schema === undefined ? {} : { schema }),
+    ...(seen === undefined ? {} : { seen: { size: seen.size, root: seen.root } }),
     t: Date.now(),
     url,
     v: 1,

@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import type { Statement } from './author.ts';
 import { checkRecord } from './checked-record.ts';
 import type { Entry } from './entry.ts';
-import type { Envelope } from './envelope.ts';
+import type { Envelope, TreeHead } from './envelope.ts';
 import { recordsInFlightMax, RecordAuthor, waitingStatementsMax } from './record-author.ts';
 import type { Followed } from './record-author.ts';
 
@@ -26,6 +26,9 @@ class ToyLog {
   readonly heads = new Map<string, Followed>();
   /** Turns, by how many records each took. */
   readonly turns: number[] = [];
+  /** What authors are told to name; and whether records without it are refused. */
+  seen: TreeHead | undefined;
+  isSeenDemanded = false;
   failAfter = Number.POSITIVE_INFINITY;
   readonly #line: Line[] = [];
   readonly #judgedWith = new Map<number, string>();
@@ -51,6 +54,7 @@ class ToyLog {
       log,
       lastN: () => this.accepted.length,
       headOf: ({ obj }) => this.heads.get(obj),
+      seenFor: () => this.seen,
       append: (entry) =>
         new Promise((resolve, reject) => {
           this.#line.push({ entry, resolve, reject });
@@ -85,12 +89,13 @@ class ToyLog {
 
   #judge(entry: Entry): string | undefined {
     const { envelope, version } = checkRecord(entry);
-    const { n, obj, prev, op } = envelope;
+    const { n, obj, prev, op, seen } = envelope;
     const last = this.accepted.length;
     if (n <= last) {
       assert.fail(`counter ${n} was used for ${String(this.#judgedWith.get(n))} already`);
     }
     if (n > last + 1) return 'BCDB_COUNTER_GAP';
+    if (this.isSeenDemanded && seen === undefined) return 'BCDB_SEEN_MISSING';
     if (this.#refused.has(obj)) return 'BCDB_DENIED';
     if (this.heads.get(obj)?.version !== prev) return 'BCDB_CONFLICT';
     this.#judgedWith.set(n, version);
@@ -177,6 +182,19 @@ test('record author follows an object that others change meanwhile', async () =>
   const theirs = 'B'.repeat(42) + 'A';
   toy.heads.set('x', { version: theirs, isLive: true });
   assert.deepEqual((await written).followed, { version: theirs, isLive: true });
+});
+
+test('record author names the head that it is given, also when the log asks for it later', async () => {
+  const toy = new ToyLog([], [8]);
+  const seen = { size: 3, root: 'C'.repeat(42) + 'A' };
+  const author = toy.author();
+  await author.write(put('x'));
+  assert.equal(toy.accepted[0]?.seen, undefined);
+  toy.isSeenDemanded = true;
+  const late = author.write(put('y'));
+  toy.seen = seen;
+  await late;
+  assert.deepEqual(toy.accepted.at(-1)?.seen, seen);
 });
 
 test('record author gives a conflict to who named the version', async () => {

@@ -6,6 +6,7 @@ import type { BcdbErrorCode } from '../errors.ts';
 import { signRecord } from './author.ts';
 import type { Statement } from './author.ts';
 import type { Entry } from './entry.ts';
+import type { TreeHead } from './envelope.ts';
 
 /** Statements of one author that wait to be signed; beyond it BCDB_BUSY. */
 export const waitingStatementsMax = 10_000;
@@ -13,7 +14,7 @@ export const waitingStatementsMax = 10_000;
 /** Records of one author that are signed and not answered. */
 export const recordsInFlightMax = 1024;
 
-/** How often a statement is signed again because others changed its object meanwhile. */
+/** How often a statement is signed again because others changed its object or namespace meanwhile. */
 const conflictsMax = 16;
 
 /** A version of an object, as its next author needs it. */
@@ -39,6 +40,8 @@ export interface RecordAuthorOptions<Receipt> {
   readonly lastN: () => number;
   /** Newest version of the statement's object. */
   readonly headOf: (statement: Statement) => Followed | undefined;
+  /** Size and root of the log, where records of the namespace have to say what their author saw. */
+  readonly seenFor: (ns: string) => TreeHead | undefined;
   /** Gives a record to the log, which judges records in the order of these calls. */
   readonly append: (entry: Entry) => Promise<Receipt>;
   readonly clock?: Clock;
@@ -115,14 +118,15 @@ export class RecordAuthor<Receipt> {
 
   /** Undefined, and the caller was told, when the statement cannot be a record. */
   #sign(job: Job<Receipt>, isFirst: boolean): Sent<Receipt> | undefined {
-    const { key, log, headOf } = this.#options;
+    const { key, log, headOf, seenFor } = this.#options;
     const { statement } = job;
     const name = nameOf(statement);
     const followed = this.#heads.get(name) ?? headOf(statement);
     const prev = statement.prev ?? followed?.version;
+    const seen = statement.seen ?? seenFor(statement.ns);
     const t = Math.floor(this.#clock.nowMs());
     try {
-      const entry = signRecord(key, { ...statement, prev }, { log, n: this.#nextN, t });
+      const entry = signRecord(key, { ...statement, prev, seen }, { log, n: this.#nextN, t });
       const version = versionOf(entry);
       this.#heads.set(name, { version, isLive: statement.op === 'put' });
       return { job, name, entry, version, followed, n: this.#nextN, isFirst };
@@ -156,7 +160,7 @@ export class RecordAuthor<Receipt> {
       job.reject(error);
     } else if (error.code === 'BCDB_COUNTER_GAP' && !isFirst) {
       this.#again.push(sent);
-    } else if (isConflictOfOthers(job.statement, error) && job.conflicts < conflictsMax) {
+    } else if (isOutrun(job.statement, error) && job.conflicts < conflictsMax) {
       job.conflicts++;
       this.#again.push(sent);
     } else {
@@ -208,8 +212,12 @@ interface Sent<Receipt> {
   readonly isFirst: boolean;
 }
 
-/** The object is another than the record follows, though its caller did not care which. */
-function isConflictOfOthers({ prev }: Statement, { code }: GridError): boolean {
+/**
+ * The object is another than the record follows, though its caller did not care which; or the
+ * namespace was given rules meanwhile.
+ */
+function isOutrun({ prev, seen }: Statement, { code }: GridError): boolean {
+  if (code === 'BCDB_SEEN_MISSING') return seen === undefined;
   return prev === undefined && code === 'BCDB_CONFLICT';
 }
 

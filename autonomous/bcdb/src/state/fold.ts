@@ -21,6 +21,7 @@ import { refusal } from './refusal.ts';
 import { gridValidator, Identities } from './identities.ts';
 import type { StateView } from './state-view.ts';
 import { requireShape, SystemRules } from './system-rules.ts';
+import { hasRules } from './validator.ts';
 import type { Validators } from './validator.ts';
 
 /** A record at its place in the log. Its form, signature and payload hash were checked before. */
@@ -177,9 +178,18 @@ export class Fold {
     this.#view.setAuthor(author, { id: known?.id, n, seq });
   }
 
-  /** Nobody can have seen the record itself, though a log that is read again has it. */
-  #requireSeen({ seen }: Envelope, seq: number): void {
-    if (seen === undefined) return;
+  /**
+   * Nobody can have seen the record itself, though a log that is read again has it. Where records move
+   * what others rely on, each says what it builds on; the sequencer itself has seen everything.
+   */
+  #requireSeen({ seen, ns, author }: Envelope, seq: number): void {
+    if (seen === undefined) {
+      if (!hasRules(this.#view, ns) || author === this.handovers.sequencer) return;
+      throw refusal('BCDB_SEEN_MISSING', `records of ${ns} name a head that their author saw`, {
+        hint: 'verify a checkpoint, and sign again with its size and root',
+        details: { ns },
+      });
+    }
     if (seen.size <= seq && this.#hadHead(seen.size, seen.root)) return;
     throw refusal('BCDB_FORKED_VIEW', `this log never had that root at size ${seen.size}`, {
       hint: 'keep both checkpoints: they prove that the log was forked or rolled back',

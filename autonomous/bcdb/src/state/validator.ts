@@ -1,6 +1,10 @@
 import type { JsonValue } from '@commongrid/crypto';
-import type { RecordOp } from '../record/envelope.ts';
-import type { StateView } from './state-view.ts';
+import type { RecordOp, TreeHead } from '../record/envelope.ts';
+import type { LogHead } from '../log/log-engine.ts';
+import { systemUrls } from '../record/system-records.ts';
+import type { NamespaceRecord } from '../record/system-records.ts';
+import { toBase64url } from '../tree/base64.ts';
+import type { StateReader, StateView } from './state-view.ts';
 
 /** A change in a validated namespace, as its rules see it. Rights and schema were checked. */
 export interface ValidatedChange {
@@ -21,6 +25,21 @@ export interface ValidatedChange {
  * integers only: every replica runs it again and must come to the same.
  */
 export type Validator = (view: StateView, change: ValidatedChange) => void;
+
+/** Whether a namespace has rules of its own: its records must say which head their author saw. */
+export function hasRules(view: Pick<StateReader, 'document'>, ns: string): boolean {
+  const name = { ns, url: systemUrls.namespace, obj: 'namespace' };
+  return view.document<NamespaceRecord>(name)?.value.validator !== undefined;
+}
+
+/** The head that a record of the namespace names, written now; undefined where it need not name one. */
+export function seenFor(
+  view: Pick<StateReader, 'document'>,
+  ns: string,
+  { size, root }: LogHead,
+): TreeHead | undefined {
+  return hasRules(view, ns) ? { size, root: toBase64url(root) } : undefined;
+}
 
 /** Rules by name and version. A version that was released never changes. */
 export type Validators = ReadonlyMap<string, Validator>;

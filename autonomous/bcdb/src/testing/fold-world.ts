@@ -5,7 +5,7 @@ import type { JsonValue } from '@commongrid/crypto';
 import { signRecord } from '../record/author.ts';
 import { checkRecord } from '../record/checked-record.ts';
 import type { Entry } from '../record/entry.ts';
-import type { RecordOp } from '../record/envelope.ts';
+import type { RecordOp, TreeHead } from '../record/envelope.ts';
 import type { Genesis } from '../record/genesis.ts';
 import { genesisPayload, logIdOf } from '../record/genesis.ts';
 import { logNamespace, systemUrls } from '../record/system-records.ts';
@@ -15,8 +15,10 @@ import type { FoldOptions } from '../state/fold.ts';
 import { knownSchema } from '../state/known-schemas.ts';
 import { LayeredStore } from '../state/layered-store.ts';
 import { StateView } from '../state/state-view.ts';
+import { seenFor } from '../state/validator.ts';
 import type { Validators } from '../state/validator.ts';
 import { toBase64url } from '../tree/base64.ts';
+import { treeHasher } from '../tree/node-hasher.ts';
 
 /** What a person says in a test; versions and schemas are filled in unless they are given. */
 export interface Said {
@@ -26,6 +28,8 @@ export interface Said {
   readonly obj: string;
   readonly value?: JsonValue;
   readonly prev?: string | undefined;
+  /** Default: that of the empty log, where the namespace wants one. */
+  readonly seen?: TreeHead | undefined;
 }
 
 export interface Outcome {
@@ -33,6 +37,13 @@ export interface Outcome {
   readonly refusal: GridError | undefined;
   readonly effects: readonly Effect[];
   readonly version: string;
+}
+
+const emptyHead = { size: 0, root: treeHasher.emptyRoot };
+
+/** Heads that a log without a tree can vouch for. */
+export function hadEmptyHead(size: number, root: string): boolean {
+  return size === emptyHead.size && root === toBase64url(emptyHead.root);
 }
 
 /** The rules alone: a log without files, where time passes when a test says so. */
@@ -53,7 +64,7 @@ export class FoldWorld implements Disposable {
   }[] = [];
   #seq = 0;
 
-  constructor(validators?: Validators, hadHead: FoldOptions['hadHead'] = () => false) {
+  constructor(validators?: Validators, hadHead: FoldOptions['hadHead'] = hadEmptyHead) {
     this.admin = this.person('admin');
     this.#sequencer = this.person('sequencer');
     this.genesis = {
@@ -127,6 +138,7 @@ export class FoldWorld implements Disposable {
     const isTick = url === systemUrls.tick;
     const newest = isTick ? undefined : this.view.head({ ns, url, obj })?.version;
     const prev = 'prev' in said ? said.prev : newest;
+    const seen = 'seen' in said ? said.seen : seenFor(this.view, ns, emptyHead);
     const n = (this.view.author(who.publicKey.text)?.n ?? 0) + 1;
     const statement = {
       ns,
@@ -135,6 +147,7 @@ export class FoldWorld implements Disposable {
       obj,
       prev,
       schema: op === 'put' ? this.#schemaOf(ns, url) : undefined,
+      seen,
       payload: value === undefined ? undefined : canonicalBytes(value),
     };
     const { log } = this;

@@ -47,6 +47,9 @@ export function tellGolden(world: FoldWorld): void {
   count('a', 1);
   count('a', 2);
   count('a', 4);
+  for (const seen of [undefined, { size: 9, root: 'A'.repeat(43) }]) {
+    world.say(world.admin, { url: counterUrl, obj: 'a', value: { count: 3 }, seen });
+  }
   count('b', 0);
   count('b', 1);
   world.say(world.admin, { url: counterUrl, obj: 'a', op: 'del' });

@@ -18,6 +18,7 @@ import { RecordAuthor } from '../../src/record/record-author.ts';
 import type { FeedsRequest } from '../../src/feeds/feeds-reply.ts';
 import type { LightSource } from '../../src/follow/light-source.ts';
 import type { Receipt } from '../../src/sequencer/sequencer.ts';
+import { seenFor } from '../../src/state/validator.ts';
 
 /** Domain of proofs that a key belongs to a bot. */
 const proofDomain = 'commongrid/key/1';
@@ -181,6 +182,7 @@ export class Town {
         log: this.bcdb.log,
         lastN: () => this.bcdb.lastN(name),
         headOf: (statement) => this.bcdb.state.head(statement),
+        seenFor: (ns) => seenFor(this.bcdb.state, ns, this.bcdb.head),
         append: (entry) => this.bcdb.append(entry),
       });
       this.#authors.set(name, author);

@@ -54,6 +54,7 @@ const codesByStatus: Readonly<Record<number, readonly string[]>> = {
     'BCDB_READERS_CHANGED',
     'BCDB_READERS_MISSING',
     'BCDB_SCHEMA_INCOMPATIBLE',
+    'BCDB_SEEN_MISSING',
     'BCDB_UNIQUE_TAKEN',
   ],
   413: ['BCDB_TOO_LARGE', 'CRYPTO_TOO_LARGE'],
