@@ -28,6 +28,8 @@ test('two people share a private namespace until one is removed from its readers
   await grid.json('up', '--port-base', '0');
   const bob = await grid.json<Key>('bcdb', 'key', 'new', join(grid.home, 'bob.key'));
   const asBob = ['--key-file', bob.file];
+  const shown = await grid.run('bcdb', 'key', 'show', bob.file, '--seal');
+  assert.equal(shown.stdout, `${bob.seal}\n`);
   await grid.json('bcdb', 'ns', 'create', 'secret', '--private');
   await grid.json('bcdb', 'ns', 'grant', 'secret', bob.key, 'read', 'write');
   await grid.json('bcdb', 'put', 'secret', note, 'early', '{"text":"before Bob came"}');

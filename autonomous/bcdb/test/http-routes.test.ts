@@ -340,17 +340,17 @@ test('records are answered one by one, each with its own code', async (t) => {
 test('pages of a named origin may ask from a browser, others may not', async (t) => {
   const origin = 'https://app.example.org';
   const { bcdb, url } = await serve(t, { origins: [origin] });
-  const ask = (from: string) =>
+  const preflight = (from: string) =>
     fetch(`${url}/v1/records`, {
       method: 'OPTIONS',
       headers: { origin: from, 'access-control-request-method': 'POST' },
     });
-  const answer = await ask(origin);
+  const answer = await preflight(origin);
   assert.equal(answer.status, 204);
   assert.equal(answer.headers.get('access-control-allow-origin'), origin);
   assert.match(answer.headers.get('access-control-allow-headers') ?? '', /authorization/);
   assert.equal(answer.headers.get('access-control-allow-credentials'), null);
-  const other = await ask('https://evil.example.org');
+  const other = await preflight('https://evil.example.org');
   assert.equal(other.headers.get('access-control-allow-origin'), null);
   const refused = await fetch(`${url}/v1/nothing`, { headers: { origin } });
   assert.equal(refused.status, 404);

@@ -116,7 +116,7 @@ async function createPrivate(
   printResult(context, options, result, () =>
     [
       `namespace ${ns} is made, and private: you alone open it, as ${readers.join(', ')}`,
-      `others too: ./grid bcdb ns readers ${ns} --add KEY (theirs, from \`grid bcdb key show\`)`,
+      `others too: ./grid bcdb ns readers ${ns} --add KEY (theirs: grid bcdb key show --seal)`,
     ].join('\n'),
   );
 }

@@ -16,7 +16,7 @@ type ReadersOptions = ServerOptions & {
 export function bcdbReadersCommand(context: CommandContext): Command {
   return serverCommand('readers', 'Show or change who can open what is in a private namespace.')
     .argument('<name>', 'the namespace')
-    .option('--add <keys...>', 'x25519:... as `key show` of the reader shows it', addKey)
+    .option('--add <keys...>', 'x25519:... as `key show --seal` of the reader shows it', addKey)
     .option('--remove <keys...>', 'as this command lists it', addKey)
     .addHelpText(
       'after',
@@ -46,5 +46,7 @@ function describe({ epoch, readers }: Readers, isChange: boolean): string {
 
 function addKey(text: string, before: readonly string[] = []): readonly string[] {
   if (/^x25519:[A-Za-z0-9_-]{43}$/.test(text)) return [...before, text];
-  throw new InvalidArgumentError('give x25519:..., which `grid bcdb key show` of the reader shows');
+  throw new InvalidArgumentError(
+    'give x25519:..., which `grid bcdb key show --seal` of the reader shows',
+  );
 }
