@@ -29,9 +29,9 @@ import { Evidence } from './sequencer/evidence.ts';
 import { Sequencer } from './sequencer/sequencer.ts';
 import type { Receipt } from './sequencer/sequencer.ts';
 import { SignaturePool } from './sequencer/signature-pool.ts';
-import { seenFor } from './state/validator.ts';
 import { HeadSigner } from './signed-head.ts';
 import type { SignedHead } from './signed-head.ts';
+import { seenFor } from './state/validator.ts';
 
 interface BcdbParts extends DatabaseParts {
   readonly sequencer: Sequencer;
@@ -216,6 +216,7 @@ function ownerAuthor(
     log: ledger.log,
     lastN: () => ledger.view.author(owner.publicKey.text)?.n ?? 0,
     headOf: (statement) => ledger.view.head(statement),
+    seenFor: (ns) => seenFor(ledger.view, ns, ledger.head),
     append: (entry) => sequencer.append(entry),
     clock,
   });
