@@ -20,23 +20,36 @@ import {
 const batch = 100;
 const recordsPerRound = 10_000;
 
-/** Signed appends in batches of 100, each batch durable before the next is sent, beside SQLite. */
+/** Batches that are on their way at a time: of one client who waits for each, and of several. */
+const inFlights = [1, 4];
+
+interface AppendCase {
+  readonly name: string;
+  readonly isIndexed: boolean;
+  readonly inFlight: number;
+}
+
+/**
+ * Signed appends in batches of 100, each durable before its client sends the next, beside SQLite,
+ * which writes one transaction after the other.
+ */
 export async function appendRows(run: BcdbBenchRun): Promise<BenchRow[]> {
   const rows: BenchRow[] = [];
-  const plain = 'signed append, batches of 100';
-  if (run.wants(plain)) rows.push(await appendRow(run, { name: plain, isIndexed: false }));
-  const indexed = 'signed append, batches of 100, 2 indexes and full text';
-  if (run.wants(indexed)) rows.push(await appendRow(run, { name: indexed, isIndexed: true }));
+  for (const isIndexed of [false, true]) {
+    for (const inFlight of inFlights) {
+      const what = isIndexed ? ', 2 indexes and full text' : '';
+      const name = `signed append, batches of 100${what}, ${inFlight} in flight`;
+      if (run.wants(name)) rows.push(await appendRow(run, { name, isIndexed, inFlight }));
+    }
+  }
   return rows;
 }
 
-async function appendRow(
-  run: BcdbBenchRun,
-  { name, isIndexed }: { readonly name: string; readonly isIndexed: boolean },
-): Promise<BenchRow> {
+async function appendRow(run: BcdbBenchRun, one: AppendCase): Promise<BenchRow> {
+  const { name, isIndexed, inFlight } = one;
   run.note(name);
   const count = run.sized(recordsPerRound);
-  const dataDir = run.folder(isIndexed ? 'indexed' : 'plain');
+  const dataDir = run.folder(`${isIndexed ? 'indexed' : 'plain'}-${inFlight}`);
   await using bcdb = await Bcdb.open({ dataDir, owner: SigningKey.generate() });
   await prepare(bcdb, isIndexed ? indexedSchema : plainSchema);
   const writer = await makeWriter(bcdb);
@@ -45,7 +58,7 @@ async function appendRow(
     const { ours, rival: theirs } = await interleave<Measured>(run.rounds, {
       ours: async () => {
         const entries = signSamples(bcdb, writer, count);
-        return measured(count, () => appendAll(bcdb, entries, isIndexed));
+        return measured(count, () => appendAll(bcdb, entries, one));
       },
       rival: async () => {
         const entries = signSamples(bcdb, writer, count);
@@ -68,11 +81,21 @@ async function appendRow(
   }
 }
 
-/** One client that sends a batch, waits for all receipts, and sends the next. */
-async function appendAll(bcdb: Bcdb, entries: readonly Entry[], isIndexed: boolean): Promise<void> {
-  for (let from = 0; from < entries.length; from += batch) {
-    await Promise.all(entries.slice(from, from + batch).map((entry) => bcdb.append(entry)));
-  }
+/** Clients that each send a batch, wait for all receipts, and send the next that is left. */
+async function appendAll(
+  bcdb: Bcdb,
+  entries: readonly Entry[],
+  { inFlight, isIndexed }: AppendCase,
+): Promise<void> {
+  let sent = 0;
+  const client = async (): Promise<void> => {
+    while (sent < entries.length) {
+      const next = entries.slice(sent, sent + batch);
+      sent += batch;
+      await Promise.all(next.map((entry) => bcdb.append(entry)));
+    }
+  };
+  await Promise.all(Array.from({ length: inFlight }, client));
   // What is indexed counts when it can be found.
   if (isIndexed) await bcdb.projection.waitFor(bcdb.head.size - 1);
 }
