@@ -3,7 +3,7 @@ import { atLeastRow, interleave, median, ratioRow } from '@commongrid/system/ben
 import type { BenchRow } from '@commongrid/system/bench';
 import { parityRow } from '../src/code/cauchy-matrix.ts';
 import { ErasureCode } from '../src/code/erasure-code.ts';
-import { instantiateKernels } from '../src/code/kernel.ts';
+import { instantiateKernels, kernelModule } from '../src/code/kernel.ts';
 import type { SwizzleKind } from '../src/code/kernel.ts';
 import { Mix, ShardMixer } from '../src/code/shard-mixer.ts';
 import { webAssembly } from '../src/code/web-assembly.ts';
@@ -87,7 +87,7 @@ function residentKernel(
     for (let i = 0; i < shardBytes; i++) bytes[at + i] = benchByte(shard, i);
   }
   // Both codes here are one group of rows.
-  const kernel = instantiateKernels(memory, kind)[parityShards - 1];
+  const kernel = instantiateKernels(kernelModule(kind), memory)[parityShards - 1];
   return {
     run: () => kernel?.(0, sources, outputs, distanceBytes, dataShards, shardBytes),
     crc: () => {
@@ -112,7 +112,11 @@ async function bufferRows(
   );
   const outputs = Array.from({ length: parityShards }, () => Buffer.alloc(chunkBytes / dataShards));
   const code = new ErasureCode(dataShards, parityShards);
-  const plainCode = new ErasureCode(dataShards, parityShards, new ShardMixer('plain'));
+  const plainCode = new ErasureCode(
+    dataShards,
+    parityShards,
+    new ShardMixer(kernelModule('plain')),
+  );
   const lost = Array.from({ length: parityShards }, (_, index) => index);
   const left = [...data, ...code.encode(data)].map((shard, index) =>
     index < parityShards ? undefined : shard,

@@ -4,9 +4,13 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { scalarDecode, scalarEncode } from '../testing/scalar-code.ts';
 import { ErasureCode } from './erasure-code.ts';
+import { kernelModule } from './kernel.ts';
 import { ShardMixer } from './shard-mixer.ts';
 
-const mixers = { relaxed: new ShardMixer('relaxed'), plain: new ShardMixer('plain') };
+const mixers = {
+  relaxed: new ShardMixer(kernelModule('relaxed')),
+  plain: new ShardMixer(kernelModule('plain')),
+};
 
 /** Shards of the vectors: as the program beside ISA-L made them. */
 function vectorData(count: number, lengthBytes: number): Uint8Array[] {

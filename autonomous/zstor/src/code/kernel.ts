@@ -52,15 +52,16 @@ export function kernelModule(kind: SwizzleKind): Uint8Array<ArrayBuffer> {
   return wasm.wasmModule(groupSizes.map((rows) => groupFunction(rows, kind)));
 }
 
-/** The faster kind that this engine knows. */
-export function bestSwizzle(): SwizzleKind {
-  return webAssembly.validate(kernelModule('relaxed')) ? 'relaxed' : 'plain';
+/** The module of the faster kind that this engine knows. */
+export function bestKernelModule(): Uint8Array<ArrayBuffer> {
+  const relaxed = kernelModule('relaxed');
+  return webAssembly.validate(relaxed) ? relaxed : kernelModule('plain');
 }
 
-/** The kernels that work in `memory`, in the order of their rows: 1, 2, 3, 4. */
-export function instantiateKernels(memory: WasmMemory, kind: SwizzleKind): Kernel[] {
-  const module = new webAssembly.Module(kernelModule(kind));
-  const { exports } = new webAssembly.Instance(module, { host: { memory } });
+/** The kernels of a module, to work in `memory`, in the order of their rows: 1, 2, 3, 4. */
+export function instantiateKernels(module: Uint8Array, memory: WasmMemory): Kernel[] {
+  const compiled = new webAssembly.Module(module);
+  const { exports } = new webAssembly.Instance(compiled, { host: { memory } });
   return groupSizes.map((rows) => exports[functionName(rows)] as Kernel);
 }
 

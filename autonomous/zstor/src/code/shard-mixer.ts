@@ -1,12 +1,12 @@
 import { multiply } from './galois-field.ts';
 import {
-  bestSwizzle,
+  bestKernelModule,
   coefficientTableBytes,
   groupRowsMax,
   instantiateKernels,
   kernelStepBytes,
 } from './kernel.ts';
-import type { Kernel, SwizzleKind } from './kernel.ts';
+import type { Kernel } from './kernel.ts';
 import { webAssembly } from './web-assembly.ts';
 
 /**
@@ -53,11 +53,12 @@ export class ShardMixer {
   readonly #kernels: readonly Kernel[];
   #loaded: Mix | undefined;
 
-  constructor(kind: SwizzleKind = bestSwizzle()) {
+  /** @param module what `kernelModule` gives */
+  constructor(module: Uint8Array = bestKernelModule()) {
     const pages = mixerMemoryBytesMax / 2 ** 16;
     const memory = new webAssembly.Memory({ initial: pages, maximum: pages });
     this.#bytes = new Uint8Array(memory.buffer);
-    this.#kernels = instantiateKernels(memory, kind);
+    this.#kernels = instantiateKernels(module, memory);
   }
 
   /** Sources and outputs are of one length and as many as the mix says. */
