@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { tempFolder } from '@commongrid/base/testing';
 import { SigningKey } from '@commongrid/crypto';
-import { BcdbClient, HttpLightSource, HttpLogSource } from '../src/client.ts';
+import { BcdbClient, HttpHeadSource, HttpLightSource, HttpLogSource } from '../src/client.ts';
 import { Follower } from '../src/follow/follower.ts';
+import { HeadFollower } from '../src/follow/head-follower.ts';
 import { lostRecords } from '../src/offline/lost-records.ts';
 import { adoptHandover } from '../src/follow/adopt-handover.ts';
 import { contact, ownerToken, serve, serveTeam } from './http-fixture.ts';
@@ -22,10 +23,16 @@ test('clients and followers over HTTP go on over two handovers with their first 
   await old.write({ ns: 'team', op: 'put', url: contact, obj: 'a', value: { name: 'Anna' } });
   await old.checkpoint();
   const seen = old.lastCheckpoint ?? '';
+  const headDir = join(folder.path, 'heads');
+  const firstHeads = new HttpHeadSource({ url: served.url, log: trust.log });
+  await using before = await HeadFollower.open({ dataDir: headDir, trust, source: firstHeads });
+  await before.sync();
+  await before.close();
   for (let round = 0; round < 2; round++) {
     await served.close();
     await handOver(dataDir, owner);
     served = await serve(t, { dataDir, owner });
+    await served.bcdb.createNamespace(`round-${round}`);
   }
   const { url, bcdb } = served;
   const client = await BcdbClient.connect({ url, trust, token: ownerToken, lastCheckpoint: seen });
@@ -44,6 +51,17 @@ test('clients and followers over HTTP go on over two handovers with their first 
   await BcdbClient.connect({ url, trust, lastCheckpoint: lastCheckpoint ?? '' });
 
   const { log, genesis } = bcdb;
+  await using heads = await HeadFollower.open({
+    ...{ dataDir: headDir, trust, source: new HttpHeadSource({ url, log }) },
+  });
+  await heads.sync();
+  assert.equal(heads.problem, undefined);
+  assert.equal(heads.head?.size, bcdb.head.size);
+  await heads.close();
+  await using reopened = await HeadFollower.open({
+    ...{ dataDir: headDir, trust, source: new HttpHeadSource({ url, log }) },
+  });
+  assert.equal(reopened.head?.size, heads.head.size);
   const source = new HttpLogSource({ url, log, token: ownerToken });
   await using follower = await Follower.open({
     ...{ dataDir: join(folder.path, 'copy'), genesis, log, source },
@@ -73,6 +91,11 @@ test('a client that saw more than a restored log is told once, and sends it agai
   const follower = await Follower.open({ dataDir: copy, genesis, log, source });
   await sameState(follower, lost);
   await follower.close();
+  const headDir = join(folder.path, 'heads');
+  const firstHeads = new HttpHeadSource({ url: served.url, log });
+  await using before = await HeadFollower.open({ dataDir: headDir, trust, source: firstHeads });
+  await before.sync();
+  await before.close();
   await served.close();
 
   const restored = await restoreOlder(folder.path, backup, owner);
@@ -83,6 +106,12 @@ test('a client that saw more than a restored log is told once, and sends it agai
     assert.ok(Array.isArray(details.handovers));
     return true;
   });
+  const nextHeads = new HttpHeadSource({ url, log });
+  await using heads = await HeadFollower.open({ dataDir: headDir, trust, source: nextHeads });
+  assert.equal(heads.head?.size, before.head?.size);
+  await assert.rejects(heads.sync(), { code: 'BCDB_HANDED_OVER' });
+  await heads.sync();
+  assert.equal(heads.problem, undefined);
   const { lastCheckpoint: _seen, ...withoutMemory } = options;
   const again = await BcdbClient.connect(withoutMemory);
   const { lostFile = '' } = await adoptHandover(copy, bcdb.succession);

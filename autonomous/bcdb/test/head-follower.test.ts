@@ -68,6 +68,7 @@ class World {
         const consistency = path.map((hash) => Buffer.from(hash).toString('base64url'));
         return this.twist({ checkpoint: this.bcdb.checkpoint(), consistency });
       },
+      succession: async (): Promise<unknown> => this.bcdb.succession,
     };
     const trust = { log, sequencerKey: genesis.sequencer };
     return HeadFollower.open({ dataDir: this.dirOf(name), trust, source, clock: this.clock });

@@ -1,6 +1,6 @@
 import type { HeadSource } from '../follow/head-source.ts';
 import type { HttpLink } from './http-link.ts';
-import { sourceLink } from './source-link.ts';
+import { sourceLink, successionPath } from './source-link.ts';
 import type { SourceOptions } from './source-link.ts';
 
 /** Heads from a server, for a `HeadFollower`: they are everybody's. */
@@ -14,5 +14,9 @@ export class HttpHeadSource implements HeadSource {
   /** @throws BCDB_UNREACHABLE */
   head(size: number, signal: AbortSignal): Promise<unknown> {
     return this.#link.json(`/v1/head?from=${size}`, { signal, isPublic: true });
+  }
+
+  succession(signal: AbortSignal): Promise<unknown> {
+    return this.#link.json(successionPath, { signal, isPublic: true });
   }
 }

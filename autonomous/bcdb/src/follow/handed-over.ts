@@ -18,6 +18,7 @@ export function handedOver(
 
 /** The trust with the handovers that a source shows; the same trust where it shows none, or lies. */
 export function extendedTrust(trust: Trust, succession: unknown, logger: Logger): Trust {
+  if (succession === undefined) return trust;
   try {
     return extendTrust(nodePrimitives, trust, succession);
   } catch (error) {

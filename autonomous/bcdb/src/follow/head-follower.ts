@@ -1,4 +1,5 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   closeOnce,
@@ -14,8 +15,9 @@ import type { Clock, Logger } from '@commongrid/base';
 import type { BcdbErrorCode } from '../errors.ts';
 import { Evidence } from '../sequencer/evidence.ts';
 import type { Trust, VerifiedHead } from '../tree/verifier.ts';
+import { extendedTrust, freePath, handedOver, isKept } from './handed-over.ts';
 import { HeadCheck, requireFreshHead, requireShownHead } from './head-check.ts';
-import type { SeenHead } from './head-check.ts';
+import type { SeenHead, ShownHead } from './head-check.ts';
 import type { HeadSource } from './head-source.ts';
 
 export interface HeadFollowerOptions {
@@ -32,13 +34,15 @@ export interface HeadFollowerOptions {
  * Keeps the newest head of a log and nothing else: enough to hold everything that anybody shows later
  * to what the sequencer signed, and to notice that the log was cut, forked or frozen.
  *
- * What shows that the sequencer contradicts itself is kept as evidence and halts it for good; any
- * other lie may be the source's, and the next round may be better.
+ * What shows that the sequencer contradicts itself is kept as evidence and halts it; any other lie may
+ * be the source's, and the next round may be better. A handover of the log ends a halt; where the head
+ * that is kept was given up with it, that is told once, and the next round begins anew.
  */
 export class HeadFollower implements AsyncDisposable {
   readonly close: () => Promise<void>;
   readonly #options: HeadFollowerOptions;
-  readonly #check: HeadCheck;
+  #trust: Trust;
+  #check: HeadCheck;
   readonly #evidence: Evidence;
   readonly #clock: Clock;
   readonly #logger: Logger;
@@ -51,12 +55,16 @@ export class HeadFollower implements AsyncDisposable {
   private constructor(options: HeadFollowerOptions, evidence: Evidence, kept: Kept) {
     const { trust, clock = systemClock, logger = silentLogger } = options;
     this.#options = options;
-    this.#check = new HeadCheck(trust);
+    this.#trust = extendedTrust(trust, kept.succession, logger);
+    this.#check = new HeadCheck(this.#trust);
     this.#evidence = evidence;
     this.#clock = clock;
     this.#logger = logger;
-    if (kept.note !== undefined) {
-      this.#seen = this.#check.take({ checkpoint: kept.note, consistency: [] }, undefined);
+    const { note } = kept;
+    const wasGivenUp = (one: string): boolean =>
+      this.#trust.handovers !== undefined && !isKept(one, this.#trust);
+    if (note !== undefined && !wasGivenUp(note)) {
+      this.#seen = this.#check.take({ checkpoint: note, consistency: [] }, undefined);
     }
     this.#problem = kept.halt;
     this.#isHalted = kept.halt !== undefined;
@@ -89,7 +97,7 @@ export class HeadFollower implements AsyncDisposable {
     return this.#problem;
   }
 
-  /** Whether it takes no other head, ever: see the evidence. */
+  /** Whether it takes no other head unless the log is handed over: see the evidence. */
   get isHalted(): boolean {
     return this.#isHalted;
   }
@@ -127,7 +135,7 @@ export class HeadFollower implements AsyncDisposable {
 
   /**
    * One round: asks for the newest head. Rounds that are asked for at one time are one.
-   * @throws BCDB_LOG_FORKED, BCDB_LOG_ROLLED_BACK, BCDB_REPLY_INVALID, what the verifier throws, and
+   * @throws BCDB_LOG_FORKED, BCDB_LOG_ROLLED_BACK, BCDB_HANDED_OVER, BCDB_REPLY_INVALID, what the verifier throws, and
    * what the source throws
    */
   sync({ signal = this.#closing.signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
@@ -140,11 +148,12 @@ export class HeadFollower implements AsyncDisposable {
   }
 
   async #sync(signal: AbortSignal): Promise<void> {
-    if (this.#isHalted && this.#problem !== undefined) throw this.#problem;
+    const halt = this.#isHalted ? this.#problem : undefined;
+    if (halt !== undefined && !(await this.#learn(signal))) throw halt;
     try {
       const seen = this.#seen;
       const answer = await this.#options.source.head(seen?.head.size ?? 0, signal);
-      const next = this.#check.take(requireShownHead(answer), seen);
+      const next = await this.#taken(requireShownHead(answer), signal);
       if (next !== seen) await this.#write(noteFile, next.note);
       this.#seen = next;
       this.#problem = undefined;
@@ -152,6 +161,50 @@ export class HeadFollower implements AsyncDisposable {
       if (isGridError(error)) await this.#judge(error);
       throw error;
     }
+  }
+
+  /** A key that is not known may be one that the log was handed over to. */
+  async #taken(shown: ShownHead, signal: AbortSignal): Promise<SeenHead> {
+    try {
+      return this.#check.take(shown, this.#seen);
+    } catch (error) {
+      if (!isGridError(error, 'BCDB_CHECKPOINT_UNSIGNED')) throw error;
+      if (!(await this.#learn(signal))) throw error;
+      return this.#check.take(shown, this.#seen);
+    }
+  }
+
+  /**
+   * Whether the source shows handovers that were not known here.
+   * @throws BCDB_HANDED_OVER when it begins anew
+   */
+  async #learn(signal: AbortSignal): Promise<boolean> {
+    const succession = await this.#options.source.succession(signal);
+    const trust = extendedTrust(this.#trust, succession, this.#logger);
+    if (trust === this.#trust) return false;
+    this.#trust = trust;
+    this.#check = new HeadCheck(trust);
+    const note = this.#seen?.note;
+    const isSound = !this.#isHalted && (note === undefined || isKept(note, trust));
+    // Killed in between it has forgotten, and learns again.
+    if (!isSound) await this.#forget();
+    await this.#write(successionFile, JSON.stringify(succession));
+    if (isSound) return true;
+    this.#problem = handedOver(
+      'the admins gave up the branch of the log that was followed, and went on with another',
+      'the next round begins anew; the head that was given up is kept beside',
+      { seen: note, handovers: trust.handovers },
+    );
+    throw this.#problem;
+  }
+
+  async #forget(): Promise<void> {
+    const { dataDir } = this.#options;
+    const file = join(dataDir, noteFile);
+    if (existsSync(file)) await rename(file, freePath(`${file}.given-up`));
+    await rm(join(dataDir, haltFile), { force: true });
+    this.#seen = undefined;
+    this.#isHalted = false;
   }
 
   /** What an error says about the source, and about the log. */
@@ -179,6 +232,7 @@ const followEveryMs = 10_000;
 
 const noteFile = 'checkpoint';
 const haltFile = 'halted.json';
+const successionFile = 'succession.json';
 
 /** What no honest source says. */
 const lies: ReadonlySet<string> = new Set<BcdbErrorCode>([
@@ -193,17 +247,19 @@ const lies: ReadonlySet<string> = new Set<BcdbErrorCode>([
 interface Kept {
   readonly note: string | undefined;
   readonly halt: GridError | undefined;
+  /** Parsed JSON of a `Succession`; undefined while the log has its first key. */
+  readonly succession: unknown;
 }
 
 async function readKept(dataDir: string): Promise<Kept> {
-  const [note, halt] = await Promise.all([
-    readIfThere(join(dataDir, noteFile)),
-    readIfThere(join(dataDir, haltFile)),
-  ]);
-  if (halt === undefined) return { note, halt };
+  const [note, halt, known] = await Promise.all(
+    [noteFile, haltFile, successionFile].map((name) => readIfThere(join(dataDir, name))),
+  );
+  const succession: unknown = known === undefined ? undefined : JSON.parse(known);
+  if (halt === undefined) return { note, halt, succession };
   const { code, message } = JSON.parse(halt) as { code: BcdbErrorCode; message: string };
   const hint = 'see the evidence in its folder';
-  return { note, halt: new GridError<BcdbErrorCode>(code, message, { hint }) };
+  return { note, halt: new GridError<BcdbErrorCode>(code, message, { hint }), succession };
 }
 
 async function readIfThere(file: string): Promise<string | undefined> {

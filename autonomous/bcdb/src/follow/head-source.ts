@@ -5,4 +5,7 @@ export interface HeadSource {
    * parsed JSON of a `ShownHead`.
    */
   head(size: number, signal: AbortSignal): Promise<unknown>;
+
+  /** Who sequenced the log: parsed JSON of a `Succession`. */
+  succession(signal: AbortSignal): Promise<unknown>;
 }
