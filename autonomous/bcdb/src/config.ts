@@ -86,6 +86,11 @@ export class BcdbFolder {
     return join(this.path, 'presence.jsonl');
   }
 
+  /** Of a copy: the newest head of the sequencer up to which it has all records, as a signed note. */
+  get checkpoint(): string {
+    return join(this.path, 'checkpoint');
+  }
+
   get evidence(): string {
     return join(this.path, 'evidence');
   }

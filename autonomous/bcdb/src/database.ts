@@ -4,6 +4,7 @@ import { botIdOf, nodeIdOf } from '@commongrid/model';
 import type { BcdbErrorCode } from './errors.ts';
 import { FeedServer } from './feeds/feed-server.ts';
 import type { FeedsReply, FeedsRequest } from './feeds/feeds-reply.ts';
+import type { ReplicaAlarm } from './follow/replica.ts';
 import { successionOf } from './ledger/ledger-succession.ts';
 import type { EffectListener, Ledger } from './ledger/ledger.ts';
 import { LogProofs } from './log-proofs.ts';
@@ -27,6 +28,7 @@ import type { HashStore } from './tree/hash-store.ts';
 import type { RecordProof } from './tree/record-proof.ts';
 import type { Succession } from './tree/succession.ts';
 import { tileWidth } from './tree/tile.ts';
+import type { VerifiedHead } from './tree/verifier.ts';
 
 /** What the owner of a database says of an object; BCDB adds version and schema, and signs. */
 export interface OwnerStatement {
@@ -44,6 +46,18 @@ export interface OwnerStatement {
 export interface OwnerReceipt extends Receipt {
   /** Whether the object existed before. */
   readonly wasLive: boolean;
+}
+
+/** How a copy stands to the log that it follows. */
+export interface CopyStanding {
+  /** Address of the database that takes what is written. */
+  readonly sequencer: string;
+  /** Why it takes no more records; undefined while it follows. */
+  readonly halted: GridError | undefined;
+  /** Records that the rules refuse, the last ones: they did nothing here. */
+  readonly alarms: readonly ReplicaAlarm[];
+  /** The newest head of the source that was verified; undefined before the first. */
+  readonly sourceHead: VerifiedHead | undefined;
 }
 
 export interface DatabaseParts {
@@ -76,6 +90,11 @@ export abstract class Database {
     this.#proofs = new LogProofs({ ledger, hashes, signed });
     this.#feeds = new FeedServer({ ledger, hashes, signed });
     this.#identities = new Identities(ledger.view, ledger.log);
+  }
+
+  /** Undefined for the database that sequences its log itself. */
+  get copy(): CopyStanding | undefined {
+    return undefined;
   }
 
   /** Text of the key in whose name the token of a door speaks. */

@@ -72,6 +72,7 @@ export type BcdbErrorCode =
   | 'BCDB_QUERY_INVALID' // a filter, order or cursor that cannot be answered: see `details`, or mark the field with an index
   | 'BCDB_READERS_CHANGED' // sealed with another key than the newest of the namespace: read its readers again, seal again
   | 'BCDB_READERS_MISSING' // a private namespace has no readers yet: have an admin name some
+  | 'BCDB_READ_ONLY' // this is a copy of the log: ask its sequencer, whose address is in `details.sequencer`
   | 'BCDB_REFERENCE_MISSING' // a field names an object that does not exist: make that first
   | 'BCDB_REPLY_INVALID' // the server answered something that is not in its protocol: see whether the address is right
   | 'BCDB_REQUEST_INVALID' // the door does not understand the request: see the message, and docs/formats

@@ -1,7 +1,9 @@
 export { Bcdb } from './bcdb.ts';
 export type { OwnerReceipt, OwnerStatement } from './database.ts';
+export { BcdbReplica } from './bcdb-replica.ts';
+export type { BcdbReplicaOptions } from './bcdb-replica.ts';
 export { BcdbServer } from './bcdb-server.ts';
-export type { BcdbServerOptions } from './bcdb-server.ts';
+export type { BcdbServerOptions, DoorOptions, ReplicaServerOptions } from './bcdb-server.ts';
 export { BcdbFolder } from './config.ts';
 export type { BcdbOptions } from './config.ts';
 export type { BcdbErrorCode } from './errors.ts';

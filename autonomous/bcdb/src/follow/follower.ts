@@ -4,6 +4,7 @@ import type { Logger } from '@commongrid/base';
 import { canonicalBytes } from '@commongrid/crypto';
 import { BcdbFolder } from '../config.ts';
 import { openLedger } from '../ledger/open-ledger.ts';
+import type { OpenLedger } from '../ledger/open-ledger.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Genesis } from '../record/genesis.ts';
 import { requireGenesis } from '../record/genesis.ts';
@@ -14,6 +15,7 @@ import { Verifier } from '../tree/verifier.ts';
 import { finishAdoption } from './adopt-handover.ts';
 import type { LogSource } from './log-source.ts';
 import { Replica } from './replica.ts';
+import type { ReplicaOptions } from './replica.ts';
 
 export interface FollowerOptions {
   /** Folder of the copy; made when missing. */
@@ -40,22 +42,10 @@ export class Follower implements AsyncDisposable {
 
   /** @throws BCDB_OTHER_LOG when the genesis is not that of `log` */
   static async open(options: FollowerOptions): Promise<Follower> {
-    const { dataDir, source, logger = silentLogger } = options;
-    const genesis = requireGenesis(options.genesis, options.log);
-    const folder = new BcdbFolder(dataDir);
-    await mkdir(dataDir, { recursive: true, mode: 0o700 });
-    await writeFileAtomic(folder.genesis, canonicalBytes(genesis), { mode: 0o600 });
     await using opened = new AsyncDisposableStack();
-    opened.use(await FolderLock.open(dataDir));
-    finishAdoption(folder);
-    const { ledger } = await openLedger({ folder, genesis, opened });
+    const { ledger } = await openCopy(options, opened);
     await ledger.catchUp();
-    const signatures = opened.use(SignaturePool.open());
-    const evidence = await Evidence.open(folder.evidence, logger);
-    const verifier = new Verifier(nodePrimitives);
-    const replica = opened.use(
-      new Replica({ ledger, source, signatures, verifier, evidence, logger }),
-    );
+    const replica = await openReplica({ ...options, ledger }, opened);
     const parts = opened.move();
     return new Follower(ledger, replica, () => parts.disposeAsync());
   }
@@ -63,4 +53,35 @@ export class Follower implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+/**
+ * Opens the folder of a copy, or makes one; `ledger.catchUp` has to be called once those who want its
+ * effects listen.
+ * @throws BCDB_OTHER_LOG
+ */
+export async function openCopy(
+  { dataDir, genesis: given, log }: Pick<FollowerOptions, 'dataDir' | 'genesis' | 'log'>,
+  opened: AsyncDisposableStack,
+): Promise<OpenLedger> {
+  const genesis = requireGenesis(given, log);
+  const folder = new BcdbFolder(dataDir);
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  await writeFileAtomic(folder.genesis, canonicalBytes(genesis), { mode: 0o600 });
+  opened.use(await FolderLock.open(dataDir));
+  finishAdoption(folder);
+  return openLedger({ folder, genesis, opened });
+}
+
+/** Begins to follow, with a ledger that has caught up with its own log. */
+export async function openReplica(
+  options: Pick<FollowerOptions, 'dataDir' | 'source' | 'logger'> &
+    Pick<ReplicaOptions, 'ledger' | 'onReached'>,
+  opened: AsyncDisposableStack,
+): Promise<Replica> {
+  const { dataDir, logger = silentLogger, ...rest } = options;
+  const signatures = opened.use(SignaturePool.open());
+  const evidence = await Evidence.open(new BcdbFolder(dataDir).evidence, logger);
+  const verifier = new Verifier(nodePrimitives);
+  return opened.use(new Replica({ ...rest, signatures, verifier, evidence, logger }));
 }

@@ -10,6 +10,7 @@ import type { Entry } from '../record/entry.ts';
 import type { Evidence } from '../sequencer/evidence.ts';
 import type { SignaturePool } from '../sequencer/signature-pool.ts';
 import { toBase64url } from '../tree/base64.ts';
+import type { SignedHead } from '../signed-head.ts';
 import { treeHasher } from '../tree/node-hasher.ts';
 import { partingSize } from '../tree/succession.ts';
 import type { Trust, Verifier, VerifiedHead } from '../tree/verifier.ts';
@@ -23,6 +24,8 @@ export interface ReplicaOptions {
   readonly verifier: Verifier;
   readonly evidence: Evidence;
   readonly logger: Logger;
+  /** Told of each head of the source up to which all records are here, before the next is asked for. */
+  readonly onReached?: (signed: SignedHead) => Promise<void>;
 }
 
 /** Something in the log that the rules of this replica refuse: it did nothing here. */
@@ -108,12 +111,18 @@ export class Replica implements AsyncDisposable {
       if (this.#halted !== undefined && !(await this.#isRelieved(this.#halted, signal))) return;
       const head = await this.#newestHead(signal);
       while (ledger.head.size < head.size) await this.#takeBatch(head, signal);
+      await this.#reached();
       await source.waitForMore(ledger.head.size, signal);
     } catch (error) {
       if (isGridError(error, 'BCDB_VALIDATOR_UNKNOWN')) this.#stand(error);
       else if (isGridError(error) && contradictions.has(error.code)) this.#halt(error);
       else if (!signal.aborted) logger.warn({ err: error }, 'the log cannot be followed now');
     }
+  }
+
+  async #reached(): Promise<void> {
+    const { ledger, onReached } = this.#options;
+    if (this.#seen !== undefined) await onReached?.({ head: ledger.head, note: this.#seen.note });
   }
 
   /** Phase 1. */

@@ -21,6 +21,7 @@ import { presenceRoutes } from './presence-routes.ts';
 import { proposalRoutes } from './proposal-routes.ts';
 import { queryRoutes } from './query-routes.ts';
 import { recordRoutes } from './record-routes.ts';
+import { replicaRoute } from './replica-route.ts';
 import { route } from './route.ts';
 import type { Route } from './route.ts';
 import { serveRoutes } from './serve-routes.ts';
@@ -174,6 +175,7 @@ function allRoutes(context: DoorContext): readonly Route[] {
     watchRoute(context),
     ...feedRoutes(context),
     ...presenceRoutes(context),
+    ...(context.bcdb.copy === undefined ? [] : [replicaRoute(context, context.bcdb.copy)]),
   ];
   const document = openApiDocument(routes, context.bcdb.log);
   return [...routes, documentRoute(document)];

@@ -33,6 +33,7 @@ const codesByStatus: Readonly<Record<number, readonly string[]>> = {
     'BCDB_SCHEMA_UNKNOWN',
     'BCDB_SEQ_UNKNOWN',
   ],
+  405: ['BCDB_READ_ONLY'],
   409: [
     'BCDB_ALREADY_VOTED',
     'BCDB_CIRCLE_CYCLE',
