@@ -14,7 +14,7 @@ import { field } from './signed-message.ts';
  * How often presence that is not logged yet is written to the disk, ms: what a sequencer that is killed
  * forgets, but for the time that the writing takes.
  */
-export const presenceKeptEveryMs = 5000;
+const presenceKeptEveryMs = 5000;
 
 /** Largest file; nodes beyond it are not kept, about 300,000 of them. */
 const presenceFileBytesMax = 64 * 2 ** 20;
