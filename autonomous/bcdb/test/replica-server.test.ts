@@ -85,7 +85,7 @@ test('a copy answers what its sequencer answers, provably, and writes nothing', 
   const { trust } = served;
   const client = await BcdbClient.connect({ url: urlOf(copy), trust, token: copyToken });
   const minSeq = copy.bcdb.head.size - 1;
-  const found = await client.find('team', { url: contact }, { minSeq });
+  const found = await client.find('team', { url: contact, minSeq });
   assert.deepEqual(found.objects.map(({ obj }) => obj).toSorted(), ['ada', 'bob']);
   const searched = await client.search('team', { text: 'lovelace' });
   assert.equal(searched.objects[0]?.obj, 'ada');

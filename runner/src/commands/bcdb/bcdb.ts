@@ -11,6 +11,7 @@ import { bcdbPolicyCommand } from './policy.ts';
 import { bcdbProposalsCommand, bcdbProposeCommand, bcdbVoteCommand } from './proposals.ts';
 import { bcdbCheckpointCommand, bcdbProveCommand } from './prove.ts';
 import { bcdbFindCommand, bcdbSearchCommand, bcdbSqlCommand } from './query.ts';
+import { bcdbReplicaCommand } from './replica.ts';
 import { bcdbSchemaCommand } from './schema.ts';
 import { bcdbServeCommand } from './serve.ts';
 import { bcdbBackupCommand, bcdbExportCommand } from './transfer.ts';
@@ -20,6 +21,7 @@ export function bcdbCommand(context: CommandContext): Command {
   return new Command('bcdb')
     .description('BCDB, the database whose every change is signed and can be proven.')
     .addCommand(bcdbServeCommand(context))
+    .addCommand(bcdbReplicaCommand(context))
     .addCommand(bcdbNamespaceCommand(context))
     .addCommand(bcdbSchemaCommand(context))
     .addCommand(bcdbPutCommand(context))

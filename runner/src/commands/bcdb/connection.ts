@@ -148,7 +148,7 @@ export async function givenTrust(options: TrustOptions): Promise<LogTrust | unde
   return { log, sequencerKey: sequencer };
 }
 
-function parseDoor(text: string): string {
+export function parseDoor(text: string): string {
   const url = /^https?:\/\//.test(text) ? text : `http://${text}`;
   if (URL.canParse(url)) return url;
   throw new InvalidArgumentError('give an address such as http://127.0.0.1:6381');
