@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { canonicalBytes, SigningKey } from '@commongrid/crypto';
+import { SigningKey } from '@commongrid/crypto';
 import { certificatePayload, decodeCertificate, handoverBytes, signHandover } from './handover.ts';
 import type { HandoverStatement } from './handover.ts';
 
@@ -32,8 +32,6 @@ test('statement and payload of a handover have the bytes that they were released
   const payload = new TextDecoder().decode(certificatePayload(certificate));
   const signed = `{"key":"ed25519:bnoc3Smwt4_ROvTFWY_v9O8qlxZuPKby5Pv8zYBQW_E","signature":"${goldenSignature}"}`;
   assert.equal(payload, `{"signatures":[${signed}],"statement":${golden}}`);
-  assert.deepEqual(Buffer.from(certificatePayload(certificate)), canonicalBytes(certificate));
-  assert.deepEqual(Buffer.from(handoverBytes(statement)), canonicalBytes(statement));
   assert.deepEqual(decodeCertificate(JSON.parse(payload)), certificate);
 });
 

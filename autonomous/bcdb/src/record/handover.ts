@@ -1,5 +1,6 @@
 import { GridError } from '@commongrid/base/browser';
 import type { SigningKey } from '@commongrid/crypto';
+import { canonicalBytes } from '@commongrid/crypto/browser';
 import type { Domain } from '@commongrid/crypto/browser';
 import type { BcdbErrorCode } from '../errors.ts';
 import { fromBase64url, toBase64url } from '../tree/base64.ts';
@@ -39,14 +40,12 @@ const handoverSignaturesMax = 256;
 
 /** The bytes that admins sign: the canonical JSON text. */
 export function handoverBytes(statement: HandoverStatement): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify(orderedStatement(statement)));
+  return canonicalBytes(statement);
 }
 
 /** The payload of the record: canonical JSON. */
 export function certificatePayload({ signatures, statement }: HandoverCertificate): Uint8Array {
-  const ordered = signatures.map(({ key, signature }) => ({ key, signature }));
-  const value = { signatures: ordered, statement: orderedStatement(statement) };
-  return new TextEncoder().encode(JSON.stringify(value));
+  return canonicalBytes({ signatures, statement });
 }
 
 /** The certificate with one more signature; that of a key which signed before is replaced. */
@@ -83,13 +82,6 @@ export function invalidHandover(reason: string, message: string): GridError<Bcdb
   return new GridError('BCDB_HANDOVER_INVALID', `this hands no log over: ${message}`, {
     details: { reason },
   });
-}
-
-/** No member holds a character that JSON escapes, so this order of members is all of RFC 8785. */
-function orderedStatement(statement: HandoverStatement): HandoverStatement {
-  const { at, log, lost, root, sequencer, size } = statement;
-  const given = lost === undefined ? {} : { lost: { root: lost.root, size: lost.size } };
-  return { at, log, ...given, root, sequencer, size };
 }
 
 function decodeStatement(value: unknown): HandoverStatement {
