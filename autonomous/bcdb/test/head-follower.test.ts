@@ -88,7 +88,7 @@ async function evidenceIn(dataDir: string): Promise<string> {
 test('a head follower knows the newest head, and goes on with it after a restart', async (t) => {
   const world = await World.open(t);
   const first = await world.follow('a');
-  assert.equal(first.head, undefined);
+  assert.equal(first.note, undefined);
   assert.throws(() => first.requireFresh(30), { code: 'BCDB_VIEW_STALE' });
   await first.sync();
   assert.equal(first.head?.size, world.bcdb.head.size);

@@ -173,7 +173,7 @@ export class Replica implements AsyncDisposable {
     const { size } = this.#options.ledger.head;
     return handedOver(
       `the log was handed over at ${this.#parting} records; this copy has ${size}`,
-      'adopt the handover: what was given up is kept beside, and listed',
+      'start the copy with --adopt-handover: what was given up is kept beside, and listed',
       { size, parting: this.#parting, succession },
     );
   }
