@@ -107,7 +107,7 @@ test('database that is killed keeps what it acknowledged, once, and its files ag
     const task: Task = { round, seenSize: promises.seen.size, open: [...promises.open.values()] };
     try {
       await runAndKill(
-        { dataDir, task, folder: folder.path, lifeMs: random.int(0, 250) },
+        { dataDir, task, folder: folder.path, lines: random.int(1, 60), ms: random.int(0, 20) },
         promises,
       );
       if (round % 10 === 9) assert.deepEqual(await faultsOf(dataDir, promises), []);
@@ -123,12 +123,14 @@ interface Life {
   readonly dataDir: string;
   readonly task: Task;
   readonly folder: string;
-  /** From the first answer to the end. */
-  readonly lifeMs: number;
+  /** What it tells before the end: how far it comes does not hang on the machine. */
+  readonly lines: number;
+  /** From then to the end: somewhere between two lines. */
+  readonly ms: number;
 }
 
 async function runAndKill(life: Life, promises: Promises): Promise<void> {
-  const { dataDir, task, folder, lifeMs } = life;
+  const { dataDir, task, folder } = life;
   const taskFile = join(folder, 'task.json');
   await writeFile(taskFile, JSON.stringify(task));
   const running = spawn(process.execPath, [child, dataDir, seed, taskFile], {
@@ -141,10 +143,10 @@ async function runAndKill(life: Life, promises: Promises): Promise<void> {
     const reader = createInterface({ input: stdout });
     reader.on('line', (line) => lines.push(line));
     const ended = once(reader, 'close');
-    const isUp = (): boolean => lines.length > 0 || running.exitCode !== null;
-    await waitFor(isUp, { what: 'the database to be open', timeoutMs: 60_000 });
+    const isFarEnough = (): boolean => lines.length >= life.lines || running.exitCode !== null;
+    await waitFor(isFarEnough, { what: 'the database to come far enough', timeoutMs: 60_000 });
     // The moment of death is what is random here: nothing can be waited for.
-    await delay(lifeMs);
+    await delay(life.ms);
     assert.equal(running.exitCode, null, 'the process ended by itself');
     await kill(running);
     await ended;
