@@ -1,12 +1,18 @@
 import assert from 'node:assert/strict';
-import { cp } from 'node:fs/promises';
+import { cp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { isGridError } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
 import { SigningKey } from '@commongrid/crypto';
 import { Bcdb } from '../src/bcdb.ts';
+import { findPrimary } from '../src/log/postgres/find-primary.ts';
+import { exportLog } from '../src/offline/export-log.ts';
 import { applyHandover, stateHandover } from '../src/offline/handover.ts';
+import { rebuildFolder } from '../src/offline/rebuild-folder.ts';
+import { StoppedFolder } from '../src/offline/stopped-folder.ts';
+import { verifyExport } from '../src/offline/verify-export.ts';
+import { verifyFolder } from '../src/offline/verify-folder.ts';
 import { signHandover } from '../src/record/handover.ts';
 import { PostgresPair } from '../src/testing/postgres-pair.ts';
 
@@ -85,4 +91,64 @@ test('a log in PostgreSQL is handed over by the folder that has its key', async 
 function isNotWriter(error: unknown): boolean {
   const first = isGridError(error, 'BCDB_LOG_STOPPED') ? error.cause : error;
   return isGridError(first, 'BCDB_LOG_NOT_WRITER');
+}
+
+test('a stopped folder whose log is in PostgreSQL is exported, verified and rebuilt', async () => {
+  await using folder = await tempFolder();
+  const owner = SigningKey.generate();
+  const postgres = { urls: pair.urls(await pair.createDatabase()) };
+  const dataDir = join(folder.path, 'data');
+  const options = { dataDir, owner, postgres };
+  {
+    await using bcdb = await Bcdb.open(options);
+    await bcdb.createNamespace('notes');
+    await bcdb.defineSchema('notes', note, schema);
+    await Promise.all(Array.from({ length: 600 }, (_, n) => bcdb.write(put(`n${n}`, 'first'))));
+    await assert.rejects(StoppedFolder.open(dataDir, { postgres }), { code: 'BASE_FOLDER_LOCKED' });
+  }
+  await assert.rejects(StoppedFolder.open(dataDir), { code: 'BCDB_FOLDER_MISSING' });
+  const file = join(folder.path, 'export.jsonl');
+  let size = 0;
+  {
+    await using stopped = await StoppedFolder.open(dataDir, { postgres });
+    const { engine, identity, log } = stopped;
+    size = engine.head.size;
+    const read = (from: number, to: number) => engine.read(from, to);
+    const source = { log, genesis: identity.genesis, read };
+    const lines = exportLog(source, { size, checkpoint: stopped.checkpoint() });
+    await writeFile(file, await Array.fromAsync(lines));
+    const refused = engine.append({ from: size, entries: [], head: engine.head });
+    await assert.rejects(refused, { code: 'BCDB_LOG_NOT_WRITER' });
+  }
+  const exported = await verifyExport(file);
+  assert.deepEqual([exported.verified, exported.fault], [size, undefined]);
+  const verified = await verifyFolder(dataDir, { postgres });
+  assert.deepEqual([verified.verified, verified.fault, verified.findings], [size, undefined, []]);
+  assert.equal((await rebuildFolder(dataDir, { postgres })).records, size);
+  // Reading has taken the log over from nobody.
+  await using again = await Bcdb.open(options);
+  await again.write(put('later', 'goes on'));
+});
+
+test('verifying a stopped folder names the first row that somebody changed in PostgreSQL', async () => {
+  await using folder = await tempFolder();
+  const owner = SigningKey.generate();
+  const name = await pair.createDatabase();
+  const postgres = { urls: pair.urls(name) };
+  {
+    await using bcdb = await Bcdb.open({ dataDir: folder.path, owner, postgres });
+    await bcdb.createNamespace('notes');
+    await bcdb.defineSchema('notes', note, schema);
+    await bcdb.write(put('a', 'as it was'));
+  }
+  await change(postgres.urls, `UPDATE bcdb_entry SET leaf = '\\x00' || leaf WHERE seq = 2`);
+  const { fault } = await verifyFolder(folder.path, { postgres });
+  assert.deepEqual([fault?.seq, fault?.code], [2, 'BCDB_LOG_CORRUPT']);
+});
+
+/** Runs a statement on whichever server takes it. */
+async function change(urls: readonly string[], text: string): Promise<void> {
+  const session = await findPrimary({ urls, single: true, answerMs: 10_000 });
+  await session.query({ text });
+  await session.close();
 }

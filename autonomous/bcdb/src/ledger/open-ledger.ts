@@ -19,6 +19,8 @@ export interface OpenLedgerOptions {
   readonly opened: AsyncDisposableStack;
   /** Servers that keep the log in place of the folder's own files. */
   readonly postgres?: PostgresServers | undefined;
+  /** Whether a log in PostgreSQL is left to who writes it: nothing can be appended then. */
+  readonly isReader?: boolean;
   /** What an empty log begins with. */
   readonly first?: LogBatch;
 }
@@ -50,10 +52,20 @@ export async function openLedger(options: OpenLedgerOptions): Promise<OpenLedger
   return { ledger, engine, hashes };
 }
 
-async function openEngine({ folder, genesis, postgres }: OpenLedgerOptions): Promise<LogEngine> {
+/** The log of a folder, wherever it is. */
+export async function openEngine({
+  folder,
+  genesis,
+  postgres,
+  isReader = false,
+}: Omit<OpenLedgerOptions, 'opened' | 'first'>): Promise<LogEngine> {
   const log = logIdOf(genesis);
   if (postgres === undefined) return EmbeddedLog.open({ folder: folder.log, log });
   // Few need it, and its driver takes a while to load.
+  if (isReader) {
+    const { PostgresReader } = await import('../log/postgres/postgres-reader.ts');
+    return PostgresReader.open({ ...postgres, log });
+  }
   const { PostgresLog } = await import('../log/postgres/postgres-log.ts');
   return PostgresLog.open({ ...postgres, log });
 }

@@ -6,6 +6,11 @@ import { ProjectionService } from '../projection/projection-service.ts';
 import type { BcdbFolder } from '../config.ts';
 import { loadGenesis } from '../genesis-file.ts';
 import { StoppedFolder } from './stopped-folder.ts';
+import type { StoppedOptions } from './stopped-folder.ts';
+
+interface FollowingOptions extends StoppedOptions {
+  readonly onFinding?: (finding: string) => void;
+}
 
 export interface RebuildReport {
   readonly log: string;
@@ -19,11 +24,14 @@ export interface RebuildReport {
  * and makes it anew. The log itself is only read; signatures are not verified again.
  * @throws BCDB_FOLDER_MISSING, BASE_FOLDER_LOCKED, BCDB_LOG_CORRUPT
  */
-export async function rebuildFolder(dataDir: string): Promise<RebuildReport> {
+export async function rebuildFolder(
+  dataDir: string,
+  options: StoppedOptions = {},
+): Promise<RebuildReport> {
   const startedMs = performance.now();
-  const { folder, log } = await clear(dataDir);
+  const { folder, log } = await clear(dataDir, options);
   await using opened = new AsyncDisposableStack();
-  const { ledger } = await openFollowing(folder, opened);
+  const { ledger } = await openFollowing(folder, opened, options);
   const { size: records } = ledger.head;
   const seconds = (performance.now() - startedMs) / 1000;
   return {
@@ -38,10 +46,10 @@ export async function rebuildFolder(dataDir: string): Promise<RebuildReport> {
 export async function openFollowing(
   folder: BcdbFolder,
   opened: AsyncDisposableStack,
-  onFinding: (finding: string) => void = () => {},
+  { postgres, onFinding = () => {} }: FollowingOptions = {},
 ): Promise<OpenLedger> {
   const genesis = await loadGenesis(folder);
-  const parts = await openLedger({ folder, genesis, opened });
+  const parts = await openLedger({ folder, genesis, opened, postgres, isReader: true });
   const { ledger } = parts;
   await using projection = await ProjectionService.open({
     folder: folder.projection,
@@ -59,8 +67,11 @@ export async function openFollowing(
 }
 
 /** The lock is held meanwhile: no server can be at work. */
-async function clear(dataDir: string): Promise<{ folder: BcdbFolder; log: string }> {
-  await using stopped = await StoppedFolder.open(dataDir);
+async function clear(
+  dataDir: string,
+  options: StoppedOptions,
+): Promise<{ folder: BcdbFolder; log: string }> {
+  await using stopped = await StoppedFolder.open(dataDir, options);
   const { folder, log } = stopped;
   for (const path of folder.derived) await rm(path, { recursive: true, force: true });
   return { folder, log };

@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs';
-import { closeOnce, GridError, systemClock } from '@commongrid/base';
+import { closeOnce, FolderLock, GridError, systemClock } from '@commongrid/base';
 import { BcdbFolder } from '../config.ts';
 import type { BcdbErrorCode } from '../errors.ts';
 import { finishAdoption } from '../follow/adopt-handover.ts';
 import { loadGenesis, settleKey } from '../genesis-file.ts';
 import type { LogIdentity } from '../genesis-file.ts';
-import { EmbeddedLog } from '../log/embedded/embedded-log.ts';
+import { openEngine } from '../ledger/open-ledger.ts';
+import type { PostgresServers } from '../ledger/open-ledger.ts';
 import type { LogEngine } from '../log/log-engine.ts';
 import { checkRecord } from '../record/checked-record.ts';
 import { logIdOf } from '../record/genesis.ts';
@@ -14,33 +15,44 @@ import { logNamespace } from '../record/system-records.ts';
 import { toBase64url } from '../tree/base64.ts';
 import { CheckpointSigner } from '../tree/checkpoint-signer.ts';
 
+export interface StoppedOptions {
+  /** PostgreSQL servers that keep the log, as for `Bcdb.open`; it is only read. */
+  readonly postgres?: PostgresServers | undefined;
+}
+
 /** The log of a folder that no server uses: locked as long as it is open. */
 export class StoppedFolder implements AsyncDisposable {
   readonly folder: BcdbFolder;
   readonly identity: LogIdentity;
-  readonly engine: EmbeddedLog;
+  readonly engine: LogEngine;
   readonly close: () => Promise<void>;
 
-  private constructor(folder: BcdbFolder, identity: LogIdentity, engine: EmbeddedLog) {
+  private constructor(
+    folder: BcdbFolder,
+    identity: LogIdentity,
+    engine: LogEngine,
+    close: () => Promise<void>,
+  ) {
     this.folder = folder;
     this.identity = identity;
     this.engine = engine;
-    this.close = closeOnce(() => engine.close());
+    this.close = closeOnce(close);
   }
 
   /** @throws BCDB_FOLDER_MISSING, BCDB_FOLDER_DAMAGED, BASE_FOLDER_LOCKED, BCDB_LOG_CORRUPT */
-  static async open(dataDir: string): Promise<StoppedFolder> {
+  static async open(dataDir: string, { postgres }: StoppedOptions = {}): Promise<StoppedFolder> {
     const folder = new BcdbFolder(dataDir);
     if (!existsSync(folder.genesis)) throw missing(dataDir);
-    finishAdoption(folder);
-    const genesis = await loadGenesis(folder);
     await using opened = new AsyncDisposableStack();
-    const engine = opened.use(
-      await EmbeddedLog.open({ folder: folder.log, log: logIdOf(genesis) }),
-    );
+    opened.use(await FolderLock.open(dataDir));
+    finishAdoption(folder);
+    if (postgres === undefined && !existsSync(folder.log)) throw logElsewhere(dataDir);
+    const genesis = await loadGenesis(folder);
+    const engine = opened.use(await openEngine({ folder, genesis, postgres, isReader: true }));
     const sequencerKey = await settleKey(folder, await lastSequencer(engine, genesis));
-    opened.move();
-    return new StoppedFolder(folder, { genesis, sequencerKey }, engine);
+    const parts = opened.move();
+    const close = (): Promise<void> => parts.disposeAsync();
+    return new StoppedFolder(folder, { genesis, sequencerKey }, engine, close);
   }
 
   /** Hash of the genesis, base64url. */
@@ -75,6 +87,13 @@ async function lastSequencer(engine: LogEngine, genesis: Genesis): Promise<strin
     if (author !== undefined) return author;
   }
   return genesis.sequencer;
+}
+
+function logElsewhere(dataDir: string): GridError<BcdbErrorCode> {
+  return new GridError('BCDB_FOLDER_MISSING', `there is no log in ${dataDir}`, {
+    hint: 'if it is in PostgreSQL, say so: --postgres-file FILE',
+    details: { folder: dataDir },
+  });
 }
 
 function missing(dataDir: string): GridError<BcdbErrorCode> {

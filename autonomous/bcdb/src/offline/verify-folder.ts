@@ -12,9 +12,10 @@ import { LogVerifier } from './log-verifier.ts';
 import type { LogFault } from './log-verifier.ts';
 import { openFollowing } from './rebuild-folder.ts';
 import { StoppedFolder } from './stopped-folder.ts';
+import type { StoppedOptions } from './stopped-folder.ts';
 import type { VerifyReport } from './verify-export.ts';
 
-export interface VerifyFolderOptions {
+export interface VerifyFolderOptions extends StoppedOptions {
   readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
   readonly signal?: AbortSignal;
 }
@@ -37,7 +38,7 @@ export async function verifyFolder(
   try {
     const report = await verifyLog(dataDir, options);
     const isSound = report.fault === undefined;
-    return { ...report, findings: isSound ? await projectionFindings(dataDir) : [] };
+    return { ...report, findings: isSound ? await projectionFindings(dataDir, options) : [] };
   } catch (error) {
     // Damage that is found when the log is opened.
     if (!isGridError(error, 'BCDB_LOG_CORRUPT')) throw error;
@@ -52,9 +53,9 @@ export async function verifyFolder(
 
 async function verifyLog(
   dataDir: string,
-  { onProgress, signal }: VerifyFolderOptions,
+  { onProgress, signal, postgres }: VerifyFolderOptions,
 ): Promise<VerifyReport> {
-  await using stopped = await StoppedFolder.open(dataDir);
+  await using stopped = await StoppedFolder.open(dataDir, { postgres });
   const { engine, identity, log } = stopped;
   await using verifier = await LogVerifier.open(identity.genesis);
   const total = engine.head.size;
@@ -78,12 +79,18 @@ async function verifyLog(
   return { log, verified: size, root: toBase64url(root), sequencer, erased, fault };
 }
 
-async function projectionFindings(dataDir: string): Promise<readonly string[]> {
+async function projectionFindings(
+  dataDir: string,
+  { postgres }: StoppedOptions,
+): Promise<readonly string[]> {
   const folder = new BcdbFolder(dataDir);
   const findings: string[] = [];
   await using opened = new AsyncDisposableStack();
   const onFinding = (finding: string): void => void findings.push(finding);
-  const { ledger, engine, hashes } = await openFollowing(folder, opened, onFinding);
+  const { ledger, engine, hashes } = await openFollowing(folder, opened, {
+    postgres,
+    onFinding,
+  });
   const { genesis } = ledger;
   const row = await verifyState({ file: folder.state, engine, hashes, genesis });
   if (row !== undefined) findings.push(`${folder.state}: ${row}`);

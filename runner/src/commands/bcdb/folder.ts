@@ -5,6 +5,8 @@ import { printResult, resultCommand } from '../../command-context.ts';
 import type { CommandContext, JsonOption } from '../../command-context.ts';
 import { withProgress } from '../../terminal.ts';
 import { withByteProgress } from '../zdb/byte-progress.ts';
+import { postgresFlag, postgresHelp, postgresOf } from './postgres-option.ts';
+import type { PostgresOption } from './postgres-option.ts';
 
 type FolderOptions = JsonOption & { readonly data: string };
 type RestoreOptions = FolderOptions & { readonly nothingLost?: true };
@@ -42,9 +44,10 @@ export function bcdbRestoreCommand(context: CommandContext): Command {
 export function bcdbRebuildCommand(context: CommandContext): Command {
   return resultCommand('rebuild', 'Make anew what follows from the log: tree, state, projection.')
     .requiredOption('--data <folder>', 'of a database that is not running')
-    .action(async (options: FolderOptions) => {
+    .option(postgresFlag, postgresHelp)
+    .action(async (options: FolderOptions & PostgresOption) => {
       const { rebuildFolder } = await import('@commongrid/bcdb');
-      const work = rebuildFolder(options.data);
+      const work = rebuildFolder(options.data, await postgresOf(options));
       const report = await withProgress(context.terminal, 'rebuilding', work);
       const result = { schema: 'grid.bcdb.rebuild.1', data: options.data, ...report };
       printResult(context, options, result, ({ records, seconds, recordsPerSecond }) => {

@@ -7,6 +7,10 @@ export interface PostgresOption {
   readonly single?: true;
 }
 
+/** Where the log of a stopped folder is. */
+export const postgresFlag = '--postgres-file <file>';
+export const postgresHelp = 'with --data: as for serve, where the log is in PostgreSQL';
+
 /** Connection strings hold passwords, which are never on a command line. */
 export async function postgresOf({
   postgresFile,

@@ -13,13 +13,16 @@ import { tempBeside, unwritten } from '../../key-file.ts';
 import { withProgress } from '../../terminal.ts';
 import { connect, serverCommand } from './connection.ts';
 import type { ServerOptions } from './connection.ts';
+import { postgresFlag, postgresHelp, postgresOf } from './postgres-option.ts';
+import type { PostgresOption } from './postgres-option.ts';
 
-type ExportOptions = ServerOptions & { readonly data?: string };
+type ExportOptions = ServerOptions & PostgresOption & { readonly data?: string };
 
 export function bcdbExportCommand(context: CommandContext): Command {
   return serverCommand('export', 'Write the whole log to a file that verifies without a server.')
     .argument('<file>', 'the file to make')
     .option('--data <folder>', 'of a database that is not running')
+    .option(postgresFlag, postgresHelp)
     .action(async (file: string, options: ExportOptions) => {
       const size = await writeLog(context, file, options, false);
       const result = { schema: 'grid.bcdb.export.1', file, records: size };
@@ -33,6 +36,7 @@ export function bcdbBackupCommand(context: CommandContext): Command {
   return serverCommand('backup', 'Write log and sequencer key to a file: with it the log goes on.')
     .argument('<file>', 'the file to make; keep it as secret as a password')
     .option('--data <folder>', 'of a database that is not running; default: that of `grid up`')
+    .option(postgresFlag, postgresHelp)
     .action(async (file: string, options: ExportOptions) => {
       const size = await writeLog(context, file, options, true);
       const result = { schema: 'grid.bcdb.backup.1', file, records: size };
@@ -60,13 +64,18 @@ async function writeLog(
   const work =
     data === undefined
       ? fromServer(context, file, options, isBackup)
-      : fromFolder(file, data, isBackup);
+      : fromFolder(file, data, isBackup, options);
   return withProgress(context.terminal, 'writing', work);
 }
 
-async function fromFolder(file: string, data: string, isBackup: boolean): Promise<number> {
+async function fromFolder(
+  file: string,
+  data: string,
+  isBackup: boolean,
+  option: PostgresOption,
+): Promise<number> {
   const { exportLog, StoppedFolder } = await import('@commongrid/bcdb');
-  await using stopped = await StoppedFolder.open(data);
+  await using stopped = await StoppedFolder.open(data, await postgresOf(option));
   const { engine, identity, log } = stopped;
   const source = {
     log,

@@ -10,13 +10,16 @@ import { withProgress } from '../../terminal.ts';
 import { withByteProgress } from '../zdb/byte-progress.ts';
 import { givenTrust, parseHash, parseKey } from './connection.ts';
 import type { TrustOptions } from './connection.ts';
+import { postgresFlag, postgresHelp, postgresOf } from './postgres-option.ts';
+import type { PostgresOption } from './postgres-option.ts';
 import { describeRecord } from './prove.ts';
 import { readJsonFile } from './value-input.ts';
 
-type VerifyOptions = JsonOption & {
-  readonly proof?: string;
-  readonly data?: string;
-} & TrustOptions;
+type VerifyOptions = JsonOption &
+  PostgresOption & {
+    readonly proof?: string;
+    readonly data?: string;
+  } & TrustOptions;
 
 /** What verifying a whole log gives. */
 interface LogReport {
@@ -34,6 +37,7 @@ export function bcdbVerifyCommand(context: CommandContext): Command {
     .argument('[export]', 'file of `export` or `backup`: every record and every rule')
     .option('--proof <file>', 'file of `prove`: one record')
     .option('--data <folder>', 'folder of a database that is not running')
+    .option(postgresFlag, postgresHelp)
     .option('--genesis <file>', 'genesis.json of the log that it must be')
     .option('--log <hash>', 'or the hash of that genesis', parseHash)
     .option('--sequencer <key>', 'and the key that signs its checkpoints', parseKey)
@@ -91,7 +95,10 @@ async function verifyData(
   options: VerifyOptions,
 ): Promise<void> {
   const { verifyFolder } = await import('@commongrid/bcdb');
-  const work = verifyFolder(folder, { signal: shutdownSignal() });
+  const work = verifyFolder(folder, {
+    signal: shutdownSignal(),
+    ...(await postgresOf(options)),
+  });
   const report = await withProgress(context.terminal, 'verifying', work);
   print(context, options, report, folder);
 }

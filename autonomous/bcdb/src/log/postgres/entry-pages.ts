@@ -1,6 +1,7 @@
 import { GridError } from '@commongrid/base';
 import type { BcdbErrorCode } from '../../errors.ts';
 import type { StoredEntry } from '../log-engine.ts';
+import type { LogProblem } from '../log-problem.ts';
 import type { PostgresSession } from './session.ts';
 import { leafCrc, selectPage } from './statements.ts';
 import type { EntryRow } from './statements.ts';
@@ -17,7 +18,7 @@ export interface CheckedEntry {
 }
 
 /** The entries from `from` on that fit into one page, up to `to`; some may be missing. */
-export async function fetchPage(
+async function fetchPage(
   session: PostgresSession,
   from: number,
   to: number,
@@ -53,4 +54,29 @@ export function corruptRow(seq: number): GridError<BcdbErrorCode> {
     hint: 'restore the log from a replica or a backup: grid bcdb restore',
     details: { seq, file: 'bcdb_entry' },
   });
+}
+
+/**
+ * Reads all entries and tells what is damaged or missing, by height.
+ * @param run runs a statement on a connection
+ */
+export async function* problemsOf(
+  run: <T>(work: (session: PostgresSession) => Promise<T>) => Promise<T>,
+  size: number,
+): AsyncGenerator<LogProblem> {
+  for (let seq = 0; seq < size;) {
+    const page = await run((session) => fetchPage(session, seq, size));
+    for (const { entry, isSound } of page) {
+      if (entry.seq > seq) yield problem(seq, entry.seq, 'entries are missing');
+      if (!isSound) yield problem(entry.seq, entry.seq + 1, 'the entry is damaged');
+      seq = entry.seq + 1;
+    }
+    if (page.length > 0) continue;
+    yield problem(seq, size, 'entries are missing');
+    return;
+  }
+}
+
+function problem(seq: number, end: number, text: string): LogProblem {
+  return { seq, end, file: 'bcdb_entry', offset: 0, text };
 }

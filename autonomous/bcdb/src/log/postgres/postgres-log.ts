@@ -6,7 +6,7 @@ import { checkErasures } from '../batch.ts';
 import type { LogProblem } from '../log-problem.ts';
 import type { LogBatch, LogEngine, LogHead, StoredEntry } from '../log-engine.ts';
 import { PostgresConnection, reconnectMsDefault } from './connection.ts';
-import { fetchPage, fetchSoundPage } from './entry-pages.ts';
+import { fetchSoundPage, problemsOf } from './entry-pages.ts';
 import { findPrimary, unreachable, urlsMax } from './find-primary.ts';
 import { headOf, PostgresWriter } from './postgres-writer.ts';
 import { answerMsDefault, failureOf, isPassing } from './session.ts';
@@ -115,19 +115,8 @@ export class PostgresLog implements LogEngine {
   }
 
   /** Reads all entries and reports what is damaged or missing, by height. */
-  async *verify(): AsyncGenerator<LogProblem> {
-    const { size } = this.head;
-    for (let seq = 0; seq < size;) {
-      const page = await this.#fetch((session) => fetchPage(session, seq, size));
-      for (const { entry, isSound } of page) {
-        if (entry.seq > seq) yield problem(seq, entry.seq, 'entries are missing');
-        if (!isSound) yield problem(entry.seq, entry.seq + 1, 'the entry is damaged');
-        seq = entry.seq + 1;
-      }
-      if (page.length > 0) continue;
-      yield problem(seq, size, 'entries are missing');
-      return;
-    }
+  verify(): AsyncIterable<LogProblem> {
+    return problemsOf((work) => this.#fetch(work), this.head.size);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -182,15 +171,11 @@ async function takeTerm(session: PostgresSession, log: Uint8Array): Promise<Head
 }
 
 /** @throws BASE_OPTION_INVALID */
-function checkOptions({ urls, log }: PostgresLogOptions): void {
+export function checkOptions({ urls, log }: PostgresLogOptions): void {
   if (log.length === 32 && urls.length > 0 && urls.length <= urlsMax) return;
   throw new GridError<BaseErrorCode>(
     'BASE_OPTION_INVALID',
     `a log id has 32 bytes, and 1 to ${urlsMax} servers may hold the log`,
     { details: { logBytes: log.length, urls: urls.length } },
   );
-}
-
-function problem(seq: number, end: number, text: string): LogProblem {
-  return { seq, end, file: 'bcdb_entry', offset: 0, text };
 }
