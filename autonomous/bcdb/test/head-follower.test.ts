@@ -114,8 +114,9 @@ test('a head follower asks a server, with what it has seen', async (t) => {
   await using follower = await HeadFollower.open({ dataDir: folder.path, trust, source });
   await follower.sync();
   await bcdb.createNamespace('more');
+  const { size: grown } = bcdb.head;
   await follower.sync();
-  assert.equal(follower.head?.size, bcdb.head.size);
+  assert.ok((follower.head?.size ?? 0) >= grown);
   const stop = new AbortController();
   const following = follower.follow({ signal: stop.signal, everyMs: 20 });
   await bcdb.createNamespace('still-more');
