@@ -1,0 +1,188 @@
+import { watch } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import {
+  closeOnce,
+  errorCode,
+  isGridError,
+  repeat,
+  silentLogger,
+  systemClock,
+  TaskGroup,
+} from '@commongrid/base';
+import type { Clock, Logger } from '@commongrid/base';
+import type { Backend } from './backend.ts';
+import { nameOfBackend, readBackendsFile } from './backends-file.ts';
+import type { BackendSpec } from './backends-file.ts';
+import { ZdbBackend } from './zdb-backend.ts';
+
+/** How often a backend is asked for its free space, and whether it is back. */
+const probeEveryMs = 10_000;
+const suspectProbeEveryMs = 1_000;
+/** A file that is being written changes several times. */
+const settleMs = 100;
+
+export interface BackendPoolOptions {
+  /** The number of a backend, which the catalogue keeps: 1 to 65,535, never given to another. */
+  readonly numberOf: (spec: BackendSpec) => number | Promise<number>;
+  readonly clock?: Clock;
+  readonly logger?: Logger;
+  /** Default 10 s. */
+  readonly commandTimeoutMs?: number;
+}
+
+interface Member {
+  readonly backend: ZdbBackend;
+  readonly tasks: TaskGroup;
+}
+
+/** All backends of a store. Each is connected to when it is first asked. */
+export class BackendPool implements AsyncDisposable {
+  readonly #options: BackendPoolOptions;
+  readonly #logger: Logger;
+  readonly #members = new Map<number, Member>();
+  readonly #watching: TaskGroup;
+  #all: readonly ZdbBackend[] = [];
+  #reloading: Promise<void> = Promise.resolve();
+
+  private constructor(options: BackendPoolOptions) {
+    this.#options = options;
+    this.#logger = options.logger ?? silentLogger;
+    this.#watching = this.#newTasks();
+  }
+
+  /** Resolves when each backend has been asked once whether it is there. */
+  static async open(
+    specs: readonly BackendSpec[],
+    options: BackendPoolOptions,
+  ): Promise<BackendPool> {
+    const pool = new BackendPool(options);
+    await pool.reload(specs);
+    return pool;
+  }
+
+  get all(): readonly Backend[] {
+    return this.#all;
+  }
+
+  byNo(no: number): Backend | undefined {
+    return this.#members.get(no)?.backend;
+  }
+
+  /** Takes a new list; connections of those that stay as they are stay. */
+  reload(specs: readonly BackendSpec[]): Promise<void> {
+    this.#reloading = this.#reloading.then(() => this.#reload(specs));
+    return this.#reloading;
+  }
+
+  /**
+   * Reads the file again at each change and at SIGHUP, until the pool is closed. A file that cannot
+   * be read changes nothing, and is logged.
+   */
+  follow(path: string): void {
+    this.#watching.start('backends file', (signal) => this.#follow(path, signal));
+  }
+
+  readonly close: () => Promise<void> = closeOnce(async () => {
+    await this.#watching.close();
+    await this.#reloading;
+    await Promise.all([...this.#members.values()].map(end));
+  });
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #reload(specs: readonly BackendSpec[]): Promise<void> {
+    const wanted = new Map<number, BackendSpec>();
+    for (const spec of specs) wanted.set(await this.#options.numberOf(spec), spec);
+    const gone = [...this.#members].filter(([no, { backend }]) => {
+      return JSON.stringify(wanted.get(no)) !== JSON.stringify(backend.spec);
+    });
+    for (const [no] of gone) this.#members.delete(no);
+    const added = [...wanted].filter(([no]) => !this.#members.has(no));
+    for (const [no, spec] of added) this.#members.set(no, this.#start(no, spec));
+    this.#all = [...this.#members.values()].map(({ backend }) => backend);
+    await Promise.all([
+      ...gone.map(([, member]) => end(member)),
+      ...added.map(([no]) => this.#probe(this.#members.get(no)?.backend)),
+    ]);
+  }
+
+  #start(no: number, spec: BackendSpec): Member {
+    const { clock = systemClock, commandTimeoutMs } = this.#options;
+    const timeout = commandTimeoutMs === undefined ? {} : { commandTimeoutMs };
+    const backend = new ZdbBackend({ no, spec, clock, ...timeout });
+    const tasks = this.#newTasks();
+    let probedMs = clock.monotonicMs();
+    tasks.start(nameOfBackend(spec), (signal) =>
+      repeat(
+        suspectProbeEveryMs,
+        async () => {
+          const isDue = clock.monotonicMs() - probedMs >= probeEveryMs;
+          if (backend.state === 'healthy' && !isDue) return;
+          probedMs = clock.monotonicMs();
+          await this.#probe(backend);
+        },
+        { signal, clock },
+      ),
+    );
+    return { backend, tasks };
+  }
+
+  async #probe(backend: ZdbBackend | undefined): Promise<void> {
+    const before = backend?.state;
+    try {
+      await backend?.probe();
+    } catch (error) {
+      if (!isGridError(error)) throw error;
+      this.#logger.debug({ err: error }, 'a backend does not answer');
+    }
+    const after = backend?.state;
+    if (before !== after) this.#logger.info({ no: backend?.no, before, after }, 'backend');
+  }
+
+  async #follow(path: string, signal: AbortSignal): Promise<void> {
+    const { clock = systemClock } = this.#options;
+    let wake = Promise.withResolvers<void>();
+    const onChange = (): void => wake.resolve();
+    // The folder, because editors put a new file in the place of the old one.
+    const watcher = watch(dirname(path), { signal }, (_event, name) => {
+      if (name === null || name === basename(path)) onChange();
+    });
+    watcher.on('error', (error) => this.#logger.warn({ err: error }, 'backends file'));
+    process.on('SIGHUP', onChange);
+    signal.addEventListener('abort', onChange, { once: true });
+    try {
+      for (;;) {
+        await wake.promise;
+        if (signal.aborted) return;
+        await new Promise<void>((resolve) => clock.setTimer(settleMs, resolve));
+        wake = Promise.withResolvers<void>();
+        await this.#readAgain(path);
+      }
+    } finally {
+      process.off('SIGHUP', onChange);
+      watcher.close();
+    }
+  }
+
+  async #readAgain(path: string): Promise<void> {
+    try {
+      await this.reload(await readBackendsFile(path));
+    } catch (error) {
+      this.#logger.warn({ err: error, code: errorCode(error) }, 'the backends stay as they are');
+    }
+  }
+
+  #newTasks(): TaskGroup {
+    return new TaskGroup({
+      onError: (error, name) => this.#logger.error({ err: error, name }, 'backends'),
+    });
+  }
+}
+
+async function end({ backend, tasks }: Member): Promise<void> {
+  const ended = tasks.close();
+  await backend.close();
+  await ended;
+}

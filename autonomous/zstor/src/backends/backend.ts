@@ -1,0 +1,56 @@
+/** Where a backend stands: what fails together. */
+export interface BackendPlace {
+  readonly node: string;
+  readonly farm: string;
+  readonly country: string;
+}
+
+/**
+ * `healthy` answers; `suspect` did not answer the last time; `lost` has not for so long that what it
+ * had is to be made again elsewhere.
+ */
+export type BackendState = 'healthy' | 'suspect' | 'lost';
+
+/** One namespace of one Zero-DB. */
+export interface Backend {
+  /** Its number in the catalogue, 1 to 65,535; never given to another. */
+  readonly no: number;
+  readonly place: BackendPlace;
+  /** Is used for new shards only when the others do not suffice. */
+  readonly isSpare: boolean;
+  readonly state: BackendState;
+  /** Answers, takes writes and has room. */
+  readonly isWritable: boolean;
+  readonly freeBytes: number;
+  /** How long reads take, ms; 0 while there was none. */
+  readonly readMs: { readonly p50: number; readonly p95: number };
+  /**
+   * Stores a value; it is on disk when this resolves. Nobody reads the value any more when the
+   * promise has settled, whichever way: a put cannot be given up half way.
+   * @throws ZSTOR_BACKEND_FAILED, ZSTOR_BACKEND_REFUSED, ZSTOR_BACKEND_BUSY
+   */
+  put(key: Uint8Array, value: Uint8Array): Promise<void>;
+  /**
+   * The value, or undefined when there is none.
+   * @param sizeBytes what is expected: as much is counted against what may be under way
+   * @throws ZSTOR_BACKEND_FAILED, ZSTOR_BACKEND_REFUSED, ZSTOR_BACKEND_BUSY, BASE_ABORTED
+   */
+  get(key: Uint8Array, sizeBytes: number, signal?: AbortSignal): Promise<Buffer | undefined>;
+  /** SHA-256 over nonce and value, made there; undefined when there is none. Throws as `get`. */
+  digest(key: Uint8Array, nonce: Uint8Array): Promise<Uint8Array | undefined>;
+  /** Deletes keys; those that are not there are no fault. Throws as `put`. */
+  remove(keys: readonly Uint8Array[]): Promise<void>;
+}
+
+const shardKind = 'S'.charCodeAt(0);
+const copyKind = 'P'.charCodeAt(0);
+
+/** Key of a shard: `S`, 16 bytes id of the chunk, 1 byte index. */
+export function shardKey(chunkId: Uint8Array, index: number): Buffer {
+  return Buffer.from([shardKind, ...chunkId, index]);
+}
+
+/** Key of the copies of a small object: `P`, 16 bytes id of its chunk. */
+export function copyKey(chunkId: Uint8Array): Buffer {
+  return Buffer.from([copyKind, ...chunkId]);
+}

@@ -1,0 +1,136 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { errorCode, GridError } from '@commongrid/base';
+import type { ZstorErrorCode } from '../errors.ts';
+import type { BackendPlace } from './backend.ts';
+
+/** Most backends of a file: their numbers have 16 bits, and a cell has some hundreds. */
+const backendsMax = 4096;
+
+/** An entry of the backends file, with its password read. */
+export interface BackendSpec extends BackendPlace {
+  readonly host: string;
+  readonly port: number;
+  readonly namespace: string;
+  readonly password: string | undefined;
+  /** SHA-256 of the server's certificate; without it the connection is plain. */
+  readonly tlsFingerprint: string | undefined;
+  readonly isSpare: boolean;
+}
+
+/** What names a backend, whatever else changes: `host:port/namespace`. */
+export function nameOfBackend({ host, port, namespace }: BackendSpec): string {
+  return `${host}:${port}/${namespace}`;
+}
+
+/**
+ * Reads docs/formats/zstor-backends.md, and the passwords that it names, relative to its folder.
+ * @throws ZSTOR_BACKENDS_INVALID, which names the entry and the field
+ */
+export async function readBackendsFile(path: string): Promise<BackendSpec[]> {
+  const entries = parseEntries(await readText(path, 'the backends file'), path);
+  const folder = dirname(resolve(path));
+  const specs = await Promise.all(
+    entries.map(async ({ passwordFile, ...spec }, at) => {
+      if (passwordFile === undefined) return { ...spec, password: undefined };
+      const what = `passwordFile of entry ${at + 1}`;
+      const password = (await readText(resolve(folder, passwordFile), what)).trim();
+      if (password === '') throw invalid(`${what} is empty`, { passwordFile });
+      return { ...spec, password };
+    }),
+  );
+  const names = new Set<string>();
+  for (const name of specs.map(nameOfBackend)) {
+    if (names.has(name)) throw invalid(`${path} names ${name} twice`, { name });
+    names.add(name);
+  }
+  return specs;
+}
+
+interface Entry extends Omit<BackendSpec, 'password'> {
+  readonly passwordFile: string | undefined;
+}
+
+function parseEntries(text: string, path: string): Entry[] {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw invalid(`${path} is no JSON`, { path }, cause);
+  }
+  if (!Array.isArray(json)) throw invalid(`${path} is no JSON list`, { path });
+  if (json.length > backendsMax) {
+    throw invalid(`${path} has ${json.length} entries, ${backendsMax} are allowed`, {
+      backendsMax,
+    });
+  }
+  return json.map((entry: unknown, at) => parseEntry(entry, `entry ${at + 1} of ${path}`));
+}
+
+const fields = new Set(
+  'address namespace passwordFile tlsFingerprint node farm country spare'.split(' '),
+);
+
+function parseEntry(entry: unknown, where: string): Entry {
+  if (typeof entry !== 'object' || entry === null) throw invalid(`${where} is no object`, {});
+  const values = new Map<string, unknown>(Object.entries(entry));
+  const unknown = [...values.keys()].find((field) => !fields.has(field));
+  if (unknown !== undefined) throw invalid(`${where} has an unknown field ${unknown}`, { unknown });
+  const optional = (field: string): string | undefined => {
+    const value = values.get(field);
+    if (value === undefined || (typeof value === 'string' && value !== '')) return value;
+    throw invalid(`${where}: ${field} is no text`, { field });
+  };
+  const text = (field: string): string => {
+    const value = optional(field);
+    if (value !== undefined) return value;
+    throw invalid(`${where}: ${field} is missing`, { field });
+  };
+  const spare = values.get('spare') ?? false;
+  if (typeof spare !== 'boolean') throw invalid(`${where}: spare is not true or false`, {});
+  return {
+    ...parseAddress(text('address'), where),
+    namespace: text('namespace'),
+    passwordFile: optional('passwordFile'),
+    tlsFingerprint: parseFingerprint(optional('tlsFingerprint'), where),
+    node: text('node'),
+    farm: text('farm'),
+    country: text('country'),
+    isSpare: spare,
+  };
+}
+
+/** `host:port` or `[IPv6]:port`. */
+function parseAddress(address: string, where: string): { host: string; port: number } {
+  const [, bracketed, plain, digits = ''] =
+    /^(?:\[([0-9a-fA-F:.%\w]+)\]|([^\s:/[\]]+)):(\d{1,5})$/.exec(address) ?? [];
+  const host = bracketed ?? plain;
+  const port = Number(digits);
+  if (host !== undefined && port >= 1 && port <= 65_535) return { host, port };
+  throw invalid(`${where}: address ${address} is not HOST:PORT`, { address });
+}
+
+function parseFingerprint(text: string | undefined, where: string): string | undefined {
+  if (text === undefined || /^[0-9a-f]{64}$/i.test(text.replaceAll(':', ''))) return text;
+  throw invalid(`${where}: tlsFingerprint is no SHA-256 in hex`, {});
+}
+
+async function readText(path: string, what: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    throw invalid(`${what} ${path} cannot be read: ${errorCode(cause) ?? ''}`, { path }, cause);
+  }
+}
+
+function invalid(
+  message: string,
+  details: Readonly<Record<string, unknown>>,
+  cause?: unknown,
+): GridError<ZstorErrorCode> {
+  return new GridError('ZSTOR_BACKENDS_INVALID', message, {
+    hint: 'correct the file; docs/formats/zstor-backends.md describes it',
+    details,
+    cause,
+  });
+}

@@ -1,0 +1,238 @@
+import { abortError, GridError, isGridError, systemClock } from '@commongrid/base';
+import type { Clock, Timer } from '@commongrid/base';
+import { RespClient } from '@commongrid/resp';
+import type { Reply, RespArgument } from '@commongrid/resp';
+import type { ZstorErrorCode } from '../errors.ts';
+import type { Backend, BackendPlace, BackendState } from './backend.ts';
+import { BackendHealth } from './backend-health.ts';
+import { nameOfBackend } from './backends-file.ts';
+import type { BackendSpec } from './backends-file.ts';
+import { Credit } from './credit.ts';
+import { LatencyWindow } from './latency-window.ts';
+
+/** Bytes under way to and from one backend; who comes later waits. */
+const bytesUnderWayMax = 64 * 2 ** 20;
+/** A command that is not answered in this time has failed, and its connection ends. */
+const commandTimeoutMs = 10_000;
+/** Commands without a reply, on one connection. */
+const commandsMax = 4096;
+/** Room that is left alone: a full namespace cannot even be tidied quickly. */
+const reservedBytes = 64 * 2 ** 20;
+/** Keys of one MDEL. */
+const removalsMax = 1000;
+/** Each command counts as so much at least, however little it carries. */
+const commandBytesMin = 1024;
+
+export interface ZdbBackendOptions {
+  readonly no: number;
+  readonly spec: BackendSpec;
+  readonly clock?: Clock;
+  /** Default 10 s. */
+  readonly commandTimeoutMs?: number;
+}
+
+interface Question {
+  readonly args: readonly RespArgument[];
+  /** Bytes that it brings or fetches. */
+  readonly bytes: number;
+  readonly isWrite?: boolean;
+}
+
+/**
+ * A backend behind one connection, on which commands follow each other without waiting. When one of
+ * them is not answered in time the connection is given up: the values that were being sent are then
+ * free, and nothing waits behind a server that is stuck.
+ */
+export class ZdbBackend implements Backend, AsyncDisposable {
+  readonly no: number;
+  readonly spec: BackendSpec;
+  readonly #clock: Clock;
+  readonly #timeoutMs: number;
+  readonly #health = new BackendHealth();
+  readonly #reads = new LatencyWindow();
+  readonly #credit: Credit;
+  #client: RespClient;
+  #freeBytes = 0;
+  readonly #ending = new Set<Promise<void>>();
+  #isClosed = false;
+
+  constructor({ no, spec, clock = systemClock, commandTimeoutMs: timeoutMs }: ZdbBackendOptions) {
+    this.no = no;
+    this.spec = spec;
+    this.#clock = clock;
+    this.#timeoutMs = timeoutMs ?? commandTimeoutMs;
+    this.#client = this.#newClient();
+    this.#credit = new Credit({
+      totalBytes: bytesUnderWayMax,
+      waitMs: this.#timeoutMs,
+      refusal: () => this.#error('ZSTOR_BACKEND_BUSY', 'has too much under way'),
+      clock,
+    });
+  }
+
+  get place(): BackendPlace {
+    return this.spec;
+  }
+
+  get isSpare(): boolean {
+    return this.spec.isSpare;
+  }
+
+  get state(): BackendState {
+    return this.#health.state(this.#clock.monotonicMs());
+  }
+
+  get isWritable(): boolean {
+    return this.#health.takesWrites(this.#clock.monotonicMs()) && this.#freeBytes > 0;
+  }
+
+  get freeBytes(): number {
+    return this.#freeBytes;
+  }
+
+  get readMs(): { readonly p50: number; readonly p95: number } {
+    return this.#reads.percentilesMs;
+  }
+
+  async put(key: Uint8Array, value: Uint8Array): Promise<void> {
+    const args = ['SET', bufferOf(key), bufferOf(value)];
+    await this.#ask({ args, bytes: value.length, isWrite: true });
+    this.#freeBytes = Math.max(0, this.#freeBytes - value.length);
+  }
+
+  async get(key: Uint8Array, sizeBytes: number, signal?: AbortSignal): Promise<Buffer | undefined> {
+    const startedMs = this.#clock.monotonicMs();
+    const asked = this.#ask({ args: ['GET', bufferOf(key)], bytes: sizeBytes });
+    const reply = await (signal === undefined ? asked : abortable(asked, signal));
+    this.#reads.record(this.#clock.monotonicMs() - startedMs);
+    return Buffer.isBuffer(reply) ? reply : undefined;
+  }
+
+  async digest(key: Uint8Array, nonce: Uint8Array): Promise<Uint8Array | undefined> {
+    const reply = await this.#ask({ args: ['DIGEST', bufferOf(key), bufferOf(nonce)], bytes: 0 });
+    return Buffer.isBuffer(reply) ? Buffer.from(reply.toString('latin1'), 'hex') : undefined;
+  }
+
+  async remove(keys: readonly Uint8Array[]): Promise<void> {
+    for (let at = 0; at < keys.length; at += removalsMax) {
+      const some = keys.slice(at, at + removalsMax).map(bufferOf);
+      await this.#ask({ args: ['MDEL', ...some], bytes: 0, isWrite: true });
+    }
+  }
+
+  /** Asks whether it is there, and for its free space. Throws as `get`. */
+  async probe(): Promise<void> {
+    const reply = await this.#ask({ args: ['NSINFO', this.spec.namespace], bytes: 0 });
+    this.#freeBytes = freeBytesIn(textOf(reply));
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.all([this.#client.close(), ...this.#ending]);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #ask(question: Question): Promise<Reply> {
+    const loan = await this.#credit.take(Math.max(question.bytes, commandBytesMin));
+    const client = this.#client;
+    let timer: Timer | undefined;
+    try {
+      // A timer that fires ends the connection, and that ends the command.
+      timer = this.#clock.setTimer(this.#timeoutMs, () => this.#giveUp(client));
+      const reply = await client.command(question.args);
+      this.#health.answered();
+      return reply;
+    } catch (cause) {
+      throw this.#failure(question, cause);
+    } finally {
+      timer?.cancel();
+      loan.release();
+    }
+  }
+
+  #failure({ args, isWrite = false }: Question, cause: unknown): GridError<ZstorErrorCode> {
+    const nowMs = this.#clock.monotonicMs();
+    const why = cause instanceof Error ? cause.message : String(cause);
+    // An error as the answer to a command; one to AUTH or SELECT means that nothing works.
+    if (isGridError(cause, 'RESP_REPLY_ERROR') && this.#client.isConnected) {
+      this.#health.answered();
+      if (isWrite) this.#health.refusedWrite(nowMs);
+      return this.#error('ZSTOR_BACKEND_REFUSED', `refuses ${String(args[0])}: ${why}`, cause);
+    }
+    if (isGridError(cause, 'RESP_QUEUE_FULL')) {
+      return this.#error('ZSTOR_BACKEND_BUSY', 'has too much under way', cause);
+    }
+    this.#health.failed(nowMs);
+    return this.#error('ZSTOR_BACKEND_FAILED', `does not answer: ${why}`, cause);
+  }
+
+  /** Ends a connection at once. What was on its way has failed. */
+  #giveUp(client: RespClient): void {
+    if (client !== this.#client || this.#isClosed) return;
+    this.#health.failed(this.#clock.monotonicMs());
+    this.#client = this.#newClient();
+    const ending = client.close().finally(() => this.#ending.delete(ending));
+    this.#ending.add(ending);
+  }
+
+  #newClient(): RespClient {
+    const { host, port, namespace, password, tlsFingerprint } = this.spec;
+    const tls = tlsFingerprint === undefined ? {} : { tls: { fingerprint256: tlsFingerprint } };
+    return new RespClient({
+      host,
+      port,
+      ...tls,
+      reconnect: true,
+      setup: [['SELECT', namespace, ...(password === undefined ? [] : [password])]],
+      connectTimeoutMs: Math.min(this.#timeoutMs, 5_000),
+      // Nothing is waited for: whoever closes has ended its work, or wants it ended.
+      closeTimeoutMs: 1,
+      maxInFlight: commandsMax,
+    });
+  }
+
+  #error(code: ZstorErrorCode, what: string, cause?: unknown): GridError<ZstorErrorCode> {
+    const name = nameOfBackend(this.spec);
+    return new GridError(code, `backend ${name} ${what}`, {
+      hint: 'look at that server; others are used meanwhile',
+      retryable: true,
+      details: { no: this.no, name },
+      cause,
+    });
+  }
+}
+
+async function abortable(asked: Promise<Reply>, signal: AbortSignal): Promise<Reply> {
+  const stopped = Promise.withResolvers<never>();
+  const onAbort = (): void => stopped.reject(abortError(signal));
+  if (signal.aborted) onAbort();
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([asked, stopped.promise]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+/** Room for shards: that of the namespace, or of the disk where it has no quota. */
+function freeBytesIn(info: string): number {
+  const field = (name: string): number => {
+    const found = new RegExp(`^${name}: ?(\\d+)\\r?$`, 'm').exec(info)?.[1];
+    return found === undefined ? Infinity : Number(found);
+  };
+  const free = Math.min(field('space_available'), field('data_disk_freespace_bytes'));
+  return Number.isFinite(free) ? Math.max(0, free - reservedBytes) : 0;
+}
+
+function textOf(reply: Reply): string {
+  if (Buffer.isBuffer(reply)) return reply.toString('utf8');
+  return typeof reply === 'string' ? reply : '';
+}
+
+function bufferOf(bytes: Uint8Array): Buffer {
+  if (Buffer.isBuffer(bytes)) return bytes;
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -1,0 +1,55 @@
+import { systemRandom } from '@commongrid/base';
+import type { Random } from '@commongrid/base';
+
+/**
+ * Gives out ids of chunks: epoch of the head u32, counter u64, random u32, big endian. None is given
+ * twice: an epoch has one head, and in a run the counter only grows.
+ *
+ * A chunk that nothing refers to may belong to a request that is still running. Ids are therefore
+ * given to requests: below `oldestInFlight` there is none.
+ */
+export class ChunkIds {
+  readonly #epoch: () => number;
+  readonly #random: Random;
+  readonly #requests = new Set<ChunkIdRequest>();
+  #counter = 0n;
+
+  /** @param epoch of this head; it must not go on in an epoch after a restart */
+  constructor(epoch: () => number, random: Random = systemRandom) {
+    this.#epoch = epoch;
+    this.#random = random;
+  }
+
+  /** Counters from here on may be in use by requests that have not ended. */
+  get oldestInFlight(): bigint {
+    // They begin in the order of their counters.
+    for (const { firstCounter } of this.#requests) return firstCounter;
+    return this.#counter;
+  }
+
+  begin(): ChunkIdRequest {
+    const request: ChunkIdRequest = {
+      firstCounter: this.#counter,
+      next: () => this.#next(),
+      end: () => void this.#requests.delete(request),
+    };
+    this.#requests.add(request);
+    return request;
+  }
+
+  #next(): Uint8Array {
+    const id = Buffer.allocUnsafeSlow(16);
+    id.writeUInt32BE(this.#epoch(), 0);
+    id.writeBigUInt64BE(this.#counter++, 4);
+    id.writeUInt32BE(this.#random.uint32(), 12);
+    return id;
+  }
+}
+
+/** The ids of one request. It ends when what it wrote is referred to, or given up. */
+export interface ChunkIdRequest {
+  readonly firstCounter: bigint;
+  next(): Uint8Array;
+  /** Idempotent. */
+  end(): void;
+}
