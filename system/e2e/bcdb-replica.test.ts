@@ -22,6 +22,10 @@ interface Standing {
   readonly halted: object | null;
 }
 
+interface Verified {
+  readonly verified: number;
+}
+
 const readerToken = 'R'.repeat(43);
 
 /** A copy of a grid's database in a process of its own. */
@@ -101,8 +105,18 @@ test('grid bcdb replica keeps a copy that verifies, answers and sends writers to
     const { code, details } = JSON.parse(refused.stdout) as { code: string; details: object };
     assert.deepEqual([code, details], ['BCDB_READ_ONLY', { sequencer: from }]);
   }
-  // A copy knows its log, and answers without its source.
   await grid.json('down');
+  // The folder of a copy can be verified, made anew and exported as any other; it has no key to back up.
+  const data = ['--data', folder];
+  const { verified } = await grid.json<Verified>('bcdb', 'verify', ...data);
+  const { records } = await grid.json<{ readonly records: number }>('bcdb', 'rebuild', ...data);
+  assert.equal(records, verified);
+  const file = join(grid.home, 'copy.jsonl');
+  await grid.json('bcdb', 'export', file, ...data);
+  assert.equal((await grid.json<Verified>('bcdb', 'verify', file)).verified, verified);
+  const backup = await grid.run('bcdb', 'backup', join(grid.home, 'backup.jsonl'), ...data);
+  assert.match(backup.stderr, /BCDB_FOLDER_DAMAGED/);
+  // A copy knows its log, and answers without its source.
   await using again = await Copy.start(folder, from, access);
   assert.match((await ask(again, 'ns', 'list')).stdout, /"town"/);
 });

@@ -164,7 +164,8 @@ async function readIfThere(file: string): Promise<Buffer | undefined> {
   }
 }
 
-function keyMissing(folder: BcdbFolder): GridError<BcdbErrorCode> {
+/** Nobody can sign in the name of this folder. */
+export function keyMissing(folder: BcdbFolder): GridError<BcdbErrorCode> {
   return new GridError(
     'BCDB_FOLDER_DAMAGED',
     `cannot use ${folder.sequencerKey}: it is missing, and only its holder may sign this log`,

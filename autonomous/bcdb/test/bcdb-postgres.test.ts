@@ -111,11 +111,11 @@ test('a stopped folder whose log is in PostgreSQL is exported, verified and rebu
   let size = 0;
   {
     await using stopped = await StoppedFolder.open(dataDir, { postgres });
-    const { engine, identity, log } = stopped;
-    size = engine.head.size;
+    const { engine, genesis, log } = stopped;
+    const signed = await stopped.signedHead();
+    size = signed.size;
     const read = (from: number, to: number) => engine.read(from, to);
-    const source = { log, genesis: identity.genesis, read };
-    const lines = exportLog(source, { size, checkpoint: stopped.checkpoint() });
+    const lines = exportLog({ log, genesis, read }, { size, checkpoint: signed.note });
     await writeFile(file, await Array.fromAsync(lines));
     const refused = engine.append({ from: size, entries: [], head: engine.head });
     await assert.rejects(refused, { code: 'BCDB_LOG_NOT_WRITER' });

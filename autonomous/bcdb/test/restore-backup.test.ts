@@ -29,11 +29,10 @@ async function makeBackup(dataDir: string, owner: SigningKey): Promise<string[]>
     await bcdb.erased();
   }
   await using stopped = await StoppedFolder.open(dataDir);
-  const { engine, identity, log } = stopped;
+  const { engine, genesis, sequencerKey, log } = stopped;
   const read = engine.read.bind(engine);
-  const { size } = engine.head;
-  const { genesis, sequencerKey } = identity;
-  const options = { size, checkpoint: stopped.checkpoint(), sequencerKey };
+  const { size, note: checkpoint } = await stopped.signedHead();
+  const options = { size, checkpoint, sequencerKey };
   const text = (await Array.fromAsync(exportLog({ log, genesis, read }, options))).join('');
   return text.trimEnd().split('\n');
 }

@@ -56,8 +56,8 @@ async function verifyLog(
   { onProgress, signal, postgres }: VerifyFolderOptions,
 ): Promise<VerifyReport> {
   await using stopped = await StoppedFolder.open(dataDir, { postgres });
-  const { engine, identity, log } = stopped;
-  await using verifier = await LogVerifier.open(identity.genesis);
+  const { engine, genesis, log } = stopped;
+  await using verifier = await LogVerifier.open(genesis);
   const total = engine.head.size;
   let fault: LogFault | undefined;
   let erased = 0;

@@ -32,10 +32,10 @@ export async function makeNotes(options: BcdbOptions, count = 10): Promise<void>
 /** Writes a backup of a stopped folder. */
 export async function backUp(dataDir: string, file: string): Promise<void> {
   await using stopped = await StoppedFolder.open(dataDir);
-  const { engine, identity, log } = stopped;
-  const { genesis, sequencerKey } = identity;
+  const { engine, genesis, sequencerKey, log } = stopped;
   const read = engine.read.bind(engine);
-  const options = { size: engine.head.size, checkpoint: stopped.checkpoint(), sequencerKey };
+  const { size, note: checkpoint } = await stopped.signedHead();
+  const options = { size, checkpoint, sequencerKey };
   const lines = await Array.fromAsync(exportLog({ log, genesis, read }, options));
   await writeFile(file, lines.join(''));
 }

@@ -76,15 +76,11 @@ async function fromFolder(
 ): Promise<number> {
   const { exportLog, StoppedFolder } = await import('@commongrid/bcdb');
   await using stopped = await StoppedFolder.open(data, await postgresOf(option));
-  const { engine, identity, log } = stopped;
-  const source = {
-    log,
-    genesis: identity.genesis,
-    read: (from: number, to: number) => engine.read(from, to),
-  };
-  const { size } = engine.head;
-  const key = isBackup ? { sequencerKey: identity.sequencerKey } : {};
-  await writeLines(file, exportLog(source, { size, checkpoint: stopped.checkpoint(), ...key }));
+  const { engine, genesis, log } = stopped;
+  const source = { log, genesis, read: (from: number, to: number) => engine.read(from, to) };
+  const key = isBackup ? { sequencerKey: stopped.sequencerKey } : {};
+  const { size, note } = await stopped.signedHead();
+  await writeLines(file, exportLog(source, { size, checkpoint: note, ...key }));
   return size;
 }
 
