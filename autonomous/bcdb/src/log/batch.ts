@@ -1,7 +1,7 @@
 import { GridError } from '@commongrid/base';
 import type { BcdbErrorCode } from '../errors.ts';
 import { leafBytesMax, payloadBytesMax, saltBytes } from '../record/entry.ts';
-import type { LogBatch } from './log-engine.ts';
+import type { LogBatch, StoredBody } from './log-engine.ts';
 
 /** Most entries of one batch. */
 const batchEntriesMax = 65_536;
@@ -20,6 +20,9 @@ export const groupBytesMax = 4 * 1024 * 1024;
 
 /** Most bodies that are erased at once. */
 const erasuresMax = 1_000_000;
+
+/** Most bytes of bodies that are put in at once. */
+const addedBytesMax = 64 * 1024 * 1024;
 
 /**
  * Checks that a batch follows a log of this size and keeps to the limits. Returns the bytes of its
@@ -52,16 +55,32 @@ export function checkBatch({ from, entries, head }: LogBatch, size: number): num
  * @throws BCDB_NOT_FOUND, BCDB_TOO_LARGE
  */
 export function checkErasures(sequences: readonly number[], size: number): void {
-  for (const seq of sequences) {
-    if (Number.isSafeInteger(seq) && seq >= 0 && seq < size) continue;
-    throw new GridError<BcdbErrorCode>('BCDB_NOT_FOUND', `the log has ${size} records, no ${seq}`);
-  }
+  for (const seq of sequences) requireSequence(seq, size);
   if (sequences.length <= erasuresMax) return;
   throw new GridError<BcdbErrorCode>(
     'BCDB_TOO_LARGE',
     `${sequences.length} bodies cannot be erased at once`,
     { hint: `erase at most ${erasuresMax} at a time`, details: { erasuresMax } },
   );
+}
+
+/**
+ * Checks that bodies can be put into a log of this size.
+ * @throws BCDB_NOT_FOUND, BCDB_TOO_LARGE
+ */
+export function checkAdditions(bodies: readonly StoredBody[], size: number): void {
+  let bytes = 0;
+  for (const { seq, body } of bodies) {
+    requireSequence(seq, size);
+    if (body.length > bodyBytesMax) throw tooLarge(`a body of ${body.length} bytes`);
+    bytes += body.length;
+  }
+  if (bytes > addedBytesMax) throw tooLarge(`bodies of ${bytes} bytes, put in at once,`);
+}
+
+function requireSequence(seq: number, size: number): void {
+  if (Number.isSafeInteger(seq) && seq >= 0 && seq < size) return;
+  throw new GridError<BcdbErrorCode>('BCDB_NOT_FOUND', `the log has ${size} records, no ${seq}`);
 }
 
 /** Too much waits to be written. */
@@ -83,6 +102,6 @@ export function stopped(cause: Error): GridError<BcdbErrorCode> {
 function tooLarge(what: string): GridError<BcdbErrorCode> {
   return new GridError('BCDB_TOO_LARGE', `${what} is above the limit of the log`, {
     hint: 'split it',
-    details: { leafBytesMax, bodyBytesMax, batchBytesMax, batchEntriesMax },
+    details: { leafBytesMax, bodyBytesMax, batchBytesMax, batchEntriesMax, addedBytesMax },
   });
 }

@@ -46,10 +46,24 @@ export interface LogEngine extends AsyncDisposable {
   /** Drops the bodies of these sequences for good, from every copy that the engine keeps. */
   eraseBodies(sequences: readonly number[]): Promise<void>;
 
+  /**
+   * Puts in bodies that entries were appended without; an entry that has one keeps it. Nobody may do
+   * that for what was erased. When it resolves, they survive the loss of power; killed before, the log
+   * has some of them or none.
+   * @throws BCDB_NOT_FOUND, BCDB_TOO_LARGE
+   */
+  addBodies(bodies: readonly StoredBody[]): Promise<void>;
+
   /** Reads everything from end to end and reports what is damaged, by height. */
   verify(): AsyncIterable<LogProblem>;
 
   close(): Promise<void>;
+}
+
+/** The body of the entry at a sequence. */
+export interface StoredBody {
+  readonly seq: number;
+  readonly body: Uint8Array;
 }
 
 export interface StoredEntry extends Entry {

@@ -25,6 +25,7 @@ export function logEngineSuite(name: string, make: () => Promise<LogEngineFixtur
   testEnding(check);
   testReading(check);
   testErasing(check);
+  testAdding(check);
 }
 
 type Check = (what: string, body: (fixture: LogEngineFixture) => Promise<void>) => void;
@@ -256,6 +257,48 @@ function testErasing(check: Check): void {
     };
     await Promise.all([grow(), reader(), engine.eraseBodies([...erased])]);
     assert.deepEqual(differences(await readAll(engine), 0, erased), []);
+  });
+}
+
+function testAdding(check: Check): void {
+  check('puts bodies in where there are none, for good', async (fixture) => {
+    const isLate = (seq: number): boolean => entryAt(seq).body !== undefined && seq % 5 !== 0;
+    const bodies = Array.from({ length: 900 }, (_, seq) => ({ seq, body: entryAt(seq).body }));
+    const late = bodies.flatMap(({ seq, body }) => (body && isLate(seq) ? [{ seq, body }] : []));
+    {
+      await using engine = await fixture.open();
+      for (let size = 0; size < 900; size += 450) {
+        const { from, entries, head } = batchAt(size, 450);
+        const bare = entries.map(({ leaf, body }, i) => ({
+          leaf,
+          body: isLate(from + i) ? undefined : body,
+        }));
+        await engine.append({ from, entries: bare, head });
+      }
+      await engine.addBodies(late.slice(0, 100));
+      const other = { seq: 0, body: Buffer.from('there is one already') };
+      await engine.addBodies([...late.slice(90), other]);
+      await assertHolds(engine, 900);
+      await engine.append(batchAt(900, 10));
+    }
+    await using engine = await fixture.open();
+    await assertHolds(engine, 910);
+    for await (const problem of engine.verify()) assert.fail(JSON.stringify(problem));
+  });
+
+  check('keeps bodies apart that do not fit together', async (fixture) => {
+    await using engine = await fixture.open();
+    const { leaf } = entryAt(0);
+    const entries = Array.from({ length: 20 }, () => ({ leaf, body: undefined }));
+    await engine.append({ from: 0, entries, head: headAt(20) });
+    const body = Buffer.alloc(saltBytes + payloadBytesMax, 'a long body ');
+    await engine.addBodies(entries.map((_, seq) => ({ seq, body })));
+    for (const found of await readAll(engine)) assert.ok(found.body && body.equals(found.body));
+    await assertCode(engine.addBodies([{ seq: 20, body }]), 'BCDB_NOT_FOUND');
+    await assertCode(
+      engine.addBodies([{ seq: 3, body: Buffer.alloc(body.length + 1) }]),
+      'BCDB_TOO_LARGE',
+    );
   });
 }
 

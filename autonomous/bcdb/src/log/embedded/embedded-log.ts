@@ -2,8 +2,10 @@ import { closeOnce, FolderLock, GridError } from '@commongrid/base';
 import type { BaseErrorCode } from '@commongrid/base';
 import { makeFolder, realFiles } from '@commongrid/files';
 import type { Files } from '@commongrid/files';
-import type { LogBatch, LogEngine, LogHead, StoredEntry } from '../log-engine.ts';
+import { checkAdditions } from '../batch.ts';
+import type { LogBatch, LogEngine, LogHead, StoredBody, StoredEntry } from '../log-engine.ts';
 import type { LogProblem } from '../log-problem.ts';
+import { addBodies } from './add-bodies.ts';
 import { Eraser } from './erasure.ts';
 import type { HeadFile } from './head-file.ts';
 import { LogReader } from './log-reader.ts';
@@ -11,6 +13,7 @@ import { failureOf, isFull, LogWriter } from './log-writer.ts';
 import { recover } from './recovery.ts';
 import type { LogEvent, Recovered } from './recovery.ts';
 import type { SegmentTable } from './segment.ts';
+import { SegmentRewriter } from './segment-rewriter.ts';
 import { verifyLogFolder } from './verify-folder.ts';
 
 export interface EmbeddedLogOptions {
@@ -39,6 +42,8 @@ export class EmbeddedLog implements LogEngine {
   readonly #files: Files;
   readonly #writer: LogWriter;
   readonly #reader: LogReader;
+  readonly #table: SegmentTable;
+  readonly #rewriter: SegmentRewriter;
   readonly #eraser: Eraser;
   #isClosed = false;
 
@@ -50,7 +55,10 @@ export class EmbeddedLog implements LogEngine {
     this.#files = table.files;
     this.#writer = new LogWriter({ table, headFile, head, segmentBytes });
     this.#reader = new LogReader(table);
-    this.#eraser = new Eraser({ table, writer: this.#writer, reader: this.#reader });
+    this.#table = table;
+    const [writer, reader] = [this.#writer, this.#reader];
+    this.#rewriter = new SegmentRewriter({ table, writer, reader });
+    this.#eraser = new Eraser({ table, writer, rewriter: this.#rewriter });
     this.close = closeOnce(() => this.#close(table, headFile, lock));
   }
 
@@ -93,6 +101,12 @@ export class EmbeddedLog implements LogEngine {
     await this.#eraser.erase(sequences);
   }
 
+  async addBodies(bodies: readonly StoredBody[]): Promise<void> {
+    this.#checkOpen();
+    checkAdditions(bodies, this.head.size);
+    await addBodies(this.#table, this.#rewriter, bodies);
+  }
+
   /** Reads all files from end to end and reports what is damaged, by height. */
   verify(): AsyncGenerator<LogProblem> {
     const { folder, log } = this.#options;
@@ -105,7 +119,7 @@ export class EmbeddedLog implements LogEngine {
 
   async #close(table: SegmentTable, headFile: HeadFile, lock: FolderLock): Promise<void> {
     this.#isClosed = true;
-    await this.#eraser.idle();
+    await this.#rewriter.idle();
     await this.#writer.drain();
     table.close();
     headFile.close();

@@ -48,14 +48,21 @@ export function encodeBatch(
   logId: Uint8Array,
   durableTo: number,
 ): readonly EncodedFrame[] {
-  const { entries, from } = batch;
+  const { entries, from, head } = batch;
+  const whole = { entries, first: from, flags: frameFlags.batchEnd, root: head.root, durableTo };
+  return encodeFrames(whole, logId);
+}
+
+/** The content of a frame in as many as it takes; flags and root are those of the last one. */
+export function encodeFrames(whole: FrameContent, logId: Uint8Array): readonly EncodedFrame[] {
+  const { entries, durableTo } = whole;
   const frames: EncodedFrame[] = [];
   for (let at = 0; at < entries.length;) {
     const end = frameEndIndex(entries, at);
     const isLast = end === entries.length;
-    const first = from + at;
-    const flags = isLast ? frameFlags.batchEnd : 0;
-    const root = isLast ? batch.head.root : noRoot;
+    const first = whole.first + at;
+    const flags = isLast ? whole.flags : 0;
+    const root = isLast ? whole.root : noRoot;
     const frame = { entries: entries.slice(at, end), first, flags, root, durableTo };
     frames.push({ first, bytes: encodeFrame(frame, logId) });
     at = end;
@@ -63,7 +70,7 @@ export function encodeBatch(
   return frames;
 }
 
-/** What encodeFrame takes. */
+/** What goes into one frame, or several. */
 export interface FrameContent {
   readonly entries: readonly FrameEntry[];
   readonly first: number;

@@ -2,9 +2,9 @@ import { hash } from 'node:crypto';
 import { closeOnce, delay, GridError, isGridError, Mutex } from '@commongrid/base';
 import type { BaseErrorCode } from '@commongrid/base';
 import type { BcdbErrorCode } from '../../errors.ts';
-import { checkErasures } from '../batch.ts';
+import { checkAdditions, checkErasures } from '../batch.ts';
 import type { LogProblem } from '../log-problem.ts';
-import type { LogBatch, LogEngine, LogHead, StoredEntry } from '../log-engine.ts';
+import type { LogBatch, LogEngine, LogHead, StoredBody, StoredEntry } from '../log-engine.ts';
 import { PostgresConnection, reconnectMsDefault } from './connection.ts';
 import { fetchSoundPage, problemsOf } from './entry-pages.ts';
 import { findPrimary, unreachable, urlsMax } from './find-primary.ts';
@@ -112,6 +112,12 @@ export class PostgresLog implements LogEngine {
     if (sequences.length === 0) return;
     await this.#writer.erase(sequences);
     await this.#fetch((session) => session.query(vacuum));
+  }
+
+  async addBodies(bodies: readonly StoredBody[]): Promise<void> {
+    this.#checkOpen();
+    checkAdditions(bodies, this.head.size);
+    if (bodies.length > 0) await this.#writer.add(bodies);
   }
 
   /** Reads all entries and reports what is damaged or missing, by height. */

@@ -66,6 +66,11 @@ export class PostgresReader implements LogEngine {
     throw notWriter();
   }
 
+  /** @throws BCDB_LOG_NOT_WRITER always */
+  async addBodies(): Promise<void> {
+    throw notWriter();
+  }
+
   verify(): AsyncIterable<LogProblem> {
     return problemsOf((work) => this.#fetch(work), this.head.size);
   }

@@ -1,14 +1,15 @@
 import { GridError, isGridError } from '@commongrid/base';
+import type { QueryConfig } from 'pg';
 import type { BcdbErrorCode } from '../../errors.ts';
 import { busy, checkBatch, groupBytesMax, pendingBytesMax, stopped } from '../batch.ts';
-import type { LogBatch, LogHead } from '../log-engine.ts';
+import type { LogBatch, LogHead, StoredBody } from '../log-engine.ts';
 import { PostgresConnection } from './connection.ts';
 import { corruptRow, fetchSoundPage } from './entry-pages.ts';
 import { notDurable } from './find-primary.ts';
 import type { PrimaryOptions } from './find-primary.ts';
 import { failureOf, isPassing } from './session.ts';
 import type { PostgresSession } from './session.ts';
-import { append, confirm, eraseBodies, selectHead } from './statements.ts';
+import { addBodies, append, confirm, eraseBodies, selectHead } from './statements.ts';
 import type { AppendGroup, HeadRow } from './statements.ts';
 
 export interface PostgresWriterOptions extends PrimaryOptions {
@@ -30,9 +31,10 @@ interface AppendJob extends Waiting {
   readonly bytes: number;
 }
 
-interface EraseJob extends Waiting {
-  readonly kind: 'erase';
-  readonly sequences: readonly number[];
+/** Changes bodies of entries that are there. */
+interface BodyJob extends Waiting {
+  readonly kind: 'bodies';
+  readonly statement: QueryConfig;
 }
 
 /*
@@ -55,7 +57,7 @@ export class PostgresWriter {
   #found: LogHead | undefined;
   #failure: GridError<BcdbErrorCode> | undefined;
   #pendingBytes = 0;
-  readonly #jobs: (AppendJob | EraseJob)[] = [];
+  readonly #jobs: (AppendJob | BodyJob)[] = [];
   #running: Promise<void> | undefined;
 
   constructor(options: PostgresWriterOptions) {
@@ -85,9 +87,17 @@ export class PostgresWriter {
   }
 
   erase(sequences: readonly number[]): Promise<void> {
+    return this.#change(eraseBodies(sequences, this.#term));
+  }
+
+  add(bodies: readonly StoredBody[]): Promise<void> {
+    return this.#change(addBodies(bodies, this.#term));
+  }
+
+  #change(statement: QueryConfig): Promise<void> {
     if (this.#failure !== undefined) throw stopped(this.#failure);
     return new Promise((resolve, reject) => {
-      this.#jobs.push({ kind: 'erase', sequences, resolve, reject });
+      this.#jobs.push({ kind: 'bodies', statement, resolve, reject });
       this.#running ??= this.#run();
     });
   }
@@ -105,7 +115,7 @@ export class PostgresWriter {
 
   async #run(): Promise<void> {
     for (let job = this.#jobs.shift(); job !== undefined; job = this.#jobs.shift()) {
-      if (job.kind === 'erase') await this.#runErase(job);
+      if (job.kind === 'bodies') await this.#runChange(job);
       else await this.#runAppends(this.#withFollowing(job));
     }
     this.#running = undefined;
@@ -134,10 +144,10 @@ export class PostgresWriter {
     }
   }
 
-  async #runErase({ sequences, resolve, reject }: EraseJob): Promise<void> {
+  async #runChange({ statement, resolve, reject }: BodyJob): Promise<void> {
     const error = await this.#try(async (session) => {
-      await session.commit(eraseBodies(sequences, this.#term));
-      // A former writer erased nothing; that row tells whether this is one.
+      await session.commit(statement);
+      // A former writer changed nothing; that row tells whether this is one.
       await this.#confirmedHead(session);
     });
     if (error === undefined) resolve();

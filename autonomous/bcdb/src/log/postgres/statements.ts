@@ -1,7 +1,7 @@
 import { crc32 } from '@commongrid/base';
 import type { QueryConfig } from 'pg';
 import type { Entry } from '../../record/entry.ts';
-import type { LogHead } from '../log-engine.ts';
+import type { LogHead, StoredBody } from '../log-engine.ts';
 
 /*
  * The tables of a log, and every statement over them.
@@ -161,6 +161,17 @@ export function eraseBodies(sequences: readonly number[], term: number): QueryCo
       WHERE seq = ANY ($1::bigint[]) AND body IS NOT NULL
         AND EXISTS (SELECT 1 FROM bcdb_head WHERE term = $2)`,
     values: [`{${sequences.join(',')}}`, term],
+  };
+}
+
+/** An entry that has a body keeps it. */
+export function addBodies(bodies: readonly StoredBody[], term: number): QueryConfig {
+  return {
+    text: `UPDATE bcdb_entry SET body = missing.body
+      FROM unnest($1::bigint[], $2::bytea[]) AS missing (seq, body)
+      WHERE bcdb_entry.seq = missing.seq AND bcdb_entry.body IS NULL
+        AND EXISTS (SELECT 1 FROM bcdb_head WHERE term = $3)`,
+    values: [bodies.map(({ seq }) => seq), bodies.map(({ body }) => Buffer.from(body)), term],
   };
 }
 
