@@ -118,6 +118,41 @@ test('a restored folder serves nobody until it was handed over', async () => {
   assert.equal(restored.sequencer, bcdb.sequencer);
 });
 
+test('a handover from before a backup does not end the restore of it', async () => {
+  await using folder = await tempFolder();
+  const [from, to, backup] = ['from', 'to', 'backup'].map((name) => join(folder.path, name));
+  assert.ok(from !== undefined && to !== undefined && backup !== undefined);
+  await makeNotes({ dataDir: from, owner });
+  const { statement } = await stateHandover(from);
+  const before = signHandover({ statement, signatures: [] }, owner);
+  await applyHandover(from, [before]);
+  // The backup ends with the handover; what the new key signs after it is lost.
+  await backUp(from, backup);
+  await makeNotes({ dataDir: from, owner }, 5);
+  await restoreBackup(backup, to);
+  await assert.rejects(applyHandover(to, [before]), { code: 'BCDB_HANDOVER_NEEDED' });
+  await assert.rejects(Bcdb.open({ dataDir: to, owner }), { code: 'BCDB_HANDOVER_NEEDED' });
+  const { sequencer } = await handOver(to, owner);
+  assert.notEqual(sequencer, statement.sequencer);
+  await using bcdb = await Bcdb.open({ dataDir: to, owner });
+  assert.equal(bcdb.sequencer, sequencer);
+});
+
+test('a handover that is applied again leaves the key of the next one that was stated', async () => {
+  await using folder = await tempFolder();
+  const dataDir = join(folder.path, 'a');
+  await makeNotes({ dataDir, owner });
+  const { statement } = await stateHandover(dataDir);
+  const signed = signHandover({ statement, signatures: [] }, owner);
+  await applyHandover(dataDir, [signed]);
+  await makeNotes({ dataDir, owner }, 1);
+  const next = (await stateHandover(dataDir)).statement;
+  await applyHandover(dataDir, [signed]);
+  await applyHandover(dataDir, [signHandover({ statement: next, signatures: [] }, owner)]);
+  await using bcdb = await Bcdb.open({ dataDir, owner });
+  assert.equal(bcdb.sequencer, next.sequencer);
+});
+
 test('a quorum of admins signs in files of their own, in any order', async () => {
   await using folder = await tempFolder();
   const dataDir = join(folder.path, 'a');

@@ -30,6 +30,7 @@ import { logNamespace, systemUrls } from '../record/system-records.ts';
 import { fromBase64url, toBase64url } from '../tree/base64.ts';
 import { nodePrimitives } from '../tree/node-primitives.ts';
 import { Verifier } from '../tree/verifier.ts';
+import { requireNoRestore, restoredSize } from './restored-mark.ts';
 
 export interface HandoverOptions {
   /** PostgreSQL servers that keep the log, as for `Bcdb.open`. */
@@ -92,7 +93,8 @@ export async function stateHandover(
 
 /**
  * @param certificates what `stateHandover` said, with signatures; together they have to be enough
- * @throws BCDB_HANDOVER_INVALID, BCDB_HANDOVER_UNSIGNED and what `stateHandover` throws
+ * @throws BCDB_HANDOVER_INVALID, BCDB_HANDOVER_UNSIGNED, BCDB_HANDOVER_NEEDED when it is older than the
+ *   backup that was restored, and what `stateHandover` throws
  */
 export async function applyHandover(
   dataDir: string,
@@ -111,8 +113,13 @@ export async function applyHandover(
     await append(ledger, pending.key, handover, clock);
   }
   await settleKey(folder, statement.sequencer);
-  await rm(folder.pendingHandover, { force: true });
-  await rm(folder.restored, { force: true });
+  // One that was appended before a backup was made does not end the restore of that.
+  await requireNoRestore(folder, ledger.head);
+  // The key of another one, which was stated since, is still waited for.
+  const pending = await loadPendingHandover(folder);
+  if (pending?.key.publicKey.text === statement.sequencer) {
+    await rm(folder.pendingHandover, { force: true });
+  }
   return { log: ledger.log, size: ledger.head.size, sequencer: statement.sequencer };
 }
 
@@ -142,7 +149,8 @@ async function open(
   await ledger.catchUp();
   const newest = trustOfLedger(ledger).handovers?.at(-1);
   const isLast = newest?.size === ledger.head.size - 1;
-  const isDone = isLast && (await hasKey(folder, newest.sequencer));
+  const endsRestore = (newest?.size ?? 0) >= ((await restoredSize(folder)) ?? 0);
+  const isDone = isLast && endsRestore && (await hasKey(folder, newest.sequencer));
   return { folder, ledger, done: isDone ? newest : undefined };
 }
 

@@ -17,7 +17,7 @@ export async function requireNoRestore(
   folder: BcdbFolder,
   { size }: { readonly size: number },
 ): Promise<void> {
-  const restored = await readMark(folder);
+  const restored = await restoredSize(folder);
   if (restored === undefined) return;
   if (size > restored) {
     await rm(folder.restored, { force: true });
@@ -33,7 +33,8 @@ export async function requireNoRestore(
   );
 }
 
-async function readMark({ restored }: BcdbFolder): Promise<number | undefined> {
+/** Records of the backup that a folder was restored from, until a handover follows them. */
+export async function restoredSize({ restored }: BcdbFolder): Promise<number | undefined> {
   try {
     const { size } = JSON.parse(await readFile(restored, 'utf8')) as { readonly size: number };
     return size;
