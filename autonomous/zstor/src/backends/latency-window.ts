@@ -5,7 +5,7 @@ const refreshEvery = 16;
 
 /** Percentiles of the last latencies. */
 export class LatencyWindow {
-  readonly #samplesMs: number[] = [];
+  #samplesMs: number[] = [];
   #count = 0;
   #percentiles = { p50: 0, p95: 0 };
 
@@ -21,5 +21,11 @@ export class LatencyWindow {
     const sorted = this.#samplesMs.toSorted((a, b) => a - b);
     const at = (part: number): number => sorted[Math.floor((sorted.length - 1) * part)] ?? 0;
     this.#percentiles = { p50: at(0.5), p95: at(0.95) };
+  }
+
+  forget(): void {
+    this.#samplesMs = [];
+    this.#count = 0;
+    this.#percentiles = { p50: 0, p95: 0 };
   }
 }

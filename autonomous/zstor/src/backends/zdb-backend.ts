@@ -20,6 +20,8 @@ const commandsMax = 4096;
 const reservedBytes = 64 * 2 ** 20;
 /** Keys of one MDEL. */
 const removalsMax = 1000;
+/** Latencies are forgotten when nothing was read for so long. */
+const forgetReadsMs = 60_000;
 /** Each command counts as so much at least, however little it carries. */
 const commandBytesMin = 1024;
 
@@ -53,6 +55,7 @@ export class ZdbBackend implements Backend, AsyncDisposable {
   readonly #credit: Credit;
   #client: RespClient;
   #freeBytes = 0;
+  #lastReadMs = 0;
   readonly #ending = new Set<Promise<void>>();
   #isClosed = false;
 
@@ -103,9 +106,16 @@ export class ZdbBackend implements Backend, AsyncDisposable {
   async get(key: Uint8Array, sizeBytes: number, signal?: AbortSignal): Promise<Buffer | undefined> {
     const startedMs = this.#clock.monotonicMs();
     const asked = this.#ask({ args: ['GET', bufferOf(key)], bytes: sizeBytes });
-    const reply = await (signal === undefined ? asked : abortable(asked, signal));
-    this.#reads.record(this.#clock.monotonicMs() - startedMs);
-    return Buffer.isBuffer(reply) ? reply : undefined;
+    try {
+      const reply = await (signal === undefined ? asked : abortable(asked, signal));
+      this.#recordRead(startedMs);
+      return Buffer.isBuffer(reply) ? reply : undefined;
+    } catch (error) {
+      // Given up on for being slow: it took that long at least.
+      const takenMs = this.#clock.monotonicMs() - startedMs;
+      if (signal?.aborted === true && takenMs > this.readMs.p95) this.#recordRead(startedMs);
+      throw error;
+    }
   }
 
   async digest(key: Uint8Array, nonce: Uint8Array): Promise<Uint8Array | undefined> {
@@ -120,10 +130,17 @@ export class ZdbBackend implements Backend, AsyncDisposable {
     }
   }
 
+  #recordRead(startedMs: number): void {
+    this.#lastReadMs = this.#clock.monotonicMs();
+    this.#reads.record(this.#lastReadMs - startedMs);
+  }
+
   /** Asks whether it is there, and for its free space. Throws as `get`. */
   async probe(): Promise<void> {
     const reply = await this.#ask({ args: ['NSINFO', this.spec.namespace], bytes: 0 });
     this.#freeBytes = freeBytesIn(textOf(reply));
+    // One that was slow is not asked any more: after a while it gets another chance.
+    if (this.#clock.monotonicMs() - this.#lastReadMs > forgetReadsMs) this.#reads.forget();
   }
 
   async close(): Promise<void> {

@@ -26,15 +26,9 @@ export function placeShards(
   candidates: readonly Candidate[],
   rules: PlacementRules,
 ): Placement {
-  const { dataShards, parityShards, locations } = rules;
+  const { dataShards, parityShards } = rules;
   const shardCount = dataShards + parityShards;
-  const allowed =
-    locations === undefined ? candidates : candidates.filter(({ no }) => locations.includes(no));
-  const preferred = inPreference(chunkId, allowed);
-  const ordered = [
-    ...preferred.filter(({ isSpare }) => !isSpare),
-    ...preferred.filter(({ isSpare }) => isSpare),
-  ];
+  const ordered = inOrder(chunkId, candidates, rules);
   const within = chooseDistinct(ordered, rules, shardCount);
   if (within.length === shardCount) return { backends: within, isDegraded: false };
   const distinct = chooseDistinct(ordered, { dataShards, parityShards }, shardCount);
@@ -47,6 +41,22 @@ export function placeShards(
     throw tooFewNodes(distinct.length, dataShards);
   }
   return { backends, isDegraded: true };
+}
+
+/**
+ * Chooses m + 1 backends on nodes of their own for the copies of a small object, or as many as there
+ * are.
+ * @throws ZSTOR_BACKENDS_TOO_FEW with one node
+ */
+export function placeCopies(
+  chunkId: Uint8Array,
+  candidates: readonly Candidate[],
+  rules: PlacementRules,
+): Placement {
+  const copies = { ...rules, dataShards: 1 };
+  const { backends, isDegraded } = placeShards(chunkId, candidates, copies);
+  const distinct = [...new Map(backends.map((backend) => [backend.place.node, backend])).values()];
+  return { backends: distinct, isDegraded };
 }
 
 /**
@@ -63,13 +73,9 @@ export function replaceShard(
   others: readonly Candidate[],
   failed: ReadonlySet<number>,
 ): { readonly backend: Candidate; readonly isDegraded: boolean } | undefined {
-  const { locations, dataShards, parityShards } = rules;
-  const left = candidates.filter(({ no }) => {
-    return !failed.has(no) && (locations === undefined || locations.includes(no));
-  });
-  const preferred = inPreference(chunkId, left).toSorted(
-    (a, b) => Number(a.isSpare) - Number(b.isSpare),
-  );
+  const { dataShards, parityShards } = rules;
+  const left = candidates.filter(({ no }) => !failed.has(no));
+  const preferred = inOrder(chunkId, left, rules);
   const [within] = chooseDistinct(preferred, rules, 1, others);
   if (within !== undefined) return { backend: within, isDegraded: false };
   const [distinct] = chooseDistinct(preferred, { dataShards, parityShards }, 1, others);
@@ -79,6 +85,16 @@ export function replaceShard(
     (a, b) => (counts.get(a.place.node) ?? 0) - (counts.get(b.place.node) ?? 0),
   );
   return fewest === undefined ? undefined : { backend: fewest, isDegraded: true };
+}
+
+/** Those that the policy allows, as the chunk prefers them, spares last. */
+function inOrder(
+  chunkId: Uint8Array,
+  candidates: readonly Candidate[],
+  { locations }: PlacementRules,
+): readonly Candidate[] {
+  const allowed = candidates.filter(({ no }) => locations?.includes(no) ?? true);
+  return inPreference(chunkId, allowed).toSorted((a, b) => Number(a.isSpare) - Number(b.isSpare));
 }
 
 /** The first `count` of them on nodes of their own and within the limits, beside those taken. */

@@ -75,7 +75,8 @@ function refusalsOf(facts: Facts, odds: Odds, shardCount: number): string[] {
 }
 
 function warningsOf(facts: Facts, odds: Odds, figures: NodeFigures): string[] {
-  const isBetween = (value: number, from: number, to: number): boolean => value >= from && value < to;
+  const isBetween = (value: number, from: number, to: number): boolean =>
+    value >= from && value < to;
   return [
     isBetween(odds.yearlyLoss, lossWarning, lossRefusal)
       ? `a chunk is lost in a year with a probability of ${odds.yearlyLoss.toExponential(1)} (nodes lost ${percent(figures.yearlyLoss)} a year, made again in ${figures.repairHours} h)`
@@ -113,7 +114,10 @@ function placeableCount(nodes: readonly Candidate[], rules: PlacementRules): num
   const countries = Map.groupBy(nodes, ({ place }) => place.country).values();
   return [...countries].reduce((sum, inCountry) => {
     const farms = Map.groupBy(inCountry, ({ place }) => place.farm).values();
-    const inFarms = [...farms].reduce((some, { length }) => some + Math.min(length, farmShardsMax), 0);
+    const inFarms = [...farms].reduce(
+      (some, { length }) => some + Math.min(length, farmShardsMax),
+      0,
+    );
     return sum + Math.min(inFarms, countryShardsMax);
   }, 0);
 }

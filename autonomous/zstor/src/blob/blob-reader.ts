@@ -1,0 +1,217 @@
+import { GridError, isGridError } from '@commongrid/base';
+import type { Clock } from '@commongrid/base';
+import type { Credit, CreditLoan } from '../backends/credit.ts';
+import { freeBuffer, sharedPool } from '../chunk/buffer-pool.ts';
+import type { ZstorErrorCode } from '../errors.ts';
+import type { CodingThreads } from '../threads/coding-threads.ts';
+import type { ChunkRecord, Locations } from './chunk-record.ts';
+import { ShardFetch } from './shard-fetch.ts';
+import type { ShardFault } from './shard-fetch.ts';
+import type { Backends } from './shard-spread.ts';
+import { keptPart, streamChunksMax } from './stream-budget.ts';
+import type { StoredBlob } from './written-blob.ts';
+
+/** Times that a chunk's locations are looked up: shards may move while they are read. */
+const lookupsMax = 3;
+
+export interface BlobReaderOptions {
+  readonly backends: Backends;
+  readonly threads: CodingThreads;
+  readonly budget: Credit;
+  readonly locations: Locations;
+  /** Hears of shards that are missing or wrong; they were read from elsewhere. */
+  readonly onFault?: (fault: ShardFault) => void;
+  readonly clock?: Clock;
+}
+
+export interface ReadOptions {
+  /** First byte. Default 0. */
+  readonly from?: number | undefined;
+  /** Behind the last byte. Default: the end. */
+  readonly to?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A chunk, or the part of it that is asked for. */
+interface Part {
+  readonly index: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Reads blobs, or ranges of them, a few chunks ahead. */
+export class BlobReader {
+  readonly #options: BlobReaderOptions;
+
+  constructor(options: BlobReaderOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * The bytes, chunk by chunk. What is yielded may be used until the next is asked for, or the
+   * iteration ends: then its memory is used again. All bytes are authenticated.
+   * @throws ZSTOR_SHARDS_TOO_FEW, ZSTOR_CHUNK_UNKNOWN, ZSTOR_CHUNK_CORRUPT, ZSTOR_SLOW_DOWN,
+   *   BASE_ABORTED
+   */
+  async *read(blob: StoredBlob, options: ReadOptions = {}): AsyncGenerator<Buffer, void> {
+    const stop = new AbortController();
+    const given = options.signal;
+    const signal = given === undefined ? stop.signal : AbortSignal.any([stop.signal, given]);
+    const parts = partsOf(blob, options.from ?? 0, options.to ?? Infinity);
+    const ahead: Opening[] = [];
+    let next = parts.next();
+    try {
+      for (;;) {
+        while (ahead.length < streamChunksMax && next.done !== true) {
+          const opening = await this.#begin(blob, next.value, ahead.length === 0, signal);
+          if (opening === undefined) break;
+          ahead.push(opening);
+          next = parts.next();
+        }
+        const [first] = ahead;
+        if (first === undefined) return;
+        yield await first.bytes;
+        ahead.shift();
+        await first.release();
+      }
+    } finally {
+      stop.abort();
+      await Promise.all(ahead.map((opening) => opening.release()));
+    }
+  }
+
+  /** The first chunk waits for memory; others are read ahead only while there is plenty. */
+  async #begin(
+    blob: StoredBlob,
+    part: Part,
+    isFirst: boolean,
+    signal: AbortSignal,
+  ): Promise<Opening | undefined> {
+    const { budget } = this.#options;
+    const chunk = blob.chunks[part.index];
+    if (chunk === undefined) return undefined;
+    // Answers, the same together for a thread, and the plaintext.
+    const neededBytes = 3 * chunk.plaintextBytes;
+    const keptBytes = budget.totalBytes * keptPart;
+    const loan = isFirst
+      ? await budget.take(neededBytes, signal)
+      : budget.tryTake(neededBytes, keptBytes);
+    if (loan === undefined) return undefined;
+    return new Opening(this.#open(blob, part.index, signal), part, loan, chunk.plaintextBytes);
+  }
+
+  async #open(blob: StoredBlob, index: number, signal: AbortSignal): Promise<Buffer<ArrayBuffer>> {
+    let before: ChunkRecord | undefined;
+    let failure: unknown;
+    for (let lookup = 0; lookup < lookupsMax; lookup++) {
+      const record = this.#find(blob, index);
+      const isSame = before !== undefined && String(before.locations) === String(record.locations);
+      if (isSame) break;
+      before = record;
+      try {
+        return await this.#openFrom(record, blob, index, signal);
+      } catch (error) {
+        if (!isGridError<ZstorErrorCode>(error, 'ZSTOR_SHARDS_TOO_FEW')) throw error;
+        failure = error;
+      }
+    }
+    throw failure;
+  }
+
+  async #openFrom(
+    record: ChunkRecord,
+    { secret, chunks }: StoredBlob,
+    index: number,
+    signal: AbortSignal,
+  ): Promise<Buffer<ArrayBuffer>> {
+    const { backends, threads, onFault, clock } = this.#options;
+    const plaintextBytes = chunks[index]?.plaintextBytes ?? 0;
+    const place = { blob: secret, index, isLast: index === chunks.length - 1 };
+    const fetch = new ShardFetch({ backends, record, signal, onFault, clock });
+    try {
+      for (;;) {
+        const answers = await fetch.enough();
+        try {
+          const bytes = await threads.openChunk(place, plaintextBytes, answers);
+          for (const { value } of answers) free(value);
+          return bytes;
+        } catch (error) {
+          if (!isAboutShard(error) || !fetch.dropWrong()) throw error;
+        }
+      }
+    } finally {
+      await fetch.close();
+    }
+  }
+
+  #find({ chunks }: StoredBlob, index: number): ChunkRecord {
+    const id = chunks[index]?.id;
+    const record = id === undefined ? undefined : this.#options.locations.find(id);
+    if (record !== undefined) return record;
+    const chunkId = id === undefined ? '' : Buffer.from(id).toString('hex');
+    throw new GridError<ZstorErrorCode>('ZSTOR_CHUNK_UNKNOWN', `no chunk ${chunkId} is known`, {
+      hint: 'rebuild the metadata from the backends',
+      details: { chunkId },
+    });
+  }
+}
+
+/** A chunk that is being read, and its memory. */
+class Opening {
+  readonly bytes: Promise<Buffer>;
+  readonly #chunk: Promise<Buffer<ArrayBuffer>>;
+  readonly #loan: CreditLoan;
+
+  constructor(
+    chunk: Promise<Buffer<ArrayBuffer>>,
+    { from, to }: Part,
+    loan: CreditLoan,
+    plaintextBytes: number,
+  ) {
+    this.#chunk = chunk;
+    this.#loan = loan;
+    this.bytes = chunk.then((all) => {
+      loan.shrinkTo(plaintextBytes);
+      return all.subarray(from, to);
+    });
+    // Its turn comes later, or never.
+    this.bytes.catch(() => {});
+  }
+
+  /** Waits for it, when it is still being read. */
+  async release(): Promise<void> {
+    try {
+      sharedPool().give(await this.#chunk);
+    } catch {
+      // Whoever asked for the bytes has heard of it.
+    } finally {
+      this.#loan.release();
+    }
+  }
+}
+
+/** The chunks that a range touches. An empty blob has one, whose end is checked too. */
+function* partsOf({ chunks }: StoredBlob, from: number, to: number): Generator<Part, void> {
+  let start = 0;
+  for (const [index, { plaintextBytes }] of chunks.entries()) {
+    const end = start + plaintextBytes;
+    const isEmptyBlob = chunks.length === 1 && plaintextBytes === 0;
+    if ((start < to && end > from) || isEmptyBlob) {
+      yield { index, from: Math.max(0, from - start), to: Math.min(plaintextBytes, to - start) };
+    }
+    start = end;
+  }
+}
+
+/** Says that a shard is wrong, though not always truly which. */
+function isAboutShard(error: unknown): boolean {
+  return (
+    isGridError<ZstorErrorCode>(error, 'ZSTOR_SHARD_CORRUPT') ||
+    isGridError<ZstorErrorCode>(error, 'ZSTOR_SHARD_FOREIGN') ||
+    isGridError<ZstorErrorCode>(error, 'ZSTOR_SHARD_UNKNOWN')
+  );
+}
+
+function free(value: Uint8Array): void {
+  if (Buffer.isBuffer(value)) freeBuffer(value);
+}
