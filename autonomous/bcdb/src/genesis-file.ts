@@ -1,4 +1,4 @@
-import { readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { errorCode, GridError, systemRandom, writeFileAtomic } from '@commongrid/base';
 import { canonicalBytes, parseCanonical, SigningKey } from '@commongrid/crypto';
 import type { BcdbFolder, BcdbOptions } from './config.ts';
@@ -30,14 +30,18 @@ export async function loadOrMakeIdentity(
   nowMs: number,
 ): Promise<FoundIdentity> {
   const isNew = (await readIfThere(folder.genesis)) === undefined;
-  if (isNew) return makeIdentity(folder, { owner, isOpen }, nowMs);
+  if (isNew) {
+    // A new genesis could not be that of the log which is here.
+    if (await hasLog(folder)) throw genesisMissing(folder);
+    return makeIdentity(folder, { owner, isOpen }, nowMs);
+  }
   return { genesis: await loadGenesis(folder), sequencerKey: await loadKey(folder) };
 }
 
 /** How the log of a folder began. @throws BCDB_FOLDER_DAMAGED */
 export async function loadGenesis(folder: BcdbFolder): Promise<Genesis> {
   const bytes = await readIfThere(folder.genesis);
-  if (bytes === undefined) throw damaged(folder.genesis, 'it is missing');
+  if (bytes === undefined) throw genesisMissing(folder);
   try {
     return parseCanonical(bytes) as unknown as Genesis;
   } catch (error) {
@@ -121,7 +125,8 @@ async function makeIdentity(
   { owner, isOpen }: { readonly owner: SigningKey; readonly isOpen: boolean },
   nowMs: number,
 ): Promise<LogIdentity> {
-  const sequencerKey = SigningKey.generate();
+  // One that is there may sign a log that is kept elsewhere: it is never written over.
+  const sequencerKey = (await loadKey(folder)) ?? SigningKey.generate();
   const genesis: Genesis = {
     format: 'bcdb/1',
     nonce: toBase64url(systemRandom.bytes(32)),
@@ -155,6 +160,15 @@ function keyFrom(seed: string): SigningKey {
   return SigningKey.fromSeed(Buffer.from(seed, 'base64url'));
 }
 
+async function hasLog({ log }: BcdbFolder): Promise<boolean> {
+  try {
+    return (await readdir(log)).length > 0;
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return false;
+    throw damaged(log, errorCode(error) ?? String(error), error);
+  }
+}
+
 async function readIfThere(file: string): Promise<Buffer | undefined> {
   try {
     return await readFile(file);
@@ -165,7 +179,14 @@ async function readIfThere(file: string): Promise<Buffer | undefined> {
 }
 
 /** Nobody can sign in the name of this folder. */
-export function keyMissing(folder: BcdbFolder): GridError<BcdbErrorCode> {
+export function genesisMissing({ genesis }: BcdbFolder): GridError<BcdbErrorCode> {
+  return new GridError('BCDB_FOLDER_DAMAGED', `cannot use ${genesis}: it is missing`, {
+    hint: 'copy it from a replica; the first line of an export or backup has it, too, as "genesis"',
+    details: { file: genesis },
+  });
+}
+
+function keyMissing(folder: BcdbFolder): GridError<BcdbErrorCode> {
   return new GridError(
     'BCDB_FOLDER_DAMAGED',
     `cannot use ${folder.sequencerKey}: it is missing, and only its holder may sign this log`,

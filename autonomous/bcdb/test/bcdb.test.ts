@@ -44,6 +44,29 @@ test('a database keeps what was written, over a restart', async () => {
   await bcdb.write({ ns: 'people', op: 'del', url: contact, obj: 'ada' });
 });
 
+test('a folder that lost its genesis keeps its key, and works again once that is back', async () => {
+  await using folder = await tempFolder();
+  const owner = SigningKey.generate();
+  const options = { dataDir: folder.path, owner };
+  const [genesis, key, log] = ['genesis.json', 'sequencer.key', 'log'].map((name) =>
+    join(folder.path, name),
+  );
+  assert.ok(genesis !== undefined && key !== undefined && log !== undefined);
+  await (await Bcdb.open(options)).close();
+  const [text, seed] = [await readFile(genesis, 'utf8'), await readFile(key, 'utf8')];
+  await rm(genesis);
+  await assert.rejects(Bcdb.open(options), { code: 'BCDB_FOLDER_DAMAGED' });
+  assert.equal(await readFile(key, 'utf8'), seed);
+  await writeFile(genesis, text);
+  await (await Bcdb.open(options)).close();
+
+  // Without a log here it may be in PostgreSQL: a log of its own begins, with the same key.
+  await rm(log, { recursive: true });
+  await rm(genesis);
+  await (await Bcdb.open(options)).close();
+  assert.equal(await readFile(key, 'utf8'), seed);
+});
+
 test('what breaks the rules is refused with its own code, and nothing is appended', async () => {
   await using folder = await tempFolder();
   const owner = SigningKey.generate();
