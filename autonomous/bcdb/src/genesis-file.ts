@@ -179,14 +179,14 @@ async function readIfThere(file: string): Promise<Buffer | undefined> {
 }
 
 /** Nobody can sign in the name of this folder. */
-export function genesisMissing({ genesis }: BcdbFolder): GridError<BcdbErrorCode> {
+function genesisMissing({ genesis }: BcdbFolder): GridError<BcdbErrorCode> {
   return new GridError('BCDB_FOLDER_DAMAGED', `cannot use ${genesis}: it is missing`, {
     hint: 'copy it from a replica; the first line of an export or backup has it, too, as "genesis"',
     details: { file: genesis },
   });
 }
 
-function keyMissing(folder: BcdbFolder): GridError<BcdbErrorCode> {
+export function keyMissing(folder: BcdbFolder): GridError<BcdbErrorCode> {
   return new GridError(
     'BCDB_FOLDER_DAMAGED',
     `cannot use ${folder.sequencerKey}: it is missing, and only its holder may sign this log`,
