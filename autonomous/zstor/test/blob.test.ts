@@ -61,7 +61,7 @@ test('any m backends killed, and others later: no read fails, writes go on degra
   await Promise.all([1, 4].map((no) => cluster.server(no).stop()));
   await assertReads(cluster, blob, 'first');
   const second = await cluster.put(randomPieces(size, 'second'));
-  await cluster.writer.close();
+  await cluster.writer.idle();
   for (const { id } of second.chunks) {
     const locations = cluster.locations.find(id)?.locations ?? [];
     assert.equal(new Set(locations).size, 4, `on ${locations.join()}`);
@@ -98,7 +98,7 @@ test('fewer than k backends take no write, and say so', async () => {
 test('wiped backends and wrong shards of each kind are read around, and reported', async () => {
   await using cluster = await Cluster.open({ servers: 6 });
   const blob = await cluster.put(randomPieces(size, 'kinds'));
-  await cluster.writer.close();
+  await cluster.writer.idle();
   const [first, second, third] = cluster.locations.all;
   assert.ok(first !== undefined && second !== undefined && third !== undefined);
   const flip = (at: number) => (value: Buffer) => {
@@ -138,7 +138,7 @@ test('wiped backends and wrong shards of each kind are read around, and reported
     '2/1 wrong',
   ]);
   const later = await cluster.put(randomPieces(size, 'later'));
-  await cluster.writer.close();
+  await cluster.writer.idle();
   await Promise.all([5, 6].map((no) => cluster.server(no).wipe()));
   await assertReads(cluster, later, 'later');
 });
@@ -146,7 +146,7 @@ test('wiped backends and wrong shards of each kind are read around, and reported
 test('slow backends hold nothing up: others are asked after a while', async () => {
   await using cluster = await Cluster.open({ servers: 6 });
   const blob = await cluster.put(randomPieces(size, 'slow'));
-  await cluster.writer.close();
+  await cluster.writer.idle();
   await assertReads(cluster, blob, 'slow');
   for (const no of [2, 5]) cluster.server(no).proxy.delayMs = 3_000;
   const startedMs = performance.now();
@@ -159,7 +159,7 @@ test('a backend that hangs in mid-write is replaced by a spare', async () => {
   await using cluster = await Cluster.open({ servers: 8, spares: 2, commandTimeoutMs: 500 });
   for (const no of [3, 4]) cluster.server(no).proxy.delayMs = 60_000;
   const blob = await cluster.put(randomPieces(size, 'hangs'));
-  await cluster.writer.close();
+  await cluster.writer.idle();
   for (const { locations } of cluster.locations.all) {
     assert.deepEqual(locations.toSorted(), [1, 2, 5, 6, 7, 8]);
   }
@@ -181,7 +181,7 @@ test('a client that goes away leaves shards that nothing refers to, and frees it
     throw new Error('the client is gone');
   }
   await assert.rejects(cluster.put(broken()), /the client is gone/);
-  await cluster.writer.close();
+  await cluster.writer.idle();
   assert.deepEqual(cluster.locations.all, []);
   assert.ok((await cluster.server(1).keyCount()) > 0, 'orphans are there');
   const request = cluster.ids.begin();

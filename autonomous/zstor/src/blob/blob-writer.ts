@@ -1,5 +1,5 @@
 import { abortError, closeOnce, GridError, silentLogger, throwIfAborted } from '@commongrid/base';
-import type { Logger, Random } from '@commongrid/base';
+import type { BaseErrorCode, Logger, Random } from '@commongrid/base';
 import { copyKey, shardKey } from '../backends/backend.ts';
 import type { Credit, CreditLoan } from '../backends/credit.ts';
 import { Blob } from '../chunk/blob.ts';
@@ -50,6 +50,7 @@ export class BlobWriter implements AsyncDisposable {
   readonly #options: BlobWriterOptions;
   readonly #logger: Logger;
   readonly #late = new Set<Promise<void>>();
+  #isClosed = false;
 
   constructor(options: BlobWriterOptions) {
     this.#options = options;
@@ -57,14 +58,15 @@ export class BlobWriter implements AsyncDisposable {
   }
 
   /**
-   * @throws ZSTOR_BACKENDS_TOO_FEW, ZSTOR_SLOW_DOWN, ZSTOR_LENGTH_WRONG, BASE_ABORTED, and what the
-   *   source throws; nothing refers then to what was written
+   * @throws ZSTOR_BACKENDS_TOO_FEW, ZSTOR_SLOW_DOWN, ZSTOR_LENGTH_WRONG, BASE_ABORTED, BASE_CLOSED,
+   *   and what the source throws; nothing refers then to what was written
    */
   async write(
     source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
     options: WriteOptions,
   ): Promise<WrittenBlob> {
     const { ids, random, locations } = this.#options;
+    if (this.#isClosed) throw new GridError<BaseErrorCode>('BASE_CLOSED', 'no streams are taken');
     const blob = new Blob(random);
     const request = ids.begin();
     const stream = new WritingStream(this.#options, blob, request, options);
@@ -79,9 +81,15 @@ export class BlobWriter implements AsyncDisposable {
     }
   }
 
-  /** Waits for what is still on its way. */
-  readonly close: () => Promise<void> = closeOnce(async () => {
+  /** Resolves when nothing is on its way that was acknowledged or given up. */
+  async idle(): Promise<void> {
     while (this.#late.size > 0) await Promise.all(this.#late);
+  }
+
+  /** Takes no more streams, and waits for what is still on its way. */
+  readonly close: () => Promise<void> = closeOnce(() => {
+    this.#isClosed = true;
+    return this.idle();
   });
 
   [Symbol.asyncDispose](): Promise<void> {

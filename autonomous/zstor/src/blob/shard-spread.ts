@@ -105,7 +105,10 @@ export class ShardSpread {
     const { dataShards, parityShards } = this.#options.rules;
     const nodesOf = (all: readonly (Candidate | undefined)[]): string[] =>
       all.flatMap((backend) => backend?.place.node ?? []);
-    const isDegraded = new Set(nodesOf(this.#targets)).size < dataShards + parityShards;
+    const nodeCount = new Set(nodesOf(this.#targets)).size;
+    // Doubled shards on fewer than k nodes could survive one loss, but hardly another.
+    if (nodeCount < dataShards) return false;
+    const isDegraded = nodeCount < dataShards + parityShards;
     const isCopied = this.#options.kind === 'copied' && !isDegraded;
     const losses = isCopied ? parityShards : lossesSurvived(parityShards, isDegraded);
     return survives(nodesOf(this.#stored), dataShards, losses);

@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { waitFor } from '@commongrid/base';
+import { tempFolder } from '@commongrid/base/testing';
+import { ZdbServer } from '@commongrid/zdb';
+import { BackendPool } from '../src/backends/backend-pool.ts';
+import { nameOfBackend, readBackendsFile } from '../src/backends/backends-file.ts';
+import { RespClient } from '@commongrid/resp';
+
+const entry = {
+  address: '127.0.0.1:9900',
+  namespace: 'shards',
+  node: 'n1',
+  farm: 'f1',
+  country: 'BE',
+};
+
+test('the backends file is read with its passwords', async () => {
+  await using folder = await tempFolder('backends');
+  const path = join(folder.path, 'backends.json');
+  await writeFile(join(folder.path, 'secret'), 'pass word\n');
+  const second = { ...entry, address: '[::1]:9901', passwordFile: 'secret', spare: true };
+  const fingerprint = 'ab'.repeat(32);
+  await writeFile(path, JSON.stringify([{ ...entry, tlsFingerprint: fingerprint }, second]));
+  const specs = await readBackendsFile(path);
+  assert.deepEqual(specs.map(nameOfBackend), ['127.0.0.1:9900/shards', '::1:9901/shards']);
+  assert.deepEqual(
+    specs.map(({ password, isSpare, tlsFingerprint }) => [password, isSpare, tlsFingerprint]),
+    [
+      [undefined, false, fingerprint],
+      ['pass word', true, undefined],
+    ],
+  );
+});
+
+test('a wrong backends file names the entry and the field', async () => {
+  await using folder = await tempFolder('backends');
+  const path = join(folder.path, 'backends.json');
+  const without = (field: string): Record<string, unknown> => ({ ...entry, [field]: undefined });
+  for (const [content, message] of [
+    ['{', /is no JSON/],
+    ['{}', /is no JSON list/],
+    [[entry, 5], /entry 2 of .* is no object/],
+    [[without('node')], /entry 1 of .*: node is missing/],
+    [[{ ...entry, farm: 3 }], /farm is no text/],
+    [[{ ...entry, address: '127.0.0.1' }], /127\.0\.0\.1 is not HOST:PORT/],
+    [[{ ...entry, address: 'host:70000' }], /is not HOST:PORT/],
+    [[{ ...entry, spare: 'no' }], /spare is not true or false/],
+    [[{ ...entry, tlsFingerprint: 'abc' }], /tlsFingerprint is no SHA-256/],
+    [[{ ...entry, passwort: 'x' }], /unknown field passwort/],
+    [[{ ...entry, passwordFile: 'nowhere' }], /passwordFile of entry 1 .*ENOENT/],
+    [[entry, { ...entry, node: 'n2' }], /names 127\.0\.0\.1:9900\/shards twice/],
+  ] as const) {
+    await writeFile(path, typeof content === 'string' ? content : JSON.stringify(content));
+    await assert.rejects(readBackendsFile(path), { code: 'ZSTOR_BACKENDS_INVALID', message });
+  }
+});
+
+test('the pool follows its file, and keeps what it has when the file is wrong', async () => {
+  await using folder = await tempFolder('backends');
+  await using server = await ZdbServer.open({
+    dataDir: join(folder.path, 'data'),
+    listen: [{ host: '127.0.0.1', port: 0 }],
+    durability: 'os',
+  });
+  const port = server.addresses[0]?.port ?? 0;
+  await using client = await RespClient.connect({ port });
+  for (const name of ['one', 'two']) {
+    await client.command(['NSNEW', name]);
+    await client.command(['NSSET', name, 'password', `of ${name}`]);
+    await client.command(['NSSET', name, 'public', '0']);
+    await writeFile(join(folder.path, `password-${name}`), `of ${name}`);
+  }
+  const path = join(folder.path, 'backends.json');
+  const write = async (...names: readonly string[]): Promise<void> => {
+    const entries = names.map((name) => {
+      const passwordFile = `password-${name}`;
+      return { ...entry, address: `127.0.0.1:${port}`, namespace: name, node: name, passwordFile };
+    });
+    await writeFile(`${path}.new`, JSON.stringify(entries));
+    await rename(`${path}.new`, path);
+  };
+  await write('one');
+  const numberOf = ({ namespace }: { namespace: string }): number => (namespace === 'one' ? 1 : 2);
+  await using pool = await BackendPool.open(await readBackendsFile(path), { numberOf });
+  pool.follow(path);
+  const one = pool.byNo(1);
+  assert.deepEqual([one?.isWritable, (one?.freeBytes ?? 0) > 0], [true, true]);
+  await write('one', 'two');
+  const until = (what: string, condition: () => boolean | undefined): Promise<unknown> =>
+    waitFor(condition, { timeoutMs: 10_000, what });
+  await until('the second backend', () => pool.byNo(2)?.isWritable);
+  assert.equal(pool.byNo(1), one, 'the first one stays as it is');
+  await pool.byNo(2)?.put(Buffer.from('key'), Buffer.from('value'));
+  assert.equal(String(await pool.byNo(2)?.get(Buffer.from('key'), 5)), 'value');
+  await pool.byNo(2)?.remove([Buffer.from('key'), Buffer.from('not there')]);
+  assert.equal(await pool.byNo(2)?.get(Buffer.from('key'), 5), undefined);
+  await assert.rejects(
+    pool.byNo(2)?.put(Buffer.alloc(300), Buffer.from('v')) ?? Promise.resolve(),
+    {
+      code: 'ZSTOR_BACKEND_REFUSED',
+    },
+  );
+  assert.deepEqual([pool.byNo(2)?.state, pool.byNo(2)?.isWritable], ['healthy', false]);
+  await writeFile(path, 'no JSON');
+  await write('two');
+  process.emit('SIGHUP');
+  await until('the first backend to go', () => pool.byNo(1) === undefined);
+  assert.equal(pool.all.length, 1);
+});
