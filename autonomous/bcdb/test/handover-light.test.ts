@@ -10,9 +10,13 @@ import { everyone } from '@commongrid/model';
 import type { ReaderId } from '@commongrid/model';
 import { Bcdb } from '../src/bcdb.ts';
 import { BcdbFolder } from '../src/config.ts';
+import { HeadMemory } from '../src/client/head-memory.ts';
+import { HeadFollower } from '../src/follow/head-follower.ts';
+import type { HeadSource } from '../src/follow/head-source.ts';
 import { LightFollower } from '../src/follow/light-follower.ts';
 import { loadIdentity } from '../src/genesis-file.ts';
 import { systemUrls } from '../src/record/system-records.ts';
+import { toBase64url } from '../src/tree/base64.ts';
 import { CheckpointSigner } from '../src/tree/checkpoint-signer.ts';
 import { Town, TownSource } from './support/feeds-town.ts';
 import { backUp, handOver, restoreOlder } from './support/handover-town.ts';
@@ -24,6 +28,18 @@ async function makeTown(dataDir: string): Promise<void> {
   await using bcdb = await Bcdb.open({ dataDir, owner });
   const town = await Town.found(bcdb);
   await town.citizen('anna');
+}
+
+/** A source of heads beside that of feeds. */
+function headsOf(source: TownSource): HeadSource {
+  return {
+    async head(size) {
+      const { bcdb } = source;
+      const path = size === 0 ? [] : bcdb.consistencyProof(size, bcdb.head.size);
+      return { checkpoint: bcdb.checkpoint(), consistency: path.map(toBase64url) };
+    },
+    succession: async () => source.bcdb.succession,
+  };
 }
 
 /** Opens a folder, and adds a citizen. */
@@ -158,5 +174,52 @@ test('a light follower that a fork halted begins anew once a handover ends it', 
   await synced(follower);
   assert.equal(follower.isHalted, false);
   assert.equal(follower.problem, undefined);
+  await source.bcdb.close();
+});
+
+test('followers of a branch that was forked below a handover say so once, and begin anew', async (t) => {
+  await using folder = await tempFolder();
+  const [dataDir, fork, light, heads] = ['a', 'fork', 'light', 'heads'].map((one) =>
+    join(folder.path, one),
+  );
+  assert.ok(dataDir !== undefined && fork !== undefined);
+  assert.ok(light !== undefined && heads !== undefined);
+  await makeTown(dataDir);
+  await cp(dataDir, fork, { recursive: true });
+  const source = new TownSource(await grow(t, fork, 'eve'));
+  const { log, genesis } = source.bcdb;
+  const trust = { log, sequencerKey: genesis.sequencer };
+  await using follower = await LightFollower.open({
+    ...{ dataDir: light, trust, reader: everyone, source },
+  });
+  await using head = await HeadFollower.open({ dataDir: heads, trust, source: headsOf(source) });
+  await synced(follower);
+  await head.sync();
+  const memory = new HeadMemory({
+    trust,
+    lastNote: head.note,
+    consistency: async (from, to) => source.bcdb.consistencyProof(from, to).map(toBase64url),
+    succession: async () => source.bcdb.succession,
+  });
+  const forkSize = source.bcdb.head.size;
+  await source.bcdb.close();
+  for (const name of ['bert', 'cleo', 'dora']) await (await grow(t, dataDir, name)).close();
+  await handOver(dataDir, owner);
+  source.bcdb = await grow(t, dataDir, 'emil');
+  assert.ok((source.bcdb.succession.handovers[0]?.statement.size ?? 0) > forkSize);
+
+  for (const round of [
+    () => synced(follower),
+    () => head.sync(),
+    () => memory.accept(source.bcdb.checkpoint(), undefined, undefined),
+  ]) {
+    await assert.rejects(round(), { code: 'BCDB_HANDED_OVER' });
+    await round();
+  }
+  assert.equal(follower.problem, undefined);
+  assert.equal(head.problem, undefined);
+  assert.equal(memory.last?.head.size, source.bcdb.head.size);
+  assert.ok((await readdir(light)).includes(`feeds.given-up-${forkSize}.sqlite`));
+  assert.ok((await readdir(heads)).includes('checkpoint.given-up'));
   await source.bcdb.close();
 });

@@ -1,6 +1,7 @@
 import { GridError, isGridError } from '@commongrid/base/browser';
 import type { BcdbErrorCode } from '../errors.ts';
 import { extendTrust, verifyCheckpoint, verifyConsistency } from '../tree/browser-verifier.ts';
+import { isHandedOverBetween } from '../tree/succession.ts';
 import type { Trust, VerifiedHead } from '../tree/verifier.ts';
 
 /** A head that was seen, and the signed note that shows it. */
@@ -130,16 +131,7 @@ export class HeadMemory {
     try {
       if (last !== undefined) verifyCheckpoint(last.note, this.#trust);
     } catch (error) {
-      this.#last = undefined;
-      throw new GridError<BcdbErrorCode>(
-        'BCDB_HANDED_OVER',
-        'the admins gave up the branch of the log that was seen before, and went on with another',
-        {
-          hint: 'what was written after the handover is to be sent again; then go on',
-          details: { seen: last?.note, handovers: this.#trust.handovers },
-          cause: error,
-        },
-      );
+      throw this.#givenUp(error);
     }
   }
 
@@ -159,8 +151,26 @@ export class HeadMemory {
       const isLie =
         isGridError(error, 'BCDB_PROOF_INVALID') || isGridError(error, 'BCDB_SEQ_UNKNOWN');
       if (!isLie) throw error;
+      if (newer === shown && isHandedOverBetween(this.#trust, last.head.size, shown.head.size)) {
+        throw this.#givenUp(error);
+      }
       throw contradiction('BCDB_LOG_FORKED', 'the log is another than before', last, shown);
     }
+  }
+
+  /** What was remembered is forgotten, and told of once. */
+  #givenUp(cause: unknown): GridError<BcdbErrorCode> {
+    const seen = this.#last?.note;
+    this.#last = undefined;
+    return new GridError(
+      'BCDB_HANDED_OVER',
+      'the admins gave up the branch of the log that was seen before, and went on with another',
+      {
+        hint: 'what was written after the handover is to be sent again; then go on',
+        details: { seen, handovers: this.#trust.handovers },
+        cause,
+      },
+    );
   }
 }
 

@@ -16,6 +16,19 @@ export function handedOver(
   return new GridError('BCDB_HANDED_OVER', message, { hint, details });
 }
 
+/** What a follower of heads or feeds says once, before it begins anew. */
+export function branchGivenUp(
+  hint: string,
+  note: string | undefined,
+  { handovers }: Trust,
+): GridError<BcdbErrorCode> {
+  return handedOver(
+    'the admins gave up the branch of the log that was followed, and went on with another',
+    hint,
+    { seen: note, handovers },
+  );
+}
+
 /** The trust with the handovers that a source shows; the same trust where it shows none, or lies. */
 export function extendedTrust(trust: Trust, succession: unknown, logger: Logger): Trust {
   if (succession === undefined) return trust;

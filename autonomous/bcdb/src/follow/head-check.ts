@@ -1,8 +1,10 @@
 import { GridError, isGridError } from '@commongrid/base';
 import type { BcdbErrorCode } from '../errors.ts';
 import { nodePrimitives } from '../tree/node-primitives.ts';
+import { isHandedOverBetween } from '../tree/succession.ts';
 import { Verifier } from '../tree/verifier.ts';
 import type { Trust, VerifiedHead } from '../tree/verifier.ts';
+import { branchGivenUp } from './handed-over.ts';
 
 /** A head with the note that the sequencer signed. */
 export interface SeenHead {
@@ -30,7 +32,8 @@ export class HeadCheck {
   /**
    * The newest head that is known now: that of the source, or the one seen before where the source
    * shows the same again with an earlier time.
-   * @throws BCDB_LOG_FORKED, BCDB_LOG_ROLLED_BACK and what the verifier throws
+   * @throws BCDB_LOG_FORKED, BCDB_LOG_ROLLED_BACK and what the verifier throws; BCDB_HANDED_OVER when
+   * the one seen before is of a branch that the admins gave up
    */
   take({ checkpoint, consistency }: ShownHead, seen: SeenHead | undefined): SeenHead {
     const newer = {
@@ -43,8 +46,11 @@ export class HeadCheck {
     try {
       this.#verifier.verifyConsistency(was, is, consistency);
     } catch (error) {
-      if (isGridError(error)) throw contradiction('BCDB_LOG_FORKED', seen, newer);
-      throw error;
+      if (!isGridError(error)) throw error;
+      if (!isHandedOverBetween(this.#trust, was.size, is.size)) {
+        throw contradiction('BCDB_LOG_FORKED', seen, newer);
+      }
+      throw branchGivenUp('begin anew with the head that is shown', seen.note, this.#trust);
     }
     const isOlder = is.size === was.size && (is.timestamp ?? 0) < (was.timestamp ?? 0);
     return isOlder ? seen : newer;

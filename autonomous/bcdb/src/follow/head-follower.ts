@@ -15,7 +15,7 @@ import type { Clock, Logger } from '@commongrid/base';
 import type { BcdbErrorCode } from '../errors.ts';
 import { Evidence } from '../sequencer/evidence.ts';
 import type { Trust, VerifiedHead } from '../tree/verifier.ts';
-import { extendedTrust, freePath, handedOver, isKept } from './handed-over.ts';
+import { branchGivenUp, extendedTrust, freePath, isKept } from './handed-over.ts';
 import { HeadCheck, requireFreshHead, requireShownHead } from './head-check.ts';
 import type { SeenHead, ShownHead } from './head-check.ts';
 import type { HeadSource } from './head-source.ts';
@@ -166,11 +166,23 @@ export class HeadFollower implements AsyncDisposable {
   /** A key that is not known may be one that the log was handed over to. */
   async #taken(shown: ShownHead, signal: AbortSignal): Promise<SeenHead> {
     try {
-      return this.#check.take(shown, this.#seen);
+      return await this.#continued(shown);
     } catch (error) {
       if (!isGridError(error, 'BCDB_CHECKPOINT_UNSIGNED')) throw error;
       if (!(await this.#learn(signal))) throw error;
+      return this.#continued(shown);
+    }
+  }
+
+  /** The former key forked the log, and the head that is kept is of the other branch. */
+  async #continued(shown: ShownHead): Promise<SeenHead> {
+    try {
       return this.#check.take(shown, this.#seen);
+    } catch (error) {
+      if (!isGridError(error, 'BCDB_HANDED_OVER')) throw error;
+      const note = this.#seen?.note;
+      await this.#forget();
+      throw this.#givenUp(note);
     }
   }
 
@@ -190,12 +202,13 @@ export class HeadFollower implements AsyncDisposable {
     if (!isSound) await this.#forget();
     await this.#write(successionFile, JSON.stringify(succession));
     if (isSound) return true;
-    this.#problem = handedOver(
-      'the admins gave up the branch of the log that was followed, and went on with another',
-      'the next round begins anew; the head that was given up is kept beside',
-      { seen: note, handovers: trust.handovers },
-    );
-    throw this.#problem;
+    throw this.#givenUp(note);
+  }
+
+  #givenUp(note: string | undefined): GridError {
+    const hint = 'the next round begins anew; the head that was given up is kept beside';
+    this.#problem = branchGivenUp(hint, note, this.#trust);
+    return this.#problem;
   }
 
   async #forget(): Promise<void> {

@@ -20,7 +20,7 @@ import type { TreeHead } from '../record/envelope.ts';
 import { Evidence } from '../sequencer/evidence.ts';
 import type { ObjectName } from '../state/state-view.ts';
 import type { Trust } from '../tree/verifier.ts';
-import { extendedTrust, handedOver, isKept } from './handed-over.ts';
+import { branchGivenUp, extendedTrust, isKept } from './handed-over.ts';
 import { requireFreshHead } from './head-check.ts';
 import type { SeenHead } from './head-check.ts';
 import { LightCheck } from './light-check.ts';
@@ -221,11 +221,21 @@ export class LightFollower implements AsyncDisposable {
   /** A key that is not known may be one that the log was handed over to. */
   async #newestHead(reply: FeedsReply, signal: AbortSignal): Promise<SeenHead> {
     try {
-      return this.#check.head(reply, this.#store.seen);
+      return this.#continued(reply);
     } catch (error) {
       if (!isGridError(error, 'BCDB_CHECKPOINT_UNSIGNED')) throw error;
       if (!(await this.#learn(signal))) throw error;
+      return this.#continued(reply);
+    }
+  }
+
+  /** The former key forked the log, and what is here is of the other branch. */
+  #continued(reply: FeedsReply): SeenHead {
+    try {
       return this.#check.head(reply, this.#store.seen);
+    } catch (error) {
+      if (!isGridError(error, 'BCDB_HANDED_OVER')) throw error;
+      throw this.#beginAnew(this.#store.succession);
     }
   }
 
@@ -249,17 +259,19 @@ export class LightFollower implements AsyncDisposable {
     const { seen, halted } = this.#store;
     const isSound = halted === undefined || succession === undefined;
     if (isSound && (seen === undefined || isKept(seen.note, this.#trust))) return;
+    throw this.#beginAnew(succession);
+  }
+
+  /** What is to be said of it, once. */
+  #beginAnew(succession: unknown): GridError {
+    const { seen } = this.#store;
     const { dataDir, reader } = this.#options;
     const owner = { log: this.#trust.log, readers: readersOf(reader) };
     this.#store = renewLightStore(dataDir, owner, this.#store, succession);
     this.#whole = undefined;
-    const error = handedOver(
-      'the admins gave up the branch of the log that was followed, and went on with another',
-      'what is known here is begun anew; the former store is kept beside',
-      { seen: seen?.note, handovers: this.#trust.handovers },
-    );
-    this.#problem = error;
-    throw error;
+    const hint = 'what is known here is begun anew; the former store is kept beside';
+    this.#problem = branchGivenUp(hint, seen?.note, this.#trust);
+    return this.#problem;
   }
 
   #keep({ seen, tick }: CheckedReply, feeds: readonly HeldFeed[]): void {

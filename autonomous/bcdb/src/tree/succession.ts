@@ -38,6 +38,14 @@ export function sequencerAt({ sequencerKey, handovers = [] }: Trust, size: numbe
   return handovers.findLast((handover) => size > handover.size)?.sequencer ?? sequencerKey;
 }
 
+/**
+ * Whether the log was handed over between two of its heads. Where the newer one does not continue the
+ * older, the former key signed two branches, and the admins chose the other one.
+ */
+export function isHandedOverBetween(trust: Trust, older: number, newer: number): boolean {
+  return sequencerAt(trust, older) !== sequencerAt(trust, newer);
+}
+
 /** The key that signs the newest heads. */
 export function newestSequencer(trust: Trust): string {
   return sequencerAt(trust, Number.POSITIVE_INFINITY);
