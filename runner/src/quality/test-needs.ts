@@ -27,6 +27,10 @@ const testNeeds: readonly TestNeed[] = [
   { package: 'postgresql', needs: { program: 'pg_ctlcluster' }, service: 'postgresql' },
   { package: 'openssl', needs: { program: 'openssl' } },
   { package: 'chromium', needs: { program: 'chromium' } },
+  { package: 'awscli', needs: { program: 'aws' } },
+  { package: 's3cmd', needs: { program: 's3cmd' } },
+  { package: 'rclone', needs: { program: 'rclone' } },
+  { package: 'python3-boto3', needs: { pythonModule: 'boto3' } },
 ];
 
 /** The needs that this machine does not meet. */

@@ -1,0 +1,7 @@
+export type { S3PackageErrorCode } from './errors.ts';
+export { S3Endpoint } from './protocol/s3-endpoint.ts';
+export type { S3EndpointOptions } from './protocol/s3-endpoint.ts';
+export type { Answered, S3Handler } from './protocol/s3-exchange.ts';
+export { S3Error } from './protocol/s3-error.ts';
+export type { S3ErrorCode, S3ErrorOptions } from './protocol/s3-error.ts';
+export type { S3Request, S3Response } from './protocol/s3-request.ts';

@@ -1,0 +1,130 @@
+import type { IncomingMessage } from 'node:http';
+
+import type { Clock, Timer } from '@commongrid/base';
+
+import { S3Error } from './s3-error.ts';
+
+/** Bytes of a body that came and were not asked for yet; beyond it the socket is not read. */
+const waitingBytesMax = 256 << 10;
+/** Time in which a client must send `progressBytesMin`; waiting for us does not count. */
+export const progressMsMax = 60_000;
+const progressBytesMin = 16 << 10;
+
+export interface BodySourceOptions {
+  readonly request: IncomingMessage;
+  readonly clock: Clock;
+  /** Tells a client that waits to be asked for its body; called once, by the first `next`. */
+  readonly askForBody: () => void;
+}
+
+/** Reads a body of node:http piece by piece, no faster than it is taken. */
+export class BodySource {
+  readonly #request: IncomingMessage;
+  readonly #clock: Clock;
+  readonly #askForBody: () => void;
+  #pieces: Buffer[] = [];
+  #waitingBytes = 0;
+  #receivedBytes = 0;
+  #state: 'idle' | 'open' | 'ended' | 'failed' = 'idle';
+  #wake: (() => void) | undefined;
+  /** Bytes and waiting of the present stretch of progress. */
+  #stretchBytes = 0;
+  #stretchMs = 0;
+
+  constructor(options: BodySourceOptions) {
+    this.#request = options.request;
+    this.#clock = options.clock;
+    this.#askForBody = options.askForBody;
+  }
+
+  get receivedBytes(): number {
+    return this.#receivedBytes;
+  }
+
+  /** Whether nothing is left on the connection that belongs to this body. */
+  get isEnded(): boolean {
+    return this.#state === 'ended' || this.#request.complete;
+  }
+
+  /**
+   * @throws S3Error RequestTimeout when the client is too slow, IncompleteBody when it is gone
+   */
+  readonly next = async (): Promise<Buffer | undefined> => {
+    if (this.#state === 'idle') this.#begin();
+    for (;;) {
+      const piece = this.#pieces.shift();
+      if (piece !== undefined) {
+        this.#waitingBytes -= piece.length;
+        if (this.#waitingBytes < waitingBytesMax) this.#request.resume();
+        return piece;
+      }
+      if (this.#state === 'ended') return undefined;
+      if (this.#state === 'failed') throw new S3Error('IncompleteBody');
+      await this.#wait();
+    }
+  };
+
+  /** Throws away what still comes, as long as it is not more than `bytesMax` in `timeoutMs`. */
+  async discard(bytesMax: number, timeoutMs: number): Promise<void> {
+    const end = this.#receivedBytes + bytesMax;
+    let isLate = false;
+    const timer = this.#clock.setTimer(timeoutMs, () => {
+      isLate = true;
+      this.#wake?.();
+    });
+    if (this.#state === 'idle') this.#begin();
+    while (!isLate && this.#state === 'open' && this.#receivedBytes < end) {
+      this.#pieces = [];
+      this.#waitingBytes = 0;
+      this.#request.resume();
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+    timer.cancel();
+  }
+
+  #begin(): void {
+    const request = this.#request;
+    this.#state = request.destroyed ? 'failed' : 'open';
+    if (request.destroyed) return;
+    request.on('data', this.#take);
+    request.once('end', () => this.#stop('ended'));
+    request.once('error', () => this.#stop('failed'));
+    request.once('close', () => this.#stop('failed'));
+    this.#askForBody();
+  }
+
+  readonly #take = (piece: Buffer): void => {
+    this.#pieces.push(piece);
+    this.#waitingBytes += piece.length;
+    this.#receivedBytes += piece.length;
+    this.#stretchBytes += piece.length;
+    if (this.#waitingBytes >= waitingBytesMax) this.#request.pause();
+    this.#wake?.();
+  };
+
+  #stop(state: 'ended' | 'failed'): void {
+    if (this.#state === 'open') this.#state = state;
+    this.#wake?.();
+  }
+
+  async #wait(): Promise<void> {
+    if (this.#stretchBytes >= progressBytesMin) {
+      this.#stretchBytes = 0;
+      this.#stretchMs = 0;
+    }
+    const startMs = this.#clock.monotonicMs();
+    let isLate = false;
+    let timer: Timer | undefined;
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      timer = this.#clock.setTimer(progressMsMax - this.#stretchMs, () => {
+        isLate = true;
+        resolve();
+      });
+    });
+    timer?.cancel();
+    this.#wake = undefined;
+    this.#stretchMs += this.#clock.monotonicMs() - startMs;
+    if (isLate && this.#pieces.length === 0) throw new S3Error('RequestTimeout');
+  }
+}

@@ -1,0 +1,216 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+
+import type { Clock } from '@commongrid/base';
+
+import { BodySource } from './body-source.ts';
+import type { Operation } from './operations.ts';
+import { S3Error } from './s3-error.ts';
+import { readRequest } from './s3-request.ts';
+import type { S3Request, S3Response } from './s3-request.ts';
+import type { SignatureVerifier } from './signature.ts';
+import { writeXml } from './xml-writer.ts';
+
+/** Rest of a refused body that is read so that the connection can go on. */
+const drainBytesMax = 1 << 20;
+/** Time for it. */
+const drainMsMax = 2_000;
+/** Time in which a client must take something of an answer. */
+const sendMsMax = 60_000;
+
+/** Does what a request asks for. S3Errors are answers; anything else is answered InternalError. */
+export type S3Handler = (request: S3Request) => Promise<S3Response>;
+
+/** One request and its answer, for logs and metrics. */
+export interface Answered {
+  readonly id: string;
+  /** undefined when the request was refused before it was known. */
+  readonly request: S3Request | undefined;
+  readonly operation: Operation | undefined;
+  readonly status: number;
+  readonly s3Code: string | undefined;
+  /** Bytes of the body that came. */
+  readonly receivedBytes: number;
+  /** What failed inside, when something did. */
+  readonly failure: unknown;
+}
+
+export interface ExchangeOptions {
+  readonly handler: S3Handler;
+  readonly verifier: SignatureVerifier;
+  readonly domains: readonly string[];
+  readonly clock: Clock;
+  /** The x-amz-id-2 of all answers. */
+  readonly hostId: string;
+  readonly onAnswer?: ((answered: Answered) => void) | undefined;
+}
+
+interface Answer extends S3Response {
+  readonly failure?: unknown;
+  readonly s3Code?: string;
+}
+
+/**
+ * Takes one request from node:http to its answer.
+ *
+ * 1. The head is read, and the signature verified. 2. The handler runs, and takes the body. 3. The
+ * answer goes out. 4. What is left of the body is read, within limits, or the connection ends.
+ */
+export async function exchange(
+  id: string,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  waitsForContinue: boolean,
+  options: ExchangeOptions,
+): Promise<void> {
+  const gone = new AbortController();
+  outgoing.once('close', () => gone.abort());
+  let isWaiting = waitsForContinue;
+  const source = new BodySource({
+    request: incoming,
+    clock: options.clock,
+    askForBody: () => {
+      if (isWaiting) outgoing.writeContinue();
+      isWaiting = false;
+    },
+  });
+  let request: S3Request | undefined;
+  const run = async (): Promise<Answer> => {
+    request = await readRequest(rawOf(incoming), {
+      id,
+      domains: options.domains,
+      verifier: options.verifier,
+      source: source.next,
+      signal: gone.signal,
+    });
+    return options.handler(request);
+  };
+  const answer = await run().catch((error: unknown) => errorAnswer(error, id, incoming, options));
+  const left = bytesLeft(incoming, source);
+  if (isWaiting || left > drainBytesMax) outgoing.shouldKeepAlive = false;
+  await send(answer, id, incoming, outgoing, options, async () => {
+    if (!isWaiting && left > 0) await source.discard(drainBytesMax, drainMsMax);
+  });
+  options.onAnswer?.({
+    id,
+    request,
+    operation: request?.operation,
+    status: answer.status ?? 200,
+    s3Code: answer.s3Code,
+    receivedBytes: source.receivedBytes,
+    failure: answer.failure,
+  });
+}
+
+function rawOf({ method = '', url = '', headers, rawHeaders }: IncomingMessage): {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: IncomingMessage['headers'];
+  readonly rawHeaders: readonly string[];
+} {
+  return { method, url, headers, rawHeaders };
+}
+
+/** Infinity for a body whose length nobody knows. */
+function bytesLeft(incoming: IncomingMessage, source: BodySource): number {
+  if (source.isEnded) return 0;
+  const { 'content-length': length, 'transfer-encoding': coding } = incoming.headers;
+  if (coding !== undefined) return Number.POSITIVE_INFINITY;
+  return length === undefined ? 0 : Number(length) - source.receivedBytes;
+}
+
+function errorAnswer(
+  error: unknown,
+  id: string,
+  incoming: IncomingMessage,
+  { hostId }: ExchangeOptions,
+): Answer {
+  const known = error instanceof S3Error ? error : new S3Error('InternalError');
+  const resource = (incoming.url ?? '').replace(/\?.*$/s, '');
+  const body = writeXml(
+    'Error',
+    [
+      ['Code', known.s3Code],
+      ['Message', known.message],
+      ...Object.entries(known.elements),
+      ['Resource', resource],
+      ['RequestId', id],
+      ['HostId', hostId],
+    ],
+    false,
+  );
+  return {
+    status: known.status,
+    headers: known.headers,
+    body,
+    s3Code: known.s3Code,
+    ...(known === error ? {} : { failure: error }),
+  };
+}
+
+/**
+ * Sends an answer.
+ * @param drain runs when all of it was written and the connection is still held open: to end it
+ *   while the client sends would lose the answer
+ */
+async function send(
+  answer: Answer,
+  id: string,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  options: ExchangeOptions,
+  drain: () => Promise<void>,
+): Promise<void> {
+  if (outgoing.destroyed) return;
+  const { status = 200, headers = {}, body } = answer;
+  const hasBody = incoming.method !== 'HEAD' && status !== 304 && status !== 204;
+  const isWhole = typeof body === 'string' || Buffer.isBuffer(body) || body === undefined;
+  try {
+    outgoing.statusCode = status;
+    outgoing.setHeader('x-amz-request-id', id);
+    outgoing.setHeader('x-amz-id-2', options.hostId);
+    for (const [name, value] of Object.entries(headers)) outgoing.setHeader(name, value);
+    if (hasBody && typeof body === 'string' && headers['content-type'] === undefined) {
+      outgoing.setHeader('content-type', 'application/xml');
+    }
+    if (hasBody && isWhole && headers['content-length'] === undefined) {
+      outgoing.setHeader('content-length', Buffer.byteLength(body ?? ''));
+    }
+    if (!hasBody && outgoing.shouldKeepAlive) outgoing.end();
+    else if (!hasBody) outgoing.flushHeaders();
+    else if (!isWhole) await sendPieces(body, outgoing, options.clock);
+    else if (outgoing.shouldKeepAlive || body === undefined) outgoing.end(body);
+    else outgoing.write(body);
+    await drain();
+    if (!outgoing.writableEnded) outgoing.end();
+  } catch {
+    // Half of an answer is out, or its headers cannot be written: only a cut says so.
+    outgoing.destroy();
+  }
+}
+
+async function sendPieces(
+  body: AsyncIterable<Uint8Array | string>,
+  outgoing: ServerResponse,
+  clock: Clock,
+): Promise<void> {
+  for await (const piece of body) {
+    if (outgoing.destroyed) return;
+    if (piece.length > 0 && !outgoing.write(piece)) await drained(outgoing, clock);
+  }
+}
+
+/** Until the client has taken what waits, or is gone. */
+async function drained(outgoing: ServerResponse, clock: Clock): Promise<void> {
+  if (outgoing.destroyed) return;
+  await new Promise<void>((resolve) => {
+    const timer = clock.setTimer(sendMsMax, () => outgoing.destroy());
+    const finish = (): void => {
+      timer.cancel();
+      outgoing.off('drain', finish);
+      outgoing.off('close', finish);
+      resolve();
+    };
+    outgoing.once('drain', finish);
+    outgoing.once('close', finish);
+  });
+}
