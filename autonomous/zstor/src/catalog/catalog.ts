@@ -1,0 +1,376 @@
+import { mkdir } from 'node:fs/promises';
+import type { DatabaseSync } from 'node:sqlite';
+import {
+  closeOnce,
+  FolderLock,
+  Mutex,
+  repeat,
+  silentLogger,
+  systemClock,
+  systemRandom,
+  TaskGroup,
+} from '@commongrid/base';
+import type { Clock, Logger, Random } from '@commongrid/base';
+import { CatalogDatabase } from './catalog-database.ts';
+import { firstState } from './chain.ts';
+import { findLog, foundLog } from './found-log.ts';
+import type { LogPlace } from './found-log.ts';
+import { GroupCommit } from './group-commit.ts';
+import type { Change } from './group-commit.ts';
+import { notServing } from './lease.ts';
+import { LogHead } from './log-head.ts';
+import type { MemberState } from './log-head.ts';
+import { LogTail } from './log-tail.ts';
+import type { SnapshotStore } from './snapshot-store.ts';
+import { snapshotEveryMs, snapshotEveryRecords, Snapshots } from './snapshots.ts';
+import type { LogApplier } from './take-over.ts';
+import { TlogCipher } from './tlog-cipher.ts';
+
+/** How often a head that does not serve reads the log, and looks for the one that does. */
+const watchEveryMs = 1_000;
+/** How often the one that serves looks after members and snapshots. */
+const careEveryMs = 1_000;
+/** A member that is out of step for so long has its place given to a spare. */
+const memberLostMs = 10_000;
+
+export interface CatalogOptions extends LogPlace {
+  /** For the tables alone; made when it is missing. One process at a time. */
+  readonly folder: string;
+  /**
+   * Scripts that make the tables; number n brings version n - 1 to n. Each must do the same on every
+   * head. Tables need an INTEGER PRIMARY KEY or WITHOUT ROWID; no triggers, no AUTOINCREMENT.
+   */
+  readonly schema: readonly string[];
+  readonly snapshots: SnapshotStore;
+  /** Default 10 min. */
+  readonly snapshotEveryMs?: number;
+  /** Default 100,000. */
+  readonly snapshotEveryRecords?: number;
+  /** Names who takes the place of a member that is lost; the same name if it is there, but empty. */
+  readonly spare?: (lost: MemberState) => string | undefined;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly logger?: Logger;
+}
+
+export interface StandByOptions {
+  /** Phase 1 of a take-over: whether the other head answers. */
+  readonly isActive: (signal: AbortSignal) => Promise<boolean>;
+  readonly signal: AbortSignal;
+}
+
+/** A head that serves: its right to write, and what waits to be written. */
+interface Service {
+  readonly head: LogHead;
+  readonly commits: GroupCommit;
+}
+
+/**
+ * The tables of Zero-Stor: SQLite here, and a log of all changes on a majority of 2m + 1 members. Any
+ * number of heads follow the log, one at a time writes it and answers.
+ */
+export class Catalog implements AsyncDisposable {
+  readonly #o: CatalogOptions;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #cipher: TlogCipher;
+  readonly #database: CatalogDatabase;
+  readonly #snapshots: Snapshots;
+  readonly #tasks: TaskGroup;
+  /** Following and taking over apply records: one at a time. */
+  readonly #turns = new Mutex();
+  #service: Service | undefined;
+  #tail: LogTail | undefined;
+  readonly close: () => Promise<void>;
+
+  /** Use `open`. */
+  constructor(o: CatalogOptions, cipher: TlogCipher, database: CatalogDatabase, lock: FolderLock) {
+    const { logger = silentLogger } = o;
+    this.#o = o;
+    this.#clock = o.clock ?? systemClock;
+    this.#logger = logger;
+    this.#cipher = cipher;
+    this.#database = database;
+    this.#snapshots = new Snapshots(o.folder, o.snapshots, o.metadataKey);
+    this.#tasks = new TaskGroup({ onError: (err, name) => logger.error({ err, name }, 'failed') });
+    this.close = closeOnce(async () => {
+      await using stack = new AsyncDisposableStack();
+      stack.use(lock);
+      stack.use(database);
+      stack.defer(() => this.#stopFollowing());
+      stack.defer(() => this.#stopServing());
+      stack.use(this.#tasks);
+      await this.#service?.commits.idle();
+    });
+  }
+
+  /**
+   * Begins a log in namespaces that are empty: once, before the first `open`.
+   * @throws ZSTOR_CATALOG_NOT_EMPTY, ZSTOR_CATALOG_FENCED, ZSTOR_CATALOG_MEMBER_FAILED
+   */
+  static found(place: LogPlace, random: Random = systemRandom): Promise<void> {
+    return foundLog(place, random);
+  }
+
+  /**
+   * Opens the tables and follows the log. Tables that are new need a member that answers.
+   * @throws ZSTOR_CATALOG_NO_MAJORITY, ZSTOR_CATALOG_LOG_FOREIGN, BASE_FOLDER_LOCKED
+   */
+  static async open(o: CatalogOptions): Promise<Catalog> {
+    const { folder, schema, logger = silentLogger } = o;
+    await mkdir(folder, { recursive: true });
+    await using stack = new AsyncDisposableStack();
+    const lock = stack.use(await FolderLock.open(folder));
+    const database = stack.use(await CatalogDatabase.open({ folder, schema, logger }));
+    if (database.state === undefined) {
+      const { logId, membership } = await findLog(o);
+      database.begin(logId, { ...firstState([]), membership });
+    }
+    const cipher = new TlogCipher(o.metadataKey, database.logId ?? Buffer.alloc(0));
+    const catalog = new Catalog(o, cipher, database, lock);
+    catalog.#start();
+    stack.move();
+    return catalog;
+  }
+
+  /** True while this head has the right to write, as far as it knows. */
+  get isServing(): boolean {
+    return this.#service !== undefined && this.#service.head.lost === undefined;
+  }
+
+  /** How many heads opened the log, this one included: no two that ever served have the same. */
+  get epoch(): number {
+    return this.#database.state?.epoch ?? 0;
+  }
+
+  /** The last record that the tables have. */
+  get index(): number {
+    return this.#database.state?.index ?? 0;
+  }
+
+  /** Changes that this head kept since it serves. */
+  get keptChanges(): number {
+    return this.#service?.commits.keptChanges ?? 0;
+  }
+
+  /** How the members do; empty when this head does not serve. */
+  get members(): readonly MemberState[] {
+    return this.#service?.head.members ?? [];
+  }
+
+  /**
+   * Takes the log over; resolves when this head serves, two seconds later at the earliest.
+   * @throws ZSTOR_CATALOG_NO_MAJORITY, ZSTOR_CATALOG_FENCED: try again;
+   *   ZSTOR_CATALOG_LOG_BEHIND, _LOG_INCOMPLETE, _SCHEMA_NEWER, _HALTED: look into it
+   */
+  async takeOver(signal?: AbortSignal): Promise<void> {
+    await this.#turns.run(
+      async () => {
+        if (this.isServing) return;
+        await this.#stopServing();
+        await this.#stopFollowing();
+        const head = await LogHead.open(this.#headOptions(), signal);
+        this.#service = { head, commits: new GroupCommit(this.#database, head) };
+      },
+      { signal },
+    );
+  }
+
+  /**
+   * Takes over whenever the active head does not answer twice in a row, until the signal fires. What
+   * keeps a take-over from its end is logged, and it is tried again.
+   */
+  async standBy({ isActive, signal }: StandByOptions): Promise<void> {
+    let misses = 0;
+    const look = async (): Promise<void> => {
+      if (this.isServing) return;
+      misses = (await isActive(signal)) ? 0 : misses + 1;
+      if (misses < 2) return;
+      misses = 0;
+      await this.takeOver(signal);
+    };
+    const onError = (err: unknown): void => this.#logger.warn({ err }, 'taking over failed');
+    await repeat(watchEveryMs, look, { signal, clock: this.#clock, onError });
+  }
+
+  /**
+   * Changes rows. What `change` returns or throws comes back once it is on a majority of the log, with
+   * all changes before it. `change` may run more than once; it must not wait, and not keep `db`.
+   * @throws what `change` throws; ZSTOR_CATALOG_NOT_SERVING, ZSTOR_CATALOG_BUSY: it was not made;
+   *   ZSTOR_CATALOG_RESULT_UNKNOWN: it may be made or not; ZSTOR_CATALOG_CHANGE_TOO_LARGE,
+   *   ZSTOR_CATALOG_CHANGE_INVALID
+   */
+  async write<T>(change: Change<T>): Promise<T> {
+    return this.#serving().commits.write(change);
+  }
+
+  /**
+   * Reads rows, as they are after the last record that is kept. Whether this may be told to anybody is
+   * another question: see `requireLease`.
+   */
+  read<T>(query: (db: DatabaseSync) => T): T {
+    return query(this.#database.reader);
+  }
+
+  /**
+   * To be called after the last `read` for a reply, before that leaves.
+   * @throws ZSTOR_CATALOG_NOT_SERVING when another head may serve by now
+   */
+  requireLease(): void {
+    this.#serving().head.requireLease();
+  }
+
+  /** Writes a snapshot now. */
+  async takeSnapshot(): Promise<void> {
+    const { head, commits } = this.#serving();
+    await this.#snapshots.take(this.#database, head, commits);
+  }
+
+  /**
+   * Gives the place of a member to another one, which gets a copy of the log first.
+   * @throws ZSTOR_CATALOG_MEMBER_FAILED, ZSTOR_CATALOG_NOT_EMPTY, ZSTOR_CATALOG_NOT_SERVING
+   */
+  async replaceMember(id: string, name: string): Promise<void> {
+    const { head, commits } = this.#serving();
+    await head.replaceMember(id, name, (run) =>
+      commits.exclusive(async () => {
+        await run();
+        this.#database.advance(head.state);
+      }),
+    );
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #serving(): Service {
+    const service = this.#service;
+    if (service === undefined || !this.isServing) throw notServing('it follows the log');
+    return service;
+  }
+
+  #start(): void {
+    const onError = (err: unknown): void => this.#logger.warn({ err }, 'catalog work failed');
+    const options = { clock: this.#clock, onError };
+    this.#tasks.start('follow', (signal) =>
+      repeat(watchEveryMs, () => this.#follow(), { ...options, signal }),
+    );
+    const care = new Care(this, this.#o, this.#clock);
+    this.#tasks.start('care', (signal) =>
+      repeat(careEveryMs, () => (this.isServing ? care.look() : care.reset()), {
+        ...options,
+        signal,
+      }),
+    );
+  }
+
+  async #follow(): Promise<void> {
+    if (this.isServing) return;
+    await this.#turns.run(async () => {
+      if (this.isServing) return;
+      await this.#stopServing();
+      const { openMember } = this.#o;
+      this.#tail ??= new LogTail(this.#cipher, openMember, this.#applier(), this.#clock);
+      await this.#tail.advance();
+    });
+  }
+
+  async #stopServing(): Promise<void> {
+    const service = this.#service;
+    this.#service = undefined;
+    await service?.head.close();
+    // What was under way has failed by now, and is undone before anything else is applied.
+    await service?.commits.idle();
+  }
+
+  async #stopFollowing(): Promise<void> {
+    const tail = this.#tail;
+    this.#tail = undefined;
+    await tail?.close();
+  }
+
+  #applier(): LogApplier {
+    const database = this.#database;
+    return {
+      get state() {
+        return database.state ?? firstState([]);
+      },
+      apply: (records) => database.apply(records),
+      load: (note) => this.#snapshots.load(database, note),
+    };
+  }
+
+  #headOptions(): ConstructorParameters<typeof LogHead>[0] {
+    return {
+      cipher: this.#cipher,
+      openMember: this.#o.openMember,
+      applier: this.#applier(),
+      schema: this.#o.schema.length,
+      clock: this.#clock,
+      random: this.#o.random ?? systemRandom,
+      logger: this.#logger,
+      onLost: (err) => this.#logger.warn({ err }, 'this head writes the log no more'),
+    };
+  }
+}
+
+/** What the serving head does by itself: snapshots in time, spares for members that are lost. */
+class Care {
+  readonly #catalog: Catalog;
+  readonly #o: CatalogOptions;
+  readonly #clock: Clock;
+  readonly #lostSinceMs = new Map<string, number>();
+  #snapshotIndex: number | undefined;
+  #snapshotMs = 0;
+
+  constructor(catalog: Catalog, options: CatalogOptions, clock: Clock) {
+    this.#catalog = catalog;
+    this.#o = options;
+    this.#clock = clock;
+  }
+
+  reset(): void {
+    this.#snapshotIndex = undefined;
+    this.#lostSinceMs.clear();
+  }
+
+  async look(): Promise<void> {
+    await this.#replaceLost();
+    await this.#snapshotInTime();
+  }
+
+  async #snapshotInTime(): Promise<void> {
+    const { snapshotEveryMs: everyMs = snapshotEveryMs } = this.#o;
+    const { snapshotEveryRecords: everyRecords = snapshotEveryRecords } = this.#o;
+    const { index } = this.#catalog;
+    const nowMs = this.#clock.monotonicMs();
+    if (this.#snapshotIndex === undefined) {
+      this.#snapshotIndex = index;
+      this.#snapshotMs = nowMs;
+    }
+    const grown = index - this.#snapshotIndex;
+    if (grown < everyRecords && (grown === 0 || nowMs - this.#snapshotMs < everyMs)) return;
+    await this.#catalog.takeSnapshot();
+    // Its own record is no reason for the next one.
+    this.#snapshotIndex = this.#catalog.index;
+    this.#snapshotMs = nowMs;
+  }
+
+  async #replaceLost(): Promise<void> {
+    const { spare } = this.#o;
+    if (spare === undefined) return;
+    const nowMs = this.#clock.monotonicMs();
+    for (const member of this.#catalog.members) {
+      if (member.problem === undefined) {
+        this.#lostSinceMs.delete(member.id);
+        continue;
+      }
+      const sinceMs = this.#lostSinceMs.get(member.id) ?? nowMs;
+      this.#lostSinceMs.set(member.id, sinceMs);
+      if (nowMs - sinceMs < memberLostMs) continue;
+      const name = spare(member);
+      if (name !== undefined) await this.#catalog.replaceMember(member.id, name);
+    }
+  }
+}

@@ -1,0 +1,80 @@
+import { once } from 'node:events';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { Worker } from 'node:worker_threads';
+import type { CatalogDatabase } from './catalog-database.ts';
+import type { SnapshotNote } from './chain.ts';
+import type { GroupCommit } from './group-commit.ts';
+import type { LogHead } from './log-head.ts';
+import { openFile, sealFile } from './snapshot-stream.ts';
+import type { SnapshotStore } from './snapshot-store.ts';
+
+/** A head that changed something writes a snapshot after this time at the latest. */
+export const snapshotEveryMs = 10 * 60_000;
+/** ... or after so many records. */
+export const snapshotEveryRecords = 100_000;
+
+/** Writes snapshots of the tables, and brings them back. */
+export class Snapshots {
+  readonly #folder: string;
+  readonly #store: SnapshotStore;
+  readonly #metadataKey: Uint8Array;
+
+  constructor(folder: string, store: SnapshotStore, metadataKey: Uint8Array) {
+    this.#folder = folder;
+    this.#store = store;
+    this.#metadataKey = metadataKey;
+  }
+
+  /**
+   * 1. Copy the tables, beside the main thread. 2. Give the copy to the store. 3. Append a record with
+   * its place. 4. Note it on a majority; what is older than the snapshot before may go then.
+   */
+  async take(database: CatalogDatabase, head: LogHead, commits: GroupCommit): Promise<void> {
+    const path = join(this.#folder, 'snapshot.db');
+    await rm(path, { force: true });
+    try {
+      await copyTables(database.path, path);
+      const { index, hash } = positionOf(path);
+      const pointer = await this.#store.put(sealFile(path, this.#metadataKey));
+      const note = { index, hash, pointer: pointer.toString('base64') };
+      const dropped = head.snapshots.slice(1);
+      await commits.exclusive(async () => {
+        await head.append('snapshot', Buffer.from(JSON.stringify(note)));
+        database.advance(head.state);
+      });
+      await head.addSnapshot(note);
+      for (const old of dropped) await this.#store.remove(pointerOf(old));
+    } finally {
+      await rm(path, { force: true });
+    }
+  }
+
+  /** @throws ZSTOR_CATALOG_SNAPSHOT_CORRUPT */
+  async load(database: CatalogDatabase, note: SnapshotNote): Promise<void> {
+    const path = join(this.#folder, 'loading.db');
+    await rm(path, { force: true });
+    await openFile(this.#store.get(pointerOf(note)), path, this.#metadataKey);
+    await database.replaceBy(path);
+  }
+}
+
+async function copyTables(from: string, to: string): Promise<void> {
+  const thread = new Worker(new URL('./snapshot-thread.ts', import.meta.url), {
+    workerData: { from, to },
+  });
+  // `once` rejects with what the thread throws.
+  await once(thread, 'exit');
+}
+
+function positionOf(path: string): { index: number; hash: string } {
+  const db = new DatabaseSync(path, { readOnly: true });
+  const row = db.prepare('SELECT position, hex(hash) AS hash FROM catalog_state').get();
+  db.close();
+  return { index: Number(row?.['position']), hash: String(row?.['hash']).toLowerCase() };
+}
+
+function pointerOf(note: SnapshotNote): Buffer {
+  return Buffer.from(note.pointer, 'base64');
+}
