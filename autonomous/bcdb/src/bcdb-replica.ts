@@ -44,11 +44,13 @@ interface BcdbReplicaParts extends DatabaseParts {
 export class BcdbReplica extends Database implements AsyncDisposable {
   readonly replica: Replica;
   readonly close: () => Promise<void>;
+  readonly #ledger: Ledger;
   readonly #sequencer: string;
 
   private constructor(parts: BcdbReplicaParts) {
     super(parts);
     this.replica = parts.replica;
+    this.#ledger = parts.ledger;
     this.#sequencer = parts.sequencer;
     this.close = closeOnce(parts.close);
   }
@@ -77,14 +79,22 @@ export class BcdbReplica extends Database implements AsyncDisposable {
     });
   }
 
+  /**
+   * Resolves with the reason when it has to be opened again to go on: the disk failed or is full,
+   * payloads came that were withheld, or it was closed. Reading goes on.
+   */
+  get failed(): Promise<GridError> {
+    return this.#ledger.failed;
+  }
+
   /** The first admin of the log: who holds this copy has all that an admin may read. */
   get owner(): string {
     return this.genesis.admins.signers[0] ?? '';
   }
 
   override get copy(): CopyStanding {
-    const { halted, alarms, sourceHead } = this.replica;
-    return { sequencer: this.#sequencer, halted, alarms, sourceHead };
+    const { halted, alarms, withheld, sourceHead } = this.replica;
+    return { sequencer: this.#sequencer, halted, alarms, withheld, sourceHead };
   }
 
   /** @throws BCDB_READ_ONLY */

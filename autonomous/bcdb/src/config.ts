@@ -72,8 +72,18 @@ export class BcdbFolder {
 
   /** All that follows from the log and is made again from it. */
   get derived(): readonly string[] {
+    return [this.tree, this.erasures, ...this.judged];
+  }
+
+  /** What judging the records of the log gave. */
+  get judged(): readonly string[] {
     const state = ['', '-wal', '-shm', '-journal'].map((end) => `${this.state}${end}`);
-    return [this.tree, this.projection, this.erasures, ...state];
+    return [this.projection, ...state];
+  }
+
+  /** Of a copy: there when payloads came into the log that it was judged without. */
+  get stale(): string {
+    return join(this.path, 'stale');
   }
 
   /** How far erasures were carried out. */

@@ -56,6 +56,8 @@ export interface CopyStanding {
   readonly halted: GridError | undefined;
   /** Records that the rules refuse, the last ones: they did nothing here. */
   readonly alarms: readonly ReplicaAlarm[];
+  /** Records whose payloads the source withholds, the first ones. */
+  readonly withheld: readonly number[];
   /** The newest head of the source that was verified; undefined before the first. */
   readonly sourceHead: VerifiedHead | undefined;
 }

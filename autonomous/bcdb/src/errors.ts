@@ -14,7 +14,7 @@ export type BcdbErrorCode =
   | 'BCDB_CONFLICT' // the object changed since `prev`: read it again, then decide; see `details.head`
   | 'BCDB_COUNTER_GAP' // a record of this key is missing before this one: send `details.expected` first
   | 'BCDB_DENIED' // this key has no such right there: ask an admin of the namespace
-  | 'BCDB_ENTRIES_WITHHELD' // a source shows hashes of records that this reader may not read: follow with a key that may read all, or as the owner
+  | 'BCDB_ENTRIES_WITHHELD' // a source leaves out records or payloads that the log does not say are erased, see `details.sequences`: follow with a key that may read all, or from another source
   | 'BCDB_ENVELOPE_INVALID' // bytes are no envelope in canonical form: build it with the client
   | 'BCDB_EPOCH_OVER' // signed for another run of the sequencer: sign again with `details.epoch`
   | 'BCDB_EQUIVOCATION' // this key signed two records with one counter; both are kept as evidence: find out why

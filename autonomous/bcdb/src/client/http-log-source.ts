@@ -95,6 +95,6 @@ function membersOf(value: unknown): Readonly<Record<string, unknown>> {
 function withheld(seq: number): GridError<BcdbErrorCode> {
   return new GridError('BCDB_ENTRIES_WITHHELD', `the source shows only the hash of record ${seq}`, {
     hint: 'follow with a key that may read every namespace, or with the token of the owner',
-    details: { seq },
+    details: { sequences: [seq] },
   });
 }

@@ -1,5 +1,6 @@
-import { mkdir } from 'node:fs/promises';
-import { closeOnce, FolderLock, silentLogger, writeFileAtomic } from '@commongrid/base';
+import { existsSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
+import { closeOnce, FolderLock, silentLogger, syncFolder, writeFileAtomic } from '@commongrid/base';
 import type { Logger } from '@commongrid/base';
 import { canonicalBytes } from '@commongrid/crypto';
 import { BcdbFolder } from '../config.ts';
@@ -70,6 +71,7 @@ export async function openCopy(
   await writeFileAtomic(folder.genesis, canonicalBytes(genesis), { mode: 0o600 });
   opened.use(await FolderLock.open(dataDir));
   finishAdoption(folder);
+  await removeStale(folder);
   return openLedger({ folder, genesis, opened });
 }
 
@@ -81,7 +83,18 @@ export async function openReplica(
 ): Promise<Replica> {
   const { dataDir, logger = silentLogger, ...rest } = options;
   const signatures = opened.use(SignaturePool.open());
-  const evidence = await Evidence.open(new BcdbFolder(dataDir).evidence, logger);
+  const folder = new BcdbFolder(dataDir);
+  const evidence = await Evidence.open(folder.evidence, logger);
   const verifier = new Verifier(nodePrimitives);
-  return opened.use(new Replica({ ...rest, signatures, verifier, evidence, logger }));
+  const { stale: staleMark } = folder;
+  return opened.use(new Replica({ ...rest, signatures, verifier, evidence, logger, staleMark }));
+}
+
+/** Removes what was made without payloads that are in the log now. */
+async function removeStale(folder: BcdbFolder): Promise<void> {
+  if (!existsSync(folder.stale)) return;
+  for (const path of folder.judged) await rm(path, { recursive: true, force: true });
+  // The mark is the last to go, also when power is lost.
+  await syncFolder(folder.path);
+  await rm(folder.stale);
 }

@@ -14,6 +14,11 @@ export function registerReplicaMetrics(registry: MetricsRegistry, database: Data
     collect: (gauge) => gauge.set(database.copy?.alarms.length ?? 0),
   });
   registry.gauge({
+    name: 'bcdb_replica_withheld',
+    help: 'Records whose payloads are missing though the log does not say that they are erased',
+    collect: (gauge) => gauge.set(database.copy?.withheld.length ?? 0),
+  });
+  registry.gauge({
     name: 'bcdb_replica_source_size_records',
     help: 'Size of the newest verified head of the source',
     collect: (gauge) => gauge.set(database.copy?.sourceHead?.size ?? 0),

@@ -16,6 +16,7 @@ import { partingSize } from '../tree/succession.ts';
 import type { Trust, Verifier, VerifiedHead } from '../tree/verifier.ts';
 import { extendedTrust, handedOver } from './handed-over.ts';
 import type { LogSource } from './log-source.ts';
+import { MissingPayloads } from './missing-payloads.ts';
 
 export interface ReplicaOptions {
   readonly ledger: Ledger;
@@ -24,6 +25,8 @@ export interface ReplicaOptions {
   readonly verifier: Verifier;
   readonly evidence: Evidence;
   readonly logger: Logger;
+  /** File whose being there says that state and projection are to be made anew. */
+  readonly staleMark: string;
   /** Told of each head of the source up to which all records are here, before the next is asked for. */
   readonly onReached?: (signed: SignedHead) => Promise<void>;
 }
@@ -44,6 +47,7 @@ export interface ReplicaAlarm {
  * 3. Check form, payload hashes and signatures.
  * 4. Judge them, and write them. A record that the rules refuse does nothing and raises an alarm; a
  *    tick that tells of another state stops the replica.
+ * 5. See whether payloads that did not come were erased, see `MissingPayloads`.
  *
  * What contradicts itself is kept as evidence, and the replica halts where it is: it goes on
  * answering from what it verified. Only a handover by the admins of the log ends that. A checkpoint by
@@ -55,6 +59,7 @@ export class Replica implements AsyncDisposable {
   /** Records that did nothing here, the last ones. */
   readonly alarms: ReplicaAlarm[] = [];
   readonly #options: ReplicaOptions;
+  readonly #missing: MissingPayloads;
   #trust: Trust;
   readonly #stop = new AbortController();
   #halted: GridError | undefined;
@@ -62,7 +67,9 @@ export class Replica implements AsyncDisposable {
 
   constructor(options: ReplicaOptions) {
     this.#options = options;
+    this.#missing = new MissingPayloads(options);
     this.#trust = trustOfLedger(options.ledger);
+    void options.ledger.failed.then((failure) => (this.#halted ??= failure));
     const running = this.#run();
     this.close = closeOnce(async () => {
       this.#stop.abort();
@@ -73,6 +80,11 @@ export class Replica implements AsyncDisposable {
   /** Why it takes no more records; undefined while it follows. */
   get halted(): GridError | undefined {
     return this.#halted;
+  }
+
+  /** Records whose payloads the source withholds, the first ones; it goes on asking for them. */
+  get withheld(): readonly number[] {
+    return this.#missing.withheld;
   }
 
   /** The newest verified head of the source. */
@@ -106,18 +118,28 @@ export class Replica implements AsyncDisposable {
   }
 
   async #followOnce(signal: AbortSignal): Promise<void> {
-    const { ledger, source, logger } = this.#options;
+    const { ledger, source } = this.#options;
     try {
       if (this.#halted !== undefined && !(await this.#isRelieved(this.#halted, signal))) return;
+      this.#missing.begin();
       const head = await this.#newestHead(signal);
       while (ledger.head.size < head.size) await this.#takeBatch(head, signal);
       await this.#reached();
+      await this.#missing.look(head, signal);
       await source.waitForMore(ledger.head.size, signal);
     } catch (error) {
-      if (isGridError(error, 'BCDB_VALIDATOR_UNKNOWN')) this.#stand(error);
-      else if (isGridError(error) && contradictions.has(error.code)) this.#halt(error);
-      else if (!signal.aborted) logger.warn({ err: error }, 'the log cannot be followed now');
+      await this.#fail(error, signal);
     }
+  }
+
+  async #fail(error: unknown, signal: AbortSignal): Promise<void> {
+    const { logger } = this.#options;
+    if (isGridError(error, 'BCDB_VALIDATOR_UNKNOWN')) this.#stand(error);
+    else if (isGridError(error) && contradictions.has(error.code)) this.#halt(error);
+    else if (!signal.aborted) logger.warn({ err: error }, 'the log cannot be followed now');
+    if (!isGridError(error, 'BCDB_ENTRIES_WITHHELD')) return;
+    this.#missing.need(error);
+    await delay(withheldEveryMs, { signal });
   }
 
   async #reached(): Promise<void> {
@@ -180,7 +202,7 @@ export class Replica implements AsyncDisposable {
 
   /** Whether a handover ended the contradiction that halted it. */
   async #isRelieved(halted: GridError, signal: AbortSignal): Promise<boolean> {
-    if (halted.code === 'BCDB_VALIDATOR_UNKNOWN') return false;
+    if (standing.has(halted.code)) return false;
     await delay(haltedEveryMs, { signal });
     if (!(await this.#learn(signal))) return false;
     this.#options.logger.warn({ was: halted.code }, 'a handover ended what halted this replica');
@@ -328,8 +350,17 @@ const followEveryMs = 200;
 /** Time from one look for a handover to the next while it is halted, ms. */
 const haltedEveryMs = 1000;
 
+/** Time until it tries again to go on where the source withholds what it needs, ms. */
+const withheldEveryMs = 1000;
+
 /** Alarms that are kept to be shown. */
 const alarmsMax = 1000;
+
+/** What only another start ends. */
+const standing: ReadonlySet<string> = new Set<BcdbErrorCode>([
+  'BCDB_LOG_STOPPED',
+  'BCDB_VALIDATOR_UNKNOWN',
+]);
 
 /** What no honest sequencer can cause. */
 const contradictions: ReadonlySet<string> = new Set<BcdbErrorCode>([

@@ -68,6 +68,7 @@ export class LedgerBatch {
 
 /** Refusals that say nothing about the record, but about this fold. */
 const stopping: ReadonlySet<string> = new Set([
+  'BCDB_ENTRIES_WITHHELD',
   'BCDB_FEEDS_DIFFER',
   'BCDB_STATE_DIFFERS',
   'BCDB_VALIDATOR_UNKNOWN',

@@ -1,6 +1,6 @@
 import { GridError } from '@commongrid/base';
 import type { BcdbErrorCode } from '../errors.ts';
-import type { LogEngine, LogHead } from '../log/log-engine.ts';
+import type { LogEngine, LogHead, StoredBody } from '../log/log-engine.ts';
 import { checkRecord } from '../record/checked-record.ts';
 import type { Genesis } from '../record/genesis.ts';
 import { logIdOf } from '../record/genesis.ts';
@@ -182,6 +182,18 @@ export class Ledger {
   /** Entries of the log as they were signed. */
   read(from: number, to: number): ReturnType<LogEngine['read']> {
     return this.#engine.read(from, to);
+  }
+
+  /**
+   * Puts payloads into the log that were missing. What follows from it was made without them: the
+   * ledger takes nothing more, and the state has to be made anew before it is opened again.
+   */
+  async addBodies(bodies: readonly StoredBody[]): Promise<void> {
+    await this.#engine.addBodies(bodies);
+    this.#stop(
+      new GridError<BcdbErrorCode>('BCDB_LOG_STOPPED', 'payloads came in that were missing'),
+    );
+    await this.#tail;
   }
 
   /** Waits for batches on their way; the parts are closed by who opened them. */

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { JsonValue, SigningKey } from '@commongrid/crypto';
 import { systemUrls } from '../record/system-records.ts';
 import { FoldWorld } from '../testing/fold-world.ts';
+import type { Validators } from './validator.ts';
 
 const note = 'net.example.note.1';
 const noteSchema = {
@@ -14,8 +15,8 @@ const noteSchema = {
   },
 };
 
-function teamWorld(): FoldWorld {
-  const world = new FoldWorld();
+function teamWorld(validators?: Validators): FoldWorld {
+  const world = new FoldWorld(validators);
   world.makeTeam();
   const value = { url: note, schema: noteSchema };
   assert.equal(
@@ -167,4 +168,40 @@ test('a refused record leaves no trace in the state', () => {
   world.say(world.admin, { url: note, obj: 'a', value: { text: 1 } });
   world.say(world.person('eve'), { url: note, obj: 'a', value: {} });
   assert.equal(world.fold.digest, before);
+});
+
+test('a record without its payload is taken where that may have been erased', () => {
+  using world = teamWorld();
+  const put = { url: note, obj: 'a', value: { code: '1' } } as const;
+  assert.equal(world.say(world.admin, { ...put, isBare: true }).code, undefined);
+  const value = { members: [] };
+  const circle = { url: systemUrls.circle, obj: 'c', value } as const;
+  const { digest } = world.fold;
+  const said = world.say(world.admin, { ...circle, isBare: true });
+  assert.equal(said.code, 'BCDB_ENTRIES_WITHHELD');
+  assert.deepEqual(said.refusal?.details, { sequences: [world.size] });
+  assert.equal(world.fold.digest, digest);
+  assert.equal(world.say(world.admin, circle).code, undefined);
+});
+
+test('a record without its payload is not taken where rules read payloads', () => {
+  using world = teamWorld(new Map([['any@1', () => {}]]));
+  const admin = { to: key(world.admin), rights: ['admin'] };
+  const value = { grants: [admin], validator: 'any@1' };
+  const said = world.say(world.admin, { url: systemUrls.namespace, obj: 'namespace', value });
+  assert.equal(said.code, undefined);
+  const put = { url: note, obj: 'a', value: { text: 'x' } } as const;
+  const bare = world.say(world.admin, { ...put, isBare: true });
+  assert.equal(bare.code, 'BCDB_ENTRIES_WITHHELD');
+  assert.equal(world.say(world.admin, put).code, undefined);
+});
+
+test('an object gives up its unique values with a version whose payload is missing', () => {
+  using world = teamWorld();
+  const put = (obj: string, code: string, isBare = false): string | undefined =>
+    world.say(world.admin, { url: note, obj, value: { code }, isBare }).code;
+  assert.equal(put('a', '1'), undefined);
+  assert.equal(put('b', '1'), 'BCDB_UNIQUE_TAKEN');
+  assert.equal(put('a', '2', true), undefined);
+  assert.equal(put('b', '1'), undefined);
 });

@@ -10,6 +10,7 @@ import { logNamespace, systemUrls } from '../record/system-records.ts';
 import type { TickRecord } from '../record/system-records.ts';
 import { toBase64url } from '../tree/base64.ts';
 import { Access } from './access.ts';
+import { isSystem } from './administrative.ts';
 import type { Change, Moment } from './change.ts';
 import type { Effect } from './effect.ts';
 import { HandoverRules } from './handover-rules.ts';
@@ -17,7 +18,7 @@ import type { Layer } from './layered-store.ts';
 import { ObjectRules } from './object-rules.ts';
 import { Policies } from './policies.ts';
 import { ProposalRules } from './proposal-rules.ts';
-import { refusal } from './refusal.ts';
+import { refusal, withheld } from './refusal.ts';
 import { gridValidator, Identities } from './identities.ts';
 import type { StateView } from './state-view.ts';
 import { requireShape, SystemRules } from './system-rules.ts';
@@ -140,6 +141,7 @@ export class Fold {
         details: { expected: this.#log, actual: envelope.log },
       });
     }
+    requireSystemPayload(record);
     this.#count(envelope, seq);
     this.#requireSeen(envelope, seq);
     if (envelope.ns === logNamespace) return this.#aboutTheLog(record);
@@ -252,11 +254,16 @@ export class Fold {
   }
 }
 
+/** What all rules rest on is never erased: without it nothing after it can be judged. */
+function requireSystemPayload({ envelope: { op, url }, payload, seq }: LogRecord): void {
+  if (op === 'put' && payload === undefined && isSystem(url)) throw withheld(seq);
+}
+
 const emptyDigest = toBase64url(new Uint8Array(32));
 
 /**
  * Unique values are left out: they are hashes of payloads, which may be gone when the log is read
- * again. So is what a replica notes of records that it refused. Feeds follow from the rest, and ticks
+ * again. So is what a replica notes of payloads that are missing, and of records that it refused. Feeds follow from the rest, and ticks
  * tell of them by a root of their own.
  */
 function chain(before: string, changes: Layer): string {
@@ -269,7 +276,7 @@ function chain(before: string, changes: Layer): string {
 }
 
 /** First letters of the keys of what is left out. */
-const undigested: ReadonlySet<string> = new Set(['f', 'u', 'x']);
+const undigested: ReadonlySet<string> = new Set(['f', 'u', 'w', 'x']);
 
 function changeOf({ envelope, seq, version, payload, value }: LogRecord): Change {
   const { ns, url, obj, op, prev, schema, author } = envelope;

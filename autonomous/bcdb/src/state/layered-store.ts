@@ -24,6 +24,7 @@ export class LayeredStore implements Disposable {
   readonly #put: StatementSync;
   readonly #remove: StatementSync;
   readonly #scan: StatementSync;
+  readonly #keys: StatementSync;
   readonly #layers: Layer[] = [];
   /**
    * Values of the file, `undefined` where it has none. What is used goes into the young generation;
@@ -43,6 +44,7 @@ export class LayeredStore implements Disposable {
       'INSERT INTO entry (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
     );
     this.#remove = db.prepare('DELETE FROM entry WHERE key = ?');
+    this.#keys = db.prepare('SELECT key FROM entry WHERE key > ? AND key < ? ORDER BY key LIMIT ?');
     this.#scan = db.prepare('SELECT key, value FROM entry WHERE key >= ? AND key < ? ORDER BY key');
   }
 
@@ -97,6 +99,15 @@ export class LayeredStore implements Disposable {
       }
     }
     return first;
+  }
+
+  /** Keys of the file alone that start with `prefix`, from behind `after` on. */
+  sunkKeys(
+    prefix: string,
+    { after, max }: { readonly after: string; readonly max: number },
+  ): readonly string[] {
+    const rows = this.#keys.all(after, `${prefix}\u{10ffff}`, max);
+    return rows.map((row) => String(row['key']));
   }
 
   /** Lays the changes of a batch on top. */

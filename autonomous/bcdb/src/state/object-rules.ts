@@ -13,7 +13,7 @@ import { rightFor } from './change.ts';
 import type { Change, Moment } from './change.ts';
 import type { Effect } from './effect.ts';
 import type { Policies } from './policies.ts';
-import { refusal } from './refusal.ts';
+import { refusal, withheld } from './refusal.ts';
 import { gridNamespace } from './identities.ts';
 import { knownSchema } from './known-schemas.ts';
 import { requireSealed } from './private-rules.ts';
@@ -123,7 +123,11 @@ export class ObjectRules {
       return;
     }
     if (!isObjectId(obj)) throw refusal('BCDB_ENVELOPE_INVALID', `${obj} is too long for an id`);
+    // What a proposal carries is whole whenever the proposal is.
+    const isMissing = change.payload === undefined && change.origin === seq;
+    if (isMissing && this.#isKept(ns)) throw withheld(seq);
     this.#checkUser(change, head);
+    if (isMissing) this.#view.addMissing({ ns, url, obj }, seq);
     this.#validate(change, { seq, at });
     if (this.#isKept(ns)) {
       this.#view.setDocument({ ns, url, obj }, { seq, version, value: value ?? null });
@@ -164,7 +168,11 @@ export class ObjectRules {
       });
     }
     if (value === undefined) {
-      if (change.payload === undefined) return;
+      if (change.payload === undefined) {
+        // Another object may have taken what it gave up: who knows less never refuses more.
+        this.#moveUniques({ ns, url, obj }, new Map());
+        return;
+      }
       throw refusal('BCDB_PAYLOAD_INVALID', 'the payload is no canonical JSON');
     }
     known.check(value);
@@ -222,6 +230,7 @@ export class ObjectRules {
       this.#view.setDocument({ ns, url, obj }, undefined);
     }
     this.#moveUniques({ ns, url, obj }, new Map());
+    if (op === 'erase') this.#view.settleMissing({ ns, url, obj });
   }
 
   /** The head that the change follows. @throws BCDB_CONFLICT */

@@ -10,3 +10,12 @@ export function refusal(
 ): GridError<BcdbErrorCode> {
   return new GridError(code, message, options);
 }
+
+/** A payload that cannot have been erased is not here: who left it out is to blame, not its author. */
+export function withheld(seq: number): GridError<BcdbErrorCode> {
+  return refusal('BCDB_ENTRIES_WITHHELD', `the payload of record ${seq} is needed, and not here`, {
+    hint: 'get the log from another source',
+    retryable: true,
+    details: { sequences: [seq] },
+  });
+}

@@ -58,6 +58,13 @@ export type StateReader = Pick<
   'head' | 'author' | 'sequenceOf' | 'document' | 'documents' | 'exception' | 'namespaces'
 >;
 
+/** A version whose payload is not here, though nothing says that it was erased. */
+export interface MissingPayload {
+  /** What `missing` goes on behind. */
+  readonly key: string;
+  readonly seq: number;
+}
+
 /**
  * The state as one record finds it: everything before it in the log, and what it changed so far.
  * `takeChanges` ends the record; `dropChanges` makes it as if it had not been.
@@ -71,6 +78,7 @@ export type StateReader = Pick<
  *     u NS URL FIELD HASH object that holds a unique value
  *     u. NS URL OBJ       unique values that an object holds
  *     x SEQ               record that did something else than it says
+ *     w NS URL OBJ SEQ    version whose payload is not here, and not known to be erased
  *     m NAME              one fact: next author id, log time, …
  *     i NAME ...          index of documents: open proposals by deadline, …
  *     f...                feeds, and who names whom: see feeds.ts and name-index.ts
@@ -232,6 +240,22 @@ export class StateView {
 
   setException(seq: number, exception: RecordException): void {
     this.#set(`x ${seq}`, JSON.stringify(exception));
+  }
+
+  /** Notes that the payload of a version is not here: it was erased since, or it is withheld. */
+  addMissing(name: ObjectName, seq: number): void {
+    this.#set(`w ${path(name)} ${seq}`, '1');
+  }
+
+  /** The object is erased: nothing of it is missing. */
+  settleMissing(name: ObjectName): void {
+    for (const key of this.#scan(`w ${path(name)} `).keys()) this.#set(key, undefined);
+  }
+
+  /** Payloads that are missing by what is durable, by object: some of them, from behind a key on. */
+  missing(max: number, after = 'w '): readonly MissingPayload[] {
+    const keys = this.#store.sunkKeys('w ', { after, max });
+    return keys.map((key) => ({ key, seq: Number(key.slice(key.lastIndexOf(' ') + 1)) }));
   }
 
   /** An ordered index; `key` holds words that sort as they should. */

@@ -30,6 +30,8 @@ export interface Said {
   readonly prev?: string | undefined;
   /** Default: that of the empty log, where the namespace wants one. */
   readonly seen?: TreeHead | undefined;
+  /** Whether the payload did not come with the record. */
+  readonly isBare?: boolean;
 }
 
 export interface Outcome {
@@ -152,7 +154,8 @@ export class FoldWorld implements Disposable {
     };
     const { log } = this;
     const entry = signRecord(who, statement, { log, n, t: 0, random: this.#random });
-    const record = checkRecord(entry);
+    const bare: Entry = { leaf: entry.leaf, body: undefined };
+    const record = checkRecord(said.isBare === true ? bare : entry, { mayBeErased: true });
     const verdict = this.fold.judge(logRecord(record, this.#seq));
     if (verdict.refusal === undefined) this.#seq++;
     this.told.push({ entry, code: verdict.refusal?.code, digest: this.fold.digest });

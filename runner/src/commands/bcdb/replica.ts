@@ -84,7 +84,11 @@ async function replicate(
     ...{ log: known.log, from: options.from, ...openDoorsOf(server), dataDir },
   };
   printResult(context, options, report, describe);
-  if (!signal.aborted) await once(signal, 'abort');
+  if (signal.aborted) return;
+  const ended = once(signal, 'abort').then(() => undefined);
+  const failure = await Promise.race([server.bcdb.failed, ended]);
+  // Opening again is a start anew: who supervises this process does that, and waits in between.
+  if (failure !== undefined) throw failure;
 }
 
 type Genesis = ReplicaServerOptions['genesis'];

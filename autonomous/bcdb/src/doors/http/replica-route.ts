@@ -5,7 +5,7 @@ import { route } from './route.ts';
 import type { Route } from './route.ts';
 import { sequence } from './shapes.ts';
 
-/** Alarms of one answer, the last ones. */
+/** Alarms, and withheld records, of one answer. */
 const shownAlarmsMax = 100;
 
 const reason = Type.Object({ code: Type.String(), message: Type.String() });
@@ -26,10 +26,12 @@ export function replicaRoute({ bcdb }: DoorContext, copy: CopyStanding): Route {
       halted: Type.Union([reason, Type.Null()]),
       /** Records that the rules refuse here; they did nothing. */
       alarms: Type.Array(Type.Object({ seq: sequence, code: Type.String() })),
+      /** Records whose payloads the source withholds: nothing says that they are erased. */
+      withheld: Type.Array(sequence),
     }),
     handle: () => {
       const { sequencer } = copy;
-      const { halted, alarms, sourceHead } = bcdb.copy ?? copy;
+      const { halted, alarms, withheld, sourceHead } = bcdb.copy ?? copy;
       return {
         sequencer,
         size: bcdb.head.size,
@@ -39,6 +41,7 @@ export function replicaRoute({ bcdb }: DoorContext, copy: CopyStanding): Route {
         alarms: alarms
           .slice(-shownAlarmsMax)
           .map((one) => ({ seq: one.seq, code: one.reason.code })),
+        withheld: withheld.slice(0, shownAlarmsMax),
       };
     },
   });
