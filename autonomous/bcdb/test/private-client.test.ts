@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SealingKey, SigningKey } from '@commongrid/crypto';
+import type { JsonValue } from '@commongrid/crypto';
 import { PrivateNamespace } from '../src/client.ts';
 import type { BcdbClient } from '../src/client.ts';
-import { sealPayload } from '../src/private/sealed-payload.ts';
+import { makeReaders } from '../src/private/readers.ts';
+import { openPayload, sealPayload } from '../src/private/sealed-payload.ts';
 import { grant, serve } from './http-fixture.ts';
 import type { Served } from './http-fixture.ts';
 
@@ -83,6 +85,35 @@ test('a writer whose key was replaced meanwhile seals again with the newest', as
   const { seq } = await bob.space.put({ url: note, obj: 'b', value: 2 });
   const { box = '' } = await bob.client.get(ns, note, 'b', { minSeq: seq });
   assert.equal(Buffer.from(box, 'base64url').readUInt32BE(1), epoch);
+});
+
+test('a server cannot have anything sealed with a key that it made up', async (t) => {
+  const { served, owner } = await serveSecret(t);
+  await owner.space.put({ url: note, obj: 'a', value: { text: 'mine' } });
+  const space = new PrivateNamespace({ client: owner.client, ns, key: owner.seal });
+  const place = { log: served.trust.log, ns };
+  const { record, key } = await makeReaders(place, 1, [owner.seal.publicKey]);
+  // Nothing proves a history, and that of the readers says what key opens which epoch.
+  const { client } = owner;
+  const honest = client.history.bind(client);
+  t.mock.method(client, 'history', async (...ask: Parameters<typeof honest>) => {
+    const versions = await honest(...ask);
+    return ask[1] === 'bcdb.readers.1'
+      ? versions.map((one) => ({ ...one, value: record as unknown as JsonValue }))
+      : versions;
+  });
+  await assert.rejects(space.get(note, 'a'), { code: 'BCDB_SEALED_INVALID' });
+  const { seq } = await space.put({ url: note, obj: 'b', value: { text: 'mine, too' } });
+  const { box = '' } = await client.get(ns, note, 'b', { minSeq: seq });
+  const sealed = Buffer.from(box, 'base64url');
+  assert.throws(() => openPayload(key, { ...place, url: note, obj: 'b' }, sealed), {
+    code: 'BCDB_SEALED_INVALID',
+  });
+  assert.deepEqual((await owner.space.get(note, 'b')).value, { text: 'mine, too' });
+
+  // What was opened with the wrong key opens once the right one is shown.
+  t.mock.restoreAll();
+  assert.deepEqual((await space.get(note, 'a')).value, { text: 'mine' });
 });
 
 test('objects of a private namespace are listed and chosen on the side of the reader', async (t) => {

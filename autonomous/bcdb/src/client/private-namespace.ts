@@ -4,7 +4,7 @@ import type { JsonValue, SealingKey } from '@commongrid/crypto';
 import type { BcdbErrorCode } from '../errors.ts';
 import { makeReaders, openReaders } from '../private/readers.ts';
 import { epochOf, openPayload, sealPayload } from '../private/sealed-payload.ts';
-import type { EpochKey } from '../private/sealed-payload.ts';
+import type { EpochKey, PayloadPlace } from '../private/sealed-payload.ts';
 import type { ReadersRecord } from '../record/system-records.ts';
 import { systemUrls } from '../record/system-records.ts';
 import { fromBase64url } from '../tree/base64.ts';
@@ -71,7 +71,7 @@ export class PrivateNamespace {
   readonly #client: BcdbClient;
   readonly #key: SealingKey;
   /** By epoch; undefined where this key is not among the readers. */
-  readonly #epochs = new Map<number, EpochKey | undefined>();
+  readonly #epochs = new Map<number, OpenedEpoch | undefined>();
   #newest: Promise<ReadersRecord> | undefined;
   /** Record of the newest change of the readers that a refusal told of: older ones are not asked for. */
   #changedAt = 0;
@@ -134,7 +134,8 @@ export class PrivateNamespace {
       options,
     );
     this.#newest = undefined;
-    if (wanted.has(this.#key.publicKey.text)) this.#epochs.set(epoch, key);
+    const box = this.#ownBox(record);
+    if (box !== undefined) this.#epochs.set(epoch, { box, key });
     return { epoch, readers, receipt };
   }
 
@@ -219,11 +220,9 @@ export class PrivateNamespace {
     if (object.box === undefined) return object;
     const sealed = fromBase64url(object.box);
     if (sealed === undefined) throw replyInvalid('a box is no base64url');
-    const key = await this.#keyOf(epochOf(sealed), options);
-    if (key === undefined) throw this.#notReader(epochOf(sealed));
-    const value = parseCanonical(openPayload(key, { ...this.#place, url, obj }, sealed));
+    const payload = await this.#opened({ ...this.#place, url, obj }, sealed, options);
     const { box: _box, ...rest } = object;
-    return { ...rest, value } as unknown as T;
+    return { ...rest, value: parseCanonical(payload) } as unknown as T;
   }
 
   /** Those that this key may not open stay as they are, with their `box`. @throws BCDB_SEALED_INVALID */
@@ -289,6 +288,26 @@ export class PrivateNamespace {
     return key;
   }
 
+  /** @throws BCDB_NOT_READER, BCDB_SEALED_INVALID */
+  async #opened(
+    place: PayloadPlace,
+    sealed: Uint8Array,
+    options: CallOptions,
+  ): Promise<Uint8Array> {
+    const epoch = epochOf(sealed);
+    const known = this.#epochs.get(epoch);
+    try {
+      if (known !== undefined) return openPayload(known.key, place, sealed);
+    } catch (error) {
+      if (!isGridError(error, 'BCDB_SEALED_INVALID')) throw error;
+      // It may be of a branch of the log that was given up, or what a server made up.
+      this.#epochs.delete(epoch);
+    }
+    const key = await this.#keyOf(epoch, options);
+    if (key === undefined) throw this.#notReader(epoch);
+    return openPayload(key, place, sealed);
+  }
+
   /** The key of an epoch; undefined where this reader was not named. @throws BCDB_SEALED_INVALID */
   async #keyOf(epoch: number, options: CallOptions): Promise<EpochKey | undefined> {
     let before: number | undefined;
@@ -302,18 +321,27 @@ export class PrivateNamespace {
       before = versions.at(-1)?.seq;
       if (before === undefined) return undefined;
     }
-    return this.#epochs.get(epoch);
+    return this.#epochs.get(epoch)?.key;
   }
 
+  /**
+   * The key that a record has for this reader. One that came without a proof is never used in place of
+   * that of a record which was proven: a server would know it.
+   */
   async #remember(record: ReadersRecord): Promise<EpochKey | undefined> {
     const { epoch } = record;
+    const box = this.#ownBox(record);
     const known = this.#epochs.get(epoch);
-    if (known !== undefined) return known;
+    if (known !== undefined && known.box === box) return known.key;
     const [oldest] = this.#epochs.keys();
     if (oldest !== undefined && this.#epochs.size >= epochKeysMax) this.#epochs.delete(oldest);
     const key = await openReaders(this.#place, record, this.#key);
-    this.#epochs.set(epoch, key);
+    this.#epochs.set(epoch, key && box !== undefined ? { box, key } : undefined);
     return key;
+  }
+
+  #ownBox({ boxes }: ReadersRecord): string | undefined {
+    return boxes.find(({ to }) => to === this.#key.publicKey.text)?.box;
   }
 
   #notReader(epoch: number): GridError<BcdbErrorCode> {
@@ -324,6 +352,12 @@ export class PrivateNamespace {
       details: { ns, epoch, key: text },
     });
   }
+}
+
+/** The key of an epoch, and the box that it came in. */
+interface OpenedEpoch {
+  readonly box: string;
+  readonly key: EpochKey;
 }
 
 /** What a record of readers says; a proof shows who signed it, not its shape. */
