@@ -28,7 +28,10 @@ test('a blob comes back, whole and in ranges', async () => {
     assert.equal(range.equals(all.subarray(from, to)), true, `${from} to ${to}`);
   }
   for (const { locations } of cluster.locations.all) {
-    assert.deepEqual(locations.toSorted(), [1, 2, 3, 4, 5, 6]);
+    assert.deepEqual(
+      locations.toSorted((a, b) => a - b),
+      [1, 2, 3, 4, 5, 6],
+    );
   }
   assert.deepEqual(cluster.faults, []);
 });
@@ -161,7 +164,10 @@ test('a backend that hangs in mid-write is replaced by a spare', async () => {
   const blob = await cluster.put(randomPieces(size, 'hangs'));
   await cluster.writer.idle();
   for (const { locations } of cluster.locations.all) {
-    assert.deepEqual(locations.toSorted(), [1, 2, 5, 6, 7, 8]);
+    assert.deepEqual(
+      locations.toSorted((a, b) => a - b),
+      [1, 2, 5, 6, 7, 8],
+    );
   }
   await assertReads(cluster, blob, 'hangs');
 });
