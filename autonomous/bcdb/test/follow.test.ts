@@ -100,11 +100,10 @@ test('a log that was forked or rolled back halts the replica, with the evidence 
     });
     assert.equal(follower.replica.halted?.code, code);
     const evidence = join(data, 'evidence');
-    await waitFor(async () => (await readdir(evidence)).length === 1, {
-      what: 'evidence',
-      timeoutMs: 5000,
-    });
-    const [file = ''] = await readdir(evidence);
+    const files = async (): Promise<readonly string[]> =>
+      (await readdir(evidence)).filter((name) => name.endsWith('.json'));
+    await waitFor(async () => (await files()).length === 1, { what: 'evidence', timeoutMs: 5000 });
+    const [file = ''] = await files();
     const kept = JSON.parse(await readFile(join(evidence, file), 'utf8')) as { kind: string };
     assert.equal(kept.kind, code);
   }

@@ -16,6 +16,7 @@ import { loadIdentity } from '../src/genesis-file.ts';
 import { HeadFollower } from '../src/index.ts';
 import { contact, grant, ownerToken, serveTeam } from './http-fixture.ts';
 import type { Served } from './http-fixture.ts';
+import { LocalSource } from '../src/testing/local-source.ts';
 import { ForgedLog } from './support/forged-log.ts';
 
 const timeoutMs = 20_000;
@@ -28,6 +29,7 @@ interface Standing {
   readonly sequencer: string;
   readonly size: number;
   readonly halted: { readonly code: string } | null;
+  readonly withheld: readonly number[];
 }
 
 /** A folder for a copy, gone after what is opened in it. */
@@ -201,6 +203,23 @@ test('a copy erases the payloads that the log says are erased', async (t) => {
     what: 'the erasure',
     timeoutMs,
   });
+});
+
+test('a copy shows the payloads that its source withholds', async (t) => {
+  const served = await serveTeam(t);
+  const ada = { ns: 'team', op: 'put', url: contact, obj: 'ada', value: { name: 'Ada' } } as const;
+  const { seq } = await served.bcdb.write(ada);
+  const source = new LocalSource(served.bcdb);
+  source.twist = (entries, from) =>
+    entries.map(({ leaf, body }, i) => ({ leaf, body: from + i === seq ? undefined : body }));
+  const copy = await copyOf(t, served, await copyFolder(t), source);
+  await waitFor(async () => (await standingOf(copy)).withheld.length > 0, {
+    what: 'what is withheld',
+    timeoutMs,
+  });
+  assert.deepEqual((await standingOf(copy)).withheld, [seq]);
+  const metrics = await fetch(`http://127.0.0.1:${copy.metricsAddress?.port}/metrics`);
+  assert.match(await metrics.text(), /bcdb_replica_withheld 1/);
 });
 
 test('a copy of a log that contradicts itself says so, and answers from what it verified', async (t) => {

@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
-import { closeOnce, FolderLock, silentLogger, syncFolder, writeFileAtomic } from '@commongrid/base';
+import { closeOnce, FolderLock, silentLogger, syncFolder } from '@commongrid/base';
 import type { Logger } from '@commongrid/base';
-import { canonicalBytes } from '@commongrid/crypto';
 import { BcdbFolder } from '../config.ts';
 import { openLedger } from '../ledger/open-ledger.ts';
 import type { OpenLedger } from '../ledger/open-ledger.ts';
@@ -13,6 +12,7 @@ import { Evidence } from '../sequencer/evidence.ts';
 import { SignaturePool } from '../sequencer/signature-pool.ts';
 import { nodePrimitives } from '../tree/node-primitives.ts';
 import { Verifier } from '../tree/verifier.ts';
+import { keepGenesis } from '../genesis-file.ts';
 import { finishAdoption } from './adopt-handover.ts';
 import type { LogSource } from './log-source.ts';
 import { Replica } from './replica.ts';
@@ -59,7 +59,7 @@ export class Follower implements AsyncDisposable {
 /**
  * Opens the folder of a copy, or makes one; `ledger.catchUp` has to be called once those who want its
  * effects listen.
- * @throws BCDB_OTHER_LOG
+ * @throws BCDB_OTHER_LOG, BCDB_FOLDER_DAMAGED, BASE_FOLDER_LOCKED: none of them has changed a file
  */
 export async function openCopy(
   { dataDir, genesis: given, log }: Pick<FollowerOptions, 'dataDir' | 'genesis' | 'log'>,
@@ -68,8 +68,8 @@ export async function openCopy(
   const genesis = requireGenesis(given, log);
   const folder = new BcdbFolder(dataDir);
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
-  await writeFileAtomic(folder.genesis, canonicalBytes(genesis), { mode: 0o600 });
   opened.use(await FolderLock.open(dataDir));
+  await keepGenesis(folder, genesis);
   finishAdoption(folder);
   await removeStale(folder);
   return openLedger({ folder, genesis, opened });

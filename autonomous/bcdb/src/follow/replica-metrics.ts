@@ -5,7 +5,7 @@ import type { Database } from '../database.ts';
 export function registerReplicaMetrics(registry: MetricsRegistry, database: Database): void {
   registry.gauge({
     name: 'bcdb_replica_halted',
-    help: '1 when this copy takes no more records because the log contradicts itself',
+    help: '1 when this copy takes no more records: GET /v1/replica says why',
     collect: (gauge) => gauge.set(database.copy?.halted === undefined ? 0 : 1),
   });
   registry.gauge({
