@@ -73,6 +73,19 @@ test('PostgreSQL log does not open without a synchronous standby unless it is si
   await assertHolds(engine, 10);
 });
 
+test('PostgreSQL log does not wait for ever to be opened when the standby goes meanwhile', async () => {
+  const database = await pair.createDatabase();
+  // Stopped, it is listed as a standby until the server misses its answers.
+  pair.standby.pause();
+  const opening = assert.rejects(open(database), { code: 'BCDB_LOG_NOT_DURABLE' });
+  await waitingCommit(database);
+  await pair.stopStandby();
+  await opening;
+  await pair.startStandby();
+  await using engine = await open(database);
+  await assertHolds(engine, 0);
+});
+
 test('PostgreSQL log stops when the server no longer waits for a standby', async () => {
   const database = await pair.createDatabase();
   await using engine = await open(database, { reconnectMs: 500 });

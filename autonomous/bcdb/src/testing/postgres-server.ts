@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
-import { waitFor } from '@commongrid/base';
+import { errorCode, waitFor } from '@commongrid/base';
 import { Client } from 'pg';
 
 /** How long a server may take to start, or to do what it was asked, milliseconds. */
@@ -62,8 +62,18 @@ export class PostgresServer {
     this.#child = undefined;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const gone = once(child, 'exit');
+    // Those that are paused would stay.
+    const children = how === 'SIGKILL' ? childrenOf(child.pid) : [];
     child.kill(how);
+    for (const pid of children) kill(pid);
     await gone;
+  }
+
+  /** Stops all its processes where they are, until it is ended. */
+  pause(): void {
+    const pid = this.#child?.pid;
+    for (const one of childrenOf(pid)) process.kill(one, 'SIGSTOP');
+    if (pid !== undefined) process.kill(pid, 'SIGSTOP');
   }
 
   /** Reads its settings again. */
@@ -102,6 +112,21 @@ export async function runPostgresTool(name: string, args: readonly string[]): Pr
     once(child, 'exit') as Promise<[number | null]>,
   ]);
   if (status !== 0) throw new Error(`${name} failed: ${stderr}`);
+}
+
+function childrenOf(pid: number | undefined): readonly number[] {
+  if (pid === undefined) return [];
+  const file = `/proc/${pid}/task/${pid}/children`;
+  return fs.readFileSync(file, 'utf8').split(' ').filter(Boolean).map(Number);
+}
+
+/** Ends a process, if it is still there. */
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if (errorCode(error) !== 'ESRCH') throw error;
+  }
 }
 
 /** An empty folder that the server may own. */

@@ -8,6 +8,7 @@ import type { LogBatch, LogEngine, LogHead, StoredBody, StoredEntry } from '../l
 import { PostgresConnection, reconnectMsDefault } from './connection.ts';
 import { fetchSoundPage, problemsOf } from './entry-pages.ts';
 import { findPrimary, unreachable, urlsMax } from './find-primary.ts';
+import type { PrimaryOptions } from './find-primary.ts';
 import { headOf, PostgresWriter } from './postgres-writer.ts';
 import { answerMsDefault, failureOf, isPassing } from './session.ts';
 import type { PostgresSession } from './session.ts';
@@ -68,7 +69,7 @@ export class PostgresLog implements LogEngine {
     const primary = { urls, single, answerMs };
     const session = await findPrimary(primary);
     try {
-      const row = await takeTerm(session, log);
+      const row = await whileDurable(takeTerm(session, log), primary);
       const term = Number(row.term);
       const head = headOf(row);
       const writer = new PostgresWriter({ ...primary, reconnectMs, session, term, head });
@@ -152,6 +153,30 @@ export class PostgresLog implements LogEngine {
 
   #checkOpen(): void {
     if (this.#isClosed) throw new GridError<BaseErrorCode>('BASE_CLOSED', 'the log is closed');
+  }
+}
+
+/** How often a start that waits for its standby looks whether there is one, milliseconds. */
+const lookEveryMs = 1000;
+
+/**
+ * The result of a commit. A standby that is gone, and was still listed when the server was chosen,
+ * would have it wait for as long as it is away: then nothing is opened.
+ * @throws BCDB_LOG_NOT_DURABLE, BCDB_LOG_UNREACHABLE
+ */
+async function whileDurable<T>(commit: Promise<T>, primary: PrimaryOptions): Promise<T> {
+  const ended = new AbortController();
+  const { signal } = ended;
+  const watch = async (): Promise<never> => {
+    for (;;) {
+      await delay(lookEveryMs, { signal });
+      await (await findPrimary(primary)).close();
+    }
+  };
+  try {
+    return await Promise.race([commit, watch()]);
+  } finally {
+    ended.abort();
   }
 }
 
