@@ -3,6 +3,7 @@ import { errorCode, GridError, systemRandom, writeFileAtomic } from '@commongrid
 import { canonicalBytes, parseCanonical, SigningKey } from '@commongrid/crypto';
 import type { BcdbFolder, BcdbOptions } from './config.ts';
 import type { BcdbErrorCode } from './errors.ts';
+import { logIdOf, requireGenesis } from './record/genesis.ts';
 import type { Genesis } from './record/genesis.ts';
 import type { HandoverStatement } from './record/handover.ts';
 import { toBase64url } from './tree/base64.ts';
@@ -47,6 +48,18 @@ export async function loadGenesis(folder: BcdbFolder): Promise<Genesis> {
   } catch (error) {
     throw damaged(folder.genesis, 'it cannot be read', error);
   }
+}
+
+/**
+ * Writes into the folder of a copy how its log began, unless it says so already.
+ * @throws BCDB_OTHER_LOG, BCDB_FOLDER_DAMAGED: then nothing was written
+ */
+export async function keepGenesis(folder: BcdbFolder, genesis: Genesis): Promise<void> {
+  if ((await readIfThere(folder.genesis)) !== undefined) {
+    requireGenesis(await loadGenesis(folder), toBase64url(logIdOf(genesis)));
+    return;
+  }
+  await writeGenesis(folder, genesis);
 }
 
 /**
@@ -117,6 +130,10 @@ export async function writeIdentity(
   { genesis, sequencerKey }: LogIdentity,
 ): Promise<void> {
   await writeKey(folder, sequencerKey);
+  await writeGenesis(folder, genesis);
+}
+
+async function writeGenesis(folder: BcdbFolder, genesis: Genesis): Promise<void> {
   await writeFileAtomic(folder.genesis, canonicalBytes(genesis), { mode: 0o600 });
 }
 

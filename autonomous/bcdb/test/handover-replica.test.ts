@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { cp, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { delay, isGridError, waitFor } from '@commongrid/base';
@@ -198,3 +198,18 @@ async function haltOf({ replica }: Follower): Promise<Follower['replica']['halte
   await waitFor(() => replica.halted !== undefined, { what: 'the halt', timeoutMs: 10_000 });
   return replica.halted;
 }
+
+test('a copy takes no folder of another log, nor one in use, and leaves them as they are', async () => {
+  await using folder = await tempFolder();
+  const [a, b] = ['a', 'b'].map((name) => join(folder.path, name));
+  assert.ok(a !== undefined && b !== undefined);
+  await makeNotes({ dataDir: a, owner });
+  await using other = await openNotes({ dataDir: b, owner });
+  const genesis = (dataDir: string): Promise<string> =>
+    readFile(join(dataDir, 'genesis.json'), 'utf8');
+  const before = [await genesis(a), await genesis(b)];
+  await assert.rejects(follow(a, other), { code: 'BCDB_OTHER_LOG' });
+  await assert.rejects(follow(b, other), { code: 'BASE_FOLDER_LOCKED' });
+  assert.deepEqual([await genesis(a), await genesis(b)], before);
+  await (await Bcdb.open({ dataDir: a, owner })).close();
+});
