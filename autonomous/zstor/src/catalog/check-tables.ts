@@ -16,7 +16,7 @@ export function checkTables(db: DatabaseSync): void {
       throw invalid(what, 'AUTOINCREMENT has a table of its own');
   }
   for (const { name, type, wr } of db.prepare('PRAGMA main.table_list').all()) {
-    if (type !== 'table' || /^sqlite_/.test(String(name)) || wr === 1) continue;
+    if (type !== 'table' || String(name).startsWith('sqlite_') || wr === 1) continue;
     const columns = db.prepare('SELECT * FROM pragma_table_info(?)').all(String(name));
     const keys = columns.filter((column) => column['pk'] !== 0);
     const isRowId = keys.length === 1 && /^integer$/i.test(String(keys[0]?.['type']));

@@ -15,6 +15,7 @@ import { confirmEveryMs, Lease, notServing } from './lease.ts';
 import { askMajority } from './majority.ts';
 import { joinMember } from './join-member.ts';
 import { MemberFiller } from './member-filler.ts';
+import type { FillSource } from './member-filler.ts';
 import type { MemberLink } from './member-link.ts';
 import { membershipEntry, snapshotsEntry } from './notes.ts';
 import { Roster } from './roster.ts';
@@ -86,20 +87,7 @@ export class LogHead implements AsyncDisposable {
     this.lease = new Lease(this.#clock);
     const { logger } = o;
     this.#tasks = new TaskGroup({ onError: (err, name) => logger.error({ err, name }, 'failed') });
-    const head = this;
-    const source = {
-      fence: taken.fence,
-      get index() {
-        return head.#state.index;
-      },
-      get removableTo() {
-        return head.removableTo;
-      },
-      get groups() {
-        return head.#groups;
-      },
-    };
-    this.#filler = new MemberFiller(o.cipher, source, this.#clock);
+    this.#filler = new MemberFiller(o.cipher, () => this.#fillSource, this.#clock);
   }
 
   /**
@@ -235,6 +223,11 @@ export class LogHead implements AsyncDisposable {
     return this.close();
   }
 
+  get #fillSource(): FillSource {
+    const { index } = this.#state;
+    return { fence: this.fence, index, removableTo: this.removableTo, groups: this.#groups };
+  }
+
   get #links(): readonly MemberLink[] {
     return [...new Set([...this.#groups.flat(), ...this.#learners])];
   }
@@ -321,7 +314,7 @@ export class LogHead implements AsyncDisposable {
 
 function problemText(problem: unknown): string | undefined {
   if (problem === undefined) return undefined;
-  return problem instanceof Error ? problem.message : String(problem);
+  return problem instanceof Error ? problem.message : 'unknown';
 }
 
 function unexpected(cause: unknown): GridError<ZstorErrorCode> {

@@ -39,7 +39,7 @@ export function askMajority<M extends { readonly name: string }, T>(
     ask(member).then(
       (answer) => {
         answers.set(member, answer);
-        look();
+        return look();
       },
       (error: unknown) => {
         failures.set(member, error);

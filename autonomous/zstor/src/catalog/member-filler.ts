@@ -31,11 +31,11 @@ export interface FillSource {
  */
 export class MemberFiller {
   readonly #cipher: TlogCipher;
-  readonly #source: FillSource;
+  readonly #source: () => FillSource;
   readonly #reader: LogReader;
   readonly #extents = new Map<MemberLink, { removedTo: number; filledTo: number }>();
 
-  constructor(cipher: TlogCipher, source: FillSource, clock: Clock) {
+  constructor(cipher: TlogCipher, source: () => FillSource, clock: Clock) {
     this.#cipher = cipher;
     this.#source = source;
     this.#reader = new LogReader(cipher, clock);
@@ -43,13 +43,13 @@ export class MemberFiller {
 
   /** Until the member has all that is on a majority, as far as that is there when this begins. */
   async fill(link: MemberLink, signal: AbortSignal): Promise<void> {
-    await link.bind(this.#source.fence);
+    await link.bind(this.#source().fence);
     const extent = this.#extents.get(link) ?? (await this.#learn(link));
     await this.#remove(link, extent, signal);
-    const to = this.#source.index;
+    const to = this.#source().index;
     for (let range = link.firstMissing; range !== undefined; range = link.firstMissing) {
       throwIfAborted(signal);
-      const from = Math.max(range.from, this.#source.removableTo + 1);
+      const from = Math.max(range.from, this.#source().removableTo + 1);
       if (range.from < from) link.fill({ from: range.from, to: from - 1 });
       else if (from > to) break;
       else await this.#copy(link, { from, to: Math.min(range.to, to) });
@@ -66,7 +66,7 @@ export class MemberFiller {
   async #learn(link: MemberLink): Promise<{ removedTo: number; filledTo: number }> {
     const [value] = await link.member.get([extentKey]);
     const extent = { ...openExtent(this.#cipher, value) };
-    link.learn({ from: extent.filledTo + 1, to: this.#source.index + 1 });
+    link.learn({ from: extent.filledTo + 1, to: this.#source().index + 1 });
     this.#extents.set(link, extent);
     return extent;
   }
@@ -76,7 +76,7 @@ export class MemberFiller {
     extent: { removedTo: number; filledTo: number },
     signal: AbortSignal,
   ): Promise<void> {
-    const { removableTo } = this.#source;
+    const { removableTo } = this.#source();
     while (extent.removedTo < removableTo) {
       throwIfAborted(signal);
       const count = Math.min(removedRecordsMax, removableTo - extent.removedTo);
@@ -89,11 +89,11 @@ export class MemberFiller {
   }
 
   async #copy(link: MemberLink, range: IndexRange): Promise<void> {
-    const { groups } = this.#source;
+    const { groups } = this.#source();
     const window = await this.#reader.read(groups, range.from, range.to - range.from + 1);
     let at = range.from;
     const batches = batchesOf(window, at);
-    if (batches.length === 0) throw logIncomplete(at - 1, this.#source.index);
+    if (batches.length === 0) throw logIncomplete(at - 1, this.#source().index);
     for (const entries of batches) {
       await link.member.put(entries);
       link.fill({ from: at, to: at + entries.length - 1 });
@@ -106,7 +106,7 @@ export class MemberFiller {
     extent: { removedTo: number; filledTo: number },
     least: number,
   ): Promise<void> {
-    const filledTo = link.completeTo(this.#source.index);
+    const filledTo = link.completeTo(this.#source().index);
     if (filledTo < extent.filledTo + least) return;
     await link.member.put([extentEntry(this.#cipher, { ...extent, filledTo })]);
     extent.filledTo = filledTo;

@@ -47,8 +47,9 @@ export class ZdbMember implements TlogMember {
 
   fence(): Promise<number> {
     return this.#do('the fence', async (client) => {
-      const info = String(await client.command(['NSINFO', this.#options.namespace]));
-      return Number(/^epoch: ?(\d+)/m.exec(info)?.[1] ?? 0);
+      const info = await client.command(['NSINFO', this.#options.namespace]);
+      const text = Buffer.isBuffer(info) ? info.toString() : '';
+      return Number(/^epoch: ?(\d+)/m.exec(text)?.[1] ?? 0);
     });
   }
 
@@ -105,7 +106,7 @@ export class ZdbMember implements TlogMember {
       return await withTimeout(
         async () => {
           used = this.#client ?? (await this.#connection());
-          return await run(used);
+          return run(used);
         },
         { timeoutMs: this.#timeoutMs, what: `${what} of ${this.name}`, clock: this.#clock },
       );

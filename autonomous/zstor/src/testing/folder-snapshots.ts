@@ -1,0 +1,29 @@
+import { createReadStream } from 'node:fs';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { SnapshotStore } from '../catalog/snapshot-store.ts';
+
+/** Snapshots as files of one folder: survives no disk, so for tests alone. */
+export class FolderSnapshots implements SnapshotStore {
+  readonly #folder: string;
+  #count = 0;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  async put(content: AsyncIterable<Buffer>): Promise<Buffer> {
+    await mkdir(this.#folder, { recursive: true });
+    const name = `${process.pid}-${++this.#count}`;
+    await writeFile(join(this.#folder, name), content);
+    return Buffer.from(name);
+  }
+
+  get(pointer: Buffer): AsyncIterable<Uint8Array> {
+    return createReadStream(join(this.#folder, pointer.toString()));
+  }
+
+  async remove(pointer: Buffer): Promise<void> {
+    await rm(join(this.#folder, pointer.toString()), { force: true });
+  }
+}
