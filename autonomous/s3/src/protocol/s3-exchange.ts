@@ -87,7 +87,7 @@ export async function exchange(
   const answer = await run().catch((error: unknown) => errorAnswer(error, id, incoming, options));
   const left = bytesLeft(incoming, source);
   if (isWaiting || left > drainBytesMax) outgoing.shouldKeepAlive = false;
-  await send(answer, id, incoming, outgoing, options, async () => {
+  const broken = await send(answer, id, incoming, outgoing, options, async () => {
     if (!isWaiting && left > 0) await source.discard(drainBytesMax, drainMsMax);
   });
   options.onAnswer?.({
@@ -97,7 +97,7 @@ export async function exchange(
     status: answer.status ?? 200,
     s3Code: answer.s3Code,
     receivedBytes: source.receivedBytes,
-    failure: answer.failure,
+    failure: answer.failure ?? broken,
   });
 }
 
@@ -151,6 +151,7 @@ function errorAnswer(
  * Sends an answer.
  * @param drain runs when all of it was written and the connection is still held open: to end it
  *   while the client sends would lose the answer
+ * @returns what failed meanwhile, when something did
  */
 async function send(
   answer: Answer,
@@ -159,8 +160,7 @@ async function send(
   outgoing: ServerResponse,
   options: ExchangeOptions,
   drain: () => Promise<void>,
-): Promise<void> {
-  if (outgoing.destroyed) return;
+): Promise<unknown> {
   const { status = 200, headers = {}, body } = answer;
   const hasBody = incoming.method !== 'HEAD' && status !== 304 && status !== 204;
   const isWhole = typeof body === 'string' || Buffer.isBuffer(body) || body === undefined;
@@ -182,9 +182,11 @@ async function send(
     else outgoing.write(body);
     await drain();
     if (!outgoing.writableEnded) outgoing.end();
-  } catch {
+    return undefined;
+  } catch (error) {
     // Half of an answer is out, or its headers cannot be written: only a cut says so.
     outgoing.destroy();
+    return error;
   }
 }
 
