@@ -1,5 +1,5 @@
-import { abortError, GridError, systemClock, throwIfAborted } from '@commongrid/base';
-import type { Clock } from '@commongrid/base';
+import { abortError, systemClock, throwIfAborted } from '@commongrid/base';
+import type { Clock, GridError } from '@commongrid/base';
 
 export interface CreditOptions {
   /** Bytes that are lent at a time, to all together. */

@@ -110,7 +110,7 @@ class WritingStream {
   readonly #blob: Blob;
   readonly #request: ChunkIdRequest;
   readonly #options: WriteOptions;
-  readonly #chunks: Promise<WrittenChunk>[] = [];
+  readonly #made: Promise<Made>[] = [];
   /** Chunks that are being made or sent. */
   readonly #underWay = new Set<Promise<void>>();
   #sizeBytes = 0;
@@ -142,7 +142,7 @@ class WritingStream {
       throw error;
     }
     if (this.#sizeBytes < sizeBytes && sizeBytes !== Infinity) throw this.#wrongLength();
-    const chunks = await Promise.all(this.#chunks);
+    const chunks = (await Promise.all(this.#made)).map(({ chunk }) => chunk);
     await Promise.all(chunks.map(({ spread }) => spread.survivable));
     throwIfAborted(signal);
     return chunks;
@@ -173,21 +173,22 @@ class WritingStream {
     const place = this.#blob.nextPlace(piece.isLast);
     const isSmall = place.index === 0 && piece.isLast && piece.bytes.length < copiedBytesMax;
     const made = isSmall ? this.#copy(piece, place) : this.#code(piece, place, loan);
-    this.#chunks.push(made.then(({ chunk }) => chunk));
-    const ended = made
-      .then(async ({ chunk, release }) => {
-        await chunk.spread.ended;
-        release();
-        await chunk.spread.survivable;
-      })
-      .finally(() => {
-        loan.release();
-        this.#underWay.delete(ended);
-      });
-    // Failures are found where chunks are waited for; nobody may be there just now.
+    this.#made.push(made);
+    const ended = this.#end(made, loan).finally(() => this.#underWay.delete(ended));
+    // A failure is found when chunks are waited for: nobody may be there just now.
     ended.catch(() => {});
-    for (const chunk of this.#chunks.slice(-1)) chunk.catch(() => {});
     this.#underWay.add(ended);
+  }
+
+  async #end(made: Promise<Made>, loan: CreditLoan): Promise<void> {
+    try {
+      const { chunk, release } = await made;
+      await chunk.spread.ended;
+      release();
+      await chunk.spread.survivable;
+    } finally {
+      loan.release();
+    }
   }
 
   async #code(piece: ChunkPlaintext, place: ChunkPlace, loan: CreditLoan): Promise<Made> {

@@ -9,8 +9,9 @@ import { valueBytesOfRecord } from './chunk-record.ts';
 import type { ChunkRecord } from './chunk-record.ts';
 import type { Backends } from './shard-spread.ts';
 
-/** Bounds of the time after which a shard that has not come is asked for elsewhere. */
+/** A shard that has not come is asked for elsewhere after this at least, */
 const hedgeMsMin = 10;
+/** and after this at most, however long reads take. */
 const hedgeMsMax = 1_000;
 /** The same while nothing is known of the backends. */
 const firstHedgeMs = 200;

@@ -26,8 +26,8 @@ export interface SpreadOptions {
   readonly placement: Placement;
   /** Copies of a small object are all written before anything is said; shards of a chunk not. */
   readonly kind: 'coded' | 'copied';
-  keyOf(index: number): Uint8Array;
-  valueOf(index: number): Uint8Array;
+  readonly keyOf: (index: number) => Uint8Array;
+  readonly valueOf: (index: number) => Uint8Array;
 }
 
 /**
@@ -57,10 +57,7 @@ export class ShardSpread {
       if (this.#survives()) survivable.resolve();
     });
     this.survivable = survivable.promise;
-    this.ended = Promise.allSettled(writes).then((results) => {
-      const fault = results.find(({ status }) => status === 'rejected');
-      survivable.reject(fault?.status === 'rejected' ? fault.reason : this.#tooFew());
-    });
+    this.ended = this.#end(writes, survivable.reject);
     // Whoever gave the blob up does not wait for it.
     this.survivable.catch(() => {});
   }
@@ -68,6 +65,12 @@ export class ShardSpread {
   /** Number of the backend that has each value on disk now; 0 where none has. */
   get locations(): number[] {
     return this.#stored.map((backend) => backend?.no ?? nowhere);
+  }
+
+  async #end(writes: readonly Promise<void>[], fail: (error: unknown) => void): Promise<void> {
+    const results = await Promise.allSettled(writes);
+    const fault = results.find((result) => result.status === 'rejected');
+    fail(fault === undefined ? this.#tooFew() : fault.reason);
   }
 
   async #write(index: number): Promise<void> {
