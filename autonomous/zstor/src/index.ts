@@ -12,6 +12,7 @@ export type { BlobWriterOptions, StoragePolicy, WriteOptions } from './blob/blob
 export { ChunkIds } from './blob/chunk-ids.ts';
 export type { ChunkIdRequest } from './blob/chunk-ids.ts';
 export type { ChunkRecord, Locations } from './blob/chunk-record.ts';
+export { ChunkTable, chunkTableSchema, insertChunks } from './blob/chunk-table.ts';
 export type { ShardFault } from './blob/shard-fetch.ts';
 export { openStreamBudget } from './blob/stream-budget.ts';
 export type { BlobChunk, StoredBlob, WrittenBlob } from './blob/written-blob.ts';

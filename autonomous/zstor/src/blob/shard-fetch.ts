@@ -13,6 +13,8 @@ import type { Backends } from './shard-spread.ts';
 const hedgeMsMin = 10;
 /** and after this at most, however long reads take. */
 const hedgeMsMax = 1_000;
+/** It is so many times the usual p95: of k shards that are asked for, one mostly takes that long. */
+const hedgeFactor = 2;
 /** The same while nothing is known of the backends. */
 const firstHedgeMs = 200;
 /** A backend is avoided that takes so many times as long as most others, and this long at least. */
@@ -211,7 +213,7 @@ function sourcesOf({ kind, locations, dataShards }: ChunkRecord, backends: Backe
 function hedgeMsOf(sources: readonly Source[]): number {
   const known = sources.map(({ backend }) => backend.readMs.p95).filter((ms) => ms > 0);
   if (known.length === 0) return firstHedgeMs;
-  return Math.min(hedgeMsMax, Math.max(hedgeMsMin, medianOf(known)));
+  return Math.min(hedgeMsMax, Math.max(hedgeMsMin, hedgeFactor * medianOf(known)));
 }
 
 function medianOf(values: readonly number[]): number {
