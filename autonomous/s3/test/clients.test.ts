@@ -27,9 +27,8 @@ import { Client as MinioClient } from 'minio';
 import { S3Endpoint } from '../src/index.ts';
 import type { Answered } from '../src/index.ts';
 import { MemoryStorage } from './memory-storage.ts';
+import { accessKey, secretKey } from './signed-request.ts';
 
-const accessKey = 'GRIDACCESSKEY0000001';
-const secretKey = 'a/secret+key/with/odd==signs';
 const run = promisify(execFile);
 /** Keys that clients and servers escape differently, or not at all. */
 const oddKeys = [

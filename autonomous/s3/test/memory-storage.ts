@@ -35,6 +35,10 @@ export class MemoryStorage {
   readonly #buckets = new Map<string, Map<string, Stored>>();
   readonly #uploads = new Map<string, { headers: ObjectHeaders; parts: Map<number, Stored> }>();
 
+  addBucket(name: string): void {
+    this.#buckets.set(name, new Map());
+  }
+
   readonly handle = async (request: S3Request): Promise<S3Response> => {
     const { operation, bucket = '' } = request;
     if (operation === 'ListBuckets') {

@@ -33,13 +33,18 @@ suite('checksums', () => {
 
     test(`${algorithm} is the same however the bytes are cut`, () => {
       fc.assert(
-        fc.property(fc.uint8Array({ maxLength: 200 }), fc.nat(200), fc.nat(9), (bytes, cut, skip) => {
-          const data = Buffer.from(bytes).subarray(Math.min(skip, bytes.length));
-          const stream = checksumStream(algorithm);
-          stream.update(data.subarray(0, cut));
-          stream.update(data.subarray(cut));
-          assert.deepEqual(stream.digest(), digest(algorithm, data));
-        }),
+        fc.property(
+          fc.uint8Array({ maxLength: 200 }),
+          fc.nat(200),
+          fc.nat(9),
+          (bytes, cut, skip) => {
+            const data = Buffer.from(bytes).subarray(Math.min(skip, bytes.length));
+            const stream = checksumStream(algorithm);
+            stream.update(data.subarray(0, cut));
+            stream.update(data.subarray(cut));
+            assert.deepEqual(stream.digest(), digest(algorithm, data));
+          },
+        ),
       );
     });
   }

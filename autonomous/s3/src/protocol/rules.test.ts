@@ -187,7 +187,8 @@ suite('routes', () => {
       const bucket = rule.resource === 'service' ? undefined : 'books';
       const key = rule.resource === 'object' ? 'k' : undefined;
       const headers = rule.header === undefined ? {} : { [rule.header]: 'x' };
-      const find = (): unknown => routeOf(rule.method, { bucket, key }, Query.parse(query), headers);
+      const find = (): unknown =>
+        routeOf(rule.method, { bucket, key }, Query.parse(query), headers);
       assert.equal(outcome(find), Object.hasOwn(operations, name) ? name : 'NotImplemented');
     });
   }

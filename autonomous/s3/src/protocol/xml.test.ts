@@ -87,8 +87,25 @@ suite('XML', () => {
   });
 
   test('noise is never more than a named error', () => {
-    const words = ['<', '>', '/', '&', ';', '"', '=', ' ', 'Delete', 'Object', 'Key', '<!--', ']]>', '\u0000'];
-    const soup = fc.array(fc.constantFrom(...words), { maxLength: 60 }).map((list) => list.join(''));
+    const words = [
+      '<',
+      '>',
+      '/',
+      '&',
+      ';',
+      '"',
+      '=',
+      ' ',
+      'Delete',
+      'Object',
+      'Key',
+      '<!--',
+      ']]>',
+      '\u0000',
+    ];
+    const soup = fc
+      .array(fc.constantFrom(...words), { maxLength: 60 })
+      .map((list) => list.join(''));
     fc.assert(
       fc.property(fc.oneof(soup, fc.string({ unit: 'binary' })), (text) => {
         for (const parse of parsers) {
