@@ -101,10 +101,10 @@ test('a log that was forked or rolled back halts the replica, with the evidence 
     assert.equal(follower.replica.halted?.code, code);
     const evidence = join(data, 'evidence');
     const files = async (): Promise<readonly string[]> =>
-      (await readdir(evidence)).filter((name) => name.endsWith('.json'));
+      (await readdir(evidence)).filter((file) => file.endsWith('.json'));
     await waitFor(async () => (await files()).length === 1, { what: 'evidence', timeoutMs: 5000 });
-    const [file = ''] = await files();
-    const kept = JSON.parse(await readFile(join(evidence, file), 'utf8')) as { kind: string };
+    const [evident = ''] = await files();
+    const kept = JSON.parse(await readFile(join(evidence, evident), 'utf8')) as { kind: string };
     assert.equal(kept.kind, code);
   }
 });

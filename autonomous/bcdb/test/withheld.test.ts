@@ -7,14 +7,16 @@ import { createLogger, isGridError, waitFor } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
 import { SigningKey } from '@commongrid/crypto';
 import type { JsonValue } from '@commongrid/crypto';
-import type { Bcdb } from '../src/bcdb.ts';
+import { Bcdb } from '../src/bcdb.ts';
 import { BcdbReplica } from '../src/bcdb-replica.ts';
 import { BcdbFolder } from '../src/config.ts';
+import { openLedger } from '../src/ledger/open-ledger.ts';
 import { verifyFolder } from '../src/offline/verify-folder.ts';
+import { checkRecord } from '../src/record/checked-record.ts';
 import type { Entry } from '../src/record/entry.ts';
 import { systemUrls } from '../src/record/system-records.ts';
 import { LocalSource } from '../src/testing/local-source.ts';
-import { noteUrl, openNotes } from './support/notes.ts';
+import { noteUrl, openNotes, signNote } from './support/notes.ts';
 
 const timeoutMs = 20_000;
 
@@ -44,6 +46,9 @@ class WithholdingSource extends LocalSource {
 }
 
 interface World {
+  readonly owner: SigningKey;
+  /** Folder of the database. */
+  readonly sequencerDir: string;
   readonly bcdb: Bcdb;
   readonly source: WithholdingSource;
   /** Folder of the copy. */
@@ -58,7 +63,8 @@ async function openWorld(t: TestContext): Promise<World> {
   t.after(() => ending.disposeAsync());
   const { path } = ending.use(await tempFolder('bcdb-withheld'));
   const owner = SigningKey.generate();
-  const bcdb = ending.use(await openNotes({ dataDir: join(path, 'a'), owner }));
+  const sequencerDir = join(path, 'a');
+  const bcdb = ending.use(await openNotes({ dataDir: sequencerDir, owner }));
   const source = new WithholdingSource(bcdb);
   const dataDir = join(path, 'b');
   const lines: Record<string, unknown>[] = [];
@@ -69,7 +75,7 @@ async function openWorld(t: TestContext): Promise<World> {
     ending.use(
       await BcdbReplica.open({ dataDir, genesis, log, source, sequencer: 'http://a', logger }),
     );
-  return { bcdb, source, dataDir, lines, copy };
+  return { owner, sequencerDir, bcdb, source, dataDir, lines, copy };
 }
 
 async function put(bcdb: Bcdb, obj: string, value: JsonValue): Promise<number> {
@@ -163,6 +169,26 @@ test('a payload that was withheld and comes later is in the log, and all is judg
   assert.deepEqual([fault, findings, erased], [undefined, [], 1]);
 });
 
+test('a record that breaks the rules does not hide behind a payload that is withheld', async (t) => {
+  const world = await openWorld(t);
+  const { bcdb, source, owner } = world;
+  const { leaf, body } = signNote(bcdb, owner, { obj: 'bad', value: { text: 5 } });
+  const seq = await smuggle(bcdb, world.sequencerDir, { leaf, body: undefined });
+  await using open = await Bcdb.open({ dataDir: world.sequencerDir, owner });
+  source.bcdb = open;
+  await put(open, 'a', { text: 'behind it' });
+  {
+    await using copy = await world.copy();
+    await withholds(copy, (seqs) => seqs.includes(seq));
+    await ticked(open, open.head.size);
+    await waitFor(() => copy.head.size === open.head.size, { what: 'the copy', timeoutMs });
+    assert.equal(copy.copy.halted, undefined);
+    source.instead.set(seq, body);
+    await copy.failed;
+  }
+  await assert.rejects(world.copy(), { code: 'BCDB_STATE_DIFFERS' });
+});
+
 test('payloads that were erased are not withheld, whenever the erasure is known', async (t) => {
   const world = await openWorld(t);
   const { bcdb, source, lines } = world;
@@ -206,6 +232,36 @@ const mismatch = 'BCDB_BODY_MISMATCH';
 
 function codeOf(err: unknown): string | undefined {
   return isGridError(err) ? err.code : (err as { code?: string } | undefined)?.code;
+}
+
+/** Puts a record into the log of a database, which is closed for it, whatever it holds. */
+async function smuggle(bcdb: Bcdb, dataDir: string, entry: Entry): Promise<number> {
+  const { genesis } = bcdb;
+  await bcdb.close();
+  await using opened = new AsyncDisposableStack();
+  const { ledger } = await openLedger({ folder: new BcdbFolder(dataDir), genesis, opened });
+  await ledger.catchUp();
+  const batch = ledger.begin();
+  batch.take(checkRecord(entry, { mayBeErased: true }));
+  assert.deepEqual(batch.refused, []);
+  await ledger.end(batch);
+  return batch.from;
+}
+
+/** Waits for a tick at or above a sequence. */
+async function ticked(bcdb: Bcdb, from: number): Promise<void> {
+  let seq = from;
+  await waitFor(
+    async () => {
+      await put(bcdb, `later${seq}`, { text: 'time passes' });
+      for await (const group of bcdb.read(seq, bcdb.head.size)) {
+        seq = (group.at(-1)?.seq ?? seq) + 1;
+        if (group.some((entry) => checkRecord(entry).envelope.url === systemUrls.tick)) return true;
+      }
+      return false;
+    },
+    { what: 'a tick', timeoutMs, everyMs: 100 },
+  );
 }
 
 async function readBody(bcdb: Bcdb, seq: number): Promise<Uint8Array> {

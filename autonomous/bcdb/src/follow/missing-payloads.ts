@@ -146,10 +146,10 @@ const withheldMax = 1000;
 /** Payloads that the source is asked for again in one round. */
 const askedMax = 64;
 
-/** Least time from one such question to the next, ms; it doubles each time. */
+/** Least time from one question for withheld payloads to the next, ms; it doubles each time. */
 const askMsMin = 1000;
 
-/** Most time from one such question to the next, ms. */
+/** Most time from one question for withheld payloads to the next, ms. */
 const askMsMax = 60_000;
 
 /** Whether a head was the newest one only before a time, for all that is known. */
