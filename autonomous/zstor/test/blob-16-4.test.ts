@@ -61,6 +61,19 @@ test('16+4 on 24 backends withstands four at a time, of each kind', async () => 
   await assertAll();
 });
 
+test('16+4 takes 25.5 % more than the data at most, on the disks of the backends', async () => {
+  await using cluster = await Cluster.open({ servers: 20 });
+  const sizeBytes = 16 * mebibyte;
+  await cluster.put(randomPieces(sizeBytes, 'overhead'), { policy });
+  await cluster.writer.idle();
+  const used = await Promise.all(cluster.servers.map((server) => server.usedBytes()));
+  const usedBytes = used.reduce((sum, bytes) => sum + bytes, 0);
+  // Beside them the record of a chunk: 700 bytes, on each of nine members of the log.
+  const recordBytes = cluster.locations.all.length * 9 * 700;
+  const overhead = (usedBytes + recordBytes) / sizeBytes - 1;
+  assert.ok(overhead > 0.25 && overhead <= 0.255, String(overhead));
+});
+
 test('50 readers that hardly read take no more memory than there is for streams', async () => {
   const budgetBytes = 128 * mebibyte;
   await using cluster = await Cluster.open({ servers: 6, budgetBytes });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isGridError, waitFor } from '@commongrid/base';
 import { copyKey, shardKey } from '../src/backends/backend.ts';
+import { makeShard, parseShard } from '../src/chunk/shard.ts';
 import type { StoredBlob } from '../src/blob/written-blob.ts';
 import { Cluster, fourPlusTwo, mebibyte, randomBytesOf, randomPieces } from './support/cluster.ts';
 
@@ -118,15 +119,19 @@ test('wiped backends and wrong shards of each kind are read around, and reported
     const backend = cluster.pool.byNo(locations[index] ?? 0);
     return (await backend?.get(shardKey(id, index), 0)) ?? Buffer.alloc(0);
   };
-  // Its payload, its magic, its index in the header; another chunk's shard, another index, cut short.
+  // Its payload, its magic, its index in the header; another index, cut short.
   await replace(first, 0, flip(5000));
   await replace(first, 1, flip(0));
   await replace(second, 2, flip(7));
-  const foreign = await shardOf(first, 3);
-  await replace(second, 3, () => foreign);
   const other = await shardOf(third, 4);
   await replace(third, 0, () => other);
   await replace(third, 1, (value) => value.subarray(0, -1));
+  // Made up by who knows the format: only the digest in the metadata tells.
+  await replace(second, 0, (value) => {
+    const copy = flip(100)(value);
+    makeShard(parseShard(value), 0, copy);
+    return copy;
+  });
   await assertReads(cluster, blob, 'kinds');
   const named = cluster.faults.map(({ chunkId, index, kind }) => {
     const chunk = cluster.locations.all.findIndex(({ id }) => Buffer.compare(id, chunkId) === 0);
@@ -135,11 +140,20 @@ test('wiped backends and wrong shards of each kind are read around, and reported
   assert.deepEqual(named.toSorted(), [
     '0/0 wrong',
     '0/1 wrong',
+    '1/0 wrong',
     '1/2 wrong',
-    '1/3 wrong',
     '2/0 wrong',
     '2/1 wrong',
   ]);
+  // A whole shard of another chunk, at the same index.
+  const fourth = await cluster.put(randomPieces(size, 'foreign'));
+  await cluster.writer.idle();
+  const [one, two] = fourth.chunks.flatMap(({ id }) => cluster.locations.find(id) ?? []);
+  assert.ok(one !== undefined && two !== undefined);
+  const foreign = await shardOf(two, 3);
+  await replace(one, 3, () => foreign);
+  await assertReads(cluster, fourth, 'foreign');
+  assert.equal(cluster.faults.at(-1)?.index, 3);
   const later = await cluster.put(randomPieces(size, 'later'));
   await cluster.writer.idle();
   await Promise.all([5, 6].map((no) => cluster.server(no).wipe()));
@@ -192,6 +206,7 @@ test('a client that goes away leaves shards that nothing refers to, and frees it
   assert.ok((await cluster.server(1).keyCount()) > 0, 'orphans are there');
   const request = cluster.ids.begin();
   assert.equal(cluster.ids.oldestInFlight, request.firstCounter);
+  assert.equal(cluster.budget.freeBytes, cluster.budget.totalBytes);
 });
 
 test('a stream of another length than declared is refused', async () => {

@@ -130,7 +130,9 @@ class WritingStream {
     const pieces = splitChunks(source, cutBytes);
     try {
       for (let isLast = false; !isLast;) {
-        while (this.#underWay.size >= streamChunksMax) await Promise.race(this.#underWay);
+        while (this.#underWay.size >= streamChunksMax) {
+          await untilAborted(Promise.race(this.#underWay), signal);
+        }
         const loan = await this.#deps.budget.take(writeBytesOf(policy, cutBytes), signal);
         const piece = await this.#next(pieces, loan);
         isLast = piece.isLast;
@@ -142,9 +144,10 @@ class WritingStream {
       throw error;
     }
     if (this.#sizeBytes < sizeBytes && sizeBytes !== Infinity) throw this.#wrongLength();
-    const chunks = (await Promise.all(this.#made)).map(({ chunk }) => chunk);
-    await Promise.all(chunks.map(({ spread }) => spread.survivable));
-    throwIfAborted(signal);
+    const made = await untilAborted(Promise.all(this.#made), signal);
+    const chunks = made.map(({ chunk }) => chunk);
+    const survivable = Promise.all(chunks.map(({ spread }) => spread.survivable));
+    await untilAborted(survivable, signal);
     return chunks;
   }
 
@@ -260,7 +263,7 @@ interface Made {
   readonly release: () => void;
 }
 
-/** A source that hangs must not hold whoever gave up. */
+/** What hangs must not hold whoever gave up. */
 async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return work;
   throwIfAborted(signal);

@@ -7,6 +7,7 @@ import { RespClient } from '@commongrid/resp';
 import { ZdbServer } from '@commongrid/zdb';
 import { BackendPool } from '../../src/backends/backend-pool.ts';
 import type { BackendSpec } from '../../src/backends/backends-file.ts';
+import type { Credit } from '../../src/backends/credit.ts';
 import { BlobReader } from '../../src/blob/blob-reader.ts';
 import type { ReadOptions } from '../../src/blob/blob-reader.ts';
 import { BlobWriter } from '../../src/blob/blob-writer.ts';
@@ -45,6 +46,7 @@ export class Cluster implements AsyncDisposable {
   readonly locations = new MemoryLocations();
   readonly faults: ShardFault[] = [];
   readonly ids = new ChunkIds(() => 1);
+  readonly budget: Credit;
   readonly threads: CodingThreads;
   readonly writer: BlobWriter;
   readonly reader: BlobReader;
@@ -59,8 +61,9 @@ export class Cluster implements AsyncDisposable {
     this.servers = servers;
     this.pool = pool;
     this.threads = CodingThreads.open(threads);
-    const budget = openStreamBudget(budgetBytes === undefined ? {} : { totalBytes: budgetBytes });
-    const common = { backends: pool, threads: this.threads, budget, locations: this.locations };
+    this.budget = openStreamBudget(budgetBytes === undefined ? {} : { totalBytes: budgetBytes });
+    const { budget, locations } = this;
+    const common = { backends: pool, threads: this.threads, budget, locations };
     this.writer = new BlobWriter({ ...common, ids: this.ids });
     this.reader = new BlobReader({ ...common, onFault: (fault) => this.faults.push(fault) });
   }
@@ -164,6 +167,14 @@ class ServerSlot implements AsyncDisposable {
     const value = await client.command(['GET', key]);
     if (!Buffer.isBuffer(value)) throw new Error('the server does not have this shard');
     await client.command(['SET', key, change(value)]);
+  }
+
+  /** What the namespace takes on disk. */
+  async usedBytes(): Promise<number> {
+    await using client = await this.#client();
+    const info = await client.command(['NSINFO', 'shards']);
+    const text = Buffer.isBuffer(info) ? info.toString() : '';
+    return Number(/^used_bytes: ?(\d+)/m.exec(text)?.[1]);
   }
 
   async keyCount(): Promise<number> {
