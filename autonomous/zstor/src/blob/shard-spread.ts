@@ -108,13 +108,13 @@ export class ShardSpread {
     const { dataShards, parityShards } = this.#options.rules;
     const nodesOf = (all: readonly (Candidate | undefined)[]): string[] =>
       all.flatMap((backend) => backend?.place.node ?? []);
-    const nodeCount = new Set(nodesOf(this.#targets)).size;
+    const stored = nodesOf(this.#stored);
     // Doubled shards on fewer than k nodes could survive one loss, but hardly another.
-    if (nodeCount < dataShards) return false;
-    const isDegraded = nodeCount < dataShards + parityShards;
+    if (new Set(stored).size < dataShards) return false;
+    const isDegraded = new Set(nodesOf(this.#targets)).size < dataShards + parityShards;
     const isCopied = this.#options.kind === 'copied' && !isDegraded;
     const losses = isCopied ? parityShards : lossesSurvived(parityShards, isDegraded);
-    return survives(nodesOf(this.#stored), dataShards, losses);
+    return survives(stored, dataShards, losses);
   }
 
   #tooFew(): GridError<ZstorErrorCode> {
