@@ -1,0 +1,195 @@
+import assert from 'node:assert/strict';
+import { copyFile, readdir, rm, truncate } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { hasCode } from '@commongrid/base/testing';
+import { RespClient } from '@commongrid/resp';
+import type { Catalog } from '../src/catalog/catalog.ts';
+import { CatalogFixture, registersOf, setRegister, until } from './support/catalog-fixture.ts';
+import { HeadProcess } from './support/head-process.ts';
+
+async function writeMany(head: Catalog, count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await head.write(setRegister(`r${i % 20}`, i));
+}
+
+test('catalogue writes on while m members are killed, and fills them when they are back', async () => {
+  await using fixture = await CatalogFixture.open({ processes: 5 });
+  const head = await fixture.serving('a');
+  const lost = fixture.servers.slice(0, 2);
+  await head.write(setRegister('x', 0));
+  await Promise.all(lost.map((server) => server.kill()));
+  for (let i = 1; i <= 50; i++) await head.write(setRegister('x', i));
+  head.requireLease();
+  await Promise.all(lost.map((server) => server.restart()));
+  await until('the members to be in step', () =>
+    head.members.every(({ completeTo }) => completeTo === head.index),
+  );
+  // What only the other three saw must be on those two: kill two of the three.
+  await Promise.all(fixture.servers.slice(2, 4).map((server) => server.kill()));
+  await head.close();
+  const next = await fixture.serving('b');
+  assert.deepEqual(registersOf(next), { x: 50 });
+});
+
+test('catalogue says that results are unknown without a majority, and comes back with one', async () => {
+  await using fixture = await CatalogFixture.open({ processes: 5 });
+  const head = await fixture.serving('a');
+  await head.write(setRegister('x', 1));
+  for (const server of fixture.servers.slice(0, 3)) server.signal('SIGSTOP');
+  await assert.rejects(head.write(setRegister('x', 2)), hasCode('ZSTOR_CATALOG_RESULT_UNKNOWN'));
+  assert.throws(() => head.requireLease(), hasCode('ZSTOR_CATALOG_NOT_SERVING'));
+  assert.deepEqual(registersOf(head), { x: 1 });
+  await assert.rejects(head.takeOver(), hasCode('ZSTOR_CATALOG_NO_MAJORITY'));
+  for (const server of fixture.servers.slice(0, 3)) server.signal('SIGCONT');
+  await until('a take-over', async () => {
+    await head.takeOver().catch(() => {});
+    return head.isServing;
+  });
+  // The write was on two members at least, all of which were asked now.
+  const { x } = registersOf(head);
+  assert.ok(x === 1 || x === 2);
+  await head.write(setRegister('x', 3));
+  assert.deepEqual(registersOf(head), { x: 3 });
+});
+
+test('one of two heads that take over at the same time writes in the end', async () => {
+  await using fixture = await CatalogFixture.open();
+  const heads = [await fixture.head('a'), await fixture.head('b')];
+  await Promise.allSettled(heads.map((head) => head.takeOver()));
+  const written = await Promise.allSettled(heads.map((head, i) => head.write(setRegister('x', i))));
+  const kept = written.filter(({ status }) => status === 'fulfilled');
+  assert.ok(kept.length <= 1, 'two heads wrote');
+  const winner = heads.findIndex((_, i) => written[i]?.status === 'fulfilled');
+  for (const [i, head] of heads.entries()) {
+    if (i !== winner) assert.throws(() => head.requireLease());
+  }
+});
+
+test('a head that was stopped answers nothing stale when it goes on', async () => {
+  await using fixture = await CatalogFixture.open();
+  await using stopped = await HeadProcess.open(fixture, 'a');
+  assert.equal(await stopped.ask('write x 1'), 'done');
+  assert.equal(await stopped.ask('read x'), '1');
+  stopped.signal('SIGSTOP');
+  // These wait in the pipe: the first it sees after it goes on, before any timer.
+  stopped.send('read x');
+  stopped.send('write x 7');
+  stopped.send('read x');
+  const next = await fixture.serving('b');
+  await next.write(setRegister('x', 2));
+  next.requireLease();
+  stopped.signal('SIGCONT');
+  const answers = [await stopped.answer(), await stopped.answer(), await stopped.answer()];
+  const refusals = ['ZSTOR_CATALOG_NOT_SERVING', 'ZSTOR_CATALOG_RESULT_UNKNOWN'];
+  for (const answer of answers) assert.ok(refusals.includes(answer), answer);
+  assert.deepEqual(registersOf(next), { x: 2 });
+});
+
+test('what a head acknowledged before it was killed is there after the take-over', async () => {
+  await using fixture = await CatalogFixture.open();
+  await using killed = await HeadProcess.open(fixture, 'a');
+  let acknowledged = 0;
+  for (let i = 1; i <= 200; i++) killed.send(`write x ${i}`);
+  for (let i = 1; i <= 60; i++) {
+    assert.equal(await killed.answer(), 'done');
+    acknowledged = i;
+  }
+  killed.signal('SIGKILL');
+  const next = await fixture.serving('b');
+  assert.ok((registersOf(next)['x'] ?? 0) >= acknowledged);
+});
+
+test('a member that was emptied does not count until it has all again', async () => {
+  await using fixture = await CatalogFixture.open({ spares: 1 });
+  const head = await fixture.serving('a');
+  await writeMany(head, 30);
+  await using client = await RespClient.connect({ port: fixture.servers[0]?.port ?? 0 });
+  await client.command(['NSDEL', 'm0']);
+  await client.command(['NSNEW', 'm0']);
+  const wiped = (): boolean =>
+    head.members.some(({ name, problem }) => name === 'm0' && problem !== undefined);
+  await head.write(setRegister('x', 1));
+  await until('the loss to be seen', wiped);
+  const lost = head.members.find(({ name }) => name === 'm0');
+  await head.replaceMember(lost?.id ?? '', 'm0');
+  await assert.rejects(
+    head.replaceMember(lost?.id ?? '', 'm1'),
+    hasCode('ZSTOR_CATALOG_NOT_EMPTY'),
+  );
+  await until('the copy to be whole', () =>
+    head.members.every(({ completeTo }) => completeTo === head.index),
+  );
+  // And another one goes to a spare; who names the former members still finds the log.
+  const other = head.members.find(({ name }) => name === 'm1');
+  await head.replaceMember(other?.id ?? '', 'm5');
+  await head.write(setRegister('x', 2));
+  await head.close();
+  const next = await fixture.serving('b');
+  assert.equal(registersOf(next)['x'], 2);
+  assert.deepEqual(
+    next.members.map(({ name }) => name),
+    ['m0', 'm5', 'm2', 'm3', 'm4'],
+  );
+});
+
+test('tables that are deleted, cut or old are made again from snapshot and log', async () => {
+  await using fixture = await CatalogFixture.open();
+  const folder = join(fixture.folder.path, 'a');
+  const path = join(folder, 'catalog.db');
+  const old = join(fixture.folder.path, 'old.db');
+  let expected: Record<string, number> = {};
+  const again = async (damage: () => Promise<void>, snapshots: number): Promise<void> => {
+    const head = await fixture.serving('a');
+    assert.deepEqual(registersOf(head), expected);
+    for (let i = 0; i < snapshots; i++) {
+      await writeMany(head, 25);
+      await head.takeSnapshot();
+    }
+    await head.write(setRegister('last', head.index));
+    expected = registersOf(head);
+    await until('the members to be in step', () =>
+      head.members.every(({ completeTo }) => completeTo === head.index),
+    );
+    await head.close();
+    await damage();
+  };
+  await again(() => copyFile(path, old), 1);
+  await again(() => rm(folder, { recursive: true }), 3);
+  await again(() => truncate(path, 5000), 1);
+  await again(async () => {
+    for (const end of ['-wal', '-shm']) await rm(path + end, { force: true });
+    await copyFile(old, path);
+  }, 0);
+  await again(async () => {}, 0);
+  const kept = await readdir(join(fixture.folder.path, 'snapshots'));
+  assert.equal(kept.length, 2);
+  await using client = await RespClient.connect({ port: fixture.servers[0]?.port ?? 0 });
+  await client.command(['SELECT', 'm0']);
+  const first = Buffer.alloc(8);
+  first.writeBigUInt64BE(1n);
+  assert.equal(await client.command(['GET', first]), null, 'what snapshots have is still there');
+});
+
+test('a log that lost what is applied is not written on', async () => {
+  await using fixture = await CatalogFixture.open();
+  const head = await fixture.serving('a');
+  await writeMany(head, 5);
+  await head.close();
+  await using client = await RespClient.connect({ port: fixture.servers[0]?.port ?? 0 });
+  for (const name of ['m0', 'm1', 'm2', 'm3', 'm4']) {
+    await client.command(['SELECT', name, 'EPOCH', await fenceOf(client, name)]);
+    const keys = [5, 6].map((index) => {
+      const key = Buffer.alloc(8);
+      key.writeBigUInt64BE(BigInt(index));
+      return key;
+    });
+    await client.command(['MDEL', ...keys]);
+  }
+  const again = await fixture.head('a');
+  await assert.rejects(again.takeOver(), hasCode('ZSTOR_CATALOG_LOG_BEHIND'));
+});
+
+async function fenceOf(client: RespClient, namespace: string): Promise<number> {
+  const info = await client.command(['NSINFO', namespace]);
+  return Number(/^epoch: ?(\d+)/m.exec(String(info))?.[1]);
+}
