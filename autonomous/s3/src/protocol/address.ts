@@ -1,5 +1,3 @@
-import { isIP } from 'node:net';
-
 import { S3Error } from './s3-error.ts';
 import { uriDecode } from './uri-encoding.ts';
 
@@ -7,6 +5,7 @@ import { uriDecode } from './uri-encoding.ts';
 export const keyBytesMax = 1024;
 
 const bucketForm = /^[a-z0-9](?:[a-z0-9.-]{1,61})[a-z0-9]$/;
+const ipForm = /^\d+\.\d+\.\d+\.\d+$/;
 const reservedBucket = /^(?:xn--|sthree-|amzn-s3-demo-)|(?:-s3alias|--ol-s3|--x-s3|\.mrap)$/;
 
 /** What a request is about. */
@@ -40,7 +39,10 @@ export function parseAddress(
 /** Whether a bucket may have this name, by the rules for new ones. */
 export function isBucketName(name: string): boolean {
   return (
-    bucketForm.test(name) && !name.includes('..') && isIP(name) === 0 && !reservedBucket.test(name)
+    bucketForm.test(name) &&
+    !name.includes('..') &&
+    !ipForm.test(name) &&
+    !reservedBucket.test(name)
   );
 }
 

@@ -68,7 +68,7 @@ function readHeader(header: string, headers: Headers): Authorization {
   return {
     kind: 'header',
     accessKey,
-    ...checkDay(scope, atMs, 'AuthorizationHeaderMalformed'),
+    ...checkDay(scope, atMs, String(date), 'AuthorizationHeaderMalformed'),
     signedHeaders: readNames(names, 'AuthorizationHeaderMalformed'),
     signature,
   };
@@ -99,7 +99,7 @@ function readQuery(query: Query): Authorization {
   return {
     kind: 'presigned',
     accessKey,
-    ...checkDay(scope, atMs, code),
+    ...checkDay(scope, atMs, one('X-Amz-Date'), code),
     lifeSeconds,
     signedHeaders: readNames(one('X-Amz-SignedHeaders'), code),
     signature: one('X-Amz-Signature'),
@@ -133,9 +133,11 @@ function readCredential(
 function checkDay(
   scope: SigningScope,
   atMs: number,
+  date: string,
   code: MalformedCode,
 ): { readonly scope: SigningScope; readonly timestamp: string; readonly atMs: number } {
-  const timestamp = new Date(atMs).toISOString().replace(/[-:]|\.\d{3}/g, '');
+  const isBasic = date.length === '20130524T000000Z'.length;
+  const timestamp = isBasic ? date : new Date(atMs).toISOString().replace(/[-:]|\.\d{3}/g, '');
   if (!timestamp.startsWith(scope.day)) {
     throw new S3Error(code, `The day of the credential, ${scope.day}, is not that of the request.`);
   }

@@ -50,7 +50,15 @@ export class BodySource {
    * @throws S3Error RequestTimeout when the client is too slow, IncompleteBody when it is gone
    */
   readonly next = async (): Promise<Buffer | undefined> => {
-    if (this.#state === 'idle') this.#begin();
+    if (this.#state === 'idle') {
+      // A small body mostly came with its head: then there is nothing to wait for.
+      const early = this.#request.read() as Buffer | null;
+      if (early !== null) {
+        this.#receivedBytes += early.length;
+        return early;
+      }
+      this.#begin();
+    }
     for (;;) {
       const piece = this.#pieces.shift();
       if (piece !== undefined) {

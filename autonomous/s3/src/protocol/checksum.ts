@@ -26,19 +26,16 @@ export interface ChecksumStream {
 }
 
 export function checksumStream(algorithm: ChecksumAlgorithm): ChecksumStream {
-  switch (algorithm) {
-    case 'CRC32':
-      return crcStream(crc32);
-    case 'CRC32C':
-      return crcStream(crc32c);
-    case 'CRC64NVME':
-      return crc64Stream();
-    case 'SHA1':
-      return createHash('sha1');
-    case 'SHA256':
-      return createHash('sha256');
-  }
+  return streams[algorithm]();
 }
+
+const streams: Readonly<Record<ChecksumAlgorithm, () => ChecksumStream>> = {
+  CRC32: () => crcStream(crc32),
+  CRC32C: () => crcStream(crc32c),
+  CRC64NVME: crc64Stream,
+  SHA1: () => createHash('sha1'),
+  SHA256: () => createHash('sha256'),
+};
 
 /** `x-amz-checksum-crc32` for CRC32. */
 export function checksumHeader(algorithm: ChecksumAlgorithm): string {

@@ -43,6 +43,7 @@ export class Payload {
   #checksum: ChecksumStream | undefined;
   #decoded: Buffer[] = [];
   #receivedBytes = 0;
+  #wireBytes = 0;
   #hasBegun = false;
   #digests: PayloadDigests | undefined;
 
@@ -86,11 +87,14 @@ export class Payload {
       const kept = this.#decoded.shift();
       if (kept !== undefined) return kept;
       if (this.#digests !== undefined) return undefined;
-      const piece = await this.#source();
+      // With all of them here, the end of a body whose length is known is not worth a wait.
+      const isWhole = this.#wireBytes === this.#plan.wireBytes;
+      const piece = isWhole ? undefined : await this.#source();
       if (piece === undefined) {
         this.#finish();
         return undefined;
       }
+      this.#wireBytes += piece.length;
       if (this.#decoder === undefined) this.#take(piece);
       else this.#decoder.push(piece, (data) => this.#take(data));
     }

@@ -62,8 +62,6 @@ export async function exchange(
   waitsForContinue: boolean,
   options: ExchangeOptions,
 ): Promise<void> {
-  const gone = new AbortController();
-  outgoing.once('close', () => gone.abort());
   let isWaiting = waitsForContinue;
   const source = new BodySource({
     request: incoming,
@@ -74,18 +72,20 @@ export async function exchange(
     },
   });
   let request: S3Request | undefined;
+  let signal: AbortSignal | undefined;
   const run = async (): Promise<Answer> => {
     request = await readRequest(rawOf(incoming), {
       id,
       domains: options.domains,
       verifier: options.verifier,
       source: source.next,
-      signal: gone.signal,
+      signal: () => (signal ??= signalOf(outgoing)),
     });
     return options.handler(request);
   };
   const answer = await run().catch((error: unknown) => errorAnswer(error, id, incoming, options));
   const left = bytesLeft(incoming, source);
+  if (source.isEnded) isWaiting = false;
   if (isWaiting || left > drainBytesMax) outgoing.shouldKeepAlive = false;
   const broken = await send(answer, id, incoming, outgoing, options, async () => {
     if (!isWaiting && left > 0) await source.discard(drainBytesMax, drainMsMax);
@@ -99,6 +99,16 @@ export async function exchange(
     receivedBytes: source.receivedBytes,
     failure: answer.failure ?? broken,
   });
+}
+
+/** Made for those who ask: a controller for every request would cost as much as its signature. */
+function signalOf(outgoing: ServerResponse): AbortSignal {
+  const gone = new AbortController();
+  if (outgoing.destroyed) gone.abort();
+  outgoing.once('close', () => {
+    if (!outgoing.writableFinished) gone.abort();
+  });
+  return gone.signal;
 }
 
 function rawOf({ method = '', url = '', headers, rawHeaders }: IncomingMessage): {

@@ -27,7 +27,7 @@ export interface S3Request {
   /** undefined for anonymous requests. */
   readonly accessKey: string | undefined;
   readonly payload: Payload;
-  /** Fires when the client is gone. */
+  /** Fires when the client is gone before it has its answer. */
   readonly signal: AbortSignal;
 }
 
@@ -55,7 +55,7 @@ export interface ReadRequestOptions {
   readonly domains: readonly string[];
   readonly verifier: SignatureVerifier;
   readonly source: PieceSource;
-  readonly signal: AbortSignal;
+  readonly signal: () => AbortSignal;
 }
 
 /** Operations that have no use without the length of their body. */
@@ -92,7 +92,9 @@ export async function readRequest(
     headers,
     accessKey: caller?.accessKey,
     payload: new Payload({ plan, source: options.source, ...(caller && { chain: caller.chain }) }),
-    signal: options.signal,
+    get signal() {
+      return options.signal();
+    },
   };
 }
 
