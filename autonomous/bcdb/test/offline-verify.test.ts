@@ -62,6 +62,25 @@ test('whatever character of a record is changed, its height is named', async () 
   }
 });
 
+test('a body under another name, or in another spelling, is none', async () => {
+  await using folder = await tempFolder();
+  const lines = await someExport(folder.path);
+  const at = lines.findIndex((line) => line.includes('"body"'));
+  const line = lines[at] ?? '';
+  const renamed = lines.with(at, line.replace('"body"', '"bAdy"'));
+  await assert.rejects(verify(folder.path, renamed), { code: 'BCDB_EXPORT_INVALID' });
+  // Two bits behind the 64 bytes of a signature that stand for nothing.
+  const spelled = line.replace(/(.)=="/, (_all, last: string) => `${nextLetter(last)}=="`);
+  assert.notEqual(spelled, line);
+  assert.equal((await verify(folder.path, lines.with(at, spelled))).fault?.seq, at - 1);
+});
+
+/** The base64 letter with the next higher value. */
+function nextLetter(letter: string): string {
+  const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+  return letters[letters.indexOf(letter) + 1] ?? '';
+}
+
 test('records that are missing, doubled or swapped are found at their height', async () => {
   await using folder = await tempFolder();
   const lines = await someExport(folder.path);

@@ -51,13 +51,18 @@ export function recordLine(seq: number, { leaf, body }: Entry): string {
   return JSON.stringify(line);
 }
 
-/** The entry of a line. @throws SyntaxError for what is no base64 */
+/** The entry of a line. @throws SyntaxError for what is no base64 in its one spelling */
 export function entryOf({ envelope, signature, body }: ExportRecord): Entry {
   return {
-    leaf: makeLeaf(new TextEncoder().encode(envelope), Uint8Array.fromBase64(signature)),
-    body: body === undefined ? undefined : Uint8Array.fromBase64(body),
+    leaf: makeLeaf(new TextEncoder().encode(envelope), Uint8Array.fromBase64(signature, strict)),
+    body: body === undefined ? undefined : Uint8Array.fromBase64(body, strict),
   };
 }
+
+const strict = { lastChunkHandling: 'strict' } as const;
+
+/** What a line of a record may have: without this, a body under another name would pass for erased. */
+const recordMembers: ReadonlySet<string> = new Set(['seq', 'envelope', 'signature', 'body']);
 
 /** A line of an export, by what it has. @throws BCDB_EXPORT_INVALID naming the line */
 export function parseLine(
@@ -70,6 +75,7 @@ export function parseLine(
       return line as ExportHeader;
     }
     if (typeof line.envelope === 'string' && typeof line.signature === 'string') {
+      if (!Object.keys(line).every((name) => recordMembers.has(name))) throw invalid(lineNumber);
       return line as ExportRecord;
     }
     if (typeof line.checkpoint === 'string') return line as ExportEnd;

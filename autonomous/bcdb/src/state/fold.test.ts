@@ -196,6 +196,20 @@ test('a record without its payload is not taken where rules read payloads', () =
   assert.equal(world.say(world.admin, put).code, undefined);
 });
 
+test('a namespace keeps its rules, in any version of them', () => {
+  const rules: Validators = new Map(['any@1', 'any@2', 'other@1'].map((name) => [name, () => {}]));
+  using world = teamWorld(rules);
+  const grants = [{ to: key(world.admin), rights: ['admin'] }];
+  const take = (rule: { readonly validator?: string }): string | undefined => {
+    const value = { grants, ...rule };
+    return world.say(world.admin, { url: systemUrls.namespace, obj: 'namespace', value }).code;
+  };
+  assert.equal(take({ validator: 'any@1' }), undefined);
+  assert.equal(take({}), 'BCDB_DENIED');
+  assert.equal(take({ validator: 'other@1' }), 'BCDB_DENIED');
+  assert.equal(take({ validator: 'any@2' }), undefined);
+});
+
 test('an object gives up its unique values with a version whose payload is missing', () => {
   using world = teamWorld();
   const put = (obj: string, code: string, isBare = false): string | undefined =>

@@ -84,8 +84,17 @@ export class SystemRules {
       obj: namespaceScope,
     });
     const next = value as NamespaceRecord;
-    if (before === undefined || before.value.isPrivate === next.isPrivate) return;
-    throw refusal('BCDB_DENIED', 'whether a namespace is private is decided when it is made');
+    if (before === undefined) return;
+    if (before.value.isPrivate !== next.isPrivate) {
+      throw refusal('BCDB_DENIED', 'whether a namespace is private is decided when it is made');
+    }
+    // Payloads under rules are never erased: who reads the log later has to judge by them again.
+    const rules = rulesOf(before.value);
+    if (rules !== undefined && rules !== rulesOf(next)) {
+      throw refusal('BCDB_DENIED', `a namespace with the rules ${rules} keeps them`, {
+        hint: 'name another version of the same rules, or make another namespace',
+      });
+    }
   }
 
   #checkSchema({ ns, obj, value }: Change): void {
@@ -185,6 +194,11 @@ export class SystemRules {
 
 /** Most members of all circles of a namespace together: each change of one reads them all. */
 const membershipsMax = 100_000;
+
+/** The name of its validator, without the version. */
+function rulesOf({ validator }: NamespaceRecord): string | undefined {
+  return validator?.split('@')[0];
+}
 
 const validators = new Map<string, Validator>();
 
