@@ -76,7 +76,7 @@ test('16+4 takes 25.5 % more than the data at most, on the disks of the backends
 
 test('50 readers that hardly read take no more memory than there is for streams', async () => {
   const budgetBytes = 128 * mebibyte;
-  await using cluster = await Cluster.open({ servers: 6, budgetBytes });
+  await using cluster = await Cluster.open({ servers: 6, budgetBytes, budgetWaitMs: 500 });
   const blob = await cluster.put(randomPieces(40 * mebibyte, 'large'));
   await cluster.writer.idle();
   const beforeBytes = process.memoryUsage().rss;

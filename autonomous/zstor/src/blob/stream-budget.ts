@@ -1,5 +1,4 @@
 import { GridError } from '@commongrid/base';
-import type { Clock } from '@commongrid/base';
 import { Credit } from '../backends/credit.ts';
 import type { ChunkPolicy } from '../chunk/policy.ts';
 import { valueBytesOf } from '../chunk/shard.ts';
@@ -14,15 +13,17 @@ export const streamChunksMax = 3;
 /** Chunks are read ahead only while half of the memory stays for streams that begin. */
 export const keptPart = 0.5;
 
+export interface StreamBudgetOptions {
+  /** Default 512 MiB. */
+  readonly totalBytes?: number | undefined;
+  /** Default 5 s. */
+  readonly waitMs?: number | undefined;
+}
+
 /** The one budget for the memory of streams. Its refusal is ZSTOR_SLOW_DOWN. */
-export function openStreamBudget(options: { totalBytes?: number; clock?: Clock } = {}): Credit {
-  const { totalBytes = streamBytesMax, clock } = options;
-  return new Credit({
-    totalBytes,
-    waitMs: creditWaitMs,
-    refusal: slowDown,
-    ...(clock === undefined ? {} : { clock }),
-  });
+export function openStreamBudget(options: StreamBudgetOptions = {}): Credit {
+  const { totalBytes = streamBytesMax, waitMs = creditWaitMs } = options;
+  return new Credit({ totalBytes, waitMs, refusal: slowDown });
 }
 
 /** Memory that a chunk takes while it is written: its plaintext, and all its shards. */

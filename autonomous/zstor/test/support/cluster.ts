@@ -36,6 +36,7 @@ interface ClusterOptions {
   readonly commandTimeoutMs?: number;
   readonly threads?: number;
   readonly budgetBytes?: number;
+  readonly budgetWaitMs?: number;
 }
 
 /** Real Zero-DB servers in this process, each on a node of its own, and a store over them. */
@@ -55,13 +56,13 @@ export class Cluster implements AsyncDisposable {
     folder: TempFolder,
     servers: ServerSlot[],
     pool: BackendPool,
-    { threads = 0, budgetBytes }: ClusterOptions,
+    { threads = 0, budgetBytes: totalBytes, budgetWaitMs: waitMs }: ClusterOptions,
   ) {
     this.folder = folder;
     this.servers = servers;
     this.pool = pool;
     this.threads = CodingThreads.open(threads);
-    this.budget = openStreamBudget(budgetBytes === undefined ? {} : { totalBytes: budgetBytes });
+    this.budget = openStreamBudget({ totalBytes, waitMs });
     const { budget, locations } = this;
     const common = { backends: pool, threads: this.threads, budget, locations };
     this.writer = new BlobWriter({ ...common, ids: this.ids });
