@@ -2,7 +2,7 @@ import { S3Error } from './s3-error.ts';
 import { uriDecode } from './uri-encoding.ts';
 
 /** Longest key, bytes of UTF-8. */
-export const keyBytesMax = 1024;
+const keyBytesMax = 1024;
 
 const bucketForm = /^[a-z0-9](?:[a-z0-9.-]{1,61})[a-z0-9]$/;
 const ipForm = /^\d+\.\d+\.\d+\.\d+$/;
@@ -36,6 +36,30 @@ export function parseAddress(
   return addressOf(path, path.slice(1, slash), path.slice(slash + 1));
 }
 
+/** The object that a copy is made of. */
+export interface CopySource {
+  readonly bucket: string;
+  readonly key: string;
+  readonly versionId: string | undefined;
+}
+
+/**
+ * Reads x-amz-copy-source: `BUCKET/KEY` or `/BUCKET/KEY`, escaped, and `?versionId=ID`.
+ * @throws S3Error InvalidArgument
+ */
+export function parseCopySource(header: string): CopySource {
+  const [, rawPath = '', versionId] = /^\/?([^?]*)(?:\?versionId=([^&]+))?$/.exec(header) ?? [];
+  const path = uriDecode(rawPath) ?? '';
+  const slash = path.indexOf('/');
+  const [bucket, key] = [path.slice(0, Math.max(slash, 0)), path.slice(slash + 1)];
+  if (!isBucketName(bucket) || key === '' || Buffer.byteLength(key) > keyBytesMax) {
+    throw new S3Error('InvalidArgument', 'Copy Source must mention the source bucket and key.', {
+      elements: { ArgumentName: 'x-amz-copy-source', ArgumentValue: header },
+    });
+  }
+  return { bucket, key, versionId };
+}
+
 /** Whether a bucket may have this name, by the rules for new ones. */
 export function isBucketName(name: string): boolean {
   return (
@@ -47,7 +71,7 @@ export function isBucketName(name: string): boolean {
 }
 
 /** @throws S3Error KeyTooLongError */
-export function checkKey(key: string): void {
+function checkKey(key: string): void {
   if (key.length * 3 > keyBytesMax && Buffer.byteLength(key) > keyBytesMax) {
     throw new S3Error('KeyTooLongError', undefined, {
       elements: { Size: String(Buffer.byteLength(key)), MaxSizeAllowed: String(keyBytesMax) },

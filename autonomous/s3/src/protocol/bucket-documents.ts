@@ -5,9 +5,9 @@ import type { XmlElement } from './xml-reader.ts';
 import type { XmlNode } from './xml-writer.ts';
 
 /** Rules of one CORS configuration, as at AWS. */
-export const corsRulesMax = 100;
+const corsRulesMax = 100;
 /** Rules of one lifecycle configuration, as at AWS. */
-export const lifecycleRulesMax = 1000;
+const lifecycleRulesMax = 1000;
 /** Longest term of a lifecycle rule, days. */
 const lifecycleDaysMax = 2_147_483_647;
 /** Longest identifier of a rule, characters. */

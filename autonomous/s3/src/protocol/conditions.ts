@@ -57,11 +57,6 @@ export function judgeWrite(headers: Headers, state: ObjectState | undefined): vo
   if (!matches(ifMatch, state.etag)) throw failed('If-Match');
 }
 
-/** Whether judgeWrite has anything to judge. */
-export function hasWriteConditions(headers: Headers): boolean {
-  return headers['if-match'] !== undefined || headers['if-none-match'] !== undefined;
-}
-
 interface Judgement {
   readonly isFailed: boolean;
   readonly isUnchanged: boolean;

@@ -5,9 +5,9 @@ import { Query } from './query.ts';
 import { S3Error } from './s3-error.ts';
 
 /** User metadata of an object: names without their prefix, and values, bytes of UTF-8. */
-export const userMetadataBytesMax = 2048;
+const userMetadataBytesMax = 2048;
 /** Tags of an object. */
-export const objectTagsMax = 10;
+const objectTagsMax = 10;
 /** Characters of a tag's key. */
 const tagKeyLengthMax = 128;
 /** Characters of a tag's value. */
@@ -62,7 +62,7 @@ export function readObjectHeaders(headers: Headers): ObjectHeaders {
  * Tags as the x-amz-tagging header has them, in the form of a query.
  * @throws S3Error InvalidArgument, InvalidTag
  */
-export function parseTagging(header: string): ObjectHeaders['tags'] {
+function parseTagging(header: string): ObjectHeaders['tags'] {
   const { entries } = Query.parse(header);
   checkTags(entries, objectTagsMax);
   return entries;

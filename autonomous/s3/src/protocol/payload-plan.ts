@@ -3,7 +3,7 @@ import type { Checksum, ChecksumAlgorithm } from './checksum.ts';
 import { S3Error } from './s3-error.ts';
 
 /** Largest body of one request: 5 GiB, as at AWS. */
-export const payloadBytesMax = 5 * 2 ** 30;
+const payloadBytesMax = 5 * 2 ** 30;
 
 const sha256Hex = /^[0-9a-f]{64}$/;
 const md5Base64 = /^[A-Za-z0-9+/]{22}==$/;

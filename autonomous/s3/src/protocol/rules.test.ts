@@ -3,7 +3,7 @@ import { suite, test } from 'node:test';
 
 import fc from 'fast-check';
 
-import { isBucketName, parseAddress } from './address.ts';
+import { isBucketName, parseAddress, parseCopySource } from './address.ts';
 import { judgeCopySource, judgeRead, judgeWrite } from './conditions.ts';
 import { httpDate, isoDate, parseBasicDate, parseHttpDate, parseIsoDate } from './dates.ts';
 import { refuseUnsupported } from './header-policy.ts';
@@ -155,6 +155,19 @@ suite('addresses', () => {
     assert.equal(refuse('/abc/%zz'), 'InvalidURI');
     assert.equal(refuse('/abc/%ff'), 'InvalidURI');
     assert.equal(refuse('*'), 'InvalidURI');
+  });
+
+  test('the source of a copy is read with and without a slash and a version', () => {
+    const plain = { bucket: 'books', key: 'a b/c?', versionId: undefined };
+    assert.deepEqual(parseCopySource('/books/a%20b/c%3F'), plain);
+    assert.deepEqual(parseCopySource('books/a b/c%3f?versionId=v1'), { ...plain, versionId: 'v1' });
+    for (const header of ['', 'books', 'books/', '/B/k', 'books/%zz', 'books/k?other=1', '//k']) {
+      assert.equal(
+        outcome(() => parseCopySource(header)),
+        'InvalidArgument',
+        header,
+      );
+    }
   });
 
   test('every text survives its escapes, and noise is decoded or refused', () => {

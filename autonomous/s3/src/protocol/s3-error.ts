@@ -99,6 +99,3 @@ export class S3Error extends GridError<S3PackageErrorCode> {
     this.headers = options.headers ?? {};
   }
 }
-
-/** All names that are answered, for tests and docs. */
-export const s3ErrorCodes = Object.keys(s3Errors) as readonly S3ErrorCode[];

@@ -162,7 +162,7 @@ function withQueryHeaders(headers: RequestHeaders, query: Query): RequestHeaders
 }
 
 /** Whether a text can stand in a header: no control characters. */
-export function isHeaderText(text: string): boolean {
+function isHeaderText(text: string): boolean {
   // oxlint-disable-next-line no-control-regex
   return !/[\u0000-\u001f\u007f]/.test(text);
 }

@@ -3,7 +3,7 @@ import { isUtf8 } from 'node:buffer';
 import { S3Error } from './s3-error.ts';
 
 /** Largest document: 10,000 parts or 1,000 long keys. */
-export const xmlBytesMax = 4 << 20;
+const xmlBytesMax = 4 << 20;
 /** Elements of one document: 10,000 parts with six each, and some. */
 const xmlElementsMax = 80_000;
 /** Elements inside each other; S3's deepest document has six. */

@@ -8,9 +8,9 @@ import { readXml } from './xml-reader.ts';
 import type { XmlElement } from './xml-reader.ts';
 
 /** Objects of one DeleteObjects. */
-export const deletedObjectsMax = 1000;
+const deletedObjectsMax = 1000;
 /** Parts of one upload. */
-export const partsMax = 10_000;
+const partsMax = 10_000;
 /** Longest retention by default, days: a hundred years. */
 const retentionDaysMax = 36_500;
 

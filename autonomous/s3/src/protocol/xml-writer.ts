@@ -23,7 +23,7 @@ export function writeXml(name: string, content: XmlContent, hasNamespace = true)
 }
 
 /** `value` as the text of an element or attribute; control characters as `&#x1;`, as S3 does. */
-export function escapeXml(value: string): string {
+function escapeXml(value: string): string {
   if (!special.test(value)) return value;
   return value.replace(
     specials,
