@@ -16,6 +16,14 @@ export { ChunkTable, chunkTableSchema, insertChunks } from './blob/chunk-table.t
 export type { ShardFault } from './blob/shard-fetch.ts';
 export { openStreamBudget } from './blob/stream-budget.ts';
 export type { BlobChunk, StoredBlob, WrittenBlob } from './blob/written-blob.ts';
+export { Catalog } from './catalog/catalog.ts';
+export type { CatalogOptions, StandByOptions } from './catalog/catalog.ts';
+export type { LogPlace } from './catalog/found-log.ts';
+export type { MemberState } from './catalog/log-head.ts';
+export type { SnapshotStore } from './catalog/snapshot-store.ts';
+export type { TlogMember } from './catalog/tlog-member.ts';
+export { ZdbMember } from './catalog/zdb-member.ts';
+export type { ZdbMemberOptions } from './catalog/zdb-member.ts';
 export { ErasureCode, shardsMax } from './code/erasure-code.ts';
 export { Blob, blobChunksMax } from './chunk/blob.ts';
 export type { BlobSecret, ChunkPlace } from './chunk/blob.ts';

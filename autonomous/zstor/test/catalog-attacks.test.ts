@@ -191,5 +191,5 @@ test('a log that lost what is applied is not written on', async () => {
 
 async function fenceOf(client: RespClient, namespace: string): Promise<number> {
   const info = await client.command(['NSINFO', namespace]);
-  return Number(/^epoch: ?(\d+)/m.exec(String(info))?.[1]);
+  return Number(/^epoch: ?(\d+)/m.exec(Buffer.isBuffer(info) ? info.toString() : '')?.[1]);
 }

@@ -138,9 +138,12 @@ export class Catalog implements AsyncDisposable {
     return this.#service !== undefined && this.#service.head.lost === undefined;
   }
 
-  /** How many heads opened the log, this one included: no two that ever served have the same. */
+  /**
+   * How many heads opened the log, this one included: u32, rises, and no two that served have the same.
+   * @throws ZSTOR_CATALOG_NOT_SERVING
+   */
   get epoch(): number {
-    return this.#database.state?.epoch ?? 0;
+    return this.#serving().head.state.epoch;
   }
 
   /** The last record that the tables have. */

@@ -50,7 +50,7 @@ export class MemberFiller {
     for (let range = link.firstMissing; range !== undefined; range = link.firstMissing) {
       throwIfAborted(signal);
       const from = Math.max(range.from, this.#source().removableTo + 1);
-      if (range.from < from) link.fill({ from: range.from, to: from - 1 });
+      if (range.from < from) link.gain({ from: range.from, to: from - 1 });
       else if (from > to) break;
       else await this.#copy(link, { from, to: Math.min(range.to, to) });
     }
@@ -96,7 +96,7 @@ export class MemberFiller {
     if (batches.length === 0) throw logIncomplete(at - 1, this.#source().index);
     for (const entries of batches) {
       await link.member.put(entries);
-      link.fill({ from: at, to: at + entries.length - 1 });
+      link.gain({ from: at, to: at + entries.length - 1 });
       at += entries.length;
     }
   }

@@ -32,7 +32,7 @@ test('a link knows what its member misses, whatever came and was lost', () => {
       const missing = new Set<number>();
       for (const [isMissing, { from, to }] of steps) {
         if (isMissing) link.miss({ from, to });
-        else link.fill({ from, to });
+        else link.gain({ from, to });
         for (let i = from; i <= to; i++) {
           if (isMissing) missing.add(i);
           else missing.delete(i);
@@ -42,7 +42,7 @@ test('a link knows what its member misses, whatever came and was lost', () => {
       const found = new Set<number>();
       for (let at = link.firstMissing; at !== undefined; at = link.firstMissing) {
         for (let i = at.from; i <= at.to; i++) found.add(i);
-        link.fill(at);
+        link.gain(at);
       }
       assert.deepEqual(found, new Set([...missing].toSorted((a, b) => a - b)));
     }),

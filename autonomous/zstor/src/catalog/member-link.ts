@@ -93,7 +93,7 @@ export class MemberLink {
   }
 
   /** It has all of `range` now. */
-  fill(range: IndexRange): void {
+  gain(range: IndexRange): void {
     this.#missing = this.#missing?.flatMap((each) => without(each, range));
   }
 
