@@ -34,7 +34,11 @@ export class Evidence {
 
   /** What another side signed that cannot both be so. */
   keepContradiction({ code, message, details }: GridError, checkpoint: string): void {
-    const name = `${code.toLowerCase()}-${this.#known.size}.json`;
+    const nameOf = (count: number): string => `${code.toLowerCase()}-${count}.json`;
+    let count = this.#known.size;
+    // Somebody may have moved older ones away.
+    while (this.#known.has(nameOf(count))) count++;
+    const name = nameOf(count);
     this.#write(name, JSON.stringify({ kind: code, message, details, checkpoint }));
   }
 

@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict';
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { GridError, silentLogger, waitFor } from '@commongrid/base';
+import { tempFolder } from '@commongrid/base/testing';
+import type { BcdbErrorCode } from '../src/errors.ts';
+import { Evidence } from '../src/sequencer/evidence.ts';
+
+function forked(message: string): GridError {
+  return new GridError<BcdbErrorCode>('BCDB_LOG_FORKED', message);
+}
+
+async function filesIn(folder: string, count: number): Promise<readonly string[]> {
+  const names = async (): Promise<readonly string[]> =>
+    (await readdir(folder)).filter((name) => name.endsWith('.json'));
+  await waitFor(async () => (await names()).length === count, {
+    what: 'the evidence',
+    timeoutMs: 10_000,
+  });
+  return names();
+}
+
+test('evidence is kept when somebody took older evidence away before a restart', async () => {
+  await using folder = await tempFolder('bcdb-evidence');
+  {
+    const evidence = await Evidence.open(folder.path, silentLogger);
+    evidence.keepContradiction(forked('first'), '');
+    evidence.keepContradiction(forked('second'), '');
+  }
+  const [first] = (await filesIn(folder.path, 2)).toSorted();
+  await rm(join(folder.path, first ?? ''));
+  const evidence = await Evidence.open(folder.path, silentLogger);
+  evidence.keepContradiction(forked('third'), '');
+  const texts = (await filesIn(folder.path, 2)).map((name) =>
+    readFile(join(folder.path, name), 'utf8'),
+  );
+  const kept = (await Promise.all(texts)).join('');
+  assert.ok(kept.includes('second') && kept.includes('third'));
+});
