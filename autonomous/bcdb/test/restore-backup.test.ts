@@ -7,8 +7,10 @@ import { tempFolder } from '@commongrid/base/testing';
 import { SigningKey } from '@commongrid/crypto';
 import { Bcdb } from '../src/bcdb.ts';
 import { exportLog } from '../src/offline/export-log.ts';
+import { lostRecords } from '../src/offline/lost-records.ts';
 import { restoreBackup } from '../src/offline/restore-backup.ts';
 import { StoppedFolder } from '../src/offline/stopped-folder.ts';
+import { verifyExport } from '../src/offline/verify-export.ts';
 import { verifyFolder } from '../src/offline/verify-folder.ts';
 
 const note = 'net.example.note.1';
@@ -82,4 +84,19 @@ test('a backup that was changed, cut off or has no right key restores nothing', 
     assert.deepEqual((await readdir(folder.path)).toSorted(), ['backup', 'from'], name);
   }
   assert.notEqual(await readFile(file, 'utf8'), '');
+});
+
+test('a file that is not there, or none, is told as such', async () => {
+  await using folder = await tempFolder();
+  const to = join(folder.path, 'to');
+  for (const file of [join(folder.path, 'missing'), folder.path]) {
+    for (const read of [
+      () => verifyExport(file),
+      () => restoreBackup(file, to),
+      () => Array.fromAsync(lostRecords(file, 'log')),
+    ]) {
+      await assert.rejects(read(), { code: 'BCDB_EXPORT_INVALID', message: /^cannot read / });
+    }
+  }
+  assert.equal(existsSync(to), false);
 });

@@ -1,9 +1,9 @@
-import { open } from 'node:fs/promises';
 import { GridError } from '@commongrid/base';
 import type { BcdbErrorCode } from '../errors.ts';
 import { checkRecord } from '../record/checked-record.ts';
 import type { CheckedRecord } from '../record/checked-record.ts';
 import { logNamespace } from '../record/system-records.ts';
+import { openExport } from './export-file.ts';
 import { entryOf, parseLine } from './export-line.ts';
 import type { LostHeader } from './export-line.ts';
 
@@ -14,7 +14,7 @@ import type { LostHeader } from './export-line.ts';
  * @throws BCDB_EXPORT_INVALID, BCDB_OTHER_LOG
  */
 export async function* lostRecords(file: string, log: string): AsyncGenerator<CheckedRecord> {
-  await using handle = await open(file);
+  await using handle = await openExport(file);
   let lineNumber = 0;
   for await (const text of handle.readLines()) {
     lineNumber++;

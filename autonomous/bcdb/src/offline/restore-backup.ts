@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errorCode, GridError, syncFolder } from '@commongrid/base';
 import { SigningKey } from '@commongrid/crypto';
@@ -10,6 +10,7 @@ import { EmbeddedLog } from '../log/embedded/embedded-log.ts';
 import type { LogHead } from '../log/log-engine.ts';
 import type { Entry } from '../record/entry.ts';
 import { logIdOf } from '../record/genesis.ts';
+import { openExport } from './export-file.ts';
 import { parseLine } from './export-line.ts';
 import { markRestored } from './restored-mark.ts';
 import { verifyExport } from './verify-export.ts';
@@ -98,7 +99,7 @@ async function fill(
 }
 
 async function identityOf(file: string): Promise<LogIdentity> {
-  await using handle = await open(file);
+  await using handle = await openExport(file);
   for await (const text of handle.readLines()) {
     const line = parseLine(text, 1);
     if (!('genesis' in line) || line.sequencerKey === undefined) break;

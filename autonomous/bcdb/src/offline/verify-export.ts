@@ -1,4 +1,3 @@
-import { open } from 'node:fs/promises';
 import { GridError, isGridError } from '@commongrid/base';
 import type { BcdbErrorCode } from '../errors.ts';
 import type { LogHead } from '../log/log-engine.ts';
@@ -7,6 +6,7 @@ import { requireGenesis } from '../record/genesis.ts';
 import type { Effect } from '../state/effect.ts';
 import { nodePrimitives } from '../tree/node-primitives.ts';
 import { Verifier } from '../tree/verifier.ts';
+import { openExport } from './export-file.ts';
 import { entryOf, parseLine } from './export-line.ts';
 import type { ExportEnd, ExportHeader, ExportRecord } from './export-line.ts';
 import { LogVerifier } from './log-verifier.ts';
@@ -55,7 +55,7 @@ export async function verifyExport(
   file: string,
   { log, onProgress, onRecord, signal }: VerifyExportOptions = {},
 ): Promise<VerifyReport> {
-  await using handle = await open(file);
+  await using handle = await openExport(file);
   const totalBytes = (await handle.stat()).size;
   let verifier: LogVerifier | undefined;
   let header: ExportHeader | undefined;
