@@ -9,7 +9,7 @@ import fc from 'fast-check';
 import { S3Endpoint, S3Error } from '../src/index.ts';
 import type { Answered, S3Handler } from '../src/index.ts';
 import { MemoryStorage } from './memory-storage.ts';
-import { accessKey, secretKey, sha256, signedHead } from './signed-request.ts';
+import { accessKey, secretKey, sha256, signedChunks, signedHead } from './signed-request.ts';
 
 const waiting = { what: 'the other side', everyMs: 5, timeoutMs: 20_000 };
 
@@ -141,6 +141,29 @@ suite('endpoint', () => {
         await client.until(new RegExp(code));
       }
     }));
+
+  for (const trailer of [undefined, 'x-amz-checksum-crc32:y/Q5Jg==']) {
+    const form = `STREAMING-AWS4-HMAC-SHA256-PAYLOAD${trailer === undefined ? '' : '-TRAILER'}`;
+    test(`takes a body of the form ${form}, and refuses it with a byte changed`, () =>
+      withEndpoint(async ({ port }) => {
+        const headers = {
+          'x-amz-decoded-content-length': '9',
+          ...(trailer === undefined ? {} : { 'x-amz-trailer': 'x-amz-checksum-crc32' }),
+        };
+        const length = signedChunks('', ['123456789'], trailer).length;
+        for (const [change, expected] of [
+          [(body: string) => body, /^HTTP\/1\.1 200 [^]*\r\n\r\n$/],
+          [(body: string) => body.replace('12345', '12346'), /<Code>SignatureDoesNotMatch</],
+        ] as const) {
+          await using client = await Wire.open(port);
+          const all = { ...headers, 'content-length': String(length) };
+          const request = { method: 'PUT', path: '/books/k', headers: all, hash: form };
+          const head = signedHead(request);
+          client.write(head + change(signedChunks(head, ['123456789'], trailer)));
+          await client.until(expected);
+        }
+      }));
+  }
 
   test('heads of noise get an answer below 500, and the next client is served', () =>
     withEndpoint(async ({ port }, answers) => {

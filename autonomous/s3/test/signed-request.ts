@@ -48,6 +48,28 @@ export function signedHead(request: RequestToSign): string {
   return `${method} ${target} HTTP/1.1\r\n${lines.join('')}\r\n`;
 }
 
+/** A body in signed chunks, and signed trailers where there are some, for the head of it. */
+export function signedChunks(head: string, chunks: readonly string[], trailer?: string): string {
+  const at = (pattern: RegExp): string => pattern.exec(head)?.[1] ?? '';
+  const timestamp = at(/x-amz-date: (\S+)/);
+  const scope = at(/Credential=[^/]+\/([^,]+),/);
+  const key = signingKey(secretKey, { day: timestamp.slice(0, 8), region: 'us-east-1' });
+  let before = at(/Signature=([0-9a-f]+)/);
+  const next = (kind: string, text: string): string => {
+    before = sign(key, `AWS4-HMAC-SHA256-${kind}\n${timestamp}\n${scope}\n${before}\n${text}`);
+    return before;
+  };
+  let body = '';
+  for (const chunk of [...chunks, '']) {
+    const signature = next('PAYLOAD', `${sha256('')}\n${sha256(chunk)}`);
+    body += `${chunk.length.toString(16)};chunk-signature=${signature}\r\n${chunk}`;
+    body += chunk === '' ? '' : '\r\n';
+  }
+  if (trailer === undefined) return `${body}\r\n`;
+  const signature = next('TRAILER', sha256(`${trailer}\n`));
+  return `${body}${trailer}\r\nx-amz-trailer-signature:${signature}\r\n\r\n`;
+}
+
 export function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }

@@ -19,8 +19,6 @@ import { writeXml } from './xml-writer.ts';
 const connectionsMax = 4096;
 /** Bytes of a request's first line and headers: presigned URLs are long. */
 const headBytesMax = 32 << 10;
-/** Headers of one request; more are a reason to refuse it. */
-const headersMax = 200;
 /** Time for the headers of a request. */
 const headMsMax = 30_000;
 /** Time for which a connection may lie idle between requests. */
@@ -84,7 +82,8 @@ export class S3Endpoint implements AsyncDisposable {
       requestTimeout: 0,
     });
     server.maxConnections = connectionsMax;
-    server.maxHeadersCount = headersMax;
+    // With a limit node:http would pass over the rest in silence; the bytes are limited anyway.
+    server.maxHeadersCount = 0;
     server.on('request', take(false));
     server.on('checkContinue', take(true));
     server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
