@@ -57,6 +57,11 @@ export class ForgedLog implements LogSource, LightSource {
     return new ForgedLog(bcdb, key, nowMs, entries);
   }
 
+  /** Records that it has; the honest log may have grown since. */
+  get size(): number {
+    return this.#entries.length;
+  }
+
   /** Leaves the last records out. */
   cut(count: number): void {
     this.#entries.length -= count;
