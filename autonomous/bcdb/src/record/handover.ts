@@ -80,6 +80,7 @@ export function decodeCertificate(value: unknown): HandoverCertificate {
 /** @param reason what is wrong: `details.reason` of the error */
 export function invalidHandover(reason: string, message: string): GridError<BcdbErrorCode> {
   return new GridError('BCDB_HANDOVER_INVALID', `this hands no log over: ${message}`, {
+    hint: 'state it anew and have that signed: grid bcdb handover --data FOLDER --statement FILE',
     details: { reason },
   });
 }
