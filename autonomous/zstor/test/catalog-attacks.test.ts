@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { hasCode } from '@commongrid/base/testing';
 import { RespClient } from '@commongrid/resp';
-import type { Catalog } from '../src/catalog/catalog.ts';
+import { Catalog } from '../src/catalog/catalog.ts';
+import type { SnapshotStore } from '../src/catalog/snapshot-store.ts';
 import { CatalogFixture, registersOf, setRegister, until } from './support/catalog-fixture.ts';
 import { HeadProcess } from './support/head-process.ts';
 
@@ -137,11 +138,12 @@ test('tables that are deleted, cut or old are made again from snapshot and log',
   const folder = join(fixture.folder.path, 'a');
   const path = join(folder, 'catalog.db');
   const old = join(fixture.folder.path, 'old.db');
+  const snapshots = join(fixture.folder.path, 'snapshots');
   let expected: Record<string, number> = {};
-  const again = async (damage: () => Promise<void>, snapshots: number): Promise<void> => {
+  const again = async (damage: () => Promise<void>, taken: number): Promise<void> => {
     const head = await fixture.serving('a');
     assert.deepEqual(registersOf(head), expected);
-    for (let i = 0; i < snapshots; i++) {
+    for (let i = 0; i < taken; i++) {
       await writeMany(head, 25);
       await head.takeSnapshot();
     }
@@ -154,20 +156,60 @@ test('tables that are deleted, cut or old are made again from snapshot and log',
     await damage();
   };
   await again(() => copyFile(path, old), 1);
-  await again(() => rm(folder, { recursive: true }), 3);
+  await again(async () => {
+    await rm(folder, { recursive: true });
+    // The newest snapshot is damaged, too: the one before does.
+    const names = await readdir(snapshots);
+    const newest = names.toSorted().at(-1);
+    await truncate(join(snapshots, newest ?? ''), 100);
+  }, 3);
   await again(() => truncate(path, 5000), 1);
   await again(async () => {
     for (const end of ['-wal', '-shm']) await rm(path + end, { force: true });
     await copyFile(old, path);
   }, 0);
   await again(async () => {}, 0);
-  const kept = await readdir(join(fixture.folder.path, 'snapshots'));
+  const kept = await readdir(snapshots);
   assert.equal(kept.length, 2);
   await using client = await RespClient.connect({ port: fixture.servers[0]?.port ?? 0 });
   await client.command(['SELECT', 'm0']);
   const first = Buffer.alloc(8);
   first.writeBigUInt64BE(1n);
   assert.equal(await client.command(['GET', first]), null, 'what snapshots have is still there');
+});
+
+test('a log of which all members are lost begins again with a snapshot', async () => {
+  await using fixture = await CatalogFixture.open({ spares: 5 });
+  const pointers: Buffer[] = [];
+  const options = fixture.options('a');
+  const noting: SnapshotStore = {
+    get: (pointer) => options.snapshots.get(pointer),
+    remove: (pointer) => options.snapshots.remove(pointer),
+    async put(content) {
+      const pointer = await options.snapshots.put(content);
+      pointers.push(pointer);
+      return pointer;
+    },
+  };
+  const head = await fixture.serving('a', { snapshots: noting });
+  await writeMany(head, 30);
+  await head.takeSnapshot();
+  const expected = registersOf(head);
+  const { epoch } = head;
+  await head.close();
+  const other = fixture.options('b', { members: ['m5', 'm6', 'm7', 'm8', 'm9'] });
+  await Catalog.restore(other, pointers[0] ?? Buffer.alloc(0));
+  for (const name of ['b', 'c']) {
+    const next = await fixture.serving(name, { members: other.members });
+    assert.deepEqual(registersOf(next), expected);
+    assert.ok(next.epoch > epoch);
+    assert.deepEqual(
+      next.members.map((member) => member.name),
+      other.members,
+    );
+    await next.takeSnapshot();
+    await next.close();
+  }
 });
 
 test('a log that lost what is applied is not written on', async () => {

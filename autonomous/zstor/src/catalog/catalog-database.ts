@@ -154,8 +154,8 @@ export class CatalogDatabase implements Disposable {
     this.#transact(() => this.#setState(state));
   }
 
-  /** Puts the tables of a snapshot in the place of these. */
-  async replaceBy(path: string): Promise<void> {
+  /** Puts the tables of a snapshot in the place of these; the log and its members stay. */
+  async replaceBy(path: string, membership: Membership): Promise<void> {
     const log = this.#log;
     this[Symbol.dispose]();
     await removeFiles(this.path);
@@ -165,7 +165,7 @@ export class CatalogDatabase implements Disposable {
     this.#steps = prepareSteps(this.#writer);
     this.#load();
     this.#log = log;
-    this.advance(this.#known);
+    this.advance({ ...this.#known, membership });
   }
 
   [Symbol.dispose](): void {

@@ -1,4 +1,5 @@
 import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import {
   closeOnce,
@@ -11,6 +12,8 @@ import {
   TaskGroup,
 } from '@commongrid/base';
 import type { Clock, Logger, Random } from '@commongrid/base';
+import { CatalogCare } from './catalog-care.ts';
+import type { CareOptions } from './catalog-care.ts';
 import { CatalogDatabase } from './catalog-database.ts';
 import { firstState } from './chain.ts';
 import { findLog, foundLog } from './found-log.ts';
@@ -22,7 +25,7 @@ import { LogHead } from './log-head.ts';
 import type { MemberState } from './log-head.ts';
 import { LogTail } from './log-tail.ts';
 import type { SnapshotStore } from './snapshot-store.ts';
-import { snapshotEveryMs, snapshotEveryRecords, Snapshots } from './snapshots.ts';
+import { Snapshots } from './snapshots.ts';
 import type { LogApplier } from './take-over.ts';
 import { TlogCipher } from './tlog-cipher.ts';
 
@@ -30,10 +33,7 @@ import { TlogCipher } from './tlog-cipher.ts';
 const watchEveryMs = 1_000;
 /** How often the one that serves looks after members and snapshots. */
 const careEveryMs = 1_000;
-/** A member that is out of step for so long has its place given to a spare. */
-const memberLostMs = 10_000;
-
-export interface CatalogOptions extends LogPlace {
+export interface CatalogOptions extends LogPlace, CareOptions {
   /** For the tables alone; made when it is missing. One process at a time. */
   readonly folder: string;
   /**
@@ -42,12 +42,6 @@ export interface CatalogOptions extends LogPlace {
    */
   readonly schema: readonly string[];
   readonly snapshots: SnapshotStore;
-  /** Default 10 min. */
-  readonly snapshotEveryMs?: number;
-  /** Default 100,000. */
-  readonly snapshotEveryRecords?: number;
-  /** Names who takes the place of a member that is lost; the same name if it is there, but empty. */
-  readonly spare?: (lost: MemberState) => string | undefined;
   readonly clock?: Clock;
   readonly random?: Random;
   readonly logger?: Logger;
@@ -110,6 +104,22 @@ export class Catalog implements AsyncDisposable {
    */
   static found(place: LogPlace, random: Random = systemRandom): Promise<void> {
     return foundLog(place, random);
+  }
+
+  /**
+   * Begins a new log, in namespaces that are empty, with the tables of a snapshot of another: for when
+   * the other log is lost. The members of that one must not come back.
+   * @throws what `found` throws, ZSTOR_CATALOG_SNAPSHOT_CORRUPT
+   */
+  static async restore(o: CatalogOptions, pointer: Buffer): Promise<void> {
+    await mkdir(o.folder, { recursive: true });
+    await using lock = await FolderLock.open(o.folder);
+    const snapshots = new Snapshots(dirname(lock.path), o.snapshots, o.metadataKey);
+    const position = await snapshots.positionOf(pointer);
+    await foundLog(o, o.random ?? systemRandom, {
+      ...position,
+      pointer: pointer.toString('base64'),
+    });
   }
 
   /**
@@ -259,7 +269,7 @@ export class Catalog implements AsyncDisposable {
     this.#tasks.start('follow', (signal) =>
       repeat(watchEveryMs, () => this.#follow(), { ...options, signal }),
     );
-    const care = new Care(this, this.#o, this.#clock);
+    const care = new CatalogCare(this, this.#o, this.#clock);
     this.#tasks.start('care', (signal) =>
       repeat(careEveryMs, () => (this.isServing ? care.look() : care.reset()), {
         ...options,
@@ -300,7 +310,7 @@ export class Catalog implements AsyncDisposable {
         return database.state ?? firstState([]);
       },
       apply: (records) => database.apply(records),
-      load: (note) => this.#snapshots.load(database, note),
+      load: (note, membership) => this.#snapshots.load(database, note, membership),
     };
   }
 
@@ -315,65 +325,5 @@ export class Catalog implements AsyncDisposable {
       logger: this.#logger,
       onLost: (err) => this.#logger.warn({ err }, 'this head writes the log no more'),
     };
-  }
-}
-
-/** What the serving head does by itself: snapshots in time, spares for members that are lost. */
-class Care {
-  readonly #catalog: Catalog;
-  readonly #o: CatalogOptions;
-  readonly #clock: Clock;
-  readonly #lostSinceMs = new Map<string, number>();
-  #snapshotIndex: number | undefined;
-  #snapshotMs = 0;
-
-  constructor(catalog: Catalog, options: CatalogOptions, clock: Clock) {
-    this.#catalog = catalog;
-    this.#o = options;
-    this.#clock = clock;
-  }
-
-  reset(): void {
-    this.#snapshotIndex = undefined;
-    this.#lostSinceMs.clear();
-  }
-
-  async look(): Promise<void> {
-    await this.#replaceLost();
-    await this.#snapshotInTime();
-  }
-
-  async #snapshotInTime(): Promise<void> {
-    const { snapshotEveryMs: everyMs = snapshotEveryMs } = this.#o;
-    const { snapshotEveryRecords: everyRecords = snapshotEveryRecords } = this.#o;
-    const { index } = this.#catalog;
-    const nowMs = this.#clock.monotonicMs();
-    if (this.#snapshotIndex === undefined) {
-      this.#snapshotIndex = index;
-      this.#snapshotMs = nowMs;
-    }
-    const grown = index - this.#snapshotIndex;
-    if (grown < everyRecords && (grown === 0 || nowMs - this.#snapshotMs < everyMs)) return;
-    await this.#catalog.takeSnapshot();
-    // Its own record is no reason for the next one.
-    this.#snapshotIndex = this.#catalog.index;
-    this.#snapshotMs = nowMs;
-  }
-
-  async #replaceLost(): Promise<void> {
-    const { spare } = this.#o;
-    if (spare === undefined) return;
-    const nowMs = this.#clock.monotonicMs();
-    for (const member of this.#catalog.members) {
-      if (member.problem === undefined) {
-        this.#lostSinceMs.delete(member.id);
-        continue;
-      }
-      const sinceMs = this.#lostSinceMs.get(member.id) ?? nowMs;
-      this.#lostSinceMs.set(member.id, sinceMs);
-      if (nowMs - sinceMs < memberLostMs) continue;
-      const name = spare(member);
-      if (name !== undefined) await this.#catalog.replaceMember(member.id, name);
-    }
   }
 }

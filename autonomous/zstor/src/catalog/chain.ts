@@ -91,11 +91,11 @@ export function chooseChain(
   return chain;
 }
 
-export function openingOf(record: TlogRecord): Opening {
+function openingOf(record: TlogRecord): Opening {
   return jsonOf(record, (value): value is Opening => 'fence' in value && 'schema' in value);
 }
 
-export function membersOf(record: TlogRecord): readonly MemberName[] {
+function membersOf(record: TlogRecord): readonly MemberName[] {
   return jsonOf(record, (value): value is MemberName[] => Array.isArray(value));
 }
 

@@ -2,9 +2,9 @@ import { GridError, isGridError } from '@commongrid/base';
 import type { Random } from '@commongrid/base';
 import type { ZstorErrorCode } from '../errors.ts';
 import { checkMemberNames } from './chain.ts';
-import type { Membership } from './chain.ts';
+import type { Membership, SnapshotNote } from './chain.ts';
 import { memberIdBytes, notEmpty } from './join-member.ts';
-import { extentEntry, membershipEntry, openMembership } from './notes.ts';
+import { extentEntry, membershipEntry, openMembership, snapshotsEntry } from './notes.ts';
 import type { OpenMember } from './roster.ts';
 import { nextFence } from './take-over.ts';
 import { TlogCipher } from './tlog-cipher.ts';
@@ -25,9 +25,14 @@ export interface LogPlace {
 /**
  * Begins a log in namespaces that are empty, all of which must answer. Two that do so at the same time
  * fence each other, so that one of them fails.
+ * @param snapshot what it begins with, instead of nothing
  * @throws ZSTOR_CATALOG_NOT_EMPTY, ZSTOR_CATALOG_FENCED, ZSTOR_CATALOG_MEMBER_FAILED
  */
-export async function foundLog(place: LogPlace, random: Random): Promise<void> {
+export async function foundLog(
+  place: LogPlace,
+  random: Random,
+  snapshot?: SnapshotNote,
+): Promise<void> {
   checkMemberNames(place.members);
   const logId = Buffer.from(random.bytes(logIdBytes));
   const cipher = new TlogCipher(place.metadataKey, logId);
@@ -39,12 +44,14 @@ export async function foundLog(place: LogPlace, random: Random): Promise<void> {
   const who = members.map(({ name }) => {
     return { name, id: Buffer.from(random.bytes(memberIdBytes)).toString('hex') };
   });
-  const note = membershipEntry(cipher, { index: 0, members: who });
-  const extent = extentEntry(cipher, { removedTo: 0, filledTo: 0 });
+  const index = snapshot?.index ?? 0;
+  const note = membershipEntry(cipher, { index, members: who });
+  const extent = extentEntry(cipher, { removedTo: index, filledTo: index });
+  const begin = snapshot === undefined ? [] : [snapshotsEntry(cipher, [snapshot])];
   await Promise.all(
     members.map((member, i) => {
       const identity = { key: identityKey, value: identityOf(logId, who[i]?.id ?? '') };
-      return member.put([identity, note, extent]);
+      return member.put([identity, note, extent, ...begin]);
     }),
   );
 }

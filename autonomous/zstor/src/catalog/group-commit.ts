@@ -146,16 +146,23 @@ export class GroupCommit {
   /** Steps 2 to 4; the error for all when the result is unknown. */
   async #append(changes: Uint8Array): Promise<GridError | undefined> {
     const database = this.#database;
+    const head = this.#head;
     try {
       if (changes.length === 0) database.rollback();
       else {
-        await this.#head.append('changes', changes);
-        database.commit(this.#head.state);
+        await head.append('changes', changes);
+        database.commit(head.state);
       }
-      this.#head.requireLease();
-      return undefined;
     } catch (cause) {
       database.rollback();
+      // In the log and not in the tables, when it was COMMIT that failed: they have to be read anew.
+      head.giveUp(cause);
+      return unknownResult(cause);
+    }
+    try {
+      head.requireLease();
+      return undefined;
+    } catch (cause) {
       return changes.length === 0 ? notServing('its lease has ended') : unknownResult(cause);
     }
   }

@@ -3,7 +3,7 @@ import type { Clock } from '@commongrid/base';
 import type { ZstorErrorCode } from '../errors.ts';
 
 /** A head answers for so long after it asked for what a majority then confirmed. */
-export const leaseMs = 1_500;
+const leaseMs = 1_500;
 /** How often a head without writes asks. */
 export const confirmEveryMs = 400;
 

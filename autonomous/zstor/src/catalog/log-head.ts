@@ -27,7 +27,7 @@ import { encodeRecord, makeRecord, recordKey } from './tlog-record.ts';
 import type { TlogKind, TlogRecord } from './tlog-record.ts';
 
 /** How long a majority may take to keep a record. */
-export const appendTimeoutMs = 2_000;
+const appendTimeoutMs = 2_000;
 /** How often members that miss something are looked at. */
 const fillEveryMs = 500;
 /** Snapshots that are kept; what is older than all of them leaves the log. */
@@ -101,6 +101,7 @@ export class LogHead implements AsyncDisposable {
     const taken = await takeOver({ ...options, clock, roster, signal });
     const head = new LogHead(options, roster, taken);
     stack.defer(() => head.close());
+    await head.#noteAgain();
     await head.#confirm();
     head.#start();
     stack.move();
@@ -174,14 +175,15 @@ export class LogHead implements AsyncDisposable {
     return record;
   }
 
+  /** Nothing more is written: what is applied here is not what the log has. */
+  giveUp(cause: unknown): void {
+    this.#lose(cause);
+  }
+
   /** Notes a snapshot of all up to `index`; what is older than the one before may go. */
   async addSnapshot(snapshot: SnapshotNote): Promise<void> {
     const snapshots = [snapshot, ...this.#snapshots].slice(0, snapshotsKept);
-    const { cipher } = this.#o;
-    // The record that says who the members are may leave the log now, too.
-    const members = membershipEntry(cipher, this.#state.membership);
-    const entries = [snapshotsEntry(cipher, snapshots), members];
-    await this.#ask('noting a snapshot', (link) => link.member.put(entries));
+    await this.#writeNotes(snapshots);
     // Only now may anything go: whoever reads a majority finds the notes.
     this.#snapshots = snapshots;
   }
@@ -245,6 +247,19 @@ export class LogHead implements AsyncDisposable {
     this.#groups = [group];
     const entry = membershipEntry(this.#o.cipher, this.#state.membership);
     await this.#ask('noting the members', (each) => each.member.put([entry]));
+  }
+
+  /** What this head goes by may be on a minority: a former head was about to note it. */
+  async #noteAgain(): Promise<void> {
+    if (this.#snapshots.length > 0) await this.#writeNotes(this.#snapshots);
+  }
+
+  async #writeNotes(snapshots: readonly SnapshotNote[]): Promise<void> {
+    const { cipher } = this.#o;
+    // The record that says who the members are may leave the log by this, too.
+    const members = membershipEntry(cipher, this.#state.membership);
+    const entries = [snapshotsEntry(cipher, snapshots), members];
+    await this.#ask('noting snapshots', (link) => link.member.put(entries));
   }
 
   async #confirm(): Promise<void> {

@@ -6,6 +6,7 @@ import { askMajority } from './majority.ts';
 import { openMembership, openSnapshots } from './notes.ts';
 import { Roster } from './roster.ts';
 import type { OpenMember } from './roster.ts';
+import { loadWhenBehind } from './take-over.ts';
 import type { LogApplier } from './take-over.ts';
 import type { TlogCipher } from './tlog-cipher.ts';
 import { membershipKey, snapshotsKey } from './tlog-member.ts';
@@ -62,9 +63,7 @@ export class LogTail implements AsyncDisposable {
       const noted = members && openMembership(this.#cipher, members);
       if (noted !== undefined && noted.index > membership.index) membership = noted;
       const snapshots = openSnapshots(this.#cipher, value);
-      const [newest] = snapshots;
-      const isBehind = this.#applier.state.index < (snapshots.at(-1)?.index ?? 0);
-      if (newest !== undefined && isBehind) await this.#applier.load(newest);
+      await loadWhenBehind(this.#applier, snapshots, membership);
     }
     return membership;
   }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Worker } from 'node:worker_threads';
 import type { CatalogDatabase } from './catalog-database.ts';
-import type { SnapshotNote } from './chain.ts';
+import type { Membership, SnapshotNote } from './chain.ts';
 import type { GroupCommit } from './group-commit.ts';
 import type { LogHead } from './log-head.ts';
 import { openFile, sealFile } from './snapshot-stream.ts';
@@ -36,7 +36,7 @@ export class Snapshots {
     await rm(path, { force: true });
     try {
       await copyTables(database.path, path);
-      const { index, hash } = positionOf(path);
+      const { index, hash } = positionIn(path);
       const pointer = await this.#store.put(sealFile(path, this.#metadataKey));
       const note = { index, hash, pointer: pointer.toString('base64') };
       const dropped = head.snapshots.slice(1);
@@ -51,12 +51,24 @@ export class Snapshots {
     }
   }
 
+  /** After which record it was taken. @throws ZSTOR_CATALOG_SNAPSHOT_CORRUPT */
+  async positionOf(pointer: Buffer): Promise<{ index: number; hash: string }> {
+    const path = join(this.#folder, 'loading.db');
+    await rm(path, { force: true });
+    try {
+      await openFile(this.#store.get(pointer), path, this.#metadataKey);
+      return positionIn(path);
+    } finally {
+      await rm(path, { force: true });
+    }
+  }
+
   /** @throws ZSTOR_CATALOG_SNAPSHOT_CORRUPT */
-  async load(database: CatalogDatabase, note: SnapshotNote): Promise<void> {
+  async load(database: CatalogDatabase, note: SnapshotNote, membership: Membership): Promise<void> {
     const path = join(this.#folder, 'loading.db');
     await rm(path, { force: true });
     await openFile(this.#store.get(pointerOf(note)), path, this.#metadataKey);
-    await database.replaceBy(path);
+    await database.replaceBy(path, membership);
   }
 }
 
@@ -68,7 +80,7 @@ async function copyTables(from: string, to: string): Promise<void> {
   await once(thread, 'exit');
 }
 
-function positionOf(path: string): { index: number; hash: string } {
+function positionIn(path: string): { index: number; hash: string } {
   const db = new DatabaseSync(path, { readOnly: true });
   const row = db.prepare('SELECT position, hex(hash) AS hash FROM catalog_state').get();
   db.close();

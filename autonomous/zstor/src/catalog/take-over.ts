@@ -16,7 +16,7 @@ import { encodeRecord, makeRecord, recordKey } from './tlog-record.ts';
 import type { TlogRecord } from './tlog-record.ts';
 
 /** A head that was deposed answers no longer than its lease; this is more, and so is safe. */
-export const settleMs = 2_000;
+const settleMs = 2_000;
 /** How long a majority may take in each phase. */
 const phaseTimeoutMs = 4_000;
 /** Take-overs that were begun, as fences count them. */
@@ -30,8 +30,8 @@ export interface LogApplier {
   readonly state: ChainState;
   /** Each continues the one before. All are on a majority. */
   apply(records: readonly TlogRecord[]): void;
-  /** Begins again from a snapshot. */
-  load(snapshot: SnapshotNote): Promise<void>;
+  /** Begins again from a snapshot; `membership` is newer than the one in it. */
+  load(snapshot: SnapshotNote, membership: Membership): Promise<void>;
 }
 
 export interface TakeOverOptions {
@@ -112,18 +112,17 @@ class TakeOver {
 
   /** What is older than the older snapshot may be gone from the log. */
   async beginFromSnapshot(): Promise<void> {
-    const { applier } = this.#o;
-    const [newest] = this.#snapshots;
-    const oldest = this.#snapshots.at(-1);
-    if (newest === undefined || oldest === undefined) return;
-    if (applier.state.index < oldest.index) await applier.load(newest);
-    this.#committed = Math.max(this.#committed, newest.index);
+    await loadWhenBehind(this.#o.applier, this.#snapshots, this.#membership);
+    this.#committed = Math.max(this.#committed, indexOf(this.#snapshots));
   }
 
   /** What is applied here must be in the log: else these are not its members, or they lost it. */
   async checkPosition(): Promise<void> {
     const { index, hash } = this.#o.applier.state;
-    if (index === 0) return;
+    const isBegin = ({ index: at, hash: of }: SnapshotNote): boolean =>
+      at === index && of === hash.toString('hex');
+    // A log that begins with a snapshot does not have the record that it was taken after.
+    if (index === 0 || this.#snapshots.some(isBegin)) return;
     const [candidates = []] = await this.#reader.read(this.#groups, index, 1);
     if (candidates.some((each) => each.record.hash.equals(hash))) return;
     throw logBehind(index);
@@ -234,6 +233,27 @@ class TakeOver {
   ): Promise<ReadonlyMap<MemberLink, T>> {
     const { clock } = this.#o;
     return askMajority(this.#groups, ask, { timeoutMs: phaseTimeoutMs, what, clock });
+  }
+}
+
+/**
+ * Begins again from a snapshot when the log may not have what follows the tables any more: from the
+ * newest, or, if that cannot be read, from the one before.
+ * @param snapshots newest first
+ */
+export async function loadWhenBehind(
+  applier: LogApplier,
+  snapshots: readonly SnapshotNote[],
+  membership: Membership,
+): Promise<void> {
+  const [newest, former] = snapshots;
+  const oldest = former ?? newest;
+  if (newest === undefined || oldest === undefined || applier.state.index >= oldest.index) return;
+  try {
+    await applier.load(newest, membership);
+  } catch (error) {
+    if (former === undefined) throw error;
+    await applier.load(former, membership);
   }
 }
 

@@ -3,7 +3,7 @@ import { GridError } from '@commongrid/base';
 import type { ZstorErrorCode } from '../errors.ts';
 
 /** Bytes of the nonce and the tag of AES-256-GCM. */
-export const nonceBytes = 12;
+const nonceBytes = 12;
 export const tagBytes = 16;
 
 /** Keys of fences that are kept at hand; each costs a derivation. */

@@ -6,7 +6,6 @@ import type { SnapshotStore } from '../catalog/snapshot-store.ts';
 /** Snapshots as files of one folder: survives no disk, so for tests alone. */
 export class FolderSnapshots implements SnapshotStore {
   readonly #folder: string;
-  #count = 0;
 
   constructor(folder: string) {
     this.#folder = folder;
@@ -14,7 +13,8 @@ export class FolderSnapshots implements SnapshotStore {
 
   async put(content: AsyncIterable<Buffer>): Promise<Buffer> {
     await mkdir(this.#folder, { recursive: true });
-    const name = `${process.pid}-${++this.#count}`;
+    // Later ones come later in the alphabet.
+    const name = `${process.hrtime.bigint()}`.padStart(20, '0');
     await writeFile(join(this.#folder, name), content);
     return Buffer.from(name);
   }
