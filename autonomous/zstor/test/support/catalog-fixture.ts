@@ -95,6 +95,11 @@ export function setRegister(name: string, value: number): (db: DatabaseSync) => 
   };
 }
 
+/** One record each, over twenty registers. */
+export async function writeMany(head: Catalog, count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await head.write(setRegister(`r${i % 20}`, i));
+}
+
 export function registersOf(catalog: Catalog): Record<string, number> {
   const rows = catalog.read((db) => db.prepare('SELECT name, value FROM register').all());
   return Object.fromEntries(rows.map((row) => [String(row['name']), Number(row['value'])]));
