@@ -174,7 +174,9 @@ test('the owner proposes what a policy guards, and agrees or objects', async (t)
   const object = await asOwner(served, `/v1/namespaces/team/objects/${contact}/a?minSeq=${seq}`);
   assert.deepEqual(object.body['value'], { name: 'A' });
   const client = await served.client();
-  assert.deepEqual((await client.prove('team', contact, 'a')).value, { name: 'A' });
+  const proven = await client.prove('team', contact, 'a');
+  assert.deepEqual(proven.proposed, { name: 'A' });
+  assert.equal(proven.value, undefined);
   const other = await asOwner(served, path, { body: { ...change, obj: 'b' } });
   const refused = `${path}/${String(other.body['id'])}/reject`;
   assert.equal((await asOwner(served, refused, { method: 'POST' })).status, 200);

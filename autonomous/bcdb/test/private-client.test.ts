@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { TestContext } from 'node:test';
 import { SealingKey, SigningKey } from '@commongrid/crypto';
 import type { JsonValue } from '@commongrid/crypto';
 import { PrivateNamespace } from '../src/client.ts';
@@ -115,6 +116,41 @@ test('a server cannot have anything sealed with a key that it made up', async (t
   t.mock.restoreAll();
   assert.deepEqual((await space.get(note, 'a')).value, { text: 'mine' });
 });
+
+test('a proposal of readers is never taken for the readers', async (t) => {
+  const { served, owner } = await serveSecret(t);
+  const { bcdb } = served;
+  const { client } = owner;
+  const lines = [{ role: 'it', signers: [bcdb.owner], min: 1 }];
+  const policy = { ns, url: 'bcdb.policy.1', obj: 'type/bcdb.readers.1', value: { admin: lines } };
+  const { seq: policySeq } = await client.write({ ...policy, op: 'put' });
+  const { record } = await makeReaders({ log: served.trust.log, ns }, 2, [
+    SealingKey.generate().publicKey,
+  ]);
+  const readers = { ns, url: 'bcdb.readers.1', obj: 'readers' };
+  const prev = bcdb.versionOf(ns, readers.url, readers.obj) ?? '';
+  const value = { op: 'put', ...readers, prev, value: record, policySeq, exp: bcdb.at + 60_000 };
+  const { ns: _ns, ...proposal } = value;
+  const proposed = { ns, op: 'put', url: 'bcdb.proposal.1', obj: 'p' } as const;
+  const { seq } = await client.write({ ...proposed, value: proposal as unknown as JsonValue });
+  lieAbout(t, '/proof/bcdb.readers.1/', (path) => path.replace(/namespaces.*/, `proof/${seq}`));
+  await assert.rejects(owner.space.put({ url: note, obj: 'a', value: 1 }), {
+    code: 'BCDB_PROOF_INVALID',
+  });
+  const shown = await client.prove(ns, readers.url, readers.obj);
+  assert.equal(shown.value, undefined);
+  assert.deepEqual(shown.proposed, record);
+});
+
+/** Has the server answer to a path what it has to say of another one. */
+function lieAbout(t: TestContext, part: string, other: (path: string) => string): void {
+  const honest = globalThis.fetch;
+  t.mock.method(globalThis, 'fetch', (input: URL, init?: RequestInit) => {
+    const { origin, pathname, search } = input;
+    const path = pathname.includes(part) ? other(pathname) : `${pathname}${search}`;
+    return honest(new URL(path, origin), init);
+  });
+}
 
 test('objects of a private namespace are listed and chosen on the side of the reader', async (t) => {
   const { owner } = await serveSecret(t);

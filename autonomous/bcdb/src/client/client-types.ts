@@ -59,6 +59,14 @@ export interface ClientRows {
 
 /** The newest version of an object, as the log has it. */
 export interface ProvenObject extends VerifiedRecord {
-  /** The payload as a value; absent for a deletion, and where it was erased or is no JSON. */
+  /**
+   * The payload as a value; absent for a deletion, where it was erased or is no JSON, and where the
+   * record is a proposal.
+   */
   readonly value?: JsonValue;
+  /**
+   * What a proposal would make of the object, where the server says that one did: the record shows
+   * that it was proposed, not that it took effect.
+   */
+  readonly proposed?: JsonValue;
 }

@@ -3,7 +3,7 @@ import type { JsonValue } from '@commongrid/crypto';
 import type { BcdbErrorCode } from '../errors.ts';
 import { systemUrls } from '../record/system-urls.ts';
 import { verifyRecordProof } from '../tree/browser-verifier.ts';
-import type { Trust, VerifiedRecord } from '../tree/verifier.ts';
+import type { Trust } from '../tree/verifier.ts';
 import type { ProvenObject } from './client-types.ts';
 import { parseJson } from './wire-error.ts';
 
@@ -15,26 +15,35 @@ interface ObjectName {
 }
 
 /**
- * Verifies a proof and that it is about an object: by a record of its own, or by a proposal that
- * names it.
+ * Verifies a proof and that it is about an object: by a record of its own, whose payload is the value;
+ * or by a proposal that names it, of which one cannot see whether it took effect.
  * @throws BCDB_PROOF_INVALID and what `verifyRecordProof` throws
  */
 export function readProof(proof: unknown, trust: Trust, name: ObjectName): ProvenObject {
   const record = verifyRecordProof(proof, trust);
   const { envelope, payload } = record;
   const value = payload === undefined ? undefined : valueOf(payload);
-  if (isAbout(envelope, name)) return withValue(record, value);
+  if (isAbout(envelope, name)) return value === undefined ? record : { ...record, value };
   if (envelope.url === systemUrls.proposal && envelope.ns === name.ns) {
     const { url, obj, value: proposed } = proposalOf(value);
-    if (url === name.url && obj === name.obj) return withValue(record, proposed);
+    if (url === name.url && obj === name.obj) {
+      return proposed === undefined ? record : { ...record, proposed };
+    }
   }
   throw new GridError<BcdbErrorCode>('BCDB_PROOF_INVALID', 'the proof is about something else', {
     details: { reason: 'object', ns: envelope.ns, url: envelope.url, obj: envelope.obj },
   });
 }
 
-function withValue(record: VerifiedRecord, value: JsonValue | undefined): ProvenObject {
-  return value === undefined ? record : { ...record, value };
+/** What the object itself says, as its own record has it. @throws BCDB_PROOF_INVALID */
+export function ownValue({ envelope, value }: ProvenObject): JsonValue {
+  if (value !== undefined) return value;
+  const { ns, url, obj } = envelope;
+  throw new GridError<BcdbErrorCode>(
+    'BCDB_PROOF_INVALID',
+    'the proof does not show what the object says: it has no payload, or is of a proposal',
+    { details: { reason: 'value', ns, url, obj } },
+  );
 }
 
 function isAbout(envelope: ObjectName, { ns, url, obj }: ObjectName): boolean {

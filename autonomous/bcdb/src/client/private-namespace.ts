@@ -17,6 +17,7 @@ import type {
   ClientPage,
   ReadOptions,
 } from './client-types.ts';
+import { ownValue } from './object-proof.ts';
 import type { ClientReceipt } from './record-writer.ts';
 import { replyInvalid } from './wire-error.ts';
 
@@ -251,9 +252,9 @@ export class PrivateNamespace {
   ): Promise<Readers & { readonly version: string | undefined }> {
     this.#newest = undefined;
     try {
-      const { value, version } = await this.#proven(options);
-      const { epoch, boxes } = readersOf(value);
-      return { epoch, readers: boxes.map(({ to }) => to), version };
+      const proven = await this.#proven(options);
+      const { epoch, boxes } = readersOf(ownValue(proven));
+      return { epoch, readers: boxes.map(({ to }) => to), version: proven.version };
     } catch (error) {
       if (!isGridError(error, 'BCDB_NOT_FOUND')) throw error;
       return { epoch: 0, readers: [this.#key.publicKey.text], version: undefined };
@@ -262,7 +263,7 @@ export class PrivateNamespace {
 
   #newestReaders(options: CallOptions): Promise<ReadersRecord> {
     if (this.#newest === undefined) {
-      const asked = this.#proven(options).then(({ value }) => readersOf(value));
+      const asked = this.#proven(options).then((proven) => readersOf(ownValue(proven)));
       this.#newest = asked;
       // What failed is asked again.
       asked.catch(() => {
