@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { readdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
@@ -119,4 +119,63 @@ test('grid bcdb replica keeps a copy that verifies, answers and sends writers to
   // A copy knows its log, and answers without its source.
   await using again = await Copy.start(folder, from, access);
   assert.match((await ask(again, 'ns', 'list')).stdout, /"town"/);
+});
+
+test('grid bcdb replica adopts a handover only where it has records that were given up', async () => {
+  await using grid = await TestGrid.open();
+  const data = join(grid.home, 'bcdb');
+  const folder = join(grid.home, 'copy');
+  const access = [
+    ...['--token-file', join(grid.home, 'identity', 'owner-token')],
+    ...['--genesis', join(data, 'genesis.json'), '--adopt-handover'],
+  ];
+  const up = async (): Promise<string> => {
+    await grid.json('up', '--port-base', '0');
+    const { services } = await grid.json<Up>('status');
+    return `http://${services['bcdb']?.addresses['bcdb-http']}`;
+  };
+  const givenUp = async (): Promise<readonly string[]> =>
+    (await readdir(folder)).filter((name) => /lost-|given-up/.test(name));
+  const sync = async (copy: Copy, size: number): Promise<void> => {
+    const hasAll = async (): Promise<boolean> => {
+      // It closes its doors while it adopts.
+      const standing = await copy.standing().catch(() => undefined);
+      return standing?.halted === null && standing.size >= size;
+    };
+    const waiting = { what: `${size} records in the copy`, timeoutMs: 60_000, everyMs: 200 };
+    await waitFor(hasAll, waiting);
+  };
+  const size = async (): Promise<number> =>
+    (await grid.json<{ readonly size: number }>('bcdb', 'checkpoint')).size;
+  {
+    await using copy = await Copy.start(folder, await up(), access);
+    await sync(copy, await size());
+  }
+  await grid.json('bcdb', 'ns', 'create', 'behind');
+  await grid.json('down');
+  await grid.json('bcdb', 'handover', '--data', data);
+  const backup = join(grid.home, 'backup.jsonl');
+  {
+    const from = await up();
+    await using copy = await Copy.start(folder, from, access);
+    await sync(copy, await size());
+    assert.deepEqual(await givenUp(), []);
+    await grid.json('bcdb', 'backup', backup);
+    await grid.json('bcdb', 'ns', 'create', 'lost');
+    await sync(copy, await size());
+  }
+  await grid.json('down');
+  await rename(data, join(grid.home, 'bcdb-old'));
+  await grid.json('bcdb', 'restore', backup, '--data', `${data}-new`);
+  await grid.json('bcdb', 'handover', '--data', `${data}-new`);
+  await rename(`${data}-new`, data);
+  const from = await up();
+  assert.match((await grid.run('bcdb', 'checkpoint')).stderr, /BCDB_HANDED_OVER/);
+  await using copy = await Copy.start(folder, from, access);
+  await sync(copy, await size());
+  const names = await givenUp();
+  assert.deepEqual(names.map((name) => name.replace(/\d+/, 'N')).toSorted(), [
+    'log.given-up-N',
+    'lost-N.jsonl',
+  ]);
 });

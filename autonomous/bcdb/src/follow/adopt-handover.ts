@@ -39,8 +39,8 @@ export interface AdoptReport {
  * 3. The former log gets another name, the new one takes its place. Killed in between,
  *    `finishAdoption` does the rest at the next start.
  *
- * For a copy that halted with BCDB_HANDED_OVER. One that left the log even below the handover, because
- * its sequencer forked it, begins anew.
+ * Only for a copy that halted with BCDB_HANDED_OVER: one that is merely behind cannot be told here from
+ * one that left the log below the handover, because its sequencer forked it. That one begins anew.
  * @param succession parsed JSON of a `Succession`: `details.succession` of BCDB_HANDED_OVER
  * @throws BCDB_FOLDER_DAMAGED, BASE_FOLDER_LOCKED, and what `extendTrust` throws
  */

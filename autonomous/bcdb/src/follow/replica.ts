@@ -58,6 +58,7 @@ export class Replica implements AsyncDisposable {
   readonly close: () => Promise<void>;
   /** Records that did nothing here, the last ones. */
   readonly alarms: ReplicaAlarm[] = [];
+  readonly #handedOver = Promise.withResolvers<GridError>();
   readonly #options: ReplicaOptions;
   readonly #missing: MissingPayloads;
   #trust: Trust;
@@ -80,6 +81,14 @@ export class Replica implements AsyncDisposable {
   /** Why it takes no more records; undefined while it follows. */
   get halted(): GridError | undefined {
     return this.#halted;
+  }
+
+  /**
+   * Resolves with BCDB_HANDED_OVER once it halts because records that are here were given up: see
+   * `adoptHandover`.
+   */
+  get handedOver(): Promise<GridError> {
+    return this.#handedOver.promise;
   }
 
   /** Records whose payloads the source withholds, the first ones; it goes on asking for them. */
@@ -338,6 +347,7 @@ export class Replica implements AsyncDisposable {
 
   #halt(error: GridError): void {
     this.#halted = error;
+    if (isGridError(error, 'BCDB_HANDED_OVER')) this.#handedOver.resolve(error);
     const { logger, evidence } = this.#options;
     logger.error({ err: error }, 'this replica takes no more records: it halts');
     evidence.keepContradiction(error, this.#seen?.note ?? '');

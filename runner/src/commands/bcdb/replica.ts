@@ -2,9 +2,9 @@ import { existsSync } from 'node:fs';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 
-import type { ReplicaServerOptions } from '@commongrid/bcdb';
+import type { BcdbServer, ReplicaServerOptions } from '@commongrid/bcdb';
 import type { HttpLogSource } from '@commongrid/bcdb/client';
-import { createLogger, GridError, shutdownSignal } from '@commongrid/base';
+import { createLogger, GridError, isGridError, shutdownSignal } from '@commongrid/base';
 import type { Command } from 'commander';
 
 import { trustOfGenesis } from '../../bcdb-trust.ts';
@@ -48,7 +48,10 @@ export function bcdbReplicaCommand(context: CommandContext): Command {
     .option('--key-file <file>', 'a key that may read every namespace')
     .option('--token-file <file>', 'or the token of the owner of the database')
     .option('--reader-token-file <file>', 'who shows this token reads all of the copy')
-    .option('--adopt-handover', 'give up the records that a handover of the log left behind');
+    .option(
+      '--adopt-handover',
+      'where a handover of the log gave up records of this copy, go on without them',
+    );
   return withDoors(command)
     .addHelpText('after', '\nIt takes no writes: they go to the database that it copies.')
     .action(async (folder: string, options: ReplicaOptions) => {
@@ -62,33 +65,75 @@ async function replicate(
   options: ReplicaOptions,
 ): Promise<void> {
   const signal = shutdownSignal();
-  const { adoptHandover, BcdbServer } = await import('@commongrid/bcdb');
+  const { BcdbServer } = await import('@commongrid/bcdb');
   const known = await knownLog(dataDir, options);
   const source = await sourceOf(known.log, options);
-  if (options.adoptHandover === true) {
-    const { kept, lost, lostFile } = await adoptHandover(dataDir, await source.succession(signal));
-    const where = lostFile === undefined ? '' : `: they are in ${lostFile}`;
-    context.terminal.note(`${kept} records stay, ${lost} were given up${where}`);
-  }
   const genesis = known.genesis ?? (await genesisFrom(source, signal));
-  await using server = await BcdbServer.openReplica({
+  const serverOptions: ReplicaServerOptions = {
     ...{ dataDir, genesis, log: known.log, source, sequencer: options.from },
     ...(await doorsOf(options)),
     ...(options.readerTokenFile === undefined
       ? {}
       : { ownerToken: await readSecret(options.readerTokenFile) }),
     logger: createLogger('bcdb', { level: context.environment.logLevel }),
-  });
-  const report: ReplicaReport = {
-    schema: 'grid.bcdb.replica.1',
-    ...{ log: known.log, from: options.from, ...openDoorsOf(server), dataDir },
   };
-  printResult(context, options, report, describe);
-  if (signal.aborted) return;
+  let addresses: Partial<ReplicaServerOptions> = {};
+  {
+    await using server = await BcdbServer.openReplica(serverOptions);
+    addresses = addressesOf(server);
+    const report: ReplicaReport = {
+      schema: 'grid.bcdb.replica.1',
+      ...{ log: known.log, from: options.from, ...openDoorsOf(server), dataDir },
+    };
+    printResult(context, options, report, describe);
+    const waited = options.adoptHandover === true ? [server.bcdb.replica.handedOver] : [];
+    const ended = await endOf(server, signal, waited);
+    if (ended === undefined) return;
+    await server.close();
+    await adopt(context, dataDir, ended);
+  }
+  // Once: a source that makes this copy give up records again and again would fill the disk.
+  await using server = await BcdbServer.openReplica({ ...serverOptions, ...addresses });
+  await endOf(server, signal);
+}
+
+type Server = Awaited<ReturnType<typeof BcdbServer.openReplica>>;
+
+/**
+ * Waits until the copy shall end, or one of the other reasons comes, which is returned.
+ * @throws why it has to be opened again: who supervises this process does that, and waits in between
+ */
+async function endOf(
+  { bcdb }: Server,
+  signal: AbortSignal,
+  reasons: readonly Promise<GridError>[] = [],
+): Promise<GridError | undefined> {
+  if (signal.aborted) return undefined;
   const ended = once(signal, 'abort').then(() => undefined);
-  const failure = await Promise.race([server.bcdb.failed, ended]);
-  // Opening again is a start anew: who supervises this process does that, and waits in between.
-  if (failure !== undefined) throw failure;
+  const failure = await Promise.race([bcdb.failed, ended, ...reasons]);
+  if (failure === undefined || isGridError(failure, 'BCDB_HANDED_OVER')) return failure;
+  throw failure;
+}
+
+/** What was given up stays beside, and is listed. */
+async function adopt(context: CommandContext, dataDir: string, halt: GridError): Promise<void> {
+  const { adoptHandover } = await import('@commongrid/bcdb');
+  const { kept, lost, lostFile } = await adoptHandover(dataDir, halt.details['succession']);
+  const where = lostFile === undefined ? '' : `: they are in ${lostFile}`;
+  context.terminal.note(`${kept} records stay, ${lost} were given up${where}`);
+}
+
+/** Doors open again where they were, also those that had taken any free port. */
+function addressesOf({
+  httpAddress: http,
+  redisAddress: redis,
+  metricsAddress: metrics,
+}: Server): Pick<ReplicaServerOptions, 'http' | 'redis' | 'metrics'> {
+  return {
+    http,
+    ...(redis === undefined ? {} : { redis }),
+    ...(metrics === undefined ? {} : { metrics }),
+  };
 }
 
 type Genesis = ReplicaServerOptions['genesis'];
