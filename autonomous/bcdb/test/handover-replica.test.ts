@@ -171,7 +171,7 @@ test('a replica that was halted by a fork goes on once a handover ends it', asyn
   const keptSource = new LocalSource(honest);
   const forkedSource = new LocalSource(fork);
   await using kept = await follow(keptCopy, honest, keptSource);
-  const forked = await follow(forkedCopy, fork, forkedSource);
+  await using forked = await follow(forkedCopy, fork, forkedSource);
   await sameState(kept, honest);
   await sameState(forked, fork);
   [keptSource.bcdb, forkedSource.bcdb] = [fork, honest];
