@@ -6,7 +6,6 @@ import {
   errorCode,
   GridError,
   isGridError,
-  repeat,
   silentLogger,
   systemClock,
   writeFileAtomic,
@@ -19,6 +18,7 @@ import { branchGivenUp, extendedTrust, freePath, isKept } from './handed-over.ts
 import { HeadCheck, requireFreshHead, requireShownHead } from './head-check.ts';
 import type { SeenHead, ShownHead } from './head-check.ts';
 import type { HeadSource } from './head-source.ts';
+import { Rounds } from './rounds.ts';
 
 export interface HeadFollowerOptions {
   /** Folder of the follower; made when missing. */
@@ -46,9 +46,8 @@ export class HeadFollower implements AsyncDisposable {
   readonly #evidence: Evidence;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #closing = new AbortController();
+  readonly #rounds: Rounds;
   #seen: SeenHead | undefined;
-  #round: Promise<void> | undefined;
   #problem: GridError | undefined;
   #isHalted: boolean;
 
@@ -68,10 +67,11 @@ export class HeadFollower implements AsyncDisposable {
     }
     this.#problem = kept.halt;
     this.#isHalted = kept.halt !== undefined;
-    this.close = closeOnce(async () => {
-      this.#closing.abort();
-      await this.#round?.catch(() => undefined);
+    this.#rounds = new Rounds({
+      ...{ clock, logger, isHalted: () => this.#isHalted },
+      run: (signal) => this.#sync(signal),
     });
+    this.close = closeOnce(() => this.#rounds.close());
   }
 
   /** Goes on where the folder's follower ended. @throws BCDB_OTHER_LOG, BCDB_NOTE_INVALID */
@@ -120,17 +120,7 @@ export class HeadFollower implements AsyncDisposable {
     /** Time from one round to the next. Default 10 s. */
     readonly everyMs?: number;
   }): Promise<void> {
-    const stop = new AbortController();
-    const either = AbortSignal.any([signal, stop.signal, this.#closing.signal]);
-    const round = async (): Promise<void> => {
-      try {
-        await this.sync({ signal: either });
-      } catch (error) {
-        if (!either.aborted) this.#logger.warn({ err: error }, 'the log cannot be followed now');
-      }
-      if (this.#isHalted) stop.abort();
-    };
-    await repeat(everyMs, round, { signal: either, clock: this.#clock });
+    await this.#rounds.follow(signal, everyMs);
   }
 
   /**
@@ -138,9 +128,8 @@ export class HeadFollower implements AsyncDisposable {
    * @throws BCDB_LOG_FORKED, BCDB_LOG_ROLLED_BACK, BCDB_HANDED_OVER, BCDB_REPLY_INVALID, what the verifier throws, and
    * what the source throws
    */
-  sync({ signal = this.#closing.signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    this.#round ??= this.#sync(signal).finally(() => (this.#round = undefined));
-    return this.#round;
+  sync({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    return this.#rounds.one(signal);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,13 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  closeOnce,
-  GridError,
-  isGridError,
-  repeat,
-  silentLogger,
-  systemClock,
-} from '@commongrid/base';
+import { closeOnce, GridError, isGridError, silentLogger, systemClock } from '@commongrid/base';
 import type { Clock, Logger } from '@commongrid/base';
 import { everyone } from '@commongrid/model';
 import type { ReaderId } from '@commongrid/model';
@@ -26,6 +19,7 @@ import type { SeenHead } from './head-check.ts';
 import { LightCheck } from './light-check.ts';
 import type { CheckedReply, HeldFeed, LightStanding } from './light-check.ts';
 import type { LightSource } from './light-source.ts';
+import { Rounds } from './rounds.ts';
 import { openLightStore, renewLightStore } from './light-folder.ts';
 import type { LightObject, LightStore, WholeView } from './light-store.ts';
 
@@ -62,8 +56,7 @@ export class LightFollower implements AsyncDisposable {
   #check: LightCheck;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #closing = new AbortController();
-  #round: Promise<void> | undefined;
+  readonly #rounds: Rounds;
   #whole: WholeView | undefined;
   #problem: GridError | undefined;
 
@@ -78,10 +71,12 @@ export class LightFollower implements AsyncDisposable {
     this.#clock = clock;
     this.#whole = store.whole;
     this.#problem = store.halted;
+    this.#rounds = new Rounds({
+      ...{ clock, logger, isHalted: () => this.isHalted },
+      run: (signal) => this.#sync(signal),
+    });
     this.close = closeOnce(async () => {
-      this.#closing.abort();
-      // Whoever asked for the round hears that it failed.
-      await this.#round?.catch(() => undefined);
+      await this.#rounds.close();
       this.#store.close();
     });
   }
@@ -142,17 +137,7 @@ export class LightFollower implements AsyncDisposable {
 
   /** Rounds without end, one a second; resolves when it halts or the signal fires. */
   async follow({ signal }: { readonly signal: AbortSignal }): Promise<void> {
-    const stop = new AbortController();
-    const either = AbortSignal.any([signal, stop.signal, this.#closing.signal]);
-    const round = async (): Promise<void> => {
-      try {
-        await this.sync({ signal: either });
-      } catch (error) {
-        if (!either.aborted) this.#logger.warn({ err: error }, 'the feeds cannot be followed now');
-      }
-      if (this.isHalted) stop.abort();
-    };
-    await repeat(followEveryMs, round, { signal: either, clock: this.#clock });
+    await this.#rounds.follow(signal, followEveryMs);
   }
 
   /**
@@ -161,9 +146,8 @@ export class LightFollower implements AsyncDisposable {
    * @throws BCDB_FEED_INCOMPLETE, BCDB_FEEDS_DIFFER, BCDB_LOG_FORKED, BCDB_LOG_ROLLED_BACK,
    * BCDB_HANDED_OVER, BCDB_REPLY_INVALID, and what the source throws
    */
-  sync({ signal = this.#closing.signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    this.#round ??= this.#sync(signal).finally(() => (this.#round = undefined));
-    return this.#round;
+  sync({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    return this.#rounds.one(signal);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
