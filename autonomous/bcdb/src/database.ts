@@ -211,6 +211,11 @@ export abstract class Database {
     return this.#ledger.fold.access.mayEverywhere(ns, key, right, url);
   }
 
+  /** Whether a key has any right on anything of a namespace. */
+  hasAnyRight(ns: string, key: string): boolean {
+    return this.#ledger.fold.access.hasAnyRight(ns, key);
+  }
+
   /** Whether payloads of a namespace are sealed: then nothing sees into them but readers. */
   isPrivate(ns: string): boolean {
     return isPrivate(this.#ledger.view, ns);

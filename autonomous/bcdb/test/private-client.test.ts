@@ -5,6 +5,7 @@ import { SealingKey, SigningKey } from '@commongrid/crypto';
 import type { JsonValue } from '@commongrid/crypto';
 import { PrivateNamespace } from '../src/client.ts';
 import type { BcdbClient } from '../src/client.ts';
+import { Proposals } from '../src/doors/proposals.ts';
 import { makeReaders } from '../src/private/readers.ts';
 import { openPayload, sealPayload } from '../src/private/sealed-payload.ts';
 import { grant, serve } from './http-fixture.ts';
@@ -132,7 +133,7 @@ test('a proposal of readers is never taken for the readers', async (t) => {
   const value = { op: 'put', ...readers, prev, value: record, policySeq, exp: bcdb.at + 60_000 };
   const { ns: _ns, ...proposal } = value;
   const proposed = { ns, op: 'put', url: 'bcdb.proposal.1', obj: 'p' } as const;
-  const { seq } = await client.write({ ...proposed, value: proposal as unknown as JsonValue });
+  const { seq } = await client.write({ ...proposed, value: proposal });
   lieAbout(t, '/proof/bcdb.readers.1/', (path) => path.replace(/namespaces.*/, `proof/${seq}`));
   await assert.rejects(owner.space.put({ url: note, obj: 'a', value: 1 }), {
     code: 'BCDB_PROOF_INVALID',
@@ -140,6 +141,60 @@ test('a proposal of readers is never taken for the readers', async (t) => {
   const shown = await client.prove(ns, readers.url, readers.obj);
   assert.equal(shown.value, undefined);
   assert.deepEqual(shown.proposed, record);
+});
+
+test('a server that lies about privacy has to prove it, and is not believed', async (t) => {
+  const { served, owner } = await serveSecret(t);
+  const { bcdb } = served;
+  await bcdb.createNamespace('open');
+  await owner.client.checkpoint();
+  assert.equal(await owner.client.isPrivate('open'), false);
+  lieAbout(t, `/${ns}/`, (path) => path.replace(`/${ns}/`, '/open/'));
+  await assert.rejects(owner.client.isPrivate(ns), { code: 'BCDB_PROOF_INVALID' });
+  t.mock.restoreAll();
+
+  // Nor is a proof without the payload, or one of a proposal to have it in the clear.
+  const name = { url: 'bcdb.namespace.1', obj: 'namespace' };
+  const made = await owner.client.prove(ns, name.url, name.obj);
+  const honest = globalThis.fetch;
+  t.mock.method(globalThis, 'fetch', async (input: URL, init?: RequestInit) => {
+    const proof = (await (await honest(input, init)).json()) as Record<string, unknown>;
+    return Response.json({ ...proof, body: undefined });
+  });
+  await assert.rejects(owner.client.isPrivate(ns), { code: 'BCDB_PROOF_INVALID' });
+  t.mock.restoreAll();
+  const lines = [{ role: 'it', signers: [bcdb.owner], min: 1 }];
+  const policy = { ns, url: 'bcdb.policy.1', obj: `type/${name.url}`, value: { admin: lines } };
+  await bcdb.write({ ...policy, op: 'put' });
+  const grants = [{ to: bcdb.owner, rights: ['admin'] }];
+  const proposals = new Proposals(bcdb);
+  const { seq } = await proposals.propose({ ns, op: 'put', ...name, value: { grants } });
+  lieAbout(t, `/proof/${name.url}/`, (path) => path.replace(/namespaces.*/, `proof/${seq}`));
+  await assert.rejects(owner.client.isPrivate(ns), { code: 'BCDB_PROOF_INVALID' });
+  t.mock.restoreAll();
+
+  // Where the newest record is a proposal that took effect, one before it says the same.
+  const value = { grants, isPrivate: true };
+  const { id } = await proposals.propose({ ns, op: 'put', ...name, value });
+  await proposals.vote({ ns, id, verdict: 'approve' });
+  assert.notEqual(bcdb.versionOf(ns, name.url, name.obj), made.version);
+  assert.equal(await owner.client.isPrivate(ns), true);
+  // It never changes: nobody is asked again.
+  t.mock.method(globalThis, 'fetch', () => assert.fail('a request'));
+  assert.equal(await owner.client.isPrivate(ns), true);
+});
+
+test('whoever has any right in a namespace learns whether it is private', async (t) => {
+  const { served } = await serveSecret(t);
+  const key = SigningKey.generate();
+  const client = await served.client({ key });
+  await assert.rejects(client.isPrivate(ns), { code: 'BCDB_DENIED' });
+  const acl = { ns, url: 'bcdb.acl.1', obj: `object/${note}/x` };
+  const grants = [{ to: key.publicKey.text, rights: ['write'] }];
+  await served.bcdb.write({ ...acl, op: 'put', value: { grants } });
+  assert.equal(await client.isPrivate(ns), true);
+  const readers = client.prove(ns, 'bcdb.readers.1', 'readers');
+  await assert.rejects(readers, { code: 'BCDB_DENIED' });
 });
 
 /** Has the server answer to a path what it has to say of another one. */
@@ -176,7 +231,7 @@ test('a private namespace takes nothing in the clear and nothing under a former 
   const { client } = owner;
   const put = { ns, op: 'put', url: note, obj: 'x' } as const;
   await assert.rejects(client.write({ ...put, value: { a: 1 } }), { code: 'BCDB_NOT_SEALED' });
-  assert.equal(await client.isPrivate(ns, note, 'x'), true);
+  assert.equal(await client.isPrivate(ns), true);
   const key = { epoch: 2, key: new Uint8Array(32) };
   const place = { log: served.trust.log, ns, url: note, obj: 'x' };
   const early = sealPayload(key, place, new Uint8Array(2));
@@ -212,8 +267,8 @@ test('a namespace that is not private has no readers, and is written in the clea
   await served.bcdb.createNamespace('team');
   await grant(served, 'anyone', ['write']);
   const stranger = await served.client({ key: SigningKey.generate() });
-  assert.equal(await stranger.isPrivate('team', note, 'x'), false);
-  await assert.rejects(stranger.isPrivate('nowhere', note, 'x'), { code: 'BCDB_DENIED' });
+  assert.equal(await stranger.isPrivate('team'), false);
+  await assert.rejects(stranger.isPrivate('nowhere'), { code: 'BCDB_DENIED' });
   const client = await served.client();
   const space = new PrivateNamespace({ client, ns: 'team', key: SealingKey.generate() });
   await assert.rejects(space.readers(), { code: 'BCDB_READERS_MISSING' });

@@ -149,11 +149,18 @@ test('identity comes from a token or a signed challenge, and rights from the log
   const holder = await fixture.holder(key);
   assert.equal(await holder('HGET', contacts, 'ada'), '-BCDB_DENIED');
   assert.equal(await holder('XLEN', 'log'), '-BCDB_DENIED');
+  const people = `people:data:${systemUrls.namespace}`;
+  assert.equal(await holder('BCDB.PROVE', people, 'namespace'), '-BCDB_DENIED');
   const grants = [
     { to: fixture.bcdb.owner, rights: ['admin'] },
-    { to: key.publicKey.text, rights: ['read'] },
+    { to: key.publicKey.text, rights: ['write'] },
   ];
-  const people = `people:data:${systemUrls.namespace}`;
+  assert.equal(await owner('HSET', people, 'namespace', JSON.stringify({ grants })), 0);
+  // Who writes has to know whether it is private.
+  assert.match(String(await holder('BCDB.PROVE', people, 'namespace')), /grid\.bcdb\.proof\.1/);
+  assert.match(String(await holder('HGET', people, 'namespace')), /^\{"grants":/);
+  assert.equal(await holder('HGET', contacts, 'ada'), '-BCDB_DENIED');
+  grants.push({ to: key.publicKey.text, rights: ['read'] });
   assert.equal(await owner('HSET', people, 'namespace', JSON.stringify({ grants })), 0);
   assert.equal(await holder('HGET', contacts, 'ada'), ada);
   assert.equal(await holder('HLEN', contacts), 1);

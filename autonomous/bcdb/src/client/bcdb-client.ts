@@ -4,6 +4,7 @@ import { encodeEntry } from '../doors/record-text.ts';
 import type { EntryText } from '../doors/record-text.ts';
 import type { BcdbErrorCode } from '../errors.ts';
 import type { Entry } from '../record/entry.ts';
+import { systemUrls } from '../record/system-urls.ts';
 import { toBase64url } from '../tree/base64.ts';
 import type { RecordProof } from '../tree/record-proof.ts';
 import type { Trust, VerifiedHead } from '../tree/verifier.ts';
@@ -23,6 +24,7 @@ import { ClientSession } from './client-session.ts';
 import { HeadMemory } from './head-memory.ts';
 import { HttpLink } from './http-link.ts';
 import { readProof } from './object-proof.ts';
+import { PrivacyMemory } from './privacy-memory.ts';
 import { RecordWriter } from './record-writer.ts';
 import type { ClientReceipt, ClientStatement, RecordAnswer } from './record-writer.ts';
 import type { Signer } from './signer.ts';
@@ -55,6 +57,7 @@ export interface BcdbClientOptions {
 export class BcdbClient {
   readonly #link: HttpLink;
   readonly #heads: HeadMemory;
+  readonly #privacy: PrivacyMemory;
   readonly #writer: RecordWriter | undefined;
   #writtenSize = 0;
 
@@ -72,6 +75,10 @@ export class BcdbClient {
       lastNote: lastCheckpoint,
       consistency: (from, to, signal) => this.#consistency(from, to, signal),
       succession: (signal) => this.#link.json(successionPath, { signal, isPublic: true }),
+    });
+    this.#privacy = new PrivacyMemory({
+      trust: () => this.trust,
+      prove: (ns, wait) => this.#proveNamespace(ns, wait),
     });
     if (key === undefined) return;
     this.#writer = new RecordWriter({
@@ -179,17 +186,13 @@ export class BcdbClient {
   }
 
   /**
-   * Whether the payload of an object has to be sealed before it is written (`PrivateNamespace`). Ask
-   * before a value leaves this machine: the server refuses it in the clear, but has seen it then.
+   * Whether payloads of a namespace have to be sealed before they are written (`PrivateNamespace`), as
+   * a record of it in the log shows; types of BCDB itself never are. Ask before a value leaves this
+   * machine: the server refuses it in the clear, but has seen it then.
+   * @throws BCDB_DENIED, BCDB_NAMESPACE_UNKNOWN, BCDB_NOT_FOUND, and what `prove` throws
    */
-  async isPrivate(
-    ns: string,
-    url: string,
-    obj: string,
-    { signal }: CallOptions = {},
-  ): Promise<boolean> {
-    const path = objectPath('privacy', ns, url, obj, {});
-    return (await this.#link.json<{ readonly isPrivate: boolean }>(path, { signal })).isPrivate;
+  isPrivate(ns: string, { signal }: CallOptions = {}): Promise<boolean> {
+    return this.#privacy.isPrivate(ns, signal);
   }
 
   find(ns: string, query: ClientFind, options: CallOptions = {}): Promise<ClientPage> {
@@ -212,17 +215,18 @@ export class BcdbClient {
 
   /**
    * The newest version of an object with proof that it is in the log, as its author signed it. That
-   * there is no newer one is the server's word.
+   * there is no newer one is the server's word. With `isOwn` versions that came about by proposals are
+   * passed over.
    * @throws BCDB_NOT_FOUND, BCDB_PROOF_INVALID, BCDB_LOG_FORKED, BCDB_LOG_ROLLED_BACK
    */
   async prove(
     ns: string,
     url: string,
     obj: string,
-    { minSeq, signal }: ReadOptions = {},
+    { minSeq, isOwn, signal }: ReadOptions & { readonly isOwn?: boolean } = {},
   ): Promise<ProvenObject> {
     const before = this.#heads.last;
-    const path = objectPath('proof', ns, url, obj, { minSeq });
+    const path = objectPath('proof', ns, url, obj, { minSeq, own: isOwn });
     const proof = await this.#link.json<RecordProof>(path, { signal });
     const proven = readProof(proof, this.trust, { ns, url, obj });
     await this.#heads.accept(proof.checkpoint, before, signal);
@@ -243,6 +247,13 @@ export class BcdbClient {
    */
   watch(ns: string, options: WatchOptions = {}): AsyncGenerator<WatchedChange, void> {
     return watchChanges(this.#link, ns, options);
+  }
+
+  /** Not from before what is known here: it may have been made just now. */
+  #proveNamespace(ns: string, signal: AbortSignal | undefined): Promise<ProvenObject> {
+    const known = Math.max(this.lastHead?.size ?? 0, this.#writtenSize);
+    const options = { minSeq: Math.max(0, known - 1), isOwn: true, signal };
+    return this.prove(ns, systemUrls.namespace, 'namespace', options);
   }
 
   #written(receipt: ClientReceipt): ClientReceipt {
@@ -312,7 +323,7 @@ function readAnswer({ receipt, error }: AnswerText): RecordAnswer {
 
 /** `/v1/namespaces/NS/objects/URL/ID?…`; an id is one part, or `a/../b` would be another. */
 function objectPath(
-  what: 'objects' | 'history' | 'proof' | 'privacy',
+  what: 'objects' | 'history' | 'proof',
   ns: string,
   url: string,
   obj: string,

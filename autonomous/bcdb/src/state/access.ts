@@ -57,6 +57,14 @@ export class Access {
     });
   }
 
+  /** Whether any list of the namespace, also the narrowest, gives a key a right. */
+  hasAnyRight(ns: string, key: string): boolean {
+    const access = this.#of(ns);
+    const who = access.principalsOf(key);
+    const scopes = [namespaceScope, ...access.scopesIn(undefined)];
+    return scopes.some((scope) => (access.rightsAt(scope, who)?.size ?? 0) > 0);
+  }
+
   /** Names under which a key may be granted something: itself, its bot, its circles, `anyone`. */
   principalsOf(ns: string, key: string): ReadonlySet<string> {
     return this.#of(ns).principalsOf(key);

@@ -17,6 +17,7 @@ import { objectCommand } from './objects.ts';
 import { parseCount } from './options.ts';
 import { findPolicy } from './policy.ts';
 import type { FoundPolicy } from './policy.ts';
+import { isSealed } from './sealed-objects.ts';
 import { readValue } from './value-input.ts';
 
 const dayMs = 86_400_000;
@@ -114,14 +115,15 @@ export function bcdbProposalsCommand(context: CommandContext): Command {
 }
 
 async function propose(
-  { client, minSeq }: Connection,
+  connection: Connection,
   place: { readonly ns: string; readonly url: string; readonly obj: string },
   value: JsonValue | undefined,
   { op, days }: ProposeOptions,
 ): Promise<{ readonly id: string; readonly receipt: ClientReceipt }> {
+  const { client, minSeq } = connection;
   const { ns, url, obj } = place;
   // Ahead of all else: what is proposed must not leave this machine.
-  if (op === 'put' && (await client.isPrivate(ns, url, obj))) throw notInTheClear(ns);
+  if (op === 'put' && (await isSealed(connection, ns, url))) throw notInTheClear(ns);
   const policy = await findPolicy(client, place, actionOf(op, url), minSeq);
   if (policy === undefined) throw uncovered(place);
   const [newest] = await client.history(ns, url, obj, { limit: 1, minSeq });

@@ -12,6 +12,11 @@ export async function privateNamespace(
   return new PrivateNamespace({ client, ns, key: await sealingKey() });
 }
 
+/** Whether what is written there has to be sealed before it leaves this machine. */
+export async function isSealed({ client }: Connection, ns: string, url: string): Promise<boolean> {
+  return !url.startsWith('bcdb.') && (await client.isPrivate(ns));
+}
+
 /** Writes an object; where the namespace is private it is sealed before it leaves this machine. */
 export async function putObject(
   connection: Connection,
@@ -20,7 +25,7 @@ export async function putObject(
 ): Promise<ClientReceipt> {
   const { url, obj, value, prev } = put;
   const { client } = connection;
-  if (await client.isPrivate(ns, url, obj)) {
+  if (await isSealed(connection, ns, url)) {
     return (await privateNamespace(connection, ns)).put(put);
   }
   const follows = prev === undefined ? {} : { prev };
@@ -33,8 +38,7 @@ export async function changeWriter(
   ns: string,
 ): Promise<(change: ImportedChange) => Promise<ClientReceipt>> {
   const { client } = connection;
-  const isPrivate = await client.isPrivate(ns, 'any.type.1', 'any');
-  const space = isPrivate ? await privateNamespace(connection, ns) : undefined;
+  const space = (await client.isPrivate(ns)) ? await privateNamespace(connection, ns) : undefined;
   return ({ op, url, obj, value }) => {
     if (space !== undefined && value !== undefined && !url.startsWith('bcdb.')) {
       return space.put({ url, obj, value });

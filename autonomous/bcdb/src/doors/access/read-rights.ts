@@ -1,18 +1,21 @@
 import { GridError } from '@commongrid/base';
 import type { BcdbErrorCode } from '../../errors.ts';
-import { logNamespace } from '../../record/system-records.ts';
+import { logNamespace, systemUrls } from '../../record/system-records.ts';
+import { namespaceScope } from '../../state/access.ts';
 import type { Identity } from './identity.ts';
 
 /** What the rights of a reader are judged by: the database. */
 export interface RightsSource {
   may(ns: string, key: string, right: 'read', url: string, obj: string): boolean;
   mayEverywhere(ns: string, key: string, right: 'read', url?: string): boolean;
+  hasAnyRight(ns: string, key: string): boolean;
   hasNamespace(ns: string): boolean;
 }
 
 /**
  * What somebody may see. The log's own namespace (genesis, ticks) is open: whoever verifies needs
- * it.
+ * it. The record of a namespace is open to all who have any right there: who writes has to know
+ * whether it is private.
  */
 export class ReadRights {
   readonly #source: RightsSource;
@@ -22,7 +25,9 @@ export class ReadRights {
   }
 
   mayRead({ key }: Identity, ns: string, url: string, obj: string): boolean {
-    return ns === logNamespace || this.#source.may(ns, key, 'read', url, obj);
+    if (ns === logNamespace || this.#source.may(ns, key, 'read', url, obj)) return true;
+    const isNamespace = url === systemUrls.namespace && obj === namespaceScope;
+    return isNamespace && this.#source.hasAnyRight(ns, key);
   }
 
   /** Whether a namespace as such may be seen: its name and types. */

@@ -3,8 +3,7 @@ import { GridError } from '@commongrid/base';
 import type { JsonValue } from '@commongrid/crypto';
 import type { BcdbErrorCode } from '../../errors.ts';
 import type { AsOf } from '../../projection/namespace-reader.ts';
-import type { ObjectVersion } from '../../projection/object-row.ts';
-import { isSystem } from '../../state/administrative.ts';
+import type { ObjectChange, ObjectVersion } from '../../projection/object-row.ts';
 import { requireOwner } from '../access/read-rights.ts';
 import { decodeBytes } from '../record-text.ts';
 import type { DoorContext } from './door-context.ts';
@@ -15,15 +14,12 @@ import { route } from './route.ts';
 import type { Route } from './route.ts';
 import { hash, json, minSeq, objectParams, ownerReceipt, proofReply, sequence } from './shapes.ts';
 
+/** Versions that are looked at together for one that no proposal made. */
+const versionsPage = 16;
+
 /** Single objects: as they are, as they were, and the proof of it. */
 export function objectRoutes(context: DoorContext): readonly Route[] {
-  return [
-    getRoute(context),
-    ...writeRoutes(context),
-    historyRoute(context),
-    proofRoute(context),
-    privacyRoute(context),
-  ];
+  return [getRoute(context), ...writeRoutes(context), historyRoute(context), proofRoute(context)];
 }
 
 function getRoute(context: DoorContext): Route {
@@ -118,32 +114,36 @@ function proofRoute(context: DoorContext): Route {
   return route({
     method: 'GET',
     path: '/v1/namespaces/:ns/proof/:url/*id',
-    summary: 'Shows that the newest version of an object is in the log',
+    summary: 'Shows that the newest version of an object, or the newest `own`, is in the log',
     params: objectParams,
-    query: Type.Object({ minSeq }),
+    query: Type.Object({ minSeq, own: Type.Optional(Type.Boolean()) }),
     reply: proofReply,
     handle: async ({ who, params: { ns, url, id: obj }, query, signal }) => {
       rights.requireRead(who, ns, url, obj);
       await waitForSeq(context, query.minSeq, signal);
-      const [newest] = await bcdb.projection.history(ns, url, obj, { limit: 1 });
+      const newest = await newestVersion(context, { ns, url, obj }, query.own === true);
       if (newest === undefined) throw notFound(ns, url, obj);
       return bcdb.prove(newest.origin);
     },
   });
 }
 
-function privacyRoute({ bcdb, rights }: DoorContext): Route {
-  return route({
-    method: 'GET',
-    path: '/v1/namespaces/:ns/privacy/:url/*id',
-    summary: 'Whether the payload of an object has to be sealed: for whoever may read or write it',
-    params: objectParams,
-    reply: Type.Object({ isPrivate: Type.Boolean() }),
-    handle: ({ who, params: { ns, url, id: obj } }) => {
-      if (!bcdb.may(ns, who.key, 'write', url, obj)) rights.requireRead(who, ns, url, obj);
-      return { isPrivate: bcdb.isPrivate(ns) && !isSystem(url) };
-    },
-  });
+/** The newest version, or the newest that no proposal made. */
+async function newestVersion(
+  { bcdb }: DoorContext,
+  { ns, url, obj }: { readonly ns: string; readonly url: string; readonly obj: string },
+  isOwn: boolean,
+): Promise<ObjectChange | undefined> {
+  const limit = isOwn ? versionsPage : 1;
+  let before: number | undefined;
+  do {
+    const page = before === undefined ? { limit } : { limit, before };
+    const versions = await bcdb.projection.history(ns, url, obj, page);
+    const found = versions.find(({ seq, origin }) => !isOwn || seq === origin);
+    if (found !== undefined) return found;
+    before = versions.at(-1)?.seq;
+  } while (before !== undefined);
+  return undefined;
 }
 
 /** A sealed payload, as `box` of answers has it. @throws BCDB_REQUEST_INVALID */
