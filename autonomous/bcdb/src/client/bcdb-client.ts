@@ -60,6 +60,8 @@ export class BcdbClient {
   readonly #privacy: PrivacyMemory;
   readonly #writer: RecordWriter | undefined;
   #writtenSize = 0;
+  /** What is from before a handover may have been given up by it. */
+  #writtenTrust: Trust | undefined;
 
   private constructor(options: BcdbClientOptions) {
     const { url, trust, token, key, lastCheckpoint, timeoutMs = 30_000 } = options;
@@ -119,9 +121,9 @@ export class BcdbClient {
     return this.#heads.last?.head;
   }
 
-  /** Size that a log with all that was written here has at least. */
+  /** Size that a log with all that was written here, since the last handover, has at least. */
   get writtenSize(): number {
-    return this.#writtenSize;
+    return this.#writtenTrust === this.trust ? this.#writtenSize : 0;
   }
 
   /** The newest head, verified. @throws BCDB_LOG_FORKED, BCDB_LOG_ROLLED_BACK */
@@ -251,13 +253,14 @@ export class BcdbClient {
 
   /** Not from before what is known here: it may have been made just now. */
   #proveNamespace(ns: string, signal: AbortSignal | undefined): Promise<ProvenObject> {
-    const known = Math.max(this.lastHead?.size ?? 0, this.#writtenSize);
+    const known = Math.max(this.lastHead?.size ?? 0, this.writtenSize);
     const options = { minSeq: Math.max(0, known - 1), isOwn: true, signal };
     return this.prove(ns, systemUrls.namespace, 'namespace', options);
   }
 
   #written(receipt: ClientReceipt): ClientReceipt {
-    this.#writtenSize = Math.max(this.#writtenSize, receipt.seq + 1);
+    this.#writtenSize = Math.max(this.writtenSize, receipt.seq + 1);
+    this.#writtenTrust = this.trust;
     return receipt;
   }
 

@@ -8,6 +8,7 @@ import type { EpochKey, PayloadPlace } from '../private/sealed-payload.ts';
 import type { ReadersRecord } from '../record/system-records.ts';
 import { systemUrls } from '../record/system-records.ts';
 import { fromBase64url } from '../tree/base64.ts';
+import type { Trust } from '../tree/verifier.ts';
 import type { BcdbClient } from './bcdb-client.ts';
 import type {
   CallOptions,
@@ -74,6 +75,8 @@ export class PrivateNamespace {
   /** By epoch; undefined where this key is not among the readers. */
   readonly #epochs = new Map<number, OpenedEpoch | undefined>();
   #newest: Promise<ReadersRecord> | undefined;
+  /** By which the keys and readers here were learned. */
+  #trust: Trust;
   /** Record of the newest change of the readers that a refusal told of: older ones are not asked for. */
   #changedAt = 0;
 
@@ -81,6 +84,7 @@ export class PrivateNamespace {
     this.ns = ns;
     this.#client = client;
     this.#key = key;
+    this.#trust = client.trust;
   }
 
   /** Makes the namespace, with one admin and, so far, one reader: the key that acts here. */
@@ -250,6 +254,7 @@ export class PrivateNamespace {
   async #readersBefore(
     options: CallOptions,
   ): Promise<Readers & { readonly version: string | undefined }> {
+    this.#forgetGivenUp();
     this.#newest = undefined;
     try {
       const proven = await this.#proven(options);
@@ -261,7 +266,18 @@ export class PrivateNamespace {
     }
   }
 
+  /** After a handover all of it may be of a branch that was given up, and epochs count anew. */
+  #forgetGivenUp(): void {
+    const { trust } = this.#client;
+    if (trust === this.#trust) return;
+    this.#trust = trust;
+    this.#epochs.clear();
+    this.#newest = undefined;
+    this.#changedAt = 0;
+  }
+
   #newestReaders(options: CallOptions): Promise<ReadersRecord> {
+    this.#forgetGivenUp();
     if (this.#newest === undefined) {
       const asked = this.#proven(options).then((proven) => readersOf(ownValue(proven)));
       this.#newest = asked;
@@ -295,6 +311,7 @@ export class PrivateNamespace {
     sealed: Uint8Array,
     options: CallOptions,
   ): Promise<Uint8Array> {
+    this.#forgetGivenUp();
     const epoch = epochOf(sealed);
     const known = this.#epochs.get(epoch);
     try {
