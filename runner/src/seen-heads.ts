@@ -20,12 +20,16 @@ export interface KeptHead {
 /** Files with contradictions of one log; of more only the code is told. */
 const evidenceFilesMax = 100;
 
+/** Of them those that a server may have made up of old heads: they leave room for what is proven. */
+const unprovenFilesMax = 10;
+
 /**
  * The newest head that commands saw of one log, so that the next one notices when the log went back or
  * is another:
  *
  *     heads/LOG.KEY/17.head         a head of 17 records
  *     heads/LOG.KEY/HASH.evidence   two signed heads that contradict each other
+ *     heads/LOG.KEY/HASH.unproven.evidence   two that do so only by what the server says
  *
  * Each head is a file of its own, and whoever keeps one removes those with less: of commands that run
  * at the same time the one that saw more wins, without a lock.
@@ -80,11 +84,15 @@ export class SeenHeads {
       String(note).split('\n').slice(0, 3),
     );
     const hash = Buffer.from(canonicalHash([code, heads])).toString('base64url');
-    const name = `${hash.slice(0, 16)}.evidence`;
+    const isProven = details['isProven'] === true;
+    const ending = isProven ? '.evidence' : '.unproven.evidence';
+    const name = `${hash.slice(0, 16)}${ending}`;
     const file = join(this.#folder, name);
     if (names.includes(name)) return file;
-    if (names.filter((one) => one.endsWith('.evidence')).length >= evidenceFilesMax)
-      return undefined;
+    const isFull = (kind: string, max: number): boolean =>
+      names.filter((one) => one.endsWith(kind)).length >= max;
+    if (isFull('.evidence', evidenceFilesMax)) return undefined;
+    if (!isProven && isFull(ending, unprovenFilesMax)) return undefined;
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
     const at = new Date().toISOString();
     const evidence = { schema: 'grid.bcdb.evidence.1', at, code, message, ...details };

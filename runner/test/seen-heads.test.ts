@@ -15,9 +15,9 @@ function folderOf(home: GridHome): string {
   return join(home.heads, `${trust.log}.${'K'.repeat(43)}`);
 }
 
-function contradiction(size: number): GridError {
+function contradiction(size: number, isProven = true): GridError {
   return new GridError('BCDB_LOG_ROLLED_BACK', 'less than before', {
-    details: { seen: `log\n${size}\nroot\n\n- a`, shown: 'log\n1\nroot\n\n- b' },
+    details: { seen: `log\n${size}\nroot\n\n- a`, shown: 'log\n1\nroot\n\n- b', isProven },
   });
 }
 
@@ -73,4 +73,14 @@ test('a contradiction is kept once, and of very many only the first', async () =
   assert.equal(await heads.keepEvidence(contradiction(100)), undefined);
   await heads.forget();
   assert.equal((await readdir(folderOf(home))).length, 100);
+});
+
+test('contradictions that a server may have made up leave room for those that are proven', async () => {
+  await using folder = await tempFolder();
+  const heads = new SeenHeads(new GridHome(join(folder.path, 'home')), trust);
+  for (let size = 0; size < 10; size++) {
+    assert.ok((await heads.keepEvidence(contradiction(size, false))) !== undefined);
+  }
+  assert.equal(await heads.keepEvidence(contradiction(10, false)), undefined);
+  assert.ok((await heads.keepEvidence(contradiction(10))) !== undefined);
 });

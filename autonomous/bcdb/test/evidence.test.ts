@@ -7,8 +7,8 @@ import { tempFolder } from '@commongrid/base/testing';
 import type { BcdbErrorCode } from '../src/errors.ts';
 import { Evidence } from '../src/sequencer/evidence.ts';
 
-function forked(message: string): GridError {
-  return new GridError<BcdbErrorCode>('BCDB_LOG_FORKED', message);
+function forked(message: string, isProven = false): GridError {
+  return new GridError<BcdbErrorCode>('BCDB_LOG_FORKED', message, { details: { isProven } });
 }
 
 async function filesIn(folder: string, count: number): Promise<readonly string[]> {
@@ -37,4 +37,19 @@ test('evidence is kept when somebody took older evidence away before a restart',
   );
   const kept = (await Promise.all(texts)).join('');
   assert.ok(kept.includes('second') && kept.includes('third'));
+});
+
+test('evidence that proves something has room when lies have filled theirs, also after a restart', async () => {
+  await using folder = await tempFolder('bcdb-evidence');
+  {
+    const evidence = await Evidence.open(folder.path, silentLogger);
+    for (let count = 0; count < 150; count++) evidence.keepContradiction(forked('a lie'), '');
+    await filesIn(folder.path, 100);
+  }
+  const evidence = await Evidence.open(folder.path, silentLogger);
+  evidence.keepContradiction(forked('one more lie'), '');
+  evidence.keepContradiction(forked('proven', true), '');
+  evidence.keepContradiction(new GridError<BcdbErrorCode>('BCDB_FEEDS_DIFFER', 'signed'), '');
+  const names = await filesIn(folder.path, 102);
+  assert.equal(names.filter((name) => name.startsWith('unproven-')).length, 100);
 });

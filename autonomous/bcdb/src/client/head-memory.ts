@@ -2,6 +2,7 @@ import { GridError, isGridError } from '@commongrid/base/browser';
 import type { BcdbErrorCode } from '../errors.ts';
 import { extendTrust, verifyCheckpoint, verifyConsistency } from '../tree/browser-verifier.ts';
 import { isHandedOverBetween } from '../tree/succession.ts';
+import { isSequencersDoing } from '../tree/verifier.ts';
 import type { Trust, VerifiedHead } from '../tree/verifier.ts';
 
 /** A head that was seen, and the signed note that shows it. */
@@ -182,6 +183,9 @@ function contradiction(
 ): GridError<BcdbErrorCode> {
   return new GridError(code, message, {
     hint: 'trust neither head; keep both notes: the sequencer signed them',
-    details: { seen: seen.note, shown: shown.note },
+    details: {
+      ...{ seen: seen.note, shown: shown.note },
+      isProven: isSequencersDoing(seen.head, shown.head),
+    },
   });
 }

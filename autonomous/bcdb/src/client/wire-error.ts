@@ -1,10 +1,20 @@
 import { GridError } from '@commongrid/base/browser';
 import type { BcdbErrorCode } from '../errors.ts';
 
+/** What only the one who verifies may say of a log, or the log's server could halt whoever asks. */
+const verdicts: ReadonlySet<string> = new Set<BcdbErrorCode>([
+  'BCDB_FEEDS_DIFFER',
+  'BCDB_HANDED_OVER',
+  'BCDB_LOG_FORKED',
+  'BCDB_LOG_ROLLED_BACK',
+  'BCDB_STATE_DIFFERS',
+]);
+
 /** An error as it came over the wire; undefined when it is none. */
 export function readError(value: unknown): GridError | undefined {
   const { schema, code, message, hint, retryable, details } = membersOf(value);
   if (schema !== 'grid.error.1' || typeof code !== 'string') return undefined;
+  if (verdicts.has(code)) return replyInvalid(`the server says ${code}, which is not its to say`);
   return new GridError(code, typeof message === 'string' ? message : code, {
     hint: typeof hint === 'string' ? hint : undefined,
     retryable: retryable === true,

@@ -2,7 +2,7 @@ import { GridError, isGridError } from '@commongrid/base';
 import type { BcdbErrorCode } from '../errors.ts';
 import { nodePrimitives } from '../tree/node-primitives.ts';
 import { isHandedOverBetween } from '../tree/succession.ts';
-import { Verifier } from '../tree/verifier.ts';
+import { isSequencersDoing, Verifier } from '../tree/verifier.ts';
 import type { Trust, VerifiedHead } from '../tree/verifier.ts';
 import { branchGivenUp } from './handed-over.ts';
 
@@ -68,14 +68,12 @@ function contradiction(
       : `the log has ${newer.head.size} records and had ${older.head.size} before`;
   return new GridError(code, message, {
     hint: 'keep the evidence; ask another source',
-    details: { older: older.note, newer: newer.note, isProven: isProven(older, newer) },
+    details: {
+      older: older.note,
+      newer: newer.note,
+      isProven: isSequencersDoing(older.head, newer.head),
+    },
   });
-}
-
-/** Whether both notes alone show that the sequencer did it; else it may be the source. */
-function isProven({ head: older }: SeenHead, { head: newer }: SeenHead): boolean {
-  if (newer.size === older.size) return newer.root !== older.root;
-  return newer.size < older.size && (newer.timestamp ?? 0) > (older.timestamp ?? 0);
 }
 
 /** @throws BCDB_REPLY_INVALID when an answer has not the form of a `ShownHead` */

@@ -13,8 +13,10 @@ import { toBase64url } from '../tree/base64.ts';
 import type { SignedHead } from '../signed-head.ts';
 import { treeHasher } from '../tree/node-hasher.ts';
 import { partingSize } from '../tree/succession.ts';
+import { isSequencersDoing } from '../tree/verifier.ts';
 import type { Trust, Verifier, VerifiedHead } from '../tree/verifier.ts';
 import { extendedTrust, handedOver } from './handed-over.ts';
+import type { SeenHead } from './head-check.ts';
 import type { LogSource } from './log-source.ts';
 import { MissingPayloads } from './missing-payloads.ts';
 
@@ -64,7 +66,7 @@ export class Replica implements AsyncDisposable {
   #trust: Trust;
   readonly #stop = new AbortController();
   #halted: GridError | undefined;
-  #seen: { readonly head: VerifiedHead; readonly note: string } | undefined;
+  #seen: SeenHead | undefined;
 
   constructor(options: ReplicaOptions) {
     this.#options = options;
@@ -162,7 +164,7 @@ export class Replica implements AsyncDisposable {
     const note = await source.checkpoint(signal);
     const head = await this.#verified(note, signal);
     const before = this.#seen ?? { head: this.#ownHead(), note: '' };
-    await this.#requireContinuation(before.head, { head, note }, signal);
+    await this.#requireContinuation(before, { head, note }, signal);
     this.#seen = { head, note };
     return head;
   }
@@ -221,14 +223,13 @@ export class Replica implements AsyncDisposable {
 
   /** @throws BCDB_LOG_ROLLED_BACK, BCDB_LOG_FORKED, BCDB_HANDED_OVER */
   async #requireContinuation(
-    older: VerifiedHead,
-    newer: { readonly head: VerifiedHead; readonly note: string },
+    before: SeenHead,
+    newer: SeenHead,
     signal: AbortSignal,
   ): Promise<void> {
     const { source, verifier } = this.#options;
-    if (newer.head.size < older.size) {
-      throw contradiction('BCDB_LOG_ROLLED_BACK', older, newer.head);
-    }
+    const { head: older } = before;
+    if (newer.head.size < older.size) throw contradiction('BCDB_LOG_ROLLED_BACK', before, newer);
     // Everything begins with nothing.
     if (older.size === 0) return;
     const path =
@@ -242,7 +243,7 @@ export class Replica implements AsyncDisposable {
       // The last key forked the log, and the admins chose the other branch.
       if (this.#parting < Number.POSITIVE_INFINITY)
         throw this.#givenUp(await source.succession(signal));
-      throw contradiction('BCDB_LOG_FORKED', older, newer.head);
+      throw contradiction('BCDB_LOG_FORKED', before, newer);
     }
   }
 
@@ -385,8 +386,8 @@ const contradictions: ReadonlySet<string> = new Set<BcdbErrorCode>([
 
 function contradiction(
   code: BcdbErrorCode,
-  older: VerifiedHead,
-  newer: VerifiedHead,
+  { head: older, note: seen }: SeenHead,
+  { head: newer, note: shown }: SeenHead,
 ): GridError<BcdbErrorCode> {
   const message =
     code === 'BCDB_LOG_FORKED'
@@ -394,6 +395,10 @@ function contradiction(
       : `the sequencer shows ${newer.size} records and signed ${older.size} before`;
   return new GridError(code, message, {
     hint: 'keep the evidence; only a handover by the admins of the log continues',
-    details: { older, newer },
+    details: {
+      ...{ older, newer, seen, shown },
+      // After a start the own head has no note: only the log here shows what was signed.
+      isProven: seen !== '' && isSequencersDoing(older, newer),
+    },
   });
 }

@@ -2,10 +2,24 @@ import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '@commongrid/base';
 import type { GridError, Logger } from '@commongrid/base';
+import type { BcdbErrorCode } from '../errors.ts';
 import type { Entry } from '../record/entry.ts';
 
 /** Pieces of evidence that are kept; the first ones stay, later ones are only logged. */
 const evidenceFilesMax = 1000;
+
+/** Of them those that a source alone may have made up: they leave room for what is proven. */
+const unprovenFilesMax = 100;
+
+const unprovenPrefix = 'unproven-';
+
+/** What rests on words that somebody signed; of anything else the error itself says `isProven`. */
+const convicting: ReadonlySet<string> = new Set<BcdbErrorCode>([
+  'BCDB_FEEDS_DIFFER',
+  'BCDB_FORKED_VIEW',
+  'BCDB_NODE_CLONED',
+  'BCDB_STATE_DIFFERS',
+]);
 
 /** Something signed that contradicts something else that is signed. */
 export interface EvidenceItem {
@@ -32,9 +46,12 @@ export class Evidence {
     return new Evidence(folder, logger, new Set(await readdir(folder)));
   }
 
-  /** What another side signed that cannot both be so. */
+  /** What another side said that cannot both be so: proven by signatures, or only told. */
   keepContradiction({ code, message, details }: GridError, checkpoint: string): void {
-    const nameOf = (count: number): string => `${code.toLowerCase()}-${count}.json`;
+    const isProven = details['isProven'] === true || convicting.has(code);
+    const prefix = isProven ? '' : unprovenPrefix;
+    if (!isProven && this.#unproven >= unprovenFilesMax) return;
+    const nameOf = (count: number): string => `${prefix}${code.toLowerCase()}-${count}.json`;
     let count = this.#known.size;
     // Somebody may have moved older ones away.
     while (this.#known.has(nameOf(count))) count++;
@@ -48,6 +65,10 @@ export class Evidence {
     this.#logger.warn({ kind: item.kind, seq: item.seq, name }, 'evidence kept');
     const body = item.entry.body && Buffer.from(item.entry.body).toString('base64');
     this.#write(name, JSON.stringify({ kind: item.kind, seq: item.seq, leaf, body }));
+  }
+
+  get #unproven(): number {
+    return [...this.#known].filter((name) => name.startsWith(unprovenPrefix)).length;
   }
 
   #write(name: string, text: string): void {

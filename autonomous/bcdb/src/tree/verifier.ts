@@ -38,6 +38,16 @@ export interface VerifiedHead extends TreeHead {
   readonly timestamp?: number;
 }
 
+/**
+ * Whether two heads that contradict each other show by themselves that the sequencer did it; else
+ * whoever brought them may have.
+ * @param newer the one that was shown later
+ */
+export function isSequencersDoing(older: VerifiedHead, newer: VerifiedHead): boolean {
+  if (newer.size === older.size) return newer.root !== older.root;
+  return newer.size < older.size && (newer.timestamp ?? 0) > (older.timestamp ?? 0);
+}
+
 /** A record as its author signed it. */
 export interface VerifiedEnvelope {
   readonly envelope: Envelope;
