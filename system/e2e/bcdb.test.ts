@@ -50,6 +50,24 @@ async function waitForErasure(grid: TestGrid): Promise<void> {
   await waitFor(isGone, { timeoutMs: 30_000, everyMs: 50, what: 'the payload to be gone' });
 }
 
+/** A database that runs, but is not that of the home: its folder has the key, its door the log. */
+async function backUpElsewhere(grid: TestGrid): Promise<void> {
+  const { services } = await grid.json<Up>('status');
+  const address = `http://${services['bcdb']?.addresses['bcdb-http']}`;
+  await using other = await TestGrid.open();
+  const file = join(grid.home, 'elsewhere.jsonl');
+  const token = ['--token-file', join(grid.home, 'identity', 'owner-token')];
+  const words = ['bcdb', 'backup', file, '--address', address, ...token];
+  const { hint } = await failure(other, ...words);
+  assert.match(hint, /--data/);
+  await other.json(...words, '--data', join(grid.home, 'bcdb'));
+  const data = join(grid.home, 'elsewhere');
+  const restored = await other.json<{ records: number }>(
+    ...['bcdb', 'restore', file, '--data', data],
+  );
+  assert.ok(restored.records > 0);
+}
+
 async function failure(grid: TestGrid, ...words: string[]): Promise<Failure & { status: number }> {
   const { status, stdout } = await grid.run(...words, '--json');
   return { ...(JSON.parse(stdout) as Failure), status: status ?? -1 };
@@ -181,6 +199,7 @@ test('a backup becomes the same database again, and its objects go into another 
   const file = join(grid.home, 'backup.jsonl');
   const { records } = await grid.json<{ records: number }>('bcdb', 'backup', file);
   assert.equal((await stat(file)).mode & 0o777, 0o600);
+  await backUpElsewhere(grid);
   await grid.json('bcdb', 'ns', 'create', 'copy');
   const { written, skipped } = await grid.json<{ written: number; skipped: number }>(
     ...['bcdb', 'import', file, 'copy', '--from', 'notes'],

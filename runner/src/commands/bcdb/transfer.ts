@@ -2,7 +2,10 @@ import { createWriteStream } from 'node:fs';
 import { link, unlink } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 
+import type { BcdbFolder } from '@commongrid/bcdb';
+import type { BcdbClient } from '@commongrid/bcdb/client';
 import { GridError, shutdownSignal } from '@commongrid/base';
+import type { SigningKey } from '@commongrid/crypto';
 import type { Command } from 'commander';
 
 import { printResult } from '../../command-context.ts';
@@ -35,8 +38,13 @@ export function bcdbExportCommand(context: CommandContext): Command {
 export function bcdbBackupCommand(context: CommandContext): Command {
   return serverCommand('backup', 'Write log and sequencer key to a file: with it the log goes on.')
     .argument('<file>', 'the file to make; keep it as secret as a password')
-    .option('--data <folder>', 'of a database that is not running; default: that of `grid up`')
+    .option('--data <folder>', 'of the database; default: that of `grid up`')
     .option(postgresFlag, postgresHelp)
+    .addHelpText(
+      'after',
+      '\nWhile the database runs, name its --address, too: the key comes from the folder, the log from' +
+        '\nthere, as --token-file or --key-file may read it.',
+    )
     .action(async (file: string, options: ExportOptions) => {
       const size = await writeLog(context, file, options, true);
       const result = { schema: 'grid.bcdb.backup.1', file, records: size };
@@ -55,14 +63,19 @@ async function writeLog(
   options: ExportOptions,
   isBackup: boolean,
 ): Promise<number> {
-  if (isBackup && options.address !== undefined) {
-    throw new GridError<GridErrorCode>('GRID_USAGE', 'a backup is made where the database is', {
-      hint: 'use grid bcdb export, or --data with the folder',
+  const { data, address } = options;
+  if (isBackup && address !== undefined && data === undefined) {
+    throw new GridError<GridErrorCode>('GRID_USAGE', 'the key of the sequencer is in the folder', {
+      hint: 'on the machine of the database add --data; elsewhere use grid bcdb export',
     });
   }
-  const { data } = options;
+  if (!isBackup && address !== undefined && data !== undefined) {
+    throw new GridError<GridErrorCode>('GRID_USAGE', 'name --address or --data, not both', {
+      hint: '--data is for a database that is not running',
+    });
+  }
   const work =
-    data === undefined
+    data === undefined || address !== undefined
       ? fromServer(context, file, options, isBackup)
       : fromFolder(file, data, isBackup, options);
   return withProgress(context.terminal, 'writing', work);
@@ -90,14 +103,36 @@ async function fromServer(
   options: ExportOptions,
   isBackup: boolean,
 ): Promise<number> {
-  const { BcdbFolder, exportFromServer, loadIdentity } = await import('@commongrid/bcdb');
-  const { client } = await connect(context, options);
-  const own = new BcdbFolder(new GridHome(context.environment.home).bcdb);
-  const key = isBackup ? { sequencerKey: (await loadIdentity(own)).sequencerKey } : {};
+  const { BcdbFolder, exportFromServer } = await import('@commongrid/bcdb');
+  const folder = new BcdbFolder(options.data ?? new GridHome(context.environment.home).bcdb);
+  const { client } = await connect(context, withGenesis(folder, options));
+  const key = isBackup ? { sequencerKey: await keyOf(folder, client) } : {};
   const signal = shutdownSignal();
   const { size, lines } = await exportFromServer(client, { ...key, signal });
   await writeLines(file, lines);
   return size;
+}
+
+/** Who has the folder knows the log from there. */
+function withGenesis({ genesis: own }: BcdbFolder, options: ExportOptions): ExportOptions {
+  const { data, genesis, log } = options;
+  return data === undefined || genesis !== undefined || log !== undefined
+    ? options
+    : { ...options, genesis: own };
+}
+
+/** The key in a folder, which a server may use meanwhile. @throws BCDB_FOLDER_DAMAGED, GRID_USAGE */
+async function keyOf(folder: BcdbFolder, { trust }: BcdbClient): Promise<SigningKey> {
+  const { loadIdentity } = await import('@commongrid/bcdb');
+  const { newestSequencer } = await import('@commongrid/bcdb/browser');
+  const { sequencerKey } = await loadIdentity(folder);
+  const sequencer = newestSequencer(trust);
+  if (sequencerKey.publicKey.text === sequencer) return sequencerKey;
+  throw new GridError<GridErrorCode>(
+    'GRID_USAGE',
+    `the log is that of ${sequencer}, whose key is not in ${folder.path}`,
+    { hint: 'name the folder that the server at this address was started with' },
+  );
 }
 
 /** Into a new file that its owner alone may read, which is there once it is whole. */
