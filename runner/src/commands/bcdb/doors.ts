@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 
 import type { DoorOptions } from '@commongrid/bcdb';
+import { Option } from 'commander';
 import type { Command } from 'commander';
 
 import { parseAddress } from '../zdb/connection.ts';
@@ -26,10 +27,11 @@ export interface OpenDoors {
 /** A command that serves a database. */
 export function withDoors(command: Command): Command {
   return command
-    .option('--http <host:port>', 'address of the HTTP door', parseAddress, {
-      host: '127.0.0.1',
-      port: 6381,
-    })
+    .addOption(
+      new Option('--http <host:port>', 'address of the HTTP door')
+        .argParser(parseAddress)
+        .default({ host: '127.0.0.1', port: 6381 }, '127.0.0.1:6381'),
+    )
     .option('--allow-origin <origins...>', 'pages that may use it: https://app.example.org')
     .option('--redis <host:port>', 'address of the Redis protocol; none without it', parseAddress)
     .option('--tls-cert <file>', 'certificate, PEM: the Redis protocol speaks TLS')
