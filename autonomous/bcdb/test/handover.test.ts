@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { cp, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { systemClock } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
 import { SigningKey } from '@commongrid/crypto';
 import { Bcdb } from '../src/bcdb.ts';
@@ -16,6 +17,7 @@ import type { Genesis } from '../src/record/genesis.ts';
 import { signHandover } from '../src/record/handover.ts';
 import { nodePrimitives } from '../src/tree/node-primitives.ts';
 import { Verifier } from '../src/tree/verifier.ts';
+import type { Trust } from '../src/tree/verifier.ts';
 import { backUp, handOver, makeNotes } from './support/handover-town.ts';
 import { noteUrl, openNotes, verifyAll, writeNotes } from './support/notes.ts';
 
@@ -266,3 +268,35 @@ test('a folder with the key of another sequencer opens nowhere', async () => {
   await writeFile(join(dataDir, 'sequencer.key'), 'x');
   await assert.rejects(Bcdb.open({ dataDir, owner }), { code: 'BCDB_FOLDER_DAMAGED' });
 });
+
+test('a handover counts over one that is lost, also where the clock is behind that', async () => {
+  await using folder = await tempFolder();
+  const [from, to, backup] = ['from', 'to', 'backup'].map((name) => join(folder.path, name));
+  assert.ok(from !== undefined && to !== undefined && backup !== undefined);
+  await makeNotes({ dataDir: from, owner });
+  await backUp(from, backup);
+  await handOver(from, owner);
+  const { knownHandovers, known, trust } = await branchOf(from);
+  await restoreBackup(backup, to);
+  const clock = { ...systemClock, nowMs: () => systemClock.nowMs() - 3_600_000 };
+  const behind = await stateHandover(to, { clock });
+  await assert.rejects(stateHandover(to, { clock, known }), { code: 'BCDB_CHECKPOINT_UNSIGNED' });
+  const { statement } = await stateHandover(to, { clock, known, knownHandovers });
+  assert.ok(behind.statement.at < statement.at);
+  assert.ok((statement.lost?.size ?? 0) > statement.size);
+  await applyHandover(to, [signHandover({ statement, signatures: [] }, owner)]);
+  const { knownHandovers: shown } = await branchOf(to);
+  const next = new Verifier(nodePrimitives).extendTrust(trust, shown);
+  assert.equal(next.handovers?.at(-1)?.sequencer, statement.sequencer);
+});
+
+/** What others saw of a database. */
+async function branchOf(
+  dataDir: string,
+): Promise<{ knownHandovers: unknown; known: string; trust: Trust }> {
+  await using bcdb = await Bcdb.open({ dataDir, owner });
+  const knownHandovers: unknown = JSON.parse(JSON.stringify(bcdb.succession));
+  const founding = { log: bcdb.log, sequencerKey: bcdb.genesis.sequencer };
+  const trust = new Verifier(nodePrimitives).extendTrust(founding, knownHandovers);
+  return { knownHandovers, known: bcdb.checkpoint(), trust };
+}

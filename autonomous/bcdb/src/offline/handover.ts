@@ -29,7 +29,9 @@ import type { HandoverCertificate, HandoverStatement } from '../record/handover.
 import { logNamespace, systemUrls } from '../record/system-records.ts';
 import { fromBase64url, toBase64url } from '../tree/base64.ts';
 import { nodePrimitives } from '../tree/node-primitives.ts';
+import { extendTrust } from '../tree/succession.ts';
 import { Verifier } from '../tree/verifier.ts';
+import type { Trust } from '../tree/verifier.ts';
 import { requireNoRestore, restoredSize } from './restored-mark.ts';
 
 export interface HandoverOptions {
@@ -41,6 +43,8 @@ export interface HandoverOptions {
 export interface StateHandoverOptions extends HandoverOptions {
   /** The newest checkpoint that is known of a branch that is given up: a signed note. */
   readonly known?: string;
+  /** Parsed JSON of a `Succession` of that branch: of two handovers the one that was made later counts. */
+  readonly knownHandovers?: unknown;
 }
 
 /** What admins have to sign, and who they are. */
@@ -65,26 +69,31 @@ export interface HandoverReport {
  * 2. `applyHandover` appends what they signed, as the first record of the new key. Then the new key
  *    takes the place of the old one; `settleKey` does that at the next start if need be.
  *
- * @throws BCDB_FOLDER_MISSING, BCDB_FOLDER_DAMAGED, BASE_FOLDER_LOCKED, and what verifying `known` throws
+ * @throws BCDB_FOLDER_MISSING, BCDB_FOLDER_DAMAGED, BASE_FOLDER_LOCKED, and what verifying `known` and
+ *   `knownHandovers` throws
  */
 export async function stateHandover(
   dataDir: string,
-  { postgres, clock = systemClock, known }: StateHandoverOptions = {},
+  { postgres, clock = systemClock, known, knownHandovers }: StateHandoverOptions = {},
 ): Promise<StatedHandover> {
   await using opened = new AsyncDisposableStack();
   const { folder, ledger, done } = await open(dataDir, postgres, opened);
   const { admins } = ledger.genesis;
   if (done !== undefined) return { statement: done, admins };
   const pending = await loadPendingHandover(folder);
-  const lost = known === undefined ? {} : lostBy(ledger, known);
+  const own = trustOfLedger(ledger);
+  const trust =
+    knownHandovers === undefined ? own : extendTrust(nodePrimitives, own, knownHandovers);
+  const former = trust.handovers?.at(-1)?.at ?? 0;
+  const lost = known === undefined ? {} : lostBy(ledger, known, trust);
   const { size, root } = ledger.head;
   const place = { log: ledger.log, root: toBase64url(root), size, ...lost };
-  if (pending !== undefined && isStill(pending.statement, place)) {
+  const isLater = (pending?.statement.at ?? 0) > former;
+  if (pending !== undefined && isLater && isStill(pending.statement, place)) {
     return { statement: pending.statement, admins };
   }
   const key = SigningKey.generate();
-  const former = trustOfLedger(ledger).handovers?.at(-1);
-  const latest = Math.max(former?.at ?? 0, pending?.statement.at ?? 0);
+  const latest = Math.max(former, pending?.statement.at ?? 0);
   const at = Math.max(Math.floor(clock.nowMs()), latest + 1);
   const statement = { ...place, at, sequencer: key.publicKey.text };
   await writePendingHandover(folder, { statement, key });
@@ -187,9 +196,8 @@ async function append(
 }
 
 /** What of a branch is given up, by a checkpoint of it; nothing if the log here has that head. */
-function lostBy(ledger: Ledger, note: string): Pick<HandoverStatement, 'lost'> {
-  const verifier = new Verifier(nodePrimitives);
-  const { size, root } = verifier.verifyCheckpoint(note, trustOfLedger(ledger));
+function lostBy(ledger: Ledger, note: string, trust: Trust): Pick<HandoverStatement, 'lost'> {
+  const { size, root } = new Verifier(nodePrimitives).verifyCheckpoint(note, trust);
   const isHere = size <= ledger.head.size && toBase64url(ledger.rootAt(size)) === root;
   return isHere ? {} : { lost: { size, root } };
 }

@@ -22,7 +22,12 @@ import { readJsonFile } from './value-input.ts';
 type FolderOptions = JsonOption & PostgresOption & { readonly data: string };
 type KeyOption = { readonly keyFile?: string };
 type Given<T> = Omit<T, 'data'> & { readonly data?: string };
-type HandoverOptions = FolderOptions & KeyOption & { known?: string; statement?: string };
+type HandoverOptions = FolderOptions &
+  KeyOption & {
+    known?: string;
+    knownHandovers?: string;
+    statement?: string;
+  };
 
 export function bcdbHandoverCommand(context: CommandContext): Command {
   return folderCommand(
@@ -31,6 +36,7 @@ export function bcdbHandoverCommand(context: CommandContext): Command {
   )
     .option('--key-file <file>', 'key of an admin; default: that of the owner of the grid here')
     .option('--known <file>', 'newest checkpoint that is known of records that are lost')
+    .option('--known-handovers <file>', 'answer of /v1/handovers of whoever has the lost records')
     .option('--statement <file>', 'only write what several admins have to sign')
     .addHelpText(
       'after',
@@ -67,9 +73,12 @@ function withFolder<T extends { readonly data: string }>(given: Given<T>): T {
 
 async function state(options: HandoverOptions): Promise<StatedHandover> {
   const { stateHandover } = await import('@commongrid/bcdb');
-  const { data, known } = options;
-  const note = known === undefined ? {} : { known: await readText(known) };
-  return stateHandover(data, { ...(await postgresOf(options)), ...note });
+  const { data, known, knownHandovers: file } = options;
+  return stateHandover(data, {
+    ...(await postgresOf(options)),
+    ...(known === undefined ? {} : { known: await readText(known) }),
+    ...(file === undefined ? {} : { knownHandovers: await readJsonFile(file) }),
+  });
 }
 
 /** The one admin signs here and now. */
@@ -123,7 +132,10 @@ function signCommand(context: CommandContext): Command {
         await writeCertificate(file, signed);
         const signers = signed.signatures.map((one) => one.key);
         const result = { schema: 'grid.bcdb.handover-sign.1', file, signers, ...signed };
-        printResult(context, options, result, () => describe(signed));
+        printResult(context, options, result, () => {
+          const own = key.publicKey.text;
+          return `${describe(signed)}\nthat of ${own} counts if this key is an admin of the log`;
+        });
       })
   );
 }
