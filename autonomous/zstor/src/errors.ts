@@ -27,7 +27,11 @@ export type ZstorErrorCode =
   | 'ZSTOR_CHUNK_CORRUPT' // right shards, but no chunk of this key and place: compare with the metadata
   | 'ZSTOR_CHUNK_TOO_LARGE' // more plaintext than a chunk may hold: split it first
   | 'ZSTOR_CHUNK_UNKNOWN' // the metadata has no chunk of this id: rebuild it from the backends
+  | 'ZSTOR_FILE_UNKNOWN' // no file has that name: `grid zstor ls` shows those that are there
+  | 'ZSTOR_KEY_INVALID' // the key file is unreadable, or of another store: put the right one back
+  | 'ZSTOR_KEY_MISSING' // there is a store, but not its key: name the key file that was made with it
   | 'ZSTOR_LENGTH_WRONG' // a stream is longer or shorter than was declared: send it again
+  | 'ZSTOR_NAME_INVALID' // a file cannot have that name: give 1 to 1,024 bytes of UTF-8 without NUL
   | 'ZSTOR_POLICY_INVALID' // no code, chunk size or shard size of these numbers: correct the policy
   | 'ZSTOR_SHARDS_TOO_FEW' // fewer than k shards are left: bring a backend back
   | 'ZSTOR_SHARDS_UNEQUAL' // shards of different lengths in one call: a bug in the caller
@@ -35,4 +39,5 @@ export type ZstorErrorCode =
   | 'ZSTOR_SHARD_FOREIGN' // a shard of another chunk, index or code: look at who answered
   | 'ZSTOR_SHARD_UNKNOWN' // bytes are no shard of a known format: check the source
   | 'ZSTOR_SLOW_DOWN' // no memory for another stream within 5 s: try again a little later
+  | 'ZSTOR_STORE_UNKNOWN' // no log answers: start the servers, or begin a store with `grid zstor put`
   | 'ZSTOR_THREAD_ENDED'; // a coding thread ended under its work: try again, see the cause

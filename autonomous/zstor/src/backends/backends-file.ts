@@ -12,6 +12,9 @@ export interface BackendSpec extends BackendPlace {
   readonly host: string;
   readonly port: number;
   readonly namespace: string;
+  /** A namespace of the same server that may keep a member of the catalogue's log. */
+  readonly log?: string | undefined;
+  /** Of both namespaces. */
   readonly password: string | undefined;
   /** SHA-256 of the server's certificate; without it the connection is plain. */
   readonly tlsFingerprint: string | undefined;
@@ -40,7 +43,11 @@ export async function readBackendsFile(path: string): Promise<BackendSpec[]> {
     }),
   );
   const names = new Set<string>();
-  for (const name of specs.map(nameOfBackend)) {
+  const allNames = specs.flatMap(({ log, ...spec }) => {
+    const namespaces = log === undefined ? [spec.namespace] : [spec.namespace, log];
+    return namespaces.map((namespace) => nameOfBackend({ ...spec, namespace }));
+  });
+  for (const name of allNames) {
     if (names.has(name)) throw invalid(`${path} names ${name} twice`, { name });
     names.add(name);
   }
@@ -68,7 +75,7 @@ function parseEntries(text: string, path: string): Entry[] {
 }
 
 const fields = new Set(
-  'address namespace passwordFile tlsFingerprint node farm country spare'.split(' '),
+  'address namespace log passwordFile tlsFingerprint node farm country spare'.split(' '),
 );
 
 function parseEntry(entry: unknown, where: string): Entry {
@@ -91,6 +98,7 @@ function parseEntry(entry: unknown, where: string): Entry {
   return {
     ...parseAddress(text('address'), where),
     namespace: text('namespace'),
+    log: optional('log'),
     passwordFile: optional('passwordFile'),
     tlsFingerprint: parseFingerprint(optional('tlsFingerprint'), where),
     node: text('node'),

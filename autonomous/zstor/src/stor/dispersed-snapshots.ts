@@ -1,0 +1,128 @@
+import { BackendPool } from '../backends/backend-pool.ts';
+import { nameOfBackend, readBackendsFile } from '../backends/backends-file.ts';
+import type { Credit } from '../backends/credit.ts';
+import { BlobReader } from '../blob/blob-reader.ts';
+import type { BlobWriter, StoragePolicy } from '../blob/blob-writer.ts';
+import type { ChunkRecord } from '../blob/chunk-record.ts';
+import type { WrittenBlob } from '../blob/written-blob.ts';
+import type { SnapshotStore } from '../catalog/snapshot-store.ts';
+import type { CodingThreads } from '../threads/coding-threads.ts';
+
+export interface DispersedSnapshotsOptions {
+  readonly backendsFile: string;
+  readonly policy: StoragePolicy;
+  readonly threads: CodingThreads;
+  readonly budget: Credit;
+  /** What a store has once its tables are there, and snapshots are written. */
+  readonly store: () => {
+    readonly writer: BlobWriter;
+    /** Names of backends by their number. */
+    readonly names: ReadonlyMap<number, string>;
+    readonly register: (blob: WrittenBlob, records: readonly ChunkRecord[]) => Promise<void>;
+    readonly forget: (blobId: Uint8Array) => Promise<void>;
+  };
+}
+
+/** What is needed to read a snapshot when there are no tables. The log keeps it encrypted. */
+interface Pointer {
+  readonly id: string;
+  readonly key: string;
+  /** Backends by name: their numbers are in the tables. */
+  readonly backends: readonly (readonly [no: number, name: string])[];
+  readonly chunks: readonly {
+    readonly plaintextBytes: number;
+    readonly record: Omit<ChunkRecord, 'id' | 'digests'> & {
+      readonly id: string;
+      readonly digests: readonly string[];
+    };
+  }[];
+}
+
+/**
+ * Snapshots of the tables as blobs among all others. Their pointers say where the shards were when the
+ * snapshot was taken.
+ */
+export class DispersedSnapshots implements SnapshotStore {
+  readonly #o: DispersedSnapshotsOptions;
+
+  constructor(options: DispersedSnapshotsOptions) {
+    this.#o = options;
+  }
+
+  async put(content: AsyncIterable<Buffer>): Promise<Buffer> {
+    const { writer, names, register } = this.#o.store();
+    const blob = await writer.write(content, { policy: this.#o.policy });
+    // What comes late would not be in the pointer.
+    await Promise.all(blob.chunks.map(({ spread }) => spread.ended));
+    return blob.commit(async (records) => {
+      await register(blob, records);
+      return encode(blob, records, names);
+    });
+  }
+
+  async *get(pointer: Buffer): AsyncGenerator<Uint8Array, void> {
+    const { secret, chunks, records, numbers } = decode(pointer);
+    const { backendsFile, threads, budget } = this.#o;
+    const specs = await readBackendsFile(backendsFile);
+    await using backends = await BackendPool.open(
+      specs.filter((spec) => numbers.has(nameOfBackend(spec))),
+      { numberOf: (spec) => numbers.get(nameOfBackend(spec)) ?? 0 },
+    );
+    const locations = {
+      find: (id: Uint8Array): ChunkRecord | undefined => records.get(hexOf(id)),
+      compareAndSet: async (): Promise<boolean> => false,
+    };
+    const reader = new BlobReader({ backends, threads, budget, locations });
+    // Whoever reads may keep what it got; the memory of the reader is used again.
+    for await (const bytes of reader.read({ secret, chunks })) yield Buffer.from(bytes);
+  }
+
+  remove(pointer: Buffer): Promise<void> {
+    return this.#o.store().forget(decode(pointer).secret.id);
+  }
+}
+
+function encode(
+  { secret, chunks }: WrittenBlob,
+  records: readonly ChunkRecord[],
+  names: ReadonlyMap<number, string>,
+): Buffer {
+  const used = new Set(records.flatMap(({ locations }) => locations));
+  const pointer: Pointer = {
+    id: hexOf(secret.id),
+    key: hexOf(secret.key),
+    backends: [...names].filter(([no]) => used.has(no)),
+    chunks: records.map((record, at) => {
+      const texts = { id: hexOf(record.id), digests: record.digests.map(hexOf) };
+      return {
+        plaintextBytes: chunks[at]?.plaintextBytes ?? 0,
+        record: { ...record, ...texts },
+      };
+    }),
+  };
+  return Buffer.from(JSON.stringify(pointer));
+}
+
+function decode(bytes: Buffer) {
+  const pointer = JSON.parse(bytes.toString()) as Pointer;
+  const records = pointer.chunks.map(({ record }): ChunkRecord => {
+    const { id, digests } = record;
+    return { ...record, id: bytesOf(id), digests: digests.map(bytesOf) };
+  });
+  return {
+    secret: { id: bytesOf(pointer.id), key: bytesOf(pointer.key) },
+    chunks: pointer.chunks.map(({ plaintextBytes, record }) => {
+      return { id: bytesOf(record.id), plaintextBytes };
+    }),
+    records: new Map(records.map((record) => [hexOf(record.id), record])),
+    numbers: new Map(pointer.backends.map(([no, name]) => [name, no])),
+  };
+}
+
+function hexOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex');
+}
+
+function bytesOf(hex: string): Buffer {
+  return Buffer.from(hex, 'hex');
+}

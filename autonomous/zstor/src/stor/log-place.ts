@@ -1,0 +1,73 @@
+import { GridError } from '@commongrid/base';
+import { nameOfBackend } from '../backends/backends-file.ts';
+import type { BackendSpec } from '../backends/backends-file.ts';
+import type { LogPlace } from '../catalog/found-log.ts';
+import { identityKey } from '../catalog/tlog-member.ts';
+import { ZdbMember } from '../catalog/zdb-member.ts';
+import type { ZstorErrorCode } from '../errors.ts';
+
+/** Opens the namespaces that the backends file names as `log`. */
+export function openMemberOf(specs: readonly BackendSpec[]): LogPlace['openMember'] {
+  const bySpec = new Map(specs.map((spec) => [logNameOf(spec), spec]));
+  return (name) => {
+    const spec = bySpec.get(name);
+    // Who has left the file is still asked, at its address: the log itself says who keeps it.
+    if (spec === undefined) return new ZdbMember({ name, ...addressIn(name) });
+    const { host, port, log = '', password, tlsFingerprint } = spec;
+    return new ZdbMember({
+      ...{ name, host, port, namespace: log },
+      ...(password === undefined ? {} : { password }),
+      ...(tlsFingerprint === undefined ? {} : { tls: { fingerprint256: tlsFingerprint } }),
+    });
+  };
+}
+
+/** The names of all namespaces that may keep the log. */
+export function logNamesOf(specs: readonly BackendSpec[]): string[] {
+  return specs.map(logNameOf).filter((name) => name !== undefined);
+}
+
+/**
+ * Who keeps a log that is new: 2m + 1 of them, each on another node, in the order of the file.
+ * @throws ZSTOR_BACKENDS_INVALID
+ */
+export function firstMembersOf(specs: readonly BackendSpec[], parityShards: number): string[] {
+  const onNodes = new Map(
+    specs
+      .filter(({ log }) => log !== undefined)
+      .toReversed()
+      .map((spec) => [spec.node, spec]),
+  );
+  const members = [...onNodes.values()].toReversed().slice(0, 2 * parityShards + 1);
+  if (members.length === 2 * parityShards + 1) return logNamesOf(members);
+  throw new GridError<ZstorErrorCode>(
+    'ZSTOR_BACKENDS_INVALID',
+    `${2 * parityShards + 1} nodes with a log are needed to survive ${parityShards}, ` +
+      `the backends file has ${members.length}`,
+    {
+      hint: 'give more entries a log, or take fewer parity shards',
+      details: { nodes: [...onNodes.keys()] },
+    },
+  );
+}
+
+/**
+ * Whether a log is kept there already. Those that do not answer are taken to have none: one can begin
+ * only where all answer.
+ */
+export async function keepsLog({ members, openMember }: LogPlace): Promise<boolean> {
+  await using stack = new AsyncDisposableStack();
+  const opened = members.map((name) => stack.use(openMember(name)));
+  const answers = await Promise.allSettled(opened.map((member) => member.get([identityKey])));
+  return answers.some((answer) => answer.status === 'fulfilled' && answer.value[0] !== undefined);
+}
+
+function logNameOf({ log, ...spec }: BackendSpec): string | undefined {
+  return log === undefined ? undefined : nameOfBackend({ ...spec, namespace: log });
+}
+
+/** Of `HOST:PORT/NAMESPACE`. */
+function addressIn(name: string): { host: string; port: number; namespace: string } {
+  const [, host = '', port = '', namespace = ''] = /^(.*):(\d+)\/(.*)$/s.exec(name) ?? [];
+  return { host, port: Number(port), namespace };
+}
