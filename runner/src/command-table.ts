@@ -37,6 +37,11 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import('./commands/bcdb/bcdb.ts')).bcdbCommand,
   },
   {
+    name: 'zstor',
+    summary: 'keep files on many Zero-DBs with Zero-Stor',
+    load: async () => (await import('./commands/zstor/zstor.ts')).zstorCommand,
+  },
+  {
     name: 'explain',
     summary: 'say what an error code means and what to do',
     load: async () => (await import('./commands/explain.ts')).explainCommand,

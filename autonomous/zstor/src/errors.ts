@@ -39,5 +39,5 @@ export type ZstorErrorCode =
   | 'ZSTOR_SHARD_FOREIGN' // a shard of another chunk, index or code: look at who answered
   | 'ZSTOR_SHARD_UNKNOWN' // bytes are no shard of a known format: check the source
   | 'ZSTOR_SLOW_DOWN' // no memory for another stream within 5 s: try again a little later
-  | 'ZSTOR_STORE_UNKNOWN' // no log answers: start the servers, or begin a store with `grid zstor put`
+  | 'ZSTOR_STORE_UNKNOWN' // the backends have no store yet: the first `grid zstor put` begins one
   | 'ZSTOR_THREAD_ENDED'; // a coding thread ended under its work: try again, see the cause

@@ -319,9 +319,12 @@ function keyMissing(keyFile: string): never {
 }
 
 function storeUnknown(backendsFile: string): GridError<ZstorErrorCode> {
-  return new GridError('ZSTOR_STORE_UNKNOWN', `${backendsFile} leads to no store`, {
-    hint: 'start its servers; if it is new, the first grid zstor put begins it',
-    retryable: true,
-    details: { backendsFile },
-  });
+  return new GridError(
+    'ZSTOR_STORE_UNKNOWN',
+    `there is no store on the backends of ${backendsFile} yet`,
+    {
+      hint: 'the first grid zstor put begins one',
+      details: { backendsFile },
+    },
+  );
 }

@@ -140,6 +140,16 @@ test('the tables come back out of a snapshot on the backends, with two of them l
   assert.equal((await readAll(again, 'kept')).equals(bytes), true);
 });
 
+test('a store begins only where all that may keep its log answer', async () => {
+  await using fixture = await StoreFixture.open();
+  await fixture.kill(5);
+  await assert.rejects(fixture.begin('first'), { code: 'ZSTOR_CATALOG_MEMBER_FAILED' });
+  await assert.rejects(stat(join(fixture.folder, 'key')), { code: 'ENOENT' });
+  await fixture.servers[5]?.restart();
+  await using first = await fixture.begin('first');
+  assert.deepEqual(namesIn(first), []);
+});
+
 test('a key that is missing or of another store opens nothing', async () => {
   await using fixture = await StoreFixture.open();
   await (await fixture.begin('first')).close();

@@ -1,3 +1,4 @@
+import { GridError } from '@commongrid/base';
 import { BackendPool } from '../backends/backend-pool.ts';
 import { nameOfBackend, readBackendsFile } from '../backends/backends-file.ts';
 import type { Credit } from '../backends/credit.ts';
@@ -6,6 +7,7 @@ import type { BlobWriter, StoragePolicy } from '../blob/blob-writer.ts';
 import type { ChunkRecord } from '../blob/chunk-record.ts';
 import type { WrittenBlob } from '../blob/written-blob.ts';
 import type { SnapshotStore } from '../catalog/snapshot-store.ts';
+import type { ZstorErrorCode } from '../errors.ts';
 import type { CodingThreads } from '../threads/coding-threads.ts';
 
 export interface DispersedSnapshotsOptions {
@@ -23,8 +25,11 @@ export interface DispersedSnapshotsOptions {
   };
 }
 
-/** What is needed to read a snapshot when there are no tables. The log keeps it encrypted. */
+const pointerVersion = 1;
+
+/** docs/formats/zstor-store.md: what is needed to read a snapshot when there are no tables. The log keeps it encrypted. */
 interface Pointer {
+  readonly version: typeof pointerVersion;
   readonly id: string;
   readonly key: string;
   /** Backends by name: their numbers are in the tables. */
@@ -89,6 +94,7 @@ function encode(
 ): Buffer {
   const used = new Set(records.flatMap(({ locations }) => locations));
   const pointer: Pointer = {
+    version: pointerVersion,
     id: hexOf(secret.id),
     key: hexOf(secret.key),
     backends: [...names].filter(([no]) => used.has(no)),
@@ -105,6 +111,7 @@ function encode(
 
 function decode(bytes: Buffer) {
   const pointer = JSON.parse(bytes.toString()) as Pointer;
+  if (pointer.version !== pointerVersion) throw unknownVersion(pointer.version);
   const records = pointer.chunks.map(({ record }): ChunkRecord => {
     const { id, digests } = record;
     return { ...record, id: bytesOf(id), digests: digests.map(bytesOf) };
@@ -117,6 +124,13 @@ function decode(bytes: Buffer) {
     records: new Map(records.map((record) => [hexOf(record.id), record])),
     numbers: new Map(pointer.backends.map(([no, name]) => [name, no])),
   };
+}
+
+function unknownVersion(version: unknown): GridError<ZstorErrorCode> {
+  const message = `the pointer of a snapshot has version ${String(version)}`;
+  return new GridError('ZSTOR_CATALOG_SNAPSHOT_CORRUPT', message, {
+    hint: 'use the program that wrote it, or a newer one',
+  });
 }
 
 function hexOf(bytes: Uint8Array): string {

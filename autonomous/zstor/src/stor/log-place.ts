@@ -52,14 +52,19 @@ export function firstMembersOf(specs: readonly BackendSpec[], parityShards: numb
 }
 
 /**
- * Whether a log is kept there already. Those that do not answer are taken to have none: one can begin
- * only where all answer.
+ * Whether a log is kept there already. That there is none is known only when all answer.
+ * @throws ZSTOR_CATALOG_MEMBER_FAILED
  */
 export async function keepsLog({ members, openMember }: LogPlace): Promise<boolean> {
   await using stack = new AsyncDisposableStack();
   const opened = members.map((name) => stack.use(openMember(name)));
   const answers = await Promise.allSettled(opened.map((member) => member.get([identityKey])));
-  return answers.some((answer) => answer.status === 'fulfilled' && answer.value[0] !== undefined);
+  if (answers.some((answer) => answer.status === 'fulfilled' && answer.value[0] !== undefined)) {
+    return true;
+  }
+  const silent = answers.find((answer) => answer.status === 'rejected');
+  if (silent !== undefined) throw silent.reason;
+  return false;
 }
 
 function logNameOf({ log, ...spec }: BackendSpec): string | undefined {
