@@ -98,13 +98,13 @@ export class HttpLink {
       signal: signal === undefined ? cut.signal : AbortSignal.any([signal, cut.signal]),
     });
     if (isEndless) limit.removeEventListener('abort', onLimit);
-    if (!response.ok) throw await refusalOf(response);
+    if (!response.ok) throw await refusalOf(response, method === 'GET');
     return response;
   }
 }
 
-async function refusalOf(response: Response): Promise<GridError> {
-  const refusal = readError(parseJson(await textOf(response)));
+async function refusalOf(response: Response, isAnswer: boolean): Promise<GridError> {
+  const refusal = readError(parseJson(await textOf(response)), isAnswer);
   if (refusal !== undefined) return refusal;
   const cause = replyInvalid(`the answer is status ${response.status} and no error of BCDB`);
   // Something ahead of the server, or a server that is closing, speaks for it.

@@ -13,5 +13,10 @@ test('an error of a server is read, but no verdict on its own log', () => {
     assert.equal(read?.code, 'BCDB_REPLY_INVALID');
     assert.deepEqual(read.details, {});
   }
+  // Of what it is given a server may say so; who only asks could be halted with it.
+  for (const code of ['BCDB_SIGNATURE_INVALID', 'BCDB_VALIDATOR_UNKNOWN']) {
+    assert.equal(readError(error(code))?.code, code);
+    assert.equal(readError(error(code), true)?.code, 'BCDB_REPLY_INVALID');
+  }
   assert.equal(readError({ code: 'BCDB_DENIED' }), undefined);
 });

@@ -10,11 +10,22 @@ const verdicts: ReadonlySet<string> = new Set<BcdbErrorCode>([
   'BCDB_STATE_DIFFERS',
 ]);
 
-/** An error as it came over the wire; undefined when it is none. */
-export function readError(value: unknown): GridError | undefined {
+/** What a server says of records that it is given, and never of those that it is asked for. */
+const verdictsOnGiven: ReadonlySet<string> = new Set<BcdbErrorCode>([
+  'BCDB_ENVELOPE_INVALID',
+  'BCDB_SIGNATURE_INVALID',
+  'BCDB_VALIDATOR_UNKNOWN',
+]);
+
+/**
+ * An error as it came over the wire; undefined when it is none.
+ * @param isAnswer whether it answers a question, to which nothing was given
+ */
+export function readError(value: unknown, isAnswer = false): GridError | undefined {
   const { schema, code, message, hint, retryable, details } = membersOf(value);
   if (schema !== 'grid.error.1' || typeof code !== 'string') return undefined;
-  if (verdicts.has(code)) return replyInvalid(`the server says ${code}, which is not its to say`);
+  const isVerdict = verdicts.has(code) || (isAnswer && verdictsOnGiven.has(code));
+  if (isVerdict) return replyInvalid(`the server says ${code}, which is not its to say`);
   return new GridError(code, typeof message === 'string' ? message : code, {
     hint: typeof hint === 'string' ? hint : undefined,
     retryable: retryable === true,
