@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
@@ -261,7 +261,12 @@ test('a newer schema indexes what is there already, in current rows and in histo
   assert.deepEqual(ids(reader.search('home', { text: 'olga' })), ['old']);
 });
 
-test('an erased payload is in no file any more', async () => {
+for (const isBuilt of [false, true]) {
+  const when = isBuilt ? 'also while its file is built' : 'once it is read';
+  test(`an erased payload is in no file any more, ${when}`, () => erasesAll(isBuilt));
+}
+
+async function erasesAll(isBuilt: boolean): Promise<void> {
   const log = people();
   const secret = 'xylophonequartz';
   log.put(url, 'spy', { name: `Spy ${secret}`, tags: [secret], note: secret });
@@ -269,6 +274,7 @@ test('an erased payload is in no file any more', async () => {
   await using folder = await temporaryFolder();
   using writer = ProjectionWriter.open({ folder: folder.path });
   writer.apply(log.batch(0));
+  if (!isBuilt) writer.settle();
   const holds = (): string[] =>
     readdirSync(folder.path).filter((name) =>
       readFileSync(join(folder.path, name)).includes(secret.slice(1)),
@@ -278,6 +284,7 @@ test('an erased payload is in no file any more', async () => {
   log.erase(url, 'spy');
   writer.apply(log.batch(from));
   assert.deepEqual(holds(), []);
+  writer.settle();
   using reader = new ProjectionReader(folder.path);
   assert.deepEqual(
     reader.history('home', url, 'spy').map(({ kind, payload }) => [kind, payload]),
@@ -288,7 +295,7 @@ test('an erased payload is in no file any more', async () => {
     ],
   );
   assert.deepEqual(ids(reader.search('home', { text: secret })), []);
-});
+}
 
 test('sealed payloads of a private namespace are kept as they are, found by id only', async () => {
   const log = new EffectLog();
@@ -412,6 +419,7 @@ test('a damaged file is found at the start and made anew', async () => {
   assert.equal(writer.size, 0);
   for await (const batch of log.read(0)) writer.apply(batch);
   assert.equal(writer.size, log.size);
+  writer.settle();
   await verifyProjection({ folder: home.folder, ns: 'home', effects: log.read(0) });
 });
 
@@ -440,4 +448,53 @@ test('a file that lost its last transactions is filled from where it is', async 
   using reader = new ProjectionReader(folder.path);
   assert.equal(reader.get('home', url, 'zoe')?.seq, from);
   assert.throws(() => writer.apply(log.batch(log.size + 1, log.size + 2)), /cannot follow/);
+});
+
+test('a file that is built is read only once it is whole', async () => {
+  await using folder = await temporaryFolder();
+  const log = people();
+  const writer = ProjectionWriter.open({ folder: folder.path });
+  using reader = new ProjectionReader(folder.path);
+  writer.apply(log.batch(0, 3));
+  assert.equal(reader.count('home', url), 0, 'read while it was built');
+  assert.equal(writer.readableSize, undefined);
+  writer.close();
+  assert.equal(reader.count('home', url), 2, 'what was built until the close is kept');
+  using next = ProjectionWriter.open({ folder: folder.path });
+  assert.equal(next.size, 3);
+  next.apply(log.batch(3));
+  assert.equal(reader.count('home', url), log.size - 1);
+  next.discard('home');
+  reader.forget('home');
+  next.apply(log.batch(0));
+  assert.equal(reader.count('home', url), 0);
+  next.settle();
+  assert.equal(next.readableSize, log.size);
+  assert.equal(reader.count('home', url), log.size - 1);
+});
+
+test('a file whose building was cut off is made anew', async () => {
+  await using folder = await temporaryFolder();
+  const log = people();
+  const inName = join(folder.path, 'ns-home.db.building');
+  {
+    using writer = ProjectionWriter.open({ folder: folder.path });
+    writer.apply(log.batch(0, 3));
+    const torn = readFileSync(inName).subarray(0, 5000);
+    writer.close();
+    for (const name of readdirSync(folder.path)) {
+      if (name.startsWith('ns-home')) rmSync(join(folder.path, name));
+    }
+    writeFileSync(inName, torn);
+  }
+  using writer = ProjectionWriter.open({ folder: folder.path });
+  assert.equal(writer.size, 0, 'the index speaks of a file that is not there');
+  for await (const batch of log.read(0)) writer.apply(batch);
+  writer.settle();
+  using reader = new ProjectionReader(folder.path);
+  assert.equal(reader.count('home', url), log.size - 1);
+  assert.deepEqual(
+    readdirSync(folder.path).filter((name) => name.endsWith('.building')),
+    [],
+  );
 });

@@ -54,7 +54,8 @@ test('a writer that is killed again and again comes to the files that the log ma
   let kills = 0;
   let reached = 0;
   for (let isDone = false; !isDone;) {
-    const child = spawn(process.execPath, [killedProjection, folder.path], {
+    const settlesAt = String(systemRandom.int(0, 30));
+    const child = spawn(process.execPath, [killedProjection, folder.path, settlesAt], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const ended = once(child, 'exit');

@@ -1,4 +1,4 @@
-import { existsSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { StatementSync } from 'node:sqlite';
@@ -30,17 +30,49 @@ export function namespaceOf(fileName: string): string | undefined {
   return /^ns-(.+)\.db$/.exec(fileName)?.[1];
 }
 
+const buildingSuffix = '.building';
+
+/** Where a file is made that nobody reads before it is whole. */
+export function buildingFile(path: string): string {
+  return `${path}${buildingSuffix}`;
+}
+
+export function isBuildingFile(fileName: string): boolean {
+  return fileName.endsWith(buildingSuffix);
+}
+
+/** Gives a file that was built, and is closed, the name under which it is read. */
+export function finishBuilding(path: string): void {
+  const built = buildingFile(path);
+  const file = openSync(built, 'r+');
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  renameSync(built, path);
+}
+
+/** For as long as others read, and commits must come through a killed process. */
+const livePragmas = `
+  PRAGMA journal_mode = WAL;
+  PRAGMA synchronous = NORMAL;
+  PRAGMA cache_size = -32768;
+  PRAGMA wal_autocheckpoint = 4000;
+  PRAGMA journal_size_limit = 67108864;`;
+
+/** A quarter quicker; a file that is not finished has to be thrown away. */
+const buildingPragmas = `
+  PRAGMA journal_mode = MEMORY;
+  PRAGMA synchronous = OFF;
+  PRAGMA cache_size = -131072;`;
+
 /** Opens a file to write, and makes its first tables when it is new. */
 export function openWritable(path: string, tables: string): DatabaseSync {
   const db = new DatabaseSync(path, { timeout: busyTimeoutMs });
   try {
-    db.exec(`
-      PRAGMA journal_mode = WAL;
-      PRAGMA synchronous = NORMAL;
-      PRAGMA secure_delete = ON;
-      PRAGMA cache_size = -32768;
-      PRAGMA wal_autocheckpoint = 4000;
-      PRAGMA journal_size_limit = 67108864;`);
+    db.exec('PRAGMA secure_delete = ON');
+    db.exec(isBuildingFile(path) ? buildingPragmas : livePragmas);
     if (pragma(db, 'application_id') === 0) {
       db.exec(`BEGIN; PRAGMA application_id = ${applicationId};
         PRAGMA user_version = ${projectionVersion}; ${tables}; COMMIT`);

@@ -276,6 +276,7 @@ export class ProjectionService implements AsyncDisposable {
           if (this.#isClosed) return;
           if (batch.size > this.#handed) this.#hand(batch);
         }
+        await this.#settle();
         // What `apply` spoke of meanwhile may be above the end that was read.
         if (this.#handed === before && before < target) {
           throw stopped(`the log gave nothing from ${before} on, but holds ${target} records`);
@@ -305,7 +306,7 @@ export class ProjectionService implements AsyncDisposable {
     if (writer === undefined) throw stopped('its writer is being started again');
     this.#handed = batch.size;
     const message = packBatch(batch);
-    const applying: Promise<void> = this.#applyOn(writer, batch.size, message).finally(() => {
+    const applying: Promise<void> = this.#applyOn(writer, message).finally(() => {
       this.#inFlight.delete(applying);
       this.#room?.resolve();
       this.#room = undefined;
@@ -313,15 +314,31 @@ export class ProjectionService implements AsyncDisposable {
     this.#inFlight.add(applying);
   }
 
-  async #applyOn(writer: ThreadLink, size: number, message: BatchMessage): Promise<void> {
+  async #applyOn(writer: ThreadLink, message: BatchMessage): Promise<void> {
     try {
-      await writer.call('apply', [message], [message.payloads.buffer]);
+      const readable = await writer.call('apply', [message], [message.payloads.buffer]);
       this.#restarts = 0;
-      this.#applied.advance(size);
+      this.#advance(readable);
     } catch (error) {
       // It left a hole: the writer starts over from what is on disk.
       if (this.#writer === writer) await this.#restart(error);
     }
+  }
+
+  /** Lets files be read that were built, once the batches that were handed over are in them. */
+  async #settle(): Promise<void> {
+    const writer = this.#writer;
+    if (writer === undefined) return;
+    try {
+      this.#advance(await writer.call('settle', []));
+    } catch (error) {
+      // Not waited for: who starts the writer again waits until nobody catches up.
+      this.#onWriterEnd(writer, stopped('a file could not be finished', error));
+    }
+  }
+
+  #advance(readable: unknown): void {
+    if (typeof readable === 'number') this.#applied.advance(readable);
   }
 
   #onWriterEnd(link: ThreadLink, error: Error): void {

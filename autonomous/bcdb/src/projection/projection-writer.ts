@@ -1,11 +1,15 @@
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { GridError, isGridError } from '@commongrid/base';
 import type { BcdbErrorCode } from '../errors.ts';
 import type { Effect, EffectBatch } from '../state/effect.ts';
 import {
+  buildingFile,
   checkFile,
+  finishBuilding,
   indexFile,
+  isBuildingFile,
   namespaceFile,
   namespaceOf,
   openWritable,
@@ -31,6 +35,9 @@ export interface NamespaceState {
 /** Most files that are open for writing at a time. */
 const openNamespacesMax = 64;
 
+/** Most files that are open while files are built: each can have 128 MiB of pages in memory. */
+const openBuildingMax = 16;
+
 /**
  * Keeps a file per namespace and an index of them.
  *
@@ -40,6 +47,10 @@ const openNamespacesMax = 64;
  * that after a loss of power any file can lack its last transactions. A file that is behind what
  * the index says of it lost some; an index that is behind lost its own. In both cases the effects from
  * there on are asked for again, and each file skips what it has.
+ *
+ * From the start, and from each `discard`, until `settle` is called, a file that is not there is built
+ * under another name and without a journal that outlives the process. `settle` finishes it; nobody
+ * reads it before, and what was not finished is thrown away at the next start.
  */
 export class ProjectionWriter implements Disposable {
   readonly #folder: string;
@@ -52,6 +63,9 @@ export class ProjectionWriter implements Disposable {
   /** Why files were thrown away at the start. */
   readonly findings: readonly string[];
   #size: number;
+  #isSettled = false;
+  /** Namespaces whose files are being built. */
+  readonly #building = new Set<string>();
 
   private constructor(
     folder: string,
@@ -74,6 +88,9 @@ export class ProjectionWriter implements Disposable {
   static open({ folder, isChecked = true }: ProjectionWriterOptions): ProjectionWriter {
     mkdirSync(folder, { recursive: true });
     const findings: string[] = [];
+    for (const name of readdirSync(folder)) {
+      if (isBuildingFile(name)) removeFile(join(folder, name));
+    }
     const files = readdirSync(folder).filter((name) => namespaceOf(name) !== undefined);
     const paths = files.map((name) => namespaceFile(folder, namespaceOf(name) ?? ''));
     for (const path of [indexFile(folder), ...paths]) {
@@ -104,6 +121,11 @@ export class ProjectionWriter implements Disposable {
     return this.#size;
   }
 
+  /** Size of the log up to which every file can be read; undefined while files are built. */
+  get readableSize(): number | undefined {
+    return this.#building.size === 0 ? this.#size : undefined;
+  }
+
   /** Applies a batch that begins at or below `size`. */
   apply(batch: EffectBatch): void {
     if (batch.from > this.#size) throw gap(this.#size, batch.from);
@@ -129,17 +151,35 @@ export class ProjectionWriter implements Disposable {
     return false;
   }
 
-  /** Throws the file of a namespace away; `size` falls to where it must be filled from. */
+  /**
+   * Throws the file of a namespace away; `size` falls to where it must be filled from. `settle` has
+   * to follow once it was.
+   */
   discard(ns: string): void {
-    this.#open.get(ns)?.close();
-    this.#open.delete(ns);
-    removeFile(namespaceFile(this.#folder, ns));
+    this.#close(ns);
+    this.#building.delete(ns);
+    const path = namespaceFile(this.#folder, ns);
+    removeFile(path);
+    removeFile(buildingFile(path));
+    this.#isSettled = false;
     this.#size = this.#resumeSize();
   }
 
+  /** Lets what was built be read. */
+  settle(): void {
+    for (const ns of this.#building) {
+      this.#close(ns);
+      finishBuilding(namespaceFile(this.#folder, ns));
+      this.#building.delete(ns);
+      // Open from now on, for words that are merged when nothing comes.
+      this.#namespace(ns);
+    }
+    this.#isSettled = true;
+  }
+
   close(): void {
-    for (const writer of this.#open.values()) writer.close();
-    this.#open.clear();
+    this.settle();
+    for (const ns of this.#open.keys()) this.#close(ns);
     if (this.#index.isOpen) this.#index.close();
   }
 
@@ -182,14 +222,19 @@ export class ProjectionWriter implements Disposable {
       this.#open.set(ns, known);
       return known;
     }
-    const [oldest] = this.#open;
-    if (this.#open.size >= openNamespacesMax && oldest !== undefined) {
-      this.#open.delete(oldest[0]);
-      oldest[1].close();
-    }
-    const writer = new NamespaceWriter(namespaceFile(this.#folder, ns));
+    const [oldest] = this.#open.keys();
+    const openMax = this.#building.size > 0 ? openBuildingMax : openNamespacesMax;
+    if (this.#open.size >= openMax && oldest !== undefined) this.#close(oldest);
+    const path = namespaceFile(this.#folder, ns);
+    if (!this.#isSettled && !existsSync(path)) this.#building.add(ns);
+    const writer = new NamespaceWriter(this.#building.has(ns) ? buildingFile(path) : path);
     this.#open.set(ns, writer);
     return writer;
+  }
+
+  #close(ns: string): void {
+    this.#open.get(ns)?.close();
+    this.#open.delete(ns);
   }
 }
 

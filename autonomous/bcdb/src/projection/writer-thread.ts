@@ -23,6 +23,11 @@ serveThread({
     if (failure !== undefined) throw failure;
     mergeAfter(quietMs);
     writer.apply(unpackBatch(message));
+    return writer.readableSize;
+  },
+  settle: () => {
+    writer.settle();
+    return writer.readableSize;
   },
   discard: (ns: string) => {
     writer.discard(ns);
