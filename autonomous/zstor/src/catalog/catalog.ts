@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import {
   closeOnce,
+  delay,
   FolderLock,
   Mutex,
   repeat,
@@ -10,6 +11,7 @@ import {
   systemClock,
   systemRandom,
   TaskGroup,
+  throwIfAborted,
 } from '@commongrid/base';
 import type { Clock, Logger, Random } from '@commongrid/base';
 import { CatalogCare } from './catalog-care.ts';
@@ -33,6 +35,9 @@ import { TlogCipher } from './tlog-cipher.ts';
 const watchEveryMs = 1_000;
 /** How often the one that serves looks after members and snapshots. */
 const careEveryMs = 1_000;
+/** How often is looked whether this head serves. */
+const servingLookMs = 50;
+
 export interface CatalogOptions extends LogPlace, CareOptions {
   /** For the tables alone; made when it is missing. One process at a time. */
   readonly folder: string;
@@ -204,6 +209,14 @@ export class Catalog implements AsyncDisposable {
     };
     const onError = (err: unknown): void => this.#logger.warn({ err }, 'taking over failed');
     await repeat(watchEveryMs, look, { signal, clock: this.#clock, onError });
+  }
+
+  /** Resolves once this head serves, now or after a take-over. @throws BASE_ABORTED */
+  async untilServing(signal?: AbortSignal): Promise<void> {
+    while (!this.isServing) {
+      throwIfAborted(signal);
+      await delay(servingLookMs, { signal, clock: this.#clock });
+    }
   }
 
   /**

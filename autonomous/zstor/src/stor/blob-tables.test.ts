@@ -1,16 +1,8 @@
 import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import {
-  findBlob,
-  findFile,
-  insertBlob,
-  listFiles,
-  numberBackend,
-  removeFile,
-  setFile,
-  storSchema,
-} from './stor-tables.ts';
+import { findBlob, insertBlob, numberBackend, releaseBlob, retainBlob } from './blob-tables.ts';
+import { findFile, listFiles, removeFile, setFile, storSchema } from './file-tables.ts';
 
 function openTables(): DatabaseSync {
   const db = new DatabaseSync(':memory:');
@@ -25,7 +17,7 @@ function put(db: DatabaseSync, name: string, no: number): void {
     ...{ id: chunk.id, kind: 'copied' as const, dataShards: 1, parityShards: 2 },
     ...{ bodyBytes: no + 16, locations: [1, 2, 3], digests: [Buffer.alloc(32)] },
   };
-  insertBlob(db, { id, wrappedKey: Buffer.alloc(60), chunks: [chunk] }, [record]);
+  insertBlob(db, { id, keyNo: 0, wrappedKey: Buffer.alloc(60), chunks: [chunk] }, [record]);
   setFile(db, { name, sizeBytes: no, sha256: 'ab'.repeat(32), atMs: 1 }, id);
 }
 
@@ -62,6 +54,18 @@ test('chunks of a file are dead once it is replaced or removed, and its key is g
   assert.equal(removeFile(db, 'two'), false);
   assert.deepEqual(dead(), [101, 102]);
   assert.deepEqual(findBlob(db, Buffer.alloc(16, 3))?.chunks[0]?.plaintextBytes, 3);
+});
+
+test('a blob that two rows refer to goes with the second', () => {
+  using db = openTables();
+  put(db, 'one', 1);
+  const id = Buffer.alloc(16, 1);
+  retainBlob(db, id);
+  releaseBlob(db, id);
+  assert.notEqual(findBlob(db, id), undefined);
+  releaseBlob(db, id);
+  assert.equal(findBlob(db, id), undefined);
+  assert.equal(db.prepare('SELECT count(*) AS n FROM dead').get()?.['n'], 1);
 });
 
 test('a backend keeps its number', () => {

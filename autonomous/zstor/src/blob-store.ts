@@ -1,0 +1,262 @@
+import { join } from 'node:path';
+import type { DatabaseSync } from 'node:sqlite';
+import {
+  closeOnce,
+  GridError,
+  silentLogger,
+  systemClock,
+  TaskGroup,
+  throwIfAborted,
+} from '@commongrid/base';
+import type { BaseErrorCode, Clock, Logger } from '@commongrid/base';
+import { BackendPool } from './backends/backend-pool.ts';
+import { nameOfBackend, readBackendsFile } from './backends/backends-file.ts';
+import type { BackendSpec } from './backends/backends-file.ts';
+import { BlobReader } from './blob/blob-reader.ts';
+import type { ReadOptions } from './blob/blob-reader.ts';
+import { BlobWriter } from './blob/blob-writer.ts';
+import type { StoragePolicy, WriteOptions } from './blob/blob-writer.ts';
+import { ChunkIds } from './blob/chunk-ids.ts';
+import type { ChunkRecord } from './blob/chunk-record.ts';
+import { ChunkTable } from './blob/chunk-table.ts';
+import type { ShardFault } from './blob/shard-fetch.ts';
+import { openStreamBudget } from './blob/stream-budget.ts';
+import type { StoredBlob, WrittenBlob } from './blob/written-blob.ts';
+import { Catalog } from './catalog/catalog.ts';
+import type { ZstorErrorCode } from './errors.ts';
+import { checkBlob } from './stor/check-blob.ts';
+import type { BlobCheck } from './stor/check-blob.ts';
+import * as tables from './stor/blob-tables.ts';
+import { DispersedSnapshots } from './stor/dispersed-snapshots.ts';
+import { firstMembersOf, keepsLog, logNamesOf, openMemberOf } from './stor/log-place.ts';
+import { StorKeys } from './stor/stor-keys.ts';
+import { CodingThreads } from './threads/coding-threads.ts';
+
+export interface BlobStoreOptions {
+  /** For the tables, in `catalog`; made when it is missing. One process at a time. */
+  readonly folder: string;
+  readonly backendsFile: string;
+  /** Default `key` in the folder. */
+  readonly keyFile?: string | undefined;
+  /** How snapshots of the tables are kept; its m says how many keep the log of a store that is new. */
+  readonly policy: StoragePolicy;
+  /** Scripts that make the tables: those of blobs, and of whoever refers to blobs. */
+  readonly schema: readonly string[];
+  /** Begins a store where none is yet: makes its key and its log. Default false. */
+  readonly canBegin?: boolean;
+  /**
+   * For a head that goes on for ever: it takes the catalogue over whenever nobody answers, from the
+   * start on. Without it the catalogue is taken over once, at the start, whoever served.
+   */
+  readonly isOtherActive?: ((signal: AbortSignal) => Promise<boolean>) | undefined;
+  /** Hears of shards that are missing or wrong; they were read from elsewhere. */
+  readonly onFault?: (fault: ShardFault) => void;
+  readonly clock?: Clock;
+  readonly logger?: Logger;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Blobs over the backends of a file, and tables in which their owner keeps what refers to them. One
+ * head serves at a time; the calls of others fail with ZSTOR_CATALOG_NOT_SERVING,
+ * ZSTOR_CATALOG_RESULT_UNKNOWN.
+ */
+export class BlobStore implements AsyncDisposable {
+  readonly catalog: Catalog;
+  readonly backends: BackendPool;
+  readonly keys: StorKeys;
+  readonly #writer: BlobWriter;
+  readonly #reader: BlobReader;
+  readonly close: () => Promise<void>;
+
+  private constructor(parts: Parts, stack: AsyncDisposableStack) {
+    this.catalog = parts.catalog;
+    this.backends = parts.backends;
+    this.keys = parts.keys;
+    this.#writer = parts.writer;
+    this.#reader = parts.reader;
+    this.close = closeOnce(() => stack.disposeAsync());
+  }
+
+  /**
+   * Resolves once this head serves. 1. Read the key; where there is no store yet, make it and a log.
+   * 2. Follow the log, and take it over: two seconds, or as long as another head serves. 3. Connect
+   * to the backends, under the numbers that the tables have for them.
+   * @throws ZSTOR_BACKENDS_INVALID, ZSTOR_KEY_MISSING, ZSTOR_KEY_INVALID, ZSTOR_STORE_UNKNOWN,
+   *   BASE_FOLDER_LOCKED, and as `Catalog.takeOver`
+   */
+  static async open(options: BlobStoreOptions): Promise<BlobStore> {
+    const { folder, backendsFile, policy, schema, clock = systemClock, onFault } = options;
+    const { logger = silentLogger } = options;
+    const specs = await readBackendsFile(backendsFile);
+    const keys = await openKeys(options, specs);
+    const { metadataKey } = keys;
+    await using stack = new AsyncDisposableStack();
+    const threads = stack.use(CodingThreads.open());
+    const budget = openStreamBudget();
+    const opened: { store?: BlobStore } = {};
+    const snapshots = new DispersedSnapshots({
+      ...{ backendsFile, policy, threads, budget },
+      store: () => {
+        if (opened.store === undefined) throw notOpen();
+        return opened.store.#forSnapshots();
+      },
+    });
+    const place = { members: logNamesOf(specs), openMember: openMemberOf(specs), metadataKey };
+    const catalogFolder = join(folder, 'catalog');
+    const catalog = stack.use(
+      await Catalog.open({ ...place, folder: catalogFolder, schema, snapshots, clock, logger }),
+    );
+    await beginServing(catalog, options, stack);
+    const numberOf = (spec: BackendSpec): Promise<number> => numberIn(catalog, spec);
+    const backends = stack.use(await BackendPool.open(specs, { numberOf, clock, logger }));
+    backends.follow(backendsFile);
+    const common = { backends, threads, budget, locations: new ChunkTable(catalog) };
+    const ids = new ChunkIds(() => catalog.epoch);
+    const writer = stack.use(new BlobWriter({ ...common, ids, logger }));
+    const fault = onFault === undefined ? {} : { onFault };
+    const reader = new BlobReader({ ...common, ...fault, clock });
+    opened.store = new BlobStore({ catalog, backends, keys, writer, reader }, stack.move());
+    return opened.store;
+  }
+
+  /**
+   * Writes a stream. Nothing refers to the blob until `commit` of it, in which the owner calls
+   * `insert`. Throws as `BlobWriter.write`.
+   */
+  write(
+    source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+    options: WriteOptions,
+  ): Promise<WrittenBlob> {
+    return this.#writer.write(source, options);
+  }
+
+  /** The blob as a row, for `insertBlob` within a change: its key is wrapped here. */
+  rowOf({ secret: { id, key }, chunks }: WrittenBlob): tables.BlobRow {
+    return { id, keyNo: 0, wrappedKey: this.keys.wrap(id, key), chunks };
+  }
+
+  /** For `read`: what the tables have of a blob. Undefined when there is none with this id. */
+  find(db: DatabaseSync, id: Uint8Array): StoredBlob | undefined {
+    const row = tables.findBlob(db, id);
+    if (row === undefined) return undefined;
+    return { secret: { id, key: this.keys.unwrap(id, row.wrappedKey) }, chunks: row.chunks };
+  }
+
+  /**
+   * The bytes of a blob. What is yielded may be used until the next is asked for. A blob that is
+   * released meanwhile is still read to its end. Throws as `BlobReader.read`.
+   */
+  read(blob: StoredBlob, options: ReadOptions = {}): AsyncGenerator<Buffer, void> {
+    return this.#reader.read(blob, options);
+  }
+
+  /**
+   * Asks the backends whether they still have all of a blob, and can read it.
+   * @throws ZSTOR_CATALOG_NOT_SERVING, ZSTOR_CHUNK_UNKNOWN
+   */
+  check(blob: StoredBlob, signal?: AbortSignal): Promise<BlobCheck> {
+    const chunks = new ChunkTable(this.catalog);
+    const records = blob.chunks.map(({ id }) => chunks.find(id) ?? chunkUnknown(id));
+    return checkBlob(records, this.backends, signal);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #forSnapshots(): ReturnType<ConstructorParameters<typeof DispersedSnapshots>[0]['store']> {
+    const rows = this.catalog.read((db) => db.prepare('SELECT no, name FROM backends').all());
+    return {
+      writer: this.#writer,
+      names: new Map(rows.map((row) => [Number(row['no']), String(row['name'])])),
+      register: (blob: WrittenBlob, records: readonly ChunkRecord[]) => {
+        const row = this.rowOf(blob);
+        return this.catalog.write((db) => tables.insertBlob(db, row, records));
+      },
+      forget: (id: Uint8Array) => this.catalog.write((db) => tables.releaseBlob(db, id)),
+    };
+  }
+}
+
+interface Parts {
+  readonly catalog: Catalog;
+  readonly backends: BackendPool;
+  readonly keys: StorKeys;
+  readonly writer: BlobWriter;
+  readonly reader: BlobReader;
+}
+
+/** The key of the store, which is begun where that is wanted and there is none yet. */
+async function openKeys(
+  options: BlobStoreOptions,
+  specs: readonly BackendSpec[],
+): Promise<StorKeys> {
+  const { folder, keyFile = join(folder, 'key'), policy, canBegin = false, signal } = options;
+  const openMember = openMemberOf(specs);
+  const members = logNamesOf(specs);
+  if (members.length === 0) firstMembersOf(specs, policy.parityShards);
+  const known = await StorKeys.read(keyFile);
+  const metadataKey = known?.metadataKey ?? Buffer.alloc(0);
+  throwIfAborted(signal);
+  if (await keepsLog({ members, openMember, metadataKey })) return known ?? keyMissing(keyFile);
+  if (!canBegin) throw storeUnknown(options.backendsFile);
+  const first = firstMembersOf(specs, policy.parityShards);
+  const keys = known ?? (await StorKeys.make(keyFile));
+  await Catalog.found({ members: first, openMember, metadataKey: keys.metadataKey });
+  return keys;
+}
+
+async function beginServing(
+  catalog: Catalog,
+  { isOtherActive, logger = silentLogger, signal }: BlobStoreOptions,
+  stack: AsyncDisposableStack,
+): Promise<void> {
+  if (isOtherActive === undefined) {
+    await catalog.takeOver(signal);
+    return;
+  }
+  const standing = stack.use(
+    new TaskGroup({ onError: (err, name) => logger.error({ err, name }, 'failed') }),
+  );
+  standing.start('stand by', (ended) =>
+    catalog.standBy({ isActive: isOtherActive, signal: ended }),
+  );
+  await catalog.untilServing(signal);
+}
+
+async function numberIn(catalog: Catalog, spec: BackendSpec): Promise<number> {
+  const name = nameOfBackend(spec);
+  const known = catalog.read((db) => tables.findBackend(db, name));
+  return known ?? catalog.write((db) => tables.numberBackend(db, name));
+}
+
+function chunkUnknown(id: Uint8Array): never {
+  const chunkId = Buffer.from(id).toString('hex');
+  throw new GridError<ZstorErrorCode>('ZSTOR_CHUNK_UNKNOWN', `no chunk ${chunkId} is known`, {
+    hint: 'rebuild the metadata from the backends',
+    details: { chunkId },
+  });
+}
+
+function notOpen(): GridError<BaseErrorCode> {
+  return new GridError('BASE_CLOSED', 'the store is not open yet', { retryable: true });
+}
+
+function keyMissing(keyFile: string): never {
+  throw new GridError<ZstorErrorCode>('ZSTOR_KEY_MISSING', `there is no key file ${keyFile}`, {
+    hint: 'name the key file that was made with the store: nothing else opens it',
+    details: { keyFile },
+  });
+}
+
+function storeUnknown(backendsFile: string): GridError<ZstorErrorCode> {
+  return new GridError(
+    'ZSTOR_STORE_UNKNOWN',
+    `there is no store on the backends of ${backendsFile} yet`,
+    {
+      hint: 'the first grid zstor put begins one',
+      details: { backendsFile },
+    },
+  );
+}

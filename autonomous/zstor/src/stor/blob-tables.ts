@@ -1,0 +1,101 @@
+import type { DatabaseSync } from 'node:sqlite';
+import type { ChunkRecord } from '../blob/chunk-record.ts';
+import { chunkTableSchema, insertChunks } from '../blob/chunk-table.ts';
+import type { StoredBlob } from '../blob/written-blob.ts';
+
+/** A blob as the tables have it: its key is wrapped. */
+export interface BlobRow {
+  readonly id: Uint8Array;
+  /** Which key wraps its own: 0 is that of the store. */
+  readonly keyNo: number;
+  readonly wrappedKey: Uint8Array;
+  readonly chunks: StoredBlob['chunks'];
+}
+
+/**
+ * The tables of all stores, with which the first script of an owner begins. `refs` counts the rows of
+ * the owner that refer to a blob. Chunks in `dead` are referred to no more: their shards are to be
+ * deleted, and then their records.
+ */
+export const blobTables = `
+  CREATE TABLE backends (
+    no INTEGER PRIMARY KEY CHECK (no BETWEEN 1 AND 65535),
+    name TEXT NOT NULL UNIQUE
+  ) STRICT;
+  ${chunkTableSchema}
+  CREATE TABLE blobs (
+    id BLOB NOT NULL PRIMARY KEY,
+    key_no INTEGER NOT NULL,
+    wrapped_key BLOB NOT NULL,
+    refs INTEGER NOT NULL
+  ) WITHOUT ROWID, STRICT;
+  CREATE TABLE blob_chunks (
+    blob BLOB NOT NULL,
+    position INTEGER NOT NULL,
+    chunk BLOB NOT NULL,
+    plaintext_bytes INTEGER NOT NULL,
+    PRIMARY KEY (blob, position)
+  ) WITHOUT ROWID, STRICT;
+  CREATE TABLE dead (chunk BLOB NOT NULL PRIMARY KEY) WITHOUT ROWID, STRICT;
+`;
+
+/** The number of a backend; a name that is new gets the next one, for ever. */
+export function numberBackend(db: DatabaseSync, name: string): number {
+  const known = findBackend(db, name);
+  if (known !== undefined) return known;
+  const next = db.prepare('SELECT coalesce(max(no), 0) + 1 AS no FROM backends').get();
+  const no = Number(next?.['no']);
+  db.prepare('INSERT INTO backends VALUES (?, ?)').run(no, name);
+  return no;
+}
+
+export function findBackend(db: DatabaseSync, name: string): number | undefined {
+  const row = db.prepare('SELECT no FROM backends WHERE name = ?').get(name);
+  return row === undefined ? undefined : Number(row['no']);
+}
+
+/** Makes a blob known, with one row that refers to it. */
+export function insertBlob(
+  db: DatabaseSync,
+  { id, keyNo, wrappedKey, chunks }: BlobRow,
+  records: readonly ChunkRecord[],
+): void {
+  insertChunks(db, records);
+  db.prepare('INSERT INTO blobs VALUES (?, ?, ?, 1)').run(id, keyNo, wrappedKey);
+  const insert = db.prepare('INSERT INTO blob_chunks VALUES (?, ?, ?, ?)');
+  for (const [position, chunk] of chunks.entries()) {
+    insert.run(id, position, chunk.id, chunk.plaintextBytes);
+  }
+}
+
+export function findBlob(db: DatabaseSync, id: Uint8Array): BlobRow | undefined {
+  const row = db.prepare('SELECT key_no, wrapped_key FROM blobs WHERE id = ?').get(id);
+  if (row === undefined) return undefined;
+  const sql = 'SELECT chunk, plaintext_bytes FROM blob_chunks WHERE blob = ? ORDER BY position';
+  const chunks = db
+    .prepare(sql)
+    .all(id)
+    .map((chunk) => {
+      return { id: bytesOf(chunk['chunk']), plaintextBytes: Number(chunk['plaintext_bytes']) };
+    });
+  return { id, keyNo: Number(row['key_no']), wrappedKey: bytesOf(row['wrapped_key']), chunks };
+}
+
+/** One more row refers to a blob. */
+export function retainBlob(db: DatabaseSync, id: Uint8Array): void {
+  db.prepare('UPDATE blobs SET refs = refs + 1 WHERE id = ?').run(id);
+}
+
+/** One row less does. The last one takes blob and key along; its chunks are dead in the same change. */
+export function releaseBlob(db: DatabaseSync, id: Uint8Array): void {
+  const shared = db.prepare('UPDATE blobs SET refs = refs - 1 WHERE id = ? AND refs > 1').run(id);
+  if (shared.changes === 1) return;
+  db.prepare('INSERT INTO dead SELECT chunk FROM blob_chunks WHERE blob = ?').run(id);
+  db.prepare('DELETE FROM blob_chunks WHERE blob = ?').run(id);
+  db.prepare('DELETE FROM blobs WHERE id = ?').run(id);
+}
+
+/** A column of bytes. */
+export function bytesOf(column: unknown): Buffer {
+  return column instanceof Uint8Array ? Buffer.from(column) : Buffer.alloc(0);
+}
