@@ -67,6 +67,9 @@ export class PostgresServer {
     child.kill(how);
     for (const pid of children) kill(pid);
     await gone;
+    // A server does not start while one of the former has its memory.
+    const isOver = (): boolean => !children.some(isRunning);
+    await waitFor(isOver, { timeoutMs: readyTimeoutMs, everyMs: 5, what: 'postgres to end' });
   }
 
   /** Stops all its processes where they are, until it is ended. */
@@ -126,6 +129,17 @@ function kill(pid: number): void {
     process.kill(pid, 'SIGKILL');
   } catch (error) {
     if (errorCode(error) !== 'ESRCH') throw error;
+  }
+}
+
+/** Whether a process has memory: one that was killed keeps it for a while, and its number longer. */
+function isRunning(pid: number): boolean {
+  try {
+    const stat = fs.readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return !/^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2));
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT' && errorCode(error) !== 'ESRCH') throw error;
+    return false;
   }
 }
 
