@@ -78,6 +78,27 @@ test('a reader seals and opens by himself, and one removed opens nothing later',
   assert.deepEqual((await fresh.readers()).readers, [owner.seal.publicKey.text]);
 });
 
+test('a reader who was removed and is added again reads all but what came between', async (t) => {
+  const { owner, bob } = await serveSecret(t);
+  const bobs = bob.seal.publicKey.text;
+  await owner.space.changeReaders({ add: [bobs] });
+  await owner.space.put({ url: note, obj: 'first', value: 1 });
+  await owner.space.changeReaders({ remove: [bobs] });
+  await owner.space.put({ url: note, obj: 'between', value: 2 });
+  const { epoch } = await owner.space.changeReaders({ add: [bobs] });
+  assert.equal(epoch, 4);
+  const { seq } = await owner.space.put({ url: note, obj: 'last', value: 3 });
+  await bob.client.checkpoint();
+  const options = { minSeq: seq };
+  // A client that saw nothing before has to find the old key as well.
+  const fresh = new PrivateNamespace({ client: bob.client, ns, key: bob.seal });
+  for (const space of [bob.space, fresh]) {
+    assert.equal((await space.get(note, 'first', options)).value, 1);
+    assert.equal((await space.get(note, 'last', options)).value, 3);
+    await assert.rejects(space.get(note, 'between', options), { code: 'BCDB_NOT_READER' });
+  }
+});
+
 test('a writer whose key was replaced meanwhile seals again with the newest', async (t) => {
   const { owner, bob } = await serveSecret(t);
   await owner.space.changeReaders({ add: [bob.seal.publicKey.text] });
