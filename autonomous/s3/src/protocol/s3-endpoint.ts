@@ -10,7 +10,7 @@ import type { Clock } from '@commongrid/base';
 import type { S3PackageErrorCode } from '../errors.ts';
 import { S3Error } from './s3-error.ts';
 import { exchange } from './s3-exchange.ts';
-import type { Answered, ExchangeOptions, S3Handler } from './s3-exchange.ts';
+import type { Answered, ExchangeOptions, HeadersFor, S3Handler } from './s3-exchange.ts';
 import { SignatureVerifier } from './signature.ts';
 import type { SecretOf } from './signature.ts';
 import { writeXml } from './xml-writer.ts';
@@ -39,6 +39,8 @@ export interface S3EndpointOptions {
   readonly domains?: readonly string[];
   readonly clock?: Clock;
   readonly onAnswer?: (answered: Answered) => void;
+  /** Headers that every answer to a request that could be read gets. Must not throw. */
+  readonly headersFor?: HeadersFor;
 }
 
 /** The S3 protocol on a port: signatures, framing, errors; what is asked for, the handler does. */
@@ -67,6 +69,7 @@ export class S3Endpoint implements AsyncDisposable {
       clock,
       hostId,
       onAnswer: options.onAnswer,
+      headersFor: options.headersFor,
     };
     const take = (waits: boolean) => (incoming: IncomingMessage, outgoing: ServerResponse) => {
       // Every failure inside is an answer, and one of the answer ends the connection.

@@ -6,7 +6,7 @@ import { BodySource } from './body-source.ts';
 import type { Operation } from './operations.ts';
 import { S3Error } from './s3-error.ts';
 import { readRequest } from './s3-request.ts';
-import type { S3Request, S3Response } from './s3-request.ts';
+import type { RawRequest, RequestHeaders, S3Request, S3Response } from './s3-request.ts';
 import type { SignatureVerifier } from './signature.ts';
 import { writeXml } from './xml-writer.ts';
 
@@ -28,8 +28,17 @@ export interface Answered {
   readonly operation: Operation | undefined;
   readonly status: number;
   readonly s3Code: string | undefined;
+  readonly method: string;
+  /** Path and query as they came: signatures of URLs stand in there. */
+  readonly target: string;
+  readonly headers: RequestHeaders;
+  readonly remoteAddress: string;
   /** Bytes of the body that came. */
   readonly receivedBytes: number;
+  /** Bytes of the answer's body. */
+  readonly sentBytes: number;
+  /** From the first line of the request to the end of the answer. */
+  readonly tookMs: number;
   /** What failed inside, when something did. */
   readonly failure: unknown;
 }
@@ -42,7 +51,12 @@ export interface ExchangeOptions {
   /** The x-amz-id-2 of all answers. */
   readonly hostId: string;
   readonly onAnswer?: ((answered: Answered) => void) | undefined;
+  /** Headers that an answer gets whatever it is, an error too. Must not throw. */
+  readonly headersFor?: HeadersFor | undefined;
 }
+
+/** Headers of the answer to a request that could be read. */
+export type HeadersFor = (request: S3Request) => Readonly<Record<string, string>> | undefined;
 
 interface Answer extends S3Response {
   readonly failure?: unknown;
@@ -62,6 +76,7 @@ export async function exchange(
   waitsForContinue: boolean,
   options: ExchangeOptions,
 ): Promise<void> {
+  const startedMs = options.clock.monotonicMs();
   let isWaiting = waitsForContinue;
   const source = new BodySource({
     request: incoming,
@@ -87,7 +102,10 @@ export async function exchange(
   const left = bytesLeft(incoming, source);
   if (source.isEnded) isWaiting = false;
   if (isWaiting || left > drainBytesMax) outgoing.shouldKeepAlive = false;
-  const broken = await send(answer, id, incoming, outgoing, options, async () => {
+  const more = request && options.headersFor?.(request);
+  const whole =
+    more === undefined ? answer : { ...answer, headers: { ...answer.headers, ...more } };
+  const sent = await send(whole, id, incoming, outgoing, options, async () => {
     if (!isWaiting && left > 0) await source.discard(drainBytesMax, drainMsMax);
   });
   options.onAnswer?.({
@@ -96,9 +114,24 @@ export async function exchange(
     operation: request?.operation,
     status: answer.status ?? 200,
     s3Code: answer.s3Code,
+    ...factsOf(incoming),
     receivedBytes: source.receivedBytes,
-    failure: answer.failure ?? broken,
+    sentBytes: sent.bytes,
+    tookMs: options.clock.monotonicMs() - startedMs,
+    failure: answer.failure ?? sent.failure,
   });
+}
+
+function factsOf(
+  incoming: IncomingMessage,
+): Pick<Answered, 'method' | 'target' | 'headers' | 'remoteAddress'> {
+  const { method = '', url: target = '', headers } = incoming;
+  return { method, target, headers, remoteAddress: addressOf(incoming) };
+}
+
+/** Empty once the connection is gone; IPv4 as such, not inside of IPv6. */
+function addressOf({ socket }: IncomingMessage): string {
+  return (socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/, '');
 }
 
 /** Made for those who ask: a controller for every request would cost as much as its signature. */
@@ -111,13 +144,9 @@ function signalOf(outgoing: ServerResponse): AbortSignal {
   return gone.signal;
 }
 
-function rawOf({ method = '', url = '', headers, rawHeaders }: IncomingMessage): {
-  readonly method: string;
-  readonly url: string;
-  readonly headers: IncomingMessage['headers'];
-  readonly rawHeaders: readonly string[];
-} {
-  return { method, url, headers, rawHeaders };
+function rawOf(incoming: IncomingMessage): RawRequest {
+  const { method = '', url = '', headers, rawHeaders } = incoming;
+  return { method, url, headers, rawHeaders, remoteAddress: addressOf(incoming) };
 }
 
 /** Infinity for a body whose length nobody knows. */
@@ -161,7 +190,7 @@ function errorAnswer(
  * Sends an answer.
  * @param drain runs when all of it was written and the connection is still held open: to end it
  *   while the client sends would lose the answer
- * @returns what failed meanwhile, when something did
+ * @returns how much of the body went, and what failed meanwhile, when something did
  */
 async function send(
   answer: Answer,
@@ -170,7 +199,8 @@ async function send(
   outgoing: ServerResponse,
   options: ExchangeOptions,
   drain: () => Promise<void>,
-): Promise<unknown> {
+): Promise<{ readonly bytes: number; readonly failure: unknown }> {
+  const sent: { bytes: number; failure: unknown } = { bytes: 0, failure: undefined };
   const { status = 200, headers = {}, body } = answer;
   const hasBody = incoming.method !== 'HEAD' && status !== 304 && status !== 204;
   const isWhole = typeof body === 'string' || Buffer.isBuffer(body) || body === undefined;
@@ -185,28 +215,31 @@ async function send(
     if (hasBody && isWhole && headers['content-length'] === undefined) {
       outgoing.setHeader('content-length', Buffer.byteLength(body ?? ''));
     }
+    if (hasBody && isWhole) sent.bytes = Buffer.byteLength(body ?? '');
     if (!hasBody && outgoing.shouldKeepAlive) outgoing.end();
     else if (!hasBody) outgoing.flushHeaders();
-    else if (!isWhole) await sendPieces(body, outgoing, options.clock);
+    else if (!isWhole) await sendPieces(body, outgoing, options.clock, sent);
     else if (outgoing.shouldKeepAlive || body === undefined) outgoing.end(body);
     else outgoing.write(body);
     await drain();
     if (!outgoing.writableEnded) outgoing.end();
-    return undefined;
   } catch (error) {
     // Half of an answer is out, or its headers cannot be written: only a cut says so.
     outgoing.destroy();
-    return error;
+    sent.failure = error;
   }
+  return sent;
 }
 
 async function sendPieces(
   body: AsyncIterable<Uint8Array | string>,
   outgoing: ServerResponse,
   clock: Clock,
+  sent: { bytes: number },
 ): Promise<void> {
   for await (const piece of body) {
     if (outgoing.destroyed) return;
+    sent.bytes += Buffer.byteLength(piece);
     if (piece.length > 0 && !outgoing.write(piece)) await drained(outgoing, clock);
   }
 }

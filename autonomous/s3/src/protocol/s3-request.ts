@@ -26,6 +26,8 @@ export interface S3Request {
   readonly headers: RequestHeaders;
   /** undefined for anonymous requests. */
   readonly accessKey: string | undefined;
+  /** Who is at the other end of the connection; empty once it is gone. */
+  readonly remoteAddress: string;
   readonly payload: Payload;
   /** Fires when the client is gone before it has its answer. */
   readonly signal: AbortSignal;
@@ -48,6 +50,7 @@ export interface RawRequest {
   readonly url: string;
   readonly headers: RequestHeaders;
   readonly rawHeaders: readonly string[];
+  readonly remoteAddress: string;
 }
 
 export interface ReadRequestOptions {
@@ -91,6 +94,7 @@ export async function readRequest(
     query,
     headers,
     accessKey: caller?.accessKey,
+    remoteAddress: raw.remoteAddress,
     payload: new Payload({ plan, source: options.source, ...(caller && { chain: caller.chain }) }),
     get signal() {
       return options.signal();
