@@ -7,6 +7,8 @@ export function exitStatusOf(code: string): number {
 }
 
 const statusByCode: ReadonlyMap<string, number> = new Map([
+  ['BASE_CONTROL_ABSENT', 6],
+  ['BASE_CONTROL_LOST', 6],
   ['GRID_USAGE', 2],
   ['GRID_SERVICE_UNKNOWN', 3],
   ['GRID_BENCH_UNKNOWN', 3],

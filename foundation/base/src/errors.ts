@@ -2,6 +2,11 @@
 export type BaseErrorCode =
   | 'BASE_ABORTED' // the caller's signal fired: nothing to do, the caller asked for it
   | 'BASE_CLOSED' // used after close(): a bug in the caller's order of shutdown
+  | 'BASE_CONTROL_ABSENT' // nobody listens at a control socket: start the process that holds the folder
+  | 'BASE_CONTROL_FAILED' // a fault in the process behind a control socket: its log says more
+  | 'BASE_CONTROL_LOST' // the process behind a control socket ended, or is another version: try again
+  | 'BASE_CONTROL_REQUEST' // the process behind a control socket knows no such order: restart it
+  | 'BASE_CONTROL_TOO_LONG' // an answer over a control socket is longer than 1 MiB: ask for less
   | 'BASE_FOLDER_LOCKED' // another process owns the folder: stop it, or use another folder
   | 'BASE_HEX_INVALID' // text is not an even number of hex digits: correct the text
   | 'BASE_LISTEN_FAILED' // the metrics port cannot be opened: see the cause, choose another port

@@ -1,9 +1,18 @@
 export { isAtomicTemp, removeFileDurably, syncFolder, writeFileAtomic } from './atomic-file.ts';
 export type { WriteFileAtomicOptions } from './atomic-file.ts';
+export { askControl } from './ask-control.ts';
+export type { AskControlOptions } from './ask-control.ts';
 export { AuthPace, pacePauseMsMax } from './auth-pace.ts';
 export { equalBytes, formatBytes, fromHex, parseBytes, toHex } from './bytes.ts';
 export { delay, systemClock } from './clock.ts';
 export type { Clock, DelayOptions, Timer } from './clock.ts';
+export { ControlSocket } from './control-socket.ts';
+export type {
+  ControlAction,
+  ControlArguments,
+  ControlContext,
+  ControlSocketOptions,
+} from './control-socket.ts';
 export { crc32 } from './crc32.ts';
 export { waitFor, withTimeout } from './deadline.ts';
 export type { TimeoutOptions, WaitForOptions } from './deadline.ts';

@@ -5,7 +5,7 @@ import type { GridErrorCode } from '../errors.ts';
 import type { GridHome } from '../home.ts';
 import { choosePorts } from '../ports.ts';
 import type { ServiceDefinition } from '../service-definition.ts';
-import { ControlServer } from './control.ts';
+import { openControl } from './control.ts';
 import type { ControlRequest } from './control.ts';
 import { loadState, StateKeeper } from './grid-state.ts';
 import type { GridState } from './grid-state.ts';
@@ -85,7 +85,7 @@ export class Supervisor implements AsyncDisposable {
     const logs = [...group.runners].map((runner) => runner.log);
     stack.use(LogRotation.start([...logs, stack.use(await openOwnLog(home))], logger));
     const supervisor = new Supervisor(group, describe);
-    stack.use(await ControlServer.open(home, (request) => supervisor.#obey(request)));
+    stack.use(await openControl(home, (request) => supervisor.#obey(request)));
     supervisor.#resources = stack.move();
     return supervisor;
   }
