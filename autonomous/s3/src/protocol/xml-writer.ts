@@ -3,7 +3,8 @@ export type XmlNode = readonly [name: string, content: XmlContent];
 export type XmlContent = string | number | boolean | undefined | readonly (XmlNode | undefined)[];
 
 const namespace = 'http://s3.amazonaws.com/doc/2006-03-01/';
-const declaration = '<?xml version="1.0" encoding="UTF-8"?>\n';
+/** Every document begins with it. */
+export const xmlDeclaration = '<?xml version="1.0" encoding="UTF-8"?>\n';
 /** Markup, carriage returns, which readers change, and what XML 1.0 has no character for. */
 // oxlint-disable-next-line no-control-regex
 const special = /[&<>"\u0000-\u0008\u000b-\u001f\ufffe\uffff]/;
@@ -19,7 +20,7 @@ const names: Readonly<Record<string, string>> = {
 /** A document with S3's namespace; errors have none. */
 export function writeXml(name: string, content: XmlContent, hasNamespace = true): string {
   const root = hasNamespace ? `${name} xmlns="${namespace}"` : name;
-  return declaration + writeNode([root, content]);
+  return xmlDeclaration + writeNode([root, content]);
 }
 
 /** `value` as the text of an element or attribute; control characters as `&#x1;`, as S3 does. */

@@ -1,0 +1,31 @@
+import type { DatabaseSync } from 'node:sqlite';
+
+import type { Clock } from '@commongrid/base';
+import type { BlobStore, StoragePolicy } from '@commongrid/zstor';
+
+import type { S3Request, S3Response } from '../protocol/s3-request.ts';
+
+/** What the handlers of all operations work with. */
+export interface HeadContext {
+  readonly store: BlobStore;
+  /** How objects are kept that come from now on. */
+  readonly policy: StoragePolicy;
+  readonly region: string;
+  readonly clock: Clock;
+}
+
+/**
+ * Does one operation. What it read may be told: whoever calls it requires the lease before the
+ * answer leaves, be it an error.
+ */
+export type Handle = (head: HeadContext, request: S3Request) => Promise<S3Response>;
+
+/** Rows as they are after the last change that is kept. */
+export function read<T>({ store }: HeadContext, query: (db: DatabaseSync) => T): T {
+  return store.catalog.read(query);
+}
+
+/** Changes rows; `change` may run twice. Throws as `Catalog.write`, and what `change` throws. */
+export function write<T>({ store }: HeadContext, change: (db: DatabaseSync) => T): Promise<T> {
+  return store.catalog.write(change);
+}
