@@ -19,6 +19,7 @@ export type { BlobChunk, StoredBlob, WrittenBlob } from './blob/written-blob.ts'
 export { BlobStore } from './blob-store.ts';
 export type { BlobStoreOptions } from './blob-store.ts';
 export { Catalog } from './catalog/catalog.ts';
+export { statementOf } from './catalog/statement-of.ts';
 export type { CatalogOptions, StandByOptions } from './catalog/catalog.ts';
 export type { LogPlace } from './catalog/found-log.ts';
 export type { MemberState } from './catalog/log-head.ts';

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { statementOf } from '../catalog/statement-of.ts';
 import { nowhere } from './chunk-record.ts';
 import type { ChunkRecord, Locations } from './chunk-record.ts';
 
@@ -47,13 +48,13 @@ export class ChunkTable implements Locations {
   ): Promise<boolean> {
     const values = [packed(next), missingIn(next), chunkId, packed(expected)] as const;
     const sql = 'UPDATE chunks SET locations = ?, missing = ? WHERE id = ? AND locations = ?';
-    return this.#tables.write((db) => db.prepare(sql).run(...values).changes === 1);
+    return this.#tables.write((db) => statementOf(db, sql).run(...values).changes === 1);
   }
 }
 
 /** Makes chunks known, within the change that also writes what refers to them. */
 export function insertChunks(db: DatabaseSync, records: readonly ChunkRecord[]): void {
-  const insert = db.prepare('INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?)');
+  const insert = statementOf(db, 'INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?)');
   for (const { id, kind, dataShards, parityShards, bodyBytes, locations, digests } of records) {
     const isCopied = Number(kind === 'copied');
     const missing = missingIn(locations);
@@ -67,7 +68,7 @@ export function insertChunks(db: DatabaseSync, records: readonly ChunkRecord[]):
 
 /** A chunk as this connection sees it. */
 export function findChunk(db: DatabaseSync, chunkId: Uint8Array): ChunkRecord | undefined {
-  const row = db.prepare('SELECT * FROM chunks WHERE id = ?').get(chunkId);
+  const row = statementOf(db, 'SELECT * FROM chunks WHERE id = ?').get(chunkId);
   if (row === undefined) return undefined;
   const places = bytesOf(row['locations']);
   const digests = bytesOf(row['digests']);

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { statementOf } from '../catalog/statement-of.ts';
 import type { ChunkRecord } from '../blob/chunk-record.ts';
 import { chunkTableSchema, insertChunks } from '../blob/chunk-table.ts';
 import type { StoredBlob } from '../blob/written-blob.ts';
@@ -43,14 +44,14 @@ export const blobTables = `
 export function numberBackend(db: DatabaseSync, name: string): number {
   const known = findBackend(db, name);
   if (known !== undefined) return known;
-  const next = db.prepare('SELECT coalesce(max(no), 0) + 1 AS no FROM backends').get();
+  const next = statementOf(db, 'SELECT coalesce(max(no), 0) + 1 AS no FROM backends').get();
   const no = Number(next?.['no']);
-  db.prepare('INSERT INTO backends VALUES (?, ?)').run(no, name);
+  statementOf(db, 'INSERT INTO backends VALUES (?, ?)').run(no, name);
   return no;
 }
 
 export function findBackend(db: DatabaseSync, name: string): number | undefined {
-  const row = db.prepare('SELECT no FROM backends WHERE name = ?').get(name);
+  const row = statementOf(db, 'SELECT no FROM backends WHERE name = ?').get(name);
   return row === undefined ? undefined : Number(row['no']);
 }
 
@@ -61,19 +62,18 @@ export function insertBlob(
   records: readonly ChunkRecord[],
 ): void {
   insertChunks(db, records);
-  db.prepare('INSERT INTO blobs VALUES (?, ?, ?, 1)').run(id, keyNo, wrappedKey);
-  const insert = db.prepare('INSERT INTO blob_chunks VALUES (?, ?, ?, ?)');
+  statementOf(db, 'INSERT INTO blobs VALUES (?, ?, ?, 1)').run(id, keyNo, wrappedKey);
+  const insert = statementOf(db, 'INSERT INTO blob_chunks VALUES (?, ?, ?, ?)');
   for (const [position, chunk] of chunks.entries()) {
     insert.run(id, position, chunk.id, chunk.plaintextBytes);
   }
 }
 
 export function findBlob(db: DatabaseSync, id: Uint8Array): BlobRow | undefined {
-  const row = db.prepare('SELECT key_no, wrapped_key FROM blobs WHERE id = ?').get(id);
+  const row = statementOf(db, 'SELECT key_no, wrapped_key FROM blobs WHERE id = ?').get(id);
   if (row === undefined) return undefined;
   const sql = 'SELECT chunk, plaintext_bytes FROM blob_chunks WHERE blob = ? ORDER BY position';
-  const chunks = db
-    .prepare(sql)
+  const chunks = statementOf(db, sql)
     .all(id)
     .map((chunk) => {
       return { id: bytesOf(chunk['chunk']), plaintextBytes: Number(chunk['plaintext_bytes']) };
@@ -83,16 +83,18 @@ export function findBlob(db: DatabaseSync, id: Uint8Array): BlobRow | undefined 
 
 /** One more row refers to a blob. */
 export function retainBlob(db: DatabaseSync, id: Uint8Array): void {
-  db.prepare('UPDATE blobs SET refs = refs + 1 WHERE id = ?').run(id);
+  statementOf(db, 'UPDATE blobs SET refs = refs + 1 WHERE id = ?').run(id);
 }
 
 /** One row less does. The last one takes blob and key along; its chunks are dead in the same change. */
 export function releaseBlob(db: DatabaseSync, id: Uint8Array): void {
-  const shared = db.prepare('UPDATE blobs SET refs = refs - 1 WHERE id = ? AND refs > 1').run(id);
+  const shared = statementOf(db, 'UPDATE blobs SET refs = refs - 1 WHERE id = ? AND refs > 1').run(
+    id,
+  );
   if (shared.changes === 1) return;
-  db.prepare('INSERT INTO dead SELECT chunk FROM blob_chunks WHERE blob = ?').run(id);
-  db.prepare('DELETE FROM blob_chunks WHERE blob = ?').run(id);
-  db.prepare('DELETE FROM blobs WHERE id = ?').run(id);
+  statementOf(db, 'INSERT INTO dead SELECT chunk FROM blob_chunks WHERE blob = ?').run(id);
+  statementOf(db, 'DELETE FROM blob_chunks WHERE blob = ?').run(id);
+  statementOf(db, 'DELETE FROM blobs WHERE id = ?').run(id);
 }
 
 /** A column of bytes. */

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { statementOf } from '../catalog/statement-of.ts';
 import { blobTables, bytesOf, releaseBlob } from './blob-tables.ts';
 
 /** A named file of a store. */
@@ -28,16 +29,16 @@ export const storSchema: readonly string[] = [
 export function setFile(db: DatabaseSync, file: StorFile, blobId: Uint8Array): void {
   removeFile(db, file.name);
   const { name, sizeBytes, sha256, atMs } = file;
-  const insert = db.prepare('INSERT INTO files VALUES (?, ?, ?, ?, ?)');
+  const insert = statementOf(db, 'INSERT INTO files VALUES (?, ?, ?, ?, ?)');
   insert.run(name, blobId, sizeBytes, Buffer.from(sha256, 'hex'), atMs);
 }
 
 /** @returns false when there is none */
 export function removeFile(db: DatabaseSync, name: string): boolean {
-  const row = db.prepare('SELECT blob FROM files WHERE name = ?').get(name);
+  const row = statementOf(db, 'SELECT blob FROM files WHERE name = ?').get(name);
   if (row === undefined) return false;
   releaseBlob(db, bytesOf(row['blob']));
-  db.prepare('DELETE FROM files WHERE name = ?').run(name);
+  statementOf(db, 'DELETE FROM files WHERE name = ?').run(name);
   return true;
 }
 
@@ -45,7 +46,7 @@ export function findFile(
   db: DatabaseSync,
   name: string,
 ): { readonly file: StorFile; readonly blobId: Uint8Array } | undefined {
-  const row = db.prepare('SELECT * FROM files WHERE name = ?').get(name);
+  const row = statementOf(db, 'SELECT * FROM files WHERE name = ?').get(name);
   return row === undefined ? undefined : { file: fileOf(row), blobId: bytesOf(row['blob']) };
 }
 
