@@ -91,6 +91,21 @@ for (const count of [0, 2]) {
       assert.equal((await open(answers)).equals(plaintext), true);
     });
 
+    test('lost shards are made again, byte for byte', async () => {
+      await using threads = CodingThreads.open(count);
+      const plaintext = seededRandom(3).bytes(70_000);
+      const { shards } = sealChunk(policy, new Blob().nextPlace(true), chunkId, plaintext);
+      const lost = [5, 1];
+      const left = shards.filter(({ index }) => !lost.includes(index));
+      const { values } = await threads.repair(answersOf(left), lost);
+      for (const [at, index] of lost.entries()) {
+        assert.equal(Buffer.compare(values[at] ?? chunkId, shards[index]?.value ?? chunkId), 0);
+      }
+      await assert.rejects(threads.repair(answersOf(left.slice(1)), lost), {
+        code: 'ZSTOR_SHARDS_TOO_FEW',
+      });
+    });
+
     test('streams have the MD5 of all their bytes, side by side', async () => {
       await using threads = CodingThreads.open(count);
       await Promise.all(

@@ -8,7 +8,7 @@ import type { SealedChunk } from '../chunk/chunk.ts';
 import type { ChunkPolicy } from '../chunk/policy.ts';
 import type { ShardAddress } from '../chunk/shard.ts';
 import { CodingWork } from './coding-work.ts';
-import type { CodingReply, CodingRequest, Memory } from './coding-work.ts';
+import type { CodingReply, CodingRequest, Memory, ValuesInMemory } from './coding-work.ts';
 import { ThreadLane } from './thread-lane.ts';
 
 /** Most threads, however many cores there are. */
@@ -94,23 +94,37 @@ export class CodingThreads implements AsyncDisposable {
     plaintextBytes: number,
     answers: readonly ShardAnswer[],
   ): Promise<Buffer<ArrayBuffer>> {
-    const valueBytes = Math.max(0, ...answers.map(({ value }) => value.length));
-    const memory = sharedPool().take(answers.length * valueBytes);
-    for (const [at, { value }] of answers.entries()) {
-      memory.set(value, at * valueBytes);
-      // What is too short must not become whole by what was in the buffer.
-      memory.fill(0, at * valueBytes + value.length, (at + 1) * valueBytes);
-    }
-    const addresses = answers.map(({ address }) => ownAddress(address));
     const { made, read } = await this.#run({
       kind: 'open',
       place: ownPlace(place),
       plaintextBytes,
-      values: { addresses, valueBytes, memory },
+      values: valuesOf(answers),
       memory: sharedPool().take(plaintextBytes),
     });
     if (read !== undefined) sharedPool().give(read);
     return bufferOf(made);
+  }
+
+  /**
+   * Checks what backends gave, and makes lost shards of the same chunk, as `repairShards`. The answers
+   * are copied.
+   * @param answers k of them or more, of one length
+   * @returns in the order of `lost`, in a buffer of the thread's pool
+   * @throws as `parseShardOf`, and as `repairShards`; also ZSTOR_THREAD_ENDED, BASE_QUEUE_FULL,
+   *   BASE_CLOSED
+   */
+  async repair(
+    answers: readonly ShardAnswer[],
+    lost: readonly number[],
+  ): Promise<{ readonly values: readonly Buffer[]; readonly memory: Buffer<ArrayBuffer> }> {
+    const values = valuesOf(answers);
+    const { valueBytes } = values;
+    const lent = sharedPool().take(lost.length * valueBytes);
+    const { made, read } = await this.#run({ kind: 'repair', values, lost, memory: lent });
+    if (read !== undefined) sharedPool().give(read);
+    const memory = bufferOf(made);
+    const cut = lost.map((_, at) => memory.subarray(at * valueBytes, (at + 1) * valueBytes));
+    return { values: cut, memory };
   }
 
   /** Begins an MD5, which S3 wants of each object; all of it is done by one thread. */
@@ -194,6 +208,18 @@ class InPlace implements Lane {
 function ownPlace(place: ChunkPlace): ChunkPlace {
   const { id, key } = place.blob;
   return { ...place, blob: { id: Uint8Array.from(id), key: Uint8Array.from(key) } };
+}
+
+/** Answers side by side in a buffer of the pool, which moves to a thread. */
+function valuesOf(answers: readonly ShardAnswer[]): ValuesInMemory {
+  const valueBytes = Math.max(0, ...answers.map(({ value }) => value.length));
+  const memory = sharedPool().take(answers.length * valueBytes);
+  for (const [at, { value }] of answers.entries()) {
+    memory.set(value, at * valueBytes);
+    // What is too short must not become whole by what was in the buffer.
+    memory.fill(0, at * valueBytes + value.length, (at + 1) * valueBytes);
+  }
+  return { addresses: answers.map(({ address }) => ownAddress(address)), valueBytes, memory };
 }
 
 function ownAddress({ chunkId, index, digest }: ShardAddress): ShardAddress {

@@ -3,10 +3,10 @@ import type { Hash } from 'node:crypto';
 import { GridError } from '@commongrid/base';
 import type { ChunkPlace } from '../chunk/blob.ts';
 import { sharedPool } from '../chunk/buffer-pool.ts';
-import { openChunk, sealChunk } from '../chunk/chunk.ts';
+import { openChunk, repairShards, sealChunk } from '../chunk/chunk.ts';
 import type { ChunkPolicy } from '../chunk/policy.ts';
 import { parseShardOf } from '../chunk/shard.ts';
-import type { ShardAddress } from '../chunk/shard.ts';
+import type { Shard, ShardAddress } from '../chunk/shard.ts';
 import type { ZstorErrorCode } from '../errors.ts';
 
 /** Memory of a pool; it moves from thread to thread and is never copied on the way. */
@@ -37,6 +37,14 @@ export interface OpenRequest {
   readonly memory: Memory;
 }
 
+/** Makes shards again that are lost, without any key. */
+export interface RepairRequest {
+  readonly kind: 'repair';
+  readonly values: ValuesInMemory;
+  readonly lost: readonly number[];
+  readonly memory: Memory;
+}
+
 /** Bytes of a stream in their order, then its digest; or the end of one that nobody wants. */
 export type HashRequest =
   | {
@@ -47,7 +55,7 @@ export type HashRequest =
     }
   | { readonly kind: 'digest' | 'forget'; readonly stream: number };
 
-export type CodingRequest = SealRequest | OpenRequest | HashRequest;
+export type CodingRequest = SealRequest | OpenRequest | RepairRequest | HashRequest;
 
 export interface CodingReply {
   /** What was made: shards, a plaintext, a digest. */
@@ -65,6 +73,7 @@ export class CodingWork {
   run(request: CodingRequest): CodingReply {
     if (request.kind === 'seal') return seal(request);
     if (request.kind === 'open') return open(request);
+    if (request.kind === 'repair') return repair(request);
     return this.#hash(request);
   }
 
@@ -96,11 +105,18 @@ function seal({ policy, place, chunkId, plaintext, memory }: SealRequest): Codin
 
 function open({ place, plaintextBytes, values, memory }: OpenRequest): CodingReply {
   sharedPool().give(memory);
-  const { addresses, valueBytes } = values;
-  const shards = addresses.map((address, at) =>
-    parseShardOf(values.memory.subarray(at * valueBytes, (at + 1) * valueBytes), address),
+  return { made: openChunk(place, plaintextBytes, shardsOf(values)), read: values.memory };
+}
+
+function repair({ values, lost, memory }: RepairRequest): CodingReply {
+  sharedPool().give(memory);
+  return { made: repairShards(shardsOf(values), lost).memory, read: values.memory };
+}
+
+function shardsOf({ addresses, valueBytes, memory }: ValuesInMemory): Shard[] {
+  return addresses.map((address, at) =>
+    parseShardOf(memory.subarray(at * valueBytes, (at + 1) * valueBytes), address),
   );
-  return { made: openChunk(place, plaintextBytes, shards), read: values.memory };
 }
 
 export function threadEnded(message: string, cause?: unknown): GridError<ZstorErrorCode> {

@@ -89,7 +89,9 @@ export class ThreadLane {
 /** What moves to the thread with a request. */
 function memoryOf(request: CodingRequest): Memory[] {
   if (request.kind === 'seal') return [request.plaintext, request.memory];
-  if (request.kind === 'open') return [request.values.memory, request.memory];
+  if (request.kind === 'open' || request.kind === 'repair') {
+    return [request.values.memory, request.memory];
+  }
   return request.kind === 'hash' ? [request.bytes] : [];
 }
 
