@@ -46,9 +46,12 @@ export interface BlobStoreOptions {
   readonly canBegin?: boolean;
   /**
    * For a head that goes on for ever: it takes the catalogue over whenever nobody answers, from the
-   * start on. Without it the catalogue is taken over once, at the start, whoever served.
+   * start on. Without it the catalogue is taken over once, at the start, whoever served. It may read
+   * the tables, which follow the log.
    */
-  readonly isOtherActive?: ((signal: AbortSignal) => Promise<boolean>) | undefined;
+  readonly isOtherActive?:
+    | ((catalog: Pick<Catalog, 'read'>, signal: AbortSignal) => Promise<boolean>)
+    | undefined;
   /** Hears of shards that are missing or wrong; they were read from elsewhere. */
   readonly onFault?: (fault: ShardFault) => void;
   readonly clock?: Clock;
@@ -220,7 +223,7 @@ async function beginServing(
     new TaskGroup({ onError: (err, name) => logger.error({ err, name }, 'failed') }),
   );
   standing.start('stand by', (ended) =>
-    catalog.standBy({ isActive: isOtherActive, signal: ended }),
+    catalog.standBy({ isActive: (asked) => isOtherActive(catalog, asked), signal: ended }),
   );
   await catalog.untilServing(signal);
 }

@@ -92,7 +92,11 @@ function addressOf(path: string, bucket: string, key: string): Address {
   return { path, bucket, key: key === '' ? undefined : key };
 }
 
-function bucketOfHost(host: string | undefined, domains: readonly string[]): string | undefined {
+/** The bucket that a Host header names. */
+export function bucketOfHost(
+  host: string | undefined,
+  domains: readonly string[],
+): string | undefined {
   if (host === undefined || domains.length === 0) return undefined;
   const name = host.replace(/:\d+$/, '').toLowerCase();
   for (const domain of domains) {

@@ -13,7 +13,11 @@ import { exchange } from './s3-exchange.ts';
 import type { Answered, ExchangeOptions, HeadersFor, S3Handler } from './s3-exchange.ts';
 import { SignatureVerifier } from './signature.ts';
 import type { SecretOf } from './signature.ts';
+import { bucketOfHost } from './address.ts';
 import { writeXml } from './xml-writer.ts';
+
+/** Answered 200 by an endpoint that serves, 503 by one that does not; no bucket has this name. */
+export const healthPath = '/-/health';
 
 /** Open connections; more are refused. */
 const connectionsMax = 4096;
@@ -41,6 +45,8 @@ export interface S3EndpointOptions {
   readonly onAnswer?: (answered: Answered) => void;
   /** Headers that every answer to a request that could be read gets. Must not throw. */
   readonly headersFor?: HeadersFor;
+  /** For `healthPath`. Default: it always serves. */
+  readonly isServing?: () => boolean;
 }
 
 /** The S3 protocol on a port: signatures, framing, errors; what is asked for, the handler does. */
@@ -71,7 +77,12 @@ export class S3Endpoint implements AsyncDisposable {
       onAnswer: options.onAnswer,
       headersFor: options.headersFor,
     };
+    const { isServing = () => true } = options;
     const take = (waits: boolean) => (incoming: IncomingMessage, outgoing: ServerResponse) => {
+      if (isAboutHealth(incoming, exchangeOptions.domains)) {
+        outgoing.writeHead(isServing() ? 200 : 503).end();
+        return;
+      }
       // Every failure inside is an answer, and one of the answer ends the connection.
       exchange(nextId(), incoming, outgoing, waits, exchangeOptions).catch(() => {
         outgoing.destroy();
@@ -103,6 +114,10 @@ export class S3Endpoint implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+function isAboutHealth({ url, headers }: IncomingMessage, domains: readonly string[]): boolean {
+  return url === healthPath && bucketOfHost(headers.host, domains) === undefined;
 }
 
 /** Sixteen hex digits each: eight of this process, eight counted. */
