@@ -1,3 +1,5 @@
+import type { KeyPage } from './key-pages.ts';
+
 /** Where a backend stands: what fails together. */
 export interface BackendPlace {
   readonly node: string;
@@ -40,6 +42,11 @@ export interface Backend {
   digest(key: Uint8Array, nonce: Uint8Array): Promise<Uint8Array | undefined>;
   /** Deletes keys; those that are not there are no fault. Throws as `put`. */
   remove(keys: readonly Uint8Array[]): Promise<void>;
+  /**
+   * The next keys that begin with `prefix`, which is ASCII, from the first one or behind a cursor; see
+   * `keyPages`. Throws as `get`.
+   */
+  scan(prefix: string, cursor?: Uint8Array): Promise<KeyPage>;
 }
 
 const shardKind = 'S'.charCodeAt(0);
@@ -53,4 +60,13 @@ export function shardKey(chunkId: Uint8Array, index: number): Buffer {
 /** Key of the copies of a small object: `P`, 16 bytes id of its chunk. */
 export function copyKey(chunkId: Uint8Array): Buffer {
   return Buffer.from([copyKind, ...chunkId]);
+}
+
+/** What a key of this store is for; undefined for keys that are neither of shards nor of copies. */
+export function chunkKeyOf(
+  key: Buffer,
+): { readonly chunkId: Buffer; readonly index: number | undefined } | undefined {
+  const chunkId = key.subarray(1, 17);
+  if (key.length === 18 && key[0] === shardKind) return { chunkId, index: key[17] };
+  return key.length === 17 && key[0] === copyKind ? { chunkId, index: undefined } : undefined;
 }

@@ -8,6 +8,7 @@ import { BackendHealth } from './backend-health.ts';
 import { nameOfBackend } from './backends-file.ts';
 import type { BackendSpec } from './backends-file.ts';
 import { Credit } from './credit.ts';
+import type { KeyPage, StoredKey } from './key-pages.ts';
 import { LatencyWindow } from './latency-window.ts';
 
 /** Bytes under way to and from one backend; who comes later waits. */
@@ -20,6 +21,10 @@ const commandsMax = 4096;
 const reservedBytes = 64 * 2 ** 20;
 /** Keys of one MDEL. */
 const removalsMax = 1000;
+/** Keys of one page. */
+const pageKeysMax = 1000;
+/** What Zero-DB answers behind the last key. */
+const noMoreKeys = 'No more data';
 /** Latencies are forgotten when nothing was read for so long. */
 const forgetReadsMs = 60_000;
 /** Each command counts as so much at least, however little it carries. */
@@ -127,6 +132,19 @@ export class ZdbBackend implements Backend, AsyncDisposable {
     for (let at = 0; at < keys.length; at += removalsMax) {
       const some = keys.slice(at, at + removalsMax).map(bufferOf);
       await this.#ask({ args: ['MDEL', ...some], bytes: 0, isWrite: true });
+    }
+  }
+
+  async scan(prefix: string, cursor?: Uint8Array): Promise<KeyPage> {
+    const match = prefix === '' ? [] : ['MATCH', `${prefix}*`];
+    const from = cursor === undefined ? '0' : bufferOf(cursor);
+    const args = ['SCAN', from, ...match, 'COUNT', String(pageKeysMax)];
+    try {
+      return pageOf(await this.#ask({ args, bytes: 0 }));
+    } catch (error) {
+      const { cause } = isGridError<ZstorErrorCode>(error, 'ZSTOR_BACKEND_REFUSED') ? error : {};
+      if (!(cause instanceof Error && cause.message.includes(noMoreKeys))) throw error;
+      return { keys: [], cursor: undefined };
     }
   }
 
@@ -242,6 +260,17 @@ function freeBytesIn(info: string): number {
   };
   const free = Math.min(field('space_available'), field('data_disk_freespace_bytes'));
   return Number.isFinite(free) ? Math.max(0, free - reservedBytes) : 0;
+}
+
+/** `[cursor, [[key, length, time]...]]` */
+function pageOf(reply: Reply): KeyPage {
+  const [cursor, rows] = Array.isArray(reply) ? reply : [];
+  if (!Buffer.isBuffer(cursor) || !Array.isArray(rows)) return { keys: [], cursor: undefined };
+  const keys = rows.flatMap((row): StoredKey[] => {
+    const [key, valueBytes] = Array.isArray(row) ? row : [];
+    return Buffer.isBuffer(key) ? [{ key, valueBytes: Number(valueBytes) }] : [];
+  });
+  return { keys, cursor };
 }
 
 function textOf(reply: Reply): string {
