@@ -3,5 +3,5 @@ export type { RegisterOperation } from './check-register.ts';
 export { Traffic } from './traffic.ts';
 export type { TrafficStore } from './traffic.ts';
 export { ZdbFleet } from './zdb-fleet.ts';
-export type { FleetOptions } from './zdb-fleet.ts';
+export type { FleetLayout } from './zdb-fleet.ts';
 export { ZdbProcess } from './zdb-process.ts';

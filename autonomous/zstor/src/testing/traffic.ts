@@ -95,7 +95,8 @@ export class Traffic {
     const { store, sizesBytes, names = 12 } = this.#o;
     for (let count = 0; !this.#isOver; count++) {
       const name = `${writer}/${random.int(0, names)}`;
-      const isRemoval = this.#versions.has(name) && random.float() < removalPart;
+      const isThere = this.#versions.get(name)?.at(-1)?.sha256 !== undefined;
+      const isRemoval = isThere && random.float() < removalPart;
       const size = sizesBytes[random.int(0, sizesBytes.length)] ?? 0;
       const bytes = isRemoval ? undefined : bytesOf(size, `${name} ${count}`);
       const version = this.#begin(name, bytes);

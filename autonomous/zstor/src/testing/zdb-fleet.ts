@@ -5,52 +5,64 @@ import { tempFolder } from '@commongrid/base/testing';
 import type { RespClient } from '@commongrid/resp';
 import { ZdbProcess } from './zdb-process.ts';
 
-const namespaces = ['shards', 'log'];
 /** Behind the header of a shard, or of a copy. */
 const payloadAt = 64;
 
-export interface FleetOptions {
-  readonly servers: number;
+export interface FleetLayout {
+  /** How many of the servers keep shards: the first ones. Default all. */
+  readonly servers?: number;
   /** How many of them are spares: the last ones. Default 0. */
   readonly spares?: number;
   /** How many of them may keep the log: the first ones. Default all. */
   readonly logs?: number;
 }
 
-/** Real Zero-DBs in processes of their own, each a node and a farm, named by a backends file. */
+/** Real Zero-DBs in processes of their own, each a node and a farm. */
 export class ZdbFleet implements AsyncDisposable {
   readonly folder: string;
   readonly servers: readonly ZdbProcess[];
-  readonly backendsFile: string;
+  readonly #namespaces: string[] = [];
   readonly #stack: AsyncDisposableStack;
 
   private constructor(folder: string, servers: readonly ZdbProcess[], stack: AsyncDisposableStack) {
     this.folder = folder;
     this.servers = servers;
-    this.backendsFile = join(folder, 'backends.json');
     this.#stack = stack;
   }
 
-  static async open({ servers: count, spares = 0, logs = count }: FleetOptions): Promise<ZdbFleet> {
+  static async open(count: number): Promise<ZdbFleet> {
     await using stack = new AsyncDisposableStack();
     const { path } = stack.use(await tempFolder('fleet'));
     const servers = await Promise.all(
       Array.from({ length: count }, async (_, at) => {
-        return stack.use(await ZdbProcess.open(join(path, `node-${at}`), namespaces));
+        return stack.use(await ZdbProcess.open(join(path, `node-${at}`)));
       }),
     );
-    const fleet = new ZdbFleet(path, servers, stack.move());
-    const entries = servers.map(({ port }, at) => ({
-      ...{ address: `127.0.0.1:${port}`, namespace: 'shards' },
-      ...{ node: `node-${at}`, farm: `farm-${at}`, country: 'BE' },
-      ...(at < logs ? { log: 'log' } : {}),
-      ...(at >= count - spares ? { spare: true } : {}),
-    }));
-    await writeFile(fleet.backendsFile, JSON.stringify(entries));
-    return fleet;
+    return new ZdbFleet(path, servers, stack.move());
   }
 
-  /** The server of an entry of the file, which counts from 0. */
+  /**
+   * Namespaces `NAME-shards` and `NAME-log` on all servers.
+   * @returns the path of a backends file that names them
+   */
+  async makeStore(name: string, layout: FleetLayout = {}): Promise<string> {
+    const { servers: count = this.servers.length, spares = 0, logs = count } = layout;
+    const names = { namespace: `${name}-shards`, log: `${name}-log` };
+    const created = Object.values(names);
+    this.#namespaces.push(...created);
+    await Promise.all(this.servers.map((server) => server.makeNamespaces(created)));
+    const entries = this.servers.slice(0, count).map(({ port }, at) => ({
+      ...{ address: `127.0.0.1:${port}`, namespace: names.namespace },
+      ...{ node: `node-${at}`, farm: `farm-${at}`, country: 'BE' },
+      ...(at < logs ? { log: names.log } : {}),
+      ...(at >= count - spares ? { spare: true } : {}),
+    }));
+    const path = join(this.folder, `${name}.json`);
+    await writeFile(path, JSON.stringify(entries));
+    return path;
+  }
+
+  /** The server of an entry of a backends file, which counts from 0. */
   server(at: number): ZdbProcess {
     const server = this.servers[at];
     if (server === undefined) throw new Error(`there is no server ${at}`);
@@ -73,19 +85,19 @@ export class ZdbFleet implements AsyncDisposable {
       await server.kill();
       await rm(server.dataDir, { recursive: true, force: true });
       await server.restart();
-      await server.makeNamespaces(namespaces);
+      await server.makeNamespaces(this.#namespaces);
     });
     await Promise.all(wiped);
   }
 
   /**
-   * Changes a byte of every value that they have. To Zero-DB it is a write like any other.
+   * Changes a byte of every value of a store that they have. To Zero-DB it is a write like any other.
    * @returns how many there were
    */
-  async corrupt(...places: readonly number[]): Promise<number> {
+  async corrupt(store: string, ...places: readonly number[]): Promise<number> {
     const counts = places.map(async (at) => {
       await using client = await this.server(at).connect();
-      await client.command(['SELECT', 'shards']);
+      await client.command(['SELECT', `${store}-shards`]);
       const keys = await keysOf(client);
       for (const key of keys) await corruptValue(client, key);
       return keys.length;
@@ -93,20 +105,21 @@ export class ZdbFleet implements AsyncDisposable {
     return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
   }
 
-  async keyCount(at: number): Promise<number> {
+  /** Values of a store that a server has. */
+  async keyCount(store: string, at: number): Promise<number> {
     await using client = await this.server(at).connect();
-    await client.command(['SELECT', 'shards']);
+    await client.command(['SELECT', `${store}-shards`]);
     return Number(await client.command(['DBSIZE']));
   }
 
-  /** Freezes each in turn for `stillMs`, again and again, one at a time, until the signal fires. */
-  async stall(places: readonly number[], stillMs: number, signal: AbortSignal): Promise<void> {
-    const servers = places.map((at) => this.server(at));
-    for (let turn = 0; !signal.aborted; turn++) {
-      const server = servers[turn % servers.length];
-      server?.signal('SIGSTOP');
-      await delay(stillMs, { signal }).catch(() => {});
-      server?.signal('SIGCONT');
+  /** Freezes one after the other, each for `stillMs`, so often. */
+  async stall(places: readonly number[], stillMs: number, times: number): Promise<void> {
+    for (let turn = 0; turn < times; turn++) {
+      for (const at of places) {
+        this.server(at).signal('SIGSTOP');
+        await delay(stillMs);
+        this.server(at).signal('SIGCONT');
+      }
     }
   }
 
@@ -117,16 +130,16 @@ export class ZdbFleet implements AsyncDisposable {
 
 async function keysOf(client: RespClient): Promise<Buffer[]> {
   const keys: Buffer[] = [];
-  for (let cursor: Buffer | undefined; ;) {
-    const reply = await client.command(['SCAN', ...(cursor === undefined ? [] : [cursor])]);
-    if (!Array.isArray(reply)) return keys;
-    const [next, items] = reply;
-    if (!Buffer.isBuffer(next) || !Array.isArray(items)) return keys;
-    cursor = next;
-    for (const item of items) {
+  const left = Number(await client.command(['DBSIZE']));
+  for (let cursor = Buffer.from('0'); keys.length < left;) {
+    const reply = await client.command(['SCAN', cursor]);
+    if (!Array.isArray(reply) || !Buffer.isBuffer(reply[0]) || !Array.isArray(reply[1])) break;
+    cursor = Buffer.from(reply[0]);
+    for (const item of reply[1]) {
       if (Array.isArray(item) && Buffer.isBuffer(item[0])) keys.push(item[0]);
     }
   }
+  return keys;
 }
 
 async function corruptValue(client: RespClient, key: Buffer): Promise<void> {

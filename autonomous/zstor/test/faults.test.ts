@@ -1,0 +1,165 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { after, before, suite, test } from 'node:test';
+import { isGridError, retry, waitFor } from '@commongrid/base';
+import { Stor } from '../src/stor.ts';
+import { Traffic } from '../src/testing/traffic.ts';
+import type { TrafficStore } from '../src/testing/traffic.ts';
+import { ZdbFleet } from '../src/testing/zdb-fleet.ts';
+import type { FleetLayout } from '../src/testing/zdb-fleet.ts';
+import { mebibyte, sixteenPlusFour } from './support/cluster.ts';
+
+const sizesBytes = [700, 40_000, mebibyte, 5 * mebibyte + 77];
+const attempts = 4;
+/** Puts of all writers during one fault. */
+const rounds = process.env['GRID_TEST_LONG'] === '1' ? 200 : 8;
+
+let fleet: ZdbFleet;
+before(async () => {
+  fleet = await ZdbFleet.open(24);
+});
+after(() => fleet[Symbol.asyncDispose]());
+
+suite('16+4 on 24 servers, 4 of them spares', () => {
+  const layout = { spares: 4, logs: 9 };
+
+  test('nobody notices four that freeze in turns', async () => {
+    await using store = await LoadedStore.open('frozen', layout);
+    await Promise.all([store.traffic.more(rounds), fleet.stall([1, 6, 11, 16], 500, 2)]);
+    await store.assertUnharmed();
+  });
+
+  test('nobody notices four whose values are wrong', async () => {
+    await using store = await LoadedStore.open('wrong', layout);
+    assert.ok((await fleet.corrupt('wrong', 0, 5, 10, 15)) > 0);
+    await store.assertUnharmed();
+  });
+
+  test('nobody notices four that are killed, and come back', async () => {
+    await using store = await LoadedStore.open('killed', layout);
+    await fleet.kill(2, 7, 12, 17);
+    await store.traffic.more(rounds);
+    await fleet.restart(2, 7, 12, 17);
+    await store.assertUnharmed();
+  });
+
+  test('nobody notices four that are wiped', async () => {
+    await using store = await LoadedStore.open('wiped', layout);
+    await fleet.wipe(3, 8, 13, 18);
+    await store.assertUnharmed();
+  });
+
+  test('nobody notices that four members of the log are gone', async () => {
+    await using store = await LoadedStore.open('log', layout);
+    await fleet.kill(1, 2, 3, 4);
+    await store.traffic.more(rounds);
+    await fleet.restart(1, 2, 3, 4);
+    await store.assertUnharmed();
+  });
+});
+
+suite('16+4 on 20 servers', () => {
+  const layout = { servers: 20, logs: 9 };
+
+  test('writes go on with four killed', async () => {
+    await using store = await LoadedStore.open('twenty', layout);
+    await fleet.kill(0, 5, 10, 15);
+    await store.traffic.more(rounds);
+    await fleet.restart(0, 5, 10, 15);
+    await store.assertUnharmed();
+  });
+
+  test('with five killed large files wait for the first that comes back', async () => {
+    await using store = await LoadedStore.open('five', layout);
+    const { stor, traffic } = store;
+    await traffic.stop();
+    const large = Buffer.alloc(mebibyte, 1);
+    await stor.put('large', [large]);
+    await fleet.kill(1, 6, 11, 16, 19);
+    await assert.rejects(readAll(stor, 'large'), { code: 'ZSTOR_SHARDS_TOO_FEW' });
+    await assert.rejects(stor.put('other', [large]), { code: 'ZSTOR_BACKENDS_TOO_FEW' });
+    await stor.put('small', [Buffer.from('small')]);
+    assert.equal(Buffer.concat((await readAll(stor, 'small')) ?? []).toString(), 'small');
+    await fleet.restart(11);
+    await waitFor(
+      async () => {
+        await stor.put('other', [large]).catch(() => undefined);
+        return stor.list('other').length === 1;
+      },
+      { what: 'a write', timeoutMs: 20_000 },
+    );
+    for (const name of ['large', 'other']) {
+      assert.ok(Buffer.concat((await readAll(stor, name)) ?? []).equals(large), name);
+    }
+    await traffic.readAll();
+    assert.deepEqual([traffic.failures, traffic.wrong], [[], []]);
+    await fleet.restart(1, 6, 16, 19);
+  });
+});
+
+/** A store of its own on the servers of all, with readers and writers. */
+class LoadedStore implements AsyncDisposable {
+  readonly stor: Stor;
+  readonly traffic: Traffic;
+
+  constructor(stor: Stor, traffic: Traffic) {
+    this.stor = stor;
+    this.traffic = traffic;
+  }
+
+  static async open(name: string, layout: FleetLayout): Promise<LoadedStore> {
+    const stor = await openStor(name, await fleet.makeStore(name, layout));
+    const traffic = new Traffic({ store: trafficOf(stor), seed: name, sizesBytes });
+    traffic.start();
+    await traffic.more(rounds);
+    return new LoadedStore(stor, traffic);
+  }
+
+  /** After more of it. */
+  async assertUnharmed(): Promise<void> {
+    await this.traffic.more(rounds);
+    await this.traffic.stop();
+    await this.traffic.readAll();
+    assert.deepEqual([this.traffic.failures, this.traffic.wrong], [[], []]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.traffic.stop();
+    await this.stor.close();
+  }
+}
+
+function openStor(name: string, backendsFile: string): Promise<Stor> {
+  return Stor.open({
+    folder: join(fleet.folder, name),
+    backendsFile,
+    policy: sixteenPlusFour,
+    canBegin: true,
+  });
+}
+
+/** As a client does who tries again when he is told that it may help. */
+function trafficOf(stor: Stor): TrafficStore {
+  return {
+    put: async (name, bytes) => {
+      await retry(() => stor.put(name, [bytes], { sizeBytes: bytes.length }), { attempts });
+    },
+    get: async (name) => {
+      const parts = await retry(() => readAll(stor, name), { attempts });
+      return parts && Readable.from(parts);
+    },
+    remove: (name) => retry(() => stor.remove(name), { attempts }),
+  };
+}
+
+async function readAll(stor: Stor, name: string): Promise<Buffer[] | undefined> {
+  const parts: Buffer[] = [];
+  try {
+    for await (const bytes of stor.get(name)) parts.push(Buffer.from(bytes));
+    return parts;
+  } catch (error) {
+    if (isGridError(error, 'ZSTOR_FILE_UNKNOWN')) return undefined;
+    throw error;
+  }
+}
