@@ -136,14 +136,14 @@ export class BlobStore implements AsyncDisposable {
 
   /** The blob as a row, for `insertBlob` within a change: its key is wrapped here. */
   rowOf({ secret: { id, key }, chunks }: WrittenBlob): tables.BlobRow {
-    return { id, keyNo: 0, wrappedKey: this.keys.wrap(id, key), chunks };
+    return { id, keyNo: 0, wrappedKey: this.keys.own.wrap(id, key), chunks };
   }
 
   /** For `read`: what the tables have of a blob. Undefined when there is none with this id. */
   find(db: DatabaseSync, id: Uint8Array): StoredBlob | undefined {
     const row = tables.findBlob(db, id);
     if (row === undefined) return undefined;
-    return { secret: { id, key: this.keys.unwrap(id, row.wrappedKey) }, chunks: row.chunks };
+    return { secret: { id, key: this.keys.own.unwrap(id, row.wrappedKey) }, chunks: row.chunks };
   }
 
   /**

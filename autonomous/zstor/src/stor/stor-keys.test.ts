@@ -8,15 +8,15 @@ const blobKey = Buffer.alloc(32, 9);
 
 test('a wrapped key opens with the same secret and blob, and with no other', () => {
   const keys = new StorKeys(secret);
-  const wrapped = keys.wrap(blobId, blobKey);
+  const wrapped = keys.own.wrap(blobId, blobKey);
   assert.equal(wrapped.length, 60);
   assert.equal(wrapped.includes(blobKey), false);
-  assert.deepEqual(new StorKeys(secret).unwrap(blobId, wrapped), blobKey);
+  assert.deepEqual(new StorKeys(secret).own.unwrap(blobId, wrapped), blobKey);
   const invalid = { code: 'ZSTOR_KEY_INVALID' };
-  assert.throws(() => keys.unwrap(Buffer.alloc(16, 2), wrapped), invalid);
-  assert.throws(() => new StorKeys(Buffer.alloc(32, 6)).unwrap(blobId, wrapped), invalid);
+  assert.throws(() => keys.own.unwrap(Buffer.alloc(16, 2), wrapped), invalid);
+  assert.throws(() => new StorKeys(Buffer.alloc(32, 6)).own.unwrap(blobId, wrapped), invalid);
   wrapped.writeUInt8(wrapped.readUInt8(20) ^ 1, 20);
-  assert.throws(() => keys.unwrap(blobId, wrapped), invalid);
+  assert.throws(() => keys.own.unwrap(blobId, wrapped), invalid);
 });
 
 test('the keys of a secret stay what they are', () => {
@@ -29,5 +29,5 @@ test('the keys of a secret stay what they are', () => {
     '8e7701fb3d0a77766774619b63d1e6a2eb2a8f51787f2407c27e7952534b68e03efe6619f646fbd1704c1a937196aaaadb7f7af719fb184e85208527',
     'hex',
   );
-  assert.deepEqual(new StorKeys(secret).unwrap(blobId, wrapped), blobKey);
+  assert.deepEqual(new StorKeys(secret).own.unwrap(blobId, wrapped), blobKey);
 });

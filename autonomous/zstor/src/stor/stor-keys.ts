@@ -1,12 +1,9 @@
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { link, mkdir, open, readFile, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errorCode, GridError, syncFolder } from '@commongrid/base';
 import type { ZstorErrorCode } from '../errors.ts';
-
-const keyBytes = 32;
-const nonceBytes = 12;
-const tagBytes = 16;
+import { deriveKey, keyBytes, KeyWrap } from './key-wrap.ts';
 
 /**
  * The secret of a store, out of which all its keys are made. It is in the key file alone: the log and
@@ -15,12 +12,19 @@ const tagBytes = 16;
 export class StorKeys {
   /** Encrypts the log and its snapshots. */
   readonly metadataKey: Buffer;
-  readonly #blobsKey: Buffer;
+  /** Seals manifests, and the pointers of snapshots on the backends. */
+  readonly manifestKey: Buffer;
+  /** Seals the secrets of buckets. */
+  readonly bucketsKey: Buffer;
+  /** Wraps the keys of blobs that belong to no bucket. */
+  readonly own: KeyWrap;
 
   /** @param secret 32 bytes */
   constructor(secret: Uint8Array) {
-    this.metadataKey = derive(secret, 'metadata');
-    this.#blobsKey = derive(secret, 'blobs');
+    this.metadataKey = deriveKey(secret, 'metadata');
+    this.manifestKey = deriveKey(this.metadataKey, 'manifests');
+    this.bucketsKey = deriveKey(secret, 'buckets');
+    this.own = new KeyWrap(0, secret);
   }
 
   /**
@@ -64,35 +68,6 @@ export class StorKeys {
     }
     return new StorKeys(secret);
   }
-
-  /** @returns nonce, ciphertext, tag: bound to the id of the blob */
-  wrap(blobId: Uint8Array, blobKey: Uint8Array): Buffer {
-    const nonce = randomBytes(nonceBytes);
-    const cipher = createCipheriv('aes-256-gcm', this.#blobsKey, nonce);
-    cipher.setAAD(blobId);
-    return Buffer.concat([nonce, cipher.update(blobKey), cipher.final(), cipher.getAuthTag()]);
-  }
-
-  /** @throws ZSTOR_KEY_INVALID */
-  unwrap(blobId: Uint8Array, wrapped: Uint8Array): Buffer {
-    const nonce = wrapped.subarray(0, nonceBytes);
-    const decipher = createDecipheriv('aes-256-gcm', this.#blobsKey, nonce, {
-      authTagLength: tagBytes,
-    });
-    decipher.setAAD(blobId);
-    decipher.setAuthTag(wrapped.subarray(-tagBytes));
-    const opened = decipher.update(wrapped.subarray(nonceBytes, -tagBytes));
-    try {
-      return Buffer.concat([opened, decipher.final()]);
-    } catch (cause) {
-      throw invalid('of this store', 'the key of a blob does not open with it', cause);
-    }
-  }
-}
-
-function derive(secret: Uint8Array, purpose: string): Buffer {
-  const info = `commongrid/zstor-keys/1 ${purpose}`;
-  return Buffer.from(hkdfSync('sha256', secret, new Uint8Array(), info, keyBytes));
 }
 
 function invalid(path: string, why: string, cause?: unknown): GridError<ZstorErrorCode> {

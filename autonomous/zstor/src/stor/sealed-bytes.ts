@@ -1,0 +1,38 @@
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+
+const nonceBytes = 12;
+const tagBytes = 16;
+
+/** How much longer than what is in them sealed bytes are. */
+export const sealedExtraBytes: number = nonceBytes + tagBytes;
+
+/**
+ * AES-256-GCM under a random nonce.
+ * @param about is authenticated with it: what it is, and whose
+ * @returns nonce, ciphertext, tag
+ */
+export function sealBytes(key: Uint8Array, plaintext: Uint8Array, about: Uint8Array): Buffer {
+  const nonce = randomBytes(nonceBytes);
+  const cipher = createCipheriv('aes-256-gcm', key, nonce);
+  cipher.setAAD(about);
+  return Buffer.concat([nonce, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
+}
+
+/** @returns undefined when it was not sealed with this key and about this */
+export function openBytes(
+  key: Uint8Array,
+  sealed: Uint8Array,
+  about: Uint8Array,
+): Buffer | undefined {
+  if (sealed.length < sealedExtraBytes) return undefined;
+  const nonce = sealed.subarray(0, nonceBytes);
+  const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: tagBytes });
+  decipher.setAAD(about);
+  decipher.setAuthTag(sealed.subarray(-tagBytes));
+  const opened = decipher.update(sealed.subarray(nonceBytes, -tagBytes));
+  try {
+    return Buffer.concat([opened, decipher.final()]);
+  } catch {
+    return undefined;
+  }
+}
