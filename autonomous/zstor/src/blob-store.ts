@@ -9,6 +9,7 @@ import {
   throwIfAborted,
 } from '@commongrid/base';
 import type { BaseErrorCode, Clock, Logger } from '@commongrid/base';
+import { Markers } from './backends/backend-identity.ts';
 import { BackendPool } from './backends/backend-pool.ts';
 import { nameOfBackend, readBackendsFile } from './backends/backends-file.ts';
 import type { BackendSpec } from './backends/backends-file.ts';
@@ -26,6 +27,7 @@ import { Catalog } from './catalog/catalog.ts';
 import type { ZstorErrorCode } from './errors.ts';
 import { checkBlob } from './stor/check-blob.ts';
 import type { BlobCheck } from './stor/check-blob.ts';
+import { findBackend, listBackends, numberBackend, settleBackend } from './stor/backend-tables.ts';
 import * as tables from './stor/blob-tables.ts';
 import { DispersedSnapshots } from './stor/dispersed-snapshots.ts';
 import { firstMembersOf, keepsLog, logNamesOf, openMemberOf } from './stor/log-place.ts';
@@ -111,8 +113,7 @@ export class BlobStore implements AsyncDisposable {
       await Catalog.open({ ...place, folder: catalogFolder, schema, snapshots, clock, logger }),
     );
     await beginServing(catalog, options, stack);
-    const numberOf = (spec: BackendSpec): Promise<number> => numberIn(catalog, spec);
-    const backends = stack.use(await BackendPool.open(specs, { numberOf, clock, logger }));
+    const backends = stack.use(await openBackends({ catalog, specs, metadataKey, clock, logger }));
     backends.follow(backendsFile);
     const common = { backends, threads, budget, locations: new ChunkTable(catalog) };
     const ids = new ChunkIds(() => catalog.epoch);
@@ -169,10 +170,10 @@ export class BlobStore implements AsyncDisposable {
   }
 
   #forSnapshots(): ReturnType<ConstructorParameters<typeof DispersedSnapshots>[0]['store']> {
-    const rows = this.catalog.read((db) => db.prepare('SELECT no, name FROM backends').all());
+    const rows = this.catalog.read(listBackends).filter(({ use }) => use !== 'retired');
     return {
       writer: this.#writer,
-      names: new Map(rows.map((row) => [Number(row['no']), String(row['name'])])),
+      names: new Map(rows.map(({ no, name }) => [no, name])),
       register: (blob: WrittenBlob, records: readonly ChunkRecord[]) => {
         const row = this.rowOf(blob);
         return this.catalog.write((db) => tables.insertBlob(db, row, records));
@@ -228,10 +229,41 @@ async function beginServing(
   await catalog.untilServing(signal);
 }
 
+/** The backends, under the numbers that the tables and their markers give them. */
+async function openBackends({
+  catalog,
+  specs,
+  metadataKey,
+  ...options
+}: {
+  readonly catalog: Catalog;
+  readonly specs: readonly BackendSpec[];
+  readonly metadataKey: Uint8Array;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}): Promise<BackendPool> {
+  const markers = new Markers(metadataKey);
+  const opened: { pool?: BackendPool } = {};
+  const listed = new Set(specs.map(nameOfBackend));
+  const isListed = (name: string): boolean => opened.pool?.has(name) ?? listed.has(name);
+  const settle = (name: string, no: number, marker?: Buffer): Promise<number | undefined> => {
+    const read = marker === undefined ? undefined : markers.read(marker);
+    if (read?.isOfStore === false) return Promise.resolve(undefined);
+    const found = read?.no;
+    return catalog.write((db) => settleBackend(db, { name, no, found, isListed }));
+  };
+  opened.pool = await BackendPool.open(specs, {
+    ...options,
+    numberOf: (spec) => numberIn(catalog, spec),
+    identity: { markerOf: (no) => markers.of(no), settle },
+  });
+  return opened.pool;
+}
+
 async function numberIn(catalog: Catalog, spec: BackendSpec): Promise<number> {
   const name = nameOfBackend(spec);
-  const known = catalog.read((db) => tables.findBackend(db, name));
-  return known ?? catalog.write((db) => tables.numberBackend(db, name));
+  const known = catalog.read((db) => findBackend(db, name));
+  return known ?? catalog.write((db) => numberBackend(db, name));
 }
 
 function chunkUnknown(id: Uint8Array): never {

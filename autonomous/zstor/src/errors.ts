@@ -3,6 +3,7 @@ export type ZstorErrorCode =
   | 'ZSTOR_BACKEND_BUSY' // too much is under way to a backend: others are used, try again
   | 'ZSTOR_BACKEND_FAILED' // a backend does not answer, or not in time: look at that server
   | 'ZSTOR_BACKEND_REFUSED' // a backend answers with an error: its text says why
+  | 'ZSTOR_BACKEND_UNKNOWN' // no backend of the store has that name: grid zstor status shows all
   | 'ZSTOR_BACKENDS_INVALID' // the backends file is wrong: the message names entry and field
   | 'ZSTOR_BACKENDS_TOO_FEW' // too few nodes take shards for a write that survives: bring some back
   | 'ZSTOR_BLOB_ENDED' // a chunk after the last one of its blob: begin a new blob, with a new key

@@ -11,6 +11,8 @@ import {
 } from '@commongrid/base';
 import type { Clock, Logger } from '@commongrid/base';
 import type { Backend } from './backend.ts';
+import { markerKey } from './backend-identity.ts';
+import type { BackendIdentity } from './backend-identity.ts';
 import { nameOfBackend, readBackendsFile } from './backends-file.ts';
 import type { BackendSpec } from './backends-file.ts';
 import { ZdbBackend } from './zdb-backend.ts';
@@ -24,6 +26,8 @@ const settleMs = 100;
 export interface BackendPoolOptions {
   /** The number of a backend, which the catalogue keeps: 1 to 65,535, never given to another. */
   readonly numberOf: (spec: BackendSpec) => number | Promise<number>;
+  /** Looks at the markers of namespaces. Default: each is what its name says. */
+  readonly identity?: BackendIdentity;
   readonly clock?: Clock;
   readonly logger?: Logger;
   /** Default 10 s. */
@@ -32,6 +36,8 @@ export interface BackendPoolOptions {
 
 interface Member {
   readonly backend: ZdbBackend;
+  /** Its marker was found to be the right one. */
+  isSettled: boolean;
   readonly tasks: TaskGroup;
 }
 
@@ -68,6 +74,27 @@ export class BackendPool implements AsyncDisposable {
     return this.#members.get(no)?.backend;
   }
 
+  /** Whether a backend of the file has this name. */
+  has(name: string): boolean {
+    return this.#all.some(({ spec }) => nameOfBackend(spec) === name);
+  }
+
+  /** The names of all, by number. */
+  get names(): ReadonlyMap<number, string> {
+    return new Map(this.#all.map(({ no, spec }) => [no, nameOfBackend(spec)]));
+  }
+
+  /** Which backends are to be emptied: they take no new shards. */
+  drain(numbers: ReadonlySet<number>): void {
+    for (const backend of this.#all) backend.isDraining = numbers.has(backend.no);
+  }
+
+  /** Asks a backend at once whether it is what it was: something was missing there. */
+  async probe(no: number): Promise<void> {
+    const member = this.#members.get(no);
+    if (member !== undefined) await this.#probe(member);
+  }
+
   /** Takes a new list; connections of those that stay as they are stay. */
   reload(specs: readonly BackendSpec[]): Promise<void> {
     this.#reloading = this.#reloading.then(() => this.#reload(specs));
@@ -101,11 +128,15 @@ export class BackendPool implements AsyncDisposable {
     for (const [no] of gone) this.#members.delete(no);
     const added = [...wanted].filter(([no]) => !this.#members.has(no));
     for (const [no, spec] of added) this.#members.set(no, this.#start(no, spec));
-    this.#all = [...this.#members.values()].map(({ backend }) => backend);
+    this.#list();
     await Promise.all([
       ...gone.map(([, member]) => end(member)),
-      ...added.map(([no]) => this.#probe(this.#members.get(no)?.backend)),
+      ...added.map(([no]) => this.probe(no)),
     ]);
+  }
+
+  #list(): void {
+    this.#all = [...this.#members.values()].map(({ backend }) => backend);
   }
 
   #start(no: number, spec: BackendSpec): Member {
@@ -113,32 +144,73 @@ export class BackendPool implements AsyncDisposable {
     const timeout = commandTimeoutMs === undefined ? {} : { commandTimeoutMs };
     const backend = new ZdbBackend({ no, spec, clock, ...timeout });
     const tasks = this.#newTasks();
+    const member: Member = { backend, isSettled: this.#options.identity === undefined, tasks };
     let probedMs = clock.monotonicMs();
     tasks.start(nameOfBackend(spec), (signal) =>
       repeat(
         suspectProbeEveryMs,
         async () => {
           const isDue = clock.monotonicMs() - probedMs >= probeEveryMs;
-          if (backend.state === 'healthy' && !isDue) return;
+          if (backend.state === 'healthy' && member.isSettled && !isDue) return;
           probedMs = clock.monotonicMs();
-          await this.#probe(backend);
+          await this.#probe(member);
         },
         { signal, clock },
       ),
     );
-    return { backend, tasks };
+    return member;
   }
 
-  async #probe(backend: ZdbBackend | undefined): Promise<void> {
-    const before = backend?.state;
+  async #probe(member: Member): Promise<void> {
+    const { backend } = member;
+    const before = backend.state;
     try {
-      await backend?.probe();
+      await this.#settle(member, await backend.probe());
     } catch (error) {
       if (!isGridError(error)) throw error;
       this.#logger.debug({ err: error }, 'a backend does not answer');
     }
-    const after = backend?.state;
-    if (before !== after) this.#logger.info({ no: backend?.no, before, after }, 'backend');
+    const after = backend.state;
+    if (before !== after) this.#logger.info({ no: backend.no, before, after }, 'backend');
+  }
+
+  /** Has the marker say which backend it is, unless that was known. */
+  async #settle(member: Member, found: Buffer | undefined): Promise<void> {
+    const { identity } = this.#options;
+    const { backend } = member;
+    if (identity === undefined) return;
+    const isRight = found !== undefined && identity.markerOf(backend.no).equals(found);
+    if (isRight && member.isSettled) return;
+    member.isSettled = false;
+    const name = nameOfBackend(backend.spec);
+    const no = await identity.settle(name, backend.no, found);
+    backend.isForeign = no === undefined;
+    if (no === undefined) {
+      this.#logger.error({ no: backend.no, name }, 'a backend of another store, or listed twice');
+    } else if (no !== backend.no) {
+      this.#logger.warn({ name, before: backend.no, after: no }, 'a backend is another one now');
+      this.#renumber(member, no);
+    } else if (isRight) {
+      member.isSettled = true;
+    } else {
+      await backend.put(markerKey, identity.markerOf(no));
+      member.isSettled = (await identity.settle(name, no, identity.markerOf(no))) === no;
+    }
+  }
+
+  /** Another connection under another number; what was under way on the old one has failed. */
+  #renumber(member: Member, no: number): void {
+    const { backend, tasks } = member;
+    if (this.#members.get(backend.no) !== member || this.#watching.signal.aborted) return;
+    this.#members.delete(backend.no);
+    const next = this.#start(no, backend.spec);
+    next.backend.isDraining = backend.isDraining;
+    this.#members.set(no, next);
+    this.#list();
+    // Its own task is what found it: it ends once that has returned.
+    const ending = Promise.all([tasks.close(), backend.close()]);
+    this.#watching.start('renumbered', async () => void (await ending));
+    this.#watching.start(nameOfBackend(backend.spec), () => this.#probe(next));
   }
 
   async #follow(path: string, signal: AbortSignal): Promise<void> {

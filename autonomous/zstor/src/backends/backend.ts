@@ -24,6 +24,8 @@ export interface Backend {
   /** Answers, takes writes and has room. */
   readonly isWritable: boolean;
   readonly freeBytes: number;
+  /** What its namespace takes on disk. */
+  readonly usedBytes: number;
   /** How long reads take, ms; 0 while there was none. */
   readonly readMs: { readonly p50: number; readonly p95: number };
   /**

@@ -5,6 +5,7 @@ import type { Reply, RespArgument } from '@commongrid/resp';
 import type { ZstorErrorCode } from '../errors.ts';
 import type { Backend, BackendPlace, BackendState } from './backend.ts';
 import { BackendHealth } from './backend-health.ts';
+import { markerKey } from './backend-identity.ts';
 import { nameOfBackend } from './backends-file.ts';
 import type { BackendSpec } from './backends-file.ts';
 import { Credit } from './credit.ts';
@@ -58,8 +59,13 @@ export class ZdbBackend implements Backend, AsyncDisposable {
   readonly #health = new BackendHealth();
   readonly #reads = new LatencyWindow();
   readonly #credit: Credit;
+  /** Takes no new shards, because it is to be emptied. */
+  isDraining = false;
+  /** Belongs to somebody else, as its marker says. */
+  isForeign = false;
   #client: RespClient;
   #freeBytes = 0;
+  #usedBytes = 0;
   #lastReadMs = 0;
   readonly #ending = new Set<Promise<void>>();
   #isClosed = false;
@@ -91,11 +97,16 @@ export class ZdbBackend implements Backend, AsyncDisposable {
   }
 
   get isWritable(): boolean {
+    if (this.isDraining || this.isForeign) return false;
     return this.#health.takesWrites(this.#clock.monotonicMs()) && this.#freeBytes > 0;
   }
 
   get freeBytes(): number {
     return this.#freeBytes;
+  }
+
+  get usedBytes(): number {
+    return this.#usedBytes;
   }
 
   get readMs(): { readonly p50: number; readonly p95: number } {
@@ -153,12 +164,18 @@ export class ZdbBackend implements Backend, AsyncDisposable {
     this.#reads.record(this.#lastReadMs - startedMs);
   }
 
-  /** Asks whether it is there, and for its free space. Throws as `get`. */
-  async probe(): Promise<void> {
-    const reply = await this.#ask({ args: ['NSINFO', this.spec.namespace], bytes: 0 });
-    this.#freeBytes = freeBytesIn(textOf(reply));
+  /** Asks whether it is there, and for its free space. @returns its marker. Throws as `get` */
+  async probe(): Promise<Buffer | undefined> {
+    const [info, marker] = await Promise.all([
+      this.#ask({ args: ['NSINFO', this.spec.namespace], bytes: 0 }),
+      this.#ask({ args: ['GET', markerKey], bytes: 0 }),
+    ]);
+    const room = roomIn(textOf(info));
+    this.#freeBytes = room.freeBytes;
+    this.#usedBytes = room.usedBytes;
     // One that was slow is not asked any more: after a while it gets another chance.
     if (this.#clock.monotonicMs() - this.#lastReadMs > forgetReadsMs) this.#reads.forget();
+    return Buffer.isBuffer(marker) ? marker : undefined;
   }
 
   async close(): Promise<void> {
@@ -253,24 +270,17 @@ async function abortable(asked: Promise<Reply>, signal: AbortSignal): Promise<Re
 }
 
 /** Room for shards: that of the namespace, or of the disk where it has no quota. */
-function freeBytesIn(info: string): number {
+function roomIn(info: string): { readonly freeBytes: number; readonly usedBytes: number } {
   const field = (name: string): number => {
     const found = new RegExp(`^${name}: ?(\\d+)\\r?$`, 'm').exec(info)?.[1];
     return found === undefined ? Infinity : Number(found);
   };
   const free = Math.min(field('space_available'), field('data_disk_freespace_bytes'));
-  return Number.isFinite(free) ? Math.max(0, free - reservedBytes) : 0;
-}
-
-/** `[cursor, [[key, length, time]...]]` */
-function pageOf(reply: Reply): KeyPage {
-  const [cursor, rows] = Array.isArray(reply) ? reply : [];
-  if (!Buffer.isBuffer(cursor) || !Array.isArray(rows)) return { keys: [], cursor: undefined };
-  const keys = rows.flatMap((row): StoredKey[] => {
-    const [key, valueBytes] = Array.isArray(row) ? row : [];
-    return Buffer.isBuffer(key) ? [{ key, valueBytes: Number(valueBytes) }] : [];
-  });
-  return { keys, cursor };
+  const used = field('used_bytes');
+  return {
+    freeBytes: Number.isFinite(free) ? Math.max(0, free - reservedBytes) : 0,
+    usedBytes: Number.isFinite(used) ? used : 0,
+  };
 }
 
 function textOf(reply: Reply): string {

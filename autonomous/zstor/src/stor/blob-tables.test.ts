@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import { findBlob, insertBlob, numberBackend, releaseBlob, retainBlob } from './blob-tables.ts';
+import { numberBackend, settleBackend } from './backend-tables.ts';
+import { findBlob, insertBlob, releaseBlob, retainBlob } from './blob-tables.ts';
 import { findFile, listFiles, removeFile, setFile, storSchema } from './file-tables.ts';
 
 function openTables(): DatabaseSync {
@@ -72,4 +73,33 @@ test('a backend keeps its number', () => {
   using db = openTables();
   const numbers = ['a', 'b', 'a', 'c', 'b'].map((name) => numberBackend(db, name));
   assert.deepEqual(numbers, [1, 2, 1, 3, 2]);
+});
+
+test('a marker says which backend a namespace is, whatever its name says', () => {
+  using db = openTables();
+  const listed = new Set(['a', 'b']);
+  const isListed = (name: string): boolean => listed.has(name);
+  const settle = (name: string, no: number, found?: number): number | undefined =>
+    settleBackend(db, { name, no, found, isListed });
+  const a = numberBackend(db, 'a');
+  const b = numberBackend(db, 'b');
+  // New: it is given its marker, and has it from then on.
+  assert.equal(settle('a', a), a);
+  assert.equal(settle('a', a, a), a);
+  assert.equal(settle('b', b, b), b);
+  // Emptied, and asked under the old number once more.
+  const second = settle('a', a) ?? 0;
+  assert.ok(second > b);
+  assert.equal(settle('a', a), second);
+  assert.equal(settle('a', second, second), second);
+  assert.equal(numberBackend(db, 'a'), second);
+  // What it had is back.
+  assert.equal(settle('a', second, a), a);
+  assert.equal(numberBackend(db, 'a'), a);
+  // The same server under two names, and one that has moved.
+  const c = numberBackend(db, 'c');
+  assert.equal(settle('c', c, b), undefined);
+  listed.delete('b');
+  assert.equal(settle('c', c, b), b);
+  assert.equal(numberBackend(db, 'c'), b);
 });

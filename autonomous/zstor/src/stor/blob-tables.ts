@@ -3,6 +3,7 @@ import { statementOf } from '../catalog/statement-of.ts';
 import type { ChunkRecord } from '../blob/chunk-record.ts';
 import { chunkTableSchema, insertChunks } from '../blob/chunk-table.ts';
 import type { StoredBlob } from '../blob/written-blob.ts';
+import { backendTable } from './backend-tables.ts';
 
 /** A blob as the tables have it: its key is wrapped. */
 export interface BlobRow {
@@ -19,10 +20,7 @@ export interface BlobRow {
  * deleted, and then their records.
  */
 export const blobTables = `
-  CREATE TABLE backends (
-    no INTEGER PRIMARY KEY CHECK (no BETWEEN 1 AND 65535),
-    name TEXT NOT NULL UNIQUE
-  ) STRICT;
+  ${backendTable}
   ${chunkTableSchema}
   CREATE TABLE blobs (
     id BLOB NOT NULL PRIMARY KEY,
@@ -39,21 +37,6 @@ export const blobTables = `
   ) WITHOUT ROWID, STRICT;
   CREATE TABLE dead (chunk BLOB NOT NULL PRIMARY KEY) WITHOUT ROWID, STRICT;
 `;
-
-/** The number of a backend; a name that is new gets the next one, for ever. */
-export function numberBackend(db: DatabaseSync, name: string): number {
-  const known = findBackend(db, name);
-  if (known !== undefined) return known;
-  const next = statementOf(db, 'SELECT coalesce(max(no), 0) + 1 AS no FROM backends').get();
-  const no = Number(next?.['no']);
-  statementOf(db, 'INSERT INTO backends VALUES (?, ?)').run(no, name);
-  return no;
-}
-
-export function findBackend(db: DatabaseSync, name: string): number | undefined {
-  const row = statementOf(db, 'SELECT no FROM backends WHERE name = ?').get(name);
-  return row === undefined ? undefined : Number(row['no']);
-}
 
 /** Makes a blob known, with one row that refers to it. */
 export function insertBlob(
