@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { Agent } from 'node:http';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import type { LookupFunction } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -18,7 +16,6 @@ import {
   HeadObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
-  S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import type { ChecksumAlgorithm } from '@aws-sdk/client-s3';
@@ -28,6 +25,8 @@ import { S3Endpoint } from '../src/index.ts';
 import type { Answered } from '../src/index.ts';
 import { MemoryStorage } from './memory-storage.ts';
 import { accessKey, secretKey } from './signed-request.ts';
+import { clientVariables } from './support/client-variables.ts';
+import { sdkClient } from './support/sdk-client.ts';
 
 const run = promisify(execFile);
 /** Keys that clients and servers escape differently, or not at all. */
@@ -62,7 +61,7 @@ suite('real clients', () => {
     const style = forcePathStyle ? 'path' : 'virtual host';
     test(`AWS SDK agrees on odd keys in ${style} style`, () =>
       withEndpoint(async ({ port }) => {
-        const client = sdk(port, forcePathStyle);
+        const client = sdkClient({ port, forcePathStyle });
         await client.send(new CreateBucketCommand({ Bucket: 'books' }));
         for (const Key of oddKeys) {
           const Metadata = { note: 'a  b', empty: '' };
@@ -81,7 +80,7 @@ suite('real clients', () => {
 
   test('AWS SDK agrees on every checksum, of buffers and of streams', () =>
     withEndpoint(async ({ port }, answers) => {
-      const client = sdk(port, true);
+      const client = sdkClient({ port });
       await client.send(new CreateBucketCommand({ Bucket: 'sums' }));
       const names: ChecksumAlgorithm[] = ['CRC32', 'CRC32C', 'CRC64NVME', 'SHA1', 'SHA256'];
       const data = randomBytes(300_000);
@@ -114,7 +113,7 @@ suite('real clients', () => {
 
   test('AWS SDK uploads in parts', () =>
     withEndpoint(async ({ port }) => {
-      const client = sdk(port, true);
+      const client = sdkClient({ port });
       const at = { Bucket: 'parts', Key: 'whole' };
       await client.send(new CreateBucketCommand({ Bucket: 'parts' }));
       const { UploadId } = await client.send(new CreateMultipartUploadCommand(at));
@@ -195,33 +194,4 @@ async function copyWithTools({ port }: S3Endpoint): Promise<void> {
   } finally {
     await rm(folder, { recursive: true });
   }
-}
-
-function sdk(port: number, forcePathStyle: boolean): S3Client {
-  return new S3Client({
-    endpoint: `http://localhost:${port}`,
-    region: 'us-east-1',
-    forcePathStyle,
-    maxAttempts: 1,
-    requestHandler: { httpAgent: new Agent({ lookup: lookupHere }) },
-    credentials: { accessKeyId: accessKey, secretAccessKey: secretKey },
-  });
-}
-
-/** Not every resolver knows names below localhost. */
-const lookupHere: LookupFunction = (_name, options, done) => {
-  const here = { address: '127.0.0.1', family: 4 };
-  if (options.all === true) done(null, [here]);
-  else done(null, here.address, here.family);
-};
-
-function clientVariables(more: Readonly<Record<string, string>> = {}): Record<string, string> {
-  return {
-    PATH: process.env['PATH'] ?? '',
-    AWS_ACCESS_KEY_ID: accessKey,
-    AWS_SECRET_ACCESS_KEY: secretKey,
-    AWS_DEFAULT_REGION: 'us-east-1',
-    AWS_EC2_METADATA_DISABLED: 'true',
-    ...more,
-  };
 }
