@@ -8,12 +8,13 @@ import { closeOnce, GridError, systemClock } from '@commongrid/base';
 import type { Clock } from '@commongrid/base';
 
 import type { S3PackageErrorCode } from '../errors.ts';
+import { bucketOfHost } from './address.ts';
+import { TrustedProxies } from './client-address.ts';
 import { S3Error } from './s3-error.ts';
 import { exchange } from './s3-exchange.ts';
 import type { Answered, ExchangeOptions, HeadersFor, S3Handler } from './s3-exchange.ts';
 import { SignatureVerifier } from './signature.ts';
 import type { SecretOf } from './signature.ts';
-import { bucketOfHost } from './address.ts';
 import { writeXml } from './xml-writer.ts';
 
 /** Answered 200 by an endpoint that serves, 503 by one that does not; no bucket has this name. */
@@ -41,6 +42,8 @@ export interface S3EndpointOptions {
   readonly region?: string;
   /** Names of the endpoint whose sub-domains are buckets, such as `s3.example.org`. */
   readonly domains?: readonly string[];
+  /** Addresses of proxies that end TLS, whose X-Forwarded-For and -Proto are believed. */
+  readonly trustedProxies?: readonly string[];
   readonly clock?: Clock;
   readonly onAnswer?: (answered: Answered) => void;
   /** Headers that every answer to a request that could be read gets. Must not throw. */
@@ -72,6 +75,7 @@ export class S3Endpoint implements AsyncDisposable {
         nowMs: () => clock.nowMs(),
       }),
       domains: (options.domains ?? []).map((domain) => domain.toLowerCase()),
+      proxies: new TrustedProxies(options.trustedProxies ?? []),
       clock,
       hostId,
       onAnswer: options.onAnswer,

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '@commongrid/base';
 
 import { BodySource } from './body-source.ts';
+import type { TrustedProxies } from './client-address.ts';
 import type { Operation } from './operations.ts';
 import { S3Error } from './s3-error.ts';
 import { readRequest } from './s3-request.ts';
@@ -33,6 +34,7 @@ export interface Answered {
   readonly target: string;
   readonly headers: RequestHeaders;
   readonly remoteAddress: string;
+  readonly isSecure: boolean;
   /** Bytes of the body that came. */
   readonly receivedBytes: number;
   /** Bytes of the answer's body. */
@@ -48,6 +50,7 @@ export interface ExchangeOptions {
   readonly verifier: SignatureVerifier;
   readonly domains: readonly string[];
   readonly clock: Clock;
+  readonly proxies: TrustedProxies;
   /** The x-amz-id-2 of all answers. */
   readonly hostId: string;
   readonly onAnswer?: ((answered: Answered) => void) | undefined;
@@ -89,7 +92,7 @@ export async function exchange(
   let request: S3Request | undefined;
   let signal: AbortSignal | undefined;
   const run = async (): Promise<Answer> => {
-    request = await readRequest(rawOf(incoming), {
+    request = await readRequest(rawOf(incoming, options.proxies), {
       id,
       domains: options.domains,
       verifier: options.verifier,
@@ -114,7 +117,7 @@ export async function exchange(
     operation: request?.operation,
     status: answer.status ?? 200,
     s3Code: answer.s3Code,
-    ...factsOf(incoming),
+    ...factsOf(incoming, options.proxies),
     receivedBytes: source.receivedBytes,
     sentBytes: sent.bytes,
     tookMs: options.clock.monotonicMs() - startedMs,
@@ -124,14 +127,10 @@ export async function exchange(
 
 function factsOf(
   incoming: IncomingMessage,
-): Pick<Answered, 'method' | 'target' | 'headers' | 'remoteAddress'> {
+  proxies: TrustedProxies,
+): Pick<Answered, 'method' | 'target' | 'headers' | 'remoteAddress' | 'isSecure'> {
   const { method = '', url: target = '', headers } = incoming;
-  return { method, target, headers, remoteAddress: addressOf(incoming) };
-}
-
-/** Empty once the connection is gone; IPv4 as such, not inside of IPv6. */
-function addressOf({ socket }: IncomingMessage): string {
-  return (socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/, '');
+  return { method, target, headers, ...proxies.clientOf(incoming.socket.remoteAddress, headers) };
 }
 
 /** Made for those who ask: a controller for every request would cost as much as its signature. */
@@ -144,9 +143,10 @@ function signalOf(outgoing: ServerResponse): AbortSignal {
   return gone.signal;
 }
 
-function rawOf(incoming: IncomingMessage): RawRequest {
+function rawOf(incoming: IncomingMessage, proxies: TrustedProxies): RawRequest {
   const { method = '', url = '', headers, rawHeaders } = incoming;
-  return { method, url, headers, rawHeaders, remoteAddress: addressOf(incoming) };
+  const client = proxies.clientOf(incoming.socket.remoteAddress, headers);
+  return { method, url, headers, rawHeaders, ...client };
 }
 
 /** Infinity for a body whose length nobody knows. */
@@ -227,8 +227,15 @@ async function send(
     // Half of an answer is out, or its headers cannot be written: only a cut says so.
     outgoing.destroy();
     sent.failure = error;
+  } finally {
+    if (!isWhole) await giveBack(body);
   }
   return sent;
+}
+
+/** Of a body that was not read to its end, or not at all: what it holds is free again. */
+async function giveBack(body: AsyncIterable<unknown>): Promise<void> {
+  await body[Symbol.asyncIterator]().return?.();
 }
 
 async function sendPieces(

@@ -28,6 +28,8 @@ export interface S3Request {
   readonly accessKey: string | undefined;
   /** Who is at the other end of the connection; empty once it is gone. */
   readonly remoteAddress: string;
+  /** Whether the bytes came encrypted, which only a trusted proxy can say. */
+  readonly isSecure: boolean;
   readonly payload: Payload;
   /** Fires when the client is gone before it has its answer. */
   readonly signal: AbortSignal;
@@ -51,6 +53,7 @@ export interface RawRequest {
   readonly headers: RequestHeaders;
   readonly rawHeaders: readonly string[];
   readonly remoteAddress: string;
+  readonly isSecure: boolean;
 }
 
 export interface ReadRequestOptions {
@@ -95,6 +98,7 @@ export async function readRequest(
     headers,
     accessKey: caller?.accessKey,
     remoteAddress: raw.remoteAddress,
+    isSecure: raw.isSecure,
     payload: new Payload({ plan, source: options.source, ...(caller && { chain: caller.chain }) }),
     get signal() {
       return options.signal();

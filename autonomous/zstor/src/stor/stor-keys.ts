@@ -16,6 +16,8 @@ export class StorKeys {
   readonly manifestKey: Buffer;
   /** Seals the secrets of buckets. */
   readonly bucketsKey: Buffer;
+  /** Seals the secrets of access keys. */
+  readonly accessKey: Buffer;
   /** Wraps the keys of blobs that belong to no bucket. */
   readonly own: KeyWrap;
 
@@ -24,6 +26,7 @@ export class StorKeys {
     this.metadataKey = deriveKey(secret, 'metadata');
     this.manifestKey = deriveKey(this.metadataKey, 'manifests');
     this.bucketsKey = deriveKey(secret, 'buckets');
+    this.accessKey = deriveKey(secret, 'access keys');
     this.own = new KeyWrap(0, secret);
   }
 
