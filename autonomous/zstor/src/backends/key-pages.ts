@@ -1,4 +1,5 @@
 import { throwIfAborted } from '@commongrid/base';
+import type { Reply } from '@commongrid/resp';
 import type { Backend } from './backend.ts';
 
 /** A key that a backend has, and the length of its value. */
@@ -30,4 +31,15 @@ export async function* keyPages(
     yield page.keys;
     cursor = page.cursor;
   } while (cursor !== undefined);
+}
+
+/** Reads the answer to SCAN: `[cursor, [[key, length, time]...]]`. */
+export function keyPageOf(reply: Reply): KeyPage {
+  const [cursor, rows] = Array.isArray(reply) ? reply : [];
+  if (!Buffer.isBuffer(cursor) || !Array.isArray(rows)) return { keys: [], cursor: undefined };
+  const keys = rows.flatMap((row): StoredKey[] => {
+    const [key, valueBytes] = Array.isArray(row) ? row : [];
+    return Buffer.isBuffer(key) ? [{ key, valueBytes: Number(valueBytes) }] : [];
+  });
+  return { keys, cursor };
 }

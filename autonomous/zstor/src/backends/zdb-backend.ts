@@ -9,7 +9,8 @@ import { markerKey } from './backend-identity.ts';
 import { nameOfBackend } from './backends-file.ts';
 import type { BackendSpec } from './backends-file.ts';
 import { Credit } from './credit.ts';
-import type { KeyPage, StoredKey } from './key-pages.ts';
+import { keyPageOf } from './key-pages.ts';
+import type { KeyPage } from './key-pages.ts';
 import { LatencyWindow } from './latency-window.ts';
 
 /** Bytes under way to and from one backend; who comes later waits. */
@@ -151,7 +152,7 @@ export class ZdbBackend implements Backend, AsyncDisposable {
     const from = cursor === undefined ? '0' : bufferOf(cursor);
     const args = ['SCAN', from, ...match, 'COUNT', String(pageKeysMax)];
     try {
-      return pageOf(await this.#ask({ args, bytes: 0 }));
+      return keyPageOf(await this.#ask({ args, bytes: 0 }));
     } catch (error) {
       const { cause } = isGridError<ZstorErrorCode>(error, 'ZSTOR_BACKEND_REFUSED') ? error : {};
       if (!(cause instanceof Error && cause.message.includes(noMoreKeys))) throw error;

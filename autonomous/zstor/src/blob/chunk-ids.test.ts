@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seededRandom } from '@commongrid/base';
 import { ChunkIds } from './chunk-ids.ts';
+import type { ChunkIdRequest } from './chunk-ids.ts';
 
 test('ids are epoch, counter and random bytes, and no two are the same', () => {
   let epoch = 7;
@@ -28,4 +29,36 @@ test('the oldest in flight is the first id of the oldest request that has not en
   assert.equal(ids.oldestInFlight, 1n);
   second.end();
   assert.equal(ids.oldestInFlight, 3n);
+});
+
+test('a chunk may be in flight until the request that took its id has ended', () => {
+  let epoch = 5;
+  const ids = new ChunkIds(() => epoch, seededRandom('ids'));
+  const idOf = (request: ChunkIdRequest): Buffer => Buffer.from(request.next());
+  const former = new ChunkIds(() => 4, seededRandom('former'));
+  const next = new ChunkIds(() => 6, seededRandom('next'));
+  const first = ids.begin();
+  const second = ids.begin();
+  const [a, b] = [idOf(first), idOf(second)];
+  assert.deepEqual(
+    [a, b].map((id) => ids.mayBeInFlight(id)),
+    [true, true],
+  );
+  assert.equal(ids.mayBeInFlight(idOf(former.begin())), false);
+  assert.equal(ids.mayBeInFlight(idOf(next.begin())), true);
+  // It serves again: what it began before may still be committed.
+  epoch = 7;
+  first.end();
+  const third = ids.begin();
+  const c = idOf(third);
+  assert.deepEqual(
+    [b, c].map((id) => ids.mayBeInFlight(id)),
+    [true, true],
+  );
+  second.end();
+  assert.deepEqual(
+    [a, b, c].map((id) => ids.mayBeInFlight(id)),
+    [false, false, true],
+  );
+  assert.equal(ids.mayBeInFlight(idOf(next.begin())), false);
 });

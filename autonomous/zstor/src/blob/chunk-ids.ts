@@ -12,6 +12,8 @@ export class ChunkIds {
   readonly #epoch: () => number;
   readonly #random: Random;
   readonly #requests = new Set<ChunkIdRequest>();
+  /** Epochs in which this head gave ids away. */
+  readonly #epochs = new Set<number>();
   #counter = 0n;
 
   /** @param epoch of this head; it must not go on in an epoch after a restart */
@@ -27,6 +29,17 @@ export class ChunkIds {
     return this.#counter;
   }
 
+  /**
+   * Whether a chunk that nothing refers to may still be referred to later: by a request of this head that
+   * has not ended, whichever epoch it began in, or by a head that came after it. What an earlier head
+   * did not bring into the log before this one replayed it is lost.
+   */
+  mayBeInFlight(chunkId: Buffer): boolean {
+    const epoch = chunkId.readUInt32BE(0);
+    if (this.#epochs.has(epoch)) return chunkId.readBigUInt64BE(4) >= this.oldestInFlight;
+    return epoch >= this.#epoch();
+  }
+
   begin(): ChunkIdRequest {
     const request: ChunkIdRequest = {
       firstCounter: this.#counter,
@@ -39,7 +52,9 @@ export class ChunkIds {
 
   #next(): Uint8Array {
     const id = Buffer.allocUnsafeSlow(16);
-    id.writeUInt32BE(this.#epoch(), 0);
+    const epoch = this.#epoch();
+    this.#epochs.add(epoch);
+    id.writeUInt32BE(epoch, 0);
     id.writeBigUInt64BE(this.#counter++, 4);
     id.writeUInt32BE(this.#random.uint32(), 12);
     return id;

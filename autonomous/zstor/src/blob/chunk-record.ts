@@ -21,6 +21,15 @@ export interface ChunkRecord {
   readonly locations: readonly number[];
   /** SHA-256 out of the header of each shard, by index; of a copy, one. */
   readonly digests: readonly Uint8Array[];
+  /** Where a small object was asked for that is packed: all else is about its pack. */
+  readonly slice?: Slice;
+}
+
+/** A packed object in the body of its pack. */
+export interface Slice {
+  readonly offset: number;
+  /** What `bodyBytes` was of its own chunk. */
+  readonly bytes: number;
 }
 
 /**
@@ -28,10 +37,12 @@ export interface ChunkRecord {
  * so whoever writes blobs registers them by itself: this is what else is done with them.
  */
 export interface Locations {
+  /** Where a chunk is read from: for a small object that is packed, its pack. */
   find(chunkId: Uint8Array): ChunkRecord | undefined;
   /**
    * Changes the locations of a chunk, if they are what they were.
-   * @returns false when the chunk is gone, or somebody else changed them
+   * @returns false when the chunk is gone or dead, when somebody else changed them, and when a shard
+   *   would be where one of the same index was given up: see `Orphans`
    */
   compareAndSet(
     chunkId: Uint8Array,

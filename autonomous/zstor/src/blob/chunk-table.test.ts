@@ -3,7 +3,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { seededRandom } from '@commongrid/base';
 import type { ChunkRecord } from './chunk-record.ts';
-import { ChunkTable, chunkTableSchema, findChunk, insertChunks } from './chunk-table.ts';
+import { ChunkTable, chunkTableSchema, copyPart, findChunk, insertChunks } from './chunk-table.ts';
 
 const random = seededRandom('chunks');
 
@@ -45,4 +45,39 @@ test('locations change only from what they were', async () => {
   assert.deepEqual(table.find(record.id)?.locations, next);
   const missing = db.prepare('SELECT missing FROM chunks').get();
   assert.equal(missing?.['missing'], 1);
+});
+
+test('a shard never goes back to where it was given up, and a dead chunk moves no more', async () => {
+  const db = new DatabaseSync(':memory:');
+  db.exec(chunkTableSchema);
+  const coded = recordOf([1, 2, 3, 4, 5, 0], 'coded');
+  const copied = recordOf([1, 2, 0], 'copied');
+  insertChunks(db, [coded, copied]);
+  const giveUp = db.prepare('INSERT INTO given_up VALUES (?, ?, ?)');
+  giveUp.run(coded.id, 5, 9);
+  giveUp.run(copied.id, copyPart, 9);
+  const table = new ChunkTable({ read: (query) => query(db), write: async (change) => change(db) });
+  const moved = (record: ChunkRecord, next: readonly number[]): Promise<boolean> =>
+    table.compareAndSet(record.id, record.locations, next);
+  assert.equal(await moved(coded, [1, 2, 3, 4, 5, 9]), false);
+  assert.equal(await moved(copied, [1, 2, 9]), false);
+  assert.equal(await moved(coded, [9, 2, 3, 4, 5, 0]), true);
+  db.prepare('INSERT INTO dead VALUES (?, 1)').run(copied.id);
+  assert.equal(await moved(copied, [1, 2, 3]), false);
+});
+
+test('a packed object is read from its pack, and what it was alone is still known', () => {
+  const db = new DatabaseSync(':memory:');
+  db.exec(chunkTableSchema);
+  const copied = recordOf([1, 2, 3], 'copied');
+  const pack = { ...recordOf([1, 2, 3, 4, 5, 6], 'coded'), id: Buffer.alloc(16, 1) };
+  insertChunks(db, [copied]);
+  const table = new ChunkTable({ read: (query) => query(db), write: async (change) => change(db) });
+  assert.deepEqual(table.find(copied.id), copied);
+  insertChunks(db, [pack]);
+  db.prepare('INSERT INTO slices VALUES (?, ?, ?, ?)').run(copied.id, pack.id, 100, 17);
+  assert.deepEqual(table.find(copied.id), { ...pack, slice: { offset: 100, bytes: 17 } });
+  assert.deepEqual(findChunk(db, copied.id), copied);
+  db.prepare('DELETE FROM chunks WHERE id = ?').run(copied.id);
+  assert.deepEqual(table.find(copied.id)?.slice, { offset: 100, bytes: 17 });
 });

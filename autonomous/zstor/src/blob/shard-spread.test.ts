@@ -31,6 +31,7 @@ function backendOf(
     get: unused,
     digest: unused,
     remove: unused,
+    usedBytes: 0,
     scan: unused,
     async put(key) {
       for (let turn = 0; turn < turns; turn++) await Promise.resolve();

@@ -3,6 +3,7 @@ import { statementOf } from '../catalog/statement-of.ts';
 import type { ChunkRecord } from '../blob/chunk-record.ts';
 import { chunkTableSchema, insertChunks } from '../blob/chunk-table.ts';
 import type { StoredBlob } from '../blob/written-blob.ts';
+import { keyTables } from './key-tables.ts';
 import { backendTable } from './backend-tables.ts';
 
 /** A blob as the tables have it: its key is wrapped. */
@@ -16,8 +17,7 @@ export interface BlobRow {
 
 /**
  * The tables of all stores, with which the first script of an owner begins. `refs` counts the rows of
- * the owner that refer to a blob. Chunks in `dead` are referred to no more: their shards are to be
- * deleted, and then their records.
+ * the owner that refer to a blob.
  */
 export const blobTables = `
   ${backendTable}
@@ -35,7 +35,7 @@ export const blobTables = `
     plaintext_bytes INTEGER NOT NULL,
     PRIMARY KEY (blob, position)
   ) WITHOUT ROWID, STRICT;
-  CREATE TABLE dead (chunk BLOB NOT NULL PRIMARY KEY) WITHOUT ROWID, STRICT;
+  ${keyTables}
 `;
 
 /** Makes a blob known, with one row that refers to it. */
@@ -75,7 +75,9 @@ export function releaseBlob(db: DatabaseSync, id: Uint8Array): void {
     id,
   );
   if (shared.changes === 1) return;
-  statementOf(db, 'INSERT INTO dead SELECT chunk FROM blob_chunks WHERE blob = ?').run(id);
+  const dead = `INSERT INTO dead SELECT chunk, 0 FROM blob_chunks WHERE blob = ?
+    ON CONFLICT (chunk) DO UPDATE SET copies_only = 0`;
+  statementOf(db, dead).run(id);
   statementOf(db, 'DELETE FROM blob_chunks WHERE blob = ?').run(id);
   statementOf(db, 'DELETE FROM blobs WHERE id = ?').run(id);
 }
