@@ -31,6 +31,8 @@ import { findBackend, listBackends, numberBackend, settleBackend } from './stor/
 import * as tables from './stor/blob-tables.ts';
 import { DispersedSnapshots } from './stor/dispersed-snapshots.ts';
 import { firstMembersOf, keepsLog, logNamesOf, openMemberOf } from './stor/log-place.ts';
+import { KeyRing } from './stor/key-ring.ts';
+import type { KeyWrap } from './stor/key-wrap.ts';
 import { StorKeys } from './stor/stor-keys.ts';
 import { CodingThreads } from './threads/coding-threads.ts';
 
@@ -70,6 +72,7 @@ export class BlobStore implements AsyncDisposable {
   readonly catalog: Catalog;
   readonly backends: BackendPool;
   readonly keys: StorKeys;
+  readonly #ring: KeyRing;
   readonly #writer: BlobWriter;
   readonly #reader: BlobReader;
   readonly close: () => Promise<void>;
@@ -78,6 +81,7 @@ export class BlobStore implements AsyncDisposable {
     this.catalog = parts.catalog;
     this.backends = parts.backends;
     this.keys = parts.keys;
+    this.#ring = parts.ring;
     this.#writer = parts.writer;
     this.#reader = parts.reader;
     this.close = closeOnce(() => stack.disposeAsync());
@@ -120,7 +124,16 @@ export class BlobStore implements AsyncDisposable {
     const writer = stack.use(new BlobWriter({ ...common, ids, logger }));
     const fault = onFault === undefined ? {} : { onFault };
     const reader = new BlobReader({ ...common, ...fault, clock });
-    opened.store = new BlobStore({ catalog, backends, keys, writer, reader }, stack.move());
+    const { parityShards } = policy;
+    const ring = stack.use(
+      new KeyRing({
+        ...{ keys, parityShards, clock, logger },
+        tables: catalog,
+        specs: () => backends.specs,
+      }),
+    );
+    const parts = { catalog, backends, keys, ring, writer, reader };
+    opened.store = new BlobStore(parts, stack.move());
     return opened.store;
   }
 
@@ -135,16 +148,51 @@ export class BlobStore implements AsyncDisposable {
     return this.#writer.write(source, options);
   }
 
-  /** The blob as a row, for `insertBlob` within a change: its key is wrapped here. */
-  rowOf({ secret: { id, key }, chunks }: WrittenBlob): tables.BlobRow {
-    return { id, keyNo: 0, wrappedKey: this.keys.own.wrap(id, key), chunks };
+  /**
+   * Makes a key for a bucket, and resolves with its number, which the row of the bucket keeps as
+   * `key_no`. Throws as `KeyRing.create`.
+   */
+  createKey(): Promise<number> {
+    return this.#ring.create();
   }
 
-  /** For `read`: what the tables have of a blob. Undefined when there is none with this id. */
+  /**
+   * The key with this number, loaded from here on: whoever calls `rowOf` or `find` for a blob of a
+   * bucket awaits this first, outside of changes and queries. 0 is the store's own. Throws as
+   * `KeyRing.wrapperOf`.
+   */
+  keyFor(no: number): Promise<KeyWrap> {
+    return this.#ring.wrapperOf(no);
+  }
+
+  /**
+   * Shreds what a bucket's key wraps and seals, wherever copies of it are. To be called once the change
+   * that removed the bucket is kept. Resolves with the names of those who have not confirmed yet that
+   * the key is gone from their disks; they are asked again by themselves. Throws as `KeyRing.erase`.
+   */
+  eraseKey(no: number): Promise<readonly string[]> {
+    return this.#ring.erase(no);
+  }
+
+  /**
+   * The blob as a row, for `insertBlob` within a change: its key is wrapped here.
+   * @param keyNo of its bucket; `keyFor` was awaited. Default 0, the store's own
+   * @throws ZSTOR_KEY_NOT_LOADED
+   */
+  rowOf({ secret: { id, key }, chunks }: WrittenBlob, keyNo = 0): tables.BlobRow {
+    return { id, keyNo, wrappedKey: this.#ring.loaded(keyNo).wrap(id, key), chunks };
+  }
+
+  /**
+   * For `read`: what the tables have of a blob. Undefined when there is none with this id. The key of
+   * its bucket was asked for with `keyFor`.
+   * @throws ZSTOR_KEY_NOT_LOADED, ZSTOR_KEY_INVALID
+   */
   find(db: DatabaseSync, id: Uint8Array): StoredBlob | undefined {
     const row = tables.findBlob(db, id);
     if (row === undefined) return undefined;
-    return { secret: { id, key: this.keys.own.unwrap(id, row.wrappedKey) }, chunks: row.chunks };
+    const key = this.#ring.loaded(row.keyNo).unwrap(id, row.wrappedKey);
+    return { secret: { id, key }, chunks: row.chunks };
   }
 
   /**
@@ -187,6 +235,7 @@ interface Parts {
   readonly catalog: Catalog;
   readonly backends: BackendPool;
   readonly keys: StorKeys;
+  readonly ring: KeyRing;
   readonly writer: BlobWriter;
   readonly reader: BlobReader;
 }

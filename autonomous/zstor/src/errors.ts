@@ -29,8 +29,12 @@ export type ZstorErrorCode =
   | 'ZSTOR_CHUNK_TOO_LARGE' // more plaintext than a chunk may hold: split it first
   | 'ZSTOR_CHUNK_UNKNOWN' // the metadata has no chunk of this id: rebuild it from the backends
   | 'ZSTOR_FILE_UNKNOWN' // no file has that name: `grid zstor ls` shows those that are there
+  | 'ZSTOR_KEYS_TOO_FEW' // too few holders of bucket keys answer or have one: bring them back
+  | 'ZSTOR_KEY_ERASED' // the key of a bucket was erased: what it wrapped is gone for good
   | 'ZSTOR_KEY_INVALID' // the key file is unreadable, or of another store: put the right one back
   | 'ZSTOR_KEY_MISSING' // there is a store, but not its key: name the key file that was made with it
+  | 'ZSTOR_KEY_NOT_LOADED' // a bucket's key is used before it was asked for: a bug in the caller
+  | 'ZSTOR_KEY_UNKNOWN' // no key of a bucket has this number: compare with the tables
   | 'ZSTOR_LENGTH_WRONG' // a stream is longer or shorter than was declared: send it again
   | 'ZSTOR_NAME_INVALID' // a file cannot have that name: give 1 to 1,024 bytes of UTF-8 without NUL
   | 'ZSTOR_POLICY_INVALID' // no code, chunk size or shard size of these numbers: correct the policy

@@ -50,6 +50,7 @@ export type { GetOptions, PutOptions, StorOptions } from './stor.ts';
 export type { BlobCheck } from './stor/check-blob.ts';
 export { blobTables, bytesOf, insertBlob, releaseBlob, retainBlob } from './stor/blob-tables.ts';
 export type { BlobRow } from './stor/blob-tables.ts';
+export type { KeyWrap } from './stor/key-wrap.ts';
 export type { StorFile } from './stor/file-tables.ts';
 export { CodingThreads } from './threads/coding-threads.ts';
 export type { Md5Stream, ShardAnswer } from './threads/coding-threads.ts';

@@ -48,6 +48,7 @@ export class BackendPool implements AsyncDisposable {
   readonly #members = new Map<number, Member>();
   readonly #watching: TaskGroup;
   #all: readonly ZdbBackend[] = [];
+  #specs: readonly BackendSpec[] = [];
   #reloading: Promise<void> = Promise.resolve();
 
   private constructor(options: BackendPoolOptions) {
@@ -72,6 +73,11 @@ export class BackendPool implements AsyncDisposable {
 
   byNo(no: number): Backend | undefined {
     return this.#members.get(no)?.backend;
+  }
+
+  /** The backends file as it was read last. */
+  get specs(): readonly BackendSpec[] {
+    return this.#specs;
   }
 
   /** Whether a backend of the file has this name. */
@@ -120,6 +126,7 @@ export class BackendPool implements AsyncDisposable {
   }
 
   async #reload(specs: readonly BackendSpec[]): Promise<void> {
+    this.#specs = specs;
     const wanted = new Map<number, BackendSpec>();
     for (const spec of specs) wanted.set(await this.#options.numberOf(spec), spec);
     const gone = [...this.#members].filter(([no, { backend }]) => {

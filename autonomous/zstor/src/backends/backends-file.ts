@@ -14,8 +14,12 @@ export interface BackendSpec extends BackendPlace {
   readonly namespace: string;
   /** A namespace of the same server that may keep a member of the catalogue's log. */
   readonly log?: string | undefined;
-  /** Of both namespaces. */
+  /** A namespace of the same server that may hold the keys of buckets. */
+  readonly keys?: string | undefined;
+  /** Of all these namespaces. */
   readonly password: string | undefined;
+  /** Of the server; where it has one, keys are erased with it. */
+  readonly adminPassword?: string | undefined;
   /** SHA-256 of the server's certificate; without it the connection is plain. */
   readonly tlsFingerprint: string | undefined;
   readonly isSpare: boolean;
@@ -34,17 +38,25 @@ export async function readBackendsFile(path: string): Promise<BackendSpec[]> {
   const entries = parseEntries(await readText(path, 'the backends file'), path);
   const folder = dirname(resolve(path));
   const specs = await Promise.all(
-    entries.map(async ({ passwordFile, ...spec }, at) => {
-      if (passwordFile === undefined) return { ...spec, password: undefined };
-      const what = `passwordFile of entry ${at + 1}`;
-      const password = (await readText(resolve(folder, passwordFile), what)).trim();
-      if (password === '') throw invalid(`${what} is empty`, { passwordFile });
-      return { ...spec, password };
+    entries.map(async ({ passwordFile, adminPasswordFile, ...spec }, at) => {
+      const read = async (field: string, file: string | undefined): Promise<string | undefined> => {
+        if (file === undefined) return undefined;
+        const what = `${field} of entry ${at + 1}`;
+        const password = (await readText(resolve(folder, file), what)).trim();
+        if (password === '') throw invalid(`${what} is empty`, { file });
+        return password;
+      };
+      const password = await read('passwordFile', passwordFile);
+      return {
+        ...spec,
+        password,
+        adminPassword: await read('adminPasswordFile', adminPasswordFile),
+      };
     }),
   );
   const names = new Set<string>();
-  const allNames = specs.flatMap(({ log, ...spec }) => {
-    const namespaces = log === undefined ? [spec.namespace] : [spec.namespace, log];
+  const allNames = specs.flatMap(({ log, keys, ...spec }) => {
+    const namespaces = [spec.namespace, log, keys].filter((name) => name !== undefined);
     return namespaces.map((namespace) => nameOfBackend({ ...spec, namespace }));
   });
   for (const name of allNames) {
@@ -54,8 +66,9 @@ export async function readBackendsFile(path: string): Promise<BackendSpec[]> {
   return specs;
 }
 
-interface Entry extends Omit<BackendSpec, 'password'> {
+interface Entry extends Omit<BackendSpec, 'password' | 'adminPassword'> {
   readonly passwordFile: string | undefined;
+  readonly adminPasswordFile: string | undefined;
 }
 
 function parseEntries(text: string, path: string): Entry[] {
@@ -74,9 +87,10 @@ function parseEntries(text: string, path: string): Entry[] {
   return json.map((entry: unknown, at) => parseEntry(entry, `entry ${at + 1} of ${path}`));
 }
 
-const fields = new Set(
-  'address namespace log passwordFile tlsFingerprint node farm country spare'.split(' '),
-);
+const fields = new Set([
+  ...['address', 'namespace', 'log', 'keys', 'passwordFile', 'adminPasswordFile'],
+  ...['tlsFingerprint', 'node', 'farm', 'country', 'spare'],
+]);
 
 function parseEntry(entry: unknown, where: string): Entry {
   if (typeof entry !== 'object' || entry === null) throw invalid(`${where} is no object`, {});
@@ -99,7 +113,9 @@ function parseEntry(entry: unknown, where: string): Entry {
     ...parseAddress(text('address'), where),
     namespace: text('namespace'),
     log: optional('log'),
+    keys: optional('keys'),
     passwordFile: optional('passwordFile'),
+    adminPasswordFile: optional('adminPasswordFile'),
     tlsFingerprint: parseFingerprint(optional('tlsFingerprint'), where),
     node: text('node'),
     farm: text('farm'),

@@ -71,6 +71,12 @@ function logNameOf({ log, ...spec }: BackendSpec): string | undefined {
   return log === undefined ? undefined : nameOfBackend({ ...spec, namespace: log });
 }
 
+/** A namespace that the backends file does not have any more, by its name. */
+export function placeOf(name: string): BackendSpec {
+  const where = { node: name, farm: '', country: '', isSpare: false };
+  return { ...addressIn(name), ...where, password: undefined, tlsFingerprint: undefined };
+}
+
 /** Of `HOST:PORT/NAMESPACE`. */
 function addressIn(name: string): { host: string; port: number; namespace: string } {
   const [, host = '', port = '', namespace = ''] = /^(.*):(\d+)\/(.*)$/s.exec(name) ?? [];
