@@ -13,7 +13,7 @@ export interface FleetLayout {
   readonly servers?: number;
   /** How many of them are spares: the last ones. Default 0. */
   readonly spares?: number;
-  /** How many of them may keep the log: the first ones. Default all. */
+  /** How many of them may keep the log, and keys of buckets: the first ones. Default all. */
   readonly logs?: number;
 }
 
@@ -42,19 +42,19 @@ export class ZdbFleet implements AsyncDisposable {
   }
 
   /**
-   * Namespaces `NAME-shards` and `NAME-log` on all servers.
+   * Namespaces `NAME-shards`, `NAME-log` and `NAME-keys` on all servers.
    * @returns the path of a backends file that names them
    */
   async makeStore(name: string, layout: FleetLayout = {}): Promise<string> {
     const { servers: count = this.servers.length, spares = 0, logs = count } = layout;
-    const names = { namespace: `${name}-shards`, log: `${name}-log` };
+    const names = { namespace: `${name}-shards`, log: `${name}-log`, keys: `${name}-keys` };
     const created = Object.values(names);
     this.#namespaces.push(...created);
     await Promise.all(this.servers.map((server) => server.makeNamespaces(created)));
     const entries = this.servers.slice(0, count).map(({ port }, at) => ({
       ...{ address: `127.0.0.1:${port}`, namespace: names.namespace },
       ...{ node: `node-${at}`, farm: `farm-${at}`, country: 'BE' },
-      ...(at < logs ? { log: names.log } : {}),
+      ...(at < logs ? { log: names.log, keys: names.keys } : {}),
       ...(at >= count - spares ? { spare: true } : {}),
     }));
     const path = join(this.folder, `${name}.json`);
