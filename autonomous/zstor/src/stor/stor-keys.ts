@@ -17,7 +17,7 @@ export class StorKeys {
   /** Seals the secrets of buckets. */
   readonly bucketsKey: Buffer;
   /** Seals the secrets of access keys. */
-  readonly accessKey: Buffer;
+  readonly accessKeysKey: Buffer;
   /** Wraps the keys of blobs that belong to no bucket. */
   readonly own: KeyWrap;
 
@@ -26,7 +26,7 @@ export class StorKeys {
     this.metadataKey = deriveKey(secret, 'metadata');
     this.manifestKey = deriveKey(this.metadataKey, 'manifests');
     this.bucketsKey = deriveKey(secret, 'buckets');
-    this.accessKey = deriveKey(secret, 'access keys');
+    this.accessKeysKey = deriveKey(secret, 'access keys');
     this.own = new KeyWrap(0, secret);
   }
 
