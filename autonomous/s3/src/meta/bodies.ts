@@ -2,20 +2,25 @@ import type { DatabaseSync } from 'node:sqlite';
 
 import { bytesOf, releaseBlob, retainBlob } from '@commongrid/zstor';
 
-import { alter, rowOf, rowsOf, textOf } from './statements.ts';
+import { nextSequence } from './s3-tables.ts';
+import { alter, numberOf, rowOf, rowsOf, textOf } from './statements.ts';
+import type { Row } from './statements.ts';
 
 /** Longest body whose blobs are released in the change that lets go of it, in bytes. */
 const releasedAtOnceBytesMax = 64 << 20;
 /** Most rows of such a body. */
 const releasedAtOncePartsMax = 16;
+/** Rows of a large body that one change lets go of. */
+const releasedPartsMax = 256;
 
+/** A piece of a body: a blob, or a few sealed bytes; neither of them when it is empty. */
 export interface BodyBlob {
-  /** undefined for a part of no bytes. */
   readonly id: Buffer | undefined;
+  readonly sealed?: Uint8Array | undefined;
   readonly sizeBytes: number;
 }
 
-/** What a version is made of: sealed bytes, or blobs to which one row more refers. */
+/** What a version is made of: sealed bytes, or pieces; to each blob one row more refers. */
 export type NewBody = { readonly inline: Uint8Array } | { readonly blobs: readonly BodyBlob[] };
 
 export interface BodyPart {
@@ -28,15 +33,52 @@ export interface BodyPart {
 
 export type Body = { readonly inline: Buffer } | { readonly parts: readonly BodyPart[] };
 
+/** What is told of a part of an upload. */
+export interface PartFacts {
+  readonly sizeBytes: number;
+  readonly etag: string;
+  readonly checksum: string | undefined;
+  readonly modifiedMs: number;
+}
+
 /** Makes a body. Blobs come with one reference for it: that of `insertBlob`, or of `retainBlob`. */
 export function insertBody(db: DatabaseSync, no: number, body: NewBody): void {
-  if ('inline' in body) {
-    alter(db, 'INSERT INTO s3_inline VALUES (?, ?)', no, body.inline);
-    return;
-  }
-  for (const [position, { id, sizeBytes }] of body.blobs.entries()) {
-    const sql = 'INSERT INTO s3_parts VALUES (?, 1, ?, ?, ?, NULL, NULL, NULL)';
-    alter(db, sql, no, position, id ?? null, sizeBytes);
+  if ('inline' in body) alter(db, 'INSERT INTO s3_inline VALUES (?, ?)', no, body.inline);
+  else insertPieces(db, no, 1, body.blobs, undefined);
+}
+
+/** Adds a part to the body of an upload; blobs as with `insertBody`. */
+export function insertPart(
+  db: DatabaseSync,
+  no: number,
+  part: number,
+  body: NewBody,
+  facts: PartFacts,
+): void {
+  const pieces =
+    'inline' in body
+      ? [{ id: undefined, sealed: body.inline, sizeBytes: facts.sizeBytes }]
+      : body.blobs;
+  const isEmpty = pieces.length === 0;
+  insertPieces(db, no, part, isEmpty ? [{ id: undefined, sizeBytes: 0 }] : pieces, facts);
+}
+
+function insertPieces(
+  db: DatabaseSync,
+  no: number,
+  part: number,
+  pieces: readonly BodyBlob[],
+  facts: PartFacts | undefined,
+): void {
+  const insert = 'INSERT INTO s3_parts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)';
+  for (const [position, { id, sealed, sizeBytes }] of pieces.entries()) {
+    const inline = sealed === undefined ? null : nextSequence(db);
+    if (sealed !== undefined) alter(db, 'INSERT INTO s3_inline VALUES (?, ?)', inline, sealed);
+    const told = position === 0 ? facts : undefined;
+    alter(
+      ...[db, insert, no, part, position, id ?? null, inline, sizeBytes],
+      ...[told?.etag ?? null, told?.checksum ?? null, told?.modifiedMs ?? null],
+    );
   }
 }
 
@@ -44,25 +86,31 @@ export function insertBody(db: DatabaseSync, no: number, body: NewBody): void {
 export function findBody(db: DatabaseSync, no: number): Body {
   const row = rowOf(db, 'SELECT sealed FROM s3_inline WHERE body = ?', no);
   if (row !== undefined) return { inline: bytesOf(row['sealed']) };
-  const sql = `SELECT part, blob, size_bytes, checksum FROM s3_parts WHERE body = ?
-    ORDER BY part, position`;
+  const sql = 'SELECT * FROM s3_parts WHERE body = ? ORDER BY part, position';
   const parts: (Omit<BodyPart, 'blobs'> & { sizeBytes: number; blobs: BodyBlob[] })[] = [];
   for (const each of rowsOf(db, sql, no)) {
     const number = Number(each['part']);
-    const sizeBytes = Number(each['size_bytes']);
-    const id = each['blob'] === null ? undefined : bytesOf(each['blob']);
+    const piece = pieceOf(db, each);
     const last = parts.at(-1);
     if (last?.number === number) {
-      last.sizeBytes += sizeBytes;
-      last.blobs.push({ id, sizeBytes });
+      last.sizeBytes += piece.sizeBytes;
+      last.blobs.push(piece);
     } else {
-      parts.push({
-        ...{ number, sizeBytes, checksum: textOf(each['checksum']) },
-        blobs: [{ id, sizeBytes }],
-      });
+      const { sizeBytes } = piece;
+      parts.push({ number, sizeBytes, checksum: textOf(each['checksum']), blobs: [piece] });
     }
   }
   return { parts };
+}
+
+function pieceOf(db: DatabaseSync, row: Row): BodyBlob {
+  const inline = numberOf(row['inline']);
+  const sizeBytes = Number(row['size_bytes']);
+  if (inline === undefined) {
+    return { id: row['blob'] === null ? undefined : bytesOf(row['blob']), sizeBytes };
+  }
+  const small = rowOf(db, 'SELECT sealed FROM s3_inline WHERE body = ?', inline);
+  return { id: undefined, sealed: bytesOf(small?.['sealed']), sizeBytes };
 }
 
 /** The same bytes for another version of the same bucket, with a reference more to each blob. */
@@ -83,35 +131,42 @@ export function releaseBody(db: DatabaseSync, no: number): void {
   if (rows.length > releasedAtOncePartsMax || bytes > releasedAtOnceBytesMax) {
     alter(db, 'INSERT INTO s3_released VALUES (?)', no);
   } else {
-    releaseParts(db, no, releasedAtOncePartsMax + 1, Number.POSITIVE_INFINITY);
+    releasePieces(db, no, Number.POSITIVE_INFINITY);
   }
 }
 
+/** Lets go of one part of a body. */
+export function releasePart(db: DatabaseSync, no: number, part: number): void {
+  const own = nextSequence(db);
+  const sql = 'UPDATE s3_parts SET body = ? WHERE body = ? AND part = ?';
+  if (alter(db, sql, own, no, part) > 0) releaseBody(db, own);
+}
+
 /**
- * Releases blobs of bodies that were let go of, a blob at least, until `bytesMax` of them are: to be
+ * Releases blobs of bodies that were let go of, one at least, until `bytesMax` of them are: to be
  * called in changes of their own until it answers false.
  */
 export function releaseSome(db: DatabaseSync, bytesMax: number): boolean {
   const row = rowOf(db, 'SELECT body FROM s3_released ORDER BY body LIMIT 1');
   if (row === undefined) return false;
   const no = Number(row['body']);
-  const isDone = releaseParts(db, no, 256, bytesMax);
-  if (isDone) alter(db, 'DELETE FROM s3_released WHERE body = ?', no);
+  if (releasePieces(db, no, bytesMax)) alter(db, 'DELETE FROM s3_released WHERE body = ?', no);
   return true;
 }
 
 /** @returns whether nothing is left of the body */
-function releaseParts(db: DatabaseSync, no: number, partsMax: number, bytesMax: number): boolean {
-  const sql = `SELECT part, position, blob, size_bytes FROM s3_parts WHERE body = ?
-    ORDER BY part, position LIMIT ?`;
-  const rows = rowsOf(db, sql, no, partsMax);
+function releasePieces(db: DatabaseSync, no: number, bytesMax: number): boolean {
+  const sql = 'SELECT * FROM s3_parts WHERE body = ? ORDER BY part, position LIMIT ?';
+  const rows = rowsOf(db, sql, no, releasedPartsMax);
   let bytes = 0;
   for (const row of rows) {
     if (bytes >= bytesMax) return false;
     bytes += Number(row['size_bytes']);
+    const inline = numberOf(row['inline']);
     if (row['blob'] !== null) releaseBlob(db, bytesOf(row['blob']));
+    if (inline !== undefined) alter(db, 'DELETE FROM s3_inline WHERE body = ?', inline);
     const gone = 'DELETE FROM s3_parts WHERE body = ? AND part = ? AND position = ?';
     alter(db, gone, no, Number(row['part']), Number(row['position']));
   }
-  return rows.length < partsMax;
+  return rows.length < releasedPartsMax;
 }

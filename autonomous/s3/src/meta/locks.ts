@@ -120,7 +120,8 @@ function checkTerm({ retainUntilMs }: ObjectLock, nowMs: number): void {
   }
 }
 
-function defaultLock({ retention }: Bucket, modifiedMs: number): ObjectLock | undefined {
+/** The lock that a bucket gives to versions without one. */
+export function defaultLock({ retention }: Bucket, modifiedMs: number): ObjectLock | undefined {
   if (retention === undefined) return undefined;
   const { mode, days = 0, years = 0 } = retention;
   const until = new Date(modifiedMs);

@@ -6,12 +6,13 @@ import { insertBody, releaseBody } from './bodies.ts';
 import type { NewBody } from './bodies.ts';
 import { countGrowth, sameBucket } from './buckets.ts';
 import type { Bucket, BucketRef } from './buckets.ts';
+import type { LockState } from './lock-columns.ts';
 import { lockOfNew, requireUnlocked } from './locks.ts';
 import type { LockRules } from './locks.ts';
 import { idText } from './object-ids.ts';
 import { nextSequence } from './s3-tables.ts';
 import { findCurrent, findNull, insertLatest, removeVersion } from './versions.ts';
-import type { StoredChecksum, Version } from './versions.ts';
+import type { KeptHeaders, StoredChecksum, Version } from './versions.ts';
 
 /** An object that is to be the current version of its key. */
 export interface NewVersion {
@@ -53,9 +54,17 @@ export function putVersion(
 ): PutVersion {
   const bucket = sameBucket(db, ref);
   const { body: newBody, ...rest } = version;
-  const added = addVersion(db, bucket, { ...rest, partCount: undefined }, rules);
+  const lockState = lockOfNew(bucket, version.headers, version.modifiedMs, rules);
+  const added = addVersion(db, bucket, { ...rest, lockState, partCount: undefined }, rules);
   insertBody(db, added.sequence, newBody);
   return added;
+}
+
+/** A version whose lock was found, and whose body is there or made by the caller. */
+export interface AddedVersion extends Omit<NewVersion, 'body' | 'headers'> {
+  readonly headers: KeptHeaders;
+  readonly lockState: LockState;
+  readonly partCount: number | undefined;
 }
 
 /**
@@ -65,14 +74,13 @@ export function putVersion(
 export function addVersion(
   db: DatabaseSync,
   bucket: Bucket,
-  version: Omit<NewVersion, 'body'> & { readonly partCount: number | undefined },
+  version: AddedVersion,
   rules: WriteRules,
   bodyNo?: number,
 ): PutVersion {
-  const { key, id, sizeBytes, etag, modifiedMs, headers, checksum, partCount } = version;
+  const { key, id, sizeBytes, etag, modifiedMs, headers, checksum, partCount, lockState } = version;
   const current = findCurrent(db, bucket.no, key);
   judgeWrite(rules.conditions, current?.isMarker === true ? undefined : current);
-  const lockState = lockOfNew(bucket, headers, modifiedMs, rules);
   const isNull = bucket.versioning !== 'enabled';
   const replaced = isNull ? replacedBy(db, bucket, key, current) : undefined;
   if (replaced !== undefined) requireUnlocked(replaced, { datesMs: rules.datesMs });

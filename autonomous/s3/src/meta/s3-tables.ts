@@ -14,9 +14,10 @@ import { rowOf } from './statements.ts';
  *   that the newest version of a key is its first row. `id` is that of its manifest and, but for
  *   null versions, its version id. `s3_current` has all that a list tells, of the newest versions
  *   that are no markers: no list comes across anything else.
- * - `s3_inline`: small bodies, sealed. `s3_parts`: blobs of all other bodies, in order, and of
- *   uploads; `etag`, `checksum` and `modified_ms` stand in the first row of a part of an upload.
- *   Completing an upload gives its body to the version, without touching these rows.
+ * - `s3_inline`: small bodies, sealed. `s3_parts`: what all other bodies are made of, in order, and
+ *   uploads: a blob, or as `inline` the number of a small body. `etag`, `checksum` and `modified_ms`
+ *   stand in the first row of a part of an upload. Completing an upload gives its body to the version,
+ *   without touching these rows.
  * - `s3_released`: bodies that nothing refers to, whose blobs are released step by step.
  * - `s3_completed`: uploads that were completed lately, for requests that are repeated.
  */
@@ -85,6 +86,7 @@ export const metaTables = `
     part INTEGER NOT NULL,
     position INTEGER NOT NULL,
     blob BLOB,
+    inline INTEGER,
     size_bytes INTEGER NOT NULL,
     etag TEXT,
     checksum TEXT,

@@ -112,15 +112,27 @@ export function combineCrcs(
   secondSizeBytes: number,
 ): bigint {
   const { bits, polynomial } = combinable[name];
+  return multiply(first, powerFor(name, secondSizeBytes), bits, polynomial) ^ second;
+}
+
+/** Of each CRC the last power: all parts of an upload but one have the same length. */
+const lastPowers = new Map<keyof typeof combinable, { sizeBytes: number; power: bigint }>();
+
+/** x to the power of the bits of so many bytes. */
+function powerFor(name: keyof typeof combinable, sizeBytes: number): bigint {
+  const last = lastPowers.get(name);
+  if (last?.sizeBytes === sizeBytes) return last.power;
+  const { bits, polynomial } = combinable[name];
   const one = 1n << BigInt(bits - 1);
   let power = one;
   // x^8, then squared for each bit of the length.
   let square = one >> 8n;
-  for (let left = BigInt(secondSizeBytes); left > 0n; left >>= 1n) {
+  for (let left = BigInt(sizeBytes); left > 0n; left >>= 1n) {
     if ((left & 1n) === 1n) power = multiply(power, square, bits, polynomial);
     square = multiply(square, square, bits, polynomial);
   }
-  return multiply(first, power, bits, polynomial) ^ second;
+  lastPowers.set(name, { sizeBytes, power });
+  return power;
 }
 
 /** Product of two polynomials, their highest power in the lowest bit, reduced. */
