@@ -25,6 +25,9 @@ import { openStreamBudget } from './blob/stream-budget.ts';
 import type { StoredBlob, WrittenBlob } from './blob/written-blob.ts';
 import { Catalog } from './catalog/catalog.ts';
 import type { ZstorErrorCode } from './errors.ts';
+import type { Manifest } from './manifest/manifest.ts';
+import { ManifestCollector } from './manifest/manifest-collector.ts';
+import { ManifestWriter } from './manifest/manifest-writer.ts';
 import { checkBlob } from './stor/check-blob.ts';
 import type { BlobCheck } from './stor/check-blob.ts';
 import { findBackend, listBackends, numberBackend, settleBackend } from './stor/backend-tables.ts';
@@ -73,6 +76,8 @@ export class BlobStore implements AsyncDisposable {
   readonly backends: BackendPool;
   readonly keys: StorKeys;
   readonly #ring: KeyRing;
+  readonly #policy: StoragePolicy;
+  readonly #manifests: ManifestWriter;
   readonly #writer: BlobWriter;
   readonly #reader: BlobReader;
   readonly close: () => Promise<void>;
@@ -82,6 +87,8 @@ export class BlobStore implements AsyncDisposable {
     this.backends = parts.backends;
     this.keys = parts.keys;
     this.#ring = parts.ring;
+    this.#policy = parts.policy;
+    this.#manifests = parts.manifests;
     this.#writer = parts.writer;
     this.#reader = parts.reader;
     this.close = closeOnce(() => stack.disposeAsync());
@@ -132,7 +139,9 @@ export class BlobStore implements AsyncDisposable {
         specs: () => backends.specs,
       }),
     );
-    const parts = { catalog, backends, keys, ring, writer, reader };
+    const manifests = new ManifestWriter({ backends, key: keys.manifestKey });
+    stack.use(new ManifestCollector({ tables: catalog, backends, clock, logger }));
+    const parts = { catalog, backends, keys, ring, policy, manifests, writer, reader };
     opened.store = new BlobStore(parts, stack.move());
     return opened.store;
   }
@@ -181,6 +190,18 @@ export class BlobStore implements AsyncDisposable {
    */
   rowOf({ secret: { id, key }, chunks }: WrittenBlob, keyNo = 0): tables.BlobRow {
     return { id, keyNo, wrappedKey: this.#ring.loaded(keyNo).wrap(id, key), chunks };
+  }
+
+  /**
+   * Writes what a version needs to be found again without tables; to be awaited before the change that
+   * makes the version known. The blobs: `manifestBlobOf(row, written.records)` of those that were just
+   * written, `findManifestBlob` of those that are in the tables. The change in which the version goes
+   * calls `releaseManifest`.
+   * @param policy its m says how many nodes may be lost; default that of the store
+   * @throws ZSTOR_BACKENDS_TOO_FEW
+   */
+  writeManifest(manifest: Manifest, policy: StoragePolicy = this.#policy): Promise<void> {
+    return this.#manifests.write(manifest, policy);
   }
 
   /**
@@ -236,6 +257,8 @@ interface Parts {
   readonly backends: BackendPool;
   readonly keys: StorKeys;
   readonly ring: KeyRing;
+  readonly policy: StoragePolicy;
+  readonly manifests: ManifestWriter;
   readonly writer: BlobWriter;
   readonly reader: BlobReader;
 }

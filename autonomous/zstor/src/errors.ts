@@ -36,6 +36,7 @@ export type ZstorErrorCode =
   | 'ZSTOR_KEY_NOT_LOADED' // a bucket's key is used before it was asked for: a bug in the caller
   | 'ZSTOR_KEY_UNKNOWN' // no key of a bucket has this number: compare with the tables
   | 'ZSTOR_LENGTH_WRONG' // a stream is longer or shorter than was declared: send it again
+  | 'ZSTOR_MANIFEST_CORRUPT' // the manifest of a version is damaged: other backends have copies of it
   | 'ZSTOR_NAME_INVALID' // a file cannot have that name: give 1 to 1,024 bytes of UTF-8 without NUL
   | 'ZSTOR_POLICY_INVALID' // no code, chunk size or shard size of these numbers: correct the policy
   | 'ZSTOR_SHARDS_TOO_FEW' // fewer than k shards are left: bring a backend back

@@ -39,6 +39,8 @@ export { digestOf, parseShard, parseShardOf, shardHeaderBytes } from './chunk/sh
 export type { ChunkShape, Shard, ShardAddress } from './chunk/shard.ts';
 export { splitChunks } from './chunk/split-chunks.ts';
 export type { ChunkPlaintext } from './chunk/split-chunks.ts';
+export type { Manifest, ManifestBlob } from './manifest/manifest.ts';
+export { findManifestBlob, manifestBlobOf, releaseManifest } from './manifest/manifest-tables.ts';
 export type { NodeFigures } from './placement/durability.ts';
 export { placeShards } from './placement/place-shards.ts';
 export type { Placement } from './placement/place-shards.ts';

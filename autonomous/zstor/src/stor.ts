@@ -4,6 +4,7 @@ import { BlobStore } from './blob-store.ts';
 import type { BlobStoreOptions } from './blob-store.ts';
 import type { StoredBlob } from './blob/written-blob.ts';
 import type { ZstorErrorCode } from './errors.ts';
+import { manifestBlobOf } from './manifest/manifest-tables.ts';
 import { insertBlob } from './stor/blob-tables.ts';
 import type { BlobCheck } from './stor/check-blob.ts';
 import * as tables from './stor/file-tables.ts';
@@ -68,6 +69,14 @@ export class Stor implements AsyncDisposable {
     const atMs = (this.#o.clock ?? systemClock).nowMs();
     const file = { name, sizeBytes, sha256: hash.digest('hex'), atMs };
     const row = this.#blobs.rowOf(blob);
+    const manifest = { versionId: row.id, document: tables.documentOf(file) };
+    try {
+      const kept = manifestBlobOf(row, blob.records);
+      await this.#blobs.writeManifest({ ...manifest, blobs: [kept] }, policy);
+    } catch (error) {
+      blob.abandon();
+      throw error;
+    }
     await blob.commit((records) =>
       this.#blobs.catalog.write((db) => {
         insertBlob(db, row, records);

@@ -52,14 +52,17 @@ export class WrittenBlob implements StoredBlob {
     return this.chunks.reduce((sum, { plaintextBytes }) => sum + plaintextBytes, 0);
   }
 
+  /** Of its chunks, as they are now. */
+  get records(): ChunkRecord[] {
+    return this.chunks.map(({ shape, spread }) => ({ ...shape, locations: spread.locations }));
+  }
+
   /**
    * Makes the chunks known: `register` writes their records in one transaction with what refers to
    * them. Shards that are still on their way are added to the records when they arrive.
    */
   async commit<T>(register: (records: readonly ChunkRecord[]) => Promise<T>): Promise<T> {
-    const records = this.chunks.map(({ shape, spread }) => {
-      return { ...shape, locations: spread.locations };
-    });
+    const { records } = this;
     try {
       const result = await register(records);
       this.#keep(this.#complete(records));

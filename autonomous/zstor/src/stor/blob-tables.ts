@@ -3,6 +3,7 @@ import { statementOf } from '../catalog/statement-of.ts';
 import type { ChunkRecord } from '../blob/chunk-record.ts';
 import { chunkTableSchema, insertChunks } from '../blob/chunk-table.ts';
 import type { StoredBlob } from '../blob/written-blob.ts';
+import { manifestTables } from '../manifest/manifest-schema.ts';
 import { keyTables } from './key-tables.ts';
 import { backendTable } from './backend-tables.ts';
 
@@ -36,6 +37,7 @@ export const blobTables = `
     PRIMARY KEY (blob, position)
   ) WITHOUT ROWID, STRICT;
   ${keyTables}
+  ${manifestTables}
 `;
 
 /** Makes a blob known, with one row that refers to it. */

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { statementOf } from '../catalog/statement-of.ts';
+import { releaseManifest } from '../manifest/manifest-tables.ts';
 import { blobTables, bytesOf, releaseBlob } from './blob-tables.ts';
 
 /** A named file of a store. */
@@ -33,11 +34,18 @@ export function setFile(db: DatabaseSync, file: StorFile, blobId: Uint8Array): v
   insert.run(name, blobId, sizeBytes, Buffer.from(sha256, 'hex'), atMs);
 }
 
+/** What the manifest of a file says of it. */
+export function documentOf(file: StorFile): Buffer {
+  return Buffer.from(JSON.stringify(file));
+}
+
 /** @returns false when there is none */
 export function removeFile(db: DatabaseSync, name: string): boolean {
   const row = statementOf(db, 'SELECT blob FROM files WHERE name = ?').get(name);
   if (row === undefined) return false;
-  releaseBlob(db, bytesOf(row['blob']));
+  const blobId = bytesOf(row['blob']);
+  releaseBlob(db, blobId);
+  releaseManifest(db, blobId);
   statementOf(db, 'DELETE FROM files WHERE name = ?').run(name);
   return true;
 }

@@ -1,0 +1,70 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { isGridError, repeat, silentLogger, systemClock, TaskGroup } from '@commongrid/base';
+import type { Clock, Logger } from '@commongrid/base';
+import type { Backends } from '../blob/shard-spread.ts';
+import { manifestKey } from './manifest.ts';
+import { deadManifests, forgetManifest } from './manifest-tables.ts';
+
+const collectEveryMs = 10_000;
+/** Manifests that are removed at a time. */
+const removalsAtOnce = 1_000;
+
+export interface ManifestCollectorOptions {
+  readonly tables: {
+    readonly isServing: boolean;
+    read<T>(query: (db: DatabaseSync) => T): T;
+    write<T>(change: (db: DatabaseSync) => T): Promise<T>;
+    requireLease(): void;
+  };
+  readonly backends: Backends;
+  readonly clock?: Clock;
+  readonly logger?: Logger;
+}
+
+/**
+ * Removes the manifests of versions that are gone, from all backends that answer: where they are is not
+ * kept. One that stays on a backend which is away can only bring back what was deleted, in a rebuild.
+ */
+export class ManifestCollector implements AsyncDisposable {
+  readonly #o: ManifestCollectorOptions;
+  readonly #tasks: TaskGroup;
+
+  constructor(options: ManifestCollectorOptions) {
+    const { logger = silentLogger, clock = systemClock } = options;
+    this.#o = options;
+    this.#tasks = new TaskGroup({ onError: (err, name) => logger.error({ err, name }, 'failed') });
+    const onError = (err: unknown): void => logger.warn({ err }, 'removing manifests failed');
+    this.#tasks.start('manifests', (signal) =>
+      repeat(collectEveryMs, () => this.collect(signal), { signal, clock, onError }),
+    );
+  }
+
+  /** Removes what is to be removed now. */
+  async collect(signal?: AbortSignal): Promise<void> {
+    const { tables, backends } = this.#o;
+    while (tables.isServing && signal?.aborted !== true) {
+      const dead = tables.read((db) => deadManifests(db, removalsAtOnce));
+      if (dead.length === 0) return;
+      tables.requireLease();
+      const keys = dead.map((versionId) => manifestKey(versionId, 0));
+      await Promise.all(
+        backends.all.map(async (backend) => {
+          try {
+            await backend.remove(keys);
+          } catch (error) {
+            if (!isGridError(error)) throw error;
+          }
+        }),
+      );
+      await tables.write((db) => dead.forEach((versionId) => forgetManifest(db, versionId)));
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#tasks.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
