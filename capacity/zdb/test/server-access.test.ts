@@ -176,6 +176,29 @@ suite('access', { concurrency: false }, () => {
     assert.equal(await guest('SELECT', 'ns', 'pass', 'EPOCH', '8'), '+OK');
   });
 
+  test('server lets in one of those that bring the same epoch as a new one', async () => {
+    await using door = await Door.open();
+    const [one, two, admin] = [await door.client(), await door.client(), await door.client()];
+    await admin('NSNEW', 'ns');
+    const answers = await Promise.all(
+      [one, two].map((ask) => ask('SELECT', 'ns', 'EPOCH', '5', 'NEW')),
+    );
+    assert.deepEqual(answers.toSorted(), ['+OK', '-Fenced']);
+    const [winner, loser] = answers[0] === '+OK' ? [one, two] : [two, one];
+    assert.equal(await winner('SET', 'k', 'v'), '"k"');
+    assert.equal(await loser('SELECT', 'ns'), '+OK');
+    assert.equal(await loser('SET', 'k', 'w'), readOnly);
+    assert.equal(await winner('SELECT', 'ns', 'EPOCH', '5', 'NEW'), '-Fenced');
+    assert.equal(await winner('SELECT', 'ns', 'EPOCH', '5'), '+OK');
+    assert.equal(await loser('SELECT', 'ns', 'EPOCH', '4', 'NEW'), '-Fenced');
+    assert.equal(await loser('SELECT', 'ns', 'EPOCH', 'x', 'NEW'), '-Invalid argument');
+    await admin('NSSET', 'ns', 'password', 'EPOCH');
+    await admin('NSSET', 'ns', 'public', '0');
+    assert.equal(await loser('SELECT', 'ns', 'EPOCH', '6', 'NEW'), closed);
+    assert.equal(await loser('SELECT', 'ns', 'EPOCH', 'EPOCH', '6', 'NEW'), '+OK');
+    assert.equal(await winner('SET', 'k', 'x'), '-Fenced');
+  });
+
   test('server is not opened to others without a password', async () => {
     const options = { dataDir: '/nowhere', listen: [{ host: '0.0.0.0', port: 0 }] };
     await assert.rejects(ZdbServer.open(options), (error) =>

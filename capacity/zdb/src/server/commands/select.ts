@@ -17,8 +17,8 @@ export const selectCommands: readonly CommandDefinition[] = [
     name: 'SELECT',
     access: 'open',
     least: 1,
-    most: 5,
-    summary: 'Enters a namespace: SELECT name [password | SECURE proof] [EPOCH number].',
+    most: 6,
+    summary: 'Enters a namespace: SELECT name [password | SECURE proof] [EPOCH number [NEW]].',
     run: atPace(showsPassword, select),
   },
   {
@@ -43,7 +43,14 @@ export const selectCommands: readonly CommandDefinition[] = [
 const proven: Rights = { mayRead: true, mayWrite: true, isProven: true };
 
 function showsPassword(request: Request): boolean {
-  return request.argc > 2 && !(request.argc === 4 && request.is(2, 'EPOCH'));
+  return request.argc > 2 && epochAt(request) !== 2;
+}
+
+/** Where EPOCH stands: before its number, and NEW behind that. */
+function epochAt(request: Request): number | undefined {
+  const { argc } = request;
+  if (argc >= 5 && request.is(argc - 1, 'NEW') && request.is(argc - 3, 'EPOCH')) return argc - 3;
+  return argc >= 4 && request.is(argc - 2, 'EPOCH') ? argc - 2 : undefined;
 }
 
 function select(session: Session, request: Request): void | Promise<void> {
@@ -52,27 +59,33 @@ function select(session: Session, request: Request): void | Promise<void> {
   if (request.lengthOf(1) > NAMESPACE_NAME_BYTES_MAX) return session.refuse(replyTexts.nameTooLong);
   const namespace = store.namespaces.get(name);
   if (namespace === undefined) return session.refuse(replyTexts.namespaceNotFound);
-  const epochAt = request.argc - 2;
-  const hasEpoch = request.argc >= 4 && request.is(epochAt, 'EPOCH');
-  const epoch = hasEpoch ? epochOf(request, epochAt + 1) : 0;
+  const at = epochAt(request);
+  const epoch = at === undefined ? 0 : epochOf(request, at + 1);
   if (epoch === undefined) return session.refuse(replyTexts.invalidArgument);
-  const rights = checkPassword(session, request, namespace, hasEpoch ? epochAt : request.argc);
+  const rights = checkPassword(session, request, namespace, at ?? request.argc);
   if (typeof rights === 'string') return refuseAttempt(session, rights);
-  if (hasEpoch) return enterWithEpoch(session, namespace, rights, epoch);
+  if (at !== undefined) {
+    const isNew = at === request.argc - 3;
+    return enterWithEpoch(session, namespace, rights, { epoch, isNew });
+  }
   session.enter(namespace, rights, 0);
   session.connection.reply.ok();
   return undefined;
 }
 
-/** Epochs only rise; whoever may write may raise, and is bound to what it raised. */
+/**
+ * Epochs only rise; whoever may write may raise, and is bound to what it raised. Of several that bring
+ * one number as a new one, the first alone is let in.
+ */
 function enterWithEpoch(
   session: Session,
   namespace: Namespace,
   rights: Rights,
-  epoch: number,
+  { epoch, isNew }: { readonly epoch: number; readonly isNew: boolean },
 ): void | Promise<void> {
   const { settings } = namespace;
-  if (epoch < settings.epoch) return session.refuse(replyTexts.fenced);
+  if (isNew ? epoch <= settings.epoch : epoch < settings.epoch)
+    return session.refuse(replyTexts.fenced);
   if (epoch === settings.epoch) {
     session.enter(namespace, rights, epoch);
     session.connection.reply.ok();
