@@ -4,10 +4,12 @@ import type { Credit, CreditLoan } from '../backends/credit.ts';
 import { freeBuffer, sharedPool } from '../chunk/buffer-pool.ts';
 import type { ZstorErrorCode } from '../errors.ts';
 import type { CodingThreads } from '../threads/coding-threads.ts';
+import type { ChunkPins } from './chunk-pins.ts';
 import type { ChunkRecord, Locations } from './chunk-record.ts';
 import { ShardFetch } from './shard-fetch.ts';
 import type { ShardFault } from './shard-fetch.ts';
 import type { Backends } from './shard-spread.ts';
+import { openSlice, shardsOfSlice } from './slice-reader.ts';
 import { keptPart, streamChunksMax } from './stream-budget.ts';
 import type { StoredBlob } from './written-blob.ts';
 
@@ -19,6 +21,8 @@ export interface BlobReaderOptions {
   readonly threads: CodingThreads;
   readonly budget: Credit;
   readonly locations: Locations;
+  /** Told what is being read, for whoever deletes. */
+  readonly pins?: ChunkPins;
   /** Hears of shards that are missing or wrong; they were read from elsewhere. */
   readonly onFault?: (fault: ShardFault) => void;
   readonly clock?: Clock;
@@ -59,6 +63,7 @@ export class BlobReader {
     const signal = given === undefined ? stop.signal : AbortSignal.any([stop.signal, given]);
     const parts = partsOf(blob, options.from ?? 0, options.to ?? Infinity);
     const ahead: Opening[] = [];
+    using _pin = this.#options.pins?.pin(blob.chunks.map(({ id }) => id));
     let next = parts.next();
     try {
       for (;;) {
@@ -105,8 +110,7 @@ export class BlobReader {
     let failure: unknown;
     for (let lookup = 0; lookup < lookupsMax; lookup++) {
       const record = this.#find(blob, index);
-      const isSame = before !== undefined && String(before.locations) === String(record.locations);
-      if (isSame) break;
+      if (before !== undefined && isSamePlace(before, record)) break;
       before = record;
       try {
         return await this.#openFrom(record, blob, index, signal);
@@ -127,8 +131,14 @@ export class BlobReader {
     const { backends, threads, onFault, clock } = this.#options;
     const plaintextBytes = chunks[index]?.plaintextBytes ?? 0;
     const place = { blob: secret, index, isLast: index === chunks.length - 1 };
-    const fetch = new ShardFetch({ backends, record, signal, onFault, clock });
+    const { slice } = record;
+    const wanted = slice === undefined ? undefined : shardsOfSlice(record);
+    using _pin = this.#options.pins?.pin([record.id]);
+    const fetch = new ShardFetch({ backends, record, signal, wanted, onFault, clock });
     try {
+      if (slice !== undefined) {
+        return await openSlice({ fetch, threads }, record, slice, place, plaintextBytes);
+      }
       for (;;) {
         const answers = await fetch.enough();
         try {
@@ -154,6 +164,11 @@ export class BlobReader {
       details: { chunkId },
     });
   }
+}
+
+/** Whether a second look-up told nothing new: small objects move when they are packed. */
+function isSamePlace(a: ChunkRecord, b: ChunkRecord): boolean {
+  return Buffer.compare(a.id, b.id) === 0 && String(a.locations) === String(b.locations);
 }
 
 /** A chunk that is being read, and its memory. */

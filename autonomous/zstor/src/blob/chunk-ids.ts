@@ -6,14 +6,15 @@ import type { Random } from '@commongrid/base';
  * twice: an epoch has one head, and in a run the counter only grows.
  *
  * A chunk that nothing refers to may belong to a request that is still running. Ids are therefore
- * given to requests: below `oldestInFlight` there is none.
+ * given to requests: when it ends, what has no record by then will never have one.
  */
 export class ChunkIds {
   readonly #epoch: () => number;
   readonly #random: Random;
   readonly #requests = new Set<ChunkIdRequest>();
-  /** Epochs in which this head gave ids away. */
+  /** Epochs in which this head gave ids away, and those of requests that have not ended. */
   readonly #epochs = new Set<number>();
+  readonly #inFlight = new Set<string>();
   #counter = 0n;
 
   /** @param epoch of this head; it must not go on in an epoch after a restart */
@@ -36,21 +37,30 @@ export class ChunkIds {
    */
   mayBeInFlight(chunkId: Buffer): boolean {
     const epoch = chunkId.readUInt32BE(0);
-    if (this.#epochs.has(epoch)) return chunkId.readBigUInt64BE(4) >= this.oldestInFlight;
+    if (this.#epochs.has(epoch)) return this.#inFlight.has(nameOf(chunkId));
     return epoch >= this.#epoch();
   }
 
   begin(): ChunkIdRequest {
+    const names: string[] = [];
     const request: ChunkIdRequest = {
       firstCounter: this.#counter,
-      next: () => this.#next(),
-      end: () => void this.#requests.delete(request),
+      next: () => {
+        const id = this.#next();
+        names.push(nameOf(id));
+        this.#inFlight.add(nameOf(id));
+        return id;
+      },
+      end: () => {
+        this.#requests.delete(request);
+        for (const name of names.splice(0)) this.#inFlight.delete(name);
+      },
     };
     this.#requests.add(request);
     return request;
   }
 
-  #next(): Uint8Array {
+  #next(): Buffer {
     const id = Buffer.allocUnsafeSlow(16);
     const epoch = this.#epoch();
     this.#epochs.add(epoch);
@@ -59,6 +69,10 @@ export class ChunkIds {
     id.writeUInt32BE(this.#random.uint32(), 12);
     return id;
   }
+}
+
+function nameOf(chunkId: Buffer): string {
+  return chunkId.toString('latin1');
 }
 
 /** The ids of one request. It ends when what it wrote is referred to, or given up. */

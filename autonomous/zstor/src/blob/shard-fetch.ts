@@ -33,6 +33,8 @@ export interface ShardFetchOptions {
   readonly backends: Backends;
   readonly record: ChunkRecord;
   readonly signal: AbortSignal;
+  /** Indexes of data shards that suffice, as long as nothing has to be computed. Default: any k. */
+  readonly wanted?: readonly number[] | undefined;
   readonly onFault?: ((fault: ShardFault) => void) | undefined;
   readonly clock?: Clock | undefined;
 }
@@ -56,19 +58,25 @@ export class ShardFetch {
   readonly #stop = new AbortController();
   readonly #signal: AbortSignal;
   readonly #hedgeMs: number;
-  readonly #needed: number;
+  #needed: number;
   #wake = Promise.withResolvers<void>();
 
   constructor(options: ShardFetchOptions) {
     this.#options = options;
     this.#signal = AbortSignal.any([this.#stop.signal, options.signal]);
-    this.#needed = options.record.dataShards;
-    this.#left = sourcesOf(options.record, options.backends);
+    const { wanted, record } = options;
+    this.#left = sourcesOf(record, options.backends, wanted);
+    const canBeHad = wanted?.every((index, at) => {
+      const source = this.#left[at];
+      return source?.index === index && source.backend.state === 'healthy';
+    });
+    this.#needed = wanted !== undefined && canBeHad === true ? wanted.length : record.dataShards;
     this.#hedgeMs = hedgeMsOf(this.#left.slice(0, this.#needed));
   }
 
   /**
-   * k answers that look right, in order of their index; they are not checked yet.
+   * k answers that look right, or those of all wanted shards, in order of their index; they are not
+   * checked yet.
    * @throws ZSTOR_SHARDS_TOO_FEW, BASE_ABORTED
    */
   async enough(): Promise<readonly ShardAnswer[]> {
@@ -78,6 +86,7 @@ export class ShardFetch {
     let timer: Timer | undefined;
     const arm = (ms: number): void => {
       timer = clock.setTimer(ms, () => {
+        this.#wantAny();
         this.#ask(this.#needed - this.#answers.size);
         if (this.#left.length > 0) arm(ms * 2);
       });
@@ -86,7 +95,8 @@ export class ShardFetch {
     try {
       for (;;) {
         if (signal.aborted) throw abortError(signal);
-        if (this.#answers.size >= this.#needed) return this.#first();
+        const found = this.#found();
+        if (found !== undefined) return found;
         this.#ask(this.#needed - this.#answers.size - this.#running.size);
         if (this.#running.size === 0) throw this.#tooFew();
         await this.#wake.promise;
@@ -108,6 +118,7 @@ export class ShardFetch {
       this.#answers.delete(index);
       this.#fault(index, 'wrong');
     }
+    if (wrong.length > 0) this.#wantAny();
     return wrong.length > 0;
   }
 
@@ -118,9 +129,18 @@ export class ShardFetch {
   }
 
   /** Those of data shards before others: with them nothing has to be computed. */
-  #first(): ShardAnswer[] {
+  #found(): ShardAnswer[] | undefined {
+    const { wanted, record } = this.#options;
+    const those = wanted?.flatMap((index) => this.#answers.get(index) ?? []);
+    if (those !== undefined && those.length === wanted?.length) return those;
+    if (this.#answers.size < record.dataShards) return undefined;
     const sorted = [...this.#answers].toSorted(([a], [b]) => a - b);
-    return sorted.slice(0, this.#needed).map(([, answer]) => answer);
+    return sorted.slice(0, record.dataShards).map(([, answer]) => answer);
+  }
+
+  /** One of the wanted shards does not come: any k will do. */
+  #wantAny(): void {
+    this.#needed = this.#options.record.dataShards;
   }
 
   #ask(count: number): void {
@@ -141,6 +161,7 @@ export class ShardFetch {
     try {
       const value = await backend.get(key, valueBytes, this.#signal);
       if (value?.length !== valueBytes) {
+        this.#wantAny();
         this.#fault(index, value === undefined ? 'missing' : 'wrong');
         return;
       }
@@ -151,6 +172,7 @@ export class ShardFetch {
     } catch (error) {
       // It is known of the backend already; whoever is given up says nothing.
       if (!isGridError(error)) throw error;
+      this.#wantAny();
     }
   }
 
@@ -191,7 +213,11 @@ export class ShardFetch {
 }
 
 /** Where shards are, the best first. Those that did not answer are the last resort. */
-function sourcesOf({ kind, locations, dataShards }: ChunkRecord, backends: Backends): Source[] {
+function sourcesOf(
+  { kind, locations, dataShards }: ChunkRecord,
+  backends: Backends,
+  wanted: readonly number[] = [],
+): Source[] {
   const sources = locations.flatMap((no, index) => {
     const backend = backends.byNo(no);
     return backend === undefined ? [] : { index, backend };
@@ -204,10 +230,19 @@ function sourcesOf({ kind, locations, dataShards }: ChunkRecord, backends: Backe
     const answers = { healthy: 0, suspect: 4, lost: 8 }[backend.state];
     return answers + (isSlow ? 2 : 0) + (isParity ? 1 : 0);
   };
+  const isOther = ({ index }: Source): number => Number(!wanted.includes(index));
   // Copies are all the same: the nearest.
   const nearer = (a: Source, b: Source): number =>
     kind === 'copied' ? a.backend.readMs.p50 - b.backend.readMs.p50 : 0;
-  return sources.toSorted((a, b) => rank(a) - rank(b) || nearer(a, b));
+  return sources.toSorted(
+    (a, b) =>
+      isOther(a) - isOther(b) || byIndexIn(wanted, a, b) || rank(a) - rank(b) || nearer(a, b),
+  );
+}
+
+/** Wanted ones in the order in which they are wanted. */
+function byIndexIn(wanted: readonly number[], a: Source, b: Source): number {
+  return wanted.indexOf(a.index) - wanted.indexOf(b.index);
 }
 
 function hedgeMsOf(sources: readonly Source[]): number {

@@ -48,6 +48,28 @@ export function sealChunk(
 }
 
 /**
+ * Makes the k + m shards of a body as it is: what is in it was encrypted before.
+ * @param chunkId 16 bytes, never used before
+ */
+export function codeBody(
+  { dataShards, parityShards }: Pick<ChunkPolicy, 'dataShards' | 'parityShards'>,
+  chunkId: Uint8Array,
+  body: Uint8Array,
+): SealedChunk {
+  const shape = { chunkId, dataShards, parityShards, bodyBytes: body.length };
+  const memory = takeMemory(shape, dataShards + parityShards);
+  const { values, payloads } = cutValues(shape, dataShards + parityShards, memory);
+  const data = payloads.slice(0, dataShards);
+  for (const [at, payload] of data.entries()) {
+    const part = body.subarray(at * payload.length, (at + 1) * payload.length);
+    payload.set(part);
+    payload.fill(0, part.length);
+  }
+  codeOf(dataShards, parityShards).encode(data, payloads.slice(dataShards));
+  return { shards: values.map((value, index) => makeShard(shape, index, value)), memory };
+}
+
+/**
  * The plaintext of a chunk, out of any k of its shards. Nothing is computed while the data shards are
  * there. Compressed is what is stored shorter than it is: both lengths are authenticated.
  *
@@ -62,17 +84,32 @@ export function openChunk(
 ): Buffer<ArrayBuffer> {
   const { shape, payloads } = gather(shards);
   const { data, memory } = dataPayloads(shape, payloads);
-  const storedBytes = shape.bodyBytes - sealTagBytes;
+  try {
+    return openBody(place, plaintextBytes, shape, data);
+  } finally {
+    if (memory !== undefined) sharedPool().give(memory);
+  }
+}
+
+/**
+ * The plaintext of a body, which lies in parts one behind the other: the payloads of data shards, or
+ * the part of a pack that a small object is. Throws ZSTOR_CHUNK_CORRUPT as `openChunk`.
+ */
+export function openBody(
+  place: ChunkPlace,
+  plaintextBytes: number,
+  { chunkId, bodyBytes }: Pick<ChunkShape, 'chunkId' | 'bodyBytes'>,
+  parts: readonly Uint8Array[],
+): Buffer<ArrayBuffer> {
+  const storedBytes = bodyBytes - sealTagBytes;
   const stored = sharedPool().take(Math.max(0, storedBytes));
   try {
     if (storedBytes < 0 || storedBytes > plaintextBytes) throw new RangeError('no such length');
-    decryptChunk(place, plaintextBytes, data, stored);
+    decryptChunk(place, plaintextBytes, parts, stored);
     return storedBytes === plaintextBytes ? stored : unpack(stored, plaintextBytes);
   } catch (cause) {
     sharedPool().give(stored);
-    throw corrupt(place, shape, cause);
-  } finally {
-    if (memory !== undefined) sharedPool().give(memory);
+    throw corrupt(place, chunkId, cause);
   }
 }
 
@@ -212,7 +249,7 @@ function tooLarge(plaintextBytes: number, chunkSizeBytes: number): GridError<Zst
 
 function corrupt(
   { index }: ChunkPlace,
-  { chunkId }: ChunkShape,
+  chunkId: Uint8Array,
   cause: unknown,
 ): GridError<ZstorErrorCode> {
   const id = Buffer.from(chunkId).toString('hex');

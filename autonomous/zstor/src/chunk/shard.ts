@@ -106,8 +106,8 @@ export interface ShardAddress {
 }
 
 /** The hash in a shard's header, over the rest of the header and the payload. */
-export function digestOf(shard: Shard): Uint8Array {
-  return shard.value.subarray(hashOffset, shardHeaderBytes);
+export function digestOf({ value }: Pick<Shard, 'value'>): Uint8Array {
+  return value.subarray(hashOffset, shardHeaderBytes);
 }
 
 /**

@@ -6,6 +6,7 @@ import { sharedPool } from '../chunk/buffer-pool.ts';
 import { shardsIn, takeSealMemory } from '../chunk/chunk.ts';
 import type { SealedChunk } from '../chunk/chunk.ts';
 import type { ChunkPolicy } from '../chunk/policy.ts';
+import { valueBytesOf } from '../chunk/shard.ts';
 import type { ShardAddress } from '../chunk/shard.ts';
 import { CodingWork } from './coding-work.ts';
 import type { CodingReply, CodingRequest, Memory, ValuesInMemory } from './coding-work.ts';
@@ -80,6 +81,27 @@ export class CodingThreads implements AsyncDisposable {
     if (read !== undefined) sharedPool().give(read);
     const shape = { chunkId, dataShards, parityShards, bodyBytes: bodyBytes ?? 0 };
     return shardsIn(shape, dataShards + parityShards, bufferOf(made));
+  }
+
+  /**
+   * Makes the shards of a body that needs no encryption, as `codeBody`. The body lies in a buffer of the
+   * thread's pool, and goes back to it.
+   * @throws ZSTOR_THREAD_ENDED, BASE_QUEUE_FULL, BASE_CLOSED
+   */
+  async code(
+    code: Pick<ChunkPolicy, 'dataShards' | 'parityShards'>,
+    chunkId: Uint8Array,
+    body: Memory,
+  ): Promise<SealedChunk> {
+    const { dataShards, parityShards } = code;
+    const shape = { chunkId, dataShards, parityShards, bodyBytes: body.length };
+    const count = dataShards + parityShards;
+    const memory = sharedPool().take(count * valueBytesOf(shape.bodyBytes, dataShards));
+    const id = Uint8Array.from(chunkId);
+    const own = { dataShards, parityShards };
+    const { made, read } = await this.#run({ kind: 'code', code: own, chunkId: id, body, memory });
+    if (read !== undefined) sharedPool().give(read);
+    return shardsIn(shape, count, bufferOf(made));
   }
 
   /**

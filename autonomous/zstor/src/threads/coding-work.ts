@@ -3,7 +3,7 @@ import type { Hash } from 'node:crypto';
 import { GridError } from '@commongrid/base';
 import type { ChunkPlace } from '../chunk/blob.ts';
 import { sharedPool } from '../chunk/buffer-pool.ts';
-import { openChunk, repairShards, sealChunk } from '../chunk/chunk.ts';
+import { codeBody, openChunk, repairShards, sealChunk } from '../chunk/chunk.ts';
 import type { ChunkPolicy } from '../chunk/policy.ts';
 import { parseShardOf } from '../chunk/shard.ts';
 import type { Shard, ShardAddress } from '../chunk/shard.ts';
@@ -26,6 +26,15 @@ export interface SealRequest {
   readonly place: ChunkPlace;
   readonly chunkId: Uint8Array;
   readonly plaintext: Memory;
+  readonly memory: Memory;
+}
+
+/** Makes shards of a body as it is. */
+export interface CodeRequest {
+  readonly kind: 'code';
+  readonly code: Pick<ChunkPolicy, 'dataShards' | 'parityShards'>;
+  readonly chunkId: Uint8Array;
+  readonly body: Memory;
   readonly memory: Memory;
 }
 
@@ -55,7 +64,7 @@ export type HashRequest =
     }
   | { readonly kind: 'digest' | 'forget'; readonly stream: number };
 
-export type CodingRequest = SealRequest | OpenRequest | RepairRequest | HashRequest;
+export type CodingRequest = SealRequest | CodeRequest | OpenRequest | RepairRequest | HashRequest;
 
 export interface CodingReply {
   /** What was made: shards, a plaintext, a digest. */
@@ -72,6 +81,7 @@ export class CodingWork {
 
   run(request: CodingRequest): CodingReply {
     if (request.kind === 'seal') return seal(request);
+    if (request.kind === 'code') return code(request);
     if (request.kind === 'open') return open(request);
     if (request.kind === 'repair') return repair(request);
     return this.#hash(request);
@@ -101,6 +111,12 @@ function seal({ policy, place, chunkId, plaintext, memory }: SealRequest): Codin
   sharedPool().give(memory);
   const sealed = sealChunk(policy, place, chunkId, plaintext);
   return { made: sealed.memory, bodyBytes: sealed.shards[0]?.bodyBytes ?? 0, read: plaintext };
+}
+
+function code(request: CodeRequest): CodingReply {
+  sharedPool().give(request.memory);
+  const { memory } = codeBody(request.code, request.chunkId, request.body);
+  return { made: memory, read: request.body };
 }
 
 function open({ place, plaintextBytes, values, memory }: OpenRequest): CodingReply {
