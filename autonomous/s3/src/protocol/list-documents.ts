@@ -50,8 +50,12 @@ export interface ObjectPage extends ListPage {
   readonly owner?: Owner;
 }
 
-/** The answer of ListBuckets. */
-export function listBucketsDocument(owner: Owner, buckets: readonly ListedBucket[]): string {
+/** The answer of ListBuckets. A page that is not the last one has a token for the next. */
+export function listBucketsDocument(
+  owner: Owner,
+  buckets: readonly ListedBucket[],
+  page: { readonly prefix?: string | undefined; readonly nextToken?: string | undefined } = {},
+): string {
   return writeXml('ListAllMyBucketsResult', [
     [
       'Buckets',
@@ -64,6 +68,8 @@ export function listBucketsDocument(owner: Owner, buckets: readonly ListedBucket
       ]),
     ],
     ownerNode(owner),
+    ['ContinuationToken', page.nextToken],
+    ['Prefix', page.prefix],
   ]);
 }
 

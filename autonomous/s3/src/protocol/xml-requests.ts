@@ -67,10 +67,18 @@ export function parsePartNumber(text: string): number | undefined {
   return number >= 1 && number <= partsMax ? number : undefined;
 }
 
-/** The region of CreateBucket; undefined when the body is empty or does not say. */
+/**
+ * The region of CreateBucket; undefined when the body is empty or does not say.
+ * @throws S3Error NotImplemented for what else can be said there
+ */
 export function parseLocation(bytes: Buffer): string | undefined {
   if (bytes.length === 0) return undefined;
-  return textOf(rootOf(bytes, 'CreateBucketConfiguration'), 'LocationConstraint');
+  const root = rootOf(bytes, 'CreateBucketConfiguration');
+  const other = root.children.find(({ name }) => name !== 'LocationConstraint');
+  if (other !== undefined) {
+    throw new S3Error('NotImplemented', `${other.name} of a new bucket is not implemented.`);
+  }
+  return textOf(root, 'LocationConstraint');
 }
 
 /** The document of PutBucketVersioning. */
