@@ -31,6 +31,9 @@ const testNeeds: readonly TestNeed[] = [
   { package: 's3cmd', needs: { program: 's3cmd' } },
   { package: 'rclone', needs: { program: 'rclone' } },
   { package: 'python3-boto3', needs: { pythonModule: 'boto3' } },
+  { package: 'restic', needs: { program: 'restic' } },
+  { package: 's3fs', needs: { program: 's3fs' } },
+  { package: 'fuse', needs: { program: 'fusermount' } },
 ];
 
 /** The needs that this machine does not meet. */
