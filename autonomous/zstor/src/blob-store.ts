@@ -22,6 +22,8 @@ import type { ChunkRecord } from './blob/chunk-record.ts';
 import { ChunkTable } from './blob/chunk-table.ts';
 import type { ShardFault } from './blob/shard-fetch.ts';
 import { openStreamBudget } from './blob/stream-budget.ts';
+import { Care } from './care/care.ts';
+import type { CareTimes } from './care/care.ts';
 import type { StoredBlob, WrittenBlob } from './blob/written-blob.ts';
 import { Catalog } from './catalog/catalog.ts';
 import type { ZstorErrorCode } from './errors.ts';
@@ -32,7 +34,7 @@ import { checkBlob } from './stor/check-blob.ts';
 import type { BlobCheck } from './stor/check-blob.ts';
 import { findBackend, listBackends, numberBackend, settleBackend } from './stor/backend-tables.ts';
 import * as tables from './stor/blob-tables.ts';
-import { DispersedSnapshots } from './stor/dispersed-snapshots.ts';
+import { chunkIdsIn, DispersedSnapshots } from './stor/dispersed-snapshots.ts';
 import { firstMembersOf, keepsLog, logNamesOf, openMemberOf } from './stor/log-place.ts';
 import { KeyRing } from './stor/key-ring.ts';
 import type { KeyWrap } from './stor/key-wrap.ts';
@@ -61,6 +63,8 @@ export interface BlobStoreOptions {
     | undefined;
   /** Hears of shards that are missing or wrong; they were read from elsewhere. */
   readonly onFault?: (fault: ShardFault) => void;
+  /** When and how fast what is lost is made again. */
+  readonly care?: CareTimes | undefined;
   readonly clock?: Clock;
   readonly logger?: Logger;
   readonly signal?: AbortSignal | undefined;
@@ -72,6 +76,7 @@ export interface BlobStoreOptions {
  * ZSTOR_CATALOG_RESULT_UNKNOWN.
  */
 export class BlobStore implements AsyncDisposable {
+  readonly care: Care;
   readonly catalog: Catalog;
   readonly backends: BackendPool;
   readonly keys: StorKeys;
@@ -83,6 +88,7 @@ export class BlobStore implements AsyncDisposable {
   readonly close: () => Promise<void>;
 
   private constructor(parts: Parts, stack: AsyncDisposableStack) {
+    this.care = parts.care;
     this.catalog = parts.catalog;
     this.backends = parts.backends;
     this.keys = parts.keys;
@@ -102,7 +108,7 @@ export class BlobStore implements AsyncDisposable {
    *   BASE_FOLDER_LOCKED, and as `Catalog.takeOver`
    */
   static async open(options: BlobStoreOptions): Promise<BlobStore> {
-    const { folder, backendsFile, policy, schema, clock = systemClock, onFault } = options;
+    const { folder, backendsFile, policy, schema, clock = systemClock } = options;
     const { logger = silentLogger } = options;
     const specs = await readBackendsFile(backendsFile);
     const keys = await openKeys(options, specs);
@@ -129,8 +135,17 @@ export class BlobStore implements AsyncDisposable {
     const common = { backends, threads, budget, locations: new ChunkTable(catalog) };
     const ids = new ChunkIds(() => catalog.epoch);
     const writer = stack.use(new BlobWriter({ ...common, ids, logger }));
-    const fault = onFault === undefined ? {} : { onFault };
-    const reader = new BlobReader({ ...common, ...fault, clock });
+    const care = Care.open({
+      ...{ catalog, backends, threads, budget, ids, limits: policy, clock, logger },
+      snapshotChunks: () => catalog.snapshotPointers.flatMap(chunkIdsIn),
+      times: options.care,
+    });
+    stack.use(care);
+    const onFault = (fault: ShardFault): void => {
+      care.fault(fault);
+      options.onFault?.(fault);
+    };
+    const reader = new BlobReader({ ...common, onFault, clock });
     const { parityShards } = policy;
     const ring = stack.use(
       new KeyRing({
@@ -141,7 +156,7 @@ export class BlobStore implements AsyncDisposable {
     );
     const manifests = new ManifestWriter({ backends, key: keys.manifestKey });
     stack.use(new ManifestCollector({ tables: catalog, backends, clock, logger }));
-    const parts = { catalog, backends, keys, ring, policy, manifests, writer, reader };
+    const parts = { care, catalog, backends, keys, ring, policy, manifests, writer, reader };
     opened.store = new BlobStore(parts, stack.move());
     return opened.store;
   }
@@ -253,6 +268,7 @@ export class BlobStore implements AsyncDisposable {
 }
 
 interface Parts {
+  readonly care: Care;
   readonly catalog: Catalog;
   readonly backends: BackendPool;
   readonly keys: StorKeys;

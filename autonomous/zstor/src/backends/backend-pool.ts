@@ -17,8 +17,9 @@ import { nameOfBackend, readBackendsFile } from './backends-file.ts';
 import type { BackendSpec } from './backends-file.ts';
 import { ZdbBackend } from './zdb-backend.ts';
 
-/** How often a backend is asked for its free space, and whether it is back. */
-const probeEveryMs = 10_000;
+/** How often a backend is asked for its free space, and whether it is still the one that it was. */
+const probeEveryMs = 3_000;
+/** How often one that does not answer is asked whether it is back. */
 const suspectProbeEveryMs = 1_000;
 /** A file that is being written changes several times. */
 const settleMs = 100;

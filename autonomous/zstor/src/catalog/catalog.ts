@@ -27,7 +27,7 @@ import { LogHead } from './log-head.ts';
 import type { MemberState } from './log-head.ts';
 import { LogTail } from './log-tail.ts';
 import type { SnapshotStore } from './snapshot-store.ts';
-import { Snapshots } from './snapshots.ts';
+import { pointerOf, Snapshots } from './snapshots.ts';
 import type { LogApplier } from './take-over.ts';
 import { TlogCipher } from './tlog-cipher.ts';
 
@@ -244,6 +244,11 @@ export class Catalog implements AsyncDisposable {
    */
   requireLease(): void {
     this.#serving().head.requireLease();
+  }
+
+  /** Of the snapshots from which the tables could be made again, the newest first. */
+  get snapshotPointers(): readonly Buffer[] {
+    return this.#service?.head.snapshots.map(pointerOf) ?? [];
   }
 
   /** Writes a snapshot now. */

@@ -87,6 +87,7 @@ function positionIn(path: string): { index: number; hash: string } {
   return { index: Number(row?.['position']), hash: String(row?.['hash']).toLowerCase() };
 }
 
-function pointerOf(note: SnapshotNote): Buffer {
+/** What its store needs to read a snapshot. */
+export function pointerOf(note: SnapshotNote): Buffer {
   return Buffer.from(note.pointer, 'base64');
 }

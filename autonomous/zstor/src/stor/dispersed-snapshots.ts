@@ -87,6 +87,11 @@ export class DispersedSnapshots implements SnapshotStore {
   }
 }
 
+/** Ids of the chunks of a snapshot. */
+export function chunkIdsIn(pointer: Buffer): readonly Uint8Array[] {
+  return decode(pointer).chunks.map(({ id }) => id);
+}
+
 function encode(
   { secret, chunks }: WrittenBlob,
   records: readonly ChunkRecord[],

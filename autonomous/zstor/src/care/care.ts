@@ -1,0 +1,381 @@
+import {
+  closeOnce,
+  delay,
+  isGridError,
+  repeat,
+  silentLogger,
+  systemClock,
+  TaskGroup,
+} from '@commongrid/base';
+import type { Clock, Logger } from '@commongrid/base';
+import type { BackendPool } from '../backends/backend-pool.ts';
+import type { BackendState } from '../backends/backend.ts';
+import type { Credit } from '../backends/credit.ts';
+import type { ChunkIds } from '../blob/chunk-ids.ts';
+import type { ShardFault } from '../blob/shard-fetch.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { PlacementRules } from '../placement/placement-rules.ts';
+import { drainBackend, listBackends } from '../stor/backend-tables.ts';
+import type { BackendRow, BackendUse } from '../stor/backend-tables.ts';
+import type { CodingThreads } from '../threads/coding-threads.ts';
+import { BackendView } from './backend-view.ts';
+import type { BackendClass, BackendTimes } from './backend-view.ts';
+import { ByteBudget } from './byte-budget.ts';
+import { ChunkMender } from './chunk-mender.ts';
+import type { MendResult } from './chunk-mender.ts';
+import { needOf } from './chunk-need.ts';
+import type { PlaceView } from './chunk-need.ts';
+import { chunksWithMissing, mendedChunks, walkChunks } from './chunk-walk.ts';
+import type { WalkedChunk } from './chunk-walk.ts';
+import type { QueuedChunk } from './repair-queue.ts';
+import { Repairer } from './repairer.ts';
+import type { RepairCounts } from './repairer.ts';
+
+/** Read and written in a second to repair, drain and spread, by one head. */
+const repairBytesPerSecond = 64 * 2 ** 20;
+/** How often is looked at the backends. */
+const lookEveryMs = 500;
+/** How often is looked for chunks that were written with shards missing. */
+const missingEveryMs = 2_000;
+/** Chunks with missing shards that are taken up at a time. */
+const missingMax = 1_000;
+/** A shard that is nowhere for so long is not on its way any more. */
+const settledAfterMs = 60_000;
+/** All records are compared with the backends so often, though nothing changed. */
+const walkEveryMs = 10 * 60_000;
+/** After a walk no other one begins for so many times as long as it took, and this long at least. */
+const walkRestFactor = 5;
+const walkRestMs = 500;
+/** Two repairs of a snapshot within this time end in one new snapshot. */
+const snapshotEveryMs = 60_000;
+
+export interface CareTimes extends BackendTimes {
+  /** Default 64 MiB. */
+  readonly repairBytesPerSecond?: number;
+}
+
+export interface CareOptions {
+  readonly catalog: Catalog;
+  readonly backends: BackendPool;
+  readonly threads: CodingThreads;
+  readonly budget: Credit;
+  readonly ids: ChunkIds;
+  /** Limits of farms and countries, and which backends may be used. */
+  readonly limits: Omit<PlacementRules, 'dataShards' | 'parityShards'>;
+  /** Ids of the chunks that snapshots of the tables are in. */
+  readonly snapshotChunks: () => readonly Uint8Array[];
+  readonly times?: CareTimes | undefined;
+  readonly clock?: Clock;
+  readonly logger?: Logger;
+}
+
+export interface BackendStatus {
+  readonly no: number;
+  readonly name: string;
+  readonly use: BackendUse;
+  /** Undefined when it is in the backends file no more. */
+  readonly state: BackendState | undefined;
+  readonly class: BackendClass;
+  /** Shards that records name there, when they were last looked through. */
+  readonly shards: number;
+  readonly usedBytes: number;
+  readonly freeBytes: number;
+}
+
+export interface CareStatus {
+  readonly isServing: boolean;
+  /** When all records were last looked through. */
+  readonly chunks: number;
+  /** Chunks with shards that are missing, or not where they should be. */
+  readonly needyChunks: number;
+  /** Of those, chunks that cannot be read now. */
+  readonly unreadableChunks: number;
+  /** Shards that are missing. */
+  readonly missingShards: number;
+  /** Chunks that wait for repair, or are being repaired. */
+  readonly pending: number;
+  /** Since this head serves. */
+  readonly repaired: RepairCounts;
+  readonly backends: readonly BackendStatus[];
+}
+
+interface Walk {
+  chunks: number;
+  needy: number;
+  unreadable: number;
+  missing: number;
+  readonly shards: Map<number, number>;
+}
+
+/**
+ * Keeps all chunks at k + m shards, where they should be, without being asked: it compares records with
+ * backends whenever those change, and mends what lacks, the worst first. It does nothing while
+ * another head serves.
+ */
+export class Care implements AsyncDisposable {
+  readonly close: () => Promise<void>;
+  readonly #o: CareOptions;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #tasks: TaskGroup;
+  readonly #view: BackendView;
+  readonly #repairer: Repairer;
+  readonly #missingSinceMs = new Map<string, number>();
+  readonly #probedMs = new Map<number, number>();
+  #rows: readonly BackendRow[] = [];
+  #nodes = new Map<number, string>();
+  #writableNodes: ReadonlySet<string> = new Set();
+  #signature = '';
+  #walk = newWalk();
+  #walksDone = 0;
+  #isWalkDue = false;
+  #walkedMs = -Infinity;
+  #nextWalkMs = 0;
+  #nextMissingMs = 0;
+  #isSnapshotMoved = false;
+  #nextSnapshotMs = 0;
+
+  constructor(options: CareOptions) {
+    const { clock = systemClock, logger = silentLogger, times = {} } = options;
+    this.#o = options;
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#view = new BackendView(times);
+    const { backends, threads, budget, limits, catalog } = options;
+    const rate = new ByteBudget(times.repairBytesPerSecond ?? repairBytesPerSecond, clock);
+    const onFault = (fault: ShardFault): void => this.fault(fault);
+    const mender = new ChunkMender({
+      ...{ backends, threads, budget, limits, rate, onFault, clock, logger },
+      chunks: mendedChunks(catalog),
+      view: this.#placeView(),
+    });
+    this.#repairer = new Repairer({
+      ...{ mender, clock, logger },
+      isServing: () => catalog.isServing,
+      onMended: (chunk, result) => this.#onMended(chunk, result),
+    });
+    this.#tasks = new TaskGroup({ onError: (err, name) => logger.error({ err, name }, 'care') });
+    this.close = closeOnce(async () => {
+      await this.#tasks.close();
+      await this.#repairer.close();
+    });
+  }
+
+  /** Begins. */
+  static open(options: CareOptions): Care {
+    const care = new Care(options);
+    const onError = (err: unknown): void => care.#logger.warn({ err }, 'care failed');
+    const { clock } = care.#o;
+    const common = clock === undefined ? { onError } : { onError, clock };
+    care.#tasks.start('look', (signal) =>
+      repeat(lookEveryMs, () => care.#look(), { ...common, signal }),
+    );
+    care.#tasks.start('walk', (signal) =>
+      repeat(lookEveryMs, () => care.#walkWhenDue(signal), { ...common, signal }),
+    );
+    care.#tasks.start('snapshot', (signal) =>
+      repeat(lookEveryMs, () => care.#snapshotWhenMoved(), { ...common, signal }),
+    );
+    return care;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** A reader found a shard missing or wrong, or a scrub did. It is looked at again before anything is done. */
+  fault({ chunkId, index, backendNo, kind }: ShardFault): void {
+    if (!this.#o.catalog.isServing || this.#tasks.signal.aborted) return;
+    this.#repairer.add(Buffer.from(chunkId), 1, [index]);
+    if (kind === 'missing') this.#probe(backendNo);
+  }
+
+  /** All that there is to know, of which the numbers of chunks are those of the last walk. */
+  status(): CareStatus {
+    const { chunks, needy, unreadable, missing, shards } = this.#walk;
+    const backends = this.#rows
+      .filter(({ use, no }) => use !== 'retired' || shards.has(no))
+      .map(({ no, name, use }): BackendStatus => {
+        const backend = this.#o.backends.byNo(no);
+        return {
+          ...{ no, name, use },
+          state: backend?.state,
+          class: this.#view.classOf(no),
+          shards: shards.get(no) ?? 0,
+          usedBytes: backend?.usedBytes ?? 0,
+          freeBytes: backend?.freeBytes ?? 0,
+        };
+      });
+    return {
+      isServing: this.#o.catalog.isServing,
+      ...{ chunks, needyChunks: needy, unreadableChunks: unreadable, missingShards: missing },
+      pending: this.#repairer.pending,
+      repaired: { ...this.#repairer.counts },
+      backends,
+    };
+  }
+
+  /**
+   * Looks through all records now, and resolves when what could be mended is.
+   * @param onProgress hears now and then
+   */
+  async repair(options: {
+    readonly signal: AbortSignal;
+    readonly onProgress?: (status: CareStatus) => void;
+  }): Promise<CareStatus> {
+    const { signal, onProgress } = options;
+    let before = this.#repairer.counts.shards;
+    for (;;) {
+      const walk = this.#walksDone;
+      this.#isWalkDue = true;
+      this.#nextWalkMs = 0;
+      while (this.#walksDone < walk + 1 || this.#repairer.pending > 0) {
+        await delay(lookEveryMs / 2, { signal, clock: this.#clock });
+        onProgress?.(this.status());
+      }
+      // The walk that follows the last repair finds nothing that can be mended.
+      const { shards } = this.#repairer.counts;
+      if (shards === before) return this.status();
+      before = shards;
+    }
+  }
+
+  /**
+   * Has a backend emptied, or used again; its shards are moved in the background.
+   * @throws ZSTOR_BACKEND_UNKNOWN, as `Catalog.write`
+   */
+  async drain(name: string, isDraining: boolean): Promise<void> {
+    await this.#o.catalog.write((db) => drainBackend(db, name, isDraining));
+    this.#look();
+  }
+
+  /** Compares backends with what they were. */
+  #look(): void {
+    const { catalog, backends } = this.#o;
+    if (!catalog.isServing) {
+      this.#signature = '';
+      this.#repairer.queue.clear();
+      return;
+    }
+    this.#rows = catalog.read(listBackends);
+    const draining = new Set(numbersOf(this.#rows, (use) => use === 'draining'));
+    const kept = numbersOf(this.#rows, (use) => use !== 'retired');
+    backends.drain(draining);
+    this.#view.look(backends, kept, draining, this.#clock.monotonicMs());
+    this.#nodes = new Map(backends.all.map(({ no, place }) => [no, place.node]));
+    this.#writableNodes = new Set(this.#view.writable.map(({ place }) => place.node));
+    const { signature } = this.#view;
+    if (signature !== this.#signature) this.#isWalkDue = true;
+    this.#signature = signature;
+    this.#takeUpMissing();
+  }
+
+  /** Chunks that were written where too few backends were there. */
+  #takeUpMissing(): void {
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs < this.#nextMissingMs || this.#writableNodes.size === 0) return;
+    this.#nextMissingMs = nowMs + missingEveryMs;
+    const found = this.#o.catalog.read((db) => chunksWithMissing(db, missingMax));
+    const names = new Set(found.map(({ id }) => id.toString('latin1')));
+    for (const name of this.#missingSinceMs.keys()) {
+      if (!names.has(name)) this.#missingSinceMs.delete(name);
+    }
+    for (const chunk of found) {
+      const name = chunk.id.toString('latin1');
+      const isNew = !this.#missingSinceMs.has(name);
+      const sinceMs = this.#missingSinceMs.get(name) ?? nowMs;
+      this.#missingSinceMs.set(name, sinceMs);
+      if (this.#o.ids.mayBeInFlight(chunk.id) && nowMs - sinceMs < settledAfterMs) continue;
+      // What was tried in vain waits for the next walk.
+      if (isNew || nowMs - sinceMs < settledAfterMs + missingEveryMs) this.#take(chunk);
+    }
+  }
+
+  #take(chunk: WalkedChunk): ReturnType<typeof needOf> {
+    const need = needOf(chunk, this.#placeView());
+    const { missing, misplaced, spareShards } = need;
+    if (missing.length > 0 && spareShards >= 0) this.#repairer.add(chunk.id, spareShards);
+    else if (misplaced.length > 0) this.#repairer.add(chunk.id, Infinity);
+    return need;
+  }
+
+  async #walkWhenDue(signal: AbortSignal): Promise<void> {
+    const startedMs = this.#clock.monotonicMs();
+    const isLate = startedMs - this.#walkedMs >= walkEveryMs;
+    const isDone = this.#repairer.pending === 0 && this.#repairer.takeNews();
+    if (!this.#isWalkDue && !isLate && !isDone) return;
+    if (startedMs < this.#nextWalkMs || !this.#o.catalog.isServing || this.#signature === '')
+      return;
+    this.#isWalkDue = false;
+    const walk = newWalk();
+    for await (const page of walkChunks(this.#o.catalog, signal)) {
+      if (!this.#o.catalog.isServing) return;
+      for (const chunk of page) this.#count(walk, chunk);
+    }
+    const endedMs = this.#clock.monotonicMs();
+    this.#walk = walk;
+    this.#walkedMs = endedMs;
+    this.#nextWalkMs = endedMs + Math.max(walkRestMs, walkRestFactor * (endedMs - startedMs));
+    this.#walksDone++;
+  }
+
+  #count(walk: Walk, chunk: WalkedChunk): void {
+    walk.chunks++;
+    for (const no of chunk.locations) walk.shards.set(no, (walk.shards.get(no) ?? 0) + 1);
+    if (this.#o.ids.mayBeInFlight(chunk.id) && chunk.locations.includes(0)) return;
+    const { missing, misplaced, spareShards } = this.#take(chunk);
+    walk.missing += missing.length;
+    if (missing.length + misplaced.length > 0) walk.needy++;
+    if (spareShards < 0) walk.unreadable++;
+  }
+
+  #onMended({ chunkId }: QueuedChunk, { isMoved }: MendResult): void {
+    if (!isMoved || this.#isSnapshotMoved) return;
+    const chunks = this.#o.snapshotChunks();
+    this.#isSnapshotMoved = chunks.some((id) => Buffer.compare(id, chunkId) === 0);
+  }
+
+  /** What says where the last snapshot is cannot be changed: another one is taken. */
+  async #snapshotWhenMoved(): Promise<void> {
+    const nowMs = this.#clock.monotonicMs();
+    const { catalog } = this.#o;
+    if (!this.#isSnapshotMoved || nowMs < this.#nextSnapshotMs || !catalog.isServing) return;
+    if (this.#repairer.pending > 0) return;
+    this.#nextSnapshotMs = nowMs + snapshotEveryMs;
+    await catalog.takeSnapshot();
+    this.#isSnapshotMoved = false;
+  }
+
+  /** A backend that lacks a shard may lack all: it is asked at once what it is. */
+  #probe(no: number): void {
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs - (this.#probedMs.get(no) ?? -Infinity) < lookEveryMs) return;
+    this.#probedMs.set(no, nowMs);
+    this.#tasks.start('probe', async () => {
+      try {
+        await this.#o.backends.probe(no);
+      } catch (error) {
+        if (!isGridError(error)) throw error;
+      }
+    });
+  }
+
+  #placeView(): PlaceView {
+    return {
+      classOf: (no) => this.#view.classOf(no),
+      nodeOf: (no) => this.#nodes.get(no),
+      writableNodes: () => this.#writableNodes,
+    };
+  }
+}
+
+function newWalk(): Walk {
+  return { chunks: 0, needy: 0, unreadable: 0, missing: 0, shards: new Map() };
+}
+
+function numbersOf(
+  rows: readonly BackendRow[],
+  isWanted: (use: BackendUse) => boolean,
+): readonly number[] {
+  return rows.filter(({ use }) => isWanted(use)).map(({ no }) => no);
+}

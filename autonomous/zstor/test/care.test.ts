@@ -1,0 +1,179 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { isGridError, waitFor } from '@commongrid/base';
+import { copyKey, shardKey } from '../src/backends/backend.ts';
+import { BlobStore } from '../src/blob-store.ts';
+import type { ChunkRecord } from '../src/blob/chunk-record.ts';
+import { findChunk } from '../src/blob/chunk-table.ts';
+import type { CareTimes } from '../src/care/care.ts';
+import { parseShardOf } from '../src/chunk/shard.ts';
+import { blobTables, bytesOf, insertBlob } from '../src/stor/blob-tables.ts';
+import { ZdbFleet } from '../src/testing/zdb-fleet.ts';
+import type { FleetLayout } from '../src/testing/zdb-fleet.ts';
+import { fourPlusTwo, mebibyte, randomBytesOf, randomPieces } from './support/cluster.ts';
+
+const size = 5 * mebibyte + 77;
+const schema = [blobTables];
+
+let fleet: ZdbFleet;
+before(async () => {
+  fleet = await ZdbFleet.open(8);
+});
+after(() => fleet[Symbol.asyncDispose]());
+
+/** A store with some blobs, large ones and small ones. */
+class CaredStore implements AsyncDisposable {
+  readonly name: string;
+  readonly blobs: BlobStore;
+  readonly ids: Uint8Array[] = [];
+
+  constructor(name: string, blobs: BlobStore) {
+    this.name = name;
+    this.blobs = blobs;
+  }
+
+  static async open(
+    name: string,
+    layout: FleetLayout,
+    care: CareTimes = { lostAfterMs: 1_000, urgentAfterMs: 500 },
+  ): Promise<CaredStore> {
+    const blobs = await BlobStore.open({
+      ...{ folder: join(fleet.folder, name), backendsFile: await fleet.makeStore(name, layout) },
+      ...{ policy: fourPlusTwo, schema, canBegin: true, care },
+    });
+    const store = new CaredStore(name, blobs);
+    for (const seed of ['a', 'b']) await store.put(randomPieces(size, name + seed));
+    return store;
+  }
+
+  async put(source: Iterable<Uint8Array>): Promise<void> {
+    const blob = await this.blobs.write(source, { policy: fourPlusTwo });
+    const row = this.blobs.rowOf(blob);
+    await blob.commit((records) => this.blobs.catalog.write((db) => insertBlob(db, row, records)));
+    this.ids.push(row.id);
+  }
+
+  async read(at: number): Promise<Buffer> {
+    const id = this.ids[at] ?? Buffer.alloc(0);
+    const blob = this.blobs.catalog.read((db) => this.blobs.find(db, id));
+    const parts: Buffer[] = [];
+    if (blob === undefined) throw new Error(`there is no blob ${at}`);
+    for await (const bytes of this.blobs.read(blob)) parts.push(Buffer.from(bytes));
+    return Buffer.concat(parts);
+  }
+
+  get records(): ChunkRecord[] {
+    return this.blobs.catalog.read((db) => {
+      const rows = db.prepare('SELECT id FROM chunks').all();
+      return rows.flatMap(({ id }) => findChunk(db, bytesOf(id)) ?? []);
+    });
+  }
+
+  /** What is wrong with the shards of all chunks, each of them read. */
+  async faults(): Promise<string[]> {
+    const all = this.records.map(async (record) => {
+      const nodes = record.locations.map((no) => this.blobs.backends.byNo(no)?.place.node);
+      const doubled = nodes.filter((node, index) => nodes.indexOf(node) !== index);
+      const wrong = record.locations.map((_, index) => this.#faultOf(record, index));
+      return [...(await Promise.all(wrong)).flat(), ...doubled.map((node) => `twice on ${node}`)];
+    });
+    return (await Promise.all(all)).flat();
+  }
+
+  async #faultOf(record: ChunkRecord, index: number): Promise<string[]> {
+    const { id, kind, locations, digests } = record;
+    const isCopied = kind === 'copied';
+    const no = locations[index] ?? 0;
+    const key = isCopied ? copyKey(id) : shardKey(id, index);
+    const digest = digests[isCopied ? 0 : index] ?? Buffer.alloc(32);
+    try {
+      const value = await this.blobs.backends.byNo(no)?.get(key, 0);
+      if (value === undefined) return [`no ${kind} ${index} on ${no}`];
+      parseShardOf(value, { chunkId: id, index: isCopied ? 0 : index, digest });
+      return [];
+    } catch (error) {
+      if (!isGridError(error)) throw error;
+      return [`${kind} ${index} on ${no}: ${error.code}`];
+    }
+  }
+
+  /** Waits until each chunk has all its shards, right and on nodes of their own. */
+  async untilWhole(): Promise<void> {
+    let faults: string[] = [];
+    const isWhole = async (): Promise<boolean> => {
+      faults = await this.faults();
+      return faults.length === 0;
+    };
+    await waitFor(isWhole, { what: 'repair', timeoutMs: 30_000, everyMs: 200 }).catch(
+      (cause: unknown) => {
+        const { repaired, pending } = this.blobs.care.status();
+        throw new Error(`${faults.join(', ')}; ${JSON.stringify({ repaired, pending })}`, {
+          cause,
+        });
+      },
+    );
+  }
+
+  async assertReads(): Promise<void> {
+    for (const [at, seed] of ['a', 'b'].entries()) {
+      assert.ok((await this.read(at)).equals(randomBytesOf(size, this.name + seed)));
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.blobs.close();
+  }
+}
+
+test('two that are wiped are noticed, and filled again with no command', async () => {
+  await using store = await CaredStore.open('wiped', { servers: 6 });
+  const startedMs = performance.now();
+  await fleet.wipe(1, 4);
+  await store.untilWhole();
+  assert.ok(performance.now() - startedMs < 20_000);
+  await store.assertReads();
+  // These have no log, or have lost it.
+  await fleet.wipe(5, 1);
+  await store.untilWhole();
+  await store.assertReads();
+  // Numbers of those that were emptied are given to nobody.
+  const names = store.blobs.backends.all.map(({ no }) => no);
+  assert.deepEqual(
+    names.toSorted((a, b) => a - b),
+    [1, 3, 4, 8, 9, 10],
+  );
+});
+
+test('two that are killed are replaced by spares', async () => {
+  await using store = await CaredStore.open('killed', { servers: 8, spares: 2 });
+  await fleet.kill(0, 3);
+  await store.untilWhole();
+  const used = new Set(store.records.flatMap(({ locations }) => locations));
+  assert.ok(used.has(7) && used.has(8), 'spares are in use');
+  await store.assertReads();
+  await fleet.restart(0, 3);
+});
+
+test('with no others left shards share nodes, and are spread when those come back', async () => {
+  await using store = await CaredStore.open('shared', { servers: 6 });
+  await fleet.kill(1, 2);
+  const isShared = (): boolean =>
+    store.records.every(({ locations }) => !locations.includes(2) && !locations.includes(3));
+  await waitFor(isShared, { what: 'shards on four nodes', timeoutMs: 20_000 });
+  // Any one more may be lost now.
+  await fleet.kill(5);
+  await store.assertReads();
+  await fleet.restart(1, 2, 5);
+  await store.untilWhole();
+  await store.assertReads();
+});
+
+test('wrong values that are read are written anew', async () => {
+  await using store = await CaredStore.open('wrong', { servers: 6 });
+  assert.ok((await fleet.corrupt('wrong', 0, 3)) > 0);
+  await store.assertReads();
+  await store.assertReads();
+  await store.blobs.care.repair({ signal: AbortSignal.timeout(20_000) });
+  await store.assertReads();
+});
