@@ -91,11 +91,15 @@ class World {
   readonly epochs: number[] = [];
   readonly tables = new Map<string, ModelTables>();
   cipher = new TlogCipher(metadataKey, Buffer.alloc(16));
+  /** In some worlds heads that race bring the same fence. */
+  readonly headRandom: Random;
   #values = 0;
   isOver = false;
 
   constructor(seed: number) {
     this.random = seededRandom(seed);
+    const isTied = this.random.float() < 0.5;
+    this.headRandom = isTied ? { ...this.random, int: (min) => min } : this.random;
     this.#names = fiveNames.slice(0, this.random.float() < 0.5 ? 3 : 5);
     this.network = new ModelNetwork([...this.#names, spareName], this.clock, this.random);
   }
@@ -134,7 +138,7 @@ class World {
           applier: tables,
           schema: 1,
           clock,
-          random: this.random,
+          random: this.headRandom,
           logger: silentLogger,
           onLost: () => {},
         });
@@ -183,7 +187,7 @@ class World {
       applier: tables,
       schema: 1,
       clock: this.clock,
-      random: this.random,
+      random: this.headRandom,
       logger: silentLogger,
       onLost: () => {},
     });

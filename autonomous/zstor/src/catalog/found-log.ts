@@ -93,7 +93,7 @@ export async function findLog(place: LogPlace): Promise<FoundLog> {
 
 async function bindEmpty(member: TlogMember, fence: number): Promise<void> {
   try {
-    await member.bind({ fence, identity: undefined });
+    await member.bind({ fence, identity: undefined, isNew: true });
   } catch (error) {
     throw isGridError(error, 'ZSTOR_CATALOG_MEMBER_WIPED') ? notEmpty(member.name) : error;
   }

@@ -49,7 +49,15 @@ export class MemberLink {
     return this.#missing?.[0];
   }
 
-  /** Raises the fence of the member; at once when it was raised to this before. */
+  /** Raises the fence of the member to one that is new there; at once when this head did before. */
+  async raise(fence: number): Promise<void> {
+    if (this.#boundTo === fence) return;
+    const identity = identityOf(this.#logId, this.id);
+    await this.member.bind({ fence, identity, isNew: true });
+    this.#boundTo = fence;
+  }
+
+  /** Binds the member to a fence that is on a majority; at once when it was bound to it before. */
   async bind(fence: number): Promise<void> {
     if (this.#boundTo === fence) return;
     await this.member.bind({ fence, identity: identityOf(this.#logId, this.id) });

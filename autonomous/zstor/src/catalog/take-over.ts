@@ -19,10 +19,8 @@ import type { TlogRecord } from './tlog-record.ts';
 const settleMs = 2_000;
 /** How long a majority may take in each phase. */
 const phaseTimeoutMs = 4_000;
-/** Take-overs that were begun, as fences count them. */
-const roundMax = 2 ** 21 - 1;
-/** Below the round, a fence has so many random values. */
-const fencesOfRound = 2 ** 32;
+/** Heads that race rarely bring the same fence: then both would be refused by some, and try again. */
+const fenceSteps = 1_024;
 
 /** What the log is for: takes its records in order. */
 export interface LogApplier {
@@ -203,7 +201,7 @@ class TakeOver {
 
   async #raiseOn(link: MemberLink): Promise<MemberNotes> {
     const { cipher } = this.#o;
-    await link.bind(this.#fence);
+    await link.raise(this.#fence);
     const keys = [membershipKey, snapshotsKey, extentKey];
     const [members, snapshots, extent] = await link.member.get(keys);
     return {
@@ -263,14 +261,9 @@ interface MemberNotes {
   readonly extent: Extent;
 }
 
-/**
- * Higher than any known one, and no other head's: two that raise at the same time would both be
- * let in by members with the same number. So its lower 32 bits are random.
- */
+/** Higher than any known one. That it is no other head's is seen to by the members. */
 export function nextFence(highest: number, random: Random): number {
-  const round = Math.floor(highest / fencesOfRound) + 1;
-  if (round > roundMax) throw new RangeError(`the log was taken over ${roundMax} times`);
-  return round * fencesOfRound + random.uint32();
+  return highest + random.int(1, fenceSteps + 1);
 }
 
 /** As many records at a time as members take. */

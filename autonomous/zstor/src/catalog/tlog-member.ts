@@ -7,6 +7,11 @@ export interface TlogEntry {
 /** What a head is to a member: its fence, and who it takes the member for. */
 export interface TlogBinding {
   readonly fence: number;
+  /**
+   * The fence must be a new one there: of several heads that bring the same one a member lets one in.
+   * For raising it; who has raised it on a majority is the only one to use it, and binds without.
+   */
+  readonly isNew?: boolean;
   /** Must be what the member has under `identityKey`; undefined for a namespace that is new. */
   readonly identity: Buffer | undefined;
 }

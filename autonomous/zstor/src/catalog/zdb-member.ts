@@ -33,6 +33,8 @@ export class ZdbMember implements TlogMember {
   readonly #timeoutMs: number;
   readonly #clock: Clock;
   #binding: TlogBinding | undefined;
+  /** The fence that this head was the first to bring. */
+  #raisedTo = 0;
   #client: RespClient | undefined;
   #opening: Promise<RespClient> | undefined;
   readonly #dropped = new Set<Promise<void>>();
@@ -126,12 +128,15 @@ export class ZdbMember implements TlogMember {
     const { name: _name, namespace, password, timeoutMs: _, clock: __, ...where } = this.#options;
     const binding = this.#binding;
     const select = ['SELECT', namespace, ...(password === undefined ? [] : [password])];
+    const isNew = binding?.isNew === true && this.#raisedTo !== binding.fence;
+    const fence = binding === undefined ? [] : ['EPOCH', binding.fence, ...(isNew ? ['NEW'] : [])];
     const client = await RespClient.connect({
       ...where,
-      setup: [binding === undefined ? select : [...select, 'EPOCH', binding.fence]],
+      setup: [[...select, ...fence]],
       connectTimeoutMs: this.#timeoutMs,
       closeTimeoutMs: 1,
     });
+    if (isNew) this.#raisedTo = binding.fence;
     try {
       if (binding !== undefined) await this.#checkIdentity(client);
       if (this.#isClosed || binding !== this.#binding) throw failed(this.name, 'bound anew');

@@ -83,6 +83,8 @@ export class ModelMember implements TlogMember {
   readonly #network: ModelNetwork;
   readonly #head: ModelHead;
   #binding: TlogBinding | undefined;
+  #isBound = false;
+  #raisedTo = 0;
 
   constructor(name: string, network: ModelNetwork, head: ModelHead) {
     this.name = name;
@@ -96,12 +98,8 @@ export class ModelMember implements TlogMember {
 
   bind(binding: TlogBinding): Promise<void> {
     this.#binding = binding;
-    return this.#call((server) => {
-      if (binding.fence < server.fence) throw fenced(this.name);
-      const found = server.get(identityKey);
-      server.fence = binding.fence;
-      checkIdentity(binding, found, this.name);
-    });
+    this.#isBound = false;
+    return this.#call(() => {});
   }
 
   confirm(): Promise<void> {
@@ -142,12 +140,28 @@ export class ModelMember implements TlogMember {
 
   async #call<T>(run: (server: ModelServer) => T): Promise<T> {
     if (!this.#head.isAlive) throw failed(this.name, 'killed');
+    const binding = this.#isBound ? undefined : this.#binding;
+    const isNew = binding?.isNew === true && this.#raisedTo !== binding.fence;
     await this.#network.pass(this.#head.name, this.name);
-    const result = run(this.#network.server(this.name));
+    const server = this.#network.server(this.name);
+    // As a connection that begins with it: nothing is asked without.
+    if (binding !== undefined) bindTo(server, { ...binding, isNew });
+    const result = run(server);
     await this.#network.pass(this.#head.name, this.name);
     if (!this.#head.isAlive) throw failed(this.name, 'killed');
+    if (binding === undefined || binding !== this.#binding) return result;
+    this.#isBound = true;
+    if (isNew) this.#raisedTo = binding.fence;
     return result;
   }
+}
+
+function bindTo(server: ModelServer, binding: TlogBinding): void {
+  const { fence, isNew = false } = binding;
+  if (isNew ? fence <= server.fence : fence < server.fence) throw fenced(server.name);
+  const found = server.get(identityKey);
+  server.fence = fence;
+  checkIdentity(binding, found, server.name);
 }
 
 function checkIdentity(binding: TlogBinding, found: Buffer | undefined, name: string): void {
