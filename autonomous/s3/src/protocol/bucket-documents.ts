@@ -108,8 +108,10 @@ function parseRule(rule: XmlElement): LifecycleRule {
   const expiration = childOf(rule, 'Expiration');
   const noncurrent = childOf(rule, 'NoncurrentVersionExpiration');
   const abort = childOf(rule, 'AbortIncompleteMultipartUpload');
-  if (expiration === undefined && noncurrent === undefined && abort === undefined)
-    throw malformed();
+  requireKnown(rule, ruleElements);
+  requireKnown(expiration, ['Days', 'Date', 'ExpiredObjectDeleteMarker']);
+  requireKnown(noncurrent, ['NoncurrentDays', 'NewerNoncurrentVersions']);
+  requireKnown(abort, ['DaysAfterInitiation']);
   const date = expiration && textOf(expiration, 'Date');
   const expirationMs = date === undefined ? undefined : parseIsoDate(date);
   if (date !== undefined && (expirationMs === undefined || expirationMs % 86_400_000 !== 0)) {
@@ -117,7 +119,7 @@ function parseRule(rule: XmlElement): LifecycleRule {
   }
   const days = (element: XmlElement | undefined, name: string): number | undefined =>
     element && countOf(element, name, lifecycleDaysMax);
-  return {
+  const parsed: LifecycleRule = {
     id: ruleId(rule),
     isEnabled: oneOf(required(rule, 'Status'), ['Enabled', 'Disabled']) === 'Enabled',
     filter: filterOf(rule),
@@ -128,12 +130,48 @@ function parseRule(rule: XmlElement): LifecycleRule {
     noncurrentKept: noncurrent && countOf(noncurrent, 'NewerNoncurrentVersions', 100),
     abortUploadDays: days(abort, 'DaysAfterInitiation'),
   };
+  checkRule(parsed, expiration !== undefined, noncurrent !== undefined, abort !== undefined);
+  return parsed;
+}
+
+const ruleElements = [
+  ...['ID', 'Status', 'Filter', 'Prefix', 'Expiration', 'NoncurrentVersionExpiration'],
+  'AbortIncompleteMultipartUpload',
+];
+const filterElements = ['Prefix', 'Tag', 'ObjectSizeGreaterThan', 'ObjectSizeLessThan'];
+
+/** An element that is passed over could mean that less is to be deleted. */
+function requireKnown(element: XmlElement | undefined, names: readonly string[]): void {
+  if (element?.children.some(({ name }) => !names.includes(name)) === true) throw malformed();
+}
+
+/** Each action says when, and there is one at least. */
+function checkRule(rule: LifecycleRule, expires: boolean, ages: boolean, aborts: boolean): void {
+  const { expirationDays, expirationMs, expiresMarkers, filter } = rule;
+  const ways = [expirationDays !== undefined, expirationMs !== undefined, expiresMarkers];
+  if (expires && ways.filter(Boolean).length !== 1) throw malformed();
+  if (ages && rule.noncurrentDays === undefined) throw malformed();
+  if (aborts && rule.abortUploadDays === undefined) throw malformed();
+  if (!expires && !ages && !aborts) throw malformed();
+  const { tags, sizeBytesAbove, sizeBytesBelow } = filter;
+  const isNarrow = tags.length > 0 || sizeBytesAbove !== undefined || sizeBytesBelow !== undefined;
+  // Neither uploads nor markers have tags or a size.
+  if (isNarrow && (aborts || expiresMarkers)) {
+    const what = aborts ? 'AbortIncompleteMultipartUpload' : 'ExpiredObjectDeleteMarker';
+    throw new S3Error('InvalidRequest', `${what} cannot be specified with Tags or sizes`);
+  }
 }
 
 /** Conditions stand in Filter, in And inside it, or, as of old, as a Prefix of the rule. */
 function filterOf(rule: XmlElement): LifecycleFilter {
   const filter = childOf(rule, 'Filter');
-  const place = (filter && childOf(filter, 'And')) ?? filter ?? rule;
+  const and = filter && childOf(filter, 'And');
+  requireKnown(filter, [...filterElements, 'And']);
+  requireKnown(and, filterElements);
+  // Side by side, one of two conditions might be meant by whoever wrote them.
+  if (filter !== undefined && filter.children.length > 1) throw malformed();
+  if (filter !== undefined && childOf(rule, 'Prefix') !== undefined) throw malformed();
+  const place = and ?? filter ?? rule;
   const size = (name: string): number | undefined => {
     const text = textOf(place, name);
     if (text !== undefined && !/^\d{1,15}$/.test(text)) throw malformed();
