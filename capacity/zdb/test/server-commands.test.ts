@@ -347,6 +347,11 @@ suite('commands', { concurrency: false }, () => {
       ['SET k value', '"k"'],
       // printf noncevalue | sha256sum
       ['DIGEST k nonce', '"4f166fe8694baf4bac02c5f050a7cf1ef0bca38b3f8148c5a45c1a5650a28c82"'],
+      // The same of noncevue, and of nonce.
+      ['DIGEST k nonce 1 3', '"39bb130c514ac69f05226a9f800c37505d60c2b43c2ea7adf3a1d758436988cf"'],
+      ['DIGEST k nonce 0 99', '"78377b525757b494427f89014f97d79928f3938d14eb51e20fb5dec9834eb304"'],
+      ['DIGEST k nonce 1', '-Invalid arguments'],
+      ['DIGEST k nonce 3 1', '-Invalid arguments'],
       ['DIGEST nix nonce', 'nil'],
       ['DIGEST k', '-Unexpected arguments'],
       ['SCRUB STATUS', /"running", :0/],

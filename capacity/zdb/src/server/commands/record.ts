@@ -34,9 +34,11 @@ export const recordCommands: readonly CommandDefinition[] = [
     name: 'DIGEST',
     access: 'read',
     least: 2,
-    most: 2,
+    most: 4,
     keys: [1, 1, 1],
-    summary: 'Answers SHA-256(nonce, value) in hex: proof that the value is here.',
+    summary:
+      'Answers SHA-256(nonce, value) in hex: proof that the value is here. DIGEST key nonce [from to] ' +
+      'leaves out these bytes of the value.',
     run: digest,
   },
 ];
@@ -110,6 +112,11 @@ async function digest(session: Session, request: Request): Promise<void> {
     session.refuse(replyTexts.invalidArgument);
     return;
   }
+  const left = leftOut(request);
+  if (left === undefined) {
+    session.refuse(replyTexts.invalidArguments);
+    return;
+  }
   const hash = createHash('sha256').update(request.view(2));
   let rest: Buffer | undefined;
   await session.repeat('read', () => {
@@ -121,9 +128,19 @@ async function digest(session: Session, request: Request): Promise<void> {
     return 'done';
   });
   if (rest === undefined) return;
-  for (let at = 0; at < rest.length; at += DIGEST_STEP_BYTES) {
-    if (at > 0) await nextTurn();
-    hash.update(rest.subarray(at, at + DIGEST_STEP_BYTES));
+  for (const part of [rest.subarray(0, left.from), rest.subarray(left.to)]) {
+    for (let at = 0; at < part.length; at += DIGEST_STEP_BYTES) {
+      if (at > 0) await nextTurn();
+      hash.update(part.subarray(at, at + DIGEST_STEP_BYTES));
+    }
   }
   session.connection.reply.bulkText(hash.digest('hex'));
+}
+
+/** What DIGEST leaves out; undefined when it is no stretch of a value. */
+function leftOut(request: Request): { readonly from: number; readonly to: number } | undefined {
+  if (request.argc === 3) return { from: 0, to: 0 };
+  const from = request.integer(3) ?? -1;
+  const to = request.argc > 4 ? (request.integer(4) ?? -1) : -1;
+  return from < 0 || to < from ? undefined : { from, to };
 }
