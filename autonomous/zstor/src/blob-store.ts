@@ -18,6 +18,7 @@ import type { ReadOptions } from './blob/blob-reader.ts';
 import { BlobWriter } from './blob/blob-writer.ts';
 import type { StoragePolicy, WriteOptions } from './blob/blob-writer.ts';
 import { ChunkIds } from './blob/chunk-ids.ts';
+import { ChunkPins } from './blob/chunk-pins.ts';
 import type { ChunkRecord } from './blob/chunk-record.ts';
 import { ChunkTable } from './blob/chunk-table.ts';
 import type { ShardFault } from './blob/shard-fetch.ts';
@@ -26,6 +27,7 @@ import { Care } from './care/care.ts';
 import type { CareTimes } from './care/care.ts';
 import type { StoredBlob, WrittenBlob } from './blob/written-blob.ts';
 import { Catalog } from './catalog/catalog.ts';
+import { Collection } from './collection/collection.ts';
 import type { ZstorErrorCode } from './errors.ts';
 import type { Manifest } from './manifest/manifest.ts';
 import { ManifestCollector } from './manifest/manifest-collector.ts';
@@ -65,6 +67,8 @@ export interface BlobStoreOptions {
   readonly onFault?: (fault: ShardFault) => void;
   /** When and how fast what is lost is made again. */
   readonly care?: CareTimes | undefined;
+  /** Called between any two steps of packing and collection, for tests that end the process there. */
+  readonly onStep?: ((step: string) => void) | undefined;
   readonly clock?: Clock;
   readonly logger?: Logger;
   readonly signal?: AbortSignal | undefined;
@@ -78,8 +82,10 @@ export interface BlobStoreOptions {
 export class BlobStore implements AsyncDisposable {
   readonly care: Care;
   readonly catalog: Catalog;
+  readonly collection: Collection;
   readonly backends: BackendPool;
   readonly keys: StorKeys;
+  readonly #pins: ChunkPins;
   readonly #ring: KeyRing;
   readonly #policy: StoragePolicy;
   readonly #manifests: ManifestWriter;
@@ -90,6 +96,8 @@ export class BlobStore implements AsyncDisposable {
   private constructor(parts: Parts, stack: AsyncDisposableStack) {
     this.care = parts.care;
     this.catalog = parts.catalog;
+    this.collection = parts.collection;
+    this.#pins = parts.pins;
     this.backends = parts.backends;
     this.keys = parts.keys;
     this.#ring = parts.ring;
@@ -145,7 +153,14 @@ export class BlobStore implements AsyncDisposable {
       care.fault(fault);
       options.onFault?.(fault);
     };
-    const reader = new BlobReader({ ...common, onFault, clock });
+    const pins = new ChunkPins();
+    const reader = new BlobReader({ ...common, pins, onFault, clock });
+    const collection = stack.use(
+      Collection.open({
+        ...{ tables: catalog, backends, ids, pins, threads, budget, policy, clock, logger },
+        onStep: options.onStep,
+      }),
+    );
     const { parityShards } = policy;
     const ring = stack.use(
       new KeyRing({
@@ -156,7 +171,19 @@ export class BlobStore implements AsyncDisposable {
     );
     const manifests = new ManifestWriter({ backends, key: keys.manifestKey });
     stack.use(new ManifestCollector({ tables: catalog, backends, clock, logger }));
-    const parts = { care, catalog, backends, keys, ring, policy, manifests, writer, reader };
+    const parts = {
+      care,
+      collection,
+      pins,
+      catalog,
+      backends,
+      keys,
+      ring,
+      policy,
+      manifests,
+      writer,
+      reader,
+    };
     opened.store = new BlobStore(parts, stack.move());
     return opened.store;
   }
@@ -240,6 +267,14 @@ export class BlobStore implements AsyncDisposable {
   }
 
   /**
+   * Keeps blobs that are to be read one after the other: those that are released meanwhile stay until the
+   * result is disposed of. `read` does it for its own blob.
+   */
+  pin(blobs: readonly StoredBlob[]): Disposable {
+    return this.#pins.pin(blobs.flatMap(({ chunks }) => chunks.map(({ id }) => id)));
+  }
+
+  /**
    * Asks the backends whether they still have all of a blob, and can read it.
    * @throws ZSTOR_CATALOG_NOT_SERVING, ZSTOR_CHUNK_UNKNOWN
    */
@@ -269,6 +304,8 @@ export class BlobStore implements AsyncDisposable {
 
 interface Parts {
   readonly care: Care;
+  readonly collection: Collection;
+  readonly pins: ChunkPins;
   readonly catalog: Catalog;
   readonly backends: BackendPool;
   readonly keys: StorKeys;
