@@ -42,6 +42,11 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import('./commands/zstor/zstor.ts')).zstorCommand,
   },
   {
+    name: 's3',
+    summary: 'run and look after S3 in front of Zero-Stor',
+    load: async () => (await import('./commands/s3/s3.ts')).s3Command,
+  },
+  {
     name: 'explain',
     summary: 'say what an error code means and what to do',
     load: async () => (await import('./commands/explain.ts')).explainCommand,

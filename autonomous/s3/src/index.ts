@@ -5,3 +5,5 @@ export type { Answered, S3Handler } from './protocol/s3-exchange.ts';
 export { S3Error } from './protocol/s3-error.ts';
 export type { S3ErrorCode, S3ErrorOptions } from './protocol/s3-error.ts';
 export type { S3Request, S3Response } from './protocol/s3-request.ts';
+export { S3Head } from './s3-head.ts';
+export type { S3HeadOptions } from './s3-head.ts';

@@ -1,8 +1,9 @@
+import type { Bucket } from '../meta/buckets.ts';
+import type { StoredChecksum, Version } from '../meta/versions.ts';
 import { checksumHeader } from '../protocol/checksum.ts';
-import type { Checksum, ChecksumType } from '../protocol/checksum.ts';
 import { httpDate, isoDate } from '../protocol/dates.ts';
 import { headerValue } from '../protocol/object-headers.ts';
-import type { ObjectLock, SystemHeader } from '../protocol/object-headers.ts';
+import type { SystemHeader } from '../protocol/object-headers.ts';
 import { S3Error } from '../protocol/s3-error.ts';
 import type { S3Request } from '../protocol/s3-request.ts';
 
@@ -16,33 +17,24 @@ const overrides: Readonly<Record<string, SystemHeader>> = {
   'response-expires': 'expires',
 };
 
-/** What an object's headers are made of. */
-export interface ObjectFacts {
-  readonly etag: string;
-  readonly modifiedMs: number;
-  /** undefined where the bucket never had versions. */
-  readonly versionId: string | undefined;
-  readonly system: Readonly<Partial<Record<SystemHeader, string>>>;
-  readonly user: Readonly<Record<string, string>>;
-  readonly tagCount: number;
-  readonly lock: ObjectLock | undefined;
-  readonly legalHold: boolean | undefined;
-}
-
 /** The headers by which GET and HEAD describe an object, besides those of its bytes. */
-export function objectHeaders(object: ObjectFacts, request: S3Request): Record<string, string> {
+export function objectHeaders(
+  bucket: Bucket,
+  object: Version,
+  request: S3Request,
+): Record<string, string> {
   const headers: Record<string, string> = {
     etag: `"${object.etag}"`,
     'last-modified': httpDate(object.modifiedMs),
     'accept-ranges': 'bytes',
     'content-type': 'binary/octet-stream',
-    ...madeHeaders(object.versionId),
+    ...madeHeaders(bucket.versioning === 'off' ? undefined : object.versionId),
   };
   for (const [name, value] of Object.entries(object.system)) headers[name] = headerValue(value);
   for (const [name, value] of Object.entries(object.user)) {
     headers[`x-amz-meta-${name}`] = headerValue(value);
   }
-  if (object.tagCount > 0) headers['x-amz-tagging-count'] = String(object.tagCount);
+  if (object.tags.length > 0) headers['x-amz-tagging-count'] = String(object.tags.length);
   if (object.lock !== undefined) {
     headers['x-amz-object-lock-mode'] = object.lock.mode;
     headers['x-amz-object-lock-retain-until-date'] = isoDate(object.lock.retainUntilMs);
@@ -61,13 +53,10 @@ export function madeHeaders(versionId: string | undefined): Record<string, strin
 }
 
 /** A checksum, and what it is of. */
-export function checksumHeaders(
-  checksum: Checksum | undefined,
-  type: ChecksumType | undefined,
-): Record<string, string> {
+export function checksumHeaders(checksum: StoredChecksum | undefined): Record<string, string> {
   if (checksum === undefined) return {};
-  const headers = { [checksumHeader(checksum.algorithm)]: checksum.value };
-  return type === undefined ? headers : { ...headers, 'x-amz-checksum-type': type };
+  const { algorithm, value, type } = checksum;
+  return { [checksumHeader(algorithm)]: value, 'x-amz-checksum-type': type };
 }
 
 function override(headers: Record<string, string>, { query, accessKey }: S3Request): void {

@@ -29,6 +29,12 @@ const keptSecretsMax = 10_000;
 /** Policies that are kept as they were read; beyond it all are read anew. */
 const keptPoliciesMax = 1000;
 
+/** What a client signs with. */
+export interface AccessKey {
+  readonly accessKey: string;
+  readonly secretKey: string;
+}
+
 /** What rights need of a catalogue. */
 export interface RightsTables {
   read<T>(query: (db: DatabaseSync) => T): T;
@@ -97,7 +103,7 @@ export class Rights {
   };
 
   /** Gives a user a new access key. @throws S3_USER_UNKNOWN, S3_USER_INVALID */
-  async addKey(user: string): Promise<{ readonly accessKey: string; readonly secretKey: string }> {
+  async addKey(user: string): Promise<AccessKey> {
     const made = newAccessKey();
     const sealed = this.#seal.seal(made.accessKey, made.secretKey);
     const createdMs = this.#o.clock.nowMs();
@@ -107,10 +113,9 @@ export class Rights {
   }
 
   /** Makes the first user, an admin with an access key, in a store that has none. */
-  async begin(): Promise<void> {
+  async begin(made: AccessKey = newAccessKey()): Promise<void> {
     const { catalog, clock } = this.#o;
     if (catalog.read((db) => findUser(db, firstUser)) !== undefined) return;
-    const made = newAccessKey();
     const { accessKey } = made;
     const sealed = this.#seal.seal(accessKey, made.secretKey);
     const createdMs = clock.nowMs();

@@ -63,7 +63,7 @@ export function formatShards({ dataShards, parityShards }: Shards): string {
 }
 
 /** Chunks of files that are put by hand. */
-const usualShape: Pick<ChunkPolicy, 'chunkSizeBytes' | 'compression'> = {
+export const usualShape: Pick<ChunkPolicy, 'chunkSizeBytes' | 'compression'> = {
   chunkSizeBytes: 4 * 2 ** 20,
   compression: 'zstd',
 };

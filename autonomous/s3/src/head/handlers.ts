@@ -1,0 +1,62 @@
+import type { Operation } from '../protocol/operations.ts';
+import { S3Error } from '../protocol/s3-error.ts';
+import type { S3Handler } from '../protocol/s3-exchange.ts';
+import type { S3Response } from '../protocol/s3-request.ts';
+import { bucketConfiguration } from './bucket-configuration.ts';
+import { bucketHandlers } from './bucket-handlers.ts';
+import { deleteObject, deleteObjects } from './delete-object.ts';
+import { getObject, headObject } from './get-object.ts';
+import type { Handle, HeadContext } from './head-context.ts';
+import { listHandlers } from './list-handlers.ts';
+import { putObject } from './put-object.ts';
+import { refusalOf } from './refusal.ts';
+
+const handlers: Partial<Record<Operation, Handle>> = {
+  ...bucketHandlers,
+  ...bucketConfiguration,
+  ...listHandlers,
+  PutObject: putObject,
+  GetObject: getObject,
+  HeadObject: headObject,
+  DeleteObject: deleteObject,
+  DeleteObjects: deleteObjects,
+};
+
+/**
+ * Does what requests ask for. No answer leaves, be it an error, that another head may have made
+ * untrue: that nothing is there must be as true as that something is.
+ */
+export function handlerOf(head: HeadContext): S3Handler {
+  return async (request) => {
+    const handle = handlers[request.operation];
+    if (handle === undefined) {
+      throw new S3Error('NotImplemented', `${request.operation} is not implemented.`);
+    }
+    let answer: S3Response | undefined;
+    try {
+      answer = await handle(head, request, head.rights.judge(request));
+      head.store.catalog.requireLease();
+      return answer;
+    } catch (error) {
+      await giveBack(answer);
+      throw refusalOf(leaseFailure(head) ?? error);
+    }
+  };
+}
+
+/** undefined while this head may answer. */
+function leaseFailure({ store }: HeadContext): unknown {
+  try {
+    store.catalog.requireLease();
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}
+
+/** A body that nobody will read holds memory. */
+async function giveBack(answer: S3Response | undefined): Promise<void> {
+  const body = answer?.body;
+  if (body === undefined || typeof body === 'string' || Buffer.isBuffer(body)) return;
+  await body[Symbol.asyncIterator]().return?.();
+}

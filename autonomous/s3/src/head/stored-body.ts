@@ -1,0 +1,85 @@
+import type { DatabaseSync } from 'node:sqlite';
+
+import type { KeyWrap, StoredBlob } from '@commongrid/zstor';
+
+import type { Body } from '../meta/bodies.ts';
+import { openBody } from './body-seal.ts';
+import type { HeadContext } from './head-context.ts';
+
+/** Pieces up to this length are copied, so that a socket may hold them while the next is read. */
+const copiedBytesMax = 128 << 10;
+
+/** A part of a body that can be read: of `blob`, the bytes from `from` to `to`. */
+interface Stretch {
+  readonly blob: StoredBlob;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Bytes of a body, found in the tables, which can be read whatever becomes of its rows. */
+export type Readable = { readonly bytes: Buffer } | { readonly stretches: readonly Stretch[] };
+
+/** For `read`: the bytes of a body from `from` up to `to`. */
+export function findReadable(
+  { store }: HeadContext,
+  db: DatabaseSync,
+  body: Body,
+  { key, from, to }: { readonly key: KeyWrap; readonly from: number; readonly to: number },
+): Readable {
+  if ('inline' in body) {
+    return { bytes: openBody(key, body.inline).subarray(from, to) };
+  }
+  const stretches: Stretch[] = [];
+  let start = 0;
+  for (const { id, sizeBytes } of body.parts.flatMap((part) => part.blobs)) {
+    const end = start + sizeBytes;
+    if (id !== undefined && start < to && end > from) {
+      const blob = store.find(db, id);
+      if (blob === undefined) throw new Error(`a body refers to no blob: ${id.toString('hex')}`);
+      stretches.push({
+        blob,
+        from: Math.max(0, from - start),
+        to: Math.min(sizeBytes, to - start),
+      });
+    }
+    start = end;
+  }
+  return { stretches };
+}
+
+/**
+ * The bytes, in order. Long pieces may be used until the next is asked for. Throws as
+ * `BlobStore.read`.
+ */
+export async function* readBody(
+  { store }: HeadContext,
+  readable: Readable,
+  signal: AbortSignal,
+): AsyncGenerator<Buffer, void> {
+  if ('bytes' in readable) {
+    if (readable.bytes.length > 0) yield readable.bytes;
+    return;
+  }
+  for (const { blob, from, to } of readable.stretches) {
+    for await (const piece of store.read(blob, { from, to, signal })) {
+      yield piece.length <= copiedBytesMax ? Buffer.from(piece) : piece;
+    }
+  }
+}
+
+/**
+ * Reads ahead up to the first piece, so that what cannot be read is known before an answer begins.
+ * @returns the same bytes; unlike a generator it can be given back before it was asked for any
+ */
+export async function begin(pieces: AsyncGenerator<Buffer, void>): Promise<AsyncIterable<Buffer>> {
+  let first: IteratorResult<Buffer, void> | undefined = await pieces.next();
+  const iterator = {
+    next: async (): Promise<IteratorResult<Buffer, void>> => {
+      const result = first;
+      first = undefined;
+      return result ?? pieces.next();
+    },
+    return: (): Promise<IteratorResult<Buffer, void>> => pieces.return(),
+  };
+  return { [Symbol.asyncIterator]: () => iterator };
+}

@@ -1,0 +1,126 @@
+import { hkdfSync } from 'node:crypto';
+
+import { closeOnce, silentLogger, systemClock, TaskGroup } from '@commongrid/base';
+import type { Clock, Logger } from '@commongrid/base';
+import { BlobStore, blobTables } from '@commongrid/zstor';
+import type { BlobStoreOptions } from '@commongrid/zstor';
+
+import { ActiveHead, activeHeadTable } from './head/active-head.ts';
+import type { HeadContext } from './head/head-context.ts';
+import { handlerOf } from './head/handlers.ts';
+import { ObjectIds } from './meta/object-ids.ts';
+import { metaTables } from './meta/s3-tables.ts';
+import { S3Endpoint } from './protocol/s3-endpoint.ts';
+import type { S3EndpointOptions } from './protocol/s3-endpoint.ts';
+import { Rights } from './rights/rights.ts';
+import type { AccessKey } from './rights/rights.ts';
+import { rightsTables } from './rights/rights-tables.ts';
+
+export interface S3HeadOptions
+  extends
+    Omit<BlobStoreOptions, 'schema' | 'canBegin' | 'isOtherActive'>,
+    Pick<S3EndpointOptions, 'host' | 'port' | 'region' | 'domains'> {
+  /** Access key of the first user, for a store that begins. Default: a random one. */
+  readonly firstKey?: AccessKey | undefined;
+  /** Where clients and other heads find this one. Default: where it listens. */
+  readonly address?: string | undefined;
+  /**
+   * The head that this one stands by for, HOST:PORT. Default: the one that served last, which the
+   * tables know.
+   */
+  readonly passive?: string | undefined;
+}
+
+/**
+ * S3 in front of a store. Of the heads of a store one serves; the others stand by, and take over when
+ * it answers no more. A head that lost its right stands by again.
+ */
+export class S3Head implements AsyncDisposable {
+  readonly store: BlobStore;
+  readonly #endpoint: S3Endpoint;
+  readonly close: () => Promise<void>;
+
+  private constructor(store: BlobStore, endpoint: S3Endpoint, stack: AsyncDisposableStack) {
+    this.store = store;
+    this.#endpoint = endpoint;
+    this.close = closeOnce(() => stack.disposeAsync());
+  }
+
+  /**
+   * Resolves once this head serves. 1. Open the store, or begin it. 2. Stand by as long as another
+   * head serves, and take over. 3. Listen.
+   * @throws S3_LISTEN_FAILED, and as `BlobStore.open`
+   */
+  static async open(options: S3HeadOptions): Promise<S3Head> {
+    const { clock = systemClock, logger = silentLogger, passive } = options;
+    await using stack = new AsyncDisposableStack();
+    const active = new ActiveHead();
+    const store = stack.use(
+      await BlobStore.open({
+        ...options,
+        schema: [blobTables + metaTables + rightsTables + activeHeadTable],
+        canBegin: true,
+        isOtherActive: (catalog, signal) => active.isOther(catalog, passive, signal),
+      }),
+    );
+    const { catalog } = store;
+    const rights = new Rights({ catalog, key: accessKeysKey(store), clock });
+    await rights.begin(options.firstKey);
+    const endpoint = stack.use(await openEndpoint(options, store, rights, clock));
+    const address = (): string => {
+      return options.address ?? `${options.host ?? '127.0.0.1'}:${endpoint.port}`;
+    };
+    await active.announceOnce(catalog, address());
+    const tasks = stack.use(taskGroup(logger));
+    tasks.start('announce', (signal) =>
+      active.announce(catalog, address, { signal, clock, logger }),
+    );
+    return new S3Head(store, endpoint, stack.move());
+  }
+
+  get port(): number {
+    return this.#endpoint.port;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+function openEndpoint(
+  options: S3HeadOptions,
+  store: BlobStore,
+  rights: Rights,
+  clock: Clock,
+): Promise<S3Endpoint> {
+  const { host, port, region = 'us-east-1', domains, policy } = options;
+  const ids = new ObjectIds(() => store.catalog.epoch);
+  const head: HeadContext = { store, policy, region, clock, ids, rights };
+  return S3Endpoint.open({
+    handler: handlerOf(head),
+    ...{ secretOf: rights.secretOf, port, region, clock },
+    ...(host === undefined ? {} : { host }),
+    ...(domains === undefined ? {} : { domains }),
+    isServing: () => isServing(store),
+  });
+}
+
+/** Seals the secrets of access keys: 32 bytes. */
+function accessKeysKey({ keys }: BlobStore): Buffer {
+  const info = 'commongrid/s3-keys/1 access keys';
+  return Buffer.from(hkdfSync('sha256', keys.bucketsKey, new Uint8Array(), info, 32));
+}
+
+/** Whether this head may answer just now. */
+function isServing({ catalog }: BlobStore): boolean {
+  try {
+    catalog.requireLease();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function taskGroup(logger: Logger): TaskGroup {
+  return new TaskGroup({ onError: (err, name) => logger.error({ err, name }, 'failed') });
+}

@@ -1,0 +1,103 @@
+import { once } from 'node:events';
+import { join } from 'node:path';
+
+import { createLogger, shutdownSignal } from '@commongrid/base';
+import type { S3HeadOptions } from '@commongrid/s3';
+import type { Command } from 'commander';
+
+import { printResult, resultCommand } from '../../command-context.ts';
+import type { CommandContext, JsonOption } from '../../command-context.ts';
+import { parseAddress } from '../zdb/connection.ts';
+import type { Address } from '../zdb/connection.ts';
+import { formatShards, parseShards, usualShape, usualShards } from '../zstor/store.ts';
+import type { Shards } from '../zstor/store.ts';
+
+type ServeOptions = JsonOption & {
+  readonly backends: string;
+  readonly data: string;
+  readonly key?: string;
+  readonly listen: Address;
+  readonly policy: Shards;
+  readonly region: string;
+  readonly domain?: readonly string[];
+  readonly address?: Address;
+  readonly passive?: Address;
+};
+
+interface ServeReport {
+  readonly schema: 'grid.s3.serve.1';
+  readonly endpoint: string;
+  readonly region: string;
+  readonly policy: string;
+}
+
+export function s3ServeCommand(context: CommandContext): Command {
+  return resultCommand('serve', 'Run a head of S3 until SIGTERM; the first run makes the store.')
+    .requiredOption('--backends <file>', 'the Zero-DBs of the store, a list in JSON')
+    .requiredOption('--data <folder>', 'where its tables are kept here; made when missing')
+    .option('--key <file>', 'the key of the store; default: `key` in that folder')
+    .option(
+      '--listen <host:port>',
+      'address to listen on; port 0: a free one',
+      parseAddress,
+      usualAddress,
+    )
+    .option('--policy <k+m>', 'data and parity shards of new objects', parseShards, usualShards)
+    .option('--region <name>', 'the region that clients sign for', 'us-east-1')
+    .option('--domain <name>', 'name whose sub-domains are buckets, may be repeated', addName)
+    .option('--address <host:port>', 'where others find this head; default: --listen', parseAddress)
+    .option(
+      '--passive <host:port>',
+      'stand by while the head there serves; default: the one that served last',
+      parseAddress,
+    )
+    .action(async (options: ServeOptions) => {
+      await serve(context, options);
+    });
+}
+
+const usualAddress: Address = { host: '127.0.0.1', port: 9000 };
+
+async function serve(context: CommandContext, options: ServeOptions): Promise<void> {
+  const signal = shutdownSignal();
+  const { S3Head } = await import('@commongrid/s3');
+  await using head = await S3Head.open(await headOptionsOf(context, options, signal));
+  const report: ServeReport = {
+    schema: 'grid.s3.serve.1',
+    endpoint: `http://${formatAddress({ host: options.listen.host, port: head.port })}`,
+    region: options.region,
+    policy: formatShards(options.policy),
+  };
+  printResult(context, options, report, describe);
+  if (!signal.aborted) await once(signal, 'abort');
+}
+
+async function headOptionsOf(
+  { environment }: CommandContext,
+  options: ServeOptions,
+  signal: AbortSignal,
+): Promise<S3HeadOptions> {
+  const { checkPolicy } = await import('@commongrid/zstor');
+  const { backends, data, key = join(data, 'key'), listen, region } = options;
+  const { domain: domains, address, passive } = options;
+  return {
+    ...{ folder: data, backendsFile: backends, keyFile: key, ...listen, region, signal },
+    policy: checkPolicy({ ...usualShape, ...options.policy }),
+    ...(domains === undefined ? {} : { domains }),
+    ...(address === undefined ? {} : { address: formatAddress(address) }),
+    ...(passive === undefined ? {} : { passive: formatAddress(passive) }),
+    logger: createLogger('s3', { level: environment.logLevel }),
+  };
+}
+
+function describe({ endpoint, region, policy }: ServeReport): string {
+  return `S3 serves on ${endpoint}, region ${region}, objects ${policy}`;
+}
+
+function formatAddress({ host, port }: Address): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function addName(text: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), text];
+}
