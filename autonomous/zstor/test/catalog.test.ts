@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { systemClock } from '@commongrid/base';
+import type { Clock } from '@commongrid/base';
 import { hasCode } from '@commongrid/base/testing';
 import { CatalogFixture, registersOf, setRegister, until } from './support/catalog-fixture.ts';
 
@@ -76,4 +78,24 @@ test('passive head follows, and the deposed one answers nothing', async () => {
   assert.throws(() => a.requireLease(), hasCode('ZSTOR_CATALOG_NOT_SERVING'));
   await b.write(setRegister('x', 5));
   assert.deepEqual(registersOf(b), { x: 5 });
+});
+
+test('catalogue has a date once its members told the time, and none with a wrong clock', async () => {
+  await using fixture = await CatalogFixture.open();
+  const head = await fixture.serving('a');
+  await until('a date', () => head.datesMs() !== undefined);
+  const dateMs = head.datesMs() ?? 0;
+  assert.ok(Math.abs(dateMs - Date.now()) < 10_000);
+  await head.write(setRegister('a', 1));
+  await head.write(setRegister('b', 2));
+  await head.close();
+  // A head on a machine that is half an hour late.
+  const late: Clock = { ...systemClock, nowMs: () => systemClock.nowMs() - 1_800_000 };
+  const other = await fixture.serving('b', { clock: late });
+  await until('the clocks to be compared', () => {
+    assert.equal(other.datesMs(), undefined);
+    return /apart/.test(other.datesProblem ?? '');
+  });
+  const noted = other.read((db) => db.prepare('SELECT highest_ms FROM catalog_dates').get());
+  assert.ok(Number(noted?.['highest_ms']) >= dateMs);
 });

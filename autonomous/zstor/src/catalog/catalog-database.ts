@@ -18,6 +18,9 @@ const cacheKib = 64 * 1024;
 const stateTable = `CREATE TABLE IF NOT EXISTS catalog_state (
   one INTEGER PRIMARY KEY CHECK (one = 1), log BLOB NOT NULL, position INTEGER NOT NULL,
   hash BLOB NOT NULL, epoch INTEGER NOT NULL, schema INTEGER NOT NULL, membership TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS catalog_dates (
+  one INTEGER PRIMARY KEY CHECK (one = 1), highest_ms INTEGER NOT NULL
 ) STRICT`;
 
 export interface CatalogDatabaseOptions {
@@ -126,11 +129,24 @@ export class CatalogDatabase implements Disposable {
     return this.#writer.isTransaction;
   }
 
-  /** What the batch changes, for the log. */
-  endChanges(): Uint8Array {
-    const changes = this.#session?.changeset() ?? new Uint8Array(0);
+  /**
+   * What the batch changes, for the log.
+   * @param highestDateMs is written along, if it changes anything
+   */
+  endChanges(highestDateMs?: number): Uint8Array {
+    let changes = this.#session?.changeset() ?? new Uint8Array(0);
+    if (highestDateMs !== undefined && changes.length > 0) {
+      this.#steps.noteDate.run(highestDateMs);
+      changes = this.#session?.changeset() ?? changes;
+    }
     this.#endSession();
     return changes;
+  }
+
+  /** The highest date that was written along; 0 when there was none. */
+  get highestDateMs(): number {
+    const row = this.#reader.prepare('SELECT highest_ms FROM catalog_dates').get();
+    return Number(row?.['highest_ms'] ?? 0);
   }
 
   commit(state: ChainState): void {
@@ -253,6 +269,7 @@ interface Steps {
   readonly release: StatementSync;
   readonly undo: StatementSync;
   readonly note: StatementSync;
+  readonly noteDate: StatementSync;
 }
 
 function prepareSteps(db: DatabaseSync): Steps {
@@ -263,6 +280,7 @@ function prepareSteps(db: DatabaseSync): Steps {
     savepoint: db.prepare('SAVEPOINT catalog_change'),
     release: db.prepare('RELEASE catalog_change'),
     undo: db.prepare('ROLLBACK TO catalog_change'),
+    noteDate: db.prepare('INSERT OR REPLACE INTO catalog_dates VALUES (1, ?)'),
     note: db.prepare('INSERT OR REPLACE INTO catalog_state VALUES (1, ?, ?, ?, ?, ?, ?)'),
   };
 }

@@ -251,6 +251,21 @@ export class Catalog implements AsyncDisposable {
     return this.#service?.head.snapshots.map(pointerOf) ?? [];
   }
 
+  /**
+   * The date by which whatever ends on a date is judged, ms since 1970: the earlier of the clock here
+   * and the median of the members', never less than before. Undefined while this head does not serve,
+   * and while nobody can be sure, because the clocks are more than 60 s apart: nothing that has a date
+   * is deleted then, and `datesProblem` says why.
+   */
+  datesMs(): number | undefined {
+    return this.isServing ? this.#service?.head.datesMs : undefined;
+  }
+
+  /** Why there is no date. */
+  get datesProblem(): string | undefined {
+    return this.#service?.head.dates.problem;
+  }
+
   /** Writes a snapshot now. */
   async takeSnapshot(): Promise<void> {
     const { head, commits } = this.#serving();
@@ -338,6 +353,7 @@ export class Catalog implements AsyncDisposable {
       openMember: this.#o.openMember,
       applier: this.#applier(),
       schema: this.#o.schema.length,
+      highestDateMs: () => this.#database.highestDateMs,
       clock: this.#clock,
       random: this.#o.random ?? systemRandom,
       logger: this.#logger,

@@ -105,11 +105,12 @@ export class GroupCommit {
       for (const each of batch) each.reject(notServing(this.#head.lost.message));
       return;
     }
+    const dueMs = this.#head.dates.due;
     let outcomes: readonly Outcome[];
     let changes: Uint8Array;
     try {
       outcomes = this.#runAll(batch);
-      changes = this.#database.endChanges();
+      changes = this.#database.endChanges(dueMs);
     } catch (error) {
       this.#database.rollback();
       for (const each of batch) each.reject(error);
@@ -119,7 +120,7 @@ export class GroupCommit {
       this.#split(batch, changes.length);
       return;
     }
-    const unknown = await this.#append(changes);
+    const unknown = await this.#append(changes, dueMs);
     if (unknown === undefined)
       this.keptChanges += outcomes.filter((each) => 'result' in each).length;
     this.#batchMax = batchChangesMax;
@@ -144,7 +145,7 @@ export class GroupCommit {
   }
 
   /** Steps 2 to 4; the error for all when the result is unknown. */
-  async #append(changes: Uint8Array): Promise<GridError | undefined> {
+  async #append(changes: Uint8Array, dueMs?: number): Promise<GridError | undefined> {
     const database = this.#database;
     const head = this.#head;
     try {
@@ -152,6 +153,7 @@ export class GroupCommit {
       else {
         await head.append('changes', changes);
         database.commit(head.state);
+        if (dueMs !== undefined) head.dates.noted(dueMs);
       }
     } catch (cause) {
       database.rollback();

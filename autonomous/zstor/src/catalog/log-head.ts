@@ -11,6 +11,7 @@ import type { Clock, Logger, Random } from '@commongrid/base';
 import type { ZstorErrorCode } from '../errors.ts';
 import { follow } from './chain.ts';
 import type { ChainState, SnapshotNote } from './chain.ts';
+import { Dates } from './dates.ts';
 import { confirmEveryMs, Lease, notServing } from './lease.ts';
 import { askMajority } from './majority.ts';
 import { joinMember } from './join-member.ts';
@@ -28,6 +29,8 @@ import type { TlogKind, TlogRecord } from './tlog-record.ts';
 
 /** How long a majority may take to keep a record. */
 const appendTimeoutMs = 2_000;
+/** How often members are asked for the time. */
+const timeEveryMs = 10_000;
 /** How often members that miss something are looked at. */
 const fillEveryMs = 500;
 /** Snapshots that are kept; what is older than all of them leaves the log. */
@@ -38,6 +41,8 @@ export interface LogHeadOptions {
   readonly openMember: OpenMember;
   readonly applier: LogApplier;
   readonly schema: number;
+  /** The highest date that the tables know of. Default 0. */
+  readonly highestDateMs?: () => number;
   readonly clock?: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -61,6 +66,7 @@ export interface MemberState {
 export class LogHead implements AsyncDisposable {
   readonly fence: number;
   readonly lease: Lease;
+  readonly dates: Dates;
   readonly #o: LogHeadOptions;
   readonly #clock: Clock;
   readonly #roster: Roster;
@@ -85,6 +91,7 @@ export class LogHead implements AsyncDisposable {
     this.#snapshots = taken.snapshots;
     this.#groups = [roster.group(taken.state.membership)];
     this.lease = new Lease(this.#clock);
+    this.dates = new Dates(this.#clock, o.highestDateMs?.() ?? 0);
     const { logger } = o;
     this.#tasks = new TaskGroup({ onError: (err, name) => logger.error({ err, name }, 'failed') });
     this.#filler = new MemberFiller(o.cipher, () => this.#fillSource, this.#clock);
@@ -126,6 +133,17 @@ export class LogHead implements AsyncDisposable {
   /** Why it may not write any more. */
   get lost(): GridError | undefined {
     return this.#lost;
+  }
+
+  /** See `Dates`. @returns ms since 1970; undefined while nobody can be sure */
+  get datesMs(): number | undefined {
+    const before = this.dates.problem;
+    const nowMs = this.dates.now(this.#state.membership.members.map(({ id }) => id));
+    const { problem } = this.dates;
+    if (problem !== undefined && problem !== before) {
+      this.#o.logger.error({ problem }, 'there is no date: nothing that has one is deleted');
+    }
+    return nowMs;
   }
 
   get members(): readonly MemberState[] {
@@ -268,10 +286,23 @@ export class LogHead implements AsyncDisposable {
     this.lease.confirm(asked);
   }
 
+  /** What they answer is kept; who does not answer has not told. */
+  async #askTimes(): Promise<void> {
+    await Promise.allSettled(
+      this.#groups.flat().map(async (link) => {
+        const askedMs = this.#clock.monotonicMs();
+        this.dates.told(link.id, await link.member.timeMs(), askedMs);
+      }),
+    );
+  }
+
   #start(): void {
     const { clock = systemClock, logger } = this.#o;
     this.#tasks.start('lease', (signal) =>
       repeat(confirmEveryMs, () => this.#keepLease(), { signal, clock }),
+    );
+    this.#tasks.start('time', (signal) =>
+      repeat(timeEveryMs, () => this.#askTimes(), { signal, clock }),
     );
     const onError = (err: unknown): void => logger.error({ err }, 'filling members failed');
     this.#tasks.start('fill', (signal) =>

@@ -9,6 +9,7 @@ const nobody: TlogMember = {
   fence: () => Promise.reject(new Error('not asked')),
   bind: () => Promise.resolve(),
   confirm: () => Promise.reject(new Error('not asked')),
+  timeMs: () => Promise.reject(new Error('not asked')),
   put: () => Promise.reject(new Error('away')),
   get: () => Promise.reject(new Error('not asked')),
   remove: () => Promise.reject(new Error('not asked')),

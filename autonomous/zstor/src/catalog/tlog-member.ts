@@ -34,6 +34,8 @@ export interface TlogMember extends AsyncDisposable {
   bind(binding: TlogBinding): Promise<void>;
   /** The fence is still the bound one. @throws ZSTOR_CATALOG_FENCED, ZSTOR_CATALOG_MEMBER_WIPED */
   confirm(): Promise<void>;
+  /** What its clock says, ms since 1970. */
+  timeMs(): Promise<number>;
   /** All or none; at most `entriesBytesMax`. @throws ZSTOR_CATALOG_FENCED */
   put(entries: readonly TlogEntry[]): Promise<void>;
   get(keys: readonly Buffer[]): Promise<readonly (Buffer | undefined)[]>;

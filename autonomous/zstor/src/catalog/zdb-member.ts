@@ -69,6 +69,15 @@ export class ZdbMember implements TlogMember {
     });
   }
 
+  timeMs(): Promise<number> {
+    return this.#do('the time', async (client) => {
+      const reply = await client.command(['TIME']);
+      const [seconds = Number.NaN, micros = 0] = Array.isArray(reply) ? reply.map(Number) : [];
+      if (!Number.isSafeInteger(seconds)) throw failed(this.name, 'it does not tell the time');
+      return seconds * 1000 + micros / 1000;
+    });
+  }
+
   put(entries: readonly TlogEntry[]): Promise<void> {
     return this.#do('a write', async (client) => {
       const args: RespArgument[] = [entries.length === 1 ? 'SET' : 'MSET'];

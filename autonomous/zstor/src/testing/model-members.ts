@@ -52,6 +52,10 @@ export class ModelNetwork {
     this.#random = random;
   }
 
+  get nowMs(): number {
+    return this.#clock.nowMs();
+  }
+
   server(name: string): ModelServer {
     const server = this.servers.find((each) => each.name === name);
     if (server === undefined) throw new Error(`no member ${name}`);
@@ -108,6 +112,10 @@ export class ModelMember implements TlogMember {
       if (binding?.fence !== server.fence) throw fenced(this.name);
       checkIdentity(binding, server.get(identityKey), this.name);
     });
+  }
+
+  timeMs(): Promise<number> {
+    return this.#call(() => this.#network.nowMs);
   }
 
   put(entries: readonly TlogEntry[]): Promise<void> {
