@@ -7,6 +7,7 @@ export type GridErrorCode =
   | 'GRID_HOME_NEWER' // a newer grid wrote GRID_HOME: use that version or a newer one
   | 'GRID_PORT_UNAVAILABLE' // a port is taken or not allowed: free it, or use `grid up --port-base 0`
   | 'GRID_PORTS_DIFFER' // the grid already runs on other ports: `grid down` first, or leave the option out
+  | 'GRID_SHARDS_DIFFER' // the grid keeps its objects in another layout: leave --shards out, or begin a second grid
   | 'GRID_ALREADY_UP' // another supervisor holds this GRID_HOME: see it with `grid status`
   | 'GRID_NOT_UP' // the command needs a running grid: `grid up`, or name a server
   | 'GRID_FILE_EXISTS' // a file that must be new is there already: name another, or move it away

@@ -64,6 +64,7 @@ const statusByCode: ReadonlyMap<string, number> = new Map([
   ['GRID_HOME_NEWER', 5],
   ['GRID_PORT_UNAVAILABLE', 5],
   ['GRID_PORTS_DIFFER', 5],
+  ['GRID_SHARDS_DIFFER', 5],
   ['GRID_ALREADY_UP', 5],
   ['GRID_SUPERVISOR_UNREACHABLE', 6],
 ]);

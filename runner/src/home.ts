@@ -20,6 +20,9 @@ const maxHomePathBytes = 80;
  *     run/        lock, control socket, state and logs of the supervisor
  *     zdb/        data of Zero-DB
  *     bcdb/       data of BCDB
+ *     s3/         tables of the S3 head; its data is with the backends
+ *     backends/   data of the Zero-DBs that storage is spread over, a folder each
+ *     backends.json, layout.json   which these are, and how they are used
  *     heads/      the newest heads of logs that commands saw, of databases elsewhere too
  */
 export class GridHome {
@@ -54,6 +57,36 @@ export class GridHome {
   /** How the log of BCDB began: what everything in it is verified from. */
   get bcdbGenesisFile(): string {
     return join(this.bcdb, 'genesis.json');
+  }
+
+  /** Where the S3 head keeps its tables, and where commands reach it. */
+  get s3(): string {
+    return join(this.path, 's3');
+  }
+
+  /** Opens everything that S3 keeps: lost with it, all is lost. */
+  get s3KeyFile(): string {
+    return join(this.identity, 's3-key');
+  }
+
+  /** The Zero-DBs that storage is spread over. */
+  get backendsFile(): string {
+    return join(this.path, 'backends.json');
+  }
+
+  /** How they are used: what `grid up --shards` chose. */
+  get layoutFile(): string {
+    return join(this.path, 'layout.json');
+  }
+
+  /** Opens their namespaces. */
+  get backendsPasswordFile(): string {
+    return join(this.identity, 'backends-password');
+  }
+
+  /** Where the Zero-DB of this name keeps its segments. */
+  backend(name: string): string {
+    return join(this.path, 'backends', name);
   }
 
   /** What commands remember of logs; there before a grid is, where databases elsewhere are used. */
@@ -93,7 +126,8 @@ export class GridHome {
       await mkdir(this.path, { recursive: true, mode: 0o700 });
       if ((await this.#readMarker()) === undefined) await this.#claim();
       await chmod(this.path, 0o700);
-      for (const folder of [this.identity, this.run, this.zdb, this.bcdb]) {
+      const folders = [this.identity, this.run, this.zdb, this.bcdb, this.s3, this.backend('')];
+      for (const folder of folders) {
         await mkdir(folder, { recursive: true, mode: 0o700 });
       }
     } catch (error) {
@@ -118,9 +152,9 @@ export class GridHome {
   async wipe(): Promise<void> {
     if (!(await this.exists())) return;
     // The marker goes last: a wipe that was cut off can be done again.
-    for (const folder of [this.zdb, this.bcdb, this.heads, this.identity, this.run]) {
-      await rm(folder, { recursive: true, force: true });
-    }
+    const { zdb, bcdb, s3, heads, identity, run, backendsFile, layoutFile } = this;
+    const all = [zdb, bcdb, s3, this.backend(''), heads, identity, run, backendsFile, layoutFile];
+    for (const path of all) await rm(path, { recursive: true, force: true });
     await rm(this.#marker, { force: true });
     await rmdir(this.path).catch((error: unknown) => {
       if (errorCode(error) !== 'ENOTEMPTY' && errorCode(error) !== 'EBUSY') throw error;

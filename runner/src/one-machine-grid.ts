@@ -12,7 +12,10 @@ import type { GridErrorCode } from './errors.ts';
 import { GridHome } from './home.ts';
 import { createIdentity } from './owner-identity.ts';
 import type { OwnerIdentity } from './owner-identity.ts';
-import { serviceTable } from './service-table.ts';
+import { keptPorts } from './backends-file.ts';
+import { serviceTable, startTimeoutMs } from './service-table.ts';
+import { keepLayout, layoutOf } from './storage-layout.ts';
+import type { LayoutName } from './storage-layout.ts';
 import { askSupervisor } from './supervisor/control.ts';
 import { loadState } from './supervisor/grid-state.ts';
 import type { GridState, ServiceState } from './supervisor/grid-state.ts';
@@ -21,19 +24,23 @@ import { isAlive, terminate, waitForEnd } from './supervisor/process-identity.ts
 import { endLeftovers, Supervisor } from './supervisor/supervisor.ts';
 
 /** Longest time for all services to become ready, and for all to end. */
-const orderTimeoutMs =
-  60_000 + Math.max(...serviceTable.map(({ startTimeoutMs }) => startTimeoutMs));
+const orderTimeoutMs = 60_000 + startTimeoutMs;
 const statusTimeoutMs = 5_000;
 /** Pause before looking again at a grid that is just starting or stopping. */
 const lookAgainMs = 100;
 
 /**
- * Makes the folder of a grid and the identity of its owner, when there are none.
- * @throws GRID_HOME_*, GRID_IDENTITY_LOST
+ * Makes the folder of a grid, the layout of its storage, and the identity of its owner, when there
+ * are none.
+ * @throws GRID_HOME_*, GRID_IDENTITY_LOST, GRID_SHARDS_DIFFER
  */
-export async function prepareHome(homePath: string): Promise<OwnerIdentity> {
+export async function prepareHome(
+  homePath: string,
+  shards: LayoutName | undefined,
+): Promise<OwnerIdentity> {
   const home = new GridHome(homePath);
   await home.create();
+  await keepLayout(home, shards);
   return createIdentity(home);
 }
 
@@ -76,7 +83,9 @@ export async function runInForeground(
   await home.create();
   const logger = createLogger('supervisor', { level: logLevel });
   try {
-    const options = { home, services: serviceTable, portBase, logger };
+    const layout = await layoutOf(home);
+    const services = serviceTable(layout);
+    const options = { home, services, portBase, keptPorts: await keptPorts(home, layout), logger };
     await using supervisor = await Supervisor.open(options, signal);
     if (!reportToLauncher({ state: supervisor.state })) await onReady(supervisor.state);
     const stop = (): void => void supervisor.close();
@@ -98,7 +107,7 @@ export async function takeDown(homePath: string, services: readonly string[]): P
   const home = new GridHome(homePath);
   if (!(await home.exists())) return [];
   const before = (await gridState(home))?.services ?? {};
-  requireKnown(services);
+  await requireKnown(home, services);
   if (services.length > 0) {
     await askSupervisor(home, { action: 'stop', services }, orderTimeoutMs);
     return services.filter((name) => (before[name]?.process ?? null) !== null);
@@ -159,12 +168,13 @@ async function endSupervisor(home: GridHome): Promise<void> {
   if (supervisor !== undefined) await terminate(supervisor, orderTimeoutMs);
 }
 
-function requireKnown(services: readonly string[]): void {
+async function requireKnown(home: GridHome, services: readonly string[]): Promise<void> {
+  const known = serviceTable(await layoutOf(home)).map(({ name }) => name);
   for (const name of services) {
-    if (serviceTable.some((known) => known.name === name)) continue;
+    if (known.includes(name)) continue;
     throw new GridError<GridErrorCode>('GRID_SERVICE_UNKNOWN', `no service is called ${name}`, {
       hint: './grid status',
-      details: { service: name, services: serviceTable.map((known) => known.name) },
+      details: { service: name, services: known },
     });
   }
 }

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { portTable } from './ports.ts';
+import { portEntry, portNames } from './ports.ts';
 
 test('no two services share a port or an offset', () => {
-  const entries = Object.values(portTable);
+  const entries = portNames.map(portEntry);
   assert.equal(new Set(entries.map(({ port }) => port)).size, entries.length);
   assert.equal(new Set(entries.map(({ offset }) => offset)).size, entries.length);
 });

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 
@@ -12,17 +13,35 @@ interface PortEntry {
   readonly purpose: string;
 }
 
-/** Every port of the one-machine grid. Those without a service yet are kept for it. */
-export const portTable = {
+/** Every port of the one-machine grid but those of the Zero-DBs of its storage. */
+const singlePorts = {
   zdb: { port: 9900, offset: 0, purpose: 'Zero-DB, Redis protocol' },
   'zdb-metrics': { port: 9901, offset: 1, purpose: 'Zero-DB, metrics' },
   bcdb: { port: 6380, offset: 2, purpose: 'BCDB, Redis protocol' },
   'bcdb-http': { port: 6381, offset: 3, purpose: 'BCDB, HTTP' },
-  s3: { port: 9000, offset: 4, purpose: 'S3 archive (kept)' },
+  s3: { port: 9000, offset: 4, purpose: 'S3' },
   'bcdb-metrics': { port: 6382, offset: 5, purpose: 'BCDB, metrics' },
+  's3-metrics': { port: 9001, offset: 6, purpose: 'S3, metrics' },
 } as const satisfies Readonly<Record<string, PortEntry>>;
 
-export type PortName = keyof typeof portTable;
+/** Most Zero-DBs of a storage: `zdb-1` to `zdb-24`. */
+const backendsMax = 24;
+const firstBackend = { port: 9911, offset: 10 };
+
+export type PortName = keyof typeof singlePorts | `zdb-${number}`;
+
+export const portNames: readonly PortName[] = [
+  ...(Object.keys(singlePorts) as (keyof typeof singlePorts)[]),
+  ...Array.from({ length: backendsMax }, (_, at) => `zdb-${at + 1}` as const),
+];
+
+export function portEntry(name: PortName): PortEntry {
+  const [, no] = /^zdb-(\d+)$/.exec(name) ?? [];
+  if (no === undefined) return singlePorts[name as keyof typeof singlePorts];
+  const at = Number(no) - 1;
+  const { port, offset } = firstBackend;
+  return { port: port + at, offset: offset + at, purpose: 'Zero-DB, for S3' };
+}
 
 /** Ports of one grid. */
 export type Ports = ReadonlyMap<PortName, number>;
@@ -31,29 +50,56 @@ export type Ports = ReadonlyMap<PortName, number>;
 export const loopback = '127.0.0.1';
 
 /** Largest offset: a port base must leave room for it. */
-export const maxOffset = Math.max(...Object.values(portTable).map(({ offset }) => offset));
+export const maxOffset = Math.max(...portNames.map((name) => portEntry(name).offset));
 
 /**
- * The port of each name: the usual one without a base, a free one with base 0, base plus offset
- * with any other.
+ * The port of each name: the one that it has to keep, else the usual one without a base, a free one
+ * with base 0, base plus offset with any other.
  * @throws GRID_PORT_UNAVAILABLE when one of them is taken or not allowed
  */
 export async function choosePorts(
   names: readonly PortName[],
   base: number | undefined,
+  kept: Ports = new Map(),
 ): Promise<Ports> {
-  const wanted = names.map((name) => {
-    const { port, offset } = portTable[name];
-    if (base === undefined) return { name, port };
-    return { name, port: base === 0 ? 0 : base + offset };
+  const holding = names.map(async (name) => {
+    const { port, offset } = portEntry(name);
+    const wanted = kept.get(name) ?? (base === undefined ? port : base + offset);
+    const isFree = base === 0 && !kept.has(name);
+    return { name, held: isFree ? await probeFree() : await probe(wanted) };
   });
   // All are held at the same time, so that no free port is given out twice.
-  const probes = await Promise.all(wanted.map(({ port }) => probe(port)));
-  await Promise.all(probes.map((held) => held.release()));
-  for (const [index, held] of probes.entries()) {
-    if (held.error !== undefined) throw unavailable(wanted[index]?.port ?? 0, held.error);
+  const all = await Promise.all(holding);
+  await Promise.all(all.map(({ held }) => held.release()));
+  for (const { held } of all) {
+    if (held.error !== undefined) throw unavailable(held.port, held.error);
   }
-  return new Map(wanted.map(({ name }, index) => [name, probes[index]?.port ?? 0]));
+  return new Map(all.map(({ name, held }) => [name, held.port]));
+}
+
+/**
+ * Where free ports are looked for: below those that Linux gives to outgoing connections, so that
+ * none takes one of them before the service does.
+ */
+const freePorts = { from: 10_240, to: 32_768 };
+const freePortTriesMax = 100;
+
+async function probeFree(): Promise<Probe> {
+  for (let tries = 1; ; tries += 1) {
+    const held = await probe(randomInt(freePorts.from, freePorts.to));
+    if (held.error === undefined || tries === freePortTriesMax) return held;
+  }
+}
+
+/** The `host:port` that a service of this machine listens on. */
+export function addressOf(ports: Ports, name: PortName): string {
+  return `${loopback}:${portOf(ports, name)}`;
+}
+
+export function portOf(ports: Ports, name: PortName): number {
+  const port = ports.get(name);
+  if (port === undefined) throw new Error(`no port was chosen for ${name}`);
+  return port;
 }
 
 interface Probe {
@@ -70,9 +116,8 @@ async function probe(port: number): Promise<Probe> {
   } catch (error) {
     return { port, error, release: async () => {} };
   }
-  const address = server.address();
   return {
-    port: typeof address === 'object' && address !== null ? address.port : port,
+    port,
     release: async () => {
       server.close();
       await once(server, 'close');

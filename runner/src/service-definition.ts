@@ -21,6 +21,10 @@ export interface ServiceDefinition {
   command(site: ServiceSite): readonly string[];
   /** True once it answers at its address; false, or an error, means not yet. */
   isReady(site: ServiceSite, signal: AbortSignal): Promise<boolean>;
+  /** Runs at each start once it answers, before it counts as ready: makes what its clients expect. */
+  furnish?(site: ServiceSite): Promise<void>;
+  /** True for one of many that can be done without: the grid comes up when it does not. */
+  readonly mayFail?: boolean;
   /** How it is watched once it is ready: so many probes in a row without an answer, and it is restarted. */
   readonly probe: {
     readonly everyMs: number;

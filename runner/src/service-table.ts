@@ -1,13 +1,32 @@
 import { join } from 'node:path';
 
 import { answersHttp, answersPing } from './answers.ts';
+import { makeBackendNamespaces } from './backend-namespaces.ts';
 import { createIdentity } from './owner-identity.ts';
-import { loopback } from './ports.ts';
-import type { PortName, Ports } from './ports.ts';
+import { addressOf, portOf } from './ports.ts';
 import type { ServiceDefinition } from './service-definition.ts';
+import { backendNames } from './storage-layout.ts';
+import type { StorageLayout } from './storage-layout.ts';
+
+/** Time for a service to become ready: it may have much to repair. */
+export const startTimeoutMs = 600_000;
+
+/** How all services are watched, and how long they may take. */
+const usualPace = {
+  probe: { everyMs: 10_000, timeoutMs: 10_000, missesMax: 3 },
+  startTimeoutMs,
+  stopTimeoutMs: 30_000,
+};
+
+/** What Node runs for all services: the `grid` command. */
+const main = join(import.meta.dirname, 'main.ts');
 
 /** The services of the one-machine grid, each after those that it depends on. */
-export const serviceTable: readonly ServiceDefinition[] = [
+export function serviceTable(layout: StorageLayout): readonly ServiceDefinition[] {
+  return [...foundations, ...backendNames(layout).map(backendService)];
+}
+
+const foundations: readonly ServiceDefinition[] = [
   {
     name: 'zdb',
     dependsOn: [],
@@ -15,7 +34,7 @@ export const serviceTable: readonly ServiceDefinition[] = [
     dataDir: (home) => home.zdb,
     prepare: ({ home }) => home.createSecret(home.zdbPasswordFile, 'hex'),
     command: ({ home, ports }) => [
-      join(import.meta.dirname, 'main.ts'),
+      main,
       'zdb',
       'serve',
       `--data=${home.zdb}`,
@@ -24,9 +43,7 @@ export const serviceTable: readonly ServiceDefinition[] = [
       `--admin-password-file=${home.zdbPasswordFile}`,
     ],
     isReady: ({ ports }, signal) => answersPing(portOf(ports, 'zdb'), signal),
-    probe: { everyMs: 10_000, timeoutMs: 10_000, missesMax: 3 },
-    startTimeoutMs: 600_000,
-    stopTimeoutMs: 30_000,
+    ...usualPace,
   },
   {
     name: 'bcdb',
@@ -35,7 +52,7 @@ export const serviceTable: readonly ServiceDefinition[] = [
     dataDir: (home) => home.bcdb,
     prepare: async ({ home }) => void (await createIdentity(home)),
     command: ({ home, ports }) => [
-      join(import.meta.dirname, 'main.ts'),
+      main,
       'bcdb',
       'serve',
       `--data=${home.bcdb}`,
@@ -47,19 +64,33 @@ export const serviceTable: readonly ServiceDefinition[] = [
       '--grid-types',
     ],
     isReady: ({ ports }, signal) => answersHttp(portOf(ports, 'bcdb-http'), '/healthz', signal),
-    probe: { everyMs: 10_000, timeoutMs: 10_000, missesMax: 3 },
-    startTimeoutMs: 600_000,
-    stopTimeoutMs: 30_000,
+    ...usualPace,
   },
 ];
 
-/** The `host:port` that a service of this machine listens on. */
-export function addressOf(ports: Ports, name: PortName): string {
-  return `${loopback}:${portOf(ports, name)}`;
-}
-
-function portOf(ports: Ports, name: PortName): number {
-  const port = ports.get(name);
-  if (port === undefined) throw new Error(`no port was chosen for ${name}`);
-  return port;
+/**
+ * A Zero-DB that plays a node of the storage. Young objects get little room: of so many processes
+ * most are idle, and each would keep several MiB of it.
+ */
+function backendService(name: `zdb-${number}`): ServiceDefinition {
+  return {
+    name,
+    dependsOn: [],
+    ports: [name],
+    dataDir: (home) => home.backend(name),
+    prepare: ({ home }) => home.createSecret(home.backendsPasswordFile, 'base64url'),
+    command: ({ home, ports }) => [
+      '--max-semi-space-size=1',
+      main,
+      'zdb',
+      'serve',
+      `--data=${home.backend(name)}`,
+      `--listen=${addressOf(ports, name)}`,
+      `--admin-password-file=${home.zdbPasswordFile}`,
+    ],
+    isReady: ({ ports }, signal) => answersPing(portOf(ports, name), signal),
+    furnish: ({ home, ports }) => makeBackendNamespaces(home, portOf(ports, name)),
+    mayFail: true,
+    ...usualPace,
+  };
 }

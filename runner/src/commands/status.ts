@@ -4,6 +4,8 @@ import { printResult, resultCommand } from '../command-context.ts';
 import type { CommandContext, JsonOption } from '../command-context.ts';
 import { lookAt } from '../one-machine-grid.ts';
 import type { GridStatus } from '../one-machine-grid.ts';
+import { serviceRanges } from '../service-ranges.ts';
+import type { ServiceRow } from '../service-ranges.ts';
 import type { ServicePhase } from '../supervisor/grid-state.ts';
 import { formatTable } from '../terminal.ts';
 import type { Style } from '../terminal.ts';
@@ -51,15 +53,15 @@ function reportOf(home: string, { state, isSupervised }: GridStatus): StatusRepo
   };
 }
 
+function rowOf([name, service]: [string, StatusService]): ServiceRow {
+  const { phase, address, pid, restartCount, dataDir } = service;
+  const restarts = restartCount === 0 ? '' : `${restartCount} restarts`;
+  const process = pid === null ? '' : `process ${pid}`;
+  return { name, kind: phase + restarts, cells: [phase, address, process, restarts, dataDir] };
+}
+
 function describe(report: StatusReport, style: Style): string {
-  const rows = Object.entries(report.services).map(([name, service]) => [
-    name,
-    service.phase,
-    service.address,
-    service.pid === null ? '' : `process ${service.pid}`,
-    service.restartCount === 0 ? '' : `${service.restartCount} restarts`,
-    service.dataDir,
-  ]);
+  const rows = serviceRanges(Object.entries(report.services).map(rowOf));
   const head = report.up ? style.good('the grid is up') : style.bad('the grid is not up');
   const hint = report.up ? [] : ['', 'next: ./grid up'];
   return [

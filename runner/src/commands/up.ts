@@ -1,14 +1,18 @@
 import { shutdownSignal } from '@commongrid/base';
 import type { Command } from 'commander';
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 
 import { printResult, resultCommand } from '../command-context.ts';
 import type { CommandContext, JsonOption } from '../command-context.ts';
 import { GridHome } from '../home.ts';
 import { bringUp, prepareHome, runInForeground } from '../one-machine-grid.ts';
 import { introduceOwner, ownerNameDefault } from '../owner-bot.ts';
-import { maxOffset, portTable } from '../ports.ts';
+import { maxOffset, portEntry } from '../ports.ts';
 import type { PortName } from '../ports.ts';
+import { serviceRanges } from '../service-ranges.ts';
+import type { ServiceRow } from '../service-ranges.ts';
+import { layoutNames, layoutOf, usualLayout } from '../storage-layout.ts';
+import type { LayoutName, StorageLayout } from '../storage-layout.ts';
 import type { GridState, ServiceState } from '../supervisor/grid-state.ts';
 import { formatTable, withProgress } from '../terminal.ts';
 import { wordCard } from '../word-card.ts';
@@ -16,6 +20,7 @@ import { wordCard } from '../word-card.ts';
 type UpOptions = JsonOption & {
   readonly foreground?: true;
   readonly portBase?: number;
+  readonly shards?: LayoutName;
   readonly name: string;
 };
 
@@ -24,6 +29,15 @@ interface UpReport {
   readonly home: string;
   readonly services: Readonly<Record<string, UpService>>;
   readonly identity: UpIdentity;
+  readonly storage: UpStorage;
+}
+
+/** Where S3 is, and how it keeps objects. */
+interface UpStorage {
+  readonly endpoint: string | null;
+  readonly shards: LayoutName;
+  readonly backends: number;
+  readonly spares: number;
 }
 
 /** Who owns the grid. The words themselves are in no report. */
@@ -44,6 +58,12 @@ interface UpService {
 export function upCommand(context: CommandContext): Command {
   return resultCommand('up', 'Start the one-machine grid and return once all of it is ready.')
     .option('--port-base <port>', 'use the ports from here on; 0: any free ones', parsePortBase)
+    .addOption(
+      new Option(
+        '--shards <k+m>',
+        `data and parity shards of what S3 keeps, chosen at the first start; default ${usualLayout}`,
+      ).choices(layoutNames),
+    )
     .option('--foreground', 'stay until SIGTERM, for service managers')
     .option('--name <name>', 'your name in the grid, at the first start', ownerNameDefault)
     .addHelpText(
@@ -57,12 +77,13 @@ export function upCommand(context: CommandContext): Command {
 
 async function up(context: CommandContext, options: UpOptions): Promise<void> {
   const { home, logLevel } = context.environment;
-  const { key, newWords } = await prepareHome(home);
+  const { key, newWords } = await prepareHome(home, options.shards);
   if (newWords !== undefined) showWords(context, new GridHome(home), newWords);
   const print = async (state: GridState): Promise<void> => {
     const bot = await introduce(state, options.name);
     const identity = { key, bot: bot ?? null, isNew: newWords !== undefined };
-    printResult(context, options, reportOf(state, identity), (report) => describe(context, report));
+    const report = reportOf(state, identity, await layoutOf(new GridHome(home)));
+    printResult(context, options, report, () => describe(context, report));
   };
   if (options.foreground === true) {
     await runInForeground(home, options.portBase, logLevel, shutdownSignal(), print);
@@ -78,33 +99,35 @@ function introduce(state: GridState, name: string): Promise<string | undefined> 
   return introduceOwner(new GridHome(state.home), `http://${address}`, name);
 }
 
-function reportOf(state: GridState, identity: UpIdentity): UpReport {
+function reportOf(state: GridState, identity: UpIdentity, layout: StorageLayout): UpReport {
   const services = Object.entries(state.services).map(([name, service]) => {
     const { address, addresses, process, dataDir } = service;
     return [name, { address, addresses, pid: process?.pid ?? null, dataDir }];
   });
   const all = Object.fromEntries(services) as UpReport['services'];
-  return { schema: 'grid.up.1', home: state.home, services: all, identity };
+  const s3 = state.services['s3']?.address;
+  const storage = { endpoint: s3 === undefined ? null : `http://${s3}`, ...layout };
+  return { schema: 'grid.up.1', home: state.home, services: all, identity, storage };
 }
 
 function describe({ terminal }: CommandContext, report: UpReport): string {
-  const { home, services, identity } = report;
+  const { home, services, identity, storage } = report;
   const { style } = terminal;
-  const rows = Object.entries(services).flatMap(([name, { addresses, pid }]) =>
-    Object.entries(addresses).map(([port, address]) => [
-      `  ${port}`,
-      address,
-      portTable[port as PortName].purpose,
-      `process ${pid} (${name})`,
-    ]),
-  );
+  const rows = serviceRanges(Object.entries(services).flatMap(rowsOf));
   const port = services['zdb']?.address.split(':').at(-1);
+  const failed = Object.keys(services).filter((name) => services[name]?.pid === null);
   const passwordFile = new GridHome(home).zdbPasswordFile;
   return [
     style.good('the grid is up'),
-    formatTable(rows),
+    formatTable(rows).replaceAll(/^/gm, '  '),
     `  data and secrets: ${home}`,
     `  owner: ${identity.bot ?? identity.key}`,
+    `  S3 keeps objects ${describeStorage(storage)}`,
+    ...failed.map((name) => style.bad(`  ${name} did not start: see ./grid status`)),
+    '',
+    'Keep files with any client of S3:',
+    '  eval "$(./grid s3 keys --env)"',
+    '  aws s3 mb s3://photos',
     '',
     'Write and find what is yours:',
     `  ./grid bcdb put me grid.bookmark.1 home '${exampleBookmark}'`,
@@ -120,6 +143,27 @@ function describe({ terminal }: CommandContext, report: UpReport): string {
     '  ./grid zdb info      how Zero-DB is doing',
     '  ./grid down          stop; the data stays',
   ].join('\n');
+}
+
+function rowsOf([name, { addresses, pid }]: [string, UpService]): ServiceRow[] {
+  return Object.entries(addresses).map(([port, address = '']) => {
+    const { purpose } = portEntry(port as PortName);
+    const process = pid === null ? 'no process' : `process ${pid}`;
+    const whose = isNumbered(name) ? process : `${process} (${name})`;
+    return { name: port, kind: `${purpose} ${pid === null}`, cells: [address, purpose, whose] };
+  });
+}
+
+/** One of many that share a row, where its name is there already. */
+function isNumbered(name: string): boolean {
+  return /-\d+$/.test(name);
+}
+
+/** All backends are on this machine: people must not take it for more than it is. */
+function describeStorage({ shards, backends, spares }: UpStorage): string {
+  const [, parity = ''] = shards.split('+');
+  const which = spares === 0 ? `${backends} backends` : `${backends} backends, ${spares} spare`;
+  return `${shards} on ${which}; any ${parity} may fail. Development layout: one disk`;
 }
 
 const exampleBookmark = '{"url":"https://example.com","title":"An example","tags":[],"addedMs":0}';

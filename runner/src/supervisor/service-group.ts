@@ -49,23 +49,23 @@ export class ServiceGroup implements AsyncDisposable {
 
   /**
    * Starts these services (none named: all) and those that they depend on; resolves when all are
-   * ready. One that is ready already stays as it is.
+   * ready. One that is ready already stays as it is, one that may fail holds nothing up.
    * @throws GRID_SERVICE_UNKNOWN, GRID_SERVICE_FAILED, GRID_START_TIMEOUT
    */
   async start(names: readonly string[]): Promise<void> {
-    const started = new Map<string, Promise<void>>();
-    const begin = (name: string): Promise<void> => {
-      const running = started.get(name) ?? this.#startOne(name, begin);
-      started.set(name, running);
-      return running;
-    };
-    const results = await Promise.allSettled(this.#select(names).map(({ name }) => begin(name)));
-    for (const result of results) if (result.status === 'rejected') throw result.reason;
+    const begin = onceEach((name) => this.#startOne(name, begin));
+    await allOf(this.#select(names).map(({ name }) => begin(name)));
   }
 
   /** Stops these services (none named: all), dependents first. @throws GRID_SERVICE_UNKNOWN */
   async stop(names: readonly string[]): Promise<void> {
-    for (const { name } of this.#select(names).toReversed()) await this.#runner(name).stop();
+    const selected = this.#select(names);
+    const end = onceEach(async (name) => {
+      const dependents = selected.filter(({ dependsOn }) => dependsOn.includes(name));
+      await Promise.all(dependents.map((dependent) => end(dependent.name)));
+      await this.#runner(name).stop();
+    });
+    await allOf(selected.map(({ name }) => end(name)));
   }
 
   async close(): Promise<void> {
@@ -80,7 +80,9 @@ export class ServiceGroup implements AsyncDisposable {
   async #startOne(name: string, begin: (name: string) => Promise<void>): Promise<void> {
     const definition = this.#definitions.find((known) => known.name === name);
     await Promise.all((definition?.dependsOn ?? []).map(begin));
-    await this.#runner(name).start();
+    const started = this.#runner(name).start();
+    // The runner has logged why, and its state shows it.
+    await (definition?.mayFail === true ? started.catch(() => {}) : started);
   }
 
   #select(names: readonly string[]): readonly ServiceDefinition[] {
@@ -97,4 +99,20 @@ export class ServiceGroup implements AsyncDisposable {
       details: { service: name, services: [...this.#runners.keys()] },
     });
   }
+}
+
+/** Runs `work` once for each name; who comes later gets the promise of that run. */
+function onceEach(work: (name: string) => Promise<void>): (name: string) => Promise<void> {
+  const begun = new Map<string, Promise<void>>();
+  return (name) => {
+    const running = begun.get(name) ?? work(name);
+    begun.set(name, running);
+    return running;
+  };
+}
+
+/** Waits for the end of all, and throws what the first of them threw. */
+async function allOf(promises: readonly Promise<void>[]): Promise<void> {
+  const results = await Promise.allSettled(promises);
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
 }

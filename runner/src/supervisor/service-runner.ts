@@ -6,8 +6,8 @@ import type { Logger } from '@commongrid/base';
 
 import { childVariables } from '../environment.ts';
 import type { GridErrorCode } from '../errors.ts';
+import { addressOf } from '../ports.ts';
 import type { ServiceDefinition, ServiceSite } from '../service-definition.ts';
-import { addressOf } from '../service-table.ts';
 import type { ServicePhase, ServiceState } from './grid-state.ts';
 import { LogFile } from './log-file.ts';
 import { identityOf, terminate } from './process-identity.ts';
@@ -150,7 +150,7 @@ export class ServiceRunner {
     });
   }
 
-  /** False when the signal fired before it was ready. @throws GRID_START_TIMEOUT */
+  /** False when the signal fired before it was ready. @throws GRID_START_TIMEOUT, as `furnish` */
   async #becomesReady(signal: AbortSignal): Promise<boolean> {
     const { definition, site } = this.#options;
     try {
@@ -160,6 +160,7 @@ export class ServiceRunner {
         what: definition.name,
         signal,
       });
+      await definition.furnish?.(site);
       return true;
     } catch (error) {
       if (signal.aborted) return false;

@@ -4,6 +4,7 @@ import type { Logger } from '@commongrid/base';
 import type { GridErrorCode } from '../errors.ts';
 import type { GridHome } from '../home.ts';
 import { choosePorts } from '../ports.ts';
+import type { Ports } from '../ports.ts';
 import type { ServiceDefinition } from '../service-definition.ts';
 import { openControl } from './control.ts';
 import type { ControlRequest } from './control.ts';
@@ -19,6 +20,8 @@ export interface SupervisorOptions {
   readonly services: readonly ServiceDefinition[];
   /** Undefined for the usual ports, 0 for free ones, otherwise the first of a range. */
   readonly portBase: number | undefined;
+  /** Ports that services have to keep, whatever the base is. */
+  readonly keptPorts?: Ports;
   readonly logger: Logger;
 }
 
@@ -64,6 +67,7 @@ export class Supervisor implements AsyncDisposable {
     const ports = await choosePorts(
       services.flatMap((service) => service.ports),
       portBase,
+      options.keptPorts,
     );
     const describe = (): GridState => ({
       schema: 'grid.state.1',
