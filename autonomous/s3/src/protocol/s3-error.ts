@@ -9,6 +9,7 @@ import type { S3PackageErrorCode } from '../errors.ts';
 const s3Errors = {
   AccessControlListNotSupported: [400, 'The bucket does not allow ACLs.'],
   AccessDenied: [403, 'Access Denied'],
+  AccessForbidden: [403, 'CORSResponse: This CORS request is not allowed.'],
   AuthorizationHeaderMalformed: [400, 'The authorization header that you provided is not valid.'],
   AuthorizationQueryParametersError: [400, 'The authorization query parameters are not valid.'],
   BackendsUnavailable: [503, 'Too few storage nodes take data. Please try again.'],
