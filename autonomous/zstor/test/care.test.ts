@@ -173,7 +173,35 @@ test('wrong values that are read are written anew', async () => {
   await using store = await CaredStore.open('wrong', { servers: 6 });
   assert.ok((await fleet.corrupt('wrong', 0, 3)) > 0);
   await store.assertReads();
+  const { repaired } = await store.blobs.care.repair({ signal: AbortSignal.timeout(20_000) });
+  assert.ok(repaired.shards > 0);
+  // What nobody read is still wrong.
+  const { faults } = await store.blobs.care.scrub({ signal: AbortSignal.timeout(20_000) });
+  assert.ok(faults > 0);
+  assert.deepEqual(await store.faults(), []);
+});
+
+test('wrong values that nobody reads are found by a pass over all, with no command', async () => {
+  const times = { firstAuditMs: 1_000, auditPassMs: 2_000 };
+  await using store = await CaredStore.open('silent', { servers: 6 }, times);
+  assert.ok((await fleet.corrupt('silent', 1, 4)) > 0);
+  await store.untilWhole();
   await store.assertReads();
-  await store.blobs.care.repair({ signal: AbortSignal.timeout(20_000) });
+});
+
+test('a backend is emptied on demand, is read from meanwhile, and is used again', async () => {
+  await using store = await CaredStore.open('drained', { servers: 8, spares: 1 });
+  const { care, backends } = store.blobs;
+  const [name = ''] = backends.names.values();
+  await assert.rejects(care.drain('nobody', true), { code: 'ZSTOR_BACKEND_UNKNOWN' });
+  await care.drain(name, true);
+  await care.repair({ signal: AbortSignal.timeout(20_000) });
+  const drained = care.status().backends.find((backend) => backend.name === name);
+  assert.deepEqual([drained?.use, drained?.shards], ['draining', 0]);
+  await store.put(randomPieces(size, 'draineda'));
+  await store.untilWhole();
+  assert.equal(store.records.flatMap(({ locations }) => locations).includes(1), false);
   await store.assertReads();
+  await care.drain(name, false);
+  assert.equal(backends.byNo(1)?.isWritable, true);
 });

@@ -40,8 +40,17 @@ export interface Backend {
    * @throws ZSTOR_BACKEND_FAILED, ZSTOR_BACKEND_REFUSED, ZSTOR_BACKEND_BUSY, BASE_ABORTED
    */
   get(key: Uint8Array, sizeBytes: number, signal?: AbortSignal): Promise<Buffer | undefined>;
-  /** SHA-256 over nonce and value, made there; undefined when there is none. Throws as `get`. */
-  digest(key: Uint8Array, nonce: Uint8Array): Promise<Uint8Array | undefined>;
+  /**
+   * SHA-256 over nonce and value, made there; undefined when there is none. Throws as `get`.
+   * @param leftOut bytes of the value that are not hashed
+   */
+  digest(
+    key: Uint8Array,
+    nonce: Uint8Array,
+    leftOut?: { readonly from: number; readonly to: number },
+  ): Promise<Uint8Array | undefined>;
+  /** Keys whose values it found damaged on its disk, those that were written anew too. Throws as `get`. */
+  damagedKeys(): Promise<readonly Uint8Array[]>;
   /** Deletes keys; those that are not there are no fault. Throws as `put`. */
   remove(keys: readonly Uint8Array[]): Promise<void>;
   /**

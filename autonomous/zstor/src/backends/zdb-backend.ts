@@ -27,6 +27,8 @@ const removalsMax = 1000;
 const pageKeysMax = 1000;
 /** What Zero-DB answers behind the last key. */
 const noMoreKeys = 'No more data';
+/** Pages of damaged keys, of 100: a Zero-DB remembers 10,000. */
+const damagedPagesMax = 100;
 /** Latencies are forgotten when nothing was read for so long. */
 const forgetReadsMs = 60_000;
 /** Each command counts as so much at least, however little it carries. */
@@ -135,9 +137,31 @@ export class ZdbBackend implements Backend, AsyncDisposable {
     }
   }
 
-  async digest(key: Uint8Array, nonce: Uint8Array): Promise<Uint8Array | undefined> {
-    const reply = await this.#ask({ args: ['DIGEST', bufferOf(key), bufferOf(nonce)], bytes: 0 });
+  async digest(
+    key: Uint8Array,
+    nonce: Uint8Array,
+    leftOut?: { readonly from: number; readonly to: number },
+  ): Promise<Uint8Array | undefined> {
+    const stretch = leftOut === undefined ? [] : [String(leftOut.from), String(leftOut.to)];
+    const args = ['DIGEST', bufferOf(key), bufferOf(nonce), ...stretch];
+    const reply = await this.#ask({ args, bytes: 0 });
     return Buffer.isBuffer(reply) ? Buffer.from(reply.toString('latin1'), 'hex') : undefined;
+  }
+
+  async damagedKeys(): Promise<readonly Uint8Array[]> {
+    const keys: Buffer[] = [];
+    for (let cursor = '0', page = 0; page < damagedPagesMax; page++) {
+      const reply = await this.#ask({ args: ['SCRUB', 'BAD', cursor], bytes: 0 });
+      const [next, rows] = Array.isArray(reply) ? reply : [];
+      for (const row of Array.isArray(rows) ? rows : []) {
+        const [namespace, key] = Array.isArray(row) ? row : [];
+        const isOurs = String(namespace) === this.spec.namespace;
+        if (isOurs && Buffer.isBuffer(key)) keys.push(Buffer.from(key));
+      }
+      cursor = Buffer.isBuffer(next) ? next.toString('latin1') : '0';
+      if (cursor === '0') break;
+    }
+    return keys;
   }
 
   async remove(keys: readonly Uint8Array[]): Promise<void> {

@@ -30,6 +30,7 @@ function backendOf(
     readMs: { p50: 1, p95: 1 },
     get: unused,
     digest: unused,
+    damagedKeys: async () => [],
     remove: unused,
     usedBytes: 0,
     scan: unused,

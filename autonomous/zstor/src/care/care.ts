@@ -5,6 +5,7 @@ import {
   repeat,
   silentLogger,
   systemClock,
+  systemRandom,
   TaskGroup,
 } from '@commongrid/base';
 import type { Clock, Logger } from '@commongrid/base';
@@ -14,6 +15,7 @@ import type { Credit } from '../backends/credit.ts';
 import type { ChunkIds } from '../blob/chunk-ids.ts';
 import type { ShardFault } from '../blob/shard-fetch.ts';
 import type { Catalog } from '../catalog/catalog.ts';
+import { valueBytesOf } from '../chunk/shard.ts';
 import type { PlacementRules } from '../placement/placement-rules.ts';
 import { drainBackend, listBackends } from '../stor/backend-tables.ts';
 import type { BackendRow, BackendUse } from '../stor/backend-tables.ts';
@@ -30,6 +32,10 @@ import type { WalkedChunk } from './chunk-walk.ts';
 import type { QueuedChunk } from './repair-queue.ts';
 import { Repairer } from './repairer.ts';
 import type { RepairCounts } from './repairer.ts';
+import { Scrubbing } from './scrubbing.ts';
+import type { ScrubTimes } from './scrubbing.ts';
+import { ShardAudit } from './shard-audit.ts';
+import type { AuditCounts } from './shard-audit.ts';
 
 /** Read and written in a second to repair, drain and spread, by one head. */
 const repairBytesPerSecond = 64 * 2 ** 20;
@@ -49,7 +55,7 @@ const walkRestMs = 500;
 /** Two repairs of a snapshot within this time end in one new snapshot. */
 const snapshotEveryMs = 60_000;
 
-export interface CareTimes extends BackendTimes {
+export interface CareTimes extends BackendTimes, ScrubTimes {
   /** Default 64 MiB. */
   readonly repairBytesPerSecond?: number;
 }
@@ -96,10 +102,14 @@ export interface CareStatus {
   readonly pending: number;
   /** Since this head serves. */
   readonly repaired: RepairCounts;
+  /** The pass over all shards that runs, and the last one. */
+  readonly scrub: Scrubbing['status'];
   readonly backends: readonly BackendStatus[];
 }
 
 interface Walk {
+  /** Of all shards. */
+  bytes: number;
   chunks: number;
   needy: number;
   unreadable: number;
@@ -120,6 +130,7 @@ export class Care implements AsyncDisposable {
   readonly #tasks: TaskGroup;
   readonly #view: BackendView;
   readonly #repairer: Repairer;
+  readonly #scrubbing: Scrubbing;
   readonly #missingSinceMs = new Map<string, number>();
   readonly #probedMs = new Map<number, number>();
   #rows: readonly BackendRow[] = [];
@@ -154,6 +165,12 @@ export class Care implements AsyncDisposable {
       isServing: () => catalog.isServing,
       onMended: (chunk, result) => this.#onMended(chunk, result),
     });
+    const chunks = mendedChunks(catalog);
+    this.#scrubbing = new Scrubbing({
+      ...{ catalog, times, clock, logger },
+      audit: new ShardAudit({ backends, chunks, onFault, random: systemRandom }),
+      storedBytes: () => this.#walk.bytes,
+    });
     this.#tasks = new TaskGroup({ onError: (err, name) => logger.error({ err, name }, 'care') });
     this.close = closeOnce(async () => {
       await this.#tasks.close();
@@ -176,6 +193,7 @@ export class Care implements AsyncDisposable {
     care.#tasks.start('snapshot', (signal) =>
       repeat(lookEveryMs, () => care.#snapshotWhenMoved(), { ...common, signal }),
     );
+    care.#scrubbing.start(care.#tasks);
     return care;
   }
 
@@ -211,6 +229,7 @@ export class Care implements AsyncDisposable {
       ...{ chunks, needyChunks: needy, unreadableChunks: unreadable, missingShards: missing },
       pending: this.#repairer.pending,
       repaired: { ...this.#repairer.counts },
+      scrub: this.#scrubbing.status,
       backends,
     };
   }
@@ -238,6 +257,20 @@ export class Care implements AsyncDisposable {
       if (shards === before) return this.status();
       before = shards;
     }
+  }
+
+  /**
+   * Has all backends hash what they have, compares it with the records, and mends what is wrong.
+   * @param onProgress hears now and then; repairs come after the last one
+   */
+  async scrub(options: {
+    readonly signal: AbortSignal;
+    readonly onProgress?: (counts: AuditCounts) => void;
+  }): Promise<AuditCounts> {
+    const { signal, onProgress } = options;
+    const counts = await this.#scrubbing.run(signal, onProgress);
+    await this.repair({ signal });
+    return counts;
   }
 
   /**
@@ -321,6 +354,7 @@ export class Care implements AsyncDisposable {
 
   #count(walk: Walk, chunk: WalkedChunk): void {
     walk.chunks++;
+    walk.bytes += chunk.locations.length * valueBytesOf(chunk.bodyBytes, chunk.dataShards);
     for (const no of chunk.locations) walk.shards.set(no, (walk.shards.get(no) ?? 0) + 1);
     if (this.#o.ids.mayBeInFlight(chunk.id) && chunk.locations.includes(0)) return;
     const { missing, misplaced, spareShards } = this.#take(chunk);
@@ -370,7 +404,7 @@ export class Care implements AsyncDisposable {
 }
 
 function newWalk(): Walk {
-  return { chunks: 0, needy: 0, unreadable: 0, missing: 0, shards: new Map() };
+  return { chunks: 0, bytes: 0, needy: 0, unreadable: 0, missing: 0, shards: new Map() };
 }
 
 function numbersOf(

@@ -19,6 +19,9 @@ const format = 1;
 /** Where the hash begins: behind all that it covers of the header. */
 const hashOffset = 32;
 
+/** The stretch of a value that its hash leaves out: the hash itself. */
+export const hashStretch = { from: hashOffset, to: shardHeaderBytes } as const;
+
 /** What is true of all shards of a chunk. */
 export interface ChunkShape {
   /** 16 bytes, never used again. */
