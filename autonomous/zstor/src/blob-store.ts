@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import {
   closeOnce,
+  ControlSocket,
   GridError,
   silentLogger,
   systemClock,
@@ -23,6 +24,8 @@ import type { ChunkRecord } from './blob/chunk-record.ts';
 import { ChunkTable } from './blob/chunk-table.ts';
 import type { ShardFault } from './blob/shard-fetch.ts';
 import { openStreamBudget } from './blob/stream-budget.ts';
+import { careActions, controlPathOf } from './care/care-actions.ts';
+import type { StoreActions } from './care/care-actions.ts';
 import { Care } from './care/care.ts';
 import type { CareTimes } from './care/care.ts';
 import type { StoredBlob, WrittenBlob } from './blob/written-blob.ts';
@@ -67,6 +70,8 @@ export interface BlobStoreOptions {
   readonly onFault?: (fault: ShardFault) => void;
   /** When and how fast what is lost is made again. */
   readonly care?: CareTimes | undefined;
+  /** What the owner can be asked for at the control socket, beside `careActions`. */
+  readonly actions?: StoreActions | undefined;
   /** Called between any two steps of packing and collection, for tests that end the process there. */
   readonly onStep?: ((step: string) => void) | undefined;
   readonly clock?: Clock;
@@ -80,6 +85,8 @@ export interface BlobStoreOptions {
  * ZSTOR_CATALOG_RESULT_UNKNOWN.
  */
 export class BlobStore implements AsyncDisposable {
+  /** What the control socket of its folder offers. */
+  readonly actions: StoreActions;
   readonly care: Care;
   readonly catalog: Catalog;
   readonly collection: Collection;
@@ -94,6 +101,7 @@ export class BlobStore implements AsyncDisposable {
   readonly close: () => Promise<void>;
 
   private constructor(parts: Parts, stack: AsyncDisposableStack) {
+    this.actions = parts.actions;
     this.care = parts.care;
     this.catalog = parts.catalog;
     this.collection = parts.collection;
@@ -171,7 +179,11 @@ export class BlobStore implements AsyncDisposable {
     );
     const manifests = new ManifestWriter({ backends, key: keys.manifestKey });
     stack.use(new ManifestCollector({ tables: catalog, backends, clock, logger }));
+    const actions = { ...careActions(care), ...options.actions };
+    const path = controlPathOf(folder);
+    stack.use(await ControlSocket.open({ path, actions, logger }));
     const parts = {
+      actions,
       care,
       collection,
       pins,
@@ -303,6 +315,7 @@ export class BlobStore implements AsyncDisposable {
 }
 
 interface Parts {
+  readonly actions: StoreActions;
   readonly care: Care;
   readonly collection: Collection;
   readonly pins: ChunkPins;

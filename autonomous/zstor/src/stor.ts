@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { GridError, systemClock } from '@commongrid/base';
 import { BlobStore } from './blob-store.ts';
 import type { BlobStoreOptions } from './blob-store.ts';
+import type { StoreActions } from './care/care-actions.ts';
 import type { StoredBlob } from './blob/written-blob.ts';
 import type { ZstorErrorCode } from './errors.ts';
 import { manifestBlobOf } from './manifest/manifest-tables.ts';
@@ -130,6 +131,11 @@ export class Stor implements AsyncDisposable {
   /** Writes a snapshot of the tables to the backends, so that the log can be cut. */
   takeSnapshot(): Promise<void> {
     return this.#blobs.catalog.takeSnapshot();
+  }
+
+  /** What the control socket of its folder offers. */
+  get actions(): StoreActions {
+    return this.#blobs.actions;
   }
 
   close(): Promise<void> {

@@ -234,6 +234,14 @@ export class Care implements AsyncDisposable {
     };
   }
 
+  /** The same, once all records were looked through. @throws BASE_ABORTED */
+  async surveyed(signal: AbortSignal): Promise<CareStatus> {
+    while (this.#walksDone === 0 && this.#o.catalog.isServing) {
+      await delay(lookEveryMs / 2, { signal, clock: this.#clock });
+    }
+    return this.status();
+  }
+
   /**
    * Looks through all records now, and resolves when what could be mended is.
    * @param onProgress hears now and then

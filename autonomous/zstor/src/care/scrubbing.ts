@@ -43,7 +43,10 @@ export class Scrubbing {
     this.#o = options;
   }
 
-  get status(): { readonly running?: AuditCounts; readonly last?: AuditCounts & { endedMs: number } } {
+  get status(): {
+    readonly running?: AuditCounts;
+    readonly last?: AuditCounts & { endedMs: number };
+  } {
     return {
       ...(this.#running === undefined ? {} : { running: { ...this.#running } }),
       ...(this.#last === undefined
