@@ -30,6 +30,7 @@ import { Care } from './care/care.ts';
 import type { CareTimes } from './care/care.ts';
 import type { StoredBlob, WrittenBlob } from './blob/written-blob.ts';
 import { Catalog } from './catalog/catalog.ts';
+import type { CareOptions } from './catalog/catalog-care.ts';
 import { Collection } from './collection/collection.ts';
 import type { ZstorErrorCode } from './errors.ts';
 import type { Manifest } from './manifest/manifest.ts';
@@ -43,6 +44,7 @@ import { chunkIdsIn, DispersedSnapshots } from './stor/dispersed-snapshots.ts';
 import { firstMembersOf, keepsLog, logNamesOf, openMemberOf } from './stor/log-place.ts';
 import { KeyRing } from './stor/key-ring.ts';
 import type { KeyWrap } from './stor/key-wrap.ts';
+import { LogSpares } from './stor/log-spares.ts';
 import { StorKeys } from './stor/stor-keys.ts';
 import { CodingThreads } from './threads/coding-threads.ts';
 
@@ -72,6 +74,8 @@ export interface BlobStoreOptions {
   readonly care?: CareTimes | undefined;
   /** What the owner can be asked for at the control socket, beside `careActions`. */
   readonly actions?: StoreActions | undefined;
+  /** When snapshots are taken, and members of the log replaced. */
+  readonly logCare?: Omit<CareOptions, 'spare'> | undefined;
   /** Called between any two steps of packing and collection, for tests that end the process there. */
   readonly onStep?: ((step: string) => void) | undefined;
   readonly clock?: Clock;
@@ -140,14 +144,22 @@ export class BlobStore implements AsyncDisposable {
         return opened.store.#forSnapshots();
       },
     });
-    const place = { members: logNamesOf(specs), openMember: openMemberOf(specs), metadataKey };
+    const pooled: { backends?: BackendPool; spares?: LogSpares } = {};
+    const openMember = openMemberOf(() => pooled.backends?.specs ?? specs);
+    const place = { members: logNamesOf(specs), openMember, metadataKey };
     const catalogFolder = join(folder, 'catalog');
     const catalog = stack.use(
-      await Catalog.open({ ...place, folder: catalogFolder, schema, snapshots, clock, logger }),
+      await Catalog.open({
+        ...{ ...place, folder: catalogFolder, schema, snapshots, clock, logger },
+        ...options.logCare,
+        spare: (lost, members) => pooled.spares?.choose(lost, members),
+      }),
     );
     await beginServing(catalog, options, stack);
     const backends = stack.use(await openBackends({ catalog, specs, metadataKey, clock, logger }));
     backends.follow(backendsFile);
+    pooled.backends = backends;
+    pooled.spares = new LogSpares(backends);
     const common = { backends, threads, budget, locations: new ChunkTable(catalog) };
     const ids = new ChunkIds(() => catalog.epoch);
     const writer = stack.use(new BlobWriter({ ...common, ids, logger }));
@@ -296,6 +308,11 @@ export class BlobStore implements AsyncDisposable {
     return checkBlob(records, this.backends, signal);
   }
 
+  /** Ids of the chunks of snapshots of the tables, to whose blobs no row of an owner refers. */
+  get snapshotChunks(): readonly Uint8Array[] {
+    return this.catalog.snapshotPointers.flatMap(chunkIdsIn);
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
@@ -335,7 +352,7 @@ async function openKeys(
   specs: readonly BackendSpec[],
 ): Promise<StorKeys> {
   const { folder, keyFile = join(folder, 'key'), policy, canBegin = false, signal } = options;
-  const openMember = openMemberOf(specs);
+  const openMember = openMemberOf(() => specs);
   const members = logNamesOf(specs);
   if (members.length === 0) firstMembersOf(specs, policy.parityShards);
   const known = await StorKeys.read(keyFile);

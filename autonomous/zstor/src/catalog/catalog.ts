@@ -246,6 +246,11 @@ export class Catalog implements AsyncDisposable {
     this.#serving().head.requireLease();
   }
 
+  /** The file of the tables, for readers of their own; never to be written. */
+  get databasePath(): string {
+    return this.#database.path;
+  }
+
   /** Of the snapshots from which the tables could be made again, the newest first. */
   get snapshotPointers(): readonly Buffer[] {
     return this.#service?.head.snapshots.map(pointerOf) ?? [];
