@@ -1,10 +1,4 @@
-import {
-  GridError,
-  isGridError,
-  silentLogger,
-  systemClock,
-  throwIfAborted,
-} from '@commongrid/base';
+import { isGridError, silentLogger, systemClock, throwIfAborted } from '@commongrid/base';
 import type { BaseErrorCode, Clock, Logger } from '@commongrid/base';
 import type { Credit } from '../backends/credit.ts';
 import type { StoragePolicy } from '../blob/blob-writer.ts';
@@ -17,8 +11,14 @@ import type { CodingThreads } from '../threads/coding-threads.ts';
 import { readPackList } from './pack-body.ts';
 import { readBodies, readBody } from './pack-reader.ts';
 import type { SmallBody } from './pack-reader.ts';
-import { copiedChunks, holedPacks, packBytes, slicesIn } from './pack-tables.ts';
-import { switchPacks, switchToPack } from './pack-tables.ts';
+import {
+  copiedChunks,
+  holedPacks,
+  packBytes,
+  slicesIn,
+  switchPacks,
+  switchToPack,
+} from './pack-tables.ts';
 import type { Copied } from './pack-tables.ts';
 import { canWritePack, packOf, writePack } from './pack-writer.ts';
 import type { WrittenPack } from './pack-writer.ts';
@@ -231,7 +231,8 @@ export class Packer {
       if (bodies.length === 0) return undefined;
       return await writePack({ ...this.#o, policy }, packOf(bodies));
     } catch (error) {
-      if (isClosing(error) || !isGridError(error)) throw error;
+      const isClosing = isGridError<BaseErrorCode>(error, 'BASE_ABORTED');
+      if (isClosing || !isGridError(error)) throw error;
       this.#logger.warn({ err: error }, 'small objects stay as they are for now');
       return undefined;
     } finally {
@@ -263,8 +264,4 @@ function firstOf(copied: readonly Copied[], bytesMax: number): readonly Copied[]
 
 function sumOf(copied: readonly Copied[]): number {
   return copied.reduce((sum, { bodyBytes }) => sum + bodyBytes, 0);
-}
-
-function isClosing(error: unknown): error is GridError {
-  return isGridError<BaseErrorCode>(error, 'BASE_ABORTED');
 }

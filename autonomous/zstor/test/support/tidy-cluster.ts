@@ -12,6 +12,7 @@ import type { LeasedTables } from '../../src/collection/collector.ts';
 import { blobTables, insertBlob, releaseBlob } from '../../src/stor/blob-tables.ts';
 import { notServing } from '../../src/catalog/lease.ts';
 import { Cluster, fourPlusTwo, randomBytesOf } from './cluster.ts';
+import { namesOfShards } from './small-files.ts';
 
 /** Tables without a log, which survive a head, and can be taken from one. */
 class Tables implements LeasedTables {
@@ -134,20 +135,7 @@ export class TidyCluster implements AsyncDisposable {
 
   /** The keys that the records of chunks name. */
   expectedKeys(): string[] {
-    const rows = this.db.prepare('SELECT id, is_copied, locations FROM chunks').all();
-    return rows
-      .flatMap(({ id, is_copied: isCopied, locations }) => {
-        const places = Buffer.from(locations instanceof Uint8Array ? locations : []);
-        const name = Buffer.from(id instanceof Uint8Array ? id : []).toString('hex');
-        return Array.from({ length: places.length / 2 }, (_, index) => {
-          const no = places.readUInt16BE(index * 2);
-          return isCopied === 1
-            ? `${no} 50${name}`
-            : `${no} 53${name}${Buffer.from([index]).toString('hex')}`;
-        });
-      })
-      .filter((key) => !key.startsWith('0 '))
-      .toSorted();
+    return namesOfShards(this.db);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
