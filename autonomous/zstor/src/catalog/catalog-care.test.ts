@@ -61,7 +61,14 @@ test('care gives the place of a member to a spare once it is out of step for ten
   const cared = new Cared();
   const clock = new ManualClock();
   const care = new CatalogCare(cared, { spare: ({ name }) => `not ${name}` }, clock);
-  const well = { name: 'm', id: '1', isBound: true, completeTo: 1, problem: undefined };
+  const well = {
+    name: 'm',
+    id: '1',
+    isBound: true,
+    completeTo: 1,
+    problem: undefined,
+    isWiped: false,
+  };
   const lost = { ...well, problem: 'away' };
   cared.members = [lost];
   await care.look();

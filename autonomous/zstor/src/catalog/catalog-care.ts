@@ -8,12 +8,17 @@ const memberLostMs = 10_000;
 const snapshotRetryMs = 60_000;
 
 export interface CareOptions {
+  /** Default 10 s. */
+  readonly memberLostMs?: number;
   /** Default 10 min. */
   readonly snapshotEveryMs?: number;
   /** Default 100,000. */
   readonly snapshotEveryRecords?: number;
-  /** Names who takes the place of a member that is lost; the same name if it is there, but empty. */
-  readonly spare?: (lost: MemberState) => string | undefined;
+  /**
+   * Names who takes the place of a member that is lost; the same name if it is there, but empty. Asked
+   * again when that one could not.
+   */
+  readonly spare?: (lost: MemberState, members: readonly MemberState[]) => string | undefined;
 }
 
 /** What care is taken of. */
@@ -46,8 +51,11 @@ export class CatalogCare {
   }
 
   async look(): Promise<void> {
-    await this.#replaceLost();
-    await this.#snapshotInTime();
+    try {
+      await this.#replaceLost();
+    } finally {
+      await this.#snapshotInTime();
+    }
   }
 
   async #snapshotInTime(): Promise<void> {
@@ -71,7 +79,7 @@ export class CatalogCare {
   }
 
   async #replaceLost(): Promise<void> {
-    const { spare } = this.#o;
+    const { spare, memberLostMs: lostMs = memberLostMs } = this.#o;
     if (spare === undefined) return;
     const nowMs = this.#clock.monotonicMs();
     for (const member of this.#catalog.members) {
@@ -81,8 +89,8 @@ export class CatalogCare {
       }
       const sinceMs = this.#lostSinceMs.get(member.id) ?? nowMs;
       this.#lostSinceMs.set(member.id, sinceMs);
-      if (nowMs - sinceMs < memberLostMs) continue;
-      const name = spare(member);
+      if (nowMs - sinceMs < lostMs) continue;
+      const name = spare(member, this.#catalog.members);
       if (name !== undefined) await this.#catalog.replaceMember(member.id, name);
     }
   }

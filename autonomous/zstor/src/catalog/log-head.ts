@@ -60,6 +60,8 @@ export interface MemberState {
   readonly completeTo: number;
   /** Why it could not be brought up to date. */
   readonly problem: string | undefined;
+  /** It answers, but has lost what it had. */
+  readonly isWiped: boolean;
 }
 
 /** The one that writes the log. Begins with a take-over, ends with the first failure. */
@@ -152,6 +154,7 @@ export class LogHead implements AsyncDisposable {
       isBound: link.isBound,
       completeTo: link.completeTo(this.#state.index),
       problem: problemText(this.#problems.get(link)),
+      isWiped: isGridError(this.#problems.get(link), 'ZSTOR_CATALOG_MEMBER_WIPED'),
     }));
   }
 
@@ -326,6 +329,8 @@ export class LogHead implements AsyncDisposable {
       this.#groups.flat().map(async (link) => {
         try {
           await this.#filler.fill(link, signal);
+          // One that misses nothing may be away all the same.
+          if (link.silence !== undefined) throw link.silence;
           this.#problems.delete(link);
         } catch (error) {
           this.#note(link, error);

@@ -26,6 +26,7 @@ export class MemberLink {
   /** Indices that were sent and not answered. */
   readonly #pending = new Set<number>();
   #isConfirming = false;
+  #silence: unknown;
   /** Records that the member may lack, in order. Undefined until its extent was looked at. */
   #missing: IndexRange[] | undefined;
 
@@ -47,6 +48,11 @@ export class MemberLink {
   /** The first part of the log that it may lack; undefined when that is none, or not known. */
   get firstMissing(): IndexRange | undefined {
     return this.#missing?.[0];
+  }
+
+  /** Why it did not confirm the fence the last time that it was asked. */
+  get silence(): unknown {
+    return this.#silence;
   }
 
   /** Raises the fence of the member to one that is new there; at once when this head did before. */
@@ -84,6 +90,10 @@ export class MemberLink {
     this.#isConfirming = true;
     try {
       await this.member.confirm();
+      this.#silence = undefined;
+    } catch (error) {
+      this.#silence = error;
+      throw error;
     } finally {
       this.#isConfirming = false;
     }

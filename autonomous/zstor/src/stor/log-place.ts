@@ -6,11 +6,10 @@ import { identityKey } from '../catalog/tlog-member.ts';
 import { ZdbMember } from '../catalog/zdb-member.ts';
 import type { ZstorErrorCode } from '../errors.ts';
 
-/** Opens the namespaces that the backends file names as `log`. */
-export function openMemberOf(specs: readonly BackendSpec[]): LogPlace['openMember'] {
-  const bySpec = new Map(specs.map((spec) => [logNameOf(spec), spec]));
+/** Opens the namespaces that the backends file, as it is then, names as `log`. */
+export function openMemberOf(specs: () => readonly BackendSpec[]): LogPlace['openMember'] {
   return (name) => {
-    const spec = bySpec.get(name);
+    const spec = specs().find((each) => logNameOf(each) === name);
     // Who has left the file is still asked, at its address: the log itself says who keeps it.
     if (spec === undefined) return new ZdbMember({ name, ...addressIn(name) });
     const { host, port, log = '', password, tlsFingerprint } = spec;
@@ -67,7 +66,8 @@ export async function keepsLog({ members, openMember }: LogPlace): Promise<boole
   return false;
 }
 
-function logNameOf({ log, ...spec }: BackendSpec): string | undefined {
+/** The name of the namespace for the log of an entry. */
+export function logNameOf({ log, ...spec }: BackendSpec): string | undefined {
   return log === undefined ? undefined : nameOfBackend({ ...spec, namespace: log });
 }
 

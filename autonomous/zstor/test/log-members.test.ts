@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { waitFor } from '@commongrid/base';
+import { BlobStore } from '../src/blob-store.ts';
+import type { BlobStoreOptions } from '../src/blob-store.ts';
+import { ZdbFleet } from '../src/testing/zdb-fleet.ts';
+import { releaseManifest } from '../src/manifest/manifest-tables.ts';
+import { fourPlusTwo } from './support/cluster.ts';
+import { storSchema } from '../src/stor/file-tables.ts';
+
+const deadline = { timeoutMs: 20_000 };
+
+test('members of the log that are lost or emptied are replaced without a command', async () => {
+  await using fleet = await ZdbFleet.open(6);
+  const backendsFile = await fleet.makeStore('a');
+  const options: BlobStoreOptions = {
+    ...{ folder: join(fleet.folder, 'head'), backendsFile, policy: fourPlusTwo },
+    ...{ schema: storSchema, canBegin: true, logCare: { memberLostMs: 1_000 } },
+  };
+  await using store = await BlobStore.open(options);
+  const { catalog } = store;
+  const membersAt = (): readonly number[] => {
+    const ports = fleet.servers.map(({ port }) => `127.0.0.1:${port}/a-log`);
+    return catalog.members.map(({ name }) => ports.indexOf(name));
+  };
+  const areWell = (): boolean =>
+    catalog.members.every(({ problem, completeTo }) => {
+      return problem === undefined && completeTo === catalog.index;
+    });
+  await waitFor(areWell, { ...deadline, what: 'the members' });
+  const [lost = 0, emptied = 0, ...others] = membersAt();
+  await fleet.kill(lost);
+  await waitFor(() => !membersAt().includes(lost) && areWell(), { ...deadline, what: 'a spare' });
+  const ids = new Set(catalog.members.map(({ id }) => id));
+  await fleet.wipe(emptied);
+  const isTakenIn = (): boolean => catalog.members.some(({ id }) => !ids.has(id)) && areWell();
+  await waitFor(isTakenIn, { ...deadline, what: 'the emptied one' });
+  assert.equal(membersAt().includes(emptied), true);
+  // Two more: without the spare and the one that was emptied there would be no majority.
+  await fleet.kill(...others.slice(0, 2));
+  await catalog.write((db) => releaseManifest(db, Buffer.alloc(16)));
+  assert.equal(catalog.isServing, true);
+});
