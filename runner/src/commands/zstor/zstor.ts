@@ -1,6 +1,12 @@
 import { Command } from 'commander';
 
 import type { CommandContext } from '../../command-context.ts';
+import {
+  zstorDrainCommand,
+  zstorRepairCommand,
+  zstorScrubCommand,
+  zstorStatusCommand,
+} from './care.ts';
 import { zstorCheckCommand, zstorLsCommand, zstorRmCommand } from './files.ts';
 import { zstorGetCommand } from './get.ts';
 import { zstorPlanCommand } from './plan.ts';
@@ -14,5 +20,9 @@ export function zstorCommand(context: CommandContext): Command {
     .addCommand(zstorGetCommand(context))
     .addCommand(zstorLsCommand(context))
     .addCommand(zstorRmCommand(context))
-    .addCommand(zstorCheckCommand(context));
+    .addCommand(zstorCheckCommand(context))
+    .addCommand(zstorStatusCommand(context))
+    .addCommand(zstorRepairCommand(context))
+    .addCommand(zstorScrubCommand(context))
+    .addCommand(zstorDrainCommand(context));
 }
