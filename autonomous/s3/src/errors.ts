@@ -7,4 +7,5 @@ export type S3PackageErrorCode =
   | 'S3_USER_UNKNOWN' // there is no such user: grid s3 keys ls
   | 'S3_USER_NEEDED' // the user owns buckets, or is the first one: see the hint
   | 'S3_KEY_UNKNOWN' // there is no such access key: grid s3 keys ls
+  | 'S3_ORDER_INVALID' // an order over the control socket lacks something: same version on both sides
   | 'S3_BUCKET_UNKNOWN'; // there is no such bucket: grid s3 buckets

@@ -155,11 +155,7 @@ export function setGrants(
 ): void {
   knownUser(db, user);
   const no = rowOf(db, 'SELECT no FROM s3_buckets WHERE name = ?', bucket)?.['no'];
-  if (no === undefined) {
-    throw failure('S3_BUCKET_UNKNOWN', `there is no bucket ${bucket}`, {
-      hint: 'grid s3 buckets shows those that there are',
-    });
-  }
+  if (no === undefined) bucketUnknown(bucket);
   alter(db, 'DELETE FROM s3_grants WHERE bucket = ? AND user = ?', Number(no), user);
   for (const right of new Set(granted)) {
     alter(db, 'INSERT INTO s3_grants VALUES (?, ?, ?)', Number(no), user, right);
@@ -207,8 +203,13 @@ export function findAccessKey(db: DatabaseSync, accessKey: string): AccessKeyRow
   return row && accessKeyOf(row);
 }
 
-export function listUsers(db: DatabaseSync): readonly S3User[] {
-  return rowsOf(db, 'SELECT * FROM s3_users ORDER BY name').map(userOf);
+/** Users in the order of their names, those behind `after`. */
+export function listUsers(
+  db: DatabaseSync,
+  { after, max }: { readonly after: string; readonly max: number },
+): readonly S3User[] {
+  const sql = 'SELECT * FROM s3_users WHERE name > ? ORDER BY name LIMIT ?';
+  return rowsOf(db, sql, after, max).map(userOf);
 }
 
 /** The oldest first. */
@@ -223,6 +224,21 @@ export function knownUser(db: DatabaseSync, name: string): S3User {
   if (user !== undefined) return user;
   throw failure('S3_USER_UNKNOWN', `there is no user ${name.slice(0, 80)}`, {
     hint: 'grid s3 keys ls shows those that there are',
+  });
+}
+
+export function bucketUnknown(name: string): never {
+  throw failure('S3_BUCKET_UNKNOWN', `there is no bucket ${name.slice(0, 80)}`, {
+    hint: 'grid s3 buckets shows those that there are',
+  });
+}
+
+/** A user that is there keeps what he is: no key makes him more. @throws S3_USER_EXISTS */
+export function checkSameUser(db: DatabaseSync, { name, isAdmin, makesBuckets }: NewUser): void {
+  const user = knownUser(db, name);
+  if ((!isAdmin || user.isAdmin) && (!makesBuckets || user.makesBuckets)) return;
+  throw failure('S3_USER_EXISTS', `${name} is there already, and may do less`, {
+    hint: 'add another user, or leave these flags out',
   });
 }
 
