@@ -1,8 +1,5 @@
-import type { DatabaseSync } from 'node:sqlite';
-
 import * as buckets from '../meta/buckets.ts';
 import type { Bucket } from '../meta/buckets.ts';
-import { isBucketName } from '../protocol/address.ts';
 import { listBucketsDocument } from '../protocol/list-documents.ts';
 import { locationDocument, versioningDocument } from '../protocol/object-documents.ts';
 import type { Operation } from '../protocol/operations.ts';
@@ -22,20 +19,19 @@ const bucketsPageMax = 10_000;
 
 /** What is done to buckets themselves. */
 export const bucketHandlers = {
-  ListBuckets: async (head, request) => {
+  ListBuckets: async (head, request, permit) => {
     const { query } = request;
     const prefix = query.get('prefix') ?? '';
     const after = query.get('continuation-token') ?? '';
     const max = readCount(query, 'max-buckets', bucketsPageMax, 1);
     const region = query.get('bucket-region') ?? head.region;
-    const page = read(head, (db) => {
-      const caller = callerOf(db, request);
+    const caller = callerOf(permit);
+    const listed = read(head, (db) => {
       const mayKnow = ({ no, owner }: Bucket): boolean =>
         caller.isAdmin || owner === caller.id || grantsOf(db, caller.name, no).size > 0;
       const all = buckets.listBuckets(db, { prefix, after, max: bucketsPageMax });
-      return { caller, listed: region === head.region ? all.filter(mayKnow) : [] };
+      return region === head.region ? all.filter(mayKnow) : [];
     });
-    const { caller, listed } = page;
     const rows = listed.slice(0, max);
     return {
       body: listBucketsDocument(caller, rows, {
@@ -45,7 +41,7 @@ export const bucketHandlers = {
     };
   },
 
-  CreateBucket: async (head, request) => {
+  CreateBucket: async (head, request, permit) => {
     const { bucket: name = '', headers } = request;
     checkCannedAcl(headers);
     const region = parseLocation(await request.payload.bytes(documentBytesMax));
@@ -54,17 +50,15 @@ export const bucketHandlers = {
         elements: { LocationConstraint: region },
       });
     }
-    if (!isBucketName(name)) throw new S3Error('InvalidBucketName');
+    const owner = callerOf(permit).id;
     const isLockable = headers['x-amz-bucket-object-lock-enabled']?.toString() === 'true';
-    const createdMs = head.clock.nowMs();
-    const make = (db: DatabaseSync, keyNo: number): void => {
-      const owner = callerOf(db, request).id;
-      buckets.createBucket(db, { name, owner, createdMs, keyNo, isLockable });
-    };
-    if (read(head, (db) => buckets.findBucket(db, name)) !== undefined) {
-      await write(head, (db) => make(db, 0));
-    }
-    await withNewKey(head, (keyNo) => write(head, (db) => make(db, keyNo)));
+    const made = { name, owner, createdMs: head.clock.nowMs(), isLockable };
+    read(head, (db) => buckets.checkNameIsFree(db, name, owner));
+    await withNewKey(head, (keyNo) =>
+      write(head, (db) => {
+        buckets.createBucket(db, { ...made, keyNo });
+      }),
+    );
     return { headers: { location: `/${name}` } };
   },
 

@@ -56,7 +56,7 @@ function objectsPage(db: DatabaseSync, bucket: Bucket, query: Query): string {
   });
 }
 
-function objectsV2Page(db: DatabaseSync, bucket: Bucket, query: Query): string {
+export function objectsV2Page(db: DatabaseSync, bucket: Bucket, query: Query): string {
   const asked = readListParameters(query, 'max-keys');
   const token = query.get('continuation-token');
   const startAfter = query.get('start-after');
@@ -72,7 +72,7 @@ function objectsV2Page(db: DatabaseSync, bucket: Bucket, query: Query): string {
   });
 }
 
-function versionsPage(db: DatabaseSync, bucket: Bucket, query: Query): string {
+export function versionsPage(db: DatabaseSync, bucket: Bucket, query: Query): string {
   const asked = readListParameters(query, 'max-keys');
   const keyMarker = query.get('key-marker') ?? '';
   const versionMarker = query.get('version-id-marker') ?? '';

@@ -2,13 +2,12 @@ import type { DatabaseSync } from 'node:sqlite';
 
 import type { Owner } from '../protocol/list-documents.ts';
 import { S3Error } from '../protocol/s3-error.ts';
-import type { S3Request } from '../protocol/s3-request.ts';
-import { findUserById, findUserOfKey } from '../rights/rights-tables.ts';
+import { findUserById } from '../rights/rights-tables.ts';
 import type { S3User } from '../rights/rights-tables.ts';
+import type { Permit } from '../rights/rights.ts';
 
-/** Who asks. @throws S3Error AccessDenied for anonymous requests, and keys that are gone */
-export function callerOf(db: DatabaseSync, { accessKey }: S3Request): S3User {
-  const user = accessKey === undefined ? undefined : findUserOfKey(db, accessKey);
+/** Who asks. @throws S3Error AccessDenied for anonymous requests */
+export function callerOf({ user }: Permit): S3User {
   if (user === undefined) throw new S3Error('AccessDenied');
   return user;
 }

@@ -59,10 +59,7 @@ export interface NewBucket {
 /** @throws S3Error BucketAlreadyExists, BucketAlreadyOwnedByYou, TooManyBuckets */
 export function createBucket(db: DatabaseSync, bucket: NewBucket): BucketRef {
   const { name, owner, createdMs, keyNo, isLockable } = bucket;
-  const known = findBucket(db, name);
-  if (known !== undefined) {
-    throw new S3Error(known.owner === owner ? 'BucketAlreadyOwnedByYou' : 'BucketAlreadyExists');
-  }
+  checkNameIsFree(db, name, owner);
   const count = Number(rowOf(db, 'SELECT count(*) AS n FROM s3_buckets')?.['n']);
   if (count >= bucketsMax) throw new S3Error('TooManyBuckets');
   const no = nextSequence(db);
@@ -72,6 +69,13 @@ export function createBucket(db: DatabaseSync, bucket: NewBucket): BucketRef {
     ...[name, no, owner, createdMs, keyNo, isLockable ? 1 : 0, isLockable ? 1 : 0],
   );
   return { name, no };
+}
+
+/** @throws S3Error BucketAlreadyExists, BucketAlreadyOwnedByYou */
+export function checkNameIsFree(db: DatabaseSync, name: string, owner: string): void {
+  const known = findBucket(db, name);
+  if (known === undefined) return;
+  throw new S3Error(known.owner === owner ? 'BucketAlreadyOwnedByYou' : 'BucketAlreadyExists');
 }
 
 export function findBucket(db: DatabaseSync, name: string): Bucket | undefined {

@@ -1,7 +1,7 @@
 import type { SQLInputValue } from 'node:sqlite';
 
 /** Rows that are asked for at once while common prefixes are skipped. */
-const rowsNearPrefix = 2;
+const rowsNearPrefix = 1;
 /** Behind all keys: no byte of UTF-8 is as high. */
 const lastKey = Buffer.from([0xff]);
 

@@ -65,7 +65,7 @@ function run(
   }
 }
 
-const key = fc.constantFrom(...keys);
+const anyKey = fc.constantFrom(...keys);
 const etag = fc.constantFrom('x', 'y');
 const conditions = fc.oneof(
   { weight: 4, arbitrary: fc.constant({}) },
@@ -77,16 +77,19 @@ const step: fc.Arbitrary<ModelStep> = fc.oneof(
   {
     weight: 5,
     arbitrary: fc.record({
-      ...{ kind: fc.constant('put' as const), key, etag, conditions },
+      ...{ kind: fc.constant('put' as const), key: anyKey, etag, conditions },
       sizeBytes: fc.nat({ max: 9 }),
     }),
   },
-  fc.record({ kind: fc.constant('copy' as const), key, from: key }),
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant('delete' as const), key, conditions }) },
+  fc.record({ kind: fc.constant('copy' as const), key: anyKey, from: anyKey }),
+  {
+    weight: 3,
+    arbitrary: fc.record({ kind: fc.constant('delete' as const), key: anyKey, conditions }),
+  },
   {
     weight: 3,
     arbitrary: fc.record({
-      ...{ kind: fc.constant('delete-version' as const), key },
+      ...{ kind: fc.constant('delete-version' as const), key: anyKey },
       back: fc.nat({ max: 3 }),
     }),
   },
@@ -131,8 +134,10 @@ suite('versions', () => {
   test('of a key are found by their id, and its newest one without', () => {
     using tables = new MetaTables();
     const ref = makeBucket(tables);
-    const put = (etag: string): string | undefined =>
-      run(tables, ref, { kind: 'put', key: 'k', sizeBytes: 1, etag, conditions: {} }, () => '');
+    const put = (tag: string): string | undefined => {
+      const made = { kind: 'put', key: 'k', sizeBytes: 1, etag: tag, conditions: {} } as const;
+      return run(tables, ref, made, () => '');
+    };
     assert.equal(put('zero'), undefined);
     run(tables, ref, { kind: 'versioning', to: 'enabled' }, () => undefined);
     const one = put('one');
@@ -158,8 +163,10 @@ suite('versions', () => {
   test('are refused at the byte and the object above the quota', () => {
     using tables = new MetaTables();
     const ref = makeBucket(tables);
-    const put = (key: string, sizeBytes: number): string | undefined =>
-      run(tables, ref, { kind: 'put', key, sizeBytes, etag: 'x', conditions: {} }, () => '');
+    const put = (to: string, sizeBytes: number): string | undefined => {
+      const made = { kind: 'put', key: to, sizeBytes, etag: 'x', conditions: {} } as const;
+      return run(tables, ref, made, () => '');
+    };
     tables.change((db) => setQuota(db, ref, { bytes: 10, objects: 2 }));
     assert.equal(put('a', 6), undefined);
     assert.equal(put('b', 5), 'QuotaExceeded');

@@ -49,6 +49,8 @@ export class ModelBucket {
         if (gone !== undefined) return gone.versionId;
         return this.#hide(step.key, id);
       }
+      default:
+        return undefined;
     }
   }
 
