@@ -19,12 +19,11 @@ export async function makeBackendNamespaces(home: GridHome, port: number): Promi
   const known = new Set(Array.isArray(reply) ? reply.map(String) : []);
   for (const name of Object.values(backendNamespaces)) {
     if (!known.has(name)) await client.command(['NSNEW', name]);
-    const { password: has, public: isOpen } = parseFields(
-      String(await client.command(['NSINFO', name])),
-    );
+    const info = await client.command(['NSINFO', name]);
+    const fields = parseFields(Buffer.isBuffer(info) ? info.toString() : '');
     // A start that was cut off may have left it without.
-    if (has !== 'yes') await client.command(['NSSET', name, 'password', password]);
-    if (isOpen !== 'no') await client.command(['NSSET', name, 'public', '0']);
+    if (fields['password'] !== 'yes') await client.command(['NSSET', name, 'password', password]);
+    if (fields['public'] !== 'no') await client.command(['NSSET', name, 'public', '0']);
   }
 }
 

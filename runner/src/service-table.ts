@@ -2,6 +2,7 @@ import { join } from 'node:path';
 
 import { answersHttp, answersPing } from './answers.ts';
 import { makeBackendNamespaces } from './backend-namespaces.ts';
+import { writeBackendsFile } from './backends-file.ts';
 import { createIdentity } from './owner-identity.ts';
 import { addressOf, portOf } from './ports.ts';
 import type { ServiceDefinition } from './service-definition.ts';
@@ -23,7 +24,8 @@ const main = join(import.meta.dirname, 'main.ts');
 
 /** The services of the one-machine grid, each after those that it depends on. */
 export function serviceTable(layout: StorageLayout): readonly ServiceDefinition[] {
-  return [...foundations, ...backendNames(layout).map(backendService)];
+  const storage = layout.backends === 0 ? [] : [s3Service(layout)];
+  return [...foundations, ...backendNames(layout).map(backendService), ...storage];
 }
 
 const foundations: readonly ServiceDefinition[] = [
@@ -91,6 +93,28 @@ function backendService(name: `zdb-${number}`): ServiceDefinition {
     isReady: ({ ports }, signal) => answersPing(portOf(ports, name), signal),
     furnish: ({ home, ports }) => makeBackendNamespaces(home, portOf(ports, name)),
     mayFail: true,
+    ...usualPace,
+  };
+}
+
+function s3Service(layout: StorageLayout): ServiceDefinition {
+  return {
+    name: 's3',
+    dependsOn: backendNames(layout),
+    ports: ['s3'],
+    dataDir: (home) => home.s3,
+    prepare: ({ home, ports }) => writeBackendsFile(home, layout, ports),
+    command: ({ home, ports }) => [
+      main,
+      's3',
+      'serve',
+      `--data=${home.s3}`,
+      `--backends=${home.backendsFile}`,
+      `--key=${home.s3KeyFile}`,
+      `--policy=${layout.shards}`,
+      `--listen=${addressOf(ports, 's3')}`,
+    ],
+    isReady: ({ ports }, signal) => answersHttp(portOf(ports, 's3'), '/-/health', signal),
     ...usualPace,
   };
 }

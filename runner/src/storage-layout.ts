@@ -14,14 +14,15 @@ export interface StorageLayout {
   readonly spares: number;
 }
 
-/** What can be chosen: data and parity shards. */
-export const layoutNames = ['4+2', '16+4'] as const;
+/** What can be chosen: data and parity shards, or to have no S3. */
+export const layoutNames = ['4+2', '16+4', 'none'] as const;
 export type LayoutName = (typeof layoutNames)[number];
 export const usualLayout: LayoutName = '4+2';
 
 const layouts: Readonly<Record<LayoutName, StorageLayout>> = {
   '4+2': { shards: '4+2', backends: 6, spares: 0 },
   '16+4': { shards: '16+4', backends: 24, spares: 4 },
+  none: { shards: 'none', backends: 0, spares: 0 },
 };
 
 /**
@@ -42,7 +43,7 @@ export async function keepLayout(
   if (wanted === undefined || wanted === kept.shards) return kept;
   throw new GridError<GridErrorCode>(
     'GRID_SHARDS_DIFFER',
-    `the grid in ${home.path} keeps objects ${kept.shards}, not ${wanted}`,
+    `the shards of the grid in ${home.path} are ${kept.shards}, not ${wanted}`,
     {
       hint: 'leave the option out, or begin a second grid with another GRID_HOME',
       details: { home: home.path, shards: kept.shards },

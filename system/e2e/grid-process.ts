@@ -46,22 +46,30 @@ export async function tempFolder(): Promise<AsyncDisposable & { readonly path: s
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
 }
 
+export interface TestGridOptions {
+  /** The layout of its storage. Default none: S3 and its Zero-DBs take seconds to start. */
+  readonly shards?: string;
+}
+
 /** A GRID_HOME of its own, and the command on it. Taken down at the end of the test. */
 export class TestGrid implements AsyncDisposable {
   readonly home: string;
   readonly #folder: AsyncDisposable;
+  readonly #shards: string;
 
-  constructor(folder: AsyncDisposable & { readonly path: string }) {
+  constructor(folder: AsyncDisposable & { readonly path: string }, shards: string) {
     this.#folder = folder;
+    this.#shards = shards;
     this.home = join(folder.path, 'home');
   }
 
-  static async open(): Promise<TestGrid> {
-    return new TestGrid(await tempFolder());
+  static async open(options: TestGridOptions = {}): Promise<TestGrid> {
+    return new TestGrid(await tempFolder(), options.shards ?? 'none');
   }
 
   run(...words: string[]): Promise<Ended> {
-    return run(join(root, 'grid'), words, { env: { GRID_HOME: this.home } });
+    const layout = words[0] === 'up' ? ['--shards', this.#shards] : [];
+    return run(join(root, 'grid'), [...words, ...layout], { env: { GRID_HOME: this.home } });
   }
 
   /** The JSON result of a command that must succeed. */

@@ -61,7 +61,7 @@ export function upCommand(context: CommandContext): Command {
     .addOption(
       new Option(
         '--shards <k+m>',
-        `data and parity shards of what S3 keeps, chosen at the first start; default ${usualLayout}`,
+        `data and parity shards of what S3 keeps, or none for no S3; chosen at the first start, default ${usualLayout}`,
       ).choices(layoutNames),
     )
     .option('--foreground', 'stay until SIGTERM, for service managers')
@@ -122,12 +122,8 @@ function describe({ terminal }: CommandContext, report: UpReport): string {
     formatTable(rows).replaceAll(/^/gm, '  '),
     `  data and secrets: ${home}`,
     `  owner: ${identity.bot ?? identity.key}`,
-    `  S3 keeps objects ${describeStorage(storage)}`,
     ...failed.map((name) => style.bad(`  ${name} did not start: see ./grid status`)),
-    '',
-    'Keep files with any client of S3:',
-    '  eval "$(./grid s3 keys --env)"',
-    '  aws s3 mb s3://photos',
+    ...(storage.endpoint === null ? [] : describeStorage(storage)),
     '',
     'Write and find what is yours:',
     `  ./grid bcdb put me grid.bookmark.1 home '${exampleBookmark}'`,
@@ -160,10 +156,16 @@ function isNumbered(name: string): boolean {
 }
 
 /** All backends are on this machine: people must not take it for more than it is. */
-function describeStorage({ shards, backends, spares }: UpStorage): string {
+function describeStorage({ shards, backends, spares }: UpStorage): string[] {
   const [, parity = ''] = shards.split('+');
   const which = spares === 0 ? `${backends} backends` : `${backends} backends, ${spares} spare`;
-  return `${shards} on ${which}; any ${parity} may fail. Development layout: one disk`;
+  return [
+    `  S3: ${shards} on ${which}; any ${parity} may fail. Development layout: one disk`,
+    '',
+    'Keep files with any client of S3:',
+    '  eval "$(./grid s3 keys --env)"',
+    '  aws s3 mb s3://photos',
+  ];
 }
 
 const exampleBookmark = '{"url":"https://example.com","title":"An example","tags":[],"addedMs":0}';
