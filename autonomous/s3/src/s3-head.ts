@@ -1,5 +1,3 @@
-import { hkdfSync } from 'node:crypto';
-
 import { closeOnce, silentLogger, systemClock, TaskGroup } from '@commongrid/base';
 import type { Clock, Logger } from '@commongrid/base';
 import { BlobStore, blobTables } from '@commongrid/zstor';
@@ -8,6 +6,7 @@ import type { BlobStoreOptions } from '@commongrid/zstor';
 import { ActiveHead, activeHeadTable } from './head/active-head.ts';
 import type { HeadContext } from './head/head-context.ts';
 import { handlerOf } from './head/handlers.ts';
+import { careForTables } from './head/table-care.ts';
 import { ObjectIds } from './meta/object-ids.ts';
 import { metaTables } from './meta/s3-tables.ts';
 import { S3Endpoint } from './protocol/s3-endpoint.ts';
@@ -18,8 +17,9 @@ import { rightsTables } from './rights/rights-tables.ts';
 
 export interface S3HeadOptions
   extends
-    Omit<BlobStoreOptions, 'schema' | 'canBegin' | 'isOtherActive'>,
-    Pick<S3EndpointOptions, 'host' | 'port' | 'region' | 'domains'> {
+    Omit<BlobStoreOptions, 'schema' | 'canBegin' | 'isOtherActive' | 'actions'>,
+    Pick<S3EndpointOptions, 'host' | 'port' | 'region' | 'domains' | 'trustedProxies'>,
+    Pick<MeteringOptions, 'metrics' | 'accessLog'> {
   /** Access key of the first user, for a store that begins. Default: a random one. */
   readonly firstKey?: AccessKey | undefined;
   /** Where clients and other heads find this one. Default: where it listens. */
@@ -58,13 +58,13 @@ export class S3Head implements AsyncDisposable {
     const store = stack.use(
       await BlobStore.open({
         ...options,
-        schema: [blobTables + metaTables + rightsTables + activeHeadTable],
+        schema: [blobTables + metaTables + rightsTables + lifecycleTables + activeHeadTable],
         canBegin: true,
         isOtherActive: (catalog, signal) => active.isOther(catalog, passive, signal),
       }),
     );
     const { catalog } = store;
-    const rights = new Rights({ catalog, key: accessKeysKey(store), clock });
+    const rights = new Rights({ catalog, key: store.keys.accessKeysKey, clock });
     await rights.begin(options.firstKey);
     const endpoint = stack.use(await openEndpoint(options, store, rights, clock));
     const address = (): string => {
@@ -72,6 +72,7 @@ export class S3Head implements AsyncDisposable {
     };
     await active.announceOnce(catalog, address());
     const tasks = stack.use(taskGroup(logger));
+    tasks.start('tables', (signal) => careForTables(catalog, { signal, clock, logger }));
     tasks.start('announce', (signal) =>
       active.announce(catalog, address, { signal, clock, logger }),
     );
@@ -103,12 +104,6 @@ function openEndpoint(
     ...(domains === undefined ? {} : { domains }),
     isServing: () => isServing(store),
   });
-}
-
-/** Seals the secrets of access keys: 32 bytes. */
-function accessKeysKey({ keys }: BlobStore): Buffer {
-  const info = 'commongrid/s3-keys/1 access keys';
-  return Buffer.from(hkdfSync('sha256', keys.bucketsKey, new Uint8Array(), info, 32));
 }
 
 /** Whether this head may answer just now. */

@@ -142,16 +142,17 @@ export function releasePart(db: DatabaseSync, no: number, part: number): void {
   if (alter(db, sql, own, no, part) > 0) releaseBody(db, own);
 }
 
-/**
- * Releases blobs of bodies that were let go of, one at least, until `bytesMax` of them are: to be
- * called in changes of their own until it answers false.
- */
-export function releaseSome(db: DatabaseSync, bytesMax: number): boolean {
+/** Whether there are bodies whose blobs are to be released. */
+export function hasReleased(db: DatabaseSync): boolean {
+  return rowOf(db, 'SELECT 1 FROM s3_released LIMIT 1') !== undefined;
+}
+
+/** Releases blobs of a body that was let go of, one at least, until `bytesMax` of them are. */
+export function releaseSome(db: DatabaseSync, bytesMax: number): void {
   const row = rowOf(db, 'SELECT body FROM s3_released ORDER BY body LIMIT 1');
-  if (row === undefined) return false;
+  if (row === undefined) return;
   const no = Number(row['body']);
   if (releasePieces(db, no, bytesMax)) alter(db, 'DELETE FROM s3_released WHERE body = ?', no);
-  return true;
 }
 
 /** @returns whether nothing is left of the body */

@@ -97,11 +97,17 @@ export function completeUpload(
   return completed;
 }
 
-/** Forgets uploads that were completed long ago. @returns false when there are no more of them */
-export function forgetCompleted(db: DatabaseSync, nowMs: number): boolean {
+/** Whether there are uploads that were completed more than 7 days ago. */
+export function hasForgettable(db: DatabaseSync, nowMs: number): boolean {
+  const sql = 'SELECT 1 FROM s3_completed WHERE completed_ms < ? LIMIT 1';
+  return rowOf(db, sql, nowMs - completedMsMax) !== undefined;
+}
+
+/** Forgets some of them. */
+export function forgetCompleted(db: DatabaseSync, nowMs: number): void {
   const sql = `DELETE FROM s3_completed WHERE upload IN
     (SELECT upload FROM s3_completed WHERE completed_ms < ? ORDER BY completed_ms LIMIT ?)`;
-  return alter(db, sql, nowMs - completedMsMax, forgottenMax) === forgottenMax;
+  alter(db, sql, nowMs - completedMsMax, forgottenMax);
 }
 
 function hashOf(parts: readonly CompletedPart[]): Buffer {
