@@ -24,7 +24,10 @@ export const getObject: Handle = async (head, request) => {
   const key = await head.store.keyFor(bucket.keyNo);
   const { readable, ...answer } = read(head, (db) => find(head, db, request, bucket, key));
   if (readable === undefined) return answer;
-  if ('bytes' in readable) return { ...answer, body: readable.bytes };
+  const [only] = readable;
+  if (readable.length === 1 && only !== undefined && 'bytes' in only) {
+    return { ...answer, body: only.bytes };
+  }
   return { ...answer, body: await begin(readBody(head, readable, request.signal)) };
 };
 

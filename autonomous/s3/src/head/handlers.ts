@@ -4,22 +4,30 @@ import type { S3Handler } from '../protocol/s3-exchange.ts';
 import type { S3Response } from '../protocol/s3-request.ts';
 import { bucketConfiguration } from './bucket-configuration.ts';
 import { bucketHandlers } from './bucket-handlers.ts';
+import { copyObject } from './copy-object.ts';
+import { corsHandlers } from './cors-handlers.ts';
 import { deleteObject, deleteObjects } from './delete-object.ts';
 import { getObject, headObject } from './get-object.ts';
 import type { Handle, HeadContext } from './head-context.ts';
 import { listHandlers } from './list-handlers.ts';
+import { objectConfiguration } from './object-configuration.ts';
 import { putObject } from './put-object.ts';
 import { refusalOf } from './refusal.ts';
+import { uploadHandlers } from './upload-handlers.ts';
 
 const handlers: Partial<Record<Operation, Handle>> = {
   ...bucketHandlers,
   ...bucketConfiguration,
   ...listHandlers,
+  ...corsHandlers,
   PutObject: putObject,
   GetObject: getObject,
   HeadObject: headObject,
   DeleteObject: deleteObject,
   DeleteObjects: deleteObjects,
+  CopyObject: copyObject,
+  ...uploadHandlers,
+  ...objectConfiguration,
 };
 
 /**

@@ -9,15 +9,13 @@ import type { HeadContext } from './head-context.ts';
 /** Pieces up to this length are copied, so that a socket may hold them while the next is read. */
 const copiedBytesMax = 128 << 10;
 
-/** A part of a body that can be read: of `blob`, the bytes from `from` to `to`. */
-interface Stretch {
-  readonly blob: StoredBlob;
-  readonly from: number;
-  readonly to: number;
-}
+/** A stretch of a body that can be read: bytes that are here, or those of `blob` between two places. */
+type Stretch =
+  | { readonly bytes: Buffer }
+  | { readonly blob: StoredBlob; readonly from: number; readonly to: number };
 
 /** Bytes of a body, found in the tables, which can be read whatever becomes of its rows. */
-export type Readable = { readonly bytes: Buffer } | { readonly stretches: readonly Stretch[] };
+export type Readable = readonly Stretch[];
 
 /** For `read`: the bytes of a body from `from` up to `to`. */
 export function findReadable(
@@ -26,25 +24,23 @@ export function findReadable(
   body: Body,
   { key, from, to }: { readonly key: KeyWrap; readonly from: number; readonly to: number },
 ): Readable {
-  if ('inline' in body) {
-    return { bytes: openBody(key, body.inline).subarray(from, to) };
-  }
+  if ('inline' in body) return [{ bytes: openBody(key, body.inline).subarray(from, to) }];
   const stretches: Stretch[] = [];
   let start = 0;
-  for (const { id, sizeBytes } of body.parts.flatMap((part) => part.blobs)) {
+  for (const { id, sealed, sizeBytes } of body.parts.flatMap((part) => part.blobs)) {
     const end = start + sizeBytes;
-    if (id !== undefined && start < to && end > from) {
+    const part = { from: Math.max(0, from - start), to: Math.min(sizeBytes, to - start) };
+    const isWanted = start < to && end > from;
+    if (isWanted && sealed !== undefined) {
+      stretches.push({ bytes: openBody(key, sealed).subarray(part.from, part.to) });
+    } else if (isWanted && id !== undefined) {
       const blob = store.find(db, id);
       if (blob === undefined) throw new Error(`a body refers to no blob: ${id.toString('hex')}`);
-      stretches.push({
-        blob,
-        from: Math.max(0, from - start),
-        to: Math.min(sizeBytes, to - start),
-      });
+      stretches.push({ blob, ...part });
     }
     start = end;
   }
-  return { stretches };
+  return stretches;
 }
 
 /**
@@ -54,13 +50,14 @@ export function findReadable(
 export async function* readBody(
   { store }: HeadContext,
   readable: Readable,
-  signal: AbortSignal,
+  signal?: AbortSignal,
 ): AsyncGenerator<Buffer, void> {
-  if ('bytes' in readable) {
-    if (readable.bytes.length > 0) yield readable.bytes;
-    return;
-  }
-  for (const { blob, from, to } of readable.stretches) {
+  for (const stretch of readable) {
+    if ('bytes' in stretch) {
+      if (stretch.bytes.length > 0) yield stretch.bytes;
+      continue;
+    }
+    const { blob, from, to } = stretch;
     for await (const piece of store.read(blob, { from, to, signal })) {
       yield piece.length <= copiedBytesMax ? Buffer.from(piece) : piece;
     }
