@@ -102,10 +102,10 @@ export class BenchServer implements AsyncDisposable {
   }
 
   async #cpu(): Promise<{ readonly head: number; readonly behind: number }> {
-    const behind = (this.fleet?.servers ?? []).map(({ pid }) => cpuSecondsOf(pid));
-    const all = await Promise.all([cpuSecondsOf(this.#pid), ...behind]);
-    const [head = 0, ...others] = all;
-    return { head, behind: others.reduce((sum, seconds) => sum + seconds, 0) };
+    const head = await cpuSecondsOf(this.#pid);
+    const servers = this.fleet?.servers ?? [];
+    const behind = await Promise.all(servers.map(({ pid }) => cpuSecondsOf(pid)));
+    return { head, behind: behind.reduce((sum, seconds) => sum + seconds, 0) };
   }
 
   [Symbol.asyncDispose](): Promise<void> {
