@@ -1,14 +1,21 @@
-import { closeOnce, silentLogger, systemClock, TaskGroup } from '@commongrid/base';
-import type { Clock, Logger } from '@commongrid/base';
+import { closeOnce, GridError, silentLogger, systemClock, TaskGroup } from '@commongrid/base';
+import type { BaseErrorCode, Logger } from '@commongrid/base';
 import { BlobStore, blobTables } from '@commongrid/zstor';
 import type { BlobStoreOptions } from '@commongrid/zstor';
 
+import { adminActions } from './admin/admin-actions.ts';
+import type { AdminOptions } from './admin/admin-actions.ts';
+import { Cors } from './cors/cors.ts';
 import { ActiveHead, activeHeadTable } from './head/active-head.ts';
 import type { HeadContext } from './head/head-context.ts';
 import { handlerOf } from './head/handlers.ts';
 import { careForTables } from './head/table-care.ts';
+import { LifecycleRunner } from './lifecycle/lifecycle-runner.ts';
+import { lifecycleTables } from './lifecycle/lifecycle-tables.ts';
 import { ObjectIds } from './meta/object-ids.ts';
 import { metaTables } from './meta/s3-tables.ts';
+import { Metering } from './metering/metering.ts';
+import type { MeteringOptions } from './metering/metering.ts';
 import { S3Endpoint } from './protocol/s3-endpoint.ts';
 import type { S3EndpointOptions } from './protocol/s3-endpoint.ts';
 import { Rights } from './rights/rights.ts';
@@ -38,11 +45,13 @@ export interface S3HeadOptions
 export class S3Head implements AsyncDisposable {
   readonly store: BlobStore;
   readonly #endpoint: S3Endpoint;
+  readonly #metering: Metering;
   readonly close: () => Promise<void>;
 
-  private constructor(store: BlobStore, endpoint: S3Endpoint, stack: AsyncDisposableStack) {
+  private constructor({ store, endpoint, metering }: Parts, stack: AsyncDisposableStack) {
     this.store = store;
     this.#endpoint = endpoint;
+    this.#metering = metering;
     this.close = closeOnce(() => stack.disposeAsync());
   }
 
@@ -55,10 +64,12 @@ export class S3Head implements AsyncDisposable {
     const { clock = systemClock, logger = silentLogger, passive } = options;
     await using stack = new AsyncDisposableStack();
     const active = new ActiveHead();
+    const admin: { options?: AdminOptions } = {};
     const store = stack.use(
       await BlobStore.open({
         ...options,
         schema: [blobTables + metaTables + rightsTables + lifecycleTables + activeHeadTable],
+        actions: adminActions(() => admin.options ?? notOpen()),
         canBegin: true,
         isOtherActive: (catalog, signal) => active.isOther(catalog, passive, signal),
       }),
@@ -66,9 +77,27 @@ export class S3Head implements AsyncDisposable {
     const { catalog } = store;
     const rights = new Rights({ catalog, key: store.keys.accessKeysKey, clock });
     await rights.begin(options.firstKey);
-    const endpoint = stack.use(await openEndpoint(options, store, rights, clock));
+    const ids = new ObjectIds(() => catalog.epoch);
+    const lifecycle = new LifecycleRunner({
+      ...{ catalog, clock, logger },
+      datesMs: () => catalog.datesMs(),
+      isOff: () => false,
+      nextId: () => ids.next(),
+    });
+    const { counts } = lifecycle;
+    const metering = stack.use(
+      await Metering.open({ ...options, store, clock, logger, lifecycle: counts }),
+    );
+    const { region = 'us-east-1', policy } = options;
+    const cors = new Cors(catalog);
+    const head: HeadContext = { store, policy, region, clock, ids, rights, cors };
+    const endpoint = stack.use(await openEndpoint(options, head, metering));
     const address = (): string => {
       return options.address ?? `${options.host ?? '127.0.0.1'}:${endpoint.port}`;
+    };
+    admin.options = {
+      ...{ store, rights, region, endpoint: () => `http://${address()}` },
+      nowMs: () => clock.nowMs(),
     };
     await active.announceOnce(catalog, address());
     const tasks = stack.use(taskGroup(logger));
@@ -76,11 +105,17 @@ export class S3Head implements AsyncDisposable {
     tasks.start('announce', (signal) =>
       active.announce(catalog, address, { signal, clock, logger }),
     );
-    return new S3Head(store, endpoint, stack.move());
+    tasks.start('lifecycle', (signal) => lifecycle.run(signal));
+    return new S3Head({ store, endpoint, metering }, stack.move());
   }
 
   get port(): number {
     return this.#endpoint.port;
+  }
+
+  /** Where Prometheus asks; undefined when nowhere. */
+  get metricsAddress(): Metering['address'] {
+    return this.#metering.address;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -88,21 +123,27 @@ export class S3Head implements AsyncDisposable {
   }
 }
 
+interface Parts {
+  readonly store: BlobStore;
+  readonly endpoint: S3Endpoint;
+  readonly metering: Metering;
+}
+
 function openEndpoint(
-  options: S3HeadOptions,
-  store: BlobStore,
-  rights: Rights,
-  clock: Clock,
+  { host, port, domains, trustedProxies }: S3HeadOptions,
+  head: HeadContext,
+  metering: Metering,
 ): Promise<S3Endpoint> {
-  const { host, port, region = 'us-east-1', domains, policy } = options;
-  const ids = new ObjectIds(() => store.catalog.epoch);
-  const head: HeadContext = { store, policy, region, clock, ids, rights };
+  const { store, rights, cors, region, clock } = head;
   return S3Endpoint.open({
     handler: handlerOf(head),
     ...{ secretOf: rights.secretOf, port, region, clock },
     ...(host === undefined ? {} : { host }),
     ...(domains === undefined ? {} : { domains }),
+    ...(trustedProxies === undefined ? {} : { trustedProxies }),
     isServing: () => isServing(store),
+    headersFor: cors.headersFor,
+    onAnswer: metering.record,
   });
 }
 
@@ -118,4 +159,11 @@ function isServing({ catalog }: BlobStore): boolean {
 
 function taskGroup(logger: Logger): TaskGroup {
   return new TaskGroup({ onError: (err, name) => logger.error({ err, name }, 'failed') });
+}
+
+function notOpen(): never {
+  throw new GridError<BaseErrorCode>('BASE_CLOSED', 'this head does not serve yet', {
+    hint: 'try again in some seconds',
+    retryable: true,
+  });
 }

@@ -76,44 +76,45 @@ export interface FsckReport extends FsckResult {
   readonly isSound: boolean;
 }
 
-/** What the owner of a store may ask of its head, by the name of the action. */
-export function adminActions(options: AdminOptions): Readonly<Record<string, ControlAction>> {
-  const { store } = options;
-  const { catalog } = store;
-  /** What was read may be told only while this head serves. */
-  const told = <T>(query: (db: DatabaseSync) => T): T => {
-    const found = catalog.read(query);
-    catalog.requireLease();
-    return found;
-  };
+/**
+ * What the owner of a store may ask of its head, by the name of the action.
+ * @param get throws while the head does not serve yet
+ */
+export function adminActions(get: () => AdminOptions): Readonly<Record<string, ControlAction>> {
   return {
-    's3.key': async () => firstKey(options),
-    's3.users': async (args) => ({ users: told((db) => usersAfter(db, args)) }),
-    's3.keys.add': (args) => addKey(options, args),
+    's3.key': async () => firstKey(get()),
+    's3.users': async (args) => ({ users: told(get(), (db) => usersAfter(db, args)) }),
+    's3.keys.add': (args) => addKey(get(), args),
     's3.keys.rm': async (args) => {
       const accessKey = optionalText(args, 'accessKey');
       const user = accessKey === undefined ? textIn(args, 'user') : undefined;
-      await catalog.write((db) => {
+      await get().store.catalog.write((db) => {
         if (accessKey !== undefined) people.removeAccessKey(db, accessKey);
         else if (user !== undefined) people.removeUser(db, user);
       });
     },
-    's3.buckets': async (args) => ({ buckets: told((db) => bucketsAfter(db, args)) }),
-    's3.quota': (args) => setQuota(options, args),
-    's3.stat': async () => statOf(options, told),
+    's3.buckets': async (args) => ({ buckets: told(get(), (db) => bucketsAfter(db, args)) }),
+    's3.quota': (args) => setQuota(get(), args),
+    's3.stat': async () => statOf(get()),
     's3.fsck': async (_args, { signal, progress }): Promise<FsckReport> => {
-      const result = await fsck(store, { signal, onProgress: progress });
+      const result = await fsck(get().store, { signal, onProgress: progress });
       return { ...result, isSound: Object.keys(result.counts).length === 0 };
     },
   };
 }
 
+/** What was read may be told only while this head serves. @throws ZSTOR_CATALOG_NOT_SERVING */
+function told<T>({ store }: AdminOptions, query: (db: DatabaseSync) => T): T {
+  const found = store.catalog.read(query);
+  store.catalog.requireLease();
+  return found;
+}
+
 /** The oldest key of the first user. @throws S3_KEY_UNKNOWN */
 function firstKey(options: AdminOptions): ClientKey {
-  const { store, rights } = options;
+  const { rights } = options;
   const user = people.firstUser;
-  const [row] = store.catalog.read((db) => people.listAccessKeys(db, user));
-  store.catalog.requireLease();
+  const [row] = told(options, (db) => people.listAccessKeys(db, user));
   const secretKey = row && rights.secretOf(row.accessKey);
   if (row !== undefined && secretKey !== undefined) {
     return clientKey(options, user, { accessKey: row.accessKey, secretKey });
@@ -190,11 +191,9 @@ async function setQuota({ store }: AdminOptions, args: ControlArguments): Promis
   });
 }
 
-function statOf(
-  { store, endpoint, region }: AdminOptions,
-  told: <T>(query: (db: DatabaseSync) => T) => T,
-): StatReport {
-  const sums = told((db) =>
+function statOf(options: AdminOptions): StatReport {
+  const { store, endpoint, region } = options;
+  const sums = told(options, (db) =>
     rowOf(
       db,
       `SELECT count(*) AS buckets, total(objects) AS objects, total(bytes) AS bytes,

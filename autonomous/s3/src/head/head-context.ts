@@ -3,6 +3,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { Clock } from '@commongrid/base';
 import type { BlobStore, StoragePolicy } from '@commongrid/zstor';
 
+import type { Cors } from '../cors/cors.ts';
 import { requireBucket } from '../meta/buckets.ts';
 import type { Bucket } from '../meta/buckets.ts';
 import type { ObjectIds } from '../meta/object-ids.ts';
@@ -19,6 +20,7 @@ export interface HeadContext {
   /** Ids of new versions and uploads. */
   readonly ids: ObjectIds;
   readonly rights: Rights;
+  readonly cors: Cors;
 }
 
 /**
