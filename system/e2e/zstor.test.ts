@@ -141,3 +141,36 @@ test('a file is kept 4+2, and comes back with two of six servers killed', async 
   const gone = await store.run('get', 'album/photo', store.file('none'));
   assert.deepEqual([gone.status, codeOf(gone)], [3, 'ZSTOR_FILE_UNKNOWN']);
 });
+
+test('what is lost is made again on demand, and a backend is emptied', async () => {
+  await using store = await TestStore.open();
+  const bytes = randomBytes(5_000_000);
+  await writeFile(store.file('photo'), bytes);
+  await store.json('put', store.file('photo'), 'photo', '--shards', '4+2');
+  interface Status {
+    readonly missingShards: number;
+    readonly backends: readonly { readonly name: string; readonly shards: number }[];
+  }
+  const { backends } = await store.json<Status>('status');
+  assert.equal(backends.length, 6);
+  const [first, second] = backends.map(({ name }) => name);
+  assert.ok(first !== undefined && second !== undefined);
+  const stays = await store.run('drain', first);
+  assert.deepEqual([stays.status, shardsOf(stays)], [1, 2]);
+  await store.json('drain', first, '--undo');
+  await store.kill(0, 3);
+  const repaired = await store.json<Status>('repair');
+  assert.equal(repaired.missingShards, 0);
+  const whole = await store.json<{ present: number }>('check', 'photo');
+  assert.equal(whole.present, 12);
+  const scrubbed = await store.json<{ shards: number; faults: number }>('scrub');
+  assert.deepEqual([scrubbed.shards, scrubbed.faults], [12, 0]);
+  const unknown = await store.run('drain', 'nowhere:1/x');
+  assert.equal(codeOf(unknown), 'ZSTOR_BACKEND_UNKNOWN');
+  await store.json('get', 'photo', store.file('copy'));
+  assert.equal((await readFile(store.file('copy'))).equals(bytes), true);
+});
+
+function shardsOf({ stdout }: Ended): number {
+  return (JSON.parse(stdout) as { readonly shards: number }).shards;
+}
