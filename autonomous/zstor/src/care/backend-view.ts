@@ -28,6 +28,8 @@ export interface BackendTimes {
 export class BackendView {
   readonly #times: Required<BackendTimes>;
   readonly #awaySinceMs = new Map<number, number>();
+  /** Nobody is waited for any longer than an urgent chunk would wait. */
+  isHurried = false;
   #classes = new Map<number, BackendClass>();
   #writable: readonly Backend[] = [];
 
@@ -80,9 +82,8 @@ export class BackendView {
     this.#awaySinceMs.set(no, sinceMs);
     const awayMs = nowMs - sinceMs;
     const { lostAfterMs: lostMs, goneAfterMs: goneMs, urgentAfterMs: urgentMs } = this.#times;
-    if (backend === undefined ? awayMs >= Math.min(goneMs, lostMs) : awayMs >= lostMs) {
-      return 'lost';
-    }
+    const waitMs = backend === undefined ? Math.min(goneMs, lostMs) : lostMs;
+    if (awayMs >= (this.isHurried ? Math.min(urgentMs, waitMs) : waitMs)) return 'lost';
     return awayMs >= urgentMs ? 'overdue' : 'away';
   }
 }

@@ -19,7 +19,8 @@ export function controlPathOf(folder: string): string {
 export function careActions(care: Care): StoreActions {
   return {
     status: (_, { signal }) => care.surveyed(signal),
-    repair: (_, { signal, progress }) => care.repair({ signal, onProgress: progress }),
+    repair: (_, { signal, progress }) =>
+      care.repair({ signal, isHurried: true, onProgress: progress }),
     scrub: (_, { signal, progress }) => care.scrub({ signal, onProgress: progress }),
     drain: async ({ name, undo }, { signal, progress }) => {
       if (typeof name !== 'string') throw nameMissing();

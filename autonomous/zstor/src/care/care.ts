@@ -107,6 +107,12 @@ export interface CareStatus {
   readonly backends: readonly BackendStatus[];
 }
 
+export interface RepairOptions {
+  readonly signal: AbortSignal;
+  readonly isHurried?: boolean;
+  readonly onProgress?: (status: CareStatus) => void;
+}
+
 interface Walk {
   /** Of all shards. */
   bytes: number;
@@ -140,9 +146,12 @@ export class Care implements AsyncDisposable {
   #walk = newWalk();
   #walksDone = 0;
   #isWalkDue = false;
+  #isWalking = false;
   #walkedMs = -Infinity;
   #nextWalkMs = 0;
   #nextMissingMs = 0;
+  /** Repairs that wait for nobody. */
+  #hurried = 0;
   #isSnapshotMoved = false;
   #nextSnapshotMs = 0;
 
@@ -244,26 +253,25 @@ export class Care implements AsyncDisposable {
 
   /**
    * Looks through all records now, and resolves when what could be mended is.
-   * @param onProgress hears now and then
+   * @param options.isHurried makes again at once what is on backends that do not answer
+   * @param options.onProgress hears now and then
+   * @throws BASE_ABORTED
    */
-  async repair(options: {
-    readonly signal: AbortSignal;
-    readonly onProgress?: (status: CareStatus) => void;
-  }): Promise<CareStatus> {
-    const { signal, onProgress } = options;
-    let before = this.#repairer.counts.shards;
-    for (;;) {
-      const walk = this.#walksDone;
-      this.#isWalkDue = true;
-      this.#nextWalkMs = 0;
-      while (this.#walksDone < walk + 1 || this.#repairer.pending > 0) {
-        await delay(lookEveryMs / 2, { signal, clock: this.#clock });
-        onProgress?.(this.status());
+  async repair(options: RepairOptions): Promise<CareStatus> {
+    const { signal, isHurried = false, onProgress } = options;
+    if (isHurried) this.#hurried++;
+    try {
+      if (isHurried) await this.#untilJudged(signal);
+      let before = this.#repairer.counts.shards;
+      for (;;) {
+        await this.#walkAndMend(signal, onProgress);
+        // The walk that follows the last repair finds nothing that can be mended.
+        const { shards } = this.#repairer.counts;
+        if (shards === before || !this.#o.catalog.isServing) return this.status();
+        before = shards;
       }
-      // The walk that follows the last repair finds nothing that can be mended.
-      const { shards } = this.#repairer.counts;
-      if (shards === before) return this.status();
-      before = shards;
+    } finally {
+      if (isHurried) this.#hurried--;
     }
   }
 
@@ -290,6 +298,30 @@ export class Care implements AsyncDisposable {
     this.#look();
   }
 
+  /** Waits until it is known of each backend whether it answers. */
+  async #untilJudged(signal: AbortSignal): Promise<void> {
+    const isOpen = ({ no, use }: BackendRow): boolean =>
+      use !== 'retired' && this.#view.classOf(no) === 'away';
+    do {
+      await delay(lookEveryMs, { signal, clock: this.#clock });
+    } while (this.#rows.some(isOpen) && this.#o.catalog.isServing);
+  }
+
+  async #walkAndMend(
+    signal: AbortSignal,
+    onProgress: ((status: CareStatus) => void) | undefined,
+  ): Promise<void> {
+    // One that has begun already may have passed what is to be found.
+    const walks = this.#walksDone + (this.#isWalking ? 2 : 1);
+    this.#isWalkDue = true;
+    this.#nextWalkMs = 0;
+    while (this.#walksDone < walks || this.#repairer.pending > 0) {
+      if (!this.#o.catalog.isServing) return;
+      await delay(lookEveryMs / 2, { signal, clock: this.#clock });
+      onProgress?.(this.status());
+    }
+  }
+
   /** Compares backends with what they were. */
   #look(): void {
     const { catalog, backends } = this.#o;
@@ -302,6 +334,7 @@ export class Care implements AsyncDisposable {
     const draining = new Set(numbersOf(this.#rows, (use) => use === 'draining'));
     const kept = numbersOf(this.#rows, (use) => use !== 'retired');
     backends.drain(draining);
+    this.#view.isHurried = this.#hurried > 0;
     this.#view.look(backends, kept, draining, this.#clock.monotonicMs());
     this.#nodes = new Map(backends.all.map(({ no, place }) => [no, place.node]));
     this.#writableNodes = new Set(this.#view.writable.map(({ place }) => place.node));
@@ -349,9 +382,14 @@ export class Care implements AsyncDisposable {
       return;
     this.#isWalkDue = false;
     const walk = newWalk();
-    for await (const page of walkChunks(this.#o.catalog, signal)) {
-      if (!this.#o.catalog.isServing) return;
-      for (const chunk of page) this.#count(walk, chunk);
+    this.#isWalking = true;
+    try {
+      for await (const page of walkChunks(this.#o.catalog, signal)) {
+        if (!this.#o.catalog.isServing) return;
+        for (const chunk of page) this.#count(walk, chunk);
+      }
+    } finally {
+      this.#isWalking = false;
     }
     const endedMs = this.#clock.monotonicMs();
     this.#walk = walk;
