@@ -1,0 +1,82 @@
+import { GridError } from '@commongrid/base';
+import type { Backend, BackendState } from '../backends/backend.ts';
+import type { ZstorErrorCode } from '../errors.ts';
+
+/** A backend in memory, whose faults are told to it. Each answer comes some turns later. */
+export class ModelBackend implements Backend {
+  readonly no: number;
+  readonly place: Backend['place'];
+  readonly isSpare = false;
+  readonly readMs = { p50: 1, p95: 1 };
+  readonly values = new Map<string, Buffer>();
+  readonly #turns: () => number;
+  /** Called before a value is written. */
+  onPut: (key: Uint8Array, value: Uint8Array) => void = () => {};
+  answers = true;
+  refusesWrites = false;
+
+  constructor(no: number, turns: () => number) {
+    this.no = no;
+    this.place = { node: `node-${no}`, farm: `farm-${no}`, country: 'BE' };
+    this.#turns = turns;
+  }
+
+  get state(): BackendState {
+    return this.answers ? 'healthy' : 'suspect';
+  }
+
+  get isWritable(): boolean {
+    return this.answers;
+  }
+
+  get freeBytes(): number {
+    return 1e9;
+  }
+
+  get usedBytes(): number {
+    return 0;
+  }
+
+  async put(key: Uint8Array, value: Uint8Array): Promise<void> {
+    await this.#answer(this.refusesWrites);
+    this.onPut(key, value);
+    this.values.set(nameOf(key), Buffer.from(value));
+  }
+
+  async get(key: Uint8Array): Promise<Buffer | undefined> {
+    await this.#answer();
+    const value = this.values.get(nameOf(key));
+    return value === undefined ? undefined : Buffer.from(value);
+  }
+
+  async digest(): Promise<Uint8Array | undefined> {
+    await this.#answer();
+    return undefined;
+  }
+
+  async damagedKeys(): Promise<readonly Uint8Array[]> {
+    await this.#answer();
+    return [];
+  }
+
+  async scan(): Promise<{ keys: readonly never[]; cursor: undefined }> {
+    await this.#answer();
+    return { keys: [], cursor: undefined };
+  }
+
+  async remove(keys: readonly Uint8Array[]): Promise<void> {
+    await this.#answer();
+    for (const key of keys) this.values.delete(nameOf(key));
+  }
+
+  async #answer(refuses = false): Promise<void> {
+    for (let turn = this.#turns(); turn > 0; turn--) await Promise.resolve();
+    if (this.answers && !refuses) return;
+    const code: ZstorErrorCode = refuses ? 'ZSTOR_BACKEND_REFUSED' : 'ZSTOR_BACKEND_FAILED';
+    throw new GridError(code, 'as it was told');
+  }
+}
+
+function nameOf(key: Uint8Array): string {
+  return Buffer.from(key).toString('latin1');
+}
