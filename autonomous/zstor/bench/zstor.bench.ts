@@ -5,6 +5,7 @@ import { throwIfAborted } from '@commongrid/base';
 import type { BenchOptions, BenchRow } from '@commongrid/system/bench';
 import { chunkRows } from './chunk-rows.ts';
 import { codeRows } from './code-rows.ts';
+import { overheadRows } from './overhead-rows.ts';
 import { threadRows } from './thread-rows.ts';
 import { ZstorBenchRun } from './zstor-bench-run.ts';
 
@@ -16,7 +17,12 @@ export async function run(options: BenchOptions): Promise<BenchRow[]> {
   const folder = await mkdtemp(join(tmpdir(), 'commongrid-bench-zstor-'));
   try {
     const benchRun = new ZstorBenchRun(options, folder);
-    return [...(await codeRows(benchRun)), ...chunkRows(benchRun), ...(await threadRows(benchRun))];
+    return [
+      ...(await codeRows(benchRun)),
+      ...chunkRows(benchRun),
+      ...(await threadRows(benchRun)),
+      ...(await overheadRows(benchRun)),
+    ];
   } catch (error) {
     throwIfAborted(options.signal);
     throw error;

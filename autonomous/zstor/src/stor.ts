@@ -128,6 +128,14 @@ export class Stor implements AsyncDisposable {
     return this.#blobs.check(this.#find(name).blob, signal);
   }
 
+  /**
+   * Packs small files, and deletes what is left of removed ones, now: it is done in the background, too.
+   * Throws as `Collection.runNow`.
+   */
+  async tidy(signal?: AbortSignal): Promise<void> {
+    await this.#blobs.collection.runNow(signal);
+  }
+
   /** Writes a snapshot of the tables to the backends, so that the log can be cut. */
   takeSnapshot(): Promise<void> {
     return this.#blobs.catalog.takeSnapshot();
