@@ -36,6 +36,7 @@ import type { ZstorErrorCode } from './errors.ts';
 import type { Manifest } from './manifest/manifest.ts';
 import { ManifestCollector } from './manifest/manifest-collector.ts';
 import { ManifestWriter } from './manifest/manifest-writer.ts';
+import { epochBaseOf, isRebuilt } from './rebuild/rebuild-tables.ts';
 import { checkBlob } from './stor/check-blob.ts';
 import type { BlobCheck } from './stor/check-blob.ts';
 import { findBackend, listBackends, numberBackend, settleBackend } from './stor/backend-tables.ts';
@@ -45,6 +46,7 @@ import { firstMembersOf, keepsLog, logNamesOf, openMemberOf } from './stor/log-p
 import { KeyRing } from './stor/key-ring.ts';
 import type { KeyWrap } from './stor/key-wrap.ts';
 import { LogSpares } from './stor/log-spares.ts';
+import { SnapshotIndex } from './stor/snapshot-index.ts';
 import { StorKeys } from './stor/stor-keys.ts';
 import { CodingThreads } from './threads/coding-threads.ts';
 
@@ -161,7 +163,7 @@ export class BlobStore implements AsyncDisposable {
     pooled.backends = backends;
     pooled.spares = new LogSpares(backends);
     const common = { backends, threads, budget, locations: new ChunkTable(catalog) };
-    const ids = new ChunkIds(() => catalog.epoch);
+    const ids = new ChunkIds(() => catalog.epoch + catalog.read(epochBaseOf));
     const writer = stack.use(new BlobWriter({ ...common, ids, logger }));
     const care = Care.open({
       ...{ catalog, backends, threads, budget, ids, limits: policy, clock, logger },
@@ -179,6 +181,7 @@ export class BlobStore implements AsyncDisposable {
       Collection.open({
         ...{ tables: catalog, backends, ids, pins, threads, budget, policy, clock, logger },
         onStep: options.onStep,
+        mayDelete: () => !catalog.read(isRebuilt),
       }),
     );
     const { parityShards } = policy;
@@ -326,6 +329,7 @@ export class BlobStore implements AsyncDisposable {
         const row = this.rowOf(blob);
         return this.catalog.write((db) => tables.insertBlob(db, row, records));
       },
+      index: new SnapshotIndex({ backends: this.backends, key: this.keys.manifestKey }),
       forget: (id: Uint8Array) => this.catalog.write((db) => tables.releaseBlob(db, id)),
     };
   }

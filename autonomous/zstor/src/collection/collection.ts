@@ -109,6 +109,8 @@ export class Collection implements AsyncDisposable {
     work: (signal: AbortSignal) => Promise<unknown>,
   ): void {
     const run = async (signal: AbortSignal): Promise<void> => {
+      const isAllowed = name === 'pack' || (this.#o.mayDelete?.() ?? true);
+      if (this.#o.tables.isServing && !isAllowed) return;
       if (this.#o.tables.isServing) await this.#turns[name].run(() => work(signal), { signal });
       else this.#sweepMs.clear();
     };

@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { isGridError, repeat, silentLogger, systemClock, TaskGroup } from '@commongrid/base';
 import type { Clock, Logger } from '@commongrid/base';
 import type { Backends } from '../blob/shard-spread.ts';
+import { isRebuilt } from '../rebuild/rebuild-tables.ts';
 import { manifestKey } from './manifest.ts';
 import { deadManifests, forgetManifest } from './manifest-tables.ts';
 
@@ -42,7 +43,7 @@ export class ManifestCollector implements AsyncDisposable {
   /** Removes what is to be removed now. */
   async collect(signal?: AbortSignal): Promise<void> {
     const { tables, backends } = this.#o;
-    while (tables.isServing && signal?.aborted !== true) {
+    while (tables.isServing && signal?.aborted !== true && !tables.read(isRebuilt)) {
       const dead = tables.read((db) => deadManifests(db, removalsAtOnce));
       if (dead.length === 0) return;
       tables.requireLease();

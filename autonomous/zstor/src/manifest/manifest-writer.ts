@@ -23,21 +23,34 @@ export class ManifestWriter {
    * Resolves when m + 1 nodes have it on disk, or all where there are fewer.
    * @throws ZSTOR_BACKENDS_TOO_FEW
    */
-  async write(manifest: Manifest, policy: PlacementRules): Promise<void> {
+  write(manifest: Manifest, policy: PlacementRules): Promise<void> {
     const { key, backends } = this.#o;
     const { versionId } = manifest;
-    const rules = { ...policy, dataShards: 1 };
-    const values = sealManifest(key, manifest);
-    const candidates = candidatesOf(backends);
-    const placement = placeCopies(versionId, candidates, rules);
-    const spreads = values.map((value, part) => {
-      const partKey = manifestKey(versionId, part);
-      return new ShardSpread({
-        ...{ backends, rules, placement, kind: 'copied', chunkId: versionId },
-        keyOf: () => partKey,
-        valueOf: () => value,
-      });
+    const values = sealManifest(key, manifest).map((value, part) => {
+      return [manifestKey(versionId, part), value] as const;
     });
-    await Promise.all(spreads.map(({ survivable }) => survivable));
+    return writeCopies(backends, { id: versionId, values: new Map(values) }, policy);
   }
+}
+
+/**
+ * Writes values to m + 1 nodes, the same ones for all. Resolves when they have them on disk, or when all
+ * have where there are fewer.
+ * @throws ZSTOR_BACKENDS_TOO_FEW
+ */
+export async function writeCopies(
+  backends: Backends,
+  { id, values }: { readonly id: Uint8Array; readonly values: ReadonlyMap<Buffer, Buffer> },
+  policy: PlacementRules,
+): Promise<void> {
+  const rules = { ...policy, dataShards: 1 };
+  const placement = placeCopies(id, candidatesOf(backends), rules);
+  const spreads = [...values].map(([key, value]) => {
+    return new ShardSpread({
+      ...{ backends, rules, placement, kind: 'copied', chunkId: id },
+      keyOf: () => key,
+      valueOf: () => value,
+    });
+  });
+  await Promise.all(spreads.map(({ survivable }) => survivable));
 }

@@ -1,8 +1,10 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { statementOf } from '../catalog/statement-of.ts';
 import type { ChunkRecord } from '../blob/chunk-record.ts';
-import { chunkTableSchema, insertChunks } from '../blob/chunk-table.ts';
+import { chunkTableSchema, findChunk, insertChunks } from '../blob/chunk-table.ts';
+import type { ManifestBlob } from '../manifest/manifest.ts';
 import type { StoredBlob } from '../blob/written-blob.ts';
+import { rebuildTable } from '../rebuild/rebuild-tables.ts';
 import { manifestTables } from '../manifest/manifest-schema.ts';
 import { keyTables } from './key-tables.ts';
 import { backendTable } from './backend-tables.ts';
@@ -38,6 +40,7 @@ export const blobTables = `
   ) WITHOUT ROWID, STRICT;
   ${keyTables}
   ${manifestTables}
+  ${rebuildTable}
 `;
 
 /** Makes a blob known, with one row that refers to it. */
@@ -64,6 +67,25 @@ export function findBlob(db: DatabaseSync, id: Uint8Array): BlobRow | undefined 
       return { id: bytesOf(chunk['chunk']), plaintextBytes: Number(chunk['plaintext_bytes']) };
     });
   return { id, keyNo: Number(row['key_no']), wrappedKey: bytesOf(row['wrapped_key']), chunks };
+}
+
+/**
+ * Makes a blob known out of a manifest, with one row that refers to it; one that is known already gets
+ * one more.
+ */
+export function adoptBlob(db: DatabaseSync, blob: ManifestBlob): void {
+  const { id, keyNo, wrappedKey, chunks } = blob;
+  if (statementOf(db, 'SELECT 1 FROM blobs WHERE id = ?').get(id) !== undefined) {
+    retainBlob(db, id);
+    return;
+  }
+  for (const { record } of chunks)
+    statementOf(db, 'DELETE FROM dead WHERE chunk = ?').run(record.id);
+  const unknown = chunks
+    .map(({ record }) => record)
+    .filter((record) => findChunk(db, record.id) === undefined);
+  const listed = chunks.map(({ plaintextBytes, record }) => ({ id: record.id, plaintextBytes }));
+  insertBlob(db, { id, keyNo, wrappedKey, chunks: listed }, unknown);
 }
 
 /** One more row refers to a blob. */

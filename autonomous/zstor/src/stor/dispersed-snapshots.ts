@@ -8,6 +8,9 @@ import type { ChunkRecord } from '../blob/chunk-record.ts';
 import type { WrittenBlob } from '../blob/written-blob.ts';
 import type { SnapshotStore } from '../catalog/snapshot-store.ts';
 import type { ZstorErrorCode } from '../errors.ts';
+import type { ManifestBlob } from '../manifest/manifest.ts';
+import type { StorKeys } from './stor-keys.ts';
+import type { SnapshotIndex } from './snapshot-index.ts';
 import type { CodingThreads } from '../threads/coding-threads.ts';
 
 export interface DispersedSnapshotsOptions {
@@ -22,6 +25,8 @@ export interface DispersedSnapshotsOptions {
     readonly names: ReadonlyMap<number, string>;
     readonly register: (blob: WrittenBlob, records: readonly ChunkRecord[]) => Promise<void>;
     readonly forget: (blobId: Uint8Array) => Promise<void>;
+    /** Says on the backends where snapshots are. */
+    readonly index: Pick<SnapshotIndex, 'write' | 'remove'>;
   };
 }
 
@@ -55,13 +60,16 @@ export class DispersedSnapshots implements SnapshotStore {
   }
 
   async put(content: AsyncIterable<Buffer>): Promise<Buffer> {
-    const { writer, names, register } = this.#o.store();
+    const { writer, names, register, index } = this.#o.store();
     const blob = await writer.write(content, { policy: this.#o.policy });
     // What comes late would not be in the pointer.
     await Promise.all(blob.chunks.map(({ spread }) => spread.ended));
     return blob.commit(async (records) => {
       await register(blob, records);
-      return encode(blob, records, names);
+      const pointer = encode(blob, records, names);
+      const chunkId = records[0]?.id ?? blob.secret.id;
+      await index.write({ chunkId: Buffer.from(chunkId), pointer }, this.#o.policy);
+      return pointer;
     });
   }
 
@@ -82,9 +90,24 @@ export class DispersedSnapshots implements SnapshotStore {
     for await (const bytes of reader.read({ secret, chunks })) yield Buffer.from(bytes);
   }
 
-  remove(pointer: Buffer): Promise<void> {
-    return this.#o.store().forget(decode(pointer).secret.id);
+  async remove(pointer: Buffer): Promise<void> {
+    const { index, forget } = this.#o.store();
+    const { secret, chunks } = decode(pointer);
+    // First: what is not there must not be found.
+    await index.remove(chunks[0]?.id ?? secret.id);
+    await forget(secret.id);
   }
+}
+
+/** A snapshot as a blob of the tables, which a snapshot itself does not know. */
+export function blobOfPointer(pointer: Buffer, keys: StorKeys): ManifestBlob {
+  const { secret, chunks, records } = decode(pointer);
+  const kept = chunks.flatMap(({ id, plaintextBytes }) => {
+    const record = records.get(hexOf(id));
+    return record === undefined ? [] : { plaintextBytes, record };
+  });
+  const wrappedKey = keys.own.wrap(secret.id, secret.key);
+  return { id: secret.id, keyNo: 0, wrappedKey, chunks: kept };
 }
 
 /** Ids of the chunks of a snapshot. */
