@@ -6,7 +6,8 @@ export interface ByteRange {
   readonly last: number;
 }
 
-const rangeForm = /^bytes=(\d{0,15})-(\d{0,15})$/;
+/** Some clients write 2^63 - 2 for the end: any number of digits counts. */
+const rangeForm = /^bytes=(\d*)-(\d*)$/;
 
 /**
  * The bytes that a Range header asks for; undefined for all of them. As at AWS, headers that are

@@ -79,6 +79,7 @@ suite('ranges', () => {
     ['bytes=-3', 10, [7, 9]],
     ['bytes=-30', 10, [0, 9]],
     ['bytes=8-99', 10, [8, 9]],
+    ['bytes=8-9223372036854775806', 10, [8, 9]],
     ['bytes=10-', 10, 'InvalidRange'],
     ['bytes=0-', 0, 'InvalidRange'],
     ['bytes=-0', 10, 'InvalidRange'],
