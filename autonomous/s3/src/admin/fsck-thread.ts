@@ -6,7 +6,7 @@ import type { FsckAnswer, FsckWork } from './fsck.ts';
 
 /** Reads the tables beside the head, which goes on serving. */
 const { path, snapshotChunks, readable }: FsckWork = workerData;
-const tell = (answer: FsckAnswer): void => parentPort?.postMessage(answer);
+const tell = (answer: FsckAnswer): void => parentPort?.postMessage(answer, []);
 const db = new DatabaseSync(path, { readOnly: true });
 const result = checkTables(db, {
   snapshotChunks: new Set(snapshotChunks),

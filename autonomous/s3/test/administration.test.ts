@@ -1,0 +1,255 @@
+import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, suite, test } from 'node:test';
+
+import * as aws from '@aws-sdk/client-s3';
+import type { S3Client } from '@aws-sdk/client-s3';
+import { askControl, isGridError, waitFor } from '@commongrid/base';
+import { controlPathOf } from '@commongrid/zstor';
+import { ZdbFleet } from '@commongrid/zstor/testing';
+
+import type { BucketReport, ClientKey, FsckReport, StatReport } from '../src/index.ts';
+import { S3Head } from '../src/s3-head.ts';
+import { accessKey, secretKey } from './signed-request.ts';
+import { runClient } from './support/client-programs.ts';
+import { fourPlusTwo } from './support/head-process.ts';
+import { sdkClient } from './support/sdk-client.ts';
+
+const Bucket = 'data';
+const origin = 'https://app.example.org';
+
+suite('the administration of a head on six servers', () => {
+  const stack = new AsyncDisposableStack();
+  let folder = '';
+  let s3: S3Client;
+  let head: S3Head;
+
+  before(async () => {
+    const fleet = stack.use(await ZdbFleet.open(6));
+    folder = fleet.folder;
+    head = stack.use(
+      await S3Head.open({
+        folder: join(folder, 'head'),
+        backendsFile: await fleet.makeStore('administration'),
+        policy: fourPlusTwo,
+        port: 0,
+        firstKey: { accessKey, secretKey },
+        metrics: { port: 0 },
+        accessLog: join(folder, 'access.log'),
+      }),
+    );
+    s3 = sdkClient({ port: head.port });
+    stack.defer(() => s3.destroy());
+    await s3.send(new aws.CreateBucketCommand({ Bucket }));
+    await writeFile(join(folder, 'file'), 'hello');
+  });
+  after(() => stack.disposeAsync());
+
+  function ask<T>(action: string, args: Readonly<Record<string, unknown>> = {}): Promise<T> {
+    return askControl(controlPathOf(join(folder, 'head')), action, args) as Promise<T>;
+  }
+
+  /** What the aws program is refused with; `ok` when it is not. */
+  async function awsAs(key: ClientKey | undefined, ...words: readonly string[]): Promise<string> {
+    const url = `http://127.0.0.1:${head.port}`;
+    const signed = key === undefined ? ['--no-sign-request'] : [];
+    const variables = {
+      HOME: folder,
+      AWS_ACCESS_KEY_ID: key?.accessKey ?? '',
+      AWS_SECRET_ACCESS_KEY: key?.secretKey ?? '',
+    };
+    try {
+      await runClient('/usr/bin/aws', ['--endpoint-url', url, ...signed, ...words], variables);
+      return 'ok';
+    } catch (error) {
+      // Of HEAD there is no code, but a status.
+      const [, code] = /\((\w+)\) when calling/.exec(String(error)) ?? [];
+      return code ?? String(error);
+    }
+  }
+
+  async function refusal(work: Promise<unknown>): Promise<string> {
+    try {
+      await work;
+      return 'ok';
+    } catch (error) {
+      if (isGridError(error)) return error.code;
+      return error instanceof Error ? error.name : String(error);
+    }
+  }
+
+  test('two users of aws have what each was granted', async () => {
+    const grants = { [Bucket]: ['read'] };
+    const alice = await ask<ClientKey>('s3.keys.add', { user: 'alice', makesBuckets: true });
+    const bob = await ask<ClientKey>('s3.keys.add', { user: 'bob', grants });
+    assert.equal(bob.endpoint, `http://127.0.0.1:${head.port}`);
+    const file = join(folder, 'file');
+    await s3.send(new aws.PutObjectCommand({ Bucket, Key: 'shared', Body: 'hello' }));
+    const got = join(folder, 'got');
+    assert.equal(await awsAs(bob, 's3', 'cp', `s3://${Bucket}/shared`, got), 'ok');
+    assert.equal(await readFile(got, 'utf8'), 'hello');
+    assert.equal(await awsAs(bob, 's3', 'cp', file, `s3://${Bucket}/own`), 'AccessDenied');
+    assert.equal(await awsAs(bob, 's3', 'mb', 's3://bobs'), 'AccessDenied');
+    assert.equal(await awsAs(alice, 's3', 'mb', 's3://alices'), 'ok');
+    assert.equal(await awsAs(alice, 's3', 'cp', file, 's3://alices/a'), 'ok');
+    assert.equal(
+      await awsAs(bob, 's3api', 'list-objects-v2', '--bucket', 'alices'),
+      'AccessDenied',
+    );
+    const policy = {
+      Version: '2012-10-17',
+      Statement: [
+        {
+          ...{ Effect: 'Allow', Principal: { AWS: 'arn:aws:iam:::user/bob' } },
+          ...{ Action: ['s3:ListBucket', 's3:GetObject'] },
+          Resource: ['arn:aws:s3:::alices', 'arn:aws:s3:::alices/*'],
+        },
+        {
+          ...{ Effect: 'Deny', Principal: '*', Action: 's3:DeleteObject' },
+          Resource: 'arn:aws:s3:::alices/*',
+        },
+      ],
+    };
+    const put = ['s3api', 'put-bucket-policy', '--bucket', 'alices', '--policy'];
+    assert.equal(await awsAs(alice, ...put, JSON.stringify(policy)), 'ok');
+    assert.equal(await awsAs(bob, 's3api', 'list-objects-v2', '--bucket', 'alices'), 'ok');
+    assert.equal(await awsAs(alice, 's3', 'rm', 's3://alices/a'), 'AccessDenied');
+    assert.equal(
+      await awsAs(undefined, 's3api', 'list-objects-v2', '--bucket', 'alices'),
+      'AccessDenied',
+    );
+    await ask('s3.keys.rm', { user: 'bob' });
+    assert.equal(await awsAs(bob, 's3api', 'list-buckets'), 'InvalidAccessKeyId');
+    assert.equal(await refusal(ask('s3.keys.rm', { user: 'alice' })), 'S3_USER_NEEDED');
+  });
+
+  test('a quota is kept to the byte, whoever writes at once', async () => {
+    const Key = (at: number): string => `k${at}`;
+    await s3.send(new aws.CreateBucketCommand({ Bucket: 'full' }));
+    const report = await ask<BucketReport>('s3.quota', { bucket: 'full', bytes: 10_000 });
+    assert.equal(report.quotaBytes, 10_000);
+    const puts = Array.from({ length: 24 }, (_, at) =>
+      refusal(
+        s3.send(
+          new aws.PutObjectCommand({ Bucket: 'full', Key: Key(at), Body: Buffer.alloc(1000) }),
+        ),
+      ),
+    );
+    const answers = await Promise.all(puts);
+    assert.equal(answers.filter((answer) => answer === 'ok').length, 10);
+    assert.equal(answers.filter((answer) => answer === 'QuotaExceeded').length, 14);
+    const kept = answers.indexOf('ok');
+    const replace = (sizeBytes: number): Promise<string> =>
+      refusal(
+        s3.send(
+          new aws.PutObjectCommand({
+            ...{ Bucket: 'full', Key: Key(kept), Body: Buffer.alloc(sizeBytes) },
+          }),
+        ),
+      );
+    assert.equal(await replace(1001), 'QuotaExceeded');
+    assert.equal(await replace(999), 'ok');
+    assert.equal(await replace(1000), 'ok');
+    const created = new aws.CreateMultipartUploadCommand({ Bucket: 'full', Key: 'parts' });
+    const { UploadId } = await s3.send(created);
+    const part = new aws.UploadPartCommand({
+      ...{ Bucket: 'full', Key: 'parts', UploadId, PartNumber: 1, Body: Buffer.alloc(1) },
+    });
+    assert.equal(await refusal(s3.send(part)), 'QuotaExceeded');
+    await ask('s3.quota', { bucket: 'full', bytes: null, objects: 10 });
+    assert.equal(await replace(5000), 'ok');
+    const eleventh = new aws.PutObjectCommand({ Bucket: 'full', Key: 'new', Body: '' });
+    assert.equal(await refusal(s3.send(eleventh)), 'QuotaExceeded');
+    assert.equal(await refusal(ask('s3.quota', { bucket: 'none', bytes: 1 })), 'S3_BUCKET_UNKNOWN');
+    const { buckets } = await ask<{ buckets: BucketReport[] }>('s3.buckets');
+    const full = buckets.find(({ name }) => name === 'full');
+    assert.deepEqual(
+      { objects: full?.objects, bytes: full?.bytes, owner: full?.owner },
+      { objects: 10, bytes: 14_000, owner: 'admin' },
+    );
+  });
+
+  test('pages of another origin are answered as the bucket says', async () => {
+    const rule = { AllowedOrigins: [origin], AllowedMethods: ['PUT'], AllowedHeaders: ['*'] };
+    await s3.send(
+      new aws.PutBucketCorsCommand({ Bucket, CORSConfiguration: { CORSRules: [rule] } }),
+    );
+    const url = `http://127.0.0.1:${head.port}/${Bucket}/key`;
+    const asked = {
+      ...{ origin, 'access-control-request-method': 'PUT' },
+      'access-control-request-headers': 'content-type',
+    };
+    const allowed = await fetch(url, { method: 'OPTIONS', headers: asked });
+    assert.equal(allowed.status, 200);
+    assert.equal(allowed.headers.get('access-control-allow-origin'), origin);
+    const other = { ...asked, 'access-control-request-method': 'DELETE' };
+    const refused = await fetch(url, { method: 'OPTIONS', headers: other });
+    assert.equal(refused.status, 403);
+    // An error, too, is told to the page.
+    const denied = await fetch(url, { method: 'PUT', headers: { origin }, body: 'x' });
+    assert.equal(denied.status, 403);
+    assert.equal(denied.headers.get('access-control-allow-origin'), origin);
+  });
+
+  test('lifecycle rules of which a part is unknown are refused', async () => {
+    const put = (rule: aws.LifecycleRule): Promise<string> =>
+      refusal(
+        s3.send(
+          new aws.PutBucketLifecycleConfigurationCommand({
+            ...{ Bucket, LifecycleConfiguration: { Rules: [{ ID: 'one', ...rule }] } },
+          }),
+        ),
+      );
+    const Filter = { Prefix: 'old/' };
+    assert.equal(await put({ Status: 'Enabled', Filter, Expiration: { Days: 1 } }), 'ok');
+    const Transitions = [{ Days: 1, StorageClass: 'GLACIER' as const }];
+    assert.equal(await put({ Status: 'Enabled', Filter, Transitions }), 'NotImplemented');
+  });
+
+  test('the tables are sound, and a version that lost its blob is found', async () => {
+    await s3.send(new aws.PutObjectCommand({ Bucket, Key: 'big', Body: Buffer.alloc(200_000, 7) }));
+    const sound = await ask<FsckReport>('s3.fsck');
+    assert.deepEqual(sound.findings, []);
+    assert.ok(sound.isSound && sound.versions > 0 && sound.chunks > 0);
+    await head.store.catalog.write((db) => {
+      db.exec('DELETE FROM blob_chunks; UPDATE s3_buckets SET bytes = bytes + 1');
+    });
+    const broken = await ask<FsckReport>('s3.fsck');
+    assert.ok(!broken.isSound);
+    const kinds = Object.keys(broken.counts);
+    assert.ok(kinds.includes('blob-empty') && kinds.includes('counter-wrong'), kinds.join());
+  });
+
+  test('stat, metrics and access log tell of it all, and of no secret', async () => {
+    const { metricsAddress } = head;
+    const stat = await ask<StatReport>('s3.stat');
+    assert.equal(stat.buckets, 3);
+    assert.equal(stat.care.backends.length, 6);
+    const answer = await fetch(`http://127.0.0.1:${metricsAddress?.port}/metrics`);
+    const text = await answer.text();
+    for (const line of [
+      's3_errors_total{operation="PutObject",code="QuotaExceeded"}',
+      's3_requests_total{operation="CreateBucket"} 4',
+      's3_backend_free_bytes{backend=',
+      's3_bucket_objects{bucket="full"} 10',
+      's3_serving 1',
+    ]) {
+      assert.ok(text.includes(line), line);
+    }
+    const path = join(folder, 'access.log');
+    const log = (): Promise<string> => readFile(path, 'utf8');
+    await waitFor(async () => (await log()).includes('REST.PUT.LIFECYCLE'), {
+      what: 'the access log',
+      timeoutMs: 5_000,
+    });
+    const lines = (await log()).trimEnd().split('\n');
+    assert.ok(lines.some((line) => line.includes(' REST.GET.OBJECT shared ')));
+    const key = await ask<ClientKey>('s3.key');
+    assert.deepEqual(key, {
+      ...{ endpoint: `http://127.0.0.1:${head.port}`, region: 'us-east-1', user: 'admin' },
+      ...{ accessKey, secretKey },
+    });
+    assert.ok(!(await log()).includes(secretKey));
+  });
+});
