@@ -6,11 +6,11 @@ import type { HeadContext } from './head-context.ts';
 
 /** By what a write or delete is judged inside of its change. */
 export function writeRules(
-  { clock }: HeadContext,
+  { store }: HeadContext,
   { headers }: Pick<S3Request, 'headers'>,
   conditions: Headers = headers,
 ): WriteRules {
-  return { conditions, datesMs: clock.nowMs() };
+  return { conditions, datesMs: store.catalog.datesMs() };
 }
 
 /** The same for what may bypass a retention of governance, where the caller asks for it and may. */

@@ -22,6 +22,9 @@ type ServeOptions = JsonOption & {
   readonly domain?: readonly string[];
   readonly address?: Address;
   readonly passive?: Address;
+  readonly metrics?: Address;
+  readonly accessLog?: string;
+  readonly trustedProxy?: readonly string[];
 };
 
 interface ServeReport {
@@ -29,6 +32,7 @@ interface ServeReport {
   readonly endpoint: string;
   readonly region: string;
   readonly policy: string;
+  readonly metrics: string | null;
 }
 
 export function s3ServeCommand(context: CommandContext): Command {
@@ -51,6 +55,16 @@ export function s3ServeCommand(context: CommandContext): Command {
       'stand by while the head there serves; default: the one that served last',
       parseAddress,
     )
+    .option('--metrics <host:port>', 'address of the Prometheus metrics', parseAddress)
+    .option('--access-log <file>', 'a line for each request, as server access logs have them')
+    .option(
+      '--trusted-proxy <address>',
+      'a proxy that ends TLS and says who asks, may be repeated',
+      addName,
+    )
+    .option('--metrics <host:port>', 'address of the Prometheus metrics', parseAddress)
+    .option('--access-log <file>', 'a line for each request, in the form of S3')
+    .option('--trusted-proxy <address>', 'a proxy that ends TLS, may be repeated', addName)
     .action(async (options: ServeOptions) => {
       await serve(context, options);
     });
@@ -67,6 +81,7 @@ async function serve(context: CommandContext, options: ServeOptions): Promise<vo
     endpoint: `http://${formatAddress({ host: options.listen.host, port: head.port })}`,
     region: options.region,
     policy: formatShards(options.policy),
+    metrics: head.metricsAddress === undefined ? null : formatAddress(head.metricsAddress),
   };
   printResult(context, options, report, describe);
   if (!signal.aborted) await once(signal, 'abort');
@@ -79,19 +94,27 @@ async function headOptionsOf(
 ): Promise<S3HeadOptions> {
   const { checkPolicy } = await import('@commongrid/zstor');
   const { backends, data, key = join(data, 'key'), listen, region } = options;
-  const { domain: domains, address, passive } = options;
+  const { domain: domains, address, passive, trustedProxy: trustedProxies } = options;
+  const { metrics, accessLog } = options;
   return {
     ...{ folder: data, backendsFile: backends, keyFile: key, ...listen, region, signal },
     policy: checkPolicy({ ...usualShape, ...options.policy }),
     ...(domains === undefined ? {} : { domains }),
+    ...(trustedProxies === undefined ? {} : { trustedProxies }),
+    ...{ metrics, accessLog },
     ...(address === undefined ? {} : { address: formatAddress(address) }),
     ...(passive === undefined ? {} : { passive: formatAddress(passive) }),
+    ...(trustedProxy === undefined ? {} : { trustedProxies: trustedProxy }),
+    ...{ metrics, accessLog },
     logger: createLogger('s3', { level: environment.logLevel }),
   };
 }
 
-function describe({ endpoint, region, policy }: ServeReport): string {
-  return `S3 serves on ${endpoint}, region ${region}, objects ${policy}`;
+function describe({ endpoint, region, policy, metrics }: ServeReport): string {
+  return [
+    `S3 serves on ${endpoint}, region ${region}, objects ${policy}`,
+    ...(metrics === null ? [] : [`metrics: http://${metrics}/metrics`]),
+  ].join('\n');
 }
 
 function formatAddress({ host, port }: Address): string {
