@@ -19,5 +19,8 @@ export {
   verifyEnvelope,
   verifyRecordProof,
 } from './tree/browser-verifier.ts';
+export { TreeHasher } from './tree/merkle.ts';
+export { inclusionProof, isIncluded, rootAt } from './tree/proof.ts';
+export type { NodeReader } from './tree/proof.ts';
 export type { RecordProof } from './tree/record-proof.ts';
 export type { Trust, VerifiedEnvelope, VerifiedHead, VerifiedRecord } from './tree/verifier.ts';

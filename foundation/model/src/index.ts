@@ -74,6 +74,7 @@ export type { RecoveryPhase } from './rules/recovery-rules.ts';
 export type { Allowance } from './records/allowance.ts';
 export type { Appointment } from './records/appointment.ts';
 export type { Approval } from './records/approval.ts';
+export type { Anchor } from './records/anchor.ts';
 export type { Bookmark } from './records/bookmark.ts';
 export type { Contact } from './records/contact.ts';
 export type { Escrow } from './records/escrow.ts';

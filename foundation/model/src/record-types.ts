@@ -6,6 +6,7 @@ import { adoption } from './records/adoption.ts';
 import { allowance } from './records/allowance.ts';
 import { appointment } from './records/appointment.ts';
 import { approval } from './records/approval.ts';
+import { anchor } from './records/anchor.ts';
 import { bookmark } from './records/bookmark.ts';
 import { bot } from './records/bot.ts';
 import { contact } from './records/contact.ts';
@@ -38,6 +39,7 @@ const types = {
   'grid.allowance.1': allowance,
   'grid.appointment.1': appointment,
   'grid.approval.1': approval,
+  'grid.anchor.1': anchor,
   'grid.bookmark.1': bookmark,
   'grid.bot.1': bot,
   'grid.contact.1': contact,

@@ -2,6 +2,7 @@ import type { RecordOf } from '../record-types.ts';
 import { fakeId } from './ids.ts';
 
 type UserUrl =
+  | 'grid.anchor.1'
   | 'grid.appointment.1'
   | 'grid.bookmark.1'
   | 'grid.contact.1'
@@ -12,6 +13,7 @@ type UserUrl =
 
 /** A sound payload of each type that users keep in namespaces of their own. */
 export const userExamples: { readonly [Url in UserUrl]: RecordOf<Url> } = {
+  'grid.anchor.1': { store: 'store-1', size: 1_000, root: fakeId.hash(1) },
   'grid.appointment.1': {
     title: 'Council',
     fromMs: 1_700_000_000_000,
