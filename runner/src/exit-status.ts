@@ -60,6 +60,7 @@ const statusByCode: ReadonlyMap<string, number> = new Map([
   ['ZSTOR_KEY_INVALID', 4],
   ['ZSTOR_KEY_MISSING', 4],
   ['ZSTOR_SHARDS_TOO_FEW', 6],
+  ['S3_USER_NEEDED', 5],
   ['GRID_HOME_FOREIGN', 5],
   ['GRID_HOME_NEWER', 5],
   ['GRID_PORT_UNAVAILABLE', 5],

@@ -1,0 +1,61 @@
+import { formatBytes } from '@commongrid/base';
+import type { FsckReport, StatReport } from '@commongrid/s3';
+import type { Command } from 'commander';
+
+import { printResult } from '../../command-context.ts';
+import type { CommandContext } from '../../command-context.ts';
+import { formatTable, withProgress } from '../../terminal.ts';
+import { askHead, headCommand } from './head.ts';
+import type { HeadOptions } from './head.ts';
+
+export function s3StatCommand(context: CommandContext): Command {
+  return headCommand('stat', 'Tell what is stored, and how the backends are.').action(
+    async (options: HeadOptions) => {
+      const stat = await askHead<StatReport>(context, options, 's3.stat');
+      const result = { schema: 'grid.s3.stat.1', ...stat };
+      printResult(context, options, result, () => describeStat(stat));
+    },
+  );
+}
+
+export function s3FsckCommand(context: CommandContext): Command {
+  return headCommand('fsck', 'Check what is known of buckets against what is known of shards.')
+    .addHelpText(
+      'after',
+      '\nThe head goes on serving. Exit status 0 when all fits, 1 when something does not.',
+    )
+    .action(async (options: HeadOptions) => {
+      const work = askHead<FsckReport>(context, options, 's3.fsck');
+      const report = await withProgress(context.terminal, 'checking', work);
+      if (!report.isSound) context.exitStatus = 1;
+      const result = { schema: 'grid.s3.fsck.1', ...report };
+      printResult(context, options, result, () => describeFsck(report));
+    });
+}
+
+function describeStat(stat: StatReport): string {
+  const { endpoint, region, buckets, objects, bytes, uploadBytes, users, care } = stat;
+  const rows = care.backends.map(({ name, use, state, usedBytes, freeBytes }) => [
+    name,
+    use === 'used' ? (state ?? 'not in the file') : use,
+    `${formatBytes(usedBytes)} used`,
+    `${formatBytes(freeBytes)} free`,
+  ]);
+  const uploads = uploadBytes === 0 ? '' : `, ${formatBytes(uploadBytes)} of uploads`;
+  const { chunks, missingShards, pending, unreadableChunks } = care;
+  return [
+    `${endpoint}, region ${region}, ${users} users`,
+    `${buckets} buckets, ${objects} objects, ${formatBytes(bytes)}${uploads}`,
+    `${chunks} chunks, ${missingShards} shards are missing, ${pending} chunks are being repaired`,
+    ...(unreadableChunks === 0 ? [] : [`${unreadableChunks} chunks cannot be read now`]),
+    ...(stat.datesProblem === null ? [] : [`nothing is deleted by date: ${stat.datesProblem}`]),
+    formatTable(rows),
+  ].join('\n');
+}
+
+function describeFsck({ versions, blobs, chunks, counts, findings, isSound }: FsckReport): string {
+  const looked = `${versions} versions, ${blobs} blobs and ${chunks} chunks were looked at`;
+  if (isSound) return `${looked}: all fits`;
+  const kinds = Object.entries(counts).map(([kind, count]) => [kind, String(count)]);
+  return [looked, formatTable(kinds), ...findings.map(({ text }) => `- ${text}`)].join('\n');
+}
