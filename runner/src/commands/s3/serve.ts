@@ -94,7 +94,7 @@ async function headOptionsOf(
 ): Promise<S3HeadOptions> {
   const { checkPolicy } = await import('@commongrid/zstor');
   const { backends, data, key = join(data, 'key'), listen, region } = options;
-  const { domain: domains, address, passive, metrics, accessLog, trustedProxy } = options;
+  const { domain: domains, address, passive, trustedProxy: trustedProxies } = options;
   const { metrics, accessLog } = options;
   return {
     ...{ folder: data, backendsFile: backends, keyFile: key, ...listen, region, signal },
