@@ -62,9 +62,6 @@ export function s3ServeCommand(context: CommandContext): Command {
       'a proxy that ends TLS and says who asks, may be repeated',
       addName,
     )
-    .option('--metrics <host:port>', 'address of the Prometheus metrics', parseAddress)
-    .option('--access-log <file>', 'a line for each request, in the form of S3')
-    .option('--trusted-proxy <address>', 'a proxy that ends TLS, may be repeated', addName)
     .action(async (options: ServeOptions) => {
       await serve(context, options);
     });
@@ -101,10 +98,8 @@ async function headOptionsOf(
     policy: checkPolicy({ ...usualShape, ...options.policy }),
     ...(domains === undefined ? {} : { domains }),
     ...(trustedProxies === undefined ? {} : { trustedProxies }),
-    ...{ metrics, accessLog },
     ...(address === undefined ? {} : { address: formatAddress(address) }),
     ...(passive === undefined ? {} : { passive: formatAddress(passive) }),
-    ...(trustedProxy === undefined ? {} : { trustedProxies: trustedProxy }),
     ...{ metrics, accessLog },
     logger: createLogger('s3', { level: environment.logLevel }),
   };
