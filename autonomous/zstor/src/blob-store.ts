@@ -28,6 +28,8 @@ import { careActions, controlPathOf } from './care/care-actions.ts';
 import type { StoreActions } from './care/care-actions.ts';
 import { Care } from './care/care.ts';
 import type { CareTimes } from './care/care.ts';
+import { reencodeBlob } from './care/reencode.ts';
+import type { ReencodeOptions, ReencodeParts } from './care/reencode.ts';
 import type { StoredBlob, WrittenBlob } from './blob/written-blob.ts';
 import { Catalog } from './catalog/catalog.ts';
 import type { CareOptions } from './catalog/catalog-care.ts';
@@ -99,6 +101,7 @@ export class BlobStore implements AsyncDisposable {
   readonly backends: BackendPool;
   readonly keys: StorKeys;
   readonly #pins: ChunkPins;
+  readonly #recoding: ReencodeParts;
   readonly #ring: KeyRing;
   readonly #policy: StoragePolicy;
   readonly #manifests: ManifestWriter;
@@ -112,6 +115,7 @@ export class BlobStore implements AsyncDisposable {
     this.catalog = parts.catalog;
     this.collection = parts.collection;
     this.#pins = parts.pins;
+    this.#recoding = parts.recoding;
     this.backends = parts.backends;
     this.keys = parts.keys;
     this.#ring = parts.ring;
@@ -210,6 +214,7 @@ export class BlobStore implements AsyncDisposable {
       manifests,
       writer,
       reader,
+      recoding: { tables: catalog, backends, threads, budget, ids },
     };
     opened.store = new BlobStore(parts, stack.move());
     return opened.store;
@@ -301,6 +306,13 @@ export class BlobStore implements AsyncDisposable {
     return this.#pins.pin(blobs.flatMap(({ chunks }) => chunks.map(({ id }) => id)));
   }
 
+  /** Gives a blob another k and m. See `reencodeBlob`. */
+  async reencode(blobId: Uint8Array, options: ReencodeOptions): Promise<number> {
+    const chunks = this.catalog.read((db) => tables.findBlob(db, blobId))?.chunks ?? [];
+    using _pinned = this.#pins.pin(chunks.map(({ id }) => id));
+    return await reencodeBlob(this.#recoding, blobId, options);
+  }
+
   /**
    * Asks the backends whether they still have all of a blob, and can read it.
    * @throws ZSTOR_CATALOG_NOT_SERVING, ZSTOR_CHUNK_UNKNOWN
@@ -336,6 +348,7 @@ export class BlobStore implements AsyncDisposable {
 }
 
 interface Parts {
+  readonly recoding: ReencodeParts;
   readonly actions: StoreActions;
   readonly care: Care;
   readonly collection: Collection;

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { GridError, systemClock } from '@commongrid/base';
 import { BlobStore } from './blob-store.ts';
 import type { BlobStoreOptions } from './blob-store.ts';
+import type { StoragePolicy } from './blob/blob-writer.ts';
 import type { StoreActions } from './care/care-actions.ts';
 import type { StoredBlob } from './blob/written-blob.ts';
 import type { ZstorErrorCode } from './errors.ts';
@@ -139,6 +140,22 @@ export class Stor implements AsyncDisposable {
   /** Writes a snapshot of the tables to the backends, so that the log can be cut. */
   takeSnapshot(): Promise<void> {
     return this.#blobs.catalog.takeSnapshot();
+  }
+
+  /**
+   * Gives a file the k and m of another policy.
+   * @returns how many of its chunks were coded anew
+   * @throws ZSTOR_FILE_UNKNOWN, as `reencodeBlob`
+   */
+  reencode(name: string, policy: StoragePolicy, signal?: AbortSignal): Promise<number> {
+    const { file, blob } = this.#find(name);
+    const { id } = blob.secret;
+    const document = tables.documentOf(file);
+    return this.#blobs.reencode(id, {
+      ...{ policy, signal },
+      onSwitched: (kept) =>
+        this.#blobs.writeManifest({ versionId: id, document, blobs: [kept] }, policy),
+    });
   }
 
   /** What the control socket of its folder offers. */

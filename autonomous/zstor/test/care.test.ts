@@ -205,3 +205,28 @@ test('a backend is emptied on demand, is read from meanwhile, and is used again'
   await care.drain(name, false);
   assert.equal(backends.byNo(1)?.isWritable, true);
 });
+
+test('chunks of another k and m take the place of those that are there', async () => {
+  const times = { snapshotEveryMs: 500 };
+  await using store = await CaredStore.open('coded', { servers: 8 }, times);
+  const former = new Set(store.records.map(({ id }) => Buffer.from(id).toString('hex')));
+  const policy = { ...fourPlusTwo, dataShards: 5, parityShards: 3 };
+  const switched: Uint8Array[] = [];
+  for (const id of store.ids) {
+    const chunks = await store.blobs.reencode(id, {
+      policy,
+      onSwitched: async (blob) => void switched.push(blob.id),
+    });
+    assert.equal(chunks, 2);
+    assert.equal(await store.blobs.reencode(id, { policy }), 0);
+  }
+  assert.deepEqual(switched, store.ids);
+  await store.assertReads();
+  const isReplaced = (): boolean =>
+    store.records.every(({ id }) => !former.has(Buffer.from(id).toString('hex')));
+  await waitFor(isReplaced, { what: 'the former chunks to go', timeoutMs: 20_000 });
+  assert.ok(store.records.some(({ dataShards }) => dataShards === 5));
+  await fleet.kill(0, 2, 4);
+  await store.assertReads();
+  await fleet.restart(0, 2, 4);
+});

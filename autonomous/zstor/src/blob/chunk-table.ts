@@ -10,7 +10,8 @@ import type { ChunkRecord, Locations } from './chunk-record.ts';
  * Chunks in `dead` are referred to no more: their shards are to be deleted, and then their records. With
  * `copies_only` that is true of the copies of a small object, which is packed. `slices` says where in
  * which pack; `packs` how much of each is in use. In `given_up` are shards that a backend may lose at any
- * time: `part` is the index, or 255 for a copy.
+ * time: `part` is the index, or 255 for a copy. `superseded` are chunks in the place of which blobs have
+ * others: they are dead once a snapshot of the tables has those.
  */
 export const chunkTableSchema = `
   CREATE TABLE chunks (
@@ -29,6 +30,7 @@ export const chunkTableSchema = `
     chunk BLOB NOT NULL PRIMARY KEY,
     copies_only INTEGER NOT NULL
   ) WITHOUT ROWID, STRICT;
+  CREATE TABLE superseded (chunk BLOB NOT NULL PRIMARY KEY) WITHOUT ROWID, STRICT;
   CREATE TABLE slices (
     chunk BLOB NOT NULL PRIMARY KEY,
     pack BLOB NOT NULL,

@@ -30,6 +30,7 @@ import type { PlaceView } from './chunk-need.ts';
 import { chunksWithMissing, mendedChunks, walkChunks } from './chunk-walk.ts';
 import type { WalkedChunk } from './chunk-walk.ts';
 import type { QueuedChunk } from './repair-queue.ts';
+import { burySuperseded, hasSuperseded } from './reencode.ts';
 import { Repairer } from './repairer.ts';
 import type { RepairCounts } from './repairer.ts';
 import { Scrubbing } from './scrubbing.ts';
@@ -58,6 +59,8 @@ const snapshotEveryMs = 60_000;
 export interface CareTimes extends BackendTimes, ScrubTimes {
   /** Default 64 MiB. */
   readonly repairBytesPerSecond?: number;
+  /** Default 1 min. */
+  readonly snapshotEveryMs?: number;
 }
 
 export interface CareOptions {
@@ -415,15 +418,26 @@ export class Care implements AsyncDisposable {
     this.#isSnapshotMoved = chunks.some((id) => Buffer.compare(id, chunkId) === 0);
   }
 
-  /** What says where the last snapshot is cannot be changed: another one is taken. */
+  /**
+   * What says where the last snapshot is cannot be changed: another one is taken, as it is before
+   * chunks die in the place of which there are others.
+   */
   async #snapshotWhenMoved(): Promise<void> {
     const nowMs = this.#clock.monotonicMs();
     const { catalog } = this.#o;
-    if (!this.#isSnapshotMoved || nowMs < this.#nextSnapshotMs || !catalog.isServing) return;
+    if (nowMs < this.#nextSnapshotMs || !catalog.isServing) return;
+    const isSuperseded = hasSuperseded(catalog);
+    if (!this.#isSnapshotMoved && !isSuperseded) return;
     if (this.#repairer.pending > 0) return;
-    this.#nextSnapshotMs = nowMs + snapshotEveryMs;
-    await catalog.takeSnapshot();
+    this.#nextSnapshotMs = nowMs + (this.#o.times?.snapshotEveryMs ?? snapshotEveryMs);
     this.#isSnapshotMoved = false;
+    try {
+      if (isSuperseded) await burySuperseded(catalog);
+      else await catalog.takeSnapshot();
+    } catch (error) {
+      this.#isSnapshotMoved = true;
+      throw error;
+    }
   }
 
   /** A backend that lacks a shard may lack all: it is asked at once what it is. */
