@@ -8,4 +8,8 @@ export type S3PackageErrorCode =
   | 'S3_USER_NEEDED' // the user owns buckets, or is the first one: see the hint
   | 'S3_KEY_UNKNOWN' // there is no such access key: grid s3 keys ls
   | 'S3_ORDER_INVALID' // an order over the control socket lacks something: same version on both sides
+  | 'S3_VERSION_UNKNOWN' // the bucket has no such version: aws s3api list-object-versions
+  | 'S3_NOT_ANCHORED' // no anchor has the version yet: grid s3 anchor
+  | 'S3_ANCHOR_NOWHERE' // the head knows no database for anchors: start it with --anchor
+  | 'S3_PROOF_INVALID' // a proof shows nothing: it was altered, or is of something else
   | 'S3_BUCKET_UNKNOWN'; // there is no such bucket: grid s3 buckets
