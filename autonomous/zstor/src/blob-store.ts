@@ -38,7 +38,7 @@ import type { ZstorErrorCode } from './errors.ts';
 import type { Manifest } from './manifest/manifest.ts';
 import { ManifestCollector } from './manifest/manifest-collector.ts';
 import { ManifestWriter } from './manifest/manifest-writer.ts';
-import { epochBaseOf, isRebuilt } from './rebuild/rebuild-tables.ts';
+import { epochBaseOf } from './rebuild/rebuild-tables.ts';
 import { checkBlob } from './stor/check-blob.ts';
 import type { BlobCheck } from './stor/check-blob.ts';
 import { findBackend, listBackends, numberBackend, settleBackend } from './stor/backend-tables.ts';
@@ -49,7 +49,7 @@ import { KeyRing } from './stor/key-ring.ts';
 import type { KeyWrap } from './stor/key-wrap.ts';
 import { LogSpares } from './stor/log-spares.ts';
 import { SnapshotIndex } from './stor/snapshot-index.ts';
-import { StorKeys } from './stor/stor-keys.ts';
+import { keyMissing, StorKeys } from './stor/stor-keys.ts';
 import { CodingThreads } from './threads/coding-threads.ts';
 
 export interface BlobStoreOptions {
@@ -185,7 +185,6 @@ export class BlobStore implements AsyncDisposable {
       Collection.open({
         ...{ tables: catalog, backends, ids, pins, threads, budget, policy, clock, logger },
         onStep: options.onStep,
-        mayDelete: () => !catalog.read(isRebuilt),
       }),
     );
     const { parityShards } = policy;
@@ -263,7 +262,8 @@ export class BlobStore implements AsyncDisposable {
    * @throws ZSTOR_KEY_NOT_LOADED
    */
   rowOf({ secret: { id, key }, chunks }: WrittenBlob, keyNo = 0): tables.BlobRow {
-    return { id, keyNo, wrappedKey: this.#ring.loaded(keyNo).wrap(id, key), chunks };
+    const wrappedKey = this.#ring.loaded(keyNo).wrap(id, key);
+    return { id, keyNo, wrappedKey, chunks, isNew: true };
   }
 
   /**
@@ -448,13 +448,6 @@ function chunkUnknown(id: Uint8Array): never {
 
 function notOpen(): GridError<BaseErrorCode> {
   return new GridError('BASE_CLOSED', 'the store is not open yet', { retryable: true });
-}
-
-function keyMissing(keyFile: string): never {
-  throw new GridError<ZstorErrorCode>('ZSTOR_KEY_MISSING', `there is no key file ${keyFile}`, {
-    hint: 'name the key file that was made with the store: nothing else opens it',
-    details: { keyFile },
-  });
 }
 
 function storeUnknown(backendsFile: string): GridError<ZstorErrorCode> {

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { copyKey, shardKey } from '../src/backends/backend.ts';
 import type { StoredBlob } from '../src/blob/written-blob.ts';
+import { acceptRebuild, noteRebuild } from '../src/rebuild/rebuild-tables.ts';
+import { insertBlob } from '../src/stor/blob-tables.ts';
 import { fourPlusTwo, mebibyte, randomBytesOf } from './support/cluster.ts';
 import { TidyCluster } from './support/tidy-cluster.ts';
 import type { TidyHead } from './support/tidy-cluster.ts';
@@ -81,6 +83,38 @@ test('a head that another one took over from deletes nothing', async () => {
   }
   assert.deepEqual(steps, ['dead chunks are chosen']);
   assert.deepEqual(await tidy.keys(), before);
+});
+
+test('what was written before another head served is not made known after it', async () => {
+  await using tidy = await TidyCluster.open();
+  const former = tidy.head();
+  const source = [randomBytesOf(small, 'between')];
+  const blob = await former.writer.write(source, { policy: fourPlusTwo });
+  const between = tidy.head();
+  assert.equal((await between.collection.runNow()).orphans, 3);
+  tidy.head();
+  const { secret, chunks } = blob;
+  const row = { id: secret.id, keyNo: 0, wrappedKey: secret.key, chunks, isNew: true };
+  const committed = blob.commit((records) =>
+    former.tables.write((db) => insertBlob(db, row, records)),
+  );
+  await assert.rejects(committed, { code: 'ZSTOR_CATALOG_NOT_SERVING' });
+});
+
+test('tables that were rebuilt delete nothing before somebody accepts them', async () => {
+  await using tidy = await TidyCluster.open();
+  const former = tidy.head();
+  const removed = await tidy.put(former, small, 'removed');
+  await former.writer.write([randomBytesOf(small, 'unknown')], { policy: fourPlusTwo });
+  const head = tidy.head();
+  await head.tables.write((db) => noteRebuild(db, 0, 0));
+  await tidy.remove(head, removed);
+  const before = await tidy.keys();
+  await head.collection.runNow();
+  assert.deepEqual(await tidy.keys(), before);
+  await head.tables.write(acceptRebuild);
+  await head.collection.runNow();
+  assert.deepEqual(await tidy.keys(), []);
 });
 
 test('a shard that moved is deleted where it was, and never counts there again', async () => {

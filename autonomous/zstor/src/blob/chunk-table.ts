@@ -1,5 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { notServing } from '../catalog/lease.ts';
 import { statementOf } from '../catalog/statement-of.ts';
+import { epochBaseOf } from '../rebuild/rebuild-tables.ts';
 import { nowhere } from './chunk-record.ts';
 import type { ChunkRecord, Locations } from './chunk-record.ts';
 
@@ -129,6 +131,19 @@ export function insertChunks(db: DatabaseSync, records: readonly ChunkRecord[]):
       ...[missing, places, Buffer.concat(digests)],
     );
   }
+}
+
+/**
+ * To be called in the change that makes new chunks known. Another head that served since they were
+ * written took them for orphans, and may have deleted their shards: ids tell in which epoch they were
+ * given away.
+ * @throws ZSTOR_CATALOG_NOT_SERVING
+ */
+export function requireSameHead(db: DatabaseSync, records: readonly ChunkRecord[]): void {
+  const row = statementOf(db, 'SELECT epoch FROM catalog_state').get();
+  const epoch = Number(row?.['epoch']) + epochBaseOf(db);
+  const isForeign = ({ id }: ChunkRecord): boolean => Buffer.from(id).readUInt32BE(0) !== epoch;
+  if (records.some(isForeign)) throw notServing('another one did, since this was written');
 }
 
 /** Where a chunk is read from: for a small object that is packed, its pack and place in it. */

@@ -5,7 +5,7 @@ import type { StoragePolicy } from '../blob/blob-writer.ts';
 import type { ChunkIds } from '../blob/chunk-ids.ts';
 import type { ChunkRecord } from '../blob/chunk-record.ts';
 import type { ChunkTables } from '../blob/chunk-table.ts';
-import { findChunk, insertChunks } from '../blob/chunk-table.ts';
+import { findChunk, insertChunks, requireSameHead } from '../blob/chunk-table.ts';
 import type { Backends } from '../blob/shard-spread.ts';
 import { statementOf } from '../catalog/statement-of.ts';
 import { sharedPool } from '../chunk/buffer-pool.ts';
@@ -120,10 +120,9 @@ function switchChunks(db: DatabaseSync, blobId: Uint8Array, recoded: readonly Re
     db,
     'UPDATE blob_chunks SET chunk = ? WHERE blob = ? AND position = ?',
   );
-  insertChunks(
-    db,
-    recoded.map(({ written }) => written.record),
-  );
+  const records = recoded.map(({ written }) => written.record);
+  requireSameHead(db, records);
+  insertChunks(db, records);
   for (const { position, former, written } of recoded) {
     update.run(written.record.id, blobId, position);
     statementOf(db, 'INSERT INTO superseded VALUES (?)').run(former);

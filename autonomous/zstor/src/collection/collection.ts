@@ -16,7 +16,7 @@ import type { PackingParts, PackOptions } from '../packing/packer.ts';
 import { Collector } from './collector.ts';
 import type { CollectOptions } from './collector.ts';
 import { Orphans } from './orphans.ts';
-import type { OrphansOptions, Swept } from './orphans.ts';
+import type { Swept } from './orphans.ts';
 
 /** Bytes of small objects that are packed, or packed again, in a second. */
 const packedBytesPerSecond = 64 * 2 ** 20;
@@ -29,7 +29,7 @@ const sweepAfterMs = 60_000;
 /** and this often. */
 const sweepEveryMs = 24 * 60 * 60 * 1000;
 
-export type CollectionOptions = Omit<PackingParts & OrphansOptions, 'keyBudget' | 'byteBudget'>;
+export type CollectionOptions = Omit<PackingParts, 'keyBudget' | 'byteBudget'>;
 
 /**
  * What a head does in the background to keep its backends tidy: small objects are packed, what is dead
@@ -94,6 +94,11 @@ export class Collection implements AsyncDisposable {
     return { packed, collected, ...swept };
   }
 
+  /** Has the keys of a backend looked through soon: much that it has was moved away. */
+  sweepSoon(backendNo: number): void {
+    this.#sweepMs.set(backendNo, this.#clock.monotonicMs());
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
@@ -109,8 +114,6 @@ export class Collection implements AsyncDisposable {
     work: (signal: AbortSignal) => Promise<unknown>,
   ): void {
     const run = async (signal: AbortSignal): Promise<void> => {
-      const isAllowed = name === 'pack' || (this.#o.mayDelete?.() ?? true);
-      if (this.#o.tables.isServing && !isAllowed) return;
       if (this.#o.tables.isServing) await this.#turns[name].run(() => work(signal), { signal });
       else this.#sweepMs.clear();
     };

@@ -10,6 +10,7 @@ import type { Backends } from '../blob/shard-spread.ts';
 import type { ByteBudget } from '../care/byte-budget.ts';
 import { statementOf } from '../catalog/statement-of.ts';
 import { forgetSlice } from '../packing/pack-tables.ts';
+import { isRebuilt } from '../rebuild/rebuild-tables.ts';
 import { findDead, listDead } from './dead-tables.ts';
 import type { Dead } from './dead-tables.ts';
 
@@ -64,7 +65,8 @@ export class Collector {
   }
 
   /**
-   * Goes through all that is dead once. What is being read, or has just been written, waits.
+   * Goes through all that is dead once. What is being read, or has just been written, waits; all of it
+   * while the tables are rebuilt and not accepted.
    * @returns how many chunks are gone
    * @throws ZSTOR_CATALOG_NOT_SERVING, ZSTOR_CATALOG_RESULT_UNKNOWN, BASE_ABORTED
    */
@@ -74,6 +76,7 @@ export class Collector {
     let after: Buffer = Buffer.alloc(0);
     for (;;) {
       throwIfAborted(signal);
+      if (tables.read(isRebuilt)) return count;
       const page = tables.read((db) => listDead(db, after, batchMax));
       const ripe = page.filter((dead) => this.#isRipe(dead, isAtOnce));
       if (ripe.length > 0) await this.#delete(ripe, signal);

@@ -7,13 +7,9 @@ import type { StoredKey } from '../backends/key-pages.ts';
 import { copyPart, findChunk, wasGivenUp } from '../blob/chunk-table.ts';
 import type { ChunkRecord } from '../blob/chunk-record.ts';
 import { statementOf } from '../catalog/statement-of.ts';
+import { isRebuilt } from '../rebuild/rebuild-tables.ts';
 import type { CollectionParts } from './collector.ts';
 import { findDead } from './dead-tables.ts';
-
-export interface OrphansOptions extends CollectionParts {
-  /** False while the tables may lack chunks that are needed: after they were rebuilt. Default true. */
-  readonly mayDelete?: () => boolean;
-}
 
 /** What was deleted on a backend. */
 export interface Swept {
@@ -39,9 +35,9 @@ interface Judged {
  * Why a head that was deposed without noticing does no harm: docs/decisions/0033-zstor-collection.md.
  */
 export class Orphans {
-  readonly #o: OrphansOptions;
+  readonly #o: CollectionParts;
 
-  constructor(options: OrphansOptions) {
+  constructor(options: CollectionParts) {
     this.#o = options;
   }
 
@@ -64,10 +60,13 @@ export class Orphans {
     return swept;
   }
 
-  /** Of these keys, which the backend has, deletes those that nothing needs. Throws as `sweep`. */
+  /**
+   * Of these keys, which the backend has, deletes those that nothing needs; none while the tables are
+   * rebuilt and not accepted, since they may lack what is needed. Throws as `sweep`.
+   */
   async remove(backend: Backend, keys: readonly StoredKey[]): Promise<Swept> {
-    const { tables, mayDelete, onStep } = this.#o;
-    if (mayDelete?.() === false) return { orphans: 0, strays: 0 };
+    const { tables, onStep } = this.#o;
+    if (tables.read(isRebuilt)) return { orphans: 0, strays: 0 };
     const judged = tables.read((db) => keys.flatMap(({ key }) => this.#judge(db, backend, key)));
     const orphans = judged.filter(({ verdict }) => verdict === 'orphan');
     const strays = await this.#giveUp(

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { ChunkRecord } from '../blob/chunk-record.ts';
-import { findChunk, insertChunks } from '../blob/chunk-table.ts';
+import { findChunk, insertChunks, requireSameHead } from '../blob/chunk-table.ts';
 import { statementOf } from '../catalog/statement-of.ts';
 import { copiesAreDead, markDead } from '../collection/dead-tables.ts';
 import type { PackEntry } from './pack-body.ts';
@@ -62,6 +62,7 @@ export function slicesIn(
  * From here on small objects are read from a pack; their copies are dead in the same change. Those that
  * were removed meanwhile are left out.
  * @returns how many are in it; with none the pack is not made known
+ * @throws ZSTOR_CATALOG_NOT_SERVING, as `requireSameHead`
  */
 export function switchToPack(
   db: DatabaseSync,
@@ -81,6 +82,7 @@ export function switchToPack(
 /**
  * From here on what was in some packs is read from another one; they are dead. What was removed
  * meanwhile is left out. @returns how many are in it
+ * @throws ZSTOR_CATALOG_NOT_SERVING, as `requireSameHead`
  */
 export function switchPacks(
   db: DatabaseSync,
@@ -119,6 +121,7 @@ export function forgetSlice(db: DatabaseSync, chunkId: Uint8Array): void {
 
 function insertPack(db: DatabaseSync, record: ChunkRecord, live: readonly PackEntry[]): void {
   if (live.length === 0) return;
+  requireSameHead(db, [record]);
   insertChunks(db, [record]);
   const liveBytes = live.reduce((sum, { bytes }) => sum + bytes, 0);
   const sql = 'INSERT INTO packs VALUES (?, ?, ?, ?)';

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { statementOf } from '../catalog/statement-of.ts';
 import type { ChunkRecord } from '../blob/chunk-record.ts';
-import { chunkTableSchema, findChunk, insertChunks } from '../blob/chunk-table.ts';
+import { chunkTableSchema, findChunk, insertChunks, requireSameHead } from '../blob/chunk-table.ts';
 import type { ManifestBlob } from '../manifest/manifest.ts';
 import type { StoredBlob } from '../blob/written-blob.ts';
 import { rebuildTable } from '../rebuild/rebuild-tables.ts';
@@ -16,6 +16,8 @@ export interface BlobRow {
   readonly keyNo: number;
   readonly wrappedKey: Uint8Array;
   readonly chunks: StoredBlob['chunks'];
+  /** Just written by this head, and known to nobody: see `requireSameHead`. */
+  readonly isNew?: boolean;
 }
 
 /**
@@ -43,12 +45,16 @@ export const blobTables = `
   ${rebuildTable}
 `;
 
-/** Makes a blob known, with one row that refers to it. */
+/**
+ * Makes a blob known, with one row that refers to it.
+ * @throws ZSTOR_CATALOG_NOT_SERVING for one that is new, when another head served since it was written
+ */
 export function insertBlob(
   db: DatabaseSync,
-  { id, keyNo, wrappedKey, chunks }: BlobRow,
+  { id, keyNo, wrappedKey, chunks, isNew = false }: BlobRow,
   records: readonly ChunkRecord[],
 ): void {
+  if (isNew) requireSameHead(db, records);
   insertChunks(db, records);
   statementOf(db, 'INSERT INTO blobs VALUES (?, ?, ?, 1)').run(id, keyNo, wrappedKey);
   const insert = statementOf(db, 'INSERT INTO blob_chunks VALUES (?, ?, ?, ?)');

@@ -20,7 +20,8 @@ class Tables implements LeasedTables {
   isServing = true;
 
   constructor() {
-    this.db.exec(blobTables);
+    this.db.exec(`${blobTables} CREATE TABLE catalog_state (epoch INTEGER) STRICT;
+      INSERT INTO catalog_state VALUES (0)`);
   }
 
   read<T>(query: (db: DatabaseSync) => T): T {
@@ -101,6 +102,7 @@ export class TidyCluster implements AsyncDisposable {
 
   head(onStep?: (step: string) => void): TidyHead {
     this.#epoch++;
+    this.db.prepare('UPDATE catalog_state SET epoch = ?').run(this.#epoch);
     return new TidyHead(this.cluster, this.#tables, this.#epoch, onStep);
   }
 
@@ -108,7 +110,7 @@ export class TidyCluster implements AsyncDisposable {
     const options = { policy: fourPlusTwo, sizeBytes };
     const blob = await head.writer.write([randomBytesOf(sizeBytes, seed)], options);
     const { secret, chunks } = blob;
-    const row = { id: secret.id, keyNo: 0, wrappedKey: secret.key, chunks };
+    const row = { id: secret.id, keyNo: 0, wrappedKey: secret.key, chunks, isNew: true };
     await blob.commit((records) => head.tables.write((db) => insertBlob(db, row, records)));
     await head.writer.idle();
     return { secret, chunks: chunks.map(({ id, plaintextBytes }) => ({ id, plaintextBytes })) };
