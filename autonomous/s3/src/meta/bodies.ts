@@ -63,12 +63,21 @@ export function insertPart(
   insertPieces(db, no, part, isEmpty ? [{ id: undefined, sizeBytes: 0 }] : pieces, facts);
 }
 
+/** A part of a body that is made again; what was told of it to clients is that of the version. */
+export function insertRestoredPart(
+  db: DatabaseSync,
+  no: number,
+  { number, checksum, blobs }: BodyPart,
+): void {
+  insertPieces(db, no, number, blobs, checksum === undefined ? undefined : { checksum });
+}
+
 function insertPieces(
   db: DatabaseSync,
   no: number,
   part: number,
   pieces: readonly BodyBlob[],
-  facts: PartFacts | undefined,
+  facts: Partial<PartFacts> | undefined,
 ): void {
   const insert = 'INSERT INTO s3_parts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)';
   for (const [position, { id, sealed, sizeBytes }] of pieces.entries()) {

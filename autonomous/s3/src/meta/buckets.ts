@@ -63,12 +63,26 @@ export function createBucket(db: DatabaseSync, bucket: NewBucket): BucketRef {
   const count = Number(rowOf(db, 'SELECT count(*) AS n FROM s3_buckets')?.['n']);
   if (count >= bucketsMax) throw new S3Error('TooManyBuckets');
   const no = nextSequence(db);
-  alter(
-    db,
-    `INSERT INTO s3_buckets VALUES (?, ?, ?, ?, ?, ?, ?, 0, NULL, NULL, NULL, NULL, 0, 0, 0)`,
-    ...[name, no, owner, createdMs, keyNo, isLockable ? 1 : 0, isLockable ? 1 : 0],
-  );
+  insertBucket(db, {
+    ...{ name, no, owner, createdMs, keyNo, isLockable },
+    ...{ versioning: isLockable ? 'enabled' : 'off', retention: undefined },
+    quota: { bytes: undefined, objects: undefined },
+  });
   return { name, no };
+}
+
+/** Writes the row of a bucket that has nothing in it. */
+export function insertBucket(
+  db: DatabaseSync,
+  bucket: Omit<Bucket, 'objects' | 'bytes' | 'uploadBytes'>,
+): void {
+  const { name, no, owner, createdMs, keyNo, versioning, isLockable, retention, quota } = bucket;
+  alter(
+    ...[db, 'INSERT INTO s3_buckets VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0)'],
+    ...[name, no, owner, createdMs, keyNo, versionings.indexOf(versioning), Number(isLockable)],
+    ...[modeNumber(retention?.mode), retention?.days ?? null, retention?.years ?? null],
+    ...[quota.bytes ?? null, quota.objects ?? null],
+  );
 }
 
 /** @throws S3Error BucketAlreadyExists, BucketAlreadyOwnedByYou */
@@ -80,6 +94,12 @@ export function checkNameIsFree(db: DatabaseSync, name: string, owner: string): 
 
 export function findBucket(db: DatabaseSync, name: string): Bucket | undefined {
   const row = rowOf(db, 'SELECT * FROM s3_buckets WHERE name = ?', name);
+  return row && bucketOf(row);
+}
+
+/** By its number; this reads all of them. */
+export function findBucketByNo(db: DatabaseSync, no: number): Bucket | undefined {
+  const row = rowOf(db, 'SELECT * FROM s3_buckets WHERE no = ?', no);
   return row && bucketOf(row);
 }
 

@@ -1,5 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 
+import { releaseManifest } from '@commongrid/zstor';
+
 import { judgeWrite } from '../protocol/conditions.ts';
 import type { Headers, ObjectHeaders } from '../protocol/object-headers.ts';
 import { insertBody, releaseBody } from './bodies.ts';
@@ -121,8 +123,10 @@ export function replacedBy(
   return bucket.versioning === 'off' ? undefined : findNull(db, bucket.no, key);
 }
 
-/** Takes a version away with its body; what it counted is the caller's. */
+/** Takes a version away with its body and its manifest; what it counted is the caller's. */
 export function dropVersion(db: DatabaseSync, version: Version): void {
   removeVersion(db, version);
-  if (version.body !== undefined) releaseBody(db, version.body);
+  if (version.body === undefined) return;
+  releaseBody(db, version.body);
+  releaseManifest(db, version.id);
 }

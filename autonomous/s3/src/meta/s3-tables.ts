@@ -126,3 +126,8 @@ export function nextSequence(db: DatabaseSync): number {
   const row = rowOf(db, 'UPDATE s3_sequence SET last = last + 1 RETURNING last');
   return Number(row?.['last']);
 }
+
+/** Makes `nextSequence` give numbers above `no`. */
+export function raiseSequence(db: DatabaseSync, no: number): void {
+  rowOf(db, 'UPDATE s3_sequence SET last = max(last, ?) RETURNING last', no);
+}
