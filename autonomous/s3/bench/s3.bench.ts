@@ -6,6 +6,7 @@ import { throwIfAborted } from '@commongrid/base';
 import type { BenchOptions, BenchRow } from '@commongrid/system/bench';
 
 import { deadRow } from './dead-row.ts';
+import { listRows } from './list-rows.ts';
 import { speedRows } from './speed-rows.ts';
 
 /**
@@ -15,7 +16,11 @@ import { speedRows } from './speed-rows.ts';
 export async function run(options: BenchOptions): Promise<BenchRow[]> {
   const folder = await mkdtemp(join(tmpdir(), 'commongrid-bench-s3-'));
   try {
-    return [...(await speedRows(options, folder)), ...(await deadRow(options, folder))];
+    return [
+      ...(await speedRows(options, folder)),
+      ...(await deadRow(options, folder)),
+      ...listRows(options, folder),
+    ];
   } catch (error) {
     throwIfAborted(options.signal);
     throw error;
