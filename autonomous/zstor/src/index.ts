@@ -52,10 +52,20 @@ export type { Placement } from './placement/place-shards.ts';
 export type { Candidate, PlacementRules } from './placement/placement-rules.ts';
 export { planStorage } from './placement/plan.ts';
 export type { Plan } from './placement/plan.ts';
+export { rebuildStore } from './rebuild/rebuild-store.ts';
+export type { RebuildOptions, RebuildReport } from './rebuild/rebuild-store.ts';
+export { acceptRebuild, isRebuilt } from './rebuild/rebuild-tables.ts';
 export { Stor } from './stor.ts';
 export type { GetOptions, PutOptions, StorOptions } from './stor.ts';
 export type { BlobCheck } from './stor/check-blob.ts';
-export { blobTables, bytesOf, insertBlob, releaseBlob, retainBlob } from './stor/blob-tables.ts';
+export {
+  adoptBlob,
+  blobTables,
+  bytesOf,
+  insertBlob,
+  releaseBlob,
+  retainBlob,
+} from './stor/blob-tables.ts';
 export type { BlobRow } from './stor/blob-tables.ts';
 export type { KeyWrap } from './stor/key-wrap.ts';
 export type { StorFile } from './stor/file-tables.ts';

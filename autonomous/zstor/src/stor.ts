@@ -7,6 +7,9 @@ import type { StoreActions } from './care/care-actions.ts';
 import type { StoredBlob } from './blob/written-blob.ts';
 import type { ZstorErrorCode } from './errors.ts';
 import { manifestBlobOf } from './manifest/manifest-tables.ts';
+import { rebuildStore } from './rebuild/rebuild-store.ts';
+import type { RebuildOptions, RebuildReport } from './rebuild/rebuild-store.ts';
+import { acceptRebuild, isRebuilt } from './rebuild/rebuild-tables.ts';
 import { insertBlob } from './stor/blob-tables.ts';
 import type { BlobCheck } from './stor/check-blob.ts';
 import * as tables from './stor/file-tables.ts';
@@ -86,6 +89,29 @@ export class Stor implements AsyncDisposable {
       }),
     );
     return file;
+  }
+
+  /**
+   * Makes the tables again: exactly, where the log is there, else out of snapshot and manifests. See
+   * `rebuildStore`.
+   */
+  static rebuild(
+    options: StorOptions & Pick<RebuildOptions, 'withoutLog' | 'onProgress'>,
+  ): Promise<RebuildReport> {
+    return rebuildStore({ ...options, schema: tables.storSchema, apply: tables.adoptFile });
+  }
+
+  /**
+   * Whether the tables were made again without their log and nobody has accepted them: what was removed
+   * may be back, and nothing is deleted from the backends meanwhile.
+   */
+  get isRebuilt(): boolean {
+    return this.#blobs.catalog.read(isRebuilt);
+  }
+
+  /** The files are right as they are listed. Throws as `Catalog.write`. */
+  acceptRebuild(): Promise<void> {
+    return this.#blobs.catalog.write(acceptRebuild);
   }
 
   /** What is known of a file. @throws ZSTOR_FILE_UNKNOWN, ZSTOR_CATALOG_NOT_SERVING */

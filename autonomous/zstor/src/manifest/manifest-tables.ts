@@ -17,6 +17,11 @@ export function deadManifests(db: DatabaseSync, limit: number): Buffer[] {
   return rows.map((row) => bytesOf(row['version']));
 }
 
+export function isDeadManifest(db: DatabaseSync, versionId: Uint8Array): boolean {
+  const sql = 'SELECT 1 FROM dead_manifests WHERE version = ?';
+  return statementOf(db, sql).get(versionId) !== undefined;
+}
+
 export function forgetManifest(db: DatabaseSync, versionId: Uint8Array): void {
   statementOf(db, 'DELETE FROM dead_manifests WHERE version = ?').run(versionId);
 }

@@ -69,6 +69,16 @@ export function switchToPack(
   record: ChunkRecord,
   entries: readonly PackEntry[],
 ): number {
+  requireSameHead(db, [record]);
+  return adoptPack(db, record, entries);
+}
+
+/** As `switchToPack`, with a pack that is there already: found when tables are made again. */
+export function adoptPack(
+  db: DatabaseSync,
+  record: ChunkRecord,
+  entries: readonly PackEntry[],
+): number {
   const insert = statementOf(db, 'INSERT INTO slices VALUES (?, ?, ?, ?)');
   const live = entries.filter(({ chunkId }) => isCopied(db, chunkId));
   for (const { chunkId, offset, bytes } of live) {
@@ -90,6 +100,7 @@ export function switchPacks(
   record: ChunkRecord,
   entries: readonly PackEntry[],
 ): number {
+  requireSameHead(db, [record]);
   const find = statementOf(db, 'SELECT pack FROM slices WHERE chunk = ?');
   const move = statementOf(db, 'UPDATE slices SET pack = ?, offset = ? WHERE chunk = ?');
   const names = new Set(former.map(hexOf));
@@ -121,7 +132,6 @@ export function forgetSlice(db: DatabaseSync, chunkId: Uint8Array): void {
 
 function insertPack(db: DatabaseSync, record: ChunkRecord, live: readonly PackEntry[]): void {
   if (live.length === 0) return;
-  requireSameHead(db, [record]);
   insertChunks(db, [record]);
   const liveBytes = live.reduce((sum, { bytes }) => sum + bytes, 0);
   const sql = 'INSERT INTO packs VALUES (?, ?, ?, ?)';

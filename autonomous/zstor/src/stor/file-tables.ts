@@ -1,7 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { statementOf } from '../catalog/statement-of.ts';
+import type { Manifest } from '../manifest/manifest.ts';
 import { releaseManifest } from '../manifest/manifest-tables.ts';
-import { blobTables, bytesOf, releaseBlob } from './blob-tables.ts';
+import { adoptBlob, blobTables, bytesOf, releaseBlob } from './blob-tables.ts';
 
 /** A named file of a store. */
 export interface StorFile {
@@ -37,6 +38,21 @@ export function setFile(db: DatabaseSync, file: StorFile, blobId: Uint8Array): v
 /** What the manifest of a file says of it. */
 export function documentOf(file: StorFile): Buffer {
   return Buffer.from(JSON.stringify(file));
+}
+
+/**
+ * Makes the row of a file again, out of its manifest.
+ * @returns false when there is a file of that name which is not older
+ */
+export function adoptFile(db: DatabaseSync, { versionId, document, blobs }: Manifest): boolean {
+  const file: StorFile = JSON.parse(Buffer.from(document).toString());
+  const [blob] = blobs;
+  if (blob === undefined) return false;
+  const known = findFile(db, file.name);
+  if (known !== undefined && known.file.atMs >= file.atMs) return false;
+  adoptBlob(db, blob);
+  setFile(db, file, versionId);
+  return true;
 }
 
 /** @returns false when there is none */

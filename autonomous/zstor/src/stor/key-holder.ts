@@ -3,6 +3,7 @@ import type { Clock } from '@commongrid/base';
 import { RespClient } from '@commongrid/resp';
 import { nameOfBackend } from '../backends/backends-file.ts';
 import type { BackendSpec } from '../backends/backends-file.ts';
+import { keyPages } from '../backends/key-pages.ts';
 import { ZdbBackend } from '../backends/zdb-backend.ts';
 import type { ZstorErrorCode } from '../errors.ts';
 
@@ -34,6 +35,15 @@ export class KeyHolder implements AsyncDisposable {
   /** Throws as `Backend.get`. */
   get(no: number): Promise<Buffer | undefined> {
     return this.#backend.get(recordKey(no), recordBytes);
+  }
+
+  /** Numbers of all keys that it has. Throws as `Backend.get`. */
+  async list(): Promise<readonly number[]> {
+    const numbers: number[] = [];
+    for await (const page of keyPages(this.#backend, 'K')) {
+      for (const { key } of page) if (key.length === 5) numbers.push(key.readUInt32BE(1));
+    }
+    return numbers;
   }
 
   /** Throws as `Backend.put`. */

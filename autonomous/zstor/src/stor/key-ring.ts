@@ -329,7 +329,7 @@ export class KeyRing implements AsyncDisposable {
 }
 
 /** The namespace for keys of an entry, as a backend; undefined when it has none. */
-function keysSpecOf(spec: BackendSpec): BackendSpec | undefined {
+export function keysSpecOf(spec: BackendSpec): BackendSpec | undefined {
   return spec.keys === undefined ? undefined : { ...spec, namespace: spec.keys };
 }
 

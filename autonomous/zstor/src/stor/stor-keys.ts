@@ -73,6 +73,18 @@ export class StorKeys {
   }
 }
 
+/** The keys in a file. @throws ZSTOR_KEY_MISSING, ZSTOR_KEY_INVALID */
+export async function readStoreKeys(path: string): Promise<StorKeys> {
+  return (await StorKeys.read(path)) ?? keyMissing(path);
+}
+
+export function keyMissing(keyFile: string): never {
+  throw new GridError<ZstorErrorCode>('ZSTOR_KEY_MISSING', `there is no key file ${keyFile}`, {
+    hint: 'name the key file that was made with the store: nothing else opens it',
+    details: { keyFile },
+  });
+}
+
 function invalid(path: string, why: string, cause?: unknown): GridError<ZstorErrorCode> {
   return new GridError('ZSTOR_KEY_INVALID', `the key file ${path} cannot be used: ${why}`, {
     hint: 'put back the key file that was made with the store',

@@ -1,0 +1,241 @@
+import { rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { DatabaseSync } from 'node:sqlite';
+import { errorCode, isGridError, silentLogger, systemClock } from '@commongrid/base';
+import { BackendPool } from '../backends/backend-pool.ts';
+import { nameOfBackend, readBackendsFile } from '../backends/backends-file.ts';
+import type { BackendSpec } from '../backends/backends-file.ts';
+import { openStreamBudget } from '../blob/stream-budget.ts';
+import { BlobStore } from '../blob-store.ts';
+import type { BlobStoreOptions } from '../blob-store.ts';
+import { Catalog } from '../catalog/catalog.ts';
+import type { CatalogOptions } from '../catalog/catalog.ts';
+import { identityKey } from '../catalog/tlog-member.ts';
+import type { Manifest } from '../manifest/manifest.ts';
+import { readManifests } from '../manifest/manifest-reader.ts';
+import { isDeadManifest } from '../manifest/manifest-tables.ts';
+import { adoptBlob } from '../stor/blob-tables.ts';
+import { blobOfPointer, DispersedSnapshots } from '../stor/dispersed-snapshots.ts';
+import {
+  firstMembersOf,
+  keepsLog,
+  logNameOf,
+  logNamesOf,
+  openMemberOf,
+} from '../stor/log-place.ts';
+import { SnapshotIndex } from '../stor/snapshot-index.ts';
+import { readStoreKeys } from '../stor/stor-keys.ts';
+import type { StorKeys } from '../stor/stor-keys.ts';
+import { CodingThreads } from '../threads/coding-threads.ts';
+import { findKeys, noteKeys } from './find-keys.ts';
+import { findNumbers, setNumbers } from './find-backends.ts';
+import { findPacks } from './find-packs.ts';
+import { noteRebuild } from './rebuild-tables.ts';
+import { relocateChunks } from './relocate-chunks.ts';
+import { ShardInventory } from './shard-inventory.ts';
+
+/** Manifests that are applied in one change. */
+const manifestsAtOnce = 100;
+
+export interface RebuildOptions extends Omit<BlobStoreOptions, 'canBegin' | 'isOtherActive'> {
+  /**
+   * Makes the rows of a version that are lost, in a change: those of its blobs with `adoptBlob`. It may
+   * run twice.
+   * @returns false when the tables have it, or one that came later in its place
+   */
+  readonly apply: (db: DatabaseSync, manifest: Manifest) => boolean;
+  /**
+   * The log is lost, though not all that may have kept it answer: none of them must come back as it
+   * was. Default false.
+   */
+  readonly withoutLog?: boolean | undefined;
+  readonly onProgress?: ((step: string) => void) | undefined;
+}
+
+export interface RebuildReport {
+  /** `log`: exact, out of a snapshot and the log. Else without it, with what came after found again. */
+  readonly from: 'log' | 'snapshot' | 'manifests';
+  /** Versions that only manifests had. */
+  readonly restoredVersions: number;
+  /** Manifests of which no copy can be read. */
+  readonly damagedManifests: number;
+  /** Chunks of which shards were found elsewhere than the tables had said. */
+  readonly relocatedChunks: number;
+  /** Chunks with fewer shards than it takes to read them, as far as backends answered. */
+  readonly unreadableChunks: number;
+  /** Where the tables are that were here before. */
+  readonly setAside: string | undefined;
+}
+
+/**
+ * Makes the tables of a store again, and leaves it closed.
+ *
+ * With the log: exactly as they were. Without: 1. numbers of backends from their markers, and what shards
+ * each has; 2. a new log, which begins with the newest snapshot that can be read; 3. versions that are
+ * newer, from their manifests; 4. chunks where their shards are now, small objects in their packs; 5. a
+ * snapshot. No version is lost; deletions, tags and dates since the snapshot may be undone, so the store
+ * deletes nothing until `acceptRebuild`.
+ *
+ * @throws ZSTOR_KEY_MISSING, ZSTOR_CATALOG_MEMBER_FAILED (see `withoutLog`), ZSTOR_CATALOG_NOT_EMPTY,
+ *   and as `BlobStore.open`
+ */
+export async function rebuildStore(options: RebuildOptions): Promise<RebuildReport> {
+  const { folder, backendsFile, onProgress = () => {} } = options;
+  const specs = await readBackendsFile(backendsFile);
+  const keys = await readStoreKeys(options.keyFile ?? join(folder, 'key'));
+  const openMember = openMemberOf(() => specs);
+  const { metadataKey } = keys;
+  const place = { members: logNamesOf(specs), openMember, metadataKey };
+  const isLost = options.withoutLog === true || !(await keepsLog(place));
+  const setAside = await setTablesAside(folder);
+  if (!isLost) {
+    onProgress('making the tables from snapshot and log');
+    await using _store = await BlobStore.open(options);
+    const nothing = { restoredVersions: 0, damagedManifests: 0, relocatedChunks: 0 };
+    return { from: 'log', ...nothing, unreadableChunks: 0, setAside };
+  }
+  const found = await rebuildWithoutLog(options, specs, keys);
+  return { ...found, setAside };
+}
+
+async function rebuildWithoutLog(
+  options: RebuildOptions,
+  specs: readonly BackendSpec[],
+  keys: StorKeys,
+): Promise<Omit<RebuildReport, 'setAside'>> {
+  const { folder, onProgress = () => {}, clock = systemClock, signal } = options;
+  onProgress('looking through the backends');
+  const numbers = await findNumbers(specs, keys.metadataKey);
+  await using pool = await BackendPool.open(
+    specs.filter((spec) => numbers.has(nameOfBackend(spec))),
+    { numberOf: (spec) => numbers.get(nameOfBackend(spec)) ?? 0 },
+  );
+  await using inventory = await ShardInventory.take(join(folder, 'inventory.db'), pool, signal);
+  onProgress('beginning a new log');
+  const catalogOptions = await catalogOptionsOf(options, specs, keys);
+  const index = new SnapshotIndex({ backends: pool, key: keys.manifestKey });
+  const pointer = await beginLog(catalogOptions, await index.list());
+  {
+    await using catalog = await Catalog.open(catalogOptions);
+    await catalog.takeOver(signal);
+    const buckets = await findKeys(specs);
+    await catalog.write((db) => {
+      noteRebuild(db, clock.nowMs(), inventory.highestEpoch);
+      setNumbers(db, numbers);
+      noteKeys(db, buckets);
+      if (pointer !== undefined) adoptBlob(db, blobOfPointer(pointer, keys));
+    });
+  }
+  await using store = await BlobStore.open(options);
+  onProgress('applying manifests');
+  const applied = await applyManifests(store, keys, options.apply);
+  onProgress('locating chunks');
+  await findPacks(store.catalog, inventory, { backends: pool, signal });
+  const located = await relocateChunks(store.catalog, inventory, signal);
+  await store.catalog.takeSnapshot();
+  return { from: pointer === undefined ? 'manifests' : 'snapshot', ...applied, ...located };
+}
+
+/** A new log in namespaces that are empty. @returns the snapshot that it begins with */
+async function beginLog(
+  options: CatalogOptions,
+  snapshots: readonly { readonly pointer: Buffer }[],
+): Promise<Buffer | undefined> {
+  for (const { pointer } of snapshots) {
+    try {
+      await Catalog.restore(options, pointer);
+      return pointer;
+    } catch (err) {
+      // What is wrong with the log's place is so with any snapshot.
+      const isUnreadable = isGridError(err) && !err.code.startsWith('ZSTOR_CATALOG_');
+      const isDamaged = isGridError(err, 'ZSTOR_CATALOG_SNAPSHOT_CORRUPT');
+      if (!isUnreadable && !isDamaged) throw err;
+      options.logger?.warn({ err }, 'a snapshot cannot be read; the one before is tried');
+    }
+  }
+  await Catalog.found(options);
+  return undefined;
+}
+
+async function catalogOptionsOf(
+  options: RebuildOptions,
+  specs: readonly BackendSpec[],
+  keys: StorKeys,
+): Promise<CatalogOptions> {
+  const { folder, backendsFile, policy, schema, logger = silentLogger } = options;
+  const openMember = openMemberOf(() => specs);
+  const empty = await namesOfEmpty(specs, openMember);
+  const free = specs.filter((spec) => empty.has(logNameOf(spec) ?? ''));
+  const snapshots = new DispersedSnapshots({
+    ...{ backendsFile, policy, threads: CodingThreads.open(0), budget: openStreamBudget() },
+    store: () => {
+      throw new Error('a rebuild writes no snapshot before the store is open');
+    },
+  });
+  return {
+    ...{ folder: join(folder, 'catalog'), schema, snapshots, logger, openMember },
+    metadataKey: keys.metadataKey,
+    members: firstMembersOf(free, policy.parityShards),
+  };
+}
+
+/** Namespaces for the log that answer, and are no member of any. */
+async function namesOfEmpty(
+  specs: readonly BackendSpec[],
+  openMember: CatalogOptions['openMember'],
+): Promise<Set<string>> {
+  const empty = new Set<string>();
+  await Promise.all(
+    logNamesOf(specs).map(async (name) => {
+      await using member = openMember(name);
+      try {
+        const [identity] = await member.get([identityKey]);
+        if (identity === undefined) empty.add(name);
+      } catch (error) {
+        if (!isGridError(error)) throw error;
+      }
+    }),
+  );
+  return empty;
+}
+
+async function applyManifests(
+  store: BlobStore,
+  keys: StorKeys,
+  apply: RebuildOptions['apply'],
+): Promise<{ restoredVersions: number; damagedManifests: number }> {
+  const { catalog, backends } = store;
+  let restoredVersions = 0;
+  let damagedManifests = 0;
+  const onDamaged = (): void => void damagedManifests++;
+  let some: Manifest[] = [];
+  const flush = async (): Promise<void> => {
+    const batch = some;
+    some = [];
+    restoredVersions += await catalog.write(
+      (db) => batch.filter((manifest) => apply(db, manifest)).length,
+    );
+  };
+  const isWanted = (versionId: Buffer): boolean =>
+    !catalog.read((db) => isDeadManifest(db, versionId));
+  const source = { backends, key: keys.manifestKey, onDamaged };
+  for await (const manifest of readManifests(source, isWanted)) {
+    some.push(manifest);
+    if (some.length >= manifestsAtOnce) await flush();
+  }
+  await flush();
+  return { restoredVersions, damagedManifests };
+}
+
+/** Tables that are there may be all that is left of something: they are kept under another name. */
+async function setTablesAside(folder: string): Promise<string | undefined> {
+  const from = join(folder, 'catalog');
+  const to = join(folder, `catalog.${new Date().toISOString().replaceAll(/[:.]/g, '-')}`);
+  try {
+    await rename(from, to);
+    return to;
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}

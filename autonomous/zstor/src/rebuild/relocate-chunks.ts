@@ -1,0 +1,67 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { nowhere } from '../blob/chunk-record.ts';
+import { findChunk, setLocations, wasGivenUp } from '../blob/chunk-table.ts';
+import { statementOf } from '../catalog/statement-of.ts';
+import { bytesOf } from '../stor/blob-tables.ts';
+import type { ShardInventory } from './shard-inventory.ts';
+
+/** Chunks that are looked at, and changed, at a time. */
+const chunksAtOnce = 500;
+
+interface Tables {
+  read<T>(query: (db: DatabaseSync) => T): T;
+  write<T>(change: (db: DatabaseSync) => T): Promise<T>;
+}
+
+export interface Relocated {
+  readonly relocatedChunks: number;
+  readonly unreadableChunks: number;
+}
+
+/** Has the records of all chunks say where their shards are. */
+export async function relocateChunks(
+  tables: Tables,
+  inventory: ShardInventory,
+  signal?: AbortSignal,
+): Promise<Relocated> {
+  const counts = { relocatedChunks: 0, unreadableChunks: 0 };
+  let after: Uint8Array = Buffer.alloc(0);
+  for (;;) {
+    signal?.throwIfAborted();
+    const ids = tables.read((db) => chunksAfter(db, after));
+    const last = ids.at(-1);
+    if (last === undefined) return counts;
+    after = last;
+    const done = await tables.write((db) => relocate(db, ids, inventory));
+    counts.relocatedChunks += done.relocatedChunks;
+    counts.unreadableChunks += done.unreadableChunks;
+  }
+}
+
+function relocate(
+  db: DatabaseSync,
+  ids: readonly Buffer[],
+  inventory: ShardInventory,
+): { relocatedChunks: number; unreadableChunks: number } {
+  const counts = { relocatedChunks: 0, unreadableChunks: 0 };
+  for (const id of ids) {
+    const record = findChunk(db, id);
+    if (record === undefined) continue;
+    const isPacked = statementOf(db, 'SELECT 1 FROM slices WHERE chunk = ?').get(id) !== undefined;
+    const next = inventory.locate(record, (part, no) => wasGivenUp(db, id, part, no));
+    const isMoved = String(next) !== String(record.locations);
+    if (isMoved && setLocations(db, id, record.locations, next)) counts.relocatedChunks++;
+    const there = next.filter((no) => no !== nowhere).length;
+    if (there < record.dataShards && !isPacked) counts.unreadableChunks++;
+  }
+  return counts;
+}
+
+/** Those that are needed, in the order of their ids. */
+function chunksAfter(db: DatabaseSync, after: Uint8Array): Buffer[] {
+  const sql = `SELECT id FROM chunks WHERE id > ?
+    AND NOT EXISTS (SELECT 1 FROM dead WHERE chunk = id) ORDER BY id LIMIT ${chunksAtOnce}`;
+  return statementOf(db, sql)
+    .all(after)
+    .map((row) => bytesOf(row['id']));
+}

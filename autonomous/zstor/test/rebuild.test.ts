@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { BlobStore } from '../src/blob-store.ts';
+import { storSchema } from '../src/stor/file-tables.ts';
+import { Stor } from '../src/stor.ts';
+import type { StorOptions } from '../src/stor.ts';
+import { ZdbFleet } from '../src/testing/zdb-fleet.ts';
+import { fourPlusTwo, mebibyte, randomBytesOf } from './support/cluster.ts';
+
+const large = randomBytesOf(9 * mebibyte + 5, 'large');
+const later = randomBytesOf(5 * mebibyte + 7, 'later');
+const small = randomBytesOf(40_000, 'small');
+
+async function bytesOf(stor: Stor, name: string): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  for await (const bytes of stor.get(name)) parts.push(Buffer.from(bytes));
+  return Buffer.concat(parts);
+}
+
+async function emptyLog(fleet: ZdbFleet, store: string, at: number): Promise<void> {
+  await using client = await fleet.server(at).connect();
+  await client.command(['NSDEL', `${store}-log`]);
+  await client.command(['NSNEW', `${store}-log`]);
+}
+
+test('tables that are deleted come back: exactly with the log, and whole without it', async () => {
+  await using fleet = await ZdbFleet.open(7);
+  const backendsFile = await fleet.makeStore('a');
+  const folder = join(fleet.folder, 'head');
+  const options: StorOptions = { folder, backendsFile, policy: fourPlusTwo, canBegin: true };
+  {
+    await using stor = await Stor.open(options);
+    await stor.put('large', [large]);
+    await stor.put('replaced', [small]);
+    await stor.put('removed', [small]);
+    await stor.takeSnapshot();
+    await stor.put('later', [later]);
+    await stor.put('later, small', [small]);
+    await stor.put('replaced', [later]);
+    await stor.put('empty', []);
+    await stor.remove('removed');
+  }
+  const names = ['empty', 'large', 'later', 'later, small', 'replaced'];
+
+  const exact = await Stor.rebuild(options);
+  assert.equal(exact.from, 'log');
+  assert.ok(exact.setAside !== undefined);
+  {
+    await using stor = await Stor.open(options);
+    assert.deepEqual(
+      stor.list().map(({ name }) => name),
+      names,
+    );
+    assert.equal(stor.isRebuilt, false);
+  }
+
+  await rm(join(folder, 'catalog'), { recursive: true });
+  for (let at = 0; at < 7; at++) await emptyLog(fleet, 'a', at);
+  await fleet.kill(2, 5);
+  await assert.rejects(Stor.rebuild(options), { code: 'ZSTOR_CATALOG_MEMBER_FAILED' });
+  const report = await Stor.rebuild({ ...options, withoutLog: true });
+  assert.equal(report.from, 'snapshot');
+  assert.equal(report.unreadableChunks, 0);
+  {
+    await using stor = await Stor.open(options);
+    // What was removed after the snapshot may be back; nothing else is, and nothing is missing.
+    const found = stor.list().map(({ name }) => name);
+    assert.deepEqual(
+      found.filter((name) => name !== 'removed'),
+      names,
+    );
+    const contents = {
+      large,
+      later,
+      'later, small': small,
+      replaced: later,
+      empty: Buffer.alloc(0),
+    };
+    for (const [name, bytes] of Object.entries(contents)) {
+      assert.equal((await bytesOf(stor, name)).equals(bytes), true, name);
+    }
+    assert.equal(stor.isRebuilt, true);
+    await stor.acceptRebuild();
+    assert.equal(stor.isRebuilt, false);
+    await stor.put('after', [small]);
+  }
+  await using stor = await Stor.open({
+    ...options,
+    folder: join(fleet.folder, 'other'),
+    keyFile: join(folder, 'key'),
+  });
+  assert.equal((await bytesOf(stor, 'after')).equals(small), true);
+});
+
+test('a store without any snapshot comes back out of its manifests', async () => {
+  await using fleet = await ZdbFleet.open(6);
+  const backendsFile = await fleet.makeStore('b');
+  const folder = join(fleet.folder, 'head');
+  const options: StorOptions = { folder, backendsFile, policy: fourPlusTwo, canBegin: true };
+  {
+    await using stor = await Stor.open(options);
+    await stor.put('large', [large]);
+    await stor.put('small', [small]);
+    await stor.put('another', [small]);
+  }
+  {
+    // The copies of small objects go once they are packed.
+    await using blobs = await BlobStore.open({ ...options, schema: storSchema });
+    assert.equal((await blobs.collection.runNow()).packed, 2);
+  }
+  await rm(join(folder, 'catalog'), { recursive: true });
+  for (let at = 0; at < 6; at++) await emptyLog(fleet, 'b', at);
+  const report = await Stor.rebuild(options);
+  assert.deepEqual(
+    [report.from, report.restoredVersions, report.damagedManifests, report.unreadableChunks],
+    ['manifests', 3, 0, 0],
+  );
+  await using stor = await Stor.open(options);
+  for (const [name, bytes] of Object.entries({ large, small, another: small })) {
+    assert.equal((await bytesOf(stor, name)).equals(bytes), true, name);
+  }
+});
