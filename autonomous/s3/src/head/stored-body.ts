@@ -52,6 +52,8 @@ export async function* readBody(
   readable: Readable,
   signal?: AbortSignal,
 ): AsyncGenerator<Buffer, void> {
+  // Of a body that is deleted meanwhile, those that come later must stay, too.
+  using _pin = store.pin(readable.flatMap((stretch) => ('blob' in stretch ? stretch.blob : [])));
   for (const stretch of readable) {
     if ('bytes' in stretch) {
       if (stretch.bytes.length > 0) yield stretch.bytes;
