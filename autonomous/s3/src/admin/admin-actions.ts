@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 
 import { GridError } from '@commongrid/base';
 import type { ControlAction, ControlArguments } from '@commongrid/base';
+import { acceptRebuild, isRebuilt } from '@commongrid/zstor';
 import type { BlobStore } from '@commongrid/zstor';
 
 import type { S3PackageErrorCode } from '../errors.ts';
@@ -69,11 +70,17 @@ export interface StatReport {
   readonly users: number;
   /** Why nothing that has a date is deleted now; null when it is. */
   readonly datesProblem: string | null;
+  /** The tables were made again without their log: nothing is deleted until that is accepted. */
+  readonly isRebuilt: boolean;
   readonly care: ReturnType<BlobStore['care']['status']>;
 }
 
 export interface FsckReport extends FsckResult {
   readonly isSound: boolean;
+  /** The tables were made again without their log: nothing is deleted until that is accepted. */
+  readonly isRebuilt: boolean;
+  /** This check took that back. */
+  readonly isAccepted: boolean;
 }
 
 /**
@@ -95,10 +102,14 @@ export function adminActions(get: () => AdminOptions): Readonly<Record<string, C
     },
     's3.buckets': async (args) => ({ buckets: told(get(), (db) => bucketsAfter(db, args)) }),
     's3.quota': (args) => setQuota(get(), args),
-    's3.stat': async () => statOf(get()),
-    's3.fsck': async (_args, { signal, progress }): Promise<FsckReport> => {
-      const result = await fsck(get().store, { signal, onProgress: progress });
-      return { ...result, isSound: Object.keys(result.counts).length === 0 };
+    's3.stat': (_args, { signal }) => statOf(get(), signal),
+    's3.fsck': async (args, { signal, progress }): Promise<FsckReport> => {
+      const { store } = get();
+      const result = await fsck(store, { signal, onProgress: progress });
+      const isAccepted = args['isAccepted'] === true && store.catalog.read(isRebuilt);
+      if (isAccepted) await store.catalog.write(acceptRebuild);
+      const isSound = Object.keys(result.counts).length === 0;
+      return { ...result, isSound, isRebuilt: told(get(), isRebuilt), isAccepted };
     },
   };
 }
@@ -191,7 +202,7 @@ async function setQuota({ store }: AdminOptions, args: ControlArguments): Promis
   });
 }
 
-function statOf(options: AdminOptions): StatReport {
+async function statOf(options: AdminOptions, signal: AbortSignal): Promise<StatReport> {
   const { store, endpoint, region } = options;
   const sums = told(options, (db) =>
     rowOf(
@@ -207,6 +218,7 @@ function statOf(options: AdminOptions): StatReport {
     ...{ bytes: Number(sums?.['bytes']), uploadBytes: Number(sums?.['upload_bytes']) },
     users: Number(sums?.['users']),
     datesProblem: store.catalog.datesProblem ?? null,
-    care: store.care.status(),
+    isRebuilt: told(options, isRebuilt),
+    care: await store.care.surveyed(signal),
   };
 }
