@@ -101,7 +101,7 @@ function s3Service(layout: StorageLayout): ServiceDefinition {
   return {
     name: 's3',
     dependsOn: backendNames(layout),
-    ports: ['s3'],
+    ports: ['s3', 's3-metrics'],
     dataDir: (home) => home.s3,
     prepare: ({ home, ports }) => writeBackendsFile(home, layout, ports),
     command: ({ home, ports }) => [
@@ -113,6 +113,7 @@ function s3Service(layout: StorageLayout): ServiceDefinition {
       `--key=${home.s3KeyFile}`,
       `--policy=${layout.shards}`,
       `--listen=${addressOf(ports, 's3')}`,
+      `--metrics=${addressOf(ports, 's3-metrics')}`,
     ],
     isReady: ({ ports }, signal) => answersHttp(portOf(ports, 's3'), '/-/health', signal),
     ...usualPace,
