@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { isGridError, waitFor } from '@commongrid/base';
@@ -35,11 +36,13 @@ class CaredStore implements AsyncDisposable {
 
   static async open(
     name: string,
-    layout: FleetLayout,
+    layout: FleetLayout | string,
     care: CareTimes = { lostAfterMs: 1_000, urgentAfterMs: 500 },
   ): Promise<CaredStore> {
+    const isMade = typeof layout === 'string';
+    const backendsFile = isMade ? layout : await fleet.makeStore(name, layout);
     const blobs = await BlobStore.open({
-      ...{ folder: join(fleet.folder, name), backendsFile: await fleet.makeStore(name, layout) },
+      ...{ folder: join(fleet.folder, name), backendsFile },
       ...{ policy: fourPlusTwo, schema, canBegin: true, care },
     });
     const store = new CaredStore(name, blobs);
@@ -229,4 +232,25 @@ test('chunks of another k and m take the place of those that are there', async (
   await fleet.kill(0, 2, 4);
   await store.assertReads();
   await fleet.restart(0, 2, 4);
+});
+
+test('backends that come later take their part of what is there', async () => {
+  const path = await fleet.makeStore('uneven', { servers: 8 });
+  for (const server of fleet.servers) {
+    await using client = await server.connect();
+    await client.command(['NSSET', 'uneven-shards', 'maxsize', String(110 * mebibyte)]);
+  }
+  const entries: unknown[] = JSON.parse(await readFile(path, 'utf8'));
+  await writeFile(path, JSON.stringify(entries.slice(0, 6)));
+  const care = { rebalanceEveryMs: 1_000 };
+  await using store = await CaredStore.open('uneven', path, care);
+  for (let file = 0; file < 4; file++) await store.put(randomPieces(4 * size, `uneven${file}`));
+  await writeFile(path, JSON.stringify(entries));
+  const bytesOn = (no: number): number =>
+    store.records.filter(({ locations }) => locations.includes(no)).length;
+  await waitFor(() => bytesOn(7) >= 5 && bytesOn(8) >= 5, {
+    ...{ what: 'shards on the new ones', timeoutMs: 30_000, everyMs: 200 },
+  });
+  await store.untilWhole();
+  await store.assertReads();
 });

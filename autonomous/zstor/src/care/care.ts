@@ -30,6 +30,8 @@ import type { PlaceView } from './chunk-need.ts';
 import { chunksWithMissing, mendedChunks, walkChunks } from './chunk-walk.ts';
 import type { WalkedChunk } from './chunk-walk.ts';
 import type { QueuedChunk } from './repair-queue.ts';
+import { Rebalance } from './rebalance.ts';
+import type { RebalanceCounts } from './rebalance.ts';
 import { burySuperseded, hasSuperseded } from './reencode.ts';
 import { Repairer } from './repairer.ts';
 import type { RepairCounts } from './repairer.ts';
@@ -40,6 +42,10 @@ import type { AuditCounts } from './shard-audit.ts';
 
 /** Read and written in a second to repair, drain and spread, by one head. */
 const repairBytesPerSecond = 64 * 2 ** 20;
+/** The same to fill backends evenly. */
+const rebalanceBytesPerSecond = 16 * 2 ** 20;
+/** How often is looked whether they are. */
+const rebalanceEveryMs = 3_600_000;
 /** How often is looked at the backends. */
 const lookEveryMs = 500;
 /** How often is looked for chunks that were written with shards missing. */
@@ -61,6 +67,8 @@ export interface CareTimes extends BackendTimes, ScrubTimes {
   readonly repairBytesPerSecond?: number;
   /** Default 1 min. */
   readonly snapshotEveryMs?: number;
+  /** Default 1 h. */
+  readonly rebalanceEveryMs?: number;
 }
 
 export interface CareOptions {
@@ -105,6 +113,8 @@ export interface CareStatus {
   readonly pending: number;
   /** Since this head serves. */
   readonly repaired: RepairCounts;
+  /** Moved because backends were filled unevenly, since this head serves. */
+  readonly rebalanced: RebalanceCounts;
   /** The pass over all shards that runs, and the last one. */
   readonly scrub: Scrubbing['status'];
   readonly backends: readonly BackendStatus[];
@@ -123,7 +133,9 @@ interface Walk {
   needy: number;
   unreadable: number;
   missing: number;
+  /** By backend. */
   readonly shards: Map<number, number>;
+  readonly bytesOn: Map<number, number>;
 }
 
 /**
@@ -140,6 +152,7 @@ export class Care implements AsyncDisposable {
   readonly #view: BackendView;
   readonly #repairer: Repairer;
   readonly #scrubbing: Scrubbing;
+  readonly #rebalance: Rebalance;
   readonly #missingSinceMs = new Map<string, number>();
   readonly #probedMs = new Map<number, number>();
   #rows: readonly BackendRow[] = [];
@@ -167,17 +180,23 @@ export class Care implements AsyncDisposable {
     const { backends, threads, budget, limits, catalog } = options;
     const rate = new ByteBudget(times.repairBytesPerSecond ?? repairBytesPerSecond, clock);
     const onFault = (fault: ShardFault): void => this.fault(fault);
-    const mender = new ChunkMender({
-      ...{ backends, threads, budget, limits, rate, onFault, clock, logger },
-      chunks: mendedChunks(catalog),
-      view: this.#placeView(),
+    const chunks = mendedChunks(catalog);
+    const common = { backends, threads, budget, limits, onFault, clock, logger, chunks };
+    const view = this.#placeView();
+    const mender = new ChunkMender({ ...common, view, rate });
+    this.#rebalance = new Rebalance({
+      ...{ tables: catalog, backends, logger },
+      mender: new ChunkMender({
+        ...{ ...common, view },
+        rate: new ByteBudget(rebalanceBytesPerSecond, clock),
+      }),
+      isCalm: () => catalog.isServing && this.#repairer.pending === 0,
     });
     this.#repairer = new Repairer({
       ...{ mender, clock, logger },
       isServing: () => catalog.isServing,
       onMended: (chunk, result) => this.#onMended(chunk, result),
     });
-    const chunks = mendedChunks(catalog);
     this.#scrubbing = new Scrubbing({
       ...{ catalog, times, clock, logger },
       audit: new ShardAudit({ backends, chunks, onFault, random: systemRandom }),
@@ -204,6 +223,10 @@ export class Care implements AsyncDisposable {
     );
     care.#tasks.start('snapshot', (signal) =>
       repeat(lookEveryMs, () => care.#snapshotWhenMoved(), { ...common, signal }),
+    );
+    const everyMs = care.#o.times?.rebalanceEveryMs ?? rebalanceEveryMs;
+    care.#tasks.start('rebalance', (signal) =>
+      repeat(everyMs, () => care.#rebalanceWhenCalm(signal), { ...common, signal }),
     );
     care.#scrubbing.start(care.#tasks);
     return care;
@@ -241,6 +264,7 @@ export class Care implements AsyncDisposable {
       ...{ chunks, needyChunks: needy, unreadableChunks: unreadable, missingShards: missing },
       pending: this.#repairer.pending,
       repaired: { ...this.#repairer.counts },
+      rebalanced: { ...this.#rebalance.counts },
       scrub: this.#scrubbing.status,
       backends,
     };
@@ -402,14 +426,25 @@ export class Care implements AsyncDisposable {
   }
 
   #count(walk: Walk, chunk: WalkedChunk): void {
+    const valueBytes = valueBytesOf(chunk.bodyBytes, chunk.dataShards);
     walk.chunks++;
-    walk.bytes += chunk.locations.length * valueBytesOf(chunk.bodyBytes, chunk.dataShards);
-    for (const no of chunk.locations) walk.shards.set(no, (walk.shards.get(no) ?? 0) + 1);
+    walk.bytes += chunk.locations.length * valueBytes;
+    for (const no of chunk.locations) {
+      walk.shards.set(no, (walk.shards.get(no) ?? 0) + 1);
+      walk.bytesOn.set(no, (walk.bytesOn.get(no) ?? 0) + valueBytes);
+    }
     if (this.#o.ids.mayBeInFlight(chunk.id) && chunk.locations.includes(0)) return;
     const { missing, misplaced, spareShards } = this.#take(chunk);
     walk.missing += missing.length;
     if (missing.length + misplaced.length > 0) walk.needy++;
     if (spareShards < 0) walk.unreadable++;
+  }
+
+  async #rebalanceWhenCalm(signal: AbortSignal): Promise<void> {
+    if (!this.#o.catalog.isServing || this.#walksDone === 0) return;
+    const { bytesOn } = this.#walk;
+    await this.#rebalance.run((no) => bytesOn.get(no) ?? 0, signal);
+    if (this.#rebalance.counts.shards > 0) this.#isWalkDue = true;
   }
 
   #onMended({ chunkId }: QueuedChunk, { isMoved }: MendResult): void {
@@ -464,7 +499,15 @@ export class Care implements AsyncDisposable {
 }
 
 function newWalk(): Walk {
-  return { chunks: 0, bytes: 0, needy: 0, unreadable: 0, missing: 0, shards: new Map() };
+  return {
+    chunks: 0,
+    bytes: 0,
+    needy: 0,
+    unreadable: 0,
+    missing: 0,
+    shards: new Map(),
+    bytesOn: new Map(),
+  };
 }
 
 function numbersOf(

@@ -93,6 +93,27 @@ export class ChunkMender {
     }
     return { outcome: 'partly', shards, bytes, isMoved: false };
   }
+
+  /**
+   * Moves one shard that is where it may be to a better place.
+   * @param avoid backends that are no better
+   * @returns where it is now; undefined when it stayed
+   * @throws as `mend`
+   */
+  async relocate(
+    chunkId: Uint8Array,
+    index: number,
+    avoid: ReadonlySet<number>,
+    signal: AbortSignal,
+  ): Promise<number | undefined> {
+    const record = this.#o.chunks.find(chunkId);
+    if (record === undefined) return undefined;
+    const attempt = new MendAttempt(this.#o, record, signal);
+    if (!(await attempt.relocate(index, avoid))) return undefined;
+    const { locations } = attempt;
+    const isDone = await this.#o.chunks.compareAndSet(chunkId, record.locations, locations);
+    return isDone ? locations[index] : undefined;
+  }
 }
 
 class MendAttempt {
@@ -139,6 +160,11 @@ class MendAttempt {
     const isAllMoved = await this.#moveAll(misplaced);
     if (!isMade) return 'unreadable';
     return missing.every((index) => this.#written.has(index)) && isAllMoved ? 'mended' : 'partly';
+  }
+
+  relocate(index: number, avoid: ReadonlySet<number>): Promise<boolean> {
+    this.#targets.avoid(avoid);
+    return this.#moveTo(index);
   }
 
   /** Which shards that somebody found missing or wrong are so, on a backend that answers. */

@@ -31,6 +31,11 @@ export class ShardTargets {
     return this.#locations;
   }
 
+  /** These get none of this chunk. */
+  avoid(numbers: Iterable<number>): void {
+    for (const no of numbers) this.#failed.add(no);
+  }
+
   nodeOf(index: number): string | undefined {
     return this.#o.backends.byNo(this.#locations[index] ?? nowhere)?.place.node;
   }
