@@ -1,6 +1,6 @@
 import { closeOnce, GridError, silentLogger, systemClock, TaskGroup } from '@commongrid/base';
 import type { BaseErrorCode, Logger } from '@commongrid/base';
-import { BlobStore, blobTables } from '@commongrid/zstor';
+import { BlobStore, blobTables, isRebuilt } from '@commongrid/zstor';
 import type { BlobStoreOptions } from '@commongrid/zstor';
 
 import { adminActions } from './admin/admin-actions.ts';
@@ -81,7 +81,7 @@ export class S3Head implements AsyncDisposable {
     const lifecycle = new LifecycleRunner({
       ...{ catalog, clock, logger },
       datesMs: () => catalog.datesMs(),
-      isOff: () => false,
+      isOff: () => catalog.read(isRebuilt),
       nextId: () => ids.next(),
     });
     const { counts } = lifecycle;

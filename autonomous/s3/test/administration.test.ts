@@ -51,22 +51,29 @@ suite('the administration of a head on six servers', () => {
   }
 
   /** What the aws program is refused with; `ok` when it is not. */
-  async function awsAs(key: ClientKey | undefined, ...words: readonly string[]): Promise<string> {
+  async function awsAs(key: ClientKey, ...words: readonly string[]): Promise<string> {
     const url = `http://127.0.0.1:${head.port}`;
-    const signed = key === undefined ? ['--no-sign-request'] : [];
     const variables = {
       HOME: folder,
-      AWS_ACCESS_KEY_ID: key?.accessKey ?? '',
-      AWS_SECRET_ACCESS_KEY: key?.secretKey ?? '',
+      AWS_ACCESS_KEY_ID: key.accessKey,
+      AWS_SECRET_ACCESS_KEY: key.secretKey,
     };
     try {
-      await runClient('/usr/bin/aws', ['--endpoint-url', url, ...signed, ...words], variables);
+      await runClient('/usr/bin/aws', ['--endpoint-url', url, ...words], variables);
       return 'ok';
     } catch (error) {
       // Of HEAD there is no code, but a status.
       const [, code] = /\((\w+)\) when calling/.exec(String(error)) ?? [];
       return code ?? String(error);
     }
+  }
+
+  /** With a further key of a user. */
+  async function clientOf(user: string): Promise<S3Client> {
+    const key = await ask<ClientKey>('s3.keys.add', { user });
+    const client = sdkClient({ port: head.port, key });
+    stack.defer(() => client.destroy());
+    return client;
   }
 
   async function refusal(work: Promise<unknown>): Promise<string> {
@@ -84,19 +91,20 @@ suite('the administration of a head on six servers', () => {
     const alice = await ask<ClientKey>('s3.keys.add', { user: 'alice', makesBuckets: true });
     const bob = await ask<ClientKey>('s3.keys.add', { user: 'bob', grants });
     assert.equal(bob.endpoint, `http://127.0.0.1:${head.port}`);
-    const file = join(folder, 'file');
     await s3.send(new aws.PutObjectCommand({ Bucket, Key: 'shared', Body: 'hello' }));
-    const got = join(folder, 'got');
+    const [file, got] = [join(folder, 'file'), join(folder, 'got')];
     assert.equal(await awsAs(bob, 's3', 'cp', `s3://${Bucket}/shared`, got), 'ok');
     assert.equal(await readFile(got, 'utf8'), 'hello');
     assert.equal(await awsAs(bob, 's3', 'cp', file, `s3://${Bucket}/own`), 'AccessDenied');
-    assert.equal(await awsAs(bob, 's3', 'mb', 's3://bobs'), 'AccessDenied');
     assert.equal(await awsAs(alice, 's3', 'mb', 's3://alices'), 'ok');
     assert.equal(await awsAs(alice, 's3', 'cp', file, 's3://alices/a'), 'ok');
-    assert.equal(
-      await awsAs(bob, 's3api', 'list-objects-v2', '--bucket', 'alices'),
-      'AccessDenied',
-    );
+    assert.equal(await awsAs(bob, 's3', 'ls', 's3://alices'), 'AccessDenied');
+  });
+
+  test('a policy gives to one user, and takes from all', async () => {
+    const alice = await clientOf('alice');
+    const bob = await clientOf('bob');
+    const list = new aws.ListObjectsV2Command({ Bucket: 'alices' });
     const policy = {
       Version: '2012-10-17',
       Statement: [
@@ -111,16 +119,23 @@ suite('the administration of a head on six servers', () => {
         },
       ],
     };
-    const put = ['s3api', 'put-bucket-policy', '--bucket', 'alices', '--policy'];
-    assert.equal(await awsAs(alice, ...put, JSON.stringify(policy)), 'ok');
-    assert.equal(await awsAs(bob, 's3api', 'list-objects-v2', '--bucket', 'alices'), 'ok');
-    assert.equal(await awsAs(alice, 's3', 'rm', 's3://alices/a'), 'AccessDenied');
-    assert.equal(
-      await awsAs(undefined, 's3api', 'list-objects-v2', '--bucket', 'alices'),
-      'AccessDenied',
-    );
+    assert.equal(await refusal(bob.send(list)), 'AccessDenied');
+    const put = { Bucket: 'alices', Policy: JSON.stringify(policy) };
+    await alice.send(new aws.PutBucketPolicyCommand(put));
+    assert.equal(await refusal(bob.send(list)), 'ok');
+    const unsigned = await fetch(`http://127.0.0.1:${head.port}/alices`);
+    assert.equal(unsigned.status, 403);
+    const one = { Bucket: 'alices', Key: 'a' };
+    assert.equal(await refusal(alice.send(new aws.DeleteObjectCommand(one))), 'AccessDenied');
+    const Delete = { Objects: [{ Key: 'a' }] };
+    const many = await alice.send(new aws.DeleteObjectsCommand({ Bucket: 'alices', Delete }));
+    assert.equal(many.Errors?.[0]?.Code, 'AccessDenied');
+    const copied = { Bucket, Key: 'copy', CopySource: 'alices/a' };
+    assert.equal(await refusal(bob.send(new aws.CopyObjectCommand(copied))), 'AccessDenied');
+    const made = new aws.CreateBucketCommand({ Bucket: 'bobs' });
+    assert.equal(await refusal(bob.send(made)), 'AccessDenied');
     await ask('s3.keys.rm', { user: 'bob' });
-    assert.equal(await awsAs(bob, 's3api', 'list-buckets'), 'InvalidAccessKeyId');
+    assert.equal(await refusal(bob.send(list)), 'InvalidAccessKeyId');
     assert.equal(await refusal(ask('s3.keys.rm', { user: 'alice' })), 'S3_USER_NEEDED');
   });
 
@@ -205,6 +220,21 @@ suite('the administration of a head on six servers', () => {
     assert.equal(await put({ Status: 'Enabled', Filter, Expiration: { Days: 1 } }), 'ok');
     const Transitions = [{ Days: 1, StorageClass: 'GLACIER' as const }];
     assert.equal(await put({ Status: 'Enabled', Filter, Transitions }), 'NotImplemented');
+  });
+
+  test('of a store that was rebuilt nothing is deleted until that is accepted', async () => {
+    const Key = 'from before';
+    await s3.send(new aws.PutObjectCommand({ Bucket, Key, Body: 'kept' }));
+    await head.store.catalog.write((db) => db.exec('INSERT INTO rebuilt VALUES (1, 0, 0, 0)'));
+    const remove = (): Promise<string> =>
+      refusal(s3.send(new aws.DeleteObjectCommand({ Bucket, Key })));
+    assert.equal(await remove(), 'AccessDenied');
+    const looked = await ask<FsckReport>('s3.fsck');
+    assert.ok(looked.isRebuilt && !looked.isAccepted);
+    assert.equal(await remove(), 'AccessDenied');
+    const accepted = await ask<FsckReport>('s3.fsck', { isAccepted: true });
+    assert.ok(!accepted.isRebuilt && accepted.isAccepted);
+    assert.equal(await remove(), 'ok');
   });
 
   test('the tables are sound, and a version that lost its blob is found', async () => {

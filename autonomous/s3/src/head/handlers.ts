@@ -2,6 +2,7 @@ import type { Operation } from '../protocol/operations.ts';
 import { S3Error } from '../protocol/s3-error.ts';
 import type { S3Handler } from '../protocol/s3-exchange.ts';
 import type { S3Response } from '../protocol/s3-request.ts';
+import { refuseAfterRebuild } from './after-rebuild.ts';
 import { bucketConfiguration } from './bucket-configuration.ts';
 import { bucketHandlers } from './bucket-handlers.ts';
 import { copyObject } from './copy-object.ts';
@@ -42,7 +43,9 @@ export function handlerOf(head: HeadContext): S3Handler {
     }
     let answer: S3Response | undefined;
     try {
-      answer = await handle(head, request, head.rights.judge(request));
+      const permit = head.rights.judge(request);
+      refuseAfterRebuild(head, request.operation);
+      answer = await handle(head, request, permit);
       head.store.catalog.requireLease();
       return answer;
     } catch (error) {

@@ -11,17 +11,20 @@ export interface SdkOptions {
   readonly forcePathStyle?: boolean;
   /** Default 1: what fails is seen. */
   readonly maxAttempts?: number;
+  /** Default: that of tests. */
+  readonly key?: { readonly accessKey: string; readonly secretKey: string };
 }
 
 /** The client of AWS, with its usual checksums. */
-export function sdkClient({ port, forcePathStyle = true, maxAttempts = 1 }: SdkOptions): S3Client {
+export function sdkClient(options: SdkOptions): S3Client {
+  const { port, forcePathStyle = true, maxAttempts = 1, key = { accessKey, secretKey } } = options;
   return new S3Client({
     endpoint: `http://localhost:${port}`,
     region: 'us-east-1',
     forcePathStyle,
     maxAttempts,
     requestHandler: { httpAgent: new Agent({ lookup: lookupHere, keepAlive: true }) },
-    credentials: { accessKeyId: accessKey, secretAccessKey: secretKey },
+    credentials: { accessKeyId: key.accessKey, secretAccessKey: key.secretKey },
   });
 }
 

@@ -24,8 +24,10 @@ export function s3FsckCommand(context: CommandContext): Command {
       'after',
       '\nThe head goes on serving. Exit status 0 when all fits, 1 when something does not.',
     )
-    .action(async (options: HeadOptions) => {
-      const work = askHead<FsckReport>(context, options, 's3.fsck');
+    .option('--accept', 'of a store that was rebuilt: what is there is right, deleting may go on')
+    .action(async (options: HeadOptions & { readonly accept?: true }) => {
+      const args = { isAccepted: options.accept === true };
+      const work = askHead<FsckReport>(context, options, 's3.fsck', args);
       const report = await withProgress(context.terminal, 'checking', work);
       if (!report.isSound) context.exitStatus = 1;
       const result = { schema: 'grid.s3.fsck.1', ...report };
@@ -48,14 +50,23 @@ function describeStat(stat: StatReport): string {
     `${buckets} buckets, ${objects} objects, ${formatBytes(bytes)}${uploads}`,
     `${chunks} chunks, ${missingShards} shards are missing, ${pending} chunks are being repaired`,
     ...(unreadableChunks === 0 ? [] : [`${unreadableChunks} chunks cannot be read now`]),
+    ...(stat.isRebuilt ? [rebuilt] : []),
     ...(stat.datesProblem === null ? [] : [`nothing is deleted by date: ${stat.datesProblem}`]),
     formatTable(rows),
   ].join('\n');
 }
 
-function describeFsck({ versions, blobs, chunks, counts, findings, isSound }: FsckReport): string {
+function describeFsck(report: FsckReport): string {
+  const { versions, blobs, chunks, counts, findings, isSound, isAccepted } = report;
   const looked = `${versions} versions, ${blobs} blobs and ${chunks} chunks were looked at`;
-  if (isSound) return `${looked}: all fits`;
   const kinds = Object.entries(counts).map(([kind, count]) => [kind, String(count)]);
-  return [looked, formatTable(kinds), ...findings.map(({ text }) => `- ${text}`)].join('\n');
+  return [
+    isSound ? `${looked}: all fits` : `${looked}\n${formatTable(kinds)}`,
+    ...findings.map(({ text }) => `- ${text}`),
+    ...(report.isRebuilt ? [rebuilt] : []),
+    ...(isAccepted ? ['what was rebuilt is accepted: deleting goes on'] : []),
+  ].join('\n');
 }
+
+const rebuilt =
+  'the store was rebuilt: nothing is deleted until that is accepted, with grid s3 fsck --accept';
