@@ -171,6 +171,7 @@ export class BlobStore implements AsyncDisposable {
     const writer = stack.use(new BlobWriter({ ...common, ids, logger }));
     const care = Care.open({
       ...{ catalog, backends, threads, budget, ids, limits: policy, clock, logger },
+      folder,
       snapshotChunks: () => catalog.snapshotPointers.flatMap(chunkIdsIn),
       times: options.care,
     });
@@ -228,6 +229,14 @@ export class BlobStore implements AsyncDisposable {
     options: WriteOptions,
   ): Promise<WrittenBlob> {
     return this.#writer.write(source, options);
+  }
+
+  /**
+   * Which head this is: u32, higher than those of all heads before, also those of a log that was lost.
+   * @throws ZSTOR_CATALOG_NOT_SERVING
+   */
+  get epoch(): number {
+    return this.catalog.epoch + this.catalog.read(epochBaseOf);
   }
 
   /**

@@ -254,3 +254,16 @@ test('backends that come later take their part of what is there', async () => {
   await store.untilWhole();
   await store.assertReads();
 });
+
+test('what a backend lost without saying so is found by its keys', async () => {
+  const times = { firstStockMs: 1_000 };
+  await using store = await CaredStore.open('keys', { servers: 6 }, times);
+  await store.untilWhole();
+  await using client = await fleet.server(2).connect();
+  await client.command(['SELECT', 'keys-shards']);
+  for (const { id, locations } of store.records) {
+    await client.command(['DEL', shardKey(id, locations.indexOf(3))]);
+  }
+  assert.notDeepEqual(await store.faults(), []);
+  await store.untilWhole();
+});

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import {
   closeOnce,
   delay,
@@ -35,6 +36,7 @@ import type { RebalanceCounts } from './rebalance.ts';
 import { burySuperseded, hasSuperseded } from './reencode.ts';
 import { Repairer } from './repairer.ts';
 import type { RepairCounts } from './repairer.ts';
+import { takeStock } from './stock-taking.ts';
 import { Scrubbing } from './scrubbing.ts';
 import type { ScrubTimes } from './scrubbing.ts';
 import { ShardAudit } from './shard-audit.ts';
@@ -46,6 +48,10 @@ const repairBytesPerSecond = 64 * 2 ** 20;
 const rebalanceBytesPerSecond = 16 * 2 ** 20;
 /** How often is looked whether they are. */
 const rebalanceEveryMs = 3_600_000;
+/** How often the keys of all backends are compared with the records, */
+const stockEveryMs = 24 * 3_600_000;
+/** and when for the first time: many heads do not last so long. */
+const firstStockMs = 10 * 60_000;
 /** How often is looked at the backends. */
 const lookEveryMs = 500;
 /** How often is looked for chunks that were written with shards missing. */
@@ -69,6 +75,8 @@ export interface CareTimes extends BackendTimes, ScrubTimes {
   readonly snapshotEveryMs?: number;
   /** Default 1 h. */
   readonly rebalanceEveryMs?: number;
+  /** Default 10 min. */
+  readonly firstStockMs?: number;
 }
 
 export interface CareOptions {
@@ -79,6 +87,8 @@ export interface CareOptions {
   readonly ids: ChunkIds;
   /** Limits of farms and countries, and which backends may be used. */
   readonly limits: Omit<PlacementRules, 'dataShards' | 'parityShards'>;
+  /** For a file that is there for a while. */
+  readonly folder: string;
   /** Ids of the chunks that snapshots of the tables are in. */
   readonly snapshotChunks: () => readonly Uint8Array[];
   readonly times?: CareTimes | undefined;
@@ -153,6 +163,7 @@ export class Care implements AsyncDisposable {
   readonly #repairer: Repairer;
   readonly #scrubbing: Scrubbing;
   readonly #rebalance: Rebalance;
+  readonly #takeStock: (signal: AbortSignal) => Promise<number>;
   readonly #missingSinceMs = new Map<string, number>();
   readonly #probedMs = new Map<number, number>();
   #rows: readonly BackendRow[] = [];
@@ -197,6 +208,9 @@ export class Care implements AsyncDisposable {
       isServing: () => catalog.isServing,
       onMended: (chunk, result) => this.#onMended(chunk, result),
     });
+    const path = join(options.folder, 'stock.db');
+    this.#takeStock = (signal) =>
+      takeStock({ tables: catalog, chunks, backends, path, onFault }, signal);
     this.#scrubbing = new Scrubbing({
       ...{ catalog, times, clock, logger },
       audit: new ShardAudit({ backends, chunks, onFault, random: systemRandom }),
@@ -228,6 +242,10 @@ export class Care implements AsyncDisposable {
     care.#tasks.start('rebalance', (signal) =>
       repeat(everyMs, () => care.#rebalanceWhenCalm(signal), { ...common, signal }),
     );
+    care.#tasks.start('stock', async (signal) => {
+      await delay(care.#o.times?.firstStockMs ?? firstStockMs, { signal, clock: care.#clock });
+      await repeat(stockEveryMs, () => care.#stockWhenServing(signal), { ...common, signal });
+    });
     care.#scrubbing.start(care.#tasks);
     return care;
   }
@@ -438,6 +456,12 @@ export class Care implements AsyncDisposable {
     walk.missing += missing.length;
     if (missing.length + misplaced.length > 0) walk.needy++;
     if (spareShards < 0) walk.unreadable++;
+  }
+
+  async #stockWhenServing(signal: AbortSignal): Promise<void> {
+    if (!this.#o.catalog.isServing) return;
+    const missing = await this.#takeStock(signal);
+    this.#logger.info({ missing }, 'keys of backends are compared with the records');
   }
 
   async #rebalanceWhenCalm(signal: AbortSignal): Promise<void> {
