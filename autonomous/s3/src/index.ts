@@ -15,5 +15,7 @@ export type { S3ErrorCode, S3ErrorOptions } from './protocol/s3-error.ts';
 export type { S3Request, S3Response } from './protocol/s3-request.ts';
 export { rights } from './rights/actions.ts';
 export type { Right } from './rights/actions.ts';
+export { rebuildS3 } from './rebuild-s3.ts';
+export type { S3RebuildOptions } from './rebuild-s3.ts';
 export { S3Head } from './s3-head.ts';
 export type { S3HeadOptions } from './s3-head.ts';

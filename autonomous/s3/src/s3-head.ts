@@ -1,26 +1,24 @@
 import { closeOnce, GridError, silentLogger, systemClock, TaskGroup } from '@commongrid/base';
 import type { BaseErrorCode, Logger } from '@commongrid/base';
-import { BlobStore, blobTables, isRebuilt } from '@commongrid/zstor';
+import { BlobStore, isRebuilt } from '@commongrid/zstor';
 import type { BlobStoreOptions } from '@commongrid/zstor';
 
 import { adminActions } from './admin/admin-actions.ts';
 import type { AdminOptions } from './admin/admin-actions.ts';
 import { Cors } from './cors/cors.ts';
-import { ActiveHead, activeHeadTable } from './head/active-head.ts';
+import { ActiveHead } from './head/active-head.ts';
 import type { HeadContext } from './head/head-context.ts';
 import { handlerOf } from './head/handlers.ts';
 import { careForTables } from './head/table-care.ts';
 import { LifecycleRunner } from './lifecycle/lifecycle-runner.ts';
-import { lifecycleTables } from './lifecycle/lifecycle-tables.ts';
 import { ObjectIds } from './meta/object-ids.ts';
-import { metaTables } from './meta/s3-tables.ts';
 import { Metering } from './metering/metering.ts';
 import type { MeteringOptions } from './metering/metering.ts';
 import { S3Endpoint } from './protocol/s3-endpoint.ts';
 import type { S3EndpointOptions } from './protocol/s3-endpoint.ts';
 import { Rights } from './rights/rights.ts';
 import type { AccessKey } from './rights/rights.ts';
-import { rightsTables } from './rights/rights-tables.ts';
+import { s3Schema } from './s3-schema.ts';
 
 export interface S3HeadOptions
   extends
@@ -68,7 +66,7 @@ export class S3Head implements AsyncDisposable {
     const store = stack.use(
       await BlobStore.open({
         ...options,
-        schema: [blobTables + metaTables + rightsTables + lifecycleTables + activeHeadTable],
+        schema: s3Schema,
         actions: adminActions(() => admin.options ?? notOpen()),
         canBegin: true,
         isOtherActive: (catalog, signal) => active.isOther(catalog, passive, signal),
@@ -77,7 +75,7 @@ export class S3Head implements AsyncDisposable {
     const { catalog } = store;
     const rights = new Rights({ catalog, key: store.keys.accessKeysKey, clock });
     await rights.begin(options.firstKey);
-    const ids = new ObjectIds(() => catalog.epoch);
+    const ids = new ObjectIds(() => store.epoch);
     const lifecycle = new LifecycleRunner({
       ...{ catalog, clock, logger },
       datesMs: () => catalog.datesMs(),

@@ -16,7 +16,7 @@ export class ObjectIds {
   #epoch = -1;
   #count = 0n;
 
-  /** @param epochOf what Catalog.epoch says */
+  /** @param epochOf what BlobStore.epoch says */
   constructor(epochOf: () => number, random: Random = systemRandom) {
     this.#epochOf = epochOf;
     this.#random = random;

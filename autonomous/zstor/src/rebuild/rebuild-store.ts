@@ -34,6 +34,8 @@ import { noteRebuild } from './rebuild-tables.ts';
 import { relocateChunks } from './relocate-chunks.ts';
 import { ShardInventory } from './shard-inventory.ts';
 
+/** Heads that may have served without writing a chunk, which would tell of their epoch. */
+const epochsLeftOut = 2 ** 16;
 /** Manifests that are applied in one change. */
 const manifestsAtOnce = 100;
 
@@ -120,7 +122,7 @@ async function rebuildWithoutLog(
     await catalog.takeOver(signal);
     const buckets = await findKeys(specs);
     await catalog.write((db) => {
-      noteRebuild(db, clock.nowMs(), inventory.highestEpoch);
+      noteRebuild(db, clock.nowMs(), inventory.highestEpoch + epochsLeftOut);
       setNumbers(db, numbers);
       noteKeys(db, buckets);
       if (pointer !== undefined) adoptBlob(db, blobOfPointer(pointer, keys));

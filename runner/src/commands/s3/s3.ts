@@ -4,6 +4,7 @@ import type { CommandContext } from '../../command-context.ts';
 import { s3BucketsCommand, s3QuotaCommand } from './buckets.ts';
 import { s3FsckCommand, s3StatCommand } from './fsck.ts';
 import { s3KeysCommand } from './keys.ts';
+import { s3RebuildCommand } from './rebuild.ts';
 import { s3ServeCommand } from './serve.ts';
 
 export function s3Command(context: CommandContext): Command {
@@ -14,5 +15,6 @@ export function s3Command(context: CommandContext): Command {
     .addCommand(s3BucketsCommand(context))
     .addCommand(s3QuotaCommand(context))
     .addCommand(s3StatCommand(context))
-    .addCommand(s3FsckCommand(context));
+    .addCommand(s3FsckCommand(context))
+    .addCommand(s3RebuildCommand(context));
 }

@@ -11,6 +11,7 @@ import { zstorCheckCommand, zstorLsCommand, zstorRmCommand } from './files.ts';
 import { zstorGetCommand } from './get.ts';
 import { zstorPlanCommand } from './plan.ts';
 import { zstorPutCommand } from './put.ts';
+import { zstorRebuildCommand } from './rebuild.ts';
 
 export function zstorCommand(context: CommandContext): Command {
   return new Command('zstor')
@@ -24,5 +25,6 @@ export function zstorCommand(context: CommandContext): Command {
     .addCommand(zstorStatusCommand(context))
     .addCommand(zstorRepairCommand(context))
     .addCommand(zstorScrubCommand(context))
-    .addCommand(zstorDrainCommand(context));
+    .addCommand(zstorDrainCommand(context))
+    .addCommand(zstorRebuildCommand(context));
 }
