@@ -76,6 +76,34 @@ suite('the administration of a head on six servers', () => {
     return client;
   }
 
+  /** Bodies of every kind: inline, small, in parts, shared, of versions, of uploads under way. */
+  async function writeAllKinds(): Promise<void> {
+    const put = (Key: string, sizeBytes: number): Promise<unknown> =>
+      s3.send(new aws.PutObjectCommand({ Bucket, Key, Body: Buffer.alloc(sizeBytes, 7) }));
+    const versions = { Bucket, VersioningConfiguration: { Status: 'Enabled' as const } };
+    await put('inline', 10);
+    await put('empty', 0);
+    await put('small', 20_000);
+    await put('big', 200_000);
+    await s3.send(new aws.CopyObjectCommand({ Bucket, Key: 'copy', CopySource: `${Bucket}/big` }));
+    await s3.send(new aws.PutBucketVersioningCommand(versions));
+    await put('big', 300_000);
+    await s3.send(new aws.DeleteObjectCommand({ Bucket, Key: 'big' }));
+    const Parts = [];
+    for (const Key of ['parts', 'under way']) {
+      const { UploadId } = await s3.send(new aws.CreateMultipartUploadCommand({ Bucket, Key }));
+      for (const [at, sizeBytes] of [5 << 20, 100].entries()) {
+        const part = { Bucket, Key, UploadId, PartNumber: at + 1, Body: Buffer.alloc(sizeBytes) };
+        const { ETag } = await s3.send(new aws.UploadPartCommand(part));
+        if (Key === 'parts') Parts.push({ ETag, PartNumber: at + 1 });
+      }
+      if (Key !== 'parts') continue;
+      const completed = { Bucket, Key, UploadId, MultipartUpload: { Parts } };
+      await s3.send(new aws.CompleteMultipartUploadCommand(completed));
+    }
+    await head.store.catalog.takeSnapshot();
+  }
+
   async function refusal(work: Promise<unknown>): Promise<string> {
     try {
       await work;
@@ -238,7 +266,7 @@ suite('the administration of a head on six servers', () => {
   });
 
   test('the tables are sound, and a version that lost its blob is found', async () => {
-    await s3.send(new aws.PutObjectCommand({ Bucket, Key: 'big', Body: Buffer.alloc(200_000, 7) }));
+    await writeAllKinds();
     const sound = await ask<FsckReport>('s3.fsck');
     assert.deepEqual(sound.findings, []);
     assert.ok(sound.isSound && sound.versions > 0 && sound.chunks > 0);

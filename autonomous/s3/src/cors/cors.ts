@@ -57,10 +57,19 @@ export class Cors {
     if (typeof document !== 'string') return [];
     const kept = this.#kept.get(document);
     if (kept !== undefined) return kept;
-    const rules = parseCors(Buffer.from(document));
+    const rules = rulesIn(document);
     if (this.#kept.size >= keptDocumentsMax) this.#kept.clear();
     this.#kept.set(document, rules);
     return rules;
+  }
+}
+
+/** A document that cannot be read, because a newer program wrote it, allows nothing. */
+function rulesIn(document: string): readonly CorsRule[] {
+  try {
+    return parseCors(Buffer.from(document));
+  } catch {
+    return [];
   }
 }
 

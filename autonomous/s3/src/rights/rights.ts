@@ -179,10 +179,12 @@ export class Rights {
       if (row === undefined) {
         throw new S3Error('NoSuchBucket', undefined, { elements: { BucketName: name } });
       }
-      const granted = user === undefined ? none : grantsOf(db, user.name, Number(row['no']));
+      const owner = String(row['owner']);
+      const needsGrant = user !== undefined && !user.isAdmin && user.id !== owner;
+      const granted = needsGrant ? grantsOf(db, user.name, Number(row['no'])) : none;
       const { document } = row;
       const policy = typeof document === 'string' ? this.#policy(name, document) : undefined;
-      return { name, owner: String(row['owner']), policy, granted };
+      return { name, owner, policy, granted };
     });
   }
 
