@@ -1,10 +1,11 @@
 import type { DatabaseSync } from 'node:sqlite';
 
-import { shareBody } from '../meta/bodies.ts';
+import { shareBody, sharedBody } from '../meta/bodies.ts';
 import type { NewBody } from '../meta/bodies.ts';
 import type { Bucket } from '../meta/buckets.ts';
 import { putVersion } from '../meta/put-version.ts';
 import type { NewVersion, PutVersion } from '../meta/put-version.ts';
+import { documentOfNew, manifestBlobsOf } from '../meta/version-document.ts';
 import type { StoredChecksum } from '../meta/versions.ts';
 import { parseAlgorithm } from '../protocol/checksum.ts';
 import type { ChecksumAlgorithm } from '../protocol/checksum.ts';
@@ -98,6 +99,13 @@ async function share(
   const computed = wanted && (await checksumOf(head, source, wanted));
   const checksum = computed ?? source.object.checksum;
   const rules = writeRules(head, request);
+  const described = read(head, (db) => {
+    const { body: no } = requireSame(db, source.bucket, source.object);
+    const body = no === undefined ? { blobs: [] } : sharedBody(db, no);
+    const version = { ...base, checksum, body };
+    return { document: documentOfNew(bucket, version, rules), blobs: manifestBlobsOf(db, body) };
+  });
+  await head.store.writeManifest({ versionId: base.id, ...described }, head.policy);
   return write(head, (db) => {
     const { body } = requireSame(db, source.bucket, source.object);
     const version = { ...base, checksum, body: shared(db, body) };
@@ -123,8 +131,10 @@ async function rewrite(
   const checksum =
     computed === undefined ? source.object.checksum : { ...computed, type: 'FULL_OBJECT' as const };
   const rules = writeRules(head, request);
-  const made = await body.commit((db, kept) =>
-    putVersion(db, bucket, { ...base, checksum, body: kept }, rules),
+  const version = { ...base, checksum };
+  const made = await body.commit(
+    (db, kept) => putVersion(db, bucket, { ...version, body: kept }, rules),
+    { id: base.id, documentOf: (kept) => documentOfNew(bucket, { ...version, body: kept }, rules) },
   );
   return { ...made, checksum };
 }

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 
-import { insertBlob } from '@commongrid/zstor';
-import type { KeyWrap, WrittenBlob } from '@commongrid/zstor';
+import { insertBlob, manifestBlobOf } from '@commongrid/zstor';
+import type { KeyWrap, ManifestBlob, WrittenBlob } from '@commongrid/zstor';
 
 import type { NewBody } from '../meta/bodies.ts';
 import { sealBody } from './body-seal.ts';
@@ -16,6 +16,13 @@ export interface BodySource {
   readonly sizeBytes: number;
   /** Of the bucket that it is for. */
   readonly key: KeyWrap;
+}
+
+/** The version that a body is for, to be found again without tables. */
+export interface BodyVersion {
+  readonly id: Buffer;
+  /** What its manifest says of it. */
+  readonly documentOf: (body: NewBody) => Buffer;
 }
 
 /**
@@ -47,23 +54,45 @@ export class PendingBody {
   }
 
   /**
-   * Makes the body known in one change with what refers to it. `change` may run twice. Throws as
-   * `Catalog.write`, and what `change` throws.
+   * Makes the body known in one change with what refers to it, a version after its manifest was
+   * written. `change` may run twice. Throws as `Catalog.write`, and what `change` throws.
    */
-  async commit<T>(change: (db: DatabaseSync, body: NewBody) => T): Promise<T> {
+  async commit<T>(
+    change: (db: DatabaseSync, body: NewBody) => T,
+    version?: BodyVersion,
+  ): Promise<T> {
     const { store } = this.#head;
     const kept = this.#body;
     if (kept instanceof Uint8Array) {
-      return store.catalog.write((db) => change(db, { inline: kept }));
+      const inline = { inline: kept };
+      await this.#writeManifest(version, inline, []);
+      return store.catalog.write((db) => change(db, inline));
     }
     const row = store.rowOf(kept, this.#keyNo);
     const body = { blobs: [{ id: Buffer.from(row.id), sizeBytes: kept.sizeBytes }] };
+    try {
+      await this.#writeManifest(version, body, [manifestBlobOf(row, kept.records)]);
+    } catch (error) {
+      kept.abandon();
+      throw error;
+    }
     return kept.commit((records) =>
       store.catalog.write((db) => {
         insertBlob(db, row, records);
         return change(db, body);
       }),
     );
+  }
+
+  async #writeManifest(
+    version: BodyVersion | undefined,
+    body: NewBody,
+    blobs: readonly ManifestBlob[],
+  ): Promise<void> {
+    if (version === undefined) return;
+    const { store, policy } = this.#head;
+    const manifest = { versionId: version.id, document: version.documentOf(body), blobs };
+    await store.writeManifest(manifest, policy);
   }
 }
 

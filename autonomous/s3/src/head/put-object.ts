@@ -1,4 +1,5 @@
 import { putVersion } from '../meta/put-version.ts';
+import { documentOfNew } from '../meta/version-document.ts';
 import { readObjectHeaders } from '../protocol/object-headers.ts';
 import { checkCannedAcl } from './canned-acl.ts';
 import { bucketOf } from './head-context.ts';
@@ -9,7 +10,8 @@ import { writeRules } from './write-rules.ts';
 
 /**
  * 1. The body is kept, while its MD5 and checksum are computed; its end says that they are right.
- * 2. One change makes it an object, if the conditions hold then.
+ * 2. A manifest describes it beside the tables. 3. One change makes it an object, if the conditions
+ * hold then.
  */
 export const putObject: Handle = async (head, request) => {
   const bucket = bucketOf(head, request);
@@ -28,8 +30,12 @@ export const putObject: Handle = async (head, request) => {
     checksum: checksum && { ...checksum, type: 'FULL_OBJECT' as const },
   };
   const rules = writeRules(head, request);
-  const made = await body.commit((db, kept) =>
-    putVersion(db, bucket, { ...version, body: kept }, rules),
+  const made = await body.commit(
+    (db, kept) => putVersion(db, bucket, { ...version, body: kept }, rules),
+    {
+      id: version.id,
+      documentOf: (kept) => documentOfNew(bucket, { ...version, body: kept }, rules),
+    },
   );
   return {
     headers: {

@@ -1,7 +1,8 @@
-import { completeUpload } from '../meta/complete-upload.ts';
+import { completeUpload, documentCompletion } from '../meta/complete-upload.ts';
 import { idText } from '../meta/object-ids.ts';
 import * as uploads from '../meta/uploads.ts';
 import type { ChecksumKind, NewPart, UploadRef } from '../meta/uploads.ts';
+import { manifestBlobsOf } from '../meta/version-document.ts';
 import { algorithmOfHeader, parseAlgorithm, parseChecksum } from '../protocol/checksum.ts';
 import type { Checksum } from '../protocol/checksum.ts';
 import {
@@ -130,8 +131,17 @@ export const uploadHandlers = {
     };
     const rules = writeRules(head, request);
     const complete = async (): Promise<S3Response & { readonly body: string }> => {
+      const documented = read(head, (db) => {
+        const made = documentCompletion(db, bucket, upload, completion);
+        return made && { ...made, blobs: manifestBlobsOf(db, made.body) };
+      });
+      if (documented !== undefined) {
+        const { document, blobs } = documented;
+        const manifest = { versionId: completion.id, document, blobs };
+        await head.store.writeManifest(manifest, head.policy);
+      }
       const { versionId, etag, checksum } = await write(head, (db) =>
-        completeUpload(db, bucket, upload, completion, rules),
+        completeUpload(db, bucket, upload, completion, rules, documented),
       );
       const { name } = bucket;
       const location = `http://${String(request.headers['host'])}/${name}/${uriEncode(upload.key, true)}`;

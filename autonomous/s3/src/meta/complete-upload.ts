@@ -5,9 +5,11 @@ import { compositeChecksum, fullObjectChecksum, multipartEtag } from '../protoco
 import type { Checksum } from '../protocol/checksum.ts';
 import { S3Error } from '../protocol/s3-error.ts';
 import type { CompletedPart } from '../protocol/xml-requests.ts';
-import { releasePart } from './bodies.ts';
+import { findBody, releasePart } from './bodies.ts';
+import type { BodyBlob, BodyPart } from './bodies.ts';
 import { countGrowth, sameBucket } from './buckets.ts';
 import type { Bucket, BucketRef } from './buckets.ts';
+import type { LockState } from './lock-columns.ts';
 import { defaultLock } from './locks.ts';
 import { parseId } from './object-ids.ts';
 import { addVersion } from './put-version.ts';
@@ -15,6 +17,7 @@ import type { WriteRules } from './put-version.ts';
 import { alter, rowOf } from './statements.ts';
 import { forgetUpload, listParts, requireUpload, uploadedBytes } from './uploads.ts';
 import type { ChecksumKind, Part, Upload, UploadRef } from './uploads.ts';
+import { documentOf } from './version-document.ts';
 import type { StoredChecksum } from './versions.ts';
 
 /** Smallest part but for the last, bytes. */
@@ -46,11 +49,57 @@ export interface CompletedUpload {
   readonly checksum: StoredChecksum | undefined;
 }
 
+/** What the parts of an upload make together. */
+interface Assembly {
+  readonly upload: Upload;
+  /** Of all parts that were uploaded. */
+  readonly numbers: readonly number[];
+  readonly parts: readonly Part[];
+  readonly sizeBytes: number;
+  readonly etag: string;
+  readonly checksum: StoredChecksum | undefined;
+  readonly lockState: LockState;
+}
+
+/** A completion that is described by a manifest, and can be made as long as nothing changes. */
+export interface DocumentedCompletion {
+  readonly document: Buffer;
+  readonly body: { readonly blobs: readonly BodyBlob[] };
+}
+
+/**
+ * Describes the object that `completeUpload` would make now.
+ * @returns undefined when it was made before
+ * @throws as `completeUpload`
+ */
+export function documentCompletion(
+  db: DatabaseSync,
+  ref: BucketRef,
+  uploadRef: UploadRef,
+  completion: Completion,
+): DocumentedCompletion | undefined {
+  const bucket = sameBucket(db, ref);
+  if (findCompleted(db, bucket, uploadRef, hashOf(completion.parts)) !== undefined)
+    return undefined;
+  const assembly = assemble(db, bucket, uploadRef, completion);
+  const { upload, parts, sizeBytes, etag, checksum, lockState } = assembly;
+  const chosen = chosenParts(db, assembly);
+  const document = documentOf(bucket, {
+    ...{ key: upload.key, sizeBytes, etag, modifiedMs: completion.nowMs, checksum },
+    ...{ partCount: parts.length, system: upload.system, user: upload.user, tags: upload.tags },
+    ...lockState,
+    body: { parts: chosen },
+  });
+  return { document, body: { blobs: chosen.flatMap(({ blobs }) => blobs) } };
+}
+
 /**
  * Makes an object of the parts that are listed, and forgets the others. Asked again with the same list
  * within 7 days it answers the same, whatever became of the object.
+ * @param documented what a manifest says of it
  * @throws S3Error NoSuchBucket, NoSuchUpload, InvalidPart, EntityTooSmall, BadDigest,
- *   InvalidRequest, and as `putVersion`
+ *   InvalidRequest, OperationAborted when a part was replaced since it was documented, and as
+ *   `putVersion`
  */
 export function completeUpload(
   db: DatabaseSync,
@@ -58,43 +107,78 @@ export function completeUpload(
   uploadRef: UploadRef,
   completion: Completion,
   rules: WriteRules,
+  documented?: DocumentedCompletion,
 ): CompletedUpload {
   const bucket = sameBucket(db, ref);
   const listHash = hashOf(completion.parts);
   const before = findCompleted(db, bucket, uploadRef, listHash);
   if (before !== undefined) return before;
-  const upload = requireUpload(db, bucket.no, uploadRef);
-  const all = listParts(db, upload, { max: partsMax });
-  const parts = chooseParts(all, completion.parts, upload);
-  const { id, nowMs, expected } = completion;
-  const sizeBytes = parts.reduce((sum, part) => sum + part.sizeBytes, 0);
-  if (expected.sizeBytes !== undefined && expected.sizeBytes !== sizeBytes) {
-    throw new S3Error(
-      'InvalidRequest',
-      'The provided x-amz-mp-object-size is not that of the parts.',
-    );
-  }
-  const checksum = checksumOf(parts, upload.checksum);
-  checkExpected(checksum, expected.checksum);
-  const etag = multipartEtag(parts.map((part) => part.etag));
+  const assembly = assemble(db, bucket, uploadRef, completion);
+  const { upload, numbers, parts, sizeBytes, etag, checksum, lockState } = assembly;
+  if (documented !== undefined) requireUnchanged(db, assembly, documented);
+  const { id, nowMs } = completion;
   countGrowth(db, bucket, { uploadBytes: -uploadedBytes(db, upload) });
-  const lock = upload.asked.lock ?? (bucket.isLockable ? defaultLock(bucket, nowMs) : undefined);
   const { versionId } = addVersion(
     db,
     sameBucket(db, ref),
     {
       ...{ key: upload.key, id, sizeBytes, etag, modifiedMs: nowMs, headers: upload, checksum },
-      ...{ partCount: parts.length, lockState: { lock, legalHold: upload.asked.legalHold } },
+      ...{ partCount: parts.length, lockState },
     },
     rules,
     upload.body,
   );
   const kept = new Set(parts.map((part) => part.number));
-  for (const { number } of all) if (!kept.has(number)) releasePart(db, upload.body, number);
+  for (const number of numbers) if (!kept.has(number)) releasePart(db, upload.body, number);
   forgetUpload(db, upload);
   const completed = { versionId, etag, checksum };
   remember(db, upload, listHash, nowMs, completed);
   return completed;
+}
+
+function assemble(
+  db: DatabaseSync,
+  bucket: Bucket,
+  uploadRef: UploadRef,
+  { parts: listed, nowMs, expected }: Completion,
+): Assembly {
+  const upload = requireUpload(db, bucket.no, uploadRef);
+  const all = listParts(db, upload, { max: partsMax });
+  const parts = chooseParts(all, listed, upload);
+  const sizeBytes = parts.reduce((sum, part) => sum + part.sizeBytes, 0);
+  if (expected.sizeBytes !== undefined && expected.sizeBytes !== sizeBytes) {
+    const message = 'The provided x-amz-mp-object-size is not that of the parts.';
+    throw new S3Error('InvalidRequest', message);
+  }
+  const checksum = checksumOf(parts, upload.checksum);
+  checkExpected(checksum, expected.checksum);
+  const { asked } = upload;
+  const lock = asked.lock ?? (bucket.isLockable ? defaultLock(bucket, nowMs) : undefined);
+  return {
+    ...{ upload, parts, sizeBytes, checksum, numbers: all.map(({ number }) => number) },
+    etag: multipartEtag(parts.map((part) => part.etag)),
+    lockState: { lock, legalHold: asked.legalHold },
+  };
+}
+
+/** The listed parts with their blobs. */
+function chosenParts(db: DatabaseSync, { upload, parts }: Assembly): readonly BodyPart[] {
+  const kept = new Set(parts.map((part) => part.number));
+  const body = findBody(db, upload.body);
+  return 'parts' in body ? body.parts.filter(({ number }) => kept.has(number)) : [];
+}
+
+function requireUnchanged(
+  db: DatabaseSync,
+  assembly: Assembly,
+  { body }: DocumentedCompletion,
+): void {
+  const now = chosenParts(db, assembly).flatMap(({ blobs }) => blobs);
+  if (!idsOf(now).equals(idsOf(body.blobs))) throw new S3Error('OperationAborted');
+}
+
+function idsOf(blobs: readonly BodyBlob[]): Buffer {
+  return Buffer.concat(blobs.flatMap(({ id, sealed }) => id ?? sealed ?? []));
 }
 
 /** Whether there are uploads that were completed more than 7 days ago. */

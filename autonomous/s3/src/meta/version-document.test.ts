@@ -11,7 +11,7 @@ import { createBucket, findBucket, setVersioning } from './buckets.ts';
 import type { BucketRef } from './buckets.ts';
 import { deleteObject } from './delete-object.ts';
 import { putVersion } from './put-version.ts';
-import { documentOf, restoreVersion } from './version-document.ts';
+import { documentOfNew, restoreVersion } from './version-document.ts';
 import { findVersion } from './versions.ts';
 
 const rules = { conditions: {}, datesMs: 1 };
@@ -77,14 +77,11 @@ class Documented {
     const facts = { key, sizeBytes, etag: id.toString('hex'), modifiedMs: 5, checksum: undefined };
     const blobs =
       'blobs' in body ? body.blobs.flatMap(({ id: of }) => of && findManifestBlob(db, of)) : [];
-    const parts = 'blobs' in body ? [{ number: 1, sizeBytes, checksum: undefined, ...body }] : [];
-    const document = documentOf(bucket, {
-      ...{ ...facts, ...noHeaders, partCount: undefined },
-      body: 'inline' in body ? { inline: Buffer.from(body.inline) } : { parts },
-    });
+    const version = { ...facts, id, headers: noHeaders, body };
+    const document = documentOfNew(bucket, version, rules);
     const kept = blobs.filter((blob) => blob !== undefined);
     this.manifests.set(id.toString('hex'), { versionId: id, document, blobs: kept });
-    putVersion(db, ref, { ...facts, id, headers: noHeaders, body }, rules);
+    putVersion(db, ref, version, rules);
   }
 
   /** Objects, the newest first, with all that can be told of them. */

@@ -1,14 +1,17 @@
 import type { DatabaseSync } from 'node:sqlite';
 
-import { bytesOf, retainBlob } from '@commongrid/zstor';
+import { bytesOf, findManifestBlob, retainBlob } from '@commongrid/zstor';
 import type { Manifest, ManifestBlob } from '@commongrid/zstor';
 
-import type { Body, BodyBlob, BodyPart } from './bodies.ts';
+import type { Body, BodyBlob, BodyPart, NewBody } from './bodies.ts';
 import { insertBody, insertRestoredPart } from './bodies.ts';
 import { countGrowth, findBucketByNo, insertBucket } from './buckets.ts';
 import type { Bucket } from './buckets.ts';
 import type { LockState } from './lock-columns.ts';
+import { lockOfNew } from './locks.ts';
+import type { LockRules } from './locks.ts';
 import { dropVersion } from './put-version.ts';
+import type { NewVersion } from './put-version.ts';
 import { nextSequence, raiseSequence } from './s3-tables.ts';
 import { alter, rowOf, rowsOf } from './statements.ts';
 import { findNull, insertLatest } from './versions.ts';
@@ -54,6 +57,29 @@ export function documentOf(bucket: Bucket, { body, ...version }: DocumentedVersi
     })),
   }));
   return Buffer.from(JSON.stringify({ ...common, parts }));
+}
+
+/**
+ * The same of an object that `putVersion` is to make.
+ * @throws S3Error InvalidRequest, InvalidArgument for a lock that it cannot have
+ */
+export function documentOfNew(bucket: Bucket, version: NewVersion, rules: LockRules): Buffer {
+  const { key, sizeBytes, etag, modifiedMs, checksum, headers, body } = version;
+  const { system, user, tags } = headers;
+  return documentOf(bucket, {
+    ...{ key, sizeBytes, etag, modifiedMs, checksum, partCount: undefined, system, user, tags },
+    ...lockOfNew(bucket, headers, modifiedMs, rules),
+    body:
+      'inline' in body
+        ? { inline: Buffer.from(body.inline) }
+        : { parts: [{ number: 1, sizeBytes, checksum: undefined, blobs: body.blobs }] },
+  });
+}
+
+/** What a manifest has of the blobs of a body that is in the tables. */
+export function manifestBlobsOf(db: DatabaseSync, body: NewBody): readonly ManifestBlob[] {
+  if ('inline' in body) return [];
+  return body.blobs.flatMap(({ id }) => (id && findManifestBlob(db, id)) ?? []);
 }
 
 /**

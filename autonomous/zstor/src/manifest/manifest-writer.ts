@@ -11,9 +11,24 @@ export interface ManifestWriterOptions {
   readonly key: Uint8Array;
 }
 
-/** Writes manifests to as many nodes as may be lost, and one more. */
+/** Manifests that are written together. */
+const batchManifestsMax = 64;
+
+interface Waiting {
+  readonly manifest: Manifest;
+  readonly policy: PlacementRules;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Writes manifests to as many nodes as may be lost, and one more. Those that come while others are on
+ * their way go together, to the same nodes: one sync of a disk is enough for all of them.
+ */
 export class ManifestWriter {
   readonly #o: ManifestWriterOptions;
+  readonly #waiting: Waiting[] = [];
+  #isWriting = false;
 
   constructor(options: ManifestWriterOptions) {
     this.#o = options;
@@ -24,12 +39,40 @@ export class ManifestWriter {
    * @throws ZSTOR_BACKENDS_TOO_FEW
    */
   write(manifest: Manifest, policy: PlacementRules): Promise<void> {
-    const { key, backends } = this.#o;
-    const { versionId } = manifest;
-    const values = sealManifest(key, manifest).map((value, part) => {
-      return [manifestKey(versionId, part), value] as const;
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ manifest, policy, resolve, reject });
+      if (!this.#isWriting) setImmediate(() => void this.#drain());
+      this.#isWriting = true;
     });
-    return writeCopies(backends, { id: versionId, values: new Map(values) }, policy);
+  }
+
+  async #drain(): Promise<void> {
+    for (;;) {
+      const [first] = this.#waiting;
+      if (first === undefined) break;
+      const { policy } = first;
+      const others = this.#waiting.findIndex((each) => each.policy !== policy);
+      const count = others < 0 ? batchManifestsMax : Math.min(others, batchManifestsMax);
+      await this.#writeAll(this.#waiting.splice(0, count), policy);
+    }
+    this.#isWriting = false;
+  }
+
+  async #writeAll(batch: readonly Waiting[], policy: PlacementRules): Promise<void> {
+    try {
+      const { key, backends } = this.#o;
+      const values = new Map<Buffer, Buffer>();
+      for (const { manifest } of batch) {
+        for (const [part, value] of sealManifest(key, manifest).entries()) {
+          values.set(manifestKey(manifest.versionId, part), value);
+        }
+      }
+      const id = batch[0]?.manifest.versionId ?? new Uint8Array();
+      await writeCopies(backends, { id, values }, policy);
+      for (const { resolve } of batch) resolve();
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+    }
   }
 }
 
