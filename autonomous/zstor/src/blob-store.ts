@@ -27,7 +27,7 @@ import { openStreamBudget } from './blob/stream-budget.ts';
 import { careActions, controlPathOf } from './care/care-actions.ts';
 import type { StoreActions } from './care/care-actions.ts';
 import { Care } from './care/care.ts';
-import type { CareTimes } from './care/care.ts';
+import type { CareTimes } from './care/care-options.ts';
 import { reencodeBlob } from './care/reencode.ts';
 import type { ReencodeOptions, ReencodeParts } from './care/reencode.ts';
 import type { StoredBlob, WrittenBlob } from './blob/written-blob.ts';

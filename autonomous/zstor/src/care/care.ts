@@ -10,37 +10,27 @@ import {
   TaskGroup,
 } from '@commongrid/base';
 import type { Clock, Logger } from '@commongrid/base';
-import type { BackendPool } from '../backends/backend-pool.ts';
-import type { BackendState } from '../backends/backend.ts';
-import type { Credit } from '../backends/credit.ts';
-import type { ChunkIds } from '../blob/chunk-ids.ts';
+import { nowhere } from '../blob/chunk-record.ts';
 import type { ShardFault } from '../blob/shard-fetch.ts';
-import type { Catalog } from '../catalog/catalog.ts';
-import { valueBytesOf } from '../chunk/shard.ts';
-import type { PlacementRules } from '../placement/placement-rules.ts';
 import { drainBackend, listBackends } from '../stor/backend-tables.ts';
 import type { BackendRow, BackendUse } from '../stor/backend-tables.ts';
-import type { CodingThreads } from '../threads/coding-threads.ts';
 import { BackendView } from './backend-view.ts';
-import type { BackendClass, BackendTimes } from './backend-view.ts';
 import { ByteBudget } from './byte-budget.ts';
+import type { CareOptions, RepairOptions } from './care-options.ts';
+import type { BackendStatus, CareStatus } from './care-status.ts';
 import { ChunkMender } from './chunk-mender.ts';
-import type { MendResult } from './chunk-mender.ts';
 import { needOf } from './chunk-need.ts';
-import type { PlaceView } from './chunk-need.ts';
-import { chunksWithMissing, mendedChunks, walkChunks } from './chunk-walk.ts';
+import type { ChunkNeed, PlaceView } from './chunk-need.ts';
+import { chunksWithMissing, mendedChunks } from './chunk-walk.ts';
 import type { WalkedChunk } from './chunk-walk.ts';
-import type { QueuedChunk } from './repair-queue.ts';
 import { Rebalance } from './rebalance.ts';
-import type { RebalanceCounts } from './rebalance.ts';
-import { burySuperseded, hasSuperseded } from './reencode.ts';
 import { Repairer } from './repairer.ts';
-import type { RepairCounts } from './repairer.ts';
-import { takeStock } from './stock-taking.ts';
 import { Scrubbing } from './scrubbing.ts';
-import type { ScrubTimes } from './scrubbing.ts';
 import { ShardAudit } from './shard-audit.ts';
 import type { AuditCounts } from './shard-audit.ts';
+import { SnapshotCare } from './snapshot-care.ts';
+import { takeStock } from './stock-taking.ts';
+import { Surveys } from './surveys.ts';
 
 /** Read and written in a second to repair, drain and spread, by one head. */
 const repairBytesPerSecond = 64 * 2 ** 20;
@@ -60,94 +50,6 @@ const missingEveryMs = 2_000;
 const missingMax = 1_000;
 /** A shard that is nowhere for so long is not on its way any more. */
 const settledAfterMs = 60_000;
-/** All records are compared with the backends so often, though nothing changed. */
-const walkEveryMs = 10 * 60_000;
-/** After a walk no other one begins for so many times as long as it took, and this long at least. */
-const walkRestFactor = 5;
-const walkRestMs = 500;
-/** Two repairs of a snapshot within this time end in one new snapshot. */
-const snapshotEveryMs = 60_000;
-
-export interface CareTimes extends BackendTimes, ScrubTimes {
-  /** Default 64 MiB. */
-  readonly repairBytesPerSecond?: number;
-  /** Default 1 min. */
-  readonly snapshotEveryMs?: number;
-  /** Default 1 h. */
-  readonly rebalanceEveryMs?: number;
-  /** Default 10 min. */
-  readonly firstStockMs?: number;
-}
-
-export interface CareOptions {
-  readonly catalog: Catalog;
-  readonly backends: BackendPool;
-  readonly threads: CodingThreads;
-  readonly budget: Credit;
-  readonly ids: ChunkIds;
-  /** Limits of farms and countries, and which backends may be used. */
-  readonly limits: Omit<PlacementRules, 'dataShards' | 'parityShards'>;
-  /** For a file that is there for a while. */
-  readonly folder: string;
-  /** Ids of the chunks that snapshots of the tables are in. */
-  readonly snapshotChunks: () => readonly Uint8Array[];
-  readonly times?: CareTimes | undefined;
-  readonly clock?: Clock;
-  readonly logger?: Logger;
-}
-
-export interface BackendStatus {
-  readonly no: number;
-  readonly name: string;
-  readonly use: BackendUse;
-  /** Undefined when it is in the backends file no more. */
-  readonly state: BackendState | undefined;
-  readonly class: BackendClass;
-  /** Shards that records name there, when they were last looked through. */
-  readonly shards: number;
-  readonly usedBytes: number;
-  readonly freeBytes: number;
-}
-
-export interface CareStatus {
-  readonly isServing: boolean;
-  /** When all records were last looked through. */
-  readonly chunks: number;
-  /** Chunks with shards that are missing, or not where they should be. */
-  readonly needyChunks: number;
-  /** Of those, chunks that cannot be read now. */
-  readonly unreadableChunks: number;
-  /** Shards that are missing. */
-  readonly missingShards: number;
-  /** Chunks that wait for repair, or are being repaired. */
-  readonly pending: number;
-  /** Since this head serves. */
-  readonly repaired: RepairCounts;
-  /** Moved because backends were filled unevenly, since this head serves. */
-  readonly rebalanced: RebalanceCounts;
-  /** The pass over all shards that runs, and the last one. */
-  readonly scrub: Scrubbing['status'];
-  readonly backends: readonly BackendStatus[];
-}
-
-export interface RepairOptions {
-  readonly signal: AbortSignal;
-  readonly isHurried?: boolean;
-  readonly onProgress?: (status: CareStatus) => void;
-}
-
-interface Walk {
-  /** Of all shards. */
-  bytes: number;
-  chunks: number;
-  needy: number;
-  unreadable: number;
-  missing: number;
-  /** By backend. */
-  readonly shards: Map<number, number>;
-  readonly bytesOn: Map<number, number>;
-}
-
 /**
  * Keeps all chunks at k + m shards, where they should be, without being asked: it compares records with
  * backends whenever those change, and mends what lacks, the worst first. It does nothing while
@@ -163,6 +65,8 @@ export class Care implements AsyncDisposable {
   readonly #repairer: Repairer;
   readonly #scrubbing: Scrubbing;
   readonly #rebalance: Rebalance;
+  readonly #surveys: Surveys;
+  readonly #snapshots: SnapshotCare;
   readonly #takeStock: (signal: AbortSignal) => Promise<number>;
   readonly #missingSinceMs = new Map<string, number>();
   readonly #probedMs = new Map<number, number>();
@@ -170,17 +74,9 @@ export class Care implements AsyncDisposable {
   #nodes = new Map<number, string>();
   #writableNodes: ReadonlySet<string> = new Set();
   #signature = '';
-  #walk = newWalk();
-  #walksDone = 0;
-  #isWalkDue = false;
-  #isWalking = false;
-  #walkedMs = -Infinity;
-  #nextWalkMs = 0;
   #nextMissingMs = 0;
   /** Repairs that wait for nobody. */
   #hurried = 0;
-  #isSnapshotMoved = false;
-  #nextSnapshotMs = 0;
 
   constructor(options: CareOptions) {
     const { clock = systemClock, logger = silentLogger, times = {} } = options;
@@ -206,15 +102,25 @@ export class Care implements AsyncDisposable {
     this.#repairer = new Repairer({
       ...{ mender, clock, logger },
       isServing: () => catalog.isServing,
-      onMended: (chunk, result) => this.#onMended(chunk, result),
+      onMended: ({ chunkId }, { isMoved }) => {
+        if (isMoved) this.#snapshots.moved(chunkId);
+      },
     });
+    this.#surveys = new Surveys({
+      ...{ tables: catalog, clock },
+      isReady: () => catalog.isServing && this.#signature !== '',
+      takeUp: (chunk) => this.#takeUp(chunk),
+    });
+    const { snapshotChunks } = options;
+    const everyMs = times.snapshotEveryMs;
+    this.#snapshots = new SnapshotCare({ catalog, snapshotChunks, everyMs, clock });
     const path = join(options.folder, 'stock.db');
     this.#takeStock = (signal) =>
       takeStock({ tables: catalog, chunks, backends, path, onFault }, signal);
     this.#scrubbing = new Scrubbing({
       ...{ catalog, times, clock, logger },
       audit: new ShardAudit({ backends, chunks, onFault, random: systemRandom }),
-      storedBytes: () => this.#walk.bytes,
+      storedBytes: () => this.#surveys.latest.bytes,
     });
     this.#tasks = new TaskGroup({ onError: (err, name) => logger.error({ err, name }, 'care') });
     this.close = closeOnce(async () => {
@@ -232,11 +138,11 @@ export class Care implements AsyncDisposable {
     care.#tasks.start('look', (signal) =>
       repeat(lookEveryMs, () => care.#look(), { ...common, signal }),
     );
-    care.#tasks.start('walk', (signal) =>
-      repeat(lookEveryMs, () => care.#walkWhenDue(signal), { ...common, signal }),
+    care.#tasks.start('survey', (signal) =>
+      repeat(lookEveryMs, () => care.#survey(signal), { ...common, signal }),
     );
     care.#tasks.start('snapshot', (signal) =>
-      repeat(lookEveryMs, () => care.#snapshotWhenMoved(), { ...common, signal }),
+      repeat(lookEveryMs, () => care.#snapshotWhenCalm(), { ...common, signal }),
     );
     const everyMs = care.#o.times?.rebalanceEveryMs ?? rebalanceEveryMs;
     care.#tasks.start('rebalance', (signal) =>
@@ -263,7 +169,7 @@ export class Care implements AsyncDisposable {
 
   /** All that there is to know, of which the numbers of chunks are those of the last walk. */
   status(): CareStatus {
-    const { chunks, needy, unreadable, missing, shards } = this.#walk;
+    const { chunks, needy, unreadable, missing, shards } = this.#surveys.latest;
     const backends = this.#rows
       .filter(({ use, no }) => use !== 'retired' || shards.has(no))
       .map(({ no, name, use }): BackendStatus => {
@@ -290,7 +196,7 @@ export class Care implements AsyncDisposable {
 
   /** The same, once all records were looked through. @throws BASE_ABORTED */
   async surveyed(signal: AbortSignal): Promise<CareStatus> {
-    while (this.#walksDone === 0 && this.#o.catalog.isServing) {
+    while (this.#surveys.count === 0 && this.#o.catalog.isServing) {
       await delay(lookEveryMs / 2, { signal, clock: this.#clock });
     }
     return this.status();
@@ -309,8 +215,8 @@ export class Care implements AsyncDisposable {
       if (isHurried) await this.#untilJudged(signal);
       let before = this.#repairer.counts.shards;
       for (;;) {
-        await this.#walkAndMend(signal, onProgress);
-        // The walk that follows the last repair finds nothing that can be mended.
+        await this.#surveyAndMend(signal, onProgress);
+        // The survey that follows the last repair finds nothing that can be mended.
         const { shards } = this.#repairer.counts;
         if (shards === before || !this.#o.catalog.isServing) return this.status();
         before = shards;
@@ -352,15 +258,12 @@ export class Care implements AsyncDisposable {
     } while (this.#rows.some(isOpen) && this.#o.catalog.isServing);
   }
 
-  async #walkAndMend(
+  async #surveyAndMend(
     signal: AbortSignal,
     onProgress: ((status: CareStatus) => void) | undefined,
   ): Promise<void> {
-    // One that has begun already may have passed what is to be found.
-    const walks = this.#walksDone + (this.#isWalking ? 2 : 1);
-    this.#isWalkDue = true;
-    this.#nextWalkMs = 0;
-    while (this.#walksDone < walks || this.#repairer.pending > 0) {
+    const count = this.#surveys.request();
+    while (this.#surveys.count < count || this.#repairer.pending > 0) {
       if (!this.#o.catalog.isServing) return;
       await delay(lookEveryMs / 2, { signal, clock: this.#clock });
       onProgress?.(this.status());
@@ -384,7 +287,7 @@ export class Care implements AsyncDisposable {
     this.#nodes = new Map(backends.all.map(({ no, place }) => [no, place.node]));
     this.#writableNodes = new Set(this.#view.writable.map(({ place }) => place.node));
     const { signature } = this.#view;
-    if (signature !== this.#signature) this.#isWalkDue = true;
+    if (signature !== this.#signature) this.#surveys.due();
     this.#signature = signature;
     this.#takeUpMissing();
   }
@@ -410,7 +313,7 @@ export class Care implements AsyncDisposable {
     }
   }
 
-  #take(chunk: WalkedChunk): ReturnType<typeof needOf> {
+  #take(chunk: WalkedChunk): ChunkNeed {
     const need = needOf(chunk, this.#placeView());
     const { missing, misplaced, spareShards } = need;
     if (missing.length > 0 && spareShards >= 0) this.#repairer.add(chunk.id, spareShards);
@@ -418,44 +321,19 @@ export class Care implements AsyncDisposable {
     return need;
   }
 
-  async #walkWhenDue(signal: AbortSignal): Promise<void> {
-    const startedMs = this.#clock.monotonicMs();
-    const isLate = startedMs - this.#walkedMs >= walkEveryMs;
-    const isDone = this.#repairer.pending === 0 && this.#repairer.takeNews();
-    if (!this.#isWalkDue && !isLate && !isDone) return;
-    if (startedMs < this.#nextWalkMs || !this.#o.catalog.isServing || this.#signature === '')
-      return;
-    this.#isWalkDue = false;
-    const walk = newWalk();
-    this.#isWalking = true;
-    try {
-      for await (const page of walkChunks(this.#o.catalog, signal)) {
-        if (!this.#o.catalog.isServing) return;
-        for (const chunk of page) this.#count(walk, chunk);
-      }
-    } finally {
-      this.#isWalking = false;
-    }
-    const endedMs = this.#clock.monotonicMs();
-    this.#walk = walk;
-    this.#walkedMs = endedMs;
-    this.#nextWalkMs = endedMs + Math.max(walkRestMs, walkRestFactor * (endedMs - startedMs));
-    this.#walksDone++;
+  /** Of a chunk that is being written shards are on their way. */
+  #takeUp(chunk: WalkedChunk): ChunkNeed | undefined {
+    const isOnItsWay = this.#o.ids.mayBeInFlight(chunk.id) && chunk.locations.includes(nowhere);
+    return isOnItsWay ? undefined : this.#take(chunk);
   }
 
-  #count(walk: Walk, chunk: WalkedChunk): void {
-    const valueBytes = valueBytesOf(chunk.bodyBytes, chunk.dataShards);
-    walk.chunks++;
-    walk.bytes += chunk.locations.length * valueBytes;
-    for (const no of chunk.locations) {
-      walk.shards.set(no, (walk.shards.get(no) ?? 0) + 1);
-      walk.bytesOn.set(no, (walk.bytesOn.get(no) ?? 0) + valueBytes);
-    }
-    if (this.#o.ids.mayBeInFlight(chunk.id) && chunk.locations.includes(0)) return;
-    const { missing, misplaced, spareShards } = this.#take(chunk);
-    walk.missing += missing.length;
-    if (missing.length + misplaced.length > 0) walk.needy++;
-    if (spareShards < 0) walk.unreadable++;
+  async #survey(signal: AbortSignal): Promise<void> {
+    const hasNews = this.#repairer.pending === 0 && this.#repairer.takeNews();
+    await this.#surveys.runWhenDue(hasNews, signal);
+  }
+
+  async #snapshotWhenCalm(): Promise<void> {
+    if (this.#repairer.pending === 0) await this.#snapshots.look();
   }
 
   async #stockWhenServing(signal: AbortSignal): Promise<void> {
@@ -465,38 +343,10 @@ export class Care implements AsyncDisposable {
   }
 
   async #rebalanceWhenCalm(signal: AbortSignal): Promise<void> {
-    if (!this.#o.catalog.isServing || this.#walksDone === 0) return;
-    const { bytesOn } = this.#walk;
+    if (!this.#o.catalog.isServing || this.#surveys.count === 0) return;
+    const { bytesOn } = this.#surveys.latest;
     await this.#rebalance.run((no) => bytesOn.get(no) ?? 0, signal);
-    if (this.#rebalance.counts.shards > 0) this.#isWalkDue = true;
-  }
-
-  #onMended({ chunkId }: QueuedChunk, { isMoved }: MendResult): void {
-    if (!isMoved || this.#isSnapshotMoved) return;
-    const chunks = this.#o.snapshotChunks();
-    this.#isSnapshotMoved = chunks.some((id) => Buffer.compare(id, chunkId) === 0);
-  }
-
-  /**
-   * What says where the last snapshot is cannot be changed: another one is taken, as it is before
-   * chunks die in the place of which there are others.
-   */
-  async #snapshotWhenMoved(): Promise<void> {
-    const nowMs = this.#clock.monotonicMs();
-    const { catalog } = this.#o;
-    if (nowMs < this.#nextSnapshotMs || !catalog.isServing) return;
-    const isSuperseded = hasSuperseded(catalog);
-    if (!this.#isSnapshotMoved && !isSuperseded) return;
-    if (this.#repairer.pending > 0) return;
-    this.#nextSnapshotMs = nowMs + (this.#o.times?.snapshotEveryMs ?? snapshotEveryMs);
-    this.#isSnapshotMoved = false;
-    try {
-      if (isSuperseded) await burySuperseded(catalog);
-      else await catalog.takeSnapshot();
-    } catch (error) {
-      this.#isSnapshotMoved = true;
-      throw error;
-    }
+    if (this.#rebalance.counts.shards > 0) this.#surveys.due();
   }
 
   /** A backend that lacks a shard may lack all: it is asked at once what it is. */
@@ -520,18 +370,6 @@ export class Care implements AsyncDisposable {
       writableNodes: () => this.#writableNodes,
     };
   }
-}
-
-function newWalk(): Walk {
-  return {
-    chunks: 0,
-    bytes: 0,
-    needy: 0,
-    unreadable: 0,
-    missing: 0,
-    shards: new Map(),
-    bytesOn: new Map(),
-  };
 }
 
 function numbersOf(
