@@ -61,7 +61,7 @@ suite('two heads', () => {
   }
 
   test('a kill in the middle of everything loses nothing that was acknowledged', async () => {
-    await using before = clientOf(active);
+    await using first = clientOf(active);
     const asked = new Map<string, Buffer>();
     const put = new Set<string>();
     const deleted = new Set<string>();
@@ -71,22 +71,22 @@ suite('two heads', () => {
         const Key = `kill/${writer}/${round}`;
         const Body = bytes(sizes[(writer + round) % sizes.length] ?? 0, Key);
         asked.set(Key, Body);
-        await before.s3.send(new aws.PutObjectCommand({ Bucket, Key, Body }));
+        await first.s3.send(new aws.PutObjectCommand({ Bucket, Key, Body }));
         put.add(Key);
         if (round % 3 !== 0) continue;
         deleted.add(Key);
-        await before.s3.send(new aws.DeleteObjectCommand({ Bucket, Key }));
+        await first.s3.send(new aws.DeleteObjectCommand({ Bucket, Key }));
         put.delete(Key);
       }
     };
     const upload = { Bucket, Key: 'kill/upload' };
-    const { UploadId } = await before.s3.send(new aws.CreateMultipartUploadCommand(upload));
+    const { UploadId } = await first.s3.send(new aws.CreateMultipartUploadCommand(upload));
     const Parts: aws.CompletedPart[] = [];
     const part = bytes(5 * 2 ** 20, 'part');
     const writeParts = async (): Promise<void> => {
       for (let PartNumber = 1; ; PartNumber++) {
         const input = { ...upload, UploadId, PartNumber, Body: part };
-        const { ETag } = await before.s3.send(new aws.UploadPartCommand(input));
+        const { ETag } = await first.s3.send(new aws.UploadPartCommand(input));
         Parts.push({ PartNumber, ETag });
       }
     };
