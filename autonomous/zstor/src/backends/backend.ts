@@ -41,6 +41,15 @@ export interface Backend {
    */
   get(key: Uint8Array, sizeBytes: number, signal?: AbortSignal): Promise<Buffer | undefined>;
   /**
+   * A part of a value: shorter when the value ends before, undefined when there is none. Throws as
+   * `get`.
+   */
+  getPart(
+    key: Uint8Array,
+    part: { readonly from: number; readonly bytes: number },
+    signal?: AbortSignal,
+  ): Promise<Buffer | undefined>;
+  /**
    * SHA-256 over nonce and value, made there; undefined when there is none. Throws as `get`.
    * @param leftOut bytes of the value that are not hashed
    */

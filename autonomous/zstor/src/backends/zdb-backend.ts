@@ -122,9 +122,22 @@ export class ZdbBackend implements Backend, AsyncDisposable {
     this.#freeBytes = Math.max(0, this.#freeBytes - value.length);
   }
 
-  async get(key: Uint8Array, sizeBytes: number, signal?: AbortSignal): Promise<Buffer | undefined> {
+  get(key: Uint8Array, sizeBytes: number, signal?: AbortSignal): Promise<Buffer | undefined> {
+    return this.#read({ args: ['GET', bufferOf(key)], bytes: sizeBytes }, signal);
+  }
+
+  getPart(
+    key: Uint8Array,
+    { from, bytes }: { readonly from: number; readonly bytes: number },
+    signal?: AbortSignal,
+  ): Promise<Buffer | undefined> {
+    const args = ['GETRANGE', bufferOf(key), String(from), String(from + bytes - 1)];
+    return this.#read({ args, bytes }, signal);
+  }
+
+  async #read(question: Question, signal: AbortSignal | undefined): Promise<Buffer | undefined> {
     const startedMs = this.#clock.monotonicMs();
-    const asked = this.#ask({ args: ['GET', bufferOf(key)], bytes: sizeBytes });
+    const asked = this.#ask(question);
     try {
       const reply = await (signal === undefined ? asked : abortable(asked, signal));
       this.#recordRead(startedMs);

@@ -9,7 +9,7 @@ import type { ChunkRecord, Locations } from './chunk-record.ts';
 import { ShardFetch } from './shard-fetch.ts';
 import type { ShardFault } from './shard-fetch.ts';
 import type { Backends } from './shard-spread.ts';
-import { openSlice, shardsOfSlice } from './slice-reader.ts';
+import { openParts, openSlice, shardsOfSlice } from './slice-reader.ts';
 import { keptPart, streamChunksMax } from './stream-budget.ts';
 import type { StoredBlob } from './written-blob.ts';
 
@@ -134,6 +134,10 @@ export class BlobReader {
     const { slice } = record;
     const wanted = slice === undefined ? undefined : shardsOfSlice(record);
     using _pin = this.#options.pins?.pin([record.id]);
+    if (slice !== undefined) {
+      const bytes = await openParts(backends, record, place, plaintextBytes, signal);
+      if (bytes !== undefined) return bytes;
+    }
     const fetch = new ShardFetch({ backends, record, signal, wanted, onFault, clock });
     try {
       if (slice !== undefined) {

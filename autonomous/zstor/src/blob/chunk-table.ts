@@ -147,7 +147,7 @@ export function requireSameHead(db: DatabaseSync, records: readonly ChunkRecord[
 }
 
 /** Where a chunk is read from: for a small object that is packed, its pack and place in it. */
-export function locateChunk(db: DatabaseSync, chunkId: Uint8Array): ChunkRecord | undefined {
+function locateChunk(db: DatabaseSync, chunkId: Uint8Array): ChunkRecord | undefined {
   const record = findChunk(db, chunkId);
   if (record?.kind === 'coded') return record;
   const sql = 'SELECT pack, offset, bytes FROM slices WHERE chunk = ?';

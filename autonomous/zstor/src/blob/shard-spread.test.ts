@@ -33,6 +33,7 @@ function backendOf(
     damagedKeys: async () => [],
     remove: unused,
     usedBytes: 0,
+    getPart: unused,
     scan: unused,
     async put(key) {
       for (let turn = 0; turn < turns; turn++) await Promise.resolve();

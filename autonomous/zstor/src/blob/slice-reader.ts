@@ -1,20 +1,61 @@
-import { isGridError } from '@commongrid/base';
+import { GridError, isGridError } from '@commongrid/base';
+import { shardKey } from '../backends/backend.ts';
 import type { ChunkPlace } from '../chunk/blob.ts';
 import { sharedPool } from '../chunk/buffer-pool.ts';
 import { openBody } from '../chunk/chunk.ts';
 import { payloadBytesOf, shardHeaderBytes } from '../chunk/shard.ts';
 import type { ZstorErrorCode } from '../errors.ts';
 import type { CodingThreads, ShardAnswer } from '../threads/coding-threads.ts';
+import { nowhere } from './chunk-record.ts';
 import type { ChunkRecord, Slice } from './chunk-record.ts';
 import type { ShardFetch } from './shard-fetch.ts';
+import type { Backends } from './shard-spread.ts';
 
-/** Indexes of the data shards in which a part of a body lies. */
-export function shardsOfSlice({ bodyBytes, dataShards, slice }: ChunkRecord): number[] {
-  if (slice === undefined) return [];
-  const payloadBytes = payloadBytesOf(bodyBytes, dataShards);
-  const first = Math.floor(slice.offset / payloadBytes);
-  const last = Math.floor((slice.offset + slice.bytes - 1) / payloadBytes);
-  return Array.from({ length: last - first + 1 }, (_, at) => first + at);
+/** Parts of shards that have not come after this are not waited for: k shards are asked for instead. */
+const partsWaitMs = 200;
+const empty = new Uint8Array();
+
+/** A part of a slice, within the payload of a data shard. */
+interface Part {
+  readonly index: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Indexes of the data shards in which a packed object lies. */
+export function shardsOfSlice(record: ChunkRecord): number[] {
+  return partsOf(record).map(({ index }) => index);
+}
+
+/**
+ * Reads just the parts of shards that are a packed object, while their backends are well. What comes is
+ * believed when it decrypts.
+ * @returns the plaintext; undefined when it has to be read in another way: see `openSlice`
+ * @throws BASE_ABORTED
+ */
+export async function openParts(
+  backends: Backends,
+  record: ChunkRecord,
+  place: ChunkPlace,
+  plaintextBytes: number,
+  signal: AbortSignal,
+): Promise<Buffer<ArrayBuffer> | undefined> {
+  const stop = AbortSignal.any([signal, AbortSignal.timeout(partsWaitMs)]);
+  try {
+    const answers = partsOf(record).map(async ({ index, from, to }) => {
+      const backend = backends.byNo(record.locations[index] ?? nowhere);
+      if (backend?.state !== 'healthy') throw notThere(record);
+      const part = { from: shardHeaderBytes + from, bytes: to - from };
+      const value = await backend.getPart(shardKey(record.id, index), part, stop);
+      if (value?.length !== part.bytes) throw notThere(record);
+      return value;
+    });
+    const shape = { chunkId: record.id, bodyBytes: record.slice?.bytes ?? 0 };
+    return openBody(place, plaintextBytes, shape, await Promise.all(answers));
+  } catch (error) {
+    if (signal.aborted || !isGridError(error)) throw error;
+    return undefined;
+  }
 }
 
 /**
@@ -36,7 +77,9 @@ export async function openSlice(
     try {
       const { values, memory } = await valuesOf(threads, answers, wanted);
       try {
-        const parts = partsOf(record, slice, values);
+        const parts = partsOf(record).map(({ from, to }, at) => {
+          return values[at]?.subarray(shardHeaderBytes + from, shardHeaderBytes + to) ?? empty;
+        });
         const shape = { chunkId: record.id, bodyBytes: slice.bytes };
         return openBody(place, plaintextBytes, shape, parts);
       } finally {
@@ -65,18 +108,24 @@ async function valuesOf(
   return { values: wanted.flatMap((index) => known.get(index) ?? []), memory: made.memory };
 }
 
-/** The slice, cut out of the payloads of the shards in which it lies. */
-function partsOf(
-  { bodyBytes, dataShards }: ChunkRecord,
-  { offset, bytes }: Slice,
-  values: readonly Uint8Array[],
-): Uint8Array[] {
+/** Where the slice lies: in the payloads of one data shard, or of two. */
+function partsOf({ bodyBytes, dataShards, slice }: ChunkRecord): Part[] {
+  const { offset, bytes } = slice ?? { offset: 0, bytes: 0 };
   const payloadBytes = payloadBytesOf(bodyBytes, dataShards);
-  const start = offset % payloadBytes;
-  return values.map((value, at) => {
-    const from = Math.max(0, start - at * payloadBytes);
-    const to = Math.min(payloadBytes, start + bytes - at * payloadBytes);
-    return value.subarray(shardHeaderBytes + from, shardHeaderBytes + to);
+  const first = Math.floor(offset / payloadBytes);
+  const last = Math.floor((offset + bytes - 1) / payloadBytes);
+  return Array.from({ length: Math.max(0, last - first + 1) }, (_, at) => {
+    const start = (first + at) * payloadBytes;
+    const from = Math.max(0, offset - start);
+    const to = Math.min(payloadBytes, offset + bytes - start);
+    return { index: first + at, from, to };
+  });
+}
+
+function notThere({ id }: ChunkRecord): GridError<ZstorErrorCode> {
+  const chunkId = Buffer.from(id).toString('hex');
+  return new GridError('ZSTOR_SHARDS_TOO_FEW', `a shard of chunk ${chunkId} is not where it was`, {
+    details: { chunkId },
   });
 }
 

@@ -49,6 +49,13 @@ export class ModelBackend implements Backend {
     return value === undefined ? undefined : Buffer.from(value);
   }
 
+  async getPart(
+    key: Uint8Array,
+    { from, bytes }: { readonly from: number; readonly bytes: number },
+  ): Promise<Buffer | undefined> {
+    return (await this.get(key))?.subarray(from, from + bytes);
+  }
+
   async digest(): Promise<Uint8Array | undefined> {
     await this.#answer();
     return undefined;

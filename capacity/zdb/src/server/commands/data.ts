@@ -28,6 +28,11 @@ export const dataCommands: readonly CommandDefinition[] = [
       reply.bulkReference(store.value());
     } else reply.bulk(store.reader.bytes, store.valueStart, store.valueLength);
   }),
+  {
+    ...readCommand('GETRANGE', 'Answers a part of a value: GETRANGE key first last.', answerRange),
+    least: 3,
+    most: 3,
+  },
   readCommand('EXISTS', 'Tells whether a key has a value.', (session, _request, found) => {
     session.connection.reply.integer(found === 'live' ? 1 : 0);
   }),
@@ -78,6 +83,20 @@ function readCommand(name: string, summary: string, answer: Answer): CommandDefi
       return session.repeat('read', () => attempt(session, request));
     },
   };
+}
+
+/** As in Redis: both ends are in it, negative ones count from the end, and beyond it is nothing. */
+function answerRange(session: Session, request: Request, found: Found): void {
+  const { store } = session;
+  const { reply } = session.connection;
+  const first = request.integer(2);
+  const last = request.integer(3);
+  if (first === undefined || last === undefined) return session.refuse(replyTexts.invalidArguments);
+  if (found !== 'live') return reply.nil();
+  const placeOf = (at: number): number => (at < 0 ? Math.max(0, store.valueLength + at) : at);
+  const from = Math.min(placeOf(first), store.valueLength);
+  const length = Math.max(0, Math.min(placeOf(last) + 1, store.valueLength) - from);
+  reply.bulk(store.reader.bytes, store.valueStart + from, length);
 }
 
 function set(session: Session, request: Request): void | Promise<void> {
