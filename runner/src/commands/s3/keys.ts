@@ -97,6 +97,8 @@ function variablesOf({ endpoint, region, accessKey, secretKey }: ClientKey): str
     `export AWS_DEFAULT_REGION=${region}`,
     `export AWS_ACCESS_KEY_ID=${accessKey}`,
     `export AWS_SECRET_ACCESS_KEY=${secretKey}`,
+    // Before 2.13 aws does not know AWS_ENDPOINT_URL, and would ask Amazon.
+    `aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }`,
   ].join('\n');
 }
 
