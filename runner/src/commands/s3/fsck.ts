@@ -48,7 +48,7 @@ function describeStat(stat: StatReport): string {
   return [
     `${endpoint}, region ${region}, ${users} users`,
     `${buckets} buckets, ${objects} objects, ${formatBytes(bytes)}${uploads}`,
-    `${chunks} chunks, ${missingShards} shards are missing, ${pending} chunks are being repaired`,
+    `of ${chunks} chunks, when last looked through, ${missingShards} shards were missing; ${pending} wait for repair`,
     ...(unreadableChunks === 0 ? [] : [`${unreadableChunks} chunks cannot be read now`]),
     ...(stat.isRebuilt ? [rebuilt] : []),
     ...(stat.datesProblem === null ? [] : [`nothing is deleted by date: ${stat.datesProblem}`]),
