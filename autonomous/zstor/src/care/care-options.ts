@@ -33,6 +33,8 @@ export interface CareOptions {
   readonly folder: string;
   /** Ids of the chunks that snapshots of the tables are in. */
   readonly snapshotChunks: () => readonly Uint8Array[];
+  /** Hears of backends that have a shard which was moved away. */
+  readonly onLeft?: (backendNo: number) => void;
   readonly times?: CareTimes | undefined;
   readonly clock?: Clock;
   readonly logger?: Logger;

@@ -87,7 +87,7 @@ export class Care implements AsyncDisposable {
     const { backends, threads, budget, limits, catalog } = options;
     const rate = new ByteBudget(times.repairBytesPerSecond ?? repairBytesPerSecond, clock);
     const onFault = (fault: ShardFault): void => this.fault(fault);
-    const chunks = mendedChunks(catalog);
+    const chunks = mendedChunks(catalog, options.onLeft);
     const common = { backends, threads, budget, limits, onFault, clock, logger, chunks };
     const view = this.#placeView();
     const mender = new ChunkMender({ ...common, view, rate });

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { throwIfAborted } from '@commongrid/base';
+import { nowhere } from '../blob/chunk-record.ts';
 import { findChunk, setLocations, copyPart, wasGivenUp } from '../blob/chunk-table.ts';
 import type { ChunkTables } from '../blob/chunk-table.ts';
 import type { ChunkRecord } from '../blob/chunk-record.ts';
@@ -46,16 +47,26 @@ export function chunksWithMissing(db: DatabaseSync, limit: number): WalkedChunk[
   return statementOf(db, sql).all(limit).map(walkedOf);
 }
 
-/** The records of chunks themselves: of a small object its copies, though it be packed. */
-export function mendedChunks(tables: ChunkTables): MendedChunks {
+/**
+ * The records of chunks themselves: of a small object its copies, though it be packed.
+ * @param onLeft hears of backends that have a shard which is elsewhere now
+ */
+export function mendedChunks(
+  tables: ChunkTables,
+  onLeft?: (backendNo: number) => void,
+): MendedChunks {
   return {
     find: (id) =>
       tables.read((db) => {
         const isDead = statementOf(db, 'SELECT 1 FROM dead WHERE chunk = ?').get(id) !== undefined;
         return isDead ? undefined : findChunk(db, id);
       }),
-    compareAndSet: (id, expected, next) =>
-      tables.write((db) => setLocations(db, id, expected, next)),
+    compareAndSet: async (id, expected, next) => {
+      const isSet = await tables.write((db) => setLocations(db, id, expected, next));
+      const left = expected.filter((no, index) => no !== nowhere && no !== next[index]);
+      if (isSet) for (const no of left) onLeft?.(no);
+      return isSet;
+    },
     wasGivenUp: ({ id, kind }: ChunkRecord, index, backendNo) =>
       tables.read((db) => wasGivenUp(db, id, kind === 'copied' ? copyPart : index, backendNo)),
   };
