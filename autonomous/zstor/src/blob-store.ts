@@ -4,6 +4,7 @@ import {
   closeOnce,
   ControlSocket,
   GridError,
+  isGridError,
   silentLogger,
   systemClock,
   TaskGroup,
@@ -37,6 +38,7 @@ import { Collection } from './collection/collection.ts';
 import type { ZstorErrorCode } from './errors.ts';
 import type { Manifest } from './manifest/manifest.ts';
 import { ManifestCollector } from './manifest/manifest-collector.ts';
+import { releaseManifest } from './manifest/manifest-tables.ts';
 import { ManifestWriter } from './manifest/manifest-writer.ts';
 import { epochBaseOf } from './rebuild/rebuild-tables.ts';
 import { checkBlob } from './stor/check-blob.ts';
@@ -173,6 +175,7 @@ export class BlobStore implements AsyncDisposable {
       ...{ catalog, backends, threads, budget, ids, limits: policy, clock, logger },
       folder,
       snapshotChunks: () => catalog.snapshotPointers.flatMap(chunkIdsIn),
+      onLeft: (no) => opened.store?.collection.leftBehind(no),
       times: options.care,
     });
     stack.use(care);
@@ -276,15 +279,37 @@ export class BlobStore implements AsyncDisposable {
   }
 
   /**
-   * Writes what a version needs to be found again without tables; to be awaited before the change that
-   * makes the version known. The blobs: `manifestBlobOf(row, written.records)` of those that were just
-   * written, `findManifestBlob` of those that are in the tables. The change in which the version goes
-   * calls `releaseManifest`.
-   * @param policy its m says how many nodes may be lost; default that of the store
+   * Writes the manifest of a version that is known, in the place of the one before.
    * @throws ZSTOR_BACKENDS_TOO_FEW
    */
   writeManifest(manifest: Manifest, policy: StoragePolicy = this.#policy): Promise<void> {
     return this.#manifests.write(manifest, policy);
+  }
+
+  /**
+   * Writes what a version needs to be found again without tables, and then has `change` make the version
+   * known. When that is refused the manifest is taken back, in the log, before this rejects: a rebuild
+   * must not bring back what a client was refused. The blobs: `manifestBlobOf(row, records)` of those
+   * that were just written, `findManifestBlob` of those that are in the tables. The change in which the
+   * version goes calls `releaseManifest`.
+   * @param policy its m says how many nodes may be lost; default that of the store
+   * @throws ZSTOR_BACKENDS_TOO_FEW, and what `change` throws
+   */
+  async withManifest<T>(
+    manifest: Manifest,
+    change: () => Promise<T>,
+    policy: StoragePolicy = this.#policy,
+  ): Promise<T> {
+    await this.writeManifest(manifest, policy);
+    try {
+      return await change();
+    } catch (error) {
+      // What is not known to be refused may be there.
+      const isUnknown = isGridError<ZstorErrorCode>(error, 'ZSTOR_CATALOG_RESULT_UNKNOWN');
+      // When this fails it is told instead: then the change may come to be.
+      if (!isUnknown) await this.catalog.write((db) => releaseManifest(db, manifest.versionId));
+      throw error;
+    }
   }
 
   /**

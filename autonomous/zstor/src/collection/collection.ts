@@ -94,9 +94,12 @@ export class Collection implements AsyncDisposable {
     return { packed, collected, ...swept };
   }
 
-  /** Has the keys of a backend looked through soon: much that it has was moved away. */
-  sweepSoon(backendNo: number): void {
-    this.#sweepMs.set(backendNo, this.#clock.monotonicMs());
+  /** A backend has a shard that was moved away: in a minute, when others may have followed, it goes. */
+  leftBehind(backendNo: number): void {
+    const dueMs = this.#clock.monotonicMs() + sweepAfterMs;
+    const plannedMs = this.#sweepMs.get(backendNo);
+    // While it does not answer nothing is planned; it is looked through when it is back.
+    if (plannedMs !== undefined) this.#sweepMs.set(backendNo, Math.min(plannedMs, dueMs));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
