@@ -1,5 +1,4 @@
 import type { Operation } from '../protocol/operations.ts';
-import { S3Error } from '../protocol/s3-error.ts';
 import type { S3Handler } from '../protocol/s3-exchange.ts';
 import type { S3Response } from '../protocol/s3-request.ts';
 import { refuseAfterRebuild } from './after-rebuild.ts';
@@ -16,7 +15,7 @@ import { putObject } from './put-object.ts';
 import { refusalOf } from './refusal.ts';
 import { uploadHandlers } from './upload-handlers.ts';
 
-const handlers: Partial<Record<Operation, Handle>> = {
+const handlers: Readonly<Record<Operation, Handle>> = {
   ...bucketHandlers,
   ...bucketConfiguration,
   ...listHandlers,
@@ -37,15 +36,11 @@ const handlers: Partial<Record<Operation, Handle>> = {
  */
 export function handlerOf(head: HeadContext): S3Handler {
   return async (request) => {
-    const handle = handlers[request.operation];
-    if (handle === undefined) {
-      throw new S3Error('NotImplemented', `${request.operation} is not implemented.`);
-    }
     let answer: S3Response | undefined;
     try {
       const permit = head.rights.judge(request);
       refuseAfterRebuild(head, request.operation);
-      answer = await handle(head, request, permit);
+      answer = await handlers[request.operation](head, request, permit);
       head.store.catalog.requireLease();
       return answer;
     } catch (error) {
