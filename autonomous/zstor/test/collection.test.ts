@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { waitFor } from '@commongrid/base';
+import { ManualClock } from '@commongrid/base/testing';
 import { copyKey, shardKey } from '../src/backends/backend.ts';
 import type { StoredBlob } from '../src/blob/written-blob.ts';
 import { acceptRebuild, noteRebuild } from '../src/rebuild/rebuild-tables.ts';
@@ -115,6 +117,43 @@ test('tables that were rebuilt delete nothing before somebody accepts them', asy
   await head.tables.write(acceptRebuild);
   await head.collection.runNow();
   assert.deepEqual(await tidy.keys(), []);
+});
+
+test('in the background small objects are packed after 10 s, what is dead goes, then orphans', async () => {
+  await using tidy = await TidyCluster.open();
+  const former = tidy.head();
+  const kept = await tidy.put(former, small, 'kept');
+  const removed = await tidy.put(former, small, 'removed');
+  await former.writer.write([randomBytesOf(small, 'orphan')], { policy: fourPlusTwo });
+  await former.writer.idle();
+  const head = tidy.head();
+  await tidy.remove(head, removed);
+  const clock = new ManualClock();
+  const seen: string[] = [];
+  await using collection = head.openCollection(clock);
+  const note = (what: string, is: boolean): void => {
+    if (is && !seen.includes(what)) seen.push(what);
+  };
+  // The servers answer in their own time.
+  await waitFor(
+    async () => {
+      await clock.advance(250);
+      const seconds = clock.monotonicMs() / 1000;
+      const keys = await tidy.keys();
+      note(`packed ${seconds >= 10 ? 'in time' : 'too soon'}`, tidy.count('slices') === 1);
+      note(
+        `removed ${seconds >= 10 ? 'in time' : 'too soon'}`,
+        tidy.count('blobs') + tidy.count('dead') === 1,
+      );
+      const isTidy = String(keys) === String(tidy.expectedKeys());
+      note(`tidy ${seconds >= 60 ? 'in time' : 'too soon'}`, isTidy && tidy.count('dead') === 0);
+      return seen.length === 3;
+    },
+    { timeoutMs: 60_000, what: 'a tidy store' },
+  );
+  assert.deepEqual(seen.toSorted(), ['packed in time', 'removed in time', 'tidy in time']);
+  await collection.close();
+  await assertReads(head, kept, 'kept', small);
 });
 
 test('a shard that moved is deleted where it was, and never counts there again', async () => {

@@ -1,4 +1,5 @@
 import { DatabaseSync } from 'node:sqlite';
+import type { Clock } from '@commongrid/base';
 import { keyPages } from '../../src/backends/key-pages.ts';
 import { BlobReader } from '../../src/blob/blob-reader.ts';
 import type { ReadOptions } from '../../src/blob/blob-reader.ts';
@@ -8,6 +9,7 @@ import { ChunkPins } from '../../src/blob/chunk-pins.ts';
 import { ChunkTable } from '../../src/blob/chunk-table.ts';
 import type { StoredBlob } from '../../src/blob/written-blob.ts';
 import { Collection } from '../../src/collection/collection.ts';
+import type { CollectionOptions } from '../../src/collection/collection.ts';
 import type { LeasedTables } from '../../src/collection/collector.ts';
 import { blobTables, insertBlob, releaseBlob } from '../../src/stor/blob-tables.ts';
 import { notServing } from '../../src/catalog/lease.ts';
@@ -48,6 +50,7 @@ export class TidyHead {
   readonly reader: BlobReader;
   readonly collection: Collection;
   readonly locations: ChunkTable;
+  readonly #options: CollectionOptions;
 
   constructor(cluster: Cluster, tables: Tables, epoch: number, onStep?: (step: string) => void) {
     // Each head has its own right to serve; the rows are shared.
@@ -69,10 +72,16 @@ export class TidyHead {
     const common = { backends, threads, budget, locations: this.locations };
     this.writer = new BlobWriter({ ...common, ids: this.ids });
     this.reader = new BlobReader({ ...common, pins: this.pins });
-    this.collection = new Collection({
+    this.#options = {
       ...{ tables: leased, backends, ids: this.ids, pins: this.pins, threads, budget },
       ...{ policy: fourPlusTwo, onStep },
-    });
+    };
+    this.collection = new Collection(this.#options);
+  }
+
+  /** The same once more, in the background. */
+  openCollection(clock: Clock): Collection {
+    return Collection.open({ ...this.#options, clock });
   }
 
   async get(blob: StoredBlob, options: ReadOptions = {}): Promise<Buffer> {
