@@ -84,9 +84,9 @@ function quoted(text: string | undefined): string {
   return text === undefined ? '-' : `"${escapeText(text)}"`;
 }
 
-/** Keeps a field one field. */
+/** Keeps a field one field: readers of logs part them at spaces, and take brackets for the time. */
 function escapeField(text: string): string {
-  return escapeText(text).replaceAll(' ', '%20');
+  return escapeText(text).replaceAll(' ', '%20').replaceAll('[', '%5B').replaceAll(']', '%5D');
 }
 
 /** All but printable ASCII, and quotes: each as its bytes. */

@@ -52,9 +52,15 @@ describe('a line of the access log', () => {
     assert.ok(line.includes('&x=1&'));
   });
 
+  test('keeps an address of IPv6 one field', () => {
+    const line = accessLine({ ...answered, headers: { host: '[::1]:9000' } }, people, atMs);
+    assert.equal(fieldsOf(line).length, 26);
+    assert.ok(line.includes(' %5B::1%5D:9000 '));
+  });
+
   test('stays one line of as many fields whatever clients send', () => {
     const text = fc.string({
-      unit: fc.oneof(fc.constantFrom('"', '\n', '\r', ' ', '\\'), fc.string()),
+      unit: fc.oneof(fc.constantFrom('"', '\n', '\r', ' ', '\\', '[', ']'), fc.string()),
     });
     fc.assert(
       fc.property(text, text, text, text, (target, agent, host, key) => {
@@ -68,6 +74,7 @@ describe('a line of the access log', () => {
         assert.match(line, /^[\x20-\x7e]*$/);
         assert.equal(fieldsOf(line).length, 26);
       }),
+      { numRuns: 1000 },
     );
   });
 });
