@@ -214,8 +214,8 @@ suite('buckets', () => {
       [second.IsTruncated, second.Contents, second.CommonPrefixes?.[0]?.Prefix],
       [false, undefined, 'dir/sub/'],
     );
-    const after = new sdk.ListObjectsV2Command({ Bucket, StartAfter: 'dir/1', MaxKeys: 1 });
-    assert.equal((await client.send(after)).Contents?.[0]?.Key, 'dir/2');
+    const behind = new sdk.ListObjectsV2Command({ Bucket, StartAfter: 'dir/1', MaxKeys: 1 });
+    assert.equal((await client.send(behind)).Contents?.[0]?.Key, 'dir/2');
     const odd = new sdk.ListObjectsV2Command({ Bucket, ContinuationToken: 'made up' });
     await assert.rejects(client.send(odd), { name: 'InvalidArgument' });
     const negative = new sdk.ListObjectsV2Command({ Bucket, MaxKeys: -1 });

@@ -20,7 +20,7 @@ export interface LockRules {
 }
 
 /** Whether a version may be neither deleted nor replaced. */
-export function isLocked({ lock, legalHold }: LockState, rules: LockRules): boolean {
+function isLocked({ lock, legalHold }: LockState, rules: LockRules): boolean {
   if (legalHold === true) return true;
   if (lock === undefined || hasEnded(lock, rules)) return false;
   return lock.mode === 'COMPLIANCE' || rules.bypassesGovernance !== true;

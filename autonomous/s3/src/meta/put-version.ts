@@ -103,11 +103,7 @@ export function addVersion(
 }
 
 /** What clients are told of the version that was made. */
-export function toldVersionId(
-  { versioning }: Bucket,
-  isNull: boolean,
-  id: Buffer,
-): string | undefined {
+function toldVersionId({ versioning }: Bucket, isNull: boolean, id: Buffer): string | undefined {
   if (versioning === 'off') return undefined;
   return isNull ? 'null' : idText(id);
 }

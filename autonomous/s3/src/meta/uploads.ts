@@ -84,7 +84,7 @@ export function createUpload(
   );
 }
 
-export function findUpload(
+function findUpload(
   db: DatabaseSync,
   bucket: number,
   { key, uploadId }: UploadRef,
