@@ -4,17 +4,16 @@ import {
   closeOnce,
   ControlSocket,
   GridError,
-  isGridError,
   silentLogger,
   systemClock,
   TaskGroup,
   throwIfAborted,
 } from '@commongrid/base';
 import type { BaseErrorCode, Clock, Logger } from '@commongrid/base';
-import { Markers } from './backends/backend-identity.ts';
-import { BackendPool } from './backends/backend-pool.ts';
-import { nameOfBackend, readBackendsFile } from './backends/backends-file.ts';
+import type { BackendPool } from './backends/backend-pool.ts';
+import { readBackendsFile } from './backends/backends-file.ts';
 import type { BackendSpec } from './backends/backends-file.ts';
+import type { Credit } from './backends/credit.ts';
 import { BlobReader } from './blob/blob-reader.ts';
 import type { ReadOptions } from './blob/blob-reader.ts';
 import { BlobWriter } from './blob/blob-writer.ts';
@@ -37,16 +36,15 @@ import type { CareOptions } from './catalog/catalog-care.ts';
 import { Collection } from './collection/collection.ts';
 import type { ZstorErrorCode } from './errors.ts';
 import type { Manifest } from './manifest/manifest.ts';
-import { ManifestCollector } from './manifest/manifest-collector.ts';
-import { releaseManifest } from './manifest/manifest-tables.ts';
-import { ManifestWriter } from './manifest/manifest-writer.ts';
+import { Manifests } from './manifest/manifests.ts';
 import { epochBaseOf } from './rebuild/rebuild-tables.ts';
 import { checkBlob } from './stor/check-blob.ts';
 import type { BlobCheck } from './stor/check-blob.ts';
-import { findBackend, listBackends, numberBackend, settleBackend } from './stor/backend-tables.ts';
+import { listBackends } from './stor/backend-tables.ts';
 import * as tables from './stor/blob-tables.ts';
 import { chunkIdsIn, DispersedSnapshots } from './stor/dispersed-snapshots.ts';
 import { firstMembersOf, keepsLog, logNamesOf, openMemberOf } from './stor/log-place.ts';
+import { openBackends } from './stor/open-backends.ts';
 import { KeyRing } from './stor/key-ring.ts';
 import type { KeyWrap } from './stor/key-wrap.ts';
 import { LogSpares } from './stor/log-spares.ts';
@@ -106,7 +104,7 @@ export class BlobStore implements AsyncDisposable {
   readonly #recoding: ReencodeParts;
   readonly #ring: KeyRing;
   readonly #policy: StoragePolicy;
-  readonly #manifests: ManifestWriter;
+  readonly #manifests: Manifests;
   readonly #writer: BlobWriter;
   readonly #reader: BlobReader;
   readonly close: () => Promise<void>;
@@ -168,58 +166,8 @@ export class BlobStore implements AsyncDisposable {
     backends.follow(backendsFile);
     pooled.backends = backends;
     pooled.spares = new LogSpares(backends);
-    const common = { backends, threads, budget, locations: new ChunkTable(catalog) };
-    const ids = new ChunkIds(() => catalog.epoch + catalog.read(epochBaseOf));
-    const writer = stack.use(new BlobWriter({ ...common, ids, logger }));
-    const care = Care.open({
-      ...{ catalog, backends, threads, budget, ids, limits: policy, clock, logger },
-      folder,
-      snapshotChunks: () => catalog.snapshotPointers.flatMap(chunkIdsIn),
-      onLeft: (no) => opened.store?.collection.leftBehind(no),
-      times: options.care,
-    });
-    stack.use(care);
-    const onFault = (fault: ShardFault): void => {
-      care.fault(fault);
-      options.onFault?.(fault);
-    };
-    const pins = new ChunkPins();
-    const reader = new BlobReader({ ...common, pins, onFault, clock });
-    const collection = stack.use(
-      Collection.open({
-        ...{ tables: catalog, backends, ids, pins, threads, budget, policy, clock, logger },
-        onStep: options.onStep,
-      }),
-    );
-    const { parityShards } = policy;
-    const ring = stack.use(
-      new KeyRing({
-        ...{ keys, parityShards, clock, logger },
-        tables: catalog,
-        specs: () => backends.specs,
-      }),
-    );
-    const manifests = new ManifestWriter({ backends, key: keys.manifestKey });
-    stack.use(new ManifestCollector({ tables: catalog, backends, clock, logger }));
-    const actions = { ...careActions(care), ...options.actions };
-    const path = controlPathOf(folder);
-    stack.use(await ControlSocket.open({ path, actions, logger }));
-    const parts = {
-      actions,
-      care,
-      collection,
-      pins,
-      catalog,
-      backends,
-      keys,
-      ring,
-      policy,
-      manifests,
-      writer,
-      reader,
-      recoding: { tables: catalog, backends, threads, budget, ids },
-    };
-    opened.store = new BlobStore(parts, stack.move());
+    const base = { catalog, backends, keys, threads, budget };
+    opened.store = new BlobStore(await openParts(options, base, stack), stack.move());
     return opened.store;
   }
 
@@ -288,28 +236,18 @@ export class BlobStore implements AsyncDisposable {
 
   /**
    * Writes what a version needs to be found again without tables, and then has `change` make the version
-   * known. When that is refused the manifest is taken back, in the log, before this rejects: a rebuild
-   * must not bring back what a client was refused. The blobs: `manifestBlobOf(row, records)` of those
+   * known; when that is refused the manifest is taken back. The blobs: `manifestBlobOf(row, records)` of those
    * that were just written, `findManifestBlob` of those that are in the tables. The change in which the
    * version goes calls `releaseManifest`.
    * @param policy its m says how many nodes may be lost; default that of the store
    * @throws ZSTOR_BACKENDS_TOO_FEW, and what `change` throws
    */
-  async withManifest<T>(
+  withManifest<T>(
     manifest: Manifest,
     change: () => Promise<T>,
     policy: StoragePolicy = this.#policy,
   ): Promise<T> {
-    await this.writeManifest(manifest, policy);
-    try {
-      return await change();
-    } catch (error) {
-      // What is not known to be refused may be there.
-      const isUnknown = isGridError<ZstorErrorCode>(error, 'ZSTOR_CATALOG_RESULT_UNKNOWN');
-      // When this fails it is told instead: then the change may come to be.
-      if (!isUnknown) await this.catalog.write((db) => releaseManifest(db, manifest.versionId));
-      throw error;
-    }
+    return this.#manifests.writeWith(manifest, change, policy);
   }
 
   /**
@@ -392,9 +330,76 @@ interface Parts {
   readonly keys: StorKeys;
   readonly ring: KeyRing;
   readonly policy: StoragePolicy;
-  readonly manifests: ManifestWriter;
+  readonly manifests: Manifests;
   readonly writer: BlobWriter;
   readonly reader: BlobReader;
+}
+
+/** All that works on the tables and backends of a head that serves. */
+async function openParts(
+  options: BlobStoreOptions,
+  base: Pick<Parts, 'catalog' | 'backends' | 'keys'> & {
+    readonly threads: CodingThreads;
+    readonly budget: Credit;
+  },
+  stack: AsyncDisposableStack,
+): Promise<Parts> {
+  const { folder, policy, clock = systemClock, logger = silentLogger } = options;
+  const { catalog, backends, keys, threads, budget } = base;
+  const opened: { collection?: Collection } = {};
+  const common = { backends, threads, budget, locations: new ChunkTable(catalog) };
+  const ids = new ChunkIds(() => catalog.epoch + catalog.read(epochBaseOf));
+  const writer = stack.use(new BlobWriter({ ...common, ids, logger }));
+  const care = Care.open({
+    ...{ catalog, backends, threads, budget, ids, limits: policy, clock, logger },
+    folder,
+    snapshotChunks: () => catalog.snapshotPointers.flatMap(chunkIdsIn),
+    onLeft: (no) => opened.collection?.leftBehind(no),
+    times: options.care,
+  });
+  stack.use(care);
+  const onFault = (fault: ShardFault): void => {
+    care.fault(fault);
+    options.onFault?.(fault);
+  };
+  const pins = new ChunkPins();
+  const reader = new BlobReader({ ...common, pins, onFault, clock });
+  const collection = stack.use(
+    Collection.open({
+      ...{ tables: catalog, backends, ids, pins, threads, budget, policy, clock, logger },
+      onStep: options.onStep,
+    }),
+  );
+  opened.collection = collection;
+  const { parityShards } = policy;
+  const ring = stack.use(
+    new KeyRing({
+      ...{ keys, parityShards, clock, logger },
+      tables: catalog,
+      specs: () => backends.specs,
+    }),
+  );
+  const manifests = stack.use(
+    new Manifests({ tables: catalog, backends, key: keys.manifestKey, clock, logger }),
+  );
+  const actions = { ...careActions(care), ...options.actions };
+  const path = controlPathOf(folder);
+  stack.use(await ControlSocket.open({ path, actions, logger }));
+  return {
+    actions,
+    care,
+    collection,
+    pins,
+    catalog,
+    backends,
+    keys,
+    ring,
+    policy,
+    manifests,
+    writer,
+    reader,
+    recoding: { tables: catalog, backends, threads, budget, ids },
+  };
 }
 
 /** The key of the store, which is begun where that is wanted and there is none yet. */
@@ -433,43 +438,6 @@ async function beginServing(
     catalog.standBy({ isActive: (asked) => isOtherActive(catalog, asked), signal: ended }),
   );
   await catalog.untilServing(signal);
-}
-
-/** The backends, under the numbers that the tables and their markers give them. */
-async function openBackends({
-  catalog,
-  specs,
-  metadataKey,
-  ...options
-}: {
-  readonly catalog: Catalog;
-  readonly specs: readonly BackendSpec[];
-  readonly metadataKey: Uint8Array;
-  readonly clock: Clock;
-  readonly logger: Logger;
-}): Promise<BackendPool> {
-  const markers = new Markers(metadataKey);
-  const opened: { pool?: BackendPool } = {};
-  const listed = new Set(specs.map(nameOfBackend));
-  const isListed = (name: string): boolean => opened.pool?.has(name) ?? listed.has(name);
-  const settle = (name: string, no: number, marker?: Buffer): Promise<number | undefined> => {
-    const read = marker === undefined ? undefined : markers.read(marker);
-    if (read?.isOfStore === false) return Promise.resolve(undefined);
-    const found = read?.no;
-    return catalog.write((db) => settleBackend(db, { name, no, found, isListed }));
-  };
-  opened.pool = await BackendPool.open(specs, {
-    ...options,
-    numberOf: (spec) => numberIn(catalog, spec),
-    identity: { markerOf: (no) => markers.of(no), settle },
-  });
-  return opened.pool;
-}
-
-async function numberIn(catalog: Catalog, spec: BackendSpec): Promise<number> {
-  const name = nameOfBackend(spec);
-  const known = catalog.read((db) => findBackend(db, name));
-  return known ?? catalog.write((db) => numberBackend(db, name));
 }
 
 function chunkUnknown(id: Uint8Array): never {

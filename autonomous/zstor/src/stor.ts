@@ -75,18 +75,13 @@ export class Stor implements AsyncDisposable {
     const file = { name, sizeBytes, sha256: hash.digest('hex'), atMs };
     const row = this.#blobs.rowOf(blob);
     const manifest = { versionId: row.id, document: tables.documentOf(file) };
-    try {
-      const kept = manifestBlobOf(row, blob.records);
-      await this.#blobs.writeManifest({ ...manifest, blobs: [kept] }, policy);
-    } catch (error) {
-      blob.abandon();
-      throw error;
-    }
     await blob.commit((records) =>
-      this.#blobs.catalog.write((db) => {
-        insertBlob(db, row, records);
-        tables.setFile(db, file, row.id);
-      }),
+      this.#blobs.withManifest({ ...manifest, blobs: [manifestBlobOf(row, records)] }, () =>
+        this.#blobs.catalog.write((db) => {
+          insertBlob(db, row, records);
+          tables.setFile(db, file, row.id);
+        }),
+      ),
     );
     return file;
   }

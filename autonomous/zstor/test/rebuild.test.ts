@@ -19,12 +19,6 @@ async function bytesOf(stor: Stor, name: string): Promise<Buffer> {
   return Buffer.concat(parts);
 }
 
-async function emptyLog(fleet: ZdbFleet, store: string, at: number): Promise<void> {
-  await using client = await fleet.server(at).connect();
-  await client.command(['NSDEL', `${store}-log`]);
-  await client.command(['NSNEW', `${store}-log`]);
-}
-
 test('tables that are deleted come back: exactly with the log, and whole without it', async () => {
   await using fleet = await ZdbFleet.open(7);
   const backendsFile = await fleet.makeStore('a');
@@ -57,7 +51,7 @@ test('tables that are deleted come back: exactly with the log, and whole without
   }
 
   await rm(join(folder, 'catalog'), { recursive: true });
-  for (let at = 0; at < 7; at++) await emptyLog(fleet, 'a', at);
+  await fleet.emptyNamespace('a-log');
   await fleet.kill(2, 5);
   await assert.rejects(Stor.rebuild(options), { code: 'ZSTOR_CATALOG_MEMBER_FAILED' });
   const report = await Stor.rebuild({ ...options, withoutLog: true });
@@ -111,7 +105,7 @@ test('a store without any snapshot comes back out of its manifests', async () =>
     assert.equal((await blobs.collection.runNow()).packed, 2);
   }
   await rm(join(folder, 'catalog'), { recursive: true });
-  for (let at = 0; at < 6; at++) await emptyLog(fleet, 'b', at);
+  await fleet.emptyNamespace('b-log');
   const report = await Stor.rebuild(options);
   assert.deepEqual(
     [report.from, report.restoredVersions, report.damagedManifests, report.unreadableChunks],

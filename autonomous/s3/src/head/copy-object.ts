@@ -105,12 +105,13 @@ async function share(
     const version = { ...base, checksum, body };
     return { document: documentOfNew(bucket, version, rules), blobs: manifestBlobsOf(db, body) };
   });
-  await head.store.writeManifest({ versionId: base.id, ...described }, head.policy);
-  return write(head, (db) => {
-    const { body } = requireSame(db, source.bucket, source.object);
-    const version = { ...base, checksum, body: shared(db, body) };
-    return { ...putVersion(db, bucket, version, rules), checksum };
-  });
+  const change = (): Promise<Made> =>
+    write(head, (db) => {
+      const { body } = requireSame(db, source.bucket, source.object);
+      const version = { ...base, checksum, body: shared(db, body) };
+      return { ...putVersion(db, bucket, version, rules), checksum };
+    });
+  return head.store.withManifest({ versionId: base.id, ...described }, change, head.policy);
 }
 
 function shared(db: DatabaseSync, body: number | undefined): NewBody {

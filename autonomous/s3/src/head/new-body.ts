@@ -65,34 +65,32 @@ export class PendingBody {
     const kept = this.#body;
     if (kept instanceof Uint8Array) {
       const inline = { inline: kept };
-      await this.#writeManifest(version, inline, []);
-      return store.catalog.write((db) => change(db, inline));
+      return this.#withManifest(version, inline, [], () =>
+        store.catalog.write((db) => change(db, inline)),
+      );
     }
     const row = store.rowOf(kept, this.#keyNo);
     const body = { blobs: [{ id: Buffer.from(row.id), sizeBytes: kept.sizeBytes }] };
-    try {
-      await this.#writeManifest(version, body, [manifestBlobOf(row, kept.records)]);
-    } catch (error) {
-      kept.abandon();
-      throw error;
-    }
     return kept.commit((records) =>
-      store.catalog.write((db) => {
-        insertBlob(db, row, records);
-        return change(db, body);
-      }),
+      this.#withManifest(version, body, [manifestBlobOf(row, records)], () =>
+        store.catalog.write((db) => {
+          insertBlob(db, row, records);
+          return change(db, body);
+        }),
+      ),
     );
   }
 
-  async #writeManifest(
+  #withManifest<T>(
     version: BodyVersion | undefined,
     body: NewBody,
     blobs: readonly ManifestBlob[],
-  ): Promise<void> {
-    if (version === undefined) return;
+    change: () => Promise<T>,
+  ): Promise<T> {
+    if (version === undefined) return change();
     const { store, policy } = this.#head;
     const manifest = { versionId: version.id, document: version.documentOf(body), blobs };
-    await store.writeManifest(manifest, policy);
+    return store.withManifest(manifest, change, policy);
   }
 }
 

@@ -135,14 +135,15 @@ export const uploadHandlers = {
         const made = documentCompletion(db, bucket, upload, completion);
         return made && { ...made, blobs: manifestBlobsOf(db, made.body) };
       });
-      if (documented !== undefined) {
-        const { document, blobs } = documented;
-        const manifest = { versionId: completion.id, document, blobs };
-        await head.store.writeManifest(manifest, head.policy);
-      }
-      const { versionId, etag, checksum } = await write(head, (db) =>
-        completeUpload(db, bucket, upload, completion, rules, documented),
-      );
+      const change = (): Promise<ReturnType<typeof completeUpload>> =>
+        write(head, (db) => completeUpload(db, bucket, upload, completion, rules, documented));
+      const described = documented && {
+        ...{ versionId: completion.id, document: documented.document, blobs: documented.blobs },
+      };
+      const { versionId, etag, checksum } =
+        described === undefined
+          ? await change()
+          : await head.store.withManifest(described, change, head.policy);
       const { name } = bucket;
       const location = `http://${String(request.headers['host'])}/${name}/${uriEncode(upload.key, true)}`;
       return {

@@ -40,6 +40,11 @@ export class ManifestCollector implements AsyncDisposable {
     );
   }
 
+  /** Removes what is to be removed without waiting for the next time, in the background. */
+  collectSoon(): void {
+    this.#tasks.start('manifests', (signal) => this.collect(signal));
+  }
+
   /** Removes what is to be removed now. */
   async collect(signal?: AbortSignal): Promise<void> {
     const { tables, backends } = this.#o;

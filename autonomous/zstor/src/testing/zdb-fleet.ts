@@ -105,6 +105,16 @@ export class ZdbFleet implements AsyncDisposable {
     return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
   }
 
+  /** Empties a namespace on all servers that run. */
+  async emptyNamespace(name: string): Promise<void> {
+    const emptied = this.servers.map(async (server) => {
+      await using client = await server.connect();
+      await client.command(['NSDEL', name]);
+      await client.command(['NSNEW', name]);
+    });
+    await Promise.all(emptied);
+  }
+
   /** Values of a store that a server has. */
   async keyCount(store: string, at: number): Promise<number> {
     await using client = await this.server(at).connect();

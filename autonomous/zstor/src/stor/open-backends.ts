@@ -1,0 +1,44 @@
+import type { Clock, Logger } from '@commongrid/base';
+import { Markers } from '../backends/backend-identity.ts';
+import { BackendPool } from '../backends/backend-pool.ts';
+import { nameOfBackend } from '../backends/backends-file.ts';
+import type { BackendSpec } from '../backends/backends-file.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import { findBackend, numberBackend, settleBackend } from './backend-tables.ts';
+
+/** The backends, under the numbers that the tables and their markers give them. */
+export async function openBackends({
+  catalog,
+  specs,
+  metadataKey,
+  ...options
+}: {
+  readonly catalog: Catalog;
+  readonly specs: readonly BackendSpec[];
+  readonly metadataKey: Uint8Array;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}): Promise<BackendPool> {
+  const markers = new Markers(metadataKey);
+  const opened: { pool?: BackendPool } = {};
+  const listed = new Set(specs.map(nameOfBackend));
+  const isListed = (name: string): boolean => opened.pool?.has(name) ?? listed.has(name);
+  const settle = (name: string, no: number, marker?: Buffer): Promise<number | undefined> => {
+    const read = marker === undefined ? undefined : markers.read(marker);
+    if (read?.isOfStore === false) return Promise.resolve(undefined);
+    const found = read?.no;
+    return catalog.write((db) => settleBackend(db, { name, no, found, isListed }));
+  };
+  opened.pool = await BackendPool.open(specs, {
+    ...options,
+    numberOf: (spec) => numberIn(catalog, spec),
+    identity: { markerOf: (no) => markers.of(no), settle },
+  });
+  return opened.pool;
+}
+
+async function numberIn(catalog: Catalog, spec: BackendSpec): Promise<number> {
+  const name = nameOfBackend(spec);
+  const known = catalog.read((db) => findBackend(db, name));
+  return known ?? catalog.write((db) => numberBackend(db, name));
+}
