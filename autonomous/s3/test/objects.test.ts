@@ -347,6 +347,11 @@ suite('objects on six servers', () => {
     assert.equal(left.KeyCount, 0);
   });
 
+  test('whoever asks is told that this head serves', async () => {
+    const answer = await fetch(`http://127.0.0.1:${head.port}/-/health`);
+    assert.equal(answer.status, 200);
+  });
+
   test('who goes away in the middle of a GET leaves nothing behind', async () => {
     const Key = 'sizes/9437189';
     for (let round = 0; round < 5; round++) {
