@@ -54,6 +54,10 @@ suite('buckets', () => {
     assert.equal(found.BucketRegion, 'us-east-1');
     const location = await client.send(new sdk.GetBucketLocationCommand({ Bucket: 'made-one' }));
     assert.ok(!location.LocationConstraint);
+    const of = (ExpectedBucketOwner: string | undefined): Promise<unknown> =>
+      client.send(new sdk.GetBucketAclCommand({ Bucket: 'made-one', ExpectedBucketOwner }));
+    await of(all.Owner?.ID);
+    await assert.rejects(of('111122223333'), { name: 'AccessDenied' });
     await put('made-two', 'k');
     const gone = new sdk.DeleteBucketCommand({ Bucket: 'made-two' });
     await assert.rejects(client.send(gone), { name: 'BucketNotEmpty' });

@@ -7,6 +7,7 @@ import { bucketHandlers } from './bucket-handlers.ts';
 import { copyObject } from './copy-object.ts';
 import { corsHandlers } from './cors-handlers.ts';
 import { deleteObject, deleteObjects } from './delete-object.ts';
+import { checkExpectedOwner } from './expected-owner.ts';
 import { getObject, headObject } from './get-object.ts';
 import type { Handle, HeadContext } from './head-context.ts';
 import { listHandlers } from './list-handlers.ts';
@@ -40,6 +41,7 @@ export function handlerOf(head: HeadContext): S3Handler {
     try {
       const permit = head.rights.judge(request);
       refuseAfterRebuild(head, request.operation);
+      checkExpectedOwner(head, request);
       answer = await handlers[request.operation](head, request, permit);
       head.store.catalog.requireLease();
       return answer;
