@@ -110,7 +110,8 @@ export class Repairer implements AsyncDisposable {
         const { outcome, shards, bytes } = result;
         this.counts.shards += shards;
         this.counts.bytes += bytes;
-        if (result.isMoved) this.#hasNews = true;
+        // What was deleted meanwhile is no need any more either.
+        if (result.isMoved || outcome === 'gone') this.#hasNews = true;
         if (outcome === 'mended') this.counts.chunks++;
         if (outcome === 'partly' || outcome === 'unreadable') this.counts.failures++;
         onMended(chunk, result);
