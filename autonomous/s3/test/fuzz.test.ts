@@ -14,7 +14,7 @@ import type { RawAnswer } from './support/raw-exchange.ts';
 import { sdkClient } from './support/sdk-client.ts';
 
 const isLong = process.env['GRID_TEST_LONG'] === '1';
-const numRuns = isLong ? 5_000 : 150;
+const numRuns = isLong ? 1_500 : 150;
 /** What the head may take more after all of it than before. */
 const grownBytesMax = 256 * 2 ** 20;
 

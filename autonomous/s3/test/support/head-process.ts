@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
-import type { StoragePolicy } from '@commongrid/zstor';
+import type { CareTimes, StoragePolicy } from '@commongrid/zstor';
 
 export const fourPlusTwo: StoragePolicy = {
   dataShards: 4,
@@ -20,6 +20,7 @@ export interface HeadPlace {
   readonly backendsFile: string;
   readonly keyFile: string;
   readonly policy: StoragePolicy;
+  readonly care?: CareTimes;
   /** Default: a free one. */
   readonly port?: number;
 }

@@ -56,13 +56,16 @@ export class Traffic {
     this.#o = options;
   }
 
+  /** Begins, or goes on after `stop`. */
   start(): void {
+    this.#isOver = false;
     const { writers = 2, readers = 2, seed } = this.#o;
     for (let i = 0; i < writers; i++) {
-      this.#work.push(this.#write(`writer-${i}`, seededRandom(`${seed} writer ${i}`)));
+      const random = seededRandom(`${seed} writer ${i} ${this.puts}`);
+      this.#work.push(this.#write(`writer-${i}`, random));
     }
     for (let i = 0; i < readers; i++) {
-      this.#work.push(this.#read(seededRandom(`${seed} reader ${i}`)));
+      this.#work.push(this.#read(seededRandom(`${seed} reader ${i} ${this.gets}`)));
     }
   }
 
@@ -76,14 +79,7 @@ export class Traffic {
 
   async stop(): Promise<void> {
     this.#isOver = true;
-    await Promise.all(this.#work);
-  }
-
-  /** Names that hold something now: for after `stop`. */
-  get names(): string[] {
-    return [...this.#versions].flatMap(([name, versions]) =>
-      versions.at(-1)?.sha256 === undefined ? [] : [name],
-    );
+    await Promise.all(this.#work.splice(0));
   }
 
   /** Reads everything once: for after `stop`. */
@@ -93,12 +89,12 @@ export class Traffic {
 
   async #write(writer: string, random: Random): Promise<void> {
     const { store, sizesBytes, names = 12 } = this.#o;
-    for (let count = 0; !this.#isOver; count++) {
+    while (!this.#isOver) {
       const name = `${writer}/${random.int(0, names)}`;
       const isThere = this.#versions.get(name)?.at(-1)?.sha256 !== undefined;
       const isRemoval = isThere && random.float() < removalPart;
       const size = sizesBytes[random.int(0, sizesBytes.length)] ?? 0;
-      const bytes = isRemoval ? undefined : bytesOf(size, `${name} ${count}`);
+      const bytes = isRemoval ? undefined : bytesOf(size, `${name} ${this.puts}`);
       const version = this.#begin(name, bytes);
       try {
         if (bytes === undefined) await store.remove(name);
