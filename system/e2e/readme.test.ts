@@ -41,3 +41,15 @@ test('the tour of the database works as it is written', async () => {
   assert.match(stdout, /^proven: record \d+ of \d+/m);
   assert.match(stdout, /^sound: \d+ records of log /m);
 });
+
+test('the tour of S3 works as it is written', async () => {
+  await using grid = await TestGrid.open({ shards: '4+2' });
+  const { status, stdout, stderr } = await tour(grid, 'A tour of S3');
+  assert.equal(status, 0, stderr + stdout);
+  assert.match(stdout, /^make_bucket: films$/m);
+  assert.match(stdout, /^stopped: zdb-3, zdb-5;/m);
+  assert.match(stdout, /^read again$/m);
+  assert.match(stdout, /^nothing is missing in [56] chunks$/m);
+  // The wiped ones, too, have a shard of each of its chunks again.
+  assert.equal(stdout.match(/ [56] shards /g)?.length, 6);
+});
