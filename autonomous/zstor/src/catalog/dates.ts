@@ -1,7 +1,7 @@
 import type { Clock } from '@commongrid/base';
 
 /** Clocks that are further apart than this decide nothing. */
-export const clocksApartMaxMs = 60_000;
+const clocksApartMaxMs = 60_000;
 /** What a member said of the time counts for so long. */
 const answerAgeMaxMs = 60_000;
 /** How often the highest date is written to the tables, with the next change. */

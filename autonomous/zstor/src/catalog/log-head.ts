@@ -330,8 +330,8 @@ export class LogHead implements AsyncDisposable {
         try {
           await this.#filler.fill(link, signal);
           // One that misses nothing may be away all the same.
-          if (link.silence !== undefined) throw link.silence;
-          this.#problems.delete(link);
+          if (link.silence === undefined) this.#problems.delete(link);
+          else this.#note(link, link.silence);
         } catch (error) {
           this.#note(link, error);
         }

@@ -3,9 +3,6 @@ import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 const nonceBytes = 12;
 const tagBytes = 16;
 
-/** How much longer than what is in them sealed bytes are. */
-export const sealedExtraBytes: number = nonceBytes + tagBytes;
-
 /**
  * AES-256-GCM under a random nonce.
  * @param about is authenticated with it: what it is, and whose
@@ -24,7 +21,7 @@ export function openBytes(
   sealed: Uint8Array,
   about: Uint8Array,
 ): Buffer | undefined {
-  if (sealed.length < sealedExtraBytes) return undefined;
+  if (sealed.length < nonceBytes + tagBytes) return undefined;
   const nonce = sealed.subarray(0, nonceBytes);
   const decipher = createDecipheriv('aes-256-gcm', key, nonce, { authTagLength: tagBytes });
   decipher.setAAD(about);
