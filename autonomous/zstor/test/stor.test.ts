@@ -131,6 +131,7 @@ test('the tables come back out of a snapshot on the backends, with two of them l
     await using first = await fixture.begin('first');
     await first.put('kept', [bytes]);
     for (let times = 0; times < 3; times++) await first.takeSnapshot();
+    await first.tidy();
     await first.put('later', [Buffer.from('later')]);
   }
   await rm(join(fixture.folder, 'first'), { recursive: true });

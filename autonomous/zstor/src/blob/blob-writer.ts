@@ -39,6 +39,8 @@ export interface WriteOptions {
   readonly policy: StoragePolicy;
   /** Length of the stream, where it is known: small objects then take little memory. */
   readonly sizeBytes?: number | undefined;
+  /** Codes it however small it is: then its shards stay where they are, and are not packed. */
+  readonly isNeverPacked?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -174,7 +176,8 @@ class WritingStream {
 
   #begin(piece: ChunkPlaintext, loan: CreditLoan): void {
     const place = this.#blob.nextPlace(piece.isLast);
-    const isSmall = place.index === 0 && piece.isLast && piece.bytes.length < copiedBytesMax;
+    const mayBePacked = this.#options.isNeverPacked !== true && piece.bytes.length < copiedBytesMax;
+    const isSmall = mayBePacked && place.index === 0 && piece.isLast;
     const made = isSmall ? this.#copy(piece, place) : this.#code(piece, place, loan);
     this.#made.push(made);
     const ended = this.#end(made, loan).finally(() => this.#underWay.delete(ended));

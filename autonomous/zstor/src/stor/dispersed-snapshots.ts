@@ -61,7 +61,9 @@ export class DispersedSnapshots implements SnapshotStore {
 
   async put(content: AsyncIterable<Buffer>): Promise<Buffer> {
     const { writer, names, register, index } = this.#o.store();
-    const blob = await writer.write(content, { policy: this.#o.policy });
+    const { policy } = this.#o;
+    // Its pointer says where the shards are: it is read when there are no tables to look them up.
+    const blob = await writer.write(content, { policy, isNeverPacked: true });
     // What comes late would not be in the pointer.
     await Promise.all(blob.chunks.map(({ spread }) => spread.ended));
     return blob.commit(async (records) => {
