@@ -7,6 +7,9 @@ export type {
 } from './admin/admin-actions.ts';
 export type { FsckProgress } from './admin/fsck.ts';
 export type { S3PackageErrorCode } from './errors.ts';
+export type { Anchor, AnchorLog, AnchorReport } from './prove/anchoring.ts';
+export { verifyVersionProof } from './prove/version-proof.ts';
+export type { VerifiedVersion, VersionProof } from './prove/version-proof.ts';
 export { S3Endpoint } from './protocol/s3-endpoint.ts';
 export type { S3EndpointOptions } from './protocol/s3-endpoint.ts';
 export type { Answered, S3Handler } from './protocol/s3-exchange.ts';

@@ -16,6 +16,10 @@ import { Metering } from './metering/metering.ts';
 import type { MeteringOptions } from './metering/metering.ts';
 import { S3Endpoint } from './protocol/s3-endpoint.ts';
 import type { S3EndpointOptions } from './protocol/s3-endpoint.ts';
+import { Anchoring, storeNameOf } from './prove/anchoring.ts';
+import type { AnchorLog } from './prove/anchoring.ts';
+import { proveActions } from './prove/prove-actions.ts';
+import type { ProveOptions } from './prove/prove-actions.ts';
 import { Rights } from './rights/rights.ts';
 import type { AccessKey } from './rights/rights.ts';
 import { s3Schema } from './s3-schema.ts';
@@ -27,6 +31,8 @@ export interface S3HeadOptions
     Pick<MeteringOptions, 'metrics' | 'accessLog'> {
   /** Access key of the first user, for a store that begins. Default: a random one. */
   readonly firstKey?: AccessKey | undefined;
+  /** Where it is said which versions there are. Default: nowhere. */
+  readonly anchorLog?: AnchorLog | undefined;
   /** Where clients and other heads find this one. Default: where it listens. */
   readonly address?: string | undefined;
   /**
@@ -63,11 +69,15 @@ export class S3Head implements AsyncDisposable {
     await using stack = new AsyncDisposableStack();
     const active = new ActiveHead();
     const admin: { options?: AdminOptions } = {};
+    const proving: { options?: ProveOptions } = {};
     const store = stack.use(
       await BlobStore.open({
         ...options,
         schema: s3Schema,
-        actions: adminActions(() => admin.options ?? notOpen()),
+        actions: {
+          ...adminActions(() => admin.options ?? notOpen()),
+          ...proveActions(() => proving.options ?? notOpen()),
+        },
         canBegin: true,
         isOtherActive: (catalog, signal) => active.isOther(catalog, passive, signal),
       }),
@@ -97,6 +107,11 @@ export class S3Head implements AsyncDisposable {
       ...{ store, rights, region, endpoint: () => `http://${address()}` },
       nowMs: () => clock.nowMs(),
     };
+    const anchoring = new Anchoring({
+      ...{ catalog, clock, logger, log: options.anchorLog },
+      store: storeNameOf(store),
+    });
+    proving.options = { store, anchoring };
     await active.announceOnce(catalog, address());
     const tasks = stack.use(taskGroup(logger));
     tasks.start('tables', (signal) => careForTables(catalog, { signal, clock, logger }));
@@ -104,6 +119,7 @@ export class S3Head implements AsyncDisposable {
       active.announce(catalog, address, { signal, clock, logger }),
     );
     tasks.start('lifecycle', (signal) => lifecycle.run(signal));
+    tasks.start('anchors', (signal) => anchoring.run(signal));
     return new S3Head({ store, endpoint, metering }, stack.move());
   }
 

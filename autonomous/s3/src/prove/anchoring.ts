@@ -1,8 +1,10 @@
+import { hkdfSync } from 'node:crypto';
+
 import type { RecordProof } from '@commongrid/bcdb/browser';
 import { rootAt } from '@commongrid/bcdb/browser';
 import { GridError, Mutex, repeat } from '@commongrid/base';
 import type { Clock, Logger } from '@commongrid/base';
-import type { Catalog } from '@commongrid/zstor';
+import type { BlobStore, Catalog } from '@commongrid/zstor';
 
 import type { S3PackageErrorCode } from '../errors.ts';
 import { alter, rowOf } from '../meta/statements.ts';
@@ -44,6 +46,12 @@ export interface AnchorReport extends Anchor {
   readonly isNew: boolean;
   /** Place of the record in the database. */
   readonly seq: number;
+}
+
+/** Names a store in its anchors, without telling anything of it. */
+export function storeNameOf({ keys }: Pick<BlobStore, 'keys'>): string {
+  const name = hkdfSync('sha256', keys.bucketsKey, new Uint8Array(), 'commongrid/s3-anchor/1', 16);
+  return Buffer.from(name).toString('hex');
 }
 
 /** Lets a database say, daily and on demand, which versions of objects there are. */

@@ -74,18 +74,23 @@ export function proveVersion(
 export function verifyVersionProof(proof: unknown, trust: Trust): VerifiedVersion {
   const { schema, version, leaf, path, record } = membersOf(proof);
   if (schema !== 'grid.s3.proof.1') throw invalid('it is of no known schema');
-  if (typeof version !== 'object' || version === null) throw invalid('it names no version');
+  if (!isVersion(version)) throw invalid('it names no version');
   const verified = verifyRecordProof(record, trust);
   const anchor = anchorIn(verified);
   const isThere = isIncluded(treeHasher, {
-    leafHash: leafHashOf(version as VersionText),
+    leafHash: leafHashOf(version),
     seq: typeof leaf === 'number' ? leaf : -1,
     size: anchor.size,
     root: Buffer.from(anchor.root, 'base64url'),
     path: hashesIn(path),
   });
   if (!isThere) throw invalid('the version is not in the tree of the anchor');
-  return { version: version as VersionText, anchor, record: verified };
+  return { version, anchor, record: verified };
+}
+
+function isVersion(value: unknown): value is VersionText {
+  if (typeof value !== 'object' || value === null) return false;
+  return 'schema' in value && value.schema === 'grid.s3.version.1';
 }
 
 function anchorIn({ envelope, payload }: VerifiedRecord): Anchor {

@@ -4,6 +4,7 @@ import type { CommandContext } from '../../command-context.ts';
 import { s3BucketsCommand, s3QuotaCommand } from './buckets.ts';
 import { s3FsckCommand, s3StatCommand } from './fsck.ts';
 import { s3KeysCommand } from './keys.ts';
+import { s3AnchorCommand, s3ProveCommand, s3VerifyCommand } from './prove.ts';
 import { s3RebuildCommand } from './rebuild.ts';
 import { s3ServeCommand } from './serve.ts';
 
@@ -16,5 +17,8 @@ export function s3Command(context: CommandContext): Command {
     .addCommand(s3QuotaCommand(context))
     .addCommand(s3StatCommand(context))
     .addCommand(s3FsckCommand(context))
-    .addCommand(s3RebuildCommand(context));
+    .addCommand(s3RebuildCommand(context))
+    .addCommand(s3AnchorCommand(context))
+    .addCommand(s3ProveCommand(context))
+    .addCommand(s3VerifyCommand(context));
 }

@@ -1,12 +1,15 @@
 import { once } from 'node:events';
 import { join } from 'node:path';
 
-import { createLogger, shutdownSignal } from '@commongrid/base';
-import type { S3HeadOptions } from '@commongrid/s3';
+import { createLogger, GridError, shutdownSignal } from '@commongrid/base';
+import type { AnchorLog, S3HeadOptions } from '@commongrid/s3';
 import type { Command } from 'commander';
 
+import { bcdbAnchorLog } from '../../anchor-log.ts';
 import { printResult, resultCommand } from '../../command-context.ts';
 import type { CommandContext, JsonOption } from '../../command-context.ts';
+import type { GridErrorCode } from '../../errors.ts';
+import { parseDoor } from '../bcdb/connection.ts';
 import { parseAddress } from '../zdb/connection.ts';
 import type { Address } from '../zdb/connection.ts';
 import { formatShards, parseShards, usualShape, usualShards } from '../zstor/store.ts';
@@ -23,6 +26,9 @@ type ServeOptions = JsonOption & {
   readonly address?: Address;
   readonly passive?: Address;
   readonly metrics?: Address;
+  readonly anchor?: string;
+  readonly anchorTokenFile?: string;
+  readonly anchorGenesis?: string;
   readonly accessLog?: string;
   readonly trustedProxy?: readonly string[];
 };
@@ -56,6 +62,9 @@ export function s3ServeCommand(context: CommandContext): Command {
       parseAddress,
     )
     .option('--metrics <host:port>', 'address of the Prometheus metrics', parseAddress)
+    .option('--anchor <url>', 'HTTP door of a BCDB that says daily what there is', parseDoor)
+    .option('--anchor-token-file <file>', 'the token of its owner, who signs')
+    .option('--anchor-genesis <file>', 'genesis.json of its log')
     .option('--access-log <file>', 'a line for each request, as server access logs have them')
     .option(
       '--trusted-proxy <address>',
@@ -100,9 +109,24 @@ async function headOptionsOf(
     ...(trustedProxies === undefined ? {} : { trustedProxies }),
     ...(address === undefined ? {} : { address: formatAddress(address) }),
     ...(passive === undefined ? {} : { passive: formatAddress(passive) }),
-    ...{ metrics, accessLog },
+    ...{ metrics, accessLog, anchorLog: anchorLogOf(options) },
     logger: createLogger('s3', { level: environment.logLevel }),
   };
+}
+
+/** @throws GRID_USAGE unless all three options are given, or none. */
+function anchorLogOf({
+  anchor,
+  anchorTokenFile,
+  anchorGenesis,
+}: ServeOptions): AnchorLog | undefined {
+  if (anchor === undefined) return undefined;
+  if (anchorTokenFile !== undefined && anchorGenesis !== undefined) {
+    return bcdbAnchorLog({ url: anchor, tokenFile: anchorTokenFile, genesisFile: anchorGenesis });
+  }
+  throw new GridError<GridErrorCode>('GRID_USAGE', '--anchor needs to know the database', {
+    hint: 'give --anchor-token-file and --anchor-genesis, too',
+  });
 }
 
 function describe({ endpoint, region, policy, metrics }: ServeReport): string {
