@@ -350,10 +350,11 @@ async function openParts(
   const common = { backends, threads, budget, locations: new ChunkTable(catalog) };
   const ids = new ChunkIds(() => catalog.epoch + catalog.read(epochBaseOf));
   const writer = stack.use(new BlobWriter({ ...common, ids, logger }));
+  const snapshotChunks = (): Uint8Array[] => catalog.snapshotPointers.flatMap(chunkIdsIn);
   const care = Care.open({
     ...{ catalog, backends, threads, budget, ids, limits: policy, clock, logger },
     folder,
-    snapshotChunks: () => catalog.snapshotPointers.flatMap(chunkIdsIn),
+    snapshotChunks,
     onLeft: (no) => opened.collection?.leftBehind(no),
     times: options.care,
   });
@@ -367,6 +368,7 @@ async function openParts(
   const collection = stack.use(
     Collection.open({
       ...{ tables: catalog, backends, ids, pins, threads, budget, policy, clock, logger },
+      snapshotChunks,
       onStep: options.onStep,
     }),
   );

@@ -173,6 +173,10 @@ test('a shard that moved is deleted where it was, and never counts there again',
   assert.ok(value);
   await other.put(key, value);
   const moved = [other.no, ...locations.slice(1)];
+  head.snapshotChunks.push(id);
+  const ofSnapshot = await head.collection.orphans.remove(other, [{ key, valueBytes: 1 }]);
+  assert.equal(ofSnapshot.strays, 0);
+  head.snapshotChunks.pop();
   // Nobody has said so yet: this one is the stray.
   const swept = await head.collection.orphans.remove(other, [{ key, valueBytes: 1 }]);
   assert.deepEqual(swept, { orphans: 0, strays: 1 });

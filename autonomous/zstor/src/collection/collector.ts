@@ -37,6 +37,11 @@ export interface CollectionParts {
   readonly backends: Backends;
   readonly ids: ChunkIds;
   readonly pins: ChunkPins;
+  /**
+   * Chunks of snapshots, which are read by where their shards were: these stay there until another
+   * snapshot has taken the place of that one.
+   */
+  readonly snapshotChunks?: () => readonly Uint8Array[];
   /** Keys that are deleted or looked at each second. */
   readonly keyBudget: ByteBudget;
   readonly clock?: Clock;

@@ -108,10 +108,12 @@ export class Orphans {
   /** In the log first: whoever has the shard moved back here meanwhile, or will, is told not to. */
   async #giveUp(backend: Backend, strays: readonly Judged[]): Promise<readonly Judged[]> {
     if (strays.length === 0) return strays;
-    const { tables, onStep } = this.#o;
+    const { tables, snapshotChunks, onStep } = this.#o;
+    const kept = snapshotChunks?.().map((id) => Buffer.from(id).toString('hex')) ?? [];
+    const left = strays.filter(({ chunkId }) => !kept.includes(chunkId.toString('hex')));
     const givenUp = await tables.write((db) => {
       const insert = statementOf(db, 'INSERT INTO given_up VALUES (?, ?, ?)');
-      return strays.filter((stray) => {
+      return left.filter((stray) => {
         const { chunkId, part } = stray;
         const [now] = [this.#judge(db, backend, stray.key)].flat();
         if (now?.verdict !== 'stray') return false;

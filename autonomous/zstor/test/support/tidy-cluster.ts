@@ -50,6 +50,7 @@ export class TidyHead {
   readonly reader: BlobReader;
   readonly collection: Collection;
   readonly locations: ChunkTable;
+  readonly snapshotChunks: Uint8Array[] = [];
   readonly #options: CollectionOptions;
 
   constructor(cluster: Cluster, tables: Tables, epoch: number, onStep?: (step: string) => void) {
@@ -74,7 +75,7 @@ export class TidyHead {
     this.reader = new BlobReader({ ...common, pins: this.pins });
     this.#options = {
       ...{ tables: leased, backends, ids: this.ids, pins: this.pins, threads, budget },
-      ...{ policy: fourPlusTwo, onStep },
+      ...{ policy: fourPlusTwo, onStep, snapshotChunks: () => this.snapshotChunks },
     };
     this.collection = new Collection(this.#options);
   }
