@@ -50,6 +50,11 @@ const missingEveryMs = 2_000;
 const missingMax = 1_000;
 /** A shard that is nowhere for so long is not on its way any more. */
 const settledAfterMs = 60_000;
+interface SeenMissing {
+  readonly sinceMs: number;
+  isTaken: boolean;
+}
+
 /**
  * Keeps all chunks at k + m shards, where they should be, without being asked: it compares records with
  * backends whenever those change, and mends what lacks, the worst first. It does nothing while
@@ -68,12 +73,13 @@ export class Care implements AsyncDisposable {
   readonly #surveys: Surveys;
   readonly #snapshots: SnapshotCare;
   readonly #takeStock: (signal: AbortSignal) => Promise<number>;
-  readonly #missingSinceMs = new Map<string, number>();
   readonly #probedMs = new Map<number, number>();
   #rows: readonly BackendRow[] = [];
   #nodes = new Map<number, string>();
   #writableNodes: ReadonlySet<string> = new Set();
   #signature = '';
+  /** Chunks with shards that are nowhere. */
+  #seenMissing: ReadonlyMap<string, SeenMissing> = new Map();
   #nextMissingMs = 0;
   /** Repairs that wait for nobody. */
   #hurried = 0;
@@ -167,7 +173,7 @@ export class Care implements AsyncDisposable {
     if (kind === 'missing') this.#probe(backendNo);
   }
 
-  /** All that there is to know, of which the numbers of chunks are those of the last walk. */
+  /** All that there is to know, of which the numbers of chunks are those of the last survey. */
   status(): CareStatus {
     const { chunks, needy, unreadable, missing, shards } = this.#surveys.latest;
     const backends = this.#rows
@@ -298,19 +304,18 @@ export class Care implements AsyncDisposable {
     if (nowMs < this.#nextMissingMs || this.#writableNodes.size === 0) return;
     this.#nextMissingMs = nowMs + missingEveryMs;
     const found = this.#o.catalog.read((db) => chunksWithMissing(db, missingMax));
-    const names = new Set(found.map(({ id }) => id.toString('latin1')));
-    for (const name of this.#missingSinceMs.keys()) {
-      if (!names.has(name)) this.#missingSinceMs.delete(name);
-    }
+    const seen = new Map<string, SeenMissing>();
     for (const chunk of found) {
       const name = chunk.id.toString('latin1');
-      const isNew = !this.#missingSinceMs.has(name);
-      const sinceMs = this.#missingSinceMs.get(name) ?? nowMs;
-      this.#missingSinceMs.set(name, sinceMs);
-      if (this.#o.ids.mayBeInFlight(chunk.id) && nowMs - sinceMs < settledAfterMs) continue;
-      // What was tried in vain waits for the next walk.
-      if (isNew || nowMs - sinceMs < settledAfterMs + missingEveryMs) this.#take(chunk);
+      const entry = this.#seenMissing.get(name) ?? { sinceMs: nowMs, isTaken: false };
+      seen.set(name, entry);
+      const isSettled = nowMs - entry.sinceMs >= settledAfterMs;
+      // What was tried in vain waits for the next survey.
+      if (entry.isTaken || (this.#o.ids.mayBeInFlight(chunk.id) && !isSettled)) continue;
+      entry.isTaken = true;
+      this.#take(chunk);
     }
+    this.#seenMissing = seen;
   }
 
   #take(chunk: WalkedChunk): ChunkNeed {

@@ -1,4 +1,4 @@
-/** Chunks that wait; when there are more, those that can wait longest are left for the next walk. */
+/** Chunks that wait; when there are more, those that can wait longest are left for the next survey. */
 const queuedMax = 20_000;
 /** Chunks that may lose so many more, or more, are as urgent as each other. */
 const levels = 8;

@@ -8,7 +8,7 @@ import type { QueuedChunk } from './repair-queue.ts';
 const repairsMax = 4;
 /** Pause of a repair that found no memory, or could not commit. */
 const retryMs = 2_000;
-/** A chunk that cannot be mended now is tried so often in a row; then it waits for the next walk. */
+/** A chunk that cannot be mended now is tried so often in a row; then it waits for the next survey. */
 const triesMax = 3;
 
 export interface RepairCounts {
