@@ -104,7 +104,7 @@ export class BlobStore implements AsyncDisposable {
   readonly #recoding: ReencodeParts;
   readonly #ring: KeyRing;
   readonly #policy: StoragePolicy;
-  readonly #manifests: Manifests;
+  readonly manifests: Manifests;
   readonly #writer: BlobWriter;
   readonly #reader: BlobReader;
   readonly close: () => Promise<void>;
@@ -120,7 +120,7 @@ export class BlobStore implements AsyncDisposable {
     this.keys = parts.keys;
     this.#ring = parts.ring;
     this.#policy = parts.policy;
-    this.#manifests = parts.manifests;
+    this.manifests = parts.manifests;
     this.#writer = parts.writer;
     this.#reader = parts.reader;
     this.close = closeOnce(() => stack.disposeAsync());
@@ -231,7 +231,7 @@ export class BlobStore implements AsyncDisposable {
    * @throws ZSTOR_BACKENDS_TOO_FEW
    */
   writeManifest(manifest: Manifest, policy: StoragePolicy = this.#policy): Promise<void> {
-    return this.#manifests.write(manifest, policy);
+    return this.manifests.write(manifest, policy);
   }
 
   /**
@@ -247,7 +247,7 @@ export class BlobStore implements AsyncDisposable {
     change: () => Promise<T>,
     policy: StoragePolicy = this.#policy,
   ): Promise<T> {
-    return this.#manifests.writeWith(manifest, change, policy);
+    return this.manifests.writeWith(manifest, change, policy);
   }
 
   /**
@@ -382,7 +382,10 @@ async function openParts(
     }),
   );
   const manifests = stack.use(
-    new Manifests({ tables: catalog, backends, key: keys.manifestKey, clock, logger }),
+    new Manifests({
+      ...{ tables: catalog, backends, key: keys.manifestKey, clock, logger },
+      ...{ parityShards: policy.parityShards, path: join(folder, 'manifests.db') },
+    }),
   );
   const actions = { ...careActions(care), ...options.actions };
   const path = controlPathOf(folder);

@@ -3,11 +3,12 @@ import type { StoragePolicy } from '../blob/blob-writer.ts';
 import type { ZstorErrorCode } from '../errors.ts';
 import type { Manifest } from './manifest.ts';
 import { ManifestCollector } from './manifest-collector.ts';
-import type { ManifestCollectorOptions } from './manifest-collector.ts';
+import { ManifestKeeper } from './manifest-keeper.ts';
+import type { ManifestKeeperOptions } from './manifest-keeper.ts';
 import { releaseManifest } from './manifest-tables.ts';
 import { ManifestWriter } from './manifest-writer.ts';
 
-export interface ManifestsOptions extends ManifestCollectorOptions {
+export interface ManifestsOptions extends ManifestKeeperOptions {
   /** Of the store; seals all manifests. */
   readonly key: Uint8Array;
 }
@@ -17,11 +18,14 @@ export class Manifests implements AsyncDisposable {
   readonly #o: ManifestsOptions;
   readonly #writer: ManifestWriter;
   readonly #collector: ManifestCollector;
+  /** Sees to it that there are copies enough. */
+  readonly keeper: ManifestKeeper;
 
   constructor(options: ManifestsOptions) {
     this.#o = options;
     this.#writer = new ManifestWriter(options);
     this.#collector = new ManifestCollector(options);
+    this.keeper = new ManifestKeeper(options);
   }
 
   /** In the place of the one before. @throws ZSTOR_BACKENDS_TOO_FEW */
@@ -52,8 +56,8 @@ export class Manifests implements AsyncDisposable {
     }
   }
 
-  close(): Promise<void> {
-    return this.#collector.close();
+  async close(): Promise<void> {
+    await Promise.all([this.#collector.close(), this.keeper.close()]);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

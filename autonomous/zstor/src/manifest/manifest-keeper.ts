@@ -1,0 +1,142 @@
+import { rm } from 'node:fs/promises';
+import { DatabaseSync } from 'node:sqlite';
+import { isGridError, repeat, silentLogger, systemClock, TaskGroup } from '@commongrid/base';
+import type { Clock, Logger } from '@commongrid/base';
+import type { Backend } from '../backends/backend.ts';
+import { keyPages } from '../backends/key-pages.ts';
+import { candidatesOf } from '../blob/shard-spread.ts';
+import type { Backends } from '../blob/shard-spread.ts';
+import { statementOf } from '../catalog/statement-of.ts';
+import type { ManifestCollectorOptions } from './manifest-collector.ts';
+import { isDeadManifest } from './manifest-tables.ts';
+
+const lookEveryMs = 60_000;
+/** All manifests are counted so often, and when backends have come or gone. */
+const countEveryMs = 24 * 60 * 60_000;
+/** What is read of a manifest at a time: a part has 1 MiB of content. */
+const partBytes = 2 ** 20;
+
+export interface ManifestKeeperOptions extends ManifestCollectorOptions {
+  readonly backends: Backends;
+  /** As many copies as it says, and one more. */
+  readonly parityShards: number;
+  /** A file in which copies are counted; made, and removed again. */
+  readonly path: string;
+}
+
+/** Gives manifests that have too few copies more of them, after backends were lost or emptied. */
+export class ManifestKeeper implements AsyncDisposable {
+  readonly #o: ManifestKeeperOptions;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #tasks: TaskGroup;
+  /** Backends that answered at the last look, and when all was counted. */
+  #seen = '';
+  #counted = '';
+  #countedMs = -Infinity;
+
+  constructor(options: ManifestKeeperOptions) {
+    const { logger = silentLogger, clock = systemClock } = options;
+    this.#o = options;
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#tasks = new TaskGroup({ onError: (err, name) => logger.error({ err, name }, 'failed') });
+    const onError = (err: unknown): void => logger.warn({ err }, 'counting manifests failed');
+    this.#tasks.start('manifests', (signal) =>
+      repeat(lookEveryMs, () => this.#look(signal), { signal, clock, onError }),
+    );
+  }
+
+  /**
+   * Counts the copies of all manifests on backends that answer, and makes what is missing.
+   * @returns how many were made
+   */
+  async keep(signal?: AbortSignal): Promise<number> {
+    const { path, parityShards } = this.#o;
+    await rm(path, { force: true });
+    const db = new DatabaseSync(path);
+    try {
+      db.exec(`PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
+        CREATE TABLE copies (key BLOB, backend INTEGER, PRIMARY KEY (key, backend)) WITHOUT ROWID`);
+      await this.#count(db, signal);
+      const sql = `SELECT key, group_concat(backend) AS backends FROM copies
+        GROUP BY key HAVING count(*) <= ${parityShards}`;
+      let made = 0;
+      for (const row of db.prepare(sql).iterate()) {
+        signal?.throwIfAborted();
+        const key = row['key'];
+        if (!(key instanceof Uint8Array)) continue;
+        made += await this.#copy(Buffer.from(key), String(row['backends']).split(',').map(Number));
+      }
+      return made;
+    } finally {
+      db.close();
+      await rm(path, { force: true });
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#tasks.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  get #healthy(): readonly Backend[] {
+    return this.#o.backends.all.filter(({ state }) => state === 'healthy');
+  }
+
+  async #look(signal: AbortSignal): Promise<void> {
+    if (!this.#o.tables.isServing) return;
+    const numbers = String(this.#healthy.map(({ no }) => no).toSorted((a, b) => a - b));
+    const isSettled = numbers === this.#seen;
+    this.#seen = numbers;
+    const isDue = this.#clock.monotonicMs() - this.#countedMs >= countEveryMs;
+    if (!isSettled || (numbers === this.#counted && !isDue)) return;
+    const made = await this.keep(signal);
+    this.#counted = numbers;
+    this.#countedMs = this.#clock.monotonicMs();
+    if (made > 0) this.#logger.info({ made }, 'manifests have copies again');
+  }
+
+  async #count(db: DatabaseSync, signal: AbortSignal | undefined): Promise<void> {
+    const insert = statementOf(db, 'INSERT OR IGNORE INTO copies VALUES (?, ?)');
+    for (const backend of this.#healthy) {
+      for await (const page of keyPages(backend, 'M', signal)) {
+        db.exec('BEGIN');
+        for (const { key } of page) insert.run(key, backend.no);
+        db.exec('COMMIT');
+      }
+    }
+  }
+
+  async #copy(key: Buffer, holders: readonly number[]): Promise<number> {
+    const { backends, tables, parityShards } = this.#o;
+    const [holder] = holders.map((no) => backends.byNo(no)).filter((each) => each !== undefined);
+    if (holder === undefined) return 0;
+    const takenNodes = new Set(holders.map((no) => backends.byNo(no)?.place.node));
+    const free = candidatesOf(backends).filter(({ place }) => !takenNodes.has(place.node));
+    const onNodes = new Map(free.map((candidate) => [candidate.place.node, candidate]));
+    const targets = [...onNodes.values()]
+      .toSorted((a, b) => b.freeBytes - a.freeBytes)
+      .slice(0, parityShards + 1 - holders.length);
+    let made = 0;
+    try {
+      for (const { no } of targets) {
+        const target = backends.byNo(no);
+        const value = await holder.get(key, partBytes);
+        const isDead = tables.read((db) => isDeadManifest(db, key.subarray(1, 17)));
+        if (value === undefined || target === undefined || isDead) return made;
+        await target.put(key, value);
+        // Removed meanwhile, everywhere: this one came too late for that.
+        if ((await holder.get(key, partBytes)) === undefined) await target.remove([key]);
+        else made++;
+      }
+    } catch (err) {
+      if (!isGridError(err)) throw err;
+      this.#logger.debug({ err }, 'a manifest could not be copied');
+    }
+    return made;
+  }
+}
