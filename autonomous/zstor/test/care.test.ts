@@ -273,3 +273,16 @@ test('what a backend lost without saying so is found by its keys', async () => {
   assert.notDeepEqual(await store.faults(), []);
   await store.untilWhole();
 });
+
+test('a snapshot whose shards were moved is taken again', async () => {
+  const times = { snapshotEveryMs: 500 };
+  await using store = await CaredStore.open('snapshot', { servers: 6 }, times);
+  const { catalog } = store.blobs;
+  await catalog.takeSnapshot();
+  const [before] = catalog.snapshotPointers;
+  await fleet.wipe(0, 5);
+  await store.untilWhole();
+  const isNew = (): boolean =>
+    catalog.snapshotPointers[0]?.equals(before ?? Buffer.alloc(0)) === false;
+  await waitFor(isNew, { what: 'another snapshot', timeoutMs: 20_000 });
+});
