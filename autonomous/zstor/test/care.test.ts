@@ -279,10 +279,10 @@ test('a snapshot whose shards were moved is taken again', async () => {
   await using store = await CaredStore.open('snapshot', { servers: 6 }, times);
   const { catalog } = store.blobs;
   await catalog.takeSnapshot();
-  const [before] = catalog.snapshotPointers;
+  const [first] = catalog.snapshotPointers;
   await fleet.wipe(0, 5);
   await store.untilWhole();
   const isNew = (): boolean =>
-    catalog.snapshotPointers[0]?.equals(before ?? Buffer.alloc(0)) === false;
+    catalog.snapshotPointers[0]?.equals(first ?? Buffer.alloc(0)) === false;
   await waitFor(isNew, { what: 'another snapshot', timeoutMs: 20_000 });
 });
