@@ -50,6 +50,7 @@ test('the tour of S3 works as it is written', async () => {
   assert.match(stdout, /^stopped: zdb-3, zdb-5;/m);
   assert.match(stdout, /^read again$/m);
   assert.match(stdout, /^nothing is missing in [56] chunks$/m);
+  assert.match(stdout, /^proven: films\/film, version [0-9a-f]{32}, existed on /m);
   // The wiped ones, too, have a shard of each of its chunks again.
   assert.equal(stdout.match(/ [56] shards /g)?.length, 6);
 });

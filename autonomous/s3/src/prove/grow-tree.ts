@@ -11,6 +11,9 @@ import { appendLeaves, treeState } from './tree-tables.ts';
 import type { TreeLeaf } from './tree-tables.ts';
 import { describeVersion, leafHashOf } from './version-leaf.ts';
 
+/** The catalogue, as far as the tree needs it. */
+type Tables = Pick<Catalog, 'read' | 'write'>;
+
 /** Versions that are looked at in one go; others are served in between. */
 const pageVersionsMax = 500;
 /** Sequences of one pass through all versions: bounds the leaves that are in memory. */
@@ -23,7 +26,7 @@ const changeLeavesMax = 1024;
  * tables are gone through instead, which costs some microseconds a version, new or old.
  * @returns leaves of the tree
  */
-export async function growTree(catalog: Catalog, signal: AbortSignal): Promise<number> {
+export async function growTree(catalog: Tables, signal: AbortSignal): Promise<number> {
   for (;;) {
     const { state, last } = catalog.read((db) => ({ state: treeState(db), last: lastOf(db) }));
     if (state.seen >= last) return state.size;
@@ -44,7 +47,7 @@ function lastOf(db: DatabaseSync): number {
 
 /** Of the versions with sequences in (after, upTo], in their order. None can come there any more. */
 async function leavesBetween(
-  catalog: Catalog,
+  catalog: Tables,
   after: number,
   upTo: number,
   signal: AbortSignal,
