@@ -68,6 +68,7 @@ export {
   retainBlob,
 } from './stor/blob-tables.ts';
 export type { BlobRow } from './stor/blob-tables.ts';
+export { releaseKey } from './stor/key-tables.ts';
 export type { KeyWrap } from './stor/key-wrap.ts';
 export type { StorFile } from './stor/file-tables.ts';
 export { CodingThreads } from './threads/coding-threads.ts';

@@ -1,3 +1,5 @@
+import { releaseKey } from '@commongrid/zstor';
+
 import * as buckets from '../meta/buckets.ts';
 import type { Bucket } from '../meta/buckets.ts';
 import { listBucketsDocument } from '../protocol/list-documents.ts';
@@ -73,6 +75,7 @@ export const bucketHandlers = {
     await write(head, (db) => {
       buckets.deleteBucket(db, bucket);
       dropGrants(db, bucket.no);
+      releaseKey(db, bucket.keyNo);
     });
     await head.store.eraseKey(bucket.keyNo);
     return { status: 204 };

@@ -150,7 +150,7 @@ export class KeyRing implements AsyncDisposable {
     if (no === 0 || tables.read((db) => rows.findKey(db, no)) === undefined) {
       throw noKey(no, undefined);
     }
-    await tables.write((db) => rows.eraseKey(db, no));
+    await tables.write((db) => rows.releaseKey(db, no));
     this.#wraps.delete(no);
     await this.#turns.run(() => this.#eraseAll());
     return tables.read((db) => {

@@ -32,8 +32,11 @@ export function insertKey(db: DatabaseSync, no: number): boolean {
   return statementOf(db, 'INSERT OR IGNORE INTO keys VALUES (?, 0)').run(no).changes === 1;
 }
 
-/** From here on it is no key any more, and all who may have it are to erase it. */
-export function eraseKey(db: DatabaseSync, no: number): void {
+/**
+ * From here on it is no key any more, and all who may have it are to erase it: for the change in which
+ * a bucket goes. A head that serves sees to it; `BlobStore.eraseKey` does it at once.
+ */
+export function releaseKey(db: DatabaseSync, no: number): void {
   statementOf(db, 'UPDATE keys SET is_erased = 1 WHERE no = ?').run(no);
   const sql = 'INSERT OR IGNORE INTO key_erasures SELECT ?, name FROM key_holders';
   statementOf(db, sql).run(no);
