@@ -243,3 +243,33 @@ test('terminate ends a process', async () => {
   await terminate(sleeper.identity, 5_000);
   assert.equal(await isAlive(sleeper.identity), false);
 });
+
+test('a service that may fail holds up neither the start nor those that need it', async () => {
+  await using fixture = await openFixture();
+  const broken = pingService({
+    name: 'broken',
+    command: () => ['--no-such-option'],
+    mayFail: true,
+  });
+  const needy = pingService({ ports: ['bcdb'], dependsOn: ['broken'] });
+  await using supervisor = await openSupervisor(fixture.home, broken, needy);
+  assert.equal(stateOf(supervisor, 'broken').phase, 'failed');
+  assert.equal(stateOf(supervisor).phase, 'running');
+});
+
+test('a service is furnished at each start, before it is ready', async () => {
+  await using fixture = await openFixture();
+  let furnished = 0;
+  const service = pingService({
+    furnish: async () => {
+      furnished += 1;
+    },
+  });
+  await using supervisor = await openSupervisor(fixture.home, service);
+  assert.equal(furnished, 1);
+  for (const action of ['stop', 'start'] as const) {
+    await askSupervisor(fixture.home, { action, services: ['ping'] }, 20_000);
+  }
+  assert.equal(furnished, 2);
+  assert.equal(stateOf(supervisor).phase, 'running');
+});
