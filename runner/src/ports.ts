@@ -82,6 +82,7 @@ export async function choosePorts(
  * none takes one of them before the service does.
  */
 const freePorts = { from: 10_240, to: 32_768 };
+/** Ports that are tried for one that is free; then the last failure is told. */
 const freePortTriesMax = 100;
 
 async function probeFree(): Promise<Probe> {

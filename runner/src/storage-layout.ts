@@ -45,7 +45,7 @@ export async function keepLayout(
     'GRID_SHARDS_DIFFER',
     `the shards of the grid in ${home.path} are ${kept.shards}, not ${wanted}`,
     {
-      hint: 'leave the option out, or begin a second grid with another GRID_HOME',
+      hint: 'leave --shards out, or choose another GRID_HOME for a second one',
       details: { home: home.path, shards: kept.shards },
     },
   );

@@ -33,7 +33,7 @@ export interface VerifiedVersion {
 }
 
 /** The type of the records that anchors are. */
-export const anchorUrl = 'grid.anchor.1';
+const anchorUrl = 'grid.anchor.1';
 
 /** Longest path: sizes stay below 2^53. */
 const pathMax = 64;
