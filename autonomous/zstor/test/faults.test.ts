@@ -12,8 +12,9 @@ import { mebibyte, sixteenPlusFour } from './support/cluster.ts';
 
 const sizesBytes = [700, 40_000, mebibyte, 5 * mebibyte + 77];
 const attempts = 4;
+const isLong = process.env['GRID_TEST_LONG'] === '1';
 /** Puts of all writers during one fault. */
-const rounds = process.env['GRID_TEST_LONG'] === '1' ? 200 : 8;
+const rounds = isLong ? 200 : 8;
 
 let fleet: ZdbFleet;
 before(async () => {
@@ -24,11 +25,14 @@ after(() => fleet[Symbol.asyncDispose]());
 suite('16+4 on 24 servers, 4 of them spares', () => {
   const layout = { spares: 4, logs: 9 };
 
-  test('nobody notices four that freeze in turns', async () => {
-    await using store = await LoadedStore.open('frozen', layout);
-    await Promise.all([store.traffic.more(rounds), fleet.stall([1, 6, 11, 16], 500, 2)]);
-    await store.assertUnharmed();
-  });
+  // The file of the same name of S3 shows it in every run.
+  if (isLong) {
+    test('nobody notices four that freeze in turns', async () => {
+      await using store = await LoadedStore.open('frozen', layout);
+      await Promise.all([store.traffic.more(rounds), fleet.stall([1, 6, 11, 16], 500, 2)]);
+      await store.assertUnharmed();
+    });
+  }
 
   test('nobody notices four whose values are wrong', async () => {
     await using store = await LoadedStore.open('wrong', layout);
@@ -71,13 +75,16 @@ suite('16+4 on 24 servers, 4 of them spares', () => {
 suite('16+4 on 20 servers', () => {
   const layout = { servers: 20, logs: 9 };
 
-  test('writes go on with four killed', async () => {
-    await using store = await LoadedStore.open('twenty', layout);
-    await fleet.kill(0, 5, 10, 15);
-    await store.traffic.more(rounds);
-    await fleet.restart(0, 5, 10, 15);
-    await store.assertUnharmed();
-  });
+  // As above.
+  if (isLong) {
+    test('writes go on with four killed', async () => {
+      await using store = await LoadedStore.open('twenty', layout);
+      await fleet.kill(0, 5, 10, 15);
+      await store.traffic.more(rounds);
+      await fleet.restart(0, 5, 10, 15);
+      await store.assertUnharmed();
+    });
+  }
 
   test('with five killed large files wait for the first that comes back', async () => {
     await using store = await LoadedStore.open('five', layout);
