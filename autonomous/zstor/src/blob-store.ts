@@ -218,12 +218,13 @@ export class BlobStore implements AsyncDisposable {
 
   /**
    * The blob as a row, for `insertBlob` within a change: its key is wrapped here.
-   * @param keyNo of its bucket; `keyFor` was awaited. Default 0, the store's own
-   * @throws ZSTOR_KEY_NOT_LOADED
+   * @param wrap that of its bucket, of `keyFor`; it may have been erased since. Default: the store's own
    */
-  rowOf({ secret: { id, key }, chunks }: WrittenBlob, keyNo = 0): tables.BlobRow {
-    const wrappedKey = this.#ring.loaded(keyNo).wrap(id, key);
-    return { id, keyNo, wrappedKey, chunks, isNew: true };
+  rowOf(
+    { secret: { id, key }, chunks }: WrittenBlob,
+    wrap: KeyWrap = this.#ring.loaded(0),
+  ): tables.BlobRow {
+    return { id, keyNo: wrap.no, wrappedKey: wrap.wrap(id, key), chunks, isNew: true };
   }
 
   /**
@@ -442,7 +443,7 @@ async function beginServing(
   standing.start('stand by', (ended) =>
     catalog.standBy({ isActive: (asked) => isOtherActive(catalog, asked), signal: ended }),
   );
-  await catalog.untilServing(signal);
+  await catalog.untilServing({ signal });
 }
 
 function chunkUnknown(id: Uint8Array): never {

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { systemClock } from '@commongrid/base';
 import type { Clock } from '@commongrid/base';
 import { hasCode } from '@commongrid/base/testing';
+import type { Catalog } from '../src/catalog/catalog.ts';
 import { CatalogFixture, registersOf, setRegister, until } from './support/catalog-fixture.ts';
 
 test('catalogue keeps changes that come together in one record', async () => {
@@ -80,6 +81,29 @@ test('passive head follows, and the deposed one answers nothing', async () => {
   assert.deepEqual(registersOf(b), { x: 5 });
 });
 
+test('an answer waits for a lease that ran out, and leaves when nobody else served', async () => {
+  await using fixture = await CatalogFixture.open();
+  const head = await fixture.serving('a');
+  const { epoch } = head;
+  fixture.servers[0]?.signal('SIGSTOP');
+  await until('the lease to run out', () => !holdsLease(head));
+  await assert.rejects(head.confirmLease(epoch), hasCode('ZSTOR_CATALOG_NOT_SERVING'));
+  const leaving = head.confirmLease(epoch, { waitMs: 10_000 });
+  fixture.servers[0]?.signal('SIGCONT');
+  await leaving;
+  await head.confirmLease(epoch);
+  const other = await fixture.serving('b');
+  await assert.rejects(
+    head.confirmLease(epoch, { waitMs: 10_000 }),
+    hasCode('ZSTOR_CATALOG_NOT_SERVING'),
+  );
+  await other.close();
+  await head.takeOver();
+  // What was read before the other head served may be old.
+  await assert.rejects(head.confirmLease(epoch), hasCode('ZSTOR_CATALOG_NOT_SERVING'));
+  await head.confirmLease(head.epoch);
+});
+
 test('catalogue has a date once its members told the time, and none with a wrong clock', async () => {
   await using fixture = await CatalogFixture.open();
   const head = await fixture.serving('a');
@@ -99,3 +123,12 @@ test('catalogue has a date once its members told the time, and none with a wrong
   const noted = other.read((db) => db.prepare('SELECT highest_ms FROM catalog_dates').get());
   assert.ok(Number(noted?.['highest_ms']) >= dateMs);
 });
+
+function holdsLease(head: Catalog): boolean {
+  try {
+    head.requireLease();
+    return true;
+  } catch {
+    return false;
+  }
+}

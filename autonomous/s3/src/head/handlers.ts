@@ -1,4 +1,5 @@
 import type { Operation } from '../protocol/operations.ts';
+import { S3Error } from '../protocol/s3-error.ts';
 import type { S3Handler } from '../protocol/s3-exchange.ts';
 import type { S3Response } from '../protocol/s3-request.ts';
 import { refuseAfterRebuild } from './after-rebuild.ts';
@@ -32,34 +33,38 @@ const handlers: Readonly<Record<Operation, Handle>> = {
 };
 
 /**
+ * How long a request waits for this head to serve, and its answer for the right to leave: members of
+ * the log may be slow for a while, and clients that are told so give up after a second.
+ */
+const patienceMs = 5_000;
+
+/**
  * Does what requests ask for. No answer leaves, be it an error, that another head may have made
  * untrue: that nothing is there must be as true as that something is.
  */
 export function handlerOf(head: HeadContext): S3Handler {
   return async (request) => {
+    const { catalog } = head.store;
+    const wait = { waitMs: patienceMs, signal: request.signal };
+    let epoch: number | undefined;
     let answer: S3Response | undefined;
     try {
+      epoch = await catalog.untilServing(wait);
       const permit = head.rights.judge(request);
       refuseAfterRebuild(head, request.operation);
       checkExpectedOwner(head, request);
       answer = await handlers[request.operation](head, request, permit);
-      head.store.catalog.requireLease();
+      await catalog.confirmLease(epoch, wait);
       return answer;
     } catch (error) {
       await giveBack(answer);
-      throw refusalOf(leaseFailure(head) ?? error);
+      if (epoch === undefined || !(error instanceof S3Error)) throw refusalOf(error);
+      await catalog.confirmLease(epoch, wait).catch((lost: unknown) => {
+        throw refusalOf(lost);
+      });
+      throw error;
     }
   };
-}
-
-/** undefined while this head may answer. */
-function leaseFailure({ store }: HeadContext): unknown {
-  try {
-    store.catalog.requireLease();
-    return undefined;
-  } catch (error) {
-    return error;
-  }
 }
 
 /** A body that nobody will read holds memory. */

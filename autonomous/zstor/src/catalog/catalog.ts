@@ -36,7 +36,7 @@ const watchEveryMs = 1_000;
 /** How often the one that serves looks after members and snapshots. */
 const careEveryMs = 1_000;
 /** How often is looked whether this head serves. */
-const servingLookMs = 50;
+const servingLookMs = 20;
 
 export interface CatalogOptions extends LogPlace, CareOptions {
   /** For the tables alone; made when it is missing. One process at a time. */
@@ -56,6 +56,12 @@ export interface StandByOptions {
   /** Phase 1 of a take-over: whether the other head answers. */
   readonly isActive: (signal: AbortSignal) => Promise<boolean>;
   readonly signal: AbortSignal;
+}
+
+/** How long may be waited; for ever by default when for a head that serves, not at all for a lease. */
+export interface WaitOptions {
+  readonly waitMs?: number;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A head that serves: its right to write, and what waits to be written. */
@@ -211,9 +217,35 @@ export class Catalog implements AsyncDisposable {
     await repeat(watchEveryMs, look, { signal, clock: this.#clock, onError });
   }
 
-  /** Resolves once this head serves, now or after a take-over. @throws BASE_ABORTED */
-  async untilServing(signal?: AbortSignal): Promise<void> {
-    while (!this.isServing) {
+  /**
+   * Resolves once this head serves, now or after a take-over.
+   * @returns its epoch, for `confirmLease`
+   * @throws BASE_ABORTED; ZSTOR_CATALOG_NOT_SERVING after `waitMs`, where that is given
+   */
+  async untilServing({ waitMs = Infinity, signal }: WaitOptions = {}): Promise<number> {
+    const endMs = this.#clock.monotonicMs() + waitMs;
+    while (!this.isServing && this.#clock.monotonicMs() < endMs) {
+      throwIfAborted(signal);
+      await delay(servingLookMs, { signal, clock: this.#clock });
+    }
+    return this.epoch;
+  }
+
+  /**
+   * To be awaited before a reply leaves whose reads began in `epoch`. Returns at once under a lease;
+   * where that ran out, for it can be that no majority answered for a while, it waits for the next
+   * confirmation: if this head has the same epoch then, nobody else served in between.
+   * @throws BASE_ABORTED; ZSTOR_CATALOG_NOT_SERVING after `waitMs`, or when the epoch is over
+   */
+  async confirmLease(epoch: number, { waitMs = 0, signal }: WaitOptions = {}): Promise<void> {
+    const endMs = this.#clock.monotonicMs() + waitMs;
+    for (;;) {
+      const { head } = this.#serving();
+      if (head.state.epoch !== epoch) throw notServing('it took the log over meanwhile');
+      if (head.lease.isValid || this.#clock.monotonicMs() >= endMs) {
+        head.requireLease();
+        return;
+      }
       throwIfAborted(signal);
       await delay(servingLookMs, { signal, clock: this.#clock });
     }
