@@ -7,6 +7,7 @@ import { tempFolder } from '@commongrid/base/testing';
 import type { BackendSpec } from '../src/backends/backends-file.ts';
 import { readBackendsFile } from '../src/backends/backends-file.ts';
 import { KeyRing } from '../src/stor/key-ring.ts';
+import type { KeyRingOptions } from '../src/stor/key-ring.ts';
 import { keyTables } from '../src/stor/key-tables.ts';
 import { StorKeys } from '../src/stor/stor-keys.ts';
 import { ZdbProcess } from '../src/testing/zdb-process.ts';
@@ -15,6 +16,9 @@ import { MemoryTables } from '../src/testing/memory-tables.ts';
 const keys = new StorKeys(Buffer.alloc(32, 1));
 const blobId = Buffer.alloc(16, 2);
 const blobKey = Buffer.alloc(32, 3);
+
+/** A test says itself when holders are looked at. */
+const never = 3_600_000;
 
 /** Servers in processes of their own, each with a namespace for keys. */
 class RingFixture implements AsyncDisposable {
@@ -53,9 +57,9 @@ class RingFixture implements AsyncDisposable {
     return new RingFixture(path, servers, await readBackendsFile(file), stack.move());
   }
 
-  ring(): KeyRing {
+  ring(timing: Partial<KeyRingOptions> = { lookEveryMs: never, glanceEveryMs: never }): KeyRing {
     const { tables, specs } = this;
-    const options = { keys, tables, parityShards: 1, specs: () => specs, lookEveryMs: 3_600_000 };
+    const options = { keys, tables, parityShards: 1, specs: () => specs, ...timing };
     return this.#stack.use(new KeyRing(options));
   }
 
@@ -147,4 +151,13 @@ test('a holder that was emptied is filled again, and one that stays away is repl
   await fixture.servers[0]?.kill();
   const other = fixture.ring();
   for (const no of numbers) assert.equal((await other.wrapperOf(no)).no, no);
+});
+
+test('a holder that was emptied is filled within seconds, without a look at all keys', async () => {
+  await using fixture = await RingFixture.open(3);
+  const ring = fixture.ring({ lookEveryMs: never, glanceEveryMs: 20 });
+  await ring.create();
+  await ring.create();
+  await fixture.wipe(0);
+  await waitFor(async () => (await fixture.count(0)) === 2, { timeoutMs: 10_000, what: 'keys' });
 });

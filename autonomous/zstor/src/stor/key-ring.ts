@@ -21,8 +21,12 @@ import { placeOf } from './log-place.ts';
 import { openBytes, sealBytes } from './sealed-bytes.ts';
 import type { StorKeys } from './stor-keys.ts';
 
-/** How often holders are looked at, and asked again to erase. */
-const lookEveryMs = 30_000;
+/** How often all keys of all holders are compared. */
+const lookEveryMs = 10 * 60_000;
+/** How often holders that did not erase a key are asked again. */
+const eraseEveryMs = 30_000;
+/** How often each holder is asked for one key: one that was emptied must not be long without. */
+const glanceEveryMs = 3_000;
 /** Keys that one holder is asked for at a time. */
 const keysAtOnce = 256;
 
@@ -42,8 +46,10 @@ export interface KeyRingOptions {
   readonly clock?: Clock;
   readonly random?: Random;
   readonly logger?: Logger;
-  /** Default 30 s. */
+  /** Default 10 min. */
   readonly lookEveryMs?: number;
+  /** Default 3 s. */
+  readonly glanceEveryMs?: number;
 }
 
 /**
@@ -74,9 +80,15 @@ export class KeyRing implements AsyncDisposable {
     this.#wraps.set(0, options.keys.own);
     this.#tasks = new TaskGroup({ onError: (err, name) => logger.error({ err, name }, 'failed') });
     const onError = (err: unknown): void => logger.warn({ err }, 'care of keys failed');
-    const everyMs = options.lookEveryMs ?? lookEveryMs;
+    const timing = { lookEveryMs, glanceEveryMs, ...options };
     this.#tasks.start('keys', (signal) =>
-      repeat(everyMs, () => this.look(signal), { signal, clock, onError }),
+      repeat(timing.lookEveryMs, () => this.look(signal), { signal, clock, onError }),
+    );
+    this.#tasks.start('erase', (signal) =>
+      repeat(eraseEveryMs, () => this.#eraseLate(signal), { signal, clock, onError }),
+    );
+    this.#tasks.start('glance', (signal) =>
+      repeat(timing.glanceEveryMs, () => this.#glance(signal), { signal, clock, onError }),
     );
     this.close = closeOnce(async () => {
       await this.#tasks.close();
@@ -169,6 +181,37 @@ export class KeyRing implements AsyncDisposable {
       for (const name of names) {
         signal?.throwIfAborted();
         await this.#lookAt(name);
+      }
+    });
+  }
+
+  async #eraseLate(signal: AbortSignal): Promise<void> {
+    if (!this.#o.tables.isServing) return;
+    await this.#turns.run(() => this.#eraseAll(signal));
+  }
+
+  /** Asks each holder for one key; who does not have it, or is lost, is looked at. */
+  async #glance(signal: AbortSignal): Promise<void> {
+    const { tables, random = systemRandom } = this.#o;
+    if (!tables.isServing) return;
+    const live = tables.read((db) => rows.keysOf(db, 'live'));
+    const one = live[live.length === 0 ? 0 : random.int(0, live.length - 1)];
+    if (one === undefined) return;
+    const names = tables.read((db) => rows.keyHolders(db));
+    const hasNot = await Promise.all(
+      names.map(async (name) => {
+        try {
+          return (await this.#holder(name).get(one)) === undefined;
+        } catch (error) {
+          if (!isGridError(error)) throw error;
+          return this.#holder(name).isLost;
+        }
+      }),
+    );
+    await this.#turns.run(async () => {
+      for (const [at, name] of names.entries()) {
+        signal.throwIfAborted();
+        if (hasNot[at] === true) await this.#lookAt(name);
       }
     });
   }
