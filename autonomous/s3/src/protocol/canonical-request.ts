@@ -66,9 +66,16 @@ function headerValues(
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
     const name = (rawHeaders[index] ?? '').toLowerCase();
     if (!wanted.has(name)) continue;
-    const value = (rawHeaders[index + 1] ?? '').trim().replace(/[ \t]{2,}/g, ' ');
+    // Not `trim`, for which the last byte of an à in UTF-8, 0xA0, is a space.
+    const value = (rawHeaders[index + 1] ?? '').replace(/[ \t]+/g, spaceOf);
     const before = values.get(name);
     values.set(name, before === undefined ? value : `${before},${value}`);
   }
   return values;
+}
+
+/** Spaces at the ends go, several in between become one. */
+function spaceOf(spaces: string, at: number, value: string): string {
+  if (at === 0 || at + spaces.length === value.length) return '';
+  return spaces.length === 1 ? spaces : ' ';
 }

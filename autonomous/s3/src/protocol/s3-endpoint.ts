@@ -82,7 +82,9 @@ export class S3Endpoint implements AsyncDisposable {
       headersFor: options.headersFor,
     };
     const { isServing = () => true } = options;
+    const latest = new WeakMap<Socket, ServerResponse>();
     const take = (waits: boolean) => (incoming: IncomingMessage, outgoing: ServerResponse) => {
+      latest.set(incoming.socket, outgoing);
       if (isAboutHealth(incoming, exchangeOptions.domains)) {
         outgoing.writeHead(isServing() ? 200 : 503).end();
         return;
@@ -105,7 +107,9 @@ export class S3Endpoint implements AsyncDisposable {
     server.on('request', take(false));
     server.on('checkContinue', take(true));
     server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-      refuseGarbage(error, socket, nextId(), hostId);
+      // What is said in the middle of an answer would be taken for a part of it, or for all of it.
+      if (isFree(latest.get(socket))) refuseGarbage(error, socket, nextId(), hostId);
+      else socket.destroy();
     });
     await listen(server, host, port);
     return new S3Endpoint(server, clock);
@@ -132,6 +136,12 @@ function requestIds(): () => string {
     count = (count + 1) >>> 0;
     return prefix + count.toString(16).toUpperCase().padStart(8, '0');
   };
+}
+
+/** Whether nothing is answered, or the garbage is in the body of what would be. */
+function isFree(answer: ServerResponse | undefined): boolean {
+  if (answer === undefined || answer.writableFinished) return true;
+  return answer.socket !== null && !answer.headersSent && !answer.req.complete;
 }
 
 /** Answers what is no HTTP, or too long to be read. */

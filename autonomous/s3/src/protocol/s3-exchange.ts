@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '@commongrid/base';
 
 import { BodySource } from './body-source.ts';
-import type { TrustedProxies } from './client-address.ts';
+import type { Client, TrustedProxies } from './client-address.ts';
 import type { Operation } from './operations.ts';
 import { S3Error } from './s3-error.ts';
 import { readRequest } from './s3-request.ts';
@@ -15,8 +15,10 @@ import { writeXml } from './xml-writer.ts';
 const drainBytesMax = 1 << 20;
 /** Time for it. */
 const drainMsMax = 2_000;
-/** Time in which a client must take something of an answer. */
+/** Time in which a client must take `sentAtOnceBytes` of an answer. */
 const sendMsMax = 60_000;
+/** Long pieces are given to the socket in parts, to see that a slow client takes something. */
+const sentAtOnceBytes = 256 << 10;
 
 /** Does what a request asks for. S3Errors are answers; anything else is answered InternalError. */
 export type S3Handler = (request: S3Request) => Promise<S3Response>;
@@ -80,6 +82,8 @@ export async function exchange(
   options: ExchangeOptions,
 ): Promise<void> {
   const startedMs = options.clock.monotonicMs();
+  // Once the connection is gone nobody can tell whose it was.
+  const client = options.proxies.clientOf(incoming.socket.remoteAddress, incoming.headers);
   let isWaiting = waitsForContinue;
   const source = new BodySource({
     request: incoming,
@@ -92,7 +96,7 @@ export async function exchange(
   let request: S3Request | undefined;
   let signal: AbortSignal | undefined;
   const run = async (): Promise<Answer> => {
-    request = await readRequest(rawOf(incoming, options.proxies), {
+    request = await readRequest(rawOf(incoming, client), {
       id,
       domains: options.domains,
       verifier: options.verifier,
@@ -117,7 +121,8 @@ export async function exchange(
     operation: request?.operation,
     status: answer.status ?? 200,
     s3Code: answer.s3Code,
-    ...factsOf(incoming, options.proxies),
+    ...factsOf(incoming),
+    ...client,
     receivedBytes: source.receivedBytes,
     sentBytes: sent.bytes,
     tookMs: options.clock.monotonicMs() - startedMs,
@@ -125,12 +130,9 @@ export async function exchange(
   });
 }
 
-function factsOf(
-  incoming: IncomingMessage,
-  proxies: TrustedProxies,
-): Pick<Answered, 'method' | 'target' | 'headers' | 'remoteAddress' | 'isSecure'> {
+function factsOf(incoming: IncomingMessage): Pick<Answered, 'method' | 'target' | 'headers'> {
   const { method = '', url: target = '', headers } = incoming;
-  return { method, target, headers, ...proxies.clientOf(incoming.socket.remoteAddress, headers) };
+  return { method, target, headers };
 }
 
 /** Made for those who ask: a controller for every request would cost as much as its signature. */
@@ -143,9 +145,10 @@ function signalOf(outgoing: ServerResponse): AbortSignal {
   return gone.signal;
 }
 
-function rawOf(incoming: IncomingMessage, proxies: TrustedProxies): RawRequest {
+/** @throws S3Error for a client that is gone already: policies could not judge where it is */
+function rawOf(incoming: IncomingMessage, client: Client): RawRequest {
+  if (client.remoteAddress === '') throw new S3Error('RequestTimeout');
   const { method = '', url = '', headers, rawHeaders } = incoming;
-  const client = proxies.clientOf(incoming.socket.remoteAddress, headers);
   return { method, url, headers, rawHeaders, ...client };
 }
 
@@ -245,10 +248,25 @@ async function sendPieces(
   sent: { bytes: number },
 ): Promise<void> {
   for await (const piece of body) {
-    if (outgoing.destroyed) return;
-    sent.bytes += Buffer.byteLength(piece);
-    if (piece.length > 0 && !outgoing.write(piece)) await drained(outgoing, clock);
+    for (const part of partsOf(piece)) {
+      if (outgoing.destroyed) return;
+      sent.bytes += Buffer.byteLength(part);
+      if (part.length > 0 && !outgoing.write(part)) await drained(outgoing, clock);
+    }
   }
+}
+
+/** The last part is as long as any: the socket is done with it when it asks for more. */
+function* partsOf(piece: Uint8Array | string): Generator<Uint8Array | string, void> {
+  if (typeof piece === 'string') {
+    yield piece;
+    return;
+  }
+  let at = 0;
+  for (; piece.length - at >= 2 * sentAtOnceBytes; at += sentAtOnceBytes) {
+    yield piece.subarray(at, at + sentAtOnceBytes);
+  }
+  yield at === 0 ? piece : piece.subarray(at);
 }
 
 /** Until the client has taken what waits, or is gone. */

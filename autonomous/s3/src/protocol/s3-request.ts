@@ -26,7 +26,7 @@ export interface S3Request {
   readonly headers: RequestHeaders;
   /** undefined for anonymous requests. */
   readonly accessKey: string | undefined;
-  /** Who is at the other end of the connection; empty once it is gone. */
+  /** Who is at the other end of the connection, or of that of a trusted proxy. */
   readonly remoteAddress: string;
   /** Whether the bytes came encrypted, which only a trusted proxy can say. */
   readonly isSecure: boolean;

@@ -159,6 +159,16 @@ suite('signature', () => {
         'host;x-two\nUNSIGNED-PAYLOAD',
     );
   });
+
+  test('canonical requests have all bytes of a header, also those that are spaces elsewhere', () => {
+    const value = Buffer.from('voilà').toString('latin1');
+    const text = canonicalRequest({
+      ...{ method: 'PUT', path: '/', query: Query.parse(''), payloadHash: 'UNSIGNED-PAYLOAD' },
+      rawHeaders: ['x-amz-meta-a', ` ${value} `],
+      signedHeaders: ['x-amz-meta-a'],
+    });
+    assert.ok(text.includes(`x-amz-meta-a:${value}\n`), text);
+  });
 });
 
 suite('chunk signatures', () => {

@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
+import { suite, test } from 'node:test';
+
+import { systemClock, waitFor } from '@commongrid/base';
+import type { Clock } from '@commongrid/base';
+import { ManualClock } from '@commongrid/base/testing';
+
+import { S3Endpoint } from '../src/index.ts';
+import type { Answered, S3Handler } from '../src/index.ts';
+
+const mebibyte = 2 ** 20;
+const waiting = { what: 'the other side', everyMs: 5, timeoutMs: 20_000 };
+const get = 'GET /books/k HTTP/1.1\r\nhost: a\r\n\r\n';
+
+suite('a connection', () => {
+  test('is cut when garbage comes during an answer, and the answer gets no word more', async () => {
+    const handler: S3Handler = async () => ({ body: answerOf(64 * mebibyte) });
+    await withEndpoint(handler, async ({ port }) => {
+      const client = await open(port);
+      client.write(get);
+      await once(client, 'readable');
+      client.write('garbage\r\n\r\n');
+      const text = await textUntilEnd(client);
+      assert.match(text, /^HTTP\/1\.1 200 /);
+      assert.equal(text.indexOf('HTTP/1.1 400'), -1);
+    });
+  });
+
+  test('is cut when garbage follows a request that is not answered yet', async () => {
+    const gate = Promise.withResolvers<void>();
+    const handler: S3Handler = async ({ payload }) => {
+      while ((await payload.next()) !== undefined);
+      await gate.promise;
+      return {};
+    };
+    await withEndpoint(handler, async ({ port }, answers) => {
+      const client = await open(port);
+      client.write(
+        'PUT /books/k HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nhigarbage\r\n\r\n',
+      );
+      // A refusal would be taken for that of the object, which is kept.
+      assert.equal(await textUntilEnd(client), '');
+      gate.resolve();
+      await waitFor(() => answers.length === 1, waiting);
+    });
+  });
+
+  test('with chunks that are none gets an answer', async () => {
+    const handler: S3Handler = async ({ payload }) => {
+      while ((await payload.next()) !== undefined);
+      return {};
+    };
+    await withEndpoint(handler, async ({ port }) => {
+      const client = await open(port);
+      client.write(
+        'POST /books?delete HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n',
+      );
+      assert.match(await textUntilEnd(client), /^HTTP\/1\.1 400 /);
+    });
+  });
+
+  test('that was reset before it was looked at asks for nothing', async () => {
+    let isAsked = false;
+    const handler: S3Handler = async ({ remoteAddress }) => {
+      // A policy that denies an address would not fit.
+      isAsked ||= remoteAddress === '';
+      return {};
+    };
+    await withEndpoint(handler, async ({ port }, answers) => {
+      for (let count = 1; count <= 20; count += 1) {
+        const client = await open(port);
+        client.write('DELETE /books/k HTTP/1.1\r\nhost: a\r\n\r\n');
+        client.resetAndDestroy();
+        await waitFor(() => answers.length === count, waiting);
+      }
+      assert.equal(isAsked, false);
+    });
+  });
+
+  test('with a slow reader stays as long as something is taken', async () => {
+    const clock = new ManualClock();
+    const sizeBytes = 96 * mebibyte;
+    const handler: S3Handler = async () => ({ body: answerOf(sizeBytes) });
+    await withEndpoint(
+      handler,
+      async ({ port }, answers) => {
+        const client = await open(port);
+        client.write(get);
+        let takenBytes = 0;
+        client.on('data', (data) => {
+          takenBytes += data.length;
+          if (takenBytes >= nextStop) client.pause();
+        });
+        let nextStop = 0;
+        for (; nextStop < 64 * mebibyte; nextStop += 16 * mebibyte) {
+          client.resume();
+          await waitFor(() => takenBytes >= nextStop, waiting);
+          await clock.advance(40_000);
+        }
+        nextStop = Number.POSITIVE_INFINITY;
+        client.resume();
+        await waitFor(() => answers.length === 1, waiting);
+        assert.deepEqual([answers[0]?.failure, answers[0]?.sentBytes], [undefined, sizeBytes]);
+        await waitFor(() => takenBytes > sizeBytes, waiting);
+        client.destroy();
+      },
+      clock,
+    );
+  });
+});
+
+/** One long piece. */
+async function* answerOf(sizeBytes: number): AsyncGenerator<Buffer> {
+  yield Buffer.alloc(sizeBytes, 'x');
+}
+
+async function open(port: number): Promise<Socket> {
+  const socket = connect(port, '127.0.0.1');
+  socket.on('error', () => {});
+  await once(socket, 'connect');
+  return socket;
+}
+
+async function textUntilEnd(socket: Socket): Promise<string> {
+  const parts: Buffer[] = [];
+  socket.on('data', (part: Buffer) => parts.push(part));
+  if (!socket.closed) await once(socket, 'close');
+  return Buffer.concat(parts).toString('latin1');
+}
+
+async function withEndpoint(
+  handler: S3Handler,
+  use: (endpoint: S3Endpoint, answers: Answered[]) => Promise<void>,
+  clock: Clock = systemClock,
+): Promise<void> {
+  const answers: Answered[] = [];
+  await using endpoint = await S3Endpoint.open({
+    ...{ port: 0, clock, handler, secretOf: () => undefined },
+    onAnswer: (answered) => answers.push(answered),
+  });
+  await use(endpoint, answers);
+}
