@@ -52,6 +52,11 @@ export async function withProgress<T>(
   }
 }
 
+/** `1 bucket`, `2 buckets`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
 /** Lines of `rows` with columns that line up. */
 export function formatTable(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];

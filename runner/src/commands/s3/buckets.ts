@@ -1,19 +1,19 @@
-import { formatBytes, parseBytes } from '@commongrid/base';
+import { formatBytes } from '@commongrid/base';
 import type { BucketReport } from '@commongrid/s3';
-import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 
 import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
-import { formatTable } from '../../terminal.ts';
+import { counted, formatTable } from '../../terminal.ts';
 import { formatTime } from '../bcdb/options.ts';
 import { askForAll, askHead, headCommand } from './head.ts';
 import type { HeadOptions } from './head.ts';
+import { orderedLimit, parseCountLimit, parseSizeLimit } from './quota-limit.ts';
+import type { QuotaLimit } from './quota-limit.ts';
 
 type QuotaOptions = HeadOptions & {
-  /** `null`: no limit. */
-  readonly bytes?: number | null;
-  readonly objects?: number | null;
+  readonly bytes?: QuotaLimit;
+  readonly objects?: QuotaLimit;
 };
 
 export function s3BucketsCommand(context: CommandContext): Command {
@@ -31,14 +31,18 @@ export function s3BucketsCommand(context: CommandContext): Command {
 export function s3QuotaCommand(context: CommandContext): Command {
   return headCommand('quota', 'Set how much a bucket may hold, and show it.')
     .argument('<bucket>', 'its name')
-    .option('--bytes <size>', 'of all versions and parts of uploads, such as 10GiB, or none', limit)
-    .option('--objects <n>', 'versions, or none', countLimit)
+    .option(
+      '--bytes <size>',
+      'of all versions and parts of uploads, such as 10GiB, or none',
+      parseSizeLimit,
+    )
+    .option('--objects <n>', 'versions, or none', parseCountLimit)
     .action(async (bucket: string, options: QuotaOptions) => {
       const { bytes, objects } = options;
       const report = await askHead<BucketReport>(context, options, 's3.quota', {
         bucket,
-        ...(bytes === undefined ? {} : { bytes }),
-        ...(objects === undefined ? {} : { objects }),
+        ...(bytes === undefined ? {} : { bytes: orderedLimit(bytes) }),
+        ...(objects === undefined ? {} : { objects: orderedLimit(objects) }),
       });
       const result = { schema: 'grid.s3.quota.1', ...report };
       printResult(context, options, result, () => describeQuota(report));
@@ -52,7 +56,7 @@ function describeBuckets(buckets: readonly BucketReport[]): string {
       bucket.name,
       bucket.owner,
       formatTime(bucket.createdMs),
-      `${bucket.objects} objects`,
+      counted(bucket.objects, 'object'),
       formatBytes(bucket.bytes),
       bucket.uploadBytes === 0 ? '' : `${formatBytes(bucket.uploadBytes)} of uploads`,
       bucket.isLockable ? 'object lock' : bucket.versioning === 'off' ? '' : 'versions',
@@ -62,25 +66,10 @@ function describeBuckets(buckets: readonly BucketReport[]): string {
 
 function describeQuota(report: BucketReport): string {
   const { name, objects, bytes, uploadBytes, quotaBytes, quotaObjects } = report;
-  const most = (limited: string | undefined): string => limited ?? 'any number';
-  const size = quotaBytes === null ? undefined : formatBytes(quotaBytes);
+  const mostBytes = quotaBytes === null ? 'any size' : formatBytes(quotaBytes);
+  const mostObjects = quotaObjects === null ? 'any number' : String(quotaObjects);
   return [
-    `${name} has ${objects} objects of ${most(quotaObjects?.toString())}`,
-    `${formatBytes(bytes + uploadBytes)} of ${size ?? 'any size'}`,
-  ].join(', ');
-}
-
-function limit(text: string): number | null {
-  if (text === 'none') return null;
-  try {
-    return parseBytes(text);
-  } catch {
-    throw new InvalidArgumentError('give a size such as 10GiB, or none');
-  }
-}
-
-function countLimit(text: string): number | null {
-  if (text === 'none') return null;
-  if (/^\d{1,12}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('give a whole number, or none');
+    `${name} has ${counted(objects, 'object')} (may have ${mostObjects})`,
+    `${formatBytes(bytes + uploadBytes)} (may have ${mostBytes})`,
+  ].join(' and ');
 }
