@@ -4,7 +4,8 @@ import type { Command } from 'commander';
 
 import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
-import { formatTable, withProgress } from '../../terminal.ts';
+import { counted, formatTable, withProgress } from '../../terminal.ts';
+import { describeBackends } from '../describe-backends.ts';
 import { askHead, headCommand } from './head.ts';
 import type { HeadOptions } from './head.ts';
 
@@ -37,22 +38,20 @@ export function s3FsckCommand(context: CommandContext): Command {
 
 function describeStat(stat: StatReport): string {
   const { endpoint, region, buckets, objects, bytes, uploadBytes, users, care } = stat;
-  const rows = care.backends.map(({ name, use, state, usedBytes, freeBytes }) => [
-    name,
-    use === 'used' ? (state ?? 'not in the file') : use,
-    `${formatBytes(usedBytes)} used`,
-    `${formatBytes(freeBytes)} free`,
-  ]);
   const uploads = uploadBytes === 0 ? '' : `, ${formatBytes(uploadBytes)} of uploads`;
-  const { chunks, missingShards, pending, unreadableChunks } = care;
+  const { missingShards, pending, unreadableChunks } = care;
+  const chunks = counted(care.chunks, 'chunk');
   return [
-    `${endpoint}, region ${region}, ${users} users`,
-    `${buckets} buckets, ${objects} objects, ${formatBytes(bytes)}${uploads}`,
-    `of ${chunks} chunks, when last looked through, ${missingShards} shards were missing; ${pending} wait for repair`,
-    ...(unreadableChunks === 0 ? [] : [`${unreadableChunks} chunks cannot be read now`]),
+    `${endpoint}, region ${region}, ${counted(users, 'user')}`,
+    `${counted(buckets, 'bucket')}, ${counted(objects, 'object')}, ${formatBytes(bytes)}${uploads}`,
+    missingShards === 0
+      ? `nothing was missing in ${chunks} when they were last looked through`
+      : `${counted(missingShards, 'shard')} of ${chunks} were missing when they were last looked through`,
+    ...(pending === 0 ? [] : [`${counted(pending, 'chunk')} are being repaired`]),
+    ...(unreadableChunks === 0 ? [] : [`${counted(unreadableChunks, 'chunk')} cannot be read now`]),
     ...(stat.isRebuilt ? [rebuilt] : []),
     ...(stat.datesProblem === null ? [] : [`nothing is deleted by date: ${stat.datesProblem}`]),
-    formatTable(rows),
+    describeBackends(care.backends),
   ].join('\n');
 }
 

@@ -9,6 +9,7 @@ import { printResult, resultCommand } from '../../command-context.ts';
 import type { CommandContext, JsonOption } from '../../command-context.ts';
 import type { GridErrorCode } from '../../errors.ts';
 import { GridHome } from '../../home.ts';
+import { counted } from '../../terminal.ts';
 import { givenTrust, parseHash, parseKey } from '../bcdb/connection.ts';
 import type { TrustOptions } from '../bcdb/connection.ts';
 import { formatTime } from '../bcdb/options.ts';
@@ -27,7 +28,7 @@ export function s3AnchorCommand(context: CommandContext): Command {
       const result = { schema: 'grid.s3.anchor.1', ...report };
       printResult(context, options, result, ({ size, seq, madeMs, isNew }) => {
         const when = isNew ? 'now' : `since ${formatTime(madeMs)}: nothing is new`;
-        return `record ${seq} of the database names ${size} versions, ${when}`;
+        return `record ${seq} of the database names ${counted(size, 'version')}, ${when}`;
       });
     });
 }

@@ -5,7 +5,8 @@ import type { Command } from 'commander';
 
 import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
-import { formatTable } from '../../terminal.ts';
+import { counted } from '../../terminal.ts';
+import { describeBackends } from '../describe-backends.ts';
 import { withByteProgress } from '../zdb/byte-progress.ts';
 import { storeCommand, withStore } from './store.ts';
 import type { StoreOptions } from './store.ts';
@@ -115,24 +116,18 @@ async function ask(
 }
 
 function describeStatus(status: CareStatus): string {
-  const { chunks, needyChunks, missingShards, unreadableChunks, pending, backends } = status;
-  const rows = backends.map((backend) => [
-    backend.name,
-    backend.use === 'used' ? (backend.state ?? 'not in the file') : backend.use,
-    `${backend.shards} shards`,
-    `${formatBytes(backend.usedBytes)} used`,
-    `${formatBytes(backend.freeBytes)} free`,
-  ]);
+  const { needyChunks, missingShards, unreadableChunks, pending, backends } = status;
+  const chunks = counted(status.chunks, 'chunk');
   const state =
     needyChunks === 0
-      ? `nothing is missing in ${chunks} chunks`
-      : `${needyChunks} of ${chunks} chunks lack shards or have them in a wrong place, ` +
-        `${missingShards} shards are missing`;
+      ? `nothing is missing in ${chunks}`
+      : `${needyChunks} of ${chunks} lack shards or have them in a wrong place, ` +
+        `${counted(missingShards, 'shard')} missing`;
   return [
-    formatTable(rows),
+    describeBackends(backends),
     state,
-    ...(unreadableChunks === 0 ? [] : [`${unreadableChunks} chunks cannot be read now`]),
-    ...(pending === 0 ? [] : [`${pending} chunks are being repaired`]),
+    ...(unreadableChunks === 0 ? [] : [`${counted(unreadableChunks, 'chunk')} cannot be read now`]),
+    ...(pending === 0 ? [] : [`${counted(pending, 'chunk')} are being repaired`]),
   ].join('\n');
 }
 
