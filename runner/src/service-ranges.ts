@@ -1,3 +1,9 @@
+/** `zdb, zdb-1 … zdb-6, s3` of names in order. */
+export function nameRanges(names: readonly string[]): string {
+  const rows = names.map((name) => ({ name, kind: '', cells: [] }));
+  return serviceRanges(rows).flat().join(', ');
+}
+
 /** A row of a table of services. */
 export interface ServiceRow {
   readonly name: string;
@@ -9,11 +15,13 @@ export interface ServiceRow {
 /**
  * The rows of a table, each with its name in front. Services that are numbered one after the other
  * and of one kind share a row, `zdb-1 … zdb-6`: of each cell the first, and where the last differs.
+ * Two have a row each: dots between them would say less, in more room.
  */
 export function serviceRanges(rows: readonly ServiceRow[]): string[][] {
   const table: string[][] = [];
   for (let at = 0; at < rows.length;) {
-    const range = rangeAt(rows, at);
+    const found = rangeAt(rows, at);
+    const range = found.length < 3 ? found.slice(0, 1) : found;
     const cells = range.map(({ name, cells: rest }) => [name, ...rest]);
     const [first = [], last = []] = [cells[0], cells.at(-1)];
     table.push(first.map((cell, column) => spanOf(cell, last[column] ?? '')));

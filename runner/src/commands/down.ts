@@ -5,6 +5,7 @@ import { printResult, resultCommand } from '../command-context.ts';
 import type { CommandContext, JsonOption } from '../command-context.ts';
 import type { GridErrorCode } from '../errors.ts';
 import { takeDown, wipe } from '../one-machine-grid.ts';
+import { nameRanges } from '../service-ranges.ts';
 import { withProgress } from '../terminal.ts';
 
 type DownOptions = JsonOption & { readonly wipe?: true; readonly yes?: true };
@@ -32,7 +33,7 @@ async function down(
   if (isWipe) await wipe(home);
   const result = { schema: 'grid.down.1', home, stopped, wiped: isWipe };
   printResult(context, options, result, () => {
-    const what = stopped.length === 0 ? 'nothing was running' : `stopped: ${stopped.join(', ')}`;
+    const what = stopped.length === 0 ? 'nothing was running' : `stopped: ${nameRanges(stopped)}`;
     return isWipe ? `${what}; ${home} is wiped` : `${what}; the data stays in ${home}`;
   });
 }

@@ -1,13 +1,15 @@
+import { relative } from 'node:path';
+
 import type { Command } from 'commander';
 
 import { printResult, resultCommand } from '../command-context.ts';
 import type { CommandContext, JsonOption } from '../command-context.ts';
 import { lookAt } from '../one-machine-grid.ts';
 import type { GridStatus } from '../one-machine-grid.ts';
-import { serviceRanges } from '../service-ranges.ts';
+import { nameRanges, serviceRanges } from '../service-ranges.ts';
 import type { ServiceRow } from '../service-ranges.ts';
 import type { ServicePhase } from '../supervisor/grid-state.ts';
-import { formatTable } from '../terminal.ts';
+import { counted, formatTable } from '../terminal.ts';
 import type { Style } from '../terminal.ts';
 
 interface StatusReport {
@@ -53,20 +55,30 @@ function reportOf(home: string, { state, isSupervised }: GridStatus): StatusRepo
   };
 }
 
-function rowOf([name, service]: [string, StatusService]): ServiceRow {
-  const { phase, address, pid, restartCount, dataDir } = service;
-  const restarts = restartCount === 0 ? '' : `${restartCount} restarts`;
-  const process = pid === null ? '' : `process ${pid}`;
-  return { name, kind: phase + restarts, cells: [phase, address, process, restarts, dataDir] };
+function rowOf(home: string, [name, service]: [string, StatusService]): ServiceRow {
+  const { phase, address, pid, restartCount } = service;
+  const restarts = restartCount === 0 ? '' : counted(restartCount, 'restart');
+  const process = pid === null ? '' : `pid ${pid}`;
+  const folder = relative(home, service.dataDir);
+  return { name, kind: phase + restarts, cells: [phase, address, process, folder, restarts] };
 }
 
 function describe(report: StatusReport, style: Style): string {
-  const rows = serviceRanges(Object.entries(report.services).map(rowOf));
-  const head = report.up ? style.good('the grid is up') : style.bad('the grid is not up');
+  const services = Object.entries(report.services);
+  const rows = serviceRanges(services.map((service) => rowOf(report.home, service)));
   const hint = report.up ? [] : ['', 'next: ./grid up'];
   return [
-    `${head}  (${report.home})`,
+    `${headline(report, style)}  (${report.home})`,
     ...(rows.length > 0 ? [formatTable(rows)] : []),
     ...hint,
   ].join('\n');
+}
+
+function headline({ up, supervisor, services }: StatusReport, style: Style): string {
+  if (up) return style.good('the grid is up');
+  const names = Object.keys(services);
+  const down = names.filter((name) => services[name]?.phase !== 'running');
+  if (down.length === names.length) return style.bad('the grid is not up');
+  if (supervisor === null) return style.bad('the grid runs without its supervisor');
+  return style.bad(`the grid is up but for ${nameRanges(down)}`);
 }

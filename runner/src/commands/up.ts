@@ -134,17 +134,20 @@ function describe({ terminal }: CommandContext, report: UpReport): string {
     `  redis-cli -p ${port} SET hello world`,
     '',
     'Next:',
-    '  ./grid status        what runs, and where',
-    '  ./grid bcdb ns list  what BCDB holds',
-    '  ./grid zdb info      how Zero-DB is doing',
-    '  ./grid down          stop; the data stays',
+    formatTable([
+      ['  ./grid status', 'what runs, and where'],
+      ['  ./grid bcdb ns list', 'what BCDB holds'],
+      ['  ./grid zdb info', 'how Zero-DB is doing'],
+      ...(storage.endpoint === null ? [] : [['  ./grid s3 stat', 'what S3 keeps, and where']]),
+      ['  ./grid down', 'stop; the data stays'],
+    ]),
   ].join('\n');
 }
 
 function rowsOf([name, { addresses, pid }]: [string, UpService]): ServiceRow[] {
   return Object.entries(addresses).map(([port, address = '']) => {
     const { purpose } = portEntry(port as PortName);
-    const process = pid === null ? 'no process' : `process ${pid}`;
+    const process = pid === null ? 'no process' : `pid ${pid}`;
     const whose = isNumbered(name) ? process : `${process} (${name})`;
     return { name: port, kind: `${purpose} ${pid === null}`, cells: [address, purpose, whose] };
   });
