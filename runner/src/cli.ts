@@ -15,6 +15,7 @@ import type { Terminal } from './terminal.ts';
 /** Runs one command line (without `node` and the script) and returns its exit status. */
 export async function runCli(words: readonly string[]): Promise<number> {
   const terminal = openTerminal(allowsColor(process.env));
+  let program: Command | undefined;
   try {
     const environment = readEnvironment(process.env, process.getuid?.() ?? -1);
     const root = resolve(import.meta.dirname, '..', '..');
@@ -25,13 +26,14 @@ export async function runCli(words: readonly string[]): Promise<number> {
       exitStatus: 0,
       afterwards: [],
     };
-    const program = await buildProgram(context, firstWord(words));
+    program = await buildProgram(context, firstWord(words));
     await program.parseAsync(words.length === 0 ? ['--help'] : words, { from: 'user' });
     for (const work of context.afterwards) await work();
     return context.exitStatus;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
-    return reportError(terminal, asGridError(error, words, terminal), wantsJson(words));
+    const failure = asGridError(error, commandOf(program, words), terminal);
+    return reportError(terminal, failure, wantsJson(words));
   }
 }
 
@@ -68,6 +70,18 @@ function firstWord(words: readonly string[]): string {
   return (operands[0] === 'help' ? operands[1] : operands[0]) ?? '';
 }
 
+/** The longest command that the words name: `grid s3 quota` of `s3 quota photos`. */
+function commandOf(program: Command | undefined, words: readonly string[]): string {
+  const names = ['grid'];
+  let command = program;
+  for (const word of words) {
+    command = command?.commands.find((child) => child.name() === word);
+    if (command === undefined) break;
+    names.push(word);
+  }
+  return names.join(' ');
+}
+
 function wantsJson(words: readonly string[]): boolean {
   const end = words.indexOf('--');
   return words.slice(0, end === -1 ? undefined : end).includes('--json');
@@ -81,9 +95,9 @@ function reportError(terminal: Terminal, error: GridError, json: boolean): numbe
   return exitStatusOf(error.code);
 }
 
-function asGridError(error: unknown, words: readonly string[], terminal: Terminal): GridError {
+function asGridError(error: unknown, command: string, terminal: Terminal): GridError {
   if (isGridError(error)) return error;
-  if (error instanceof CommanderError) return usageError(error, firstWord(words));
+  if (error instanceof CommanderError) return usageError(error, command);
   const fault = error instanceof Error ? error : new Error(String(error));
   terminal.note(fault.stack ?? fault.message);
   return new GridError<GridErrorCode>('GRID_INTERNAL', fault.message, {
@@ -92,14 +106,11 @@ function asGridError(error: unknown, words: readonly string[], terminal: Termina
   });
 }
 
-function usageError(error: CommanderError, word: string): GridError<GridErrorCode> {
+function usageError(error: CommanderError, command: string): GridError<GridErrorCode> {
   // A noun without a verb has printed its help, and has no sentence of its own.
   const message =
     error.code === 'commander.help'
       ? 'a command is missing'
       : error.message.replace(/^error: /, '').replaceAll('\n', ' ');
-  const isKnown = commandTable.some(({ name }) => name === word);
-  return new GridError('GRID_USAGE', message, {
-    hint: isKnown ? `./grid ${word} --help` : './grid --help',
-  });
+  return new GridError('GRID_USAGE', message, { hint: `./${command} --help` });
 }

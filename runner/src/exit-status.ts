@@ -57,6 +57,7 @@ const statusByCode: ReadonlyMap<string, number> = new Map([
   ['ZSTOR_CATALOG_MEMBER_FAILED', 6],
   ['ZSTOR_CATALOG_NOT_EMPTY', 5],
   ['ZSTOR_CATALOG_NO_MAJORITY', 6],
+  ['ZSTOR_CATALOG_NOT_SERVING', 6],
   ['ZSTOR_KEY_INVALID', 4],
   ['ZSTOR_KEY_MISSING', 4],
   ['ZSTOR_SHARDS_TOO_FEW', 6],

@@ -23,6 +23,12 @@ test('an unknown command is a usage error with a next step, for people and progr
   assert.deepEqual([schema, code], ['grid.error.1', 'GRID_USAGE']);
 });
 
+test('a wrong word of a verb leads to the help of that verb', async () => {
+  const { status, stderr } = await grid('s3', 'quota', 'photos', '5GiB');
+  assert.equal(status, 2);
+  assert.match(stderr, /\nnext: \.\/grid s3 quota --help\n$/);
+});
+
 test('a noun without a verb shows its help and fails', async () => {
   const { status, stderr } = await grid('zdb');
   assert.equal(status, 2);

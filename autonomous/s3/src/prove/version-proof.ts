@@ -6,9 +6,10 @@ import { GridError } from '@commongrid/base';
 import { parseCanonical } from '@commongrid/crypto';
 
 import type { S3PackageErrorCode } from '../errors.ts';
-import { requireBucket } from '../meta/buckets.ts';
+import { findBucket } from '../meta/buckets.ts';
 import { rowOf } from '../meta/statements.ts';
 import { findVersion } from '../meta/versions.ts';
+import { bucketUnknown } from '../rights/rights-tables.ts';
 import type { Anchor } from './anchoring.ts';
 import { findLeaf, TreeReader } from './tree-tables.ts';
 import { describeVersion, leafHashOf, treeHasher } from './version-leaf.ts';
@@ -40,7 +41,7 @@ const pathMax = 64;
 
 /**
  * By the oldest anchor that has the version; without `versionId` of the current one.
- * @throws S3_VERSION_UNKNOWN, S3_NOT_ANCHORED, S3Error NoSuchBucket, InvalidArgument
+ * @throws S3_BUCKET_UNKNOWN, S3_VERSION_UNKNOWN, S3_NOT_ANCHORED, S3Error InvalidArgument
  */
 export function proveVersion(
   db: DatabaseSync,
@@ -48,7 +49,8 @@ export function proveVersion(
   key: string,
   versionId: string | undefined,
 ): VersionProof {
-  const version = findVersion(db, requireBucket(db, bucket).no, key, versionId);
+  const { no } = findBucket(db, bucket) ?? bucketUnknown(bucket);
+  const version = findVersion(db, no, key, versionId);
   if (version === undefined) throw versionUnknown(bucket, key);
   const leaf = findLeaf(db, version.sequence);
   const sql = 'SELECT size, record FROM s3_anchors WHERE size > ? ORDER BY size LIMIT 1';

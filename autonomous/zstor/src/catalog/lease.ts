@@ -50,7 +50,7 @@ export interface LeaseTime {
 
 export function notServing(why: string): GridError<ZstorErrorCode> {
   return new GridError('ZSTOR_CATALOG_NOT_SERVING', `this head may not answer: ${why}`, {
-    hint: 'ask again in a second, or ask the other head',
+    hint: 'ask again in a second, or ask the other head; if it lasts, see which backends are away',
     retryable: true,
   });
 }

@@ -17,12 +17,12 @@ export async function readValue(
   if (argument !== undefined && file !== undefined) {
     throw usage('give the value or --file, not both');
   }
-  return parseJson(argument ?? (await readText(file)));
+  return parseJson(argument ?? (await readText(file)), valueHint);
 }
 
 /** A file of JSON. @throws GRID_USAGE, GRID_FILE_UNREADABLE */
 export async function readJsonFile(file: string): Promise<JsonValue> {
-  return parseJson(await readText(file));
+  return parseJson(await readText(file), `${file} is not the file that this command reads`);
 }
 
 async function readText(file: string | undefined): Promise<string> {
@@ -42,16 +42,17 @@ async function readText(file: string | undefined): Promise<string> {
   }
 }
 
-function parseJson(text: string): JsonValue {
+const valueHint = `a value is JSON in quotes: '{"name":"Ada"}'`;
+
+function parseJson(text: string, hint: string): JsonValue {
   try {
     return JSON.parse(text) as JsonValue;
   } catch (error) {
-    throw usage(`this is no JSON: ${error instanceof Error ? error.message : String(error)}`);
+    const why = error instanceof Error ? error.message : String(error);
+    throw usage(`this is no JSON: ${why}`, hint);
   }
 }
 
-function usage(message: string): GridError<GridErrorCode> {
-  return new GridError('GRID_USAGE', message, {
-    hint: `a value is JSON in quotes: '{"name":"Ada"}'`,
-  });
+function usage(message: string, hint: string = valueHint): GridError<GridErrorCode> {
+  return new GridError('GRID_USAGE', message, { hint });
 }
