@@ -127,7 +127,7 @@ async function rewrite(
   const key = await head.store.keyFor(bucket.keyNo);
   const stretches = await readableOf(head, source, { from: 0, to: sizeBytes });
   const pieces = new Digested(readBody(head, stretches), wanted);
-  const body = await PendingBody.write(head, { pieces, sizeBytes, key });
+  using body = await PendingBody.write(head, { pieces, sizeBytes, key });
   const computed = pieces.end().checksum;
   const checksum =
     computed === undefined ? source.object.checksum : { ...computed, type: 'FULL_OBJECT' as const };

@@ -27,16 +27,17 @@ export interface BodyVersion {
 
 /**
  * A body that would survive, and that nothing refers to yet: sealed bytes, or a blob. It ends with
- * `commit`.
+ * `commit`; disposed of without it, it is given up, so that what was written can be collected.
  */
-export class PendingBody {
+export class PendingBody implements Disposable {
   readonly #head: HeadContext;
-  readonly #keyNo: number;
+  readonly #key: KeyWrap;
   readonly #body: Uint8Array | WrittenBlob;
+  #isEnded = false;
 
-  private constructor(head: HeadContext, keyNo: number, body: Uint8Array | WrittenBlob) {
+  private constructor(head: HeadContext, key: KeyWrap, body: Uint8Array | WrittenBlob) {
     this.#head = head;
-    this.#keyNo = keyNo;
+    this.#key = key;
     this.#body = body;
   }
 
@@ -50,7 +51,7 @@ export class PendingBody {
       sizeBytes <= inlineBytesMax
         ? sealBody(key, await bytesOf(pieces))
         : await head.store.write(pieces, { policy: head.policy, sizeBytes });
-    return new PendingBody(head, key.no, body);
+    return new PendingBody(head, key, body);
   }
 
   /**
@@ -69,8 +70,9 @@ export class PendingBody {
         store.catalog.write((db) => change(db, inline)),
       );
     }
-    const row = store.rowOf(kept, this.#keyNo);
+    const row = store.rowOf(kept, this.#key);
     const body = { blobs: [{ id: Buffer.from(row.id), sizeBytes: kept.sizeBytes }] };
+    this.#isEnded = true;
     return kept.commit((records) =>
       this.#withManifest(version, body, [manifestBlobOf(row, records)], () =>
         store.catalog.write((db) => {
@@ -79,6 +81,11 @@ export class PendingBody {
         }),
       ),
     );
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#isEnded && !(this.#body instanceof Uint8Array)) this.#body.abandon();
+    this.#isEnded = true;
   }
 
   #withManifest<T>(

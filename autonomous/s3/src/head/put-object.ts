@@ -19,7 +19,7 @@ export const putObject: Handle = async (head, request) => {
   checkCannedAcl(request.headers);
   const { payload, key = '' } = request;
   payload.compute({ md5: true });
-  const body = await PendingBody.write(head, {
+  using body = await PendingBody.write(head, {
     pieces: payload,
     sizeBytes: payload.sizeBytes ?? 0,
     key: await head.store.keyFor(bucket.keyNo),

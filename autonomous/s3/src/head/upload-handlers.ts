@@ -1,3 +1,4 @@
+import type { BucketRef } from '../meta/buckets.ts';
 import { completeUpload, documentCompletion } from '../meta/complete-upload.ts';
 import { idText } from '../meta/object-ids.ts';
 import * as uploads from '../meta/uploads.ts';
@@ -77,13 +78,18 @@ export const uploadHandlers = {
       ...(kind === undefined ? {} : { checksum: kind.algorithm }),
     });
     checkAlgorithm(payload.checksumAlgorithm, kind);
-    const body = await PendingBody.write(head, {
+    using body = await PendingBody.write(head, {
       pieces: payload,
       sizeBytes: payload.sizeBytes ?? 0,
       key: await head.store.keyFor(bucket.keyNo),
     });
     const { sizeBytes, md5: etag = '', checksum } = payload.digests;
-    await keepPart(head, request, body, { number, sizeBytes, etag, checksum: checksum?.value });
+    await keepPart(head, request, bucket, body, {
+      number,
+      sizeBytes,
+      etag,
+      checksum: checksum?.value,
+    });
     const told = checksum && { ...checksum, type: kind?.type ?? 'FULL_OBJECT' };
     const { 'x-amz-checksum-type': _, ...checksums } = checksumHeaders(told);
     return { headers: { etag: `"${etag}"`, ...madeHeaders(undefined), ...checksums } };
@@ -109,10 +115,10 @@ export const uploadHandlers = {
       const readable = await readableOf(head, source, span);
       const pieces = new Digested(readBody(head, readable), kind?.algorithm);
       const key = await head.store.keyFor(bucket.keyNo);
-      const body = await PendingBody.write(head, { pieces, sizeBytes, key });
+      using body = await PendingBody.write(head, { pieces, sizeBytes, key });
       const { md5: etag, checksum } = pieces.end();
       const part = { number, sizeBytes, etag, checksum: checksum?.value };
-      const modifiedMs = await keepPart(head, request, body, part);
+      const modifiedMs = await keepPart(head, request, bucket, body, part);
       return {
         headers: { ...sourceHeaders(source), ...madeHeaders(undefined) },
         body: copiedDocument('Part', { etag, modifiedMs, checksum }),
@@ -200,10 +206,10 @@ export const uploadHandlers = {
 async function keepPart(
   head: HeadContext,
   request: S3Request,
+  bucket: BucketRef,
   body: PendingBody,
   facts: Omit<NewPart, 'body' | 'modifiedMs'>,
 ): Promise<number> {
-  const bucket = bucketOf(head, request);
   const upload = uploadOf(request);
   const part = { ...facts, modifiedMs: head.clock.nowMs() };
   await body.commit((db, kept) => uploads.putPart(db, bucket, upload, { ...part, body: kept }));

@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { after, before, suite, test } from 'node:test';
+
+import * as aws from '@aws-sdk/client-s3';
+import type { S3Client } from '@aws-sdk/client-s3';
+import { waitFor } from '@commongrid/base';
+import { ZdbFleet } from '@commongrid/zstor/testing';
+
+import { S3Head } from '../src/s3-head.ts';
+import { accessKey, secretKey, signedHead } from './signed-request.ts';
+import { fourPlusTwo } from './support/head-process.ts';
+import { sdkClient } from './support/sdk-client.ts';
+
+/** In the tables, and as a blob. */
+const sizesBytes = [100, 200_000];
+
+suite('requests that meet others half-way', () => {
+  const stack = new AsyncDisposableStack();
+  let head: S3Head;
+  let s3: S3Client;
+
+  before(async () => {
+    const fleet = stack.use(await ZdbFleet.open(6));
+    head = stack.use(
+      await S3Head.open({
+        folder: `${fleet.folder}/head`,
+        backendsFile: await fleet.makeStore('races'),
+        ...{ policy: fourPlusTwo, port: 0, firstKey: { accessKey, secretKey } },
+      }),
+    );
+    s3 = sdkClient({ port: head.port });
+    stack.defer(() => s3.destroy());
+  });
+  after(() => stack.disposeAsync());
+
+  /** Sends all of a body but its last byte, has `meanwhile` done, and sends that. */
+  async function putAround(
+    target: { readonly path: string; readonly query?: string },
+    sizeBytes: number,
+    meanwhile: () => Promise<unknown>,
+  ): Promise<string> {
+    const socket = connect(head.port, '127.0.0.1');
+    const parts: Buffer[] = [];
+    socket.on('data', (part: Buffer) => parts.push(part));
+    const headers = { 'content-length': String(sizeBytes), connection: 'close' };
+    const expect = { expect: '100-continue' };
+    socket.write(signedHead({ method: 'PUT', ...target, headers: { ...headers, ...expect } }));
+    // It is asked for its body once all that can be refused ahead of it was looked at.
+    await once(socket, 'data');
+    socket.write(Buffer.alloc(sizeBytes - 1, 'x'));
+    await meanwhile();
+    socket.write('x');
+    await once(socket, 'close');
+    const text = Buffer.concat(parts).toString('latin1');
+    return /<Code>(\w+)</.exec(text)?.[1] ?? /\r\n\r\nHTTP\/1\.1 (\d+)/.exec(text)?.[1] ?? text;
+  }
+
+  async function deleteBucket(Bucket: string): Promise<void> {
+    await s3.send(new aws.DeleteBucketCommand({ Bucket }));
+  }
+
+  for (const size of sizesBytes) {
+    test(`a put of ${size} bytes into a bucket that is deleted is refused`, async () => {
+      const Bucket = `put-${size}`;
+      await s3.send(new aws.CreateBucketCommand({ Bucket }));
+      const code = await putAround({ path: `/${Bucket}/k` }, size, () => deleteBucket(Bucket));
+      assert.equal(code, 'NoSuchBucket');
+    });
+
+    test(`a part of ${size} bytes of a bucket that is deleted is refused`, async () => {
+      const Bucket = `part-${size}`;
+      await s3.send(new aws.CreateBucketCommand({ Bucket }));
+      const { UploadId } = await s3.send(
+        new aws.CreateMultipartUploadCommand({ Bucket, Key: 'k' }),
+      );
+      const query = `partNumber=1&uploadId=${UploadId}`;
+      const target = { path: `/${Bucket}/k`, query };
+      assert.equal(await putAround(target, size, () => deleteBucket(Bucket)), 'NoSuchBucket');
+    });
+
+    test(`a part of ${size} bytes of an upload that is aborted is refused`, async () => {
+      const Bucket = `abort-${size}`;
+      await s3.send(new aws.CreateBucketCommand({ Bucket }));
+      const { UploadId } = await s3.send(
+        new aws.CreateMultipartUploadCommand({ Bucket, Key: 'k' }),
+      );
+      const target = { path: `/${Bucket}/k`, query: `partNumber=1&uploadId=${UploadId}` };
+      const code = await putAround(target, size, () =>
+        s3.send(new aws.AbortMultipartUploadCommand({ Bucket, Key: 'k', UploadId })),
+      );
+      assert.equal(code, 'NoSuchUpload');
+    });
+  }
+
+  test('what was written for them is collected', async () => {
+    let orphans = 0;
+    const collect = async (): Promise<boolean> => {
+      orphans += (await head.store.collection.runNow()).orphans;
+      return orphans >= 18;
+    };
+    await waitFor(collect, { what: 'six shards of three blobs', everyMs: 50, timeoutMs: 10_000 });
+  });
+});
