@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { waitFor } from '@commongrid/base';
+import { GridError, waitFor } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
 import { ZdbServer } from '@commongrid/zdb';
 import { BackendPool } from '../src/backends/backend-pool.ts';
 import { nameOfBackend, readBackendsFile } from '../src/backends/backends-file.ts';
 import { RespClient } from '@commongrid/resp';
+import type { ZstorErrorCode } from '../src/errors.ts';
 
 const entry = {
   address: '127.0.0.1:9900',
@@ -109,4 +110,24 @@ test('the pool follows its file, and keeps what it has when the file is wrong', 
   process.emit('SIGHUP');
   await until('the first backend to go', () => pool.byNo(1) === undefined);
   assert.equal(pool.all.length, 1);
+});
+
+test('a list that could not be numbered at first is taken later', async () => {
+  await using folder = await tempFolder('backends');
+  const path = join(folder.path, 'backends.json');
+  await writeFile(path, '[]');
+  let isServing = true;
+  const numberOf = ({ port }: { port: number }): number => {
+    if (isServing) return port;
+    throw new GridError<ZstorErrorCode>('ZSTOR_CATALOG_NOT_SERVING', 'no', { retryable: true });
+  };
+  await using pool = await BackendPool.open([], { numberOf, commandTimeoutMs: 100 });
+  pool.follow(path);
+  isServing = false;
+  await writeFile(path, JSON.stringify([{ ...entry, address: '127.0.0.1:1' }]));
+  await assert.rejects(pool.reload(await readBackendsFile(path)), {
+    code: 'ZSTOR_CATALOG_NOT_SERVING',
+  });
+  isServing = true;
+  await waitFor(() => pool.byNo(1), { what: 'the backend', timeoutMs: 10_000 });
 });

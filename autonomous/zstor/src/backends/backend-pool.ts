@@ -23,6 +23,8 @@ const probeEveryMs = 3_000;
 const suspectProbeEveryMs = 1_000;
 /** A file that is being written changes several times. */
 const settleMs = 100;
+/** One whose backends could not be numbered is read again after so long. */
+const retryReadMs = 1_000;
 
 export interface BackendPoolOptions {
   /** The number of a backend, which the catalogue keeps: 1 to 65,535, never given to another. */
@@ -104,8 +106,10 @@ export class BackendPool implements AsyncDisposable {
 
   /** Takes a new list; connections of those that stay as they are stay. */
   reload(specs: readonly BackendSpec[]): Promise<void> {
-    this.#reloading = this.#reloading.then(() => this.#reload(specs));
-    return this.#reloading;
+    const reloaded = this.#reloading.then(() => this.#reload(specs));
+    // One that failed, since a head that does not serve has no numbers, must not end all that follow.
+    this.#reloading = reloaded.catch(() => {});
+    return reloaded;
   }
 
   /**
@@ -211,13 +215,18 @@ export class BackendPool implements AsyncDisposable {
     const { backend, tasks } = member;
     if (this.#members.get(backend.no) !== member || this.#watching.signal.aborted) return;
     this.#members.delete(backend.no);
+    // Two that changed places: the other one begins anew, and says itself which it is.
+    const former = this.#members.get(no);
     const next = this.#start(no, backend.spec);
     next.backend.isDraining = backend.isDraining;
     this.#members.set(no, next);
     this.#list();
     // Its own task is what found it: it ends once that has returned.
-    const ending = Promise.all([tasks.close(), backend.close()]);
-    this.#watching.start('renumbered', async () => void (await ending));
+    const ending = Promise.all([tasks.close(), backend.close(), former && end(former)]);
+    this.#watching.start('renumbered', async () => {
+      await ending;
+      if (former !== undefined) await this.reload(this.#specs);
+    });
     this.#watching.start(nameOfBackend(backend.spec), () => this.#probe(next));
   }
 
@@ -238,7 +247,8 @@ export class BackendPool implements AsyncDisposable {
         if (signal.aborted) return;
         await new Promise<void>((resolve) => clock.setTimer(settleMs, resolve));
         wake = Promise.withResolvers<void>();
-        await this.#readAgain(path);
+        const isRead = await this.#readAgain(path);
+        if (!isRead) clock.setTimer(retryReadMs, onChange);
       }
     } finally {
       process.off('SIGHUP', onChange);
@@ -246,12 +256,15 @@ export class BackendPool implements AsyncDisposable {
     }
   }
 
-  async #readAgain(path: string): Promise<void> {
+  /** @returns false when it is worth trying again: this head may have no numbers just now */
+  async #readAgain(path: string): Promise<boolean> {
     try {
       await this.reload(await readBackendsFile(path));
     } catch (error) {
       this.#logger.warn({ err: error, code: errorCode(error) }, 'the backends stay as they are');
+      return !isGridError(error) || !error.retryable;
     }
+    return true;
   }
 
   #newTasks(): TaskGroup {

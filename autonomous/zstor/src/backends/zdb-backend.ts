@@ -64,7 +64,7 @@ export class ZdbBackend implements Backend, AsyncDisposable {
   readonly #credit: Credit;
   /** Takes no new shards, because it is to be emptied. */
   isDraining = false;
-  /** Belongs to somebody else, as its marker says. */
+  /** Belongs to somebody else, as its marker says: what it has is nobody's business here. */
   isForeign = false;
   #client: RespClient;
   #freeBytes = 0;
@@ -95,7 +95,9 @@ export class ZdbBackend implements Backend, AsyncDisposable {
     return this.spec.isSpare;
   }
 
+  /** What answers there and is not this backend is no answer. */
   get state(): BackendState {
+    if (this.isForeign) return 'suspect';
     return this.#health.state(this.#clock.monotonicMs());
   }
 

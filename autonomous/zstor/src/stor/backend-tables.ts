@@ -53,32 +53,34 @@ export interface FoundBackend {
   readonly no: number;
   /** The number in its marker; undefined when there is none. */
   readonly found: number | undefined;
-  /** Whether the backends file has that name. */
-  readonly isListed: (name: string) => boolean;
+  /** Whether the backends file has that name, and what is there was not seen to be another number. */
+  readonly mayBe: (name: string, no: number) => boolean;
 }
 
 /**
  * What a marker says about a backend. 1. There is none, and never was: it is as it was. 2. There is
  * none, but there was: it was emptied, and gets a new number. 3. Its own. 4. That of a number which the
- * name had before, or whose name has left the file: what was there is back, or has moved here. 5. That
- * of another one: undefined, it must not be used under two names.
+ * name had before, whose name has left the file, or at whose name another one is: what was there is
+ * back, or has moved here. 5. That of another one: undefined, it must not be used under two names.
  */
 export function settleBackend(
   db: DatabaseSync,
-  { name, no, found, isListed }: FoundBackend,
+  { name, no, found, mayBe }: FoundBackend,
 ): number | undefined {
   const current = findBackend(db, name) ?? no;
   const row = backendRow(db, current);
-  const use = row?.use ?? 'used';
+  // The number may be that of another name by now.
+  const isOwn = row === undefined || row.name === name;
+  const use = isOwn ? (row?.use ?? 'used') : 'used';
   if (found === undefined) {
-    if (row?.isMarked !== true) return current;
-    setUse(db, current, 'retired');
+    if (isOwn && row?.isMarked !== true) return current;
+    if (isOwn) setUse(db, current, 'retired');
     return newNumber(db, name, use);
   }
   if (found !== current) {
     const owner = backendRow(db, found);
-    if (owner !== undefined && owner.name !== name && isListed(owner.name)) return undefined;
-    setUse(db, current, 'retired');
+    if (owner !== undefined && owner.name !== name && mayBe(owner.name, found)) return undefined;
+    if (isOwn) setUse(db, current, 'retired');
     if (owner === undefined) insert(db, found, name, use);
     else statementOf(db, renameSql).run(name, use, found);
   }

@@ -78,9 +78,9 @@ test('a backend keeps its number', () => {
 test('a marker says which backend a namespace is, whatever its name says', () => {
   using db = openTables();
   const listed = new Set(['a', 'b']);
-  const isListed = (name: string): boolean => listed.has(name);
+  const mayBe = (name: string): boolean => listed.has(name);
   const settle = (name: string, no: number, found?: number): number | undefined =>
-    settleBackend(db, { name, no, found, isListed });
+    settleBackend(db, { name, no, found, mayBe });
   const a = numberBackend(db, 'a');
   const b = numberBackend(db, 'b');
   // New: it is given its marker, and has it from then on.

@@ -23,11 +23,15 @@ export async function openBackends({
   const opened: { pool?: BackendPool } = {};
   const listed = new Set(specs.map(nameOfBackend));
   const isListed = (name: string): boolean => opened.pool?.has(name) ?? listed.has(name);
+  const seen = new Map<string, number>();
+  const mayBe = (name: string, no: number): boolean =>
+    isListed(name) && (seen.get(name) ?? no) === no;
   const settle = (name: string, no: number, marker?: Buffer): Promise<number | undefined> => {
     const read = marker === undefined ? undefined : markers.read(marker);
     if (read?.isOfStore === false) return Promise.resolve(undefined);
     const found = read?.no;
-    return catalog.write((db) => settleBackend(db, { name, no, found, isListed }));
+    if (found !== undefined) seen.set(name, found);
+    return catalog.write((db) => settleBackend(db, { name, no, found, mayBe }));
   };
   opened.pool = await BackendPool.open(specs, {
     ...options,
