@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { largeMemory } from '@commongrid/base';
 import { MemoryPool } from './memory-pool.ts';
 import { Outbox } from './outbox.ts';
 import type { SendingSocket } from './outbox.ts';
@@ -35,6 +36,26 @@ test('outbox lends memory again only when the kernel has all of it', () => {
   assert.equal(outbox.unsentBytes, 1);
   socket.drain();
   assert.equal(pool.acquire(), memory);
+});
+
+test('outbox gives lent memory back piece by piece, and none of what the socket lost', () => {
+  const { outbox, socket } = setUp();
+  const lent = [1, 2, 3].map(() => largeMemory.acquire(2_000_000));
+  socket.isFull = true;
+  for (const memory of lent) {
+    outbox.add(
+      [{ memory: memory.subarray(0, 5), start: 0, end: 5, isLast: false, lent: memory }],
+      0,
+    );
+  }
+  outbox.endTurn();
+  outbox.release(0);
+  assert.equal(lent.includes(largeMemory.acquire(2_000_000)), false);
+  socket.takeOne();
+  assert.equal(largeMemory.acquire(2_000_000), lent[0]);
+  assert.equal(outbox.unsentBytes, 10);
+  socket.drain(new Error('the peer is gone'));
+  assert.equal(lent.includes(largeMemory.acquire(2_000_000)), false);
 });
 
 test('outbox tells when it is drained, also when later bytes overtook the callback', () => {
@@ -88,14 +109,16 @@ class FakeSocket implements SendingSocket {
   isFull = false;
   writableLength = 0;
   #text = '';
-  #callbacks: (() => void)[] = [];
+  readonly #sizes: number[] = [];
+  #callbacks: ((error?: Error) => void)[] = [];
 
   cork(): void {}
   uncork(): void {}
 
-  write(bytes: Uint8Array, done: () => void): boolean {
+  write(bytes: Uint8Array, done: (error?: Error) => void): boolean {
     this.#text += Buffer.from(bytes).toString();
     this.#callbacks.push(done);
+    this.#sizes.push(bytes.length);
     if (this.isFull) this.writableLength += bytes.length;
     return !this.isFull;
   }
@@ -109,9 +132,14 @@ class FakeSocket implements SendingSocket {
     this.writableLength = 0;
   }
 
-  drain(): void {
+  takeOne(): void {
+    this.writableLength -= this.#sizes.shift() ?? 0;
+    this.#callbacks.shift()?.();
+  }
+
+  drain(error?: Error): void {
     this.takeWithoutCallback();
-    for (const done of this.#callbacks.splice(0)) done();
+    for (const done of this.#callbacks.splice(0)) done(error);
   }
 }
 

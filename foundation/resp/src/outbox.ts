@@ -1,3 +1,4 @@
+import { largeMemory } from '@commongrid/base';
 import type { MemoryPool } from './memory-pool.ts';
 import type { ReplyChunk } from './reply-writer.ts';
 
@@ -7,8 +8,8 @@ export interface SendingSocket {
   readonly writableLength: number;
   cork(): void;
   uncork(): void;
-  /** Calls `done` once the kernel has the bytes or the socket is gone. */
-  write(bytes: Uint8Array, done: () => void): boolean;
+  /** Calls `done` in the order of writing, once the kernel has the bytes or the socket is gone. */
+  write(bytes: Uint8Array, done: (error?: Error | null) => void): boolean;
 }
 
 /**
@@ -31,7 +32,10 @@ export class Outbox {
   readonly #staged: Held[] = [];
   /** Of earlier turns, most of them waiting for a ticket. */
   readonly #held: Held[] = [];
-  #given: ReplyChunk[] = [];
+  /** What the socket has and has not told about. */
+  readonly #given: ReplyChunk[] = [];
+  /** Writes whose memory is back, of which the socket will tell before those of `#given`. */
+  #early = 0;
 
   constructor(socket: SendingSocket, pool: MemoryPool, onDrained: () => void) {
     this.#socket = socket;
@@ -100,7 +104,7 @@ export class Outbox {
   drop(): void {
     this.#staged.length = 0;
     this.#held.length = 0;
-    this.#given = [];
+    this.#given.length = 0;
     this.heldBytes = 0;
     this.givenBytes = 0;
   }
@@ -109,29 +113,40 @@ export class Outbox {
     const socket = this.#socket;
     if (!socket.writable) return;
     if (chunks.length > 1) socket.cork();
+    let writes = 0;
     for (const { memory, start, end } of chunks) {
       if (end === start) continue;
+      writes++;
       this.totalBytes += end - start;
       socket.write(memory.subarray(start, end), this.#written);
     }
     if (chunks.length > 1) socket.uncork();
     this.givenBytes = socket.writableLength;
-    if (this.givenBytes === 0 && this.#given.length === 0) this.#recycle(chunks);
-    else this.#given.push(...chunks);
+    if (this.givenBytes > 0 || this.#given.length > 0) {
+      for (const chunk of chunks) if (chunk.end > chunk.start) this.#given.push(chunk);
+      return;
+    }
+    this.#early += writes;
+    this.#recycle(chunks);
   }
 
-  readonly #written = (): void => {
-    if (this.#given.length === 0) return;
+  readonly #written = (error?: Error | null): void => {
+    if (this.#early > 0) {
+      this.#early--;
+      return;
+    }
+    const chunk = this.#given.shift();
+    if (chunk === undefined) return;
+    if (!error) this.#recycle([chunk]);
     this.givenBytes = this.#socket.writableLength;
-    if (this.givenBytes > 0) return;
-    const given = this.#given;
-    this.#given = [];
-    this.#recycle(given);
-    this.#onDrained();
+    if (this.givenBytes === 0 && this.#given.length === 0) this.#onDrained();
   };
 
   #recycle(chunks: readonly ReplyChunk[]): void {
-    for (const { memory, isLast } of chunks) if (isLast) this.#pool.release(memory);
+    for (const { memory, isLast, lent } of chunks) {
+      if (isLast) this.#pool.release(memory);
+      if (lent !== undefined) largeMemory.release(lent);
+    }
   }
 }
 

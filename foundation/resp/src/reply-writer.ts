@@ -8,6 +8,8 @@ export interface ReplyChunk {
   readonly end: number;
   /** True when nothing else lies in `memory` that is still to be sent after this. */
   readonly isLast: boolean;
+  /** Where `memory` lies in something larger that goes back to `largeMemory` once this is sent. */
+  readonly lent?: Buffer | undefined;
 }
 
 /**
@@ -73,11 +75,14 @@ export class ReplyWriter {
     }
   }
 
-  /** A bulk string that is not copied: `bytes` must not change until they are sent. */
-  bulkReference(bytes: Buffer): void {
+  /**
+   * A bulk string that is not copied: `bytes` must not change until they are sent. `lent` is the
+   * memory in which they lie, when it is to go back to `largeMemory` then.
+   */
+  bulkReference(bytes: Buffer, lent?: Buffer): void {
     this.#header(dollar, bytes.length);
     this.#seal();
-    this.#chunks.push({ memory: bytes, start: 0, end: bytes.length, isLast: false });
+    this.#chunks.push({ memory: bytes, start: 0, end: bytes.length, isLast: false, lent });
     this.#sealedBytes += bytes.length;
     this.raw(crlf);
   }

@@ -1,3 +1,4 @@
+import { largeMemory } from '@commongrid/base';
 import { readBufferBytes } from './config.ts';
 import type { RequestLimits } from './config.ts';
 import type { ProtocolError } from './errors.ts';
@@ -91,7 +92,7 @@ export class RequestParser {
   space(): Buffer {
     if (this.#bytes !== this.#base) return this.#assemblySpace();
     if (this.neededBytes > readBufferBytes && this.neededBytes <= this.allowance) {
-      this.#moveTo(Buffer.allocUnsafeSlow(this.#assemblySize()));
+      this.#moveTo(largeMemory.acquire(this.#assemblySize()));
       return this.#assemblySpace();
     }
     if (!this.isPinned && this.#begin > 0) {
@@ -135,19 +136,22 @@ export class RequestParser {
 
   /** Moves the request in progress to the front of `memory`. */
   #moveTo(memory: Buffer): void {
-    this.#bytes.copy(memory, 0, this.#begin, this.#end);
+    const former = this.#bytes;
+    former.copy(memory, 0, this.#begin, this.#end);
     this.request.shift(this.#parsed, this.#begin);
     this.#cursor -= this.#begin;
     this.#end -= this.#begin;
     this.#begin = 0;
     this.#bytes = memory;
+    if (former === this.#base) return;
+    if (this.request.bytes !== former || !this.request.isGivenUp) largeMemory.release(former);
   }
 
   #assemblySpace(): Buffer {
     // The request is complete: what follows it must fit the read buffer, where it will move.
     if (this.#expected === 0) return this.#aim(this.#begin + readBufferBytes);
     if (this.#end === this.#bytes.length) {
-      this.#moveTo(Buffer.allocUnsafeSlow(this.#assemblySize()));
+      this.#moveTo(largeMemory.acquire(this.#assemblySize()));
     }
     // Little more than this request is read, so that little of the next one has to move away.
     const isLast = this.#expected - this.#parsed === 1;
@@ -161,7 +165,9 @@ export class RequestParser {
     const arrived = this.#end - this.#begin;
     const isLast = this.#expected - this.#parsed === 1;
     const wanted = isLast ? this.neededBytes : Math.max(this.neededBytes, 2 * arrived);
-    return Math.min(wanted, Math.max(arrived, readBufferBytes) * growthFactor);
+    const most = Math.max(arrived, readBufferBytes) * growthFactor;
+    // What does not suffice is better small: all of it will be copied.
+    return wanted <= most ? wanted : most / 4;
   }
 
   #aim(limit: number): Buffer {
@@ -227,6 +233,7 @@ export class RequestParser {
     request.bytes = this.#bytes;
     request.argc = argc;
     request.isPrivate = this.#bytes !== this.#base;
+    request.isGivenUp = false;
     this.#begin = this.#cursor;
     this.#expected = 0;
     this.#parsed = 0;

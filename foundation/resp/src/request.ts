@@ -1,9 +1,11 @@
+import type { MemoryOwner } from '@commongrid/base';
+
 /**
  * One parsed request: its arguments are ranges of `bytes`. Nothing is copied and no string is made
  * until asked for. Everything here is valid until the handler returns or, when it returned a
  * promise, until that settles; what must live longer is taken with `copy` or `own`.
  */
-export class Request {
+export class Request implements MemoryOwner {
   bytes: Buffer = empty;
   /** Number of arguments, the command's name included; at least 1. */
   argc = 0;
@@ -11,8 +13,10 @@ export class Request {
   start: Int32Array = new Int32Array(8);
   /** Bytes of argument i. */
   length: Int32Array = new Int32Array(8);
-  /** True when `bytes` holds this request alone and is never written again. */
+  /** True when `bytes` holds this request alone: who needs them for longer takes them over. */
   isPrivate = false;
+  /** `bytes` belong to whoever took them over. */
+  isGivenUp = false;
 
   /** Argument i as UTF-8 text; bytes that are no UTF-8 become U+FFFD. */
   text(i: number): string {
@@ -45,7 +49,15 @@ export class Request {
    * own, as one above the read buffer has. It may keep the whole request alive.
    */
   own(i: number): Buffer {
-    return this.isPrivate ? this.view(i) : this.copy(i);
+    if (!this.isPrivate) return this.copy(i);
+    this.isGivenUp = true;
+    return this.view(i);
+  }
+
+  /** Leaves `bytes`, which must be private, to the caller; see `largeMemory` of base. */
+  giveUp(): Buffer {
+    this.isGivenUp = true;
+    return this.bytes;
   }
 
   /**

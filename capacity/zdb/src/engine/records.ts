@@ -1,4 +1,4 @@
-import { isGridError } from '@commongrid/base';
+import { isGridError, type MemoryOwner } from '@commongrid/base';
 import {
   isDeletion,
   keyLengthOf,
@@ -31,6 +31,8 @@ export type Found = 'live' | 'deleted' | 'absent' | 'fault';
 
 /** From here on compaction looks at a namespace with reserved room. */
 const COMPACT_FROM_PART = 0.85;
+/** Memory that only the record holds: the collector takes it. */
+export const nobody: MemoryOwner = { giveUp: () => undefined };
 /** Records fetched for one operation: the key's, and others of the same hash. */
 export const FETCHED_MAX = 4;
 const WHOLE_RECORD = -1;
@@ -183,7 +185,7 @@ export class Records {
     valueStart: number,
     valueLength: number,
     timeSeconds: number,
-    mayKeepValue = false,
+    valueOwner?: MemoryOwner,
   ): 'written' | 'same' | 'full' | 'fault' {
     const lengths = packLengths(keyLength, valueLength);
     const found = this.#findForWrite(namespace, source, keyStart, keyLength, lengths);
@@ -205,7 +207,7 @@ export class Records {
       keyLength,
       valueStart,
       valueLength,
-      mayKeepValue,
+      valueOwner,
     );
     return 'written';
   }
@@ -275,7 +277,7 @@ export class Records {
       keyLength,
       keyStart + keyLength,
       valueLength,
-      true,
+      nobody,
     );
     this.#noteErasure(owner);
   }
@@ -333,7 +335,7 @@ export class Records {
     keyLength: number,
     valueStart: number,
     valueLength: number,
-    mayKeepValue = false,
+    valueOwner?: MemoryOwner,
   ): void {
     const { index } = namespace;
     const { low, high } = this.hasher;
@@ -351,7 +353,7 @@ export class Records {
       valueLength,
       low,
       high,
-      mayKeepValue,
+      valueOwner,
     );
     const isDeleted = isDeletion(owner);
     const lengths = packLengths(keyLength, valueLength);

@@ -68,7 +68,6 @@ export class BulkWriter {
       value.length,
       hasher.low,
       hasher.high,
-      false,
     );
     if (table.segments.length - 1 > this.#sealed) await this.sealFull();
   }

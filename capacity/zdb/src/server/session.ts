@@ -4,7 +4,7 @@ import { FETCHED_MAX, type Found } from '../engine/records.ts';
 import type { Store } from '../engine/store.ts';
 import { DEFAULT_NAMESPACE, type Namespace } from '../engine/namespace.ts';
 import type { ZdbErrorCode } from '../errors.ts';
-import type { FetchedRecord } from '../engine/reading/record-reader.ts';
+import { type FetchedRecord, letGo } from '../engine/reading/record-reader.ts';
 import type { Access, Command } from './command.ts';
 import type { Standing } from './doorkeeper.ts';
 import type { ServerContext } from './server-context.ts';
@@ -222,9 +222,22 @@ export class Session implements ConnectionHandler {
     operation: () => Outcome,
     options: { readonly bytes?: number; readonly fetchedMax?: number } = {},
   ): Promise<void> {
+    const fetched: FetchedRecord[] = [];
+    try {
+      await this.#repeatWith(fetched, access, operation, options);
+    } finally {
+      for (const record of fetched) letGo(record);
+    }
+  }
+
+  async #repeatWith(
+    fetched: FetchedRecord[],
+    access: 'read' | 'write',
+    operation: () => Outcome,
+    options: { readonly bytes?: number; readonly fetchedMax?: number },
+  ): Promise<void> {
     const { store, context } = this;
     const { bytes = 0, fetchedMax = FETCHED_MAX } = options;
-    const fetched: FetchedRecord[] = [];
     let hasMadeRoom = false;
     for (;;) {
       if (access === 'write') await context.pressure.relieved();
@@ -243,7 +256,7 @@ export class Session implements ConnectionHandler {
           if (store.withFetched(fetched, operation) !== 'done') throw error;
           return;
         }
-        if (fetched.length > fetchedMax) fetched.shift();
+        if (fetched.length > fetchedMax) letGo(fetched.shift());
         continue;
       }
       if (hasMadeRoom || !(await context.makeRoom(this.namespace, bytes))) {

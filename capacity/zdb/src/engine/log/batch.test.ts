@@ -31,10 +31,11 @@ function make(lengths: { keyLength: number; valueLength: number }[]): Sample[] {
 }
 
 function fill(batch: Batch, records: readonly Sample[], mayKeep: boolean): number[] {
+  const holder = mayKeep ? { giveUp: () => undefined } : undefined;
   batch.begin(segment, 10);
   const offsets = records.map(({ key, value }, i) => {
     const owner = packOwner(1, RecordKind.set);
-    return batch.add(7, owner, 5, 10 + i, 0, key, 0, key.length, value, 0, value.length, mayKeep);
+    return batch.add(7, owner, 5, 10 + i, 0, key, 0, key.length, value, 0, value.length, holder);
   });
   batch.seal(99n, 7, 3, 0);
   return offsets;

@@ -1,3 +1,4 @@
+import { largeMemory, type MemoryOwner } from '@commongrid/base';
 import { crc32 } from 'node:zlib';
 import {
   encodeFrameHeader,
@@ -10,7 +11,7 @@ import {
 import type { Segment } from './segment.ts';
 
 const FIRST_BYTES = 1024 * 1024;
-/** From this size on a value is not copied, when its memory may be kept. */
+/** From this size on a value is not copied, when its memory can be taken over. */
 const KEPT_VALUE_BYTES_MIN = 64 * 1024;
 /** A batch buffer that grew beyond this is not kept for the next batch. */
 const KEPT_BYTES = 4 * 1024 * 1024;
@@ -32,6 +33,8 @@ export class Batch {
   offset = 0;
   used = 0;
   #kept: KeptValue[] = [];
+  /** Goes back to `largeMemory` when the batch is written. */
+  #lent: Buffer[] = [];
   /** How much longer the frame is on disk than in the buffer. */
   #keptBytes = 0;
   firstSequence = 0;
@@ -70,8 +73,8 @@ export class Batch {
   }
 
   /**
-   * Adds a record; returns its offset in the segment. With `mayKeepValue` the value's memory is
-   * nobody else's and never written again: a large one is then used where it is.
+   * Adds a record; returns its offset in the segment. With `valueOwner` a large value is used where
+   * it is, and its memory taken over.
    */
   add(
     segmentId: number,
@@ -85,10 +88,10 @@ export class Batch {
     valueSource: Uint8Array,
     valueStart: number,
     valueLength: number,
-    mayKeepValue: boolean,
+    valueOwner: MemoryOwner | undefined,
   ): number {
-    const isKept = mayKeepValue && valueLength >= KEPT_VALUE_BYTES_MIN;
-    this.#reserve(recordBytes(keyLength, isKept ? 0 : valueLength) + 16);
+    const keptOf = valueLength >= KEPT_VALUE_BYTES_MIN ? valueOwner : undefined;
+    this.#reserve(recordBytes(keyLength, keptOf === undefined ? valueLength : 0) + 16);
     const { bytes, words } = this;
     const at = this.used;
     const word = at >>> 2;
@@ -104,7 +107,7 @@ export class Batch {
     const offset = this.offset + at + this.#keptBytes;
     const seed = positionSeed(segmentId, offset);
     let end = keyAt + keyLength;
-    if (isKept) {
+    if (keptOf !== undefined) {
       const value = Buffer.from(
         valueSource.buffer,
         valueSource.byteOffset + valueStart,
@@ -112,6 +115,8 @@ export class Batch {
       );
       words[word] = crc32(value, crc32(bytes.subarray(at + 4, end), seed));
       end = this.#keep(end, value, aligned(end + valueLength) - end - valueLength);
+      const lent = keptOf.giveUp();
+      if (lent !== undefined) this.#lent.push(lent);
     } else {
       copyInto(bytes, end, valueSource, valueStart, valueLength);
       end += valueLength;
@@ -186,12 +191,13 @@ export class Batch {
     );
   }
 
-  /** Forgets the records; keeps the buffer unless it has grown large. */
+  /** Forgets the records, which are written; keeps the buffer unless it has grown large. */
   clear(): void {
     this.segment = undefined;
     this.used = 0;
     this.#kept = [];
     this.#keptBytes = 0;
+    for (const lent of this.#lent.splice(0)) largeMemory.release(lent);
     this.recordCount = 0;
     if (this.bytes.length > KEPT_BYTES) {
       this.bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);

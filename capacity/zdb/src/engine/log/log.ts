@@ -1,4 +1,4 @@
-import { GridError } from '@commongrid/base';
+import { GridError, type MemoryOwner } from '@commongrid/base';
 import type { ZdbErrorCode } from '../../errors.ts';
 import { Batch } from './batch.ts';
 import { type Files, syncAsync, writePieces, writePiecesAsync } from '@commongrid/files';
@@ -134,7 +134,7 @@ export class Log {
     valueLength: number,
     low: number,
     high: number,
-    mayKeepValue = false,
+    valueOwner?: MemoryOwner,
   ): number {
     const batch = this.#open;
     const segment = batch.segment as Segment;
@@ -153,7 +153,7 @@ export class Log {
       valueSource,
       valueStart,
       valueLength,
-      mayKeepValue,
+      valueOwner,
     );
     this.lastSequence = sequence;
     segment.nextOffset = batch.offset + batch.size;

@@ -38,7 +38,7 @@ function build(frames: readonly (readonly number[])[]): { bytes: Buffer; frames:
       const keyLength = source.length - length;
       const owner = packOwner(1, RecordKind.set);
       // prettier-ignore
-      batch.add(1, owner, 5, sequence, 0, source, 0, keyLength, source, keyLength, length, false);
+      batch.add(1, owner, 5, sequence, 0, source, 0, keyLength, source, keyLength, length, undefined);
     }
     batch.seal(LOG_ID, 1, durableTo, 0);
     const bytes = Buffer.concat(batch.pieces());
@@ -141,7 +141,7 @@ test('segment scan is not led astray by values that look like frames', () => {
   batch.begin(segment, 1);
   const source = Buffer.concat([Buffer.from('key'), inner]);
   const owner = packOwner(1, RecordKind.set);
-  batch.add(1, owner, 5, 1, 0, source, 0, 3, source, 3, inner.length, false);
+  batch.add(1, owner, 5, 1, 0, source, 0, 3, source, 3, inner.length, undefined);
   batch.seal(LOG_ID, 1, 0, 0);
   const bytes = Buffer.concat([Buffer.alloc(SEGMENT_HEADER_BYTES), ...batch.pieces()]);
   // Without its header the outer frame is bad, and the inner ones stand in the wrong place.

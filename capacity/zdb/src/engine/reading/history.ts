@@ -12,7 +12,7 @@ import {
 } from '../log/format.ts';
 import type { Locator } from './locator.ts';
 import type { Namespace } from '../namespace.ts';
-import type { RecordReader } from './record-reader.ts';
+import { type FetchedRecord, letGo, type RecordReader } from './record-reader.ts';
 import type { Segment } from '../log/segment.ts';
 import { SegmentGone } from '../log/segment-gone.ts';
 import type { IndexEntry } from '../log/segment-index.ts';
@@ -218,15 +218,18 @@ export class History {
     const keyLength = keyLengthOf(lengths);
     if (prefix !== undefined && keyLength < prefix.length) return undefined;
     let bytes = this.#reader.bytes;
+    let fetched: FetchedRecord | undefined;
     let start: number;
     if (this.#reader.view(segment, entry.offset, lengths)) {
       bytes = this.#reader.bytes;
       start = this.#reader.keyStart;
     } else {
-      bytes = (await this.#reader.fetch({ segment, offset: entry.offset, lengths })).bytes;
+      fetched = await this.#reader.fetch({ segment, offset: entry.offset, lengths });
+      bytes = fetched.bytes;
       start = RECORD_HEADER_BYTES;
     }
     const key = Buffer.from(bytes.subarray(start, start + keyLength));
+    letGo(fetched);
     if (prefix !== undefined && !key.subarray(0, prefix.length).equals(prefix)) return undefined;
     return { key, valueLength: valueLengthOf(lengths), timeSeconds, sequence };
   }

@@ -1,4 +1,4 @@
-import { GridError } from '@commongrid/base';
+import { GridError, largeMemory, largeMemoryBytesMin } from '@commongrid/base';
 import type { ZdbErrorCode } from '../../errors.ts';
 import { type Files, readAsync, readUpTo } from '@commongrid/files';
 import {
@@ -48,6 +48,8 @@ export interface Fault {
 
 export interface FetchedRecord extends Fault {
   readonly bytes: Buffer;
+  /** What goes back to `largeMemory` when nobody needs `bytes` any more. */
+  lent?: Buffer | undefined;
 }
 
 /**
@@ -62,6 +64,9 @@ export class RecordReader {
   fault: Fault | undefined;
   /** Records fetched for the operation that is tried again. */
   fetched: FetchedRecord[] = [];
+
+  /** The record in `bytes`, when it was fetched. */
+  #viewed: FetchedRecord | undefined;
 
   readonly #files: Files;
   readonly #cache: RecordCache;
@@ -145,6 +150,18 @@ export class RecordReader {
     return false;
   }
 
+  /**
+   * The caller goes on using `bytes`: what it has to release to `largeMemory` in the end, if that
+   * is needed.
+   */
+  takeLent(): Buffer | undefined {
+    const record = this.#viewed;
+    if (record?.bytes !== this.bytes) return undefined;
+    const { lent } = record;
+    record.lent = undefined;
+    return lent;
+  }
+
   /** What was just written is likely to be asked for, or written again, soon. */
   remember(batch: Batch, segment: Segment): void {
     const { offset, used, bytes } = batch;
@@ -183,6 +200,7 @@ export class RecordReader {
       this.bytes = record.bytes;
       this.at = 0;
       this.isPrivate = true;
+      this.#viewed = record;
       return true;
     }
     return false;
@@ -237,7 +255,8 @@ export class RecordReader {
     const length = isKeyOnly
       ? RECORD_HEADER_BYTES + keyLengthOf(lengths)
       : recordBytes(keyLengthOf(lengths), valueLengthOf(lengths));
-    const bytes = Buffer.allocUnsafeSlow(length);
+    const lent = length < largeMemoryBytesMin ? undefined : largeMemory.acquire(length);
+    const bytes = lent?.subarray(0, length) ?? Buffer.allocUnsafeSlow(length);
     const fd = segment.hold();
     try {
       let got = 0;
@@ -257,7 +276,7 @@ export class RecordReader {
     if (length <= CACHED_RECORD_BYTES_MAX && !segment.isRetired) {
       bytes.copy(this.#cache.bytes, this.#cache.add(segment.slot, offset, length));
     }
-    return { segment, offset, lengths, bytes };
+    return { segment, offset, lengths, bytes, lent };
   }
 
   #damaged(cause: unknown, segment: Segment, offset: number): GridError {
@@ -284,6 +303,13 @@ export class RecordReader {
   dropSegment(slot: number): void {
     this.#cache.dropSegment(slot);
   }
+}
+
+/** Gives back what a record was fetched into, unless somebody took it: nobody looks at it any more. */
+export function letGo(record: FetchedRecord | undefined): void {
+  if (record?.lent === undefined) return;
+  largeMemory.release(record.lent);
+  record.lent = undefined;
 }
 
 /** @throws GridError ZDB_READ_FAILED unless a whole, sound record stands at `at` */

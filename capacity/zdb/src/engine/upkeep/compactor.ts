@@ -221,7 +221,7 @@ class Output {
       source,
       keyStart + keyLength,
       valueLength,
-      false,
+      undefined,
     );
     const bytes = this.#batch.used - before;
     segment.nextOffset = offset + bytes;

@@ -1,4 +1,4 @@
-import { GridError } from '@commongrid/base';
+import { GridError, largeMemory } from '@commongrid/base';
 import { type Files, readAsync } from '@commongrid/files';
 import { keyLengthOf, namespaceOf, recordBytes, valueLengthOf } from '../log/format.ts';
 import { type HourWindow, isInWindow } from './hour-window.ts';
@@ -154,7 +154,7 @@ export class Scrubber {
     length: number,
   ): Promise<void> {
     const { files } = this.#options;
-    const bytes = Buffer.allocUnsafeSlow(length);
+    const bytes = largeMemory.acquire(length);
     let got = 0;
     const fd = segment.hold();
     try {
@@ -181,6 +181,7 @@ export class Scrubber {
         this.note(segment, entry.offset, entry.sequence, namespaceOf(entry.owner));
       }
     }
+    largeMemory.release(bytes);
   }
 
   /** Remembers a damaged record, however it was found. */

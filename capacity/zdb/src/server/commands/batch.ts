@@ -6,6 +6,7 @@ import type { CommandDefinition } from '../command.ts';
 import { replyTexts } from '../reply-texts.ts';
 import type { Outcome, Session } from '../session.ts';
 import { readFaultNow } from '../fault.ts';
+import { answerValue } from './data.ts';
 
 /** Commands on many keys. MSET and MDEL are done whole or not at all, also when the power fails. */
 export const batchCommands: readonly CommandDefinition[] = [
@@ -63,13 +64,11 @@ async function getMany(session: Session, request: Request): Promise<void> {
 }
 
 function tryGetOne(session: Session, request: Request, i: number): Outcome {
-  const { store } = session;
-  const { reply } = session.connection;
   const found = session.lookup(request, i);
   if (found === 'fault') return 'fault';
   session.reveal();
-  if (found === 'live') reply.bulk(store.reader.bytes, store.valueStart, store.valueLength);
-  else reply.nil();
+  if (found === 'live') answerValue(session, 0, session.store.valueLength);
+  else session.connection.reply.nil();
   return 'done';
 }
 

@@ -1,6 +1,6 @@
 import type { Request } from '@commongrid/resp';
 import { KEY_BYTES_MAX, recordBytes, writeUint53 } from '../../engine/log/format.ts';
-import type { Found } from '../../engine/records.ts';
+import { type Found, nobody } from '../../engine/records.ts';
 import type { CommandDefinition } from '../command.ts';
 import { SEQUENTIAL_KEY_BYTES, takeId } from '../sequential.ts';
 import { replyTexts } from '../reply-texts.ts';
@@ -21,12 +21,8 @@ export const dataCommands: readonly CommandDefinition[] = [
     summary: 'Stores a value; answers the key, or nil when it was stored already.',
   })),
   readCommand('GET', 'Answers the value of a key.', (session, _request, found) => {
-    const { store } = session;
-    const { reply } = session.connection;
-    if (found !== 'live') reply.nil();
-    else if (store.reader.isPrivate && store.valueLength >= REFERENCE_BYTES_MIN) {
-      reply.bulkReference(store.value());
-    } else reply.bulk(store.reader.bytes, store.valueStart, store.valueLength);
+    if (found === 'live') answerValue(session, 0, session.store.valueLength);
+    else session.connection.reply.nil();
   }),
   {
     ...readCommand('GETRANGE', 'Answers a part of a value: GETRANGE key first last.', answerRange),
@@ -96,7 +92,19 @@ function answerRange(session: Session, request: Request, found: Found): void {
   const placeOf = (at: number): number => (at < 0 ? Math.max(0, store.valueLength + at) : at);
   const from = Math.min(placeOf(first), store.valueLength);
   const length = Math.max(0, Math.min(placeOf(last) + 1, store.valueLength) - from);
-  reply.bulk(store.reader.bytes, store.valueStart + from, length);
+  answerValue(session, from, length);
+}
+
+/** Answers `length` bytes from `from` on of the value that was found; many are not copied. */
+export function answerValue(session: Session, from: number, length: number): void {
+  const { store, connection } = session;
+  const { reader, valueStart, valueLength } = store;
+  const start = valueStart + from;
+  // What waits for the client counts with what is sent of it: a short part is no reason to keep all.
+  const isMost = length >= REFERENCE_BYTES_MIN && length * 2 >= valueLength;
+  if (isMost && reader.isPrivate) {
+    connection.reply.bulkReference(reader.bytes.subarray(start, start + length), reader.takeLent());
+  } else connection.reply.bulk(reader.bytes, start, length);
 }
 
 function set(session: Session, request: Request): void | Promise<void> {
@@ -139,7 +147,7 @@ function trySet(session: Session, request: Request): Outcome {
     start[2] ?? 0,
     length[2] ?? 0,
     timeOf(session, request, 3),
-    request.isPrivate,
+    request.isPrivate ? request : undefined,
   );
   if (written === 'fault' || written === 'full') return written;
   session.reveal();
@@ -178,7 +186,7 @@ function tryNextId(session: Session, request: Request): Outcome {
     SEQUENTIAL_KEY_BYTES,
     valueLength,
     timeOf(session, request, 3),
-    true,
+    nobody,
   );
   if (written === 'fault' || written === 'full') return written;
   if (written === 'same') throw new Error(`id ${namespace.nextId} was given out twice`);

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { isGridError } from '@commongrid/base';
+import { isGridError, largeMemory } from '@commongrid/base';
 import type { Request } from '@commongrid/resp';
 import { KEY_BYTES_MAX } from '../../engine/log/format.ts';
 import type { CommandDefinition } from '../command.ts';
 import { encodeCursor } from '../cursor.ts';
+import { type FetchedRecord, letGo } from '../../engine/reading/record-reader.ts';
 import type { ZdbErrorCode } from '../../errors.ts';
 import { replyTexts } from '../reply-texts.ts';
 import type { Outcome, Session } from '../session.ts';
@@ -74,7 +75,7 @@ async function check(session: Session, request: Request): Promise<void> {
   if (!hasKey(session, request)) return;
   const { store } = session;
   const { reply } = session.connection;
-  let reading: Promise<unknown> | undefined;
+  let reading: Promise<FetchedRecord> | undefined;
   let unwritten = 0;
   const begin = (): Outcome => {
     const found = session.lookup(request, 1);
@@ -94,7 +95,7 @@ async function check(session: Session, request: Request): Promise<void> {
       await session.repeat('read', begin);
     }
     if (reading === undefined) return;
-    await reading;
+    letGo(await reading);
     reply.integer(1);
   } catch (error) {
     if (isGridError<ZdbErrorCode>(error, 'ZDB_WRITE_FAILED')) {
@@ -119,12 +120,17 @@ async function digest(session: Session, request: Request): Promise<void> {
   }
   const hash = createHash('sha256').update(request.view(2));
   let rest: Buffer | undefined;
+  let lent: Buffer | undefined;
   await session.repeat('read', () => {
     const found = session.lookup(request, 1);
     if (found === 'fault') return 'fault';
     session.reveal();
     if (found !== 'live') session.connection.reply.nil();
-    else rest = Buffer.from(session.store.value());
+    else {
+      const { reader } = session.store;
+      rest = reader.isPrivate ? session.store.value() : Buffer.from(session.store.value());
+      lent = reader.takeLent();
+    }
     return 'done';
   });
   if (rest === undefined) return;
@@ -134,6 +140,7 @@ async function digest(session: Session, request: Request): Promise<void> {
       hash.update(part.subarray(at, at + DIGEST_STEP_BYTES));
     }
   }
+  if (lent !== undefined) largeMemory.release(lent);
   session.connection.reply.bulkText(hash.digest('hex'));
 }
 
