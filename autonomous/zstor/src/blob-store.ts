@@ -38,6 +38,7 @@ import type { ZstorErrorCode } from './errors.ts';
 import type { Manifest } from './manifest/manifest.ts';
 import { Manifests } from './manifest/manifests.ts';
 import { epochBaseOf } from './rebuild/rebuild-tables.ts';
+import { requireFinished } from './rebuild/unfinished-rebuild.ts';
 import { checkBlob } from './stor/check-blob.ts';
 import type { BlobCheck } from './stor/check-blob.ts';
 import { listBackends } from './stor/backend-tables.ts';
@@ -82,6 +83,8 @@ export interface BlobStoreOptions {
   readonly logCare?: Omit<CareOptions, 'spare'> | undefined;
   /** Called between any two steps of packing and collection, for tests that end the process there. */
   readonly onStep?: ((step: string) => void) | undefined;
+  /** Opens it though a rebuild has not ended: for the rebuild itself. */
+  readonly isRebuilding?: boolean;
   readonly clock?: Clock;
   readonly logger?: Logger;
   readonly signal?: AbortSignal | undefined;
@@ -131,11 +134,12 @@ export class BlobStore implements AsyncDisposable {
    * 2. Follow the log, and take it over: two seconds, or as long as another head serves. 3. Connect
    * to the backends, under the numbers that the tables have for them.
    * @throws ZSTOR_BACKENDS_INVALID, ZSTOR_KEY_MISSING, ZSTOR_KEY_INVALID, ZSTOR_STORE_UNKNOWN,
-   *   BASE_FOLDER_LOCKED, and as `Catalog.takeOver`
+   *   ZSTOR_REBUILD_UNFINISHED, BASE_FOLDER_LOCKED, and as `Catalog.takeOver`
    */
   static async open(options: BlobStoreOptions): Promise<BlobStore> {
     const { folder, backendsFile, policy, schema, clock = systemClock } = options;
     const { logger = silentLogger } = options;
+    if (options.isRebuilding !== true) await requireFinished(folder);
     const specs = await readBackendsFile(backendsFile);
     const keys = await openKeys(options, specs);
     const { metadataKey } = keys;

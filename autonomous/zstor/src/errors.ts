@@ -39,6 +39,7 @@ export type ZstorErrorCode =
   | 'ZSTOR_MANIFEST_CORRUPT' // the manifest of a version is damaged: other backends have copies of it
   | 'ZSTOR_NAME_INVALID' // a file cannot have that name: give 1 to 1,024 bytes of UTF-8 without NUL
   | 'ZSTOR_POLICY_INVALID' // no code, chunk size or shard size of these numbers: correct the policy
+  | 'ZSTOR_REBUILD_UNFINISHED' // tables were being made again when that ended: run the rebuild again
   | 'ZSTOR_SHARDS_TOO_FEW' // fewer than k shards are left: bring a backend back
   | 'ZSTOR_SHARDS_UNEQUAL' // shards of different lengths in one call: a bug in the caller
   | 'ZSTOR_SHARD_CORRUPT' // hash or lengths of a shard are wrong: repair it from the others

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { systemClock } from '@commongrid/base';
 import { BlobStore } from '../src/blob-store.ts';
 import { storSchema } from '../src/stor/file-tables.ts';
 import { Stor } from '../src/stor.ts';
@@ -113,6 +114,48 @@ test('a store without any snapshot comes back out of its manifests', async () =>
   );
   await using stor = await Stor.open(options);
   for (const [name, bytes] of Object.entries({ large, small, another: small })) {
+    assert.equal((await bytesOf(stor, name)).equals(bytes), true, name);
+  }
+});
+
+test('a rebuild that ends on its way goes on, and nobody serves before', async () => {
+  await using fleet = await ZdbFleet.open(6);
+  const backendsFile = await fleet.makeStore('c');
+  const folder = join(fleet.folder, 'head');
+  const options: StorOptions = { folder, backendsFile, policy: fourPlusTwo, canBegin: true };
+  {
+    await using stor = await Stor.open(options);
+    await stor.put('large', [large]);
+    await stor.takeSnapshot();
+    await stor.put('later', [later]);
+    await stor.put('small', [small]);
+  }
+  await rm(join(folder, 'catalog'), { recursive: true });
+  await fleet.emptyNamespace('c-log');
+  const killed = (): never => {
+    throw new Error('killed');
+  };
+  const onProgress = (step: string): void => {
+    if (step === 'locating chunks') killed();
+  };
+  // When there is a log and nothing says yet that it lacks anything; and when manifests are applied.
+  for (const fault of [{ clock: { ...systemClock, nowMs: killed } }, { onProgress }]) {
+    await assert.rejects(Stor.rebuild({ ...options, ...fault }), /killed/);
+    await assert.rejects(Stor.open(options), { code: 'ZSTOR_REBUILD_UNFINISHED' });
+  }
+  const report = await Stor.rebuild(options);
+  assert.deepEqual([report.from, report.unreadableChunks], ['snapshot', 0]);
+  {
+    await using stor = await Stor.open(options);
+    assert.equal(stor.isRebuilt, true);
+    await stor.acceptRebuild();
+  }
+  {
+    await using blobs = await BlobStore.open({ ...options, schema: storSchema });
+    await blobs.collection.runNow();
+  }
+  await using stor = await Stor.open(options);
+  for (const [name, bytes] of Object.entries({ large, later, small })) {
     assert.equal((await bytesOf(stor, name)).equals(bytes), true, name);
   }
 });

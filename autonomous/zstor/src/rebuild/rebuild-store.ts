@@ -10,11 +10,12 @@ import { BlobStore } from '../blob-store.ts';
 import type { BlobStoreOptions } from '../blob-store.ts';
 import { Catalog } from '../catalog/catalog.ts';
 import type { CatalogOptions } from '../catalog/catalog.ts';
+import type { LogPlace } from '../catalog/found-log.ts';
 import { identityKey } from '../catalog/tlog-member.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import { readManifests } from '../manifest/manifest-reader.ts';
 import { isDeadManifest } from '../manifest/manifest-tables.ts';
-import { adoptBlob } from '../stor/blob-tables.ts';
+import { adoptBlob, findBlob } from '../stor/blob-tables.ts';
 import { blobOfPointer, DispersedSnapshots } from '../stor/dispersed-snapshots.ts';
 import {
   firstMembersOf,
@@ -33,6 +34,7 @@ import { findPacks } from './find-packs.ts';
 import { noteRebuild } from './rebuild-tables.ts';
 import { relocateChunks } from './relocate-chunks.ts';
 import { ShardInventory } from './shard-inventory.ts';
+import { findUnfinished, forgetUnfinished, noteUnfinished } from './unfinished-rebuild.ts';
 
 /** Heads that may have served without writing a chunk, which would tell of their epoch. */
 const epochsLeftOut = 2 ** 16;
@@ -76,7 +78,8 @@ export interface RebuildReport {
  * each has; 2. a new log, which begins with the newest snapshot that can be read; 3. versions that are
  * newer, from their manifests; 4. chunks where their shards are now, small objects in their packs; 5. a
  * snapshot. No version is lost; deletions, tags and dates since the snapshot may be undone, so the store
- * deletes nothing until `acceptRebuild`.
+ * deletes nothing until `acceptRebuild`. One that was ended on its way goes on when it is called again; no
+ * head serves before.
  *
  * @throws ZSTOR_KEY_MISSING, ZSTOR_CATALOG_MEMBER_FAILED (see `withoutLog`), ZSTOR_CATALOG_NOT_EMPTY,
  *   and as `BlobStore.open`
@@ -88,15 +91,18 @@ export async function rebuildStore(options: RebuildOptions): Promise<RebuildRepo
   const openMember = openMemberOf(() => specs);
   const { metadataKey } = keys;
   const place = { members: logNamesOf(specs), openMember, metadataKey };
-  const isLost = options.withoutLog === true || !(await keepsLog(place));
-  const setAside = await setTablesAside(folder);
+  const begun = await findBegun(folder, place);
+  const isLost = begun !== undefined || options.withoutLog === true || !(await keepsLog(place));
+  const setAside = begun === undefined ? await setTablesAside(folder) : undefined;
   if (!isLost) {
+    await forgetUnfinished(folder);
     onProgress('making the tables from snapshot and log');
     await using _store = await BlobStore.open(options);
     const nothing = { restoredVersions: 0, damagedManifests: 0, relocatedChunks: 0 };
     return { from: 'log', ...nothing, unreadableChunks: 0, setAside };
   }
-  const found = await rebuildWithoutLog(options, specs, keys);
+  const found = await rebuildWithoutLog(options, specs, keys, begun);
+  await forgetUnfinished(folder);
   return { ...found, setAside };
 }
 
@@ -104,6 +110,7 @@ async function rebuildWithoutLog(
   options: RebuildOptions,
   specs: readonly BackendSpec[],
   keys: StorKeys,
+  begun: readonly string[] | undefined,
 ): Promise<Omit<RebuildReport, 'setAside'>> {
   const { folder, onProgress = () => {}, clock = systemClock, signal } = options;
   onProgress('looking through the backends');
@@ -113,40 +120,53 @@ async function rebuildWithoutLog(
     { numberOf: (spec) => numbers.get(nameOfBackend(spec)) ?? 0 },
   );
   await using inventory = await ShardInventory.take(join(folder, 'inventory.db'), pool, signal);
-  onProgress('beginning a new log');
-  const catalogOptions = await catalogOptionsOf(options, specs, keys);
-  const index = new SnapshotIndex({ backends: pool, key: keys.manifestKey });
-  const pointer = await beginLog(catalogOptions, await index.list());
+  const catalogOptions = await catalogOptionsOf(options, specs, keys, begun);
+  if (begun === undefined) {
+    await noteUnfinished(folder, catalogOptions.members);
+    onProgress('beginning a new log');
+    const index = new SnapshotIndex({ backends: pool, key: keys.manifestKey });
+    await beginLog(catalogOptions, await index.list());
+  }
+  let from: RebuildReport['from'] = 'manifests';
   {
     await using catalog = await Catalog.open(catalogOptions);
     await catalog.takeOver(signal);
     const buckets = await findKeys(specs);
+    const snapshots = catalog.snapshotPointers.map((pointer) => blobOfPointer(pointer, keys));
+    if (snapshots.length > 0) from = 'snapshot';
     await catalog.write((db) => {
       noteRebuild(db, clock.nowMs(), inventory.highestEpoch + epochsLeftOut);
       setNumbers(db, numbers);
       noteKeys(db, buckets);
-      if (pointer !== undefined) adoptBlob(db, blobOfPointer(pointer, keys));
+      for (const blob of snapshots) if (findBlob(db, blob.id) === undefined) adoptBlob(db, blob);
     });
   }
-  await using store = await BlobStore.open(options);
+  await using store = await BlobStore.open({ ...options, isRebuilding: true });
   onProgress('applying manifests');
   const applied = await applyManifests(store, keys, options.apply);
   onProgress('locating chunks');
   await findPacks(store.catalog, inventory, { backends: pool, signal });
   const located = await relocateChunks(store.catalog, inventory, signal);
   await store.catalog.takeSnapshot();
-  return { from: pointer === undefined ? 'manifests' : 'snapshot', ...applied, ...located };
+  return { from, ...applied, ...located };
 }
 
-/** A new log in namespaces that are empty. @returns the snapshot that it begins with */
+/** Who keeps the log that an earlier rebuild in this folder began; undefined when there is none. */
+async function findBegun(folder: string, place: LogPlace): Promise<readonly string[] | undefined> {
+  const members = await findUnfinished(folder);
+  if (members === undefined) return undefined;
+  return (await keepsLog({ ...place, members })) ? members : undefined;
+}
+
+/** A new log in namespaces that are empty, with the newest snapshot that can be read. */
 async function beginLog(
   options: CatalogOptions,
   snapshots: readonly { readonly pointer: Buffer }[],
-): Promise<Buffer | undefined> {
+): Promise<void> {
   for (const { pointer } of snapshots) {
     try {
       await Catalog.restore(options, pointer);
-      return pointer;
+      return;
     } catch (err) {
       // What is wrong with the log's place is so with any snapshot.
       const isUnreadable = isGridError(err) && !err.code.startsWith('ZSTOR_CATALOG_');
@@ -156,13 +176,13 @@ async function beginLog(
     }
   }
   await Catalog.found(options);
-  return undefined;
 }
 
 async function catalogOptionsOf(
   options: RebuildOptions,
   specs: readonly BackendSpec[],
   keys: StorKeys,
+  begun: readonly string[] | undefined,
 ): Promise<CatalogOptions> {
   const { folder, backendsFile, policy, schema, logger = silentLogger } = options;
   const openMember = openMemberOf(() => specs);
@@ -177,7 +197,7 @@ async function catalogOptionsOf(
   return {
     ...{ folder: join(folder, 'catalog'), schema, snapshots, logger, openMember },
     metadataKey: keys.metadataKey,
-    members: firstMembersOf(free, policy.parityShards),
+    members: begun ?? firstMembersOf(free, policy.parityShards),
   };
 }
 
