@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { connect } from 'node:net';
 import { after, before, suite, test } from 'node:test';
 
 import * as aws from '@aws-sdk/client-s3';
@@ -9,8 +7,10 @@ import { waitFor } from '@commongrid/base';
 import { ZdbFleet } from '@commongrid/zstor/testing';
 
 import { S3Head } from '../src/s3-head.ts';
-import { accessKey, secretKey, signedHead } from './signed-request.ts';
+import { accessKey, secretKey } from './signed-request.ts';
 import { fourPlusTwo } from './support/head-process.ts';
+import { putAround } from './support/put-around.ts';
+import type { PutTarget } from './support/put-around.ts';
 import { sdkClient } from './support/sdk-client.ts';
 
 /** In the tables, and as a blob. */
@@ -35,26 +35,12 @@ suite('requests that meet others half-way', () => {
   });
   after(() => stack.disposeAsync());
 
-  /** Sends all of a body but its last byte, has `meanwhile` done, and sends that. */
-  async function putAround(
-    target: { readonly path: string; readonly query?: string },
+  function around(
+    target: PutTarget,
     sizeBytes: number,
     meanwhile: () => Promise<unknown>,
   ): Promise<string> {
-    const socket = connect(head.port, '127.0.0.1');
-    const parts: Buffer[] = [];
-    socket.on('data', (part: Buffer) => parts.push(part));
-    const headers = { 'content-length': String(sizeBytes), connection: 'close' };
-    const expect = { expect: '100-continue' };
-    socket.write(signedHead({ method: 'PUT', ...target, headers: { ...headers, ...expect } }));
-    // It is asked for its body once all that can be refused ahead of it was looked at.
-    await once(socket, 'data');
-    socket.write(Buffer.alloc(sizeBytes - 1, 'x'));
-    await meanwhile();
-    socket.write('x');
-    await once(socket, 'close');
-    const text = Buffer.concat(parts).toString('latin1');
-    return /<Code>(\w+)</.exec(text)?.[1] ?? /\r\n\r\nHTTP\/1\.1 (\d+)/.exec(text)?.[1] ?? text;
+    return putAround(head.port, target, sizeBytes, meanwhile);
   }
 
   async function deleteBucket(Bucket: string): Promise<void> {
@@ -65,7 +51,7 @@ suite('requests that meet others half-way', () => {
     test(`a put of ${size} bytes into a bucket that is deleted is refused`, async () => {
       const Bucket = `put-${size}`;
       await s3.send(new aws.CreateBucketCommand({ Bucket }));
-      const code = await putAround({ path: `/${Bucket}/k` }, size, () => deleteBucket(Bucket));
+      const code = await around({ path: `/${Bucket}/k` }, size, () => deleteBucket(Bucket));
       assert.equal(code, 'NoSuchBucket');
     });
 
@@ -77,7 +63,7 @@ suite('requests that meet others half-way', () => {
       );
       const query = `partNumber=1&uploadId=${UploadId}`;
       const target = { path: `/${Bucket}/k`, query };
-      assert.equal(await putAround(target, size, () => deleteBucket(Bucket)), 'NoSuchBucket');
+      assert.equal(await around(target, size, () => deleteBucket(Bucket)), 'NoSuchBucket');
     });
 
     test(`a part of ${size} bytes of an upload that is aborted is refused`, async () => {
@@ -87,7 +73,7 @@ suite('requests that meet others half-way', () => {
         new aws.CreateMultipartUploadCommand({ Bucket, Key: 'k' }),
       );
       const target = { path: `/${Bucket}/k`, query: `partNumber=1&uploadId=${UploadId}` };
-      const code = await putAround(target, size, () =>
+      const code = await around(target, size, () =>
         s3.send(new aws.AbortMultipartUploadCommand({ Bucket, Key: 'k', UploadId })),
       );
       assert.equal(code, 'NoSuchUpload');

@@ -13,6 +13,7 @@ import { rebuildS3 } from '../src/rebuild-s3.ts';
 import { S3Head } from '../src/s3-head.ts';
 import { accessKey, secretKey } from './signed-request.ts';
 import { fourPlusTwo } from './support/head-process.ts';
+import { putAround } from './support/put-around.ts';
 import { sdkClient } from './support/sdk-client.ts';
 
 const Bucket = 'kept';
@@ -65,6 +66,13 @@ test('objects come back with log and tables lost: no version, and nothing that w
     await assert.rejects(s3.send(new aws.PutObjectCommand(refused)), {
       name: 'PreconditionFailed',
     });
+    await put(s3, { turned: bytes(9, 'f') });
+    // Its bytes begin to come while it would take the place of the one before.
+    const enabled = { Bucket, VersioningConfiguration: { Status: 'Enabled' as const } };
+    const outcome = await putAround(head.port, { path: `/${Bucket}/turned` }, 9, () =>
+      s3.send(new aws.PutBucketVersioningCommand(enabled)),
+    );
+    assert.equal(outcome, '200');
     s3.destroy();
   }
   await rm(join(folder, 'catalog'), { recursive: true });
@@ -80,6 +88,7 @@ test('objects come back with log and tables lost: no version, and nothing that w
     ...before,
     ...after,
     'after, parts': Buffer.concat(parts),
+    turned: Buffer.alloc(9, 'x'),
   };
   const found = Contents.map(({ Key = '' }) => Key);
   assert.deepEqual(found.toSorted(), Object.keys(expected).toSorted());
@@ -87,6 +96,8 @@ test('objects come back with log and tables lost: no version, and nothing that w
     const got = await s3.send(new aws.GetObjectCommand({ Bucket, Key }));
     assert.ok(content.equals((await got.Body?.transformToByteArray()) ?? Buffer.alloc(0)), Key);
   }
+  const versions = new aws.ListObjectVersionsCommand({ Bucket, Prefix: 'turned' });
+  assert.equal((await s3.send(versions)).Versions?.length, 2);
   await head.store.catalog.write(acceptRebuild);
   await put(s3, { 'after, inline': bytes(7, 'again') });
   s3.destroy();

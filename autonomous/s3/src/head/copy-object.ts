@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 
 import { shareBody, sharedBody } from '../meta/bodies.ts';
 import type { NewBody } from '../meta/bodies.ts';
+import { requireSameRules, sameBucket } from '../meta/buckets.ts';
 import type { Bucket } from '../meta/buckets.ts';
 import { putVersion } from '../meta/put-version.ts';
 import type { NewVersion, PutVersion } from '../meta/put-version.ts';
@@ -15,6 +16,7 @@ import type { ObjectHeaders } from '../protocol/object-headers.ts';
 import { S3Error } from '../protocol/s3-error.ts';
 import type { S3Request, S3Response } from '../protocol/s3-request.ts';
 import { checkCannedAcl } from './canned-acl.ts';
+import { commitVersion } from './commit-version.ts';
 import {
   copyBytesMax,
   findCopySource,
@@ -103,15 +105,19 @@ async function share(
     const { body: no } = requireSame(db, source.bucket, source.object);
     const body = no === undefined ? { blobs: [] } : sharedBody(db, no);
     const version = { ...base, checksum, body };
-    return { document: documentOfNew(bucket, version, rules), blobs: manifestBlobsOf(db, body) };
+    const target = sameBucket(db, bucket);
+    const document = documentOfNew(target, version, rules);
+    return { target, manifest: { document, blobs: manifestBlobsOf(db, body) } };
   });
   const change = (): Promise<Made> =>
     write(head, (db) => {
+      requireSameRules(db, described.target);
       const { body } = requireSame(db, source.bucket, source.object);
       const version = { ...base, checksum, body: shared(db, body) };
       return { ...putVersion(db, bucket, version, rules), checksum };
     });
-  return head.store.withManifest({ versionId: base.id, ...described }, change, head.policy);
+  const manifest = { versionId: base.id, ...described.manifest };
+  return head.store.withManifest(manifest, change, head.policy);
 }
 
 function shared(db: DatabaseSync, body: number | undefined): NewBody {
@@ -133,10 +139,7 @@ async function rewrite(
     computed === undefined ? source.object.checksum : { ...computed, type: 'FULL_OBJECT' as const };
   const rules = writeRules(head, request);
   const version = { ...base, checksum };
-  const made = await body.commit(
-    (db, kept) => putVersion(db, bucket, { ...version, body: kept }, rules),
-    { id: base.id, documentOf: (kept) => documentOfNew(bucket, { ...version, body: kept }, rules) },
-  );
+  const made = await commitVersion(head, bucket, body, version, rules);
   return { ...made, checksum };
 }
 

@@ -7,7 +7,7 @@ import type { Body } from '../meta/bodies.ts';
 import type { Bucket } from '../meta/buckets.ts';
 import { requireObject } from '../meta/versions.ts';
 import type { Version } from '../meta/versions.ts';
-import { judgeRead } from '../protocol/conditions.ts';
+import { judgeIfRange, judgeRead } from '../protocol/conditions.ts';
 import { contentRange, parseRange } from '../protocol/range.ts';
 import { S3Error } from '../protocol/s3-error.ts';
 import type { S3Request, S3Response } from '../protocol/s3-request.ts';
@@ -83,7 +83,8 @@ function spanOf(
     }
     return partSpan(request, object, parsePartNumber(partNumber), body);
   }
-  const range = parseRange(typeof rangeHeader === 'string' ? rangeHeader : undefined, sizeBytes);
+  const isWanted = typeof rangeHeader === 'string' && judgeIfRange(request.headers, object);
+  const range = parseRange(isWanted ? rangeHeader : undefined, sizeBytes);
   if (range !== undefined) {
     const headers = { 'content-range': contentRange(range, sizeBytes) };
     return { from: range.first, to: range.last + 1, status: 206, headers };

@@ -1,7 +1,6 @@
-import { putVersion } from '../meta/put-version.ts';
-import { documentOfNew } from '../meta/version-document.ts';
 import { readObjectHeaders } from '../protocol/object-headers.ts';
 import { checkCannedAcl } from './canned-acl.ts';
+import { commitVersion } from './commit-version.ts';
 import { bucketOf } from './head-context.ts';
 import type { Handle } from './head-context.ts';
 import { PendingBody } from './new-body.ts';
@@ -30,13 +29,7 @@ export const putObject: Handle = async (head, request) => {
     checksum: checksum && { ...checksum, type: 'FULL_OBJECT' as const },
   };
   const rules = writeRules(head, request);
-  const made = await body.commit(
-    (db, kept) => putVersion(db, bucket, { ...version, body: kept }, rules),
-    {
-      id: version.id,
-      documentOf: (kept) => documentOfNew(bucket, { ...version, body: kept }, rules),
-    },
-  );
+  const made = await commitVersion(head, bucket, body, version, rules);
   return {
     headers: {
       etag: `"${etag}"`,

@@ -202,6 +202,16 @@ describe('lifecycle', () => {
     assert.equal(expired(), 700);
   });
 
+  test('of a bucket with rules that it cannot read does not keep the others waiting', async () => {
+    const fixture = new Fixture();
+    fixture.setRules(expiring);
+    fixture.put('a/1');
+    const bucket = { name: 'before', owner: 'x', createdMs: 0, keyNo: 2, isLockable: false };
+    setDocument(fixture.db, createBucket(fixture.db, bucket), 'lifecycle', '<LifecycleOfOthers/>');
+    await assert.rejects(fixture.pass(2), { s3Code: 'MalformedXML' });
+    assert.deepEqual(fixture.versions, { 'a/1': '-v' });
+  });
+
   test('counts the noncurrent versions of a key across its steps', async () => {
     const fixture = new Fixture();
     const keep = '<NewerNoncurrentVersions>100</NewerNoncurrentVersions>';

@@ -83,21 +83,29 @@ export class LifecycleRunner {
     await repeat(lookEveryMs, () => this.look(signal), { signal, clock, onError });
   }
 
-  /** Goes through each bucket that is due for it. */
+  /** Goes through each bucket that is due for it. Throws what failed first, once all were looked at. */
   async look(signal: AbortSignal): Promise<void> {
     if (!this.#mayDelete()) return;
     await this.#o.catalog.write(dropPasses);
+    const failures: unknown[] = [];
     let after = '';
     for (;;) {
       const buckets = this.#o.catalog.read((db) => listBuckets(db, { after, max: bucketsMax }));
       for (const bucket of buckets) {
         throwIfAborted(signal);
-        const ruled = this.#ruledOf(bucket);
-        if (ruled !== undefined) await this.#goThrough(ruled, signal);
+        try {
+          const ruled = this.#ruledOf(bucket);
+          if (ruled !== undefined) await this.#goThrough(ruled, signal);
+        } catch (error) {
+          // What fails in one bucket keeps no other waiting.
+          if (signal.aborted || !this.#mayDelete()) throw error;
+          failures.push(error);
+        }
       }
       after = buckets.at(-1)?.name ?? '';
-      if (buckets.length < bucketsMax) return;
+      if (buckets.length < bucketsMax) break;
     }
+    if (failures.length > 0) throw failures[0];
   }
 
   #mayDelete(): boolean {

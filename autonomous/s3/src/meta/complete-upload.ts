@@ -7,7 +7,7 @@ import { S3Error } from '../protocol/s3-error.ts';
 import type { CompletedPart } from '../protocol/xml-requests.ts';
 import { findBody, releasePart } from './bodies.ts';
 import type { BodyBlob, BodyPart } from './bodies.ts';
-import { countGrowth, sameBucket } from './buckets.ts';
+import { countGrowth, requireSameRules, sameBucket } from './buckets.ts';
 import type { Bucket, BucketRef } from './buckets.ts';
 import type { LockState } from './lock-columns.ts';
 import { defaultLock } from './locks.ts';
@@ -63,6 +63,7 @@ interface Assembly {
 
 /** A completion that is described by a manifest, and can be made as long as nothing changes. */
 export interface DocumentedCompletion {
+  readonly bucket: Bucket;
   readonly document: Buffer;
   readonly body: { readonly blobs: readonly BodyBlob[] };
 }
@@ -90,7 +91,7 @@ export function documentCompletion(
     ...lockState,
     body: { parts: chosen },
   });
-  return { document, body: { blobs: chosen.flatMap(({ blobs }) => blobs) } };
+  return { bucket, document, body: { blobs: chosen.flatMap(({ blobs }) => blobs) } };
 }
 
 /**
@@ -98,8 +99,8 @@ export function documentCompletion(
  * within 7 days it answers the same, whatever became of the object.
  * @param documented what a manifest says of it
  * @throws S3Error NoSuchBucket, NoSuchUpload, InvalidPart, EntityTooSmall, BadDigest,
- *   InvalidRequest, OperationAborted when a part was replaced since it was documented, and as
- *   `putVersion`
+ *   InvalidRequest, OperationAborted when a part was replaced, or the bucket makes other versions,
+ *   since it was documented, and as `putVersion`
  */
 export function completeUpload(
   db: DatabaseSync,
@@ -171,8 +172,9 @@ function chosenParts(db: DatabaseSync, { upload, parts }: Assembly): readonly Bo
 function requireUnchanged(
   db: DatabaseSync,
   assembly: Assembly,
-  { body }: DocumentedCompletion,
+  { bucket, body }: DocumentedCompletion,
 ): void {
+  requireSameRules(db, bucket);
   const now = chosenParts(db, assembly).flatMap(({ blobs }) => blobs);
   if (!idsOf(now).equals(idsOf(body.blobs))) throw new S3Error('OperationAborted');
 }

@@ -27,6 +27,18 @@ export function judgeRead(headers: Headers, state: ObjectState): 'proceed' | 'no
 }
 
 /**
+ * Whether a Range counts: with If-Range only for the state that the client has a part of. A date says
+ * so less surely than an ETag, and must be that of the object. Source: RFC 9110, 13.1.5.
+ */
+export function judgeIfRange(headers: Headers, { etag, modifiedMs }: ObjectState): boolean {
+  const value = text(headers, 'if-range')?.trim();
+  if (value === undefined) return true;
+  const dateMs = parseHttpDate(value);
+  if (dateMs !== undefined) return dateMs === Math.floor(modifiedMs / 1000) * 1000;
+  return value === `"${etag}"` || value === etag;
+}
+
+/**
  * Judges the conditions of a copy about its source; there is no answer 304.
  * @throws S3Error PreconditionFailed
  */

@@ -4,7 +4,7 @@ import { suite, test } from 'node:test';
 import fc from 'fast-check';
 
 import { isBucketName, parseAddress, parseCopySource } from './address.ts';
-import { judgeCopySource, judgeRead, judgeWrite } from './conditions.ts';
+import { judgeCopySource, judgeIfRange, judgeRead, judgeWrite } from './conditions.ts';
 import { httpDate, isoDate, parseBasicDate, parseHttpDate, parseIsoDate } from './dates.ts';
 import { refuseUnsupported } from './header-policy.ts';
 import { headerText, headerValue, readObjectHeaders } from './object-headers.ts';
@@ -22,6 +22,14 @@ const same = httpDate(state.modifiedMs);
 const after = httpDate(state.modifiedMs + 5000);
 
 suite('conditions', () => {
+  test('a range counts with If-Range only for the object that it names', () => {
+    const judged = ['"abc"', 'abc', same, '"x"', 'W/"abc"', before, after, 'x'].map((value) =>
+      judgeIfRange({ 'if-range': value }, state),
+    );
+    assert.deepEqual(judged, [true, true, true, false, false, false, false, false]);
+    assert.equal(judgeIfRange({}, state), true);
+  });
+
   const reads = [
     [{}, 'proceed'],
     [{ 'if-match': '"abc"' }, 'proceed'],

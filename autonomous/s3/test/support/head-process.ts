@@ -94,6 +94,6 @@ async function start(place: HeadPlace): Promise<{ child: ChildProcess; port: num
 function spawnHead(place: HeadPlace): ChildProcess {
   const { NODE_TEST_CONTEXT: _runner, ...env } = process.env;
   const program = join(import.meta.dirname, '../processes/head.ts');
-  const words = [program, JSON.stringify({ port: 0, ...place })];
+  const words = [...(process.env['GRID_NODE_FLAGS'] ?? '').split(' ').filter(Boolean), program, JSON.stringify({ port: 0, ...place })];
   return spawn(process.execPath, words, { env, stdio: ['ignore', 'pipe', 'inherit'] });
 }
