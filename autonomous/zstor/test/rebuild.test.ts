@@ -5,10 +5,12 @@ import { test } from 'node:test';
 import { systemClock } from '@commongrid/base';
 import { BlobStore } from '../src/blob-store.ts';
 import { storSchema } from '../src/stor/file-tables.ts';
+import { acceptRebuild } from '../src/rebuild/rebuild-tables.ts';
 import { Stor } from '../src/stor.ts';
 import type { StorOptions } from '../src/stor.ts';
 import { ZdbFleet } from '../src/testing/zdb-fleet.ts';
 import { fourPlusTwo, mebibyte, randomBytesOf } from './support/cluster.ts';
+import { SmallFiles } from './support/small-files.ts';
 
 const large = randomBytesOf(9 * mebibyte + 5, 'large');
 const later = randomBytesOf(5 * mebibyte + 7, 'later');
@@ -158,4 +160,30 @@ test('a rebuild that ends on its way goes on, and nobody serves before', async (
   for (const [name, bytes] of Object.entries({ large, later, small })) {
     assert.equal((await bytesOf(stor, name)).equals(bytes), true, name);
   }
+});
+
+test('small objects that were packed again since the snapshot are found', async () => {
+  await using fleet = await ZdbFleet.open(6);
+  const backendsFile = await fleet.makeStore('d');
+  const folder = join(fleet.folder, 'head');
+  const options = { folder, backendsFile, canBegin: true };
+  const names = Array.from({ length: 99 }, (_, at) => `file ${at}`);
+  const kept = names.filter((_, at) => at % 3 === 0);
+  {
+    await using files = await SmallFiles.open(options);
+    for (const name of names) await files.put(name);
+    await files.store.collection.runNow();
+    await files.store.catalog.takeSnapshot();
+    for (const name of names) if (!kept.includes(name)) await files.remove(name);
+    for (let times = 0; times < 3; times++) await files.store.collection.runNow();
+    for (const name of kept) assert.equal(await files.isWhole(name), true, name);
+  }
+  await rm(join(folder, 'catalog'), { recursive: true });
+  await fleet.emptyNamespace('d-log');
+  const report = await Stor.rebuild({ ...options, policy: fourPlusTwo });
+  assert.equal(report.from, 'snapshot');
+  await using files = await SmallFiles.open(options);
+  await files.store.catalog.write(acceptRebuild);
+  await files.store.collection.runNow();
+  for (const name of kept) assert.equal(await files.isWhole(name), true, name);
 });

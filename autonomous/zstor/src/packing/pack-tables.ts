@@ -70,20 +70,32 @@ export function switchToPack(
   entries: readonly PackEntry[],
 ): number {
   requireSameHead(db, [record]);
-  return adoptPack(db, record, entries);
+  return insertSlices(
+    db,
+    record,
+    entries.filter(({ chunkId }) => isCopied(db, chunkId)),
+  );
 }
 
-/** As `switchToPack`, with a pack that is there already: found when tables are made again. */
+/**
+ * As `switchToPack`, with a pack that is there already: found when tables are made again. What was in
+ * another pack before leaves it.
+ */
 export function adoptPack(
   db: DatabaseSync,
   record: ChunkRecord,
   entries: readonly PackEntry[],
 ): number {
+  const live = entries.filter(({ chunkId }) => isCopied(db, chunkId) || isLiveSlice(db, chunkId));
+  for (const { chunkId } of live) forgetSlice(db, chunkId);
+  return insertSlices(db, record, live);
+}
+
+function insertSlices(db: DatabaseSync, record: ChunkRecord, live: readonly PackEntry[]): number {
   const insert = statementOf(db, 'INSERT INTO slices VALUES (?, ?, ?, ?)');
-  const live = entries.filter(({ chunkId }) => isCopied(db, chunkId));
   for (const { chunkId, offset, bytes } of live) {
     insert.run(chunkId, record.id, offset, bytes);
-    copiesAreDead(db, chunkId);
+    if (findChunk(db, chunkId) !== undefined) copiesAreDead(db, chunkId);
   }
   insertPack(db, record, live);
   return live.length;
@@ -141,6 +153,12 @@ function insertPack(db: DatabaseSync, record: ChunkRecord, live: readonly PackEn
 function isCopied(db: DatabaseSync, chunkId: Uint8Array): boolean {
   const isDead = statementOf(db, 'SELECT 1 FROM dead WHERE chunk = ?').get(chunkId) !== undefined;
   return !isDead && findChunk(db, chunkId)?.kind === 'copied';
+}
+
+function isLiveSlice(db: DatabaseSync, chunkId: Uint8Array): boolean {
+  const sql = `SELECT 1 FROM slices WHERE chunk = ?
+    AND NOT EXISTS (SELECT 1 FROM dead WHERE dead.chunk = slices.chunk AND copies_only = 0)`;
+  return statementOf(db, sql).get(chunkId) !== undefined;
 }
 
 function hexOf(bytes: Uint8Array): string {

@@ -23,8 +23,9 @@ interface Tables {
 }
 
 /**
- * Finds small objects whose copies are gone since they were packed, when the tables do not know the
- * packs: a pack says in its body what is in it. Only then are chunks without a record read.
+ * Finds small objects whose copies are gone since they were packed, or whose pack is since they were
+ * packed again, when the tables do not know the packs: a pack says in its body what is in it. Only then
+ * are chunks without a record read.
  * @returns how many packs were found
  */
 export async function findPacks(
@@ -32,7 +33,9 @@ export async function findPacks(
   inventory: ShardInventory,
   options: { readonly backends: Backends; readonly signal?: AbortSignal | undefined },
 ): Promise<number> {
-  const lost = new Set(tables.read((db) => lostCopies(db, inventory)));
+  const lost = new Set(
+    tables.read((db) => [...lostCopies(db, inventory), ...lostSlices(db, inventory)]),
+  );
   let packs = 0;
   for (const { id, part, no } of inventory.codedChunks()) {
     if (lost.size === 0) break;
@@ -62,6 +65,28 @@ function lostCopies(db: DatabaseSync, inventory: ShardInventory): string[] {
       return found.every((no) => no === nowhere);
     })
     .map(hexOf);
+}
+
+/** Small objects in packs that are gone: they were packed again, since the tables were like this. */
+function lostSlices(db: DatabaseSync, inventory: ShardInventory): string[] {
+  const packs = statementOf(db, 'SELECT pack FROM packs').all();
+  const isGone = (id: Buffer): boolean => {
+    const record = findChunk(db, id);
+    if (record === undefined || !inventory.has(id)) return true;
+    const found = inventory.locate(record, () => false);
+    return found.filter((no) => no !== nowhere).length < record.dataShards;
+  };
+  const gone = new Set(
+    packs
+      .map((row) => bytesOf(row['pack']))
+      .filter(isGone)
+      .map(hexOf),
+  );
+  if (gone.size === 0) return [];
+  return statementOf(db, 'SELECT chunk, pack FROM slices')
+    .all()
+    .filter((row) => gone.has(hexOf(bytesOf(row['pack']))))
+    .map((row) => hexOf(bytesOf(row['chunk'])));
 }
 
 async function readPack(

@@ -53,6 +53,12 @@ export class ShardInventory implements AsyncDisposable {
     return chunk instanceof Uint8Array ? Buffer.from(chunk).readUInt32BE() : 0;
   }
 
+  /** Whether any shard or copy of a chunk was found. */
+  has(chunkId: Uint8Array): boolean {
+    const sql = 'SELECT 1 FROM found WHERE chunk = ? LIMIT 1';
+    return statementOf(this.#db, sql).get(chunkId) !== undefined;
+  }
+
   /**
    * Where the shards of a chunk are, as far as that is known better than its record does.
    * @param isGivenUp a backend may lose this shard, so that it must not be its location
