@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { StoredBlob } from '../src/blob/written-blob.ts';
-import { mebibyte, randomBytesOf } from './support/cluster.ts';
+import { fourPlusTwo, mebibyte, randomBytesOf } from './support/cluster.ts';
 import { TidyCluster } from './support/tidy-cluster.ts';
 import type { TidyHead } from './support/tidy-cluster.ts';
 
@@ -118,6 +118,31 @@ test('with fewer nodes than shards nothing is packed', async () => {
   await backend?.get(Buffer.from('S'), 1);
   assert.equal((await head.collection.runNow()).packed, 3);
   await assertReads(head, kept);
+});
+
+test('objects that cannot be packed, for want of nodes, keep others from nothing', async () => {
+  await using tidy = await TidyCluster.open();
+  const head = tidy.head();
+  // With m = 3 it would take seven nodes.
+  const policy = { ...fourPlusTwo, parityShards: 3 };
+  const apart = await tidy.put(head, 100 * kibibyte, 'apart', policy);
+  const kept: Kept[] = [];
+  for (const round of ['a', 'b', 'c']) {
+    kept.push(...(await putMany(tidy, head, 40, 100 * kibibyte, round)));
+    assert.equal((await head.collection.runNow()).packed, 40);
+  }
+  // A pack of it that cannot be packed again either.
+  tidy.db
+    .prepare('UPDATE chunks SET parity_shards = 3 WHERE id = (SELECT pack FROM packs LIMIT 1)')
+    .run();
+  const left = kept.filter((_, at) => at % 3 === 0);
+  for (const each of kept) if (!left.includes(each)) await tidy.remove(head, each.blob);
+  for (let times = 0; times < 2; times++) await head.collection.runNow();
+  assert.equal(tidy.count('packs'), 2);
+  await assertReads(head, [
+    ...left,
+    { blob: apart, bytes: randomBytesOf(100 * kibibyte, 'apart') },
+  ]);
 });
 
 test('readers go on while objects are packed, packed again and removed', async () => {

@@ -23,12 +23,12 @@ export interface Holed {
   readonly liveBytes: number;
 }
 
-/** Small objects that wait to be packed, the oldest first. */
-export function copiedChunks(db: DatabaseSync, limit: number): Copied[] {
-  const sql = `SELECT id, body_bytes, parity_shards FROM chunks WHERE is_copied = 1
+/** Small objects that wait to be packed, the oldest first, those after one. */
+export function copiedChunks(db: DatabaseSync, after: Uint8Array, limit: number): Copied[] {
+  const sql = `SELECT id, body_bytes, parity_shards FROM chunks WHERE is_copied = 1 AND id > ?
     AND NOT EXISTS (SELECT 1 FROM dead WHERE chunk = id) ORDER BY id LIMIT ?`;
   return statementOf(db, sql)
-    .all(limit)
+    .all(after, limit)
     .map((row) => ({
       chunkId: bytesOf(row['id']),
       bodyBytes: Number(row['body_bytes']),

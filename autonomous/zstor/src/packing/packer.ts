@@ -19,7 +19,7 @@ import {
   switchPacks,
   switchToPack,
 } from './pack-tables.ts';
-import type { Copied } from './pack-tables.ts';
+import type { Copied, Holed } from './pack-tables.ts';
 import { canWritePack, packOf, writePack } from './pack-writer.ts';
 import type { WrittenPack } from './pack-writer.ts';
 
@@ -77,12 +77,34 @@ export class Packer {
   async pack(options: PackOptions = {}): Promise<number> {
     let count = 0;
     for (;;) {
-      throwIfAborted(options.signal);
-      const due = this.#due(options.isAtOnce ?? false);
-      const packed = due === undefined ? 0 : await this.#packSome(due, options.signal);
+      const packed = await this.#packOnce(options);
       if (packed === 0) return count;
       count += packed;
     }
+  }
+
+  /** Makes one pack, if one can be made: those of another m, or that came later, may be able to. */
+  async #packOnce({ isAtOnce = false, signal }: PackOptions): Promise<number> {
+    const { tables } = this.#o;
+    const parities = new Set<number>();
+    let after: Uint8Array = Buffer.alloc(0);
+    for (;;) {
+      throwIfAborted(signal);
+      const from = after;
+      const page = tables.read((db) => copiedChunks(db, from, packEntriesMax));
+      for (const { parityShards } of page) parities.add(parityShards);
+      for (const due of this.#due(page, isAtOnce)) {
+        const packed = await this.#packSome(due, signal);
+        if (packed > 0) return packed;
+      }
+      const last = page.at(-1);
+      if (last === undefined || page.length < packEntriesMax) break;
+      after = last.chunkId;
+    }
+    for (const parity of this.#waitingMs.keys()) {
+      if (!parities.has(parity)) this.#waitingMs.delete(parity);
+    }
+    return 0;
   }
 
   /**
@@ -93,32 +115,35 @@ export class Packer {
   async repack(options: PackOptions = {}): Promise<number> {
     let count = 0;
     for (;;) {
-      throwIfAborted(options.signal);
-      const former = this.#holed();
-      if (former.length === 0 || !(await this.#repackSome(former, options.signal))) return count;
-      count += former.length;
+      const gone = await this.#repackOnce(options.signal);
+      if (gone === 0) return count;
+      count += gone;
     }
   }
 
-  /** What goes into the next pack: objects of one m, in the order in which they were written. */
-  #due(isAtOnce: boolean): readonly Copied[] | undefined {
-    const { tables, ids } = this.#o;
-    const nowMs = this.#clock.monotonicMs();
-    const copied = tables
-      .read((db) => copiedChunks(db, packEntriesMax))
-      .filter(({ chunkId }) => !ids.mayBeInFlight(chunkId) && !this.#isAside(chunkId));
-    const groups = Map.groupBy(copied, ({ parityShards }) => parityShards);
-    for (const parity of this.#waitingMs.keys()) {
-      if (!groups.has(parity)) this.#waitingMs.delete(parity);
+  async #repackOnce(signal: AbortSignal | undefined): Promise<number> {
+    for (const former of this.#holed()) {
+      throwIfAborted(signal);
+      if (await this.#repackSome(former, signal)) return former.length;
     }
-    for (const [parity, group] of groups) {
+    return 0;
+  }
+
+  /** What can go into a pack each: objects of one m, in the order in which they were written. */
+  #due(page: readonly Copied[], isAtOnce: boolean): readonly (readonly Copied[])[] {
+    const { ids } = this.#o;
+    const nowMs = this.#clock.monotonicMs();
+    const copied = page.filter(
+      ({ chunkId }) => !ids.mayBeInFlight(chunkId) && !this.#isAside(chunkId),
+    );
+    const groups = Map.groupBy(copied, ({ parityShards }) => parityShards);
+    return [...groups].flatMap(([parity, group]) => {
       const sinceMs = this.#waitingMs.get(parity) ?? nowMs;
       this.#waitingMs.set(parity, sinceMs);
       const some = firstOf(group, packBytes);
       const isFull = some.length < group.length || group.length === packEntriesMax;
-      if (isFull || isAtOnce || nowMs - sinceMs >= packAfterMs) return some;
-    }
-    return undefined;
+      return isFull || isAtOnce || nowMs - sinceMs >= packAfterMs ? [some] : [];
+    });
   }
 
   async #packSome(some: readonly Copied[], signal: AbortSignal | undefined): Promise<number> {
@@ -146,8 +171,8 @@ export class Packer {
     }
   }
 
-  /** Packs of one m that fill a new one, or of which as much as a pack can be given back. */
-  #holed(): readonly ChunkRecord[] {
+  /** Packs, each time of one m, that fill a new one, or of which as much as a pack can be given back. */
+  #holed(): readonly (readonly ChunkRecord[])[] {
     const { tables } = this.#o;
     const found = tables.read((db) =>
       holedPacks(db, holedMax).flatMap((holed) => {
@@ -155,22 +180,11 @@ export class Packer {
         return record === undefined ? [] : { ...holed, record };
       }),
     );
-    const [first] = found;
-    const alike = found.filter(({ record }) => {
-      return record.parityShards === first?.record.parityShards;
+    const groups = Map.groupBy(found, ({ record }) => record.parityShards);
+    return [...groups.values()].flatMap((alike) => {
+      const chosen = worthPacking(alike);
+      return chosen.length === 0 ? [] : [chosen.map(({ record }) => record)];
     });
-    const chosen: typeof alike = [];
-    let liveBytes = 0;
-    let bytes = 0;
-    for (const each of alike) {
-      if (liveBytes + each.liveBytes > packBytes) break;
-      chosen.push(each);
-      liveBytes += each.liveBytes;
-      bytes += each.bytes;
-    }
-    const isFull = chosen.length > 1 && chosen.length < alike.length;
-    const isWorthIt = isFull || bytes - liveBytes >= packBytes;
-    return isWorthIt ? chosen.map(({ record }) => record) : [];
   }
 
   async #repackSome(
@@ -250,6 +264,21 @@ export class Packer {
     const name = Buffer.from(chunkId).toString('latin1');
     this.#asideMs.set(name, this.#clock.monotonicMs() + setAsideMs);
   }
+}
+
+/** The first ones that fit into one pack, when that fills it or gives back as much as one. */
+function worthPacking<T extends Holed>(alike: readonly T[]): readonly T[] {
+  const chosen: T[] = [];
+  let liveBytes = 0;
+  let bytes = 0;
+  for (const each of alike) {
+    if (liveBytes + each.liveBytes > packBytes) break;
+    chosen.push(each);
+    liveBytes += each.liveBytes;
+    bytes += each.bytes;
+  }
+  const isFull = chosen.length > 1 && chosen.length < alike.length;
+  return isFull || bytes - liveBytes >= packBytes ? chosen : [];
 }
 
 /** The first ones that have so many bytes together. */

@@ -4,6 +4,7 @@ import { keyPages } from '../../src/backends/key-pages.ts';
 import { BlobReader } from '../../src/blob/blob-reader.ts';
 import type { ReadOptions } from '../../src/blob/blob-reader.ts';
 import { BlobWriter } from '../../src/blob/blob-writer.ts';
+import type { StoragePolicy } from '../../src/blob/blob-writer.ts';
 import { ChunkIds } from '../../src/blob/chunk-ids.ts';
 import { ChunkPins } from '../../src/blob/chunk-pins.ts';
 import { ChunkTable } from '../../src/blob/chunk-table.ts';
@@ -13,8 +14,8 @@ import type { CollectionOptions } from '../../src/collection/collection.ts';
 import type { LeasedTables } from '../../src/collection/collector.ts';
 import { blobTables, insertBlob, releaseBlob } from '../../src/stor/blob-tables.ts';
 import { notServing } from '../../src/catalog/lease.ts';
+import { namesOfShards } from '../../src/testing/inventory.ts';
 import { Cluster, fourPlusTwo, randomBytesOf } from './cluster.ts';
-import { namesOfShards } from './small-files.ts';
 
 /** Tables without a log, which survive a head, and can be taken from one. */
 class Tables implements LeasedTables {
@@ -116,8 +117,13 @@ export class TidyCluster implements AsyncDisposable {
     return new TidyHead(this.cluster, this.#tables, this.#epoch, onStep);
   }
 
-  async put(head: TidyHead, sizeBytes: number, seed: string): Promise<StoredBlob> {
-    const options = { policy: fourPlusTwo, sizeBytes };
+  async put(
+    head: TidyHead,
+    sizeBytes: number,
+    seed: string,
+    policy: StoragePolicy = fourPlusTwo,
+  ): Promise<StoredBlob> {
+    const options = { policy, sizeBytes };
     const blob = await head.writer.write([randomBytesOf(sizeBytes, seed)], options);
     const { secret, chunks } = blob;
     const row = { id: secret.id, keyNo: 0, wrappedKey: secret.key, chunks, isNew: true };
