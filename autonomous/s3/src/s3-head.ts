@@ -12,6 +12,7 @@ import { handlerOf } from './head/handlers.ts';
 import { careForTables } from './head/table-care.ts';
 import { LifecycleRunner } from './lifecycle/lifecycle-runner.ts';
 import { ObjectIds } from './meta/object-ids.ts';
+import { isForgotten } from './meta/versions.ts';
 import { Metering } from './metering/metering.ts';
 import type { MeteringOptions } from './metering/metering.ts';
 import { S3Endpoint } from './protocol/s3-endpoint.ts';
@@ -26,7 +27,7 @@ import { s3Schema } from './s3-schema.ts';
 
 export interface S3HeadOptions
   extends
-    Omit<BlobStoreOptions, 'schema' | 'canBegin' | 'isOtherActive' | 'actions'>,
+    Omit<BlobStoreOptions, 'schema' | 'canBegin' | 'isOtherActive' | 'isForgotten' | 'actions'>,
     Pick<S3EndpointOptions, 'host' | 'port' | 'region' | 'domains' | 'trustedProxies'>,
     Pick<MeteringOptions, 'metrics' | 'accessLog'> {
   /** Access key of the first user, for a store that begins. Default: a random one. */
@@ -79,6 +80,7 @@ export class S3Head implements AsyncDisposable {
           ...proveActions(() => proving.options ?? notOpen()),
         },
         canBegin: true,
+        isForgotten,
         isOtherActive: (catalog, signal) => active.isOther(catalog, passive, signal),
       }),
     );

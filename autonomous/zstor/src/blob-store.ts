@@ -50,6 +50,7 @@ import { KeyRing } from './stor/key-ring.ts';
 import type { KeyWrap } from './stor/key-wrap.ts';
 import { LogSpares } from './stor/log-spares.ts';
 import { SnapshotIndex } from './stor/snapshot-index.ts';
+import { deleteSnapshot, insertSnapshot, listSnapshots } from './stor/snapshot-tables.ts';
 import { keyMissing, StorKeys } from './stor/stor-keys.ts';
 import { CodingThreads } from './threads/coding-threads.ts';
 
@@ -81,6 +82,13 @@ export interface BlobStoreOptions {
   readonly actions?: StoreActions | undefined;
   /** When snapshots are taken, and members of the log replaced. */
   readonly logCare?: Omit<CareOptions, 'spare'> | undefined;
+  /**
+   * Whether no version has this id, nor ever will: its manifest is deleted. `epoch` is that of this
+   * head; what it has given away itself may still come.
+   */
+  readonly isForgotten?:
+    | ((db: DatabaseSync, versionId: Buffer, epoch: number) => boolean)
+    | undefined;
   /** Called between any two steps of packing and collection, for tests that end the process there. */
   readonly onStep?: ((step: string) => void) | undefined;
   /** Opens it though a rebuild has not ended: for the rebuild itself. */
@@ -316,10 +324,17 @@ export class BlobStore implements AsyncDisposable {
       names: new Map(rows.map(({ no, name }) => [no, name])),
       register: (blob: WrittenBlob, records: readonly ChunkRecord[]) => {
         const row = this.rowOf(blob);
-        return this.catalog.write((db) => tables.insertBlob(db, row, records));
+        return this.catalog.write((db) => {
+          tables.insertBlob(db, row, records);
+          insertSnapshot(db, row.id);
+        });
       },
       index: new SnapshotIndex({ backends: this.backends, key: this.keys.manifestKey }),
-      forget: (id: Uint8Array) => this.catalog.write((db) => tables.releaseBlob(db, id)),
+      list: () => this.catalog.read(listSnapshots),
+      forget: (id: Uint8Array) =>
+        this.catalog.write((db) => {
+          if (deleteSnapshot(db, id)) tables.releaseBlob(db, id);
+        }),
     };
   }
 }
@@ -379,6 +394,7 @@ async function openParts(
   );
   opened.collection = collection;
   const { parityShards } = policy;
+  const { isForgotten } = options;
   const ring = stack.use(
     new KeyRing({
       ...{ keys, parityShards, clock, logger },
@@ -389,7 +405,10 @@ async function openParts(
   const manifests = stack.use(
     new Manifests({
       ...{ tables: catalog, backends, key: keys.manifestKey, clock, logger },
-      ...{ parityShards: policy.parityShards, path: join(folder, 'manifests.db') },
+      ...{ parityShards, path: join(folder, 'manifests.db') },
+      isForgotten:
+        isForgotten &&
+        ((db, versionId) => isForgotten(db, versionId, catalog.epoch + epochBaseOf(db))),
     }),
   );
   const actions = { ...careActions(care), ...options.actions };

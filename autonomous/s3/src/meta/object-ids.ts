@@ -35,6 +35,11 @@ export class ObjectIds {
   }
 }
 
+/** Of the head that gave an id away. */
+export function epochIn(id: Buffer): number {
+  return id.readUInt32BE(0);
+}
+
 /** How an id is told to clients. */
 export function idText(id: Uint8Array): string {
   return Buffer.from(id.buffer, id.byteOffset, id.byteLength).toString('hex');

@@ -76,7 +76,7 @@ export const metaTables = `
   CREATE INDEX s3_current ON s3_versions (
     bucket, key, size_bytes, etag, modified_ms, checksum_algorithm, checksum_type
   ) WHERE is_latest = 1 AND is_marker = 0;
-  CREATE INDEX s3_version_ids ON s3_versions (bucket, id) WHERE is_null = 0;
+  CREATE INDEX s3_version_ids ON s3_versions (id, bucket, key);
   CREATE TABLE s3_inline (
     body INTEGER PRIMARY KEY,
     sealed BLOB NOT NULL

@@ -8,7 +8,7 @@ import type { ObjectHeaders } from '../protocol/object-headers.ts';
 import { S3Error } from '../protocol/s3-error.ts';
 import { lockStateOf, lockValues } from './lock-columns.ts';
 import type { LockState } from './lock-columns.ts';
-import { idText, parseVersionId } from './object-ids.ts';
+import { epochIn, idText, parseVersionId } from './object-ids.ts';
 import { alter, numberOf, rowOf, textOf } from './statements.ts';
 import type { Row } from './statements.ts';
 
@@ -70,6 +70,16 @@ export function findVersion(
     WHERE bucket = ? AND id = ? AND is_null = 0 AND key = ? LIMIT 1`;
   const row = rowOf(db, sql, bucket, id, Buffer.from(key));
   return row && versionOf(row);
+}
+
+/**
+ * Whether an id is that of no version, nor ever will be: it was given away by a head before this one.
+ * @param epoch of this head
+ */
+export function isForgotten(db: DatabaseSync, id: Buffer, epoch: number): boolean {
+  return (
+    epochIn(id) < epoch && rowOf(db, 'SELECT 1 FROM s3_versions WHERE id = ?', id) === undefined
+  );
 }
 
 /** The null version: the one that was made while the bucket did not keep versions. */

@@ -4,9 +4,11 @@ import { isGridError, repeat, silentLogger, systemClock, TaskGroup } from '@comm
 import type { Clock, Logger } from '@commongrid/base';
 import type { Backend } from '../backends/backend.ts';
 import { keyPages } from '../backends/key-pages.ts';
+import type { StoredKey } from '../backends/key-pages.ts';
 import { candidatesOf } from '../blob/shard-spread.ts';
 import type { Backends } from '../blob/shard-spread.ts';
 import { statementOf } from '../catalog/statement-of.ts';
+import { isRebuilt } from '../rebuild/rebuild-tables.ts';
 import type { ManifestCollectorOptions } from './manifest-collector.ts';
 import { isDeadManifest } from './manifest-tables.ts';
 
@@ -18,13 +20,21 @@ const partBytes = 2 ** 20;
 
 export interface ManifestKeeperOptions extends ManifestCollectorOptions {
   readonly backends: Backends;
+  /**
+   * Whether there is no version with this id, and never will be: a head that was killed may have
+   * written its manifest. Never true of ids that this head gave away. Default: of none.
+   */
+  readonly isForgotten?: ((db: DatabaseSync, versionId: Buffer) => boolean) | undefined;
   /** As many copies as it says, and one more. */
   readonly parityShards: number;
   /** A file in which copies are counted; made, and removed again. */
   readonly path: string;
 }
 
-/** Gives manifests that have too few copies more of them, after backends were lost or emptied. */
+/**
+ * Gives manifests that have too few copies more of them, after backends were lost or emptied, and deletes
+ * those of versions that never came to be: a rebuild would put them in the place of others.
+ */
 export class ManifestKeeper implements AsyncDisposable {
   readonly #o: ManifestKeeperOptions;
   readonly #clock: Clock;
@@ -48,7 +58,8 @@ export class ManifestKeeper implements AsyncDisposable {
   }
 
   /**
-   * Counts the copies of all manifests on backends that answer, and makes what is missing.
+   * Counts the copies of all manifests on backends that answer, makes what is missing, and deletes what
+   * is forgotten.
    * @returns how many were made
    */
   async keep(signal?: AbortSignal): Promise<number> {
@@ -104,11 +115,29 @@ export class ManifestKeeper implements AsyncDisposable {
     const insert = statementOf(db, 'INSERT OR IGNORE INTO copies VALUES (?, ?)');
     for (const backend of this.#healthy) {
       for await (const page of keyPages(backend, 'M', signal)) {
+        const kept = await this.#deleteForgotten(backend, page);
         db.exec('BEGIN');
-        for (const { key } of page) insert.run(key, backend.no);
+        for (const { key } of kept) insert.run(key, backend.no);
         db.exec('COMMIT');
       }
     }
+  }
+
+  /** An id is given away once: what is forgotten stays so, however late it is deleted. */
+  async #deleteForgotten(
+    backend: Backend,
+    page: readonly StoredKey[],
+  ): Promise<readonly StoredKey[]> {
+    const { tables, isForgotten } = this.#o;
+    const versionIdOf = (key: Buffer): Buffer => key.subarray(1, 17);
+    const forgotten = tables.read((db) => {
+      if (isForgotten === undefined || isRebuilt(db)) return [];
+      return page.filter(({ key }) => isForgotten(db, versionIdOf(key)));
+    });
+    if (forgotten.length === 0) return page;
+    tables.requireLease();
+    await backend.remove(forgotten.map(({ key }) => key));
+    return page.filter((each) => !forgotten.includes(each));
   }
 
   async #copy(key: Buffer, holders: readonly number[]): Promise<number> {

@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SnapshotStore } from '../catalog/snapshot-store.ts';
 
@@ -23,7 +23,10 @@ export class FolderSnapshots implements SnapshotStore {
     return createReadStream(join(this.#folder, pointer.toString()));
   }
 
-  async remove(pointer: Buffer): Promise<void> {
-    await rm(join(this.#folder, pointer.toString()), { force: true });
+  async keepOnly(pointers: readonly Buffer[]): Promise<void> {
+    const kept = new Set(pointers.map(String));
+    for (const name of await readdir(this.#folder)) {
+      if (!kept.has(name)) await rm(join(this.#folder, name), { force: true });
+    }
   }
 }

@@ -1,8 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { BlobStore } from '../../src/blob-store.ts';
 import type { BlobStoreOptions } from '../../src/blob-store.ts';
-import { keyPages } from '../../src/backends/key-pages.ts';
-import { chunkKeyOf } from '../../src/backends/backend.ts';
 import { insertBlob } from '../../src/stor/blob-tables.ts';
 import {
   findFile,
@@ -11,6 +9,7 @@ import {
   setFile,
   storSchema,
 } from '../../src/stor/file-tables.ts';
+import { leftOverShards } from '../../src/testing/inventory.ts';
 import { fourPlusTwo, randomBytesOf } from './cluster.ts';
 
 /** Length of each of the small files: 33 of them fill a pack. */
@@ -64,20 +63,8 @@ export class SmallFiles implements AsyncDisposable {
     return Buffer.compare(Buffer.concat(parts), randomBytesOf(smallBytes, name)) === 0;
   }
 
-  /** Shards and copies that backends have and no record names, or the other way round. */
-  async leftOver(): Promise<string[]> {
-    const expected = new Set(this.#read(namesOfShards));
-    const left: string[] = [];
-    for (const backend of this.store.backends.all) {
-      for await (const page of keyPages(backend)) {
-        for (const { key } of page) {
-          if (chunkKeyOf(key) === undefined) continue;
-          const name = `${backend.no} ${key.toString('hex')}`;
-          if (!expected.delete(name)) left.push(`without a record: ${name}`);
-        }
-      }
-    }
-    return [...left, ...[...expected].map((name) => `not there: ${name}`)];
+  leftOver(): Promise<string[]> {
+    return leftOverShards(this.store);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -87,21 +74,4 @@ export class SmallFiles implements AsyncDisposable {
   #read<T>(query: (db: DatabaseSync) => T): T {
     return this.store.catalog.read(query);
   }
-}
-
-/** The keys that the records of chunks name, each behind the number of its backend. */
-export function namesOfShards(db: DatabaseSync): string[] {
-  const rows = db.prepare('SELECT id, is_copied, locations FROM chunks').all();
-  return rows
-    .flatMap(({ id, is_copied: isCopied, locations }) => {
-      const places = Buffer.from(locations instanceof Uint8Array ? locations : []);
-      const name = Buffer.from(id instanceof Uint8Array ? id : []).toString('hex');
-      return Array.from({ length: places.length / 2 }, (_, index) => {
-        const no = places.readUInt16BE(index * 2);
-        const part = Buffer.from([index]).toString('hex');
-        return isCopied === 1 ? `${no} 50${name}` : `${no} 53${name}${part}`;
-      });
-    })
-    .filter((key) => !key.startsWith('0 '))
-    .toSorted();
 }
