@@ -21,6 +21,8 @@ const usualPace = {
 
 /** What Node runs for all services: the `grid` command. */
 const main = join(import.meta.dirname, 'main.ts');
+/** As the launcher starts them: without helper threads of the garbage collector. */
+const singleThreadedGc = '--single-threaded-gc';
 
 /** The services of the one-machine grid, each after those that it depends on. */
 export function serviceTable(layout: StorageLayout): readonly ServiceDefinition[] {
@@ -83,6 +85,7 @@ function backendService(name: `zdb-${number}`): ServiceDefinition {
     prepare: ({ home }) => home.createSecret(home.backendsPasswordFile, 'base64url'),
     command: ({ home, ports }) => [
       '--max-semi-space-size=1',
+      singleThreadedGc,
       main,
       'zdb',
       'serve',
@@ -105,6 +108,7 @@ function s3Service(layout: StorageLayout): ServiceDefinition {
     dataDir: (home) => home.s3,
     prepare: ({ home, ports }) => writeBackendsFile(home, layout, ports),
     command: ({ home, ports }) => [
+      singleThreadedGc,
       main,
       's3',
       'serve',

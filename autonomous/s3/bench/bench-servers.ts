@@ -56,7 +56,8 @@ export class BenchServer implements AsyncDisposable {
     await using stack = new AsyncDisposableStack();
     await mkdir(folder, { recursive: true });
     const program = join(import.meta.dirname, 'file-server-main.ts');
-    const child = spawn(process.execPath, [program, folder], {
+    // With the same garbage collection as our servers.
+    const child = spawn(process.execPath, ['--single-threaded-gc', program, folder], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     stack.defer(() => void child.kill('SIGKILL'));

@@ -94,6 +94,7 @@ async function start(place: HeadPlace): Promise<{ child: ChildProcess; port: num
 function spawnHead(place: HeadPlace): ChildProcess {
   const { NODE_TEST_CONTEXT: _runner, ...env } = process.env;
   const program = join(import.meta.dirname, '../processes/head.ts');
-  const words = [...(process.env['GRID_NODE_FLAGS'] ?? '').split(' ').filter(Boolean), program, JSON.stringify({ port: 0, ...place })];
+  // As `grid s3 serve` runs.
+  const words = ['--single-threaded-gc', program, JSON.stringify({ port: 0, ...place })];
   return spawn(process.execPath, words, { env, stdio: ['ignore', 'pipe', 'inherit'] });
 }
