@@ -291,6 +291,11 @@ export class BlobStore implements AsyncDisposable {
     return this.#pins.pin(blobs.flatMap(({ chunks }) => chunks.map(({ id }) => id)));
   }
 
+  /** Whether streams wait for memory that others hold. */
+  get isShortOfMemory(): boolean {
+    return this.#recoding.budget.isShort;
+  }
+
   /** Gives a blob another k and m. See `reencodeBlob`. */
   async reencode(blobId: Uint8Array, options: ReencodeOptions): Promise<number> {
     const chunks = this.catalog.read((db) => tables.findBlob(db, blobId))?.chunks ?? [];

@@ -6,6 +6,6 @@ export interface SnapshotStore {
    */
   put(content: AsyncIterable<Buffer>): Promise<Buffer>;
   get(pointer: Buffer): AsyncIterable<Uint8Array>;
-  /** Nothing refers to it any more. */
-  remove(pointer: Buffer): Promise<void>;
+  /** Nothing refers to any others: also those whose pointer nobody knows, since a head ended. */
+  keepOnly(pointers: readonly Buffer[]): Promise<void>;
 }

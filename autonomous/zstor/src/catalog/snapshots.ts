@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { Mutex } from '@commongrid/base';
 import { Worker } from 'node:worker_threads';
 import type { CatalogDatabase } from './catalog-database.ts';
 import type { Membership, SnapshotNote } from './chain.ts';
@@ -20,6 +21,7 @@ export class Snapshots {
   readonly #folder: string;
   readonly #store: SnapshotStore;
   readonly #metadataKey: Uint8Array;
+  readonly #turns = new Mutex();
 
   constructor(folder: string, store: SnapshotStore, metadataKey: Uint8Array) {
     this.#folder = folder;
@@ -31,7 +33,12 @@ export class Snapshots {
    * 1. Copy the tables, beside the main thread. 2. Give the copy to the store. 3. Append a record with
    * its place. 4. Note it on a majority; what is older than the snapshot before may go then.
    */
-  async take(database: CatalogDatabase, head: LogHead, commits: GroupCommit): Promise<void> {
+  take(database: CatalogDatabase, head: LogHead, commits: GroupCommit): Promise<void> {
+    // Each has the same file, and drops what is not noted.
+    return this.#turns.run(() => this.#take(database, head, commits));
+  }
+
+  async #take(database: CatalogDatabase, head: LogHead, commits: GroupCommit): Promise<void> {
     const path = join(this.#folder, 'snapshot.db');
     await rm(path, { force: true });
     try {
@@ -39,13 +46,12 @@ export class Snapshots {
       const { index, hash } = positionIn(path);
       const pointer = await this.#store.put(sealFile(path, this.#metadataKey));
       const note = { index, hash, pointer: pointer.toString('base64') };
-      const dropped = head.snapshots.slice(1);
       await commits.exclusive(async () => {
         await head.append('snapshot', Buffer.from(JSON.stringify(note)));
         database.advance(head.state);
       });
       await head.addSnapshot(note);
-      for (const old of dropped) await this.#store.remove(pointerOf(old));
+      await this.#store.keepOnly(head.snapshots.map(pointerOf));
     } finally {
       await rm(path, { force: true });
     }

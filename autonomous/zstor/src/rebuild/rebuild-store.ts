@@ -25,6 +25,7 @@ import {
   openMemberOf,
 } from '../stor/log-place.ts';
 import { SnapshotIndex } from '../stor/snapshot-index.ts';
+import { insertSnapshot } from '../stor/snapshot-tables.ts';
 import { readStoreKeys } from '../stor/stor-keys.ts';
 import type { StorKeys } from '../stor/stor-keys.ts';
 import { CodingThreads } from '../threads/coding-threads.ts';
@@ -138,7 +139,10 @@ async function rebuildWithoutLog(
       noteRebuild(db, clock.nowMs(), inventory.highestEpoch + epochsLeftOut);
       setNumbers(db, numbers);
       noteKeys(db, buckets);
-      for (const blob of snapshots) if (findBlob(db, blob.id) === undefined) adoptBlob(db, blob);
+      for (const blob of snapshots) {
+        if (findBlob(db, blob.id) === undefined) adoptBlob(db, blob);
+        insertSnapshot(db, blob.id);
+      }
     });
   }
   await using store = await BlobStore.open({ ...options, isRebuilding: true });

@@ -8,6 +8,7 @@ import { rebuildTable } from '../rebuild/rebuild-tables.ts';
 import { manifestTables } from '../manifest/manifest-schema.ts';
 import { keyTables } from './key-tables.ts';
 import { backendTable } from './backend-tables.ts';
+import { snapshotTable } from './snapshot-tables.ts';
 
 /** A blob as the tables have it: its key is wrapped. */
 export interface BlobRow {
@@ -43,6 +44,7 @@ export const blobTables = `
   ${keyTables}
   ${manifestTables}
   ${rebuildTable}
+  ${snapshotTable}
 `;
 
 /**

@@ -11,6 +11,7 @@ import type { ZstorErrorCode } from '../errors.ts';
 import type { ManifestBlob } from '../manifest/manifest.ts';
 import type { StorKeys } from './stor-keys.ts';
 import type { SnapshotIndex } from './snapshot-index.ts';
+import type { KeptSnapshot } from './snapshot-tables.ts';
 import type { CodingThreads } from '../threads/coding-threads.ts';
 
 export interface DispersedSnapshotsOptions {
@@ -24,6 +25,8 @@ export interface DispersedSnapshotsOptions {
     /** Names of backends by their number. */
     readonly names: ReadonlyMap<number, string>;
     readonly register: (blob: WrittenBlob, records: readonly ChunkRecord[]) => Promise<void>;
+    /** All that were registered and not forgotten. */
+    readonly list: () => readonly KeptSnapshot[];
     readonly forget: (blobId: Uint8Array) => Promise<void>;
     /** Says on the backends where snapshots are. */
     readonly index: Pick<SnapshotIndex, 'write' | 'remove'>;
@@ -92,12 +95,15 @@ export class DispersedSnapshots implements SnapshotStore {
     for await (const bytes of reader.read({ secret, chunks })) yield Buffer.from(bytes);
   }
 
-  async remove(pointer: Buffer): Promise<void> {
-    const { index, forget } = this.#o.store();
-    const { secret, chunks } = decode(pointer);
-    // First: what is not there must not be found.
-    await index.remove(chunks[0]?.id ?? secret.id);
-    await forget(secret.id);
+  async keepOnly(pointers: readonly Buffer[]): Promise<void> {
+    const { index, list, forget } = this.#o.store();
+    const kept = new Set(pointers.map((pointer) => hexOf(decode(pointer).secret.id)));
+    for (const { blobId, chunkId } of list()) {
+      if (kept.has(hexOf(blobId))) continue;
+      // First: what is not there must not be found.
+      if (chunkId !== undefined) await index.remove(chunkId);
+      await forget(blobId);
+    }
   }
 }
 
