@@ -61,7 +61,7 @@ export class Collector {
   readonly #o: CollectionParts;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #seenMs = new Map<string, number>();
+  #seenMs = new Map<string, number>();
 
   constructor(parts: CollectionParts) {
     this.#o = parts;
@@ -79,17 +79,28 @@ export class Collector {
     const { tables } = this.#o;
     let count = 0;
     let after: Buffer = Buffer.alloc(0);
+    const stillDead = new Map<string, number>();
     for (;;) {
       throwIfAborted(signal);
       if (tables.read(isRebuilt)) return count;
       const page = tables.read((db) => listDead(db, after, batchMax));
       const ripe = page.filter((dead) => this.#isRipe(dead, isAtOnce));
       if (ripe.length > 0) await this.#delete(ripe, signal);
+      for (const { chunkId } of page) this.#keepAge(chunkId, stillDead);
       count += ripe.length;
       const last = page.at(-1);
-      if (last === undefined || page.length < batchMax) return count;
+      if (last === undefined || page.length < batchMax) break;
       after = last.chunkId;
     }
+    // Those that another head has collected meanwhile would be counted for ever.
+    this.#seenMs = stillDead;
+    return count;
+  }
+
+  #keepAge(chunkId: Buffer, stillDead: Map<string, number>): void {
+    const name = chunkId.toString('latin1');
+    const seenMs = this.#seenMs.get(name);
+    if (seenMs !== undefined) stillDead.set(name, seenMs);
   }
 
   #isRipe({ chunkId }: Dead, isAtOnce: boolean): boolean {
