@@ -158,6 +158,7 @@ function openEndpoint(
     ...(domains === undefined ? {} : { domains }),
     ...(trustedProxies === undefined ? {} : { trustedProxies }),
     isServing: () => isServing(store),
+    isPressed: () => store.isShortOfMemory,
     headersFor: cors.headersFor,
     onAnswer: metering.record,
   });

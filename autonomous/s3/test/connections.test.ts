@@ -112,6 +112,52 @@ suite('a connection', () => {
   });
 });
 
+suite('while others wait for memory', () => {
+  test('a reader that takes nothing is cut soon', async () => {
+    const clock = new ManualClock();
+    const handler: S3Handler = async () => ({ body: answerOf(64 * mebibyte) });
+    await withEndpoint(
+      handler,
+      async ({ port }, answers) => {
+        const client = await open(port);
+        client.write(get);
+        await once(client, 'readable');
+        await waitFor(() => clock.timerCount > 0, waiting);
+        await clock.advance(5_000);
+        await waitFor(() => answers.length === 1, waiting);
+        client.destroy();
+      },
+      clock,
+      true,
+    );
+  });
+
+  test('a body that does not come is refused soon', async () => {
+    const clock = new ManualClock();
+    const handler: S3Handler = async ({ payload }) => {
+      while ((await payload.next()) !== undefined);
+      return {};
+    };
+    await withEndpoint(
+      handler,
+      async ({ port }, answers) => {
+        const client = await open(port);
+        client.write('PUT /books/k HTTP/1.1\r\nhost: a\r\ncontent-length: 20\r\n\r\nsome');
+        await waitFor(() => clock.timerCount > 0, waiting);
+        await clock.advance(5_000);
+        await once(client, 'readable');
+        // Until then the rest of the body may come.
+        await clock.advance(5_000);
+        client.destroy();
+        await waitFor(() => answers.length === 1, waiting);
+        assert.equal(answers[0]?.s3Code, 'RequestTimeout');
+      },
+      clock,
+      true,
+    );
+  });
+});
+
 /** One long piece. */
 async function* answerOf(sizeBytes: number): AsyncGenerator<Buffer> {
   yield Buffer.alloc(sizeBytes, 'x');
@@ -135,10 +181,12 @@ async function withEndpoint(
   handler: S3Handler,
   use: (endpoint: S3Endpoint, answers: Answered[]) => Promise<void>,
   clock: Clock = systemClock,
+  isPressed = false,
 ): Promise<void> {
   const answers: Answered[] = [];
   await using endpoint = await S3Endpoint.open({
     ...{ port: 0, clock, handler, secretOf: () => undefined },
+    isPressed: () => isPressed,
     onAnswer: (answered) => answers.push(answered),
   });
   await use(endpoint, answers);

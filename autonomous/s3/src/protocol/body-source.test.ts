@@ -6,7 +6,8 @@ import { setImmediate as turn } from 'node:timers/promises';
 
 import { ManualClock } from '@commongrid/base/testing';
 
-import { BodySource, progressMsMax } from './body-source.ts';
+import { BodySource } from './body-source.ts';
+import { progressMsMax } from './watch-client.ts';
 
 suite('body source', () => {
   test('gives up on a client that drips, and not on one that makes progress', async () => {

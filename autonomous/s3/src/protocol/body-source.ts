@@ -3,11 +3,11 @@ import type { IncomingMessage } from 'node:http';
 import type { Clock, Timer } from '@commongrid/base';
 
 import { S3Error } from './s3-error.ts';
+import { watchClient } from './watch-client.ts';
 
 /** Bytes of a body that came and were not asked for yet; beyond it the socket is not read. */
 const waitingBytesMax = 256 << 10;
-/** Time in which a client must send `progressBytesMin`; waiting for us does not count. */
-export const progressMsMax = 60_000;
+/** What a client must send in `progressMsMax`. */
 const progressBytesMin = 16 << 10;
 
 export interface BodySourceOptions {
@@ -15,6 +15,8 @@ export interface BodySourceOptions {
   readonly clock: Clock;
   /** Tells a client that waits to be asked for its body; called once, by the first `next`. */
   readonly askForBody: () => void;
+  /** Whether others wait for memory. Default: never. */
+  readonly isPressed?: (() => boolean) | undefined;
 }
 
 /** Reads a body of node:http piece by piece, no faster than it is taken. */
@@ -22,6 +24,7 @@ export class BodySource {
   readonly #request: IncomingMessage;
   readonly #clock: Clock;
   readonly #askForBody: () => void;
+  readonly #isPressed: () => boolean;
   #pieces: Buffer[] = [];
   #waitingBytes = 0;
   #receivedBytes = 0;
@@ -35,6 +38,7 @@ export class BodySource {
     this.#request = options.request;
     this.#clock = options.clock;
     this.#askForBody = options.askForBody;
+    this.#isPressed = options.isPressed ?? (() => false);
   }
 
   get receivedBytes(): number {
@@ -122,15 +126,18 @@ export class BodySource {
     }
     const startMs = this.#clock.monotonicMs();
     let isLate = false;
-    let timer: Timer | undefined;
+    let watch: Timer | undefined;
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
-      timer = this.#clock.setTimer(progressMsMax - this.#stretchMs, () => {
+      const waiting = {
+        ...{ clock: this.#clock, isPressed: this.#isPressed, waitedMs: this.#stretchMs },
+      };
+      watch = watchClient(waiting, () => {
         isLate = true;
         resolve();
       });
     });
-    timer?.cancel();
+    watch?.cancel();
     this.#wake = undefined;
     this.#stretchMs += this.#clock.monotonicMs() - startMs;
     if (isLate && this.#pieces.length === 0) throw new S3Error('RequestTimeout');

@@ -48,6 +48,8 @@ export interface S3EndpointOptions {
   readonly onAnswer?: (answered: Answered) => void;
   /** Headers that every answer to a request that could be read gets. Must not throw. */
   readonly headersFor?: HeadersFor;
+  /** Whether others wait for memory, which slow clients hold: then these are cut soon. Default: never. */
+  readonly isPressed?: () => boolean;
   /** For `healthPath`. Default: it always serves. */
   readonly isServing?: () => boolean;
 }
@@ -78,6 +80,7 @@ export class S3Endpoint implements AsyncDisposable {
       proxies: new TrustedProxies(options.trustedProxies ?? []),
       clock,
       hostId,
+      isPressed: options.isPressed ?? (() => false),
       onAnswer: options.onAnswer,
       headersFor: options.headersFor,
     };

@@ -9,15 +9,14 @@ import { S3Error } from './s3-error.ts';
 import { readRequest } from './s3-request.ts';
 import type { RawRequest, RequestHeaders, S3Request, S3Response } from './s3-request.ts';
 import type { SignatureVerifier } from './signature.ts';
+import { watchClient } from './watch-client.ts';
 import { writeXml } from './xml-writer.ts';
 
 /** Rest of a refused body that is read so that the connection can go on. */
 const drainBytesMax = 1 << 20;
 /** Time for it. */
 const drainMsMax = 2_000;
-/** Time in which a client must take `sentAtOnceBytes` of an answer. */
-const sendMsMax = 60_000;
-/** Long pieces are given to the socket in parts, to see that a slow client takes something. */
+/** What a client must take of an answer in `progressMsMax`: long pieces go in such parts. */
 const sentAtOnceBytes = 256 << 10;
 
 /** Does what a request asks for. S3Errors are answers; anything else is answered InternalError. */
@@ -53,6 +52,8 @@ export interface ExchangeOptions {
   readonly domains: readonly string[];
   readonly clock: Clock;
   readonly proxies: TrustedProxies;
+  /** Whether others wait for memory, which slow clients hold. */
+  readonly isPressed: () => boolean;
   /** The x-amz-id-2 of all answers. */
   readonly hostId: string;
   readonly onAnswer?: ((answered: Answered) => void) | undefined;
@@ -88,6 +89,7 @@ export async function exchange(
   const source = new BodySource({
     request: incoming,
     clock: options.clock,
+    isPressed: options.isPressed,
     askForBody: () => {
       if (isWaiting) outgoing.writeContinue();
       isWaiting = false;
@@ -221,7 +223,7 @@ async function send(
     if (hasBody && isWhole) sent.bytes = Buffer.byteLength(body ?? '');
     if (!hasBody && outgoing.shouldKeepAlive) outgoing.end();
     else if (!hasBody) outgoing.flushHeaders();
-    else if (!isWhole) await sendPieces(body, outgoing, options.clock, sent);
+    else if (!isWhole) await sendPieces(body, outgoing, options, sent);
     else if (outgoing.shouldKeepAlive || body === undefined) outgoing.end(body);
     else outgoing.write(body);
     await drain();
@@ -244,14 +246,14 @@ async function giveBack(body: AsyncIterable<unknown>): Promise<void> {
 async function sendPieces(
   body: AsyncIterable<Uint8Array | string>,
   outgoing: ServerResponse,
-  clock: Clock,
+  options: ExchangeOptions,
   sent: { bytes: number },
 ): Promise<void> {
   for await (const piece of body) {
     for (const part of partsOf(piece)) {
       if (outgoing.destroyed) return;
       sent.bytes += Buffer.byteLength(part);
-      if (part.length > 0 && !outgoing.write(part)) await drained(outgoing, clock);
+      if (part.length > 0 && !outgoing.write(part)) await drained(outgoing, options);
     }
   }
 }
@@ -270,12 +272,12 @@ function* partsOf(piece: Uint8Array | string): Generator<Uint8Array | string, vo
 }
 
 /** Until the client has taken what waits, or is gone. */
-async function drained(outgoing: ServerResponse, clock: Clock): Promise<void> {
+async function drained(outgoing: ServerResponse, options: ExchangeOptions): Promise<void> {
   if (outgoing.destroyed) return;
   await new Promise<void>((resolve) => {
-    const timer = clock.setTimer(sendMsMax, () => outgoing.destroy());
+    const watch = watchClient(options, () => outgoing.destroy());
     const finish = (): void => {
-      timer.cancel();
+      watch.cancel();
       outgoing.off('drain', finish);
       outgoing.off('close', finish);
       resolve();

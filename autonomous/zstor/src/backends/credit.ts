@@ -36,6 +36,11 @@ export class Credit {
     return this.#freeBytes;
   }
 
+  /** Whether somebody stands in line. */
+  get isShort(): boolean {
+    return this.#waiting.size > 0;
+  }
+
   /** At once, and only while so much stays for others. */
   tryTake(bytes: number, keepBytes = 0): CreditLoan | undefined {
     const wanted = Math.min(bytes, this.totalBytes);
