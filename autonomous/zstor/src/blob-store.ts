@@ -420,18 +420,8 @@ async function openParts(
   const path = controlPathOf(folder);
   stack.use(await ControlSocket.open({ path, actions, logger }));
   return {
-    actions,
-    care,
-    collection,
-    pins,
-    catalog,
-    backends,
-    keys,
-    ring,
-    policy,
-    manifests,
-    writer,
-    reader,
+    ...{ actions, care, collection, pins, catalog, backends, keys, ring, policy },
+    ...{ manifests, writer, reader },
     recoding: { tables: catalog, backends, threads, budget, ids },
   };
 }

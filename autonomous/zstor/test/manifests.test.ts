@@ -6,10 +6,10 @@ import { keyPages } from '../src/backends/key-pages.ts';
 import { BlobStore } from '../src/blob-store.ts';
 import type { BlobStoreOptions } from '../src/blob-store.ts';
 import { versionIdIn } from '../src/manifest/manifest.ts';
-import { releaseManifest } from '../src/manifest/manifest-tables.ts';
+import { deadManifests, releaseManifest } from '../src/manifest/manifest-tables.ts';
 import { storSchema } from '../src/stor/file-tables.ts';
 import { ZdbFleet } from '../src/testing/zdb-fleet.ts';
-import { fourPlusTwo } from './support/cluster.ts';
+import { fourPlusTwo, mebibyte } from './support/cluster.ts';
 
 /** How many backends have the manifest of each version. */
 async function copiesIn({ backends }: BlobStore): Promise<Map<string, number>> {
@@ -61,4 +61,26 @@ test('manifests have m + 1 copies, again after a loss, and none once they are re
   await assert.rejects(store.withManifest(refused, refuse), RangeError);
   await store.catalog.write((db) => ids.forEach((id) => releaseManifest(db, id)));
   await waitFor(async () => (await counts()).length === 0, { timeoutMs: 30_000, what: 'the end' });
+});
+
+test('of a manifest that takes several values none is left', async () => {
+  await using fleet = await ZdbFleet.open(6);
+  const options: BlobStoreOptions = {
+    ...{ folder: join(fleet.folder, 'head'), backendsFile: await fleet.makeStore('m') },
+    ...{ policy: fourPlusTwo, schema: storSchema, canBegin: true },
+  };
+  await using store = await BlobStore.open(options);
+  const versionId = Buffer.alloc(16, 7);
+  const manifest = { versionId, document: Buffer.alloc(3 * mebibyte), blobs: [] };
+  await store.withManifest(manifest, async () => {});
+  const count = async (): Promise<number> => {
+    const counts = [...(await copiesIn(store)).values()];
+    return counts.reduce((sum, each) => sum + each, 0);
+  };
+  // Four parts, three copies.
+  assert.equal(await count(), 12);
+  await store.catalog.write((db) => releaseManifest(db, versionId));
+  const isReleased = (): boolean => store.catalog.read((db) => deadManifests(db, 1)).length === 0;
+  await waitFor(isReleased, { timeoutMs: 30_000, what: 'the end' });
+  assert.equal(await count(), 0);
 });

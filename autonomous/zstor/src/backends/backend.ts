@@ -60,8 +60,8 @@ export interface Backend {
   ): Promise<Uint8Array | undefined>;
   /** Keys whose values it found damaged on its disk, those that were written anew too. Throws as `get`. */
   damagedKeys(): Promise<readonly Uint8Array[]>;
-  /** Deletes keys; those that are not there are no fault. Throws as `put`. */
-  remove(keys: readonly Uint8Array[]): Promise<void>;
+  /** Deletes keys; those that are not there are no fault. @returns how many were. Throws as `put`. */
+  remove(keys: readonly Uint8Array[]): Promise<number>;
   /**
    * The next keys that begin with `prefix`, which is ASCII, from the first one or behind a cursor; see
    * `keyPages`. Throws as `get`.

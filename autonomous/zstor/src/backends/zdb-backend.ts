@@ -3,6 +3,7 @@ import type { Clock, Timer } from '@commongrid/base';
 import { RespClient } from '@commongrid/resp';
 import type { Reply, RespArgument } from '@commongrid/resp';
 import type { ZstorErrorCode } from '../errors.ts';
+import { sharedPool } from '../chunk/buffer-pool.ts';
 import type { Backend, BackendPlace, BackendState } from './backend.ts';
 import { BackendHealth } from './backend-health.ts';
 import { markerKey } from './backend-identity.ts';
@@ -179,11 +180,13 @@ export class ZdbBackend implements Backend, AsyncDisposable {
     return keys;
   }
 
-  async remove(keys: readonly Uint8Array[]): Promise<void> {
+  async remove(keys: readonly Uint8Array[]): Promise<number> {
+    let count = 0;
     for (let at = 0; at < keys.length; at += removalsMax) {
       const some = keys.slice(at, at + removalsMax).map(bufferOf);
-      await this.#ask({ args: ['MDEL', ...some], bytes: 0, isWrite: true });
+      count += Number(await this.#ask({ args: ['MDEL', ...some], bytes: 0, isWrite: true }));
     }
+    return count;
   }
 
   async scan(prefix: string, cursor?: Uint8Array): Promise<KeyPage> {
@@ -283,6 +286,8 @@ export class ZdbBackend implements Backend, AsyncDisposable {
       // Nothing is waited for: whoever closes has ended its work, or wants it ended.
       closeTimeoutMs: 1,
       maxInFlight: commandsMax,
+      // Whoever has used a shard may give it back; see `giveValue`.
+      bulkMemory: (sizeBytes) => sharedPool().take(sizeBytes),
     });
   }
 

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { isGridError, repeat, silentLogger, systemClock, TaskGroup } from '@commongrid/base';
 import type { Clock, Logger } from '@commongrid/base';
+import type { Backend } from '../backends/backend.ts';
 import type { Backends } from '../blob/shard-spread.ts';
 import { isRebuilt } from '../rebuild/rebuild-tables.ts';
 import { manifestKey } from './manifest.ts';
@@ -52,16 +53,12 @@ export class ManifestCollector implements AsyncDisposable {
       const dead = tables.read((db) => deadManifests(db, removalsAtOnce));
       if (dead.length === 0) return;
       tables.requireLease();
-      const keys = dead.map((versionId) => manifestKey(versionId, 0));
-      await Promise.all(
-        backends.all.map(async (backend) => {
-          try {
-            await backend.remove(keys);
-          } catch (error) {
-            if (!isGridError(error)) throw error;
-          }
-        }),
-      );
+      // Some have further parts; how many is not kept.
+      for (let part = 0, count = 0; part <= 1 || count > 0; part++) {
+        const keys = dead.map((versionId) => manifestKey(versionId, part));
+        const counts = await Promise.all(backends.all.map((backend) => removeFrom(backend, keys)));
+        count = Math.max(0, ...counts);
+      }
       await tables.write((db) => dead.forEach((versionId) => forgetManifest(db, versionId)));
     }
   }
@@ -72,5 +69,14 @@ export class ManifestCollector implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+}
+
+async function removeFrom(backend: Backend, keys: readonly Buffer[]): Promise<number> {
+  try {
+    return await backend.remove(keys);
+  } catch (error) {
+    if (!isGridError(error)) throw error;
+    return 0;
   }
 }

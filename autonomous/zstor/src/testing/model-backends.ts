@@ -71,9 +71,9 @@ export class ModelBackend implements Backend {
     return { keys: [], cursor: undefined };
   }
 
-  async remove(keys: readonly Uint8Array[]): Promise<void> {
+  async remove(keys: readonly Uint8Array[]): Promise<number> {
     await this.#answer();
-    for (const key of keys) this.values.delete(nameOf(key));
+    return keys.filter((key) => this.values.delete(nameOf(key))).length;
   }
 
   async #answer(refuses = false): Promise<void> {
