@@ -85,18 +85,23 @@ async function ownTrust(context: CommandContext): ReturnType<typeof trustOfGenes
   );
 }
 
-function describeVerified({ version, record }: VerifiedVersion): string {
+export function describeVerified({ version, anchor, record }: VerifiedVersion): string {
   const { bucket, key, id, sizeBytes, etag, checksum } = version;
   const { envelope, seq, head } = record;
   return [
     `${shown(bucket)}/${shown(key)}, version ${shown(id)}, existed on ${formatTime(envelope.t)}`,
     `${shown(sizeBytes)} bytes, ETag ${shown(etag)}` +
       (checksum === undefined ? '' : `, checksum ${shown(checksum)}`),
-    `record ${seq} of ${head.size} of log ${envelope.log}, signed by ${envelope.author}`,
+    `says the store ${shown(anchor.store)}, in record ${seq} of ${head.size} of log ` +
+      `${envelope.log}, signed by ${envelope.author}`,
   ].join('\n');
 }
 
 /** A proof comes from anywhere: nothing in it may steer the terminal. */
 function shown(value: unknown): string {
-  return typeof value === 'string' && /^[ -~]*$/.test(value) ? value : JSON.stringify(value);
+  if (typeof value === 'string' && /^[ -~]*$/.test(value)) return value;
+  // JSON leaves control characters above 0x7f, and those that turn the direction of a text.
+  return JSON.stringify(value ?? null).replaceAll(/[^ -~]/g, (unit) => {
+    return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  });
 }
