@@ -8,7 +8,7 @@ import type { BackendSpec } from '../src/backends/backends-file.ts';
 import { readBackendsFile } from '../src/backends/backends-file.ts';
 import { KeyRing } from '../src/stor/key-ring.ts';
 import type { KeyRingOptions } from '../src/stor/key-ring.ts';
-import { keyTables } from '../src/stor/key-tables.ts';
+import { insertKey, keyTables } from '../src/stor/key-tables.ts';
 import { StorKeys } from '../src/stor/stor-keys.ts';
 import { ZdbProcess } from '../src/testing/zdb-process.ts';
 import { MemoryTables } from '../src/testing/memory-tables.ts';
@@ -160,4 +160,18 @@ test('a holder that was emptied is filled within seconds, without a look at all 
   await ring.create();
   await fixture.wipe(0);
   await waitFor(async () => (await fixture.count(0)) === 2, { timeoutMs: 10_000, what: 'keys' });
+});
+
+test('a key that nobody has keeps no holder from others, nor one that is down a place', async () => {
+  await using fixture = await RingFixture.open(5);
+  const ring = fixture.ring();
+  await ring.create();
+  await fixture.tables.write((db) => insertKey(db, 1));
+  await fixture.wipe(0);
+  await ring.look();
+  assert.equal(await fixture.count(0), 1);
+  await fixture.servers[1]?.kill();
+  await fixture.servers[3]?.kill();
+  await ring.replaceHolder(`127.0.0.1:${fixture.servers[1]?.port}/keys`);
+  assert.equal(await fixture.count(4), 1);
 });

@@ -221,14 +221,29 @@ export class KeyRing implements AsyncDisposable {
     const { tables } = this.#o;
     const names = tables.read((db) => rows.keyHolders(db));
     const remaining = names.filter((name) => name !== lost);
-    const [free] = this.#candidates(remaining).filter((name) => name !== lost);
-    if (free === undefined) return;
-    await this.#fill(this.#holder(free));
-    await tables.write((db) => {
-      rows.setKeyHolder(db, lost, true);
-      rows.setKeyHolder(db, free, false);
-    });
-    this.#logger.info({ lost, holder: free }, 'a holder of keys is replaced');
+    for (const free of this.#candidates(remaining).filter((name) => name !== lost)) {
+      if (!(await this.#canTakePlace(this.#holder(free)))) continue;
+      await tables.write((db) => {
+        rows.setKeyHolder(db, lost, true);
+        rows.setKeyHolder(db, free, false);
+      });
+      this.#logger.info({ lost, holder: free }, 'a holder of keys is replaced');
+      return;
+    }
+  }
+
+  /** Gives it all keys that there are. */
+  async #canTakePlace(holder: KeyHolder): Promise<boolean> {
+    try {
+      await this.#fill(holder);
+      return true;
+    } catch (err) {
+      // It is there, and lacks what nobody gives: who has lost its place is still asked for that.
+      if (isGridError<ZstorErrorCode>(err, 'ZSTOR_KEYS_TOO_FEW')) return true;
+      if (!isGridError(err) || !this.#o.tables.isServing) throw err;
+      this.#logger.info({ err, holder: holder.name }, 'this one cannot hold keys');
+      return false;
+    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -333,19 +348,30 @@ export class KeyRing implements AsyncDisposable {
     }
   }
 
-  /** @returns how many keys it lacked */
+  /**
+   * @returns how many keys it lacked
+   * @throws ZSTOR_KEYS_TOO_FEW once it has all others, and nobody gives one of them
+   */
   async #fill(holder: KeyHolder): Promise<number> {
     const { tables } = this.#o;
     const live = tables.read((db) => rows.keysOf(db, 'live'));
     const lacking = await this.#having(holder, live, false);
     if (lacking.length === 0) return 0;
-    const names = tables.read((db) => rows.keyHolders(db));
+    const names = tables.read((db) => [...rows.keyHolders(db), ...rows.keyHolders(db, true)]);
     const others = names.filter((name) => name !== holder.name).map((name) => this.#holder(name));
+    let failure: unknown;
     for (const no of lacking) {
-      const { record } = await this.#fetch(no, others);
-      tables.requireLease();
-      await holder.put(no, record);
+      try {
+        const { record } = await this.#fetch(no, others);
+        tables.requireLease();
+        await holder.put(no, record);
+      } catch (err) {
+        // One that is lost must not keep the others from being safe.
+        if (!isGridError<ZstorErrorCode>(err, 'ZSTOR_KEYS_TOO_FEW')) throw err;
+        failure = err;
+      }
     }
+    if (failure !== undefined) throw failure;
     this.#logger.info({ holder: holder.name, keys: lacking.length }, 'a holder of keys is filled');
     return lacking.length;
   }
