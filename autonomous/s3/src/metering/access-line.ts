@@ -1,6 +1,7 @@
 import { operations } from '../protocol/operations.ts';
 import type { Operation, Rule } from '../protocol/operations.ts';
 import type { Answered } from '../protocol/s3-exchange.ts';
+import { uriDecode } from '../protocol/uri-encoding.ts';
 
 /** What the tables know of a request besides. */
 export interface LoggedPeople {
@@ -10,7 +11,12 @@ export interface LoggedPeople {
 }
 
 /** Parameters of a URL that let its holder in: their values are left out. */
-const secretParameter = /([?&](?:x-amz-signature|x-amz-credential|x-amz-security-token)=)[^&]*/gi;
+const secretParameters: ReadonlySet<string> = new Set([
+  'x-amz-signature',
+  'x-amz-credential',
+  'x-amz-security-token',
+]);
+const parameter = /([?&])([^=&]*)=[^&]*/g;
 
 /**
  * One line of the log, without its end: the fields of "Amazon S3 server access log format", in their
@@ -19,7 +25,7 @@ const secretParameter = /([?&](?:x-amz-signature|x-amz-credential|x-amz-security
 export function accessLine(answered: Answered, people: LoggedPeople, atMs: number): string {
   const { id, request, operation, status, s3Code, headers, remoteAddress } = answered;
   const { method, target, sentBytes, tookMs } = answered;
-  const uri = `${method} ${target.replace(secretParameter, '$1-')} HTTP/1.1`;
+  const uri = `${method} ${target.replace(parameter, withoutSecret)} HTTP/1.1`;
   const isSigned = request?.accessKey !== undefined;
   const inQuery = request?.query.has('X-Amz-Signature') === true;
   return [
@@ -49,6 +55,12 @@ export function accessLine(answered: Answered, people: LoggedPeople, atMs: numbe
     escapeField(textOf(headers['host']) ?? '') || '-',
     ...['-', '-', '-'],
   ].join(' ');
+}
+
+/** Names may be escaped in any way. */
+function withoutSecret(all: string, mark: string, name: string): string {
+  const isSecret = secretParameters.has((uriDecode(name) ?? name).toLowerCase());
+  return isSecret ? `${mark}${name}=-` : all;
 }
 
 /** `REST.GET.OBJECT`, as AWS names operations in its logs. */
