@@ -43,7 +43,7 @@ import { checkBlob } from './stor/check-blob.ts';
 import type { BlobCheck } from './stor/check-blob.ts';
 import { listBackends } from './stor/backend-tables.ts';
 import * as tables from './stor/blob-tables.ts';
-import { chunkIdsIn, DispersedSnapshots } from './stor/dispersed-snapshots.ts';
+import { chunkIdsIn, DispersedSnapshots, recordsIn } from './stor/dispersed-snapshots.ts';
 import { firstMembersOf, keepsLog, logNamesOf, openMemberOf } from './stor/log-place.ts';
 import { openBackends } from './stor/open-backends.ts';
 import { KeyRing } from './stor/key-ring.ts';
@@ -380,6 +380,7 @@ async function openParts(
     ...{ catalog, backends, threads, budget, ids, limits: policy, clock, logger },
     folder,
     snapshotChunks,
+    snapshotRecords: () => catalog.snapshotPointers.slice(0, 1).flatMap(recordsIn),
     onLeft: (no) => opened.collection?.leftBehind(no),
     times: options.care,
   });

@@ -286,3 +286,30 @@ test('a snapshot whose shards were moved is taken again', async () => {
     catalog.snapshotPointers[0]?.equals(first ?? Buffer.alloc(0)) === false;
   await waitFor(isNew, { what: 'another snapshot', timeoutMs: 20_000 });
 });
+
+test('a snapshot whose shards an earlier head moved is taken again', async () => {
+  let last: Buffer | undefined;
+  const isNewIn = ({ blobs: { catalog } }: CaredStore): boolean => {
+    const [newest] = catalog.snapshotPointers;
+    return newest !== undefined && newest.equals(last ?? newest) === false;
+  };
+  {
+    await using store = await CaredStore.open('earlier', { servers: 6 }, { snapshotEveryMs: 1e9 });
+    const { catalog, backends } = store.blobs;
+    await catalog.takeSnapshot();
+    for (const at of [0, 5]) {
+      [last] = catalog.snapshotPointers;
+      await fleet.wipe(at);
+      const isGone = (): boolean => !backends.names.has(at + 1);
+      await waitFor(isGone, { what: 'the loss to be noticed', timeoutMs: 20_000 });
+      await store.untilWhole();
+      // The next reason for a snapshot waits, for ever here.
+      const options = { what: 'another snapshot', timeoutMs: 10_000 };
+      if (at === 0) await waitFor(() => isNewIn(store), options);
+    }
+    assert.equal(isNewIn(store), false);
+  }
+  const path = join(fleet.folder, 'earlier.json');
+  await using store = await CaredStore.open('earlier', path, { snapshotEveryMs: 500 });
+  await waitFor(() => isNewIn(store), { what: 'another snapshot', timeoutMs: 10_000 });
+});

@@ -2,6 +2,7 @@ import type { Clock, Logger } from '@commongrid/base';
 import type { BackendPool } from '../backends/backend-pool.ts';
 import type { Credit } from '../backends/credit.ts';
 import type { ChunkIds } from '../blob/chunk-ids.ts';
+import type { ChunkRecord } from '../blob/chunk-record.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { PlacementRules } from '../placement/placement-rules.ts';
 import type { CodingThreads } from '../threads/coding-threads.ts';
@@ -33,6 +34,8 @@ export interface CareOptions {
   readonly folder: string;
   /** Ids of the chunks that snapshots of the tables are in. */
   readonly snapshotChunks: () => readonly Uint8Array[];
+  /** Those of the newest, as its pointer has them. */
+  readonly snapshotRecords: () => readonly ChunkRecord[];
   /** Hears of backends that have a shard which was moved away. */
   readonly onLeft?: (backendNo: number) => void;
   readonly times?: CareTimes | undefined;

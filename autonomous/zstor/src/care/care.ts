@@ -117,9 +117,11 @@ export class Care implements AsyncDisposable {
       isReady: () => catalog.isServing && this.#signature !== '',
       takeUp: (chunk) => this.#takeUp(chunk),
     });
-    const { snapshotChunks } = options;
+    const { snapshotChunks, snapshotRecords } = options;
     const everyMs = times.snapshotEveryMs;
-    this.#snapshots = new SnapshotCare({ catalog, snapshotChunks, everyMs, clock });
+    this.#snapshots = new SnapshotCare({
+      ...{ catalog, snapshotChunks, snapshotRecords, everyMs, clock },
+    });
     const path = join(options.folder, 'stock.db');
     this.#takeStock = (signal) =>
       takeStock({ tables: catalog, chunks, backends, path, onFault }, signal);

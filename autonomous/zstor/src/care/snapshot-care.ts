@@ -1,4 +1,6 @@
 import type { Clock } from '@commongrid/base';
+import type { ChunkRecord } from '../blob/chunk-record.ts';
+import { findChunk } from '../blob/chunk-table.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import { burySuperseded, hasSuperseded } from './reencode.ts';
 
@@ -9,6 +11,8 @@ export interface SnapshotCareOptions {
   readonly catalog: Catalog;
   /** Ids of the chunks that snapshots of the tables are in. */
   readonly snapshotChunks: () => readonly Uint8Array[];
+  /** Those of the newest, as its pointer has them. */
+  readonly snapshotRecords: () => readonly ChunkRecord[];
   /** Default 1 min. */
   readonly everyMs?: number | undefined;
   readonly clock: Clock;
@@ -22,6 +26,7 @@ export class SnapshotCare {
   readonly #o: SnapshotCareOptions;
   #isMoved = false;
   #nextMs = 0;
+  #comparedAt: number | undefined;
 
   constructor(options: SnapshotCareOptions) {
     this.#o = options;
@@ -39,6 +44,9 @@ export class SnapshotCare {
     const { catalog, clock, everyMs = snapshotEveryMs } = this.#o;
     const nowMs = clock.monotonicMs();
     if (nowMs < this.#nextMs || !catalog.isServing) return;
+    // What an earlier head moved, and could not say any more.
+    if (this.#comparedAt !== catalog.epoch) this.#isMoved ||= this.#isElsewhere();
+    this.#comparedAt = catalog.epoch;
     const isSuperseded = hasSuperseded(catalog);
     if (!this.#isMoved && !isSuperseded) return;
     this.#nextMs = nowMs + everyMs;
@@ -51,5 +59,13 @@ export class SnapshotCare {
       this.#isMoved ||= isMoved;
       throw error;
     }
+  }
+
+  #isElsewhere(): boolean {
+    const { catalog, snapshotRecords } = this.#o;
+    return snapshotRecords().some(({ id, locations }) => {
+      const record = catalog.read((db) => findChunk(db, id));
+      return record !== undefined && String(record.locations) !== String(locations);
+    });
   }
 }

@@ -118,6 +118,11 @@ export function blobOfPointer(pointer: Buffer, keys: StorKeys): ManifestBlob {
   return { id: secret.id, keyNo: 0, wrappedKey, chunks: kept };
 }
 
+/** Where a snapshot says that its shards are. */
+export function recordsIn(pointer: Buffer): readonly ChunkRecord[] {
+  return [...decode(pointer).records.values()];
+}
+
 /** Ids of the chunks of a snapshot. */
 export function chunkIdsIn(pointer: Buffer): readonly Uint8Array[] {
   return decode(pointer).chunks.map(({ id }) => id);
