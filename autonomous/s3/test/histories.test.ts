@@ -36,17 +36,21 @@ suite('histories of keys', () => {
       heads.push(stack.use(isFirst ? await HeadProcess.open(place) : HeadProcess.standBy(place)));
     }
     const world = new World(heads);
-    await waitFor(() => world.makeBucket(), { what: 'a bucket', timeoutMs: 20_000 });
+    await waitFor(() => world.makeBucket(), waiting('a bucket'));
     for (let round = 0; round < rounds; round++) {
       world.begin(round);
       const stopped = world.run(round);
-      for (const fault of [killHead, freezeHead, cutServersOff]) {
-        const before = world.answered;
-        await fault(world, fleet);
-        await waitFor(() => world.answered > before + 20, { what: 'answers', timeoutMs: 30_000 });
+      try {
+        for (const fault of [killHead, freezeHead, cutServersOff]) {
+          const before = world.answered;
+          await fault(world, fleet);
+          await waitFor(() => world.answered > before + 20, waiting('answers'));
+        }
+      } finally {
+        // Clients that go on would keep the process after a failure.
+        world.isOver = true;
+        await stopped;
       }
-      world.isOver = true;
-      await stopped;
       for (const [key, history] of world.histories) {
         assert.ok(history.length > 10, key);
         assert.ok(isLinearisable(history), `round ${round}, ${key}: ${JSON.stringify(history)}`);
@@ -82,7 +86,7 @@ async function cutServersOff(_world: World, fleet: ZdbFleet): Promise<void> {
 }
 
 function waiting(what: string): { what: string; timeoutMs: number; everyMs: number } {
-  return { what, timeoutMs: 30_000, everyMs: 100 };
+  return { what, timeoutMs: 90_000, everyMs: 100 };
 }
 
 /** Clients that ask any head, and note what each call and answer was. */

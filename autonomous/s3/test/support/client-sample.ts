@@ -7,9 +7,10 @@ import { seededRandom } from '@commongrid/base';
 
 const isLong = process.env['GRID_TEST_LONG'] === '1';
 /** Of the machine's own files. */
-const filesMax = isLong ? 3_000 : 200;
-const treeBytesMax = isLong ? 150e6 : 10e6;
-export const largeBytes = 64 * 2 ** 20;
+const filesMax = isLong ? 3_000 : 80;
+const treeBytesMax = isLong ? 150e6 : 4e6;
+/** Several parts of every client. */
+const largeBytes = (isLong ? 64 : 26) * 2 ** 20;
 
 /** What clients send and bring back: a large file, and a folder of small ones. */
 export interface ClientSample {
