@@ -291,7 +291,7 @@ test('a snapshot whose shards an earlier head moved is taken again', async () =>
   let last: Buffer | undefined;
   const isNewIn = ({ blobs: { catalog } }: CaredStore): boolean => {
     const [newest] = catalog.snapshotPointers;
-    return newest !== undefined && newest.equals(last ?? newest) === false;
+    return newest !== undefined && !newest.equals(last ?? newest);
   };
   {
     await using store = await CaredStore.open('earlier', { servers: 6 }, { snapshotEveryMs: 1e9 });

@@ -65,7 +65,7 @@ test('a log of which all members are lost begins again with a snapshot', async (
   const options = fixture.options('a');
   const noting: SnapshotStore = {
     get: (pointer) => options.snapshots.get(pointer),
-    keepOnly: (pointers) => options.snapshots.keepOnly(pointers),
+    keepOnly: (kept) => options.snapshots.keepOnly(kept),
     async put(content) {
       const pointer = await options.snapshots.put(content);
       pointers.push(pointer);

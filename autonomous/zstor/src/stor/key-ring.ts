@@ -359,7 +359,7 @@ export class KeyRing implements AsyncDisposable {
     if (lacking.length === 0) return 0;
     const names = tables.read((db) => [...rows.keyHolders(db), ...rows.keyHolders(db, true)]);
     const others = names.filter((name) => name !== holder.name).map((name) => this.#holder(name));
-    let failure: unknown;
+    let failure: GridError | undefined;
     for (const no of lacking) {
       try {
         const { record } = await this.#fetch(no, others);
