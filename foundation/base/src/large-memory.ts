@@ -60,7 +60,7 @@ export const largeMemoryBytesMin = 16 * 1024;
 /** Larger memory is not kept. */
 export const largeMemoryBytesMax = 4 * 1024 * 1024;
 /** Bytes that are kept to be used again, in a process. */
-export const largeMemoryKeptBytesMax = 32 * 1024 * 1024;
+const largeMemoryKeptBytesMax = 32 * 1024 * 1024;
 /** Sizes are multiples of it, so that values of nearly one size share memory. */
 const granuleBytes = 16 * 1024;
 

@@ -33,6 +33,7 @@ export interface LinkOptions {
   readonly tls: ClientTlsOptions | undefined;
   readonly connectTimeoutMs: number;
   readonly maxReplyBytes: number;
+  readonly bulkMemory?: ((sizeBytes: number) => Buffer) | undefined;
   readonly onPush: (message: readonly Reply[]) => void;
   readonly onLost: (error: GridError) => void;
 }
@@ -64,6 +65,7 @@ export class ClientLink {
     this.#options = options;
     this.#parser = new ReplyParser({
       maxReplyBytes: options.maxReplyBytes,
+      bulkMemory: options.bulkMemory,
       onPush: options.onPush,
       onReply: (reply) => this.#answer(reply),
     });

@@ -33,6 +33,11 @@ export interface RespClientOptions {
   readonly maxUnsentBytes?: number;
   /** Default 64 MiB. */
   readonly maxReplyBytes?: number;
+  /**
+   * Gives memory of exactly so many bytes for a bulk string of 64 KiB or more; who gets the reply
+   * may lend it again. Default: a Buffer of its own.
+   */
+  readonly bulkMemory?: (sizeBytes: number) => Buffer;
 }
 
 export interface CommandOptions {
@@ -176,6 +181,7 @@ export class RespClient {
       tls,
       connectTimeoutMs,
       maxReplyBytes,
+      bulkMemory: this.#options.bulkMemory,
       onPush: onPush ?? (() => {}),
       onLost: () => (this.#link = undefined),
     };

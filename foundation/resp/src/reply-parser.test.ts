@@ -111,6 +111,28 @@ test('reply parser counts each reply on its own against the limit', () => {
   assert.equal(decode(stream, [7000]).replies.length, 3000);
 });
 
+test('reply parser reads large bulk strings into memory that it is given', () => {
+  const given: Buffer[] = [];
+  const replies: Reply[] = [];
+  const bulkMemory = (sizeBytes: number): Buffer => {
+    given.push(Buffer.alloc(sizeBytes));
+    return given.at(-1) ?? Buffer.alloc(0);
+  };
+  const parser = parserInto(replies, [], bulkMemory);
+  const large = Buffer.alloc(100_000, 'large');
+  for (const chunk of [encode([large, Buffer.from('small')]), encode([large])]) {
+    for (let at = 0; at < chunk.length; at += 30_000) {
+      const part = chunk.subarray(at, at + 30_000);
+      parser.write(part, part.length);
+    }
+  }
+  assert.deepEqual(replies, [large, Buffer.from('small'), large]);
+  assert.deepEqual(
+    [replies[0] === given[0], replies[2] === given[1], given.length],
+    [true, true, 2],
+  );
+});
+
 function decode(stream: Buffer, cuts: readonly number[]): { replies: Reply[]; pushes: unknown[] } {
   const replies: Reply[] = [];
   const pushes: unknown[] = [];
@@ -123,11 +145,16 @@ function decode(stream: Buffer, cuts: readonly number[]): { replies: Reply[]; pu
   return { replies, pushes };
 }
 
-function parserInto(replies: Reply[], pushes: unknown[] = []): ReplyParser {
+function parserInto(
+  replies: Reply[],
+  pushes: unknown[] = [],
+  bulkMemory?: (sizeBytes: number) => Buffer,
+): ReplyParser {
   return new ReplyParser({
     onReply: (reply) => replies.push(reply),
     onPush: (message) => pushes.push(message),
     maxReplyBytes: 1024 * 1024,
+    bulkMemory,
   });
 }
 

@@ -26,6 +26,8 @@ export interface ReplyParserOptions {
   readonly onPush: (message: readonly Reply[]) => void;
   /** Bytes of one reply on the wire, all elements together. */
   readonly maxReplyBytes: number;
+  /** Gives memory of exactly so many bytes for a bulk string as large as the read buffer. */
+  readonly bulkMemory?: ((sizeBytes: number) => Buffer) | undefined;
 }
 
 /**
@@ -148,11 +150,17 @@ export class ReplyParser {
     if (typeof length === 'bigint' || length < 0) throw broken('a bulk string has no length');
     const { maxReplyBytes } = this.#options;
     if (length > maxReplyBytes) throw tooLarge(maxReplyBytes);
-    const isLarge = length > Buffer.poolSize / 2;
-    this.#bulk = isLarge ? Buffer.allocUnsafeSlow(length) : Buffer.allocUnsafe(length);
+    this.#bulk = this.#memoryFor(length);
     this.#bulkType = type;
     this.#filled = 0;
     this.#trailing = 2;
+  }
+
+  #memoryFor(length: number): Buffer {
+    const { bulkMemory } = this.#options;
+    if (length >= readBufferBytes && bulkMemory !== undefined) return bulkMemory(length);
+    const isLarge = length > Buffer.poolSize / 2;
+    return isLarge ? Buffer.allocUnsafeSlow(length) : Buffer.allocUnsafe(length);
   }
 
   #beginAggregate(type: number, count: number | bigint): void {

@@ -1,7 +1,7 @@
 import { GridError, isGridError } from '@commongrid/base';
 import type { Clock } from '@commongrid/base';
 import type { Credit, CreditLoan } from '../backends/credit.ts';
-import { freeBuffer, sharedPool } from '../chunk/buffer-pool.ts';
+import { giveValue, sharedPool } from '../chunk/buffer-pool.ts';
 import type { ZstorErrorCode } from '../errors.ts';
 import type { CodingThreads } from '../threads/coding-threads.ts';
 import type { ChunkPins } from './chunk-pins.ts';
@@ -147,7 +147,7 @@ export class BlobReader {
         const answers = await fetch.enough();
         try {
           const bytes = await threads.openChunk(place, plaintextBytes, answers);
-          for (const { value } of answers) free(value);
+          for (const { value } of answers) giveValue(value);
           return bytes;
         } catch (error) {
           if (!isAboutShard(error) || !fetch.dropWrong()) throw error;
@@ -229,8 +229,4 @@ function isAboutShard(error: unknown): boolean {
     isGridError<ZstorErrorCode>(error, 'ZSTOR_SHARD_FOREIGN') ||
     isGridError<ZstorErrorCode>(error, 'ZSTOR_SHARD_UNKNOWN')
   );
-}
-
-function free(value: Uint8Array): void {
-  if (Buffer.isBuffer(value)) freeBuffer(value);
 }

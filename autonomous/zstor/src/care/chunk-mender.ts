@@ -8,7 +8,7 @@ import type { ChunkRecord, Locations } from '../blob/chunk-record.ts';
 import { ShardFetch } from '../blob/shard-fetch.ts';
 import type { ShardFault } from '../blob/shard-fetch.ts';
 import type { Backends } from '../blob/shard-spread.ts';
-import { freeBuffer, sharedPool } from '../chunk/buffer-pool.ts';
+import { giveValue, sharedPool } from '../chunk/buffer-pool.ts';
 import { digestOf, parseShardOf } from '../chunk/shard.ts';
 import type { ShardAddress } from '../chunk/shard.ts';
 import type { PlacementRules } from '../placement/placement-rules.ts';
@@ -285,7 +285,7 @@ class MendAttempt {
       return { values: new Map(missing.map((index) => [index, answer.value])) };
     }
     const { values, memory } = await this.#o.threads.repair(answers, missing);
-    for (const { value } of answers) if (Buffer.isBuffer(value)) freeBuffer(value);
+    for (const { value } of answers) giveValue(value);
     const made = missing.flatMap((index, at): [number, Uint8Array][] => {
       const value = values[at];
       return value !== undefined && this.#isRight(index, value) ? [[index, value]] : [];
@@ -334,7 +334,7 @@ class MendAttempt {
       if (value !== undefined) {
         await this.#spend(value.length);
         await target.put(this.#keyOf(index), value);
-        freeBuffer(value);
+        giveValue(value);
         this.#written.add(index);
         return true;
       }

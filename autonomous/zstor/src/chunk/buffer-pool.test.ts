@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BufferPool, freeBuffer } from './buffer-pool.ts';
+import { BufferPool, freeBuffer, giveValue, sharedPool } from './buffer-pool.ts';
 
 const mebibyte = 2 ** 20;
 
@@ -41,4 +41,16 @@ test('freeBuffer leaves memory alone that a buffer shares', () => {
   const own = Buffer.allocUnsafeSlow(100);
   freeBuffer(own);
   assert.equal(own.length, 0);
+});
+
+test('giveValue gives memory of the pool back, and frees what is of its own', () => {
+  const value = sharedPool().take(5 * mebibyte + 64);
+  giveValue(value);
+  assert.equal(sharedPool().take(5 * mebibyte + 64).buffer, value.buffer);
+  const own = Buffer.allocUnsafeSlow(5 * mebibyte);
+  giveValue(own);
+  assert.equal(own.length, 0);
+  const shared = Buffer.from('small buffers share a slab');
+  giveValue(shared);
+  assert.equal(shared.toString(), 'small buffers share a slab');
 });

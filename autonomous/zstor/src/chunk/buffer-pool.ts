@@ -57,6 +57,19 @@ export function sharedPool(): BufferPool {
 }
 
 /**
+ * Gives back a value that a backend answered and that nobody uses any more: a large one to the pool
+ * of this thread, which it came from; another one is freed.
+ */
+export function giveValue(value: Uint8Array): void {
+  if (!Buffer.isBuffer(value)) return;
+  const { buffer, byteOffset, byteLength } = value;
+  const isPart = byteOffset === 0 && byteLength < buffer.byteLength;
+  const isPooled = isPart && buffer.byteLength % capacityStepBytes === 0;
+  if (isPooled && buffer instanceof ArrayBuffer) sharedPool().give(Buffer.from(buffer));
+  else freeBuffer(value);
+}
+
+/**
  * Frees a buffer that Node made and that nobody else has, at once: the next one is then made of the
  * same memory, which is still in the cache. Waiting for the garbage collector halves the speed of a
  * cipher. What does not own exactly its memory, as small buffers do not, is left alone.
