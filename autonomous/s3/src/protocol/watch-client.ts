@@ -3,7 +3,7 @@ import type { Clock, Timer } from '@commongrid/base';
 /** Time in which a client must make progress with a body, or an answer; waiting for us does not count. */
 export const progressMsMax = 60_000;
 /** The same while others wait for memory, which clients without progress hold. */
-export const pressedMsMax = 4_000;
+const pressedMsMax = 4_000;
 /** How often a client that is waited for is looked at. */
 const lookEveryMs = 1_000;
 
