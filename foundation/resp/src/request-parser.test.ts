@@ -68,27 +68,6 @@ test('request parser holds memory for what has arrived and not for what is annou
   assert.ok(parser.space().length <= 16 * readBufferBytes);
 });
 
-test('request parser gives memory of a large request back, unless somebody took it over', () => {
-  const parser = new RequestParser(defaultServerLimits);
-  const take = (): Buffer => {
-    const stream = encode([filled(3_000_003)]);
-    parser.allowance = stream.length;
-    for (let at = 0; !parser.next();) at += parser.push(stream.subarray(at));
-    return parser.request.bytes;
-  };
-  const first = take();
-  parser.leaveAssembly();
-  assert.equal(take(), first);
-  assert.equal(parser.request.giveUp(), first);
-  parser.leaveAssembly();
-  const second = take();
-  assert.notEqual(second, first);
-  const own = parser.request.own(0);
-  parser.leaveAssembly();
-  assert.notEqual(take(), second);
-  assert.ok(own.equals(filled(3_000_003)));
-});
-
 test('request parser does not leave its buffer without an allowance', () => {
   const parser = new RequestParser(defaultServerLimits);
   const stream = encode([filled(100_000)]);

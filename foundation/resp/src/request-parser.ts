@@ -1,4 +1,3 @@
-import { largeMemory } from '@commongrid/base';
 import { readBufferBytes } from './config.ts';
 import type { RequestLimits } from './config.ts';
 import type { ProtocolError } from './errors.ts';
@@ -92,7 +91,7 @@ export class RequestParser {
   space(): Buffer {
     if (this.#bytes !== this.#base) return this.#assemblySpace();
     if (this.neededBytes > readBufferBytes && this.neededBytes <= this.allowance) {
-      this.#moveTo(largeMemory.acquire(this.#assemblySize()));
+      this.#moveTo(Buffer.allocUnsafeSlow(this.#assemblySize()));
       return this.#assemblySpace();
     }
     if (!this.isPinned && this.#begin > 0) {
@@ -136,22 +135,19 @@ export class RequestParser {
 
   /** Moves the request in progress to the front of `memory`. */
   #moveTo(memory: Buffer): void {
-    const former = this.#bytes;
-    former.copy(memory, 0, this.#begin, this.#end);
+    this.#bytes.copy(memory, 0, this.#begin, this.#end);
     this.request.shift(this.#parsed, this.#begin);
     this.#cursor -= this.#begin;
     this.#end -= this.#begin;
     this.#begin = 0;
     this.#bytes = memory;
-    if (former === this.#base) return;
-    if (this.request.bytes !== former || !this.request.isGivenUp) largeMemory.release(former);
   }
 
   #assemblySpace(): Buffer {
     // The request is complete: what follows it must fit the read buffer, where it will move.
     if (this.#expected === 0) return this.#aim(this.#begin + readBufferBytes);
     if (this.#end === this.#bytes.length) {
-      this.#moveTo(largeMemory.acquire(this.#assemblySize()));
+      this.#moveTo(Buffer.allocUnsafeSlow(this.#assemblySize()));
     }
     // Little more than this request is read, so that little of the next one has to move away.
     const isLast = this.#expected - this.#parsed === 1;
@@ -233,7 +229,6 @@ export class RequestParser {
     request.bytes = this.#bytes;
     request.argc = argc;
     request.isPrivate = this.#bytes !== this.#base;
-    request.isGivenUp = false;
     this.#begin = this.#cursor;
     this.#expected = 0;
     this.#parsed = 0;

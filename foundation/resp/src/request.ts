@@ -15,8 +15,6 @@ export class Request implements MemoryOwner {
   length: Int32Array = new Int32Array(8);
   /** True when `bytes` holds this request alone: who needs them for longer takes them over. */
   isPrivate = false;
-  /** `bytes` belong to whoever took them over. */
-  isGivenUp = false;
 
   /** Argument i as UTF-8 text; bytes that are no UTF-8 become U+FFFD. */
   text(i: number): string {
@@ -49,15 +47,12 @@ export class Request implements MemoryOwner {
    * own, as one above the read buffer has. It may keep the whole request alive.
    */
   own(i: number): Buffer {
-    if (!this.isPrivate) return this.copy(i);
-    this.isGivenUp = true;
-    return this.view(i);
+    return this.isPrivate ? this.view(i) : this.copy(i);
   }
 
-  /** Leaves `bytes`, which must be private, to the caller; see `largeMemory` of base. */
-  giveUp(): Buffer {
-    this.isGivenUp = true;
-    return this.bytes;
+  /** Nothing goes back: the socket may still hold this memory to read into. */
+  giveUp(): undefined {
+    return undefined;
   }
 
   /**
