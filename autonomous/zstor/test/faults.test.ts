@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { after, before, suite, test } from 'node:test';
 import { isGridError, retry, waitFor } from '@commongrid/base';
+import type { CareTimes } from '../src/care/care-options.ts';
 import { Stor } from '../src/stor.ts';
 import { Traffic } from '../src/testing/traffic.ts';
 import type { TrafficStore } from '../src/testing/traffic.ts';
@@ -34,10 +35,15 @@ suite('16+4 on 24 servers, 4 of them spares', () => {
     });
   }
 
-  test('nobody notices four whose values are wrong', async () => {
-    await using store = await LoadedStore.open('wrong', layout);
+  test('nobody notices four whose values are wrong, and all are found and made again', async () => {
+    const passes = { firstAuditMs: 1_000, auditPassMs: 1_000 };
+    await using store = await LoadedStore.open('wrong', layout, passes);
     assert.ok((await fleet.corrupt('wrong', 0, 5, 10, 15)) > 0);
     await store.assertUnharmed();
+    // Nobody reads any more.
+    const isRight = async (): Promise<boolean> => (await fleet.wrongValuesLeft()) === 0;
+    await waitFor(isRight, { what: 'right values', timeoutMs: 120_000, everyMs: 200 });
+    await store.untilWhole();
   });
 
   test('nobody notices four that are wiped', async () => {
@@ -126,8 +132,8 @@ class LoadedStore implements AsyncDisposable {
     this.traffic = traffic;
   }
 
-  static async open(name: string, layout: FleetLayout): Promise<LoadedStore> {
-    const stor = await openStor(name, await fleet.makeStore(name, layout));
+  static async open(name: string, layout: FleetLayout, care: CareTimes = {}): Promise<LoadedStore> {
+    const stor = await openStor(name, await fleet.makeStore(name, layout), care);
     const traffic = new Traffic({ store: trafficOf(stor), seed: name, sizesBytes });
     traffic.start();
     await traffic.more(rounds);
@@ -167,13 +173,13 @@ class LoadedStore implements AsyncDisposable {
   }
 }
 
-function openStor(name: string, backendsFile: string): Promise<Stor> {
+function openStor(name: string, backendsFile: string, care: CareTimes): Promise<Stor> {
   return Stor.open({
     folder: join(fleet.folder, name),
     backendsFile,
     policy: sixteenPlusFour,
     canBegin: true,
-    care: { lostAfterMs: 2_000, urgentAfterMs: 1_000 },
+    care: { lostAfterMs: 2_000, urgentAfterMs: 1_000, ...care },
   });
 }
 

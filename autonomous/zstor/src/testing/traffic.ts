@@ -33,7 +33,7 @@ interface Version {
 
 /** Part of the writes that remove. */
 const removalPart = 0.1;
-const waitMs = 60_000;
+const waitMs = 120_000;
 
 /**
  * Readers and writers that go on until they are stopped, and know what each read may give: each name

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { delay } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
 import type { RespClient } from '@commongrid/resp';
+import { chunkKeyOf } from '../backends/backend.ts';
 import { ZdbProcess } from './zdb-process.ts';
 
 /** Behind the header of a shard, or of a copy. */
@@ -17,11 +18,23 @@ export interface FleetLayout {
   readonly logs?: number;
 }
 
+/** What a store has a namespace for. */
+type StoreNamespace = 'shards' | 'log' | 'keys';
+
+/** A value that is not what was written. */
+interface WrongValue {
+  readonly at: number;
+  readonly store: string;
+  readonly key: Buffer;
+  readonly value: Buffer;
+}
+
 /** Real Zero-DBs in processes of their own, each a node and a farm. */
 export class ZdbFleet implements AsyncDisposable {
   readonly folder: string;
   readonly servers: readonly ZdbProcess[];
   readonly #namespaces: string[] = [];
+  #wrong: WrongValue[] = [];
   readonly #stack: AsyncDisposableStack;
 
   private constructor(folder: string, servers: readonly ZdbProcess[], stack: AsyncDisposableStack) {
@@ -99,10 +112,27 @@ export class ZdbFleet implements AsyncDisposable {
       await using client = await this.server(at).connect();
       await client.command(['SELECT', `${store}-shards`]);
       const keys = await keysOf(client);
-      for (const key of keys) await corruptValue(client, key);
+      for (const key of keys) {
+        const value = await corruptValue(client, key);
+        const isOfChunk = chunkKeyOf(key) !== undefined;
+        if (value !== undefined && isOfChunk) this.#wrong.push({ at, store, key, value });
+      }
       return keys.length;
     });
     return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
+  }
+
+  /** Of the shards and copies that `corrupt` made, those still there: neither mended nor removed. */
+  async wrongValuesLeft(): Promise<number> {
+    const left: WrongValue[] = [];
+    for (const wrong of this.#wrong) {
+      await using client = await this.server(wrong.at).connect();
+      await client.command(['SELECT', `${wrong.store}-shards`]);
+      const now = await client.command(['GET', wrong.key]);
+      if (Buffer.isBuffer(now) && now.equals(wrong.value)) left.push(wrong);
+    }
+    this.#wrong = left;
+    return left.length;
   }
 
   /** Empties a namespace on all servers that run. */
@@ -115,10 +145,10 @@ export class ZdbFleet implements AsyncDisposable {
     await Promise.all(emptied);
   }
 
-  /** Values of a store that a server has. */
-  async keyCount(store: string, at: number): Promise<number> {
+  /** Values of a store that a server has, by default shards and copies. */
+  async keyCount(store: string, at: number, kind: StoreNamespace = 'shards'): Promise<number> {
     await using client = await this.server(at).connect();
-    await client.command(['SELECT', `${store}-shards`]);
+    await client.command(['SELECT', `${store}-${kind}`]);
     return Number(await client.command(['DBSIZE']));
   }
 
@@ -152,10 +182,11 @@ async function keysOf(client: RespClient): Promise<Buffer[]> {
   return keys;
 }
 
-async function corruptValue(client: RespClient, key: Buffer): Promise<void> {
+async function corruptValue(client: RespClient, key: Buffer): Promise<Buffer | undefined> {
   const value = await client.command(['GET', key]);
-  if (!Buffer.isBuffer(value) || value.length <= payloadAt) return;
+  if (!Buffer.isBuffer(value) || value.length <= payloadAt) return undefined;
   const changed = Buffer.from(value);
   changed.writeUInt8(value.readUInt8(payloadAt) ^ 0x40, payloadAt);
   await client.command(['SET', key, changed]);
+  return changed;
 }
