@@ -126,18 +126,20 @@ suite('a head over 20 servers with 16+4', () => {
   });
 });
 
-/** Until servers that were emptied have as much of the log as others. */
+/** Until servers that were emptied have as much as others of the log, and of the keys of buckets. */
 async function untilFilled(
   store: string,
   emptied: readonly number[],
   others: readonly number[],
 ): Promise<void> {
-  const countsOf = (places: readonly number[]): Promise<number[]> =>
-    Promise.all(places.map((at) => fleet.keyCount(store, at, 'log')));
-  const [expected = 0] = await countsOf(others);
-  const isFilled = async (): Promise<boolean> =>
-    (await countsOf(emptied)).every((count) => count >= expected);
-  await waitFor(isFilled, { what: `${store}-log`, timeoutMs: 120_000, everyMs: 200 });
+  for (const kind of ['log', 'keys'] as const) {
+    const countsOf = (places: readonly number[]): Promise<number[]> =>
+      Promise.all(places.map((at) => fleet.keyCount(store, at, kind)));
+    const [expected = 0] = await countsOf(others);
+    const isFilled = async (): Promise<boolean> =>
+      (await countsOf(emptied)).every((count) => count >= expected);
+    await waitFor(isFilled, { what: `${store}-${kind}`, timeoutMs: 120_000, everyMs: 200 });
+  }
 }
 
 const isDone = (): boolean => true;

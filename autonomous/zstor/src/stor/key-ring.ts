@@ -195,7 +195,7 @@ export class KeyRing implements AsyncDisposable {
     const { tables, random = systemRandom } = this.#o;
     if (!tables.isServing) return;
     const live = tables.read((db) => rows.keysOf(db, 'live'));
-    const one = live[live.length === 0 ? 0 : random.int(0, live.length - 1)];
+    const one = live.length === 0 ? undefined : live[random.int(0, live.length)];
     if (one === undefined) return;
     const names = tables.read((db) => rows.keyHolders(db));
     const hasNot = await Promise.all(
