@@ -52,12 +52,20 @@ export async function hashesOf(folder: string): Promise<Record<string, string>> 
   return hashes;
 }
 
+/** Files below a folder, without links: each client treats them in its own way. */
 async function filesIn(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  return entries
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .toSorted();
+  const files: string[] = [];
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) files.push(...(await filesIn(path)));
+    else if (entry.isFile()) files.push(path);
+  }
+  return files.toSorted();
+}
+
+/** Copies all files of a folder, and no links. */
+export function copyTree(from: string, to: string): Promise<void> {
+  return copySome(from, to, { filesMax: Infinity, bytesMax: Infinity });
 }
 
 /** Copies files from all over a folder, with the names that they have. */
