@@ -69,7 +69,8 @@ suite('a head over 24 servers with 16+4, 4 of them spares', () => {
   });
 
   test('clients notice nothing of four whose values are wrong', async () => {
-    assert.ok((await fleet.corrupt('spares', 2, 7, 12, 17)) > 0);
+    // The first eight were emptied or away, and may have nothing yet.
+    assert.ok((await fleet.corrupt('spares', 9, 12, 17, 20)) > 0);
     await loaded.traffic.more(rounds);
     await loaded.traffic.stop();
     await loaded.traffic.readAll();

@@ -170,9 +170,12 @@ export class ZdbFleet implements AsyncDisposable {
 
 async function keysOf(client: RespClient): Promise<Buffer[]> {
   const keys: Buffer[] = [];
-  const left = Number(await client.command(['DBSIZE']));
-  for (let cursor = Buffer.from('0'); keys.length < left;) {
-    const reply = await client.command(['SCAN', cursor]);
+  for (let cursor = Buffer.from('0'); ;) {
+    // At the end it is refused; until then some may have been deleted.
+    const reply = await client.command(['SCAN', cursor]).catch((error: unknown) => {
+      if (error instanceof Error && error.message === 'No more data') return undefined;
+      throw error;
+    });
     if (!Array.isArray(reply) || !Buffer.isBuffer(reply[0]) || !Array.isArray(reply[1])) break;
     cursor = Buffer.from(reply[0]);
     for (const item of reply[1]) {
