@@ -33,6 +33,10 @@ import { TlogCipher } from './tlog-cipher.ts';
 
 /** How often a head that does not serve reads the log, and looks for the one that does. */
 const watchEveryMs = 1_000;
+/** Times that the active head may not answer before another one takes over. */
+const missesMax = 2;
+/** Most looks that are left out after a take-over failed: heads in step would depose each other for ever. */
+const pausesMax = 4;
 /** How often the one that serves looks after members and snapshots. */
 const careEveryMs = 1_000;
 /** How often is looked whether this head serves. */
@@ -205,13 +209,15 @@ export class Catalog implements AsyncDisposable {
    * keeps a take-over from its end is logged, and it is tried again.
    */
   async standBy({ isActive, signal }: StandByOptions): Promise<void> {
+    const { random = systemRandom } = this.#o;
     let misses = 0;
     const look = async (): Promise<void> => {
       if (this.isServing) return;
       misses = (await isActive(signal)) ? 0 : misses + 1;
-      if (misses < 2) return;
-      misses = 0;
+      if (misses < missesMax) return;
+      misses = -random.int(0, pausesMax + 1);
       await this.takeOver(signal);
+      misses = 0;
     };
     const onError = (err: unknown): void => this.#logger.warn({ err }, 'taking over failed');
     await repeat(watchEveryMs, look, { signal, clock: this.#clock, onError });
