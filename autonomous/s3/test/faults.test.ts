@@ -61,6 +61,7 @@ suite('a head over 24 servers with 16+4, 4 of them spares', () => {
     await fleet.wipe(...first);
     await loaded.traffic.more(rounds);
     await untilFilled('spares', first, second);
+    await loaded.untilLogInStep();
     await fleet.kill(...second);
     await loaded.traffic.more(rounds);
     await loaded.untilWhole();
@@ -204,6 +205,15 @@ class LoadedHead implements AsyncDisposable {
     } finally {
       this.traffic.start();
     }
+  }
+
+  /** A member that has all records counts once the log says that it belongs to it. */
+  async untilLogInStep(): Promise<void> {
+    const isInStep = async (): Promise<boolean> => {
+      const status = (await askControl(controlPathOf(this.#folder), 'status')) as CareStatus;
+      return status.log.members > 0 && status.log.inStep === status.log.members;
+    };
+    await waitFor(isInStep, { what: 'the log', timeoutMs: 120_000, everyMs: 200 });
   }
 
   async untilAllGood(): Promise<void> {

@@ -37,4 +37,6 @@ export interface CareStatus {
   /** The pass over all shards that runs, and the last one. */
   readonly scrub: Scrubbing['status'];
   readonly backends: readonly BackendStatus[];
+  /** Members of the catalogue's log, and how many of them answer and have all of it. */
+  readonly log: { readonly members: number; readonly inStep: number };
 }

@@ -17,6 +17,7 @@ import type { BackendRow, BackendUse } from '../stor/backend-tables.ts';
 import { BackendView } from './backend-view.ts';
 import { ByteBudget } from './byte-budget.ts';
 import type { CareOptions, RepairOptions } from './care-options.ts';
+import type { Catalog } from '../catalog/catalog.ts';
 import type { BackendStatus, CareStatus } from './care-status.ts';
 import { ChunkMender } from './chunk-mender.ts';
 import { needOf } from './chunk-need.ts';
@@ -199,6 +200,7 @@ export class Care implements AsyncDisposable {
       rebalanced: { ...this.#rebalance.counts },
       scrub: this.#scrubbing.status,
       backends,
+      log: logStatus(this.#o.catalog),
     };
   }
 
@@ -384,4 +386,11 @@ function numbersOf(
   isWanted: (use: BackendUse) => boolean,
 ): readonly number[] {
   return rows.filter(({ use }) => isWanted(use)).map(({ no }) => no);
+}
+
+function logStatus({ members, index }: Catalog): CareStatus['log'] {
+  const inStep = members.filter(({ isBound, isWiped, completeTo, problem }) => {
+    return isBound && !isWiped && problem === undefined && completeTo >= index;
+  });
+  return { members: members.length, inStep: inStep.length };
 }

@@ -116,7 +116,7 @@ async function ask(
 }
 
 function describeStatus(status: CareStatus): string {
-  const { needyChunks, missingShards, unreadableChunks, pending, backends } = status;
+  const { needyChunks, missingShards, unreadableChunks, pending, backends, log } = status;
   const chunks = counted(status.chunks, 'chunk');
   const state =
     needyChunks === 0
@@ -128,6 +128,9 @@ function describeStatus(status: CareStatus): string {
     state,
     ...(unreadableChunks === 0 ? [] : [`${counted(unreadableChunks, 'chunk')} cannot be read now`]),
     ...(pending === 0 ? [] : [`${counted(pending, 'chunk')} are being repaired`]),
+    ...(log.inStep === log.members
+      ? []
+      : [`${log.inStep} of ${log.members} members of the log answer and have all of it`]),
   ].join('\n');
 }
 
