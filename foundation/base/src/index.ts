@@ -22,7 +22,7 @@ export { FolderLock } from './folder-lock.ts';
 export type { FolderLockOwner } from './folder-lock.ts';
 export { defaultBoundsUs, LatencyHistogram } from './histogram.ts';
 export type { CumulativeBucket } from './histogram.ts';
-export { largeMemory, LargeMemory, largeMemoryBytesMin } from './large-memory.ts';
+export { largeMemory, LargeMemory, largeMemoryBytesMin, SharedMemory } from './large-memory.ts';
 export type { MemoryOwner } from './large-memory.ts';
 export { closeOnce, onShutdownSignals, shutdownSignal, TaskGroup } from './lifecycle.ts';
 export type { ShutdownSignal, TaskGroupOptions } from './lifecycle.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { LargeMemory, largeMemoryBytesMax } from './large-memory.ts';
+import { largeMemory, LargeMemory, largeMemoryBytesMax, SharedMemory } from './large-memory.ts';
 
 const kib = 1024;
 
@@ -39,4 +39,16 @@ test('large memory keeps neither small nor very large buffers', () => {
   }
   pool.release(Buffer.alloc(20 * kib));
   assert.equal(pool.keptBytes, 0);
+});
+
+test('shared memory goes back when the last holder has let go of it, and only then', () => {
+  const shared = new SharedMemory(64 * kib);
+  shared.hold();
+  const before = largeMemory.keptBytes;
+  shared.letGo();
+  assert.equal(largeMemory.keptBytes, before);
+  shared.letGo();
+  assert.equal(largeMemory.keptBytes, before + shared.bytes.length);
+  assert.throws(() => shared.letGo(), /went back already/);
+  assert.throws(() => shared.hold(), /went back already/);
 });

@@ -46,13 +46,39 @@ export class LargeMemory {
   }
 }
 
-/** Memory that may pass to somebody who needs it for longer than its owner does. */
+/**
+ * Memory of `largeMemory` that several use at once. It goes back when the last of them has let go
+ * of it; one who never does leaves it to the collector.
+ */
+export class SharedMemory {
+  readonly bytes: Buffer;
+  /** The one who made it is the first. */
+  #holders = 1;
+
+  /** At least so many bytes. */
+  constructor(sizeBytes: number) {
+    this.bytes = largeMemory.acquire(sizeBytes);
+  }
+
+  hold(): void {
+    if (this.#holders === 0) throw new Error('memory is held that went back already');
+    this.#holders++;
+  }
+
+  letGo(): void {
+    if (this.#holders === 0) throw new Error('memory is let go of that went back already');
+    this.#holders--;
+    if (this.#holders === 0) largeMemory.release(this.bytes);
+  }
+}
+
+/** Whose memory somebody else may need for longer than the owner does. */
 export interface MemoryOwner {
   /**
-   * Leaves the memory to the caller and never uses it again. What is answered is to be released
-   * to `largeMemory` in the end.
+   * Keeps the memory as it is until the caller lets go of what is answered; until the collector
+   * takes it, when that is nothing.
    */
-  giveUp(): Buffer | undefined;
+  share(): SharedMemory | undefined;
 }
 
 /** Below it malloc is as good. */

@@ -1,3 +1,4 @@
+import type { SharedMemory } from '@commongrid/base';
 import type { Socket } from 'node:net';
 import type { Budget } from './budget.ts';
 import { readBufferBytes } from './config.ts';
@@ -31,6 +32,8 @@ export class Inbox {
   #reservedBytes = 0;
   /** Bytes that were read and have no place yet. */
   #leftover: Buffer | undefined;
+  /** What the socket reads into next is in it. Held, since Node keeps it while nothing comes. */
+  #readInto: SharedMemory | undefined;
 
   constructor(accepted: Socket, limits: RequestLimits, partial: Budget, owner: InboxOwner) {
     this.#owner = owner;
@@ -109,9 +112,19 @@ export class Inbox {
     this.#partial.release(bytes);
   }
 
+  /** For the socket, which leaves what it was given before for this. */
   #memory(): Buffer {
-    const space = this.#isDropping ? scratch : this.parser.space();
-    return space.length > 0 ? space : scratch;
+    const space = this.#isDropping ? undefined : this.parser.space();
+    const hasSpace = space !== undefined && space.length > 0;
+    this.#hold(hasSpace ? this.parser.memory : undefined);
+    return hasSpace ? space : scratch;
+  }
+
+  #hold(memory: SharedMemory | undefined): void {
+    if (memory === this.#readInto) return;
+    memory?.hold();
+    this.#readInto?.letGo();
+    this.#readInto = memory;
   }
 
   #received(memory: Buffer, count: number): boolean {
@@ -122,8 +135,8 @@ export class Inbox {
     while (taken < count && !this.#isDropping) {
       const more = this.parser.push(memory.subarray(taken, count));
       if (more === 0) {
-        const rest = memory.subarray(taken, count);
-        this.#leftover = memory === scratch ? Buffer.from(rest) : rest;
+        // What it lies in is soon read into again, or somebody else's.
+        this.#leftover = Buffer.from(memory.subarray(taken, count));
         break;
       }
       taken += more;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { SharedMemory } from '@commongrid/base';
 import * as fc from 'fast-check';
 import { defaultServerLimits, readBufferBytes } from './config.ts';
 import type { RequestLimits } from './config.ts';
@@ -53,7 +54,7 @@ test('request parser takes bytes that were read into its own memory without a co
     parser.allowance = Math.max(parser.allowance, parser.declaredBytes);
   }
   assert.ok(isReady);
-  assert.ok(parser.request.isPrivate);
+  assert.ok(parser.request.memory !== undefined);
   assert.ok(parser.request.own(2).equals(value));
   assert.equal(parser.request.own(2).buffer, parser.request.bytes.buffer);
 });
@@ -65,7 +66,36 @@ test('request parser holds memory for what has arrived and not for what is annou
   assert.equal(parser.neededBytes, 8_388_608 + 32);
   assert.equal(parser.declaredBytes, parser.neededBytes);
   parser.allowance = parser.declaredBytes;
-  assert.ok(parser.space().length <= 16 * readBufferBytes);
+  assert.ok(parser.space().length <= 32 * readBufferBytes);
+});
+
+test('request parser reads again into memory of a large request once nobody holds it', () => {
+  const parser = new RequestParser(defaultServerLimits);
+  const stream = encode([filled(3_000_003)]);
+  const take = (): SharedMemory => {
+    parser.allowance = stream.length;
+    for (let at = 0; !parser.next();) at += parser.push(stream.subarray(at));
+    assert.ok(parser.request.memory !== undefined);
+    return parser.request.memory;
+  };
+  const first = take();
+  parser.leaveAssembly();
+  const second = take();
+  assert.equal(second.bytes, first.bytes);
+
+  const shared = parser.request.share();
+  assert.equal(shared, second);
+  parser.leaveAssembly();
+  const third = take();
+  assert.notEqual(third.bytes, second.bytes);
+  parser.leaveAssembly();
+  shared?.letGo();
+  assert.equal(take().bytes, second.bytes);
+
+  const own = parser.request.own(0);
+  parser.leaveAssembly();
+  assert.notEqual(take().bytes, second.bytes);
+  assert.ok(own.equals(filled(3_000_003)));
 });
 
 test('request parser does not leave its buffer without an allowance', () => {

@@ -1,3 +1,4 @@
+import { SharedMemory } from '@commongrid/base';
 import { readBufferBytes } from './config.ts';
 import type { RequestLimits } from './config.ts';
 import type { ProtocolError } from './errors.ts';
@@ -26,6 +27,8 @@ export class RequestParser {
   #limits: RequestLimits;
   readonly #base: Buffer = Buffer.allocUnsafeSlow(readBufferBytes);
   #bytes: Buffer = this.#base;
+  /** What `#bytes` are of, unless they are the read buffer. */
+  #memory: SharedMemory | undefined;
   /** The request in progress begins here, is parsed to `cursor`, and the stream ends at `end`. */
   #begin = 0;
   #cursor = 0;
@@ -54,9 +57,13 @@ export class RequestParser {
     return this.#end - this.#begin;
   }
 
-  /** True while the request in progress, or the last one given out, has memory of its own. */
-  get isAssembling(): boolean {
-    return this.#bytes !== this.#base;
+  /**
+   * What `space()` lies in, unless it is the read buffer: memory of the request in progress, or of
+   * the last one given out. The parser lets go of it by itself; the one who reads into it holds
+   * it until he reads elsewhere.
+   */
+  get memory(): SharedMemory | undefined {
+    return this.#memory;
   }
 
   /**
@@ -91,14 +98,14 @@ export class RequestParser {
   space(): Buffer {
     if (this.#bytes !== this.#base) return this.#assemblySpace();
     if (this.neededBytes > readBufferBytes && this.neededBytes <= this.allowance) {
-      this.#moveTo(Buffer.allocUnsafeSlow(this.#assemblySize()));
+      this.#moveTo(new SharedMemory(this.#assemblySize()));
       return this.#assemblySpace();
     }
     if (!this.isPinned && this.#begin > 0) {
       const isShort = readBufferBytes - this.#end < minReadBytes;
       if (this.#begin === this.#end) this.#rewind();
       else if (isShort || this.#begin + this.neededBytes > readBufferBytes) {
-        this.#moveTo(this.#base);
+        this.#moveTo(undefined);
       }
     }
     return this.#aim(readBufferBytes);
@@ -125,7 +132,7 @@ export class RequestParser {
   /** Gives up the memory of a large request that was given out; what follows it is kept. */
   leaveAssembly(): void {
     if (this.#expected !== 0 || this.#bytes === this.#base) return;
-    this.#moveTo(this.#base);
+    this.#moveTo(undefined);
     this.allowance = readBufferBytes;
   }
 
@@ -133,21 +140,24 @@ export class RequestParser {
     this.#begin = this.#cursor = this.#end = 0;
   }
 
-  /** Moves the request in progress to the front of `memory`. */
-  #moveTo(memory: Buffer): void {
-    this.#bytes.copy(memory, 0, this.#begin, this.#end);
+  /** Moves the request in progress to the front of `memory`, or of the read buffer. */
+  #moveTo(memory: SharedMemory | undefined): void {
+    const bytes = memory?.bytes ?? this.#base;
+    this.#bytes.copy(bytes, 0, this.#begin, this.#end);
     this.request.shift(this.#parsed, this.#begin);
     this.#cursor -= this.#begin;
     this.#end -= this.#begin;
     this.#begin = 0;
-    this.#bytes = memory;
+    this.#bytes = bytes;
+    this.#memory?.letGo();
+    this.#memory = memory;
   }
 
   #assemblySpace(): Buffer {
     // The request is complete: what follows it must fit the read buffer, where it will move.
     if (this.#expected === 0) return this.#aim(this.#begin + readBufferBytes);
     if (this.#end === this.#bytes.length) {
-      this.#moveTo(Buffer.allocUnsafeSlow(this.#assemblySize()));
+      this.#moveTo(new SharedMemory(this.#assemblySize()));
     }
     // Little more than this request is read, so that little of the next one has to move away.
     const isLast = this.#expected - this.#parsed === 1;
@@ -228,7 +238,7 @@ export class RequestParser {
     const { request } = this;
     request.bytes = this.#bytes;
     request.argc = argc;
-    request.isPrivate = this.#bytes !== this.#base;
+    request.memory = this.#memory;
     this.#begin = this.#cursor;
     this.#expected = 0;
     this.#parsed = 0;
@@ -329,4 +339,4 @@ const minReadBytes = 16 * 1024;
 /** How far past an argument that is not the last one a large request is read. */
 const slackBytes = 16 * 1024;
 /** Memory of a large request may be so many times what has arrived of it. */
-const growthFactor = 16;
+const growthFactor = 32;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { SharedMemory } from '@commongrid/base';
 import { requestOf } from './testing/request-of.ts';
 
 test('request reads integers strictly', () => {
@@ -42,11 +43,11 @@ test('request has empty arguments beyond its last', () => {
   assert.equal(request.integer(1), undefined);
 });
 
-test('request owns an argument by copy unless its memory is private', () => {
+test('request owns an argument by copy unless it has memory for itself', () => {
   const request = requestOf('GET', 'key');
   const copy = request.own(1);
   request.bytes.fill(0x78);
   assert.equal(copy.toString(), 'key');
-  request.isPrivate = true;
+  request.memory = new SharedMemory(1);
   assert.equal(request.own(1).toString(), 'xxx');
 });

@@ -1,4 +1,4 @@
-import type { MemoryOwner } from '@commongrid/base';
+import type { MemoryOwner, SharedMemory } from '@commongrid/base';
 
 /**
  * One parsed request: its arguments are ranges of `bytes`. Nothing is copied and no string is made
@@ -13,8 +13,8 @@ export class Request implements MemoryOwner {
   start: Int32Array = new Int32Array(8);
   /** Bytes of argument i. */
   length: Int32Array = new Int32Array(8);
-  /** True when `bytes` holds this request alone: who needs them for longer takes them over. */
-  isPrivate = false;
+  /** What `bytes` lie in when they hold this request alone: who needs them for longer shares it. */
+  memory: SharedMemory | undefined;
 
   /** Argument i as UTF-8 text; bytes that are no UTF-8 become U+FFFD. */
   text(i: number): string {
@@ -47,12 +47,13 @@ export class Request implements MemoryOwner {
    * own, as one above the read buffer has. It may keep the whole request alive.
    */
   own(i: number): Buffer {
-    return this.isPrivate ? this.view(i) : this.copy(i);
+    return this.share() === undefined ? this.copy(i) : this.view(i);
   }
 
-  /** Nothing goes back: the socket may still hold this memory to read into. */
-  giveUp(): undefined {
-    return undefined;
+  /** Keeps `bytes` as they are; not possible when they hold other requests too. */
+  share(): SharedMemory | undefined {
+    this.memory?.hold();
+    return this.memory;
   }
 
   /**

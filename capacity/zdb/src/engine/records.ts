@@ -32,7 +32,7 @@ export type Found = 'live' | 'deleted' | 'absent' | 'fault';
 /** From here on compaction looks at a namespace with reserved room. */
 const COMPACT_FROM_PART = 0.85;
 /** Memory that only the record holds: the collector takes it. */
-export const nobody: MemoryOwner = { giveUp: () => undefined };
+export const nobody: MemoryOwner = { share: () => undefined };
 /** Records fetched for one operation: the key's, and others of the same hash. */
 export const FETCHED_MAX = 4;
 const WHOLE_RECORD = -1;

@@ -31,7 +31,7 @@ function make(lengths: { keyLength: number; valueLength: number }[]): Sample[] {
 }
 
 function fill(batch: Batch, records: readonly Sample[], mayKeep: boolean): number[] {
-  const holder = mayKeep ? { giveUp: () => undefined } : undefined;
+  const holder = mayKeep ? { share: () => undefined } : undefined;
   batch.begin(segment, 10);
   const offsets = records.map(({ key, value }, i) => {
     const owner = packOwner(1, RecordKind.set);

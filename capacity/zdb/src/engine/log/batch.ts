@@ -1,4 +1,4 @@
-import { largeMemory, type MemoryOwner } from '@commongrid/base';
+import type { MemoryOwner, SharedMemory } from '@commongrid/base';
 import { crc32 } from 'node:zlib';
 import {
   encodeFrameHeader,
@@ -33,8 +33,8 @@ export class Batch {
   offset = 0;
   used = 0;
   #kept: KeptValue[] = [];
-  /** Goes back to `largeMemory` when the batch is written. */
-  #lent: Buffer[] = [];
+  /** What kept values lie in, until the batch is written. */
+  #shared: SharedMemory[] = [];
   /** How much longer the frame is on disk than in the buffer. */
   #keptBytes = 0;
   firstSequence = 0;
@@ -74,7 +74,7 @@ export class Batch {
 
   /**
    * Adds a record; returns its offset in the segment. With `valueOwner` a large value is used where
-   * it is, and its memory taken over.
+   * it is, in memory that is shared until it is written.
    */
   add(
     segmentId: number,
@@ -115,8 +115,8 @@ export class Batch {
       );
       words[word] = crc32(value, crc32(bytes.subarray(at + 4, end), seed));
       end = this.#keep(end, value, aligned(end + valueLength) - end - valueLength);
-      const lent = keptOf.giveUp();
-      if (lent !== undefined) this.#lent.push(lent);
+      const shared = keptOf.share();
+      if (shared !== undefined) this.#shared.push(shared);
     } else {
       copyInto(bytes, end, valueSource, valueStart, valueLength);
       end += valueLength;
@@ -197,7 +197,7 @@ export class Batch {
     this.used = 0;
     this.#kept = [];
     this.#keptBytes = 0;
-    for (const lent of this.#lent.splice(0)) largeMemory.release(lent);
+    for (const shared of this.#shared.splice(0)) shared.letGo();
     this.recordCount = 0;
     if (this.bytes.length > KEPT_BYTES) {
       this.bytes = Buffer.allocUnsafeSlow(FIRST_BYTES);

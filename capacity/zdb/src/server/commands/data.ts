@@ -147,7 +147,7 @@ function trySet(session: Session, request: Request): Outcome {
     start[2] ?? 0,
     length[2] ?? 0,
     timeOf(session, request, 3),
-    request.isPrivate ? request : undefined,
+    request.memory === undefined ? undefined : request,
   );
   if (written === 'fault' || written === 'full') return written;
   session.reveal();
