@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -110,6 +111,30 @@ test('the pool follows its file, and keeps what it has when the file is wrong', 
   process.emit('SIGHUP');
   await until('the first backend to go', () => pool.byNo(1) === undefined);
   assert.equal(pool.all.length, 1);
+});
+
+test('a full disk takes no more shards while the log on it still takes records', async () => {
+  await using folder = await tempFolder('backends');
+  const mebibyte = 2 ** 20;
+  const disk = { bsize: mebibyte, blocks: 100_000, bavail: 560 };
+  await using server = await ZdbServer.open({
+    dataDir: join(folder.path, 'data'),
+    listen: [{ host: '127.0.0.1', port: 0 }],
+    durability: 'os',
+    files: Object.assign({ ...fs }, { statfsSync: () => disk }),
+  });
+  const port = server.addresses[0]?.port ?? 0;
+  await using client = await RespClient.connect({ port });
+  await client.command(['NSNEW', 'shards']);
+  const path = join(folder.path, 'backends.json');
+  await writeFile(path, JSON.stringify([{ ...entry, address: `127.0.0.1:${port}` }]));
+  await using pool = await BackendPool.open(await readBackendsFile(path), { numberOf: () => 1 });
+  assert.deepEqual([pool.byNo(1)?.state, pool.byNo(1)?.isWritable], ['healthy', false]);
+  await client.command(['SET', 'record', 'of the log']);
+  disk.bavail = 600;
+  const what = 'room';
+  await waitFor(() => pool.byNo(1)?.isWritable, { timeoutMs: 10_000, what });
+  assert.equal(pool.byNo(1)?.freeBytes, (600 - 512 - 64) * mebibyte);
 });
 
 test('a list that could not be numbered at first is taken later', async () => {

@@ -20,7 +20,10 @@ const bytesUnderWayMax = 64 * 2 ** 20;
 const commandTimeoutMs = 10_000;
 /** Commands without a reply, on one connection. */
 const commandsMax = 4096;
-/** Room that is left alone: a full namespace cannot even be tidied quickly. */
+/**
+ * Room that is left alone. A full namespace cannot even be tidied quickly; and where the disk is shared
+ * with the log, deletions need records in it.
+ */
 const reservedBytes = 64 * 2 ** 20;
 /** Keys of one MDEL. */
 const removalsMax = 1000;
@@ -320,7 +323,10 @@ function roomIn(info: string): { readonly freeBytes: number; readonly usedBytes:
     const found = new RegExp(`^${name}: ?(\\d+)\\r?$`, 'm').exec(info)?.[1];
     return found === undefined ? Infinity : Number(found);
   };
-  const free = Math.min(field('space_available'), field('data_disk_freespace_bytes'));
+  // What Zero-DB keeps for deletions; the original keeps nothing.
+  const kept = field('data_disk_reserve_bytes');
+  const diskBytes = field('data_disk_freespace_bytes') - (kept === Infinity ? 0 : kept);
+  const free = Math.min(field('space_available'), diskBytes);
   const used = field('used_bytes');
   return {
     freeBytes: Number.isFinite(free) ? Math.max(0, free - reservedBytes) : 0,

@@ -31,10 +31,17 @@ export class DiskRoom {
   }
 
   #look(bytes: number): void {
-    const { bavail, blocks, bsize } = this.#files.statfsSync(this.#folder);
-    const share = Math.floor((blocks * bsize) / RESERVE_DIVISOR);
-    const reserveBytes = Math.min(2 * this.#segmentBytes, share);
+    const disk = this.#files.statfsSync(this.#folder);
+    const reserveBytes = reservedDiskBytes(disk, this.#segmentBytes);
     this.#bytesToLook = Math.min(LOOK_BYTES, Math.floor(reserveBytes / 4));
-    this.isShort = bavail * bsize < reserveBytes + Math.max(bytes, this.#bytesToLook);
+    this.isShort = disk.bavail * disk.bsize < reserveBytes + Math.max(bytes, this.#bytesToLook);
   }
+}
+
+/** What is kept free of a disk. */
+export function reservedDiskBytes(
+  { blocks, bsize }: { readonly blocks: number; readonly bsize: number },
+  segmentBytes: number,
+): number {
+  return Math.min(2 * segmentBytes, Math.floor((blocks * bsize) / RESERVE_DIVISOR));
 }

@@ -1,9 +1,15 @@
+import { reservedDiskBytes } from '../engine/disk-room.ts';
 import type { Store } from '../engine/store.ts';
 
 /** Bytes that the disk of the data folder still has for us. */
 export function freeDiskBytes(store: Store): number {
   const { bavail, bsize } = store.table.files.statfsSync(store.table.folder);
   return bavail * bsize;
+}
+
+/** What of it is kept for deletions and compaction: other writes are refused then. */
+export function reserveBytesOf({ table, log }: Store): number {
+  return reservedDiskBytes(table.files.statfsSync(table.folder), log.segmentBytes);
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { Namespace } from '../engine/namespace.ts';
 import { ENTRY_BYTES } from '../engine/log/segment-index.ts';
 import { DEFAULT_NAMESPACE } from '../engine/namespace.ts';
-import { freeDiskBytes } from './disk-space.ts';
+import { freeDiskBytes, reserveBytesOf } from './disk-space.ts';
 import { historyText } from './history-policy.ts';
 import { kib, lines, mib, yesNo } from './info-lines.ts';
 import type { Session } from './session.ts';
@@ -52,6 +52,8 @@ export function namespaceInfo(session: Session, namespace: Namespace): string {
     ['index_disk_freespace_mb', mib(freeBytes)],
     ['data_disk_freespace_bytes', freeBytes],
     ['data_disk_freespace_mb', mib(freeBytes)],
+    // Of what is free; for deletions and compaction alone.
+    ['data_disk_reserve_bytes', reserveBytesOf(store)],
   ];
   if (settings.maxBytes > 0) {
     const space = Math.max(0, settings.maxBytes - namespace.usedBytes);
