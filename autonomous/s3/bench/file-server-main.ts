@@ -1,11 +1,11 @@
 /*
  * The rival: the barest Node server that does what one S3 server on one disk has to do.
  * `node file-server-main.ts FOLDER`; prints its port. PUT takes the MD5 while it writes a file, syncs
- * the file, and answers with the ETag; GET sends the file.
+ * the file, and the folder if the file is new, and answers with the ETag; GET sends the file.
  */
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { createReadStream } from 'node:fs';
+import { createReadStream, existsSync } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -13,9 +13,11 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 
 const folder = process.argv[2] ?? '';
+const folderFile = await open(folder);
 
 async function put(path: string, from: IncomingMessage, answer: ServerResponse): Promise<void> {
   const hash = createHash('md5');
+  const isNew = !existsSync(path);
   const file = await open(path, 'w');
   try {
     for await (const bytes of from as AsyncIterable<Buffer>) {
@@ -26,6 +28,7 @@ async function put(path: string, from: IncomingMessage, answer: ServerResponse):
   } finally {
     await file.close();
   }
+  if (isNew) await folderFile.sync();
   answer.setHeader('etag', `"${hash.digest('hex')}"`);
   answer.end();
 }
