@@ -19,12 +19,14 @@ export type ZstorErrorCode =
   | 'ZSTOR_CATALOG_MEMBER_WIPED' // a member lost what it had: replace it, by itself if it is sound
   | 'ZSTOR_CATALOG_NOT_EMPTY' // a log cannot begin where there are records: use empty namespaces
   | 'ZSTOR_CATALOG_NOT_SERVING' // this head may not answer just now: ask again, or the other head
+  | 'ZSTOR_CATALOG_NO_ROOM' // the disk of the tables is full: make room, all goes on by itself
   | 'ZSTOR_CATALOG_NO_MAJORITY' // too few members of the log answer: bring one back, try again
   | 'ZSTOR_CATALOG_RECORD_CORRUPT' // bytes are no record of this log and key: the others are read
   | 'ZSTOR_CATALOG_RESULT_UNKNOWN' // a change may be kept or not: look before it is made again
   | 'ZSTOR_CATALOG_SCHEMA_INVALID' // tables that the log cannot carry: see the message
   | 'ZSTOR_CATALOG_SCHEMA_NEWER' // the log has tables that this program does not know: update it
   | 'ZSTOR_CATALOG_SNAPSHOT_CORRUPT' // a snapshot is damaged, cut, or of another key: use the former
+  | 'ZSTOR_CATALOG_UNREADABLE' // sound tables cannot be opened: make room on their disk, start again
   | 'ZSTOR_CHUNK_CORRUPT' // right shards, but no chunk of this key and place: compare with the metadata
   | 'ZSTOR_CHUNK_TOO_LARGE' // more plaintext than a chunk may hold: split it first
   | 'ZSTOR_CHUNK_UNKNOWN' // the metadata has no chunk of this id: rebuild it from the backends

@@ -59,7 +59,7 @@ export class Stor implements AsyncDisposable {
   /**
    * Keeps a stream under a name; what had the name is replaced. It is there whole when this resolves,
    * and not at all before.
-   * @throws ZSTOR_NAME_INVALID, as `BlobWriter.write` and `Catalog.write`
+   * @throws ZSTOR_NAME_INVALID, ZSTOR_CATALOG_NO_ROOM, as `BlobWriter.write` and `Catalog.write`
    */
   async put(
     name: string,
@@ -67,6 +67,7 @@ export class Stor implements AsyncDisposable {
     options: PutOptions = {},
   ): Promise<StorFile> {
     checkName(name);
+    this.#blobs.catalog.requireRoom();
     const hash = createHash('sha256');
     const { policy } = this.#o;
     const blob = await this.#blobs.write(hashed(source, hash), { policy, ...options });

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { silentLogger } from '@commongrid/base';
 import { hasCode, tempFolder } from '@commongrid/base/testing';
@@ -91,4 +94,25 @@ test('tables that changesets cannot carry are refused', async () => {
     await using folder = await tempFolder();
     await assert.rejects(tables(folder.path, [script]), hasCode('ZSTOR_CATALOG_SCHEMA_INVALID'));
   }
+});
+
+test('tables that only the disk keeps from being opened stay, damaged ones are set aside', async () => {
+  await using folder = await tempFolder();
+  const path = join(folder.path, 'catalog.db');
+  (await tables(folder.path, [table]))[Symbol.dispose]();
+  const options = { folder: folder.path, schema: [table], logger: silentLogger };
+  {
+    using other = new DatabaseSync(path);
+    other.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
+    await assert.rejects(CatalogDatabase.open(options), hasCode('ZSTOR_CATALOG_UNREADABLE'));
+  }
+  {
+    using database = await CatalogDatabase.open(options);
+    assert.equal(database.state?.schema, 1);
+    assert.ok(database.sizeBytes > 0);
+  }
+  await writeFile(path, 'no tables');
+  using database = await CatalogDatabase.open(options);
+  assert.equal(database.state, undefined);
+  assert.equal(await readFile(join(folder.path, 'damaged.db'), 'utf8'), 'no tables');
 });

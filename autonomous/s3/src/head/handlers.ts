@@ -15,6 +15,7 @@ import { listHandlers } from './list-handlers.ts';
 import { objectConfiguration } from './object-configuration.ts';
 import { putObject } from './put-object.ts';
 import { refusalOf } from './refusal.ts';
+import { refuseWhenFull } from './refuse-when-full.ts';
 import { uploadHandlers } from './upload-handlers.ts';
 
 const handlers: Readonly<Record<Operation, Handle>> = {
@@ -52,6 +53,7 @@ export function handlerOf(head: HeadContext): S3Handler {
       epoch = await catalog.untilServing(wait);
       const permit = head.rights.judge(request);
       refuseAfterRebuild(head, request.operation);
+      refuseWhenFull(head, request.operation);
       checkExpectedOwner(head, request);
       answer = await handlers[request.operation](head, request, permit);
       await catalog.confirmLease(epoch, wait);

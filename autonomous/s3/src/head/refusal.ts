@@ -11,6 +11,7 @@ const refusals = {
   ZSTOR_CATALOG_RESULT_UNKNOWN: 'ServiceUnavailable',
   ZSTOR_CATALOG_FENCED: 'ServiceUnavailable',
   ZSTOR_CATALOG_NO_MAJORITY: 'ServiceUnavailable',
+  ZSTOR_CATALOG_NO_ROOM: 'StorageFull',
   BASE_CLOSED: 'ServiceUnavailable',
   BASE_ABORTED: 'RequestTimeout',
   BASE_QUEUE_FULL: 'SlowDown',

@@ -70,6 +70,7 @@ const s3Errors = {
   ServiceUnavailable: [503, 'Service is unable to handle the request.'],
   SignatureDoesNotMatch: [403, 'The signature that we calculated is not the one you provided.'],
   SlowDown: [503, 'Please reduce your request rate.'],
+  StorageFull: [503, 'The disk of the metadata is full. Nothing was changed; please try again.'],
   TooManyBuckets: [400, 'You have tried to create more buckets than are allowed.'],
   XAmzContentSHA256Mismatch: [400, 'The x-amz-content-sha256 does not match what was received.'],
 } as const satisfies Record<string, readonly [status: number, message: string]>;

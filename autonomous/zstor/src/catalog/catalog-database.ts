@@ -15,6 +15,10 @@ import type { TlogRecord } from './tlog-record.ts';
 /** Pages of the tables that are kept in memory, for each connection, KiB. */
 const cacheKib = 64 * 1024;
 
+/** Result codes of SQLite: https://sqlite.org/rescode.html */
+const sqliteCorrupt = 11;
+const sqliteNotADatabase = 26;
+
 const stateTable = `CREATE TABLE IF NOT EXISTS catalog_state (
   one INTEGER PRIMARY KEY CHECK (one = 1), log BLOB NOT NULL, position INTEGER NOT NULL,
   hash BLOB NOT NULL, epoch INTEGER NOT NULL, schema INTEGER NOT NULL, membership TEXT NOT NULL
@@ -55,13 +59,17 @@ export class CatalogDatabase implements Disposable {
     this.#load();
   }
 
-  /** Opens the tables, or, where they are damaged, sets them aside and begins with empty ones. */
+  /**
+   * Opens the tables, or, where they are damaged, sets them aside and begins with empty ones.
+   * @throws ZSTOR_CATALOG_UNREADABLE for sound ones on a disk that is full, or refuses
+   */
   static async open(options: CatalogDatabaseOptions): Promise<CatalogDatabase> {
     const path = pathIn(options.folder);
     try {
       return new CatalogDatabase(options);
     } catch (err) {
       if (isGridError(err)) throw err;
+      if (!isDamage(err)) throw unreadable(path, err);
       options.logger.error({ err, path }, 'the tables are damaged, and made again from the log');
     }
     await rename(path, join(options.folder, 'damaged.db'));
@@ -82,6 +90,12 @@ export class CatalogDatabase implements Disposable {
   /** Sees what is committed; for queries alone. Another one after a snapshot was loaded. */
   get reader(): DatabaseSync {
     return this.#reader;
+  }
+
+  /** Of the tables, as they are copied. */
+  get sizeBytes(): number {
+    const sql = 'SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size';
+    return Number(this.#reader.prepare(sql).get()?.['bytes']);
   }
 
   /** Makes these the tables of a log that begins with `state`. */
@@ -295,7 +309,7 @@ function connect(path: string): { writer: DatabaseSync; reader: DatabaseSync } {
     writer.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
       PRAGMA cache_size = -${cacheKib}; ${stateTable}`);
     const problem = writer.prepare('PRAGMA quick_check(1)').get()?.['quick_check'];
-    if (problem !== 'ok') throw new Error(String(problem));
+    if (problem !== 'ok') throw new TablesDamaged(String(problem));
     const reader = new DatabaseSync(path, { readOnly: true, enableForeignKeyConstraints: false });
     reader.exec(`PRAGMA cache_size = -${cacheKib}`);
     return { writer, reader };
@@ -303,6 +317,17 @@ function connect(path: string): { writer: DatabaseSync; reader: DatabaseSync } {
     writer.close();
     throw error;
   }
+}
+
+/** The check of the tables found something. */
+class TablesDamaged extends Error {}
+
+/** Whatever else keeps them from being opened, as a full disk, says nothing about the tables. */
+function isDamage(error: unknown): boolean {
+  if (error instanceof TablesDamaged) return true;
+  if (!(error instanceof Error) || !('errcode' in error)) return false;
+  const primary = Number(error.errcode) & 0xff;
+  return primary === sqliteCorrupt || primary === sqliteNotADatabase;
 }
 
 function pathIn(folder: string): string {
@@ -315,6 +340,16 @@ async function removeFiles(path: string): Promise<void> {
 
 function bytesOf(value: unknown): Buffer {
   return value instanceof Uint8Array ? Buffer.from(value) : Buffer.alloc(0);
+}
+
+function unreadable(path: string, cause: unknown): GridError<ZstorErrorCode> {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new GridError('ZSTOR_CATALOG_UNREADABLE', `${path} cannot be opened: ${why}`, {
+    hint: 'see whether its disk has room, and lets this user write; then start again',
+    retryable: true,
+    details: { path },
+    cause,
+  });
 }
 
 function halted(record: TlogRecord, kind: number | undefined): GridError<ZstorErrorCode> {

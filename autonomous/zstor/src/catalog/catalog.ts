@@ -20,6 +20,7 @@ import { CatalogDatabase } from './catalog-database.ts';
 import { firstState } from './chain.ts';
 import { findLog, foundLog } from './found-log.ts';
 import type { LogPlace } from './found-log.ts';
+import { FolderRoom } from './folder-room.ts';
 import { GroupCommit } from './group-commit.ts';
 import type { Change } from './group-commit.ts';
 import { notServing } from './lease.ts';
@@ -84,6 +85,7 @@ export class Catalog implements AsyncDisposable {
   readonly #logger: Logger;
   readonly #cipher: TlogCipher;
   readonly #database: CatalogDatabase;
+  readonly #room: FolderRoom;
   readonly #snapshots: Snapshots;
   readonly #tasks: TaskGroup;
   /** Following and taking over apply records: one at a time. */
@@ -100,6 +102,7 @@ export class Catalog implements AsyncDisposable {
     this.#logger = logger;
     this.#cipher = cipher;
     this.#database = database;
+    this.#room = new FolderRoom(o.folder, { clock: this.#clock, logger });
     this.#snapshots = new Snapshots(o.folder, o.snapshots, o.metadataKey);
     this.#tasks = new TaskGroup({ onError: (err, name) => logger.error({ err, name }, 'failed') });
     this.close = closeOnce(async () => {
@@ -309,9 +312,18 @@ export class Catalog implements AsyncDisposable {
     return this.#service?.head.dates.problem;
   }
 
-  /** Writes a snapshot now. */
+  /**
+   * For whoever is about to add something: the last room on the disk of the tables is for what has to go
+   * on. @throws ZSTOR_CATALOG_NO_ROOM
+   */
+  requireRoom(): void {
+    this.#room.require();
+  }
+
+  /** Writes a snapshot now. @throws ZSTOR_CATALOG_NO_ROOM for the copy that it is made of */
   async takeSnapshot(): Promise<void> {
     const { head, commits } = this.#serving();
+    this.#room.require(this.#database.sizeBytes);
     await this.#snapshots.take(this.#database, head, commits);
   }
 
