@@ -1,16 +1,19 @@
+import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { copyFile, mkdir, open, readdir, stat } from 'node:fs/promises';
+import { createReadStream, statSync } from 'node:fs';
+import { copyFile, mkdir, open, readdir } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 
 import { seededRandom } from '@commongrid/base';
 
 const isLong = process.env['GRID_TEST_LONG'] === '1';
 /** Of the machine's own files. */
-const filesMax = isLong ? 3_000 : 80;
-const treeBytesMax = isLong ? 150e6 : 4e6;
+const sampleFilesMax = isLong ? 3_000 : 1_000;
+const treeBytesMax = 150e6;
+/** Most of the machine's files have less than 4 KiB: these have some MB each. */
+const largestFiles = 20;
 /** Several parts of every client. */
-const largeBytes = (isLong ? 64 : 26) * 2 ** 20;
+const largeBytes = 64 * 2 ** 20;
 
 /** What clients send and bring back: a large file, and a folder of small ones. */
 export interface ClientSample {
@@ -21,9 +24,14 @@ export interface ClientSample {
   readonly largeHash: string;
 }
 
-export async function makeSample(folder: string): Promise<ClientSample> {
+/** @param filesMax less for a client that takes long over each file */
+export async function makeSample(
+  folder: string,
+  filesMax: number = sampleFilesMax,
+): Promise<ClientSample> {
   const large = join(folder, 'large');
   const tree = join(folder, 'tree');
+  await mkdir(folder);
   await writeRandomFile(large, largeBytes);
   await copySome('/usr/share', tree, { filesMax, bytesMax: treeBytesMax });
   return { large, tree, treeHashes: await hashesOf(tree), largeHash: await hashOf(large) };
@@ -37,6 +45,12 @@ export async function writeRandomFile(path: string, sizeBytes: number): Promise<
     block.writeUInt32LE(at >>> 10);
     await file.write(block.subarray(0, sizeBytes - at));
   }
+}
+
+/** That a folder has the same files as a sample, and nothing else. */
+export async function assertSample(folder: string, sample: ClientSample): Promise<void> {
+  assert.equal(await hashOf(join(folder, 'large')), sample.largeHash);
+  assert.deepEqual(await hashesOf(join(folder, 'tree')), sample.treeHashes);
 }
 
 export async function hashOf(path: string): Promise<string> {
@@ -68,21 +82,23 @@ export function copyTree(from: string, to: string): Promise<void> {
   return copySome(from, to, { filesMax: Infinity, bytesMax: Infinity });
 }
 
-/** Copies files from all over a folder, with the names that they have. */
+/** Copies the largest files of a folder and some of all other sizes, with their names. */
 async function copySome(
   from: string,
   to: string,
   { filesMax: count, bytesMax }: { readonly filesMax: number; readonly bytesMax: number },
 ): Promise<void> {
-  const all = await filesIn(from);
+  const all = (await filesIn(from))
+    .map((path) => ({ path, sizeBytes: statSync(path).size }))
+    .toSorted((a, b) => b.sizeBytes - a.sizeBytes);
   const step = Math.max(1, Math.floor(all.length / count));
   let leftBytes = bytesMax;
-  for (let at = 0, copied = 0; at < all.length && copied < count; at += step) {
-    const path = all[at] ?? '';
-    const { size } = await stat(path);
-    if (size > leftBytes / 4) continue;
-    leftBytes -= size;
-    copied++;
+  let leftFiles = count;
+  for (const [at, { path, sizeBytes }] of all.entries()) {
+    if (at >= largestFiles && at % step !== 0) continue;
+    if (leftFiles === 0 || sizeBytes > leftBytes / 4) continue;
+    leftBytes -= sizeBytes;
+    leftFiles--;
     const target = join(to, relative(from, path));
     await mkdir(dirname(target), { recursive: true });
     await copyFile(path, target);
