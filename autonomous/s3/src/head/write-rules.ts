@@ -10,7 +10,7 @@ export function writeRules(
   { headers }: Pick<S3Request, 'headers'>,
   conditions: Headers = headers,
 ): WriteRules {
-  return { conditions, datesMs: store.catalog.datesMs() };
+  return { conditions, datesMs: store.catalog.datesMs(), latestMs: store.catalog.latestDateMs() };
 }
 
 /** The same for what may bypass a retention of governance, where the caller asks for it and may. */

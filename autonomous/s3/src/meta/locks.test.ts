@@ -222,6 +222,21 @@ suite('locks', () => {
     );
   });
 
+  test('of a bucket begin at the latest date that is known, though the clock is behind', () => {
+    using tables = new MetaTables();
+    const ref = lockable(tables);
+    tables.change((db) =>
+      setObjectLock(db, ref, { mode: 'COMPLIANCE', days: 1, years: undefined }),
+    );
+    const facts = { key: 'k', id: tables.ids.next(), sizeBytes: 0, etag: '' };
+    const rest = { headers: noHeaders, checksum: undefined, modifiedMs: startMs - 7 * dayMs };
+    const version = { ...facts, ...rest, body: { inline: Buffer.alloc(0) } };
+    const rules = { conditions: {}, datesMs: undefined, latestMs: startMs };
+    tables.change((db) => putVersion(db, ref, version, rules));
+    const kept = findVersion(tables.db, ref.no, 'k', undefined)?.lock;
+    assert.equal(kept?.retainUntilMs, startMs + dayMs);
+  });
+
   test('keep a null version from being replaced', () => {
     using tables = new MetaTables();
     const bucket = { name: 'one', owner: 'me', createdMs: 1, keyNo: 0, isLockable: false };

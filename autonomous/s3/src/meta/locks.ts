@@ -15,6 +15,8 @@ const retentionMsMax = 36_500 * 86_400_000;
 export interface LockRules {
   /** What `Catalog.datesMs` says; undefined while nobody can be sure: then no lock has ended. */
   readonly datesMs: number | undefined;
+  /** What `Catalog.latestDateMs` says: when a retention of so many days begins. Default: when it is made. */
+  readonly latestMs?: number;
   /** The caller asked to bypass governance, and may do so. */
   readonly bypassesGovernance?: boolean;
 }
@@ -40,15 +42,16 @@ export function lockOfNew(
   bucket: Bucket,
   asked: LockState,
   modifiedMs: number,
-  { datesMs }: LockRules,
+  { datesMs, latestMs = 0 }: LockRules,
 ): LockState {
   const { lock, legalHold } = asked;
+  const beginMs = Math.max(modifiedMs, latestMs);
   if (lock === undefined && legalHold === undefined) {
-    return { lock: bucket.isLockable ? defaultLock(bucket, modifiedMs) : undefined, legalHold };
+    return { lock: bucket.isLockable ? defaultLock(bucket, beginMs) : undefined, legalHold };
   }
   requireLockable(bucket);
   if (lock !== undefined) checkTerm(lock, datesMs ?? modifiedMs);
-  return { lock: lock ?? defaultLock(bucket, modifiedMs), legalHold };
+  return { lock: lock ?? defaultLock(bucket, beginMs), legalHold };
 }
 
 /**
@@ -121,10 +124,10 @@ function checkTerm({ retainUntilMs }: ObjectLock, nowMs: number): void {
 }
 
 /** The lock that a bucket gives to versions without one. */
-export function defaultLock({ retention }: Bucket, modifiedMs: number): ObjectLock | undefined {
+export function defaultLock({ retention }: Bucket, beginMs: number): ObjectLock | undefined {
   if (retention === undefined) return undefined;
   const { mode, days = 0, years = 0 } = retention;
-  const until = new Date(modifiedMs);
+  const until = new Date(beginMs);
   until.setUTCFullYear(until.getUTCFullYear() + years);
   return { mode, retainUntilMs: until.getTime() + days * 86_400_000 };
 }

@@ -307,6 +307,14 @@ export class Catalog implements AsyncDisposable {
     return this.isServing ? this.#service?.head.datesMs : undefined;
   }
 
+  /**
+   * When a term begins that is counted from now, ms since 1970: the latest of the clock here, the median
+   * of the members', and the dates that were seen before. Only the clock while this head does not serve.
+   */
+  latestDateMs(): number {
+    return this.#service?.head.latestDateMs ?? this.#clock.nowMs();
+  }
+
   /** Why there is no date. */
   get datesProblem(): string | undefined {
     return this.#service?.head.dates.problem;

@@ -73,3 +73,15 @@ test('the date never goes back, and there is none when all clocks did', () => {
   assert.equal(later.aheadMs, undefined);
   assert.match(later.dates.problem ?? '', /behind/);
 });
+
+test('terms begin at the latest of our clock, the median of a majority, and what was seen', () => {
+  const lab = new Lab(1_700_000_000_000 + 1_000);
+  const ahead = (): number => lab.dates.latest(ids) - lab.clock.nowMs();
+  assert.equal(ahead(), 1_000, 'seen before');
+  lab.tell(1e12, 1e12);
+  assert.equal(ahead(), 1_000, 'two of five');
+  lab.tell(86_400_000, 86_400_000, 86_400_000, 86_400_000, 1e12);
+  assert.equal(ahead(), 86_400_000, 'our clock is a day behind');
+  lab.tell(-5_000, -5_000, -5_000, -5_000, -5_000);
+  assert.equal(ahead(), 1_000);
+});

@@ -57,6 +57,14 @@ export class Dates {
     return this.#highestMs;
   }
 
+  /**
+   * For terms that begin now: the latest date that our clock, the median of the members', or a former
+   * look has. A clock that is behind must not make them shorter. @returns ms since 1970
+   */
+  latest(memberIds: readonly string[]): number {
+    return Math.max(this.#clock.nowMs(), this.#median(memberIds) ?? 0, this.#highestMs);
+  }
+
   /** The highest date, when it is time to write it down. */
   get due(): number | undefined {
     return this.#highestMs - this.#notedMs >= noteEveryMs ? this.#highestMs : undefined;

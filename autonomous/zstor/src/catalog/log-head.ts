@@ -148,6 +148,11 @@ export class LogHead implements AsyncDisposable {
     return nowMs;
   }
 
+  /** See `Dates.latest`. */
+  get latestDateMs(): number {
+    return this.dates.latest(this.#state.membership.members.map(({ id }) => id));
+  }
+
   get members(): readonly MemberState[] {
     return this.#links.map((link) => ({
       ...link.who,
