@@ -21,12 +21,13 @@ const origin = 'https://app.example.org';
 
 suite('the administration of a head on six servers', () => {
   const stack = new AsyncDisposableStack();
+  let fleet: ZdbFleet;
   let folder = '';
   let s3: S3Client;
   let head: S3Head;
 
   before(async () => {
-    const fleet = stack.use(await ZdbFleet.open(6));
+    fleet = stack.use(await ZdbFleet.open(6));
     folder = fleet.folder;
     head = stack.use(
       await S3Head.open({
@@ -309,5 +310,27 @@ suite('the administration of a head on six servers', () => {
       ...{ accessKey, secretKey },
     });
     assert.ok(!(await log()).includes(secretKey));
+  });
+
+  test('stat tells what it can while too few members of the log answer', async () => {
+    const before = await ask<StatReport>('s3.stat');
+    assert.ok(before.isServing);
+    await fleet.kill(0, 1, 2);
+    const what = 'three that do not answer';
+    const stat = await waitFor(
+      async () => {
+        const now = await ask<StatReport>('s3.stat');
+        const away = now.care.backends.filter(({ state }) => state === 'suspect');
+        return !now.isServing && away.length === 3 ? now : undefined;
+      },
+      { what, timeoutMs: 20_000 },
+    );
+    assert.deepEqual([stat.objects, stat.bytes], [before.objects, before.bytes]);
+    await assert.rejects(ask('s3.buckets'), { code: 'ZSTOR_CATALOG_NOT_SERVING' });
+    await fleet.restart(0, 1, 2);
+    await waitFor(async () => (await ask<StatReport>('s3.stat')).isServing, {
+      what: 'the head to serve again',
+      timeoutMs: 20_000,
+    });
   });
 });

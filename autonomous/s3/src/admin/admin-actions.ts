@@ -61,6 +61,8 @@ export interface BucketReport {
 }
 
 export interface StatReport {
+  /** This head may answer; otherwise the rest is what it knew last. */
+  readonly isServing: boolean;
   readonly endpoint: string;
   readonly region: string;
   readonly buckets: number;
@@ -119,6 +121,15 @@ function told<T>({ store }: AdminOptions, query: (db: DatabaseSync) => T): T {
   const found = store.catalog.read(query);
   store.catalog.requireLease();
   return found;
+}
+
+function hasLease({ store }: AdminOptions): boolean {
+  try {
+    store.catalog.requireLease();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** The oldest key of the first user. @throws S3_KEY_UNKNOWN */
@@ -202,9 +213,11 @@ async function setQuota({ store }: AdminOptions, args: ControlArguments): Promis
   });
 }
 
+/** Also while this head may not answer clients: how the backends are tells why. */
 async function statOf(options: AdminOptions, signal: AbortSignal): Promise<StatReport> {
   const { store, endpoint, region } = options;
-  const sums = told(options, (db) =>
+  const { catalog } = store;
+  const sums = catalog.read((db) =>
     rowOf(
       db,
       `SELECT count(*) AS buckets, total(objects) AS objects, total(bytes) AS bytes,
@@ -213,12 +226,12 @@ async function statOf(options: AdminOptions, signal: AbortSignal): Promise<StatR
     ),
   );
   return {
-    ...{ endpoint: endpoint(), region },
+    ...{ isServing: hasLease(options), endpoint: endpoint(), region },
     ...{ buckets: Number(sums?.['buckets']), objects: Number(sums?.['objects']) },
     ...{ bytes: Number(sums?.['bytes']), uploadBytes: Number(sums?.['upload_bytes']) },
     users: Number(sums?.['users']),
-    datesProblem: store.catalog.datesProblem ?? null,
-    isRebuilt: told(options, isRebuilt),
+    datesProblem: catalog.datesProblem ?? null,
+    isRebuilt: catalog.read(isRebuilt),
     care: await store.care.surveyed(signal),
   };
 }

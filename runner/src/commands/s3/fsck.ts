@@ -43,6 +43,7 @@ function describeStat(stat: StatReport): string {
   const chunks = counted(care.chunks, 'chunk');
   return [
     `${endpoint}, region ${region}, ${counted(users, 'user')}`,
+    ...(stat.isServing ? [] : [notServing]),
     `${counted(buckets, 'bucket')}, ${counted(objects, 'object')}, ${formatBytes(bytes)}${uploads}`,
     missingShards === 0
       ? `nothing was missing in ${chunks} when they were last looked through`
@@ -67,5 +68,7 @@ function describeFsck(report: FsckReport): string {
   ].join('\n');
 }
 
+const notServing =
+  'this head does not serve: too few members of the log answer, or another head took over';
 const rebuilt =
   'the store was rebuilt: nothing is deleted until that is accepted, with grid s3 fsck --accept';
