@@ -12,6 +12,7 @@ import { handlerOf } from './head/handlers.ts';
 import { careForTables } from './head/table-care.ts';
 import { LifecycleRunner } from './lifecycle/lifecycle-runner.ts';
 import { ObjectIds } from './meta/object-ids.ts';
+import { findManifest } from './meta/version-document.ts';
 import { isForgotten } from './meta/versions.ts';
 import { Metering } from './metering/metering.ts';
 import type { MeteringOptions } from './metering/metering.ts';
@@ -27,7 +28,10 @@ import { s3Schema } from './s3-schema.ts';
 
 export interface S3HeadOptions
   extends
-    Omit<BlobStoreOptions, 'schema' | 'canBegin' | 'isOtherActive' | 'isForgotten' | 'actions'>,
+    Omit<
+      BlobStoreOptions,
+      'schema' | 'canBegin' | 'isOtherActive' | 'isForgotten' | 'manifestOf' | 'actions'
+    >,
     Pick<S3EndpointOptions, 'host' | 'port' | 'region' | 'domains' | 'trustedProxies'>,
     Pick<MeteringOptions, 'metrics' | 'accessLog'> {
   /** Access key of the first user, for a store that begins. Default: a random one. */
@@ -81,6 +85,7 @@ export class S3Head implements AsyncDisposable {
         },
         canBegin: true,
         isForgotten,
+        manifestOf: findManifest,
         isOtherActive: (catalog, signal) => active.isOther(catalog, passive, signal),
       }),
     );

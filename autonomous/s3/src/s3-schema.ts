@@ -1,4 +1,4 @@
-import { blobTables } from '@commongrid/zstor';
+import { blobTables, owedManifestTable } from '@commongrid/zstor';
 
 import { activeHeadTable } from './head/active-head.ts';
 import { lifecycleTables } from './lifecycle/lifecycle-tables.ts';
@@ -9,4 +9,5 @@ import { rightsTables } from './rights/rights-tables.ts';
 /** The tables of a store with buckets, script by script. */
 export const s3Schema: readonly string[] = [
   blobTables + metaTables + rightsTables + lifecycleTables + activeHeadTable + treeTables,
+  owedManifestTable,
 ];

@@ -37,6 +37,7 @@ import { Collection } from './collection/collection.ts';
 import type { ZstorErrorCode } from './errors.ts';
 import type { Manifest } from './manifest/manifest.ts';
 import { Manifests } from './manifest/manifests.ts';
+import type { Documented } from './manifest/manifests.ts';
 import { epochBaseOf } from './rebuild/rebuild-tables.ts';
 import { requireFinished } from './rebuild/unfinished-rebuild.ts';
 import { checkBlob } from './stor/check-blob.ts';
@@ -82,6 +83,8 @@ export interface BlobStoreOptions {
   readonly actions?: StoreActions | undefined;
   /** When snapshots are taken, and members of the log replaced. */
   readonly logCare?: Omit<CareOptions, 'spare'> | undefined;
+  /** What the tables say of a version, for a manifest that could not be written. Default: of none. */
+  readonly manifestOf?: ((db: DatabaseSync, versionId: Buffer) => Manifest | undefined) | undefined;
   /**
    * Whether no version has this id, nor ever will: its manifest is deleted. `epoch` is that of this
    * head; what it has given away itself may still come.
@@ -248,19 +251,18 @@ export class BlobStore implements AsyncDisposable {
   }
 
   /**
-   * Writes what a version needs to be found again without tables, and then has `change` make the version
-   * known; when that is refused the manifest is taken back. The blobs: `manifestBlobOf(row, records)` of those
+   * Makes a version known in a change, which answers its manifest, too: what the version needs to be found
+   * again without tables. Resolves when both are kept. The blobs: `manifestBlobOf(row, records)` of those
    * that were just written, `findManifestBlob` of those that are in the tables. The change in which the
    * version goes calls `releaseManifest`.
    * @param policy its m says how many nodes may be lost; default that of the store
-   * @throws ZSTOR_BACKENDS_TOO_FEW, and what `change` throws
+   * @throws ZSTOR_BACKENDS_TOO_FEW, and as `Catalog.write`
    */
-  withManifest<T>(
-    manifest: Manifest,
-    change: () => Promise<T>,
+  commitVersion<T>(
+    change: (db: DatabaseSync) => Documented<T>,
     policy: StoragePolicy = this.#policy,
   ): Promise<T> {
-    return this.manifests.writeWith(manifest, change, policy);
+    return this.manifests.commit(change, policy);
   }
 
   /**
@@ -371,7 +373,7 @@ async function openParts(
 ): Promise<Parts> {
   const { folder, policy, clock = systemClock, logger = silentLogger } = options;
   const { catalog, backends, keys, threads, budget } = base;
-  const opened: { collection?: Collection } = {};
+  const opened: { collection?: Collection; manifests?: Manifests } = {};
   const common = { backends, threads, budget, locations: new ChunkTable(catalog) };
   const ids = new ChunkIds(() => catalog.epoch + catalog.read(epochBaseOf));
   const writer = stack.use(new BlobWriter({ ...common, ids, logger }));
@@ -395,6 +397,7 @@ async function openParts(
     Collection.open({
       ...{ tables: catalog, backends, ids, pins, threads, budget, policy, clock, logger },
       snapshotChunks,
+      isHeld: () => opened.manifests?.isLate ?? false,
       onStep: options.onStep,
     }),
   );
@@ -411,12 +414,14 @@ async function openParts(
   const manifests = stack.use(
     new Manifests({
       ...{ tables: catalog, backends, key: keys.manifestKey, clock, logger },
-      ...{ parityShards, path: join(folder, 'manifests.db') },
+      ...{ policy, parityShards, path: join(folder, 'manifests.db') },
+      manifestOf: options.manifestOf ?? (() => undefined),
       isForgotten:
         isForgotten &&
         ((db, versionId) => isForgotten(db, versionId, catalog.epoch + epochBaseOf(db))),
     }),
   );
+  opened.manifests = manifests;
   const actions = { ...careActions(care), ...options.actions };
   const path = controlPathOf(folder);
   stack.use(await ControlSocket.open({ path, actions, logger }));

@@ -20,8 +20,11 @@ const nameBytesMax = 1024;
 /** Most files of one page of a list. */
 const listMax = 1000;
 
+/** What files are to a store. */
+const owner = { schema: tables.storSchema, manifestOf: tables.manifestOfFile };
+
 /** The policy is that of files which are put from now on. */
-export type StorOptions = Omit<BlobStoreOptions, 'schema' | 'isOtherActive'>;
+export type StorOptions = Omit<BlobStoreOptions, 'schema' | 'manifestOf' | 'isOtherActive'>;
 
 export interface PutOptions {
   /** Length of the stream, where it is known. */
@@ -53,7 +56,7 @@ export class Stor implements AsyncDisposable {
 
   /** Throws as `BlobStore.open`. */
   static async open(options: StorOptions): Promise<Stor> {
-    return new Stor(options, await BlobStore.open({ ...options, schema: tables.storSchema }));
+    return new Stor(options, await BlobStore.open({ ...options, ...owner }));
   }
 
   /**
@@ -75,14 +78,14 @@ export class Stor implements AsyncDisposable {
     const atMs = (this.#o.clock ?? systemClock).nowMs();
     const file = { name, sizeBytes, sha256: hash.digest('hex'), atMs };
     const row = this.#blobs.rowOf(blob);
-    const manifest = { versionId: row.id, document: tables.documentOf(file) };
     await blob.commit((records) =>
-      this.#blobs.withManifest({ ...manifest, blobs: [manifestBlobOf(row, records)] }, () =>
-        this.#blobs.catalog.write((db) => {
-          insertBlob(db, row, records);
-          tables.setFile(db, file, row.id);
-        }),
-      ),
+      this.#blobs.commitVersion((db) => {
+        insertBlob(db, row, records);
+        tables.setFile(db, file, row.id);
+        const document = tables.documentOf(file);
+        const blobs = [manifestBlobOf(row, records)];
+        return { result: undefined, manifest: { versionId: row.id, document, blobs } };
+      }),
     );
     return file;
   }
@@ -94,7 +97,7 @@ export class Stor implements AsyncDisposable {
   static rebuild(
     options: StorOptions & Pick<RebuildOptions, 'withoutLog' | 'onProgress'>,
   ): Promise<RebuildReport> {
-    return rebuildStore({ ...options, schema: tables.storSchema, apply: tables.adoptFile });
+    return rebuildStore({ ...options, ...owner, apply: tables.adoptFile });
   }
 
   /**

@@ -1,8 +1,5 @@
-import type { DatabaseSync } from 'node:sqlite';
-
-import { shareBody, sharedBody } from '../meta/bodies.ts';
-import type { NewBody } from '../meta/bodies.ts';
-import { requireSameRules, sameBucket } from '../meta/buckets.ts';
+import { shareBody } from '../meta/bodies.ts';
+import { sameBucket } from '../meta/buckets.ts';
 import type { Bucket } from '../meta/buckets.ts';
 import { putVersion } from '../meta/put-version.ts';
 import type { NewVersion, PutVersion } from '../meta/put-version.ts';
@@ -26,7 +23,7 @@ import {
 } from './copy-source.ts';
 import type { CopySourceFound } from './copy-source.ts';
 import { Digested } from './digested.ts';
-import { bucketOf, read, write } from './head-context.ts';
+import { bucketOf, read } from './head-context.ts';
 import type { Handle, HeadContext } from './head-context.ts';
 import { PendingBody } from './new-body.ts';
 import { checksumHeaders, madeHeaders } from './object-answer.ts';
@@ -101,27 +98,15 @@ async function share(
   const computed = wanted && (await checksumOf(head, source, wanted));
   const checksum = computed ?? source.object.checksum;
   const rules = writeRules(head, request);
-  const described = read(head, (db) => {
+  return head.store.commitVersion((db) => {
     const { body: no } = requireSame(db, source.bucket, source.object);
-    const body = no === undefined ? { blobs: [] } : sharedBody(db, no);
+    const body = no === undefined ? { blobs: [] } : shareBody(db, no);
     const version = { ...base, checksum, body };
-    const target = sameBucket(db, bucket);
-    const document = documentOfNew(target, version, rules);
-    return { target, manifest: { document, blobs: manifestBlobsOf(db, body) } };
-  });
-  const change = (): Promise<Made> =>
-    write(head, (db) => {
-      requireSameRules(db, described.target);
-      const { body } = requireSame(db, source.bucket, source.object);
-      const version = { ...base, checksum, body: shared(db, body) };
-      return { ...putVersion(db, bucket, version, rules), checksum };
-    });
-  const manifest = { versionId: base.id, ...described.manifest };
-  return head.store.withManifest(manifest, change, head.policy);
-}
-
-function shared(db: DatabaseSync, body: number | undefined): NewBody {
-  return body === undefined ? { blobs: [] } : shareBody(db, body);
+    const result = { ...putVersion(db, bucket, version, rules), checksum };
+    const document = documentOfNew(sameBucket(db, bucket), version, rules);
+    const manifest = { versionId: base.id, document, blobs: manifestBlobsOf(db, body) };
+    return { result, manifest };
+  }, head.policy);
 }
 
 async function rewrite(
@@ -139,7 +124,7 @@ async function rewrite(
     computed === undefined ? source.object.checksum : { ...computed, type: 'FULL_OBJECT' as const };
   const rules = writeRules(head, request);
   const version = { ...base, checksum };
-  const made = await commitVersion(head, bucket, body, version, rules);
+  const made = await commitVersion(bucket, body, version, rules);
   return { ...made, checksum };
 }
 

@@ -18,11 +18,11 @@ export interface BodySource {
   readonly key: KeyWrap;
 }
 
-/** The version that a body is for, to be found again without tables. */
-export interface BodyVersion {
-  readonly id: Buffer;
-  /** What its manifest says of it. */
-  readonly documentOf: (body: NewBody) => Buffer;
+/** What a change made of a body, and what its manifest says of it. */
+export interface MadeVersion<T> {
+  readonly result: T;
+  readonly versionId: Buffer;
+  readonly document: Buffer;
 }
 
 /**
@@ -55,31 +55,23 @@ export class PendingBody implements Disposable {
   }
 
   /**
-   * Makes the body known in one change with what refers to it, a version after its manifest was
-   * written. `change` may run twice. Throws as `Catalog.write`, and what `change` throws.
+   * Makes the body known in one change with what refers to it. `change` may run twice. Throws as
+   * `Catalog.write`, and what `change` throws.
    */
-  async commit<T>(
-    change: (db: DatabaseSync, body: NewBody) => T,
-    version?: BodyVersion,
-  ): Promise<T> {
-    const { store } = this.#head;
-    const kept = this.#body;
-    if (kept instanceof Uint8Array) {
-      const inline = { inline: kept };
-      return this.#withManifest(version, inline, [], () =>
-        store.catalog.write((db) => change(db, inline)),
-      );
-    }
-    const row = store.rowOf(kept, this.#key);
-    const body = { blobs: [{ id: Buffer.from(row.id), sizeBytes: kept.sizeBytes }] };
-    this.#isEnded = true;
-    return kept.commit((records) =>
-      this.#withManifest(version, body, [manifestBlobOf(row, records)], () =>
-        store.catalog.write((db) => {
-          insertBlob(db, row, records);
-          return change(db, body);
-        }),
-      ),
+  commit<T>(change: (db: DatabaseSync, body: NewBody) => T): Promise<T> {
+    const { catalog } = this.#head.store;
+    return this.#commit((register) => catalog.write((db) => change(db, register(db).body)));
+  }
+
+  /** The same for a version, whose manifest is kept as well. Throws as `BlobStore.commitVersion`. */
+  commitVersion<T>(change: (db: DatabaseSync, body: NewBody) => MadeVersion<T>): Promise<T> {
+    const { store, policy } = this.#head;
+    return this.#commit((register) =>
+      store.commitVersion((db) => {
+        const { body, blobs } = register(db);
+        const { result, versionId, document } = change(db, body);
+        return { result, manifest: { versionId, document, blobs } };
+      }, policy),
     );
   }
 
@@ -88,17 +80,28 @@ export class PendingBody implements Disposable {
     this.#isEnded = true;
   }
 
-  #withManifest<T>(
-    version: BodyVersion | undefined,
-    body: NewBody,
-    blobs: readonly ManifestBlob[],
-    change: () => Promise<T>,
-  ): Promise<T> {
-    if (version === undefined) return change();
-    const { store, policy } = this.#head;
-    const manifest = { versionId: version.id, document: version.documentOf(body), blobs };
-    return store.withManifest(manifest, change, policy);
+  /** @param write gets what makes the body known, within its change */
+  #commit<T>(write: (register: (db: DatabaseSync) => Registered) => Promise<T>): Promise<T> {
+    const kept = this.#body;
+    if (kept instanceof Uint8Array) {
+      return write(() => ({ body: { inline: kept }, blobs: [] }));
+    }
+    const row = this.#head.store.rowOf(kept, this.#key);
+    const body = { blobs: [{ id: Buffer.from(row.id), sizeBytes: kept.sizeBytes }] };
+    this.#isEnded = true;
+    return kept.commit((records) =>
+      write((db) => {
+        insertBlob(db, row, records);
+        return { body, blobs: [manifestBlobOf(row, records)] };
+      }),
+    );
   }
+}
+
+/** A body that is in the tables, and what a manifest has of its blobs. */
+interface Registered {
+  readonly body: NewBody;
+  readonly blobs: readonly ManifestBlob[];
 }
 
 async function bytesOf(pieces: AsyncIterable<Uint8Array>): Promise<Buffer> {

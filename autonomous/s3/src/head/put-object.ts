@@ -9,8 +9,8 @@ import { writeRules } from './write-rules.ts';
 
 /**
  * 1. The body is kept, while its MD5 and checksum are computed; its end says that they are right.
- * 2. A manifest describes it beside the tables. 3. One change makes it an object, if the conditions
- * hold then.
+ * 2. One change makes it an object, if the conditions hold then; a manifest beside the tables describes
+ * it.
  */
 export const putObject: Handle = async (head, request) => {
   const bucket = bucketOf(head, request);
@@ -29,7 +29,7 @@ export const putObject: Handle = async (head, request) => {
     checksum: checksum && { ...checksum, type: 'FULL_OBJECT' as const },
   };
   const rules = writeRules(head, request);
-  const made = await commitVersion(head, bucket, body, version, rules);
+  const made = await commitVersion(bucket, body, version, rules);
   return {
     headers: {
       etag: `"${etag}"`,

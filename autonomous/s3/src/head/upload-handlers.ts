@@ -1,9 +1,9 @@
 import type { BucketRef } from '../meta/buckets.ts';
-import { completeUpload, documentCompletion } from '../meta/complete-upload.ts';
+import { completeUpload } from '../meta/complete-upload.ts';
 import { idText } from '../meta/object-ids.ts';
 import * as uploads from '../meta/uploads.ts';
 import type { ChecksumKind, NewPart, UploadRef } from '../meta/uploads.ts';
-import { manifestBlobsOf } from '../meta/version-document.ts';
+import { findManifest } from '../meta/version-document.ts';
 import { algorithmOfHeader, parseAlgorithm, parseChecksum } from '../protocol/checksum.ts';
 import type { Checksum } from '../protocol/checksum.ts';
 import {
@@ -137,19 +137,10 @@ export const uploadHandlers = {
     };
     const rules = writeRules(head, request);
     const complete = async (): Promise<S3Response & { readonly body: string }> => {
-      const documented = read(head, (db) => {
-        const made = documentCompletion(db, bucket, upload, completion);
-        return made && { ...made, blobs: manifestBlobsOf(db, made.body) };
-      });
-      const change = (): Promise<ReturnType<typeof completeUpload>> =>
-        write(head, (db) => completeUpload(db, bucket, upload, completion, rules, documented));
-      const described = documented && {
-        ...{ versionId: completion.id, document: documented.document, blobs: documented.blobs },
-      };
-      const { versionId, etag, checksum } =
-        described === undefined
-          ? await change()
-          : await head.store.withManifest(described, change, head.policy);
+      const { versionId, etag, checksum } = await head.store.commitVersion((db) => {
+        const { result, isNew } = completeUpload(db, bucket, upload, completion, rules);
+        return { result, manifest: isNew ? findManifest(db, completion.id) : undefined };
+      }, head.policy);
       const { name } = bucket;
       const location = `http://${String(request.headers['host'])}/${name}/${uriEncode(upload.key, true)}`;
       return {

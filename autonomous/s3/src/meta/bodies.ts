@@ -122,18 +122,13 @@ function pieceOf(db: DatabaseSync, row: Row): BodyBlob {
   return { id: undefined, sealed: bytesOf(small?.['sealed']), sizeBytes };
 }
 
-/** The same bytes for another version of the same bucket. */
-export function sharedBody(db: DatabaseSync, no: number): NewBody {
-  const body = findBody(db, no);
-  return 'inline' in body ? body : { blobs: body.parts.flatMap((part) => part.blobs) };
-}
-
-/** The same, with a reference more to each blob. */
+/** The same bytes for another version of the same bucket, with a reference more to each blob. */
 export function shareBody(db: DatabaseSync, no: number): NewBody {
-  const body = sharedBody(db, no);
+  const body = findBody(db, no);
   if ('inline' in body) return body;
-  for (const { id } of body.blobs) if (id !== undefined) retainBlob(db, id);
-  return body;
+  const blobs = body.parts.flatMap((part) => part.blobs);
+  for (const { id } of blobs) if (id !== undefined) retainBlob(db, id);
+  return { blobs };
 }
 
 /** Lets go of a body to which nothing refers any more; a large one goes later, step by step. */

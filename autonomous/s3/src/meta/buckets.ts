@@ -117,18 +117,6 @@ export function sameBucket(db: DatabaseSync, ref: BucketRef): Bucket {
   return bucket;
 }
 
-/**
- * For a change that makes a version, whose manifest was written before.
- * @param described the bucket as the manifest says
- * @throws S3Error OperationAborted when it makes other versions by now, NoSuchBucket
- */
-export function requireSameRules(db: DatabaseSync, described: Bucket): void {
-  const now = sameBucket(db, described);
-  const rulesOf = ({ versioning, isLockable, retention }: Bucket): string =>
-    JSON.stringify([versioning, isLockable, retention]);
-  if (rulesOf(now) !== rulesOf(described)) throw new S3Error('OperationAborted');
-}
-
 /** Buckets in the order of their names, those behind `after`. */
 export function listBuckets(
   db: DatabaseSync,

@@ -5,9 +5,8 @@ import { compositeChecksum, fullObjectChecksum, multipartEtag } from '../protoco
 import type { Checksum } from '../protocol/checksum.ts';
 import { S3Error } from '../protocol/s3-error.ts';
 import type { CompletedPart } from '../protocol/xml-requests.ts';
-import { findBody, releasePart } from './bodies.ts';
-import type { BodyBlob, BodyPart } from './bodies.ts';
-import { countGrowth, requireSameRules, sameBucket } from './buckets.ts';
+import { releasePart } from './bodies.ts';
+import { countGrowth, sameBucket } from './buckets.ts';
 import type { Bucket, BucketRef } from './buckets.ts';
 import type { LockState } from './lock-columns.ts';
 import { defaultLock } from './locks.ts';
@@ -17,7 +16,6 @@ import type { WriteRules } from './put-version.ts';
 import { alter, rowOf } from './statements.ts';
 import { forgetUpload, listParts, requireUpload, uploadedBytes } from './uploads.ts';
 import type { ChecksumKind, Part, Upload, UploadRef } from './uploads.ts';
-import { documentOf } from './version-document.ts';
 import type { StoredChecksum } from './versions.ts';
 
 /** Smallest part but for the last, bytes. */
@@ -61,62 +59,24 @@ interface Assembly {
   readonly lockState: LockState;
 }
 
-/** A completion that is described by a manifest, and can be made as long as nothing changes. */
-export interface DocumentedCompletion {
-  readonly bucket: Bucket;
-  readonly document: Buffer;
-  readonly body: { readonly blobs: readonly BodyBlob[] };
-}
-
-/**
- * Describes the object that `completeUpload` would make now.
- * @returns undefined when it was made before
- * @throws as `completeUpload`
- */
-export function documentCompletion(
-  db: DatabaseSync,
-  ref: BucketRef,
-  uploadRef: UploadRef,
-  completion: Completion,
-): DocumentedCompletion | undefined {
-  const bucket = sameBucket(db, ref);
-  if (findCompleted(db, bucket, uploadRef, hashOf(completion.parts)) !== undefined)
-    return undefined;
-  const assembly = assemble(db, bucket, uploadRef, completion);
-  const { upload, parts, sizeBytes, etag, checksum, lockState } = assembly;
-  const chosen = chosenParts(db, assembly);
-  const document = documentOf(bucket, {
-    ...{ key: upload.key, sizeBytes, etag, modifiedMs: completion.nowMs, checksum },
-    ...{ partCount: parts.length, system: upload.system, user: upload.user, tags: upload.tags },
-    ...lockState,
-    body: { parts: chosen },
-  });
-  return { bucket, document, body: { blobs: chosen.flatMap(({ blobs }) => blobs) } };
-}
-
 /**
  * Makes an object of the parts that are listed, and forgets the others. Asked again with the same list
  * within 7 days it answers the same, whatever became of the object.
- * @param documented what a manifest says of it
  * @throws S3Error NoSuchBucket, NoSuchUpload, InvalidPart, EntityTooSmall, BadDigest,
- *   InvalidRequest, OperationAborted when a part was replaced, or the bucket makes other versions,
- *   since it was documented, and as `putVersion`
- */
+ *XX */
 export function completeUpload(
   db: DatabaseSync,
   ref: BucketRef,
   uploadRef: UploadRef,
   completion: Completion,
   rules: WriteRules,
-  documented?: DocumentedCompletion,
-): CompletedUpload {
+): { readonly result: CompletedUpload; readonly isNew: boolean } {
   const bucket = sameBucket(db, ref);
   const listHash = hashOf(completion.parts);
   const before = findCompleted(db, bucket, uploadRef, listHash);
-  if (before !== undefined) return before;
+  if (before !== undefined) return { result: before, isNew: false };
   const assembly = assemble(db, bucket, uploadRef, completion);
   const { upload, numbers, parts, sizeBytes, etag, checksum, lockState } = assembly;
-  if (documented !== undefined) requireUnchanged(db, assembly, documented);
   const { id, nowMs } = completion;
   countGrowth(db, bucket, { uploadBytes: -uploadedBytes(db, upload) });
   const { versionId } = addVersion(
@@ -134,7 +94,7 @@ export function completeUpload(
   forgetUpload(db, upload);
   const completed = { versionId, etag, checksum };
   remember(db, upload, listHash, nowMs, completed);
-  return completed;
+  return { result: completed, isNew: true };
 }
 
 function assemble(
@@ -160,27 +120,6 @@ function assemble(
     etag: multipartEtag(parts.map((part) => part.etag)),
     lockState: { lock, legalHold: asked.legalHold },
   };
-}
-
-/** The listed parts with their blobs. */
-function chosenParts(db: DatabaseSync, { upload, parts }: Assembly): readonly BodyPart[] {
-  const kept = new Set(parts.map((part) => part.number));
-  const body = findBody(db, upload.body);
-  return 'parts' in body ? body.parts.filter(({ number }) => kept.has(number)) : [];
-}
-
-function requireUnchanged(
-  db: DatabaseSync,
-  assembly: Assembly,
-  { bucket, body }: DocumentedCompletion,
-): void {
-  requireSameRules(db, bucket);
-  const now = chosenParts(db, assembly).flatMap(({ blobs }) => blobs);
-  if (!idsOf(now).equals(idsOf(body.blobs))) throw new S3Error('OperationAborted');
-}
-
-function idsOf(blobs: readonly BodyBlob[]): Buffer {
-  return Buffer.concat(blobs.flatMap(({ id, sealed }) => id ?? sealed ?? []));
 }
 
 /** Whether there are uploads that were completed more than 7 days ago. */

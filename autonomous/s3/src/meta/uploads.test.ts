@@ -65,7 +65,9 @@ class Uploads implements Disposable {
   ): CompletedUpload {
     const expected = { checksum, sizeBytes: undefined };
     const completion = { parts, id: this.tables.ids.next(), nowMs, expected };
-    return this.tables.change((db) => completeUpload(db, this.ref, upload, completion, rules));
+    return this.tables.change((db) => {
+      return completeUpload(db, this.ref, upload, completion, rules).result;
+    });
   }
 
   [Symbol.dispose](): void {

@@ -4,7 +4,7 @@ import { bytesOf, findManifestBlob, retainBlob } from '@commongrid/zstor';
 import type { Manifest, ManifestBlob } from '@commongrid/zstor';
 
 import type { Body, BodyBlob, BodyPart, NewBody } from './bodies.ts';
-import { insertBody, insertRestoredPart } from './bodies.ts';
+import { findBody, insertBody, insertRestoredPart } from './bodies.ts';
 import { countGrowth, findBucketByNo, insertBucket } from './buckets.ts';
 import type { Bucket } from './buckets.ts';
 import type { LockState } from './lock-columns.ts';
@@ -14,7 +14,7 @@ import { dropVersion } from './put-version.ts';
 import type { NewVersion } from './put-version.ts';
 import { nextSequence, raiseSequence } from './s3-tables.ts';
 import { alter, rowOf, rowsOf } from './statements.ts';
-import { findNull, insertLatest } from './versions.ts';
+import { findById, findNull, insertLatest } from './versions.ts';
 import type { KeptHeaders, StoredChecksum } from './versions.ts';
 
 /** A version that is to be made, as its manifest describes it. */
@@ -80,6 +80,22 @@ export function documentOfNew(bucket: Bucket, version: NewVersion, rules: LockRu
 export function manifestBlobsOf(db: DatabaseSync, body: NewBody): readonly ManifestBlob[] {
   if ('inline' in body) return [];
   return body.blobs.flatMap(({ id }) => (id && findManifestBlob(db, id)) ?? []);
+}
+
+/** What the tables have for the manifest of a version; undefined when there is none with this id. */
+export function findManifest(db: DatabaseSync, id: Buffer): Manifest | undefined {
+  const version = findById(db, id);
+  const bucket = version && findBucketByNo(db, version.bucket);
+  if (version?.body === undefined || bucket === undefined) return undefined;
+  const { key, sizeBytes, etag, modifiedMs, checksum, partCount, system, user, tags } = version;
+  const { lock, legalHold } = version;
+  const body = findBody(db, version.body);
+  const document = documentOf(bucket, {
+    ...{ key, sizeBytes, etag, modifiedMs, checksum, partCount, system, user, tags },
+    ...{ lock, legalHold, body },
+  });
+  const pieces = 'inline' in body ? body : { blobs: body.parts.flatMap(({ blobs }) => blobs) };
+  return { versionId: id, document, blobs: manifestBlobsOf(db, pieces) };
 }
 
 /**

@@ -82,6 +82,12 @@ export function isForgotten(db: DatabaseSync, id: Buffer, epoch: number): boolea
   );
 }
 
+/** The version with this id, which may be a marker. */
+export function findById(db: DatabaseSync, id: Buffer): Version | undefined {
+  const row = rowOf(db, 'SELECT * FROM s3_versions WHERE id = ? LIMIT 1', id);
+  return row && versionOf(row);
+}
+
 /** The null version: the one that was made while the bucket did not keep versions. */
 export function findNull(db: DatabaseSync, bucket: number, key: string): Version | undefined {
   const sql = `SELECT * FROM s3_versions WHERE bucket = ? AND key = ? AND is_null = 1

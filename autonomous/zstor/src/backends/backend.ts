@@ -13,6 +13,11 @@ export interface BackendPlace {
  */
 export type BackendState = 'healthy' | 'suspect' | 'lost';
 
+export interface BackendEntry {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+}
+
 /** One namespace of one Zero-DB. */
 export interface Backend {
   /** Its number in the catalogue, 1 to 65,535; never given to another. */
@@ -34,6 +39,8 @@ export interface Backend {
    * @throws ZSTOR_BACKEND_FAILED, ZSTOR_BACKEND_REFUSED, ZSTOR_BACKEND_BUSY
    */
   put(key: Uint8Array, value: Uint8Array): Promise<void>;
+  /** Stores several small values, all or none, in one command. Throws as `put`. */
+  putAll(entries: readonly BackendEntry[]): Promise<void>;
   /**
    * The value, or undefined when there is none.
    * @param sizeBytes what is expected: as much is counted against what may be under way

@@ -4,7 +4,7 @@ import { RespClient } from '@commongrid/resp';
 import type { Reply, RespArgument } from '@commongrid/resp';
 import type { ZstorErrorCode } from '../errors.ts';
 import { sharedPool } from '../chunk/buffer-pool.ts';
-import type { Backend, BackendPlace, BackendState } from './backend.ts';
+import type { Backend, BackendEntry, BackendPlace, BackendState } from './backend.ts';
 import { BackendHealth } from './backend-health.ts';
 import { markerKey } from './backend-identity.ts';
 import { nameOfBackend } from './backends-file.ts';
@@ -126,6 +126,23 @@ export class ZdbBackend implements Backend, AsyncDisposable {
     const args = ['SET', bufferOf(key), bufferOf(value)];
     await this.#ask({ args, bytes: value.length, isWrite: true });
     this.#freeBytes = Math.max(0, this.#freeBytes - value.length);
+  }
+
+  async putAll(entries: readonly BackendEntry[]): Promise<void> {
+    const [first] = entries;
+    if (first === undefined) return;
+    if (entries.length === 1) {
+      await this.put(first.key, first.value);
+      return;
+    }
+    const args: RespArgument[] = ['MSET'];
+    let bytes = 0;
+    for (const { key, value } of entries) {
+      args.push(bufferOf(key), bufferOf(value));
+      bytes += value.length;
+    }
+    await this.#ask({ args, bytes, isWrite: true });
+    this.#freeBytes = Math.max(0, this.#freeBytes - bytes);
   }
 
   get(key: Uint8Array, sizeBytes: number, signal?: AbortSignal): Promise<Buffer | undefined> {

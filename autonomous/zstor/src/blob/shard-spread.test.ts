@@ -34,6 +34,7 @@ function backendOf(
     remove: unused,
     usedBytes: 0,
     getPart: unused,
+    putAll: unused,
     scan: unused,
     async put(key) {
       for (let turn = 0; turn < turns; turn++) await Promise.resolve();

@@ -138,6 +138,11 @@ export class CatalogDatabase implements Disposable {
     }
   }
 
+  /** Rows that belong to the whole batch. */
+  note(run: (db: DatabaseSync) => void): void {
+    run(this.#writer);
+  }
+
   /** False when SQLite has undone the batch by itself. */
   get isInBatch(): boolean {
     return this.#writer.isTransaction;

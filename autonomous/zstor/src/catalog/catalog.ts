@@ -14,6 +14,8 @@ import {
   throwIfAborted,
 } from '@commongrid/base';
 import type { Clock, Logger, Random } from '@commongrid/base';
+import { nothingBeside } from './beside.ts';
+import type { Beside } from './beside.ts';
 import { CatalogCare } from './catalog-care.ts';
 import type { CareOptions } from './catalog-care.ts';
 import { CatalogDatabase } from './catalog-database.ts';
@@ -91,6 +93,7 @@ export class Catalog implements AsyncDisposable {
   /** Following and taking over apply records: one at a time. */
   readonly #turns = new Mutex();
   #service: Service | undefined;
+  #beside: Beside = nothingBeside;
   #tail: LogTail | undefined;
   readonly close: () => Promise<void>;
 
@@ -201,7 +204,13 @@ export class Catalog implements AsyncDisposable {
         await this.#stopServing();
         await this.#stopFollowing();
         const head = await LogHead.open(this.#headOptions(), signal);
-        this.#service = { head, commits: new GroupCommit(this.#database, head) };
+        const beside: Beside = {
+          begin: () => this.#beside.begin(),
+          note: (db, epoch) => this.#beside.note(db, epoch),
+          send: () => this.#beside.send(),
+        };
+        const commits = new GroupCommit(this.#database, head, beside, this.#clock);
+        this.#service = { head, commits };
       },
       { signal },
     );
@@ -263,12 +272,18 @@ export class Catalog implements AsyncDisposable {
   /**
    * Changes rows. What `change` returns or throws comes back once it is on a majority of the log, with
    * all changes before it. `change` may run more than once; it must not wait, and not keep `db`.
+   * @param onMade called each time that `change` went through, before it is kept
    * @throws what `change` throws; ZSTOR_CATALOG_NOT_SERVING, ZSTOR_CATALOG_BUSY: it was not made;
    *   ZSTOR_CATALOG_RESULT_UNKNOWN: it may be made or not; ZSTOR_CATALOG_CHANGE_TOO_LARGE,
    *   ZSTOR_CATALOG_CHANGE_INVALID
    */
-  async write<T>(change: Change<T>): Promise<T> {
-    return this.#serving().commits.write(change);
+  async write<T>(change: Change<T>, onMade?: (result: T) => void): Promise<T> {
+    return this.#serving().commits.write(change, onMade);
+  }
+
+  /** From now on this is written beside the tables. One at a time. */
+  attach(beside: Beside): void {
+    this.#beside = beside;
   }
 
   /**

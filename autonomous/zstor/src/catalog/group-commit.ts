@@ -1,6 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { GridError, Mutex } from '@commongrid/base';
+import { GridError, Mutex, systemClock } from '@commongrid/base';
+import type { Clock } from '@commongrid/base';
 import type { ZstorErrorCode } from '../errors.ts';
+import type { Beside } from './beside.ts';
 import type { CatalogDatabase } from './catalog-database.ts';
 import { notServing } from './lease.ts';
 import type { LogHead } from './log-head.ts';
@@ -10,12 +12,15 @@ import { recordBodyBytesMax } from './tlog-record.ts';
 const batchChangesMax = 256;
 /** Changes that wait; beyond it ZSTOR_CATALOG_BUSY. */
 const waitingChangesMax = 16_384;
+/** Longest wait for changes of those who were just answered, ms; as long as the last batch took at most. */
+const gatherMsMax = 5;
 
 /** A change of rows. It may run again before it is kept, so it has no other effect. */
 export type Change<T> = (db: DatabaseSync) => T;
 
 interface Waiting {
   readonly run: Change<unknown>;
+  readonly onMade: (result: unknown) => void;
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -28,9 +33,13 @@ type Outcome = { readonly result: unknown } | { readonly error: unknown };
  *
  * 1. Each change runs in a savepoint: one that throws is undone alone. It saw the changes before it,
  *    so its error, too, is told only when those are kept.
- * 2. The changeset of all of them goes to a majority of the log.
+ * 2. The changeset of all of them goes to a majority of the log; what belongs beside the tables is sent
+ *    along, and its owner waits for it.
  * 3. COMMIT: from here on readers see it.
  * 4. All are answered, if the lease still holds.
+ *
+ * A batch costs about the same with one change or many. So when others wait already, it gives those who
+ * were answered last the time to come again: else two groups would take turns for ever.
  *
  * When 2 fails, nobody knows whether the record will be part of the log: ROLLBACK, and all callers
  * are told just that.
@@ -38,28 +47,43 @@ type Outcome = { readonly result: unknown } | { readonly error: unknown };
 export class GroupCommit {
   readonly #database: CatalogDatabase;
   readonly #head: LogHead;
+  readonly #beside: Beside;
+  readonly #clock: Clock;
   readonly #turns = new Mutex();
   readonly #waiting: Waiting[] = [];
   #isPlanned = false;
   #batchMax = batchChangesMax;
+  /** When the last batch ended, how long it took, and how many may come together now. */
+  #last = { endMs: -Infinity, tookMs: 0, changes: 0 };
+  #onGathered: (() => void) | undefined;
   /** Changes that were kept. */
   keptChanges = 0;
 
-  constructor(database: CatalogDatabase, head: LogHead) {
+  constructor(
+    database: CatalogDatabase,
+    head: LogHead,
+    beside: Beside,
+    clock: Clock = systemClock,
+  ) {
     this.#database = database;
     this.#head = head;
+    this.#beside = beside;
+    this.#clock = clock;
   }
 
   /**
+   * @param onMade called when the change went through, before it is kept; again when it runs again
    * @throws what `change` throws, ZSTOR_CATALOG_BUSY, ZSTOR_CATALOG_RESULT_UNKNOWN,
    *   ZSTOR_CATALOG_NOT_SERVING, ZSTOR_CATALOG_CHANGE_TOO_LARGE, ZSTOR_CATALOG_CHANGE_INVALID
    */
-  write<T>(change: Change<T>): Promise<T> {
+  write<T>(change: Change<T>, onMade: (result: T) => void = () => {}): Promise<T> {
     if (this.#waiting.length >= waitingChangesMax) return Promise.reject(busy());
     return new Promise<T>((resolve, reject) => {
       // The queue holds changes with all kinds of results; each gets its own back.
       const give = (result: unknown): void => resolve(result as T);
-      this.#waiting.push({ run: change, resolve: give, reject });
+      const made = (result: unknown): void => onMade(result as T);
+      this.#waiting.push({ run: change, onMade: made, resolve: give, reject });
+      if (this.#waiting.length >= this.#last.changes) this.#onGathered?.();
       this.#plan();
     });
   }
@@ -88,12 +112,34 @@ export class GroupCommit {
 
   async #drain(): Promise<void> {
     try {
+      await this.#gather();
       const batch = this.#waiting.splice(0, this.#batchMax);
-      if (batch.length > 0) await this.#keep(batch);
+      if (batch.length === 0) return;
+      const startMs = this.#clock.monotonicMs();
+      await this.#keep(batch);
+      const endMs = this.#clock.monotonicMs();
+      const changes = Math.min(batch.length + this.#waiting.length, this.#batchMax);
+      this.#last = { endMs, tookMs: endMs - startMs, changes };
     } finally {
       this.#isPlanned = false;
       if (this.#waiting.length > 0) this.#plan();
     }
+  }
+
+  /** Whoever is alone waits for nobody. */
+  async #gather(): Promise<void> {
+    const { endMs, tookMs, changes } = this.#last;
+    if (this.#waiting.length === 0 || this.#waiting.length >= changes) return;
+    const waitMs = endMs + Math.min(gatherMsMax, tookMs) - this.#clock.monotonicMs();
+    if (waitMs <= 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = this.#clock.setTimer(waitMs, resolve);
+      this.#onGathered = () => {
+        timer.cancel();
+        resolve();
+      };
+    });
+    this.#onGathered = undefined;
   }
 
   #refuseAll(error: unknown): void {
@@ -110,6 +156,7 @@ export class GroupCommit {
     let changes: Uint8Array;
     try {
       outcomes = this.#runAll(batch);
+      this.#database.note((db) => this.#beside.note(db, this.#head.state.epoch));
       changes = this.#database.endChanges(dueMs);
     } catch (error) {
       this.#database.rollback();
@@ -134,9 +181,12 @@ export class GroupCommit {
 
   #runAll(batch: readonly Waiting[]): Outcome[] {
     this.#database.beginBatch();
-    return batch.map(({ run }) => {
+    this.#beside.begin();
+    return batch.map(({ run, onMade }) => {
       try {
-        return { result: this.#database.change(run) };
+        const result = this.#database.change(run);
+        onMade(result);
+        return { result };
       } catch (error) {
         if (!this.#database.isInBatch) throw error;
         return { error };
@@ -151,7 +201,9 @@ export class GroupCommit {
     try {
       if (changes.length === 0) database.rollback();
       else {
-        await head.append('changes', changes);
+        const appended = head.append('changes', changes);
+        this.#beside.send();
+        await appended;
         database.commit(head.state);
         if (dueMs !== undefined) head.dates.noted(dueMs);
       }

@@ -42,6 +42,8 @@ export interface CollectionParts {
    * snapshot has taken the place of that one.
    */
   readonly snapshotChunks?: () => readonly Uint8Array[];
+  /** Whether what versions replaced must stay for now. Default: no. */
+  readonly isHeld?: () => boolean;
   /** Keys that are deleted or looked at each second. */
   readonly keyBudget: ByteBudget;
   readonly clock?: Clock;
@@ -82,7 +84,7 @@ export class Collector {
     const stillDead = new Map<string, number>();
     for (;;) {
       throwIfAborted(signal);
-      if (tables.read(isRebuilt)) return count;
+      if (tables.read(isRebuilt) || this.#o.isHeld?.() === true) return count;
       const page = tables.read((db) => listDead(db, after, batchMax));
       const ripe = page.filter((dead) => this.#isRipe(dead, isAtOnce));
       if (ripe.length > 0) await this.#delete(ripe, signal);

@@ -14,6 +14,8 @@ const removalsAtOnce = 1_000;
 export interface ManifestCollectorOptions {
   readonly tables: {
     readonly isServing: boolean;
+    /** Of this head, while it serves. */
+    readonly epoch: number;
     read<T>(query: (db: DatabaseSync) => T): T;
     write<T>(change: (db: DatabaseSync) => T): Promise<T>;
     requireLease(): void;
@@ -23,15 +25,20 @@ export interface ManifestCollectorOptions {
   readonly logger?: Logger;
 }
 
+export interface ManifestRemovalOptions extends ManifestCollectorOptions {
+  /** Resolves when what was sent has ended, with whether all versions have their manifests. */
+  readonly flush: () => Promise<boolean>;
+}
+
 /**
  * Removes the manifests of versions that are gone, from all backends that answer: where they are is not
  * kept. One that stays on a backend which is away can only bring back what was deleted, in a rebuild.
  */
 export class ManifestCollector implements AsyncDisposable {
-  readonly #o: ManifestCollectorOptions;
+  readonly #o: ManifestRemovalOptions;
   readonly #tasks: TaskGroup;
 
-  constructor(options: ManifestCollectorOptions) {
+  constructor(options: ManifestRemovalOptions) {
     const { logger = silentLogger, clock = systemClock } = options;
     this.#o = options;
     this.#tasks = new TaskGroup({ onError: (err, name) => logger.error({ err, name }, 'failed') });
@@ -41,17 +48,14 @@ export class ManifestCollector implements AsyncDisposable {
     );
   }
 
-  /** Removes what is to be removed without waiting for the next time, in the background. */
-  collectSoon(): void {
-    this.#tasks.start('manifests', (signal) => this.collect(signal));
-  }
-
   /** Removes what is to be removed now. */
   async collect(signal?: AbortSignal): Promise<void> {
-    const { tables, backends } = this.#o;
+    const { tables, backends, flush } = this.#o;
     while (tables.isServing && signal?.aborted !== true && !tables.read(isRebuilt)) {
       const dead = tables.read((db) => deadManifests(db, removalsAtOnce));
       if (dead.length === 0) return;
+      // What took the place of a version must be found by a rebuild before that one is not.
+      if (!(await flush())) return;
       tables.requireLease();
       // Some have further parts; how many is not kept.
       for (let part = 0, count = 0; part <= 1 || count > 0; part++) {

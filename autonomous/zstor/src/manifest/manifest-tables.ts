@@ -6,6 +6,9 @@ import { bytesOf, findBlob } from '../stor/blob-tables.ts';
 import type { BlobRow } from '../stor/blob-tables.ts';
 import type { ManifestBlob } from './manifest.ts';
 
+/** Of a version's id. */
+const idBytes = 16;
+
 /** Marks a manifest as one that is to be removed, in the change in which its version goes. */
 export function releaseManifest(db: DatabaseSync, versionId: Uint8Array): void {
   statementOf(db, 'INSERT OR IGNORE INTO dead_manifests VALUES (?)').run(versionId);
@@ -24,6 +27,21 @@ export function isDeadManifest(db: DatabaseSync, versionId: Uint8Array): boolean
 
 export function forgetManifest(db: DatabaseSync, versionId: Uint8Array): void {
   statementOf(db, 'DELETE FROM dead_manifests WHERE version = ?').run(versionId);
+}
+
+/** Versions whose manifests may be missing if this head ends now. */
+export function noteOwed(db: DatabaseSync, versionIds: readonly Uint8Array[]): void {
+  const insert = statementOf(db, 'INSERT OR REPLACE INTO owed_manifests VALUES (1, ?)');
+  insert.run(Buffer.concat(versionIds));
+}
+
+/** Those that the head before noted; some of them may be gone. */
+export function owedIn(db: DatabaseSync): Buffer[] {
+  const row = statementOf(db, 'SELECT versions FROM owed_manifests').get();
+  const ids = bytesOf(row?.['versions']);
+  return Array.from({ length: ids.length / idBytes }, (_, at) => {
+    return ids.subarray(at * idBytes, (at + 1) * idBytes);
+  });
 }
 
 /** What a manifest keeps of a blob that was just written. */

@@ -92,6 +92,11 @@ export function parseManifest(versionId: Uint8Array, content: Buffer): Manifest 
   return { versionId, document, blobs };
 }
 
+/** Whether two say the same of a version. */
+export function isSameManifest(one: Manifest, other: Manifest): boolean {
+  return contentOf(one).equals(contentOf(other));
+}
+
 function contentOf({ document, blobs }: Manifest): Buffer {
   const fields = new FieldWriter();
   fields.u32(document.length);

@@ -1,7 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { statementOf } from '../catalog/statement-of.ts';
 import type { Manifest } from '../manifest/manifest.ts';
-import { releaseManifest } from '../manifest/manifest-tables.ts';
+import { owedManifestTable } from '../manifest/manifest-schema.ts';
+import { findManifestBlob, releaseManifest } from '../manifest/manifest-tables.ts';
 import { adoptBlob, blobTables, bytesOf, releaseBlob } from './blob-tables.ts';
 
 /** A named file of a store. */
@@ -25,6 +26,7 @@ export const storSchema: readonly string[] = [
     at_ms INTEGER NOT NULL
   ) WITHOUT ROWID, STRICT;
   `,
+  owedManifestTable,
 ];
 
 /** Writes a file in the place of the one that had its name. */
@@ -38,6 +40,14 @@ export function setFile(db: DatabaseSync, file: StorFile, blobId: Uint8Array): v
 /** What the manifest of a file says of it. */
 export function documentOf(file: StorFile): Buffer {
   return Buffer.from(JSON.stringify(file));
+}
+
+/** What the tables have for the manifest of a file, by the id of its blob: this reads all files. */
+export function manifestOfFile(db: DatabaseSync, blobId: Buffer): Manifest | undefined {
+  const row = statementOf(db, 'SELECT * FROM files WHERE blob = ?').get(blobId);
+  const blob = row && findManifestBlob(db, blobId);
+  if (row === undefined || blob === undefined) return undefined;
+  return { versionId: blobId, document: documentOf(fileOf(row)), blobs: [blob] };
 }
 
 /**

@@ -3,7 +3,7 @@ import type { Backend } from '../backends/backend.ts';
 import { keyPages } from '../backends/key-pages.ts';
 import type { StoragePolicy } from '../blob/blob-writer.ts';
 import type { Backends } from '../blob/shard-spread.ts';
-import { writeCopies } from '../manifest/manifest-writer.ts';
+import { CopyWriter } from '../manifest/copies.ts';
 import { openBytes, sealBytes } from './sealed-bytes.ts';
 
 /** A snapshot that backends know of. */
@@ -35,7 +35,8 @@ export class SnapshotIndex {
     const { backends, key } = this.#o;
     const indexKey = indexKeyOf(chunkId);
     const value = sealBytes(key, pointer, about(indexKey));
-    await writeCopies(backends, { id: chunkId, values: new Map([[indexKey, value]]) }, policy);
+    const entries = [{ key: indexKey, value }];
+    await new CopyWriter(backends).write({ id: chunkId, entries }, policy);
   }
 
   /** From all backends that answer. */

@@ -1,5 +1,5 @@
 import { GridError } from '@commongrid/base';
-import type { Backend, BackendState } from '../backends/backend.ts';
+import type { Backend, BackendEntry, BackendState } from '../backends/backend.ts';
 import type { ZstorErrorCode } from '../errors.ts';
 
 /** A backend in memory, whose faults are told to it. Each answer comes some turns later. */
@@ -41,6 +41,10 @@ export class ModelBackend implements Backend {
     await this.#answer(this.refusesWrites);
     this.onPut(key, value);
     this.values.set(nameOf(key), Buffer.from(value));
+  }
+
+  async putAll(entries: readonly BackendEntry[]): Promise<void> {
+    for (const { key, value } of entries) await this.put(key, value);
   }
 
   async get(key: Uint8Array): Promise<Buffer | undefined> {
