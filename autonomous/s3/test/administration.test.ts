@@ -313,8 +313,8 @@ suite('the administration of a head on six servers', () => {
   });
 
   test('stat tells what it can while too few members of the log answer', async () => {
-    const before = await ask<StatReport>('s3.stat');
-    assert.ok(before.isServing);
+    const known = await ask<StatReport>('s3.stat');
+    assert.ok(known.isServing);
     await fleet.kill(0, 1, 2);
     const what = 'three that do not answer';
     const stat = await waitFor(
@@ -325,7 +325,7 @@ suite('the administration of a head on six servers', () => {
       },
       { what, timeoutMs: 20_000 },
     );
-    assert.deepEqual([stat.objects, stat.bytes], [before.objects, before.bytes]);
+    assert.deepEqual([stat.objects, stat.bytes], [known.objects, known.bytes]);
     await assert.rejects(ask('s3.buckets'), { code: 'ZSTOR_CATALOG_NOT_SERVING' });
     await fleet.restart(0, 1, 2);
     await waitFor(async () => (await ask<StatReport>('s3.stat')).isServing, {
