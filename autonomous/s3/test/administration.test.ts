@@ -143,7 +143,7 @@ suite('the administration of a head on six servers', () => {
           Resource: ['arn:aws:s3:::alices', 'arn:aws:s3:::alices/*'],
         },
         {
-          ...{ Effect: 'Deny', Principal: '*', Action: 's3:DeleteObject' },
+          ...{ Effect: 'Deny', Principal: '*', Action: ['s3:DeleteObject'] },
           Resource: 'arn:aws:s3:::alices/*',
         },
       ],
@@ -161,6 +161,18 @@ suite('the administration of a head on six servers', () => {
     assert.equal(many.Errors?.[0]?.Code, 'AccessDenied');
     const copied = { Bucket, Key: 'copy', CopySource: 'alices/a' };
     assert.equal(await refusal(bob.send(new aws.CopyObjectCommand(copied))), 'AccessDenied');
+    await ask('s3.keys.add', { user: 'bob', grants: { [Bucket]: ['read', 'write'] } });
+    const copy = async (more: Partial<aws.CopyObjectCommandInput> = {}): Promise<string> =>
+      refusal(bob.send(new aws.CopyObjectCommand({ ...copied, ...more })));
+    assert.equal(await copy(), 'ok');
+    // Tags of the source are copied by who may read them.
+    const Tagging = { TagSet: [{ Key: 'tag', Value: 'secret' }] };
+    await alice.send(new aws.PutObjectTaggingCommand({ ...one, Tagging }));
+    assert.equal(await copy(), 'AccessDenied');
+    assert.equal(await copy({ TaggingDirective: 'REPLACE' }), 'ok');
+    policy.Statement[0]?.Action.push('s3:GetObjectTagging');
+    await alice.send(new aws.PutBucketPolicyCommand({ ...put, Policy: JSON.stringify(policy) }));
+    assert.equal(await copy(), 'ok');
     const made = new aws.CreateBucketCommand({ Bucket: 'bobs' });
     assert.equal(await refusal(bob.send(made)), 'AccessDenied');
     await ask('s3.keys.rm', { user: 'bob' });

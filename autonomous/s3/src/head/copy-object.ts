@@ -12,6 +12,7 @@ import { readObjectHeaders } from '../protocol/object-headers.ts';
 import type { ObjectHeaders } from '../protocol/object-headers.ts';
 import { S3Error } from '../protocol/s3-error.ts';
 import type { S3Request, S3Response } from '../protocol/s3-request.ts';
+import type { Permit } from '../rights/rights.ts';
 import { checkCannedAcl } from './canned-acl.ts';
 import { commitVersion } from './commit-version.ts';
 import {
@@ -35,7 +36,7 @@ import { writeRules } from './write-rules.ts';
  * Within a bucket a copy shares the blobs of its source: it costs some rows. Another bucket has
  * another key, so what is copied there is read, and written anew.
  */
-export const copyObject: Handle = async (head, request) => {
+export const copyObject: Handle = async (head, request, permit) => {
   const bucket = bucketOf(head, request);
   checkCannedAcl(request.headers);
   const source = read(head, (db) => findCopySource(db, request));
@@ -43,8 +44,21 @@ export const copyObject: Handle = async (head, request) => {
     throw new S3Error('InvalidRequest', 'The specified copy source is larger than 5 GiB.');
   }
   const headers = headersOfCopy(request, source, bucket);
+  if (headers.tags === source.object.tags) requireTagRights(permit, request, source);
   return answerPatiently(head.clock, copy(head, request, { source, bucket, headers }));
 };
+
+/** AWS asks for as much where there are tags to be copied. @throws S3Error AccessDenied */
+function requireTagRights(
+  permit: Permit,
+  { key }: S3Request,
+  { bucket, object, isNamed }: CopySourceFound,
+): void {
+  if (object.tags.length === 0) return;
+  const reading = isNamed ? 's3:GetObjectVersionTagging' : 's3:GetObjectTagging';
+  const mayRead = permit.allows(reading, object.key, bucket.name);
+  if (!mayRead || !permit.allows('s3:PutObjectTagging', key)) throw new S3Error('AccessDenied');
+}
 
 interface Copy {
   readonly source: CopySourceFound;

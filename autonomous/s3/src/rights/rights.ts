@@ -58,8 +58,11 @@ export type Asked = Pick<
 export interface Permit {
   /** undefined for anonymous requests. */
   readonly user: S3User | undefined;
-  /** Whether the caller may do this in the bucket of the request, to this key. */
-  allows(action: Action, key: string | undefined): boolean;
+  /**
+   * Whether the caller may do this to a key.
+   * @param bucket default: that of the request
+   */
+  allows(action: Action, key: string | undefined, bucket?: string): boolean;
 }
 
 /** A bucket, as far as rights go. */
@@ -150,11 +153,10 @@ export class Rights {
     for (const { action, bucket, key } of needsOf(asked)) {
       if (!isAllowed(bucketOf(bucket), action, key, facts, user)) throw denied();
     }
-    const own = asked.bucket;
     return {
       user,
-      allows: (action, key) =>
-        own !== undefined && isAllowed(bucketOf(own), action, key, facts, user),
+      allows: (action, key, bucket = asked.bucket) =>
+        bucket !== undefined && isAllowed(bucketOf(bucket), action, key, facts, user),
     };
   }
 
