@@ -44,7 +44,7 @@ interface VersionDocument extends Omit<DocumentedVersion, 'body'> {
 }
 
 /** What the manifest of a version says of it: enough to make its rows again. */
-export function documentOf(bucket: Bucket, { body, ...version }: DocumentedVersion): Buffer {
+function documentOf(bucket: Bucket, { body, ...version }: DocumentedVersion): Buffer {
   const { objects: _, bytes: __, uploadBytes: ___, ...kept } = bucket;
   const common = { bucket: kept, ...version };
   if ('inline' in body) {
