@@ -10,6 +10,7 @@ import { countGrowth, sameBucket } from './buckets.ts';
 import type { Bucket, BucketRef } from './buckets.ts';
 import type { LockState } from './lock-columns.ts';
 import { defaultLock } from './locks.ts';
+import type { LockRules } from './locks.ts';
 import { parseId } from './object-ids.ts';
 import { addVersion } from './put-version.ts';
 import type { WriteRules } from './put-version.ts';
@@ -75,7 +76,7 @@ export function completeUpload(
   const listHash = hashOf(completion.parts);
   const before = findCompleted(db, bucket, uploadRef, listHash);
   if (before !== undefined) return { result: before, isNew: false };
-  const assembly = assemble(db, bucket, uploadRef, completion);
+  const assembly = assemble(db, bucket, uploadRef, completion, rules);
   const { upload, numbers, parts, sizeBytes, etag, checksum, lockState } = assembly;
   const { id, nowMs } = completion;
   countGrowth(db, bucket, { uploadBytes: -uploadedBytes(db, upload) });
@@ -102,6 +103,7 @@ function assemble(
   bucket: Bucket,
   uploadRef: UploadRef,
   { parts: listed, nowMs, expected }: Completion,
+  { latestMs = 0 }: LockRules,
 ): Assembly {
   const upload = requireUpload(db, bucket.no, uploadRef);
   const all = listParts(db, upload, { max: partsMax });
@@ -114,7 +116,8 @@ function assemble(
   const checksum = checksumOf(parts, upload.checksum);
   checkExpected(checksum, expected.checksum);
   const { asked } = upload;
-  const lock = asked.lock ?? (bucket.isLockable ? defaultLock(bucket, nowMs) : undefined);
+  const lock =
+    asked.lock ?? (bucket.isLockable ? defaultLock(bucket, Math.max(nowMs, latestMs)) : undefined);
   return {
     ...{ upload, parts, sizeBytes, checksum, numbers: all.map(({ number }) => number) },
     etag: multipartEtag(parts.map((part) => part.etag)),
