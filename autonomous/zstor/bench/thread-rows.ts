@@ -36,8 +36,8 @@ export async function threadRows(run: ZstorBenchRun): Promise<BenchRow[]> {
     const name = `stream 16+4 with MD5, ${count} coding threads, beside in place`;
     if (!run.wants(name)) continue;
     run.note(name);
-    await using threads = CodingThreads.open(count);
-    await using inPlace = CodingThreads.open(0);
+    await using threads = CodingThreads.open({ count, inPlaceBytesMax: -1 });
+    await using inPlace = CodingThreads.open({ count: 0 });
     const { ours, rival } = await interleave(run.rounds, {
       ours: () => measure(run, threads),
       rival: () => measure(run, inPlace),

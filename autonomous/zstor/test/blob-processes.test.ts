@@ -34,7 +34,7 @@ test('a backend killed and one stopped in mid-stream fail no read and no write',
   });
   const numberOf = ({ port }: BackendSpec): number => specs.findIndex((s) => s.port === port) + 1;
   const backends = stack.use(await BackendPool.open(specs, { numberOf, commandTimeoutMs: 1_000 }));
-  const threads = stack.use(CodingThreads.open(1));
+  const threads = stack.use(CodingThreads.open({ count: 1 }));
   const locations = new MemoryLocations();
   const common = { backends, threads, budget: openStreamBudget(), locations };
   const writer = stack.use(new BlobWriter({ ...common, ids: new ChunkIds(() => 1) }));

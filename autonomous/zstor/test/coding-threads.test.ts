@@ -33,8 +33,12 @@ function answersOf(shards: readonly Shard[]): ShardAnswer[] {
   }));
 }
 
-for (const count of [0, 2]) {
-  suite(`with ${count} threads`, () => {
+for (const { count, inPlaceBytesMax } of [
+  { count: 0, inPlaceBytesMax: -1 },
+  { count: 2, inPlaceBytesMax: -1 },
+  { count: 2, inPlaceBytesMax: 300_000 },
+]) {
+  suite(`with ${count} threads, and ${inPlaceBytesMax} bytes in place`, () => {
     const samples = [
       new Uint8Array(),
       seededRandom(1).bytes(300_000),
@@ -42,7 +46,7 @@ for (const count of [0, 2]) {
     ];
 
     test('chunks are sealed as by sealChunk, and open again', async () => {
-      await using threads = CodingThreads.open(count);
+      await using threads = CodingThreads.open({ count, inPlaceBytesMax });
       await Promise.all(
         samples.map(async (plaintext) => {
           const place = new Blob().nextPlace(true);
@@ -61,7 +65,7 @@ for (const count of [0, 2]) {
     });
 
     test('wrong shards give the error of the call, with their index', async () => {
-      await using threads = CodingThreads.open(count);
+      await using threads = CodingThreads.open({ count, inPlaceBytesMax });
       const place = new Blob().nextPlace(true);
       const plaintext = seededRandom(2).bytes(5000);
       const { shards } = sealChunk(policy, place, chunkId, plaintext);
@@ -92,7 +96,7 @@ for (const count of [0, 2]) {
     });
 
     test('lost shards are made again, byte for byte', async () => {
-      await using threads = CodingThreads.open(count);
+      await using threads = CodingThreads.open({ count, inPlaceBytesMax });
       const plaintext = seededRandom(3).bytes(70_000);
       const { shards } = sealChunk(policy, new Blob().nextPlace(true), chunkId, plaintext);
       const lost = [5, 1];
@@ -107,7 +111,7 @@ for (const count of [0, 2]) {
     });
 
     test('streams have the MD5 of all their bytes, side by side', async () => {
-      await using threads = CodingThreads.open(count);
+      await using threads = CodingThreads.open({ count, inPlaceBytesMax });
       await Promise.all(
         [0, 1, 5].map(async (pieces) => {
           const all = seededRandom(pieces).bytes(pieces * 1000);
@@ -125,7 +129,7 @@ for (const count of [0, 2]) {
     });
 
     test('nothing is taken after close', async () => {
-      const threads = CodingThreads.open(count);
+      const threads = CodingThreads.open({ count, inPlaceBytesMax });
       await using md5 = threads.md5();
       sharedPool().give(await md5.update(pooled(chunkId)));
       await Promise.all([threads.close(), threads.close()]);
@@ -138,7 +142,7 @@ for (const count of [0, 2]) {
 }
 
 test('requests of a thread that ends fail, and the next one has another thread', async () => {
-  await using threads = CodingThreads.open(1);
+  await using threads = CodingThreads.open({ count: 1, inPlaceBytesMax: -1 });
   const md5 = threads.md5();
   sharedPool().give(await md5.update(pooled(chunkId)));
   const good = new Blob().nextPlace(true);
@@ -155,7 +159,7 @@ test('requests of a thread that ends fail, and the next one has another thread',
 });
 
 test('close fails what is under way', async () => {
-  const threads = CodingThreads.open(1);
+  const threads = CodingThreads.open({ count: 1, inPlaceBytesMax: -1 });
   const place = new Blob().nextPlace(true);
   const sealing = threads.seal(policy, place, chunkId, pooled(new Uint8Array(4 * 2 ** 20)));
   await Promise.all([assert.rejects(sealing, { code: 'BASE_CLOSED' }), threads.close()]);

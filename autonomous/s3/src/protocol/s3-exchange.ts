@@ -9,6 +9,7 @@ import { S3Error } from './s3-error.ts';
 import { readRequest } from './s3-request.ts';
 import type { RawRequest, RequestHeaders, S3Request, S3Response } from './s3-request.ts';
 import type { SignatureVerifier } from './signature.ts';
+import { unsentBytes } from './unsent-bytes.ts';
 import { watchClient } from './watch-client.ts';
 import { writeXml } from './xml-writer.ts';
 
@@ -16,8 +17,6 @@ import { writeXml } from './xml-writer.ts';
 const drainBytesMax = 1 << 20;
 /** Time for it. */
 const drainMsMax = 2_000;
-/** What a client must take of an answer in `progressMsMax`: long pieces go in such parts. */
-const sentAtOnceBytes = 256 << 10;
 
 /** Does what a request asks for. S3Errors are answers; anything else is answered InternalError. */
 export type S3Handler = (request: S3Request) => Promise<S3Response>;
@@ -250,32 +249,19 @@ async function sendPieces(
   sent: { bytes: number },
 ): Promise<void> {
   for await (const piece of body) {
-    for (const part of partsOf(piece)) {
-      if (outgoing.destroyed) return;
-      sent.bytes += Buffer.byteLength(part);
-      if (part.length > 0 && !outgoing.write(part)) await drained(outgoing, options);
-    }
+    if (outgoing.destroyed) return;
+    sent.bytes += Buffer.byteLength(piece);
+    // A long piece goes in one write, and is the kernel's when the next is asked for.
+    if (piece.length > 0 && !outgoing.write(piece)) await drained(outgoing, options);
   }
-}
-
-/** The last part is as long as any: the socket is done with it when it asks for more. */
-function* partsOf(piece: Uint8Array | string): Generator<Uint8Array | string, void> {
-  if (typeof piece === 'string') {
-    yield piece;
-    return;
-  }
-  let at = 0;
-  for (; piece.length - at >= 2 * sentAtOnceBytes; at += sentAtOnceBytes) {
-    yield piece.subarray(at, at + sentAtOnceBytes);
-  }
-  yield at === 0 ? piece : piece.subarray(at);
 }
 
 /** Until the client has taken what waits, or is gone. */
 async function drained(outgoing: ServerResponse, options: ExchangeOptions): Promise<void> {
   if (outgoing.destroyed) return;
   await new Promise<void>((resolve) => {
-    const watch = watchClient(options, () => outgoing.destroy());
+    const waiting = { ...options, unsentBytes: () => unsentBytes(outgoing) };
+    const watch = watchClient(waiting, () => outgoing.destroy());
     const finish = (): void => {
       watch.cancel();
       outgoing.off('drain', finish);

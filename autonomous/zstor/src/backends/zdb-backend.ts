@@ -251,7 +251,8 @@ export class ZdbBackend implements Backend, AsyncDisposable {
   }
 
   async #ask(question: Question): Promise<Reply> {
-    const loan = await this.#credit.take(Math.max(question.bytes, commandBytesMin));
+    const bytes = Math.max(question.bytes, commandBytesMin);
+    const loan = this.#credit.tryTake(bytes) ?? (await this.#credit.take(bytes));
     const client = this.#client;
     let timer: Timer | undefined;
     try {

@@ -21,6 +21,9 @@ const firstHedgeMs = 200;
 const slowFactor = 4;
 const slowMsMin = 20;
 
+/** Why others are not waited for: a reason that is made for each would have its stack taken. */
+const enough = 'enough shards came';
+
 /** A shard that is not as it should be: to be made again. */
 export interface ShardFault {
   readonly chunkId: Uint8Array;
@@ -56,14 +59,12 @@ export class ShardFetch {
   readonly #answers = new Map<number, ShardAnswer>();
   readonly #running = new Set<Promise<void>>();
   readonly #stop = new AbortController();
-  readonly #signal: AbortSignal;
   readonly #hedgeMs: number;
   #needed: number;
   #wake = Promise.withResolvers<void>();
 
   constructor(options: ShardFetchOptions) {
     this.#options = options;
-    this.#signal = AbortSignal.any([this.#stop.signal, options.signal]);
     const { wanted, record } = options;
     this.#left = sourcesOf(record, options.backends, wanted);
     const canBeHad = wanted?.every((index, at) => {
@@ -81,7 +82,10 @@ export class ShardFetch {
    */
   async enough(): Promise<readonly ShardAnswer[]> {
     const { signal, clock = systemClock } = this.#options;
-    const onAbort = (): void => this.#wake.resolve();
+    const onAbort = (): void => {
+      this.#stop.abort(signal.reason);
+      this.#wake.resolve();
+    };
     signal.addEventListener('abort', onAbort);
     let timer: Timer | undefined;
     const arm = (ms: number): void => {
@@ -124,7 +128,8 @@ export class ShardFetch {
 
   /** Ends the waiting for what is not needed any more. */
   async close(): Promise<void> {
-    this.#stop.abort();
+    if (this.#running.size === 0) return;
+    this.#stop.abort(enough);
     await Promise.all(this.#running);
   }
 
@@ -159,7 +164,7 @@ export class ShardFetch {
     const key = isCopied ? copyKey(record.id) : shardKey(record.id, index);
     const valueBytes = valueBytesOfRecord(record);
     try {
-      const value = await backend.get(key, valueBytes, this.#signal);
+      const value = await backend.get(key, valueBytes, this.#stop.signal);
       if (value?.length !== valueBytes) {
         this.#wantAny();
         this.#fault(index, value === undefined ? 'missing' : 'wrong');

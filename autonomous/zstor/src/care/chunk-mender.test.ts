@@ -37,7 +37,7 @@ class Model {
   readonly backends: readonly ModelBackend[];
   readonly locations = new MemoryLocations();
   readonly lost = new Set<number>();
-  readonly #threads = CodingThreads.open(0);
+  readonly #threads = CodingThreads.open({ count: 0 });
   readonly #random: Random;
   /** Indexes that were written. */
   readonly written: number[] = [];

@@ -193,7 +193,12 @@ async function catalogOptionsOf(
   const empty = await namesOfEmpty(specs, openMember);
   const free = specs.filter((spec) => empty.has(logNameOf(spec) ?? ''));
   const snapshots = new DispersedSnapshots({
-    ...{ backendsFile, policy, threads: CodingThreads.open(0), budget: openStreamBudget() },
+    ...{
+      backendsFile,
+      policy,
+      threads: CodingThreads.open({ count: 0 }),
+      budget: openStreamBudget(),
+    },
     store: () => {
       throw new Error('a rebuild writes no snapshot before the store is open');
     },

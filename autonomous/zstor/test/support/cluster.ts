@@ -61,7 +61,7 @@ export class Cluster implements AsyncDisposable {
     this.folder = folder;
     this.servers = servers;
     this.pool = pool;
-    this.threads = CodingThreads.open(threads);
+    this.threads = CodingThreads.open({ count: threads, inPlaceBytesMax: -1 });
     this.budget = openStreamBudget({ totalBytes, waitMs });
     const { budget, locations } = this;
     const common = { backends: pool, threads: this.threads, budget, locations };
