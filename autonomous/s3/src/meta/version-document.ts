@@ -28,7 +28,10 @@ export interface DocumentedVersion extends LockState, KeptHeaders {
   readonly body: Body;
 }
 
-/** As it stands in a manifest: JSON, bytes in base64. */
+/**
+ * As it stands in a manifest: JSON, bytes in base64. A small body follows it behind a zero byte, as it is;
+ * stores that are older have it within, as `inline`.
+ */
 interface VersionDocument extends Omit<DocumentedVersion, 'body'> {
   readonly bucket: Bucket;
   readonly inline?: string;
@@ -48,7 +51,7 @@ function documentOf(bucket: Bucket, { body, ...version }: DocumentedVersion): Bu
   const { objects: _, bytes: __, uploadBytes: ___, ...kept } = bucket;
   const common = { bucket: kept, ...version };
   if ('inline' in body) {
-    return Buffer.from(JSON.stringify({ ...common, inline: base64(body.inline) }));
+    return Buffer.concat([Buffer.from(`${JSON.stringify(common)}\0`), body.inline]);
   }
   const parts = body.parts.map(({ number, checksum, blobs }) => ({
     ...{ number, checksum },
@@ -110,7 +113,7 @@ export function restoreVersion(
   { versionId, document, blobs }: Manifest,
   insertBlob: (db: DatabaseSync, blob: ManifestBlob) => void,
 ): boolean {
-  const told: VersionDocument = JSON.parse(Buffer.from(document).toString('utf8'));
+  const { told, inline } = readDocument(document);
   const id = Buffer.from(versionId);
   const bucket = findBucketByNo(db, told.bucket.no) ?? restoreBucket(db, told.bucket);
   const key = Buffer.from(told.key);
@@ -125,7 +128,8 @@ export function restoreVersion(
     dropVersion(db, replaced);
   }
   const sequence = nextSequence(db);
-  restoreBody(db, sequence, told, blobs, insertBlob);
+  if (inline === undefined) restoreParts(db, sequence, told, blobs, insertBlob);
+  else insertBody(db, sequence, { inline });
   countGrowth(db, unlimited(bucket), { objects: 1, bytes: told.sizeBytes });
   const { bucket: _, inline: __, parts: ___, ...facts } = told;
   insertLatest(db, {
@@ -134,6 +138,15 @@ export function restoreVersion(
   });
   sortVersions(db, bucket.no, key);
   return true;
+}
+
+function readDocument(document: Uint8Array): { told: VersionDocument; inline: Buffer | undefined } {
+  const bytes = Buffer.from(document.buffer, document.byteOffset, document.length);
+  const end = bytes.indexOf(0);
+  const told: VersionDocument = JSON.parse(bytes.toString('utf8', 0, end < 0 ? undefined : end));
+  if (end >= 0) return { told, inline: Buffer.from(bytes.subarray(end + 1)) };
+  const { inline } = told;
+  return { told, inline: inline === undefined ? undefined : Buffer.from(inline, 'base64') };
 }
 
 function restoreBucket(db: DatabaseSync, told: Bucket): Bucket {
@@ -151,17 +164,13 @@ function unlimited(bucket: Bucket): Bucket {
   return { ...bucket, quota: { bytes: undefined, objects: undefined } };
 }
 
-function restoreBody(
+function restoreParts(
   db: DatabaseSync,
   no: number,
-  { inline, parts = [] }: VersionDocument,
+  { parts = [] }: VersionDocument,
   blobs: readonly ManifestBlob[],
   insertBlob: (db: DatabaseSync, blob: ManifestBlob) => void,
 ): void {
-  if (inline !== undefined) {
-    insertBody(db, no, { inline: Buffer.from(inline, 'base64') });
-    return;
-  }
   const known = 'SELECT 1 FROM blobs WHERE id = ?';
   for (const part of parts) {
     const pieces = part.pieces.map(({ id, sealed, sizeBytes }): BodyBlob => ({

@@ -19,6 +19,7 @@ import { MemberFiller } from './member-filler.ts';
 import type { FillSource } from './member-filler.ts';
 import type { MemberLink } from './member-link.ts';
 import { membershipEntry, snapshotsEntry } from './notes.ts';
+import { PackingHabit } from './packing-habit.ts';
 import { Roster } from './roster.ts';
 import type { OpenMember } from './roster.ts';
 import { takeOver } from './take-over.ts';
@@ -74,6 +75,7 @@ export class LogHead implements AsyncDisposable {
   readonly #roster: Roster;
   readonly #filler: MemberFiller;
   readonly #tasks: TaskGroup;
+  readonly #packing = new PackingHabit();
   readonly #problems = new Map<MemberLink, unknown>();
   #state: ChainState;
   #snapshots: readonly SnapshotNote[];
@@ -181,7 +183,8 @@ export class LogHead implements AsyncDisposable {
     const { cipher } = this.#o;
     const { index, hash, epoch } = this.#state;
     const draft = { kind, epoch, index: index + 1, prevHash: hash, body };
-    const record = makeRecord(cipher, draft, { fence: this.fence, committed: index });
+    const written = { fence: this.fence, committed: index };
+    const record = makeRecord(cipher, draft, written, this.#packing);
     const entry = { key: recordKey(record.index), value: encodeRecord(cipher, record) };
     const asked = this.lease.now();
     for (const link of this.#learners) this.#tell(link, link.append(record.index, entry));

@@ -1,4 +1,5 @@
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { PackingHabit } from './packing-habit.ts';
 import { corrupt } from './tlog-cipher.ts';
 import type { TlogCipher } from './tlog-cipher.ts';
 
@@ -57,14 +58,20 @@ export interface TlogDraft {
 /** Hash before the first record. */
 export const firstPrevHash: Buffer = Buffer.alloc(32);
 
-/** Packs the body and computes the hash. `body` is `recordBodyBytesMax` bytes at most. */
+/**
+ * Packs the body, where that helps, and computes the hash. `body` is `recordBodyBytesMax` bytes at most.
+ * @param habit says whether to try; default: always
+ */
 export function makeRecord(
   cipher: TlogCipher,
   draft: TlogDraft,
   written: { readonly fence: number; readonly committed: number },
+  habit: PackingHabit = new PackingHabit(),
 ): TlogRecord {
   const { body, ...rest } = draft;
-  const small = body.length >= packFromBytes ? pack(body) : undefined;
+  const isTried = body.length >= packFromBytes && habit.next();
+  const small = isTried ? pack(body) : undefined;
+  if (small !== undefined) habit.tried(body.length, small.length);
   const isPacked = small !== undefined && small.length < body.length;
   const packed = isPacked ? small : Buffer.from(body.buffer, body.byteOffset, body.length);
   const unhashed = { ...rest, ...written, isPacked, packed };
