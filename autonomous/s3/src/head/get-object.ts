@@ -12,6 +12,7 @@ import { contentRange, parseRange } from '../protocol/range.ts';
 import { S3Error } from '../protocol/s3-error.ts';
 import type { S3Request, S3Response } from '../protocol/s3-request.ts';
 import { parsePartNumber } from '../protocol/xml-requests.ts';
+import { borrowerOf } from './borrower.ts';
 import { bucketOf, read } from './head-context.ts';
 import type { Handle, HeadContext } from './head-context.ts';
 import { checksumHeaders, objectHeaders } from './object-answer.ts';
@@ -28,7 +29,8 @@ export const getObject: Handle = async (head, request) => {
   if (readable.length === 1 && only !== undefined && 'bytes' in only) {
     return { ...answer, body: only.bytes };
   }
-  return { ...answer, body: await begin(readBody(head, readable, request.signal)) };
+  const [signal, borrower] = [request.signal, borrowerOf(request)];
+  return { ...answer, body: await begin(readBody(head, readable, { signal, borrower })) };
 };
 
 export const headObject: Handle = async (head, request) => {

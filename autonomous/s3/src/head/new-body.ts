@@ -16,6 +16,8 @@ export interface BodySource {
   readonly sizeBytes: number;
   /** Of the bucket that it is for. */
   readonly key: KeyWrap;
+  /** Of the client that sends it; see `borrowerOf`. */
+  readonly borrower?: string;
 }
 
 /** What a change made of a body, and what its manifest says of it. */
@@ -46,11 +48,11 @@ export class PendingBody implements Disposable {
    * `BlobStore.write`, and what the stream throws.
    */
   static async write(head: HeadContext, source: BodySource): Promise<PendingBody> {
-    const { pieces, sizeBytes, key } = source;
+    const { pieces, sizeBytes, key, borrower } = source;
     const body =
       sizeBytes <= inlineBytesMax
         ? sealBody(key, await bytesOf(pieces))
-        : await head.store.write(pieces, { policy: head.policy, sizeBytes });
+        : await head.store.write(pieces, { policy: head.policy, sizeBytes, borrower });
     return new PendingBody(head, key, body);
   }
 

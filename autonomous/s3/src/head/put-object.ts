@@ -3,6 +3,7 @@ import { checkCannedAcl } from './canned-acl.ts';
 import { commitVersion } from './commit-version.ts';
 import { bucketOf } from './head-context.ts';
 import type { Handle } from './head-context.ts';
+import { borrowerOf } from './borrower.ts';
 import { PendingBody } from './new-body.ts';
 import { checksumHeaders, madeHeaders } from './object-answer.ts';
 import { writeRules } from './write-rules.ts';
@@ -22,6 +23,7 @@ export const putObject: Handle = async (head, request) => {
     pieces: payload,
     sizeBytes: payload.sizeBytes ?? 0,
     key: await head.store.keyFor(bucket.keyNo),
+    borrower: borrowerOf(request),
   });
   const { sizeBytes, md5: etag = '', checksum } = payload.digests;
   const version = {

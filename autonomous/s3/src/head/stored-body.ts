@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 
-import type { KeyWrap, StoredBlob } from '@commongrid/zstor';
+import type { KeyWrap, ReadOptions, StoredBlob } from '@commongrid/zstor';
 
 import type { Body } from '../meta/bodies.ts';
 import { openBody } from './body-seal.ts';
@@ -50,7 +50,7 @@ export function findReadable(
 export async function* readBody(
   { store }: HeadContext,
   readable: Readable,
-  signal?: AbortSignal,
+  reader: Pick<ReadOptions, 'signal' | 'borrower'> = {},
 ): AsyncGenerator<Buffer, void> {
   // Of a body that is deleted meanwhile, those that come later must stay, too.
   using _pin = store.pin(readable.flatMap((stretch) => ('blob' in stretch ? stretch.blob : [])));
@@ -60,7 +60,7 @@ export async function* readBody(
       continue;
     }
     const { blob, from, to } = stretch;
-    for await (const piece of store.read(blob, { from, to, signal })) {
+    for await (const piece of store.read(blob, { ...reader, from, to })) {
       yield piece.length <= copiedBytesMax ? Buffer.from(piece) : piece;
     }
   }

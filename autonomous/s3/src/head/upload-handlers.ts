@@ -26,6 +26,7 @@ import { Digested } from './digested.ts';
 import { bucketOf, read, write } from './head-context.ts';
 import type { Handle, HeadContext } from './head-context.ts';
 import { readCount } from './list-parameters.ts';
+import { borrowerOf } from './borrower.ts';
 import { PendingBody } from './new-body.ts';
 import { checksumHeaders, madeHeaders } from './object-answer.ts';
 import { ownerOf } from './owners.ts';
@@ -82,6 +83,7 @@ export const uploadHandlers = {
       pieces: payload,
       sizeBytes: payload.sizeBytes ?? 0,
       key: await head.store.keyFor(bucket.keyNo),
+      borrower: borrowerOf(request),
     });
     const { sizeBytes, md5: etag = '', checksum } = payload.digests;
     await keepPart(head, request, bucket, body, {

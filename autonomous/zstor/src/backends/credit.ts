@@ -1,6 +1,9 @@
 import { abortError, systemClock, throwIfAborted } from '@commongrid/base';
 import type { Clock, GridError } from '@commongrid/base';
 
+/** A borrower may have so many times what is left for others: one alone three quarters of all. */
+const shareOfFree = 3;
+
 export interface CreditOptions {
   /** Bytes that are lent at a time, to all together. */
   readonly totalBytes: number;
@@ -13,17 +16,25 @@ export interface CreditOptions {
 
 interface Waiting {
   readonly bytes: number;
+  readonly borrower: string | undefined;
   readonly settle: (loan: CreditLoan) => void;
 }
 
 /**
  * Bytes of memory that may be in use, lent to whoever asks, in the order of asking. What is larger
  * than all there is gets all there is, so that nobody waits for ever.
+ *
+ * Borrowers that are named share: one that has something gets more only while it then has at most three
+ * times what is left. However much one wants, and however slowly it gives back, there is room for others;
+ * and n of them that want all have equal parts of it. (Dynamic thresholds: Choudhury and Hahne, IEEE/ACM
+ * Transactions on Networking 6(2), 1998.)
  */
 export class Credit {
   readonly totalBytes: number;
   readonly #options: CreditOptions;
   readonly #waiting = new Set<Waiting>();
+  /** What borrowers have that are named. */
+  readonly #lent = new Map<string, number>();
   #freeBytes: number;
 
   constructor(options: CreditOptions) {
@@ -42,22 +53,32 @@ export class Credit {
   }
 
   /** At once, and only while so much stays for others. */
-  tryTake(bytes: number, keepBytes = 0): CreditLoan | undefined {
+  tryTake(bytes: number, keepBytes = 0, borrower?: string): CreditLoan | undefined {
     const wanted = Math.min(bytes, this.totalBytes);
-    if (this.#waiting.size > 0 || this.#freeBytes - wanted < keepBytes) return undefined;
-    return this.#lend(wanted);
+    if (this.#freeBytes - wanted < keepBytes || this.#isOverShare(wanted, borrower)) {
+      return undefined;
+    }
+    for (const each of this.#waiting) {
+      if (!this.#isOverShare(each.bytes, each.borrower)) return undefined;
+    }
+    return this.#lend(wanted, borrower);
   }
 
   /** @throws the refusal, when there was none in time; BASE_ABORTED */
-  take(bytes: number, signal?: AbortSignal): Promise<CreditLoan> {
+  take(bytes: number, signal?: AbortSignal, borrower?: string): Promise<CreditLoan> {
     throwIfAborted(signal);
-    const loan = this.tryTake(bytes);
+    const loan = this.tryTake(bytes, 0, borrower);
     return loan === undefined
-      ? this.#wait(Math.min(bytes, this.totalBytes), signal)
+      ? this.#wait({ bytes: Math.min(bytes, this.totalBytes), borrower }, signal)
       : Promise.resolve(loan);
   }
 
-  #wait(bytes: number, signal: AbortSignal | undefined): Promise<CreditLoan> {
+  #isOverShare(bytes: number, borrower: string | undefined): boolean {
+    const lent = borrower === undefined ? undefined : this.#lent.get(borrower);
+    return lent !== undefined && lent + bytes > shareOfFree * (this.#freeBytes - bytes);
+  }
+
+  #wait(asked: Omit<Waiting, 'settle'>, signal: AbortSignal | undefined): Promise<CreditLoan> {
     const { clock = systemClock, waitMs, refusal } = this.#options;
     return new Promise((resolve, reject) => {
       const leave = (): void => {
@@ -66,7 +87,7 @@ export class Credit {
         this.#waiting.delete(waiting);
       };
       const waiting: Waiting = {
-        bytes,
+        ...asked,
         settle: (loan) => {
           leave();
           resolve(loan);
@@ -87,18 +108,29 @@ export class Credit {
     });
   }
 
-  #lend(bytes: number): CreditLoan {
-    this.#freeBytes -= bytes;
+  #lend(bytes: number, borrower: string | undefined): CreditLoan {
+    this.#count(bytes, borrower);
     return new CreditLoan(bytes, (back) => {
-      this.#freeBytes += back;
+      this.#count(-back, borrower);
       this.#serve();
     });
   }
 
+  #count(bytes: number, borrower: string | undefined): void {
+    this.#freeBytes -= bytes;
+    if (borrower === undefined) return;
+    const lent = (this.#lent.get(borrower) ?? 0) + bytes;
+    if (lent === 0) this.#lent.delete(borrower);
+    else this.#lent.set(borrower, lent);
+  }
+
+  /** Who has more than its share is passed by others; nobody passes who waits for bytes to be free. */
   #serve(): void {
     for (const waiting of this.#waiting) {
-      if (waiting.bytes > this.#freeBytes) return;
-      waiting.settle(this.#lend(waiting.bytes));
+      const { bytes, borrower } = waiting;
+      if (this.#isOverShare(bytes, borrower)) continue;
+      if (bytes > this.#freeBytes) return;
+      waiting.settle(this.#lend(bytes, borrower));
     }
   }
 }

@@ -35,7 +35,16 @@ export interface ReadOptions {
   readonly from?: number | undefined;
   /** Behind the last byte. Default: the end. */
   readonly to?: number | undefined;
+  /** Who reads it: those who are named share the memory of streams. Default: nobody. */
+  readonly borrower?: string | undefined;
   readonly signal?: AbortSignal | undefined;
+}
+
+interface BeginOptions {
+  /** Nothing of the blob is in memory. */
+  readonly isFirst: boolean;
+  readonly borrower: string | undefined;
+  readonly signal: AbortSignal;
 }
 
 /** A chunk, or the part of it that is asked for. */
@@ -62,7 +71,7 @@ export class BlobReader {
   async *read(blob: StoredBlob, options: ReadOptions = {}): AsyncGenerator<Buffer, void> {
     const stop = new AbortController();
     const { signal } = stop;
-    const given = options.signal;
+    const { signal: given, borrower } = options;
     // Not AbortSignal.any, which costs as much as a read from a table.
     const onAbort = (): void => stop.abort(given?.reason);
     given?.addEventListener('abort', onAbort, { once: true });
@@ -74,7 +83,8 @@ export class BlobReader {
     try {
       for (;;) {
         while (ahead.length < streamChunksMax && next.done !== true) {
-          const opening = await this.#begin(blob, next.value, ahead.length === 0, signal);
+          const isFirst = ahead.length === 0;
+          const opening = await this.#begin(blob, next.value, { isFirst, borrower, signal });
           if (opening === undefined) break;
           ahead.push(opening);
           next = parts.next();
@@ -96,8 +106,7 @@ export class BlobReader {
   async #begin(
     blob: StoredBlob,
     part: Part,
-    isFirst: boolean,
-    signal: AbortSignal,
+    { isFirst, borrower, signal }: BeginOptions,
   ): Promise<Opening | undefined> {
     const { budget } = this.#options;
     const chunk = blob.chunks[part.index];
@@ -106,8 +115,8 @@ export class BlobReader {
     const neededBytes = 3 * chunk.plaintextBytes;
     const keptBytes = budget.totalBytes * keptPart;
     const loan = isFirst
-      ? await budget.take(neededBytes, signal)
-      : budget.tryTake(neededBytes, keptBytes);
+      ? await budget.take(neededBytes, signal, borrower)
+      : budget.tryTake(neededBytes, keptBytes, borrower);
     if (loan === undefined) return undefined;
     return new Opening(this.#open(blob, part.index, signal), part, loan, chunk.plaintextBytes);
   }

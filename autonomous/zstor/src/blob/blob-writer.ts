@@ -41,6 +41,8 @@ export interface WriteOptions {
   readonly sizeBytes?: number | undefined;
   /** Codes it however small it is: then its shards stay where they are, and are not packed. */
   readonly isNeverPacked?: boolean;
+  /** Who sends it: those who are named share the memory of streams. Default: nobody. */
+  readonly borrower?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -127,7 +129,7 @@ class WritingStream {
   async write(
     source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   ): Promise<readonly WrittenChunk[]> {
-    const { policy, sizeBytes = Infinity, signal } = this.#options;
+    const { policy, sizeBytes = Infinity, signal, borrower } = this.#options;
     const cutBytes = Math.min(policy.chunkSizeBytes, Math.max(1, sizeBytes));
     const pieces = splitChunks(source, cutBytes);
     try {
@@ -135,7 +137,8 @@ class WritingStream {
         while (this.#underWay.size >= streamChunksMax) {
           await untilAborted(Promise.race(this.#underWay), signal);
         }
-        const loan = await this.#deps.budget.take(writeBytesOf(policy, cutBytes), signal);
+        const bytes = writeBytesOf(policy, cutBytes);
+        const loan = await this.#deps.budget.take(bytes, signal, borrower);
         const piece = await this.#next(pieces, loan);
         isLast = piece.isLast;
         this.#begin(piece, loan);
