@@ -16,6 +16,7 @@ export type ZstorErrorCode =
   | 'ZSTOR_CATALOG_LOG_FOREIGN' // members or tables are of another log: correct the configuration
   | 'ZSTOR_CATALOG_LOG_INCOMPLETE' // records are missing that no snapshot has: bring members back
   | 'ZSTOR_CATALOG_MEMBER_FAILED' // a member of the log does not answer as it should: see the cause
+  | 'ZSTOR_CATALOG_MEMBER_FORGOT' // a member lacks what it confirmed: it is filled again by itself
   | 'ZSTOR_CATALOG_MEMBER_WIPED' // a member lost what it had: replace it, by itself if it is sound
   | 'ZSTOR_CATALOG_NOT_EMPTY' // a log cannot begin where there are records: use empty namespaces
   | 'ZSTOR_CATALOG_NOT_SERVING' // this head may not answer just now: ask again, or the other head

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { cp, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { waitFor } from '@commongrid/base';
@@ -6,6 +7,8 @@ import { BlobStore } from '../src/blob-store.ts';
 import type { BlobStoreOptions } from '../src/blob-store.ts';
 import { ZdbFleet } from '../src/testing/zdb-fleet.ts';
 import { releaseManifest } from '../src/manifest/manifest-tables.ts';
+import { recordKey } from '../src/catalog/tlog-record.ts';
+import { CatalogFixture, registersOf, until, writeMany } from './support/catalog-fixture.ts';
 import { fourPlusTwo } from './support/cluster.ts';
 import { storSchema } from '../src/stor/file-tables.ts';
 
@@ -41,4 +44,35 @@ test('members of the log that are lost or emptied are replaced without a command
   await fleet.kill(...others.slice(0, 2));
   await catalog.write((db) => releaseManifest(db, Buffer.alloc(16)));
   assert.equal(catalog.isServing, true);
+});
+
+test('a member whose disk is an old copy is found out, and has the whole log again', async () => {
+  await using fixture = await CatalogFixture.open({ processes: 5 });
+  const head = await fixture.serving('head');
+  const [server] = fixture.servers;
+  assert.ok(server);
+  const isInStep = (): boolean => head.members.every((m) => m.completeTo === head.index);
+  await writeMany(head, 10);
+  await until('all members', isInStep);
+  const copy = join(fixture.folder.path, 'copy');
+  await server.kill();
+  await cp(server.dataDir, copy, { recursive: true });
+  await server.restart();
+  const first = head.index + 1;
+  await writeMany(head, 30);
+  await until('all members', isInStep);
+  await server.kill();
+  await rm(server.dataDir, { recursive: true });
+  await rename(copy, server.dataDir);
+  await server.restart();
+  await using client = await server.connect();
+  await client.command(['SELECT', 'm0']);
+  const has = async (index: number): Promise<boolean> =>
+    Buffer.isBuffer(await client.command(['GET', recordKey(index)]));
+  await until('the records again', async () => {
+    const all = Array.from({ length: head.index + 1 - first }, (_, i) => has(first + i));
+    return (await Promise.all(all)).every(Boolean) && isInStep();
+  });
+  await writeMany(head, 3);
+  assert.equal(registersOf(head)['r2'], 2);
 });

@@ -336,6 +336,7 @@ export class LogHead implements AsyncDisposable {
     await Promise.all(
       this.#groups.flat().map(async (link) => {
         try {
+          if (link.hasForgotten) await this.#remind(link);
           await this.#filler.fill(link, signal);
           // One that misses nothing may be away all the same.
           if (link.silence === undefined) this.#problems.delete(link);
@@ -345,6 +346,18 @@ export class LogHead implements AsyncDisposable {
         }
       }),
     );
+  }
+
+  /** Its disk is an old copy: the records are filled in as ever, and this stands beside them. */
+  async #remind(link: MemberLink): Promise<void> {
+    const { cipher, logger } = this.#o;
+    logger.warn(
+      { member: link.name },
+      'a member of the log forgot what it confirmed: it is filled',
+    );
+    const members = membershipEntry(cipher, this.#state.membership);
+    await link.member.put([members, snapshotsEntry(cipher, this.#snapshots)]);
+    link.remind();
   }
 
   #note(link: MemberLink, error: unknown): void {

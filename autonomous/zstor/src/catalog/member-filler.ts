@@ -81,6 +81,7 @@ export class MemberFiller {
       throwIfAborted(signal);
       const count = Math.min(removedRecordsMax, removableTo - extent.removedTo);
       const from = extent.removedTo + 1;
+      link.removing(extent.removedTo + count);
       await link.member.remove(Array.from({ length: count }, (_, i) => recordKey(from + i)));
       extent.removedTo += count;
       extent.filledTo = Math.max(extent.filledTo, extent.removedTo);

@@ -1,8 +1,9 @@
-import { GridError } from '@commongrid/base';
+import { GridError, isGridError } from '@commongrid/base';
 import type { ZstorErrorCode } from '../errors.ts';
 import type { MemberName } from './chain.ts';
 import { identityOf } from './tlog-member.ts';
 import type { TlogEntry, TlogMember } from './tlog-member.ts';
+import { recordKey } from './tlog-record.ts';
 
 /** Writes to one member without an answer; beyond it the member is left out, and filled later. */
 const pendingWritesMax = 32;
@@ -25,6 +26,9 @@ export class MemberLink {
   #boundTo = 0;
   /** Indices that were sent and not answered. */
   readonly #pending = new Set<number>();
+  /** The highest record that it took from this head; 0 when that may have been removed. */
+  #kept = 0;
+  #hasForgotten = false;
   #isConfirming = false;
   #silence: unknown;
   /** Records that the member may lack, in order. Undefined until its extent was looked at. */
@@ -48,6 +52,21 @@ export class MemberLink {
   /** The first part of the log that it may lack; undefined when that is none, or not known. */
   get firstMissing(): IndexRange | undefined {
     return this.#missing?.[0];
+  }
+
+  /** It had confirmed what it does not have any more. Stays so until `remind`. */
+  get hasForgotten(): boolean {
+    return this.#hasForgotten;
+  }
+
+  /** It has been told again what it may have forgotten beside the log. */
+  remind(): void {
+    this.#hasForgotten = false;
+  }
+
+  /** Records up to here are about to be removed from it. */
+  removing(to: number): void {
+    if (this.#kept <= to) this.#kept = 0;
   }
 
   /** Why it did not confirm the fence the last time that it was asked. */
@@ -76,6 +95,7 @@ export class MemberLink {
       if (!this.isBound || this.#pending.size >= pendingWritesMax) throw behind(this.name);
       this.#pending.add(index);
       await this.member.put([entry]);
+      this.#kept = Math.max(this.#kept, index);
     } catch (error) {
       this.miss({ from: index, to: index });
       throw error;
@@ -89,14 +109,22 @@ export class MemberLink {
     if (!this.isBound || this.#isConfirming) throw behind(this.name);
     this.#isConfirming = true;
     try {
-      await this.member.confirm();
+      await this.member.confirm(this.#kept === 0 ? undefined : recordKey(this.#kept));
       this.#silence = undefined;
     } catch (error) {
       this.#silence = error;
+      if (isGridError<ZstorErrorCode>(error, 'ZSTOR_CATALOG_MEMBER_FORGOT')) this.#forget();
       throw error;
     } finally {
       this.#isConfirming = false;
     }
+  }
+
+  /** Whatever it took may be lost: its disk is an old copy. */
+  #forget(): void {
+    this.#hasForgotten = true;
+    this.learn({ from: 1, to: this.#kept });
+    this.#kept = 0;
   }
 
   /** What it lacks is known now, beside what was noted before: this. */

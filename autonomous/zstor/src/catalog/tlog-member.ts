@@ -32,8 +32,11 @@ export interface TlogMember extends AsyncDisposable {
    * @throws ZSTOR_CATALOG_FENCED, ZSTOR_CATALOG_MEMBER_WIPED
    */
   bind(binding: TlogBinding): Promise<void>;
-  /** The fence is still the bound one. @throws ZSTOR_CATALOG_FENCED, ZSTOR_CATALOG_MEMBER_WIPED */
-  confirm(): Promise<void>;
+  /**
+   * The fence is still the bound one, and what `kept` names is there.
+   * @throws ZSTOR_CATALOG_FENCED, ZSTOR_CATALOG_MEMBER_WIPED, ZSTOR_CATALOG_MEMBER_FORGOT
+   */
+  confirm(kept?: Buffer): Promise<void>;
   /** What its clock says, ms since 1970. */
   timeMs(): Promise<number>;
   /** All or none; at most `entriesBytesMax`. @throws ZSTOR_CATALOG_FENCED */

@@ -61,11 +61,16 @@ export class ZdbMember implements TlogMember {
     await this.#do('the binding', async () => {});
   }
 
-  confirm(): Promise<void> {
+  confirm(kept?: Buffer): Promise<void> {
     return this.#do('the fence', async (client) => {
       const { fence = 0 } = this.#binding ?? {};
       // In one go: the namespace can be emptied while we are connected.
-      await Promise.all([client.command(['EPOCH', fence]), this.#checkIdentity(client)]);
+      const [found] = await Promise.all([
+        kept === undefined ? undefined : read(client, kept),
+        client.command(['EPOCH', fence]),
+        this.#checkIdentity(client),
+      ]);
+      if (kept !== undefined && found === undefined) throw forgot(this.name);
     });
   }
 
@@ -199,6 +204,14 @@ export function wiped(name: string, isOther: boolean): GridError<ZstorErrorCode>
   return new GridError('ZSTOR_CATALOG_MEMBER_WIPED', `${name} ${what}`, {
     hint: 'take it in anew: it gets a copy of the log',
     details: { member: name, isOther },
+  });
+}
+
+/** The member has who it is, but not what it confirmed last. */
+export function forgot(name: string): GridError<ZstorErrorCode> {
+  return new GridError('ZSTOR_CATALOG_MEMBER_FORGOT', `${name} lacks a record that it confirmed`, {
+    hint: 'it is filled again by itself; was its disk brought back from an old copy?',
+    details: { member: name },
   });
 }
 

@@ -2,7 +2,7 @@ import { delay } from '@commongrid/base';
 import type { Clock, Random } from '@commongrid/base';
 import { identityKey } from '../catalog/tlog-member.ts';
 import type { TlogBinding, TlogEntry, TlogMember } from '../catalog/tlog-member.ts';
-import { failed, fenced, wiped } from '../catalog/zdb-member.ts';
+import { failed, fenced, forgot, wiped } from '../catalog/zdb-member.ts';
 
 /** What a member has on its disk. */
 export class ModelServer {
@@ -106,11 +106,12 @@ export class ModelMember implements TlogMember {
     return this.#call(() => {});
   }
 
-  confirm(): Promise<void> {
+  confirm(kept?: Buffer): Promise<void> {
     const binding = this.#binding;
     return this.#call((server) => {
       if (binding?.fence !== server.fence) throw fenced(this.name);
       checkIdentity(binding, server.get(identityKey), this.name);
+      if (kept !== undefined && server.get(kept) === undefined) throw forgot(this.name);
     });
   }
 
