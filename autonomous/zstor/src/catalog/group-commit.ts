@@ -13,7 +13,7 @@ const batchChangesMax = 256;
 /** Changes that wait; beyond it ZSTOR_CATALOG_BUSY. */
 const waitingChangesMax = 16_384;
 /** Longest wait for changes of those who were just answered, ms; as long as the last batch took at most. */
-const gatherMsMax = 5;
+const gatherMsMax = 10;
 
 /** A change of rows. It may run again before it is kept, so it has no other effect. */
 export type Change<T> = (db: DatabaseSync) => T;
