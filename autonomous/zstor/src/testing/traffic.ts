@@ -159,10 +159,9 @@ export class Traffic {
   ): boolean {
     const versions = this.#versions.get(name) ?? [];
     return versions.some((version, at) => {
-      const next = versions[at + 1];
-      const isCurrent =
-        version.calledMs <= answeredMs && (next?.answeredMs ?? Infinity) >= calledMs;
-      return version.sha256 === sha256 && isCurrent;
+      // Whether one that failed was written nobody knows: it ends none before it.
+      const isEnded = versions.slice(at + 1).some((later) => later.answeredMs < calledMs);
+      return version.sha256 === sha256 && version.calledMs <= answeredMs && !isEnded;
     });
   }
 }
