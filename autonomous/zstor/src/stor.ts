@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { DatabaseSync } from 'node:sqlite';
 import { GridError, systemClock } from '@commongrid/base';
 import { BlobStore } from './blob-store.ts';
 import type { BlobStoreOptions } from './blob-store.ts';
@@ -10,7 +11,7 @@ import { manifestBlobOf } from './manifest/manifest-tables.ts';
 import { rebuildStore } from './rebuild/rebuild-store.ts';
 import type { RebuildOptions, RebuildReport } from './rebuild/rebuild-store.ts';
 import { acceptRebuild, isRebuilt } from './rebuild/rebuild-tables.ts';
-import { insertBlob } from './stor/blob-tables.ts';
+import { findBlob, insertBlob } from './stor/blob-tables.ts';
 import type { BlobCheck } from './stor/check-blob.ts';
 import * as tables from './stor/file-tables.ts';
 import type { StorFile } from './stor/file-tables.ts';
@@ -24,7 +25,10 @@ const listMax = 1000;
 const owner = { schema: tables.storSchema, manifestOf: tables.manifestOfFile };
 
 /** The policy is that of files which are put from now on. */
-export type StorOptions = Omit<BlobStoreOptions, 'schema' | 'manifestOf' | 'isOtherActive'>;
+export type StorOptions = Omit<
+  BlobStoreOptions,
+  'schema' | 'manifestOf' | 'isOtherActive' | 'isForgotten'
+>;
 
 export interface PutOptions {
   /** Length of the stream, where it is known. */
@@ -48,15 +52,22 @@ export interface GetOptions {
 export class Stor implements AsyncDisposable {
   readonly #o: StorOptions;
   readonly #blobs: BlobStore;
+  /** Blobs of files that are about to be known, in hex. */
+  readonly #coming: Set<string>;
 
-  private constructor(options: StorOptions, blobs: BlobStore) {
+  private constructor(options: StorOptions, blobs: BlobStore, coming: Set<string>) {
     this.#o = options;
     this.#blobs = blobs;
+    this.#coming = coming;
   }
 
   /** Throws as `BlobStore.open`. */
   static async open(options: StorOptions): Promise<Stor> {
-    return new Stor(options, await BlobStore.open({ ...options, ...owner }));
+    const coming = new Set<string>();
+    // Nobody else serves while this head does: what it does not know itself was lost with an earlier one.
+    const isForgotten = (db: DatabaseSync, id: Buffer): boolean =>
+      !coming.has(id.toString('hex')) && findBlob(db, id) === undefined;
+    return new Stor(options, await BlobStore.open({ ...options, ...owner, isForgotten }), coming);
   }
 
   /**
@@ -78,15 +89,21 @@ export class Stor implements AsyncDisposable {
     const atMs = (this.#o.clock ?? systemClock).nowMs();
     const file = { name, sizeBytes, sha256: hash.digest('hex'), atMs };
     const row = this.#blobs.rowOf(blob);
-    await blob.commit((records) =>
-      this.#blobs.commitVersion((db) => {
-        insertBlob(db, row, records);
-        tables.setFile(db, file, row.id);
-        const document = tables.documentOf(file);
-        const blobs = [manifestBlobOf(row, records)];
-        return { result: undefined, manifest: { versionId: row.id, document, blobs } };
-      }),
-    );
+    const blobId = Buffer.from(row.id).toString('hex');
+    this.#coming.add(blobId);
+    try {
+      await blob.commit((records) =>
+        this.#blobs.commitVersion((db) => {
+          insertBlob(db, row, records);
+          tables.setFile(db, file, row.id);
+          const document = tables.documentOf(file);
+          const blobs = [manifestBlobOf(row, records)];
+          return { result: undefined, manifest: { versionId: row.id, document, blobs } };
+        }),
+      );
+    } finally {
+      this.#coming.delete(blobId);
+    }
     return file;
   }
 
@@ -155,11 +172,12 @@ export class Stor implements AsyncDisposable {
   }
 
   /**
-   * Packs small files, and deletes what is left of removed ones, now: it is done in the background, too.
-   * Throws as `Collection.runNow`.
+   * Packs small files, and deletes what is left of removed ones and of puts that were killed, now: it is
+   * done in the background, too. Throws as `Collection.runNow`, `ManifestKeeper.keep`.
    */
   async tidy(signal?: AbortSignal): Promise<void> {
     await this.#blobs.collection.runNow(signal);
+    await this.#blobs.manifests.keeper.keep(signal);
   }
 
   /** Writes a snapshot of the tables to the backends, so that the log can be cut. */

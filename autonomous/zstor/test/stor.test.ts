@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { waitFor } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
+import type { Reply } from '@commongrid/resp';
+import { manifestKey } from '../src/manifest/manifest.ts';
 import { Stor } from '../src/stor.ts';
 import type { StorOptions } from '../src/stor.ts';
 import { fourPlusTwo, mebibyte, randomBytesOf, randomPieces } from './support/cluster.ts';
@@ -139,6 +141,32 @@ test('the tables come back out of a snapshot on the backends, with two of them l
   await using again = await Stor.open(fixture.options('first'));
   assert.deepEqual(namesIn(again), ['kept', 'later']);
   assert.equal((await readAll(again, 'kept')).equals(bytes), true);
+});
+
+test('manifests of puts that were killed go, those of files stay', async () => {
+  await using fixture = await StoreFixture.open();
+  await using first = await fixture.begin('first');
+  await first.put('kept', [Buffer.from('kept')]);
+  const [server] = fixture.servers;
+  assert.ok(server);
+  await using client = await server.connect();
+  await client.command(['SELECT', 'shards']);
+  const left = manifestKey(Buffer.alloc(16, 7), 0);
+  await client.command(['SET', left, 'of a put that was killed']);
+  const none = (): Reply => [];
+  const manifests = async (): Promise<number> => {
+    const counts = fixture.servers.map(async (each) => {
+      await using asked = await each.connect();
+      await asked.command(['SELECT', 'shards']);
+      const reply = await asked.command(['SCAN', '0', 'MATCH', 'M*']).catch(none);
+      return Array.isArray(reply) && Array.isArray(reply[1]) ? reply[1].length : 0;
+    });
+    return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
+  };
+  await waitFor(async () => (await manifests()) === 4, { what: 'copies', timeoutMs: 10_000 });
+  await first.tidy();
+  assert.equal(await client.command(['GET', left]), null);
+  assert.equal(await manifests(), 3);
 });
 
 test('a store begins only where all that may keep its log answer', async () => {
