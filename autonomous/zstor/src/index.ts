@@ -36,7 +36,7 @@ export type { ZdbMemberOptions } from './catalog/zdb-member.ts';
 export { ErasureCode, shardsMax } from './code/erasure-code.ts';
 export { Blob, blobChunksMax } from './chunk/blob.ts';
 export type { BlobSecret, ChunkPlace } from './chunk/blob.ts';
-export { BufferPool, sharedPool } from './chunk/buffer-pool.ts';
+export { BufferPool, freeBuffer, sharedPool } from './chunk/buffer-pool.ts';
 export { openChunk, repairShards, sealChunk } from './chunk/chunk.ts';
 export type { SealedChunk } from './chunk/chunk.ts';
 export { checkPolicy, chunkSizesBytes, shardValueBytesMax } from './chunk/policy.ts';

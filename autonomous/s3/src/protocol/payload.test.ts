@@ -129,6 +129,24 @@ suite('payload', () => {
     }
   });
 
+  test('frees what was used when more is asked for, and no part of it before', async () => {
+    const framed = Buffer.from(frame([5, 9], `x-amz-checksum-crc32c:${crc}\r\n\r\n`));
+    const whole = Buffer.from(new Uint8Array(framed).buffer);
+    const payload = payloadOf(whole, trailerHeaders, trailerForm);
+    let text = '';
+    for await (const piece of payload) {
+      assert.equal(whole.length, framed.length);
+      text += piece.toString();
+    }
+    assert.deepEqual([text, whole.length], [data.toString(), 0]);
+  });
+
+  test('leaves what it gives all at once', async () => {
+    const whole = Buffer.from(new Uint8Array(data).buffer);
+    assert.deepEqual(await payloadOf(whole, {}).bytes(100), data);
+    assert.equal(whole.length, data.length);
+  });
+
   test('takes no more than it is told', async () => {
     await refused(async () => payloadOf(data, {}).bytes(5), 'MaxMessageLengthExceeded');
     const unknown = { 'transfer-encoding': 'chunked', 'content-length': undefined };
@@ -150,7 +168,7 @@ function payloadOf(
     source: async () => {
       if (at >= wire.length) return undefined;
       at += step;
-      return wire.subarray(at - step, at);
+      return step === wire.length ? wire : wire.subarray(at - step, at);
     },
     chain: { key: Buffer.alloc(32), seed: '', timestamp: '', scope: '' },
   };

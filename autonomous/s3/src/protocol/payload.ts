@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Hash } from 'node:crypto';
 
+import { freeBuffer } from '@commongrid/zstor';
+
 import { checksumHeader, checksumStream, parseChecksum } from './checksum.ts';
 import type { Checksum, ChecksumAlgorithm, ChecksumStream } from './checksum.ts';
 import { ChunkedDecoder } from './chunked-decoder.ts';
@@ -8,7 +10,7 @@ import type { PayloadPlan } from './payload-plan.ts';
 import { S3Error } from './s3-error.ts';
 import type { SignatureChain } from './signature.ts';
 
-/** Where the bytes of a body come from: undefined at its end. */
+/** Where the bytes of a body come from, in buffers that nobody else has: undefined at its end. */
 export type PieceSource = () => Promise<Buffer | undefined>;
 
 /** What is known of a body that was read to its end and found right. */
@@ -42,6 +44,9 @@ export class Payload {
   #algorithm: ChecksumAlgorithm | undefined;
   #checksum: ChecksumStream | undefined;
   #decoded: Buffer[] = [];
+  /** What the source gave last, to be freed once all of it was used. */
+  #piece: Buffer | undefined;
+  #isFreed = false;
   #receivedBytes = 0;
   #wireBytes = 0;
   #hasBegun = false;
@@ -86,6 +91,7 @@ export class Payload {
     for (;;) {
       const kept = this.#decoded.shift();
       if (kept !== undefined) return kept;
+      this.#free();
       if (this.#digests !== undefined) return undefined;
       // With all of them here, the end of a body whose length is known is not worth a wait.
       const isWhole = this.#wireBytes === this.#plan.wireBytes;
@@ -94,13 +100,16 @@ export class Payload {
         this.#finish();
         return undefined;
       }
+      this.#piece = piece;
       this.#wireBytes += piece.length;
       if (this.#decoder === undefined) this.#take(piece);
       else this.#decoder.push(piece, (data) => this.#take(data));
     }
   }
 
+  /** The same: a piece may be used until the next is asked for, then its memory is freed. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Buffer, void> {
+    this.#isFreed = true;
     for (let piece = await this.next(); piece !== undefined; piece = await this.next()) yield piece;
   }
 
@@ -128,6 +137,12 @@ export class Payload {
   get digests(): PayloadDigests {
     if (this.#digests === undefined) throw new Error('the payload was not read to its end');
     return this.#digests;
+  }
+
+  /** Left to the collector they would call it more often than all else that a request makes. */
+  #free(): void {
+    if (this.#isFreed && this.#piece !== undefined) freeBuffer(this.#piece);
+    this.#piece = undefined;
   }
 
   #take(data: Buffer): void {
