@@ -5,10 +5,10 @@ import type { BackendStatus } from '@commongrid/zstor';
 
 import { describeBackends } from './describe-backends.ts';
 
-function backend(no: number, state: BackendStatus['state']): BackendStatus {
+function backend(no: number, state: BackendStatus['state'], isWritable = true): BackendStatus {
   return {
     ...{ no, name: `10.0.0.${no}:9900/shards`, state, use: 'used', class: 'good' },
-    ...{ shards: 1, usedBytes: 0, freeBytes: 1024 },
+    ...{ shards: 1, usedBytes: 0, freeBytes: 1024, isWritable },
   };
 }
 
@@ -21,4 +21,16 @@ test('backends are listed by their numbers, and those that do not answer are cou
       '1 backend does not answer, and may be back',
     ].join('\n'),
   );
+});
+
+test('backends that answer and take no data are counted', () => {
+  const lines = describeBackends([
+    backend(9, 'healthy', false),
+    backend(10, 'healthy', false),
+    backend(11, 'suspect', false),
+  ]).split('\n');
+  assert.deepEqual(lines.slice(3), [
+    '1 backend does not answer, and may be back',
+    '2 backends do not take data: full, or reading only',
+  ]);
 });

@@ -16,7 +16,18 @@ export function describeBackends(backends: readonly BackendStatus[]): string {
     `${formatBytes(freeBytes)} free`,
   ]);
   const suspects = backends.filter(({ state }) => state === 'suspect').length;
-  if (suspects === 0) return formatTable(rows);
-  const verb = suspects === 1 ? 'does' : 'do';
-  return `${formatTable(rows)}\n${counted(suspects, 'backend')} ${verb} not answer, and may be back`;
+  const closed = backends.filter(takesNothing).length;
+  return [
+    formatTable(rows),
+    ...(suspects === 0 ? [] : [`${countedDo(suspects)} not answer, and may be back`]),
+    ...(closed === 0 ? [] : [`${countedDo(closed)} not take data: full, or reading only`]),
+  ].join('\n');
+}
+
+function takesNothing({ use, state, isWritable }: BackendStatus): boolean {
+  return use === 'used' && state === 'healthy' && !isWritable;
+}
+
+function countedDo(count: number): string {
+  return `${counted(count, 'backend')} ${count === 1 ? 'does' : 'do'}`;
 }

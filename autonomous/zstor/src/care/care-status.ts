@@ -16,6 +16,8 @@ export interface BackendStatus {
   readonly shards: number;
   readonly usedBytes: number;
   readonly freeBytes: number;
+  /** It takes shards; one that is full, refuses them, or is being emptied does not. */
+  readonly isWritable: boolean;
 }
 
 export interface CareStatus {

@@ -190,6 +190,7 @@ export class Care implements AsyncDisposable {
           shards: shards.get(no) ?? 0,
           usedBytes: backend?.usedBytes ?? 0,
           freeBytes: backend?.freeBytes ?? 0,
+          isWritable: backend?.isWritable ?? false,
         };
       });
     return {
