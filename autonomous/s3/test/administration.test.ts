@@ -5,7 +5,7 @@ import { after, before, suite, test } from 'node:test';
 
 import * as aws from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
-import { askControl, isGridError, waitFor } from '@commongrid/base';
+import { askControl, GridError, isGridError, waitFor } from '@commongrid/base';
 import { controlPathOf } from '@commongrid/zstor';
 import { ZdbFleet } from '@commongrid/zstor/testing';
 
@@ -322,6 +322,24 @@ suite('the administration of a head on six servers', () => {
       ...{ accessKey, secretKey },
     });
     assert.ok(!(await log()).includes(secretKey));
+  });
+
+  test('with a full disk of the tables nothing is added, and all else goes on', async ({
+    mock,
+  }) => {
+    const one = { Bucket, Key: 'before it was full' };
+    const put = (): Promise<string> => refusal(s3.send(new aws.PutObjectCommand(one)));
+    assert.equal(await put(), 'ok');
+    const full = mock.method(head.store.catalog, 'requireRoom', () => {
+      throw new GridError('ZSTOR_CATALOG_NO_ROOM', 'full');
+    });
+    assert.equal(await put(), 'StorageFull');
+    const started = new aws.CreateMultipartUploadCommand(one);
+    assert.equal(await refusal(s3.send(started)), 'StorageFull');
+    assert.equal(await refusal(s3.send(new aws.GetObjectCommand(one))), 'ok');
+    assert.equal(await refusal(s3.send(new aws.DeleteObjectCommand(one))), 'ok');
+    full.mock.restore();
+    assert.equal(await put(), 'ok');
   });
 
   test('stat tells what it can while too few members of the log answer', async () => {
