@@ -109,6 +109,7 @@ function s3Service(layout: StorageLayout): ServiceDefinition {
     prepare: ({ home, ports }) => writeBackendsFile(home, layout, ports),
     command: ({ home, ports }) => [
       singleThreadedGc,
+      '--max-semi-space-size=4',
       main,
       's3',
       'serve',

@@ -56,8 +56,9 @@ export class BenchServer implements AsyncDisposable {
     await using stack = new AsyncDisposableStack();
     await mkdir(folder, { recursive: true });
     const program = join(import.meta.dirname, 'file-server-main.ts');
-    // With the same garbage collection as our servers.
-    const child = spawn(process.execPath, ['--single-threaded-gc', program, folder], {
+    // With the same garbage collection as our head.
+    const gc = ['--single-threaded-gc', '--max-semi-space-size=4'];
+    const child = spawn(process.execPath, [...gc, program, folder], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     stack.defer(() => void child.kill('SIGKILL'));

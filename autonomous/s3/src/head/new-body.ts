@@ -109,5 +109,6 @@ interface Registered {
 async function bytesOf(pieces: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const all: Buffer[] = [];
   for await (const piece of pieces) all.push(Buffer.from(piece));
-  return Buffer.concat(all);
+  const [first] = all;
+  return first !== undefined && all.length === 1 ? first : Buffer.concat(all);
 }

@@ -95,6 +95,7 @@ function spawnHead(place: HeadPlace): ChildProcess {
   const { NODE_TEST_CONTEXT: _runner, ...env } = process.env;
   const program = join(import.meta.dirname, '../processes/head.ts');
   // As `grid s3 serve` runs.
-  const words = ['--single-threaded-gc', program, JSON.stringify({ port: 0, ...place })];
+  const gc = ['--single-threaded-gc', '--max-semi-space-size=4'];
+  const words = [...gc, program, JSON.stringify({ port: 0, ...place })];
   return spawn(process.execPath, words, { env, stdio: ['ignore', 'pipe', 'inherit'] });
 }

@@ -3,8 +3,13 @@ import type { ZstorErrorCode } from '../errors.ts';
 
 /** Writes numbers (little endian) and bytes one after the other. */
 export class FieldWriter {
-  #bytes = Buffer.allocUnsafe(1024);
+  #bytes: Buffer;
   #at = 0;
+
+  /** @param sizeBytes that are probably enough */
+  constructor(sizeBytes = 1024) {
+    this.#bytes = Buffer.allocUnsafe(sizeBytes);
+  }
 
   u8(value: number): void {
     this.#at = this.#room(1).writeUInt8(value, this.#at);

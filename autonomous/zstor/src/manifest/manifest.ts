@@ -59,7 +59,7 @@ export function sealManifest(key: Uint8Array, manifest: Manifest): Buffer[] {
     header.writeUInt32LE(part, 8);
     header.writeUInt32LE(parts, 12);
     const some = content.subarray(part * partBytesMax, (part + 1) * partBytesMax);
-    return Buffer.concat([header, sealBytes(key, some, about(header, manifest.versionId))]);
+    return sealBytes(key, some, about(header, manifest.versionId), header);
   });
 }
 
@@ -98,7 +98,7 @@ export function isSameManifest(one: Manifest, other: Manifest): boolean {
 }
 
 function contentOf({ document, blobs }: Manifest): Buffer {
-  const fields = new FieldWriter();
+  const fields = new FieldWriter(document.length + 1024);
   fields.u32(document.length);
   fields.bytes(document);
   fields.list(blobs, ({ id, keyNo, wrappedKey, chunks }) => {

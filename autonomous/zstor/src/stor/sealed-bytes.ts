@@ -6,13 +6,20 @@ const tagBytes = 16;
 /**
  * AES-256-GCM under a random nonce.
  * @param about is authenticated with it: what it is, and whose
+ * @param before comes in front of it, as it is
  * @returns nonce, ciphertext, tag
  */
-export function sealBytes(key: Uint8Array, plaintext: Uint8Array, about: Uint8Array): Buffer {
+export function sealBytes(
+  key: Uint8Array,
+  plaintext: Uint8Array,
+  about: Uint8Array,
+  before: Uint8Array = new Uint8Array(),
+): Buffer {
   const nonce = randomBytes(nonceBytes);
   const cipher = createCipheriv('aes-256-gcm', key, nonce);
   cipher.setAAD(about);
-  return Buffer.concat([nonce, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
+  const sealed = [cipher.update(plaintext), cipher.final(), cipher.getAuthTag()];
+  return Buffer.concat([before, nonce, ...sealed]);
 }
 
 /** @returns undefined when it was not sealed with this key and about this */
