@@ -142,12 +142,11 @@ export function readUpTo(
 export function writeAll(files: Files, fd: number, bytes: Uint8Array, position: number): void {
   let done = 0;
   while (done < bytes.length) {
-    const length = lengthOfWrite(bytes.length - done, position + done);
-    done += files.writeSync(fd, bytes, done, length, position + done);
+    done += files.writeSync(fd, bytes, done, bytes.length - done, position + done);
   }
 }
 
-/** Writes pieces one after the other, with few calls, going on after a short write. */
+/** Writes pieces one after the other with one call, going on after a short write. */
 export function writePieces(
   files: Files,
   fd: number,
@@ -157,7 +156,7 @@ export function writePieces(
   let rest: readonly Buffer[] = pieces;
   let at = position;
   while (rest.length > 0) {
-    const wrote = files.writevSync(fd, piecesToWrite(rest, at), at);
+    const wrote = files.writevSync(fd, rest, at);
     at += wrote;
     rest = piecesAfter(rest, wrote);
   }
@@ -173,9 +172,8 @@ export async function writePiecesAsync(
   let rest: readonly Buffer[] = pieces;
   let at = position;
   while (rest.length > 0) {
-    const now = piecesToWrite(rest, at);
     const wrote = await new Promise<number>((resolve, reject) => {
-      files.writev(fd, now as Buffer[], at, (error, bytes) => {
+      files.writev(fd, rest as Buffer[], at, (error, bytes) => {
         if (error) reject(error);
         else resolve(bytes);
       });
@@ -183,26 +181,6 @@ export async function writePiecesAsync(
     at += wrote;
     rest = piecesAfter(rest, wrote);
   }
-}
-
-/** How many of so many bytes the next call writes. */
-function lengthOfWrite(length: number, position: number): number {
-  return length <= writeBytesMax ? length : writeBytesMax - (position % writeBytesMax);
-}
-
-/** What the next call writes of `pieces`. */
-function piecesToWrite(pieces: readonly Buffer[], position: number): readonly Buffer[] {
-  let length = 0;
-  for (const piece of pieces) length += piece.length;
-  let room = lengthOfWrite(length, position);
-  if (room === length) return pieces;
-  const first: Buffer[] = [];
-  for (const piece of pieces) {
-    first.push(piece.length > room ? piece.subarray(0, room) : piece);
-    room -= piece.length;
-    if (room <= 0) break;
-  }
-  return first;
 }
 
 function piecesAfter(pieces: readonly Buffer[], wrote: number): Buffer[] {
@@ -245,8 +223,7 @@ export function writeAsync(
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const step = (done: number): void => {
-      const now = lengthOfWrite(length - done, position + done);
-      files.write(fd, bytes, done, now, position + done, (error, wrote) => {
+      files.write(fd, bytes, done, length - done, position + done, (error, wrote) => {
         if (error) reject(error);
         else if (done + wrote < length) step(done + wrote);
         else resolve();
@@ -275,10 +252,3 @@ export async function makeFile(files: Files, target: string, bytes: Buffer): Pro
   }
   files.renameSync(beside, target);
 }
-
-/**
- * Most bytes of one call that writes; what is longer is cut at multiples of it. For a longer write
- * Linux takes larger stretches of memory for the file's cache, which are seldom warm: measured at
- * 2.3 to 2.9 ms of CPU time a MB, and at 0.6 ms up to 64 KiB, on a virtual machine with ext4.
- */
-const writeBytesMax = 64 * 1024;
