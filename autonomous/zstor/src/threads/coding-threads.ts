@@ -17,11 +17,13 @@ const threadsMax = 16;
 /** Requests under way, running and waiting. The budget for buffers ends far below it. */
 const requestsMax = 1024;
 /**
- * Chunks up to this long are sealed and opened in place: 3 to 5 ms, in which nothing else is done. A
- * thread is told, and told from, at the cost of a fifth of it, since what one core has in its cache
- * has to go to another.
+ * On a machine with one core or two, chunks up to this long are sealed and opened in place: 3 to 5 ms,
+ * in which nothing else is done. A thread is told, and told from, at the cost of a fifth of it, since
+ * what one core has in its cache has to go to another.
  */
 const inPlaceBytesMax = 4 * 2 ** 20;
+/** The same where there are more cores, which may be idle: there a thread is worth its price sooner. */
+const manyCoresInPlaceBytesMax = 2 ** 18;
 /** The same where they are to be packed, which takes three times as long. */
 const packedInPlaceBytesMax = 2 ** 20;
 
@@ -40,7 +42,10 @@ interface Lane {
 export interface CodingThreadsOptions {
   /** Default one for each core but one; with 0 everything is done in place. */
   readonly count?: number;
-  /** Longest chunk that is done in place though there are threads. Default 4 MiB; -1 for none. */
+  /**
+   * Longest chunk that is done in place though there are threads. -1 for none.
+   * Default 4 MiB, or 256 KiB with more than two cores.
+   */
   readonly inPlaceBytesMax?: number;
 }
 
@@ -67,7 +72,8 @@ export class CodingThreads implements AsyncDisposable {
   static open(options: CodingThreadsOptions = {}): CodingThreads {
     const { count = Math.min(threadsMax, availableParallelism() - 1) } = options;
     const lanes = Array.from({ length: count }, () => new ThreadLane());
-    const inPlaceMax = count === 0 ? Infinity : (options.inPlaceBytesMax ?? inPlaceBytesMax);
+    const ofCores = availableParallelism() > 2 ? manyCoresInPlaceBytesMax : inPlaceBytesMax;
+    const inPlaceMax = count === 0 ? Infinity : (options.inPlaceBytesMax ?? ofCores);
     return new CodingThreads(lanes.length === 0 ? [new InPlace()] : lanes, inPlaceMax);
   }
 
