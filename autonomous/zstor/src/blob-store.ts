@@ -69,8 +69,8 @@ export interface BlobStoreOptions {
   readonly canBegin?: boolean;
   /**
    * For a head that goes on for ever: it takes the catalogue over whenever nobody answers, from the
-   * start on. Without it the catalogue is taken over once, at the start, whoever served. It may read
-   * the tables, which follow the log.
+   * start on. Without it the catalogue is taken over at the start, whoever served, and again only when
+   * nobody else has done so since. It may read the tables, which follow the log.
    */
   readonly isOtherActive?:
     | ((catalog: Pick<Catalog, 'read'>, signal: AbortSignal) => Promise<boolean>)
@@ -457,13 +457,14 @@ async function beginServing(
   { isOtherActive, logger = silentLogger, signal }: BlobStoreOptions,
   stack: AsyncDisposableStack,
 ): Promise<void> {
-  if (isOtherActive === undefined) {
-    await catalog.takeOver(signal);
-    return;
-  }
   const standing = stack.use(
     new TaskGroup({ onError: (err, name) => logger.error({ err, name }, 'failed') }),
   );
+  if (isOtherActive === undefined) {
+    await catalog.takeOver(signal);
+    standing.start('go on', (ended) => catalog.goOn(ended));
+    return;
+  }
   standing.start('stand by', (ended) =>
     catalog.standBy({ isActive: (asked) => isOtherActive(catalog, asked), signal: ended }),
   );

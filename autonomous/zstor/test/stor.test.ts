@@ -122,9 +122,43 @@ test('a head that another took over from answers nothing any more', async () => 
   await using second = await Stor.open(fixture.options('second'));
   assert.deepEqual(namesIn(second), ['one']);
   assert.throws(() => first.list(), { code: 'ZSTOR_CATALOG_NOT_SERVING' });
-  await second.put('two', [Buffer.from('2')]);
+  // Nor does it come back after a while.
+  const untilMs = performance.now() + 4_000;
+  while (performance.now() < untilMs) await second.put('two', [Buffer.from('2')]);
   assert.deepEqual(namesIn(second), ['one', 'two']);
+  assert.throws(() => first.list(), { code: 'ZSTOR_CATALOG_NOT_SERVING' });
 });
+
+test('a head that lost the majority of the log for a while goes on when it is back', async () => {
+  await using fixture = await StoreFixture.open();
+  await using stor = await fixture.begin('first');
+  await stor.put('before', [Buffer.from('1')]);
+  await stor.put('gone', []);
+  const signalAll = (signal: NodeJS.Signals): void => {
+    for (const { pid } of fixture.servers.slice(1)) process.kill(pid, signal);
+  };
+  signalAll('SIGSTOP');
+  try {
+    await assert.rejects(stor.remove('gone'), { code: 'ZSTOR_CATALOG_RESULT_UNKNOWN' });
+    assert.equal(isRefused(stor), true);
+  } finally {
+    signalAll('SIGCONT');
+  }
+  await waitFor(() => !isRefused(stor), { timeoutMs: 20_000, what: 'another take-over' });
+  await stor.put('after', [Buffer.from('2')]);
+  assert.equal((await readAll(stor, 'before')).toString(), '1');
+  const names = namesIn(stor).filter((name) => name !== 'gone');
+  assert.deepEqual(names, ['after', 'before']);
+});
+
+function isRefused(stor: Stor): boolean {
+  try {
+    stor.list();
+    return false;
+  } catch {
+    return true;
+  }
+}
 
 test('the tables come back out of a snapshot on the backends, with two of them lost', async () => {
   await using fixture = await StoreFixture.open();

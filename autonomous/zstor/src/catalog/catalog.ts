@@ -5,6 +5,7 @@ import {
   closeOnce,
   delay,
   FolderLock,
+  isGridError,
   Mutex,
   repeat,
   silentLogger,
@@ -95,6 +96,8 @@ export class Catalog implements AsyncDisposable {
   #service: Service | undefined;
   #beside: Beside = nothingBeside;
   #tail: LogTail | undefined;
+  /** Code of the error that ended this head's right to write. */
+  #lostBy: string | undefined;
   readonly close: () => Promise<void>;
 
   /** Use `open`. */
@@ -232,6 +235,29 @@ export class Catalog implements AsyncDisposable {
       misses = 0;
     };
     const onError = (err: unknown): void => this.#logger.warn({ err }, 'taking over failed');
+    await repeat(watchEveryMs, look, { signal, clock: this.#clock, onError });
+  }
+
+  /**
+   * Takes over again, until the signal fires, when no majority took what this head wrote in time. Not
+   * when another head has fenced it, or opened the log since: for one that stands by for nobody.
+   */
+  async goOn(signal: AbortSignal): Promise<void> {
+    let served = this.epoch;
+    let looks = 0;
+    const look = async (): Promise<void> => {
+      if (this.isServing) served = this.epoch;
+      const isOurs = this.#database.state?.epoch === served;
+      const mayServe = isOurs && this.#lostBy !== 'ZSTOR_CATALOG_FENCED';
+      looks = mayServe && !this.isServing ? looks + 1 : 0;
+      // By the second look the log was followed once at least, where a majority can be read.
+      if (looks >= missesMax) await this.takeOver(signal);
+    };
+    const onError = (err: unknown): void => {
+      // Somebody does so at the same time, and is not to be fenced in turn.
+      if (isGridError(err, 'ZSTOR_CATALOG_FENCED')) this.#lostBy = err.code;
+      this.#logger.warn({ err }, 'taking over again failed');
+    };
     await repeat(watchEveryMs, look, { signal, clock: this.#clock, onError });
   }
 
@@ -435,7 +461,10 @@ export class Catalog implements AsyncDisposable {
       clock: this.#clock,
       random: this.#o.random ?? systemRandom,
       logger: this.#logger,
-      onLost: (err) => this.#logger.warn({ err }, 'this head writes the log no more'),
+      onLost: (err) => {
+        this.#lostBy = err.code;
+        this.#logger.warn({ err }, 'this head writes the log no more');
+      },
     };
   }
 }
