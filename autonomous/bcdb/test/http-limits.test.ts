@@ -91,7 +91,7 @@ test('a client that never ends its headers or its body is cut', async (t) => {
   }, 20);
   t.after(() => clearInterval(drip));
   const [headers, body] = await answers;
-  assert.match(headers, /^(?:HTTP\/1\.1 408 |$)/);
+  assert.match(headers, /^HTTP\/1\.1 408 /);
   assert.match(body, /^(?:HTTP\/1\.1 408 |$)/);
   assert.equal((await fetch(`${served.url}/healthz`)).status, 200);
 });
