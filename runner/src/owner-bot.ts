@@ -1,5 +1,5 @@
 import { BcdbClient } from '@commongrid/bcdb/client';
-import { isGridError } from '@commongrid/base';
+import { FolderLock, isGridError, waitFor } from '@commongrid/base';
 import { rootKeyFromWords, SealingKey, wordsToEntropy } from '@commongrid/crypto';
 import type { SigningKey } from '@commongrid/crypto';
 import { botIdOf, keyProof, keyProofDomain } from '@commongrid/model';
@@ -17,6 +17,8 @@ export const ownerNameDefault = 'owner';
 /**
  * Writes the owner's digital self into the grid: the root key of the words says that the key with
  * which BCDB signs is one of his. Without the words nothing is done, nor when he is there already.
+ * Any number of callers may do this at the same time: they take turns, since two records of one key
+ * with one counter would be evidence against the owner.
  * Returns the id of the bot.
  */
 export async function introduceOwner(
@@ -28,6 +30,7 @@ export async function introduceOwner(
   if (words === undefined) return undefined;
   const root = rootKeyFromWords(words);
   const id = botIdOf(root.publicKey.text);
+  await using _turn = await turnIn(home.identity);
   const trust = await trustOfGenesis(home.bcdbGenesisFile);
   const client = await BcdbClient.connect({ url, trust, key: root });
   if (await isIntroduced(client, id)) return id;
@@ -42,6 +45,21 @@ export async function introduceOwner(
   };
   await client.write({ ns: 'grid', op: 'put', url: botUrl, obj: id, value });
   return id;
+}
+
+/** Longest wait for others, each of which writes one record at most. */
+const turnTimeoutMs = 60_000;
+
+function turnIn(folder: string): Promise<FolderLock> {
+  const lock = async (): Promise<FolderLock | undefined> => {
+    try {
+      return await FolderLock.open(folder);
+    } catch (error) {
+      if (isGridError(error, 'BASE_FOLDER_LOCKED')) return undefined;
+      throw error;
+    }
+  };
+  return waitFor(lock, { what: `the turn in ${folder}`, timeoutMs: turnTimeoutMs, everyMs: 50 });
 }
 
 async function isIntroduced(client: BcdbClient, id: string): Promise<boolean> {

@@ -163,6 +163,21 @@ export class ZdbFleet implements AsyncDisposable {
     }
   }
 
+  /** Freezes servers, begins `work`, and lets them go on after `stillMs`. */
+  async whileStill<T>(
+    places: readonly number[],
+    stillMs: number,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    for (const at of places) this.server(at).signal('SIGSTOP');
+    const goOn = async (): Promise<void> => {
+      await delay(stillMs);
+      for (const at of places) this.server(at).signal('SIGCONT');
+    };
+    const [result] = await Promise.all([work(), goOn()]);
+    return result;
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.#stack.disposeAsync();
   }
