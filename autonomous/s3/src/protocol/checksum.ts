@@ -2,7 +2,9 @@ import { createHash, hash } from 'node:crypto';
 
 import { crc32 } from '@commongrid/base';
 
-import { combineCrcs, crc32c, crc64nvme, crc64Start } from './crc.ts';
+import { combineCrcs } from './crc-combine.ts';
+import type { CombinableCrc } from './crc-combine.ts';
+import { crc32c, crc64nvme, crc64Start } from './crc.ts';
 import type { Crc64 } from './crc.ts';
 import { S3Error } from './s3-error.ts';
 
@@ -85,18 +87,29 @@ export function compositeChecksum(
 
 /** The checksum of all bytes of all parts, from the parts' CRCs alone. */
 export function fullObjectChecksum(
-  algorithm: 'CRC32' | 'CRC32C' | 'CRC64NVME',
+  algorithm: CombinableCrc,
   parts: readonly PartChecksum[],
 ): string {
-  let crc = 0n;
+  let crc = crc64Start;
   for (const { value, sizeBytes } of parts) {
-    const part = BigInt(`0x${Buffer.from(value, 'base64').toString('hex')}`);
-    crc = combineCrcs(algorithm, crc, part, sizeBytes);
+    crc = combineCrcs(algorithm, crc, crcOf(Buffer.from(value, 'base64')), sizeBytes);
   }
-  const bytes = Buffer.alloc(checksumBytes[algorithm]);
-  if (algorithm === 'CRC64NVME') bytes.writeBigUInt64BE(crc);
-  else bytes.writeUInt32BE(Number(crc));
-  return bytes.toString('base64');
+  return crcBytes(crc)
+    .subarray(8 - checksumBytes[algorithm])
+    .toString('base64');
+}
+
+/** Of 4 bytes or of 8. */
+function crcOf(bytes: Buffer): Crc64 {
+  const high = bytes.length === 8 ? bytes.readInt32BE(0) : 0;
+  return { high, low: bytes.readInt32BE(bytes.length - 4) };
+}
+
+function crcBytes({ high, low }: Crc64): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeInt32BE(high, 0);
+  bytes.writeInt32BE(low, 4);
+  return bytes;
 }
 
 /**
@@ -128,11 +141,6 @@ function crc64Stream(): ChecksumStream {
     update: (bytes) => {
       crc = crc64nvme(bytes, crc);
     },
-    digest: () => {
-      const digest = Buffer.alloc(8);
-      digest.writeInt32BE(crc.high, 0);
-      digest.writeInt32BE(crc.low, 4);
-      return digest;
-    },
+    digest: () => crcBytes(crc),
   };
 }

@@ -1,7 +1,7 @@
 /** Reflected polynomials. Sources: IEEE 802.3; RFC 3720 B.4; NVM Express 2.0, 64-bit CRC. */
-const crc32Polynomial = 0xedb88320n;
-const crc32cPolynomial = 0x82f63b78n;
-const crc64NvmePolynomial = 0x9a6c9329ac4bc9b5n;
+export const crc32Polynomial = 0xedb88320n;
+export const crc32cPolynomial = 0x82f63b78n;
+export const crc64NvmePolynomial = 0x9a6c9329ac4bc9b5n;
 
 /** A CRC of 64 bits in two signed halves: a bigint would cost many times as much. */
 export interface Crc64 {
@@ -92,56 +92,4 @@ function zeroByte(crc: bigint, polynomial: bigint): bigint {
     value = (value & 1n) === 1n ? (value >> 1n) ^ polynomial : value >> 1n;
   }
   return value;
-}
-
-/** Widths and polynomials of the CRCs that can be put together. */
-const combinable = {
-  CRC32: { bits: 32, polynomial: crc32Polynomial },
-  CRC32C: { bits: 32, polynomial: crc32cPolynomial },
-  CRC64NVME: { bits: 64, polynomial: crc64NvmePolynomial },
-} as const;
-
-/**
- * The CRC of A followed by B, from those of A and B and B's length: A's is multiplied by x to the
- * power of B's bits, and B's is added.
- */
-export function combineCrcs(
-  name: keyof typeof combinable,
-  first: bigint,
-  second: bigint,
-  secondSizeBytes: number,
-): bigint {
-  const { bits, polynomial } = combinable[name];
-  return multiply(first, powerFor(name, secondSizeBytes), bits, polynomial) ^ second;
-}
-
-/** Of each CRC the last power: all parts of an upload but one have the same length. */
-const lastPowers = new Map<keyof typeof combinable, { sizeBytes: number; power: bigint }>();
-
-/** x to the power of the bits of so many bytes. */
-function powerFor(name: keyof typeof combinable, sizeBytes: number): bigint {
-  const last = lastPowers.get(name);
-  if (last?.sizeBytes === sizeBytes) return last.power;
-  const { bits, polynomial } = combinable[name];
-  const one = 1n << BigInt(bits - 1);
-  let power = one;
-  // x^8, then squared for each bit of the length.
-  let square = one >> 8n;
-  for (let left = BigInt(sizeBytes); left > 0n; left >>= 1n) {
-    if ((left & 1n) === 1n) power = multiply(power, square, bits, polynomial);
-    square = multiply(square, square, bits, polynomial);
-  }
-  lastPowers.set(name, { sizeBytes, power });
-  return power;
-}
-
-/** Product of two polynomials, their highest power in the lowest bit, reduced. */
-function multiply(left: bigint, right: bigint, bits: number, polynomial: bigint): bigint {
-  let sum = 0n;
-  let factor = right;
-  for (let bit = BigInt(bits - 1); bit >= 0n; bit -= 1n) {
-    if (((left >> bit) & 1n) === 1n) sum ^= factor;
-    factor = (factor & 1n) === 1n ? (factor >> 1n) ^ polynomial : factor >> 1n;
-  }
-  return sum;
 }
