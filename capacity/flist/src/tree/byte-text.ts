@@ -5,7 +5,8 @@
 export type ByteText = string & { readonly ByteText: unique symbol };
 
 export function byteTextOf(bytes: Uint8Array): ByteText {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).latin1Slice() as ByteText;
+  const { buffer, byteOffset, length } = bytes;
+  return Buffer.from(buffer, byteOffset, length).toString('latin1') as ByteText;
 }
 
 /** The bytes of a text in UTF-8. */
@@ -22,7 +23,7 @@ export function shownText(text: ByteText): string {
   const utf8 = bytesOfText(text).toString('utf8');
   const isUtf8 = byteTextFrom(utf8) === text;
   const shown = isUtf8 ? utf8 : text;
-  const odd = isUtf8 ? /[\u0000-\u001f\u007f-\u009f\\]/g : /[^\u0020-\u005b\u005d-\u007e]/g;
+  const odd = isUtf8 ? /[\p{Cc}\\]/gu : /[^ -[\]-~]/g;
   return shown.replaceAll(odd, (one) =>
     one === '\\' ? '\\\\' : `\\x${one.charCodeAt(0).toString(16).padStart(2, '0')}`,
   );
