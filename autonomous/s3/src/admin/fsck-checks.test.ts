@@ -73,6 +73,7 @@ describe('a check of the tables', () => {
     ['DELETE FROM s3_inline', 'body-missing'],
     ['UPDATE s3_versions SET body = NULL', 'body-missing'],
     [`UPDATE s3_parts SET size_bytes = size_bytes + 1`, 'size-wrong'],
+    ['INSERT INTO s3_marks VALUES (1, 64, 1, 0, 1)', 'mark-wrong'],
     [`DELETE FROM blobs WHERE id = (${firstBlob})`, 'blob-missing'],
     ['UPDATE s3_parts SET inline = 777, blob = NULL', 'small-body-missing'],
     [`INSERT INTO s3_inline VALUES (777, x'00')`, 'body-unused'],

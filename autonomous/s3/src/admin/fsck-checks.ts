@@ -1,5 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 
+import { wrongMarks } from '../meta/body-marks.ts';
+
 /** Findings that are told one by one; the rest is counted. */
 const toldFindingsMax = 100;
 
@@ -71,6 +73,11 @@ const checks: readonly Check[] = [
     sql: `SELECT ${keyText} JOIN (SELECT body, sum(size_bytes) AS bytes FROM s3_parts GROUP BY body)
       AS p ON p.body = v.body WHERE v.is_marker = 0 AND p.bytes <> v.size_bytes`,
     text: (row) => `the parts of ${version(row)} are not as long as it is`,
+  },
+  {
+    kind: 'mark-wrong',
+    sql: wrongMarks,
+    text: ({ body, start_bytes: at }) => `body ${String(body)} has a wrong mark at ${String(at)}`,
   },
   {
     kind: 'blob-missing',

@@ -1,6 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
 
-import { findBody } from '../meta/bodies.ts';
 import { requireBucket } from '../meta/buckets.ts';
 import type { Bucket } from '../meta/buckets.ts';
 import { requireObject } from '../meta/versions.ts';
@@ -47,7 +46,7 @@ export async function readableOf(
   const key = await head.store.keyFor(bucket.keyNo);
   return read(head, (db) => {
     const { body } = requireSame(db, bucket, object);
-    return body === undefined ? [] : findReadable(head, db, findBody(db, body), { key, from, to });
+    return body === undefined ? [] : findReadable(head, db, body, { key, from, to });
   });
 }
 

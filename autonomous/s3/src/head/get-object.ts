@@ -2,8 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 
 import type { KeyWrap } from '@commongrid/zstor';
 
-import { findBody } from '../meta/bodies.ts';
-import type { Body } from '../meta/bodies.ts';
+import { findPartSpan } from '../meta/bodies.ts';
 import type { Bucket } from '../meta/buckets.ts';
 import { requireObject } from '../meta/versions.ts';
 import type { Version } from '../meta/versions.ts';
@@ -60,22 +59,20 @@ function find(
   const headers = objectHeaders(bucket, object, request);
   if (judgeRead(request.headers, object) === 'not-modified') return { status: 304, headers };
   const partNumber = query.get('partNumber');
-  const isWhole = key === undefined && partNumber === undefined;
-  const body = isWhole || object.body === undefined ? undefined : findBody(db, object.body);
-  const { from, to, status, headers: more } = spanOf(request, object, partNumber, body);
+  const { from, to, status, headers: more } = spanOf(db, request, object, partNumber);
   const answer = {
     status,
     headers: { ...headers, ...more, 'content-length': String(to - from) },
   };
-  if (key === undefined || body === undefined) return answer;
-  return { ...answer, readable: findReadable(head, db, body, { key, from, to }) };
+  if (key === undefined || object.body === undefined) return answer;
+  return { ...answer, readable: findReadable(head, db, object.body, { key, from, to }) };
 }
 
 function spanOf(
+  db: DatabaseSync,
   request: S3Request,
   object: Version,
   partNumber: string | undefined,
-  body: Body | undefined,
 ): Span {
   const { sizeBytes } = object;
   const { range: rangeHeader } = request.headers;
@@ -83,7 +80,7 @@ function spanOf(
     if (rangeHeader !== undefined) {
       throw new S3Error('InvalidRequest', 'Cannot specify both Range header and partNumber.');
     }
-    return partSpan(request, object, parsePartNumber(partNumber), body);
+    return partSpan(db, request, object, parsePartNumber(partNumber));
   }
   const isWanted = typeof rangeHeader === 'string' && judgeIfRange(request.headers, object);
   const range = parseRange(isWanted ? rangeHeader : undefined, sizeBytes);
@@ -96,10 +93,10 @@ function spanOf(
 }
 
 function partSpan(
+  db: DatabaseSync,
   request: S3Request,
-  { sizeBytes, partCount, checksum }: Version,
+  { sizeBytes, partCount, checksum, body }: Version,
   number: number | undefined,
-  body: Body | undefined,
 ): Span {
   if (number === undefined) {
     throw new S3Error('InvalidArgument', 'Part number must be between 1 and 10000, inclusive');
@@ -110,20 +107,13 @@ function partSpan(
     const headers = isWanted ? checksumHeaders(checksum) : {};
     return partAnswer({ from: 0, to: sizeBytes }, sizeBytes, headers);
   }
-  let from = 0;
-  for (const [at, part] of (body !== undefined && 'parts' in body ? body.parts : []).entries()) {
-    const to = from + part.sizeBytes;
-    if (at + 1 === number) {
-      const { checksum: value } = part;
-      const own =
-        checksum !== undefined && value !== undefined ? { ...checksum, value } : undefined;
-      const headers = isWanted ? checksumHeaders(own) : {};
-      const count = { 'x-amz-mp-parts-count': String(partCount) };
-      return partAnswer({ from, to }, sizeBytes, { ...headers, ...count });
-    }
-    from = to;
-  }
-  throw new S3Error('InvalidPartNumber');
+  const part = body === undefined ? undefined : findPartSpan(db, body, number);
+  if (part === undefined) throw new S3Error('InvalidPartNumber');
+  const { checksum: value } = part;
+  const own = checksum !== undefined && value !== undefined ? { ...checksum, value } : undefined;
+  const headers = isWanted ? checksumHeaders(own) : {};
+  const count = { 'x-amz-mp-parts-count': String(partCount) };
+  return partAnswer(part, sizeBytes, { ...headers, ...count });
 }
 
 function partAnswer(

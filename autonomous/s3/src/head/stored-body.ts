@@ -2,7 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 
 import type { KeyWrap, ReadOptions, StoredBlob } from '@commongrid/zstor';
 
-import type { Body } from '../meta/bodies.ts';
+import { findStretch } from '../meta/bodies.ts';
 import { openBody } from './body-seal.ts';
 import type { HeadContext } from './head-context.ts';
 
@@ -17,17 +17,18 @@ type Stretch =
 /** Bytes of a body, found in the tables, which can be read whatever becomes of its rows. */
 export type Readable = readonly Stretch[];
 
-/** For `read`: the bytes of a body from `from` up to `to`. */
+/** For `read`: the bytes of the body with this number, from `from` up to `to`. */
 export function findReadable(
   { store }: HeadContext,
   db: DatabaseSync,
-  body: Body,
+  body: number,
   { key, from, to }: { readonly key: KeyWrap; readonly from: number; readonly to: number },
 ): Readable {
-  if ('inline' in body) return [{ bytes: openBody(key, body.inline).subarray(from, to) }];
+  const found = findStretch(db, body, { from, to });
+  if ('inline' in found) return [{ bytes: openBody(key, found.inline).subarray(from, to) }];
   const stretches: Stretch[] = [];
-  let start = 0;
-  for (const { id, sealed, sizeBytes } of body.parts.flatMap((part) => part.blobs)) {
+  let start = found.startBytes;
+  for (const { id, sealed, sizeBytes } of found.pieces) {
     const end = start + sizeBytes;
     const part = { from: Math.max(0, from - start), to: Math.min(sizeBytes, to - start) };
     const isWanted = start < to && end > from;

@@ -2,8 +2,9 @@ import type { DatabaseSync } from 'node:sqlite';
 
 import { bytesOf, releaseBlob, retainBlob } from '@commongrid/zstor';
 
+import { dropMarks, markBefore, markBody, markOfPart } from './body-marks.ts';
 import { nextSequence } from './s3-tables.ts';
-import { alter, numberOf, rowOf, rowsOf, textOf } from './statements.ts';
+import { alter, eachRow, numberOf, rowOf, rowsOf, textOf } from './statements.ts';
 import type { Row } from './statements.ts';
 
 /** Longest body whose blobs are released in the change that lets go of it, in bytes. */
@@ -44,7 +45,10 @@ export interface PartFacts {
 /** Makes a body. Blobs come with one reference for it: that of `insertBlob`, or of `retainBlob`. */
 export function insertBody(db: DatabaseSync, no: number, body: NewBody): void {
   if ('inline' in body) alter(db, 'INSERT INTO s3_inline VALUES (?, ?)', no, body.inline);
-  else insertPieces(db, no, 1, body.blobs, undefined);
+  else {
+    insertPieces(db, no, 1, body.blobs, undefined);
+    markBody(db, no);
+  }
 }
 
 /** Adds a part to the body of an upload; blobs as with `insertBody`. */
@@ -63,13 +67,12 @@ export function insertPart(
   insertPieces(db, no, part, isEmpty ? [{ id: undefined, sizeBytes: 0 }] : pieces, facts);
 }
 
-/** A part of a body that is made again; what was told of it to clients is that of the version. */
-export function insertRestoredPart(
-  db: DatabaseSync,
-  no: number,
-  { number, checksum, blobs }: BodyPart,
-): void {
-  insertPieces(db, no, number, blobs, checksum === undefined ? undefined : { checksum });
+/** Makes a body again of its parts; what was told of it to clients is that of the version. */
+export function restoreBody(db: DatabaseSync, no: number, parts: readonly BodyPart[]): void {
+  for (const { number, checksum, blobs } of parts) {
+    insertPieces(db, no, number, blobs, checksum === undefined ? undefined : { checksum });
+  }
+  markBody(db, no);
 }
 
 function insertPieces(
@@ -112,6 +115,56 @@ export function findBody(db: DatabaseSync, no: number): Body {
   return { parts };
 }
 
+/** Pieces of a body that follow each other. */
+export interface BodyStretch {
+  /** Bytes of the body that are ahead of them. */
+  readonly startBytes: number;
+  readonly pieces: readonly BodyBlob[];
+}
+
+/** The bytes of a body, or the pieces of it that have those from `from` up to `to`. */
+export function findStretch(
+  db: DatabaseSync,
+  no: number,
+  { from, to }: { readonly from: number; readonly to: number },
+): { readonly inline: Buffer } | BodyStretch {
+  const row = rowOf(db, 'SELECT sealed FROM s3_inline WHERE body = ?', no);
+  if (row !== undefined) return { inline: bytesOf(row['sealed']) };
+  const { startBytes, part, position } = markBefore(db, no, from);
+  const sql = `SELECT * FROM s3_parts WHERE body = ? AND (part, position) >= (?, ?)
+    ORDER BY part, position`;
+  const pieces: BodyBlob[] = [];
+  let end = startBytes;
+  for (const each of eachRow(db, sql, no, part, position)) {
+    if (end >= to) break;
+    const piece = pieceOf(db, each);
+    pieces.push(piece);
+    end += piece.sizeBytes;
+  }
+  return { startBytes, pieces };
+}
+
+/** A part of an object, and where it lies in it. */
+export interface PartSpan {
+  readonly from: number;
+  /** Behind its last byte. */
+  readonly to: number;
+  readonly checksum: string | undefined;
+}
+
+/** @param ordinal from 1 on: S3 counts the parts of an object, whatever their numbers were */
+export function findPartSpan(db: DatabaseSync, no: number, ordinal: number): PartSpan | undefined {
+  const mark = markOfPart(db, no, ordinal);
+  const sql = `SELECT sum(size_bytes) AS size_bytes, max(checksum) AS checksum FROM s3_parts
+    WHERE body = ? AND part >= ? GROUP BY part ORDER BY part LIMIT ?`;
+  const count = ordinal - mark.ordinal + 1;
+  const rows = rowsOf(db, sql, no, mark.part, count);
+  const row = rows[count - 1];
+  if (row === undefined) return undefined;
+  const to = rows.reduce((sum, each) => sum + Number(each['size_bytes']), mark.startBytes);
+  return { from: to - Number(row['size_bytes']), to, checksum: textOf(row['checksum']) };
+}
+
 function pieceOf(db: DatabaseSync, row: Row): BodyBlob {
   const inline = numberOf(row['inline']);
   const sizeBytes = Number(row['size_bytes']);
@@ -139,6 +192,7 @@ export function releaseBody(db: DatabaseSync, no: number): void {
   const bytes = rows.reduce((sum, row) => sum + Number(row['size_bytes']), 0);
   if (rows.length > releasedAtOncePartsMax || bytes > releasedAtOnceBytesMax) {
     alter(db, 'INSERT INTO s3_released VALUES (?)', no);
+    dropMarks(db, no);
   } else {
     releasePieces(db, no, Number.POSITIVE_INFINITY);
   }

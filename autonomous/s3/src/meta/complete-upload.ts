@@ -6,6 +6,7 @@ import type { Checksum } from '../protocol/checksum.ts';
 import { S3Error } from '../protocol/s3-error.ts';
 import type { CompletedPart } from '../protocol/xml-requests.ts';
 import { releasePart } from './bodies.ts';
+import { markBody } from './body-marks.ts';
 import { countGrowth, sameBucket } from './buckets.ts';
 import type { Bucket, BucketRef } from './buckets.ts';
 import type { LockState } from './lock-columns.ts';
@@ -92,6 +93,7 @@ export function completeUpload(
   );
   const kept = new Set(parts.map((part) => part.number));
   for (const number of numbers) if (!kept.has(number)) releasePart(db, upload.body, number);
+  markBody(db, upload.body);
   forgetUpload(db, upload);
   const completed = { versionId, etag, checksum };
   remember(db, upload, listHash, nowMs, completed);

@@ -21,6 +21,15 @@ export function rowsOf(
   return statementOf(db, sql).all(...values);
 }
 
+/** The rows one by one: those that are not asked for are not read. */
+export function eachRow(
+  db: DatabaseSync,
+  sql: string,
+  ...values: readonly SQLInputValue[]
+): Iterable<Row> {
+  return statementOf(db, sql).iterate(...values);
+}
+
 /** Alters rows. @returns how many */
 export function alter(db: DatabaseSync, sql: string, ...values: readonly SQLInputValue[]): number {
   return Number(statementOf(db, sql).run(...values).changes);

@@ -4,7 +4,7 @@ import { bytesOf, findManifestBlob, retainBlob } from '@commongrid/zstor';
 import type { Manifest, ManifestBlob } from '@commongrid/zstor';
 
 import type { Body, BodyBlob, BodyPart, NewBody } from './bodies.ts';
-import { findBody, insertBody, insertRestoredPart } from './bodies.ts';
+import { findBody, insertBody, restoreBody } from './bodies.ts';
 import { countGrowth, findBucketByNo, insertBucket } from './buckets.ts';
 import type { Bucket } from './buckets.ts';
 import type { LockState } from './lock-columns.ts';
@@ -172,7 +172,7 @@ function restoreParts(
   insertBlob: (db: DatabaseSync, blob: ManifestBlob) => void,
 ): void {
   const known = 'SELECT 1 FROM blobs WHERE id = ?';
-  for (const part of parts) {
+  const restored = parts.map((part): BodyPart => {
     const pieces = part.pieces.map(({ id, sealed, sizeBytes }): BodyBlob => ({
       id: id === undefined ? undefined : Buffer.from(id, 'base64'),
       sealed: sealed === undefined ? undefined : Buffer.from(sealed, 'base64'),
@@ -185,11 +185,9 @@ function restoreParts(
       else if (blob !== undefined) insertBlob(db, blob);
     }
     const sizeBytes = pieces.reduce((sum, piece) => sum + piece.sizeBytes, 0);
-    const restored: BodyPart = {
-      ...{ number: part.number, sizeBytes, checksum: part.checksum, blobs: pieces },
-    };
-    insertRestoredPart(db, no, restored);
-  }
+    return { number: part.number, sizeBytes, checksum: part.checksum, blobs: pieces };
+  });
+  restoreBody(db, no, restored);
 }
 
 /** Gives the versions of a key new numbers, in the order of their ids. */

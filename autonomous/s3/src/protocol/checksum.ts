@@ -121,11 +121,11 @@ export function multipartEtag(partMd5s: readonly string[]): string {
   return `${hash('md5', all, 'hex')}-${partMd5s.length}`;
 }
 
-function crcStream(crcOf: (bytes: Uint8Array, seed: number) => number): ChecksumStream {
+function crcStream(run: (bytes: Uint8Array, seed: number) => number): ChecksumStream {
   let crc = 0;
   return {
     update: (bytes) => {
-      crc = crcOf(bytes, crc);
+      crc = run(bytes, crc);
     },
     digest: () => {
       const digest = Buffer.alloc(4);

@@ -4,6 +4,7 @@ import { constants, DatabaseSync } from 'node:sqlite';
 import { blobTables, insertBlob } from '@commongrid/zstor';
 
 import type { BodyBlob } from '../meta/bodies.ts';
+import { marksTable, wrongMarks } from '../meta/body-marks.ts';
 import { ObjectIds } from '../meta/object-ids.ts';
 import { metaTables } from '../meta/s3-tables.ts';
 import type { ObjectHeaders } from '../protocol/object-headers.ts';
@@ -77,6 +78,7 @@ export class MetaTables implements Disposable {
       [],
       'bodies that nothing refers to',
     );
+    assert.deepEqual(all(wrongMarks), [], 'marks of bodies');
     assert.deepEqual(
       all('SELECT name, objects, bytes, upload_bytes FROM s3_buckets ORDER BY name'),
       all(`SELECT name,
@@ -112,7 +114,7 @@ export class MetaTables implements Disposable {
 
 function open(): DatabaseSync {
   const db = new DatabaseSync(':memory:');
-  db.exec(blobTables + metaTables);
+  db.exec(blobTables + metaTables + marksTable);
   return db;
 }
 
