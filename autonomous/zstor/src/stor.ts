@@ -6,6 +6,7 @@ import type { BlobStoreOptions } from './blob-store.ts';
 import type { StoragePolicy } from './blob/blob-writer.ts';
 import type { StoreActions } from './care/care-actions.ts';
 import type { StoredBlob } from './blob/written-blob.ts';
+import { countDead } from './collection/dead-tables.ts';
 import type { ZstorErrorCode } from './errors.ts';
 import { manifestBlobOf } from './manifest/manifest-tables.ts';
 import { rebuildStore } from './rebuild/rebuild-store.ts';
@@ -20,6 +21,11 @@ import type { StorFile } from './stor/file-tables.ts';
 const nameBytesMax = 1024;
 /** Most files of one page of a list. */
 const listMax = 1000;
+
+/** How long what was removed is deleted by a head that ends. */
+const deletingMs = 30_000;
+/** Records of the log after which a head that ends takes a snapshot. */
+const snapshotRecords = 1_000;
 
 /** What files are to a store. */
 const owner = { schema: tables.storSchema, manifestOf: tables.manifestOfFile };
@@ -176,8 +182,38 @@ export class Stor implements AsyncDisposable {
    * done in the background, too. Throws as `Collection.runNow`, `ManifestKeeper.keep`.
    */
   async tidy(signal?: AbortSignal): Promise<void> {
+    await this.#blobs.manifests.collectNow(signal);
     await this.#blobs.collection.runNow(signal);
     await this.#blobs.manifests.keeper.keep(signal);
+  }
+
+  /**
+   * Deletes what files had that were removed or replaced, by this head or one before, as far as it gets
+   * in 30 s: for a head that ends before it would in the background. Throws as `Collection.runNow`.
+   * @returns how many chunks are still to be deleted: a head that comes later does it
+   */
+  async deleteRemoved(signal?: AbortSignal): Promise<number> {
+    const ended = AbortSignal.any([AbortSignal.timeout(deletingMs), ...(signal ? [signal] : [])]);
+    try {
+      // First: what has a manifest is to have its shards.
+      await this.#blobs.manifests.collectNow(ended);
+      await this.#blobs.collection.collectNow(ended);
+    } catch (error) {
+      if (!ended.aborted) throw error;
+    }
+    return this.#blobs.catalog.read(countDead);
+  }
+
+  /**
+   * Takes a snapshot, and cuts the log, if that has grown by 1,000 records since the last one, whoever
+   * wrote them: for a head that ends before it would in the background. Throws as `takeSnapshot`.
+   */
+  async takeSnapshotInTime(): Promise<void> {
+    const { snapshotEveryRecords: most = snapshotRecords } = this.#o.logCare ?? {};
+    const { catalog } = this.#blobs;
+    if (catalog.recordsSinceSnapshot < most) return;
+    await catalog.takeSnapshot();
+    await catalog.cutLog();
   }
 
   /** Writes a snapshot of the tables to the backends, so that the log can be cut. */

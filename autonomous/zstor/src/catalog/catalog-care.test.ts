@@ -6,15 +6,20 @@ import type { MemberState } from './log-head.ts';
 
 class Cared {
   index = 100;
+  snapshotIndex = 100;
   members: MemberState[] = [];
   snapshots = 0;
   canSnapshot = true;
   readonly replaced: string[] = [];
 
+  get recordsSinceSnapshot(): number {
+    return this.index - this.snapshotIndex;
+  }
+
   async takeSnapshot(): Promise<void> {
     this.snapshots++;
     if (!this.canSnapshot) throw new Error('no room');
-    this.index++;
+    this.snapshotIndex = this.index++;
   }
 
   async replaceMember(id: string, name: string): Promise<void> {
@@ -43,12 +48,25 @@ test('care writes a snapshot after so many records, or so much time with any', a
   assert.equal(cared.snapshots, 2);
 });
 
+test('care counts the records that heads before wrote, each of them few', async () => {
+  const cared = new Cared();
+  const clock = new ManualClock();
+  for (let heads = 0; heads < 5; heads++) {
+    const care = new CatalogCare(cared, { snapshotEveryRecords: 10 }, clock);
+    await care.look();
+    cared.index += 2;
+  }
+  assert.equal(cared.snapshots, 0);
+  await new CatalogCare(cared, { snapshotEveryRecords: 10 }, clock).look();
+  assert.equal(cared.snapshots, 1);
+});
+
 test('care waits a minute after a snapshot that failed', async () => {
   const cared = new Cared();
   const clock = new ManualClock();
-  const care = new CatalogCare(cared, { snapshotEveryRecords: 1 }, clock);
+  const care = new CatalogCare(cared, { snapshotEveryRecords: 2 }, clock);
   await care.look();
-  cared.index++;
+  cared.index += 2;
   cared.canSnapshot = false;
   await assert.rejects(care.look(), { message: 'no room' });
   await care.look();

@@ -24,6 +24,8 @@ export interface CareOptions {
 /** What care is taken of. */
 interface Cared {
   readonly index: number;
+  /** Those in the log after the newest snapshot, whichever head wrote them. */
+  readonly recordsSinceSnapshot: number;
   readonly members: readonly MemberState[];
   takeSnapshot(): Promise<void>;
   replaceMember(id: string, name: string): Promise<void>;
@@ -61,14 +63,14 @@ export class CatalogCare {
   async #snapshotInTime(): Promise<void> {
     const { snapshotEveryMs: everyMs = snapshotEveryMs } = this.#o;
     const { snapshotEveryRecords: everyRecords = snapshotEveryRecords } = this.#o;
-    const { index } = this.#catalog;
+    const { index, recordsSinceSnapshot } = this.#catalog;
     const nowMs = this.#clock.monotonicMs();
     if (this.#snapshotIndex === undefined) {
       this.#snapshotIndex = index;
       this.#snapshotMs = nowMs;
     }
-    const grown = index - this.#snapshotIndex;
-    if (grown < everyRecords && (grown === 0 || nowMs - this.#snapshotMs < everyMs)) return;
+    const isOld = index > this.#snapshotIndex && nowMs - this.#snapshotMs >= everyMs;
+    if (!isOld && recordsSinceSnapshot < everyRecords) return;
     if (nowMs < this.#nextTryMs) return;
     this.#nextTryMs = nowMs + snapshotRetryMs;
     await this.#catalog.takeSnapshot();

@@ -185,6 +185,12 @@ export class Catalog implements AsyncDisposable {
     return this.#database.state?.index ?? 0;
   }
 
+  /** Records that the log keeps because no snapshot has them; 0 when this head does not serve. */
+  get recordsSinceSnapshot(): number {
+    const [newest] = this.#service?.head.snapshots ?? [];
+    return this.isServing ? this.index - (newest?.index ?? 0) : 0;
+  }
+
   /** Changes that this head kept since it serves. */
   get keptChanges(): number {
     return this.#service?.commits.keptChanges ?? 0;
@@ -374,6 +380,11 @@ export class Catalog implements AsyncDisposable {
     const { head, commits } = this.#serving();
     this.#room.require(this.#database.sizeBytes);
     await this.#snapshots.take(this.#database, head, commits);
+  }
+
+  /** Has the members drop what snapshots have, now: in the background that comes by itself. */
+  cutLog(): Promise<void> {
+    return this.#serving().head.fillMembers();
   }
 
   /**

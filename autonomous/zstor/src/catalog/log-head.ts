@@ -3,6 +3,7 @@ import {
   closeOnce,
   GridError,
   isGridError,
+  Mutex,
   repeat,
   systemClock,
   TaskGroup,
@@ -77,6 +78,7 @@ export class LogHead implements AsyncDisposable {
   readonly #tasks: TaskGroup;
   readonly #packing = new PackingHabit();
   readonly #problems = new Map<MemberLink, unknown>();
+  readonly #filling = new Mutex();
   #state: ChainState;
   #snapshots: readonly SnapshotNote[];
   #groups: readonly (readonly MemberLink[])[];
@@ -243,6 +245,14 @@ export class LogHead implements AsyncDisposable {
     }
   }
 
+  /**
+   * Has all members keep what they should: what they miss is copied to them, what two snapshots have is
+   * removed. It goes on by itself in the background.
+   */
+  fillMembers(): Promise<void> {
+    return this.#filling.run(() => this.#fillAll());
+  }
+
   readonly close: () => Promise<void> = closeOnce(async () => {
     await this.#tasks.close();
     if (this.#lost === undefined) await this.#filler.noteAll();
@@ -317,7 +327,7 @@ export class LogHead implements AsyncDisposable {
     );
     const onError = (err: unknown): void => logger.error({ err }, 'filling members failed');
     this.#tasks.start('fill', (signal) =>
-      repeat(fillEveryMs, (s) => this.#fillAll(s), { signal, clock, onError }),
+      repeat(fillEveryMs, () => this.fillMembers(), { signal, clock, onError }),
     );
   }
 
@@ -331,7 +341,8 @@ export class LogHead implements AsyncDisposable {
     }
   }
 
-  async #fillAll(signal: AbortSignal): Promise<void> {
+  async #fillAll(): Promise<void> {
+    const { signal } = this.#tasks;
     if (this.#lost !== undefined) return;
     await Promise.all(
       this.#groups.flat().map(async (link) => {

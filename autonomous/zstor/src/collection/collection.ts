@@ -83,7 +83,7 @@ export class Collection implements AsyncDisposable {
   async runNow(signal?: AbortSignal): Promise<{ packed: number; collected: number } & Swept> {
     const options = { isAtOnce: true, signal };
     const packed = await this.#turns.pack.run(() => this.#pack(options));
-    const collected = await this.#turns.collect.run(() => this.#collect(options));
+    const collected = await this.collectNow(signal);
     const swept = { orphans: 0, strays: 0 };
     for (const backend of this.#o.backends.all) {
       if (backend.state !== 'healthy') continue;
@@ -92,6 +92,14 @@ export class Collection implements AsyncDisposable {
       swept.strays += strays;
     }
     return { packed, collected, ...swept };
+  }
+
+  /**
+   * Deletes all that is dead, without the time that readers are given in the background: for a head that
+   * ends before that. What is pinned stays. Throws as `runNow`.
+   */
+  async collectNow(signal?: AbortSignal): Promise<number> {
+    return this.#turns.collect.run(() => this.#collect({ isAtOnce: true, signal }));
   }
 
   /** A backend has a shard that was moved away: in a minute, when others may have followed, it goes. */

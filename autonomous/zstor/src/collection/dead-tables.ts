@@ -31,6 +31,11 @@ export function listDead(db: DatabaseSync, after: Uint8Array, limit: number): De
     });
 }
 
+/** How many chunks there are still to be deleted. */
+export function countDead(db: DatabaseSync): number {
+  return Number(statementOf(db, 'SELECT count(*) AS n FROM dead').get()?.['n']);
+}
+
 export function findDead(db: DatabaseSync, chunkId: Uint8Array): Dead | undefined {
   const row = statementOf(db, 'SELECT copies_only FROM dead WHERE chunk = ?').get(chunkId);
   if (row === undefined) return undefined;

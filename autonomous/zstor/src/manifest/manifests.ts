@@ -109,6 +109,11 @@ export class Manifests implements AsyncDisposable {
     }
   }
 
+  /** Removes the manifests of versions that are gone, now. Throws as `Catalog.write`. */
+  collectNow(signal?: AbortSignal): Promise<void> {
+    return this.#collector.collect(signal);
+  }
+
   async close(): Promise<void> {
     await Promise.all([this.#tasks.close(), this.#collector.close(), this.keeper.close()]);
   }

@@ -27,10 +27,31 @@ export function zstorLsCommand(context: CommandContext): Command {
 export function zstorRmCommand(context: CommandContext): Command {
   return storeCommand('rm', 'Remove a file.')
     .argument('<name>', 'its name')
+    .addHelpText(
+      'after',
+      '\nWhat it took is given back now, for 30 seconds at most; a later put or rm goes on with the rest.',
+    )
     .action(async (name: string, options: StoreOptions) => {
-      await withStore(context, options, (store) => store.remove(name));
+      await withStore(context, { ...options, isRemoving: true }, (store) => store.remove(name));
       const result = { schema: 'grid.zstor.rm.1', name };
       printResult(context, options, result, () => `${name} is removed`);
+    });
+}
+
+export function zstorTidyCommand(context: CommandContext): Command {
+  return storeCommand('tidy', 'Pack small files, and delete whatever nothing needs.')
+    .addHelpText(
+      'after',
+      '\nIt goes through all keys of all backends that answer: what a put that was killed left goes, and' +
+        '\nwhat a backend kept that was away when a file was removed. Run it now and then where no head' +
+        '\nstays; one that stays does so by itself, once a day.',
+    )
+    .action(async (options: StoreOptions) => {
+      await withStore(context, options, (store, signal) =>
+        withProgress(context.terminal, 'tidying', store.tidy(signal)),
+      );
+      const result = { schema: 'grid.zstor.tidy.1' };
+      printResult(context, options, result, () => 'the store is tidy');
     });
 }
 

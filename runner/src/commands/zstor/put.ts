@@ -38,7 +38,8 @@ export function zstorPutCommand(context: CommandContext): Command {
       const { shards = usualShards } = options;
       const source = await sourceOf(file);
       const startedMs = performance.now();
-      const done = await withStore(context, { ...options, canBegin: true }, (store, signal) =>
+      const whole = { ...options, canBegin: true, isRemoving: true };
+      const done = await withStore(context, whole, (store, signal) =>
         withByteProgress(context.terminal, `putting ${name}`, (onProgress) => {
           const { sizeBytes: totalBytes } = source;
           const bytes = counted(source.open(), (doneBytes) =>

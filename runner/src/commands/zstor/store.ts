@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 
-import { shutdownSignal } from '@commongrid/base';
+import { isGridError, shutdownSignal } from '@commongrid/base';
 import type { ChunkPolicy, Stor } from '@commongrid/zstor';
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 
 import { resultCommand } from '../../command-context.ts';
 import type { CommandContext, JsonOption } from '../../command-context.ts';
-import { withProgress } from '../../terminal.ts';
+import { counted, withProgress } from '../../terminal.ts';
 
 /** Which store a command works on. */
 export type StoreOptions = JsonOption & {
@@ -32,10 +32,20 @@ export function storeCommand(name: string, description: string): Command {
     .option('--key-file <file>', 'the key of the store; default: `key` in that folder');
 }
 
-/** Opens the store, runs `work`, and closes it. SIGINT and SIGTERM end the work. */
+interface WorkOptions extends StoreOptions {
+  readonly shards?: Shards | undefined;
+  readonly canBegin?: boolean;
+  /** The work leaves something that is to be deleted. */
+  readonly isRemoving?: boolean;
+}
+
+/**
+ * Opens the store, runs `work`, does what a command leaves for a head that stays, and closes it. SIGINT
+ * and SIGTERM end the work.
+ */
 export async function withStore<T>(
   context: CommandContext,
-  options: StoreOptions & { readonly shards?: Shards; readonly canBegin?: boolean },
+  options: WorkOptions,
   work: (store: Stor, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const { checkPolicy, Stor } = await import('@commongrid/zstor');
@@ -46,7 +56,30 @@ export async function withStore<T>(
     ...{ folder: data, backendsFile: backends, keyFile, policy, canBegin, signal },
   });
   await using store = await withProgress(context.terminal, 'opening the store', opening);
-  return await work(store, signal);
+  const result = await work(store, signal);
+  const closing = tidyUp(context, store, { isRemoving: options.isRemoving === true, signal });
+  await withProgress(context.terminal, 'deleting what was removed', closing);
+  return result;
+}
+
+/** The work is done, whatever comes of this: the next command goes on with it. */
+async function tidyUp(
+  { terminal }: CommandContext,
+  store: Stor,
+  { isRemoving, signal }: { readonly isRemoving: boolean; readonly signal: AbortSignal },
+): Promise<void> {
+  try {
+    const left = isRemoving && !store.isRebuilt ? await store.deleteRemoved(signal) : 0;
+    if (left > 0) {
+      terminal.note(
+        `${counted(left, 'chunk')} of removed files are left: the next put or rm goes on`,
+      );
+    }
+    if (!signal.aborted) await store.takeSnapshotInTime();
+  } catch (error) {
+    if (!isGridError(error)) throw error;
+    terminal.note(`the store was not tidied: ${error.message}`);
+  }
 }
 
 /** Reads `16+4`. */

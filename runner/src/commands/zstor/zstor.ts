@@ -7,7 +7,7 @@ import {
   zstorScrubCommand,
   zstorStatusCommand,
 } from './care.ts';
-import { zstorCheckCommand, zstorLsCommand, zstorRmCommand } from './files.ts';
+import { zstorCheckCommand, zstorLsCommand, zstorRmCommand, zstorTidyCommand } from './files.ts';
 import { zstorGetCommand } from './get.ts';
 import { zstorPlanCommand } from './plan.ts';
 import { zstorPutCommand } from './put.ts';
@@ -22,6 +22,7 @@ export function zstorCommand(context: CommandContext): Command {
     .addCommand(zstorLsCommand(context))
     .addCommand(zstorRmCommand(context))
     .addCommand(zstorCheckCommand(context))
+    .addCommand(zstorTidyCommand(context))
     .addCommand(zstorStatusCommand(context))
     .addCommand(zstorRepairCommand(context))
     .addCommand(zstorScrubCommand(context))
