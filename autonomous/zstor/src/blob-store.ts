@@ -15,7 +15,7 @@ import { readBackendsFile } from './backends/backends-file.ts';
 import type { BackendSpec } from './backends/backends-file.ts';
 import type { Credit } from './backends/credit.ts';
 import { BlobReader } from './blob/blob-reader.ts';
-import type { ReadOptions } from './blob/blob-reader.ts';
+import type { BlobSpan, ReadOptions, StreamOptions } from './blob/blob-reader.ts';
 import { BlobWriter } from './blob/blob-writer.ts';
 import type { StoragePolicy, WriteOptions } from './blob/blob-writer.ts';
 import { ChunkIds } from './blob/chunk-ids.ts';
@@ -283,6 +283,11 @@ export class BlobStore implements AsyncDisposable {
    */
   read(blob: StoredBlob, options: ReadOptions = {}): AsyncGenerator<Buffer, void> {
     return this.#reader.read(blob, options);
+  }
+
+  /** The same of several blobs, one after the other: they are read ahead as if they were one. */
+  readAll(spans: readonly BlobSpan[], options: StreamOptions = {}): AsyncGenerator<Buffer, void> {
+    return this.#reader.readAll(spans, options);
   }
 
   /**

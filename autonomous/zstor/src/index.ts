@@ -6,7 +6,12 @@ export { nameOfBackend, readBackendsFile } from './backends/backends-file.ts';
 export type { BackendSpec } from './backends/backends-file.ts';
 export type { Credit, CreditLoan } from './backends/credit.ts';
 export { BlobReader } from './blob/blob-reader.ts';
-export type { BlobReaderOptions, ReadOptions } from './blob/blob-reader.ts';
+export type {
+  BlobReaderOptions,
+  BlobSpan,
+  ReadOptions,
+  StreamOptions,
+} from './blob/blob-reader.ts';
 export { BlobWriter } from './blob/blob-writer.ts';
 export type { BlobWriterOptions, StoragePolicy, WriteOptions } from './blob/blob-writer.ts';
 export { ChunkIds } from './blob/chunk-ids.ts';

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 
-import type { KeyWrap, ReadOptions, StoredBlob } from '@commongrid/zstor';
+import type { BlobSpan, KeyWrap, StreamOptions } from '@commongrid/zstor';
 
 import { findStretch } from '../meta/bodies.ts';
 import { openBody } from './body-seal.ts';
@@ -10,9 +10,7 @@ import type { HeadContext } from './head-context.ts';
 const copiedBytesMax = 128 << 10;
 
 /** A stretch of a body that can be read: bytes that are here, or those of `blob` between two places. */
-type Stretch =
-  | { readonly bytes: Buffer }
-  | { readonly blob: StoredBlob; readonly from: number; readonly to: number };
+type Stretch = { readonly bytes: Buffer } | BlobSpan;
 
 /** Bytes of a body, found in the tables, which can be read whatever becomes of its rows. */
 export type Readable = readonly Stretch[];
@@ -51,20 +49,34 @@ export function findReadable(
 export async function* readBody(
   { store }: HeadContext,
   readable: Readable,
-  reader: Pick<ReadOptions, 'signal' | 'borrower'> = {},
+  stream: StreamOptions = {},
 ): AsyncGenerator<Buffer, void> {
   // Of a body that is deleted meanwhile, those that come later must stay, too.
   using _pin = store.pin(readable.flatMap((stretch) => ('blob' in stretch ? stretch.blob : [])));
-  for (const stretch of readable) {
-    if ('bytes' in stretch) {
-      if (stretch.bytes.length > 0) yield stretch.bytes;
+  for (const run of runsOf(readable)) {
+    if ('bytes' in run) {
+      if (run.bytes.length > 0) yield run.bytes;
       continue;
     }
-    const { blob, from, to } = stretch;
-    for await (const piece of store.read(blob, { ...reader, from, to })) {
+    for await (const piece of store.readAll(run, stream)) {
       yield piece.length <= copiedBytesMax ? Buffer.from(piece) : piece;
     }
   }
+}
+
+/** Blobs that follow each other together: they are read ahead across their borders. */
+function* runsOf(readable: Readable): Generator<{ readonly bytes: Buffer } | readonly BlobSpan[]> {
+  let spans: BlobSpan[] = [];
+  for (const stretch of readable) {
+    if ('blob' in stretch) {
+      spans.push(stretch);
+      continue;
+    }
+    if (spans.length > 0) yield spans;
+    spans = [];
+    yield stretch;
+  }
+  if (spans.length > 0) yield spans;
 }
 
 /**

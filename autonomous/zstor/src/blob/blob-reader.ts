@@ -30,18 +30,29 @@ export interface BlobReaderOptions {
   readonly clock?: Clock;
 }
 
-export interface ReadOptions {
+/** Bytes of a blob. */
+export interface BlobRange {
   /** First byte. Default 0. */
   readonly from?: number | undefined;
   /** Behind the last byte. Default: the end. */
   readonly to?: number | undefined;
+}
+
+/** A blob that is read after others. */
+export interface BlobSpan extends BlobRange {
+  readonly blob: StoredBlob;
+}
+
+export interface StreamOptions {
   /** Who reads it: those who are named share the memory of streams. Default: nobody. */
   readonly borrower?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface ReadOptions extends BlobRange, StreamOptions {}
+
 interface BeginOptions {
-  /** Nothing of the blob is in memory. */
+  /** Nothing of the stream is in memory. */
   readonly isFirst: boolean;
   readonly borrower: string | undefined;
   readonly signal: AbortSignal;
@@ -49,6 +60,7 @@ interface BeginOptions {
 
 /** A chunk, or the part of it that is asked for. */
 interface Part {
+  readonly blob: StoredBlob;
   readonly index: number;
   readonly from: number;
   readonly to: number;
@@ -62,13 +74,22 @@ export class BlobReader {
     this.#options = options;
   }
 
+  /** The bytes of one blob, or of a range of it. See `readAll`. */
+  read(blob: StoredBlob, options: ReadOptions = {}): AsyncGenerator<Buffer, void> {
+    const { from, to, ...stream } = options;
+    return this.readAll([{ blob, from, to }], stream);
+  }
+
   /**
-   * The bytes, chunk by chunk. What is yielded may be used until the next is asked for, or the
+   * The bytes of blobs one after the other, chunk by chunk, read ahead from one into the next. What is yielded may be used until the next is asked for, or the
    * iteration ends: then its memory is used again. All bytes are authenticated.
    * @throws ZSTOR_SHARDS_TOO_FEW, ZSTOR_CHUNK_UNKNOWN, ZSTOR_CHUNK_CORRUPT, ZSTOR_SLOW_DOWN,
    *   BASE_ABORTED
    */
-  async *read(blob: StoredBlob, options: ReadOptions = {}): AsyncGenerator<Buffer, void> {
+  async *readAll(
+    spans: readonly BlobSpan[],
+    options: StreamOptions = {},
+  ): AsyncGenerator<Buffer, void> {
     const stop = new AbortController();
     const { signal } = stop;
     const { signal: given, borrower } = options;
@@ -76,15 +97,17 @@ export class BlobReader {
     const onAbort = (): void => stop.abort(given?.reason);
     given?.addEventListener('abort', onAbort, { once: true });
     if (given?.aborted === true) onAbort();
-    const parts = partsOf(blob, options.from ?? 0, options.to ?? Infinity);
+    const parts = partsOf(spans);
     const ahead: Opening[] = [];
-    using _pin = this.#options.pins?.pin(blob.chunks.map(({ id }) => id));
+    using _pin = this.#options.pins?.pin(
+      spans.flatMap(({ blob }) => blob.chunks.map(({ id }) => id)),
+    );
     let next = parts.next();
     try {
       for (;;) {
         while (ahead.length < streamChunksMax && next.done !== true) {
           const isFirst = ahead.length === 0;
-          const opening = await this.#begin(blob, next.value, { isFirst, borrower, signal });
+          const opening = await this.#begin(next.value, { isFirst, borrower, signal });
           if (opening === undefined) break;
           ahead.push(opening);
           next = parts.next();
@@ -104,12 +127,12 @@ export class BlobReader {
 
   /** The first chunk waits for memory; others are read ahead only while there is plenty. */
   async #begin(
-    blob: StoredBlob,
     part: Part,
     { isFirst, borrower, signal }: BeginOptions,
   ): Promise<Opening | undefined> {
     const { budget } = this.#options;
-    const chunk = blob.chunks[part.index];
+    const { blob, index } = part;
+    const chunk = blob.chunks[index];
     if (chunk === undefined) return undefined;
     // Answers, the same together for a thread, and the plaintext.
     const neededBytes = 3 * chunk.plaintextBytes;
@@ -118,7 +141,7 @@ export class BlobReader {
       ? await budget.take(neededBytes, signal, borrower)
       : budget.tryTake(neededBytes, keptBytes, borrower);
     if (loan === undefined) return undefined;
-    return new Opening(this.#open(blob, part.index, signal), part, loan, chunk.plaintextBytes);
+    return new Opening(this.#open(blob, index, signal), part, loan, chunk.plaintextBytes);
   }
 
   async #open(blob: StoredBlob, index: number, signal: AbortSignal): Promise<Buffer<ArrayBuffer>> {
@@ -225,16 +248,19 @@ class Opening {
   }
 }
 
-/** The chunks that a range touches. An empty blob has one, whose end is checked too. */
-function* partsOf({ chunks }: StoredBlob, from: number, to: number): Generator<Part, void> {
-  let start = 0;
-  for (const [index, { plaintextBytes }] of chunks.entries()) {
-    const end = start + plaintextBytes;
-    const isEmptyBlob = chunks.length === 1 && plaintextBytes === 0;
-    if ((start < to && end > from) || isEmptyBlob) {
-      yield { index, from: Math.max(0, from - start), to: Math.min(plaintextBytes, to - start) };
+/** The chunks that ranges touch. An empty blob has one, whose end is checked too. */
+function* partsOf(spans: readonly BlobSpan[]): Generator<Part, void> {
+  for (const { blob, from = 0, to = Infinity } of spans) {
+    let start = 0;
+    for (const [index, { plaintextBytes }] of blob.chunks.entries()) {
+      const end = start + plaintextBytes;
+      const isEmptyBlob = blob.chunks.length === 1 && plaintextBytes === 0;
+      if ((start < to && end > from) || isEmptyBlob) {
+        const part = { from: Math.max(0, from - start), to: Math.min(plaintextBytes, to - start) };
+        yield { blob, index, ...part };
+      }
+      start = end;
     }
-    start = end;
   }
 }
 
