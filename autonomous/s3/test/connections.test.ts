@@ -112,6 +112,45 @@ suite('a connection', () => {
   });
 });
 
+suite('what is told of a request', () => {
+  test('has the time from its last byte to the first of its answer', async () => {
+    const clock = new ManualClock();
+    const read: string[] = [];
+    const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    async function* answer(): AsyncGenerator<string> {
+      yield 'first';
+      await gates[1]?.promise;
+      yield 'second';
+    }
+    const handler: S3Handler = async ({ payload }) => {
+      for await (const piece of payload) read.push(piece.toString());
+      await gates[0]?.promise;
+      return { body: answer(), objectBytes: 12_345 };
+    };
+    await withEndpoint(
+      handler,
+      async ({ port }, answers) => {
+        const client = await open(port);
+        client.write('PUT /books/k HTTP/1.1\r\nhost: a\r\ncontent-length: 8\r\n\r\nsome');
+        await waitFor(() => read.join('') === 'some', waiting);
+        await clock.advance(1_000);
+        client.write('more');
+        await waitFor(() => read.join('') === 'somemore', waiting);
+        await clock.advance(30);
+        gates[0]?.resolve();
+        await once(client, 'readable');
+        await clock.advance(500);
+        gates[1]?.resolve();
+        await waitFor(() => answers.length === 1, waiting);
+        const [{ turnAroundMs, tookMs, objectBytes, sentBytes } = assert.fail()] = answers;
+        assert.deepEqual([turnAroundMs, tookMs, objectBytes, sentBytes], [30, 1_530, 12_345, 11]);
+        client.destroy();
+      },
+      clock,
+    );
+  });
+});
+
 suite('while others wait for memory', () => {
   test('a reader that takes nothing is cut soon', async () => {
     const clock = new ManualClock();

@@ -93,6 +93,7 @@ async function copy(
       ...{ etag, modifiedMs, checksum },
       ...(checksum === undefined ? {} : { checksumType: checksum.type }),
     }),
+    objectBytes: sizeBytes,
   };
 }
 

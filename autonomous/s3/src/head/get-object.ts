@@ -57,12 +57,15 @@ function find(
   const { query } = request;
   const object = requireObject(db, bucket.no, request.key ?? '', query.get('versionId'));
   const headers = objectHeaders(bucket, object, request);
-  if (judgeRead(request.headers, object) === 'not-modified') return { status: 304, headers };
+  if (judgeRead(request.headers, object) === 'not-modified') {
+    return { status: 304, headers, objectBytes: object.sizeBytes };
+  }
   const partNumber = query.get('partNumber');
   const { from, to, status, headers: more } = spanOf(db, request, object, partNumber);
   const answer = {
     status,
     headers: { ...headers, ...more, 'content-length': String(to - from) },
+    objectBytes: object.sizeBytes,
   };
   if (key === undefined || object.body === undefined) return answer;
   return { ...answer, readable: findReadable(head, db, object.body, { key, from, to }) };

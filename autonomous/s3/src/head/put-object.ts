@@ -38,5 +38,6 @@ export const putObject: Handle = async (head, request) => {
       ...madeHeaders(made.versionId),
       ...checksumHeaders(version.checksum),
     },
+    objectBytes: sizeBytes,
   };
 };

@@ -94,7 +94,8 @@ export const uploadHandlers = {
     });
     const told = checksum && { ...checksum, type: kind?.type ?? 'FULL_OBJECT' };
     const { 'x-amz-checksum-type': _, ...checksums } = checksumHeaders(told);
-    return { headers: { etag: `"${etag}"`, ...madeHeaders(undefined), ...checksums } };
+    const headers = { etag: `"${etag}"`, ...madeHeaders(undefined), ...checksums };
+    return { headers, objectBytes: sizeBytes };
   },
 
   UploadPartCopy: async (head, request) => {
@@ -124,6 +125,7 @@ export const uploadHandlers = {
       return {
         headers: { ...sourceHeaders(source), ...madeHeaders(undefined) },
         body: copiedDocument('Part', { etag, modifiedMs, checksum }),
+        objectBytes: sizeBytes,
       };
     };
     return answerPatiently(head.clock, copy());
@@ -139,7 +141,7 @@ export const uploadHandlers = {
     };
     const rules = writeRules(head, request);
     const complete = async (): Promise<S3Response & { readonly body: string }> => {
-      const { versionId, etag, checksum } = await head.store.commitVersion((db) => {
+      const { versionId, etag, checksum, sizeBytes } = await head.store.commitVersion((db) => {
         const { result, isNew } = completeUpload(db, bucket, upload, completion, rules);
         return { result, manifest: isNew ? findManifest(db, completion.id) : undefined };
       }, head.policy);
@@ -151,6 +153,7 @@ export const uploadHandlers = {
           ...{ location, bucket: name, key: upload.key, etag, checksum },
           checksumType: checksum?.type,
         }),
+        objectBytes: sizeBytes,
       };
     };
     return answerPatiently(head.clock, complete());

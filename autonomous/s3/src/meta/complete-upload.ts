@@ -47,6 +47,8 @@ export interface CompletedUpload {
   readonly versionId: string | undefined;
   readonly etag: string;
   readonly checksum: StoredChecksum | undefined;
+  /** undefined of what was completed before this was kept. */
+  readonly sizeBytes: number | undefined;
 }
 
 /** What the parts of an upload make together. */
@@ -95,7 +97,7 @@ export function completeUpload(
   for (const number of numbers) if (!kept.has(number)) releasePart(db, upload.body, number);
   markBody(db, upload.body);
   forgetUpload(db, upload);
-  const completed = { versionId, etag, checksum };
+  const completed = { versionId, etag, checksum, sizeBytes };
   remember(db, upload, listHash, nowMs, completed);
   return { result: completed, isNew: true };
 }
@@ -157,8 +159,10 @@ function findCompleted(
     WHERE upload = ? AND bucket = ? AND key = ? AND list_hash = ?`;
   const row = rowOf(db, sql, id, no, Buffer.from(key), listHash);
   if (row === undefined) return undefined;
-  const { versionId, etag, checksum }: CompletedUpload = JSON.parse(String(row['result']));
-  return { versionId, etag, checksum };
+  const { versionId, etag, checksum, sizeBytes }: CompletedUpload = JSON.parse(
+    String(row['result']),
+  );
+  return { versionId, etag, checksum, sizeBytes };
 }
 
 function remember(

@@ -24,7 +24,7 @@ const parameter = /([?&])([^=&]*)=[^&]*/g;
  */
 export function accessLine(answered: Answered, people: LoggedPeople, atMs: number): string {
   const { id, request, operation, status, s3Code, headers, remoteAddress } = answered;
-  const { method, target, sentBytes, tookMs } = answered;
+  const { method, target, sentBytes, objectBytes, tookMs, turnAroundMs } = answered;
   const uri = `${method} ${target.replace(parameter, withoutSecret)} HTTP/1.1`;
   const isSigned = request?.accessKey !== undefined;
   const inQuery = request?.query.has('X-Amz-Signature') === true;
@@ -41,10 +41,9 @@ export function accessLine(answered: Answered, people: LoggedPeople, atMs: numbe
     String(status),
     s3Code ?? '-',
     sentBytes === 0 ? '-' : String(sentBytes),
-    // The size of the object, and the time until the first byte, are not known here.
-    '-',
-    String(Math.round(tookMs)),
-    '-',
+    numberField(objectBytes),
+    numberField(tookMs),
+    numberField(turnAroundMs),
     quoted(textOf(headers['referer'])),
     quoted(textOf(headers['user-agent'])),
     escapeField(request?.query.get('versionId') ?? '') || '-',
@@ -85,6 +84,10 @@ function timeOf(ms: number): string {
   const day = `${two(date.getUTCDate())}/${months[date.getUTCMonth()]}/${date.getUTCFullYear()}`;
   const time = [date.getUTCHours(), date.getUTCMinutes(), date.getUTCSeconds()].map(two).join(':');
   return `${day}:${time} +0000`;
+}
+
+function numberField(value: number | undefined): string {
+  return value === undefined ? '-' : String(Math.round(value));
 }
 
 /** As in a URL: then it is one field. */

@@ -13,7 +13,7 @@ const answered: Answered = {
   ...{ id: 'ABC', request: undefined, operation: 'GetObject', status: 200, s3Code: undefined },
   ...{ method: 'GET', target: '/data/key?versionId=7', headers: { host: 's3.example.org' } },
   ...{ remoteAddress: '192.0.2.7', isSecure: false, receivedBytes: 0, sentBytes: 1000 },
-  ...{ tookMs: 12.4, failure: undefined },
+  ...{ objectBytes: 5000, tookMs: 12.4, turnAroundMs: 3.1, failure: undefined },
 };
 const people = { bucketOwner: 'a'.repeat(64), requester: undefined };
 const atMs = Date.UTC(2026, 1, 6, 0, 0, 38);
@@ -29,8 +29,14 @@ describe('a line of the access log', () => {
     assert.equal(fieldsOf(line).length, 26);
     assert.ok(line.startsWith(`${'a'.repeat(64)} - [06/Feb/2026:00:00:38 +0000] 192.0.2.7 - ABC `));
     assert.ok(
-      line.includes('REST.GET.OBJECT - "GET /data/key?versionId=7 HTTP/1.1" 200 - 1000 - 12'),
+      line.includes(
+        'REST.GET.OBJECT - "GET /data/key?versionId=7 HTTP/1.1" 200 - 1000 5000 12 3 - -',
+      ),
     );
+    const unknown = { ...answered, objectBytes: undefined, turnAroundMs: undefined };
+    assert.ok(accessLine(unknown, people, atMs).includes(' 200 - 1000 - 12 - '));
+    const empty = { ...answered, sentBytes: 0, objectBytes: 0, turnAroundMs: 0 };
+    assert.ok(accessLine(empty, people, atMs).includes(' 200 - - 0 12 0 '));
   });
 
   test('names operations as AWS does', () => {

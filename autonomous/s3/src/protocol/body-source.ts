@@ -28,6 +28,7 @@ export class BodySource {
   #pieces: Buffer[] = [];
   #waitingBytes = 0;
   #receivedBytes = 0;
+  #lastByteMs: number | undefined;
   #state: 'idle' | 'open' | 'ended' | 'failed' = 'idle';
   #wake: (() => void) | undefined;
   /** Bytes and waiting of the present stretch of progress. */
@@ -45,6 +46,11 @@ export class BodySource {
     return this.#receivedBytes;
   }
 
+  /** When the last bytes came, monotonic; undefined when none did. */
+  get lastByteMs(): number | undefined {
+    return this.#lastByteMs;
+  }
+
   /** Whether nothing is left on the connection that belongs to this body. */
   get isEnded(): boolean {
     return this.#state === 'ended' || this.#request.complete;
@@ -59,6 +65,7 @@ export class BodySource {
       const early = this.#request.read() as Buffer | null;
       if (early !== null) {
         this.#receivedBytes += early.length;
+        this.#lastByteMs = this.#clock.monotonicMs();
         return early;
       }
       this.#begin();
@@ -109,6 +116,7 @@ export class BodySource {
     this.#pieces.push(piece);
     this.#waitingBytes += piece.length;
     this.#receivedBytes += piece.length;
+    this.#lastByteMs = this.#clock.monotonicMs();
     this.#stretchBytes += piece.length;
     if (this.#waitingBytes >= waitingBytesMax) this.#request.pause();
     this.#wake?.();

@@ -39,8 +39,12 @@ export interface Answered {
   readonly receivedBytes: number;
   /** Bytes of the answer's body. */
   readonly sentBytes: number;
+  /** Of the object that was asked for or made, where that is known. */
+  readonly objectBytes: number | undefined;
   /** From the first line of the request to the end of the answer. */
   readonly tookMs: number;
+  /** From the last byte of the request to the first of the answer; undefined when none went. */
+  readonly turnAroundMs: number | undefined;
   /** What failed inside, when something did. */
   readonly failure: unknown;
 }
@@ -66,6 +70,15 @@ export type HeadersFor = (request: S3Request) => Readonly<Record<string, string>
 interface Answer extends S3Response {
   readonly failure?: unknown;
   readonly s3Code?: string;
+}
+
+/** What became of an answer. */
+interface Sent {
+  /** Of its body. */
+  bytes: number;
+  /** When it began to leave, monotonic. */
+  firstByteMs: number | undefined;
+  failure: unknown;
 }
 
 /**
@@ -107,6 +120,8 @@ export async function exchange(
     return options.handler(request);
   };
   const answer = await run().catch((error: unknown) => errorAnswer(error, id, incoming, options));
+  // What comes later is no longer waited for.
+  const askedMs = source.lastByteMs ?? startedMs;
   const left = bytesLeft(incoming, source);
   if (source.isEnded) isWaiting = false;
   if (isWaiting || left > drainBytesMax) outgoing.shouldKeepAlive = false;
@@ -126,7 +141,9 @@ export async function exchange(
     ...client,
     receivedBytes: source.receivedBytes,
     sentBytes: sent.bytes,
+    objectBytes: answer.objectBytes,
     tookMs: options.clock.monotonicMs() - startedMs,
+    turnAroundMs: sent.firstByteMs === undefined ? undefined : sent.firstByteMs - askedMs,
     failure: answer.failure ?? sent.failure,
   });
 }
@@ -194,7 +211,6 @@ function errorAnswer(
  * Sends an answer.
  * @param drain runs when all of it was written and the connection is still held open: to end it
  *   while the client sends would lose the answer
- * @returns how much of the body went, and what failed meanwhile, when something did
  */
 async function send(
   answer: Answer,
@@ -203,8 +219,8 @@ async function send(
   outgoing: ServerResponse,
   options: ExchangeOptions,
   drain: () => Promise<void>,
-): Promise<{ readonly bytes: number; readonly failure: unknown }> {
-  const sent: { bytes: number; failure: unknown } = { bytes: 0, failure: undefined };
+): Promise<Readonly<Sent>> {
+  const sent: Sent = { bytes: 0, firstByteMs: undefined, failure: undefined };
   const { status = 200, headers = {}, body } = answer;
   const hasBody = incoming.method !== 'HEAD' && status !== 304 && status !== 204;
   const isWhole = typeof body === 'string' || Buffer.isBuffer(body) || body === undefined;
@@ -220,6 +236,7 @@ async function send(
       outgoing.setHeader('content-length', Buffer.byteLength(body ?? ''));
     }
     if (hasBody && isWhole) sent.bytes = Buffer.byteLength(body ?? '');
+    if (!hasBody || isWhole) sent.firstByteMs = options.clock.monotonicMs();
     if (!hasBody && outgoing.shouldKeepAlive) outgoing.end();
     else if (!hasBody) outgoing.flushHeaders();
     else if (!isWhole) await sendPieces(body, outgoing, options, sent);
@@ -246,10 +263,11 @@ async function sendPieces(
   body: AsyncIterable<Uint8Array | string>,
   outgoing: ServerResponse,
   options: ExchangeOptions,
-  sent: { bytes: number },
+  sent: Sent,
 ): Promise<void> {
   for await (const piece of body) {
     if (outgoing.destroyed) return;
+    sent.firstByteMs ??= options.clock.monotonicMs();
     sent.bytes += Buffer.byteLength(piece);
     // A long piece goes in one write, and is the kernel's when the next is asked for.
     if (piece.length > 0 && !outgoing.write(piece)) await drained(outgoing, options);

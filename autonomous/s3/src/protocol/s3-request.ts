@@ -43,6 +43,8 @@ export interface S3Response {
   readonly headers?: Readonly<Record<string, string>>;
   /** A text is XML, unless the headers say otherwise. */
   readonly body?: string | Buffer | AsyncIterable<Uint8Array | string>;
+  /** Of the object that the operation is about, for logs. */
+  readonly objectBytes?: number | undefined;
 }
 
 /** A request as node:http has it. */
