@@ -5,6 +5,16 @@ export type FlistErrorCode =
   | 'FLIST_PRIVATE_UNSUPPORTED' // it is a private image, which this release cannot read: use a newer one
   | 'FLIST_TOO_LARGE' // more inodes, names or bytes than an image may have: the message says which
   | 'FLIST_NAME_INVALID' // a name is empty, `.` or `..`, too long, or has a slash or zero in it: rename it
+  | 'FLIST_NODE_INVALID' // an inode has a mode, size, time, target or number that images cannot have: correct it
+  | 'FLIST_NOT_DIRECTORY' // a path goes through a file, or a directory is needed: correct the path
+  | 'FLIST_LINK_BROKEN' // a hard link leads to nothing or to a directory: the archive lacks the file
+  | 'FLIST_LINK_LOOP' // symlinks on a path lead in a circle, or too far: correct the links
+  | 'FLIST_CONFIG_INVALID' // a field of the config has another type than OCI gives it: the message names it
+  | 'FLIST_SIGNATURE_INVALID' // a signature is damaged, of another image or not by its key: do not trust it
   | 'FLIST_ID_OUT_OF_RANGE' // a uid or gid is above 65,535: give the file another owner
   | 'FLIST_XATTR_FORBIDDEN' // an attribute that images may not have: leave it out
+  | 'FLIST_DEVICE_UNSUPPORTED' // a character device 0:0, which overlayfs takes for a removed file: remove it
+  | 'FLIST_MOUNT_FAILED' // the system refuses to mount or unmount: the message has its words
+  | 'FLIST_TAR_INVALID' // the bytes are no tar, or it ends too early: make or fetch it again
+  | 'FLIST_TAR_UNSUPPORTED' // a sparse file, or something else that is not read from tars: make it as plain pax
   | 'FLIST_SOURCE_FAILED'; // a source of chunks does not answer or answers nonsense: try again
