@@ -6,7 +6,7 @@ export type ZdbErrorCode =
   | 'ZDB_SEGMENT_MISSING' // a file that the manifest names is gone: bring it back or repair from a replica
   | 'ZDB_SEGMENT_CORRUPT' // a checksum differs: repair from a replica, or accept the loss
   | 'ZDB_ERASE_FAILED' // a segment that holds the key is damaged: scrub, repair, then erase again
-  | 'ZDB_WRITE_FAILED' // the disk refused a write or sync: the store is read-only until it is opened anew
+  | 'ZDB_WRITE_FAILED' // the disk refused a write or sync: make room on a full one, else replace it and start anew
   | 'ZDB_READ_FAILED' // a record could not be read or is damaged
   | 'ZDB_TOO_MANY_NAMESPACES' // 16 million namespaces were made in this folder: start a new one
   | 'ZDB_REPLICATION_STATE_INVALID' // the file `replication` of a folder is damaged: bring it back from a copy

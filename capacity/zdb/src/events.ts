@@ -5,6 +5,7 @@ export type ZdbEvent =
   | QuotaEvent
   | DamageEvent
   | FailureEvent
+  | WritableEvent
   | ClockAheadEvent
   | ReplicationEvent;
 
@@ -73,11 +74,16 @@ export interface DamageEvent {
   readonly message: string;
 }
 
-/** The disk refused a write: the store answers reads alone. */
+/** The disk refused a write: the store answers reads alone, until `writable` or the next start. */
 export interface FailureEvent {
   readonly kind: 'failure';
   readonly code: string;
   readonly message: string;
+}
+
+/** The disk was full and has room: writes are taken again. */
+export interface WritableEvent {
+  readonly kind: 'writable';
 }
 
 /** The clock is more than a day ahead of what is believed: no history grows old by it. */

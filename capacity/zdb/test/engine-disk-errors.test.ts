@@ -77,6 +77,52 @@ for (const [name, fault] of Object.entries(FAULTS)) {
   });
 }
 
+const FULL: Record<string, (call: FaultyCall) => Fault> = {
+  'was full': FAULTS['is full'] ?? (() => undefined),
+  'was full in the middle of a write': shortThenFull(),
+  'was full when it was synced': ({ name }) => (name === 'sync' ? { code: 'ENOSPC' } : undefined),
+};
+
+for (const [name, fault] of Object.entries(FULL)) {
+  for (const durability of ['always', 'everysec'] as const) {
+    test(`store takes writes again when the disk ${name}, in ${durability}`, async () => {
+      const seed = testSeed();
+      for (let round = 0; round < 5; round++) {
+        await using temp = await tempFolder('disk-errors');
+        const random = seededRandom(`${seed}/${name}/${durability}/${round}`);
+        let isFailing = false;
+        const files = faultyFiles((call) => (isFailing ? fault(call) : undefined));
+        const store = await openStore(temp.path, { files, durability });
+        let load = new StoreLoad({ store, random });
+        load.begin();
+        for (let refused = 0; refused < 3; refused++) {
+          for (let turn = random.int(0, 15); turn > 0; turn--) await load.turn();
+          isFailing = true;
+          while (store.log.failure === undefined) {
+            await load.turn();
+            await store.log.flush().catch(() => undefined);
+          }
+          await store.reopenReadOnly('the disk is full');
+          const shown = store.log.lastSequence;
+          // Looking again too early does no harm.
+          await store.writeAgain(async () => undefined).catch(() => undefined);
+          isFailing = false;
+          await store.writeAgain(async () => undefined);
+          assert.equal(store.log.lastSequence, shown, 'what was refused is back');
+          load = new StoreLoad({ store, random, journal: load.journal.upTo(shown) });
+        }
+        for (let turn = 0; turn < 5; turn++) await load.turn();
+        await store.close();
+        const again = await openStore(temp.path);
+        const { journal } = load;
+        const faults = await findLoss(again, journal, journal.lastSequence);
+        await again.close();
+        assert.deepEqual(faults, [], reproducible(seed, round, faults));
+      }
+    });
+  }
+}
+
 test('store whose disk failed closes also when there is maintenance to do', async () => {
   await using temp = await tempFolder('disk-errors');
   let isFailing = false;

@@ -34,6 +34,12 @@ const PLANS: Plan[] = [
     run: { turns: 40, kills: 4, durability: 'everysec' },
     points: 40,
   },
+  { name: 'refused by its disk', run: { turns: 25, refusals: 3 }, points: 40 },
+  {
+    name: 'refused by its disk, synced every second',
+    run: { turns: 25, refusals: 3, durability: 'everysec' },
+    points: 40,
+  },
   { name: 'compacted', run: { turns: 150, maintain: true }, points: 70 },
   {
     name: 'compacted, synced every second',

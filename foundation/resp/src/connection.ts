@@ -125,6 +125,11 @@ export class RespConnection {
     return this.#isClosing;
   }
 
+  /** A request is being worked at. */
+  get isHandling(): boolean {
+    return this.#isHandling;
+  }
+
   /** Bytes given to the socket so far. */
   get sentBytes(): number {
     return this.#outbox.totalBytes;

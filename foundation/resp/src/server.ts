@@ -143,6 +143,15 @@ export class RespServer {
   }
 
   /**
+   * Takes `refuse` back: tickets above the released one are given anew, and mean something else. So each
+   * connection in the middle of a request is cut off, whose reply may need one of before.
+   */
+  accept(): void {
+    this.#refusal = undefined;
+    for (const connection of this.#connections) if (connection.isHandling) connection.destroy();
+  }
+
+  /**
    * As `release`, but each reply that needed a ticket up to this one becomes the error `text`. For
    * tickets that came too late, not never.
    */

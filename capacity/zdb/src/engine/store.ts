@@ -11,6 +11,7 @@ import {
 } from './namespace.ts';
 import { encodeSettings, type Namespaces, NEXT_NAMESPACE_ID, settingsKey } from './namespaces.ts';
 import { Records } from './records.ts';
+import { cutLog } from './log/cut-log.ts';
 import { SegmentGone } from './log/segment-gone.ts';
 import { openParts, type StoreParts } from './start/store-parts.ts';
 import type { StoreOptions } from './store-options.ts';
@@ -64,9 +65,12 @@ export class Store extends Records {
     this.#hooks = hooks;
     hooks.numbersGiven = () => this.#numbersGiven();
     if (isReadOnly) this.readOnlyReason = 'opened read-only';
-    if (parts.table.quarantine.length > 0) {
-      this.readOnlyReason = `${parts.table.quarantine.length} damaged stretch(es) in quarantine`;
-    }
+    this.#noteQuarantine();
+  }
+
+  #noteQuarantine(): void {
+    const { length } = this.table.quarantine;
+    if (length > 0) this.readOnlyReason = `${length} damaged stretch(es) in quarantine`;
   }
 
   /**
@@ -111,6 +115,28 @@ export class Store extends Records {
     await this.maintenance.close();
     old.locator.close();
     old.table.close();
+  }
+
+  /**
+   * Takes writes again after `reopenReadOnly`, on a disk that was full and has room by now: the folder is
+   * brought into order as a start does it, and then `prepare` may read what is there. In `always`, what
+   * was never acknowledged is cut off first. Namespaces stay the same objects. Where it throws the store
+   * goes on as it was, and this can be called again. With damage in the folder it stays read-only.
+   * @throws GridError as open(), and what the disk and `prepare` throw
+   */
+  async writeAgain(prepare: () => Promise<void>): Promise<void> {
+    await this.#stopMaintenance();
+    const old = { table: this.table, locator: this.locator };
+    if (this.log.durability === 'always') {
+      cutLog(old.table.files, old.table.segments, this.log.durableSequence);
+    }
+    this.#goOnWith(openParts(this.options, { isReadOnly: false, ...this.#hooks.context }));
+    old.locator.close();
+    old.table.close();
+    await prepare();
+    this.readOnlyReason = undefined;
+    this.#noteQuarantine();
+    if (this.readOnlyReason === undefined) this.#goOn();
   }
 
   /**

@@ -100,6 +100,21 @@ export class Replication implements AsyncDisposable {
     this.#follower.start();
   }
 
+  get isPromoting(): boolean {
+    return this.#isPromoting;
+  }
+
+  /** Nobody follows, and nothing is applied, until `goOn`: the files of the store are opened anew. */
+  async pause(): Promise<void> {
+    this.replicas.disconnect();
+    await this.#follower?.close();
+  }
+
+  /** Also where following had ended because the disk failed. */
+  goOn(): void {
+    if (this.source !== undefined && !this.#tasks.signal.aborted) this.#followSource(this.source);
+  }
+
   get role(): 'master' | 'replica' {
     return this.#options.stateFile.state.role;
   }

@@ -26,10 +26,10 @@ import type { ZdbErrorCode } from '../errors.ts';
 import { publishMetrics } from '../metrics.ts';
 import type { StateFile } from '../replication/replication-state.ts';
 import { allCommands } from './all-commands.ts';
+import { DiskFailure } from './disk-failure.ts';
 import { EventBus } from './event-bus.ts';
 import { makeFolderFor } from './data-folder.ts';
 import { openReplication, prepareFolder } from './replication-door.ts';
-import { replyTexts } from './reply-texts.ts';
 import { restoreNextIds } from './sequential.ts';
 import { ServerContext } from './server-context.ts';
 import { ScrubSchedule } from './scrub-schedule.ts';
@@ -79,19 +79,14 @@ export class ZdbServer implements AsyncDisposable {
     if (webhook !== undefined) stack.use(webhook);
     const listeners = [options.onEvent, webhook?.listener].filter((one) => one !== undefined);
     const events = new EventBus(options.logger, listeners);
-    const hooks: StoreHooks = {
-      durable: () => {},
-      failed: () => {},
-      damaged: () => {},
-      reopened: undefined,
-    };
+    const hooks: StoreHooks = { durable: () => {}, failed: () => {}, damaged: () => {} };
     const stateFile = prepareFolder(options);
     const store = await openWhole(options, events, hooks, stateFile);
     stack.defer(() => store.close());
-    stack.defer(() => hooks.reopened ?? Promise.resolve());
     await restoreNextIds(store);
     const door = await openDoor(options, store, events, hooks, tls);
     stack.defer(() => door.resp.close());
+    stack.use(door.diskFailure);
     stack.use(new ScrubSchedule(store, options.scrubEveryMs, options.clock));
     stack.use(openReplication(door.context, stateFile));
     const metrics = await openMetrics(options, door.context);
@@ -109,10 +104,8 @@ export class ZdbServer implements AsyncDisposable {
 /** Where the store reports to, once there is somebody. */
 interface StoreHooks {
   durable: (sequence: number) => void;
-  failed: () => void;
+  failed: (error: GridError) => void;
   damaged: () => void;
-  /** Settles when the store, after a failed write, answers from what is on disk. */
-  reopened: Promise<void> | undefined;
 }
 
 /** Opens the store; a missing segment may be brought back by whoever was named for that. */
@@ -173,7 +166,7 @@ function openStore(
     onDurable: (sequence) => hooks.durable(sequence),
     onFailure: (error) => {
       logger.error({ err: error }, 'the disk refused a write: reading only');
-      hooks.failed();
+      hooks.failed(error);
       events.emit({ kind: 'failure', code: error.code, message: error.message });
     },
     onSealed: ({ id, path, nextOffset, recordCount }) => {
@@ -193,6 +186,7 @@ function openStore(
 interface Door {
   readonly resp: RespServer;
   readonly context: ServerContext;
+  readonly diskFailure: DiskFailure;
 }
 
 async function openDoor(
@@ -227,26 +221,9 @@ async function openDoor(
     context.stats.readFailures++;
     context.stats.lastFailureMs = context.clock.nowMs();
   };
-  hooks.failed = () => {
-    context.stats.writeFailures++;
-    context.stats.lastFailureMs = context.clock.nowMs();
-    resp.refuse(replyTexts.cannotWrite);
-    hooks.reopened = reopen(context);
-  };
-  return { resp, context };
-}
-
-/** What was never on disk must not be shown: the store reads anew what is. */
-async function reopen(context: ServerContext): Promise<void> {
-  const { store, logger } = context;
-  try {
-    await store.reopenReadOnly('the disk refused a write');
-    // The settings that stand now were read from disk.
-    context.settingsSequence = 0;
-    logger.warn('the store answers reads, from what is on disk');
-  } catch (error) {
-    logger.error({ err: error }, 'the store cannot be read after a failed write');
-  }
+  const diskFailure = new DiskFailure(context, resp);
+  hooks.failed = (error) => diskFailure.begin(error);
+  return { resp, context, diskFailure };
 }
 
 /** What a command threw. Damage was reported where it was found; peers that leave are no news. */

@@ -26,6 +26,8 @@ export interface RunOptions {
   readonly slowSyncMs?: number;
   /** Times that the process is killed in the run, and started again over what it left. */
   readonly kills?: number;
+  /** Times that the disk refuses a sync, and the store takes writes again afterwards. */
+  readonly refusals?: number;
   /** Compaction, checkpoints and rotation while the load goes on. */
   readonly maintain?: boolean;
 }
@@ -76,8 +78,11 @@ async function oneLife(
   disk.mark({ journal } satisfies Mark);
   // What a store shows as durable right after its start was seen by somebody.
   disk.mark({ durable: store.log.durableSequence } satisfies Mark);
-  const load = new StoreLoad({ store, random, journal });
+  let load = new StoreLoad({ store, random, journal });
   if (life === 0) load.begin();
+  for (let refusal = 0; refusal < (options.refusals ?? 0); refusal++) {
+    load = await refused(disk, load, options);
+  }
   const isKilled = life < (options.kills ?? 0);
   const jobs = new Set<Promise<void>>();
   const killAt = isKilled ? random.int(1, options.turns) : options.turns;
@@ -102,6 +107,27 @@ async function oneLife(
   await store.close().catch(() => undefined);
   await Promise.all(jobs);
   return load.journal;
+}
+
+/** A sync fails, which leaves in memory alone what it should have brought to disk; the store goes on. */
+async function refused(
+  disk: PowerLossFiles,
+  { store, journal }: StoreLoad,
+  { random, turns }: RunOptions,
+): Promise<StoreLoad> {
+  const load = new StoreLoad({ store, random, journal });
+  for (let turn = random.int(0, turns); turn > 0; turn--) await load.turn();
+  disk.failNextSync();
+  while (store.log.failure === undefined) {
+    await load.turn();
+    await store.log.flush().catch(() => undefined);
+  }
+  await store.reopenReadOnly('the disk is full');
+  const kept = load.journal.upTo(store.log.lastSequence);
+  await store.writeAgain(async () => undefined);
+  disk.mark({ journal: kept } satisfies Mark);
+  disk.mark({ durable: store.log.durableSequence } satisfies Mark);
+  return new StoreLoad({ store, random, journal: kept });
 }
 
 /** Begins a job now and then; the load goes on while it runs. */

@@ -390,7 +390,7 @@ export class Log {
       `the disk refused a write (${code}); nothing after record ${this.durableSequence} is kept`,
       {
         cause,
-        hint: 'make room or replace the disk, then start the server again',
+        hint: 'make room: a server then takes writes again; or replace the disk and start anew',
         details: { code },
       },
     );
