@@ -17,4 +17,7 @@ export type FlistErrorCode =
   | 'FLIST_MOUNT_FAILED' // the system refuses to mount or unmount: the message has its words
   | 'FLIST_TAR_INVALID' // the bytes are no tar, or it ends too early: make or fetch it again
   | 'FLIST_TAR_UNSUPPORTED' // a sparse file, or something else that is not read from tars: make it as plain pax
+  | 'FLIST_HASH_INVALID' // a text is not 64 lowercase hex digits: correct it
+  | 'FLIST_CHUNK_CORRUPT' // the bytes of a chunk are not what its hash says: take it from another source
+  | 'FLIST_CHUNK_UNAVAILABLE' // no source gives a chunk: the message says which and why, try again
   | 'FLIST_SOURCE_FAILED'; // a source of chunks does not answer or answers nonsense: try again

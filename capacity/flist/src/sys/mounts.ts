@@ -1,0 +1,135 @@
+import { open, readFile } from 'node:fs/promises';
+
+import { runProgram } from './run-program.ts';
+
+/** Mounts an EROFS image read-only through a loop device, which goes when it is unmounted. */
+export async function mountErofs(imagePath: string, target: string): Promise<void> {
+  await runProgram('mount', ['-i', '-t', 'erofs', '-o', 'loop,ro,nodev', imagePath, target]);
+}
+
+export interface OverlayLayers {
+  /** Folder that the paths of the layers begin at. */
+  readonly folder: string;
+  /** Relative paths of letters, digits, `/`, `-`, `_` and `.`, the topmost first. */
+  readonly lower: readonly string[];
+  /** Relative paths as above, whose content is found by redirects only. */
+  readonly data?: readonly string[];
+  /** Folders for what is written, both on one file system. Without them it is read-only. */
+  readonly upper?: { readonly upperFolder: string; readonly workFolder: string } | undefined;
+}
+
+/**
+ * Mounts an overlay. Options are one text in which commas, colons and backslashes mean something,
+ * to mount and kernel differently from version to version, so none ever has a path from outside: layers
+ * are relative to a folder of ours, and the folders for what is written are descriptors.
+ */
+export async function mountOverlay(layers: OverlayLayers, target: string): Promise<void> {
+  const { folder, lower, data = [], upper } = layers;
+  for (const path of [...lower, ...data]) assertPlain(path);
+  const lowerdir = [lower.join(':'), ...data].join('::');
+  const options = ['metacopy=on', 'redirect_dir=on', 'index=off', 'xino=auto'];
+  options.push(`lowerdir=${lowerdir}`);
+  await using opened = new AsyncDisposableStack();
+  const descriptors: number[] = [];
+  if (upper === undefined) options.push('ro');
+  else {
+    for (const [name, path] of [
+      ['upperdir', upper.upperFolder],
+      ['workdir', upper.workFolder],
+    ] as const) {
+      descriptors.push(opened.use(await open(path, 'r')).fd);
+      options.push(`${name}=/proc/self/fd/${descriptors.length + 2}`);
+    }
+  }
+  const args = ['-i', '-t', 'overlay', '-o', options.join(','), 'flist', target];
+  await runProgram('mount', args, { folder, descriptors });
+}
+
+const plainPath = /^[A-Za-z0-9/_.-]+$/;
+
+function assertPlain(path: string): void {
+  if (!plainPath.test(path)) throw new Error(`${path} cannot be an option of a mount`);
+}
+
+/** Shows a folder at another place too, read-only. */
+export async function mountBind(source: string, target: string): Promise<void> {
+  await runProgram('mount', ['-i', '--bind', source, target]);
+  try {
+    await runProgram('mount', ['-i', '-o', 'remount,bind,ro', target]);
+  } catch (error) {
+    await unmount(target);
+    throw error;
+  }
+}
+
+/** Mounts what the process that reads `fd`, which is /dev/fuse, answers for. */
+export async function mountFuse(fd: number, target: string): Promise<void> {
+  const options = [
+    'ro',
+    'fd=3',
+    'rootmode=40000',
+    'user_id=0',
+    'group_id=0',
+    'allow_other',
+    'default_permissions',
+  ];
+  const args = ['-i', '-t', 'fuse.flist', '-o', options.join(','), 'flist', target];
+  await runProgram('mount', args, { descriptors: [fd] });
+}
+
+export interface UnmountOptions {
+  /** Takes it out of sight at once; the kernel ends it when nobody uses it any more. */
+  readonly isLazy?: boolean;
+}
+
+/** @throws FLIST_MOUNT_FAILED when it is in use, or nothing is mounted there */
+export async function unmount(
+  target: string,
+  { isLazy = false }: UnmountOptions = {},
+): Promise<void> {
+  await runProgram('umount', ['-i', ...(isLazy ? ['-l'] : []), target]);
+}
+
+/** One line of /proc/self/mountinfo: proc(5). */
+export interface MountEntry {
+  readonly id: number;
+  /** Major and minor of the file system: the same for all mounts of one. */
+  readonly device: string;
+  /** Which folder of the file system is mounted. */
+  readonly root: string;
+  readonly target: string;
+  readonly type: string;
+  readonly source: string;
+}
+
+/** All mounts that this process sees; where several are at one place the last is the visible one. */
+export async function readMounts(): Promise<readonly MountEntry[]> {
+  return parseMounts(await readFile('/proc/self/mountinfo', 'latin1'));
+}
+
+export function parseMounts(mountinfo: string): readonly MountEntry[] {
+  const entries: MountEntry[] = [];
+  for (const line of mountinfo.split('\n')) {
+    const [before = '', behind = ''] = line.split(' - ');
+    const [id = '', , device = '', root = '', target = ''] = before.split(' ');
+    const [type = '', source = ''] = behind.split(' ');
+    if (target === '') continue;
+    entries.push({
+      id: Number(id),
+      device,
+      root: unescaped(root),
+      target: unescaped(target),
+      type,
+      source: unescaped(source),
+    });
+  }
+  return entries;
+}
+
+/** Blank, tab, newline and backslash are octal there. Paths are UTF-8. */
+function unescaped(field: string): string {
+  const bytes = field.replaceAll(/\\([0-7]{3})/g, (_all, octal: string) =>
+    String.fromCharCode(Number.parseInt(octal, 8)),
+  );
+  return Buffer.from(bytes, 'latin1').toString('utf8');
+}
