@@ -8,8 +8,8 @@ export type S3RebuildOptions = Omit<RebuildOptions, 'schema' | 'apply' | 'action
 
 /**
  * Makes the tables of a store with buckets again while no head runs; see `rebuildStore`. Without the log,
- * users, keys and settings of buckets are those of the newest snapshot, and nothing is deleted until
- * somebody accepts what is there.
+ * users, keys and settings of buckets are those of the tables or the snapshot that it begins with, and
+ * nothing is deleted until somebody accepts what is there.
  */
 export function rebuildS3(options: S3RebuildOptions): Promise<RebuildReport> {
   return rebuildStore({

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { systemClock } from '@commongrid/base';
@@ -186,4 +186,25 @@ test('small objects that were packed again since the snapshot are found', async 
   await files.store.catalog.write(acceptRebuild);
   await files.store.collection.runNow();
   for (const name of kept) assert.equal(await files.isWhole(name), true, name);
+});
+
+test('a rebuild without the log begins with tables that are newer than the snapshot', async () => {
+  await using fleet = await ZdbFleet.open(6);
+  const backendsFile = await fleet.makeStore('e');
+  const folder = join(fleet.folder, 'head');
+  const options: StorOptions = { folder, backendsFile, policy: fourPlusTwo, canBegin: true };
+  {
+    await using stor = await Stor.open(options);
+    await stor.put('large', [large]);
+    await stor.put('removed', [small]);
+    await stor.takeSnapshot();
+    await stor.remove('removed');
+  }
+  await fleet.emptyNamespace('e-log');
+  const report = await Stor.rebuild(options);
+  assert.deepEqual([report.from, report.unreadableChunks], ['tables', 0]);
+  assert.ok((await readdir(report.setAside ?? '')).includes('catalog.db'));
+  await using stor = await Stor.open(options);
+  assert.deepEqual([stor.isRebuilt, stor.list().map(({ name }) => name)], [true, ['large']]);
+  assert.equal((await bytesOf(stor, 'large')).equals(large), true);
 });

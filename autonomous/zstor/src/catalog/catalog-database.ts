@@ -53,7 +53,7 @@ export class CatalogDatabase implements Disposable {
   /** Use `open`. */
   constructor(options: CatalogDatabaseOptions) {
     this.#options = options;
-    this.path = pathIn(options.folder);
+    this.path = CatalogDatabase.pathIn(options.folder);
     ({ writer: this.#writer, reader: this.#reader } = connect(this.path));
     this.#steps = prepareSteps(this.#writer);
     this.#load();
@@ -64,17 +64,30 @@ export class CatalogDatabase implements Disposable {
    * @throws ZSTOR_CATALOG_UNREADABLE for sound ones on a disk that is full, or refuses
    */
   static async open(options: CatalogDatabaseOptions): Promise<CatalogDatabase> {
-    const path = pathIn(options.folder);
+    const sound = CatalogDatabase.openSound(options);
+    if (sound !== undefined) return sound;
+    const path = CatalogDatabase.pathIn(options.folder);
+    await rename(path, join(options.folder, 'damaged.db'));
+    await removeFiles(path);
+    return new CatalogDatabase(options);
+  }
+
+  /** Where the tables of a folder are. */
+  static pathIn(folder: string): string {
+    return join(folder, 'catalog.db');
+  }
+
+  /** Opens the tables; undefined for damaged ones, which stay as they are. Throws as `open`. */
+  static openSound(options: CatalogDatabaseOptions): CatalogDatabase | undefined {
+    const path = CatalogDatabase.pathIn(options.folder);
     try {
       return new CatalogDatabase(options);
     } catch (err) {
       if (isGridError(err)) throw err;
       if (!isDamage(err)) throw unreadable(path, err);
-      options.logger.error({ err, path }, 'the tables are damaged, and made again from the log');
+      options.logger.error({ err, path }, 'the tables are damaged, and have to be made again');
+      return undefined;
     }
-    await rename(path, join(options.folder, 'damaged.db'));
-    await removeFiles(path);
-    return new CatalogDatabase(options);
   }
 
   /** What was applied; undefined for tables that are new. */
@@ -328,15 +341,11 @@ function connect(path: string): { writer: DatabaseSync; reader: DatabaseSync } {
 class TablesDamaged extends Error {}
 
 /** Whatever else keeps them from being opened, as a full disk, says nothing about the tables. */
-function isDamage(error: unknown): boolean {
+export function isDamage(error: unknown): boolean {
   if (error instanceof TablesDamaged) return true;
   if (!(error instanceof Error) || !('errcode' in error)) return false;
   const primary = Number(error.errcode) & 0xff;
   return primary === sqliteCorrupt || primary === sqliteNotADatabase;
-}
-
-function pathIn(folder: string): string {
-  return join(folder, 'catalog.db');
 }
 
 async function removeFiles(path: string): Promise<void> {

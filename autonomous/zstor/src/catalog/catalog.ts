@@ -139,11 +139,9 @@ export class Catalog implements AsyncDisposable {
     await mkdir(o.folder, { recursive: true });
     await using lock = await FolderLock.open(o.folder);
     const snapshots = new Snapshots(dirname(lock.path), o.snapshots, o.metadataKey);
-    const position = await snapshots.positionOf(pointer);
-    await foundLog(o, o.random ?? systemRandom, {
-      ...position,
-      pointer: pointer.toString('base64'),
-    });
+    const { index, hash } = await snapshots.positionOf(pointer);
+    const note = { index, hash, pointer: pointer.toString('base64') };
+    await foundLog(o, o.random ?? systemRandom, note);
   }
 
   /**

@@ -16,6 +16,13 @@ export const snapshotEveryMs = 10 * 60_000;
 /** ... or after so many records. */
 export const snapshotEveryRecords = 100_000;
 
+/** Which tables these are: of a log, after a record of it. Bytes in hex. */
+export interface TablesPosition {
+  readonly logId: string;
+  readonly index: number;
+  readonly hash: string;
+}
+
 /** Writes snapshots of the tables, and brings them back. */
 export class Snapshots {
   readonly #folder: string;
@@ -39,26 +46,31 @@ export class Snapshots {
   }
 
   async #take(database: CatalogDatabase, head: LogHead, commits: GroupCommit): Promise<void> {
+    const note = await this.keep(database);
+    await commits.exclusive(async () => {
+      await head.append('snapshot', Buffer.from(JSON.stringify(note)));
+      database.advance(head.state);
+    });
+    await head.addSnapshot(note);
+    await this.#store.keepOnly(head.snapshots.map(pointerOf));
+  }
+
+  /** The first two steps of `take` alone, for tables whose log is lost. */
+  async keep(database: CatalogDatabase): Promise<SnapshotNote> {
     const path = join(this.#folder, 'snapshot.db');
     await rm(path, { force: true });
     try {
       await copyTables(database.path, path);
       const { index, hash } = positionIn(path);
       const pointer = await this.#store.put(sealFile(path, this.#metadataKey));
-      const note = { index, hash, pointer: pointer.toString('base64') };
-      await commits.exclusive(async () => {
-        await head.append('snapshot', Buffer.from(JSON.stringify(note)));
-        database.advance(head.state);
-      });
-      await head.addSnapshot(note);
-      await this.#store.keepOnly(head.snapshots.map(pointerOf));
+      return { index, hash, pointer: pointer.toString('base64') };
     } finally {
       await rm(path, { force: true });
     }
   }
 
-  /** After which record it was taken. @throws ZSTOR_CATALOG_SNAPSHOT_CORRUPT */
-  async positionOf(pointer: Buffer): Promise<{ index: number; hash: string }> {
+  /** Which log it is of, and after which record. @throws ZSTOR_CATALOG_SNAPSHOT_CORRUPT */
+  async positionOf(pointer: Buffer): Promise<TablesPosition> {
     const path = join(this.#folder, 'loading.db');
     await rm(path, { force: true });
     try {
@@ -86,11 +98,17 @@ async function copyTables(from: string, to: string): Promise<void> {
   await once(thread, 'exit');
 }
 
-function positionIn(path: string): { index: number; hash: string } {
+function positionIn(path: string): TablesPosition {
   const db = new DatabaseSync(path, { readOnly: true });
-  const row = db.prepare('SELECT position, hex(hash) AS hash FROM catalog_state').get();
+  const sql = 'SELECT hex(log) AS log, position, hex(hash) AS hash FROM catalog_state';
+  const row = db.prepare(sql).get();
   db.close();
-  return { index: Number(row?.['position']), hash: String(row?.['hash']).toLowerCase() };
+  const { log, position, hash } = row ?? {};
+  return {
+    logId: String(log).toLowerCase(),
+    index: Number(position),
+    hash: String(hash).toLowerCase(),
+  };
 }
 
 /** What its store needs to read a snapshot. */

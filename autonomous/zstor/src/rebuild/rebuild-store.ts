@@ -1,41 +1,31 @@
-import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
-import { errorCode, isGridError, silentLogger, systemClock } from '@commongrid/base';
+import { systemClock } from '@commongrid/base';
 import { BackendPool } from '../backends/backend-pool.ts';
 import { nameOfBackend, readBackendsFile } from '../backends/backends-file.ts';
 import type { BackendSpec } from '../backends/backends-file.ts';
-import { openStreamBudget } from '../blob/stream-budget.ts';
 import { BlobStore } from '../blob-store.ts';
 import type { BlobStoreOptions } from '../blob-store.ts';
 import { Catalog } from '../catalog/catalog.ts';
-import type { CatalogOptions } from '../catalog/catalog.ts';
 import type { LogPlace } from '../catalog/found-log.ts';
-import { identityKey } from '../catalog/tlog-member.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import { readManifests } from '../manifest/manifest-reader.ts';
 import { isDeadManifest } from '../manifest/manifest-tables.ts';
 import { adoptBlob, findBlob } from '../stor/blob-tables.ts';
-import { blobOfPointer, DispersedSnapshots } from '../stor/dispersed-snapshots.ts';
-import {
-  firstMembersOf,
-  keepsLog,
-  logNameOf,
-  logNamesOf,
-  openMemberOf,
-} from '../stor/log-place.ts';
-import { SnapshotIndex } from '../stor/snapshot-index.ts';
+import { blobOfPointer } from '../stor/dispersed-snapshots.ts';
+import { keepsLog, logNamesOf, openMemberOf } from '../stor/log-place.ts';
 import { insertSnapshot } from '../stor/snapshot-tables.ts';
 import { readStoreKeys } from '../stor/stor-keys.ts';
 import type { StorKeys } from '../stor/stor-keys.ts';
-import { CodingThreads } from '../threads/coding-threads.ts';
+import { beginLog, openLogPlace, setTablesAside } from './begin-log.ts';
 import { findKeys, noteKeys } from './find-keys.ts';
 import { findNumbers, setNumbers } from './find-backends.ts';
 import { findPacks } from './find-packs.ts';
 import { noteRebuild } from './rebuild-tables.ts';
 import { relocateChunks } from './relocate-chunks.ts';
 import { ShardInventory } from './shard-inventory.ts';
-import { findUnfinished, forgetUnfinished, noteUnfinished } from './unfinished-rebuild.ts';
+import { findUnfinished, forgetUnfinished } from './unfinished-rebuild.ts';
+import type { UnfinishedRebuild } from './unfinished-rebuild.ts';
 
 /** Heads that may have served without writing a chunk, which would tell of their epoch. */
 const epochsLeftOut = 2 ** 16;
@@ -58,8 +48,11 @@ export interface RebuildOptions extends Omit<BlobStoreOptions, 'canBegin' | 'isO
 }
 
 export interface RebuildReport {
-  /** `log`: exact, out of a snapshot and the log. Else without it, with what came after found again. */
-  readonly from: 'log' | 'snapshot' | 'manifests';
+  /**
+   * `log`: exact, out of a snapshot and the log. Else without it, with what came after found again:
+   * `tables` that were here and newer than any snapshot, a `snapshot`, or nothing but `manifests`.
+   */
+  readonly from: 'log' | 'tables' | 'snapshot' | 'manifests';
   /** Versions that only manifests had. */
   readonly restoredVersions: number;
   /** Manifests of which no copy can be read. */
@@ -76,8 +69,8 @@ export interface RebuildReport {
  * Makes the tables of a store again, and leaves it closed.
  *
  * With the log: exactly as they were. Without: 1. numbers of backends from their markers, and what shards
- * each has; 2. a new log, which begins with the newest snapshot that can be read; 3. versions that are
- * newer, from their manifests; 4. chunks where their shards are now, small objects in their packs; 5. a
+ * each has; 2. a new log, which begins with the newest snapshot that can be read, or with the tables that
+ * are here, if these are sound and newer, which are made a snapshot for that; 3. versions that are newer, from their manifests; 4. chunks where their shards are now, small objects in their packs; 5. a
  * snapshot. No version is lost; deletions, tags and dates since the snapshot may be undone, so the store
  * deletes nothing until `acceptRebuild`. One that was ended on its way goes on when it is called again; no
  * head serves before.
@@ -94,8 +87,8 @@ export async function rebuildStore(options: RebuildOptions): Promise<RebuildRepo
   const place = { members: logNamesOf(specs), openMember, metadataKey };
   const begun = await findBegun(folder, place);
   const isLost = begun !== undefined || options.withoutLog === true || !(await keepsLog(place));
-  const setAside = begun === undefined ? await setTablesAside(folder) : undefined;
   if (!isLost) {
+    const setAside = await setTablesAside(folder);
     await forgetUnfinished(folder);
     onProgress('making the tables from snapshot and log');
     await using _store = await BlobStore.open(options);
@@ -104,15 +97,15 @@ export async function rebuildStore(options: RebuildOptions): Promise<RebuildRepo
   }
   const found = await rebuildWithoutLog(options, specs, keys, begun);
   await forgetUnfinished(folder);
-  return { ...found, setAside };
+  return found;
 }
 
 async function rebuildWithoutLog(
   options: RebuildOptions,
   specs: readonly BackendSpec[],
   keys: StorKeys,
-  begun: readonly string[] | undefined,
-): Promise<Omit<RebuildReport, 'setAside'>> {
+  begun: UnfinishedRebuild | undefined,
+): Promise<RebuildReport> {
   const { folder, onProgress = () => {}, clock = systemClock, signal } = options;
   onProgress('looking through the backends');
   const numbers = await findNumbers(specs, keys.metadataKey);
@@ -121,20 +114,21 @@ async function rebuildWithoutLog(
     { numberOf: (spec) => numbers.get(nameOfBackend(spec)) ?? 0 },
   );
   await using inventory = await ShardInventory.take(join(folder, 'inventory.db'), pool, signal);
-  const catalogOptions = await catalogOptionsOf(options, specs, keys, begun);
+  const parts = { specs, keys, numbers, pool, inventory };
+  await using place = await openLogPlace({ ...options, ...parts, members: begun?.members });
+  let setAside: string | undefined;
+  let isFromTables = begun?.isFromTables === true;
   if (begun === undefined) {
-    await noteUnfinished(folder, catalogOptions.members);
     onProgress('beginning a new log');
-    const index = new SnapshotIndex({ backends: pool, key: keys.manifestKey });
-    await beginLog(catalogOptions, await index.list());
+    ({ isFromTables, setAside } = await beginLog(place, options));
   }
-  let from: RebuildReport['from'] = 'manifests';
+  let from: RebuildReport['from'] = isFromTables ? 'tables' : 'manifests';
   {
-    await using catalog = await Catalog.open(catalogOptions);
+    await using catalog = await Catalog.open(place.catalog);
     await catalog.takeOver(signal);
     const buckets = await findKeys(specs);
     const snapshots = catalog.snapshotPointers.map((pointer) => blobOfPointer(pointer, keys));
-    if (snapshots.length > 0) from = 'snapshot';
+    if (snapshots.length > 0 && !isFromTables) from = 'snapshot';
     await catalog.write((db) => {
       noteRebuild(db, clock.nowMs(), inventory.highestEpoch + epochsLeftOut);
       setNumbers(db, numbers);
@@ -152,82 +146,14 @@ async function rebuildWithoutLog(
   await findPacks(store.catalog, inventory, { backends: pool, signal });
   const located = await relocateChunks(store.catalog, inventory, signal);
   await store.catalog.takeSnapshot();
-  return { from, ...applied, ...located };
+  return { from, ...applied, ...located, setAside };
 }
 
-/** Who keeps the log that an earlier rebuild in this folder began; undefined when there is none. */
-async function findBegun(folder: string, place: LogPlace): Promise<readonly string[] | undefined> {
-  const members = await findUnfinished(folder);
-  if (members === undefined) return undefined;
-  return (await keepsLog({ ...place, members })) ? members : undefined;
-}
-
-/** A new log in namespaces that are empty, with the newest snapshot that can be read. */
-async function beginLog(
-  options: CatalogOptions,
-  snapshots: readonly { readonly pointer: Buffer }[],
-): Promise<void> {
-  for (const { pointer } of snapshots) {
-    try {
-      await Catalog.restore(options, pointer);
-      return;
-    } catch (err) {
-      // What is wrong with the log's place is so with any snapshot.
-      const isUnreadable = isGridError(err) && !err.code.startsWith('ZSTOR_CATALOG_');
-      const isDamaged = isGridError(err, 'ZSTOR_CATALOG_SNAPSHOT_CORRUPT');
-      if (!isUnreadable && !isDamaged) throw err;
-      options.logger?.warn({ err }, 'a snapshot cannot be read; the one before is tried');
-    }
-  }
-  await Catalog.found(options);
-}
-
-async function catalogOptionsOf(
-  options: RebuildOptions,
-  specs: readonly BackendSpec[],
-  keys: StorKeys,
-  begun: readonly string[] | undefined,
-): Promise<CatalogOptions> {
-  const { folder, backendsFile, policy, schema, logger = silentLogger } = options;
-  const openMember = openMemberOf(() => specs);
-  const empty = await namesOfEmpty(specs, openMember);
-  const free = specs.filter((spec) => empty.has(logNameOf(spec) ?? ''));
-  const snapshots = new DispersedSnapshots({
-    ...{
-      backendsFile,
-      policy,
-      threads: CodingThreads.open({ count: 0 }),
-      budget: openStreamBudget(),
-    },
-    store: () => {
-      throw new Error('a rebuild writes no snapshot before the store is open');
-    },
-  });
-  return {
-    ...{ folder: join(folder, 'catalog'), schema, snapshots, logger, openMember },
-    metadataKey: keys.metadataKey,
-    members: begun ?? firstMembersOf(free, policy.parityShards),
-  };
-}
-
-/** Namespaces for the log that answer, and are no member of any. */
-async function namesOfEmpty(
-  specs: readonly BackendSpec[],
-  openMember: CatalogOptions['openMember'],
-): Promise<Set<string>> {
-  const empty = new Set<string>();
-  await Promise.all(
-    logNamesOf(specs).map(async (name) => {
-      await using member = openMember(name);
-      try {
-        const [identity] = await member.get([identityKey]);
-        if (identity === undefined) empty.add(name);
-      } catch (error) {
-        if (!isGridError(error)) throw error;
-      }
-    }),
-  );
-  return empty;
+/** The log that an earlier rebuild in this folder began; undefined when there is none. */
+async function findBegun(folder: string, place: LogPlace): Promise<UnfinishedRebuild | undefined> {
+  const begun = await findUnfinished(folder);
+  if (begun === undefined) return undefined;
+  return (await keepsLog({ ...place, members: begun.members })) ? begun : undefined;
 }
 
 async function applyManifests(
@@ -256,17 +182,4 @@ async function applyManifests(
   }
   await flush();
   return { restoredVersions, damagedManifests };
-}
-
-/** Tables that are there may be all that is left of something: they are kept under another name. */
-async function setTablesAside(folder: string): Promise<string | undefined> {
-  const from = join(folder, 'catalog');
-  const to = join(folder, `catalog.${new Date().toISOString().replaceAll(/[:.]/g, '-')}`);
-  try {
-    await rename(from, to);
-    return to;
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return undefined;
-    throw error;
-  }
 }

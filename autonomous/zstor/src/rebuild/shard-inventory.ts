@@ -8,6 +8,8 @@ import type { Backends } from '../blob/shard-spread.ts';
 import { copyPart } from '../blob/chunk-table.ts';
 import { statementOf } from '../catalog/statement-of.ts';
 
+const insertFound = 'INSERT OR IGNORE INTO found VALUES (?, ?, ?)';
+
 /** What all backends have that answer, in a file: it may be more than fits in memory. */
 export class ShardInventory implements AsyncDisposable {
   readonly #path: string;
@@ -36,7 +38,7 @@ export class ShardInventory implements AsyncDisposable {
     for (const backend of backends.all) {
       if (backend.state !== 'healthy') continue;
       for await (const page of keyPages(backend, '', signal)) {
-        inventory.#add(
+        inventory.#addKeys(
           backend.no,
           page.map(({ key }) => key),
         );
@@ -51,6 +53,14 @@ export class ShardInventory implements AsyncDisposable {
     const row = this.#db.prepare('SELECT max(chunk) AS chunk FROM found').get();
     const chunk = row?.['chunk'];
     return chunk instanceof Uint8Array ? Buffer.from(chunk).readUInt32BE() : 0;
+  }
+
+  /** Takes in a chunk that was written since, and is where its record says. */
+  add({ id, kind, locations }: ChunkRecord): void {
+    const insert = statementOf(this.#db, insertFound);
+    for (const [index, no] of locations.entries()) {
+      if (no !== nowhere) insert.run(id, kind === 'copied' ? copyPart : index, no);
+    }
   }
 
   /** Whether any shard or copy of a chunk was found. */
@@ -103,8 +113,8 @@ export class ShardInventory implements AsyncDisposable {
     await rm(this.#path, { force: true });
   }
 
-  #add(no: number, keys: readonly Buffer[]): void {
-    const insert = statementOf(this.#db, 'INSERT OR IGNORE INTO found VALUES (?, ?, ?)');
+  #addKeys(no: number, keys: readonly Buffer[]): void {
+    const insert = statementOf(this.#db, insertFound);
     this.#db.exec('BEGIN');
     for (const key of keys) {
       const found = chunkKeyOf(key);

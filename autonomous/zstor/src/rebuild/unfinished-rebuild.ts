@@ -4,26 +4,26 @@ import { errorCode, GridError, syncFolder } from '@commongrid/base';
 import type { ZstorErrorCode } from '../errors.ts';
 
 /** What stands in the file of a rebuild that has begun a log and not ended. */
-interface Unfinished {
+export interface UnfinishedRebuild {
   /** Who was to keep the new log. */
   readonly members: readonly string[];
+  /** It began with tables that were in the folder. */
+  readonly isFromTables?: boolean;
 }
 
 /**
  * Tables that are made again out of manifests know only some of what there is until that has ended. A
  * file in the folder of the store says so: without it the next head would take the rest for orphans.
  */
-export async function noteUnfinished(folder: string, members: readonly string[]): Promise<void> {
-  const unfinished: Unfinished = { members };
+export async function noteUnfinished(folder: string, unfinished: UnfinishedRebuild): Promise<void> {
   await writeFile(pathIn(folder), JSON.stringify(unfinished), { flush: true });
   await syncFolder(folder);
 }
 
-/** The members of the log that a rebuild was about to begin, and did not finish. */
-export async function findUnfinished(folder: string): Promise<readonly string[] | undefined> {
+/** What a rebuild was about to begin, and did not finish. */
+export async function findUnfinished(folder: string): Promise<UnfinishedRebuild | undefined> {
   try {
-    const { members }: Unfinished = JSON.parse(await readFile(pathIn(folder), 'utf8'));
-    return members;
+    return JSON.parse(await readFile(pathIn(folder), 'utf8'));
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return undefined;
     throw error;

@@ -47,9 +47,10 @@ export function rebuildCommand(description: string): Command {
     .option('--without-log', 'the log is lost, though not all that may have it answer')
     .addHelpText(
       'after',
-      '\nWith the log the tables are exactly what they were. Without it, they are the newest snapshot' +
-        '\nand what manifests say of later versions: none is lost, but what was deleted may be back, and' +
-        '\nnothing is deleted before that is accepted. Tables that are here are set aside.',
+      '\nWith the log the tables are exactly what they were. Without it, they are those that are here, if' +
+        '\nthey are sound and newer, or the newest snapshot, and what manifests say of later versions: none is' +
+        '\nlost, but what was deleted may be back, and nothing is deleted before that is accepted. Tables that' +
+        '\nare here are set aside.',
     );
 }
 
@@ -89,6 +90,7 @@ function describe(report: RebuildReport): string {
 
 const fromTexts: Record<RebuildReport['from'], string> = {
   log: 'the tables are what they were, out of snapshot and log',
+  tables: 'the tables are those that were here, and what manifests say; look, then accept them',
   snapshot: 'the tables are made of the newest snapshot and of manifests; look, then accept them',
   manifests: 'the tables are made of manifests alone; look, then accept them',
 };
