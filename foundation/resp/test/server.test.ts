@@ -164,6 +164,38 @@ suite('server', { concurrency: false }, () => {
     late.socket.destroy();
   });
 
+  test('server that takes a refusal back gives nothing away that was asked for before', async () => {
+    const gate = Promise.withResolvers<void>();
+    let isHandling = false;
+    await using server = await openToyStore({
+      onConnection: () => ({
+        handle(request, connection) {
+          connection.need(2);
+          connection.reply.ok();
+          isHandling = request.is(0, 'SLOW');
+          return isHandling ? gate.promise : undefined;
+        },
+      }),
+    });
+    const [slow, other] = [await RawPeer.connect(server), await RawPeer.connect(server)];
+    server.release(1);
+    slow.send('SLOW\r\n');
+    await waitFor(() => isHandling, { timeoutMs: 5000, what: 'the slow request' });
+    server.refuse('no disk');
+    other.send('GET\r\n');
+    await other.expect('-no disk\r\n');
+    server.accept();
+    gate.resolve();
+    await slow.ended();
+    slow.socket.destroy();
+    assert.equal(slow.received, '');
+    other.send('GET\r\n');
+    await waitFor(() => server.stats.bytesIn === 16, { timeoutMs: 5000, what: 'the request' });
+    server.release(2);
+    await other.expect('+OK\r\n');
+    other.socket.destroy();
+  });
+
   test('server calls onTurn before the replies of a turn leave, and lets it release', async () => {
     let turns = 0;
     let ticket = 0;
