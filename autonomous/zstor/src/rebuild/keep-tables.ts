@@ -60,7 +60,7 @@ async function newestOf(
 }
 
 /** Ids of chunks are in part random: those of another store are not found. */
-function hasChunks(tables: LeftTables, inventory: ShardInventory): boolean {
+function hasChunks(tables: LeftTables, inventory: Beside['inventory']): boolean {
   const rows = tables.read((db) =>
     statementOf(db, `SELECT id FROM chunks ORDER BY id DESC LIMIT ${soughtMax}`).all(),
   );
