@@ -1,0 +1,66 @@
+import { GridError } from '@commongrid/base';
+import type { FlistErrorCode } from '../errors.ts';
+import { flistBytesMax } from '../tree/tree-limits.ts';
+
+const firstBytes = 64 * 1024;
+
+/** Grows by doubling, up to what an flist may have. */
+export class ByteWriter {
+  #bytes = Buffer.allocUnsafe(firstBytes);
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** What was written so far; later writing does not change it. */
+  take(): Buffer {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  byte(value: number): void {
+    this.#reserve(1);
+    this.#bytes[this.#length++] = value;
+  }
+
+  /** Unsigned LEB128 of a safe integer. */
+  varint(value: number): void {
+    this.#reserve(8);
+    let rest = value;
+    while (rest >= 0x80) {
+      this.#bytes[this.#length++] = (rest % 0x80) | 0x80;
+      rest = Math.floor(rest / 0x80);
+    }
+    this.#bytes[this.#length++] = rest;
+  }
+
+  /** Zigzag, then as `varint`. */
+  signedVarint(value: number): void {
+    this.varint(value < 0 ? -2 * value - 1 : 2 * value);
+  }
+
+  /** A length and that many bytes, given as characters of one byte each. */
+  text(text: string): void {
+    this.varint(text.length);
+    this.#reserve(text.length);
+    this.#length += this.#bytes.write(text, this.#length, 'latin1');
+  }
+
+  raw(bytes: Uint8Array): void {
+    this.#reserve(bytes.length);
+    this.#bytes.set(bytes, this.#length);
+    this.#length += bytes.length;
+  }
+
+  #reserve(more: number): void {
+    const needed = this.#length + more;
+    if (needed <= this.#bytes.length) return;
+    if (needed > flistBytesMax) {
+      const message = `the flist is longer than ${flistBytesMax} bytes`;
+      throw new GridError<FlistErrorCode>('FLIST_TOO_LARGE', message);
+    }
+    const grown = Buffer.allocUnsafe(Math.max(needed, this.#bytes.length * 2));
+    grown.set(this.take());
+    this.#bytes = grown;
+  }
+}
