@@ -80,6 +80,33 @@ suite('requests that meet others half-way', () => {
     });
   }
 
+  test('of two lists that complete an upload at once one does, and is answered again', async () => {
+    const ref = { Bucket: 'twice', Key: 'k' };
+    await s3.send(new aws.CreateBucketCommand({ Bucket: ref.Bucket }));
+    const { UploadId } = await s3.send(new aws.CreateMultipartUploadCommand(ref));
+    const put = async (PartNumber: number): Promise<aws.CompletedPart> => {
+      const part = { ...ref, UploadId, PartNumber, Body: `part ${PartNumber}` };
+      const { ETag } = await s3.send(new aws.UploadPartCommand(part));
+      return { PartNumber, ETag };
+    };
+    const parts = [await put(1), await put(2)];
+    const complete = (part: aws.CompletedPart): Promise<string> => {
+      const upload = { ...ref, UploadId, MultipartUpload: { Parts: [part] } };
+      return s3.send(new aws.CompleteMultipartUploadCommand(upload)).then(
+        ({ ETag }) => String(ETag),
+        (error: unknown) => (error instanceof Error ? error.name : ''),
+      );
+    };
+    const answers = await Promise.all([...parts, ...parts, ...parts].map(complete));
+    const { ETag, Body } = await s3.send(new aws.GetObjectCommand(ref));
+    const winner = answers.findIndex((answer) => answer === ETag) % 2;
+    assert.equal(await Body?.transformToString(), `part ${winner + 1}`);
+    for (const [at, answer] of answers.entries()) {
+      assert.equal(answer, at % 2 === winner ? ETag : 'NoSuchUpload');
+    }
+    assert.equal(await complete(parts[winner] ?? {}), ETag);
+  });
+
   test('what was written for them is collected', async () => {
     let orphans = 0;
     const collect = async (): Promise<boolean> => {
