@@ -20,4 +20,9 @@ export type FlistErrorCode =
   | 'FLIST_HASH_INVALID' // a text is not 64 lowercase hex digits: correct it
   | 'FLIST_CHUNK_CORRUPT' // the bytes of a chunk are not what its hash says: take it from another source
   | 'FLIST_CHUNK_UNAVAILABLE' // no source gives a chunk: the message says which and why, try again
+  | 'FLIST_CHUNKS_MISSING' // an flist is put before its chunks: put those that the details name first
+  | 'FLIST_BLOB_CORRUPT' // a layer or a manifest has other bytes than its digest says, or does not unpack: fetch it again
+  | 'FLIST_FILE_CHANGED' // something wrote to a file while it was read: stop that, then try again
+  | 'FLIST_FILE_UNREADABLE' // a file or folder is missing or may not be read: the message says which
+  | 'FLIST_TOOL_MISSING' // a program of the system is not installed: the hint says how to get it
   | 'FLIST_SOURCE_FAILED'; // a source of chunks does not answer or answers nonsense: try again

@@ -7,6 +7,23 @@ export { chunkHashesOf, objectIdOf } from './format/object-id.ts';
 export type { ObjectId } from './format/object-id.ts';
 export { packFlist, unpackFlist } from './format/pack-flist.ts';
 export type { ChunkHash, ChunkSink, ChunkSource, KeyDirectory, PackedChunk } from './ports.ts';
+export { absentLength, batchHashesMax, frameHeader } from './sources/chunk-frames.ts';
+export { DirectorySource } from './sources/directory-source.ts';
+export { isHashText, parseChunkHash } from './sources/hash-text.ts';
+export { HttpSource } from './sources/http-source.ts';
+export type { HttpSourceOptions } from './sources/http-source.ts';
+export { SourceSet } from './sources/source-set.ts';
+export type { ChunkWant, SourceSetOptions, SourceSpec } from './sources/source-set.ts';
+export type { HashRange, SourceEvent } from './sources/source-state.ts';
+export { ZdbSource } from './sources/zdb-source.ts';
+export type { ZdbSourceOptions } from './sources/zdb-source.ts';
+export { packChunk, packedChunkBytesMax, unpackChunk } from './store/chunk-codec.ts';
+export { FlistRepository } from './store/flist-repository.ts';
+export type {
+  CollectResult,
+  FlistRepositoryOptions,
+  RepositoryScrubResult,
+} from './store/flist-repository.ts';
 export { byteTextFrom, byteTextOf, bytesOfText, shownText } from './tree/byte-text.ts';
 export type { ByteText } from './tree/byte-text.ts';
 export type { NewNode } from './tree/check-inode.ts';

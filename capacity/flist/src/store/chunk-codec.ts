@@ -1,0 +1,85 @@
+import { webcrypto } from 'node:crypto';
+import { promisify } from 'node:util';
+import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
+
+import { GridError } from '@commongrid/base';
+
+import type { FlistErrorCode } from '../errors.ts';
+import type { ChunkHash } from '../ports.ts';
+import { chunkBytes } from '../tree/inode.ts';
+
+/** Most bytes of a packed chunk: zstd adds less than 3 KiB to bytes that it cannot pack. */
+export const packedChunkBytesMax = chunkBytes + 4096;
+
+/** Level 3: a higher one costs much more time than it saves bytes. */
+const compressionLevel = 3;
+
+/** Frames that ask for a larger window, 2^21 bytes, are refused: memory is theirs to declare. */
+const windowLogMax = 21;
+
+const compress = promisify(zstdCompress);
+const decompress = promisify(zstdDecompress);
+
+/** SHA-256 of bytes, computed on Node's thread pool. */
+export async function hashOfChunk(plaintext: Uint8Array): Promise<ChunkHash> {
+  const digest = await webcrypto.subtle.digest('SHA-256', viewOf(plaintext));
+  return Buffer.from(digest).toString('hex') as ChunkHash;
+}
+
+/** One zstd frame that says how long its plaintext is; packed on the thread pool. */
+export function packChunk(plaintext: Uint8Array): Promise<Buffer> {
+  return compress(plaintext, {
+    params: { [constants.ZSTD_c_compressionLevel]: compressionLevel },
+    pledgedSrcSize: plaintext.length,
+    chunkSize: packedChunkBytesMax,
+  });
+}
+
+/**
+ * The plaintext of a chunk, checked against its hash. It never unpacks more than `sizeBytes`.
+ * @param sizeBytes of the plaintext, or the most it may have where `isExact` is false
+ * @throws FLIST_CHUNK_CORRUPT
+ */
+export async function unpackChunk(
+  hash: ChunkHash,
+  packed: Uint8Array,
+  sizeBytes: number = chunkBytes,
+  isExact = false,
+): Promise<Buffer> {
+  const plaintext = await unpack(hash, packed, sizeBytes);
+  if (plaintext.length === 0 || (isExact && plaintext.length !== sizeBytes)) {
+    throw corrupt(hash, `has ${plaintext.length} bytes instead of ${sizeBytes}`);
+  }
+  if ((await hashOfChunk(plaintext)) !== hash) throw corrupt(hash, 'has other bytes');
+  return plaintext;
+}
+
+async function unpack(hash: ChunkHash, packed: Uint8Array, sizeBytes: number): Promise<Buffer> {
+  if (packed.length > packedChunkBytesMax) throw corrupt(hash, 'is too long as it came');
+  try {
+    return await decompress(packed, {
+      maxOutputLength: sizeBytes,
+      // One step unpacks it whole: each step is a trip to the thread pool and back.
+      chunkSize: Math.max(64, sizeBytes + 1),
+      params: { [constants.ZSTD_d_windowLogMax]: windowLogMax },
+    });
+  } catch (error) {
+    throw corrupt(hash, `does not unpack to at most ${sizeBytes} bytes`, error);
+  }
+}
+
+function viewOf(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const { buffer } = bytes;
+  if (buffer instanceof ArrayBuffer) {
+    return new Uint8Array(buffer, bytes.byteOffset, bytes.byteLength);
+  }
+  return Uint8Array.from(bytes);
+}
+
+function corrupt(hash: ChunkHash, what: string, cause?: unknown): GridError<FlistErrorCode> {
+  return new GridError('FLIST_CHUNK_CORRUPT', `chunk ${hash} ${what}`, {
+    hint: 'fetch it from another source',
+    details: { hash },
+    cause,
+  });
+}

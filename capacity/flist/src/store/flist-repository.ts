@@ -1,0 +1,345 @@
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import {
+  closeOnce,
+  errorCode,
+  FolderLock,
+  GridError,
+  removeFileDurably,
+  syncFolder,
+  throwIfAborted,
+  writeFileAtomic,
+} from '@commongrid/base';
+
+import type { FlistErrorCode } from '../errors.ts';
+import { decodeFlist } from '../format/decode-flist.ts';
+import { flistDigestOf, parseFlistDigest } from '../format/flist.ts';
+import type { Flist, FlistDigest } from '../format/flist.ts';
+import { chunkHashesOf } from '../format/object-id.ts';
+import { packFlist, unpackFlist } from '../format/pack-flist.ts';
+import type { ChunkHash, ChunkSink, ChunkSource, PackedChunk } from '../ports.ts';
+import { isHashText } from '../sources/hash-text.ts';
+import { filesOf } from './files-of.ts';
+import { BlobFolder } from './blob-folder.ts';
+import { hashOfChunk, packChunk, unpackChunk } from './chunk-codec.ts';
+import { fannedNames, fannedPath, makeFannedFolder } from './fanned-folder.ts';
+import { Gate } from './gate.ts';
+import { Pace } from './pace.ts';
+import type { PaceOptions } from './pace.ts';
+
+export interface FlistRepositoryOptions {
+  /** Made where it is not there. One process at a time. */
+  readonly folder: string;
+  /** For people and events. Default: the folder. */
+  readonly name?: string;
+  /** For how long chunks that no flist names are kept, since an upload may be under way. Default 24 h. */
+  readonly graceMs?: number;
+}
+
+export interface CollectResult {
+  readonly keptChunks: number;
+  readonly removedChunks: number;
+  readonly removedBytes: number;
+}
+
+export interface RepositoryScrubResult {
+  readonly checkedChunks: number;
+  readonly checkedBytes: number;
+  /** Removed, so that they can be put again. At most 1,000 are named. */
+  readonly badChunks: readonly ChunkHash[];
+}
+
+/** Missing or bad chunks that an error or a report names. */
+const namedChunksMax = 1_000;
+
+/** Chunks that are hashed, packed and written at a time. */
+const putsMax = 4;
+
+/** Signatures that are kept for one flist. */
+const signaturesMax = 64;
+
+/**
+ * Flists, their chunks and signatures in a folder: what makers write and a hub serves. An flist is
+ * never there before all of its chunks are there for good.
+ */
+export class FlistRepository implements ChunkSink, ChunkSource {
+  readonly name: string;
+  readonly close: () => Promise<void>;
+  readonly #folder: string;
+  readonly #blobs: BlobFolder;
+  readonly #gate = new Gate(putsMax);
+
+  private constructor(options: FlistRepositoryOptions, blobs: BlobFolder, lock: FolderLock) {
+    this.#folder = options.folder;
+    this.name = options.name ?? options.folder;
+    this.#blobs = blobs;
+    this.close = closeOnce(async () => {
+      await blobs.sync();
+      await lock.close();
+    });
+  }
+
+  /** @throws BASE_FOLDER_LOCKED */
+  static async open(options: FlistRepositoryOptions): Promise<FlistRepository> {
+    const { folder, graceMs = 24 * 3600 * 1000 } = options;
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const lock = await FolderLock.open(folder);
+    try {
+      const blobs = await BlobFolder.open(folder, graceMs);
+      await makeFannedFolder(join(folder, 'flists'));
+      await mkdir(join(folder, 'signatures'), { recursive: true });
+      await syncFolder(join(folder, 'flists'));
+      await syncFolder(folder);
+      return new FlistRepository(options, blobs, lock);
+    } catch (error) {
+      await lock.close();
+      throw error;
+    }
+  }
+
+  /** Takes the plaintext of a chunk. It is there for good after `sync`. @throws ENOSPC and the like */
+  put(plaintext: Uint8Array): Promise<ChunkHash> {
+    return this.#gate.run(async () => {
+      const hash = await hashOfChunk(plaintext);
+      if (!this.#blobs.touch(hash)) await this.#blobs.write(hash, await packChunk(plaintext));
+      return hash;
+    });
+  }
+
+  /**
+   * Takes a chunk as it was packed by somebody else.
+   * @throws FLIST_CHUNK_CORRUPT
+   */
+  putPacked({ hash, packed }: PackedChunk): Promise<void> {
+    return this.#gate.run(async () => {
+      await unpackChunk(hash, packed);
+      if (!this.#blobs.touch(hash)) await this.#blobs.write(hash, packed);
+    });
+  }
+
+  /** Makes sure that chunks put so far survive a power cut. */
+  sync(): Promise<void> {
+    return this.#blobs.sync();
+  }
+
+  /** Which of the chunks are there; those stay for the time of the grace. */
+  async hasChunks(hashes: Iterable<ChunkHash>): Promise<Set<ChunkHash>> {
+    const found = new Set<ChunkHash>();
+    let looked = 0;
+    for (const hash of hashes) {
+      if (this.#blobs.touch(hash)) found.add(hash);
+      if (++looked % looksAtOnce === 0) await nextTurn();
+    }
+    return found;
+  }
+
+  async *fetch(
+    hashes: readonly ChunkHash[],
+    signal: AbortSignal,
+  ): AsyncGenerator<PackedChunk, void> {
+    for (const hash of hashes) {
+      throwIfAborted(signal);
+      const packed = await this.#blobs.read(hash);
+      if (packed !== undefined) yield { hash, packed };
+    }
+  }
+
+  /**
+   * Keeps an flist whose chunks are all there, and returns once it is there for good.
+   * @param packed as `packFlist` makes it
+   * @throws FLIST_CHUNKS_MISSING (details: how many, and up to 1,000 hashes), FLIST_CORRUPT,
+   *   FLIST_TOO_LARGE and whatever `decodeFlist` throws
+   */
+  async putFlist(packed: Uint8Array): Promise<FlistDigest> {
+    const bytes = await unpackFlist(packed);
+    const wanted = chunksOf(decodeFlist(bytes));
+    const found = await this.hasChunks(wanted);
+    if (found.size < wanted.size) throw chunksMissing([...wanted.difference(found)]);
+    await this.#blobs.sync();
+    const digest = flistDigestOf(bytes);
+    await writeFileAtomic(this.#flistPath(digest), await packFlist(bytes));
+    return digest;
+  }
+
+  /** @throws FLIST_CORRUPT when the file is damaged: remove it and put it again */
+  async getFlist(digest: FlistDigest): Promise<Flist | undefined> {
+    const bytes = await this.#readFlist(digest);
+    return bytes === undefined ? undefined : decodeFlist(bytes);
+  }
+
+  /** As it is kept and sent: a zstd frame. Undefined when it is not there. */
+  getPackedFlist(digest: FlistDigest): Promise<Buffer | undefined> {
+    return readIfThere(this.#flistPath(digest));
+  }
+
+  /** In the order of their digests. */
+  async *listFlists(): AsyncGenerator<FlistDigest, void> {
+    for await (const { name } of fannedNames(join(this.#folder, 'flists'))) {
+      if (!name.endsWith(flistEnding)) continue;
+      const digest = parseFlistDigest(name.slice(0, -flistEnding.length));
+      if (digest !== undefined) yield digest;
+    }
+  }
+
+  /** Removes an flist with its signatures; its chunks go with a collection. False: not there. */
+  async removeFlist(digest: FlistDigest): Promise<boolean> {
+    const wasThere = await removeFileDurably(this.#flistPath(digest));
+    await rm(join(this.#folder, 'signatures', digest), { recursive: true, force: true });
+    return wasThere;
+  }
+
+  /**
+   * Keeps a signature, which nobody checks here, in place of an earlier one by the same key.
+   * @param key `ed25519:...`
+   * @throws FLIST_TOO_LARGE beyond 64 signatures, FLIST_SIGNATURE_INVALID when that is no key
+   */
+  async putSignature(digest: FlistDigest, key: string, json: string): Promise<void> {
+    const name = signatureName(key);
+    const folder = join(this.#folder, 'signatures', digest);
+    await mkdir(folder, { recursive: true });
+    const names = await signatureNames(folder);
+    if (!names.includes(name) && names.length >= signaturesMax) {
+      throw new GridError<FlistErrorCode>(
+        'FLIST_TOO_LARGE',
+        `flist ${digest} has ${signaturesMax} signatures already`,
+      );
+    }
+    await writeFileAtomic(join(folder, name), json);
+    await syncFolder(join(this.#folder, 'signatures'));
+  }
+
+  /** The signatures of an flist, by key. */
+  async listSignatures(digest: FlistDigest): Promise<string[]> {
+    const folder = join(this.#folder, 'signatures', digest);
+    const names = await signatureNames(folder);
+    return Promise.all(names.map((name) => readFile(join(folder, name), 'utf8')));
+  }
+
+  /**
+   * Removes chunks that no flist names and that are older than the grace. It may run beside
+   * uploads: whatever they put or asked for is younger. Memory: about 100 bytes a chunk.
+   * @throws FLIST_CORRUPT when an flist cannot be read: then nothing is removed
+   */
+  async collect(options: { readonly signal?: AbortSignal } = {}): Promise<CollectResult> {
+    const named = new Set<ChunkHash>();
+    for await (const digest of this.listFlists()) {
+      throwIfAborted(options.signal);
+      const flist = await this.getFlist(digest);
+      if (flist !== undefined) for (const hash of chunksOf(flist)) named.add(hash);
+    }
+    let [keptChunks, removedChunks, removedBytes] = [0, 0, 0];
+    for await (const hash of this.#chunks()) {
+      throwIfAborted(options.signal);
+      const sizeBytes = named.has(hash) ? 0 : this.#blobs.removeOld(hash);
+      if (sizeBytes === 0) keptChunks++;
+      else removedChunks++;
+      removedBytes += sizeBytes;
+    }
+    return { keptChunks, removedChunks, removedBytes };
+  }
+
+  /** Reads all chunks, verifies them, and removes those that are damaged. */
+  async scrub(options: PaceOptions = {}): Promise<RepositoryScrubResult> {
+    const pace = new Pace(options);
+    const badChunks: ChunkHash[] = [];
+    let [checkedChunks, checkedBytes] = [0, 0];
+    for await (const hash of this.#chunks()) {
+      throwIfAborted(options.signal);
+      const packed = await this.#blobs.read(hash);
+      if (packed === undefined) continue;
+      await pace.spend(packed.length);
+      checkedChunks++;
+      checkedBytes += packed.length;
+      if (await isSound(hash, packed)) continue;
+      await this.#blobs.remove(hash);
+      if (badChunks.length < namedChunksMax) badChunks.push(hash);
+    }
+    return { checkedChunks, checkedBytes, badChunks };
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #flistPath(digest: FlistDigest): string {
+    return `${fannedPath(join(this.#folder, 'flists'), digest)}${flistEnding}`;
+  }
+
+  async #readFlist(digest: FlistDigest): Promise<Buffer | undefined> {
+    const packed = await this.getPackedFlist(digest);
+    if (packed === undefined) return undefined;
+    const bytes = await unpackFlist(packed);
+    if (flistDigestOf(bytes) === digest) return bytes;
+    throw new GridError<FlistErrorCode>('FLIST_CORRUPT', `the file of flist ${digest} is damaged`, {
+      hint: 'remove the flist and upload it again',
+      details: { digest },
+    });
+  }
+
+  async *#chunks(): AsyncGenerator<ChunkHash, void> {
+    for await (const { name } of fannedNames(this.#blobs.path)) {
+      if (isHashText(name)) yield name as ChunkHash;
+    }
+  }
+}
+
+/** Names that are looked up before others get a turn. */
+const looksAtOnce = 256;
+const flistEnding = '.flist';
+const signatureEnding = '.json';
+
+function chunksOf(flist: Flist): Set<ChunkHash> {
+  const hashes = new Set<ChunkHash>();
+  for (const file of filesOf(flist.root)) {
+    for (const hash of chunkHashesOf(file)) hashes.add(hash);
+  }
+  return hashes;
+}
+
+async function isSound(hash: ChunkHash, packed: Uint8Array): Promise<boolean> {
+  try {
+    await unpackChunk(hash, packed);
+    return true;
+  } catch (error) {
+    if (errorCode(error) === 'FLIST_CHUNK_CORRUPT') return false;
+    throw error;
+  }
+}
+
+/** The key becomes the name of a file. */
+function signatureName(key: string): string {
+  const [, name] = /^ed25519:([\w-]{1,64})$/.exec(key) ?? [];
+  if (name !== undefined) return `${name}${signatureEnding}`;
+  throw new GridError<FlistErrorCode>('FLIST_SIGNATURE_INVALID', 'the signature is by no key');
+}
+
+async function signatureNames(folder: string): Promise<string[]> {
+  try {
+    const names = await readdir(folder);
+    return names.filter((name) => name.endsWith(signatureEnding) && !name.startsWith('.')).sort();
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+async function readIfThere(path: string): Promise<Buffer | undefined> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+function chunksMissing(hashes: readonly ChunkHash[]): GridError<FlistErrorCode> {
+  return new GridError('FLIST_CHUNKS_MISSING', `${hashes.length} chunks of the flist are missing`, {
+    hint: 'put those chunks first',
+    details: { count: hashes.length, hashes: hashes.slice(0, namedChunksMax) },
+  });
+}
