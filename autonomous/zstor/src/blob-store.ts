@@ -381,7 +381,7 @@ async function openParts(
   const opened: { collection?: Collection; manifests?: Manifests } = {};
   const common = { backends, threads, budget, locations: new ChunkTable(catalog) };
   const ids = new ChunkIds(() => catalog.epoch + catalog.read(epochBaseOf));
-  const writer = stack.use(new BlobWriter({ ...common, ids, logger }));
+  const writer = stack.use(new BlobWriter({ ...common, ids, clock, logger }));
   const snapshotChunks = (): Uint8Array[] => catalog.snapshotPointers.flatMap(chunkIdsIn);
   const care = Care.open({
     ...{ catalog, backends, threads, budget, ids, limits: policy, clock, logger },

@@ -48,8 +48,6 @@ export { checkPolicy, chunkSizesBytes, shardValueBytesMax } from './chunk/policy
 export type { ChunkPolicy, ChunkSizeBytes, Compression } from './chunk/policy.ts';
 export { digestOf, parseShard, parseShardOf, shardHeaderBytes } from './chunk/shard.ts';
 export type { ChunkShape, Shard, ShardAddress } from './chunk/shard.ts';
-export { splitChunks } from './chunk/split-chunks.ts';
-export type { ChunkPlaintext } from './chunk/split-chunks.ts';
 export type { Manifest, ManifestBlob } from './manifest/manifest.ts';
 export { owedManifestTable } from './manifest/manifest-schema.ts';
 export { findManifestBlob, manifestBlobOf, releaseManifest } from './manifest/manifest-tables.ts';

@@ -221,7 +221,7 @@ test('a stream of another length than declared is refused', async () => {
 test('streams beyond the memory for them are told to slow down', async () => {
   await using cluster = await Cluster.open({
     servers: 6,
-    budgetBytes: 12 * mebibyte,
+    budgetBytes: mebibyte,
     budgetWaitMs: 50,
   });
   const stop = new AbortController();

@@ -64,13 +64,20 @@ export class Credit {
     return this.#lend(wanted, borrower);
   }
 
-  /** @throws the refusal, when there was none in time; BASE_ABORTED */
-  take(bytes: number, signal?: AbortSignal, borrower?: string): Promise<CreditLoan> {
+  /**
+   * @param waitMs default: that of all
+   * @throws the refusal, when there was none in time; BASE_ABORTED
+   */
+  take(
+    bytes: number,
+    signal?: AbortSignal,
+    borrower?: string,
+    waitMs = this.#options.waitMs,
+  ): Promise<CreditLoan> {
     throwIfAborted(signal);
     const loan = this.tryTake(bytes, 0, borrower);
-    return loan === undefined
-      ? this.#wait({ bytes: Math.min(bytes, this.totalBytes), borrower }, signal)
-      : Promise.resolve(loan);
+    if (loan !== undefined) return Promise.resolve(loan);
+    return this.#wait({ bytes: Math.min(bytes, this.totalBytes), borrower }, waitMs, signal);
   }
 
   #isOverShare(bytes: number, borrower: string | undefined): boolean {
@@ -78,8 +85,12 @@ export class Credit {
     return lent !== undefined && lent + bytes > shareOfFree * (this.#freeBytes - bytes);
   }
 
-  #wait(asked: Omit<Waiting, 'settle'>, signal: AbortSignal | undefined): Promise<CreditLoan> {
-    const { clock = systemClock, waitMs, refusal } = this.#options;
+  #wait(
+    asked: Omit<Waiting, 'settle'>,
+    waitMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<CreditLoan> {
+    const { clock = systemClock, refusal } = this.#options;
     return new Promise((resolve, reject) => {
       const leave = (): void => {
         timer.cancel();
@@ -147,6 +158,12 @@ export class CreditLoan {
 
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** Takes over what another loan of the same borrower has. */
+  join(other: CreditLoan): void {
+    this.#bytes += other.#bytes;
+    other.#bytes = 0;
   }
 
   /** Keeps so much of it at most. */

@@ -1,24 +1,24 @@
-import { abortError, closeOnce, GridError, silentLogger, throwIfAborted } from '@commongrid/base';
-import type { BaseErrorCode, Logger, Random } from '@commongrid/base';
+import { closeOnce, GridError, silentLogger } from '@commongrid/base';
+import type { BaseErrorCode, Clock, Logger, Random } from '@commongrid/base';
 import { copyKey, shardKey } from '../backends/backend.ts';
-import type { Credit, CreditLoan } from '../backends/credit.ts';
+import type { Credit } from '../backends/credit.ts';
 import { Blob } from '../chunk/blob.ts';
 import type { ChunkPlace } from '../chunk/blob.ts';
 import { sharedPool } from '../chunk/buffer-pool.ts';
 import type { ChunkPolicy } from '../chunk/policy.ts';
 import { digestOf } from '../chunk/shard.ts';
-import { splitChunks } from '../chunk/split-chunks.ts';
-import type { ChunkPlaintext } from '../chunk/split-chunks.ts';
 import type { ZstorErrorCode } from '../errors.ts';
 import { placeCopies, placeShards } from '../placement/place-shards.ts';
 import type { PlacementRules } from '../placement/placement-rules.ts';
 import type { CodingThreads } from '../threads/coding-threads.ts';
+import { ChunkGatherer, untilAborted } from './chunk-gatherer.ts';
+import type { GatheredChunk } from './chunk-gatherer.ts';
 import type { ChunkIdRequest, ChunkIds } from './chunk-ids.ts';
 import type { Locations } from './chunk-record.ts';
 import { candidatesOf, ShardSpread } from './shard-spread.ts';
 import type { Backends } from './shard-spread.ts';
 import { copiedBytesMax, sealCopy } from './small-copy.ts';
-import { streamChunksMax, writeBytesOf } from './stream-budget.ts';
+import { streamChunksMax } from './stream-budget.ts';
 import { WrittenBlob } from './written-blob.ts';
 import type { WrittenChunk } from './written-blob.ts';
 
@@ -32,6 +32,7 @@ export interface BlobWriterOptions {
   readonly ids: ChunkIds;
   readonly locations: Locations;
   readonly random?: Random;
+  readonly clock?: Clock;
   readonly logger?: Logger;
 }
 
@@ -129,31 +130,33 @@ class WritingStream {
   async write(
     source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   ): Promise<readonly WrittenChunk[]> {
-    const { policy, sizeBytes = Infinity, signal, borrower } = this.#options;
-    const cutBytes = Math.min(policy.chunkSizeBytes, Math.max(1, sizeBytes));
-    const pieces = splitChunks(source, cutBytes);
+    const { sizeBytes = Infinity, signal } = this.#options;
+    const { budget, clock } = this.#deps;
+    const chunks = new ChunkGatherer({ ...this.#options, source, budget, clock });
     try {
       for (let isLast = false; !isLast;) {
         while (this.#underWay.size >= streamChunksMax) {
           await untilAborted(Promise.race(this.#underWay), signal);
         }
-        const bytes = writeBytesOf(policy, cutBytes);
-        const loan = await this.#deps.budget.take(bytes, signal, borrower);
-        const piece = await this.#next(pieces, loan);
+        const piece = await chunks.next();
         isLast = piece.isLast;
-        this.#begin(piece, loan);
+        this.#sizeBytes += piece.bytes.length;
+        if (this.#sizeBytes > sizeBytes) {
+          piece.loan.release();
+          throw this.#wrongLength();
+        }
+        this.#begin(piece);
       }
     } catch (error) {
-      // The source ends by itself, when it hears that nobody reads on.
-      pieces.return().catch(() => {});
+      chunks.stop();
       throw error;
     }
     if (this.#sizeBytes < sizeBytes && sizeBytes !== Infinity) throw this.#wrongLength();
     const made = await untilAborted(Promise.all(this.#made), signal);
-    const chunks = made.map(({ chunk }) => chunk);
-    const survivable = Promise.all(chunks.map(({ spread }) => spread.survivable));
+    const written = made.map(({ chunk }) => chunk);
+    const survivable = Promise.all(written.map(({ spread }) => spread.survivable));
     await untilAborted(survivable, signal);
-    return chunks;
+    return written;
   }
 
   /** Resolves when nothing is on its way any more. */
@@ -161,35 +164,19 @@ class WritingStream {
     await Promise.allSettled(this.#underWay);
   }
 
-  async #next(
-    pieces: AsyncGenerator<ChunkPlaintext, void>,
-    loan: CreditLoan,
-  ): Promise<ChunkPlaintext> {
-    try {
-      const { value } = await untilAborted(pieces.next(), this.#options.signal);
-      const piece = value ?? { bytes: sharedPool().take(0), isLast: true };
-      this.#sizeBytes += piece.bytes.length;
-      if (this.#sizeBytes > (this.#options.sizeBytes ?? Infinity)) throw this.#wrongLength();
-      return piece;
-    } catch (error) {
-      loan.release();
-      throw error;
-    }
-  }
-
-  #begin(piece: ChunkPlaintext, loan: CreditLoan): void {
+  #begin(piece: GatheredChunk): void {
     const place = this.#blob.nextPlace(piece.isLast);
     const mayBePacked = this.#options.isNeverPacked !== true && piece.bytes.length < copiedBytesMax;
     const isSmall = mayBePacked && place.index === 0 && piece.isLast;
-    const made = isSmall ? this.#copy(piece, place) : this.#code(piece, place, loan);
+    const made = isSmall ? this.#copy(piece, place) : this.#code(piece, place);
     this.#made.push(made);
-    const ended = this.#end(made, loan).finally(() => this.#underWay.delete(ended));
+    const ended = this.#end(made, piece).finally(() => this.#underWay.delete(ended));
     // A failure is found when chunks are waited for: nobody may be there just now.
     ended.catch(() => {});
     this.#underWay.add(ended);
   }
 
-  async #end(made: Promise<Made>, loan: CreditLoan): Promise<void> {
+  async #end(made: Promise<Made>, { loan }: GatheredChunk): Promise<void> {
     try {
       const { chunk, release } = await made;
       await chunk.spread.ended;
@@ -200,13 +187,13 @@ class WritingStream {
     }
   }
 
-  async #code(piece: ChunkPlaintext, place: ChunkPlace, loan: CreditLoan): Promise<Made> {
+  async #code({ bytes, loan }: GatheredChunk, place: ChunkPlace): Promise<Made> {
     const { backends, threads } = this.#deps;
     const { policy } = this.#options;
-    const plaintextBytes = piece.bytes.length;
+    const plaintextBytes = bytes.length;
     const id = this.#request.next();
     const placement = placeShards(id, candidatesOf(backends), policy);
-    const { shards, memory } = await threads.seal(policy, place, id, piece.bytes);
+    const { shards, memory } = await threads.seal(policy, place, id, bytes);
     loan.shrinkTo(memory.length);
     const digests = shards.map((shard) => Uint8Array.from(digestOf(shard)));
     const spread = new ShardSpread({
@@ -225,7 +212,7 @@ class WritingStream {
     return { chunk: { id, plaintextBytes, spread, shape }, release };
   }
 
-  async #copy(piece: ChunkPlaintext, place: ChunkPlace): Promise<Made> {
+  async #copy(piece: GatheredChunk, place: ChunkPlace): Promise<Made> {
     const { backends } = this.#deps;
     const { policy } = this.#options;
     const rules = { ...policy, dataShards: 1 };
@@ -267,18 +254,4 @@ interface Made {
   readonly chunk: WrittenChunk;
   /** Gives its memory back, once no backend reads it. */
   readonly release: () => void;
-}
-
-/** What hangs must not hold whoever gave up. */
-async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return work;
-  throwIfAborted(signal);
-  const stopped = Promise.withResolvers<never>();
-  const onAbort = (): void => stopped.reject(abortError(signal));
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    return await Promise.race([work, stopped.promise]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
 }

@@ -1,4 +1,5 @@
-import { GridError } from '@commongrid/base';
+import { GridError, systemClock } from '@commongrid/base';
+import type { Clock } from '@commongrid/base';
 import { Credit } from '../backends/credit.ts';
 import type { ChunkPolicy } from '../chunk/policy.ts';
 import { valueBytesOf } from '../chunk/shard.ts';
@@ -18,12 +19,13 @@ export interface StreamBudgetOptions {
   readonly totalBytes?: number | undefined;
   /** Default 5 s. */
   readonly waitMs?: number | undefined;
+  readonly clock?: Clock;
 }
 
 /** The one budget for the memory of streams. Its refusal is ZSTOR_SLOW_DOWN. */
 export function openStreamBudget(options: StreamBudgetOptions = {}): Credit {
-  const { totalBytes = streamBytesMax, waitMs = creditWaitMs } = options;
-  return new Credit({ totalBytes, waitMs, refusal: slowDown });
+  const { totalBytes = streamBytesMax, waitMs = creditWaitMs, clock = systemClock } = options;
+  return new Credit({ totalBytes, waitMs, refusal: slowDown, clock });
 }
 
 /** Memory that a chunk takes while it is written: its plaintext, and all its shards. */
