@@ -10,6 +10,7 @@ import type { Backends } from '../blob/shard-spread.ts';
 import { statementOf } from '../catalog/statement-of.ts';
 import { isRebuilt } from '../rebuild/rebuild-tables.ts';
 import type { ManifestCollectorOptions } from './manifest-collector.ts';
+import { openManifestPart } from './manifest.ts';
 import { isDeadManifest } from './manifest-tables.ts';
 
 const lookEveryMs = 60_000;
@@ -20,6 +21,8 @@ const partBytes = 2 ** 20;
 
 export interface ManifestKeeperOptions extends ManifestCollectorOptions {
   readonly backends: Backends;
+  /** Of the store; seals all manifests. */
+  readonly key: Uint8Array;
   /**
    * Whether there is no version with this id, and never will be: a head that was killed may have
    * written its manifest. Never true of ids that this head gave away. Default: of none.
@@ -142,16 +145,23 @@ export class ManifestKeeper implements AsyncDisposable {
 
   async #copy(key: Buffer, holders: readonly number[]): Promise<number> {
     const { backends, tables, parityShards } = this.#o;
-    const [holder] = holders.map((no) => backends.byNo(no)).filter((each) => each !== undefined);
-    if (holder === undefined) return 0;
-    const takenNodes = new Set(holders.map((no) => backends.byNo(no)?.place.node));
-    const free = candidatesOf(backends).filter(({ place }) => !takenNodes.has(place.node));
-    const onNodes = new Map(free.map((candidate) => [candidate.place.node, candidate]));
-    const targets = [...onNodes.values()]
-      .toSorted((a, b) => b.freeBytes - a.freeBytes)
-      .slice(0, parityShards + 1 - holders.length);
     let made = 0;
     try {
+      const sound = await this.#soundOf(key, holders);
+      const [holder] = sound;
+      if (holder === undefined) {
+        this.#logger.warn(
+          { key: key.toString('hex') },
+          'no copy of a manifest that answers is sound',
+        );
+        return 0;
+      }
+      const takenNodes = new Set(holders.map((no) => backends.byNo(no)?.place.node));
+      const free = candidatesOf(backends).filter(({ place }) => !takenNodes.has(place.node));
+      const onNodes = new Map(free.map((candidate) => [candidate.place.node, candidate]));
+      const targets = [...onNodes.values()]
+        .toSorted((a, b) => b.freeBytes - a.freeBytes)
+        .slice(0, parityShards + 1 - sound.length);
       for (const { no } of targets) {
         const target = backends.byNo(no);
         const value = await holder.get(key, partBytes);
@@ -167,5 +177,18 @@ export class ManifestKeeper implements AsyncDisposable {
       this.#logger.debug({ err }, 'a manifest could not be copied');
     }
     return made;
+  }
+
+  /** Those whose copy is what the store has sealed: another one is not to be copied, nor to count. */
+  async #soundOf(key: Buffer, holders: readonly number[]): Promise<readonly Backend[]> {
+    const { backends, key: sealKey } = this.#o;
+    const sound: Backend[] = [];
+    for (const no of holders) {
+      const backend = backends.byNo(no);
+      const value = await backend?.get(key, partBytes);
+      const opened = value && openManifestPart(sealKey, key.subarray(1, 17), value);
+      if (backend !== undefined && opened !== undefined) sound.push(backend);
+    }
+    return sound;
   }
 }

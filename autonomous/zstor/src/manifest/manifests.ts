@@ -15,8 +15,6 @@ import { ManifestWriter } from './manifest-writer.ts';
 const payEveryMs = 1_000;
 
 export interface ManifestsOptions extends ManifestKeeperOptions {
-  /** Of the store; seals all manifests. */
-  readonly key: Uint8Array;
   /** Of manifests for which nobody says another one. */
   readonly policy: StoragePolicy;
   /** What is known of a version now; undefined when there is none with this id. */

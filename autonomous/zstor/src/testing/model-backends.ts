@@ -1,5 +1,6 @@
 import { GridError } from '@commongrid/base';
 import type { Backend, BackendEntry, BackendState } from '../backends/backend.ts';
+import type { KeyPage } from '../backends/key-pages.ts';
 import type { ZstorErrorCode } from '../errors.ts';
 
 /** A backend in memory, whose faults are told to it. Each answer comes some turns later. */
@@ -70,9 +71,13 @@ export class ModelBackend implements Backend {
     return [];
   }
 
-  async scan(): Promise<{ keys: readonly never[]; cursor: undefined }> {
+  async scan(prefix: string): Promise<KeyPage> {
     await this.#answer();
-    return { keys: [], cursor: undefined };
+    const some = [...this.values].filter(([name]) => name.startsWith(prefix));
+    const keys = some.map(([name, { length: valueBytes }]) => {
+      return { key: Buffer.from(name, 'latin1'), valueBytes };
+    });
+    return { keys, cursor: undefined };
   }
 
   async remove(keys: readonly Uint8Array[]): Promise<number> {
