@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { isGridError } from '@commongrid/base';
+
+import type { TarEntry } from '../tar/tar-entry.ts';
+import { byteTextFrom } from '../tree/byte-text.ts';
+import type { NewNode } from '../tree/check-inode.ts';
+import { TreeBuilder } from '../tree/tree-builder.ts';
+import { walkTree } from '../tree/walk-tree.ts';
+import { applyLayer, putAll } from './apply-layer.ts';
+import type { LayerItem } from './read-layer.ts';
+
+/**
+ * One entry: `a/` a folder, `a` a file, `a -> b` a symlink, `a = b` a hard link. Files have the
+ * number of their layer as uid.
+ */
+function itemOf(text: string, layer: number): LayerItem {
+  const [path = '', arrow, target = ''] = text.split(' ');
+  const isFolder = path.endsWith('/');
+  const base = { mode: 0o755, uid: layer, gid: 0, mtimeNs: 0n, xattrs: [] };
+  const entry: TarEntry = {
+    ...base,
+    kind:
+      arrow === '->' ? 'symlink' : arrow === '=' ? 'hard-link' : isFolder ? 'directory' : 'file',
+    path: byteTextFrom(path),
+    sizeBytes: 0,
+    linkTarget: byteTextFrom(target),
+    major: 0,
+    minor: 0,
+  };
+  return { entry, node: nodeOf(entry) };
+}
+
+function nodeOf({
+  kind,
+  linkTarget,
+  mode,
+  uid,
+  gid,
+  mtimeNs,
+  xattrs,
+}: TarEntry): NewNode | undefined {
+  const base = { mode, uid, gid, mtimeNs, xattrs };
+  if (kind === 'hard-link') return undefined;
+  if (kind === 'symlink') return { ...base, kind, target: linkTarget };
+  if (kind === 'directory') return { ...base, kind };
+  return { ...base, kind: 'file', sizeBytes: 0, chunkHashes: new Uint8Array(0) };
+}
+
+/** Paths of what there is after all layers, files with their layer. */
+function after(...layers: readonly string[][]): string[] {
+  const builder = new TreeBuilder();
+  layers.forEach((texts, at) => {
+    applyLayer(
+      builder,
+      texts.map((text) => itemOf(text, at + 1)),
+    );
+  });
+  const found: string[] = [];
+  for (const { path, inode } of walkTree(builder.finish())) {
+    if (inode.kind === 'file') found.push(`${path}:${inode.uid}`);
+    else if (inode.kind === 'symlink') found.push(`${path}->${inode.target}`);
+    else if (path !== '') found.push(`${path}/`);
+  }
+  return found;
+}
+
+test('a whiteout takes away what lower layers have of its name', () => {
+  assert.deepEqual(after(['a', 'b'], ['.wh.a']), ['b:1']);
+  assert.deepEqual(after(['d/x', 'd/y'], ['d/.wh.x']), ['d/', 'd/y:1']);
+  assert.deepEqual(after(['d/x', 'e'], ['.wh.d']), ['e:1']);
+  assert.deepEqual(after(['a'], ['.wh.absent', 'no/.wh.where']), ['a:1']);
+  assert.deepEqual(after(['d/x'], ['./d/.wh.x']), ['d/']);
+});
+
+test('a whiteout leaves alone what its own layer has, wherever it stands', () => {
+  assert.deepEqual(after(['a'], ['a', '.wh.a']), ['a:2']);
+  assert.deepEqual(after(['d/x'], ['d/y', '.wh.d']), ['d/', 'd/y:2']);
+  assert.deepEqual(after(['d/x'], ['.wh.d', 'd']), ['d:2']);
+});
+
+test('an opaque directory keeps only what its own layer puts into it', () => {
+  assert.deepEqual(after(['d/x', 'd/e/y'], ['d/z', 'd/.wh..wh..opq']), ['d/', 'd/z:2']);
+  assert.deepEqual(after(['d/x'], ['d/.wh..wh..opq', 'd/z']), ['d/', 'd/z:2']);
+  assert.deepEqual(after(['x'], ['.wh..wh..opq', 'y']), ['y:2']);
+});
+
+test('a whiteout below a symlink means what the symlink leads to', () => {
+  const lower = ['usr/lib/x', 'lib -> usr/lib'];
+  const rest = ['lib->usr/lib', 'usr/', 'usr/lib/'];
+  assert.deepEqual(after(lower, ['lib/.wh.x']), rest);
+  assert.deepEqual(after(lower, ['lib/.wh..wh..opq']), rest);
+  assert.deepEqual(after(lower, ['lib/y']), [...rest, 'usr/lib/x:1', 'usr/lib/y:2']);
+});
+
+test('a whiteout in a directory that replaces a symlink spares where the symlink led', () => {
+  const lower = ['data/x', 'd -> data'];
+  const upper = ['d/', 'd/.wh..wh..opq', 'd/.wh.x', 'd/y'];
+  assert.deepEqual(after(lower, upper), ['d/', 'd/y:2', 'data/', 'data/x:1']);
+});
+
+test('a hard link can be made of a file that the same layer takes away', () => {
+  assert.deepEqual(after(['a'], ['b = a', '.wh.a']), ['b:1']);
+  assert.deepEqual(after(['a'], ['b = a']), ['a:1', 'b:1']);
+});
+
+test('what aufs kept for itself is no part of an image', () => {
+  assert.deepEqual(after(['a'], ['.wh..wh.plnk/', '.wh..wh.plnk/12.3', '.wh..wh.aufs']), ['a:1']);
+});
+
+test('layers cannot say what makes no sense', () => {
+  const refused = (...texts: string[]): string => {
+    try {
+      after(['a'], texts);
+    } catch (error) {
+      assert.ok(isGridError(error), String(error));
+      return error.code;
+    }
+    return 'taken';
+  };
+  assert.equal(refused('.wh.'), 'FLIST_NAME_INVALID');
+  assert.equal(refused('d/.wh..'), 'FLIST_NAME_INVALID');
+  assert.equal(refused('d/.wh...'), 'FLIST_NAME_INVALID');
+  assert.equal(refused('.wh.a/b'), 'FLIST_NAME_INVALID');
+  assert.equal(refused('../.wh.a'), 'FLIST_NAME_INVALID');
+  assert.equal(refused('../a'), 'FLIST_NAME_INVALID');
+  assert.equal(refused('b = absent'), 'FLIST_LINK_BROKEN');
+  assert.equal(refused('b = ../a'), 'FLIST_NAME_INVALID');
+});
+
+test('names of whiteouts are names like others where there are no layers', () => {
+  const builder = new TreeBuilder();
+  putAll(builder, [itemOf('.wh.a', 1)]);
+  assert.deepEqual([...builder.finish().entries.keys()], ['.wh.a']);
+});
