@@ -3,6 +3,10 @@ export { decodeFlist } from './format/decode-flist.ts';
 export { encodeFlist } from './format/encode-flist.ts';
 export { flistDigestOf, parseFlistDigest } from './format/flist.ts';
 export type { Flist, FlistDigest, TraceRange } from './format/flist.ts';
+export { signFlist, verifyFlistSignature } from './format/flist-signature.ts';
+export type { FlistSignature } from './format/flist-signature.ts';
+export { imageConfigOf } from './format/image-config.ts';
+export type { ExposedPort, Healthcheck, ImageConfig } from './format/image-config.ts';
 export { chunkHashesOf, objectIdOf } from './format/object-id.ts';
 export type { ObjectId } from './format/object-id.ts';
 export { packFlist, unpackFlist } from './format/pack-flist.ts';
@@ -27,6 +31,9 @@ export type {
 export { byteTextFrom, byteTextOf, bytesOfText, shownText } from './tree/byte-text.ts';
 export type { ByteText } from './tree/byte-text.ts';
 export type { NewNode } from './tree/check-inode.ts';
+export { diffFlists } from './tree/diff-flists.ts';
+export type { FlistDiff } from './tree/diff-flists.ts';
+export type { ChangedPart, TreeChange } from './tree/diff-trees.ts';
 export { findPath } from './tree/find-path.ts';
 export { chunkBytes, hashBytes } from './tree/inode.ts';
 export type {
@@ -39,6 +46,7 @@ export type {
   Symlink,
   Xattr,
 } from './tree/inode.ts';
+export { mergeFlists } from './tree/merge-flists.ts';
 export type { ResolveOptions } from './tree/resolve-path.ts';
 export { TreeBuilder } from './tree/tree-builder.ts';
 export type { TreeLimits } from './tree/tree-builder.ts';
