@@ -14,12 +14,17 @@ export type FlistErrorCode =
   | 'FLIST_ID_OUT_OF_RANGE' // a uid or gid is above 65,535: give the file another owner
   | 'FLIST_XATTR_FORBIDDEN' // an attribute that images may not have: leave it out
   | 'FLIST_DEVICE_UNSUPPORTED' // a character device 0:0, which overlayfs takes for a removed file: remove it
+  | 'FLIST_FUSE_UNSUPPORTED' // the FUSE of the kernel is too old: use Linux 5.10 or later
   | 'FLIST_MOUNT_FAILED' // the system refuses to mount or unmount: the message has its words
   | 'FLIST_TAR_INVALID' // the bytes are no tar, or it ends too early: make or fetch it again
   | 'FLIST_TAR_UNSUPPORTED' // a sparse file, or something else that is not read from tars: make it as plain pax
   | 'FLIST_HASH_INVALID' // a text is not 64 lowercase hex digits: correct it
   | 'FLIST_CHUNK_CORRUPT' // the bytes of a chunk are not what its hash says: take it from another source
   | 'FLIST_CHUNK_UNAVAILABLE' // no source gives a chunk: the message says which and why, try again
+  | 'FLIST_OBJECT_UNKNOWN' // a store is asked for content that no flist it knows names: add the flist first
+  | 'FLIST_STORE_FULL' // what mounted images need fills the store: give it more bytes, or unmount one
+  | 'FLIST_DISK_FULL' // the disk of a store is full: make room; what is read comes from the sources meanwhile
+  | 'FLIST_STORE_DAMAGED' // somebody else changes the folder of a store: let nobody else write there
   | 'FLIST_CHUNKS_MISSING' // an flist is put before its chunks: put those that the details name first
   | 'FLIST_BLOB_CORRUPT' // a layer or a manifest has other bytes than its digest says, or does not unpack: fetch it again
   | 'FLIST_FILE_CHANGED' // something wrote to a file while it was read: stop that, then try again

@@ -24,7 +24,7 @@ async function mounted(
   root: Directory,
   given: Partial<ErofsOptions> = {},
 ): Promise<{ folder: string; target: string; image: string }> {
-  const folder = await mountFolder(t, 'erofs');
+  const { folder } = await mountFolder(t, 'erofs');
   const image = join(folder, 'image.erofs');
   await writeFile(image, [...writeErofs(root, { ...options, ...given })]);
   const target = join(folder, 'mnt');

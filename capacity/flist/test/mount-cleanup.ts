@@ -2,17 +2,19 @@ import { tempFolder } from '@commongrid/base/testing';
 
 import { readMounts, unmount } from '../src/sys/mounts.ts';
 
-/** A folder that goes when the test ends, with all that is mounted below it then. */
+/**
+ * A folder that goes when the test ends, with all that is mounted below it then. What is put on the
+ * stack later goes before.
+ */
 export async function mountFolder(
   t: { after: (fn: () => Promise<void>) => void },
   name: string,
-): Promise<string> {
-  const folder = await tempFolder(name);
-  t.after(async () => {
-    await unmountBelow(folder.path);
-    await folder[Symbol.asyncDispose]();
-  });
-  return folder.path;
+): Promise<{ folder: string; stack: AsyncDisposableStack }> {
+  const stack = new AsyncDisposableStack();
+  t.after(() => stack.disposeAsync());
+  const { path } = stack.use(await tempFolder(name));
+  stack.defer(() => unmountBelow(path));
+  return { folder: path, stack };
 }
 
 async function unmountBelow(folder: string): Promise<void> {

@@ -87,7 +87,13 @@ export async function unmount(
   target: string,
   { isLazy = false }: UnmountOptions = {},
 ): Promise<void> {
-  await runProgram('umount', ['-i', ...(isLazy ? ['-l'] : []), target]);
+  // Looking at the path could ask a server that is dead.
+  await runProgram('umount', ['-i', '-c', ...(isLazy ? ['-l'] : []), target]);
+}
+
+/** What is visible at a place, if something is mounted there. */
+export async function mountAt(target: string): Promise<MountEntry | undefined> {
+  return (await readMounts()).findLast((entry) => entry.target === target);
 }
 
 /** One line of /proc/self/mountinfo: proc(5). */

@@ -1,0 +1,149 @@
+import { write } from 'node:fs';
+import { lstat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { Worker } from 'node:worker_threads';
+import { once } from 'node:events';
+
+import { closeOnce, errorCode } from '@commongrid/base';
+import type { Logger } from '@commongrid/base';
+
+import type { LocalFolders } from './local-content.ts';
+import { MissDesk } from './miss-desk.ts';
+import type { ContentFetcher } from './miss-desk.ts';
+import { resendNotice } from './fuse-wire.ts';
+import type { FuseSession } from './fuse-wire.ts';
+import type {
+  ServedImage,
+  TracedRead,
+  WorkerMessage,
+  WorkerOrder,
+  WorkerStart,
+} from './worker-messages.ts';
+
+export interface FuseServerOptions extends LocalFolders {
+  /** /dev/fuse, mounted and agreed upon by the holder. It stays open when the server closes. */
+  readonly fd: number;
+  readonly session: FuseSession;
+  /** Where it is mounted. */
+  readonly mountPoint: string;
+  /** 32 bytes that the store keeps: from them come the numbers of nodes. */
+  readonly secret: Uint8Array;
+  readonly fetcher: ContentFetcher;
+  /** What is shown from the first answer on: all that was before a crash. */
+  readonly images: readonly ServedImage[];
+  readonly logger: Logger;
+  /** For how long a reader waits for content. Default 30 s. */
+  readonly missTimeoutMs?: number;
+}
+
+/**
+ * Answers for the FUSE file system of a store: a thread that answers at once what is here, and the
+ * desk, on the main thread, for what has to be fetched.
+ */
+export class FuseServer implements AsyncDisposable {
+  /** Fails when the thread does; resolves when the file system is unmounted or the server closed. */
+  readonly ended: Promise<void>;
+  readonly close: () => Promise<void>;
+  readonly #options: FuseServerOptions;
+  readonly #worker: Worker;
+  readonly #bell: Int32Array;
+  readonly #desk: MissDesk;
+  readonly #traces = new Map<string, (reads: readonly TracedRead[]) => void>();
+  #knocks = 0;
+
+  private constructor(options: FuseServerOptions, worker: Worker, bell: SharedArrayBuffer) {
+    this.#options = options;
+    this.#worker = worker;
+    this.#bell = new Int32Array(bell);
+    const { fd, fetcher, logger, missTimeoutMs } = options;
+    this.#desk = new MissDesk({ fd, fetcher, logger, timeoutMs: missTimeoutMs });
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.ended = promise;
+    promise.catch(() => {});
+    worker.on('message', (message: WorkerMessage) => this.#hear(message));
+    worker.on('error', reject);
+    worker.on('exit', () => resolve());
+    this.close = closeOnce(async () => {
+      await this.#order({ kind: 'end' });
+      await this.ended;
+      await this.#desk.close();
+    });
+  }
+
+  static async open(options: FuseServerOptions): Promise<FuseServer> {
+    const { fd, secret, objectsFolder, chunksFolder, images, session } = options;
+    const bell = new SharedArrayBuffer(4);
+    const orders = images.map((image) => ({ kind: 'add', image }) as const);
+    const start: WorkerStart = { fd, secret, objectsFolder, chunksFolder, bell, orders };
+    const worker = new Worker(new URL('read-worker.ts', import.meta.url), { workerData: start });
+    const server = new FuseServer(options, worker, bell);
+    await Promise.race([once(worker, 'online'), server.ended]);
+    if (session.canResend) await askAgain(fd);
+    return server;
+  }
+
+  /** Reads that wait for their content. */
+  get waitingReads(): number {
+    return this.#desk.size;
+  }
+
+  /** Shows an image; once it resolves, its objects and its tree are found. */
+  async add(image: ServedImage): Promise<void> {
+    await this.#order({ kind: 'add', image });
+  }
+
+  async remove(name: string): Promise<void> {
+    await this.#order({ kind: 'remove', name });
+  }
+
+  /** What was read of an image that is traced, in order. */
+  async trace(name: string): Promise<readonly TracedRead[]> {
+    const { promise, resolve } = Promise.withResolvers<readonly TracedRead[]>();
+    this.#traces.set(name, resolve);
+    await this.#order({ kind: 'trace', name });
+    return promise;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /**
+   * Gives the thread an order and resolves once it has taken it. It sleeps until it is asked
+   * something, so it is: for a name that is not there.
+   */
+  async #order(order: WorkerOrder): Promise<void> {
+    // A thread has no origin.
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin
+    this.#worker.postMessage(order);
+    Atomics.store(this.#bell, 0, 1);
+    this.#knocks += 1;
+    try {
+      const knock = lstat(join(this.#options.mountPoint, `.knock-${this.#knocks}`));
+      await Promise.race([knock, this.ended]);
+    } catch (error) {
+      if (!unanswered.has(errorCode(error) ?? '')) throw error;
+    }
+  }
+
+  #hear(message: WorkerMessage): void {
+    if (message.kind === 'miss') this.#desk.take(message);
+    else if (message.kind === 'interrupt') this.#desk.interrupt(message.unique);
+    else {
+      this.#traces.get(message.name)?.(message.reads);
+      this.#traces.delete(message.name);
+    }
+  }
+}
+
+/** No such name; or nothing is mounted any more. */
+const unanswered: ReadonlySet<string> = new Set(['ENOENT', 'ENOTCONN', 'ECONNABORTED']);
+
+const writeAsync = promisify(write);
+
+/** What a server that died left unanswered comes again. A kernel that has nothing says so. */
+async function askAgain(fd: number): Promise<void> {
+  const notice = resendNotice();
+  await writeAsync(fd, notice, 0, notice.length, null);
+}

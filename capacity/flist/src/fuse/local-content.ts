@@ -1,0 +1,134 @@
+import { hash } from 'node:crypto';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+
+import { errorCode } from '@commongrid/base';
+
+import type { ChunkHash } from '../ports.ts';
+import { fannedPath } from '../store/fanned-folder.ts';
+import { chunkBytes, hashBytes } from '../tree/inode.ts';
+import type { RegularFile } from '../tree/inode.ts';
+import type { ServedObject } from './image-nodes.ts';
+
+export interface LocalFolders {
+  /** Whole files by object id: `ab/ab01...`. */
+  readonly objectsFolder: string;
+  /** Single chunks by hash: `ab/ab01...`. */
+  readonly chunksFolder: string;
+}
+
+/** Files that are kept open. */
+const openFilesMax = 256;
+
+/**
+ * Which bytes of a content are here. A chunk is hashed when it is first read from a file that is
+ * open; the descriptor then stays with those bytes, whatever takes the file's name.
+ */
+export class LocalContent {
+  readonly #folders: LocalFolders;
+  /** By path, the least recently used first. */
+  readonly #open = new Map<string, OpenFile>();
+  readonly #scratch = Buffer.allocUnsafe(chunkBytes);
+
+  constructor(folders: LocalFolders) {
+    this.#folders = folders;
+  }
+
+  /**
+   * Reads bytes of one content into `out`, all of them inside of it.
+   * @returns false when some are not here, or damaged
+   */
+  read(object: ServedObject, offset: number, out: Buffer): boolean {
+    const whole = this.#openFile(fannedPath(this.#folders.objectsFolder, object.id));
+    if (whole !== undefined && this.#readFrom(whole, { object, firstChunk: 0 }, offset, out)) {
+      return true;
+    }
+    const last = offset + out.length;
+    for (let at = offset; at < last;) {
+      const chunk = Math.floor(at / chunkBytes);
+      const end = Math.min(last, (chunk + 1) * chunkBytes);
+      const path = fannedPath(this.#folders.chunksFolder, chunkHashAt(object.file, chunk));
+      const file = this.#openFile(path);
+      const part = out.subarray(at - offset, end - offset);
+      if (file === undefined) return false;
+      if (!this.#readFrom(file, { object, firstChunk: chunk }, at, part)) return false;
+      at = end;
+    }
+    return true;
+  }
+
+  close(): void {
+    for (const { fd } of this.#open.values()) closeSync(fd);
+    this.#open.clear();
+  }
+
+  /** Bytes of a content from a file that has it from one of its chunks on. */
+  #readFrom(
+    file: OpenFile,
+    { object, firstChunk }: { object: ServedObject; firstChunk: number },
+    offset: number,
+    out: Buffer,
+  ): boolean {
+    const base = firstChunk * chunkBytes;
+    const first = Math.floor(offset / chunkBytes);
+    const last = Math.floor((offset + out.length - 1) / chunkBytes);
+    for (let chunk = first; chunk <= last; chunk += 1) {
+      if (file.verified.has(chunk - firstChunk)) continue;
+      if (!this.#verify(file, object.file, chunk, base)) return false;
+      file.verified.add(chunk - firstChunk);
+    }
+    return readSync(file.fd, out, 0, out.length, offset - base) === out.length;
+  }
+
+  #verify(file: OpenFile, content: RegularFile, chunk: number, base: number): boolean {
+    const at = chunk * chunkBytes;
+    const bytes = this.#scratch.subarray(0, Math.min(chunkBytes, content.sizeBytes - at));
+    if (readSync(file.fd, bytes, 0, bytes.length, at - base) !== bytes.length) return false;
+    return isChunk(content, chunk, bytes);
+  }
+
+  #openFile(path: string): OpenFile | undefined {
+    const known = this.#open.get(path);
+    if (known !== undefined) this.#open.delete(path);
+    const file = known !== undefined && isNamed(known) ? known : openIfThere(path, known);
+    if (file === undefined) return undefined;
+    this.#open.set(path, file);
+    const [oldest] = this.#open;
+    if (oldest !== undefined && this.#open.size > openFilesMax) {
+      this.#open.delete(oldest[0]);
+      closeSync(oldest[1].fd);
+    }
+    return file;
+  }
+}
+
+interface OpenFile {
+  readonly fd: number;
+  /** Chunks that had the right hash, counted from the first one in the file. */
+  readonly verified: Set<number>;
+}
+
+/** Whether the file still has a name: a damaged one is removed or replaced. */
+function isNamed({ fd }: OpenFile): boolean {
+  return fstatSync(fd).nlink > 0;
+}
+
+function openIfThere(path: string, old: OpenFile | undefined): OpenFile | undefined {
+  if (old !== undefined) closeSync(old.fd);
+  try {
+    return { fd: openSync(path, 'r'), verified: new Set() };
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** SHA-256 of a chunk of a file, as text. */
+export function chunkHashAt({ chunkHashes }: RegularFile, chunk: number): ChunkHash {
+  const at = chunk * hashBytes;
+  const { buffer, byteOffset } = chunkHashes;
+  return Buffer.from(buffer, byteOffset + at, hashBytes).toString('hex') as ChunkHash;
+}
+
+export function isChunk(file: RegularFile, chunk: number, bytes: Uint8Array): boolean {
+  return hash('sha256', bytes, 'hex') === chunkHashAt(file, chunk);
+}
