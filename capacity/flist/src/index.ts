@@ -28,6 +28,7 @@ export type {
   FlistRepositoryOptions,
   RepositoryScrubResult,
 } from './store/flist-repository.ts';
+export { RepositoryReader } from './store/repository-reader.ts';
 export { byteTextFrom, byteTextOf, bytesOfText, shownText } from './tree/byte-text.ts';
 export type { ByteText } from './tree/byte-text.ts';
 export type { NewNode } from './tree/check-inode.ts';

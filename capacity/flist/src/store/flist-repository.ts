@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import {
@@ -14,7 +14,7 @@ import {
 
 import type { FlistErrorCode } from '../errors.ts';
 import { decodeFlist } from '../format/decode-flist.ts';
-import { flistDigestOf, parseFlistDigest } from '../format/flist.ts';
+import { flistDigestOf } from '../format/flist.ts';
 import type { Flist, FlistDigest } from '../format/flist.ts';
 import { chunkHashesOf } from '../format/object-id.ts';
 import { packFlist, unpackFlist } from '../format/pack-flist.ts';
@@ -23,10 +23,11 @@ import { isHashText } from '../sources/hash-text.ts';
 import { filesOf } from './files-of.ts';
 import { BlobFolder } from './blob-folder.ts';
 import { hashOfChunk, packChunk, unpackChunk } from './chunk-codec.ts';
-import { fannedNames, fannedPath, makeFannedFolder } from './fanned-folder.ts';
+import { fannedNames, makeFannedFolder } from './fanned-folder.ts';
 import { Gate } from './gate.ts';
 import { Pace } from './pace.ts';
 import type { PaceOptions } from './pace.ts';
+import { RepositoryReader, signatureName } from './repository-reader.ts';
 
 export interface FlistRepositoryOptions {
   /** Made where it is not there. One process at a time. */
@@ -67,11 +68,13 @@ export class FlistRepository implements ChunkSink, ChunkSource {
   readonly name: string;
   readonly close: () => Promise<void>;
   readonly #folder: string;
+  readonly #reader: RepositoryReader;
   readonly #blobs: BlobFolder;
   readonly #gate = new Gate(putsMax);
 
   private constructor(options: FlistRepositoryOptions, blobs: BlobFolder, lock: FolderLock) {
     this.#folder = options.folder;
+    this.#reader = new RepositoryReader(options.folder);
     this.name = options.name ?? options.folder;
     this.#blobs = blobs;
     this.close = closeOnce(async () => {
@@ -158,34 +161,29 @@ export class FlistRepository implements ChunkSink, ChunkSource {
     if (found.size < wanted.size) throw chunksMissing([...wanted.difference(found)]);
     await this.#blobs.sync();
     const digest = flistDigestOf(bytes);
-    await writeFileAtomic(this.#flistPath(digest), await packFlist(bytes));
+    await writeFileAtomic(this.#reader.flistPath(digest), await packFlist(bytes));
     return digest;
   }
 
   /** @throws FLIST_CORRUPT when the file is damaged: remove it and put it again */
-  async getFlist(digest: FlistDigest): Promise<Flist | undefined> {
-    const bytes = await this.#readFlist(digest);
-    return bytes === undefined ? undefined : decodeFlist(bytes);
+  getFlist(digest: FlistDigest): Promise<Flist | undefined> {
+    return this.#reader.getFlist(digest);
   }
 
   /** As it is kept and sent: a zstd frame. Undefined when it is not there. */
   getPackedFlist(digest: FlistDigest): Promise<Buffer | undefined> {
-    return readIfThere(this.#flistPath(digest));
+    return this.#reader.getPackedFlist(digest);
   }
 
   /** In the order of their digests. */
-  async *listFlists(): AsyncGenerator<FlistDigest, void> {
-    for await (const { name } of fannedNames(join(this.#folder, 'flists'))) {
-      if (!name.endsWith(flistEnding)) continue;
-      const digest = parseFlistDigest(name.slice(0, -flistEnding.length));
-      if (digest !== undefined) yield digest;
-    }
+  listFlists(): AsyncGenerator<FlistDigest, void> {
+    return this.#reader.listFlists();
   }
 
   /** Removes an flist with its signatures; its chunks go with a collection. False: not there. */
   async removeFlist(digest: FlistDigest): Promise<boolean> {
-    const wasThere = await removeFileDurably(this.#flistPath(digest));
-    await rm(join(this.#folder, 'signatures', digest), { recursive: true, force: true });
+    const wasThere = await removeFileDurably(this.#reader.flistPath(digest));
+    await rm(this.#reader.signatureFolder(digest), { recursive: true, force: true });
     return wasThere;
   }
 
@@ -196,9 +194,9 @@ export class FlistRepository implements ChunkSink, ChunkSource {
    */
   async putSignature(digest: FlistDigest, key: string, json: string): Promise<void> {
     const name = signatureName(key);
-    const folder = join(this.#folder, 'signatures', digest);
+    const folder = this.#reader.signatureFolder(digest);
     await mkdir(folder, { recursive: true });
-    const names = await signatureNames(folder);
+    const names = await this.#reader.signatureNames(digest);
     if (!names.includes(name) && names.length >= signaturesMax) {
       throw new GridError<FlistErrorCode>(
         'FLIST_TOO_LARGE',
@@ -210,10 +208,8 @@ export class FlistRepository implements ChunkSink, ChunkSource {
   }
 
   /** The signatures of an flist, by key. */
-  async listSignatures(digest: FlistDigest): Promise<string[]> {
-    const folder = join(this.#folder, 'signatures', digest);
-    const names = await signatureNames(folder);
-    return Promise.all(names.map((name) => readFile(join(folder, name), 'utf8')));
+  listSignatures(digest: FlistDigest): Promise<string[]> {
+    return this.#reader.listSignatures(digest);
   }
 
   /**
@@ -262,21 +258,6 @@ export class FlistRepository implements ChunkSink, ChunkSource {
     return this.close();
   }
 
-  #flistPath(digest: FlistDigest): string {
-    return `${fannedPath(join(this.#folder, 'flists'), digest)}${flistEnding}`;
-  }
-
-  async #readFlist(digest: FlistDigest): Promise<Buffer | undefined> {
-    const packed = await this.getPackedFlist(digest);
-    if (packed === undefined) return undefined;
-    const bytes = await unpackFlist(packed);
-    if (flistDigestOf(bytes) === digest) return bytes;
-    throw new GridError<FlistErrorCode>('FLIST_CORRUPT', `the file of flist ${digest} is damaged`, {
-      hint: 'remove the flist and upload it again',
-      details: { digest },
-    });
-  }
-
   async *#chunks(): AsyncGenerator<ChunkHash, void> {
     for await (const { name } of fannedNames(this.#blobs.path)) {
       if (isHashText(name)) yield name as ChunkHash;
@@ -286,8 +267,6 @@ export class FlistRepository implements ChunkSink, ChunkSource {
 
 /** Names that are looked up before others get a turn. */
 const looksAtOnce = 256;
-const flistEnding = '.flist';
-const signatureEnding = '.json';
 
 function chunksOf(flist: Flist): Set<ChunkHash> {
   const hashes = new Set<ChunkHash>();
@@ -303,32 +282,6 @@ async function isSound(hash: ChunkHash, packed: Uint8Array): Promise<boolean> {
     return true;
   } catch (error) {
     if (errorCode(error) === 'FLIST_CHUNK_CORRUPT') return false;
-    throw error;
-  }
-}
-
-/** The key becomes the name of a file. */
-function signatureName(key: string): string {
-  const [, name] = /^ed25519:([\w-]{1,64})$/.exec(key) ?? [];
-  if (name !== undefined) return `${name}${signatureEnding}`;
-  throw new GridError<FlistErrorCode>('FLIST_SIGNATURE_INVALID', 'the signature is by no key');
-}
-
-async function signatureNames(folder: string): Promise<string[]> {
-  try {
-    const names = await readdir(folder);
-    return names.filter((name) => name.endsWith(signatureEnding) && !name.startsWith('.')).sort();
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return [];
-    throw error;
-  }
-}
-
-async function readIfThere(path: string): Promise<Buffer | undefined> {
-  try {
-    return await readFile(path);
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return undefined;
     throw error;
   }
 }
