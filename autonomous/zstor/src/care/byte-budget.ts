@@ -19,9 +19,20 @@ export class ByteBudget {
 
   /** Resolves when so many bytes may go. @throws BASE_ABORTED */
   async take(bytes: number, signal?: AbortSignal): Promise<void> {
+    const waitMs = this.#spend(bytes);
+    if (waitMs > 0) await delay(waitMs, { signal, clock: this.#clock });
+  }
+
+  /** They go at once; those who come next wait for it. For who must not wait with what it has. */
+  goAtOnce(bytes: number): void {
+    this.#spend(bytes);
+  }
+
+  /** How long to wait before they go. */
+  #spend(bytes: number): number {
     const nowMs = this.#clock.monotonicMs();
     const fromMs = Math.max(this.#spentToMs, nowMs - burstMs);
     this.#spentToMs = fromMs + bytes / this.#bytesPerMs;
-    if (fromMs > nowMs) await delay(fromMs - nowMs, { signal, clock: this.#clock });
+    return fromMs - nowMs;
   }
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { seededRandom, silentLogger, systemClock } from '@commongrid/base';
+import { ManualClock } from '@commongrid/base/testing';
 import type { Random } from '@commongrid/base';
 import { shardKey } from '../backends/backend.ts';
 import { nowhere } from '../blob/chunk-record.ts';
@@ -104,13 +105,13 @@ class Model {
     }
   }
 
-  mender(): ChunkMender {
+  mender({ rate = new ByteBudget(1e12), budget = openStreamBudget() } = {}): ChunkMender {
     const backends = {
       all: this.backends.filter(({ no }) => !this.lost.has(no)),
       byNo: (no: number) => this.backend(no),
     };
     return new ChunkMender({
-      ...{ backends, threads: this.#threads, budget: openStreamBudget(), limits: {} },
+      ...{ backends, threads: this.#threads, budget, limits: {} },
       chunks: {
         find: (id) => this.locations.find(id),
         compareAndSet: async (id, expected, next) => {
@@ -136,7 +137,7 @@ class Model {
         nodeOf: (no) => this.backend(no)?.place.node,
         writableNodes: () => new Set(backends.all.map((backend) => backend.place.node)),
       },
-      rate: new ByteBudget(1e12),
+      rate,
       onFault: () => {},
       clock: systemClock,
       logger: silentLogger,
@@ -220,4 +221,25 @@ test('a chunk is whole again once enough backends answer', async () => {
     }),
     { numRuns: 200 },
   );
+});
+
+test('repair that waits for its rate leaves the memory to streams', async () => {
+  const model = new Model(8, seededRandom(1));
+  await model.begin();
+  for (const no of [1, 2]) model.lost.add(no);
+  const clock = new ManualClock();
+  const rate = new ByteBudget(1_000, clock);
+  const budget = openStreamBudget({ clock });
+  // Others have spent what there is for ten seconds.
+  rate.goAtOnce(11_000);
+  const mending = model.mender({ rate, budget }).mend({ chunkId, doubted: new Set() }, never);
+  for (let second = 0; second < 9; second++) {
+    await clock.advance(1_000);
+    assert.equal(budget.freeBytes, budget.totalBytes, `${second} s`);
+  }
+  await clock.advance(2_000);
+  const { outcome, shards, bytes } = await mending;
+  const valueBytes = values[0]?.length ?? 0;
+  assert.deepEqual([outcome, shards, bytes], ['mended', 2, (dataShards + 2) * valueBytes]);
+  assert.equal(clock.timerCount, 0, 'nothing waited for the rate once it had memory');
 });

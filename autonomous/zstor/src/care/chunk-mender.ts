@@ -207,6 +207,8 @@ class MendAttempt {
     const { budget } = this.#o;
     const before = new Map(missing.map((index) => [index, locations[index] ?? nowhere]));
     const neededBytes = (2 * dataShards + missing.length) * this.#valueBytes;
+    // What is to be read and written waits for its rate here, while it has no memory that streams want.
+    await this.#o.rate.take((dataShards + missing.length) * this.#valueBytes, this.#signal);
     const loan = await budget.take(neededBytes, this.#signal);
     try {
       const made = await this.#madeOf(missing);
@@ -229,14 +231,15 @@ class MendAttempt {
     }
   }
 
-  /** Writes a value where it should be, or elsewhere when that fails. */
+  /** Writes a value where it should be, or elsewhere when that fails. Its rate was waited for once. */
   async #write(index: number, value: Uint8Array): Promise<void> {
-    for (;;) {
+    for (let attempt = 1; ; attempt++) {
       const chosen = this.#o.backends.byNo(this.locations[index] ?? nowhere);
       const backend = chosen ?? this.#targets.choose(index, true);
       if (backend === undefined) return;
       try {
-        await this.#spend(value.length);
+        this.bytes += value.length;
+        if (attempt > 1) this.#o.rate.goAtOnce(value.length);
         await backend.put(this.#keyOf(index), value);
         this.#written.add(index);
         return;
@@ -247,6 +250,7 @@ class MendAttempt {
     }
   }
 
+  /** The rate of the first attempt was waited for. */
   async #madeOf(
     missing: readonly number[],
   ): Promise<{ values: Values; memory?: Buffer<ArrayBuffer> } | undefined> {
@@ -257,8 +261,10 @@ class MendAttempt {
     const { backends, clock, onFault } = this.#o;
     const fetch = new ShardFetch({ backends, record, signal: this.#signal, clock, onFault });
     try {
-      for (;;) {
-        await this.#spend(record.dataShards * this.#valueBytes);
+      for (let attempt = 1; ; attempt++) {
+        const readBytes = record.dataShards * this.#valueBytes;
+        this.bytes += readBytes;
+        if (attempt > 1) this.#o.rate.goAtOnce(readBytes);
         const answers = await fetch.enough();
         try {
           return await this.#madeFrom(answers, missing);
