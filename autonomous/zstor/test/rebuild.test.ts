@@ -3,6 +3,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { systemClock } from '@commongrid/base';
+import { markerKey } from '../src/backends/backend-identity.ts';
 import { BlobStore } from '../src/blob-store.ts';
 import { storSchema } from '../src/stor/file-tables.ts';
 import { acceptRebuild } from '../src/rebuild/rebuild-tables.ts';
@@ -206,5 +207,26 @@ test('a rebuild without the log begins with tables that are newer than the snaps
   assert.ok((await readdir(report.setAside ?? '')).includes('catalog.db'));
   await using stor = await Stor.open(options);
   assert.deepEqual([stor.isRebuilt, stor.list().map(({ name }) => name)], [true, ['large']]);
+  assert.equal((await bytesOf(stor, 'large')).equals(large), true);
+});
+
+test('a rebuild finds the shards of backends that lost their markers, and so their numbers', async () => {
+  await using fleet = await ZdbFleet.open(6);
+  const backendsFile = await fleet.makeStore('f');
+  const folder = join(fleet.folder, 'head');
+  const options: StorOptions = { folder, backendsFile, policy: fourPlusTwo, canBegin: true };
+  {
+    await using stor = await Stor.open(options);
+    await stor.put('large', [large]);
+  }
+  for (const at of [0, 1, 2, 3]) {
+    await using client = await fleet.server(at).connect();
+    await client.command(['SELECT', 'f-shards']);
+    await client.command(['DEL', markerKey]);
+  }
+  const report = await Stor.rebuild(options);
+  assert.deepEqual([report.from, report.relocatedChunks], ['log', 3]);
+  await using stor = await Stor.open(options);
+  assert.equal(stor.isRebuilt, false);
   assert.equal((await bytesOf(stor, 'large')).equals(large), true);
 });

@@ -68,7 +68,8 @@ export interface RebuildReport {
 /**
  * Makes the tables of a store again, and leaves it closed.
  *
- * With the log: exactly as they were. Without: 1. numbers of backends from their markers, and what shards
+ * With the log: exactly as they were; chunks are looked for whose backends have lost their markers, and
+ * so got other numbers. Without: 1. numbers of backends from their markers, and what shards
  * each has; 2. a new log, which begins with the newest snapshot that can be read, or with the tables that
  * are here, if these are sound and newer, which are made a snapshot for that; 3. versions that are newer, from their manifests; 4. chunks where their shards are now, small objects in their packs; 5. a
  * snapshot. No version is lost; deletions, tags and dates since the snapshot may be undone, so the store
@@ -91,9 +92,14 @@ export async function rebuildStore(options: RebuildOptions): Promise<RebuildRepo
     const setAside = await setTablesAside(folder);
     await forgetUnfinished(folder);
     onProgress('making the tables from snapshot and log');
-    await using _store = await BlobStore.open(options);
-    const nothing = { restoredVersions: 0, damagedManifests: 0, relocatedChunks: 0 };
-    return { from: 'log', ...nothing, unreadableChunks: 0, setAside };
+    await using store = await BlobStore.open(options);
+    onProgress('locating chunks');
+    const { catalog, backends, epoch } = store;
+    const path = join(folder, 'inventory.db');
+    await using inventory = await ShardInventory.take(path, backends, options.signal);
+    const { signal } = options;
+    const located = await relocateChunks(catalog, inventory, { epoch, isExact: true, signal });
+    return { from: 'log', restoredVersions: 0, damagedManifests: 0, ...located, setAside };
   }
   const found = await rebuildWithoutLog(options, specs, keys, begun);
   await forgetUnfinished(folder);
@@ -144,7 +150,7 @@ async function rebuildWithoutLog(
   const applied = await applyManifests(store, keys, options.apply);
   onProgress('locating chunks');
   await findPacks(store.catalog, inventory, { backends: pool, signal });
-  const located = await relocateChunks(store.catalog, inventory, signal);
+  const located = await relocateChunks(store.catalog, inventory, { epoch: store.epoch, signal });
   await store.catalog.takeSnapshot();
   return { from, ...applied, ...located, setAside };
 }

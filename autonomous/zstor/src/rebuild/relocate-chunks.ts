@@ -13,17 +13,29 @@ interface Tables {
   write<T>(change: (db: DatabaseSync) => T): Promise<T>;
 }
 
+export interface RelocateOptions {
+  /** Of this head, which began after the inventory: what it wrote itself is where its records say. */
+  readonly epoch: number;
+  /** The tables are as they were: see `ShardInventory.locate`. Default false. */
+  readonly isExact?: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
 export interface Relocated {
   readonly relocatedChunks: number;
   readonly unreadableChunks: number;
 }
 
-/** Has the records of all chunks say where their shards are. */
+/**
+ * Has the records of all chunks say where their shards are, but for those that this head has written, as
+ * packs in the background.
+ */
 export async function relocateChunks(
   tables: Tables,
   inventory: ShardInventory,
-  signal?: AbortSignal,
+  options: RelocateOptions,
 ): Promise<Relocated> {
+  const { epoch, signal } = options;
   const counts = { relocatedChunks: 0, unreadableChunks: 0 };
   let after: Uint8Array = Buffer.alloc(0);
   for (;;) {
@@ -32,7 +44,8 @@ export async function relocateChunks(
     const last = ids.at(-1);
     if (last === undefined) return counts;
     after = last;
-    const done = await tables.write((db) => relocate(db, ids, inventory));
+    const some = ids.filter((id) => id.readUInt32BE(0) < epoch);
+    const done = await tables.write((db) => relocate(db, some, inventory, options));
     counts.relocatedChunks += done.relocatedChunks;
     counts.unreadableChunks += done.unreadableChunks;
   }
@@ -42,13 +55,15 @@ function relocate(
   db: DatabaseSync,
   ids: readonly Buffer[],
   inventory: ShardInventory,
+  { isExact = false }: RelocateOptions,
 ): { relocatedChunks: number; unreadableChunks: number } {
   const counts = { relocatedChunks: 0, unreadableChunks: 0 };
   for (const id of ids) {
     const record = findChunk(db, id);
     if (record === undefined) continue;
     const isPacked = statementOf(db, 'SELECT 1 FROM slices WHERE chunk = ?').get(id) !== undefined;
-    const next = inventory.locate(record, (part, no) => wasGivenUp(db, id, part, no));
+    const isGivenUp = (part: number, no: number): boolean => wasGivenUp(db, id, part, no);
+    const next = inventory.locate(record, isGivenUp, isExact);
     const isMoved = String(next) !== String(record.locations);
     if (isMoved && setLocations(db, id, record.locations, next)) counts.relocatedChunks++;
     const there = next.filter((no) => no !== nowhere).length;

@@ -72,10 +72,13 @@ export class ShardInventory implements AsyncDisposable {
   /**
    * Where the shards of a chunk are, as far as that is known better than its record does.
    * @param isGivenUp a backend may lose this shard, so that it must not be its location
+   * @param isExact the record is right about backends that answer: what it has elsewhere is looked for,
+   *   since those may be there under another number
    */
   locate(
     { id, kind, locations }: ChunkRecord,
     isGivenUp: (part: number, no: number) => boolean,
+    isExact = false,
   ): number[] {
     const rows = statementOf(this.#db, 'SELECT part, backend FROM found WHERE chunk = ?').all(id);
     const found = rows
@@ -86,14 +89,14 @@ export class ShardInventory implements AsyncDisposable {
     const partOf = (index: number): number => (kind === 'copied' ? copyPart : index);
     const kept = locations.map((no, index) => {
       const isThere = has(partOf(index), no) || (no !== nowhere && !this.#answered.has(no));
-      return isThere ? no : nowhere;
+      return (isExact ? this.#answered.has(no) : isThere) ? no : nowhere;
     });
     const used = new Set(kept);
     return kept.map((no, index) => {
       if (no !== nowhere) return no;
       const other = found.find((each) => each.part === partOf(index) && !used.has(each.no));
       if (other !== undefined) used.add(other.no);
-      return other?.no ?? nowhere;
+      return other?.no ?? (isExact ? (locations[index] ?? nowhere) : nowhere);
     });
   }
 
