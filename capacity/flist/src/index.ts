@@ -10,6 +10,10 @@ export type { ExposedPort, Healthcheck, ImageConfig } from './format/image-confi
 export { chunkHashesOf, objectIdOf } from './format/object-id.ts';
 export type { ObjectId } from './format/object-id.ts';
 export { packFlist, unpackFlist } from './format/pack-flist.ts';
+export { createFromFolder } from './make/create-from-folder.ts';
+export { createFromTar } from './make/create-from-tar.ts';
+export type { MadeImage } from './make/create-from-tar.ts';
+export type { MakeNote, MakeReport } from './make/make-log.ts';
 export type { ChunkHash, ChunkSink, ChunkSource, KeyDirectory, PackedChunk } from './ports.ts';
 export { absentLength, batchHashesMax, frameHeader } from './sources/chunk-frames.ts';
 export { DirectorySource } from './sources/directory-source.ts';
@@ -47,8 +51,11 @@ export type {
   Symlink,
   Xattr,
 } from './tree/inode.ts';
+export { listLines, modeText } from './tree/list-lines.ts';
 export { mergeFlists } from './tree/merge-flists.ts';
 export type { ResolveOptions } from './tree/resolve-path.ts';
+export { summarizeFlist } from './tree/summarize-flist.ts';
+export type { FlistSummary } from './tree/summarize-flist.ts';
 export { TreeBuilder } from './tree/tree-builder.ts';
 export type { TreeLimits } from './tree/tree-builder.ts';
 export { walkTree } from './tree/walk-tree.ts';
