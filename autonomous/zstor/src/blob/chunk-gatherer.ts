@@ -7,7 +7,7 @@ import type { ZstorErrorCode } from '../errors.ts';
 import { keptPart, writeBytesOf } from './stream-budget.ts';
 
 /** A chunk begins with a buffer of this length: many streams that bring little take little. */
-const firstBytesMax = 256 << 10;
+const firstBytesMax = 256 * 2 ** 10;
 /** How long a quick source waits for the rest of a chunk: others wait longer for what it has. */
 const growWaitMs = 2_000;
 /** A source that was waited for so long within a chunk is slow. */
