@@ -10,6 +10,8 @@ type Change = ReadonlyMap<string, string | undefined>;
 const KEYS = 60;
 /** Commands on their way before the client waits for replies. */
 const IN_FLIGHT_MAX = 40;
+/** Of the longest values: from 64 KiB on the server writes them out of the memory they came in. */
+const KEPT_BYTES_MAX = 300_000;
 
 /**
  * One client with a namespace of its own that writes until its connection breaks. Its commands take
@@ -103,10 +105,12 @@ export class WireLoad {
     return this.keys[this.#random.int(0, KEYS)] as string;
   }
 
-  /** No value comes twice, so that it tells which command wrote it. */
+  /** No value comes twice, so that each part of it tells which command wrote it. */
   #value(): string {
-    const length = this.#random.int(0, 12) === 0 ? 30_000 : this.#random.int(0, 400);
-    return `${this.#counter++}.`.padEnd(length, 'x');
+    const dice = this.#random.int(0, 72);
+    const most = dice === 0 ? KEPT_BYTES_MAX : dice < 6 ? 30_000 : 400;
+    const own = `${this.#counter++}.`;
+    return own.padEnd(this.#random.int(0, most), own);
   }
 
   #connected(): RespClient {
