@@ -38,10 +38,18 @@ export interface GatheredChunk {
 interface Filling {
   buffer: Buffer<ArrayBuffer>;
   length: number;
-  /** Time that its source was waited for. */
+  /** Time that its source was waited for, up to `waitingFromMs`. */
   waitedMs: number;
+  /** Since when it is waited for now. */
+  waitingFromMs: number;
+  /** Since it has room for all: tells when to give back what is not filled. */
+  pressure?: Pressure;
   readonly loan: CreditLoan;
   readonly wholeBytes: number;
+}
+
+interface Pressure extends Disposable {
+  readonly isFelt: Promise<'give back'>;
 }
 
 /**
@@ -85,15 +93,19 @@ export class ChunkGatherer {
     const wholeBytes = Math.min(policy.chunkSizeBytes, leftBytes);
     const firstBytes = Math.min(firstBytesMax, wholeBytes);
     const loan = await budget.take(writeBytesOf(policy, firstBytes), signal, borrower);
+    const buffer = sharedPool().take(firstBytes);
+    const filling: Filling = {
+      ...{ buffer, length: 0, waitedMs: 0, waitingFromMs: Infinity, loan, wholeBytes },
+    };
     try {
-      const buffer = sharedPool().take(firstBytes);
-      const filling = { buffer, length: 0, waitedMs: 0, loan, wholeBytes };
       const isLast = await this.#fill(filling);
       this.#gatheredBytes += filling.length;
       return { bytes: filling.buffer.subarray(0, filling.length), isLast, loan };
     } catch (error) {
       loan.release();
       throw error;
+    } finally {
+      filling.pressure?.[Symbol.dispose]();
     }
   }
 
@@ -141,6 +153,7 @@ export class ChunkGatherer {
     filling.buffer = sharedPool().take(wholeBytes);
     filling.buffer.set(buffer);
     sharedPool().give(buffer);
+    filling.pressure = this.#pressureOn(filling);
     return true;
   }
 
@@ -156,17 +169,18 @@ export class ChunkGatherer {
   }
 
   async #read(filling: Filling): Promise<IteratorResult<Uint8Array> | 'give back'> {
-    const { signal } = this.#o;
-    const { length, waitedMs } = filling;
+    const { pressure, length } = filling;
     this.#next ??= this.#ask();
-    const startMs = this.#clock.monotonicMs();
+    filling.waitingFromMs = this.#clock.monotonicMs();
     // An empty chunk at the end would be no harm, but a waste: only who knows that more comes gives back.
     const isMoreToCome = this.#gatheredBytes + length < (this.#o.sizeBytes ?? 0);
-    const mayGiveBack = isMoreToCome && filling.buffer.length > firstBytesMax;
-    using pressed = mayGiveBack ? this.#untilPressed(waitedMs) : undefined;
-    const next = pressed === undefined ? this.#next : Promise.race([this.#next, pressed.promise]);
-    const result = await untilAborted(next, signal);
-    filling.waitedMs += this.#clock.monotonicMs() - startMs;
+    const next =
+      pressure !== undefined && isMoreToCome
+        ? Promise.race([this.#next, pressure.isFelt])
+        : this.#next;
+    const result = await untilAborted(next, this.#o.signal);
+    filling.waitedMs += this.#clock.monotonicMs() - filling.waitingFromMs;
+    filling.waitingFromMs = Infinity;
     if (result !== 'give back') this.#next = undefined;
     return result;
   }
@@ -178,17 +192,16 @@ export class ChunkGatherer {
     return next;
   }
 
-  #untilPressed(waitedMs: number): Disposable & { readonly promise: Promise<'give back'> } {
+  #pressureOn(filling: Filling): Pressure {
     const { promise, resolve } = Promise.withResolvers<'give back'>();
-    let timer: Timer | undefined;
-    const wait = (ms: number): void => {
-      timer = this.#clock.setTimer(ms, () => {
-        if (this.#o.budget.isShort) resolve('give back');
-        else wait(lookEveryMs);
-      });
+    const look = (): void => {
+      const waitsMs = Math.max(0, this.#clock.monotonicMs() - filling.waitingFromMs);
+      const isSlow = filling.waitedMs + waitsMs >= patienceMs;
+      if (isSlow && waitsMs > 0 && this.#o.budget.isShort) resolve('give back');
+      else timer = this.#clock.setTimer(lookEveryMs, look);
     };
-    wait(Math.max(0, patienceMs - waitedMs));
-    return { promise, [Symbol.dispose]: () => timer?.cancel() };
+    let timer: Timer = this.#clock.setTimer(lookEveryMs, look);
+    return { isFelt: promise, [Symbol.dispose]: () => timer.cancel() };
   }
 }
 
