@@ -16,6 +16,11 @@ export type FlistErrorCode =
   | 'FLIST_DEVICE_UNSUPPORTED' // a character device 0:0, which overlayfs takes for a removed file: remove it
   | 'FLIST_FUSE_UNSUPPORTED' // the FUSE of the kernel is too old: use Linux 5.10 or later
   | 'FLIST_MOUNT_FAILED' // the system refuses to mount or unmount: the message has its words
+  | 'FLIST_MOUNT_EXISTS' // a mount has this name already: unmount it, or use another name
+  | 'FLIST_MOUNT_UNKNOWN' // no mount has this name, or none that is traced: list the mounts
+  | 'FLIST_TARGET_INVALID' // an image cannot be mounted there or so named: give an empty folder
+  | 'FLIST_TOO_MANY_MOUNTS' // as many images are mounted as a store may have: unmount one
+  | 'FLIST_WRITABLE_MISMATCH' // what a folder has was written over another image: give an empty one
   | 'FLIST_TAR_INVALID' // the bytes are no tar, or it ends too early: make or fetch it again
   | 'FLIST_TAR_UNSUPPORTED' // a sparse file, or something else that is not read from tars: make it as plain pax
   | 'FLIST_HASH_INVALID' // a text is not 64 lowercase hex digits: correct it
@@ -30,4 +35,13 @@ export type FlistErrorCode =
   | 'FLIST_FILE_CHANGED' // something wrote to a file while it was read: stop that, then try again
   | 'FLIST_FILE_UNREADABLE' // a file or folder is missing or may not be read: the message says which
   | 'FLIST_TOOL_MISSING' // a program of the system is not installed: the hint says how to get it
+  | 'FLIST_MANIFEST_INVALID' // a manifest, index or config is not as OCI says: make the image again
+  | 'FLIST_MEDIA_TYPE_UNKNOWN' // something in an image is of a type that is not read here: the hint says which are
+  | 'FLIST_PLATFORM_ABSENT' // there is no image for the platform: the hint lists those that there are
+  | 'FLIST_IMAGE_ABSENT' // there is no image or blob of that name: correct the reference
+  | 'FLIST_REFERENCE_INVALID' // a text names no image in a registry: write host/name:tag
+  | 'FLIST_LAYOUT_INVALID' // a folder has no images of OCI, or other files: name another folder
+  | 'FLIST_REGISTRY_DENIED' // the registry wants other credentials: give a user who may read or write there
+  | 'FLIST_REGISTRY_FAILED' // a registry does not answer, or answers nonsense: the message has its words
+  | 'FLIST_REGISTRY_INSECURE' // plain HTTP to another machine: use HTTPS, or allow it explicitly
   | 'FLIST_SOURCE_FAILED'; // a source of chunks does not answer or answers nonsense: try again

@@ -30,7 +30,8 @@ const zstdWindowLogMax = 27;
 const pieceBytes = 256 * 1024;
 
 /**
- * Unpacks a stream, one piece at a time.
+ * Unpacks a stream, one piece at a time. Pieces that come in must keep their bytes: some are read
+ * ahead.
  * @throws FLIST_BLOB_CORRUPT, FLIST_TOO_LARGE for what grows too much, and what the source throws
  */
 export async function* unpackStream(
