@@ -47,6 +47,11 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import('./commands/s3/s3.ts')).s3Command,
   },
   {
+    name: 'flist',
+    summary: 'make, compare and sign images without their data',
+    load: async () => (await import('./commands/flist/flist.ts')).flistCommand,
+  },
+  {
     name: 'explain',
     summary: 'say what an error code means and what to do',
     load: async () => (await import('./commands/explain.ts')).explainCommand,

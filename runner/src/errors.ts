@@ -13,6 +13,9 @@ export type GridErrorCode =
   | 'GRID_FILE_EXISTS' // a file that must be new is there already: name another, or move it away
   | 'GRID_FILE_UNREADABLE' // a file cannot be read, or is not what it should be: see the message
   | 'GRID_FILE_UNWRITABLE' // a file cannot be written: name one in a folder that you may write
+  | 'GRID_FLIST_UNKNOWN' // the repository has no such flist: `grid flist list`
+  | 'GRID_FLIST_AMBIGUOUS' // several flists begin with these digits: give more of them
+  | 'GRID_FLIST_PATH' // an flist has no such path, or it is something else: `grid flist ls FLIST`
   | 'GRID_IDENTITY_LOST' // the grid has a database, but its owner's key and words are gone: put the words back
   | 'GRID_KEY_MISSING' // a private namespace needs a key on this side: give --key-file with that of a reader
   | 'GRID_KEY_UNREADABLE' // a file holds no key: name one that `grid bcdb key new` made

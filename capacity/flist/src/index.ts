@@ -33,6 +33,17 @@ export type {
   RepositoryScrubResult,
 } from './store/flist-repository.ts';
 export { RepositoryReader } from './store/repository-reader.ts';
+export { chunkCountOf, chunkSizeOf, hashAt } from './store/file-chunks.ts';
+export { completedFileBytesMax, ObjectStore } from './store/object-store.ts';
+export type {
+  ChunkPlace,
+  NeedOptions,
+  ObjectStoreOptions,
+  StoreEvent,
+  StoreScrubResult,
+  StoreUsage,
+  VerifyResult,
+} from './store/store-types.ts';
 export { byteTextFrom, byteTextOf, bytesOfText, shownText } from './tree/byte-text.ts';
 export type { ByteText } from './tree/byte-text.ts';
 export type { NewNode } from './tree/check-inode.ts';

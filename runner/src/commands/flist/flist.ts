@@ -1,0 +1,29 @@
+import { Command } from 'commander';
+
+import type { CommandContext } from '../../command-context.ts';
+import { flistCatCommand, flistDiffCommand } from './contents.ts';
+import { flistCreateCommand } from './create.ts';
+import { flistInspectCommand, flistLsCommand } from './inspect.ts';
+import {
+  flistGcCommand,
+  flistListCommand,
+  flistMergeCommand,
+  flistRmCommand,
+} from './repository.ts';
+import { flistSignCommand, flistVerifyCommand } from './signatures.ts';
+
+export function flistCommand(context: CommandContext): Command {
+  return new Command('flist')
+    .description('Images without their data: made, compared, signed and mounted.')
+    .addCommand(flistCreateCommand(context))
+    .addCommand(flistListCommand(context))
+    .addCommand(flistInspectCommand(context))
+    .addCommand(flistLsCommand(context))
+    .addCommand(flistCatCommand(context))
+    .addCommand(flistDiffCommand(context))
+    .addCommand(flistMergeCommand(context))
+    .addCommand(flistSignCommand(context))
+    .addCommand(flistVerifyCommand(context))
+    .addCommand(flistRmCommand(context))
+    .addCommand(flistGcCommand(context));
+}

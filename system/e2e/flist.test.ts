@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { chmod, link, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+
+import { tempFolder, root, run } from './grid-process.ts';
+import type { Ended } from './grid-process.ts';
+
+/** `grid flist` on a repository in a folder of its own. */
+class Flists {
+  readonly folder: string;
+
+  constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  run(...words: string[]): Promise<Ended> {
+    const repository = ['--repo', join(this.folder, 'repository')];
+    const env = { GRID_HOME: join(this.folder, 'home') };
+    return run(join(root, 'grid'), ['flist', ...words, ...repository], { env });
+  }
+
+  async json<T>(...words: string[]): Promise<T> {
+    const { stdout, stderr, status } = await this.run(...words, '--json');
+    assert.equal(status, 0, stderr);
+    return JSON.parse(stdout) as T;
+  }
+}
+
+interface Made {
+  readonly digest: string;
+}
+
+async function makeTree(folder: string): Promise<void> {
+  await mkdir(join(folder, 'bin'), { recursive: true });
+  await writeFile(join(folder, 'bin/run'), '#!/bin/sh\necho hello\n');
+  await chmod(join(folder, 'bin/run'), 0o755);
+  await link(join(folder, 'bin/run'), join(folder, 'bin/again'));
+  await symlink('bin/run', join(folder, 'start'));
+  await writeFile(join(folder, 'large'), Buffer.alloc(700_000, 'abc'));
+}
+
+test('an flist is made, looked into, compared, signed and verified', async () => {
+  await using folder = await tempFolder();
+  const flists = new Flists(folder.path);
+  const tree = join(folder.path, 'tree');
+  await makeTree(tree);
+  const { digest } = await flists.json<Made>('create', tree);
+  assert.equal((await flists.json<Made>('create', tree)).digest, digest);
+  const short = digest.slice(0, 8);
+  const listed = await flists.run('ls', short);
+  assert.match(listed.stdout, /^-rwxr-xr-x .* bin\/run link to bin\/again$/m);
+  assert.match(listed.stdout, /^lrwxrwxrwx .* start -> bin\/run$/m);
+  const inspected = await flists.run('inspect', short);
+  assert.match(inspected.stdout, /^ {2}links +1 symbolic, 1 hard$/m);
+  const content = await flists.run('cat', short, '/start');
+  assert.equal(content.stdout, await readFile(join(tree, 'bin/run'), 'utf8'));
+  const keyFile = join(folder.path, 'key');
+  await run(join(root, 'grid'), ['bcdb', 'key', 'new', keyFile]);
+  const { key } = await flists.json<{ readonly key: string }>('sign', short, '--key-file', keyFile);
+  const verified = await flists.json<{ readonly signers: string[]; readonly missing: number }>(
+    'verify',
+    short,
+  );
+  assert.deepEqual(verified.signers, [key]);
+  assert.equal(verified.missing, 0);
+  await writeFile(join(tree, 'new'), 'new');
+  const other = await flists.json<Made>('create', tree);
+  const diff = await flists.run('diff', short, other.digest);
+  assert.equal(diff.status, 1);
+  assert.match(diff.stdout, /^\+ \/new$/m);
+  const unknown = await flists.run('ls', 'ffffffff');
+  assert.equal(unknown.status, 3);
+  assert.match(unknown.stderr, /GRID_FLIST_UNKNOWN/);
+});
