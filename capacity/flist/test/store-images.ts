@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 
 import type { Flist } from '../src/format/flist.ts';
+import { objectIdOf } from '../src/format/object-id.ts';
+import type { ObjectId } from '../src/format/object-id.ts';
 import type { ChunkHash } from '../src/ports.ts';
 import { byteTextFrom } from '../src/tree/byte-text.ts';
 import type { ByteText } from '../src/tree/byte-text.ts';
@@ -9,10 +11,12 @@ import type { RegularFile } from '../src/tree/inode.ts';
 
 export interface TestImage {
   readonly flist: Flist;
+  readonly contents: Readonly<Record<string, Buffer>>;
   readonly files: ReadonlyMap<string, RegularFile>;
   /** Plaintext of all chunks, in the order of the files. */
   readonly chunks: readonly Buffer[];
   readonly hashes: readonly ChunkHash[];
+  idOf(name: string): ObjectId;
 }
 
 /** An image whose root has these files. */
@@ -38,5 +42,10 @@ export function imageOf(contents: Readonly<Record<string, Buffer>>): TestImage {
     (chunk) => createHash('sha256').update(chunk).digest('hex') as ChunkHash,
   );
   const root = { ...base, kind: 'directory', mode: 0o755, entries } as const;
-  return { flist: { root }, files, chunks, hashes };
+  const idOf = (name: string): ObjectId => {
+    const file = files.get(name);
+    if (file === undefined) throw new Error(`there is no file ${name}`);
+    return objectIdOf(file);
+  };
+  return { flist: { root }, contents, files, chunks, hashes, idOf };
 }

@@ -60,9 +60,8 @@ export class FetchRound {
   readonly #options: FetchRoundOptions;
   readonly #attempts = new Set<Promise<void>>();
   readonly #done = new AbortController();
-  #hasEnded = false;
-  /** Rejects with what `onChunk` threw. */
-  readonly #refused = Promise.withResolvers<never>();
+  /** What `onChunk` threw. */
+  #error: Error | undefined;
 
   constructor(options: FetchRoundOptions) {
     this.#options = options;
@@ -87,7 +86,7 @@ export class FetchRound {
       signal.removeEventListener('abort', onAbort);
     }
     if (signal.aborted) throw abortError(signal);
-    if (this.#hasEnded) await this.#refused.promise;
+    if (this.#error !== undefined) throw this.#error;
   }
 
   /** Asks the next candidate of each for it. */
@@ -206,9 +205,7 @@ export class FetchRound {
   }
 
   #end(error: unknown): void {
-    this.#hasEnded = true;
-    this.#refused.promise.catch(() => undefined);
-    this.#refused.reject(error);
+    this.#error ??= error instanceof Error ? error : new Error(String(error));
     this.#done.abort();
   }
 }

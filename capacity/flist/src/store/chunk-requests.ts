@@ -1,0 +1,219 @@
+import { abortError, GridError, throwIfAborted } from '@commongrid/base';
+import type { BaseErrorCode } from '@commongrid/base';
+
+import type { ObjectId } from '../format/object-id.ts';
+import type { ChunkHash } from '../ports.ts';
+import { batchHashesMax } from '../sources/chunk-frames.ts';
+import type { ChunkWant, SourceSet } from '../sources/source-set.ts';
+
+/** Somebody waits for it, or it is fetched ahead. */
+export type Priority = 'read' | 'ahead';
+
+export interface ChunkRequest extends ChunkWant {
+  /** The file whose only chunk it is. */
+  readonly object: ObjectId | undefined;
+}
+
+export interface FetchedChunk {
+  readonly plaintext: Buffer;
+  /** Why the store could not keep it. */
+  readonly problem: Error | undefined;
+}
+
+export interface ChunkRequestsOptions {
+  readonly sources: SourceSet;
+  /** Stores a verified chunk. Returns why it could not. */
+  readonly keep: (request: ChunkRequest, plaintext: Buffer) => Promise<Error | undefined>;
+}
+
+/** Chunks that are waited for at a time. */
+const requestsMax = 100_000;
+
+/** Requests to sources under way, for chunks that somebody waits for and for those ahead. */
+const readBatchesMax = 6;
+
+const aheadBatchesMax = 2;
+
+interface Waiting {
+  request: ChunkRequest;
+  readonly outcome: PromiseWithResolvers<FetchedChunk>;
+  callers: number;
+  /** Batches under way that may bring it. */
+  readonly running: Record<Priority, number>;
+  /** It came, and is being kept. */
+  isThere: boolean;
+}
+
+/**
+ * Fetches each chunk once, however many ask for it, many with one request. Chunks that somebody
+ * waits for do not stand in line behind those that are fetched ahead.
+ */
+export class ChunkRequests {
+  readonly #options: ChunkRequestsOptions;
+  readonly #waiting = new Map<ChunkHash, Waiting>();
+  readonly #queues: Readonly<Record<Priority, Set<ChunkHash>>> = {
+    read: new Set(),
+    ahead: new Set(),
+  };
+  readonly #batches: Record<Priority, number> = { read: 0, ahead: 0 };
+  readonly #running = new Set<Promise<void>>();
+  readonly #closing = new AbortController();
+  #isStarting = false;
+
+  constructor(options: ChunkRequestsOptions) {
+    this.#options = options;
+  }
+
+  /** Chunks that somebody waits for. */
+  get waitingCount(): number {
+    return this.#waiting.size;
+  }
+
+  /** @throws FLIST_CHUNK_UNAVAILABLE, BASE_ABORTED, BASE_QUEUE_FULL, BASE_CLOSED */
+  async fetch(
+    request: ChunkRequest,
+    priority: Priority,
+    signal: AbortSignal | undefined,
+  ): Promise<FetchedChunk> {
+    throwIfAborted(signal);
+    if (this.#closing.signal.aborted) throw closed();
+    const waiting = this.#join(request);
+    this.#enqueue(waiting, priority);
+    try {
+      return await untilAborted(waiting.outcome.promise, signal);
+    } finally {
+      waiting.callers--;
+      if (waiting.callers === 0 && !isUnderWay(waiting)) this.#forget(waiting);
+    }
+  }
+
+  /** Gives up what is under way. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    for (const { outcome } of this.#waiting.values()) outcome.reject(closed());
+    await Promise.all(this.#running);
+  }
+
+  #join(request: ChunkRequest): Waiting {
+    const known = this.#waiting.get(request.hash);
+    if (known !== undefined) {
+      known.callers++;
+      if (known.request.object === undefined) known.request = request;
+      return known;
+    }
+    if (this.#waiting.size >= requestsMax) throw tooMany();
+    const outcome = Promise.withResolvers<FetchedChunk>();
+    // Those who wait may all have given up when it fails.
+    outcome.promise.catch(() => undefined);
+    const running = { read: 0, ahead: 0 };
+    const waiting: Waiting = { request, outcome, callers: 1, running, isThere: false };
+    this.#waiting.set(request.hash, waiting);
+    return waiting;
+  }
+
+  #enqueue({ request: { hash }, running, isThere }: Waiting, priority: Priority): void {
+    if (isThere || running.read > 0 || this.#queues.read.has(hash)) return;
+    if (priority === 'ahead' && running.ahead > 0) return;
+    if (priority === 'read') this.#queues.ahead.delete(hash);
+    this.#queues[priority].add(hash);
+    if (this.#isStarting) return;
+    this.#isStarting = true;
+    // What else is asked for in this turn goes with the same request.
+    setImmediate(() => {
+      this.#isStarting = false;
+      this.#startBatches();
+    });
+  }
+
+  #forget(waiting: Waiting): void {
+    const { hash } = waiting.request;
+    if (this.#waiting.get(hash) !== waiting) return;
+    this.#waiting.delete(hash);
+    this.#queues.read.delete(hash);
+    this.#queues.ahead.delete(hash);
+  }
+
+  #startBatches(): void {
+    if (this.#closing.signal.aborted) return;
+    while (this.#batches.read < readBatchesMax && this.#queues.read.size > 0) this.#start('read');
+    while (this.#batches.ahead < aheadBatchesMax && this.#queues.ahead.size > 0) {
+      this.#start('ahead');
+    }
+  }
+
+  #start(priority: Priority): void {
+    const queue = this.#queues[priority];
+    const batch: Waiting[] = [];
+    for (const hash of queue) {
+      if (batch.length >= batchHashesMax) break;
+      queue.delete(hash);
+      const waiting = this.#waiting.get(hash);
+      if (waiting === undefined) continue;
+      waiting.running[priority]++;
+      batch.push(waiting);
+    }
+    this.#batches[priority]++;
+    const running = this.#run(batch, priority).finally(() => {
+      this.#running.delete(running);
+      this.#batches[priority]--;
+      this.#startBatches();
+    });
+    this.#running.add(running);
+  }
+
+  /** Never rejects. */
+  async #run(batch: readonly Waiting[], priority: Priority): Promise<void> {
+    const { sources } = this.#options;
+    const { signal } = this.#closing;
+    let failure: unknown;
+    try {
+      const wants = batch.map(({ request }) => request);
+      const take = (hash: ChunkHash, plaintext: Buffer): Promise<void> =>
+        this.#take(hash, plaintext);
+      await sources.fetch(wants, take, { signal });
+    } catch (error) {
+      failure = error;
+    }
+    for (const waiting of batch) {
+      waiting.running[priority]--;
+      if (waiting.isThere || isUnderWay(waiting)) continue;
+      this.#forget(waiting);
+      waiting.outcome.reject(signal.aborted ? closed() : failure);
+    }
+  }
+
+  async #take(hash: ChunkHash, plaintext: Buffer): Promise<void> {
+    const waiting = this.#waiting.get(hash);
+    if (waiting === undefined || waiting.isThere) return;
+    waiting.isThere = true;
+    const problem = await this.#options.keep(waiting.request, plaintext);
+    this.#forget(waiting);
+    waiting.outcome.resolve({ plaintext, problem });
+  }
+}
+
+function isUnderWay({ running }: Waiting): boolean {
+  return running.read + running.ahead > 0;
+}
+
+async function untilAborted<T>(result: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return result;
+  const stopped = Promise.withResolvers<never>();
+  const onAbort = (): void => stopped.reject(abortError(signal));
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([result, stopped.promise]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+function closed(): GridError<BaseErrorCode> {
+  return new GridError('BASE_CLOSED', 'the store is closed');
+}
+
+function tooMany(): GridError<BaseErrorCode> {
+  return new GridError('BASE_QUEUE_FULL', `${requestsMax} chunks are waited for`, {
+    retryable: true,
+  });
+}
