@@ -189,7 +189,7 @@ test('small objects that were packed again since the snapshot are found', async 
   for (const name of kept) assert.equal(await files.isWhole(name), true, name);
 });
 
-test('a rebuild without the log begins with tables that are newer than the snapshot', async () => {
+test('a rebuild finds shards of lost markers, and begins with tables newer than the snapshot', async () => {
   await using fleet = await ZdbFleet.open(6);
   const backendsFile = await fleet.makeStore('e');
   const folder = join(fleet.folder, 'head');
@@ -201,32 +201,20 @@ test('a rebuild without the log begins with tables that are newer than the snaps
     await stor.takeSnapshot();
     await stor.remove('removed');
   }
+  for (const at of [0, 1, 2, 3]) {
+    await using client = await fleet.server(at).connect();
+    await client.command(['SELECT', 'e-shards']);
+    await client.command(['DEL', markerKey]);
+  }
+  // These have other numbers from here on.
+  const exact = await Stor.rebuild(options);
+  assert.equal(exact.from, 'log');
+  assert.ok(exact.relocatedChunks >= 3);
   await fleet.emptyNamespace('e-log');
   const report = await Stor.rebuild(options);
   assert.deepEqual([report.from, report.unreadableChunks], ['tables', 0]);
   assert.ok((await readdir(report.setAside ?? '')).includes('catalog.db'));
   await using stor = await Stor.open(options);
   assert.deepEqual([stor.isRebuilt, stor.list().map(({ name }) => name)], [true, ['large']]);
-  assert.equal((await bytesOf(stor, 'large')).equals(large), true);
-});
-
-test('a rebuild finds the shards of backends that lost their markers, and so their numbers', async () => {
-  await using fleet = await ZdbFleet.open(6);
-  const backendsFile = await fleet.makeStore('f');
-  const folder = join(fleet.folder, 'head');
-  const options: StorOptions = { folder, backendsFile, policy: fourPlusTwo, canBegin: true };
-  {
-    await using stor = await Stor.open(options);
-    await stor.put('large', [large]);
-  }
-  for (const at of [0, 1, 2, 3]) {
-    await using client = await fleet.server(at).connect();
-    await client.command(['SELECT', 'f-shards']);
-    await client.command(['DEL', markerKey]);
-  }
-  const report = await Stor.rebuild(options);
-  assert.deepEqual([report.from, report.relocatedChunks], ['log', 3]);
-  await using stor = await Stor.open(options);
-  assert.equal(stor.isRebuilt, false);
   assert.equal((await bytesOf(stor, 'large')).equals(large), true);
 });
