@@ -58,7 +58,7 @@ export async function withStore<T>(
   await using store = await withProgress(context.terminal, 'opening the store', opening);
   const result = await work(store, signal);
   const closing = tidyUp(context, store, { isRemoving: options.isRemoving === true, signal });
-  await withProgress(context.terminal, 'deleting what was removed', closing);
+  await withProgress(context.terminal, 'tidying up', closing);
   return result;
 }
 
