@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import type { CommandContext } from '../../command-context.ts';
 import { flistCatCommand, flistDiffCommand } from './contents.ts';
 import { flistCreateCommand } from './create.ts';
+import { flistExportCommand, flistImportCommand, flistPushCommand } from './import.ts';
 import { flistInspectCommand, flistLsCommand } from './inspect.ts';
 import {
   flistGcCommand,
@@ -16,6 +17,9 @@ export function flistCommand(context: CommandContext): Command {
   return new Command('flist')
     .description('Images without their data: made, compared, signed and mounted.')
     .addCommand(flistCreateCommand(context))
+    .addCommand(flistImportCommand(context))
+    .addCommand(flistExportCommand(context))
+    .addCommand(flistPushCommand(context))
     .addCommand(flistListCommand(context))
     .addCommand(flistInspectCommand(context))
     .addCommand(flistLsCommand(context))

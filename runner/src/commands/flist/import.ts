@@ -1,0 +1,97 @@
+import { shutdownSignal } from '@commongrid/base';
+import type { ImageSource } from '@commongrid/flist';
+import type { Command } from 'commander';
+
+import { printResult } from '../../command-context.ts';
+import type { CommandContext } from '../../command-context.ts';
+import { withProgress } from '../../terminal.ts';
+import { withByteProgress } from '../zdb/byte-progress.ts';
+import { findFlist, flistSubcommand, shortDigest } from './local-repository.ts';
+import type { FlistOptions } from './local-repository.ts';
+import { keepFlist, printMade, withRepository } from './made-flist.ts';
+import { registryOptionsOf, withRegistry } from './registry-options.ts';
+import type { RegistryFlags } from './registry-options.ts';
+
+type ImportOptions = FlistOptions & RegistryFlags & { readonly platform?: string };
+
+type ExportOptions = FlistOptions & {
+  readonly name: string;
+  readonly zstd?: true;
+};
+
+const sourceHelp = [
+  '',
+  'An image is one of:',
+  '  HOST/NAME:TAG, HOST/NAME@DIGEST    in a registry; HOST is never left out',
+  '  oci:FOLDER[:NAME]                  in a folder with the layout of OCI',
+  '  docker-archive:FILE[:NAME:TAG]     in what docker save wrote',
+].join('\n');
+
+export function flistImportCommand(context: CommandContext): Command {
+  const command = flistSubcommand('import', 'Make an flist of an image of OCI or docker.')
+    .argument('<image>', 'where it is: see below')
+    .option('--platform <os/arch>', 'of an image for several; default: that of this machine');
+  return withRegistry(command)
+    .addHelpText('after', sourceHelp)
+    .action(async (image: string, options: ImportOptions) => {
+      const { importImage, parsePlatform } = await import('@commongrid/flist');
+      const signal = shutdownSignal();
+      const { platform: wanted } = options;
+      const platform = wanted === undefined ? {} : { platform: parsePlatform(wanted) };
+      await using source = await sourceOf(image, options);
+      await withRepository(context, options, async (repository) => {
+        const made = await withByteProgress(context.terminal, `importing ${image}`, (onProgress) =>
+          importImage(source, repository, { ...platform, signal, onProgress }),
+        );
+        printMade(context, options, await keepFlist(repository, made.flist), made);
+      });
+    });
+}
+
+export function flistExportCommand(context: CommandContext): Command {
+  return flistSubcommand('export', 'Write an flist as an image of OCI.')
+    .argument('<flist>', 'its digest, or the beginning of it')
+    .argument('<folder>', 'a folder with the layout of OCI; made when missing')
+    .option('--name <name>', 'by which it is found there', 'latest')
+    .option('--zstd', 'pack the layer with zstd; default gzip')
+    .action(async (name: string, folder: string, options: ExportOptions) => {
+      const { exportImage } = await import('@commongrid/flist');
+      const { digest, flist, reader } = await findFlist(context, options, name);
+      const exporting = exportImage(flist, reader, folder, {
+        ...{ name: options.name, signal: shutdownSignal() },
+        compression: options.zstd === true ? 'zstd' : 'gzip',
+      });
+      const exported = await withProgress(context.terminal, `exporting to ${folder}`, exporting);
+      const result = { schema: 'grid.flist.export.1', digest, folder, ...exported };
+      printResult(context, options, result, ({ manifestDigest }) => {
+        return `${shortDigest(digest)} is in ${folder} as ${options.name}, ${manifestDigest}`;
+      });
+    });
+}
+
+export function flistPushCommand(context: CommandContext): Command {
+  const command = flistSubcommand('push', 'Send an flist to a registry, as an image of OCI.')
+    .argument('<flist>', 'its digest, or the beginning of it')
+    .argument('<reference>', 'where to: HOST/NAME:TAG');
+  return withRegistry(command).action(
+    async (name: string, reference: string, options: FlistOptions & RegistryFlags) => {
+      const { pushFlist } = await import('@commongrid/flist');
+      const { digest, flist, reader } = await findFlist(context, options, name);
+      const registry = { ...(await registryOptionsOf(options)), signal: shutdownSignal() };
+      const pushing = pushFlist(flist, reader, reference, registry);
+      const manifestDigest = await withProgress(context.terminal, `to ${reference}`, pushing);
+      const result = { schema: 'grid.flist.push.1', digest, reference, manifestDigest };
+      printResult(context, options, result, () => `${reference} is ${manifestDigest}`);
+    },
+  );
+}
+
+async function sourceOf(image: string, options: RegistryFlags): Promise<ImageSource> {
+  const { DockerArchive, OciLayout, RegistryImage } = await import('@commongrid/flist');
+  const [, transport, path = '', name] =
+    /^(oci|docker-archive):([^:]+)(?::(.+))?$/.exec(image) ?? [];
+  if (transport === 'oci') return new OciLayout(path, name);
+  if (transport === 'docker-archive') return new DockerArchive(path, name);
+  const reference = image.replace(/^docker:\/\//, '');
+  return new RegistryImage(reference, await registryOptionsOf(options));
+}
