@@ -34,6 +34,14 @@ const testNeeds: readonly TestNeed[] = [
   { package: 'restic', needs: { program: 'restic' } },
   { package: 's3fs', needs: { program: 's3fs' } },
   { package: 'fuse', needs: { program: 'fusermount' } },
+  { package: 'skopeo', needs: { program: 'skopeo' } },
+  { package: 'umoci', needs: { program: 'umoci' } },
+  { package: 'docker-registry', needs: { program: 'docker-registry' }, service: 'docker-registry' },
+  { package: 'busybox-static', needs: { program: 'busybox' } },
+  { package: 'erofs-utils', needs: { program: 'fsck.erofs' } },
+  { package: 'attr', needs: { program: 'getfattr' } },
+  { package: 'acl', needs: { program: 'setfacl' } },
+  { package: 'libcap2-bin', needs: { program: 'setcap' } },
 ];
 
 /** The needs that this machine does not meet. */

@@ -17,9 +17,9 @@ export interface TestStage {
 
 /**
  * Time that installing packages and programs may take on a new machine: most of the programs are
- * clients of S3, and bring much with them.
+ * clients of S3 or tools for images, and bring much with them.
  */
-export const installBudgetMinutes = 6;
+export const installBudgetMinutes = 7;
 
 /** Time that `grid check` may take. */
 export const checkBudgetMinutes = 1;
@@ -39,7 +39,7 @@ export const testStages: readonly TestStage[] = [
     name: 'integration',
     globs: ['*/*/test/**/*.test.ts', 'runner/test/**/*.test.ts', 'system/**/*.test.ts'],
     words: ['--test-concurrency=2'],
-    budgetMinutes: 20,
+    budgetMinutes: 26,
   },
 ];
 
