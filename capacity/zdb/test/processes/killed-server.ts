@@ -5,7 +5,8 @@
 import { ZdbServer } from '../../src/index.ts';
 
 const [dataDir = '', durability = 'always'] = process.argv.slice(2);
-const server = await ZdbServer.open({
+// Whatever else the loop below needs, its lock lasts as long as this does.
+await using server = await ZdbServer.open({
   dataDir,
   listen: [{ host: '127.0.0.1', port: 0 }],
   segmentBytes: 1024 * 1024,
