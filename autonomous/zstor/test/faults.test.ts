@@ -76,6 +76,24 @@ suite('16+4 on 24 servers, 4 of them spares', () => {
     await fleet.restart(1, 2, 3, 4);
     await store.assertUnharmed();
   });
+
+  // One turn of it stands in `stor.test.ts`.
+  if (isLong) {
+    test('nothing is lost or wrong when a majority of the log freezes again and again', async () => {
+      await using store = await LoadedStore.open('majority', layout);
+      const { stor, traffic } = store;
+      for (let turn = 0; turn < 10; turn++) {
+        const isLost = (): boolean => !isServing(stor);
+        await fleet.whileStill([0, 1, 2, 3, 4], 4_000, () =>
+          waitFor(isLost, { what: 'a record without majority', timeoutMs: 60_000, everyMs: 10 }),
+        );
+        await waitFor(() => isServing(stor), { what: 'a take-over', timeoutMs: 60_000 });
+        await traffic.more(20);
+      }
+      traffic.failures.length = 0;
+      await store.assertUnharmed();
+    });
+  }
 });
 
 suite('16+4 on 20 servers', () => {
@@ -181,6 +199,16 @@ function openStor(name: string, backendsFile: string, care: CareTimes): Promise<
     canBegin: true,
     care: { lostAfterMs: 2_000, urgentAfterMs: 1_000, ...care },
   });
+}
+
+function isServing(stor: Stor): boolean {
+  try {
+    stor.list();
+    return true;
+  } catch (error) {
+    if (isGridError(error, 'ZSTOR_CATALOG_NOT_SERVING')) return false;
+    throw error;
+  }
 }
 
 /** As a client does who tries again when he is told that it may help. */
