@@ -48,7 +48,7 @@ async function serve(
   root: Directory,
 ): Promise<Served> {
   const { folder, stack } = await mountFolder(t, 'fuse');
-  for (const name of ['fuse', 'objects', 'chunks', 'source', 'images']) {
+  for (const name of ['objects', 'chunks', 'source', 'images']) {
     await mkdir(join(folder, name));
   }
   await writeFile(join(folder, 'images', 'img'), encodeFlist({ root }));
@@ -56,7 +56,7 @@ async function serve(
   await put(folder, largeFile, large);
   const program = fileURLToPath(new URL('fuse-server-program.ts', import.meta.url));
   const holderPath = fileURLToPath(new URL('../src/fuse/fuse-holder-process.ts', import.meta.url));
-  const args = [holderPath, join(folder, 'fuse'), process.execPath, program, folder];
+  const args = [holderPath, folder, process.execPath, program, folder];
   const holder = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
   holder.stderr.on('data', (text: Buffer) => void (said += text.toString()));

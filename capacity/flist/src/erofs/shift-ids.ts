@@ -11,7 +11,7 @@ export interface IdShift {
 }
 
 /** Highest uid and gid in an image, in attributes too. */
-export const maxImageId = 65_535;
+const maxImageId = 65_535;
 
 /** Highest shift: with it the highest id is still below the one that means nobody. */
 export const maxIdShift = 2 ** 32 - 2 - maxImageId;

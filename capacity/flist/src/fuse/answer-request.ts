@@ -102,6 +102,7 @@ function readdir(nodes: ImageNodes, request: FuseRequest, out: Buffer): Answer {
 }
 
 const statfsBytes = 80;
+/** Bytes of a name, as statfs tells. */
 const nameBytesMax = 255;
 
 function statfs(_nodes: ImageNodes, _request: FuseRequest, out: Buffer): Answer {

@@ -2,11 +2,12 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { read, write } from 'node:fs';
-import { open, writeFile } from 'node:fs/promises';
+import { mkdir, open, writeFile } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-import { delay, GridError, isGridError } from '@commongrid/base';
+import { delay, FolderLock, GridError, isGridError } from '@commongrid/base';
 import type { Logger } from '@commongrid/base';
 
 import type { FlistErrorCode } from '../errors.ts';
@@ -15,7 +16,8 @@ import { answerInit, parseRequest, readBytesMax, requestBytesMax } from './fuse-
 import type { FuseSession } from './fuse-wire.ts';
 
 export interface FuseHolderOptions {
-  readonly mountPoint: string;
+  /** Of a store, whose `fuse` is mounted. */
+  readonly folder: string;
   /** The server: it finds /dev/fuse as its descriptor 3, and a `FuseSession` as last argument. */
   readonly program: readonly string[];
   readonly logger: Logger;
@@ -33,16 +35,28 @@ const steadyMs = 10_000;
 /** Time that a server has to end in order. */
 const endTimeoutMs = 20_000;
 
+/** Where the file system of a store is mounted. */
+export function fuseFolderOf(folder: string): string {
+  return join(folder, 'fuse');
+}
+
 /**
  * Keeps a FUSE file system alive over the deaths of its server: it opens /dev/fuse, mounts, agrees
  * with the kernel on the protocol, and from then on only sees to it that there is a server. What is
  * asked while there is none waits in the kernel. Returns when the server has ended by itself with
  * exit code 0, or when the signal has fired and it was unmounted.
- * @throws FLIST_MOUNT_FAILED, FLIST_FUSE_UNSUPPORTED
+ * @throws FLIST_MOUNT_FAILED, FLIST_FUSE_UNSUPPORTED; BASE_FOLDER_LOCKED while another holder, or
+ *   the server of one that was killed, is at work
  */
 export async function holdFuse(options: FuseHolderOptions): Promise<void> {
-  const { mountPoint, logger, signal } = options;
+  const { folder, logger, signal } = options;
+  const mountPoint = fuseFolderOf(folder);
+  await mkdir(join(folder, 'holder'), { recursive: true, mode: 0o700 });
+  await using _lock = await FolderLock.open(join(folder, 'holder'));
+  // A server without its holder still serves what is mounted: it is not put out of sight.
+  await (await FolderLock.open(folder)).close();
   await clearDead(mountPoint);
+  await mkdir(mountPoint, { recursive: true, mode: 0o700 });
   await using device = await open('/dev/fuse', 'r+');
   await mountFuse(device.fd, mountPoint);
   try {

@@ -41,6 +41,8 @@ export const entryBytes = 40 + attrBytes;
 
 /** Pages of 4 KiB of the longest answer. */
 const readPagesMax = 256;
+
+/** Bytes of the content that one answer has. */
 export const readBytesMax = readPagesMax * 4096;
 
 /** What is read from the kernel at a time: a request without data to write. */

@@ -123,12 +123,12 @@ function openIfThere(path: string, old: OpenFile | undefined): OpenFile | undefi
 }
 
 /** SHA-256 of a chunk of a file, as text. */
-export function chunkHashAt({ chunkHashes }: RegularFile, chunk: number): ChunkHash {
+function chunkHashAt({ chunkHashes }: RegularFile, chunk: number): ChunkHash {
   const at = chunk * hashBytes;
   const { buffer, byteOffset } = chunkHashes;
   return Buffer.from(buffer, byteOffset + at, hashBytes).toString('hex') as ChunkHash;
 }
 
-export function isChunk(file: RegularFile, chunk: number, bytes: Uint8Array): boolean {
+function isChunk(file: RegularFile, chunk: number, bytes: Uint8Array): boolean {
   return hash('sha256', bytes, 'hex') === chunkHashAt(file, chunk);
 }

@@ -22,10 +22,10 @@ export interface ContentFetcher {
 }
 
 /** Reads that wait for their content at a time; further ones fail at once with EIO. */
-export const missesMax = 256;
+const missesMax = 256;
 
 /** For how long a reader waits for content that is not here; then it gets EIO. */
-export const missTimeoutMs = 30_000;
+const missTimeoutMs = 30_000;
 
 export interface MissDeskOptions {
   readonly fd: number;

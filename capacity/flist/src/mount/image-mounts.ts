@@ -1,0 +1,291 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, readdir, realpath, rmdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { errorCode, GridError, Mutex } from '@commongrid/base';
+import type { Logger } from '@commongrid/base';
+
+import type { IdShift } from '../erofs/shift-ids.ts';
+import type { FlistErrorCode } from '../errors.ts';
+import type { Flist, FlistDigest } from '../format/flist.ts';
+import type { ObjectStore } from '../store/object-store.ts';
+import {
+  mountAt,
+  mountBind,
+  mountErofs,
+  mountOverlay,
+  readMounts,
+  unmount,
+} from '../sys/mounts.ts';
+import type { MountEntry } from '../sys/mounts.ts';
+import type { ErofsCache } from './erofs-cache.ts';
+import { mountSchema } from './mount-journal.ts';
+import type { MountJournal, MountMode, MountRecord } from './mount-journal.ts';
+import { serviceName } from './served-images.ts';
+import type { ServedImages } from './served-images.ts';
+import { takeWritableFolder } from './writable-folder.ts';
+
+export interface MountRequest extends Partial<IdShift> {
+  readonly digest: FlistDigest;
+  /** An empty folder that exists. */
+  readonly target: string;
+  /** Letters, digits and `-`, at most 64. Default: made up. */
+  readonly id?: string | undefined;
+  /** Default: what the kernel can. */
+  readonly mode?: MountMode | undefined;
+  /** Folder for what is written, on a disk that has the size it may have. Default: read-only. */
+  readonly writableFolder?: string | undefined;
+  /** Notes what is read. The mount is then a tree over FUSE, as nothing else sees all reads. */
+  readonly isTraced?: boolean | undefined;
+}
+
+export interface ImageMountsOptions {
+  /** The store's. */
+  readonly folder: string;
+  readonly store: ObjectStore;
+  readonly cache: ErofsCache;
+  readonly journal: MountJournal;
+  readonly served: ServedImages;
+  readonly defaultMode: MountMode;
+  /** The FUSE file system of the store, and the run of the machine. */
+  readonly fuseDevice: string;
+  readonly bootId: string;
+  readonly logger: Logger;
+}
+
+/** Mounts of a store at a time. */
+const mountsMax = 1_024;
+
+/** Mounts images and remembers it: whoever opens a store again finds what is mounted. */
+export class ImageMounts {
+  readonly #options: ImageMountsOptions;
+  readonly #records: Map<string, MountRecord>;
+  readonly #changes = new Mutex();
+
+  /** @param live what `reconcileMounts` found alive, and is served already */
+  constructor(options: ImageMountsOptions, live: readonly MountRecord[]) {
+    this.#options = options;
+    this.#records = new Map(live.map((record) => [record.id, record]));
+  }
+
+  list(): readonly MountRecord[] {
+    return [...this.#records.values()];
+  }
+
+  get(id: string): MountRecord | undefined {
+    return this.#records.get(id);
+  }
+
+  /**
+   * @throws FLIST_OBJECT_UNKNOWN when nobody gave the flist to the store, FLIST_MOUNT_EXISTS,
+   *   FLIST_TARGET_INVALID, FLIST_WRITABLE_MISMATCH, FLIST_MOUNT_FAILED, FLIST_TOO_MANY_MOUNTS
+   */
+  mount(request: MountRequest): Promise<MountRecord> {
+    return this.#changes.run(() => this.#mount(request));
+  }
+
+  /** @throws FLIST_MOUNT_UNKNOWN; FLIST_MOUNT_FAILED while somebody uses it */
+  unmount(id: string): Promise<MountRecord> {
+    return this.#changes.run(async () => {
+      const record = this.#records.get(id);
+      if (record === undefined) throw unknownMount(id);
+      if ((await mountOf(record)) !== undefined) await unmount(record.target);
+      await this.#forget(record);
+      return record;
+    });
+  }
+
+  async #mount(request: MountRequest): Promise<MountRecord> {
+    const flist = await this.#options.store.flistOf(request.digest);
+    if (flist === undefined) throw unknownFlist(request.digest);
+    const record = await this.#recordFor(request);
+    await this.#options.journal.put(record);
+    this.#records.set(record.id, record);
+    await using undo = new AsyncDisposableStack();
+    undo.defer(() => this.#forget(record));
+    await this.#prepare(record, flist);
+    undo.defer(() => unmountIfMounted(record));
+    await this.#show(record, flist);
+    const mounted: MountRecord = { ...record, state: 'mounted' };
+    await this.#options.journal.put(mounted);
+    this.#records.set(record.id, mounted);
+    undo.move();
+    return mounted;
+  }
+
+  async #recordFor(request: MountRequest): Promise<MountRecord> {
+    const { digest, id = randomBytes(8).toString('hex'), isTraced = false } = request;
+    const { writableFolder, uidShift = 0, gidShift = 0 } = request;
+    const { fuseDevice, bootId, defaultMode } = this.#options;
+    if (!/^[a-z0-9-]{1,64}$/.test(id)) throw invalidId(id);
+    if (this.#records.has(id)) throw existingMount(id);
+    if (this.#records.size >= mountsMax) throw tooManyMounts();
+    const target = await checkTarget(request.target);
+    return {
+      schema: mountSchema,
+      ...{ id, digest, target, uidShift, gidShift, isTraced, fuseDevice, bootId },
+      mode: isTraced ? 'tree' : (request.mode ?? defaultMode),
+      ...(writableFolder === undefined ? {} : { writableFolder: await realpath(writableFolder) }),
+      state: 'mounting',
+      mountedAtMs: Date.now(),
+    };
+  }
+
+  /** Nothing that the image needs is evicted from now on, what is damaged is found, the rest served. */
+  async #prepare(record: MountRecord, flist: Flist): Promise<void> {
+    const { store, served } = this.#options;
+    await store.addFlist(record.digest, flist);
+    store.pin(record.id, record.digest);
+    if (record.mode === 'overlay') await store.verifyObjectsOf(record.digest);
+    await served.add(record, flist);
+  }
+
+  async #show(record: MountRecord, flist: Flist): Promise<void> {
+    const { folder } = this.#options;
+    const { digest, target, writableFolder } = record;
+    const { root } = flist;
+    const upper =
+      writableFolder === undefined
+        ? undefined
+        : await takeWritableFolder(writableFolder, { digest, root, shift: record });
+    if (record.mode === 'overlay') return this.#showOverlay(record, flist, upper);
+    const tree = join('fuse', 'trees', serviceName(record));
+    if (upper === undefined) await mountBind(join(folder, tree), target);
+    else await mountOverlay({ folder, lower: [tree], upper }, target);
+  }
+
+  /** The overlay keeps its layers itself: the metadata need not stay mounted anywhere else. */
+  async #showOverlay(
+    { id, digest, uidShift, gidShift, target }: MountRecord,
+    { root }: Flist,
+    upper: Parameters<typeof mountOverlay>[0]['upper'],
+  ): Promise<void> {
+    const { folder, cache } = this.#options;
+    const image = await cache.pathOf(digest, root, { uidShift, gidShift });
+    const meta = join(folder, metaName, id);
+    await mkdir(meta);
+    await using undo = new AsyncDisposableStack();
+    undo.defer(() => rmdir(meta));
+    await mountErofs(image, meta);
+    undo.defer(() => unmount(meta));
+    const layers = { folder, lower: [join(metaName, id)], data: ['objects', 'fuse'], upper };
+    await mountOverlay(layers, target);
+  }
+
+  async #forget(record: MountRecord): Promise<void> {
+    const { journal, store, served } = this.#options;
+    await served.remove(record);
+    store.unpin(record.id);
+    await journal.remove(record.id);
+    this.#records.delete(record.id);
+  }
+}
+
+const metaName = 'meta';
+
+/** The type and source with which all our mounts are seen. */
+async function mountOf({ target }: { target: string }): Promise<MountEntry | undefined> {
+  const mounted = await mountAt(target);
+  return mounted?.source === 'flist' ? mounted : undefined;
+}
+
+async function unmountIfMounted(record: MountRecord): Promise<void> {
+  if ((await mountOf(record)) !== undefined) await unmount(record.target);
+}
+
+export interface ReconcileOptions {
+  readonly folder: string;
+  readonly journal: MountJournal;
+  readonly store: ObjectStore;
+  readonly fuseDevice: string;
+  readonly bootId: string;
+  readonly logger: Logger;
+}
+
+/**
+ * After a crash or a new start of the machine: gives the mounts that are alive, and clears what is
+ * left of others. A mount is alive when it was made whole, in this run of the machine, over the FUSE
+ * file system that is there now.
+ */
+export async function reconcileMounts(options: ReconcileOptions): Promise<readonly MountRecord[]> {
+  const { folder, journal, store, logger } = options;
+  await clearMeta(join(folder, metaName));
+  const live: MountRecord[] = [];
+  for (const record of await journal.read()) {
+    const isMounted = (await mountOf(record)) !== undefined;
+    const isOfNow = record.bootId === options.bootId && record.fuseDevice === options.fuseDevice;
+    const isKnown = store.pins.get(record.id) === record.digest;
+    const { id, target } = record;
+    if (isMounted && isOfNow && isKnown && record.state === 'mounted') {
+      live.push(record);
+      continue;
+    }
+    logger.warn({ id, target, isMounted }, 'a mount is left over and is cleared');
+    if (isMounted) await unmount(target, { isLazy: true });
+    await journal.remove(id);
+  }
+  const liveIds = new Set(live.map(({ id }) => id));
+  for (const id of [...store.pins.keys()]) if (!liveIds.has(id)) store.unpin(id);
+  return live;
+}
+
+/** Metadata is mounted there only while an overlay is being made. */
+async function clearMeta(meta: string): Promise<void> {
+  await mkdir(meta, { recursive: true, mode: 0o700 });
+  for (const { target } of await readMounts()) {
+    if (target.startsWith(`${meta}/`)) await unmount(target, { isLazy: true });
+  }
+  for (const name of await readdir(meta)) await rmdir(join(meta, name));
+}
+
+async function checkTarget(given: string): Promise<string> {
+  const target = await realpath(given).catch((error: unknown) => {
+    throw invalidTarget(given, 'it is not there', error);
+  });
+  if (!(await stat(target)).isDirectory()) throw invalidTarget(given, 'it is no folder');
+  if ((await mountOf({ target })) !== undefined)
+    throw invalidTarget(given, 'it is a mount already');
+  return target;
+}
+
+function invalidTarget(target: string, why: string, cause?: unknown): GridError<FlistErrorCode> {
+  return new GridError('FLIST_TARGET_INVALID', `${target} cannot be mounted at: ${why}`, {
+    hint: 'give an empty folder',
+    details: { target, code: errorCode(cause) },
+    cause,
+  });
+}
+
+function invalidId(id: string): GridError<FlistErrorCode> {
+  return new GridError('FLIST_TARGET_INVALID', `${id} is no name of a mount`, {
+    hint: 'use at most 64 small letters, digits and -',
+  });
+}
+
+function existingMount(id: string): GridError<FlistErrorCode> {
+  return new GridError('FLIST_MOUNT_EXISTS', `there is a mount ${id} already`, {
+    hint: 'unmount it first, or use another name',
+    details: { id },
+  });
+}
+
+function tooManyMounts(): GridError<FlistErrorCode> {
+  return new GridError('FLIST_TOO_MANY_MOUNTS', `${mountsMax} images are mounted`, {
+    hint: 'unmount one',
+    details: { mountsMax },
+  });
+}
+
+function unknownMount(id: string): GridError<FlistErrorCode> {
+  return new GridError('FLIST_MOUNT_UNKNOWN', `there is no mount ${id}`, {
+    hint: 'list the mounts',
+    details: { id },
+  });
+}
+
+function unknownFlist(digest: FlistDigest): GridError<FlistErrorCode> {
+  return new GridError('FLIST_OBJECT_UNKNOWN', `the store does not know flist ${digest}`, {
+    hint: 'give the file of the flist',
+    details: { digest },
+  });
+}

@@ -1,0 +1,232 @@
+import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { closeOnce, ControlSocket, errorCode, GridError, writeFileAtomic } from '@commongrid/base';
+import type { Logger } from '@commongrid/base';
+
+import type { FlistErrorCode } from '../errors.ts';
+import { decodeFlist } from '../format/decode-flist.ts';
+import { flistDigestOf } from '../format/flist.ts';
+import type { Flist, FlistDigest } from '../format/flist.ts';
+import { unpackFlist } from '../format/pack-flist.ts';
+import { fuseFolderOf } from '../fuse/fuse-holder.ts';
+import { FuseServer } from '../fuse/fuse-server.ts';
+import type { FuseSession } from '../fuse/fuse-wire.ts';
+import type { ContentFetcher, ContentRange } from '../fuse/miss-desk.ts';
+import type { SourceSet } from '../sources/source-set.ts';
+import { filesOf } from '../store/files-of.ts';
+import { ObjectStore } from '../store/object-store.ts';
+import { mountAt } from '../sys/mounts.ts';
+import { chunkBytes } from '../tree/inode.ts';
+import { ErofsCache } from './erofs-cache.ts';
+import { ImageMounts, reconcileMounts } from './image-mounts.ts';
+import { MountJournal } from './mount-journal.ts';
+import type { MountMode, MountRecord } from './mount-journal.ts';
+import { probeOverlay } from './probe-overlay.ts';
+import type { OverlayProbe } from './probe-overlay.ts';
+import { serviceActions } from './service-actions.ts';
+import { servedImage, ServedImages, serviceName } from './served-images.ts';
+import type { ServedImage } from '../fuse/worker-messages.ts';
+
+export interface ImageServiceOptions {
+  /** The store's, whose `fuse` the holder has mounted. */
+  readonly folder: string;
+  readonly maxBytes: number;
+  /** Whoever gives them closes them, after the service. */
+  readonly sources: SourceSet;
+  /** /dev/fuse, and what the holder agreed with the kernel. */
+  readonly fd: number;
+  readonly session: FuseSession;
+  /** Default: a trial decides, once in each run of the machine. */
+  readonly mode?: MountMode | undefined;
+  readonly logger: Logger;
+}
+
+/** Where the service of a store takes orders. */
+export function controlPathOf(folder: string): string {
+  return join(folder, 'control.sock');
+}
+
+/**
+ * The images of a machine: a store of content, its FUSE file system, and mounts over both. It may
+ * die at any time; what is mounted stays, and is taken up by the next one.
+ *
+ * 1. Lock the folder, and verify what the store had not confirmed.
+ * 2. Compare the journal with what is mounted; clear what is dead.
+ * 3. Show again what is alive, then let the kernel ask.
+ * 4. Take orders.
+ */
+export class ImageService implements AsyncDisposable {
+  readonly mounts: ImageMounts;
+  readonly store: ObjectStore;
+  readonly probe: OverlayProbe;
+  /** Resolves when it was told to stop, or its file system is unmounted; fails when it cannot go on. */
+  readonly ended: Promise<void>;
+  /** Leaves what is mounted as it is. */
+  readonly close: () => Promise<void>;
+  readonly #server: FuseServer;
+  readonly #stack: AsyncDisposableStack;
+  readonly #stopped: () => void;
+
+  private constructor(parts: ServiceParts, stack: AsyncDisposableStack) {
+    this.mounts = parts.mounts;
+    this.store = parts.store;
+    this.probe = parts.probe;
+    this.#server = parts.server;
+    this.#stack = stack;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#stopped = resolve;
+    this.ended = Promise.race([promise, parts.server.ended]);
+    this.close = closeOnce(() => stack.disposeAsync());
+  }
+
+  /** @throws BASE_FOLDER_LOCKED, FLIST_MOUNT_FAILED when nothing is mounted at `fuse` */
+  static async open(options: ImageServiceOptions): Promise<ImageService> {
+    const { folder, maxBytes, sources, fd, session, logger } = options;
+    await using stack = new AsyncDisposableStack();
+    const store = stack.use(await ObjectStore.open({ folder, maxBytes, sources, logger }));
+    const fuse = await mountAt(fuseFolderOf(folder));
+    if (fuse === undefined) throw notMounted(folder);
+    const probe = await probeOverlay(folder);
+    const place = { folder, fuseDevice: fuse.device, bootId: probe.bootId, store, logger };
+    const journal = await MountJournal.open(join(folder, 'mounts'));
+    const live = await reconcileMounts({ ...place, journal });
+    const server = stack.use(
+      await FuseServer.open({
+        ...{ fd, session, logger },
+        mountPoint: fuse.target,
+        secret: await readSecret(join(folder, 'fuse.key')),
+        objectsFolder: store.objectsFolder,
+        chunksFolder: join(folder, 'chunks'),
+        fetcher: new StoreFetcher(store),
+        images: await imagesOf(live, store),
+      }),
+    );
+    const cache = await ErofsCache.open(join(folder, 'erofs'));
+    const served = new ServedImages(server, live);
+    const probed = probe.isOverlayUsable ? 'overlay' : 'tree';
+    const defaultMode = options.mode ?? probed;
+    const mounts = new ImageMounts({ ...place, cache, journal, served, defaultMode }, live);
+    const service = new ImageService({ mounts, store, probe, server }, stack.move());
+    try {
+      await service.#listen(folder, logger);
+    } catch (error) {
+      await service.close();
+      throw error;
+    }
+    return service;
+  }
+
+  /** Takes the flist of a file, which becomes known to the store for good. */
+  async addFlist(path: string): Promise<FlistDigest> {
+    const bytes = await unpackFlist(await readFile(path));
+    const digest = flistDigestOf(bytes);
+    await this.store.addFlist(digest, decodeFlist(bytes));
+    return digest;
+  }
+
+  /** The image of a mount that is traced, with what was read of it. @throws FLIST_MOUNT_UNKNOWN */
+  async trace(id: string): Promise<Flist> {
+    const record = this.mounts.get(id);
+    const flist = record && (await this.store.flistOf(record.digest));
+    if (record?.isTraced !== true || flist === undefined) throw notTraced(id);
+    const files = [...filesOf(flist.root)].filter(({ sizeBytes }) => sizeBytes > 0);
+    const reads = await this.#server.trace(serviceName(record));
+    const trace = reads.flatMap(({ file: place, firstChunk, chunkCount }) => {
+      const file = files[place];
+      return file === undefined ? [] : [{ file, firstChunk, chunkCount }];
+    });
+    return { ...flist, trace };
+  }
+
+  /** Reads that wait for content. */
+  get waitingReads(): number {
+    return this.#server.waitingReads;
+  }
+
+  /** `ended` resolves soon. */
+  stop(): void {
+    this.#stopped();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #listen(folder: string, logger: Logger): Promise<void> {
+    const path = controlPathOf(folder);
+    const actions = serviceActions(this);
+    this.#stack.use(await ControlSocket.open({ path, actions, logger }));
+  }
+}
+
+interface ServiceParts {
+  readonly mounts: ImageMounts;
+  readonly store: ObjectStore;
+  readonly probe: OverlayProbe;
+  readonly server: FuseServer;
+}
+
+/** What the FUSE server has to fetch comes from the store, verified. */
+class StoreFetcher implements ContentFetcher {
+  readonly #store: ObjectStore;
+
+  constructor(store: ObjectStore) {
+    this.#store = store;
+  }
+
+  async read({ id, offset, length }: ContentRange, signal: AbortSignal): Promise<Uint8Array> {
+    const first = Math.floor(offset / chunkBytes);
+    const last = Math.floor((offset + length - 1) / chunkBytes);
+    const numbers = Array.from({ length: last - first + 1 }, (_, index) => first + index);
+    const chunks = await Promise.all(
+      numbers.map((number) => this.#store.readChunk(id, number, { signal })),
+    );
+    const start = offset - first * chunkBytes;
+    const [only] = chunks;
+    const bytes = only !== undefined && chunks.length === 1 ? only : Buffer.concat(chunks);
+    return bytes.subarray(start, start + length);
+  }
+}
+
+/** What is alive is shown before anything is answered. */
+async function imagesOf(
+  live: readonly MountRecord[],
+  store: ObjectStore,
+): Promise<readonly ServedImage[]> {
+  const images = new Map<string, ServedImage>();
+  for (const record of live) {
+    const name = serviceName(record);
+    const flist = images.has(name) ? undefined : await store.flistOf(record.digest);
+    if (flist !== undefined) images.set(name, servedImage(record, flist));
+  }
+  return [...images.values()];
+}
+
+const secretBytes = 32;
+
+async function readSecret(path: string): Promise<Uint8Array> {
+  try {
+    const secret = await readFile(path);
+    if (secret.length === secretBytes) return secret;
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error;
+  }
+  const secret = randomBytes(secretBytes);
+  await writeFileAtomic(path, secret, { mode: 0o600 });
+  return secret;
+}
+
+function notMounted(folder: string): GridError<FlistErrorCode> {
+  return new GridError('FLIST_MOUNT_FAILED', `nothing is mounted at ${fuseFolderOf(folder)}`, {
+    hint: 'start the holder, which starts the service',
+  });
+}
+
+function notTraced(id: string): GridError<FlistErrorCode> {
+  return new GridError('FLIST_MOUNT_UNKNOWN', `there is no mount ${id} that is traced`, {
+    hint: 'mount it with a trace',
+    details: { id },
+  });
+}

@@ -1,0 +1,77 @@
+import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { isAtomicTemp, removeFileDurably, writeFileAtomic } from '@commongrid/base';
+
+import { parseFlistDigest } from '../format/flist.ts';
+import type { FlistDigest } from '../format/flist.ts';
+
+/** How an image is shown: an overlay over metadata and objects, or a whole tree over FUSE. */
+export type MountMode = 'overlay' | 'tree';
+
+/** A mount as it is noted, before it is made. */
+export interface MountRecord {
+  readonly schema: typeof mountSchema;
+  readonly id: string;
+  readonly digest: FlistDigest;
+  readonly mode: MountMode;
+  readonly target: string;
+  readonly uidShift: number;
+  readonly gidShift: number;
+  /** Folder for what is written; undefined for a mount that is read-only. */
+  readonly writableFolder?: string | undefined;
+  readonly isTraced: boolean;
+  readonly state: 'mounting' | 'mounted';
+  /** The FUSE file system that it uses, as mountinfo numbers it, and in which run of the machine. */
+  readonly fuseDevice: string;
+  readonly bootId: string;
+  readonly mountedAtMs: number;
+}
+
+export const mountSchema = 'grid.flist.mount.1';
+
+/** The mounts of a store: `mounts/ID.json` each. */
+export class MountJournal {
+  readonly #folder: string;
+
+  private constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  static async open(folder: string): Promise<MountJournal> {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    return new MountJournal(folder);
+  }
+
+  /** All that are noted. A note that is damaged is none: its mount is found as a stranger. */
+  async read(): Promise<readonly MountRecord[]> {
+    const records: MountRecord[] = [];
+    for (const name of await readdir(this.#folder)) {
+      if (isAtomicTemp(name) || !name.endsWith('.json')) continue;
+      const record = parseRecord(await readFile(join(this.#folder, name), 'utf8'));
+      if (record !== undefined && `${record.id}.json` === name) records.push(record);
+    }
+    return records;
+  }
+
+  async put(record: MountRecord): Promise<void> {
+    const text = `${JSON.stringify(record, undefined, 2)}\n`;
+    await writeFileAtomic(join(this.#folder, `${record.id}.json`), text, { mode: 0o600 });
+  }
+
+  async remove(id: string): Promise<void> {
+    await removeFileDurably(join(this.#folder, `${id}.json`));
+  }
+}
+
+function parseRecord(text: string): MountRecord | undefined {
+  let value: Partial<MountRecord> | null;
+  try {
+    value = JSON.parse(text) as Partial<MountRecord> | null;
+  } catch {
+    return undefined;
+  }
+  if (value?.schema !== mountSchema || typeof value.digest !== 'string') return undefined;
+  if (parseFlistDigest(value.digest) === undefined) return undefined;
+  return value as MountRecord;
+}

@@ -1,0 +1,68 @@
+import type { IdShift } from '../erofs/shift-ids.ts';
+import { encodeFlist } from '../format/encode-flist.ts';
+import type { Flist, FlistDigest } from '../format/flist.ts';
+import type { FuseServer } from '../fuse/fuse-server.ts';
+import type { ServedImage } from '../fuse/worker-messages.ts';
+import type { MountMode } from './mount-journal.ts';
+
+/** What decides how an image is served; mounts that agree in it share one. */
+export interface ServiceKey extends IdShift {
+  readonly id: string;
+  readonly digest: FlistDigest;
+  readonly mode: MountMode;
+  readonly isTraced: boolean;
+}
+
+/** Names the image in the FUSE file system, and its tree there. */
+export function serviceName({
+  id,
+  digest,
+  mode,
+  uidShift,
+  gidShift,
+  isTraced,
+}: ServiceKey): string {
+  if (mode === 'overlay') return digest;
+  return isTraced ? `${digest}-trace-${id}` : `${digest}-${uidShift}-${gidShift}`;
+}
+
+export function servedImage(key: ServiceKey, flist: Flist): ServedImage {
+  const { mode, uidShift, gidShift, isTraced } = key;
+  const tree = mode === 'tree' ? { uidShift, gidShift, isTraced } : undefined;
+  return { name: serviceName(key), bytes: encodeFlist(flist), tree };
+}
+
+/** Counts the mounts of each image that is served: the first shows it, the last takes it away. */
+export class ServedImages {
+  readonly #server: FuseServer;
+  readonly #users = new Map<string, number>();
+
+  /** @param known those that the server began with, each mount once */
+  constructor(server: FuseServer, known: Iterable<ServiceKey>) {
+    this.#server = server;
+    for (const key of known) this.#count(serviceName(key), 1);
+  }
+
+  async add(key: ServiceKey, flist: Flist): Promise<void> {
+    const name = serviceName(key);
+    if (this.#count(name, 1) > 1) return;
+    try {
+      await this.#server.add(servedImage(key, flist));
+    } catch (error) {
+      this.#count(name, -1);
+      throw error;
+    }
+  }
+
+  async remove(key: ServiceKey): Promise<void> {
+    const name = serviceName(key);
+    if (this.#count(name, -1) === 0) await this.#server.remove(name);
+  }
+
+  #count(name: string, by: number): number {
+    const users = (this.#users.get(name) ?? 0) + by;
+    if (users > 0) this.#users.set(name, users);
+    else this.#users.delete(name);
+    return users;
+  }
+}

@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+
+import type { MountRecord } from '../src/mount/mount-journal.ts';
+import { mountAt } from '../src/sys/mounts.ts';
+import { digestOfFolder, ServiceHarness } from './mount-harness.ts';
+import { makeRoot, modes } from './mount-root.ts';
+
+const execAsync = promisify(execFile);
+
+test('the service is killed: readers complete, mounts stay and are taken up', async (t) => {
+  const harness = await ServiceHarness.open(t);
+  const { flist } = await makeRoot(harness);
+  await harness.start();
+  const targets: string[] = [];
+  for (const mode of modes) targets.push(await harness.mount(flist, { id: mode, mode }));
+  const pid = (await harness.servicePid()) ?? 0;
+  process.kill(pid, 'SIGKILL');
+  const readers = targets.map((target) => execAsync('cat', [join(target, 'etc', 'late')]));
+  await harness.servicePid(pid);
+  for (const { stdout } of await Promise.all(readers))
+    assert.equal(stdout, 'read by nobody before');
+  for (const target of targets) assert.equal(await digestOfFolder(target), flist.digest);
+  const mounts = (await harness.ask('list')) as MountRecord[];
+  assert.deepEqual(mounts.map(({ id }) => id).toSorted(), [...modes]);
+  for (const mode of modes) await harness.ask('unmount', { id: mode });
+});
+
+test('the holder is killed too: what is dead is cleared by the next one', async (t) => {
+  const harness = await ServiceHarness.open(t);
+  const { flist } = await makeRoot(harness);
+  const holder = await harness.start();
+  const targets: string[] = [];
+  for (const mode of modes) targets.push(await harness.mount(flist, { id: mode, mode }));
+  const pid = await harness.servicePid();
+  process.kill(holder.pid, 'SIGKILL');
+  await holder.ended;
+  // The service goes on without its holder.
+  assert.equal(await digestOfFolder(targets[0] ?? ''), flist.digest);
+  process.kill(pid, 'SIGKILL');
+  await harness.start();
+  for (const target of targets) assert.equal(await mountAt(target), undefined);
+  assert.deepEqual(await harness.ask('list'), []);
+  const again = await harness.mount(flist, { id: 'overlay', mode: 'overlay' });
+  assert.equal(await digestOfFolder(again), flist.digest);
+});
+
+test('an image of which nothing can be fetched shows its names, and EIO for content', async (t) => {
+  const harness = await ServiceHarness.open(t, { sources: [] });
+  const { flist } = await makeRoot(harness);
+  await harness.start();
+  for (const mode of modes) {
+    const target = await harness.mount(flist, { id: mode, mode });
+    assert.equal((await readdir(join(target, 'etc'))).length, 7);
+    assert.throws(() => readFileSync(join(target, 'etc', 'motd')), { code: 'EIO' });
+  }
+});
