@@ -59,13 +59,15 @@ export function parseManifest(
   const own = json['mediaType'];
   const type = own ?? mediaType ?? ('manifests' in json ? defaultIndex : defaultManifest);
   if (typeof type !== 'string') throw manifestInvalid('mediaType is no text');
+  // Under one type there could be both, and others would read the other one.
+  if ('manifests' in json && ('layers' in json || 'config' in json)) {
+    throw manifestInvalid('it is both a manifest and an index');
+  }
   if (isIndexType(type)) {
     const manifests = listOf(json, 'manifests', indexEntriesMax).map(descriptorOf);
     return { kind: 'index', manifests };
   }
   if (!isManifestType(type)) throw unknownMediaType(type, 'manifest');
-  // Under one type there could be both, and others would read the other one.
-  if ('manifests' in json) throw manifestInvalid('it has manifests like an index');
   return {
     kind: 'manifest',
     config: descriptorOf(json['config'], 'config'),

@@ -10,7 +10,7 @@ import type { ImageSource, OpenBlob, SourceImage } from './image-source.ts';
 import { nameAnnotation } from './layout-writer.ts';
 import { documentBytesMax, manifestInvalid, parseManifest, parseObject } from './manifest.ts';
 import type { Descriptor, Platform } from './manifest.ts';
-import { choosePlatform } from './platform.ts';
+import { choosePlatform, ownPlatform } from './platform.ts';
 
 /** A folder with images as the image specification of OCI lays them out. */
 export class OciLayout implements ImageSource {
@@ -37,9 +37,10 @@ export class OciLayout implements ImageSource {
 
   /**
    * What the index says of the image.
+   * @param platform undefined: whichever there is; where there are several, that of this machine
    * @throws FLIST_LAYOUT_INVALID, FLIST_IMAGE_ABSENT, FLIST_PLATFORM_ABSENT
    */
-  async descriptor(platform: Platform): Promise<Descriptor> {
+  async descriptor(platform?: Platform): Promise<Descriptor> {
     const index = parseManifest(await this.#indexBytes(), undefined);
     if (index.kind !== 'index') throw manifestInvalid('index.json is no index');
     const named = index.manifests.filter(
@@ -50,7 +51,9 @@ export class OciLayout implements ImageSource {
     );
     const names = new Set(named.map(({ annotations }) => annotations[nameAnnotation]));
     if (named.length === 0 || names.size > 1) throw this.#absent(index.manifests);
-    return choosePlatform(named, platform);
+    const [only] = named;
+    if (only !== undefined && named.length === 1 && platform === undefined) return only;
+    return choosePlatform(named, platform ?? ownPlatform());
   }
 
   /** A manifest, an index or a config, verified. */
