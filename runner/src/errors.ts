@@ -13,6 +13,7 @@ export type GridErrorCode =
   | 'GRID_FILE_EXISTS' // a file that must be new is there already: name another, or move it away
   | 'GRID_FILE_UNREADABLE' // a file cannot be read, or is not what it should be: see the message
   | 'GRID_FILE_UNWRITABLE' // a file cannot be written: name one in a folder that you may write
+  | 'GRID_CHECKOUT_UNFIT' // the folder of grid lacks what an image of it needs: the message says what
   | 'GRID_FLIST_UNKNOWN' // the repository has no such flist: `grid flist list`
   | 'GRID_FLIST_AMBIGUOUS' // several flists begin with these digits: give more of them
   | 'GRID_FLIST_PATH' // an flist has no such path, or it is something else: `grid flist ls FLIST`
