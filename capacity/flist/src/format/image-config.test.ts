@@ -19,7 +19,7 @@ const config: JsonValue = {
     Entrypoint: ['/bin/my-app-binary'],
     Cmd: ['--foreground', '--config', ''],
     Volumes: { '/var/job-result-data': {}, '/var/log/my-app-logs': {} },
-    WorkingDir: '/home/alice',
+    WorkingDir: '/srv/alice',
     Labels: { 'com.example.project.git.url': 'https://example.com/project.git', none: '' },
     StopSignal: 'SIGRTMIN+3',
     Healthcheck: { Test: ['CMD-SHELL', 'true'], Interval: 30_000_000_000, Retries: 3 },
@@ -39,7 +39,7 @@ test('image config gives what OCI and docker say of running an image', () => {
     cmd: ['--foreground', '--config', ''],
     env: ['PATH=/usr/bin', 'EMPTY=', 'TWO=a=b'],
     user: 'alice',
-    workingDir: '/home/alice',
+    workingDir: '/srv/alice',
     stopSignal: 'SIGRTMIN+3',
     exposedPorts: [
       { port: 22, protocol: 'tcp' },

@@ -24,7 +24,7 @@ const names = fc.oneof(
   { weight: 1, arbitrary: byteNames },
 );
 
-export const paths: fc.Arbitrary<ByteText> = fc
+const paths: fc.Arbitrary<ByteText> = fc
   .array(names, { minLength: 1, maxLength: 4 })
   .map((parts) => parts.join('/') as ByteText);
 
@@ -51,7 +51,7 @@ const contents = fc
     chunkHashes: new Uint8Array(chunkCountOf(sizeBytes) * hashBytes).fill(fill),
   }));
 
-export const nodes: fc.Arbitrary<NewNode> = fc
+const nodes: fc.Arbitrary<NewNode> = fc
   .tuple(
     bases,
     fc.oneof(
