@@ -1,6 +1,6 @@
-import { webcrypto } from 'node:crypto';
+import { hash, webcrypto } from 'node:crypto';
 import { promisify } from 'node:util';
-import { constants, zstdCompress, zstdDecompress } from 'node:zlib';
+import { constants, zstdCompress, zstdDecompress, zstdDecompressSync } from 'node:zlib';
 
 import { GridError } from '@commongrid/base';
 
@@ -17,11 +17,15 @@ const compressionLevel = 3;
 /** Frames that ask for a larger window, 2^21 bytes, are refused: memory is theirs to declare. */
 const windowLogMax = 21;
 
+/** Up to here the way to the thread pool and back costs more than the work. */
+const inlineBytesMax = 128 * 1024;
+
 const compress = promisify(zstdCompress);
 const decompress = promisify(zstdDecompress);
 
-/** SHA-256 of bytes, computed on Node's thread pool. */
+/** SHA-256 of bytes; of many, computed on Node's thread pool. */
 export async function hashOfChunk(plaintext: Uint8Array): Promise<ChunkHash> {
+  if (plaintext.length <= inlineBytesMax) return hash('sha256', plaintext, 'hex') as ChunkHash;
   const digest = await webcrypto.subtle.digest('SHA-256', viewOf(plaintext));
   return Buffer.from(digest).toString('hex') as ChunkHash;
 }
@@ -41,30 +45,32 @@ export function packChunk(plaintext: Uint8Array): Promise<Buffer> {
  * @throws FLIST_CHUNK_CORRUPT
  */
 export async function unpackChunk(
-  hash: ChunkHash,
+  name: ChunkHash,
   packed: Uint8Array,
   sizeBytes: number = chunkBytes,
   isExact = false,
 ): Promise<Buffer> {
-  const plaintext = await unpack(hash, packed, sizeBytes);
+  const plaintext = await unpack(name, packed, sizeBytes);
   if (plaintext.length === 0 || (isExact && plaintext.length !== sizeBytes)) {
-    throw corrupt(hash, `has ${plaintext.length} bytes instead of ${sizeBytes}`);
+    throw corrupt(name, `has ${plaintext.length} bytes instead of ${sizeBytes}`);
   }
-  if ((await hashOfChunk(plaintext)) !== hash) throw corrupt(hash, 'has other bytes');
+  if ((await hashOfChunk(plaintext)) !== name) throw corrupt(name, 'has other bytes');
   return plaintext;
 }
 
-async function unpack(hash: ChunkHash, packed: Uint8Array, sizeBytes: number): Promise<Buffer> {
-  if (packed.length > packedChunkBytesMax) throw corrupt(hash, 'is too long as it came');
+async function unpack(name: ChunkHash, packed: Uint8Array, sizeBytes: number): Promise<Buffer> {
+  if (packed.length > packedChunkBytesMax) throw corrupt(name, 'is too long as it came');
+  const options = {
+    maxOutputLength: sizeBytes,
+    // One step unpacks it whole: each step is a trip to the thread pool and back.
+    chunkSize: Math.max(64, sizeBytes + 1),
+    params: { [constants.ZSTD_d_windowLogMax]: windowLogMax },
+  };
   try {
-    return await decompress(packed, {
-      maxOutputLength: sizeBytes,
-      // One step unpacks it whole: each step is a trip to the thread pool and back.
-      chunkSize: Math.max(64, sizeBytes + 1),
-      params: { [constants.ZSTD_d_windowLogMax]: windowLogMax },
-    });
+    if (sizeBytes <= inlineBytesMax) return zstdDecompressSync(packed, options);
+    return await decompress(packed, options);
   } catch (error) {
-    throw corrupt(hash, `does not unpack to at most ${sizeBytes} bytes`, error);
+    throw corrupt(name, `does not unpack to at most ${sizeBytes} bytes`, error);
   }
 }
 

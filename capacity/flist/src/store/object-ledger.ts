@@ -45,8 +45,8 @@ export class ObjectLedger implements Disposable {
     const db = new DatabaseSync(file);
     try {
       db.exec(schema);
-      const [check] = db.prepare('PRAGMA quick_check(1)').all();
-      if (check?.['quick_check'] !== 'ok') throw new Error('the ledger is damaged');
+      const [check] = db.prepare('PRAGMA integrity_check(1)').all();
+      if (check?.['integrity_check'] !== 'ok') throw new Error('the ledger is damaged');
       return new ObjectLedger(db);
     } catch (error) {
       db.close();
