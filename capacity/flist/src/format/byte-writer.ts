@@ -1,10 +1,11 @@
-import { GridError } from '@commongrid/base';
-import type { FlistErrorCode } from '../errors.ts';
-import { flistBytesMax } from '../tree/tree-limits.ts';
+import { flistBytesMax, tooLarge } from '../tree/tree-limits.ts';
 
 const firstBytes = 64 * 1024;
 
-/** Grows by doubling, up to what an flist may have. */
+/** Room that a varint is given, however short it is. */
+const varintBytes = 8;
+
+/** Grows by doubling, up to about what an flist may have: no run of nodes takes all memory. */
 export class ByteWriter {
   #bytes = Buffer.allocUnsafe(firstBytes);
   #length = 0;
@@ -25,7 +26,7 @@ export class ByteWriter {
 
   /** Unsigned LEB128 of a safe integer. */
   varint(value: number): void {
-    this.#reserve(8);
+    this.#reserve(varintBytes);
     let rest = value;
     while (rest >= 0x80) {
       this.#bytes[this.#length++] = (rest % 0x80) | 0x80;
@@ -55,10 +56,7 @@ export class ByteWriter {
   #reserve(more: number): void {
     const needed = this.#length + more;
     if (needed <= this.#bytes.length) return;
-    if (needed > flistBytesMax) {
-      const message = `the flist is longer than ${flistBytesMax} bytes`;
-      throw new GridError<FlistErrorCode>('FLIST_TOO_LARGE', message);
-    }
+    if (needed > flistBytesMax + varintBytes) throw tooLarge('bytes', flistBytesMax);
     const grown = Buffer.allocUnsafe(Math.max(needed, this.#bytes.length * 2));
     grown.set(this.take());
     this.#bytes = grown;

@@ -13,6 +13,7 @@ import {
   nameBytesMax,
   namesMax,
   targetBytesMax,
+  tooLarge,
   xattrBytesMax,
   xattrNameBytesMax,
   xattrsMax,
@@ -250,11 +251,5 @@ function unknownVersion(what: string): GridError<FlistErrorCode> {
   return new GridError('FLIST_VERSION_UNKNOWN', `this release does not know ${what} of flists`, {
     hint: 'use a newer release',
     details: { what },
-  });
-}
-
-function tooLarge(what: string, limit: number): GridError<FlistErrorCode> {
-  return new GridError('FLIST_TOO_LARGE', `an image has at most ${limit} ${what}`, {
-    details: { limit },
   });
 }

@@ -6,7 +6,14 @@ import { shownText } from '../tree/byte-text.ts';
 import type { ByteText } from '../tree/byte-text.ts';
 import { checkInode, checkName, chunkCountOf } from '../tree/check-inode.ts';
 import type { Directory, Inode } from '../tree/inode.ts';
-import { depthMax, flistBytesMax, inodesMax, namesMax, xattrsMax } from '../tree/tree-limits.ts';
+import {
+  depthMax,
+  flistBytesMax,
+  inodesMax,
+  namesMax,
+  tooLarge,
+  xattrsMax,
+} from '../tree/tree-limits.ts';
 import { ByteWriter } from './byte-writer.ts';
 import { configBytesMax, flistHead, kindNumbers, sections, traceRangesMax } from './flist.ts';
 import type { Flist, TraceRange } from './flist.ts';
@@ -168,10 +175,4 @@ function traceBytesOf(
     out.varint(chunkCount);
   }
   return out.take();
-}
-
-function tooLarge(what: string, limit: number): GridError<FlistErrorCode> {
-  return new GridError('FLIST_TOO_LARGE', `an image has at most ${limit} ${what}`, {
-    details: { limit },
-  });
 }

@@ -109,9 +109,6 @@ test('tree builder follows symlinked parents inside the root only', () => {
   assert.equal(shownText(builder.realPath(t('/usr//up/./c'))), 'usr/lib/c');
   assert.equal(shownText(builder.realPath(t('away/new/x'))), 'made/here/new/x');
   assert.equal(builder.realPath(t('./')), '');
-  assert.deepEqual(builder.list(t('lib')), []);
-  assert.deepEqual(builder.list(t('lib/.')), []);
-  assert.deepEqual(builder.list(t('usr/lib')), ['a', 'b', 'c']);
 });
 
 test('tree builder refuses symlinks in a circle and too many of them', () => {

@@ -7,7 +7,14 @@ import type { NewNode } from './check-inode.ts';
 import type { Directory, Inode, InodeBase } from './inode.ts';
 import { namesOf, resolvePath, rootPath } from './resolve-path.ts';
 import type { Place } from './resolve-path.ts';
-import { depthMax, flistBytesMax, inodesMax, namesMax, xattrsMax } from './tree-limits.ts';
+import {
+  depthMax,
+  flistBytesMax,
+  inodesMax,
+  namesMax,
+  tooLarge,
+  xattrsMax,
+} from './tree-limits.ts';
 
 /** Each at most what the format allows, which is the default. */
 export interface TreeLimits {
@@ -114,12 +121,6 @@ export class TreeBuilder {
   /** What has the path; a symlink at its end is not followed. */
   get(path: ByteText): NewNode | undefined {
     return this.#lookUp(path);
-  }
-
-  /** The names in a directory, in no order; none where there is no directory. */
-  list(path: ByteText): ByteText[] {
-    const directory = this.#lookUp(path);
-    return directory?.kind === 'directory' ? [...directory.entries.keys()] : [];
   }
 
   /** The path without symlinks, `.` and needless slashes; the root is empty. It need not be there. */
@@ -276,11 +277,5 @@ function brokenLink(path: ByteText, target: ByteText): GridError<FlistErrorCode>
   const [shown, to] = [shownText(path), shownText(target)];
   return new GridError('FLIST_LINK_BROKEN', `"${shown}" is a hard link to "${to}", no file`, {
     details: { path: shown, target: to },
-  });
-}
-
-function tooLarge(what: string, limit: number, path: ByteText): GridError<FlistErrorCode> {
-  return new GridError('FLIST_TOO_LARGE', `an image has at most ${limit} ${what}`, {
-    details: { limit, at: shownText(path) },
   });
 }

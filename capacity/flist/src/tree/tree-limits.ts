@@ -1,3 +1,8 @@
+import { GridError } from '@commongrid/base';
+import type { FlistErrorCode } from '../errors.ts';
+import { shownText } from './byte-text.ts';
+import type { ByteText } from './byte-text.ts';
+
 /** Inodes of an image, its root included. */
 export const inodesMax = 1_048_576;
 
@@ -33,3 +38,10 @@ export const deviceMinorMax = 1_048_575;
 
 /** Bytes of an unpacked flist. */
 export const flistBytesMax = 256 * 1024 * 1024;
+
+/** The error for an image that has more than a limit allows; `at` is the name that is too much. */
+export function tooLarge(what: string, limit: number, at?: ByteText): GridError<FlistErrorCode> {
+  return new GridError('FLIST_TOO_LARGE', `an image has at most ${limit} ${what}`, {
+    details: { limit, ...(at === undefined ? {} : { at: shownText(at) }) },
+  });
+}
