@@ -18,6 +18,7 @@ export type FlistErrorCode =
   | 'FLIST_MOUNT_FAILED' // the system refuses to mount or unmount: the message has its words
   | 'FLIST_MOUNT_EXISTS' // a mount has this name already: unmount it, or use another name
   | 'FLIST_MOUNT_UNKNOWN' // no mount has this name, or none that is traced: list the mounts
+  | 'FLIST_SERVICE_CONFIG_INVALID' // the service.json of a store is missing or wrong: the message says how
   | 'FLIST_TARGET_INVALID' // an image cannot be mounted there or so named: give an empty folder
   | 'FLIST_TOO_MANY_MOUNTS' // as many images are mounted as a store may have: unmount one
   | 'FLIST_WRITABLE_MISMATCH' // what a folder has was written over another image: give an empty one

@@ -4,7 +4,6 @@ import { hash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 import { askControl, isGridError, waitFor } from '@commongrid/base';
 import type { ControlArguments } from '@commongrid/base';
@@ -14,7 +13,9 @@ import { flistDigestOf } from '../src/format/flist.ts';
 import { packFlist } from '../src/format/pack-flist.ts';
 import { createFromFolder } from '../src/make/create-from-folder.ts';
 import { controlPathOf } from '../src/mount/image-service.ts';
-import type { ServiceConfig } from '../src/mount/image-service-process.ts';
+import { writeServiceConfig } from '../src/mount/service-config.ts';
+import type { ServiceConfig } from '../src/mount/service-config.ts';
+import { serviceCommand } from '../src/mount/service-command.ts';
 import type { ChunkHash } from '../src/ports.ts';
 import { FlistRepository } from '../src/store/flist-repository.ts';
 import { mountAt } from '../src/sys/mounts.ts';
@@ -52,7 +53,7 @@ export class ServiceHarness {
     await mkdir(harness.store, { mode: 0o700 });
     const sources = [{ folder: harness.#repository }];
     const whole: ServiceConfig = { maxBytes: 256 * 1024 * 1024, sources, ...config };
-    await writeFile(join(harness.store, 'service.json'), JSON.stringify(whole));
+    await writeServiceConfig(harness.store, whole);
     return harness;
   }
 
@@ -70,12 +71,8 @@ export class ServiceHarness {
 
   /** Starts a holder; it ends in order with the test. */
   async start(): Promise<{ readonly pid: number; readonly ended: Promise<unknown> }> {
-    const paths = ['../src/fuse/fuse-holder-process.ts', '../src/mount/image-service-process.ts'];
-    const [holder = '', service = ''] = paths.map((path) =>
-      fileURLToPath(new URL(path, import.meta.url)),
-    );
-    const args = [holder, this.store, process.execPath, service, this.store];
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    const [command = '', ...args] = serviceCommand(this.store);
+    const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'] });
     let said = '';
     child.stderr.on('data', (text: Buffer) => void (said += text.toString()));
     const ended = once(child, 'exit');

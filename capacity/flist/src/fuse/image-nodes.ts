@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 import { encodeDevice, modeOf, splitTime } from '../erofs/erofs-inode.ts';
 import { shiftedId, shiftedXattrs } from '../erofs/shift-ids.ts';
@@ -50,14 +50,15 @@ const dotDotName = byteTextFrom('..');
  * keeps makers of images from finding two objects of one number.
  */
 export class ImageNodes {
-  readonly #secret: Uint8Array;
+  /** As text of a fixed length. */
+  readonly #secret: string;
   readonly #objects = new Map<ObjectId, { object: ServedObject; users: number }>();
   readonly #objectsByNode = new Map<bigint, ServedObject>();
   readonly #trees = new Map<ByteText, ImageTree>();
   readonly #treesByNumber = new Map<bigint, ImageTree>();
 
   constructor(secret: Uint8Array) {
-    this.#secret = secret;
+    this.#secret = Buffer.from(secret).toString('hex');
   }
 
   /** Shows the objects of an image, until as many `removeObjects`. */
@@ -181,8 +182,7 @@ export class ImageNodes {
   }
 
   #number(kind: string, name: string): bigint {
-    const digest = createHmac('sha256', this.#secret).update(`${kind} ${name}`).digest();
-    return digest.readBigUInt64BE(0);
+    return hash('sha256', `${this.#secret} ${kind} ${name}`, 'buffer').readBigUInt64BE(0);
   }
 }
 

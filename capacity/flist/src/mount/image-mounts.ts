@@ -90,24 +90,28 @@ export class ImageMounts {
       const record = this.#records.get(id);
       if (record === undefined) throw unknownMount(id);
       if ((await mountOf(record)) !== undefined) await unmount(record.target);
+      await this.#options.served.remove(record);
       await this.#forget(record);
       return record;
     });
   }
 
   async #mount(request: MountRequest): Promise<MountRecord> {
-    const flist = await this.#options.store.flistOf(request.digest);
+    const { journal, served, store } = this.#options;
+    const flist = await store.flistOf(request.digest);
     if (flist === undefined) throw unknownFlist(request.digest);
     const record = await this.#recordFor(request);
-    await this.#options.journal.put(record);
+    await journal.put(record);
     this.#records.set(record.id, record);
     await using undo = new AsyncDisposableStack();
     undo.defer(() => this.#forget(record));
     await this.#prepare(record, flist);
+    await served.add(record, flist);
+    undo.defer(() => served.remove(record));
     undo.defer(() => unmountIfMounted(record));
     await this.#show(record, flist);
     const mounted: MountRecord = { ...record, state: 'mounted' };
-    await this.#options.journal.put(mounted);
+    await journal.put(mounted);
     this.#records.set(record.id, mounted);
     undo.move();
     return mounted;
@@ -131,13 +135,12 @@ export class ImageMounts {
     };
   }
 
-  /** Nothing that the image needs is evicted from now on, what is damaged is found, the rest served. */
+  /** Nothing that the image needs is evicted from now on, and what is damaged is found. */
   async #prepare(record: MountRecord, flist: Flist): Promise<void> {
-    const { store, served } = this.#options;
+    const { store } = this.#options;
     await store.addFlist(record.digest, flist);
     store.pin(record.id, record.digest);
     if (record.mode === 'overlay') await store.verifyObjectsOf(record.digest);
-    await served.add(record, flist);
   }
 
   async #show(record: MountRecord, flist: Flist): Promise<void> {
@@ -173,8 +176,7 @@ export class ImageMounts {
   }
 
   async #forget(record: MountRecord): Promise<void> {
-    const { journal, store, served } = this.#options;
-    await served.remove(record);
+    const { journal, store } = this.#options;
     store.unpin(record.id);
     await journal.remove(record.id);
     this.#records.delete(record.id);

@@ -1,6 +1,3 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-
 import { createLogger, onShutdownSignals } from '@commongrid/base';
 
 import { fuseDescriptor } from '../fuse/fuse-holder.ts';
@@ -9,16 +6,7 @@ import { DirectorySource } from '../sources/directory-source.ts';
 import { HttpSource } from '../sources/http-source.ts';
 import { SourceSet } from '../sources/source-set.ts';
 import { ImageService } from './image-service.ts';
-import type { MountMode } from './mount-journal.ts';
-
-/** `service.json` in the folder of a store, written by its owner. */
-export interface ServiceConfig {
-  readonly maxBytes: number;
-  /** Asked in this order. */
-  readonly sources: readonly ({ readonly folder: string } | { readonly url: string })[];
-  /** Default: what the kernel can. */
-  readonly mode?: MountMode;
-}
+import { readServiceConfig } from './service-config.ts';
 
 /**
  * `image-service-process.ts FOLDER SESSION`, started by the holder: the image service of a store
@@ -26,7 +14,7 @@ export interface ServiceConfig {
  */
 const [folder = '', session = '{}'] = process.argv.slice(2);
 const logger = createLogger('flist-service');
-const config = JSON.parse(await readFile(join(folder, 'service.json'), 'utf8')) as ServiceConfig;
+const config = await readServiceConfig(folder);
 const sources = config.sources.map((source) => ({
   source: 'url' in source ? new HttpSource(source) : new DirectorySource(source.folder),
 }));

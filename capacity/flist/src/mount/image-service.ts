@@ -2,7 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { closeOnce, ControlSocket, errorCode, GridError, writeFileAtomic } from '@commongrid/base';
+import {
+  closeOnce,
+  ControlSocket,
+  errorCode,
+  GridError,
+  TaskGroup,
+  writeFileAtomic,
+} from '@commongrid/base';
 import type { Logger } from '@commongrid/base';
 
 import type { FlistErrorCode } from '../errors.ts';
@@ -21,6 +28,7 @@ import { mountAt } from '../sys/mounts.ts';
 import { chunkBytes } from '../tree/inode.ts';
 import { ErofsCache } from './erofs-cache.ts';
 import { ImageMounts, reconcileMounts } from './image-mounts.ts';
+import type { MountRequest } from './image-mounts.ts';
 import { MountJournal } from './mount-journal.ts';
 import type { MountMode, MountRecord } from './mount-journal.ts';
 import { probeOverlay } from './probe-overlay.ts';
@@ -66,6 +74,7 @@ export class ImageService implements AsyncDisposable {
   /** Leaves what is mounted as it is. */
   readonly close: () => Promise<void>;
   readonly #server: FuseServer;
+  readonly #tasks: TaskGroup;
   readonly #stack: AsyncDisposableStack;
   readonly #stopped: () => void;
 
@@ -74,6 +83,7 @@ export class ImageService implements AsyncDisposable {
     this.store = parts.store;
     this.probe = parts.probe;
     this.#server = parts.server;
+    this.#tasks = parts.tasks;
     this.#stack = stack;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#stopped = resolve;
@@ -108,7 +118,13 @@ export class ImageService implements AsyncDisposable {
     const probed = probe.isOverlayUsable ? 'overlay' : 'tree';
     const defaultMode = options.mode ?? probed;
     const mounts = new ImageMounts({ ...place, cache, journal, served, defaultMode }, live);
-    const service = new ImageService({ mounts, store, probe, server }, stack.move());
+    const tasks = stack.use(
+      new TaskGroup({
+        maxTasks: prefetchesMax,
+        onError: (err, digest) => logger.warn({ err, digest }, 'not all was fetched ahead'),
+      }),
+    );
+    const service = new ImageService({ mounts, store, probe, server, tasks }, stack.move());
     try {
       await service.#listen(folder, logger);
     } catch (error) {
@@ -122,8 +138,20 @@ export class ImageService implements AsyncDisposable {
   async addFlist(path: string): Promise<FlistDigest> {
     const bytes = await unpackFlist(await readFile(path));
     const digest = flistDigestOf(bytes);
-    await this.store.addFlist(digest, decodeFlist(bytes));
+    const known = await this.store.flistOf(digest);
+    await this.store.addFlist(digest, known ?? decodeFlist(bytes));
     return digest;
+  }
+
+  /** Mounts, and begins to fetch ahead what a start of the image reads. */
+  async mount(request: MountRequest): Promise<MountRecord> {
+    const { digest, isTraced = false } = request;
+    const record = await this.mounts.mount(request);
+    // What is read first would not be the first to be read.
+    if (!isTraced && this.#tasks.size < prefetchesMax) {
+      this.#tasks.start(digest, (signal) => this.store.prefetch(digest, { signal }));
+    }
+    return record;
   }
 
   /** The image of a mount that is traced, with what was read of it. @throws FLIST_MOUNT_UNKNOWN */
@@ -161,11 +189,15 @@ export class ImageService implements AsyncDisposable {
   }
 }
 
+/** Images whose start is fetched ahead at a time; others are read when they are asked for. */
+const prefetchesMax = 16;
+
 interface ServiceParts {
   readonly mounts: ImageMounts;
   readonly store: ObjectStore;
   readonly probe: OverlayProbe;
   readonly server: FuseServer;
+  readonly tasks: TaskGroup;
 }
 
 /** What the FUSE server has to fetch comes from the store, verified. */

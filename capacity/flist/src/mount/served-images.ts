@@ -32,10 +32,15 @@ export function servedImage(key: ServiceKey, flist: Flist): ServedImage {
   return { name: serviceName(key), bytes: encodeFlist(flist), tree };
 }
 
-/** Counts the mounts of each image that is served: the first shows it, the last takes it away. */
+/** Images that stay served without a mount, as containers of one image come and go. */
+const idleImagesMax = 16;
+
+/** Counts the mounts of each image that is served: the first shows it; without any it stays a while. */
 export class ServedImages {
   readonly #server: FuseServer;
   readonly #users = new Map<string, number>();
+  /** Served without a mount, the longest first. */
+  readonly #idle = new Set<string>();
 
   /** @param known those that the server began with, each mount once */
   constructor(server: FuseServer, known: Iterable<ServiceKey>) {
@@ -45,7 +50,7 @@ export class ServedImages {
 
   async add(key: ServiceKey, flist: Flist): Promise<void> {
     const name = serviceName(key);
-    if (this.#count(name, 1) > 1) return;
+    if (this.#count(name, 1) > 1 || this.#idle.delete(name)) return;
     try {
       await this.#server.add(servedImage(key, flist));
     } catch (error) {
@@ -56,7 +61,14 @@ export class ServedImages {
 
   async remove(key: ServiceKey): Promise<void> {
     const name = serviceName(key);
-    if (this.#count(name, -1) === 0) await this.#server.remove(name);
+    if (this.#count(name, -1) > 0) return;
+    this.#idle.add(name);
+    const [longest] = this.#idle;
+    const isSpare = key.isTraced || this.#idle.size > idleImagesMax;
+    const spare = key.isTraced ? name : longest;
+    if (!isSpare || spare === undefined) return;
+    this.#idle.delete(spare);
+    await this.#server.remove(spare);
   }
 
   #count(name: string, by: number): number {

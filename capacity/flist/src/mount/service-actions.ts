@@ -16,7 +16,7 @@ export function serviceActions(service: ImageService): Readonly<Record<string, C
     /** `flist`, a path, or `digest` of one that is known; `target`; the rest as `MountRequest`. */
     mount: async (args) => {
       const digest = await digestOf(service, args);
-      return service.mounts.mount({
+      return service.mount({
         digest,
         target: pathAt(args, 'target'),
         id: textAt(args, 'id'),
