@@ -10,8 +10,11 @@ import { chunkBytes, hashBytes } from '../tree/inode.ts';
 /** Bytes of one file. */
 export const fileBytesMax = 2 ** 40;
 
-/** Chunks that a sink works on at one time, 4 MiB at most. */
-const pendingChunksMax = 8;
+/** Chunks that a sink works on at one time: most files of an image are small. */
+const pendingChunksMax = 64;
+
+/** Bytes of the chunks that a sink works on at one time. */
+const pendingBytesMax = 8 * chunkBytes;
 
 /**
  * Cuts the content of files into chunks for a sink, several at work at one time. The hashes of a
@@ -20,6 +23,9 @@ const pendingChunksMax = 8;
 export class ChunkWriter {
   readonly #sink: ChunkSink;
   readonly #pending = new Set<Promise<void>>();
+  #pendingBytes = 0;
+  /** Resolves when the sink is done with one of them. */
+  #oneDone = Promise.withResolvers<void>();
   /** Memory of whole chunks that the sink is done with. */
   readonly #spare: Buffer[] = [];
   #failure: { readonly error: unknown } | undefined;
@@ -77,7 +83,12 @@ export class ChunkWriter {
   }
 
   async #take(sizeBytes: number): Promise<Buffer> {
-    while (this.#pending.size >= pendingChunksMax) await Promise.race(this.#pending);
+    while (
+      this.#pending.size >= pendingChunksMax ||
+      this.#pendingBytes + sizeBytes > pendingBytesMax
+    ) {
+      await this.#oneDone.promise;
+    }
     this.#check();
     if (sizeBytes < chunkBytes) return Buffer.allocUnsafeSlow(sizeBytes);
     return this.#spare.pop() ?? Buffer.allocUnsafeSlow(chunkBytes);
@@ -86,9 +97,14 @@ export class ChunkWriter {
   #put(chunk: Buffer, hashes: Uint8Array, index: number): void {
     this.contentBytes += chunk.length;
     this.chunks++;
-    const work = this.#work(chunk, hashes, index * hashBytes);
+    this.#pendingBytes += chunk.length;
+    const work = this.#work(chunk, hashes, index * hashBytes).finally(() => {
+      this.#pending.delete(work);
+      this.#pendingBytes -= chunk.length;
+      this.#oneDone.resolve();
+      this.#oneDone = Promise.withResolvers();
+    });
     this.#pending.add(work);
-    void work.then(() => this.#pending.delete(work));
   }
 
   /** Never rejects: a failure is thrown at the next call. */
