@@ -36,9 +36,11 @@ export class FolderLock implements AsyncDisposable {
   constructor(path: string, file: FileHandle, isReadOnly: boolean) {
     this.path = path;
     this.isReadOnly = isReadOnly;
+    held.add(this);
     this.close = closeOnce(async () => {
       if (!isReadOnly) await file.truncate(0);
       await file.close();
+      held.delete(this);
     });
   }
 
@@ -63,6 +65,9 @@ export class FolderLock implements AsyncDisposable {
     return this.close();
   }
 }
+
+/** Node closes files that nobody keeps when it collects garbage, and with them a lock would go. */
+const held = new Set<FolderLock>();
 
 async function openFile(path: string): Promise<{ file: FileHandle; isReadOnly: boolean }> {
   try {

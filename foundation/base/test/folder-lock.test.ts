@@ -3,6 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { FolderLock } from '../src/index.ts';
 import { tempFolder } from '../src/testing/index.ts';
 import { startChild } from './child.ts';
@@ -46,6 +48,22 @@ test('folder lock is free as soon as its owner is killed', async () => {
   await using lock = await FolderLock.open(folder.path);
   assert.ok(lock);
 });
+
+test('folder lock stays locked although nobody keeps it', async () => {
+  await using folder = await tempFolder();
+  await openAndForget(folder.path);
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  for (let round = 0; round < 5; round++) {
+    collect();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await assert.rejects(FolderLock.open(folder.path), { code: 'BASE_FOLDER_LOCKED' });
+});
+
+async function openAndForget(folder: string): Promise<void> {
+  await FolderLock.open(folder);
+}
 
 test('folder lock goes to exactly one of many that try at once, also after a crash', async () => {
   await using folder = await tempFolder();
