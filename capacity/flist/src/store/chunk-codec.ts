@@ -1,4 +1,4 @@
-import { hash, webcrypto } from 'node:crypto';
+import { hash as hashOf, webcrypto } from 'node:crypto';
 import { promisify } from 'node:util';
 import { constants, zstdCompress, zstdDecompress, zstdDecompressSync } from 'node:zlib';
 
@@ -25,7 +25,7 @@ const decompress = promisify(zstdDecompress);
 
 /** SHA-256 of bytes; of many, computed on Node's thread pool. */
 export async function hashOfChunk(plaintext: Uint8Array): Promise<ChunkHash> {
-  if (plaintext.length <= inlineBytesMax) return hash('sha256', plaintext, 'hex') as ChunkHash;
+  if (plaintext.length <= inlineBytesMax) return hashOf('sha256', plaintext, 'hex') as ChunkHash;
   const digest = await webcrypto.subtle.digest('SHA-256', viewOf(plaintext));
   return Buffer.from(digest).toString('hex') as ChunkHash;
 }
@@ -45,21 +45,21 @@ export function packChunk(plaintext: Uint8Array): Promise<Buffer> {
  * @throws FLIST_CHUNK_CORRUPT
  */
 export async function unpackChunk(
-  name: ChunkHash,
+  hash: ChunkHash,
   packed: Uint8Array,
   sizeBytes: number = chunkBytes,
   isExact = false,
 ): Promise<Buffer> {
-  const plaintext = await unpack(name, packed, sizeBytes);
+  const plaintext = await unpack(hash, packed, sizeBytes);
   if (plaintext.length === 0 || (isExact && plaintext.length !== sizeBytes)) {
-    throw corrupt(name, `has ${plaintext.length} bytes instead of ${sizeBytes}`);
+    throw corrupt(hash, `has ${plaintext.length} bytes instead of ${sizeBytes}`);
   }
-  if ((await hashOfChunk(plaintext)) !== name) throw corrupt(name, 'has other bytes');
+  if ((await hashOfChunk(plaintext)) !== hash) throw corrupt(hash, 'has other bytes');
   return plaintext;
 }
 
-async function unpack(name: ChunkHash, packed: Uint8Array, sizeBytes: number): Promise<Buffer> {
-  if (packed.length > packedChunkBytesMax) throw corrupt(name, 'is too long as it came');
+async function unpack(hash: ChunkHash, packed: Uint8Array, sizeBytes: number): Promise<Buffer> {
+  if (packed.length > packedChunkBytesMax) throw corrupt(hash, 'is too long as it came');
   const options = {
     maxOutputLength: sizeBytes,
     // One step unpacks it whole: each step is a trip to the thread pool and back.
@@ -70,7 +70,7 @@ async function unpack(name: ChunkHash, packed: Uint8Array, sizeBytes: number): P
     if (sizeBytes <= inlineBytesMax) return zstdDecompressSync(packed, options);
     return await decompress(packed, options);
   } catch (error) {
-    throw corrupt(name, `does not unpack to at most ${sizeBytes} bytes`, error);
+    throw corrupt(hash, `does not unpack to at most ${sizeBytes} bytes`, error);
   }
 }
 

@@ -11,6 +11,7 @@ import type { ObjectId } from '../format/object-id.ts';
 import type { ChunkHash } from '../ports.ts';
 import { chunkBytes } from '../tree/inode.ts';
 import { hashOfChunk } from './chunk-codec.ts';
+import { diskFull } from './disk-full.ts';
 import { fannedPath, makeFannedFolder } from './fanned-folder.ts';
 import type { EntryKey, EntryKind } from './object-ledger.ts';
 
@@ -60,7 +61,7 @@ export class ObjectFiles {
       await rename(temp, this.pathOf(key));
     } catch (error) {
       await rm(temp, { force: true });
-      throw diskFullCodes.has(errorCode(error) ?? '') ? diskFull(error) : error;
+      throw fullCodes.has(errorCode(error) ?? '') ? diskFull(error) : error;
     }
     // After the rename, which changes the ctime.
     const placed = this.look(key);
@@ -130,7 +131,7 @@ export class ObjectFiles {
   }
 }
 
-const diskFullCodes: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
+const fullCodes: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
 
 function contentIdOf(sizeBytes: number, hashes: readonly ChunkHash[]): ObjectId {
   const chunkHashes = Buffer.from(hashes.join(''), 'hex');
@@ -156,12 +157,4 @@ async function readFrom(file: FileHandle, offset: number, sizeBytes: number): Pr
     done += bytesRead;
   }
   return bytes.subarray(0, done);
-}
-
-export function diskFull(cause: unknown): GridError<FlistErrorCode> {
-  return new GridError('FLIST_DISK_FULL', 'the disk of the store is full', {
-    hint: 'make room on the disk, or give the store fewer bytes',
-    retryable: true,
-    cause,
-  });
 }

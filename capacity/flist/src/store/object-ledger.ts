@@ -1,9 +1,12 @@
 import { DatabaseSync } from 'node:sqlite';
-import type { StatementSync } from 'node:sqlite';
+import type { SQLInputValue, StatementSync } from 'node:sqlite';
+
+import { errorCode } from '@commongrid/base';
 
 import type { FlistDigest } from '../format/flist.ts';
 import type { ObjectId } from '../format/object-id.ts';
 import type { ChunkHash } from '../ports.ts';
+import { diskFull } from './disk-full.ts';
 
 /** What a file of the store is: a whole object, or a chunk of one that is not whole yet. */
 export type EntryKind = 'object' | 'chunk';
@@ -54,15 +57,19 @@ export class ObjectLedger implements Disposable {
     }
   }
 
-  /** Does several things or none. */
+  /**
+   * Does several things or none.
+   * @throws FLIST_DISK_FULL, as every method that writes
+   */
   transaction(work: () => void): void {
-    this.#db.exec('BEGIN IMMEDIATE');
     try {
+      this.#db.exec('BEGIN IMMEDIATE');
       work();
       this.#db.exec('COMMIT');
     } catch (error) {
-      this.#db.exec('ROLLBACK');
-      throw error;
+      // SQLite itself goes back when the disk is full.
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      throw isDiskFull(error) ? diskFull(error) : error;
     }
   }
 
@@ -72,7 +79,7 @@ export class ObjectLedger implements Disposable {
   }
 
   setNote(name: string, value: string): void {
-    this.#statement('INSERT OR REPLACE INTO notes VALUES (?, ?)').run(name, value);
+    this.#run('INSERT OR REPLACE INTO notes VALUES (?, ?)', name, value);
   }
 
   get({ kind, name }: EntryKey): Entry | undefined {
@@ -90,7 +97,8 @@ export class ObjectLedger implements Disposable {
 
   /** Its file is not known to be on disk until `settle`. */
   put({ kind, name, sizeBytes, stamp, lastUsedMs }: Entry): void {
-    this.#statement('INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, 0)').run(
+    this.#run(
+      'INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, 0)',
       ...[kindNumbers[kind], Buffer.from(name, 'hex'), sizeBytes, stamp, lastUsedMs],
     );
   }
@@ -98,22 +106,23 @@ export class ObjectLedger implements Disposable {
   /** Forgets an entry, and what a whole object holds. */
   remove({ kind, name }: EntryKey): void {
     const key = Buffer.from(name, 'hex');
-    this.#statement('DELETE FROM entries WHERE kind = ? AND name = ?').run(kindNumbers[kind], key);
-    if (kind === 'object') this.#statement('DELETE FROM held WHERE object = ?').run(key);
+    this.#run('DELETE FROM entries WHERE kind = ? AND name = ?', kindNumbers[kind], key);
+    if (kind === 'object') this.#run('DELETE FROM held WHERE object = ?', key);
   }
 
   touch({ kind, name }: EntryKey, lastUsedMs: number): void {
     const sql = 'UPDATE entries SET last_used = ? WHERE kind = ? AND name = ?';
-    this.#statement(sql).run(lastUsedMs, kindNumbers[kind], Buffer.from(name, 'hex'));
+    this.#run(sql, lastUsedMs, kindNumbers[kind], Buffer.from(name, 'hex'));
   }
 
   settle({ kind, name, stamp }: Entry): void {
     const sql = 'UPDATE entries SET settled = 1 WHERE kind = ? AND name = ? AND stamp = ?';
-    this.#statement(sql).run(kindNumbers[kind], Buffer.from(name, 'hex'), stamp);
+    this.#run(sql, kindNumbers[kind], Buffer.from(name, 'hex'), stamp);
   }
 
   hold(hash: ChunkHash, { object, number }: HeldChunk): void {
-    this.#statement('INSERT OR REPLACE INTO held VALUES (?, ?, ?)').run(
+    this.#run(
+      'INSERT OR REPLACE INTO held VALUES (?, ?, ?)',
       ...[Buffer.from(hash, 'hex'), Buffer.from(object, 'hex'), number],
     );
   }
@@ -151,7 +160,7 @@ export class ObjectLedger implements Disposable {
 
   /** Nobody knows any more what the files have that were not settled. */
   doubtUnsettled(): void {
-    this.#statement("UPDATE entries SET stamp = '' WHERE settled = 0").run();
+    this.#run("UPDATE entries SET stamp = '' WHERE settled = 0");
   }
 
   unsettled(count: number): Entry[] {
@@ -169,11 +178,11 @@ export class ObjectLedger implements Disposable {
   }
 
   pin(mount: string, digest: FlistDigest): void {
-    this.#statement('INSERT OR REPLACE INTO pins VALUES (?, ?)').run(mount, digest);
+    this.#run('INSERT OR REPLACE INTO pins VALUES (?, ?)', mount, digest);
   }
 
   unpin(mount: string): void {
-    this.#statement('DELETE FROM pins WHERE mount = ?').run(mount);
+    this.#run('DELETE FROM pins WHERE mount = ?', mount);
   }
 
   pins(): Map<string, FlistDigest> {
@@ -186,6 +195,14 @@ export class ObjectLedger implements Disposable {
     this.#db.close();
   }
 
+  #run(sql: string, ...values: readonly SQLInputValue[]): void {
+    try {
+      this.#statement(sql).run(...values);
+    } catch (error) {
+      throw isDiskFull(error) ? diskFull(error) : error;
+    }
+  }
+
   #statement(sql: string): StatementSync {
     const known = this.#statements.get(sql);
     if (known !== undefined) return known;
@@ -193,6 +210,14 @@ export class ObjectLedger implements Disposable {
     this.#statements.set(sql, statement);
     return statement;
   }
+}
+
+/** SQLITE_FULL: no room on the disk. */
+const sqliteFull = 13;
+
+function isDiskFull(error: unknown): boolean {
+  if (errorCode(error) !== 'ERR_SQLITE_ERROR') return false;
+  return error instanceof Error && 'errcode' in error && error.errcode === sqliteFull;
 }
 
 /** Files take whole blocks of a disk. */

@@ -108,8 +108,13 @@ export class ObjectStore implements AsyncDisposable {
       await this.#requests.close();
       await this.#tasks.close();
       while (this.#working.size > 0) await Promise.allSettled(this.#working);
-      this.#room.writeUses();
-      ledger.setNote('clean', 'yes');
+      try {
+        this.#room.writeUses();
+        ledger.setNote('clean', 'yes');
+      } catch (error) {
+        // Without the note the files are judged anew when the store is opened.
+        if (!isGridError(error, 'FLIST_DISK_FULL')) throw error;
+      }
       ledger[Symbol.dispose]();
       await lock.close();
     });
@@ -321,8 +326,8 @@ export class ObjectStore implements AsyncDisposable {
       if ((await hashOfChunk(bytes)) === hash) return bytes;
       await this.#shelf.examine(place.key);
     }
-    const { plaintext } = await this.#fetch(file, id, chunkIndex, options);
-    this.#finishLater(file, id);
+    const { plaintext, problem } = await this.#fetch(file, id, chunkIndex, options);
+    if (problem === undefined) this.#finishLater(file, id);
     return plaintext;
   }
 

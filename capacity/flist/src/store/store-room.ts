@@ -1,4 +1,4 @@
-import { GridError } from '@commongrid/base';
+import { GridError, isGridError } from '@commongrid/base';
 import type { Clock } from '@commongrid/base';
 
 import type { FlistErrorCode } from '../errors.ts';
@@ -90,10 +90,14 @@ export class StoreRoom {
     const { ledger, clock } = this.#options;
     if (this.#uses.size === 0) return;
     const nowMs = clock.nowMs();
-    ledger.transaction(() => {
-      for (const key of this.#uses.values()) ledger.touch(key, nowMs);
-    });
+    const uses = [...this.#uses.values()];
     this.#uses.clear();
+    try {
+      ledger.transaction(() => uses.forEach((key) => ledger.touch(key, nowMs)));
+    } catch (error) {
+      // Who was used last matters less than reading on.
+      if (!isGridError(error, 'FLIST_DISK_FULL')) throw error;
+    }
   }
 
   /** Makes so much room if it can. Returns how much it made. */

@@ -1,9 +1,8 @@
-import { errorCode, isGridError } from '@commongrid/base';
+import { isGridError } from '@commongrid/base';
 import type { Clock } from '@commongrid/base';
 
 import type { ObjectId } from '../format/object-id.ts';
 import type { ChunkHash } from '../ports.ts';
-import { diskFull } from './object-files.ts';
 import type { ObjectFiles } from './object-files.ts';
 import type { EntryKey, ObjectLedger } from './object-ledger.ts';
 import type { StoreRoom } from './store-room.ts';
@@ -37,20 +36,23 @@ export class StoreShelf {
     pieces: () => AsyncIterable<Buffer>,
   ): Promise<void> {
     const { ledger, files, room } = this.#options;
+    const attempt = async (): Promise<boolean> => {
+      const { stamp } = await files.place(key, pieces());
+      const isNew = !ledger.has(key);
+      this.#write(key, sizeBytes, stamp, hashes);
+      return isNew;
+    };
     room.reserve(sizeBytes);
-    let isKept = false;
+    let isNew = false;
     try {
-      const { stamp } = await files.place(key, pieces()).catch((error: unknown) => {
+      isNew = await attempt().catch((error: unknown) => {
         // The disk has less room than the store was given.
         const isFull = isGridError(error, 'FLIST_DISK_FULL');
-        if (!isFull || room.evict(sizeBytes) === 0) throw error;
-        return files.place(key, pieces());
+        if (!isFull || room.evict(sizeBytes + ledgerRoomBytes) === 0) throw error;
+        return attempt();
       });
-      const wasThere = ledger.has(key);
-      this.#write(key, sizeBytes, stamp, hashes);
-      isKept = !wasThere;
     } finally {
-      if (!isKept) room.release(sizeBytes);
+      if (!isNew) room.release(sizeBytes);
     }
   }
 
@@ -92,15 +94,10 @@ export class StoreShelf {
       });
     } catch (error) {
       files.remove(key);
-      const isFull = errorCode(error) === 'ERR_SQLITE_ERROR' && sqliteCode(error) === sqliteFull;
-      throw isFull ? diskFull(error) : error;
+      throw error;
     }
   }
 }
 
-/** SQLITE_FULL: no room on the disk. */
-const sqliteFull = 13;
-
-function sqliteCode(error: unknown): unknown {
-  return error instanceof Error && 'errcode' in error ? error.errcode : undefined;
-}
+/** What the ledger may grow by when a file is put into it. */
+const ledgerRoomBytes = 256 * 1024;
