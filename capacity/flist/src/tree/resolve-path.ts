@@ -25,6 +25,8 @@ export interface Place<D extends Directory> {
   readonly steps: readonly [Step<D>, ...Step<D>[]];
   /** Undefined when the path is the root. */
   readonly name: ByteText | undefined;
+  /** Names in the targets of links that were followed: the work that links made. */
+  readonly followedNames: number;
 }
 
 export interface ResolveOptions {
@@ -49,6 +51,7 @@ export function resolvePath<D extends Directory>(
   const todo = namesOf(path).reverse();
   let hops = 0;
   let steps = 0;
+  let followedNames = 0;
   for (let name = todo.pop(); name !== undefined; name = todo.pop()) {
     if (++steps > pathStepsMax) throw linkLoop(path);
     if (name === '..') {
@@ -62,15 +65,17 @@ export function resolvePath<D extends Directory>(
     if (inode?.kind === 'symlink' && (!isLast || followLinks)) {
       if (++hops > linkHopsMax) throw linkLoop(path);
       if (inode.target.startsWith('/')) below.length = 0;
-      todo.push(...namesOf(inode.target).reverse());
+      const names = namesOf(inode.target).reverse();
+      followedNames += names.length;
+      todo.push(...names);
       continue;
     }
-    if (isLast) return { steps: [first, ...below], name };
+    if (isLast) return { steps: [first, ...below], name, followedNames };
     below.push(stepTo(name, inode));
   }
   // It ended in a folder that it came to by `..` or by a link: that one, named in its parent.
   const last = below.pop();
-  return { steps: [first, ...below], name: last?.name };
+  return { steps: [first, ...below], name: last?.name, followedNames };
 }
 
 /** The path of the root itself. */

@@ -209,6 +209,10 @@ test('tree builder stops at its limits', () => {
   const deep = new TreeBuilder();
   deep.put(t('d/'.repeat(1024)), folder);
   assert.throws(() => deep.put(t('d/'.repeat(1025)), folder), { code: 'FLIST_TOO_LARGE' });
+  const followed = new TreeBuilder({ followedNamesMax: 6 });
+  followed.put(t('lib'), link('usr/./lib/../lib'));
+  followed.put(t('lib/x'), empty);
+  assert.throws(() => followed.get(t('lib/x')), { code: 'FLIST_TOO_LARGE' });
   const xattrs = [{ name: t('user.a'), value: Buffer.of(1) }];
   const attributes = new TreeBuilder({ xattrsMax: 1 });
   attributes.put(t('a'), { ...empty, xattrs });

@@ -10,6 +10,7 @@ import type { Place } from './resolve-path.ts';
 import {
   depthMax,
   flistBytesMax,
+  followedNamesMax,
   inodesMax,
   namesMax,
   tooLarge,
@@ -22,6 +23,8 @@ export interface TreeLimits {
   readonly namesMax?: number;
   readonly depthMax?: number;
   readonly xattrsMax?: number;
+  /** Names in the targets of symlinks that are followed, in all. */
+  readonly followedNamesMax?: number;
   /** Bytes of names, targets, attributes and hashes together, with what surrounds them. */
   readonly bytesMax?: number;
 }
@@ -40,6 +43,7 @@ export class TreeBuilder {
   #inodes = 1;
   #names = 0;
   #xattrs = 0;
+  #followedNames = 0;
   #bytes = inodeOverheadBytes;
 
   constructor(limits: TreeLimits = {}) {
@@ -48,6 +52,7 @@ export class TreeBuilder {
       namesMax,
       depthMax,
       xattrsMax,
+      followedNamesMax,
       bytesMax: flistBytesMax,
       ...limits,
     };
@@ -153,7 +158,12 @@ export class TreeBuilder {
   #resolve(path: ByteText): Place<Draft> {
     const names = namesOf(path);
     for (const name of names) checkName(name);
-    return resolvePath(this.#root, path);
+    const place = resolvePath(this.#root, path);
+    // A few bytes of an archive can have thousands of names looked up, and there are many of them.
+    this.#followedNames += place.followedNames;
+    const limit = this.#limits.followedNamesMax;
+    if (this.#followedNames > limit) throw tooLarge('names to follow links by', limit, path);
+    return place;
   }
 
   #lookUp(path: ByteText): DraftInode | undefined {

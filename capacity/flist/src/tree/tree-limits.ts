@@ -36,6 +36,9 @@ export const deviceMajorMax = 4_095;
 /** Largest minor number of a device. */
 export const deviceMinorMax = 1_048_575;
 
+/** Names in targets of symlinks that a builder steps over in all: some for each name of an image. */
+export const followedNamesMax = 32 * 1024 * 1024;
+
 /** Bytes of an unpacked flist. */
 export const flistBytesMax = 256 * 1024 * 1024;
 
