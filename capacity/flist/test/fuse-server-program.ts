@@ -9,7 +9,8 @@ import { fuseDescriptor } from '../src/fuse/fuse-holder.ts';
 
 /**
  * `fuse-server-program.ts FOLDER SESSION`: shows the images in FOLDER/images. Content that is not in
- * FOLDER/objects is waited for in FOLDER/source.
+ * FOLDER/objects is waited for in
+ * FOLDER/source. With a file FOLDER/forgets the kernel is taken for one that does not ask again.
  */
 const [folder = '', session = '{}'] = process.argv.slice(2);
 const names = await readdir(join(folder, 'images'));
@@ -20,7 +21,8 @@ const images = names.map(async (name) => ({
 }));
 const server = await FuseServer.open({
   fd: fuseDescriptor,
-  session: JSON.parse(session),
+  session: existsSync(join(folder, 'forgets')) ? { canResend: false } : JSON.parse(session),
+  openRequestsPath: join(folder, 'open-requests'),
   mountPoint: join(folder, 'fuse'),
   secret: Buffer.alloc(32, 5),
   objectsFolder: join(folder, 'objects'),

@@ -46,6 +46,7 @@ interface Served {
 async function serve(
   t: { after: (fn: () => Promise<void>) => void },
   root: Directory,
+  { isForgetful = false } = {},
 ): Promise<Served> {
   const { folder, stack } = await mountFolder(t, 'fuse');
   for (const name of ['objects', 'chunks', 'source', 'images']) {
@@ -54,6 +55,7 @@ async function serve(
   await writeFile(join(folder, 'images', 'img'), encodeFlist({ root }));
   await put(folder, hereFile, here.content);
   await put(folder, largeFile, large);
+  if (isForgetful) await writeFile(join(folder, 'forgets'), '');
   const program = fileURLToPath(new URL('fuse-server-program.ts', import.meta.url));
   const holderPath = fileURLToPath(new URL('../src/fuse/fuse-holder-process.ts', import.meta.url));
   const args = [holderPath, folder, process.execPath, program, folder];
@@ -165,4 +167,15 @@ test('content that was damaged here is fetched, not shown', async (t) => {
   assert.deepEqual(readFileSync(objectPath(largeFile)), large);
   await isAsked(folder, largeFile);
   await rm(join(folder, 'source', objectIdOf(largeFile)));
+});
+
+test('where the kernel does not ask again, what a dead server left is failed, then read', async (t) => {
+  const { folder, objectPath } = await serve(t, image, { isForgetful: true });
+  // The kernel reads ahead; when that fails it reads what is wanted.
+  const reader = execAsync('cat', [objectPath(lateFile)], { timeout: deadline.timeoutMs });
+  await isAsked(folder, lateFile);
+  const pid = await serverPid(folder);
+  process.kill(pid, 'SIGKILL');
+  await writeFile(join(folder, 'source', objectIdOf(lateFile)), 'what comes late');
+  assert.equal((await reader).stdout, 'what comes late');
 });

@@ -9,9 +9,10 @@ import { closeOnce, errorCode } from '@commongrid/base';
 import type { Logger } from '@commongrid/base';
 
 import type { LocalFolders } from './local-content.ts';
-import { MissDesk } from './miss-desk.ts';
+import { MissDesk, missesMax } from './miss-desk.ts';
 import type { ContentFetcher } from './miss-desk.ts';
-import { resendNotice } from './fuse-wire.ts';
+import { errnos, outHeaderBytes, resendNotice, writeHeader } from './fuse-wire.ts';
+import { takeOpenRequests } from './open-requests.ts';
 import type { FuseSession } from './fuse-wire.ts';
 import type {
   ServedImage,
@@ -27,6 +28,8 @@ export interface FuseServerOptions extends LocalFolders {
   readonly session: FuseSession;
   /** Where it is mounted. */
   readonly mountPoint: string;
+  /** Where to note what is not answered, if the kernel forgets it when the server dies. */
+  readonly openRequestsPath: string;
   /** 32 bytes that the store keeps: from them come the numbers of nodes. */
   readonly secret: Uint8Array;
   readonly fetcher: ContentFetcher;
@@ -52,12 +55,17 @@ export class FuseServer implements AsyncDisposable {
   readonly #traces = new Map<string, (reads: readonly TracedRead[]) => void>();
   #knocks = 0;
 
-  private constructor(options: FuseServerOptions, worker: Worker, bell: SharedArrayBuffer) {
+  private constructor(
+    options: FuseServerOptions,
+    worker: Worker,
+    { bell, openRequests }: WorkerStart,
+  ) {
     this.#options = options;
     this.#worker = worker;
     this.#bell = new Int32Array(bell);
     const { fd, fetcher, logger, missTimeoutMs } = options;
-    this.#desk = new MissDesk({ fd, fetcher, logger, timeoutMs: missTimeoutMs });
+    const takenPlaces = openRequests && new Int32Array(openRequests.taken);
+    this.#desk = new MissDesk({ fd, fetcher, logger, takenPlaces, timeoutMs: missTimeoutMs });
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.ended = promise;
     promise.catch(() => {});
@@ -72,12 +80,16 @@ export class FuseServer implements AsyncDisposable {
   }
 
   static async open(options: FuseServerOptions): Promise<FuseServer> {
-    const { fd, secret, objectsFolder, chunksFolder, images, session } = options;
+    const { fd, secret, objectsFolder, chunksFolder, images, session, openRequestsPath } = options;
+    if (!session.canResend) await failOpenRequests(fd, openRequestsPath);
+    const taken = new SharedArrayBuffer((missesMax + 1) * Int32Array.BYTES_PER_ELEMENT);
+    const openRequests = session.canResend ? undefined : { path: openRequestsPath, taken };
     const bell = new SharedArrayBuffer(4);
     const orders = images.map((image) => ({ kind: 'add', image }) as const);
-    const start: WorkerStart = { fd, secret, objectsFolder, chunksFolder, bell, orders };
+    const own = { fd, secret, bell, orders, openRequests };
+    const start: WorkerStart = { ...own, objectsFolder, chunksFolder };
     const worker = new Worker(new URL('read-worker.ts', import.meta.url), { workerData: start });
-    const server = new FuseServer(options, worker, bell);
+    const server = new FuseServer(options, worker, start);
     await Promise.race([once(worker, 'online'), server.ended]);
     if (session.canResend) await askAgain(fd);
     return server;
@@ -146,4 +158,16 @@ const writeAsync = promisify(write);
 async function askAgain(fd: number): Promise<void> {
   const notice = resendNotice();
   await writeAsync(fd, notice, 0, notice.length, null);
+}
+
+/** What a server that died left unanswered never comes again: whoever waits for it gets EIO. */
+async function failOpenRequests(fd: number, path: string): Promise<void> {
+  for (const unique of await takeOpenRequests(path)) {
+    const answer = Buffer.alloc(outHeaderBytes);
+    writeHeader(answer, { unique, errno: errnos.io });
+    await writeAsync(fd, answer, 0, answer.length, null).catch((error: unknown) => {
+      // It was answered.
+      if (errorCode(error) !== 'ENOENT') throw error;
+    });
+  }
 }

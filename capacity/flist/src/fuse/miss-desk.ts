@@ -22,7 +22,7 @@ export interface ContentFetcher {
 }
 
 /** Reads that wait for their content at a time; further ones fail at once with EIO. */
-const missesMax = 256;
+export const missesMax = 256;
 
 /** For how long a reader waits for content that is not here; then it gets EIO. */
 const missTimeoutMs = 30_000;
@@ -31,6 +31,8 @@ export interface MissDeskOptions {
   readonly fd: number;
   readonly fetcher: ContentFetcher;
   readonly logger: Logger;
+  /** Which places of open requests are taken: the desk frees them. */
+  readonly takenPlaces?: Int32Array | undefined;
   /** Default `missTimeoutMs`. */
   readonly timeoutMs?: number | undefined;
 }
@@ -51,7 +53,11 @@ export class MissDesk {
   }
 
   take(miss: MissMessage): void {
-    const running = this.#answer(miss).finally(() => this.#running.delete(running));
+    const running = this.#answer(miss).finally(() => {
+      this.#running.delete(running);
+      const { takenPlaces } = this.#options;
+      if (takenPlaces !== undefined && miss.place > 0) Atomics.store(takenPlaces, miss.place, 0);
+    });
     this.#running.add(running);
   }
 

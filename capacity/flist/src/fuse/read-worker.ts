@@ -6,7 +6,7 @@ import { errorCode } from '@commongrid/base';
 
 import { decodeFlist } from '../format/decode-flist.ts';
 import { filesOf } from '../store/files-of.ts';
-import { chunkBytes, hashBytes } from '../tree/inode.ts';
+import { chunkBytes } from '../tree/inode.ts';
 import type { RegularFile } from '../tree/inode.ts';
 import { answerRequest } from './answer-request.ts';
 import type { Answer } from './answer-request.ts';
@@ -23,6 +23,7 @@ import type { FuseRequest } from './fuse-wire.ts';
 import { ImageNodes } from './image-nodes.ts';
 import type { ReadTarget } from './image-nodes.ts';
 import { LocalContent } from './local-content.ts';
+import { OpenRequests } from './open-requests.ts';
 import { ReadTrace } from './read-trace.ts';
 import type { WorkerMessage, WorkerOrder, WorkerStart } from './worker-messages.ts';
 
@@ -37,6 +38,7 @@ class ReadWorker {
   readonly #bell: Int32Array;
   readonly #nodes: ImageNodes;
   readonly #content: LocalContent;
+  readonly #open: OpenRequests | undefined;
   readonly #images = new Map<string, { files: readonly RegularFile[]; trace?: ReadTrace }>();
   readonly #in = Buffer.allocUnsafe(requestBytesMax);
   readonly #out = Buffer.allocUnsafe(outHeaderBytes + readBytesMax);
@@ -48,6 +50,8 @@ class ReadWorker {
     this.#bell = new Int32Array(start.bell);
     this.#nodes = new ImageNodes(start.secret);
     this.#content = new LocalContent(start);
+    const { openRequests } = start;
+    this.#open = openRequests && new OpenRequests(openRequests.path, openRequests.taken);
   }
 
   /** Serves until it is told to end or the file system is unmounted. */
@@ -60,6 +64,7 @@ class ReadWorker {
       this.#serve(request);
     }
     this.#content.close();
+    this.#open?.close();
   }
 
   #readRequest(): FuseRequest | undefined {
@@ -78,6 +83,7 @@ class ReadWorker {
   }
 
   #serve(request: FuseRequest): void {
+    this.#open?.begin(request.unique);
     if (request.opcode === opcodes.interrupt) {
       this.#tell({ kind: 'interrupt', unique: request.body.readBigUInt64LE(0) });
       return;
@@ -106,10 +112,8 @@ class ReadWorker {
     this.#tell({
       kind: 'miss',
       unique: request.unique,
+      place: this.#open?.wait(request.unique) ?? 0,
       id: target.object.id,
-      sizeBytes: file.sizeBytes,
-      chunkHashes: file.chunkHashes.slice(firstChunk * hashBytes, (lastChunk + 1) * hashBytes),
-      firstChunk,
       offset,
       length,
     });

@@ -9,6 +9,8 @@ export interface WorkerStart extends LocalFolders {
   readonly secret: Uint8Array;
   /** Is 1 once there are orders to take: the worker looks each time something is asked. */
   readonly bell: SharedArrayBuffer;
+  /** Where it notes what is not answered, and which places are taken; for kernels that forget it. */
+  readonly openRequests?: { readonly path: string; readonly taken: SharedArrayBuffer } | undefined;
   /** Taken before the first request. */
   readonly orders: readonly WorkerOrder[];
 }
@@ -39,11 +41,9 @@ export type WorkerOrder =
 export interface MissMessage {
   readonly kind: 'miss';
   readonly unique: bigint;
+  /** Where it is noted among the open requests; 0 when it is not. */
+  readonly place: number;
   readonly id: ObjectId;
-  readonly sizeBytes: number;
-  /** Hashes of the chunks that are touched. */
-  readonly chunkHashes: Uint8Array;
-  readonly firstChunk: number;
   readonly offset: number;
   readonly length: number;
 }

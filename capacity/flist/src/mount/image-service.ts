@@ -106,6 +106,7 @@ export class ImageService implements AsyncDisposable {
       await FuseServer.open({
         ...{ fd, session, logger },
         mountPoint: fuse.target,
+        openRequestsPath: join(folder, 'open-requests'),
         secret: await readSecret(join(folder, 'fuse.key')),
         objectsFolder: store.objectsFolder,
         chunksFolder: join(folder, 'chunks'),
