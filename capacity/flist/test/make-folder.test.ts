@@ -201,3 +201,17 @@ test('a sink that fails ends the making with its error', async (t) => {
   const sink: ChunkSink = { put: () => Promise.reject(new Error('disk full')) };
   await assert.rejects(createFromFolder(folder, sink), /disk full/);
 });
+
+test('access lists that a tar has as text are left out with a note', async (t) => {
+  const folder = await newFolder(t);
+  const tree = join(folder, 'tree');
+  await fs.mkdir(tree);
+  await fs.writeFile(join(tree, 'file'), 'x');
+  execFileSync('setfacl', ['-m', 'u:1000:rwx', join(tree, 'file')]);
+  const tar = join(folder, 'tree.tar');
+  execFileSync('tar', ['--format=pax', '--acls', '-cf', tar, '-C', tree, 'file']);
+  const { report } = await createFromTar(createReadStream(tar), new MemorySink());
+  assert.deepEqual(report.notes, [
+    { what: 'attribute-left-out', path: 'file', name: 'SCHILY.acl.access' },
+  ]);
+});

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { isGridError } from '@commongrid/base';
+import fc from 'fast-check';
 
 import type { TarEntry } from '../tar/tar-entry.ts';
 import { byteTextFrom } from '../tree/byte-text.ts';
@@ -133,4 +134,28 @@ test('names of whiteouts are names like others where there are no layers', () =>
   const builder = new TreeBuilder();
   putAll(builder, [itemOf('.wh.a', 1)]);
   assert.deepEqual([...builder.finish().entries.keys()], ['.wh.a']);
+});
+
+test('layers of any names make a tree or end in an error with a code', () => {
+  const part = fc.constantFrom('a', 'b', '.', '..', '', '.wh.a', '.wh.', '.wh..wh..opq', '.wh..');
+  const path = fc.array(part, { minLength: 1, maxLength: 4 }).map((parts) => parts.join('/'));
+  const entry = fc.oneof(
+    path,
+    path.map((folder) => `${folder}/`),
+    fc.tuple(path, fc.constantFrom('->', '='), path).map((parts) => parts.join(' ')),
+  );
+  const layers = fc.array(fc.array(entry, { maxLength: 6 }), { maxLength: 3 });
+  fc.assert(
+    fc.property(layers, (texts) => {
+      try {
+        for (const found of after(...texts)) {
+          const [path = ''] = found.split(/->|:/);
+          assert.doesNotMatch(path, /(^|\/)(\.wh\.|\.\.?(\/|$))/);
+        }
+      } catch (error) {
+        assert.ok(isGridError(error), String(error));
+      }
+    }),
+    { numRuns: 500 },
+  );
 });

@@ -18,6 +18,9 @@ export interface PaxFields {
 const xattrPrefix = 'SCHILY.xattr.';
 const encodedXattrPrefix = 'LIBARCHIVE.xattr.';
 
+/** GNU tar writes access lists as text, which is passed on as an attribute of this odd name. */
+const aclPrefix = 'SCHILY.acl.';
+
 /**
  * Adds the records of a pax header, `LENGTH KEY=VALUE\n` each, to the fields.
  * @throws FLIST_TAR_INVALID, FLIST_TAR_UNSUPPORTED
@@ -77,6 +80,7 @@ function applyRecord(key: ByteText, value: Buffer, fields: PaxFields): void {
   else if (key === 'gid') fields.gid = integerOf(key, value);
   else if (key === 'mtime') fields.mtimeNs = timeOf(value);
   else if (key.startsWith('GNU.sparse.')) throw tarUnsupported('a sparse file', fields.path);
+  else if (key.startsWith(aclPrefix)) fields.xattrs.set(key, Buffer.from(value));
   else if (key.startsWith(encodedXattrPrefix)) {
     const name = decodedName(key.slice(encodedXattrPrefix.length));
     fields.xattrs.set(name, Buffer.from(value.toString('latin1'), 'base64'));
