@@ -149,8 +149,8 @@ test('layers of any names make a tree or end in an error with a code', () => {
     fc.property(layers, (texts) => {
       try {
         for (const found of after(...texts)) {
-          const [path = ''] = found.split(/->|:/);
-          assert.doesNotMatch(path, /(^|\/)(\.wh\.|\.\.?(\/|$))/);
+          const [where = ''] = found.split(/->|:/);
+          assert.doesNotMatch(where, /(^|\/)(\.wh\.|\.\.?(\/|$))/);
         }
       } catch (error) {
         assert.ok(isGridError(error), String(error));
