@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -10,17 +9,19 @@ import { tempFolder } from '@commongrid/base/testing';
 
 import { FlistRepository } from '../src/store/flist-repository.ts';
 import { ObjectStore } from '../src/store/object-store.ts';
+import { unmount } from '../src/sys/mounts.ts';
+import { runProgram } from '../src/sys/run-program.ts';
 import { imageOf } from './store-images.ts';
 import { digestOf, MemorySource, sourcesOf } from './store-sources.ts';
 
 /** A disk of a few MiB. */
 async function smallDisk(sizeBytes: number): Promise<AsyncDisposable & { path: string }> {
   const folder = await tempFolder('flist-disk');
-  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${sizeBytes}`, 'tmpfs', folder.path]);
+  await runProgram('mount', ['-t', 'tmpfs', '-o', `size=${sizeBytes}`, 'tmpfs', folder.path]);
   return {
     path: folder.path,
     async [Symbol.asyncDispose]() {
-      execFileSync('umount', [folder.path]);
+      await unmount(folder.path);
       await folder[Symbol.asyncDispose]();
     },
   };

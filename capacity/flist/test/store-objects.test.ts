@@ -222,6 +222,31 @@ test('a full store evicts what was used least, never what a mount names', async 
   assert.ok(store.usage.evictedBytes > 0);
 });
 
+test('many who read from a store that evicts all the time get right bytes', async () => {
+  await using folder = await tempFolder('flist');
+  const sizes = Array.from({ length: 24 }, (_, index) => 20_000 + 40_000 * (index % 5));
+  const contents = Object.fromEntries(
+    sizes.map((sizeBytes, index) => [`f${index}`, randomBytes(sizeBytes)]),
+  );
+  const image = imageOf(contents);
+  const pinned = imageOf({ f3: contents['f3'] ?? Buffer.alloc(0) });
+  const { store } = await storeOf(folder.path, image, { maxBytes: 600_000 });
+  await using _ = store;
+  await store.addFlist(digestOf(pinned), pinned.flist);
+  store.pin('mount', digestOf(pinned));
+  await store.need(image.idOf('f3'), 0, 1);
+  const readers = Array.from({ length: 6 }, async (_unused, reader) => {
+    for (let turn = 0; turn < 40; turn++) {
+      const name = `f${(turn * (reader + 1) * 7) % 24}`;
+      assert.deepEqual(await store.readChunk(image.idOf(name), 0), contents[name]);
+      assert.ok(store.usage.usedBytes <= 600_000);
+      assert.ok(store.hasObject(image.idOf('f3')));
+    }
+  });
+  await Promise.all(readers);
+  assert.ok(store.usage.evictedBytes > 0);
+});
+
 test('a store that mounts fill says so, and still reads', async () => {
   await using folder = await tempFolder('flist');
   const image = imageOf({ a: randomBytes(100_000), b: randomBytes(100_000) });

@@ -41,7 +41,7 @@ const hedgeSamplesMin = 20;
 const firstPauseMs = 250;
 
 /** Longest time for which a source that fails again and again is left alone. */
-export const pauseMsMax = 30_000;
+const pauseMsMax = 30_000;
 
 /** What is known of one source: how fast it is, and whether it is left alone for now. */
 export class SourceState {

@@ -8,9 +8,10 @@ import type { ChunkHash } from '../ports.ts';
 import { fannedPath, makeFannedFolder } from './fanned-folder.ts';
 import { Gate } from './gate.ts';
 
-/** Packed chunks that wait for their sync, and their bytes; then the writer waits. */
+/** Packed chunks that wait for their sync; then the writer waits. */
 const unsyncedChunksMax = 1_024;
 
+/** Their bytes. */
 const unsyncedBytesMax = 128 * 1024 * 1024;
 
 /** Files that are synced at a time; the thread pool has no more threads. */

@@ -29,9 +29,10 @@ export interface ChunkRequestsOptions {
 /** Chunks that are waited for at a time. */
 const requestsMax = 100_000;
 
-/** Requests to sources under way, for chunks that somebody waits for and for those ahead. */
+/** Requests to sources under way for chunks that somebody waits for. */
 const readBatchesMax = 6;
 
+/** Those for chunks that are fetched ahead. */
 const aheadBatchesMax = 2;
 
 interface Waiting {

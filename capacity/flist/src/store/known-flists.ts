@@ -17,7 +17,7 @@ import { filesOf } from './files-of.ts';
 import type { ObjectLedger } from './object-ledger.ts';
 
 /** Flists that a store knows; the one that was added first and is not pinned makes room. */
-export const knownFlistsMax = 256;
+const knownFlistsMax = 256;
 
 /** What pinned flists name. */
 export interface PinnedNames {
