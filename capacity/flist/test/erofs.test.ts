@@ -6,10 +6,15 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
+import { isGridError } from '@commongrid/base';
+import fc from 'fast-check';
+
 import { encodeDevice, modeOf } from '../src/erofs/erofs-inode.ts';
 import type { ErofsOptions } from '../src/erofs/erofs-inode.ts';
+import { assertTreeMountable } from '../src/erofs/shift-ids.ts';
 import { writeErofs } from '../src/erofs/write-erofs.ts';
 import { mountErofs, mountOverlay } from '../src/sys/mounts.ts';
+import { trees } from '../src/testing/flist-arbitraries.ts';
 import { byteTextOf, bytesOfText } from '../src/tree/byte-text.ts';
 import type { ByteText } from '../src/tree/byte-text.ts';
 import type { Directory, Inode } from '../src/tree/inode.ts';
@@ -104,6 +109,27 @@ test('an image shows the kernel the tree that it was made of', async (t) => {
   assert.equal(lstatSync(target).nlink, 2 + 3);
   execFileSync('fsck.erofs', [image]);
 });
+
+test('any tree that can be mounted is shown as it is', async () => {
+  const mountable = trees.filter(isMountable);
+  const shown = fc.asyncProperty(mountable, async (root) => {
+    await using stack = new AsyncDisposableStack();
+    const { target, image } = await mounted({ after: (fn) => stack.defer(fn) }, root);
+    assertSame(target, root);
+    execFileSync('fsck.erofs', [image]);
+  });
+  await fc.assert(shown, { numRuns: 12 });
+});
+
+function isMountable(root: Directory): boolean {
+  try {
+    assertTreeMountable(root, options);
+    return true;
+  } catch (error) {
+    if (isGridError(error)) return false;
+    throw error;
+  }
+}
 
 test('an image has attributes, with ids in them shifted, and where content is', async (t) => {
   const acl = Buffer.concat(

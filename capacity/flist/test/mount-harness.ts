@@ -10,6 +10,7 @@ import type { ControlArguments } from '@commongrid/base';
 
 import { encodeFlist } from '../src/format/encode-flist.ts';
 import { flistDigestOf } from '../src/format/flist.ts';
+import type { Flist } from '../src/format/flist.ts';
 import { packFlist } from '../src/format/pack-flist.ts';
 import { createFromFolder } from '../src/make/create-from-folder.ts';
 import { controlPathOf } from '../src/mount/image-service.ts';
@@ -63,10 +64,15 @@ export class ServiceHarness {
     const { flist } = await createFromFolder(source, repository);
     await repository.sync();
     const bytes = encodeFlist(flist);
-    const digest = flistDigestOf(bytes);
-    const path = join(this.folder, `${digest}.flist`);
+    return { path: await this.write(flist), digest: flistDigestOf(bytes), bytes };
+  }
+
+  /** Writes an flist to a file, whose path it gives. */
+  async write(flist: Flist): Promise<string> {
+    const bytes = encodeFlist(flist);
+    const path = join(this.folder, `${flistDigestOf(bytes)}.flist`);
     await writeFile(path, await packFlist(bytes));
-    return { path, digest, bytes };
+    return path;
   }
 
   /** Starts a holder; it ends in order with the test. */

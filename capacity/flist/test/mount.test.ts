@@ -16,6 +16,8 @@ import type { MountRecord } from '../src/mount/mount-journal.ts';
 import { readMounts } from '../src/sys/mounts.ts';
 import { byteTextFrom } from '../src/tree/byte-text.ts';
 import { findPath } from '../src/tree/find-path.ts';
+import type { Directory } from '../src/tree/inode.ts';
+import { directoryOf, hollowFileOf, xattrOf } from './erofs-trees.ts';
 import { digestOfFolder, ServiceHarness } from './mount-harness.ts';
 import type { MadeFlist } from './mount-harness.ts';
 import { makeRoot, modes } from './mount-root.ts';
@@ -130,6 +132,23 @@ test('what a start reads is noted, in its order', async () => {
       [false, true, 0, 1],
     ],
   );
+});
+
+test('an image that no kernel should see is refused, in both modes', async () => {
+  const base = { uid: 0, gid: 0, mtimeNs: 0n, xattrs: [] };
+  const xattrs = [xattrOf('security.capability', 'nonsense')];
+  const device = { ...base, kind: 'character-device', mode: 0, major: 0, minor: 0 } as const;
+  const odd = directoryOf({ program: hollowFileOf(0, { xattrs }) });
+  const target = join(harness.folder, 'odd');
+  await mkdir(target);
+  for (const mode of modes) {
+    const order = async (tree: Directory, more = {}): Promise<unknown> =>
+      harness.ask('mount', { flist: await harness.write({ root: tree }), target, mode, ...more });
+    await assert.rejects(order(odd), hasCode('FLIST_XATTR_FORBIDDEN'));
+    await assert.rejects(order(directoryOf({ device })), hasCode('FLIST_DEVICE_UNSUPPORTED'));
+    const far = { uidShift: 2 ** 32 };
+    await assert.rejects(order(directoryOf({}), far), hasCode('FLIST_ID_OUT_OF_RANGE'));
+  }
 });
 
 test('orders that make no sense are refused, and leave nothing behind', async () => {

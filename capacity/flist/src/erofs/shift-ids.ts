@@ -2,7 +2,8 @@ import { GridError } from '@commongrid/base';
 
 import type { FlistErrorCode } from '../errors.ts';
 import { shownText } from '../tree/byte-text.ts';
-import type { InodeBase, Xattr } from '../tree/inode.ts';
+import type { Directory, Inode, InodeBase, Xattr } from '../tree/inode.ts';
+import { walkTree } from '../tree/walk-tree.ts';
 
 /** What is added to the ids of an image, so that a user namespace maps them back. */
 export interface IdShift {
@@ -14,7 +15,47 @@ export interface IdShift {
 const maxImageId = 65_535;
 
 /** Highest shift: with it the highest id is still below the one that means nobody. */
-export const maxIdShift = 2 ** 32 - 2 - maxImageId;
+const maxIdShift = 2 ** 32 - 2 - maxImageId;
+
+/** @throws FLIST_ID_OUT_OF_RANGE */
+export function assertShift({ uidShift, gidShift }: IdShift): void {
+  for (const shift of [uidShift, gidShift]) {
+    if (Number.isSafeInteger(shift) && shift >= 0 && shift <= maxIdShift) continue;
+    throw new GridError<FlistErrorCode>(
+      'FLIST_ID_OUT_OF_RANGE',
+      `ids cannot be shifted by ${shift}`,
+      {
+        hint: `shift them by 0 to ${maxIdShift}`,
+        details: { shift, maxIdShift },
+      },
+    );
+  }
+}
+
+/**
+ * Whether the kernel can be shown all of a tree, as an EROFS image or otherwise.
+ * @throws FLIST_ID_OUT_OF_RANGE, FLIST_XATTR_FORBIDDEN, FLIST_DEVICE_UNSUPPORTED
+ */
+export function assertTreeMountable(root: Directory, shift: IdShift): void {
+  assertShift(shift);
+  for (const { inode, isFirstName } of walkTree(root)) {
+    if (!isFirstName) continue;
+    shiftedId(inode.uid, shift.uidShift);
+    shiftedId(inode.gid, shift.gidShift);
+    shiftedXattrs(inode, shift);
+    assertMountable(inode);
+  }
+}
+
+/** To overlayfs a character device 0:0 is the mark of a file that was removed. */
+export function assertMountable(inode: Inode): void {
+  if (inode.kind !== 'character-device' || inode.major !== 0 || inode.minor !== 0) return;
+  throw new GridError<FlistErrorCode>(
+    'FLIST_DEVICE_UNSUPPORTED',
+    'a character device 0:0 cannot be mounted',
+    { hint: 'remove it from the image: overlayfs takes it for a removed file' },
+  );
+}
 
 /**
  * The attributes of an inode as a kernel has to see them: ids in access control lists and the user

@@ -1,6 +1,3 @@
-import { GridError } from '@commongrid/base';
-
-import type { FlistErrorCode } from '../errors.ts';
 import { bytesOfText } from '../tree/byte-text.ts';
 import type { Directory, Inode } from '../tree/inode.ts';
 import { directoryBytes, encodeDirectory } from './erofs-directory.ts';
@@ -13,7 +10,7 @@ import {
   slotBytes,
 } from './erofs-inode.ts';
 import type { ErofsOptions, InodeRecord, Layout } from './erofs-inode.ts';
-import { maxIdShift } from './shift-ids.ts';
+import { assertMountable, assertShift } from './shift-ids.ts';
 
 /** Where an inode is and what it needs there. */
 interface Placed extends InodeRecord {
@@ -45,22 +42,9 @@ const pieceBytes = 256 * 1024;
  * @throws FLIST_XATTR_FORBIDDEN, FLIST_ID_OUT_OF_RANGE, FLIST_TOO_LARGE, FLIST_DEVICE_UNSUPPORTED
  */
 export function* writeErofs(root: Directory, options: ErofsOptions): Generator<Buffer> {
-  assertShift(options.uidShift);
-  assertShift(options.gidShift);
+  assertShift(options);
   const { placed, blockCount } = place(root, options);
   yield* inPieces(imageParts(placed, blockCount, options));
-}
-
-function assertShift(shift: number): void {
-  if (Number.isSafeInteger(shift) && shift >= 0 && shift <= maxIdShift) return;
-  throw new GridError<FlistErrorCode>(
-    'FLIST_ID_OUT_OF_RANGE',
-    `ids cannot be shifted by ${shift}`,
-    {
-      hint: `shift them by 0 to ${maxIdShift}`,
-      details: { shift, maxIdShift },
-    },
-  );
 }
 
 function place(
@@ -133,14 +117,7 @@ function contentBytes(inode: Inode, parent: Directory): number {
   if (inode.kind === 'file') return inode.sizeBytes;
   if (inode.kind === 'symlink') return inode.target.length;
   if (inode.kind === 'directory') return directoryBytes({ directory: inode, parent });
-  // To overlayfs such a device is the mark of a file that was removed.
-  if (inode.kind === 'character-device' && inode.major === 0 && inode.minor === 0) {
-    throw new GridError<FlistErrorCode>(
-      'FLIST_DEVICE_UNSUPPORTED',
-      'a character device 0:0 cannot be mounted',
-      { hint: 'remove it from the image: overlayfs takes it for a removed file' },
-    );
-  }
+  assertMountable(inode);
   return 0;
 }
 

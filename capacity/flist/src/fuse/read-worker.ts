@@ -61,7 +61,12 @@ class ReadWorker {
       const request = this.#readRequest();
       if (request === undefined) break;
       if (Atomics.exchange(this.#bell, 0, 0) === 1) this.#takeOrders();
-      this.#serve(request);
+      try {
+        this.#serve(request);
+      } catch {
+        // Whatever is odd about one node fails one request, not the mounts of all.
+        this.#reply(request.unique, { errno: errnos.io });
+      }
     }
     this.#content.close();
     this.#open?.close();

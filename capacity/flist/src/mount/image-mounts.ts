@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { errorCode, GridError, Mutex } from '@commongrid/base';
 import type { Logger } from '@commongrid/base';
 
+import { assertTreeMountable } from '../erofs/shift-ids.ts';
 import type { IdShift } from '../erofs/shift-ids.ts';
 import type { FlistErrorCode } from '../errors.ts';
 import type { Flist, FlistDigest } from '../format/flist.ts';
@@ -141,6 +142,7 @@ export class ImageMounts {
     await store.addFlist(record.digest, flist);
     store.pin(record.id, record.digest);
     if (record.mode === 'overlay') await store.verifyObjectsOf(record.digest);
+    else assertTreeMountable(flist.root, record);
   }
 
   async #show(record: MountRecord, flist: Flist): Promise<void> {
