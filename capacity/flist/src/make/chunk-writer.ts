@@ -8,7 +8,7 @@ import { chunkCountOf } from '../tree/check-inode.ts';
 import { chunkBytes, hashBytes } from '../tree/inode.ts';
 
 /** Bytes of one file. */
-export const fileBytesMax = 2 ** 40;
+const fileBytesMax = 2 ** 40;
 
 /** Chunks that a sink works on at one time: most files of an image are small. */
 const pendingChunksMax = 64;

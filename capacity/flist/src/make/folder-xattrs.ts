@@ -53,7 +53,7 @@ export async function folderXattrs(folder: string, signal?: AbortSignal): Promis
 }
 
 /** Reads lines of `# file: PATH`, then `NAME=0sBASE64` for each attribute, then an empty one. */
-export class DumpReader {
+class DumpReader {
   readonly #found = new Map<ByteText, Xattr[]>();
   #rest = '';
   #bytes = 0;
