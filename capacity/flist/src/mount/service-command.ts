@@ -1,0 +1,11 @@
+import { fileURLToPath } from 'node:url';
+
+/**
+ * The command that keeps the image service of a store at work: a holder, which starts the service
+ * and starts it again when it dies. The folder has a `service.json`.
+ */
+export function serviceCommand(folder: string): readonly string[] {
+  const holder = fileURLToPath(new URL('../fuse/fuse-holder-process.ts', import.meta.url));
+  const service = fileURLToPath(new URL('image-service-process.ts', import.meta.url));
+  return [process.execPath, holder, folder, process.execPath, service, folder];
+}
