@@ -45,4 +45,24 @@ export type FlistErrorCode =
   | 'FLIST_REGISTRY_DENIED' // the registry wants other credentials: give a user who may read or write there
   | 'FLIST_REGISTRY_FAILED' // a registry does not answer, or answers nonsense: the message has its words
   | 'FLIST_REGISTRY_INSECURE' // plain HTTP to another machine: use HTTPS, or allow it explicitly
-  | 'FLIST_SOURCE_FAILED'; // a source of chunks does not answer or answers nonsense: try again
+  | 'FLIST_SOURCE_FAILED' // a source of chunks does not answer or answers nonsense: try again
+  | 'HUB_REQUEST_INVALID' // a request to a hub is malformed: the message says what it has to be
+  | 'HUB_NAME_INVALID' // a user, name or tag has other characters than those may have: correct it
+  | 'HUB_NOT_FOUND' // the hub has no such image, name, chunk or path: correct the name
+  | 'HUB_METHOD_REFUSED' // the path has other methods: the hint says which
+  | 'HUB_SIGNATURE_NEEDED' // a change, or a question ahead of one, is not signed: give a key
+  | 'HUB_SIGNATURE_REFUSED' // a request is signed wrongly, or for another hub: use the hub's own address
+  | 'HUB_TIME_REFUSED' // a request is more than five minutes off the hub's clock: set the clock
+  | 'HUB_REPLAYED' // the very same request came before: sign a new one
+  | 'HUB_KEY_UNKNOWN' // the key directory does not know the key: register it, or use another
+  | 'HUB_BODY_MISMATCH' // the body is not the one that was signed: somebody changed it, send it again
+  | 'HUB_DENIED' // the name or key belongs to another user: use one of your own
+  | 'HUB_QUOTA_REACHED' // the user's images or uploads would be above the quota: delete some
+  | 'HUB_TOO_LARGE' // a body is too long, or a user has too many names: send less, or delete some
+  | 'HUB_TOO_SLOW' // a body came too slowly: send it again
+  | 'HUB_LINK_LOOP' // links lead in a circle, or over more than 16 names: link to the image itself
+  | 'HUB_BUSY' // the hub has as much to do as it can: try again
+  | 'HUB_FAILED' // a fault of the hub: its log says more
+  | 'HUB_LISTEN_FAILED' // the port of the hub cannot be opened: choose another
+  | 'HUB_UNREACHABLE' // the hub does not answer: see that it runs, try again
+  | 'HUB_REPLY_INVALID'; // what answers is no hub, or lies: check the address

@@ -10,6 +10,27 @@ export type { ExposedPort, Healthcheck, ImageConfig } from './format/image-confi
 export { chunkHashesOf, objectIdOf } from './format/object-id.ts';
 export type { ObjectId } from './format/object-id.ts';
 export { packFlist, unpackFlist } from './format/pack-flist.ts';
+export { HubClient } from './hub/hub-client.ts';
+export type { HubClientOptions, PageQuery } from './hub/hub-client.ts';
+export { HubServer } from './hub/hub-server.ts';
+export type { HubLimits, HubServerOptions } from './hub/hub-server.ts';
+export { hubReferenceText, parseHubReference } from './hub/hub-reference.ts';
+export type { HubReference } from './hub/hub-reference.ts';
+export type {
+  HubName,
+  HubPage,
+  HubRepository,
+  HubRepositorySummary,
+  HubUser,
+  HubVersion,
+  ResolvedName,
+} from './hub/hub-types.ts';
+export type {
+  ImageSource,
+  TransferOptions,
+  TransferProgress,
+  TransferResult,
+} from './hub/transfer-image.ts';
 export { createFromFolder } from './make/create-from-folder.ts';
 export { createFromTar } from './make/create-from-tar.ts';
 export type { MadeImage } from './make/create-from-tar.ts';

@@ -1,0 +1,198 @@
+import { open, stat } from 'node:fs/promises';
+
+import { errorCode } from '@commongrid/base';
+
+import type { FlistDigest } from '../format/flist.ts';
+import { parseFlistDigest } from '../format/flist.ts';
+import type { ChunkHash } from '../ports.ts';
+import { batchHashesMax, frameHeader } from '../sources/chunk-frames.ts';
+import { parseChunkHash } from '../sources/hash-text.ts';
+import { hashBytes } from '../tree/inode.ts';
+import type { PageOptions } from './hub-names.ts';
+import { hubReferenceOf, parseUserName } from './hub-reference.ts';
+import type { HubReference } from './hub-reference.ts';
+import type { HubAnswer, HubRequest, HubRoute } from './hub-route.ts';
+import { notFound, requestInvalid } from './hub-status.ts';
+
+/** Items of one part of a list. */
+const pageItemsMax = 1_000;
+const pageItems = 100;
+/** Characters of a search. */
+const searchLengthMax = 256;
+/** Bytes of a file that are read at a time. */
+const pieceBytes = 256 * 1024;
+
+const immutable = 'public, max-age=31536000, immutable';
+
+type Reading = (request: HubRequest) => Promise<HubAnswer>;
+
+/** What everybody may ask. Nothing changes by it. */
+export const readRoutes: readonly HubRoute[] = [
+  get('/v1/users', async ({ hub, query }) => ok(hub.names.listUsers(pageOf(query)))),
+  get('/v1/users/:user', async ({ hub, params }) => {
+    const user = parseUserName(params['user'] ?? '');
+    const { quota } = hub;
+    return ok({ user, usedBytes: quota.usedBytes(user), quotaBytes: quota.quotaBytes });
+  }),
+  get('/v1/repositories/:user', async ({ hub, params, query }) =>
+    ok(hub.names.listRepositories(parseUserName(params['user'] ?? ''), pageOf(query))),
+  ),
+  get('/v1/repositories/:user/:name', async (request) => {
+    const { user, name } = referenceOf(request);
+    const repository = request.hub.names.repository(user, name);
+    if (repository === undefined) throw notFound(`repository ${user}/${name}`);
+    return ok(repository);
+  }),
+  get('/v1/search', async ({ hub, query }) => {
+    const text = query.get('q') ?? '';
+    if (text.length > searchLengthMax) throw requestInvalid('the search is too long');
+    return ok(hub.names.search(text, pageOf(query)));
+  }),
+  get('/v1/names/:user/:name', async (request) =>
+    ok(request.hub.names.resolve(referenceOf(request))),
+  ),
+  get('/v1/history/:user/:name', async (request) =>
+    ok({ items: request.hub.names.versions(referenceOf(request)) }),
+  ),
+  get('/v1/flists/:digest', (request) => sendFlist(request, digestOf(request), immutable)),
+  get('/v1/flists/:user/:name', (request) => {
+    const { digest } = request.hub.names.resolve(referenceOf(request));
+    return sendFlist(request, digest, 'no-cache');
+  }),
+  get('/v1/signatures/:digest', async (request) => {
+    const digest = digestOf(request);
+    if (!(await request.hub.hasFlist(digest))) throw notFound(`flist ${digest}`);
+    const texts = await request.hub.repository.listSignatures(digest);
+    return ok({ items: texts.map((text): unknown => JSON.parse(text)) });
+  }),
+  get('/v1/chunks/:hash', sendChunk),
+  {
+    method: 'POST',
+    path: '/v1/chunks',
+    isSigned: false,
+    bodyBytesMax: batchHashesMax * hashBytes,
+    handle: sendChunks,
+  },
+];
+
+export function ok(json: unknown): HubAnswer {
+  return { status: 200, json };
+}
+
+/** @throws HUB_NAME_INVALID */
+export function referenceOf({ params }: HubRequest): HubReference {
+  return hubReferenceOf(params['user'] ?? '', params['name'] ?? '');
+}
+
+/** @throws HUB_NOT_FOUND */
+export function digestOf({ params }: HubRequest): FlistDigest {
+  const digest = parseFlistDigest(params['digest'] ?? '');
+  if (digest === undefined) throw notFound('such flist: a digest is 64 lowercase hex digits');
+  return digest;
+}
+
+/** Hashes one behind the other. @throws HUB_REQUEST_INVALID */
+export function hashesOf(body: Buffer): ChunkHash[] {
+  if (body.length === 0 || body.length % hashBytes !== 0) {
+    throw requestInvalid(`the body is hashes of ${hashBytes} bytes each`);
+  }
+  const hashes: ChunkHash[] = [];
+  for (let at = 0; at < body.length; at += hashBytes) {
+    hashes.push(body.toString('hex', at, at + hashBytes) as ChunkHash);
+  }
+  return hashes;
+}
+
+function get(path: string, handle: Reading): HubRoute {
+  return { method: 'GET', path, isSigned: false, handle };
+}
+
+function pageOf(query: URLSearchParams): PageOptions {
+  const limit = query.get('limit') ?? String(pageItems);
+  if (!/^[1-9]\d{0,3}$/.test(limit) || Number(limit) > pageItemsMax) {
+    throw requestInvalid(`limit is 1 to ${pageItemsMax}`);
+  }
+  return { after: query.get('after') ?? '', limit: Number(limit) };
+}
+
+async function sendFlist(
+  { hub, headers }: HubRequest,
+  digest: FlistDigest,
+  caching: string,
+): Promise<HubAnswer> {
+  const etag = `"${digest}"`;
+  const head = { etag, 'cache-control': caching, 'grid-digest': digest };
+  const path = hub.reader.flistPath(digest);
+  const sizeBytes = await sizeIfThere(path);
+  if (sizeBytes === undefined) throw notFound(`flist ${digest}`);
+  if (headers['if-none-match'] === etag) return { status: 304, headers: head };
+  return {
+    status: 200,
+    headers: { ...head, 'content-type': 'application/octet-stream', 'content-length': sizeBytes },
+    pieces: piecesOf(path),
+  };
+}
+
+async function sendChunk({ hub, params, signal }: HubRequest): Promise<HubAnswer> {
+  const hash = parseChunkHash(params['hash'] ?? '');
+  for await (const { packed } of hub.repository.fetch([hash], signal)) {
+    return {
+      status: 200,
+      headers: {
+        etag: `"${hash}"`,
+        'cache-control': immutable,
+        'content-type': 'application/octet-stream',
+        'content-length': packed.length,
+      },
+      pieces: one(packed),
+    };
+  }
+  throw notFound(`chunk ${hash}`);
+}
+
+async function sendChunks({ hub, body, signal }: HubRequest): Promise<HubAnswer> {
+  const hashes = hashesOf(body);
+  const frames = async function* (): AsyncGenerator<Uint8Array, void> {
+    for (const hash of hashes) {
+      let isThere = false;
+      for await (const { packed } of hub.repository.fetch([hash], signal)) {
+        isThere = true;
+        yield frameHeader(hash, packed.length);
+        yield packed;
+      }
+      if (!isThere) yield frameHeader(hash, undefined);
+    }
+  };
+  return {
+    status: 200,
+    headers: { 'content-type': 'application/octet-stream', 'cache-control': 'no-store' },
+    pieces: frames(),
+  };
+}
+
+async function* one(piece: Uint8Array): AsyncGenerator<Uint8Array, void> {
+  yield piece;
+}
+
+async function sizeIfThere(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** Opens the file with the first piece: an answer without a body holds none. */
+async function* piecesOf(path: string): AsyncGenerator<Uint8Array, void> {
+  const file = await open(path, 'r');
+  try {
+    for (;;) {
+      const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(pieceBytes));
+      if (bytesRead === 0) return;
+      yield buffer.subarray(0, bytesRead);
+    }
+  } finally {
+    await file.close();
+  }
+}
