@@ -26,10 +26,10 @@ export type {
   ResolvedName,
 } from './hub/hub-types.ts';
 export type {
-  ImageSource,
   TransferOptions,
   TransferProgress,
   TransferResult,
+  UploadSource,
 } from './hub/transfer-image.ts';
 export { createFromFolder } from './make/create-from-folder.ts';
 export { createFromTar } from './make/create-from-tar.ts';

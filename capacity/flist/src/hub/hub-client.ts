@@ -20,7 +20,7 @@ import type {
   ResolvedName,
 } from './hub-types.ts';
 import { downloadImage, uploadImage } from './transfer-image.ts';
-import type { ImageSource, TransferOptions, TransferResult } from './transfer-image.ts';
+import type { UploadSource, TransferOptions, TransferResult } from './transfer-image.ts';
 
 export interface HubClientOptions {
   /** Origin of the hub: `https://hub.example`. */
@@ -72,7 +72,7 @@ export class HubClient {
   /** Brings what the hub lacks of an image. What a broken upload brought is not sent again. */
   upload(
     digest: FlistDigest,
-    source: ImageSource,
+    source: UploadSource,
     options: TransferOptions = {},
   ): Promise<TransferResult> {
     return uploadImage(this.#link, digest, source, options);

@@ -35,7 +35,7 @@ export interface TransferResult extends TransferProgress {
 }
 
 /** Where an image is taken from: an FlistRepository, or what reads the folder of one. */
-export interface ImageSource extends Pick<ChunkSource, 'fetch'> {
+export interface UploadSource extends Pick<ChunkSource, 'fetch'> {
   getPackedFlist(digest: FlistDigest): Promise<Buffer | undefined>;
 }
 
@@ -50,7 +50,7 @@ const roundsMax = 3;
 export async function uploadImage(
   link: HubLink,
   digest: FlistDigest,
-  source: ImageSource,
+  source: UploadSource,
   options: TransferOptions = {},
 ): Promise<TransferResult> {
   const packed = await source.getPackedFlist(digest);
@@ -106,7 +106,7 @@ export async function downloadImage(
 
 interface Upload {
   readonly link: HubLink;
-  readonly source: ImageSource;
+  readonly source: UploadSource;
   readonly count: Count;
   readonly signal: AbortSignal;
 }
