@@ -34,7 +34,8 @@ async function dockerRegistry(t: TestContext, folder: string): Promise<string> {
     child.kill();
     await exited;
   });
-  for await (const line of createInterface(child.stderr)) {
+  const signal = AbortSignal.timeout(30_000);
+  for await (const line of createInterface({ input: child.stderr, signal })) {
     const host = /listening on (127\.0\.0\.1:\d+)/.exec(line)?.[1];
     if (host === undefined) continue;
     child.stderr.resume();

@@ -86,7 +86,7 @@ async function* unpacked(
           chunkSize: pieceBytes,
           params: { [constants.ZSTD_d_windowLogMax]: zstdWindowLogMax },
         });
-  input.once('error', (error) => unpacker.destroy(error));
+  input.on('error', (error) => unpacker.destroy(error));
   input.pipe(unpacker);
   try {
     yield* unpacker as AsyncIterable<Buffer>;

@@ -12,7 +12,7 @@ export async function* packStream(
   const input = Readable.from(inSteps(source), { objectMode: false });
   const options = { chunkSize: stepBytes };
   const packer = compression === 'gzip' ? createGzip(options) : createZstdCompress(options);
-  input.once('error', (error) => packer.destroy(error));
+  input.on('error', (error) => packer.destroy(error));
   input.pipe(packer);
   try {
     yield* packer as AsyncIterable<Buffer>;
