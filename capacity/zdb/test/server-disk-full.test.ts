@@ -69,6 +69,23 @@ suite('a disk that others fill', () => {
 });
 
 suite('a disk that fails', () => {
+  for (const durability of ['everysec', 'os'] as const) {
+    test(`has nobody believe in ${durability} what it did not take`, async () => {
+      let isFull = false;
+      const files = faultyFiles(({ name }) =>
+        isFull && name === 'write' ? { code: 'ENOSPC' } : undefined,
+      );
+      await using door = await Door.open({ files, durability });
+      const ask = await door.client();
+      assert.equal(await ask('SET', 'key', 'old'), '"key"');
+      isFull = true;
+      const replies = await Promise.all([ask('SET', 'key', 'new'), ask('GET', 'key'), ask('PING')]);
+      assert.deepEqual(replies.slice(0, 2), [cannotWrite, cannotWrite]);
+      await waitFor(() => door.server.store.readOnlyReason !== undefined, soon);
+      assert.equal(await ask('GET', 'key'), '"old"');
+    });
+  }
+
   for (const code of ['EIO', 'EROFS']) {
     test(`is left alone after ${code}, though it would take writes again`, async () => {
       let isFailing = false;

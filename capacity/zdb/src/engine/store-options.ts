@@ -27,6 +27,8 @@ export interface StoreOptions {
   /** The clock is more than a day ahead of what can be believed: nothing grows old by it. */
   readonly onClockAhead?: (aheadMs: number) => void;
   readonly onDurable?: (sequence: number) => void;
+  /** Records up to this one are in their files, synced or not. */
+  readonly onWritten?: (sequence: number) => void;
   readonly onFailure?: (error: GridError<ZdbErrorCode>) => void;
   readonly onSealed?: (segment: Segment) => void;
   /** A job behind the scenes failed; the store goes on. */

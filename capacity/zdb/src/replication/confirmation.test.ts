@@ -33,10 +33,14 @@ test('confirmation without replicas follows the disk', () => {
   assert.deepEqual([confirmation.confirmed, confirmed], [12, [12]]);
 });
 
-test('confirmation that waits for nothing lets everything pass', () => {
-  const { confirmation } = setUp(false);
-  confirmation.begin(10, 0);
-  assert.equal(confirmation.confirmed, Infinity);
+test('confirmation that does not wait for the disk waits for the files alone', () => {
+  const { confirmation, confirmed } = setUp(false);
+  confirmation.begin(10, 0, 11);
+  assert.equal(confirmation.confirmed, 11);
+  confirmation.durable(14);
+  assert.deepEqual([confirmation.confirmed, confirmed], [11, []]);
+  confirmation.written(15);
+  assert.deepEqual([confirmation.confirmed, confirmed], [15, [15]]);
 });
 
 test('confirmation waits for so many replicas, whichever they are', () => {

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '@commongrid/base';
 
 export interface ConfirmationOptions {
-  /** Replies wait for the disk here. */
+  /** Replies wait until the disk here has what they show; otherwise until its file has it. */
   readonly awaitsDisk: boolean;
   /** How long to wait for replicas after a record is on disk here. */
   readonly timeoutMs: number;
@@ -29,6 +29,7 @@ export class Confirmation {
   readonly #marks: { sequence: number; readonly atMs: number }[] = [];
   #minReplicas = 0;
   #durable: number;
+  #written: number;
   #replicated = Infinity;
   #confirmed: number;
   #ticketBase = 0;
@@ -38,10 +39,11 @@ export class Confirmation {
   constructor(options: ConfirmationOptions, durable: number) {
     this.#options = options;
     this.#durable = durable;
+    this.#written = durable;
     this.#confirmed = this.#reached;
   }
 
-  /** The last sequence that any reply may show; infinite when replies do not wait. */
+  /** The last sequence that any reply may show. */
   get confirmed(): number {
     return this.#confirmed;
   }
@@ -57,20 +59,21 @@ export class Confirmation {
   }
 
   get #reached(): number {
-    return Math.min(this.#options.awaitsDisk ? this.#durable : Infinity, this.#replicated);
+    return Math.min(this.#options.awaitsDisk ? this.#durable : this.#written, this.#replicated);
   }
 
   /**
-   * Another log or another part in replication begins, on disk up to `durable`: what came before counts
-   * as confirmed, replies that still wait for replicas do so in vain.
+   * Another log or another part in replication begins, on disk up to `durable`, in files up to `written`:
+   * what came before counts as confirmed, replies that still wait for replicas do so in vain.
    */
-  begin(durable: number, minReplicas: number): void {
+  begin(durable: number, minReplicas: number, written: number = durable): void {
     if (this.#replicated < this.#durable) this.#options.onExpired(this.#release(this.#durable));
     this.#acknowledged.clear();
     this.#marks.length = 0;
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#durable = durable;
+    this.#written = written;
     this.#minReplicas = minReplicas;
     this.#replicated = minReplicas > 0 ? durable : Infinity;
     this.#ticketBase = Math.max(this.#ticketBase, this.#released - durable);
@@ -82,6 +85,12 @@ export class Confirmation {
     this.#durable = sequence;
     if (this.#minReplicas > 0) this.#mark(sequence);
     this.#advance();
+  }
+
+  /** The log is in files here up to this sequence. */
+  written(sequence: number): void {
+    this.#written = sequence;
+    if (!this.#options.awaitsDisk) this.#advance();
   }
 
   /** A replica has the log on disk up to this sequence. */

@@ -236,7 +236,7 @@ export class Replication implements AsyncDisposable {
       stateFile.change({ knownTerm: term, ...(isFenced ? { fencedBy: term } : {}) });
       if (isFenced) {
         logger.error({ term }, 'a later mastership has begun: no more writes are taken here');
-        confirmation.begin(store.log.durableSequence, 0);
+        confirmation.begin(store.log.durableSequence, 0, store.log.writtenSequence);
         emit({ kind: 'fenced', term });
       }
     }

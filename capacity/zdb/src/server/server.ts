@@ -79,7 +79,12 @@ export class ZdbServer implements AsyncDisposable {
     if (webhook !== undefined) stack.use(webhook);
     const listeners = [options.onEvent, webhook?.listener].filter((one) => one !== undefined);
     const events = new EventBus(options.logger, listeners);
-    const hooks: StoreHooks = { durable: () => {}, failed: () => {}, damaged: () => {} };
+    const hooks: StoreHooks = {
+      durable: () => {},
+      written: () => {},
+      failed: () => {},
+      damaged: () => {},
+    };
     const stateFile = prepareFolder(options);
     const store = await openWhole(options, events, hooks, stateFile);
     stack.defer(() => store.close());
@@ -104,6 +109,7 @@ export class ZdbServer implements AsyncDisposable {
 /** Where the store reports to, once there is somebody. */
 interface StoreHooks {
   durable: (sequence: number) => void;
+  written: (sequence: number) => void;
   failed: (error: GridError) => void;
   damaged: () => void;
 }
@@ -164,6 +170,7 @@ function openStore(
       events.emit({ kind: 'clock-ahead', aheadSeconds });
     },
     onDurable: (sequence) => hooks.durable(sequence),
+    onWritten: (sequence) => hooks.written(sequence),
     onFailure: (error) => {
       logger.error({ err: error }, 'the disk refused a write: reading only');
       hooks.failed(error);
@@ -217,6 +224,7 @@ async function openDoor(
     context.confirmation.durable(sequence);
     context.watchers.durable(sequence);
   };
+  hooks.written = (sequence) => context.confirmation.written(sequence);
   hooks.damaged = () => {
     context.stats.readFailures++;
     context.stats.lastFailureMs = context.clock.nowMs();

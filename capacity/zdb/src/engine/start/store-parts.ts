@@ -120,7 +120,10 @@ function assemble(
         context.onDurable(sequence);
       },
       onFailure: options.onFailure ?? (() => undefined),
-      onWritten: (batch, segment) => reader.remember(batch, segment),
+      onWritten: (batch, segment) => {
+        reader.remember(batch, segment);
+        options.onWritten?.(batch.lastSequence);
+      },
       onRotate: () => maintenance.kick(),
       nowMs,
     },
