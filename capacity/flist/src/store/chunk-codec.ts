@@ -1,6 +1,12 @@
 import { hash as hashOf, webcrypto } from 'node:crypto';
 import { promisify } from 'node:util';
-import { constants, zstdCompress, zstdDecompress, zstdDecompressSync } from 'node:zlib';
+import {
+  constants,
+  zstdCompress,
+  zstdCompressSync,
+  zstdDecompress,
+  zstdDecompressSync,
+} from 'node:zlib';
 
 import { GridError } from '@commongrid/base';
 
@@ -20,6 +26,9 @@ const windowLogMax = 21;
 /** Up to here the way to the thread pool and back costs more than the work. */
 const inlineBytesMax = 128 * 1024;
 
+/** The same for packing, which is slower. */
+const inlinePackBytesMax = 16 * 1024;
+
 const compress = promisify(zstdCompress);
 const decompress = promisify(zstdDecompress);
 
@@ -30,13 +39,17 @@ export async function hashOfChunk(plaintext: Uint8Array): Promise<ChunkHash> {
   return Buffer.from(digest).toString('hex') as ChunkHash;
 }
 
-/** One zstd frame that says how long its plaintext is; packed on the thread pool. */
-export function packChunk(plaintext: Uint8Array): Promise<Buffer> {
-  return compress(plaintext, {
+/** One zstd frame that says how long its plaintext is; a large one is packed on the thread pool. */
+export async function packChunk(plaintext: Uint8Array): Promise<Buffer> {
+  const options = {
     params: { [constants.ZSTD_c_compressionLevel]: compressionLevel },
     pledgedSrcSize: plaintext.length,
-    chunkSize: packedChunkBytesMax,
-  });
+    // In one step, without more memory than the frame can need.
+    chunkSize: plaintext.length + (plaintext.length >> 7) + 256,
+  };
+  return plaintext.length <= inlinePackBytesMax
+    ? zstdCompressSync(plaintext, options)
+    : compress(plaintext, options);
 }
 
 /**

@@ -1,5 +1,5 @@
 import fs from 'node:fs';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir, open, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -20,6 +20,12 @@ export interface PlacedFile {
   readonly sizeBytes: number;
   readonly stamp: string;
 }
+
+/** Bytes that a file is made of: all, or one piece after the other, anew with each call. */
+export type FileContent = Buffer | (() => AsyncIterable<Buffer>);
+
+/** Up to here a file is written at once: five trips to the thread pool cost more than the work. */
+const inlineBytesMax = 128 * 1024;
 
 /** The files of a store: `objects/ab/ID`, `chunks/ab/HASH`, and `temp/` on the way there. */
 export class ObjectFiles {
@@ -46,19 +52,16 @@ export class ObjectFiles {
   }
 
   /**
-   * Makes a file of verified pieces; it is there whole or not at all.
-   * @throws FLIST_DISK_FULL, and what `pieces` throws
+   * Makes a file of verified bytes; it is there whole or not at all.
+   * @throws FLIST_DISK_FULL, and what `content` throws
    */
-  async place(key: EntryKey, pieces: AsyncIterable<Buffer>): Promise<PlacedFile> {
+  async place(key: EntryKey, content: FileContent): Promise<PlacedFile> {
     const temp = join(this.#temp, `${this.#nextTemp++}`);
     try {
-      const file = await open(temp, 'wx', 0o444);
-      try {
-        for await (const piece of pieces) await file.writev([piece]);
-      } finally {
-        await file.close();
-      }
-      await rename(temp, this.pathOf(key));
+      if (!Buffer.isBuffer(content)) await writePieces(temp, content());
+      else if (content.length > inlineBytesMax) await writePieces(temp, once(content));
+      else fs.writeFileSync(temp, content, { flag: 'wx', mode: 0o444 });
+      fs.renameSync(temp, this.pathOf(key));
     } catch (error) {
       await rm(temp, { force: true });
       throw fullCodes.has(errorCode(error) ?? '') ? diskFull(error) : error;
@@ -129,6 +132,19 @@ export class ObjectFiles {
       await file.close();
     }
   }
+}
+
+async function writePieces(path: string, pieces: AsyncIterable<Buffer>): Promise<void> {
+  const file = await open(path, 'wx', 0o444);
+  try {
+    for await (const piece of pieces) await file.writev([piece]);
+  } finally {
+    await file.close();
+  }
+}
+
+async function* once(piece: Buffer): AsyncGenerator<Buffer, void> {
+  yield piece;
 }
 
 const fullCodes: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);

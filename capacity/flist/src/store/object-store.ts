@@ -47,7 +47,7 @@ import { StoreUpkeep } from './store-upkeep.ts';
 export const completedFileBytesMax = 4 * 1024 * 1024;
 
 /** Ranges that are fetched ahead at a time. */
-const aheadRangesMax = 32;
+const aheadRangesMax = 512;
 
 /** Files that are completed in the background at a time. */
 const finishingMax = 64;
@@ -362,8 +362,7 @@ export class ObjectStore implements AsyncDisposable {
     const kind: EntryKind = object === undefined ? 'chunk' : 'object';
     this.#fetchedBytes += plaintext.length;
     try {
-      const pieces = (): AsyncIterable<Buffer> => once(plaintext);
-      await this.#shelf.place({ kind, name: object ?? hash }, plaintext.length, [hash], pieces);
+      await this.#shelf.place({ kind, name: object ?? hash }, plaintext.length, [hash], plaintext);
       return undefined;
     } catch (error) {
       this.#notKeptBytes += plaintext.length;
@@ -467,8 +466,4 @@ function* wholeOf(files: ReadonlyMap<ObjectId, RegularFile>): Generator<TraceRan
 
 function closedError(): GridError<BaseErrorCode> {
   return new GridError('BASE_CLOSED', 'the store is closed');
-}
-
-async function* once(piece: Buffer): AsyncGenerator<Buffer, void> {
-  yield piece;
 }

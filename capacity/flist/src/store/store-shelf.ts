@@ -3,7 +3,7 @@ import type { Clock } from '@commongrid/base';
 
 import type { ObjectId } from '../format/object-id.ts';
 import type { ChunkHash } from '../ports.ts';
-import type { ObjectFiles } from './object-files.ts';
+import type { FileContent, ObjectFiles } from './object-files.ts';
 import type { EntryKey, ObjectLedger } from './object-ledger.ts';
 import type { StoreRoom } from './store-room.ts';
 
@@ -27,17 +27,17 @@ export class StoreShelf {
   /**
    * Makes a file of verified pieces. Whoever made it meanwhile made the same.
    * @param hashes of its chunks
-   * @throws FLIST_STORE_FULL, FLIST_DISK_FULL, what `pieces` throws
+   * @throws FLIST_STORE_FULL, FLIST_DISK_FULL, what `content` throws
    */
   async place(
     key: EntryKey,
     sizeBytes: number,
     hashes: readonly ChunkHash[],
-    pieces: () => AsyncIterable<Buffer>,
+    content: FileContent,
   ): Promise<void> {
     const { ledger, files, room } = this.#options;
     const attempt = async (): Promise<boolean> => {
-      const { stamp } = await files.place(key, pieces());
+      const { stamp } = await files.place(key, content);
       const isNew = !ledger.has(key);
       this.#write(key, sizeBytes, stamp, hashes);
       return isNew;

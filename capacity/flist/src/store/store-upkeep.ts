@@ -40,9 +40,9 @@ export class StoreUpkeep {
       if (++looked % looksAtOnce === 0) await nextTurn();
       const key: EntryKey = { kind: 'object', name: id };
       const found = files.look(key);
-      const known = ledger.get(key);
-      if (found === undefined && known === undefined) continue;
-      if (found !== undefined && known?.stamp === found.stamp) {
+      const stamp = ledger.stampOf(key);
+      if (found === undefined && stamp === undefined) continue;
+      if (found !== undefined && stamp === found.stamp) {
         wholeObjects++;
         continue;
       }
