@@ -21,6 +21,7 @@ export type GridErrorCode =
   | 'GRID_KEY_MISSING' // a private namespace needs a key on this side: give --key-file with that of a reader
   | 'GRID_KEY_UNREADABLE' // a file holds no key: name one that `grid bcdb key new` made
   | 'GRID_TRUST_UNKNOWN' // nothing says which log a server must have: give --log and --sequencer
+  | 'GRID_ROOT_NEEDED' // only root can do that: run it as root
   | 'GRID_SECRET_UNREADABLE' // a password file is missing, closed or empty: name another, or mend it
   | 'GRID_SERVICE_UNKNOWN' // no service has that name: `grid status` lists them
   | 'GRID_SERVICE_FAILED' // a service ended while it started: its log, named in the message, says why

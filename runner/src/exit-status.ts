@@ -18,6 +18,7 @@ const statusByCode: ReadonlyMap<string, number> = new Map([
   ['GRID_FLIST_AMBIGUOUS', 2],
   ['GRID_FLIST_PATH', 3],
   ['GRID_NOT_UP', 6],
+  ['GRID_ROOT_NEEDED', 4],
   ['GRID_SECRET_UNREADABLE', 4],
   ['GRID_HOME_UNUSABLE', 4],
   ['GRID_KEY_MISSING', 4],

@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict';
-import { chmod, link, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  copyFile,
+  link,
+  mkdir,
+  readdir,
+  readFile,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
@@ -15,13 +24,15 @@ class Flists {
   }
 
   run(...words: string[]): Promise<Ended> {
+    const [verb = '', ...rest] = words;
     const repository = ['--repo', join(this.folder, 'repository')];
     const env = { GRID_HOME: join(this.folder, 'home') };
-    return run(join(root, 'grid'), ['flist', ...words, ...repository], { env });
+    return run(join(root, 'grid'), ['flist', verb, ...repository, ...rest], { env });
   }
 
   async json<T>(...words: string[]): Promise<T> {
-    const { stdout, stderr, status } = await this.run(...words, '--json');
+    const [verb = '', ...rest] = words;
+    const { stdout, stderr, status } = await this.run(verb, '--json', ...rest);
     assert.equal(status, 0, stderr);
     return JSON.parse(stdout) as T;
   }
@@ -72,4 +83,36 @@ test('an flist is made, looked into, compared, signed and verified', async () =>
   const unknown = await flists.run('ls', 'ffffffff');
   assert.equal(unknown.status, 3);
   assert.match(unknown.stderr, /GRID_FLIST_UNKNOWN/);
+});
+
+test('an flist is mounted, read, written over, traced, and taken away', async () => {
+  await using folder = await tempFolder();
+  const flists = new Flists(folder.path);
+  const tree = join(folder.path, 'tree');
+  await makeTree(tree);
+  await mkdir(join(tree, 'dev'));
+  await copyFile('/bin/busybox', join(tree, 'bin/busybox'));
+  const { digest } = await flists.json<Made>('create', tree);
+  const target = join(folder.path, 'mounted');
+  const over = join(folder.path, 'over');
+  try {
+    await flists.json('mount', digest, target);
+    assert.deepEqual(await readFile(join(target, 'large')), await readFile(join(tree, 'large')));
+    await assert.rejects(writeFile(join(target, 'new'), ''), { code: 'EROFS' });
+    await flists.json('mount', digest, over, '--writable', join(folder.path, 'written'));
+    await writeFile(join(over, 'new'), 'new');
+    const { mounts } = await flists.json<{ readonly mounts: readonly Made[] }>('ps');
+    assert.deepEqual(
+      mounts.map((mount) => mount.digest),
+      [digest, digest],
+    );
+    const words = ['--', '/bin/busybox', 'cat', '/bin/run'];
+    const traced = await flists.json<Made & { readonly ranges: number }>('trace', digest, ...words);
+    assert.notEqual(traced.digest, digest);
+    assert.ok(traced.ranges >= 2);
+  } finally {
+    for (const one of [over, target]) await flists.run('umount', one);
+  }
+  assert.deepEqual(await readdir(target), []);
+  assert.deepEqual((await flists.json<{ readonly mounts: unknown[] }>('ps')).mounts, []);
 });

@@ -5,6 +5,7 @@ import { flistCatCommand, flistDiffCommand } from './contents.ts';
 import { flistCreateCommand } from './create.ts';
 import { flistExportCommand, flistImportCommand, flistPushCommand } from './import.ts';
 import { flistInspectCommand, flistLsCommand } from './inspect.ts';
+import { flistMountCommand, flistPsCommand, flistUmountCommand } from './mounts.ts';
 import {
   flistGcCommand,
   flistListCommand,
@@ -12,6 +13,7 @@ import {
   flistRmCommand,
 } from './repository.ts';
 import { flistSignCommand, flistVerifyCommand } from './signatures.ts';
+import { flistTraceCommand } from './trace.ts';
 
 export function flistCommand(context: CommandContext): Command {
   return new Command('flist')
@@ -28,6 +30,10 @@ export function flistCommand(context: CommandContext): Command {
     .addCommand(flistMergeCommand(context))
     .addCommand(flistSignCommand(context))
     .addCommand(flistVerifyCommand(context))
+    .addCommand(flistMountCommand(context))
+    .addCommand(flistUmountCommand(context))
+    .addCommand(flistPsCommand(context))
+    .addCommand(flistTraceCommand(context))
     .addCommand(flistRmCommand(context))
     .addCommand(flistGcCommand(context));
 }

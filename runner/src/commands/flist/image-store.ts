@@ -1,0 +1,125 @@
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+
+import { askControl, GridError, isGridError, waitFor } from '@commongrid/base';
+import type { ControlArguments } from '@commongrid/base';
+import type { MountRecord } from '@commongrid/flist';
+import type { Command } from 'commander';
+
+import type { CommandContext } from '../../command-context.ts';
+import { childVariables } from '../../environment.ts';
+import { LogFile } from '../../supervisor/log-file.ts';
+import { flistSubcommand, repositoryFolder } from './local-repository.ts';
+import type { FlistOptions } from './local-repository.ts';
+
+/** Which store of a machine a command works on. */
+export type StoreOptions = FlistOptions & { readonly store?: string };
+
+/** Content of images that is kept until others need the room. */
+const storeBytesMax = 10 * 2 ** 30;
+
+/** For the service to start: it verifies what it was not sure of first. */
+const startTimeoutMs = 60_000;
+
+/** For an order: a mount may have to hash what it has. */
+const orderTimeoutMs = 600_000;
+
+/** A command on what is mounted. */
+export function storeSubcommand(name: string, description: string): Command {
+  return flistSubcommand(name, description).option(
+    '--store <folder>',
+    'where content of mounted images is kept; default: images in GRID_HOME',
+  );
+}
+
+/** The image service of a store, as commands see it. */
+export class ImageStore {
+  readonly #context: CommandContext;
+  readonly #repository: string;
+  readonly #folder: string;
+
+  constructor(context: CommandContext, options: StoreOptions) {
+    this.#context = context;
+    this.#repository = resolve(repositoryFolder(context, options));
+    this.#folder = resolve(options.store ?? join(context.environment.home, 'images'));
+  }
+
+  /** @throws BASE_CONTROL_ABSENT when no service runs, and what the order throws */
+  async ask<T>(action: string, args: ControlArguments = {}): Promise<T> {
+    const { controlPathOf } = await import('@commongrid/flist');
+    const path = controlPathOf(this.#folder);
+    return (await askControl(path, action, args, { timeoutMs: orderTimeoutMs })) as T;
+  }
+
+  /** What is mounted; nothing when no service runs. */
+  async list(): Promise<readonly MountRecord[]> {
+    try {
+      return await this.ask<readonly MountRecord[]>('list');
+    } catch (error) {
+      if (isAbsent(error)) return [];
+      throw error;
+    }
+  }
+
+  /**
+   * Starts the service where none runs. It stays until nothing is mounted any more.
+   * @throws FLIST_SERVICE_FAILED
+   */
+  async start(): Promise<void> {
+    if (await this.#answers()) return;
+    const { serviceCommand, writeServiceConfig } = await import('@commongrid/flist');
+    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    if (!existsSync(join(this.#folder, 'service.json'))) {
+      const sources = [{ folder: this.#repository }];
+      await writeServiceConfig(this.#folder, { maxBytes: storeBytesMax, sources });
+    }
+    const [program = '', ...words] = serviceCommand(this.#folder);
+    await using log = await LogFile.open(join(this.#folder, 'service.log'));
+    const child = spawn(program, words, {
+      ...{ cwd: '/', detached: true, env: childVariables({}) },
+      stdio: ['ignore', log.descriptor, log.descriptor],
+    });
+    let hasEnded = false;
+    child.once('exit', () => (hasEnded = true));
+    child.once('error', () => (hasEnded = true));
+    const what = 'the image service';
+    await waitFor(async () => hasEnded || (await this.#answers()), {
+      ...{ what, timeoutMs: startTimeoutMs, everyMs: 50 },
+    });
+    child.unref();
+    if (hasEnded && !(await this.#answers())) throw failed(log.path);
+  }
+
+  /** Ends the service when nothing is mounted any more. */
+  async stopUnused(): Promise<void> {
+    const mounts = await this.list();
+    if (mounts.length === 0 && (await this.#answers())) await this.ask('stop');
+  }
+
+  get terminal(): CommandContext['terminal'] {
+    return this.#context.terminal;
+  }
+
+  async #answers(): Promise<boolean> {
+    try {
+      await this.ask('status');
+      return true;
+    } catch (error) {
+      if (isAbsent(error)) return false;
+      throw error;
+    }
+  }
+}
+
+function isAbsent(error: unknown): boolean {
+  return isGridError(error, 'BASE_CONTROL_ABSENT') || isGridError(error, 'BASE_CONTROL_LOST');
+}
+
+function failed(log: string): GridError {
+  return new GridError('GRID_SERVICE_FAILED', 'the image service ended while it started', {
+    hint: `see ${log}`,
+    details: { log },
+  });
+}
