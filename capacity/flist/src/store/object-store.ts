@@ -25,7 +25,6 @@ import { ChunkPlaces } from './chunk-places.ts';
 import { ChunkRequests } from './chunk-requests.ts';
 import type { ChunkRequest, FetchedChunk } from './chunk-requests.ts';
 import { chunkCountOf, chunkSizeOf, hashAt } from './file-chunks.ts';
-import { Gate } from './gate.ts';
 import { KnownFlists } from './known-flists.ts';
 import { ObjectFiles } from './object-files.ts';
 import type { EntryKey, EntryKind, ObjectLedger } from './object-ledger.ts';
@@ -46,7 +45,10 @@ import { StoreUpkeep } from './store-upkeep.ts';
 /** Files up to this size are fetched whole once one of their chunks was. */
 export const completedFileBytesMax = 4 * 1024 * 1024;
 
-/** Ranges that are fetched ahead at a time. */
+/** Chunks of one file that are fetched ahead at a time. */
+const aheadChunksMax = 128;
+
+/** Ranges that are fetched ahead at a time. Many, since most are one small file. */
 const aheadRangesMax = 512;
 
 /** Files that are completed in the background at a time. */
@@ -224,7 +226,7 @@ export class ObjectStore implements AsyncDisposable {
 
   /**
    * Fetches ahead: the ranges, or what a start of the image reads, or the whole image.
-   * @throws what `need` throws, after the rest was tried
+   * @throws what `need` throws, after the rest was tried as far as that makes sense
    */
   async prefetch(
     digest: FlistDigest,
@@ -237,17 +239,21 @@ export class ObjectStore implements AsyncDisposable {
     const { ranges, whole = false, signal } = options;
     const flist = await this.#flists.get(digest);
     const wanted = whole ? wholeOf(this.#flists.filesOf(digest)) : (ranges ?? flist?.trace ?? []);
-    const gate = new Gate(aheadRangesMax);
-    const outcomes: Promise<void>[] = [];
-    for (const { file, firstChunk, chunkCount } of wanted) {
-      const id = objectIdOf(file);
-      const work = (): Promise<void> =>
-        this.need(id, firstChunk, chunkCount, { signal, priority: 'ahead' });
-      outcomes.push(gate.run(work));
-    }
-    for (const outcome of await Promise.allSettled(outcomes)) {
-      if (outcome.status === 'rejected') throw outcome.reason;
-    }
+    const ahead = wanted[Symbol.iterator]();
+    let failure: Error | undefined;
+    const takeTurns = async (): Promise<void> => {
+      for (let next = ahead.next(); next.done !== true; next = ahead.next()) {
+        const { file, firstChunk, chunkCount } = next.value;
+        try {
+          await this.need(objectIdOf(file), firstChunk, chunkCount, { signal, priority: 'ahead' });
+        } catch (error) {
+          failure ??= error instanceof Error ? error : new Error(String(error));
+          if (isGridError(error) && hopelessCodes.has(error.code)) return;
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: aheadRangesMax }, takeTurns));
+    if (failure !== undefined) throw failure;
   }
 
   /**
@@ -298,9 +304,10 @@ export class ObjectStore implements AsyncDisposable {
   ): Promise<void> {
     const file = this.#file(id);
     const end = Math.min(firstChunk + count, chunkCountOf(file));
-    for (let at = firstChunk; at < end; at += batchHashesMax) {
+    const step = options.priority === 'ahead' ? aheadChunksMax : batchHashesMax;
+    for (let at = firstChunk; at < end; at += step) {
       const missing: number[] = [];
-      for (let index = at; index < Math.min(at + batchHashesMax, end); index++) {
+      for (let index = at; index < Math.min(at + step, end); index++) {
         if (this.#places.find(id, index) === undefined) missing.push(index);
       }
       const fetched = await Promise.allSettled(
@@ -456,6 +463,14 @@ const harmlessCodes: ReadonlySet<string> = new Set([
   'FLIST_STORE_FULL',
   'FLIST_DISK_FULL',
   'FLIST_CHUNK_UNAVAILABLE',
+]);
+
+/** After these the rest would fail as well. */
+const hopelessCodes: ReadonlySet<string> = new Set([
+  'BASE_ABORTED',
+  'BASE_CLOSED',
+  'FLIST_STORE_FULL',
+  'FLIST_DISK_FULL',
 ]);
 
 function* wholeOf(files: ReadonlyMap<ObjectId, RegularFile>): Generator<TraceRange, void> {
