@@ -95,6 +95,17 @@ test('a whiteout below a symlink means what the symlink leads to', () => {
   assert.deepEqual(after(lower, ['lib/y']), [...rest, 'usr/lib/x:1', 'usr/lib/y:2']);
 });
 
+test('a symlink that leads out of the image leads to its root', () => {
+  const rest = ['etc/', 'etc/passwd:1'];
+  for (const target of ['/etc', '../../../etc', '/../etc/.']) {
+    const lower = ['etc/passwd', `d -> ${target}`];
+    const link = `d->${target}`;
+    assert.deepEqual(after(lower, ['d/x']), [link, ...rest, 'etc/x:2']);
+    assert.deepEqual(after(lower, ['d/.wh.passwd']), [link, 'etc/']);
+    assert.deepEqual(after(lower, ['x = d/passwd']), [link, ...rest, 'x:1']);
+  }
+});
+
 test('a whiteout in a directory that replaces a symlink spares where the symlink led', () => {
   const lower = ['data/x', 'd -> data'];
   const upper = ['d/', 'd/.wh..wh..opq', 'd/.wh.x', 'd/y'];

@@ -71,6 +71,11 @@ function applyRecord(key: ByteText, value: Buffer, fields: PaxFields): void {
     fields.xattrs.set(key.slice(xattrPrefix.length) as ByteText, Buffer.from(value));
     return;
   }
+  if (key.startsWith(encodedXattrPrefix)) {
+    const name = decodedName(key.slice(encodedXattrPrefix.length));
+    fields.xattrs.set(name, Buffer.from(value.toString('latin1'), 'base64'));
+    return;
+  }
   // An empty value means: as if the record were not there.
   if (value.length === 0) return;
   if (key === 'path') fields.path = textOf(key, value);
@@ -81,10 +86,6 @@ function applyRecord(key: ByteText, value: Buffer, fields: PaxFields): void {
   else if (key === 'mtime') fields.mtimeNs = timeOf(value);
   else if (key.startsWith('GNU.sparse.')) throw tarUnsupported('a sparse file', fields.path);
   else if (key.startsWith(aclPrefix)) fields.xattrs.set(key, Buffer.from(value));
-  else if (key.startsWith(encodedXattrPrefix)) {
-    const name = decodedName(key.slice(encodedXattrPrefix.length));
-    fields.xattrs.set(name, Buffer.from(value.toString('latin1'), 'base64'));
-  }
 }
 
 export function xattrsOf(fields: PaxFields): readonly Xattr[] {

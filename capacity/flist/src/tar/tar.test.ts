@@ -123,6 +123,16 @@ test('a tar has what was written into it', async () => {
   );
 });
 
+test('attributes keep odd names and empty values', async () => {
+  const names = ['user.a=b', 'user.=', 'user.%3D', 'user.\n', 'user.plain'];
+  const xattrs = names.flatMap((name) => [
+    { name: byteTextFrom(name), value: Buffer.alloc(0) },
+    { name: byteTextFrom(`${name}x`), value: Buffer.from('\0\n=') },
+  ]);
+  const list = [{ entry: { ...plain, xattrs }, content: Buffer.alloc(0) }];
+  assert.deepEqual(await read(await written(list)), list);
+});
+
 test('a damaged tar ends in an error with a code or is read, whatever was changed', async () => {
   const sample = fc.sample(wholeArb, { seed: 5, numRuns: 8 });
   const bytes = await written(sample);
