@@ -19,6 +19,8 @@ export async function makeRoot(
   await writeFile(join(root, 'etc', 'motd'), 'what it says\n');
   await link(join(root, 'etc', 'motd'), join(root, 'etc', 'deep', 'twin'));
   await writeFile(join(root, 'etc', 'empty'), '');
+  // More than is made whole unasked.
+  await writeFile(join(root, 'large'), Buffer.alloc(5 * 1024 * 1024 + 3, 'a large file '));
   await writeFile(join(root, 'etc', 'late'), 'read by nobody before');
   await writeFile(
     Buffer.concat([Buffer.from(join(root, 'etc/')), Buffer.from([0xff, 0x0a])]),

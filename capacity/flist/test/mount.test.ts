@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { lstatSync, readFileSync } from 'node:fs';
-import { appendFile, mkdir, rename, stat, writeFile } from 'node:fs/promises';
+import { existsSync, lstatSync, readFileSync } from 'node:fs';
+import { appendFile, mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 
@@ -67,8 +67,12 @@ test('a mount is the folder that its image was made of, in both modes', async ()
     await assert.rejects(writeFile(join(target, 'etc', 'motd'), ''), { code: 'EROFS' });
   }
   // Once fetched, content is read natively.
-  assert.ok(await objectPath('bin/busybox').then((path) => stat(path)));
-  for (const mode of modes) await harness.ask('unmount', { id: mode });
+  for (const path of ['bin/busybox', 'large']) {
+    const whole = await objectPath(path);
+    const isThere = (): boolean => existsSync(whole);
+    await waitFor(isThere, { timeoutMs: 20_000, what: `${path} as a whole` });
+  }
+});
 });
 
 test('what is written over an image stays with it, in both modes', async () => {

@@ -20,12 +20,10 @@ import { unpackFlist } from '../format/pack-flist.ts';
 import { fuseFolderOf } from '../fuse/fuse-holder.ts';
 import { FuseServer } from '../fuse/fuse-server.ts';
 import type { FuseSession } from '../fuse/fuse-wire.ts';
-import type { ContentFetcher, ContentRange } from '../fuse/miss-desk.ts';
 import type { SourceSet } from '../sources/source-set.ts';
 import { filesOf } from '../store/files-of.ts';
 import { ObjectStore } from '../store/object-store.ts';
 import { mountAt } from '../sys/mounts.ts';
-import { chunkBytes } from '../tree/inode.ts';
 import { ErofsCache } from './erofs-cache.ts';
 import { ImageMounts, reconcileMounts } from './image-mounts.ts';
 import type { MountRequest } from './image-mounts.ts';
@@ -35,6 +33,7 @@ import { probeOverlay } from './probe-overlay.ts';
 import type { OverlayProbe } from './probe-overlay.ts';
 import { serviceActions } from './service-actions.ts';
 import { servedImage, ServedImages, serviceName } from './served-images.ts';
+import { StoreFetcher } from './store-fetcher.ts';
 import type { ServedImage } from '../fuse/worker-messages.ts';
 
 export interface ImageServiceOptions {
@@ -102,6 +101,7 @@ export class ImageService implements AsyncDisposable {
     const place = { folder, fuseDevice: fuse.device, bootId: probe.bootId, store, logger };
     const journal = await MountJournal.open(join(folder, 'mounts'));
     const live = await reconcileMounts({ ...place, journal });
+    const fetcher = stack.use(new StoreFetcher(store, logger));
     const server = stack.use(
       await FuseServer.open({
         ...{ fd, session, logger },
@@ -110,7 +110,7 @@ export class ImageService implements AsyncDisposable {
         secret: await readSecret(join(folder, 'fuse.key')),
         objectsFolder: store.objectsFolder,
         chunksFolder: join(folder, 'chunks'),
-        fetcher: new StoreFetcher(store),
+        fetcher,
         images: await imagesOf(live, store),
       }),
     );
@@ -199,28 +199,6 @@ interface ServiceParts {
   readonly probe: OverlayProbe;
   readonly server: FuseServer;
   readonly tasks: TaskGroup;
-}
-
-/** What the FUSE server has to fetch comes from the store, verified. */
-class StoreFetcher implements ContentFetcher {
-  readonly #store: ObjectStore;
-
-  constructor(store: ObjectStore) {
-    this.#store = store;
-  }
-
-  async read({ id, offset, length }: ContentRange, signal: AbortSignal): Promise<Uint8Array> {
-    const first = Math.floor(offset / chunkBytes);
-    const last = Math.floor((offset + length - 1) / chunkBytes);
-    const numbers = Array.from({ length: last - first + 1 }, (_, index) => first + index);
-    const chunks = await Promise.all(
-      numbers.map((number) => this.#store.readChunk(id, number, { signal })),
-    );
-    const start = offset - first * chunkBytes;
-    const [only] = chunks;
-    const bytes = only !== undefined && chunks.length === 1 ? only : Buffer.concat(chunks);
-    return bytes.subarray(start, start + length);
-  }
 }
 
 /** What is alive is shown before anything is answered. */
