@@ -73,7 +73,6 @@ test('a mount is the folder that its image was made of, in both modes', async ()
     await waitFor(isThere, { timeoutMs: 20_000, what: `${path} as a whole` });
   }
 });
-});
 
 test('what is written over an image stays with it, in both modes', async () => {
   const elsewhere = join(harness.folder, 'elsewhere');
