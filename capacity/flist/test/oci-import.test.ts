@@ -133,3 +133,47 @@ test('damage in an image is found, and names that are not there are said to be a
   await fs.rm(layer);
   await assert.rejects(importing('one'), { code: 'FLIST_IMAGE_ABSENT' });
 });
+
+test('an archive of docker may have several images, and layers that are links', async (t) => {
+  const folder = await newFolder(t);
+  const at = (path: string): string => join(folder, path);
+  await fs.mkdir(at('a/old'), { recursive: true });
+  await fs.mkdir(at('a/new'));
+  await fs.writeFile(at('file'), 'content');
+  run('tar', '-cf', at('a/old/layer.tar'), '-C', folder, 'file');
+  await fs.symlink('../old/layer.tar', at('a/new/layer.tar'));
+  const layer = await fs.readFile(at('a/old/layer.tar'));
+  const diffId = `sha256:${createHash('sha256').update(layer).digest('hex')}`;
+  const config = { os: 'linux', rootfs: { type: 'layers', diff_ids: [diffId] } };
+  await fs.writeFile(at('a/config.json'), JSON.stringify(config));
+  const image = (tag: string, path: string, file = 'config.json'): unknown => ({
+    Config: file,
+    RepoTags: [tag],
+    Layers: [path],
+  });
+  const images = [
+    image('one:1', 'old/layer.tar'),
+    image('docker.io/library/two:1', 'new/layer.tar'),
+    image('three:1', 'gone/layer.tar'),
+    image('four:1', '../../etc/passwd'),
+  ];
+  await fs.writeFile(at('a/manifest.json'), JSON.stringify(images));
+  run('tar', '-cf', at('archive.tar'), '-C', at('a'), '.');
+  const importing = async (tag?: string): Promise<string[]> => {
+    const source = new DockerArchive(at('archive.tar'), tag);
+    const { flist } = await importImage(source, new MemoryChunks());
+    return [...flist.root.entries.keys()];
+  };
+  assert.deepEqual(await importing('one:1'), ['file']);
+  assert.deepEqual(await importing('two:1'), ['file']);
+  await assert.rejects(importing(), { code: 'FLIST_IMAGE_ABSENT' });
+  await assert.rejects(importing('five:1'), { code: 'FLIST_IMAGE_ABSENT' });
+  await assert.rejects(importing('three:1'), { code: 'FLIST_MANIFEST_INVALID' });
+  await assert.rejects(importing('four:1'), { code: 'FLIST_MANIFEST_INVALID' });
+
+  const changed = await fs.readFile(at('archive.tar'));
+  const place = changed.indexOf('content');
+  changed.write('CONTENT', place);
+  await fs.writeFile(at('archive.tar'), changed);
+  await assert.rejects(importing('one:1'), { code: 'FLIST_BLOB_CORRUPT' });
+});
