@@ -199,7 +199,7 @@ test('a file that somebody removed is fetched again when it is read', async () =
   await store.need(a, 0, 1);
   await rm(join(store.objectsFolder, a.slice(0, 2), a));
   assert.equal((await store.readChunk(a, 0)).toString(), 'a');
-  assert.ok(store.hasObject(a));
+  await waitFor(() => store.hasObject(a), { timeoutMs: 20_000, what: 'the file' });
   assert.deepEqual(events, []);
 });
 

@@ -12,17 +12,19 @@ export type Priority = 'read' | 'ahead';
 export interface ChunkRequest extends ChunkWant {
   /** The file whose only chunk it is. */
   readonly object: ObjectId | undefined;
+  /** Called once the store has it. Of those who ask for one chunk at a time, the first one's is. */
+  readonly onKept?: () => void;
 }
 
 export interface FetchedChunk {
   readonly plaintext: Buffer;
-  /** Why the store could not keep it. */
-  readonly problem: Error | undefined;
+  /** Resolves when it is kept, or with why the store could not. */
+  readonly kept: Promise<Error | undefined>;
 }
 
 export interface ChunkRequestsOptions {
   readonly sources: SourceSet;
-  /** Stores a verified chunk. Returns why it could not. */
+  /** Stores a verified chunk. Returns why it could not; never rejects. */
   readonly keep: (request: ChunkRequest, plaintext: Buffer) => Promise<Error | undefined>;
 }
 
@@ -187,9 +189,12 @@ export class ChunkRequests {
     const waiting = this.#waiting.get(hash);
     if (waiting === undefined || waiting.isThere) return;
     waiting.isThere = true;
-    const problem = await this.#options.keep(waiting.request, plaintext);
+    // Whoever reads does not wait for the disk.
+    const kept = this.#options.keep(waiting.request, plaintext);
+    waiting.outcome.resolve({ plaintext, kept });
+    const problem = await kept;
     this.#forget(waiting);
-    waiting.outcome.resolve({ plaintext, problem });
+    if (problem === undefined) waiting.request.onKept?.();
   }
 }
 

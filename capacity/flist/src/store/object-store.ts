@@ -315,7 +315,8 @@ export class ObjectStore implements AsyncDisposable {
       );
       for (const outcome of fetched) {
         if (outcome.status === 'rejected') throw outcome.reason;
-        if (outcome.value.problem !== undefined) throw outcome.value.problem;
+        const problem = await outcome.value.kept;
+        if (problem !== undefined) throw problem;
       }
     }
     if (!(await this.#promoteIfWhole(file, id))) this.#finishLater(file, id);
@@ -333,9 +334,8 @@ export class ObjectStore implements AsyncDisposable {
       if ((await hashOfChunk(bytes)) === hash) return bytes;
       await this.#shelf.examine(place.key);
     }
-    const { plaintext, problem } = await this.#fetch(file, id, chunkIndex, options);
-    if (problem === undefined) this.#finishLater(file, id);
-    return plaintext;
+    const onKept = (): void => this.#finishLater(file, id);
+    return (await this.#fetch(file, id, chunkIndex, options, onKept)).plaintext;
   }
 
   #file(id: ObjectId): RegularFile {
@@ -356,11 +356,13 @@ export class ObjectStore implements AsyncDisposable {
     id: ObjectId,
     index: number,
     { priority = 'read', signal }: NeedOptions,
+    onKept?: () => void,
   ): Promise<FetchedChunk> {
     const request: ChunkRequest = {
       hash: hashAt(file, index),
       sizeBytes: chunkSizeOf(file, index),
       object: chunkCountOf(file) === 1 ? id : undefined,
+      ...(onKept === undefined ? {} : { onKept }),
     };
     return this.#requests.fetch(request, priority, signal);
   }
