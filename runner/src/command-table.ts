@@ -48,8 +48,13 @@ export const commandTable: readonly CommandEntry[] = [
   },
   {
     name: 'flist',
-    summary: 'make, compare and sign images without their data',
+    summary: 'make, sign and mount images without their data',
     load: async () => (await import('./commands/flist/flist.ts')).flistCommand,
+  },
+  {
+    name: 'hub',
+    summary: 'keep flists for others, and bring them there and back',
+    load: async () => (await import('./commands/hub/hub.ts')).hubCommand,
   },
   {
     name: 'explain',

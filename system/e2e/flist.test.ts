@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmod,
   copyFile,
@@ -10,6 +13,7 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 
 import { tempFolder, root, run } from './grid-process.ts';
@@ -116,3 +120,68 @@ test('an flist is mounted, read, written over, traced, and taken away', async ()
   assert.deepEqual(await readdir(target), []);
   assert.deepEqual((await flists.json<{ readonly mounts: unknown[] }>('ps')).mounts, []);
 });
+
+test('a hub keeps what its users signed for, and gives it to anybody', async () => {
+  await using folder = await tempFolder();
+  const grid = join(root, 'grid');
+  const keyFile = join(folder.path, 'key');
+  const otherKeyFile = join(folder.path, 'other-key');
+  const { stdout } = await run(grid, ['bcdb', 'key', 'new', keyFile, '--json']);
+  await run(grid, ['bcdb', 'key', 'new', otherKeyFile]);
+  const { key } = JSON.parse(stdout) as { readonly key: string };
+  const users = join(folder.path, 'users.json');
+  await writeFile(users, JSON.stringify({ [key]: 'ada' }));
+  const words = ['--data', join(folder.path, 'hub'), '--users', users, '--listen', '127.0.0.1:0'];
+  await using hub = await HubProcess.open(words);
+  const flists = new Flists(folder.path);
+  const tree = join(folder.path, 'tree');
+  await makeTree(tree);
+  const { digest } = await flists.json<Made>('create', tree);
+  const ours = ['--repo', join(folder.path, 'repository'), '--url', hub.url];
+  const upload = ['hub', 'upload', digest, 'ada/tools:1', '--sign', ...ours];
+  const refused = await run(grid, [...upload, '--key-file', otherKeyFile]);
+  assert.equal(refused.status, 4, refused.stderr);
+  const uploaded = await run(grid, [...upload, '--key-file', keyFile]);
+  assert.equal(uploaded.status, 0, uploaded.stderr);
+  const again = await run(grid, [...upload, '--key-file', keyFile, '--json']);
+  assert.equal((JSON.parse(again.stdout) as { readonly movedBytes: number }).movedBytes, 0);
+  const theirs = ['--repo', join(folder.path, 'theirs'), '--url', hub.url];
+  const signers = await run(grid, ['hub', 'signers', 'ada/tools:1', ...theirs]);
+  assert.equal(signers.stdout.trim(), key);
+  const listed = await run(grid, ['hub', 'ls', 'ada/tools', ...theirs]);
+  assert.match(listed.stdout, new RegExp(`^ada/tools:1 +${digest.slice(0, 12)} `));
+  const fetched = await run(grid, ['hub', 'download', 'ada/tools:1', ...theirs]);
+  assert.match(fetched.stdout, new RegExp(`^${digest}\n`), fetched.stderr);
+  const verified = await run(grid, ['flist', 'verify', digest, ...theirs.slice(0, 2)]);
+  assert.equal(verified.status, 0, verified.stdout);
+});
+
+/** A hub in a process of its own, until the test ends. */
+class HubProcess implements AsyncDisposable {
+  readonly url: string;
+  readonly #child: ChildProcess;
+
+  private constructor(url: string, child: ChildProcess) {
+    this.url = url;
+    this.#child = child;
+  }
+
+  static async open(words: readonly string[]): Promise<HubProcess> {
+    const { NODE_TEST_CONTEXT: _runner, ...env } = process.env;
+    const child = spawn(join(root, 'grid'), ['hub', 'serve', ...words, '--json'], {
+      env,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    for await (const line of createInterface({ input: child.stdout })) {
+      const { url } = JSON.parse(line) as { readonly url: string };
+      return new HubProcess(url, child);
+    }
+    throw new Error('the hub ended before it listened');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const ended = once(this.#child, 'exit');
+    this.#child.kill('SIGTERM');
+    await ended;
+  }
+}

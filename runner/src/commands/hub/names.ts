@@ -1,0 +1,118 @@
+import { formatBytes } from '@commongrid/base';
+import type { HubName, HubRepositorySummary } from '@commongrid/flist';
+import type { Command } from 'commander';
+
+import { printResult } from '../../command-context.ts';
+import type { CommandContext } from '../../command-context.ts';
+import { formatTable } from '../../terminal.ts';
+import { formatTime } from '../bcdb/options.ts';
+import { shortDigest } from '../flist/local-repository.ts';
+import { hubSubcommand, readingClient, signingClient } from './hub-client.ts';
+import type { HubOptions } from './hub-client.ts';
+import { digestOf } from './transfer.ts';
+
+export function hubLsCommand(context: CommandContext): Command {
+  return hubSubcommand('ls', 'List users, what a user has, or the names of a repository.')
+    .argument('[what]', 'USER or USER/NAME')
+    .action(async (what: string | undefined, options: HubOptions) => {
+      const client = await readingClient(options);
+      if (what === undefined) {
+        const { items: users } = await client.listUsers();
+        const result = { schema: 'grid.hub.users.1', users };
+        printResult(context, options, result, () => users.join('\n') || 'there are none');
+      } else if (what.includes('/')) {
+        const repository = await client.repository(what);
+        const result = { schema: 'grid.hub.repository.1', ...repository };
+        printResult(context, options, result, () => describeNames(what, repository.names));
+      } else {
+        const [{ items }, usage] = await Promise.all([
+          client.listRepositories(what),
+          client.user(what),
+        ]);
+        const result = { schema: 'grid.hub.repositories.1', ...usage, repositories: items };
+        const used = `${formatBytes(usage.usedBytes)} of ${formatBytes(usage.quotaBytes)} used`;
+        printResult(context, options, result, () => `${describeRepositories(items)}\n${used}`);
+      }
+    });
+}
+
+export function hubSearchCommand(context: CommandContext): Command {
+  return hubSubcommand('search', 'Find repositories by words in names and descriptions.')
+    .argument('<text>', 'what to look for')
+    .action(async (text: string, options: HubOptions) => {
+      const { items } = await (await readingClient(options)).search(text);
+      const result = { schema: 'grid.hub.search.1', repositories: items };
+      printResult(context, options, result, () => describeRepositories(items));
+    });
+}
+
+export function hubTagCommand(context: CommandContext): Command {
+  return hubSubcommand('tag', 'Give an image of the hub a name: by digest or another name of it.')
+    .argument('<image>', 'a digest, USER/NAME or USER/NAME:TAG')
+    .argument('<name>', 'the name that it gets')
+    .option('--link', 'follow the other name from now on, whatever it will say')
+    .action(async (image: string, name: string, options: HubOptions & { readonly link?: true }) => {
+      const client = await signingClient(context, options);
+      const { digest } =
+        options.link === true
+          ? await client.link(name, image)
+          : await client.name(name, await digestOf(client, image));
+      const result = { schema: 'grid.hub.tag.1', name, digest };
+      printResult(context, options, result, () => `${name} is ${shortDigest(digest)}`);
+    });
+}
+
+export function hubMergeCommand(context: CommandContext): Command {
+  return hubSubcommand('merge', 'Let the hub make one image of several, the last on top.')
+    .argument('<name>', 'the name that it gets')
+    .argument('<images...>', 'names of 2 to 16 images')
+    .action(async (name: string, images: readonly string[], options: HubOptions) => {
+      const { digest } = await (await signingClient(context, options)).merge(images, name);
+      const result = { schema: 'grid.hub.merge.1', name, digest };
+      printResult(context, options, result, () => `${name} is ${digest}`);
+    });
+}
+
+export function hubRmCommand(context: CommandContext): Command {
+  return hubSubcommand('rm', 'Remove a tag, or a repository with all its tags.')
+    .argument('<name>', 'USER/NAME or USER/NAME:TAG')
+    .action(async (name: string, options: HubOptions) => {
+      await (await signingClient(context, options)).remove(name);
+      const result = { schema: 'grid.hub.rm.1', name };
+      printResult(context, options, result, () => `${name} is removed`);
+    });
+}
+
+export function hubSignersCommand(context: CommandContext): Command {
+  return hubSubcommand(
+    'signers',
+    'List who signed an image of the hub; each signature is verified.',
+  )
+    .argument('<image>', 'a digest, USER/NAME or USER/NAME:TAG')
+    .action(async (image: string, options: HubOptions) => {
+      const client = await readingClient(options);
+      const digest = await digestOf(client, image);
+      const keys = await client.signers(digest);
+      const result = { schema: 'grid.hub.signers.1', digest, keys };
+      printResult(context, options, result, () => keys.join('\n') || 'signed by nobody');
+    });
+}
+
+function describeNames(repository: string, names: readonly HubName[]): string {
+  return formatTable(
+    names.map(({ tag, digest, link, atMs }) => [
+      tag === '' ? repository : `${repository}:${tag}`,
+      digest === undefined ? `-> ${link ?? ''}` : shortDigest(digest),
+      formatTime(atMs),
+    ]),
+  );
+}
+
+function describeRepositories(items: readonly HubRepositorySummary[]): string {
+  if (items.length === 0) return 'there are none';
+  return formatTable(
+    items.map(({ user, name, description, changedMs }) => [
+      ...[`${user}/${name}`, formatTime(changedMs), description],
+    ]),
+  );
+}
