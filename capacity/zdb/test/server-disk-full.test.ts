@@ -68,6 +68,30 @@ suite('a disk that others fill', () => {
   });
 });
 
+test('who waits for room on a disk that is full to its end hears that there is none', async () => {
+  let isFull = false;
+  let isShort = false;
+  const real = faultyFiles(({ name }) => {
+    return isFull && name !== 'read' ? { code: 'ENOSPC' } : undefined;
+  });
+  const files = {
+    ...real,
+    statfsSync: (folder: string) => ({
+      ...real.statfsSync(folder),
+      ...(isShort ? { bavail: 0 } : {}),
+    }),
+  };
+  await using door = await Door.open({ files });
+  const ask = await door.client();
+  for (const value of ['one', 'two']) await ask('SET', 'key', value);
+  isFull = true;
+  isShort = true;
+  const large = Buffer.alloc(2 * mebibyte);
+  const reply = await ask('SET', 'other', large);
+  isFull = false;
+  assert.equal(reply, '-No space left on this namespace');
+});
+
 suite('a disk that fails', () => {
   for (const durability of ['everysec', 'os'] as const) {
     test(`has nobody believe in ${durability} what it did not take`, async () => {

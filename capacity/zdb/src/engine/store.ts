@@ -294,7 +294,13 @@ export class Store extends Records {
     if (this.hasRoom(namespace, bytes, false)) return true;
     if (namespace.usedBytes <= namespace.liveBytes) return false;
     if (this.disk.isShort) {
-      await this.maintenance.compactAll(namespace);
+      try {
+        await this.maintenance.compactAll(namespace);
+      } catch (error) {
+        // Others may have filled the disk to its end, or the files are opened anew just now.
+        if (!isGridError(error, 'ZDB_CLOSED')) this.options.onError?.(error, 'compaction');
+        return false;
+      }
       return this.hasRoom(namespace, bytes, false);
     }
     return this.maintenance.makeRoom(namespace, bytes);

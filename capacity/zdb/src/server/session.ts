@@ -260,11 +260,17 @@ export class Session implements ConnectionHandler {
         continue;
       }
       if (hasMadeRoom || !(await context.makeRoom(this.namespace, bytes))) {
-        context.quotas.written(this.namespace, true);
-        this.refuse(replyTexts.noSpace);
+        this.#refuseForRoom(access);
         return;
       }
       hasMadeRoom = true;
     }
+  }
+
+  /** The disk may have failed while room was made: then that is why. */
+  #refuseForRoom(access: Access): void {
+    const problem = this.refusal(access);
+    if (problem === undefined) this.context.quotas.written(this.namespace, true);
+    this.refuse(problem ?? replyTexts.noSpace);
   }
 }
