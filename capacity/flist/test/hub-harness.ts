@@ -18,12 +18,14 @@ import type { TestImage } from './store-images.ts';
 export const alice = keyOf(1);
 export const bob = keyOf(2);
 export const root = keyOf(3);
-export const stranger = keyOf(4);
+export const carol = keyOf(4);
+export const stranger = keyOf(5);
 
 const users = new Map([
   [alice.publicKey.text, 'alice'],
   [bob.publicKey.text, 'bob'],
   [root.publicKey.text, 'root'],
+  [carol.publicKey.text, 'carol'],
 ]);
 
 export const keys: KeyDirectory = { userOf: async (key) => users.get(key) };
@@ -31,20 +33,24 @@ export const keys: KeyDirectory = { userOf: async (key) => users.get(key) };
 export interface HubUnderTest extends AsyncDisposable {
   readonly folder: string;
   readonly server: HubServer;
-  /** Of a maker, with no images yet. */
+  /** Of a maker of images. */
   readonly repository: FlistRepository;
   readonly client: (key?: SigningKey, more?: Partial<HubClientOptions>) => HubClient;
 }
 
-/** A hub, and the repository of somebody who makes images. */
-export async function hubUnderTest(more: Partial<HubServerOptions> = {}): Promise<HubUnderTest> {
+/** A hub, and the repository of somebody who makes images: a new one, unless it is given. */
+export async function hubUnderTest(
+  more: Partial<HubServerOptions> = {},
+  maker?: FlistRepository,
+): Promise<HubUnderTest> {
   await using stack = new AsyncDisposableStack();
   const folder = stack.use(await tempFolder('hub'));
   const hubFolder = join(folder.path, 'hub');
   const server = stack.use(
     await HubServer.open({ folder: hubFolder, keys, owner: 'root', ...more }),
   );
-  const repository = stack.use(await FlistRepository.open({ folder: join(folder.path, 'maker') }));
+  const makerFolder = join(folder.path, 'maker');
+  const repository = maker ?? stack.use(await FlistRepository.open({ folder: makerFolder }));
   const owned = stack.move();
   return {
     folder: hubFolder,

@@ -172,9 +172,21 @@ function refuse(
   const text = Buffer.from(JSON.stringify(refusal.error));
   const again = refusal.error.retryable ? { 'retry-after': '1' } : {};
   response.writeHead(refusal.status, { ...jsonHeaders(text.length), ...again }).end(text);
-  if (request.complete) return;
-  const timer = setTimeout(() => request.destroy(), drainMs);
-  request.once('close', () => clearTimeout(timer));
+  if (!request.complete) readOver(request);
+}
+
+/** Takes what is left of a body: a connection that ended in the middle of it could lose the answer. */
+function readOver(request: IncomingMessage): void {
+  const { socket } = request;
+  const timer = setTimeout(() => socket.destroy(), drainMs);
+  const end = (): void => {
+    clearTimeout(timer);
+    socket.off('close', end);
+    request.off('end', end);
+  };
+  // A request whose answer is complete does not say that its connection closes.
+  socket.once('close', end);
+  request.once('end', end);
   request.resume();
 }
 
