@@ -4,9 +4,7 @@ import { test } from 'node:test';
 import { isGridError } from '@commongrid/base';
 import fc from 'fast-check';
 
-import type { TarEntry } from '../tar/tar-entry.ts';
 import { byteTextFrom } from '../tree/byte-text.ts';
-import type { NewNode } from '../tree/check-inode.ts';
 import { TreeBuilder } from '../tree/tree-builder.ts';
 import { walkTree } from '../tree/walk-tree.ts';
 import { applyLayer, putAll } from './apply-layer.ts';
@@ -18,35 +16,12 @@ import type { LayerItem } from './read-layer.ts';
  */
 function itemOf(text: string, layer: number): LayerItem {
   const [path = '', arrow, target = ''] = text.split(' ');
-  const isFolder = path.endsWith('/');
   const base = { mode: 0o755, uid: layer, gid: 0, mtimeNs: 0n, xattrs: [] };
-  const entry: TarEntry = {
-    ...base,
-    kind:
-      arrow === '->' ? 'symlink' : arrow === '=' ? 'hard-link' : isFolder ? 'directory' : 'file',
-    path: byteTextFrom(path),
-    sizeBytes: 0,
-    linkTarget: byteTextFrom(target),
-    major: 0,
-    minor: 0,
-  };
-  return { entry, node: nodeOf(entry) };
-}
-
-function nodeOf({
-  kind,
-  linkTarget,
-  mode,
-  uid,
-  gid,
-  mtimeNs,
-  xattrs,
-}: TarEntry): NewNode | undefined {
-  const base = { mode, uid, gid, mtimeNs, xattrs };
-  if (kind === 'hard-link') return undefined;
-  if (kind === 'symlink') return { ...base, kind, target: linkTarget };
-  if (kind === 'directory') return { ...base, kind };
-  return { ...base, kind: 'file', sizeBytes: 0, chunkHashes: new Uint8Array(0) };
+  const item = (node: LayerItem['node']): LayerItem => ({ path: byteTextFrom(path), node });
+  if (arrow === '=') return item(byteTextFrom(target));
+  if (arrow === '->') return item({ ...base, kind: 'symlink', target: byteTextFrom(target) });
+  if (path.endsWith('/')) return item({ ...base, kind: 'directory' });
+  return item({ ...base, kind: 'file', sizeBytes: 0, chunkHashes: new Uint8Array(0) });
 }
 
 /** Paths of what there is after all layers, files with their layer. */

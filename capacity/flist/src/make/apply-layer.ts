@@ -34,9 +34,9 @@ export function applyLayer(builder: TreeBuilder, items: readonly LayerItem[]): v
 
 /** Puts the entries of a tar as they stand, whatever their names mean in layers. */
 export function putAll(builder: TreeBuilder, items: readonly LayerItem[]): void {
-  for (const { entry, node } of items) {
-    if (node === undefined) builder.link(entry.path, entry.linkTarget);
-    else builder.put(entry.path, node);
+  for (const { path, node } of items) {
+    if (typeof node === 'string') builder.link(path, node);
+    else builder.put(path, node);
   }
 }
 
@@ -54,7 +54,7 @@ function sorted(items: readonly LayerItem[]): {
   const entries: LayerItem[] = [];
   for (const item of items) {
     // Most names have no such part: that is seen without taking them apart.
-    const names = item.entry.path.includes(whiteoutPrefix) ? namesOf(item.entry.path) : [];
+    const names = item.path.includes(whiteoutPrefix) ? namesOf(item.path) : [];
     const last = names.at(-1);
     if (names.some((name) => name.startsWith(aufsPrefix) && name !== opaqueName)) continue;
     if (last === undefined || !names.some((name) => name.startsWith(whiteoutPrefix))) {
@@ -63,7 +63,7 @@ function sorted(items: readonly LayerItem[]): {
     }
     const folder = names.slice(0, -1);
     if (folder.some((name) => name.startsWith(whiteoutPrefix))) {
-      throw badWhiteout(item.entry.path);
+      throw badWhiteout(item.path);
     }
     if (last !== opaqueName) checkName(last.slice(whiteoutPrefix.length) as ByteText);
     const name = last === opaqueName ? undefined : last.slice(whiteoutPrefix.length);
@@ -81,12 +81,14 @@ function hide(
   if (whiteouts.length === 0) return [];
   const replaced = new Set<string>();
   const linked = new Set<string>();
-  for (const { entry } of entries) {
-    if (entry.kind === 'hard-link') linked.add(plainPath(entry.linkTarget));
-    const old = entry.kind === 'directory' ? builder.get(entry.path)?.kind : undefined;
-    if (old !== undefined && old !== 'directory') replaced.add(plainPath(entry.path));
+  for (const { path, node } of entries) {
+    if (typeof node === 'string') linked.add(plainPath(node));
+    else if (node.kind === 'directory') {
+      const old = builder.get(path)?.kind;
+      if (old !== undefined && old !== 'directory') replaced.add(plainPath(path));
+    }
   }
-  for (const { entry } of entries) linked.delete(plainPath(entry.path));
+  for (const { path } of entries) linked.delete(plainPath(path));
   const late: ByteText[] = [];
   for (const { folder, name } of whiteouts) {
     // A directory in the place of a file or symlink: there is nothing lower in it, and a symlink

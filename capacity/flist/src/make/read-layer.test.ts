@@ -67,7 +67,7 @@ test('entries of a layer become inodes, and their content chunks', async () => {
       { ...base, kind: 'file', sizeBytes: 7, chunkHashes: Uint8Array.from(hash) },
       { ...base, kind: 'symlink', target: 'to' },
       { ...base, kind: 'block-device', major: 8, minor: 1 },
-      undefined,
+      'file',
     ],
   );
   assert.deepEqual(report, { notes: [], furtherNotes: 0, contentBytes: 7, chunks: 1 });
@@ -76,8 +76,10 @@ test('entries of a layer become inodes, and their content chunks', async () => {
 test('attributes are kept, left out with a note, or refused', async () => {
   const kept = ['user.a', 'security.capability', 'system.posix_acl_access'];
   const { items, report } = await read([withXattrs(...kept, 'security.selinux', 'com.apple.x')]);
+  const node = items[0]?.node;
+  assert.ok(typeof node === 'object');
   assert.deepEqual(
-    items[0]?.node?.xattrs.map(({ name }) => name),
+    node.xattrs.map(({ name }) => name),
     kept,
   );
   assert.deepEqual(report.notes, [

@@ -4,6 +4,7 @@ import type { FlistErrorCode } from '../errors.ts';
 import { readTar } from '../tar/read-tar.ts';
 import type { ReadTarOptions } from '../tar/read-tar.ts';
 import type { TarEntry } from '../tar/tar-entry.ts';
+import type { ByteText } from '../tree/byte-text.ts';
 import type { NewNode } from '../tree/check-inode.ts';
 import type { ChunkWriter } from './chunk-writer.ts';
 import { imageXattrsOf } from './image-xattrs.ts';
@@ -14,9 +15,10 @@ const layerDevicesMax = 4_096;
 
 /** One entry of a layer whose content, if it has one, is chunks already. */
 export interface LayerItem {
-  readonly entry: TarEntry;
-  /** Undefined for a hard link. */
-  readonly node: NewNode | undefined;
+  /** As it stands in the tar. */
+  readonly path: ByteText;
+  /** The inode, or the path of another name of it: a hard link. */
+  readonly node: NewNode | ByteText;
 }
 
 export interface ReadLayerOptions extends ReadTarOptions {
@@ -40,7 +42,7 @@ export async function readLayer(
       throwIfAborted(options.signal);
       if (entry.kind === 'character-device' || entry.kind === 'block-device') devices++;
       if (devices > layerDevicesMax) throw tooManyDevices();
-      items.push({ entry, node: await nodeOf(entry, content, writer, options.log) });
+      items.push({ path: entry.path, node: await nodeOf(entry, content, writer, options.log) });
     }
   } finally {
     await writer.settle();
@@ -54,9 +56,9 @@ async function nodeOf(
   content: AsyncIterable<Uint8Array>,
   writer: ChunkWriter,
   log: MakeLog,
-): Promise<NewNode | undefined> {
+): Promise<NewNode | ByteText> {
   const { kind, mode, uid, gid, mtimeNs } = entry;
-  if (kind === 'hard-link') return undefined;
+  if (kind === 'hard-link') return entry.linkTarget;
   const xattrs = imageXattrsOf(entry.xattrs, entry.path, log);
   const base = { mode, uid, gid, mtimeNs, xattrs };
   switch (kind) {
