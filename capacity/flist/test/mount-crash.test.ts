@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 
+import { waitFor } from '@commongrid/base';
+
 import type { MountRecord } from '../src/mount/mount-journal.ts';
-import { mountAt } from '../src/sys/mounts.ts';
+import { mountAt, readMounts } from '../src/sys/mounts.ts';
 import { digestOfFolder, ServiceHarness } from './mount-harness.ts';
 import { makeRoot, modes } from './mount-root.ts';
 
@@ -58,5 +60,34 @@ test('an image of which nothing can be fetched shows its names, and EIO for cont
     const target = await harness.mount(flist, { id: mode, mode });
     assert.equal((await readdir(join(target, 'etc'))).length, 7);
     assert.throws(() => readFileSync(join(target, 'etc', 'motd')), { code: 'EIO' });
+  }
+});
+
+test('the service is killed while it mounts: what is mounted is what it knows', async (t) => {
+  const harness = await ServiceHarness.open(t);
+  const { flist } = await makeRoot(harness);
+  await harness.start();
+  const stages = ['mounts/m.json', 'meta/m'];
+  for (const stage of stages) {
+    const pid = await harness.servicePid();
+    const shift = { uidShift: 7, gidShift: 7 };
+    const order = harness.mount(flist, { id: 'm', mode: 'overlay', ...shift }).catch(() => '');
+    const isAtStage = (): boolean => existsSync(join(harness.store, stage));
+    const done = new AbortController();
+    const what = { timeoutMs: 20_000, what: stage, everyMs: 1, signal: done.signal };
+    const reached = waitFor(isAtStage, what).catch(() => false);
+    await Promise.race([order, reached]);
+    process.kill(pid, 'SIGKILL');
+    await order;
+    done.abort();
+    await reached;
+    await harness.servicePid(pid);
+    const known = (await harness.ask('list')) as MountRecord[];
+    const mounted = (await readMounts())
+      .map(({ target }) => target)
+      .filter((target) => target.startsWith(`${harness.folder}/`));
+    const fuse = join(harness.store, 'fuse');
+    assert.deepEqual(mounted.toSorted(), [...known.map(({ target }) => target), fuse].toSorted());
+    for (const { id } of known) await harness.ask('unmount', { id });
   }
 });

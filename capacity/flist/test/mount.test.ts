@@ -114,6 +114,17 @@ test('content that was damaged before a mount is found and fetched again', async
   assert.equal(readFileSync(join(target, 'etc', 'motd'), 'utf8'), 'what it says\n');
 });
 
+test('content that is damaged under a mount is found by a scrub, which names the mount', async () => {
+  await harness.mount(flist, { id: 'm', mode: 'overlay' });
+  await harness.ask('prefetch', { digest: flist.digest, whole: true });
+  const path = await objectPath('etc/motd');
+  await writeFile(path, 'WHAT it says\n');
+  await harness.ask('scrub');
+  const [mount] = (await harness.ask('list')) as { isTainted: boolean }[];
+  assert.equal(mount?.isTainted, true);
+  assert.equal(readFileSync(path, 'utf8'), 'what it says\n');
+});
+
 test('what a start reads is noted, in its order', async () => {
   const target = await harness.mount(flist, { id: 'traced', isTraced: true });
   execFileSync('cat', [join(target, 'etc', 'late'), join(target, 'etc', 'motd')]);

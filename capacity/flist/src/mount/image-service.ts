@@ -23,6 +23,7 @@ import type { FuseSession } from '../fuse/fuse-wire.ts';
 import type { SourceSet } from '../sources/source-set.ts';
 import { filesOf } from '../store/files-of.ts';
 import { ObjectStore } from '../store/object-store.ts';
+import type { StoreEvent } from '../store/store-types.ts';
 import { mountAt } from '../sys/mounts.ts';
 import { ErofsCache } from './erofs-cache.ts';
 import { ImageMounts, reconcileMounts } from './image-mounts.ts';
@@ -74,6 +75,7 @@ export class ImageService implements AsyncDisposable {
   readonly close: () => Promise<void>;
   readonly #server: FuseServer;
   readonly #tasks: TaskGroup;
+  readonly #tainted: Set<string>;
   readonly #stack: AsyncDisposableStack;
   readonly #stopped: () => void;
 
@@ -83,6 +85,7 @@ export class ImageService implements AsyncDisposable {
     this.probe = parts.probe;
     this.#server = parts.server;
     this.#tasks = parts.tasks;
+    this.#tainted = parts.tainted;
     this.#stack = stack;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#stopped = resolve;
@@ -94,7 +97,11 @@ export class ImageService implements AsyncDisposable {
   static async open(options: ImageServiceOptions): Promise<ImageService> {
     const { folder, maxBytes, sources, fd, session, logger } = options;
     await using stack = new AsyncDisposableStack();
-    const store = stack.use(await ObjectStore.open({ folder, maxBytes, sources, logger }));
+    const tainted = new Set<string>();
+    const onEvent = (event: StoreEvent): void => {
+      if (event.kind === 'object-tainted') for (const id of event.mounts) tainted.add(id);
+    };
+    const store = stack.use(await ObjectStore.open({ folder, maxBytes, sources, logger, onEvent }));
     const fuse = await mountAt(fuseFolderOf(folder));
     if (fuse === undefined) throw notMounted(folder);
     const probe = await probeOverlay(folder);
@@ -125,7 +132,10 @@ export class ImageService implements AsyncDisposable {
         onError: (err, digest) => logger.warn({ err, digest }, 'not all was fetched ahead'),
       }),
     );
-    const service = new ImageService({ mounts, store, probe, server, tasks }, stack.move());
+    const service = new ImageService(
+      { mounts, store, probe, server, tasks, tainted },
+      stack.move(),
+    );
     try {
       await service.#listen(folder, logger);
     } catch (error) {
@@ -148,6 +158,8 @@ export class ImageService implements AsyncDisposable {
   async mount(request: MountRequest): Promise<MountRecord> {
     const { digest, isTraced = false } = request;
     const record = await this.mounts.mount(request);
+    // What was found before it was mounted nobody read.
+    this.#tainted.delete(record.id);
     // What is read first would not be the first to be read.
     if (!isTraced && this.#tasks.size < prefetchesMax) {
       this.#tasks.start(digest, (signal) => this.store.prefetch(digest, { signal }));
@@ -167,6 +179,17 @@ export class ImageService implements AsyncDisposable {
       return file === undefined ? [] : [{ file, firstChunk, chunkCount }];
     });
     return { ...flist, trace };
+  }
+
+  async unmount(id: string): Promise<MountRecord> {
+    const record = await this.mounts.unmount(id);
+    this.#tainted.delete(id);
+    return record;
+  }
+
+  /** Whether content was found damaged while it was mounted, which what runs there may have read. */
+  isTainted(id: string): boolean {
+    return this.#tainted.has(id);
   }
 
   /** Reads that wait for content. */
@@ -199,6 +222,7 @@ interface ServiceParts {
   readonly probe: OverlayProbe;
   readonly server: FuseServer;
   readonly tasks: TaskGroup;
+  readonly tainted: Set<string>;
 }
 
 /** What is alive is shown before anything is answered. */

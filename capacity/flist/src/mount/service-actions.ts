@@ -27,9 +27,11 @@ export function serviceActions(service: ImageService): Readonly<Record<string, C
         gidShift: countAt(args, 'gidShift') ?? 0,
       });
     },
-    unmount: async (args) =>
-      service.mounts.unmount(textAt(args, 'id') ?? idAtTarget(service, args)),
-    list: async () => service.mounts.list(),
+    unmount: async (args) => service.unmount(textAt(args, 'id') ?? idAtTarget(service, args)),
+    list: async () =>
+      service.mounts
+        .list()
+        .map((record) => ({ ...record, isTainted: service.isTainted(record.id) })),
     /** `whole`, or else what a start of the image reads. */
     prefetch: async (args, { signal }) => {
       const digest = await digestOf(service, args);
