@@ -1,12 +1,19 @@
 import assert from 'node:assert/strict';
-import { readdir, rm } from 'node:fs/promises';
+import { open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { systemClock } from '@commongrid/base';
+import { systemClock, systemRandom } from '@commongrid/base';
+import { tempFolder } from '@commongrid/base/testing';
+import { readBackendsFile } from '../src/backends/backends-file.ts';
 import { markerKey } from '../src/backends/backend-identity.ts';
 import { BlobStore } from '../src/blob-store.ts';
+import { foundLog } from '../src/catalog/found-log.ts';
+import type { TlogMember } from '../src/catalog/tlog-member.ts';
+import { logNamesOf, openMemberOf } from '../src/stor/log-place.ts';
+import { readStoreKeys } from '../src/stor/stor-keys.ts';
 import { storSchema } from '../src/stor/file-tables.ts';
 import { acceptRebuild } from '../src/rebuild/rebuild-tables.ts';
+import { findUnfinished, noteUnfinished } from '../src/rebuild/unfinished-rebuild.ts';
 import { Stor } from '../src/stor.ts';
 import type { StorOptions } from '../src/stor.ts';
 import { ZdbFleet } from '../src/testing/zdb-fleet.ts';
@@ -161,6 +168,43 @@ test('a rebuild that ends on its way goes on, and nobody serves before', async (
   for (const [name, bytes] of Object.entries({ large, later, small })) {
     assert.equal((await bytesOf(stor, name)).equals(bytes), true, name);
   }
+});
+
+test('a rebuild that ends while it begins a log goes on', async () => {
+  await using fleet = await ZdbFleet.open(6);
+  const backendsFile = await fleet.makeStore('half');
+  const folder = join(fleet.folder, 'head');
+  const options: StorOptions = { folder, backendsFile, policy: fourPlusTwo, canBegin: true };
+  {
+    await using stor = await Stor.open(options);
+    await stor.put('large', [large]);
+  }
+  await fleet.emptyNamespace('half-log');
+  await rm(join(folder, 'catalog'), { recursive: true });
+  const specs = await readBackendsFile(backendsFile);
+  const members = logNamesOf(specs).slice(0, 5);
+  const { metadataKey } = await readStoreKeys(join(folder, 'key'));
+  const memberOf = openMemberOf(() => specs);
+  // What it had written when it ended: the note, and two of five members.
+  await noteUnfinished(folder, { members });
+  const openMember = (name: string): TlogMember => {
+    const member = memberOf(name);
+    const killed = (): Promise<void> => Promise.reject(new Error('killed'));
+    return members.indexOf(name) < 2 ? member : Object.assign(member, { put: killed });
+  };
+  await assert.rejects(foundLog({ metadataKey, members, openMember }, systemRandom), /killed/);
+  const report = await Stor.rebuild(options);
+  const { from, restoredVersions, unreadableChunks } = report;
+  assert.deepEqual([from, restoredVersions, unreadableChunks], ['manifests', 1, 0]);
+});
+
+test('a note of what was begun is replaced, and never half written', async () => {
+  await using folder = await tempFolder('unfinished');
+  await noteUnfinished(folder.path, { members: ['a'] });
+  await using file = await open(join(folder.path, 'rebuild.unfinished'));
+  await noteUnfinished(folder.path, { members: ['b'] });
+  assert.deepEqual(JSON.parse(await file.readFile('utf8')), { members: ['a'] });
+  assert.deepEqual(await findUnfinished(folder.path), { members: ['b'] });
 });
 
 test('small objects that were packed again since the snapshot are found', async () => {

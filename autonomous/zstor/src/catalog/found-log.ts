@@ -8,7 +8,7 @@ import { extentEntry, membershipEntry, openMembership, snapshotsEntry } from './
 import type { OpenMember } from './roster.ts';
 import { nextFence } from './take-over.ts';
 import { TlogCipher } from './tlog-cipher.ts';
-import { identityKey, identityOf, membershipKey } from './tlog-member.ts';
+import { extentKey, identityKey, identityOf, membershipKey, snapshotsKey } from './tlog-member.ts';
 import type { TlogMember } from './tlog-member.ts';
 
 /** Bytes of the id of a log. */
@@ -52,6 +52,51 @@ export async function foundLog(
     members.map((member, i) => {
       const identity = { key: identityKey, value: identityOf(logId, who[i]?.id ?? '') };
       return member.put([identity, note, extent, ...begin]);
+    }),
+  );
+}
+
+/**
+ * Goes on with a log whose founder ended on its way: members that are still empty get what the others
+ * have. Only for a log that no head has served: of one that lost most of its members this would go on with
+ * what the rest knows. Does nothing where a majority has begun: a take-over fills the others.
+ * @throws ZSTOR_CATALOG_NOT_EMPTY, ZSTOR_CATALOG_FENCED, ZSTOR_CATALOG_MEMBER_FAILED
+ */
+export async function finishFounding(place: LogPlace, random: Random): Promise<void> {
+  await using stack = new AsyncDisposableStack();
+  const members = place.members.map((name) => stack.use(place.openMember(name)));
+  const notes = [membershipKey, extentKey, snapshotsKey];
+  const answers = await Promise.allSettled(
+    members.map((member) => member.get([identityKey, ...notes])),
+  );
+  const begun = answers
+    .filter((answer) => answer.status === 'fulfilled')
+    .map(({ value }) => value)
+    .filter(([identity]) => identity !== undefined);
+  const [identity, ...values] = begun[0] ?? [];
+  const [membership] = values;
+  if (identity === undefined || membership === undefined) return;
+  if (begun.length > members.length / 2) return;
+  const silent = answers.find((answer) => answer.status === 'rejected');
+  if (silent !== undefined) throw silent.reason;
+  const logId = identity.subarray(0, logIdBytes);
+  const who = openMembership(new TlogCipher(place.metadataKey, logId), membership).members;
+  const ids = new Map(who.map(({ name, id }) => [name, id]));
+  const same = notes.flatMap((key, i) => {
+    const value = values[i];
+    return value === undefined ? [] : [{ key, value }];
+  });
+  const empty = members.filter((_, i) => {
+    const answer = answers[i];
+    return answer?.status === 'fulfilled' && answer.value[0] === undefined;
+  });
+  const fences = await Promise.all(members.map((member) => member.fence()));
+  const fence = nextFence(Math.max(...fences), random);
+  await Promise.all(empty.map((member) => bindEmpty(member, fence)));
+  await Promise.all(
+    empty.map((member) => {
+      const value = identityOf(logId, ids.get(member.name) ?? '');
+      return member.put([{ key: identityKey, value }, ...same]);
     }),
   );
 }

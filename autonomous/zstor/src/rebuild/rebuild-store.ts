@@ -1,12 +1,13 @@
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
-import { systemClock } from '@commongrid/base';
+import { systemClock, systemRandom } from '@commongrid/base';
 import { BackendPool } from '../backends/backend-pool.ts';
 import { nameOfBackend, readBackendsFile } from '../backends/backends-file.ts';
 import type { BackendSpec } from '../backends/backends-file.ts';
 import { BlobStore } from '../blob-store.ts';
 import type { BlobStoreOptions } from '../blob-store.ts';
 import { Catalog } from '../catalog/catalog.ts';
+import { finishFounding } from '../catalog/found-log.ts';
 import type { LogPlace } from '../catalog/found-log.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import { readManifests } from '../manifest/manifest-reader.ts';
@@ -159,7 +160,10 @@ async function rebuildWithoutLog(
 async function findBegun(folder: string, place: LogPlace): Promise<UnfinishedRebuild | undefined> {
   const begun = await findUnfinished(folder);
   if (begun === undefined) return undefined;
-  return (await keepsLog({ ...place, members: begun.members })) ? begun : undefined;
+  const log = { ...place, members: begun.members };
+  if (!(await keepsLog(log))) return undefined;
+  await finishFounding(log, systemRandom);
+  return begun;
 }
 
 async function applyManifests(

@@ -1,6 +1,6 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errorCode, GridError, syncFolder } from '@commongrid/base';
+import { errorCode, GridError, writeFileAtomic } from '@commongrid/base';
 import type { ZstorErrorCode } from '../errors.ts';
 
 /** What stands in the file of a rebuild that has begun a log and not ended. */
@@ -16,8 +16,7 @@ export interface UnfinishedRebuild {
  * file in the folder of the store says so: without it the next head would take the rest for orphans.
  */
 export async function noteUnfinished(folder: string, unfinished: UnfinishedRebuild): Promise<void> {
-  await writeFile(pathIn(folder), JSON.stringify(unfinished), { flush: true });
-  await syncFolder(folder);
+  await writeFileAtomic(pathIn(folder), JSON.stringify(unfinished));
 }
 
 /** What a rebuild was about to begin, and did not finish. */
