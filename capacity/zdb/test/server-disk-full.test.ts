@@ -6,6 +6,7 @@ import { suite, test } from 'node:test';
 import { promisify } from 'node:util';
 import { errorCode, waitFor } from '@commongrid/base';
 import { ManualClock, tempFolder } from '@commongrid/base/testing';
+import type { Files } from '@commongrid/files';
 import { faultyFiles } from '@commongrid/files/testing';
 import type { ZdbEvent } from '../src/index.ts';
 import { Door, field, openServer } from './support/door.ts';
@@ -74,13 +75,11 @@ test('who waits for room on a disk that is full to its end hears that there is n
   const real = faultyFiles(({ name }) => {
     return isFull && name !== 'read' ? { code: 'ENOSPC' } : undefined;
   });
-  const files = {
-    ...real,
-    statfsSync: (folder: string) => ({
-      ...real.statfsSync(folder),
-      ...(isShort ? { bavail: 0 } : {}),
-    }),
+  const statfsSync = (folder: string): object => {
+    const { blocks, bsize, bavail } = real.statfsSync(folder);
+    return { blocks, bsize, bavail: isShort ? 0 : bavail };
   };
+  const files: Files = Object.assign({ ...real }, { statfsSync });
   await using door = await Door.open({ files });
   const ask = await door.client();
   for (const value of ['one', 'two']) await ask('SET', 'key', value);
