@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
@@ -10,6 +14,8 @@ import { hasCode, tempFolder } from '@commongrid/base/testing';
 import { encodeFlist } from '../src/format/encode-flist.ts';
 import type { FlistDigest } from '../src/format/flist.ts';
 import type { TransferProgress } from '../src/hub/transfer-image.ts';
+import { frameHeader } from '../src/sources/chunk-frames.ts';
+import { packChunk } from '../src/store/chunk-codec.ts';
 import { FlistRepository } from '../src/store/flist-repository.ts';
 import { alice, bob, hubUnderTest, keepImage } from './hub-harness.ts';
 import type { HubUnderTest } from './hub-harness.ts';
@@ -90,6 +96,41 @@ suite('images on a hub', () => {
       return error.details['lacking'] === 1;
     });
     await assert.rejects(shared.client(alice).name('alice/a', digest), hasCode('HUB_NOT_FOUND'));
+  });
+
+  test('a download from a hub that falls silent, or lies, ends with a code', async () => {
+    const image = imageOf({ lied: Buffer.from('lied'), of: Buffer.from('of') });
+    const digest = await keepImage(shared.repository, image);
+    const packed = await shared.repository.getPackedFlist(digest);
+    const [hash = assert.fail()] = image.hashes;
+    let answerChunks: ((response: ServerResponse) => void) | undefined;
+    const server = createServer(({ method, url }, response) => {
+      if (method === 'POST') answerChunks?.(response);
+      else response.end(url === `/v1/flists/${digest}` ? packed : 'no flist');
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const close = async (): Promise<void> => {
+      server.closeAllConnections();
+      server.close();
+    };
+    await using _ = { [Symbol.asyncDispose]: close };
+    const { port } = server.address() as AddressInfo;
+    const url = `http://127.0.0.1:${port}`;
+    const hasty = shared.client(undefined, { url, silenceMs: 20 });
+    await assert.rejects(hasty.download(digest, other), hasCode('FLIST_SOURCE_FAILED'));
+    const client = shared.client(undefined, { url });
+    const download = (): Promise<unknown> => client.download(digest, other);
+    answerChunks = (response) => void response.end(frameHeader(hash, 5_000));
+    await assert.rejects(download(), hasCode('FLIST_SOURCE_FAILED'));
+    const lie = await packChunk(Buffer.from('a lie'));
+    answerChunks = (response) =>
+      void response.end(Buffer.concat([frameHeader(hash, lie.length), lie]));
+    await assert.rejects(download(), hasCode('FLIST_CHUNK_CORRUPT'));
+    answerChunks = (response) => void response.end(frameHeader(hash, undefined));
+    await assert.rejects(download(), hasCode('FLIST_CHUNKS_MISSING'));
+    const unknown = 'f'.repeat(64) as FlistDigest;
+    await assert.rejects(client.download(unknown, other), hasCode('FLIST_CORRUPT'));
+    assert.equal(await other.getFlist(digest), undefined);
   });
 
   test('a quota bounds what names say, and what is brought', async () => {

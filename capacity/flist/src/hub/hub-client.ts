@@ -34,6 +34,8 @@ export interface HubClientOptions {
   readonly triesMax?: number;
   /** Of one try. Default 120 s. */
   readonly timeoutMs?: number;
+  /** For how long a hub may send no chunk during a download. Default 30 s. */
+  readonly silenceMs?: number;
 }
 
 export interface PageQuery {
@@ -58,6 +60,7 @@ export class HubClient {
   readonly #chunks: HttpSource;
   readonly #key: SigningKey | undefined;
   readonly #clock: Clock;
+  readonly #silenceMs: number;
 
   constructor(options: HubClientOptions) {
     const { audience, key, clock = systemClock, triesMax = 5, timeoutMs = 120_000 } = options;
@@ -67,6 +70,7 @@ export class HubClient {
     this.#chunks = new HttpSource({ url: `${origin}/v1`, name: origin });
     this.#key = key;
     this.#clock = clock;
+    this.#silenceMs = options.silenceMs ?? 30_000;
   }
 
   /** Brings what the hub lacks of an image. What a broken upload brought is not sent again. */
@@ -85,7 +89,7 @@ export class HubClient {
     options: TransferOptions = {},
   ): Promise<TransferResult> {
     const packedBytesMax = packedFlistBytesMax;
-    const all = { ...options, packedBytesMax };
+    const all = { ...options, packedBytesMax, silenceMs: this.#silenceMs };
     return downloadImage(this.#link, this.#chunks, digest, repository, all);
   }
 

@@ -103,7 +103,9 @@ export class Hub implements AsyncDisposable {
     const fresh = chunks.filter(({ hash }) => !there.has(hash));
     const bytes = fresh.reduce((sum, { packed }) => sum + packed.length, 0);
     if (bytes > 0) this.quota.bring(user, bytes, this.#nowMs());
-    await Promise.all(chunks.map((chunk) => this.repository.putPacked(chunk)));
+    const puts = await Promise.allSettled(chunks.map((chunk) => this.repository.putPacked(chunk)));
+    const failed = puts.find((put) => put.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
     await this.repository.sync();
   }
 

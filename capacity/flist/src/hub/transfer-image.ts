@@ -1,4 +1,4 @@
-import { GridError, isGridError } from '@commongrid/base';
+import { GridError, isGridError, systemClock } from '@commongrid/base';
 
 import type { FlistErrorCode } from '../errors.ts';
 import { decodeFlist } from '../format/decode-flist.ts';
@@ -9,6 +9,7 @@ import { unpackFlist } from '../format/pack-flist.ts';
 import type { ChunkHash, ChunkSource, PackedChunk } from '../ports.ts';
 import { batchHashesMax, frameHeader } from '../sources/chunk-frames.ts';
 import { isHashText } from '../sources/hash-text.ts';
+import { SilenceWatch } from '../sources/silence-watch.ts';
 import { filesOf } from '../store/files-of.ts';
 import type { FlistRepository } from '../store/flist-repository.ts';
 import { missingHashesMax, uploadBytesMax } from './change-routes.ts';
@@ -79,9 +80,9 @@ export async function downloadImage(
   chunks: ChunkSource,
   digest: FlistDigest,
   repository: FlistRepository,
-  options: TransferOptions & { readonly packedBytesMax: number },
+  options: TransferOptions & { readonly packedBytesMax: number; readonly silenceMs: number },
 ): Promise<TransferResult> {
-  const { packedBytesMax, signal } = options;
+  const { packedBytesMax, silenceMs, signal } = options;
   const path = `/v1/flists/${digest}`;
   const packed = await link.bytes({ method: 'GET', path, signal }, packedBytesMax);
   const wanted = await wantedChunks(digest, packed);
@@ -91,7 +92,7 @@ export async function downloadImage(
     const missing = wanted.filter((hash) => !there.has(hash));
     count.start(there.size);
     const take = (hashes: ChunkHash[], stop: AbortSignal): Promise<void> =>
-      downloadChunks({ chunks, repository, count, signal: stop }, hashes);
+      downloadChunks({ chunks, repository, count, silenceMs, signal: stop }, hashes);
     try {
       await inParallel(piecesOf(missing, groupChunks), groupsMax, take, signal);
       await repository.putFlist(packed);
@@ -150,17 +151,30 @@ interface Download {
   readonly chunks: ChunkSource;
   readonly repository: FlistRepository;
   readonly count: Count;
+  /** The hub is given up after that long without a chunk. */
+  readonly silenceMs: number;
   readonly signal: AbortSignal;
 }
 
 async function downloadChunks(
-  { chunks, repository, count, signal }: Download,
+  { chunks, repository, count, silenceMs, signal }: Download,
   hashes: readonly ChunkHash[],
 ): Promise<void> {
   const lacking = new Set(hashes);
-  for await (const chunk of chunks.fetch(hashes, signal)) {
+  const silent = new AbortController();
+  using watch = new SilenceWatch({
+    clock: systemClock,
+    slowAfterMs: silenceMs,
+    giveUpAfterMs: silenceMs,
+    onSign: () => {},
+    onSlow: () => {},
+    onGivenUp: () => silent.abort(),
+  });
+  const stop = AbortSignal.any([signal, silent.signal]);
+  for await (const chunk of chunks.fetch(hashes, stop)) {
+    watch.noteSign();
     if (!lacking.delete(chunk.hash)) throw replyInvalid('the hub sends what nobody asked for');
-    await repository.putPacked(chunk);
+    await watch.hold(repository.putPacked(chunk));
     count.add(chunk);
   }
 }
