@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { createLogger, onShutdownSignals, waitFor } from '@commongrid/base';
@@ -29,7 +29,7 @@ const server = await FuseServer.open({
   chunksFolder: join(folder, 'chunks'),
   fetcher: {
     read: async ({ id, offset, length }, signal) => {
-      await writeFile(join(folder, `asked-${id}`), '');
+      await appendFile(join(folder, `asked-${id}`), '.');
       const path = join(folder, 'source', id);
       await waitFor(() => existsSync(path), { timeoutMs: 20_000, what: path, signal });
       return (await readFile(path)).subarray(offset, offset + length);

@@ -92,13 +92,11 @@ function serverPid(folder: string, known?: number): Promise<number> {
   return waitFor(look, { ...deadline, what: 'a server' });
 }
 
-async function isAsked(folder: string, file: RegularFile): Promise<void> {
+/** Waits for so many reads of what is not here. */
+async function isAsked(folder: string, file: RegularFile, times = 1): Promise<void> {
   const path = join(folder, `asked-${objectIdOf(file)}`);
-  const look = (): Promise<boolean> =>
-    readFile(path).then(
-      () => true,
-      () => false,
-    );
+  const look = async (): Promise<boolean> =>
+    (await readFile(path, 'utf8').catch(() => '')).length >= times;
   await waitFor(look, { ...deadline, what: 'a read of what is not here' });
 }
 
@@ -148,7 +146,7 @@ test('a reader completes although the server is killed while it waits', async (t
   const { folder, objectPath, tree } = await serve(t, image);
   const reader = execAsync('cat', [objectPath(lateFile)]);
   const other = execAsync('cat', [join(tree, 'late')]);
-  await isAsked(folder, lateFile);
+  await isAsked(folder, lateFile, 2);
   const pid = await serverPid(folder);
   process.kill(pid, 'SIGKILL');
   await serverPid(folder, pid);

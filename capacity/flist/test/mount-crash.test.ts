@@ -10,7 +10,7 @@ import { waitFor } from '@commongrid/base';
 
 import type { MountRecord } from '../src/mount/mount-journal.ts';
 import { mountAt, readMounts } from '../src/sys/mounts.ts';
-import { digestOfFolder, ServiceHarness } from './mount-harness.ts';
+import { digestOfFolder, kill, ServiceHarness } from './mount-harness.ts';
 import { makeRoot, modes } from './mount-root.ts';
 
 const execAsync = promisify(execFile);
@@ -22,7 +22,7 @@ test('the service is killed: readers complete, mounts stay and are taken up', as
   const targets: string[] = [];
   for (const mode of modes) targets.push(await harness.mount(flist, { id: mode, mode }));
   const pid = (await harness.servicePid()) ?? 0;
-  process.kill(pid, 'SIGKILL');
+  await kill(pid);
   const readers = targets.map((target) => execAsync('cat', [join(target, 'etc', 'late')]));
   await harness.servicePid(pid);
   for (const { stdout } of await Promise.all(readers))
@@ -44,7 +44,7 @@ test('the holder is killed too: what is dead is cleared by the next one', async 
   await holder.ended;
   // The service goes on without its holder.
   assert.equal(await digestOfFolder(targets[0] ?? ''), flist.digest);
-  process.kill(pid, 'SIGKILL');
+  await kill(pid);
   await harness.start();
   for (const target of targets) assert.equal(await mountAt(target), undefined);
   assert.deepEqual(await harness.ask('list'), []);

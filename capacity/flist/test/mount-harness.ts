@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { hash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { askControl, isGridError, waitFor } from '@commongrid/base';
@@ -119,6 +119,22 @@ export class ServiceHarness {
     await this.ask('mount', { flist: flist.path, target, ...args });
     return target;
   }
+}
+
+/**
+ * Kills a process and waits until all of its threads are gone: what is asked of a FUSE server while
+ * it dies, the kernel itself fails.
+ */
+export async function kill(pid: number): Promise<void> {
+  process.kill(pid, 'SIGKILL');
+  const isGone = async (): Promise<boolean> => {
+    const [threads, status] = await Promise.all([
+      readdir(`/proc/${pid}/task`).catch(() => []),
+      readFile(`/proc/${pid}/status`, 'utf8').catch(() => ''),
+    ]);
+    return threads.length === 0 || (threads.length === 1 && status.includes('(zombie)'));
+  };
+  await waitFor(isGone, { ...deadline, what: `the end of ${pid}` });
 }
 
 /** What a folder has, in one number: the digest of an flist of it. */
