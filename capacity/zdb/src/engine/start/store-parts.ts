@@ -161,16 +161,20 @@ function assemble(
     recovered.checkpointSequence,
   );
   const { events: recovery } = recovered;
-  const scrubber = new Scrubber({
-    files,
+  const scrubber = makeScrubber(options, table, locator);
+  return { table, log, reader, namespaces, locator, history, maintenance, scrubber, recovery };
+}
+
+function makeScrubber(options: StoreOptions, table: SegmentTable, locator: Locator): Scrubber {
+  return new Scrubber({
+    files: table.files,
     table,
     locator,
-    nowMs,
+    nowMs: options.nowMs ?? Date.now,
     bytesPerSecond: options.scrubBytesPerSecond ?? SCRUB_BYTES_PER_SECOND,
     onBad: options.onBadRecord ?? (() => undefined),
     ...(options.scrubWindow === undefined ? {} : { window: options.scrubWindow }),
   });
-  return { table, log, reader, namespaces, locator, history, maintenance, scrubber, recovery };
 }
 
 function clampSegment(bytes: number): number {
