@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -10,6 +9,8 @@ import { hasCode, tempFolder } from '@commongrid/base/testing';
 import { HubClient } from '../src/hub/hub-client.ts';
 import { HubServer } from '../src/hub/hub-server.ts';
 import { FlistRepository } from '../src/store/flist-repository.ts';
+import { unmount } from '../src/sys/mounts.ts';
+import { runProgram } from '../src/sys/run-program.ts';
 import { alice, keepImage, keys } from './hub-harness.ts';
 import { imageOf } from './store-images.ts';
 
@@ -18,10 +19,8 @@ test('a hub with a full disk says so, stores nothing half, and goes on when ther
   const folder = stack.use(await tempFolder('hub'));
   const disk = join(folder.path, 'disk');
   await mkdir(disk);
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=6m', 'commongrid-test', disk]);
-  stack.defer(() => {
-    execFileSync('umount', [disk]);
-  });
+  await runProgram('mount', ['-t', 'tmpfs', '-o', 'size=6m', 'tmpfs', disk]);
+  stack.defer(() => unmount(disk));
   const server = stack.use(await HubServer.open({ folder: join(disk, 'hub'), keys }));
   const maker = stack.use(await FlistRepository.open({ folder: join(folder.path, 'maker') }));
   const client = new HubClient({ url: server.url, key: alice });
