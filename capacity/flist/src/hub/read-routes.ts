@@ -152,22 +152,38 @@ async function sendChunk({ hub, params, signal }: HubRequest): Promise<HubAnswer
 
 async function sendChunks({ hub, body, signal }: HubRequest): Promise<HubAnswer> {
   const hashes = hashesOf(body);
-  const frames = async function* (): AsyncGenerator<Uint8Array, void> {
-    for (const hash of hashes) {
-      let isThere = false;
-      for await (const { packed } of hub.repository.fetch([hash], signal)) {
-        isThere = true;
-        yield frameHeader(hash, packed.length);
-        yield packed;
-      }
-      if (!isThere) yield frameHeader(hash, undefined);
+  const read = async (hash: ChunkHash): Promise<Uint8Array> => {
+    for await (const { packed } of hub.repository.fetch([hash], signal)) {
+      return Buffer.concat([frameHeader(hash, packed.length), packed]);
     }
+    return frameHeader(hash, undefined);
   };
   return {
     status: 200,
     headers: { 'content-type': 'application/octet-stream', 'cache-control': 'no-store' },
-    pieces: frames(),
+    pieces: readAhead(hashes, read),
   };
+}
+
+/** The next is read while one is sent: two in memory for each request. */
+async function* readAhead<T>(
+  items: readonly T[],
+  read: (item: T) => Promise<Uint8Array>,
+): AsyncGenerator<Uint8Array, void> {
+  let next: Promise<Uint8Array> | undefined;
+  try {
+    for (const item of items) {
+      const current = next;
+      next = read(item);
+      // Its failure is thrown when its turn comes; nobody listens before.
+      next.catch(() => {});
+      if (current !== undefined) yield await current;
+    }
+    if (next !== undefined) yield await next;
+  } finally {
+    // Of an answer that is cut off, too, nothing outlives the request.
+    await next?.catch(() => {});
+  }
 }
 
 async function* one(piece: Uint8Array): AsyncGenerator<Uint8Array, void> {
