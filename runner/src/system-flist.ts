@@ -92,7 +92,7 @@ function nodeOf({ entries }: Directory): string {
   const name = names.find((one) => /^node-linux-(?:x64|arm64)$/.test(one));
   if (name !== undefined) return `node_modules/${name}/bin/node`;
   throw new GridError<GridErrorCode>('GRID_CHECKOUT_UNFIT', 'the checkout has no Node', {
-    hint: 'run ./grid once in it: it brings Node',
+    hint: 'run ./grid status in it: the first command brings Node',
   });
 }
 

@@ -56,7 +56,7 @@ export async function findFlist(
 }
 
 /** An flist of a file, as it is kept and sent. @throws GRID_FILE_UNREADABLE, FLIST_CORRUPT */
-export async function readFlistFile(
+async function readFlistFile(
   file: string,
 ): Promise<{ readonly digest: FlistDigest; readonly flist: Flist; readonly packed: Buffer }> {
   const { decodeFlist, flistDigestOf, unpackFlist } = await import('@commongrid/flist');
