@@ -18,6 +18,9 @@ const codesByStatus: Readonly<Record<number, readonly FlistErrorCode[]>> = {
     'FLIST_SIGNATURE_INVALID',
     'FLIST_ID_OUT_OF_RANGE',
     'FLIST_XATTR_FORBIDDEN',
+    'FLIST_NOT_DIRECTORY',
+    'FLIST_LINK_BROKEN',
+    'FLIST_LINK_LOOP',
   ],
   401: [
     'HUB_SIGNATURE_NEEDED',
