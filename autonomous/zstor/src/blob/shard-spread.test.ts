@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { GridError, isGridError, seededRandom } from '@commongrid/base';
+import { delay, GridError, isGridError, seededRandom } from '@commongrid/base';
 import * as fc from 'fast-check';
+import { ManualClock } from '@commongrid/base/testing';
 import type { Backend } from '../backends/backend.ts';
 import { placeShards } from '../placement/place-shards.ts';
 import { candidatesOf, ShardSpread } from './shard-spread.ts';
@@ -126,3 +127,47 @@ test('16+4 is acknowledged with 18 shards, 4+2 with 5, and the rest is written',
     assert.equal(stored.size, shardCount);
   }
 });
+
+test('what is late is waited for half as long as the others took', async () => {
+  const clock = new ManualClock();
+  const latest = Promise.withResolvers<void>();
+  const spread = spreadOf(clock, latest.promise);
+  await clock.advance(20);
+  await spread.survivable;
+  let isSettled = false;
+  const settling = spread.settle().then(() => (isSettled = true));
+  await clock.advance(9);
+  assert.ok(!isSettled);
+  latest.resolve();
+  await settling;
+  assert.ok(!spread.locations.includes(0));
+});
+
+test('what is later than that is waited for no more', async () => {
+  const clock = new ManualClock();
+  const spread = spreadOf(clock, new Promise(() => {}));
+  await clock.advance(20);
+  await spread.survivable;
+  const settling = spread.settle();
+  await clock.advance(10);
+  await settling;
+  assert.equal(spread.locations.filter((no) => no === 0).length, 1);
+  await spread.settle();
+});
+
+/** 4+2 with five backends that take 20 ms, and one that answers with `latest`. */
+function spreadOf(clock: ManualClock, latest: Promise<void>): ShardSpread {
+  const all = [1, 2, 3, 4, 5, 6].map((no): Backend => ({
+    ...backendOf(no, false, 0, new Map()),
+    put: () => (no === 6 ? latest : delay(20, { clock })),
+  }));
+  const backends = { all, byNo: (no: number) => all[no - 1] };
+  const rules = { dataShards: 4, parityShards: 2 };
+  const chunkId = seededRandom(1).bytes(16);
+  const placement = placeShards(chunkId, candidatesOf(backends), rules);
+  return new ShardSpread({
+    ...{ backends, chunkId, rules, placement, kind: 'coded', clock },
+    keyOf: (index) => Buffer.from([index]),
+    valueOf: () => Buffer.alloc(1),
+  });
+}

@@ -1,4 +1,5 @@
-import { GridError, isGridError } from '@commongrid/base';
+import { GridError, isGridError, systemClock } from '@commongrid/base';
+import type { Clock } from '@commongrid/base';
 import type { Backend } from '../backends/backend.ts';
 import type { ZstorErrorCode } from '../errors.ts';
 import { replaceShard } from '../placement/place-shards.ts';
@@ -28,6 +29,7 @@ export interface SpreadOptions {
   readonly kind: 'coded' | 'copied';
   readonly keyOf: (index: number) => Uint8Array;
   readonly valueOf: (index: number) => Uint8Array;
+  readonly clock?: Clock;
 }
 
 /**
@@ -46,15 +48,22 @@ export class ShardSpread {
   readonly #targets: (Candidate | undefined)[];
   readonly #stored: (Candidate | undefined)[];
   readonly #failed = new Set<number>();
+  readonly #clock: Clock;
+  readonly #startedMs: number;
+  #survivableMs = Infinity;
 
   constructor(options: SpreadOptions) {
     this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#startedMs = this.#clock.monotonicMs();
     this.#targets = [...options.placement.backends];
     this.#stored = this.#targets.map(() => undefined);
     const survivable = Promise.withResolvers<void>();
     const writes = this.#targets.map(async (_, index) => {
       await this.#write(index);
-      if (this.#survives()) survivable.resolve();
+      if (!this.#survives()) return;
+      this.#survivableMs = Math.min(this.#survivableMs, this.#clock.monotonicMs());
+      survivable.resolve();
     });
     this.survivable = survivable.promise;
     this.ended = this.#end(writes, survivable.reject);
@@ -65,6 +74,20 @@ export class ShardSpread {
   /** Number of the backend that has each value on disk now; 0 where none has. */
   get locations(): number[] {
     return this.#stored.map((backend) => backend?.no ?? nowhere);
+  }
+
+  /**
+   * Once enough are on disk, waits for the rest half as long as that took, 50 ms at most: a record of
+   * where everything is costs as much as the one that would add a place to it later.
+   */
+  async settle(): Promise<void> {
+    const readyMs = this.#survivableMs + settleMs(this.#survivableMs - this.#startedMs);
+    const leftMs = readyMs - this.#clock.monotonicMs();
+    if (!(leftMs > 0 && leftMs <= settleMsMax)) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = this.#clock.setTimer(leftMs, resolve);
+    await Promise.race([this.ended, promise]);
+    timer.cancel();
   }
 
   async #end(writes: readonly Promise<void>[], fail: (error: unknown) => void): Promise<void> {
@@ -130,6 +153,13 @@ export class ShardSpread {
       },
     );
   }
+}
+
+/** Longest wait for what is late. */
+const settleMsMax = 50;
+
+function settleMs(tookMs: number): number {
+  return Math.min(settleMsMax, tookMs / 2);
 }
 
 function gone(no: number): GridError<ZstorErrorCode> {

@@ -62,6 +62,7 @@ export class WrittenBlob implements StoredBlob {
    * them. Shards that are still on their way are added to the records when they arrive.
    */
   async commit<T>(register: (records: readonly ChunkRecord[]) => Promise<T>): Promise<T> {
+    await Promise.all(this.chunks.map(({ spread }) => spread.settle()));
     const { records } = this;
     try {
       const result = await register(records);

@@ -9,7 +9,7 @@ test('packing is tried as long as it helps, and now and then when it does not', 
     for (let record = 0; record < 320; record++) {
       if (!habit.next()) continue;
       count++;
-      habit.tried(1000, saves ? 500 : 900);
+      habit.tried(1000, saves ? 890 : 910);
     }
     return count;
   };

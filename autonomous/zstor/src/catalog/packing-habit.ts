@@ -15,8 +15,8 @@ export class PackingHabit {
     return false;
   }
 
-  /** Of one that was tried: worth it is a quarter. */
+  /** Of one that was tried: worth it is a tenth. */
   tried(bytes: number, packedBytes: number): void {
-    this.#left = packedBytes > bytes * 0.75 ? leftAlone : 0;
+    this.#left = packedBytes > bytes * 0.9 ? leftAlone : 0;
   }
 }
