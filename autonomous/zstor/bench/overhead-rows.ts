@@ -27,9 +27,7 @@ export async function overheadRows(run: ZstorBenchRun): Promise<BenchRow[]> {
   const large = '16+4: on disk beside objects of 4 to 64 MiB, all metadata counted';
   if (run.wants(large)) {
     run.note(large);
-    const some = [...Array.from({ length: 16 }, () => 4 * mebibyte), 16 * mebibyte, 64 * mebibyte];
-    // So much that what each server has once, such as the last block of a file, is little of it.
-    const sizes = [...some, ...some, ...some];
+    const sizes = [...Array.from({ length: 16 }, () => 4 * mebibyte), 16 * mebibyte, 64 * mebibyte];
     const found = await measure(run, 'large', sizes, 16 * mebibyte);
     const { dataBytes, backendBytes, logBytes, tableBytes } = found;
     const allBytes = backendBytes + logBytes + tableBytes;
