@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { printResult, resultCommand } from '../../command-context.ts';
 import type { CommandContext, JsonOption } from '../../command-context.ts';
 import { withProgress } from '../../terminal.ts';
-import { withByteProgress } from '../zdb/byte-progress.ts';
+import { withByteProgress } from '../../byte-progress.ts';
 import { postgresFlag, postgresHelp, postgresOf } from './postgres-option.ts';
 import type { PostgresOption } from './postgres-option.ts';
 

@@ -7,7 +7,7 @@ import type { CommandContext, JsonOption } from '../../command-context.ts';
 import type { GridErrorCode } from '../../errors.ts';
 import type { Style } from '../../terminal.ts';
 import { withProgress } from '../../terminal.ts';
-import { withByteProgress } from '../zdb/byte-progress.ts';
+import { withByteProgress } from '../../byte-progress.ts';
 import { givenTrust, parseHash, parseKey } from './connection.ts';
 import type { TrustOptions } from './connection.ts';
 import { postgresFlag, postgresHelp, postgresOf } from './postgres-option.ts';

@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
 import { withProgress } from '../../terminal.ts';
-import { withByteProgress } from '../zdb/byte-progress.ts';
+import { withByteProgress } from '../../byte-progress.ts';
 import { findFlist, flistSubcommand, shortDigest } from './local-repository.ts';
 import type { FlistOptions } from './local-repository.ts';
 import { keepFlist, printMade, withRepository } from './made-flist.ts';

@@ -7,7 +7,7 @@ import type { CommandContext } from '../../command-context.ts';
 import { counted } from '../../terminal.ts';
 import { findFlist, shortDigest } from '../flist/local-repository.ts';
 import { withRepository } from '../flist/made-flist.ts';
-import { withByteProgress } from '../zdb/byte-progress.ts';
+import { withByteProgress } from '../../byte-progress.ts';
 import { hubSubcommand, readingClient, signingClient } from './hub-client.ts';
 import type { HubOptions } from './hub-client.ts';
 

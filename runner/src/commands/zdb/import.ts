@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 
 import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
-import { withByteProgress } from './byte-progress.ts';
+import { withByteProgress } from '../../byte-progress.ts';
 import { outsideOf, parseRename, transferCommand } from './folder.ts';
 import type { OutsideOptions } from './folder.ts';
 

@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
 import type { Style } from '../../terminal.ts';
-import { withByteProgress } from './byte-progress.ts';
+import { withByteProgress } from '../../byte-progress.ts';
 import { folderCommand } from './folder.ts';
 import type { FolderOptions } from './folder.ts';
 

@@ -7,7 +7,7 @@ import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
 import { counted } from '../../terminal.ts';
 import { describeBackends } from '../describe-backends.ts';
-import { withByteProgress } from '../zdb/byte-progress.ts';
+import { withByteProgress } from '../../byte-progress.ts';
 import { storeCommand, withStore } from './store.ts';
 import type { StoreOptions } from './store.ts';
 

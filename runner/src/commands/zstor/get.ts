@@ -9,7 +9,7 @@ import type { Command } from 'commander';
 import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
 import { tempBeside, unwritten } from '../../key-file.ts';
-import { withByteProgress } from '../zdb/byte-progress.ts';
+import { withByteProgress } from '../../byte-progress.ts';
 import { storeCommand, withStore } from './store.ts';
 import type { StoreOptions } from './store.ts';
 

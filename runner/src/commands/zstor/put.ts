@@ -8,7 +8,7 @@ import type { Command } from 'commander';
 import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
 import type { GridErrorCode } from '../../errors.ts';
-import { withByteProgress } from '../zdb/byte-progress.ts';
+import { withByteProgress } from '../../byte-progress.ts';
 import { formatShards, parseShards, storeCommand, usualShards, withStore } from './store.ts';
 import type { Shards, StoreOptions } from './store.ts';
 

@@ -1,6 +1,6 @@
 import { formatBytes } from '@commongrid/base';
 
-import type { Terminal } from '../../terminal.ts';
+import type { Terminal } from './terminal.ts';
 
 interface Progress {
   readonly doneBytes: number;
