@@ -77,7 +77,7 @@ export type {
 } from './store/flist-repository.ts';
 export { RepositoryReader } from './store/repository-reader.ts';
 export { chunkCountOf, chunkSizeOf, hashAt } from './store/file-chunks.ts';
-export { completedFileBytesMax, ObjectStore } from './store/object-store.ts';
+export { ObjectStore } from './store/object-store.ts';
 export type {
   ChunkPlace,
   NeedOptions,
@@ -87,6 +87,7 @@ export type {
   StoreUsage,
   VerifyResult,
 } from './store/store-types.ts';
+export { completedFileBytesMax } from './store/whole-files.ts';
 export { byteTextFrom, byteTextOf, bytesOfText, shownText } from './tree/byte-text.ts';
 export type { ByteText } from './tree/byte-text.ts';
 export type { NewNode } from './tree/check-inode.ts';

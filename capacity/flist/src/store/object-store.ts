@@ -13,21 +13,18 @@ import {
 } from '@commongrid/base';
 import type { BaseErrorCode } from '@commongrid/base';
 
-import type { FlistErrorCode } from '../errors.ts';
 import type { Flist, FlistDigest, TraceRange } from '../format/flist.ts';
 import { objectIdOf } from '../format/object-id.ts';
 import type { ObjectId } from '../format/object-id.ts';
 import type { ChunkHash } from '../ports.ts';
-import { batchHashesMax } from '../sources/chunk-frames.ts';
 import type { RegularFile } from '../tree/inode.ts';
-import { hashOfChunk } from './chunk-codec.ts';
 import { ChunkPlaces } from './chunk-places.ts';
-import { ChunkRequests } from './chunk-requests.ts';
-import type { ChunkRequest, FetchedChunk } from './chunk-requests.ts';
-import { chunkCountOf, chunkSizeOf, hashAt } from './file-chunks.ts';
+import { ChunkSupply } from './chunk-supply.ts';
+import { fetchAhead } from './fetch-ahead.ts';
+import { chunkCountOf } from './file-chunks.ts';
 import { KnownFlists } from './known-flists.ts';
 import { ObjectFiles } from './object-files.ts';
-import type { EntryKey, EntryKind, ObjectLedger } from './object-ledger.ts';
+import type { EntryKey, ObjectLedger } from './object-ledger.ts';
 import type { PaceOptions } from './pace.ts';
 import { openLedger, reconcile } from './reconcile-store.ts';
 import { StoreRoom } from './store-room.ts';
@@ -41,21 +38,7 @@ import type {
   VerifyResult,
 } from './store-types.ts';
 import { StoreUpkeep } from './store-upkeep.ts';
-
-/** Files up to this size are fetched whole once one of their chunks was. */
-export const completedFileBytesMax = 4 * 1024 * 1024;
-
-/** Chunks of one file that are fetched ahead at a time. */
-const aheadChunksMax = 128;
-
-/** Ranges that are fetched ahead at a time. Many, since most are one small file. */
-const aheadRangesMax = 512;
-
-/** Files that are completed in the background at a time. */
-const finishingMax = 64;
-
-/** How often a chunk is looked for again when its file went away or was damaged. */
-const readAttemptsMax = 3;
+import { finishingMax, WholeFiles } from './whole-files.ts';
 
 /** How often new files are brought to disk. */
 const settleEveryMs = 5_000;
@@ -76,14 +59,11 @@ export class ObjectStore implements AsyncDisposable {
   readonly #places: ChunkPlaces;
   readonly #shelf: StoreShelf;
   readonly #upkeep: StoreUpkeep;
-  readonly #requests: ChunkRequests;
+  readonly #supply: ChunkSupply;
+  readonly #whole: WholeFiles;
   readonly #tasks: TaskGroup;
   /** What callers wait for: `close` does not take the ledger away under it. */
   readonly #working = new Set<Promise<unknown>>();
-  readonly #promoting = new Map<ObjectId, Promise<boolean>>();
-  readonly #finishing = new Set<ObjectId>();
-  #fetchedBytes = 0;
-  #notKeptBytes = 0;
 
   private constructor(options: ObjectStoreOptions, parts: StoreParts) {
     const { ledger, files, flists, lock } = parts;
@@ -101,13 +81,18 @@ export class ObjectStore implements AsyncDisposable {
       ...{ ledger, files, shelf: this.#shelf, clock, logger },
       replace: (id, signal) => this.#replace(id, signal),
     });
-    this.#requests = new ChunkRequests({ sources, keep: (...args) => this.#keep(...args) });
     this.#tasks = new TaskGroup({
       maxTasks: finishingMax + 1,
       onError: (err, name) => logger.warn({ err }, `${name} failed`),
     });
+    const [places, shelf, tasks] = [this.#places, this.#shelf, this.#tasks];
+    this.#supply = new ChunkSupply({
+      ...{ sources, flists, files, places, shelf },
+      onRead: (file, id) => this.#whole.finishLater(file, id),
+    });
+    this.#whole = new WholeFiles({ ledger, places, shelf, supply: this.#supply, tasks });
     this.close = closeOnce(async () => {
-      await this.#requests.close();
+      await this.#supply.close();
       await this.#tasks.close();
       while (this.#working.size > 0) await Promise.allSettled(this.#working);
       try {
@@ -147,8 +132,7 @@ export class ObjectStore implements AsyncDisposable {
       objects: this.#ledger.total('object').count,
       chunks: this.#ledger.total('chunk').count,
       pins: this.#flists.pins.size,
-      fetchedBytes: this.#fetchedBytes,
-      notKeptBytes: this.#notKeptBytes,
+      ...this.#supply.usage,
     };
   }
 
@@ -180,7 +164,7 @@ export class ObjectStore implements AsyncDisposable {
 
   /** Whether it is whole in `objectsFolder`. */
   hasObject(id: ObjectId): boolean {
-    return this.#ledger.has({ kind: 'object', name: id });
+    return this.#whole.has(id);
   }
 
   /** Bytes of the object; undefined when no flist names it. */
@@ -213,7 +197,7 @@ export class ObjectStore implements AsyncDisposable {
    * @throws FLIST_OBJECT_UNKNOWN, FLIST_CHUNK_UNAVAILABLE, BASE_ABORTED
    */
   readChunk(id: ObjectId, chunkIndex: number, options: NeedOptions = {}): Promise<Buffer> {
-    return this.#work(() => this.#readChunk(id, chunkIndex, options));
+    return this.#work(() => this.#supply.read(id, chunkIndex, options));
   }
 
   /** Somebody read other bytes than there should be: the file is verified, and removed if damaged. */
@@ -239,21 +223,9 @@ export class ObjectStore implements AsyncDisposable {
     const { ranges, whole = false, signal } = options;
     const flist = await this.#flists.get(digest);
     const wanted = whole ? wholeOf(this.#flists.filesOf(digest)) : (ranges ?? flist?.trace ?? []);
-    const ahead = wanted[Symbol.iterator]();
-    let failure: Error | undefined;
-    const takeTurns = async (): Promise<void> => {
-      for (let next = ahead.next(); next.done !== true; next = ahead.next()) {
-        const { file, firstChunk, chunkCount } = next.value;
-        try {
-          await this.need(objectIdOf(file), firstChunk, chunkCount, { signal, priority: 'ahead' });
-        } catch (error) {
-          failure ??= error instanceof Error ? error : new Error(String(error));
-          if (isGridError(error) && hopelessCodes.has(error.code)) return;
-        }
-      }
-    };
-    await Promise.all(Array.from({ length: aheadRangesMax }, takeTurns));
-    if (failure !== undefined) throw failure;
+    await fetchAhead(wanted, ({ file, firstChunk, chunkCount }) =>
+      this.need(objectIdOf(file), firstChunk, chunkCount, { signal, priority: 'ahead' }),
+    );
   }
 
   /**
@@ -302,132 +274,9 @@ export class ObjectStore implements AsyncDisposable {
     count: number,
     options: NeedOptions,
   ): Promise<void> {
-    const file = this.#file(id);
-    const end = Math.min(firstChunk + count, chunkCountOf(file));
-    const step = options.priority === 'ahead' ? aheadChunksMax : batchHashesMax;
-    for (let at = firstChunk; at < end; at += step) {
-      const missing: number[] = [];
-      for (let index = at; index < Math.min(at + step, end); index++) {
-        if (this.#places.find(id, index) === undefined) missing.push(index);
-      }
-      const fetched = await Promise.allSettled(
-        missing.map((index) => this.#fetch(file, id, index, options)),
-      );
-      for (const outcome of fetched) {
-        if (outcome.status === 'rejected') throw outcome.reason;
-        const problem = await outcome.value.kept;
-        if (problem !== undefined) throw problem;
-      }
-    }
-    if (!(await this.#promoteIfWhole(file, id))) this.#finishLater(file, id);
-  }
-
-  async #readChunk(id: ObjectId, chunkIndex: number, options: NeedOptions): Promise<Buffer> {
-    const file = this.#file(id);
-    const hash = hashAt(file, chunkIndex);
-    for (let attempt = 0; attempt < readAttemptsMax; attempt++) {
-      const place = this.#places.find(id, chunkIndex);
-      if (place === undefined) break;
-      const path = this.#files.pathOf(place.key);
-      const sizeBytes = chunkSizeOf(file, chunkIndex);
-      const bytes = await this.#files.read(path, place.offset, sizeBytes);
-      if ((await hashOfChunk(bytes)) === hash) return bytes;
-      await this.#shelf.examine(place.key);
-    }
-    const onKept = (): void => this.#finishLater(file, id);
-    return (await this.#fetch(file, id, chunkIndex, options, onKept)).plaintext;
-  }
-
-  #file(id: ObjectId): RegularFile {
-    const file = this.#flists.fileOf(id);
-    if (file !== undefined) return file;
-    throw new GridError<FlistErrorCode>(
-      'FLIST_OBJECT_UNKNOWN',
-      `no flist here names object ${id}`,
-      {
-        hint: 'add the flist to the store first',
-        details: { id },
-      },
-    );
-  }
-
-  #fetch(
-    file: RegularFile,
-    id: ObjectId,
-    index: number,
-    { priority = 'read', signal }: NeedOptions,
-    onKept?: () => void,
-  ): Promise<FetchedChunk> {
-    const request: ChunkRequest = {
-      hash: hashAt(file, index),
-      sizeBytes: chunkSizeOf(file, index),
-      object: chunkCountOf(file) === 1 ? id : undefined,
-      ...(onKept === undefined ? {} : { onKept }),
-    };
-    return this.#requests.fetch(request, priority, signal);
-  }
-
-  async #keep({ hash, object }: ChunkRequest, plaintext: Buffer): Promise<Error | undefined> {
-    const kind: EntryKind = object === undefined ? 'chunk' : 'object';
-    this.#fetchedBytes += plaintext.length;
-    try {
-      await this.#shelf.place({ kind, name: object ?? hash }, plaintext.length, [hash], plaintext);
-      return undefined;
-    } catch (error) {
-      this.#notKeptBytes += plaintext.length;
-      return error instanceof Error ? error : new Error(String(error));
-    }
-  }
-
-  /** Makes the file whole if all its chunks are here. Returns whether it is whole. */
-  async #promoteIfWhole(file: RegularFile, id: ObjectId): Promise<boolean> {
-    if (this.hasObject(id)) return true;
-    if (!this.#places.hasAll(file, id)) return false;
-    const running = this.#promoting.get(id);
-    if (running !== undefined) return running;
-    const promotion = this.#promote(file, id).finally(() => this.#promoting.delete(id));
-    this.#promoting.set(id, promotion);
-    return promotion;
-  }
-
-  async #promote(file: RegularFile, id: ObjectId): Promise<boolean> {
-    const hashes = Array.from({ length: chunkCountOf(file) }, (_, index) => hashAt(file, index));
-    try {
-      await this.#shelf.place({ kind: 'object', name: id }, file.sizeBytes, hashes, () =>
-        this.#piecesOf(file, id),
-      );
-    } catch (error) {
-      // It can be read from its chunks as well.
-      const isHarmless = isGridError(error) && harmlessCodes.has(error.code);
-      if (isHarmless) return false;
-      throw error;
-    }
-    for (const hash of hashes) this.#shelf.drop({ kind: 'chunk', name: hash });
-    return true;
-  }
-
-  async *#piecesOf(file: RegularFile, id: ObjectId): AsyncGenerator<Buffer, void> {
-    for (let index = 0; index < chunkCountOf(file); index++) {
-      yield await this.#readChunk(id, index, { signal: this.#tasks.signal });
-    }
-  }
-
-  /** Makes a small file whole, and a large one of which all is here. */
-  #finishLater(file: RegularFile, id: ObjectId): void {
-    if (this.#finishing.has(id) || this.#finishing.size >= finishingMax) return;
-    if (this.hasObject(id) || this.#tasks.signal.aborted) return;
-    if (file.sizeBytes > completedFileBytesMax && !this.#places.hasAll(file, id)) return;
-    this.#finishing.add(id);
-    this.#tasks.start('completing a file', async (signal) => {
-      try {
-        await this.need(id, 0, chunkCountOf(file), { signal, priority: 'ahead' });
-      } catch (error) {
-        // Nobody waits for it.
-        if (!isGridError(error)) throw error;
-      } finally {
-        this.#finishing.delete(id);
-      }
-    });
+    await this.#supply.bring(id, firstChunk, count, options);
+    const file = this.#supply.fileOf(id);
+    if (!(await this.#whole.promoteIfWhole(file, id))) this.#whole.finishLater(file, id);
   }
 
   #tell({ kind, name }: EntryKey): void {
@@ -459,21 +308,6 @@ interface StoreParts {
   readonly flists: KnownFlists;
   readonly lock: FolderLock;
 }
-
-/** Why a file stays in chunks, from which it can be read as well. */
-const harmlessCodes: ReadonlySet<string> = new Set([
-  'FLIST_STORE_FULL',
-  'FLIST_DISK_FULL',
-  'FLIST_CHUNK_UNAVAILABLE',
-]);
-
-/** After these the rest would fail as well. */
-const hopelessCodes: ReadonlySet<string> = new Set([
-  'BASE_ABORTED',
-  'BASE_CLOSED',
-  'FLIST_STORE_FULL',
-  'FLIST_DISK_FULL',
-]);
 
 function* wholeOf(files: ReadonlyMap<ObjectId, RegularFile>): Generator<TraceRange, void> {
   for (const file of files.values()) {
