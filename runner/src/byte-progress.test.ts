@@ -21,3 +21,8 @@ test('a progress line shows how fast it goes, also where nobody knows the end', 
   const unknown = progressLine('reading', { doneBytes, totalBytes: undefined }, 500);
   assert.equal(unknown, 'reading 10 MiB, 21 MB/s');
 });
+
+test('a progress line shows what part is done where only that is known, and the step', () => {
+  const progress = { doneBytes: 10 * 2 ** 20, totalBytes: undefined, part: 0.5, step: 'sending' };
+  assert.equal(progressLine('it', progress, 500), `sending it ${bar(15)} 50 %, 10 MiB, 21 MB/s`);
+});

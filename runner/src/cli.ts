@@ -14,7 +14,8 @@ import type { Terminal } from './terminal.ts';
 
 /** Runs one command line (without `node` and the script) and returns its exit status. */
 export async function runCli(words: readonly string[]): Promise<number> {
-  const terminal = openTerminal(allowsColor(process.env));
+  const wantsJson = asksForJson(words);
+  const terminal = openTerminal({ allowsColor: allowsColor(process.env), wantsJson });
   let program: Command | undefined;
   try {
     const environment = readEnvironment(process.env, process.getuid?.() ?? -1);
@@ -33,7 +34,7 @@ export async function runCli(words: readonly string[]): Promise<number> {
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
     const failure = asGridError(error, commandOf(program, words), terminal);
-    return reportError(terminal, failure, wantsJson(words));
+    return reportError(terminal, failure, wantsJson);
   }
 }
 
@@ -82,7 +83,7 @@ function commandOf(program: Command | undefined, words: readonly string[]): stri
   return names.join(' ');
 }
 
-function wantsJson(words: readonly string[]): boolean {
+function asksForJson(words: readonly string[]): boolean {
   const end = words.indexOf('--');
   return words.slice(0, end === -1 ? undefined : end).includes('--json');
 }

@@ -20,7 +20,7 @@ export async function commandShape(): Promise<CommandShape> {
   const program = await buildProgram(
     {
       environment: readEnvironment({}, -1),
-      terminal: openTerminal(false),
+      terminal: openTerminal({ allowsColor: false, wantsJson: true }),
       root: resolve(import.meta.dirname, '..', '..'),
       exitStatus: 0,
       afterwards: [],

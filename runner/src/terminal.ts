@@ -6,6 +6,8 @@ export interface Terminal {
   readonly note: (text: string) => void;
   /** True when somebody watches stderr. */
   readonly isWatched: boolean;
+  /** False also where a program reads the result. */
+  readonly showsProgress: boolean;
   readonly style: Style;
 }
 
@@ -17,7 +19,7 @@ export interface Style {
 }
 
 /** The terminal of this process. */
-export function openTerminal(allowsColor: boolean): Terminal {
+export function openTerminal(options: TerminalOptions): Terminal {
   for (const stream of [process.stdout, process.stderr]) {
     // A reader that left (`grid status | head -1`) is no failure.
     stream.on('error', (error: NodeJS.ErrnoException) => {
@@ -28,8 +30,14 @@ export function openTerminal(allowsColor: boolean): Terminal {
     print: (text) => process.stdout.write(`${text}\n`),
     note: (text) => process.stderr.write(`${text}\n`),
     isWatched: process.stderr.isTTY,
-    style: styleOf(allowsColor && process.stdout.isTTY && process.stderr.isTTY),
+    showsProgress: process.stderr.isTTY && !options.wantsJson,
+    style: styleOf(options.allowsColor && process.stdout.isTTY && process.stderr.isTTY),
   };
+}
+
+export interface TerminalOptions {
+  readonly allowsColor: boolean;
+  readonly wantsJson: boolean;
 }
 
 /** Shows `text` and the seconds that passed while `work` lasts, once it takes over a second. */
@@ -38,7 +46,7 @@ export async function withProgress<T>(
   text: string,
   work: Promise<T>,
 ): Promise<T> {
-  if (!terminal.isWatched) return work;
+  if (!terminal.showsProgress) return work;
   const startedMs = performance.now();
   const timer = setInterval(() => {
     const seconds = Math.floor((performance.now() - startedMs) / 1000);

@@ -16,6 +16,7 @@ import { importImage } from '../src/oci/import-image.ts';
 import { OciLayout } from '../src/oci/oci-layout.ts';
 import { parsePlatform } from '../src/oci/platform.ts';
 import { pushFlist, pushImage } from '../src/oci/push-image.ts';
+import type { PushProgress } from '../src/oci/push-image.ts';
 import type { RegistryOptions } from '../src/oci/registry-client.ts';
 import { RegistryImage } from '../src/oci/registry-image.ts';
 import { makeImage, MemoryChunks, newFolder, run } from './oci-images.ts';
@@ -90,8 +91,18 @@ test('a layer that is larger than one request is pushed in pieces', async (t) =>
   await fs.writeFile(join(tree, 'noise'), randomBytes(8 * 2 ** 20 + 5));
   const chunks = new MemoryChunks();
   const { flist } = await createFromFolder(tree, chunks);
-  await pushFlist(flist, chunks, `${host}/noise:1`);
+  const seen: PushProgress[] = [];
+  await pushFlist(flist, chunks, `${host}/noise:1`, { onProgress: (one) => seen.push(one) });
   assert.deepEqual(await pulled(`${host}/noise:1`), encodeFlist(flist));
+  for (const step of ['packing', 'sending'] as const) {
+    const done = seen.filter((one) => one.step === step);
+    assert.deepEqual(
+      done.map(({ doneBytes }) => doneBytes),
+      done.map(({ doneBytes }) => doneBytes).toSorted((a, b) => a - b),
+    );
+    assert.ok(done.length > 2);
+    assert.equal(done.at(-1)?.doneBytes, done.at(-1)?.totalBytes);
+  }
 });
 
 interface Served {

@@ -4,6 +4,7 @@ import { canonicalBytes } from '@commongrid/crypto';
 
 import type { Flist } from '../format/flist.ts';
 import type { ChunkSource } from '../ports.ts';
+import { filesOf } from '../store/files-of.ts';
 import type { OciDigest } from './digest.ts';
 import { addedAnnotation, exportConfigOf } from './export-config.ts';
 import { layerTar } from './layer-tar.ts';
@@ -17,6 +18,13 @@ export interface ExportImageOptions {
   /** Default gzip: every tool reads it. */
   readonly compression?: 'gzip' | 'zstd';
   readonly signal?: AbortSignal | undefined;
+  /** Called often, with bytes of the content of all files. */
+  readonly onProgress?: ((progress: ExportProgress) => void) | undefined;
+}
+
+export interface ExportProgress {
+  readonly doneBytes: number;
+  readonly totalBytes: number;
 }
 
 export interface ExportedImage {
@@ -39,10 +47,11 @@ export async function exportImage(
 ): Promise<ExportedImage> {
   const { name = 'latest', compression = 'gzip' } = options;
   const signal = options.signal ?? new AbortController().signal;
+  const onContent = countContent(flist, options);
   const writer = await LayoutWriter.open(folder);
   const tarHash = createHash('sha256');
   async function* hashed(): AsyncGenerator<Uint8Array, void, void> {
-    for await (const piece of layerTar(flist.root, source, signal)) {
+    for await (const piece of layerTar(flist.root, source, { signal, onContent })) {
       tarHash.update(piece);
       yield piece;
     }
@@ -62,4 +71,14 @@ export async function exportImage(
   const manifestBlob = await writer.addBytes(canonicalBytes(manifest));
   await writer.name(name, { mediaType: mediaTypes.manifest, ...manifestBlob, platform });
   return { manifestDigest: manifestBlob.digest, layerBytes: layer.size };
+}
+
+function countContent(
+  { root }: Flist,
+  { onProgress }: ExportImageOptions,
+): (bytes: number) => void {
+  if (onProgress === undefined) return () => {};
+  let [doneBytes, totalBytes] = [0, 0];
+  for (const { sizeBytes } of filesOf(root)) totalBytes += sizeBytes;
+  return (bytes) => onProgress({ doneBytes: (doneBytes += bytes), totalBytes });
 }

@@ -11,6 +11,7 @@ import type { ByteText } from '../tree/byte-text.ts';
 import { chunkCountOf } from '../tree/check-inode.ts';
 import type { Directory, Inode, RegularFile } from '../tree/inode.ts';
 import { rootPath } from '../tree/resolve-path.ts';
+import { filesOf } from '../store/files-of.ts';
 import { walkTree } from '../tree/walk-tree.ts';
 import { readChunks } from './read-chunks.ts';
 
@@ -21,15 +22,21 @@ import { readChunks } from './read-chunks.ts';
 export function layerTar(
   root: Directory,
   source: ChunkSource,
-  signal: AbortSignal,
+  { signal, onContent = () => {} }: LayerTarOptions,
 ): AsyncGenerator<Uint8Array, void, void> {
-  return writeTar(itemsOf(root, source, signal));
+  return writeTar(itemsOf(root, source, { signal, onContent }));
+}
+
+export interface LayerTarOptions {
+  readonly signal: AbortSignal;
+  /** Called with the length of each piece of content that goes into the tar. */
+  readonly onContent?: (bytes: number) => void;
 }
 
 async function* itemsOf(
   root: Directory,
   source: ChunkSource,
-  signal: AbortSignal,
+  { signal, onContent }: Required<LayerTarOptions>,
 ): AsyncGenerator<NewTarItem, void, void> {
   const chunks = readChunks(filesOf(root), source, signal);
   const firstNames = new Map<Inode, ByteText>();
@@ -38,7 +45,7 @@ async function* itemsOf(
       checkLayerName(path);
       if (isFirstName) {
         if (inode.kind !== 'directory') firstNames.set(inode, path);
-        const content = inode.kind === 'file' ? take(chunks, inode) : undefined;
+        const content = inode.kind === 'file' ? take(chunks, inode, onContent) : undefined;
         yield { entry: entryOf(path, inode), content };
       } else {
         yield { entry: linkOf(path, inode, firstNames.get(inode) ?? rootPath) };
@@ -49,20 +56,15 @@ async function* itemsOf(
   }
 }
 
-/** Files in the order in which the tar has them. */
-function* filesOf(root: Directory): Generator<RegularFile> {
-  for (const { inode, isFirstName } of walkTree(root)) {
-    if (isFirstName && inode.kind === 'file') yield inode;
-  }
-}
-
 async function* take(
   chunks: AsyncGenerator<Buffer, void, void>,
   file: RegularFile,
+  onContent: (bytes: number) => void,
 ): AsyncGenerator<Uint8Array, void, void> {
   for (let left = chunkCountOf(file.sizeBytes); left > 0; left--) {
     const next = await chunks.next();
     if (next.done === true) return;
+    onContent(next.value.length);
     yield next.value;
   }
 }

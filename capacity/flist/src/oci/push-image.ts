@@ -10,6 +10,7 @@ import type { ChunkSource } from '../ports.ts';
 import { VerifiedStream } from './digest.ts';
 import type { OciDigest } from './digest.ts';
 import { exportImage } from './export-image.ts';
+import type { ExportProgress } from './export-image.ts';
 import { manifestInvalid, parseManifest } from './manifest.ts';
 import type { Descriptor, Platform } from './manifest.ts';
 import { OciLayout } from './oci-layout.ts';
@@ -25,6 +26,14 @@ const uploadsMax = 3;
 
 export interface PushOptions extends RegistryOptions {
   readonly signal?: AbortSignal | undefined;
+  /** Called often: while the image is packed with bytes of content, then with bytes of blobs. */
+  readonly onProgress?: ((progress: PushProgress) => void) | undefined;
+}
+
+export interface PushProgress {
+  readonly step: 'packing' | 'sending';
+  readonly doneBytes: number;
+  readonly totalBytes: number;
 }
 
 export interface PushFlistOptions extends PushOptions {
@@ -48,7 +57,9 @@ export async function pushFlist(
   const folder = await mkdtemp(join(options.tempFolder ?? tmpdir(), 'flist-push-'));
   try {
     const { compression = 'gzip', signal } = options;
-    await exportImage(flist, source, folder, { compression, signal });
+    const onProgress = (packed: ExportProgress): void =>
+      options.onProgress?.({ step: 'packing', ...packed });
+    await exportImage(flist, source, folder, { compression, signal, onProgress });
     return await pushImage(new OciLayout(folder), reference, options);
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -77,9 +88,15 @@ export async function pushImage(
   const blobs = new Map(
     [...manifest.layers, manifest.config].map((blob) => [blob.digest, blob] as const),
   );
+  let doneBytes = 0;
+  const totalBytes = blobs.values().reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   for (const blob of blobs.values()) {
     throwIfAborted(signal);
-    await pushBlob(client, layout, blob, signal);
+    const onSent = (sentBytes: number): void =>
+      options.onProgress?.({ step: 'sending', doneBytes: doneBytes + sentBytes, totalBytes });
+    await pushBlob({ client, layout, signal, onSent }, blob);
+    onSent(blob.sizeBytes);
+    doneBytes += blob.sizeBytes;
   }
   const answer = await client.send({
     method: 'PUT',
@@ -93,17 +110,21 @@ export async function pushImage(
   return descriptor.digest;
 }
 
-async function pushBlob(
-  client: RegistryClient,
-  layout: OciLayout,
-  blob: Descriptor,
-  signal: AbortSignal | undefined,
-): Promise<void> {
+interface Push {
+  readonly client: RegistryClient;
+  readonly layout: OciLayout;
+  readonly signal: AbortSignal | undefined;
+  /** Called with the bytes of the blob that the registry has so far. */
+  readonly onSent: (sentBytes: number) => void;
+}
+
+async function pushBlob(push: Push, blob: Descriptor): Promise<void> {
+  const { client, signal } = push;
   const target = `/blobs/${blob.digest}`;
   const found = await client.send({ method: 'HEAD', target, signal, expected: [200, 404] });
   await found.discard();
   if (found.status === 200) return;
-  await retry(() => upload(client, layout, blob, signal), {
+  await retry(() => upload(push, blob), {
     attempts: uploadsMax,
     signal,
     shouldRetry: (error) =>
@@ -112,12 +133,7 @@ async function pushBlob(
 }
 
 /** In pieces; what fits into one goes with the request that ends the upload. */
-async function upload(
-  client: RegistryClient,
-  layout: OciLayout,
-  blob: Descriptor,
-  signal: AbortSignal | undefined,
-): Promise<void> {
+async function upload({ client, layout, signal, onSent }: Push, blob: Descriptor): Promise<void> {
   const { digest, sizeBytes } = blob;
   const bytes = new VerifiedStream(layout.openBlob(blob, signal), {
     digest,
@@ -149,6 +165,7 @@ async function upload(
     });
     place = await placeOf(answer);
     sentBytes += piece.length;
+    onSent(sentBytes);
   }
   bytes.assertVerified();
   place.searchParams.set('digest', digest);

@@ -2,13 +2,14 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 
 import { errorCode, GridError, shutdownSignal } from '@commongrid/base';
-import type { FlistRepository, MadeImage } from '@commongrid/flist';
+import type { ChunkSink, MadeImage } from '@commongrid/flist';
 import type { Command } from 'commander';
 
+import { countedBytes, withByteProgress } from '../../byte-progress.ts';
+import type { ByteProgress } from '../../byte-progress.ts';
 import type { CommandContext } from '../../command-context.ts';
 import type { GridErrorCode } from '../../errors.ts';
 import { createSystemFlist } from '../../system-flist.ts';
-import { withProgress } from '../../terminal.ts';
 import { flistSubcommand } from './local-repository.ts';
 import type { FlistOptions } from './local-repository.ts';
 import { keepFlist, printMade, withRepository } from './made-flist.ts';
@@ -23,16 +24,14 @@ export function flistCreateCommand(context: CommandContext): Command {
     .action(async (given: string | undefined, options: CreateOptions) => {
       const signal = shutdownSignal();
       const source = sourceOf(given, options);
+      const what = `reading ${source ?? context.root}`;
       await withRepository(context, options, async (repository) => {
-        const making =
-          source === undefined
-            ? createSystemFlist(context.root, repository, signal)
-            : make(source, repository, signal);
-        const made = await withProgress(
-          context.terminal,
-          `reading ${source ?? context.root}`,
-          making,
-        );
+        const made = await withByteProgress(context.terminal, what, (onProgress) => {
+          const work = { sink: repository, onProgress, signal };
+          return source === undefined
+            ? createSystemFlist(context.root, countingSink(work), signal)
+            : make(source, work);
+        });
         printMade(context, options, await keepFlist(repository, made.flist), made);
       });
     });
@@ -46,13 +45,16 @@ function sourceOf(given: string | undefined, { system }: CreateOptions): string 
   });
 }
 
-async function make(
-  source: string,
-  sink: FlistRepository,
-  signal: AbortSignal,
-): Promise<MadeImage> {
+interface Work {
+  readonly sink: ChunkSink;
+  readonly onProgress: (progress: ByteProgress) => void;
+  readonly signal: AbortSignal;
+}
+
+async function make(source: string, work: Work): Promise<MadeImage> {
   const { createFromFolder, createFromTar } = await import('@commongrid/flist');
-  if (source === '-') return createFromTar(process.stdin, sink, { signal });
+  const { sink, signal } = work;
+  if (source === '-') return createFromTar(process.stdin, countingSink(work), { signal });
   const found = await stat(source).catch((cause: unknown) => {
     throw new GridError<GridErrorCode>(
       'GRID_FILE_UNREADABLE',
@@ -60,6 +62,23 @@ async function make(
       { hint: 'name a folder or a tar that you may read', details: { source }, cause },
     );
   });
-  if (found.isDirectory()) return createFromFolder(source, sink, { signal });
-  return createFromTar(createReadStream(source), sink, { signal });
+  if (found.isDirectory()) return createFromFolder(source, countingSink(work), { signal });
+  const bytes = countedBytes(createReadStream(source, { highWaterMark }), (doneBytes) =>
+    work.onProgress({ doneBytes, totalBytes: found.isFile() ? found.size : undefined }),
+  );
+  return createFromTar(bytes, sink, { signal });
+}
+
+const highWaterMark = 1024 * 1024;
+
+/** Nobody knows how much there is before all of it was read. */
+function countingSink({ sink, onProgress }: Work): ChunkSink {
+  let doneBytes = 0;
+  return {
+    put: (plaintext) => {
+      doneBytes += plaintext.length;
+      onProgress({ doneBytes, totalBytes: undefined });
+      return sink.put(plaintext);
+    },
+  };
 }

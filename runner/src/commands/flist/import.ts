@@ -2,10 +2,9 @@ import { shutdownSignal } from '@commongrid/base';
 import type { ImageSource } from '@commongrid/flist';
 import type { Command } from 'commander';
 
+import { withByteProgress } from '../../byte-progress.ts';
 import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
-import { withProgress } from '../../terminal.ts';
-import { withByteProgress } from '../../byte-progress.ts';
 import { findFlist, flistSubcommand, shortDigest } from './local-repository.ts';
 import type { FlistOptions } from './local-repository.ts';
 import { keepFlist, printMade, withRepository } from './made-flist.ts';
@@ -57,11 +56,13 @@ export function flistExportCommand(context: CommandContext): Command {
     .action(async (name: string, folder: string, options: ExportOptions) => {
       const { exportImage } = await import('@commongrid/flist');
       const { digest, flist, reader } = await findFlist(context, options, name);
-      const exporting = exportImage(flist, reader, folder, {
-        ...{ name: options.name, signal: shutdownSignal() },
-        compression: options.zstd === true ? 'zstd' : 'gzip',
-      });
-      const exported = await withProgress(context.terminal, `exporting to ${folder}`, exporting);
+      const { terminal } = context;
+      const exported = await withByteProgress(terminal, `exporting to ${folder}`, (onProgress) =>
+        exportImage(flist, reader, folder, {
+          ...{ name: options.name, signal: shutdownSignal(), onProgress },
+          compression: options.zstd === true ? 'zstd' : 'gzip',
+        }),
+      );
       const result = { schema: 'grid.flist.export.1', digest, folder, ...exported };
       printResult(context, options, result, ({ manifestDigest }) => {
         return `${shortDigest(digest)} is in ${folder} as ${options.name}, ${manifestDigest}`;
@@ -78,8 +79,10 @@ export function flistPushCommand(context: CommandContext): Command {
       const { pushFlist } = await import('@commongrid/flist');
       const { digest, flist, reader } = await findFlist(context, options, name);
       const registry = { ...(await registryOptionsOf(options)), signal: shutdownSignal() };
-      const pushing = pushFlist(flist, reader, reference, registry);
-      const manifestDigest = await withProgress(context.terminal, `to ${reference}`, pushing);
+      const { terminal } = context;
+      const manifestDigest = await withByteProgress(terminal, `for ${reference}`, (onProgress) =>
+        pushFlist(flist, reader, reference, { ...registry, onProgress }),
+      );
       const result = { schema: 'grid.flist.push.1', digest, reference, manifestDigest };
       printResult(context, options, result, () => `${reference} is ${manifestDigest}`);
     },

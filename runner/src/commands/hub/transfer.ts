@@ -67,7 +67,10 @@ function withTransfer<T>(
   work: (onProgress: (progress: TransferProgress) => void) => Promise<T>,
 ): Promise<T> {
   return withByteProgress(context.terminal, text, (onProgress) =>
-    work(({ movedBytes }) => onProgress({ doneBytes: movedBytes, totalBytes: undefined })),
+    work(({ movedBytes, doneChunks, totalChunks }) => {
+      const part = doneChunks / Math.max(1, totalChunks);
+      onProgress({ doneBytes: movedBytes, totalBytes: undefined, part });
+    }),
   );
 }
 

@@ -8,7 +8,7 @@ import type { Command } from 'commander';
 import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
 import type { GridErrorCode } from '../../errors.ts';
-import { withByteProgress } from '../../byte-progress.ts';
+import { countedBytes, withByteProgress } from '../../byte-progress.ts';
 import { formatShards, parseShards, storeCommand, usualShards, withStore } from './store.ts';
 import type { Shards, StoreOptions } from './store.ts';
 
@@ -42,7 +42,7 @@ export function zstorPutCommand(context: CommandContext): Command {
       const done = await withStore(context, whole, (store, signal) =>
         withByteProgress(context.terminal, `putting ${name}`, (onProgress) => {
           const { sizeBytes: totalBytes } = source;
-          const bytes = counted(source.open(), (doneBytes) =>
+          const bytes = countedBytes(source.open(), (doneBytes) =>
             onProgress({ doneBytes, totalBytes }),
           );
           return store.put(name, bytes, { sizeBytes: totalBytes, signal });
@@ -83,15 +83,3 @@ async function sourceOf(file: string): Promise<Source> {
 }
 
 const highWaterMark = 1024 * 1024;
-
-async function* counted(
-  source: AsyncIterable<Uint8Array>,
-  onBytes: (doneBytes: number) => void,
-): AsyncGenerator<Uint8Array, void> {
-  let doneBytes = 0;
-  for await (const piece of source) {
-    doneBytes += piece.length;
-    onBytes(doneBytes);
-    yield piece;
-  }
-}
