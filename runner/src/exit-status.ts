@@ -22,6 +22,7 @@ const statusByCode: ReadonlyMap<string, number> = new Map([
   ['HUB_KEY_UNKNOWN', 4],
   ['HUB_QUOTA_REACHED', 7],
   ['HUB_BUSY', 6],
+  ['HUB_TOO_MANY_FAILURES', 6],
   ['GRID_SECRET_UNREADABLE', 4],
   ['GRID_HOME_UNUSABLE', 4],
   ['GRID_KEY_MISSING', 4],

@@ -55,6 +55,8 @@ export type FlistErrorCode =
   | 'HUB_TIME_REFUSED' // a request is more than five minutes off the hub's clock: set the clock
   | 'HUB_REPLAYED' // the very same request came before: sign a new one
   | 'HUB_KEY_UNKNOWN' // the key directory does not know the key: register it, or use another
+  | 'HUB_DIRECTORY_UNREACHABLE' // the hub cannot ask whose a key is, so nothing is changed: try again
+  | 'HUB_TOO_MANY_FAILURES' // an address or key sent many requests with wrong signatures: wait as Retry-After says
   | 'HUB_BODY_MISMATCH' // the body is not the one that was signed: somebody changed it, send it again
   | 'HUB_DENIED' // the name or key belongs to another user: use one of your own
   | 'HUB_QUOTA_REACHED' // the user's images or uploads would be above the quota: delete some

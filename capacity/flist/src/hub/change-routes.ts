@@ -6,7 +6,7 @@ import { parseChunkHash } from '../sources/hash-text.ts';
 import { packedChunkBytesMax } from '../store/chunk-codec.ts';
 import { hashBytes } from '../tree/inode.ts';
 import { parseFlistDigest } from '../format/flist.ts';
-import { hubReferenceText, parseHubReference } from './hub-reference.ts';
+import { hubReferenceText, parseHubReference, parseUserName } from './hub-reference.ts';
 import type { HubReference } from './hub-reference.ts';
 import type { HubAnswer, HubRoute, SignedHubRequest } from './hub-route.ts';
 import { requestInvalid } from './hub-status.ts';
@@ -82,6 +82,14 @@ export const changeRoutes: readonly HubRoute[] = [
     const sources = from.map((name: unknown) => referenceIn(name));
     return ok({ digest: await request.hub.merge(request.caller, sources, referenceIn(to)) });
   }),
+  signed('PUT', '/v1/quotas/:user', jsonBytesMax, async (request) => {
+    const { bytes } = jsonOf(request);
+    if (typeof bytes !== 'number' || !Number.isSafeInteger(bytes) || bytes < 0) {
+      throw requestInvalid('"bytes" is a whole number, 0 or more');
+    }
+    return setQuota(request, bytes);
+  }),
+  signed('DELETE', '/v1/quotas/:user', 0, async (request) => setQuota(request, undefined)),
   signed('DELETE', '/v1/names/:user/:name', 0, async (request) => {
     request.hub.remove(request.caller, referenceOf(request));
     return ok({});
@@ -90,6 +98,14 @@ export const changeRoutes: readonly HubRoute[] = [
     ok({ forgotten: request.hub.forget(request.caller, referenceOf(request)) }),
   ),
 ];
+
+function setQuota(request: SignedHubRequest, bytes: number | undefined): HubAnswer {
+  const { hub, caller, params } = request;
+  const user = parseUserName(params['user'] ?? '');
+  hub.setQuota(caller, user, bytes);
+  const [usedBytes, quotaBytes] = [hub.quota.usedBytes(user), hub.quota.quotaBytes(user)];
+  return ok({ user, usedBytes, quotaBytes });
+}
 
 function signed(
   method: 'POST' | 'PUT' | 'DELETE',

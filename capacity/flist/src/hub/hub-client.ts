@@ -19,7 +19,7 @@ import type {
   HubVersion,
   ResolvedName,
 } from './hub-types.ts';
-import { downloadImage, uploadImage } from './transfer-image.ts';
+import { downloadFlist, downloadImage, uploadImage } from './transfer-image.ts';
 import type { UploadSource, TransferOptions, TransferResult } from './transfer-image.ts';
 
 export interface HubClientOptions {
@@ -106,6 +106,24 @@ export class HubClient {
 
   user(user: string, options: Waiting = {}): Promise<HubUser> {
     return this.#ask('GET', `/v1/users/${parseUserName(user)}`, options);
+  }
+
+  /** Name of the user whose the hub is. @throws HUB_NOT_FOUND where it is nobody's */
+  async owner(options: Waiting = {}): Promise<string> {
+    const { user } = await this.#ask<{ readonly user: string }>('GET', '/v1/owner', options);
+    return parseUserName(user);
+  }
+
+  /** Sets what a user may take, or with undefined that of everybody again; for the hub's owner. */
+  setQuota(user: string, bytes: number | undefined, options: Waiting = {}): Promise<HubUser> {
+    const path = `/v1/quotas/${parseUserName(user)}`;
+    if (bytes === undefined) return this.#ask('DELETE', path, options);
+    return this.#ask('PUT', path, options, { bytes });
+  }
+
+  /** The flist itself, packed as it is kept and sent; its digest is verified. @throws FLIST_CORRUPT */
+  flist(digest: FlistDigest, { signal }: Waiting = {}): Promise<Buffer> {
+    return downloadFlist(this.#link, digest, packedFlistBytesMax, signal);
   }
 
   listRepositories(user: string, page: PageQuery = {}): Promise<HubPage<HubRepositorySummary>> {

@@ -27,6 +27,9 @@ const schema = `
   CREATE TABLE brought (
     user TEXT NOT NULL, hour INTEGER NOT NULL, bytes INTEGER NOT NULL, PRIMARY KEY (user, hour)
   ) STRICT, WITHOUT ROWID;
+  CREATE TABLE quotas (
+    user TEXT PRIMARY KEY, bytes INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
   CREATE TABLE nonces (
     nonce TEXT PRIMARY KEY, until_ms INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;

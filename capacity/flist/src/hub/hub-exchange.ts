@@ -1,29 +1,23 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-import { GridError } from '@commongrid/base';
-import type { Clock, Logger } from '@commongrid/base';
+import type { Logger } from '@commongrid/base';
 
-import type { FlistErrorCode } from '../errors.ts';
-import type { KeyDirectory } from '../ports.ts';
 import type { BodyMemory } from './body-memory.ts';
 import { changeRoutes } from './change-routes.ts';
 import type { Hub } from './hub.ts';
 import type { HubMetrics } from './hub-metrics.ts';
 import { matchRoute } from './hub-route.ts';
 import type { HubAnswer, HubRoute } from './hub-route.ts';
-import { hubBusy, refusalOf } from './hub-status.ts';
+import { hubBusy, refusalOf, retryAfterOf } from './hub-status.ts';
 import { readRoutes } from './read-routes.ts';
-import { sha256Of, verifyRequest } from './request-signature.ts';
-import type { RequestClaim } from './request-signature.ts';
+import type { Claimed, ClaimDesk } from './request-claim.ts';
 
 export interface ExchangeContext {
   readonly hub: Hub;
-  readonly keys: KeyDirectory;
-  readonly clock: Clock;
+  readonly claims: ClaimDesk;
   readonly logger: Logger;
   readonly metrics: HubMetrics;
   readonly bodies: BodyMemory;
-  readonly audience: () => string;
   readonly requestsMax: number;
   /** Time in which a client must take what was written to it. */
   readonly takeMs: number;
@@ -53,14 +47,16 @@ export async function exchange(
     if (metrics.running > requestsMax) throw hubBusy('answers as many as it can');
     const matched = matchRoute(routes, method, url);
     path = `${method} ${matched.route.path}`;
-    const claim = matched.route.isSigned ? await claimOf(request, context) : undefined;
+    const claim = matched.route.isSigned
+      ? await context.claims.take(request, gone.signal)
+      : undefined;
     // A body counts as memory until its work is done; an answer is sent without it.
     const answer = await context.bodies.with(
       request,
       matched.route.bodyBytesMax ?? 0,
       async (body) => {
         metrics.receivedBytes += body.length;
-        if (claim !== undefined && sha256Of(body) !== claim.bodySha256) throw otherBody();
+        if (claim !== undefined) await context.claims.checkBody(request, claim, body);
         return work(matched.route, {
           hub: context.hub,
           params: matched.params,
@@ -79,26 +75,6 @@ export async function exchange(
   } finally {
     metrics.running--;
   }
-}
-
-interface Claimed extends RequestClaim {
-  readonly caller: { readonly user: string; readonly key: string };
-}
-
-async function claimOf(request: IncomingMessage, context: ExchangeContext): Promise<Claimed> {
-  const { clock, keys, hub, audience } = context;
-  const { method = '', url = '' } = request;
-  const signed = { audience: audience(), method, target: url };
-  const claim = verifyRequest(request.headers, signed, clock.nowMs());
-  const key = claim.key.text;
-  const user = await keys.userOf(key);
-  if (user === undefined) {
-    throw new GridError<FlistErrorCode>('HUB_KEY_UNKNOWN', `nobody here has key ${key}`, {
-      hint: 'use a key that the phonebook lists',
-    });
-  }
-  hub.nonces.take(claim, clock.nowMs());
-  return { ...claim, caller: { user, key } };
 }
 
 function work(
@@ -170,7 +146,7 @@ function refuse(
   }
   count(refusal.status);
   const text = Buffer.from(JSON.stringify(refusal.error));
-  const again = refusal.error.retryable ? { 'retry-after': '1' } : {};
+  const again = retryAfterOf(refusal.error);
   response.writeHead(refusal.status, { ...jsonHeaders(text.length), ...again }).end(text);
   if (!request.complete) readOver(request);
 }
@@ -196,10 +172,4 @@ function jsonHeaders(sizeBytes: number): Record<string, string | number> {
     'content-length': sizeBytes,
     'cache-control': 'no-store',
   };
-}
-
-function otherBody(): GridError<FlistErrorCode> {
-  return new GridError('HUB_BODY_MISMATCH', 'the body is not the one that was signed', {
-    hint: 'sign what is sent',
-  });
 }

@@ -12,13 +12,25 @@ const hourMs = 3_600_000;
  */
 export class HubQuota {
   readonly #db: HubDatabase;
-  readonly quotaBytes: number;
+  readonly #usualBytes: number;
   readonly #graceMs: number;
 
-  constructor(db: HubDatabase, quotaBytes: number, graceMs: number) {
+  constructor(db: HubDatabase, usualBytes: number, graceMs: number) {
     this.#db = db;
-    this.quotaBytes = quotaBytes;
+    this.#usualBytes = usualBytes;
     this.#graceMs = graceMs;
+  }
+
+  /** What a user may take. */
+  quotaBytes(user: string): number {
+    const row = this.#db.get('SELECT bytes FROM quotas WHERE user = ?', user);
+    return row === undefined ? this.#usualBytes : Number(row['bytes']);
+  }
+
+  /** Undefined: what everybody may take. What is there already stays, above it nothing comes. */
+  set(user: string, bytes: number | undefined): void {
+    if (bytes === undefined) this.#db.run('DELETE FROM quotas WHERE user = ?', user);
+    else this.#db.run('INSERT OR REPLACE INTO quotas VALUES (?, ?)', user, bytes);
   }
 
   usedBytes(user: string): number {
@@ -33,7 +45,7 @@ export class HubQuota {
   /** After names changed, within the transaction. @throws HUB_QUOTA_REACHED */
   checkNames(user: string): void {
     const usedBytes = this.usedBytes(user);
-    if (usedBytes > this.quotaBytes) throw this.#reached(user, usedBytes);
+    if (usedBytes > this.quotaBytes(user)) throw this.#reached(user, usedBytes);
   }
 
   /** Counts chunks that a user is about to bring. @throws HUB_QUOTA_REACHED */
@@ -43,7 +55,7 @@ export class HubQuota {
       this.#db.run('DELETE FROM brought WHERE hour < ?', first);
       const sql = 'SELECT coalesce(sum(bytes), 0) AS n FROM brought WHERE user = ?';
       const brought = Number(this.#db.get(sql, user)?.['n']) + bytes;
-      if (brought > this.quotaBytes) throw this.#reached(user, brought);
+      if (brought > this.quotaBytes(user)) throw this.#reached(user, brought);
       this.#db.run(
         `INSERT INTO brought VALUES (?, ?, ?)
           ON CONFLICT (user, hour) DO UPDATE SET bytes = bytes + excluded.bytes`,
@@ -53,10 +65,11 @@ export class HubQuota {
   }
 
   #reached(user: string, bytes: number): GridError<FlistErrorCode> {
-    const message = `${user} would take ${bytes} of ${this.quotaBytes} bytes`;
+    const quotaBytes = this.quotaBytes(user);
+    const message = `${user} would take ${bytes} of ${quotaBytes} bytes`;
     return new GridError('HUB_QUOTA_REACHED', message, {
       hint: 'delete repositories or what names said before, or ask the hub for more',
-      details: { user, bytes, quotaBytes: this.quotaBytes },
+      details: { user, bytes, quotaBytes },
     });
   }
 }

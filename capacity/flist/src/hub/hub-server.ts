@@ -20,6 +20,7 @@ import { Hub } from './hub.ts';
 import type { HubCollectResult } from './hub.ts';
 import { exchange } from './hub-exchange.ts';
 import { HubMetrics } from './hub-metrics.ts';
+import { ClaimDesk } from './request-claim.ts';
 
 export interface HubServerOptions {
   /** For the hub alone; made where it is not there. One process at a time. */
@@ -32,8 +33,10 @@ export interface HubServerOptions {
    */
   readonly audience?: string;
   readonly keys: KeyDirectory;
-  /** May change what all users have. Default: nobody. */
+  /** User who may change what all users have, and says their quotas. Default: nobody. */
   readonly owner?: string;
+  /** Or by key: its user, whatever name the directory has for that. */
+  readonly ownerKey?: string;
   readonly limits?: HubLimits;
   readonly registry?: MetricsRegistry;
   readonly logger?: Logger;
@@ -41,12 +44,14 @@ export interface HubServerOptions {
 }
 
 export interface HubLimits {
-  /** Of each user. Default 100 GiB. */
+  /** Of each user whose quota the owner did not set. Default 100 GiB. */
   readonly quotaBytes?: number;
   /** For how long chunks and images are kept that nothing names. Default 24 h. */
   readonly graceMs?: number;
   /** Requests at a time; more are refused. Default 256. */
   readonly requestsMax?: number;
+  /** Wrongly signed requests of one address or key in a row; then one a second. Default 60. */
+  readonly failuresMax?: number;
   /** Time for any body; a long one gets more. Default 20 s. */
   readonly bodyMs?: number;
   /** Time in which a client must take a piece of an answer, at most 528,384 bytes. Default 30 s. */
@@ -93,10 +98,10 @@ export class HubServer implements AsyncDisposable {
 
   /** @throws HUB_LISTEN_FAILED, BASE_FOLDER_LOCKED, FLIST_VERSION_UNKNOWN */
   static async open(options: HubServerOptions): Promise<HubServer> {
-    const { folder, keys, owner, limits = {}, clock = systemClock } = options;
+    const { folder, keys, owner, ownerKey, limits = {}, clock = systemClock } = options;
     const { logger = silentLogger, registry } = options;
     const { quotaBytes = 100 * 2 ** 30, graceMs = 24 * 3_600_000, requestsMax = 256 } = limits;
-    const hub = await Hub.open({ folder, keys, owner, quotaBytes, graceMs, clock });
+    const hub = await Hub.open({ folder, keys, owner, ownerKey, quotaBytes, graceMs, clock });
     try {
       const server = createServer({
         maxHeaderSize: headBytesMax,
@@ -116,10 +121,11 @@ export class HubServer implements AsyncDisposable {
       await listen(server, options);
       const audience = options.audience ?? originOf(server);
       const { takeMs = 30_000 } = limits;
-      const context = { hub, keys, clock, logger, metrics, bodies, requestsMax, takeMs };
+      const { failuresMax } = limits;
+      const claims = new ClaimDesk({ keys, nonces: hub.nonces, clock, audience, failuresMax });
+      const context = { hub, claims, logger, metrics, bodies, requestsMax, takeMs };
       server.on('request', (request, response) => {
-        const answer = (): Promise<void> =>
-          exchange(request, response, { ...context, audience: () => audience });
+        const answer = (): Promise<void> => exchange(request, response, context);
         // One connection can send many requests ahead of their answers.
         if (tasks.size >= tasksMax) request.socket.destroy();
         else tasks.start('an answer', answer);

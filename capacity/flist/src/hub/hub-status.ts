@@ -35,7 +35,8 @@ const codesByStatus: Readonly<Record<number, readonly FlistErrorCode[]>> = {
   408: ['HUB_TOO_SLOW'],
   409: ['FLIST_CHUNKS_MISSING', 'HUB_LINK_LOOP'],
   413: ['HUB_TOO_LARGE', 'FLIST_TOO_LARGE'],
-  503: ['HUB_BUSY'],
+  429: ['HUB_TOO_MANY_FAILURES'],
+  503: ['HUB_BUSY', 'HUB_DIRECTORY_UNREACHABLE'],
   507: ['FLIST_DISK_FULL'],
 };
 
@@ -57,6 +58,14 @@ export function refusalOf(error: unknown): { readonly status: number; readonly e
       retryable: true,
     }),
   };
+}
+
+/** The header that says when to come again, in seconds; none where that is of no use. */
+export function retryAfterOf({ retryable, details }: GridError): Record<string, string> {
+  if (!retryable) return {};
+  const { retryAfterMs } = details;
+  const ms = typeof retryAfterMs === 'number' ? retryAfterMs : 1_000;
+  return { 'retry-after': String(Math.ceil(ms / 1_000)) };
 }
 
 export function hubBusy(what: string): GridError<FlistErrorCode> {

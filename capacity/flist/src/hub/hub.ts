@@ -28,9 +28,11 @@ import { notFound } from './hub-status.ts';
 export interface HubOptions {
   readonly folder: string;
   readonly keys: KeyDirectory;
-  /** May change what all users have. Default: nobody. */
+  /** May change what all users have, by name. Default: nobody. */
   readonly owner?: string | undefined;
-  /** Of each user. */
+  /** Or by key. */
+  readonly ownerKey?: string | undefined;
+  /** Of each user who has no other. */
   readonly quotaBytes: number;
   /** For how long chunks and images are kept that nothing names. */
   readonly graceMs: number;
@@ -208,6 +210,18 @@ export class Hub implements AsyncDisposable {
     return this.#db.transaction(() => this.names.forget(reference));
   }
 
+  /** Sets what a user may take, or with undefined that of everybody again. @throws HUB_DENIED */
+  setQuota(caller: Caller, user: string, bytes: number | undefined): void {
+    if (!this.#isOwner(caller)) throw denied(`${caller.user} is not the owner of the hub`);
+    this.quota.set(user, bytes);
+  }
+
+  /** Name of the user whose the hub is; undefined where nobody's, or unknown to the directory. */
+  async owner(signal?: AbortSignal): Promise<string | undefined> {
+    const { owner, ownerKey, keys } = this.#options;
+    return owner ?? (ownerKey === undefined ? undefined : keys.userOf(ownerKey, signal));
+  }
+
   async hasFlist(digest: FlistDigest): Promise<boolean> {
     if (this.#db.get('SELECT 1 FROM flists WHERE digest = ?', digest) === undefined) return false;
     return stat(this.reader.flistPath(digest)).then(
@@ -266,9 +280,14 @@ export class Hub implements AsyncDisposable {
     return Number(row?.['brought_ms'] ?? 0);
   }
 
-  #checkMay({ user }: Caller, reference: HubReference): void {
-    if (user === reference.user || user === this.#options.owner) return;
-    throw denied(`${user} may not change what ${reference.user} has`);
+  #checkMay(caller: Caller, reference: HubReference): void {
+    if (caller.user === reference.user || this.#isOwner(caller)) return;
+    throw denied(`${caller.user} may not change what ${reference.user} has`);
+  }
+
+  #isOwner({ user, key }: Caller): boolean {
+    const { owner, ownerKey } = this.#options;
+    return user === owner || key === ownerKey;
   }
 
   #nowMs(): number {

@@ -32,7 +32,13 @@ export const readRoutes: readonly HubRoute[] = [
   get('/v1/users/:user', async ({ hub, params }) => {
     const user = parseUserName(params['user'] ?? '');
     const { quota } = hub;
-    return ok({ user, usedBytes: quota.usedBytes(user), quotaBytes: quota.quotaBytes });
+    const [usedBytes, quotaBytes] = [quota.usedBytes(user), quota.quotaBytes(user)];
+    return ok({ user, usedBytes, quotaBytes });
+  }),
+  get('/v1/owner', async ({ hub, signal }) => {
+    const user = await hub.owner(signal);
+    if (user === undefined) throw notFound('owner of this hub');
+    return ok({ user });
   }),
   get('/v1/repositories/:user', async ({ hub, params, query }) =>
     ok(hub.names.listRepositories(parseUserName(params['user'] ?? ''), pageOf(query))),

@@ -74,6 +74,19 @@ export async function uploadImage(
   }
 }
 
+/** The flist of an image, packed. @throws FLIST_CORRUPT and what `unpackFlist` throws */
+export async function downloadFlist(
+  link: HubLink,
+  digest: FlistDigest,
+  packedBytesMax: number,
+  signal: AbortSignal | undefined,
+): Promise<Buffer> {
+  const path = `/v1/flists/${digest}`;
+  const packed = await link.bytes({ method: 'GET', path, signal }, packedBytesMax);
+  await checkedBytes(digest, packed);
+  return packed;
+}
+
 /** Brings an image from a hub into a repository: what is missing there, then the flist. */
 export async function downloadImage(
   link: HubLink,
@@ -181,17 +194,20 @@ async function downloadChunks(
 
 /** @throws FLIST_CORRUPT and what `decodeFlist` throws */
 async function wantedChunks(digest: FlistDigest, packed: Uint8Array): Promise<ChunkHash[]> {
-  const bytes = await unpackFlist(packed);
-  if (flistDigestOf(bytes) !== digest) {
-    throw new GridError<FlistErrorCode>('FLIST_CORRUPT', `these bytes are not flist ${digest}`, {
-      hint: 'fetch it from another hub',
-    });
-  }
+  const bytes = await checkedBytes(digest, packed);
   const wanted = new Set<ChunkHash>();
   for (const file of filesOf(decodeFlist(bytes).root)) {
     for (const hash of chunkHashesOf(file)) wanted.add(hash);
   }
   return [...wanted];
+}
+
+async function checkedBytes(digest: FlistDigest, packed: Uint8Array): Promise<Buffer> {
+  const bytes = await unpackFlist(packed);
+  if (flistDigestOf(bytes) === digest) return bytes;
+  throw new GridError<FlistErrorCode>('FLIST_CORRUPT', `these bytes are not flist ${digest}`, {
+    hint: 'fetch it from another hub',
+  });
 }
 
 async function missingChunks(
