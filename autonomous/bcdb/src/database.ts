@@ -20,6 +20,7 @@ import type { Receipt } from './sequencer/sequencer.ts';
 import type { SignedHead } from './signed-head.ts';
 import { namespaceScope } from './state/access.ts';
 import { Identities } from './state/identities.ts';
+import type { Speaker } from './state/identities.ts';
 import { knownSchema } from './state/known-schemas.ts';
 import type { PolicyScope, RequiredLines } from './state/policies.ts';
 import { isPrivate } from './state/private-rules.ts';
@@ -244,6 +245,11 @@ export abstract class Database {
     if (!this.#identities.maySpeak(key)) return false;
     const holder = this.#identities.holderOf(key);
     return holder === undefined ? id === botIdOf(key) || id === nodeIdOf(key) : id === holder;
+  }
+
+  /** The bot for which a key speaks now, by what the phonebook says. */
+  speakerOf(key: string): Speaker | undefined {
+    return this.#identities.speakerOf(key);
   }
 
   /**

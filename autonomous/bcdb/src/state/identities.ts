@@ -19,6 +19,7 @@ import type {
   IdentityUrl,
   IdentityView,
   JudgedRecord,
+  KeySpan,
   NodeId,
   NodeState,
   RecordOf,
@@ -38,6 +39,14 @@ export const gridNamespace = 'grid';
 interface Moment {
   readonly seq: number;
   readonly at: number;
+}
+
+/** A bot, by one of its keys. */
+export interface Speaker {
+  readonly id: BotId;
+  readonly name: string;
+  /** What the key is for. */
+  readonly role: KeySpan['role'];
 }
 
 /** What the log knows of bots, farms and nodes, and of the keys that they hold. */
@@ -95,11 +104,18 @@ export class Identities implements IdentityView {
 
   /** The bot that a key speaks for now: `bot:…`. */
   botOf(key: string): BotId | undefined {
+    return this.speakerOf(key)?.id;
+  }
+
+  /** For whom a key speaks now, and as what: a key that was ended for nobody. */
+  speakerOf(key: string): Speaker | undefined {
     const holder = this.holderOf(key);
     const state = holder === undefined ? undefined : this.bot(holder);
     if (state === undefined) return undefined;
     const { root, keys } = keysOf(this, state, this.#moment);
-    return root === key || keys.some((one) => one.key === key) ? state.id : undefined;
+    const role = root === key ? 'root' : keys.find((one) => one.key === key)?.role;
+    const name = state.names.at(-1);
+    return role === undefined || name === undefined ? undefined : { id: state.id, name, role };
   }
 
   /** Whether what a key approved at `given` may still take effect at `effect`. */

@@ -3,6 +3,7 @@ import { GridError } from '@commongrid/base';
 import type { BcdbErrorCode } from '../../errors.ts';
 import type { StoredEntry } from '../../log/log-engine.ts';
 import { checkRecord } from '../../record/checked-record.ts';
+import { gridNamespace } from '../../state/identities.ts';
 import { toBase64url } from '../../tree/base64.ts';
 import { parseTilePath } from '../../tree/tile-path.ts';
 import type { Identity } from '../access/identity.ts';
@@ -26,11 +27,20 @@ const entry = Type.Object({
   body: Type.Optional(Type.String()),
 });
 
+const botUrl = 'grid.bot.1';
+
+const speaker = Type.Object({ id: Type.String(), name: Type.String(), role: Type.String() });
+
 const page = Type.Object({ entries: Type.Array(entry), next: sequence, size: sequence });
 
 /** The log itself: what everybody needs who verifies. */
 export function logRoutes(context: DoorContext): readonly Route[] {
-  return [...publicRoutes(context), ...entryRoutes(context), ...proofRoutes(context)];
+  return [
+    ...publicRoutes(context),
+    ...keyRoutes(context),
+    ...entryRoutes(context),
+    ...proofRoutes(context),
+  ];
 }
 
 function publicRoutes({ bcdb }: DoorContext): readonly Route[] {
@@ -90,6 +100,25 @@ function publicRoutes({ bcdb }: DoorContext): readonly Route[] {
       params: Type.Object({ key: keyText }),
       reply: Type.Object({ key: keyText, n: sequence }),
       handle: ({ params: { key } }) => ({ key, n: bcdb.lastN(key) }),
+    }),
+  ];
+}
+
+/** The phonebook by key: queries cannot find the keys that a bot lists. */
+function keyRoutes({ bcdb, rights }: DoorContext): readonly Route[] {
+  return [
+    route({
+      method: 'GET',
+      path: '/v1/keys/:key',
+      summary: 'The bot for which a key speaks now, by what the phonebook says; none once it ended',
+      params: Type.Object({ key: keyText }),
+      reply: Type.Object({ key: keyText, bot: Type.Optional(speaker) }),
+      handle: ({ who, params: { key } }) => {
+        const bot = bcdb.speakerOf(key);
+        if (bot === undefined) return { key };
+        rights.requireRead(who, gridNamespace, botUrl, bot.id);
+        return { key, bot };
+      },
     }),
   ];
 }
