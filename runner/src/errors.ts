@@ -17,11 +17,15 @@ export type GridErrorCode =
   | 'GRID_FLIST_UNKNOWN' // the repository has no such flist: `grid flist list`
   | 'GRID_FLIST_AMBIGUOUS' // several flists begin with these digits: give more of them
   | 'GRID_FLIST_PATH' // an flist has no such path, or it is something else: `grid flist ls FLIST`
+  | 'GRID_FLIST_IN_USE' // what is mounted, or in use by a program, cannot be taken away: see the message
+  | 'GRID_START_FAILED' // the program that starts an image did not start: correct its path
   | 'GRID_IDENTITY_LOST' // the grid has a database, but its owner's key and words are gone: put the words back
   | 'GRID_KEY_MISSING' // a private namespace needs a key on this side: give --key-file with that of a reader
   | 'GRID_KEY_UNREADABLE' // a file holds no key: name one that `grid bcdb key new` made
   | 'GRID_TRUST_UNKNOWN' // nothing says which log a server must have: give --log and --sequencer
   | 'GRID_ROOT_NEEDED' // only root can do that: run it as root
+  | 'GRID_DISK_FULL' // a disk has no room for what grid writes: make room, then do it again
+  | 'GRID_SYSTEM_REFUSED' // the system refused something that grid did with a file: the message says what and why
   | 'GRID_SECRET_UNREADABLE' // a password file is missing, closed or empty: name another, or mend it
   | 'GRID_SERVICE_UNKNOWN' // no service has that name: `grid status` lists them
   | 'GRID_SERVICE_FAILED' // a service ended while it started: its log, named in the message, says why

@@ -21,6 +21,9 @@ const maxHomePathBytes = 80;
  *     zdb/        data of Zero-DB
  *     bcdb/       data of BCDB
  *     s3/         tables of the S3 head; its data is with the backends
+ *     hub/        images that the hub keeps for others
+ *     flists/     images that were made here
+ *     images/     content of images that are mounted, or were
  *     backends/   data of the Zero-DBs that storage is spread over, a folder each
  *     backends.json, layout.json   which these are, and how they are used
  *     heads/      the newest heads of logs that commands saw, of databases elsewhere too
@@ -62,6 +65,21 @@ export class GridHome {
   /** Where the S3 head keeps its tables, and where commands reach it. */
   get s3(): string {
     return join(this.path, 's3');
+  }
+
+  /** Where the hub keeps images. */
+  get hub(): string {
+    return join(this.path, 'hub');
+  }
+
+  /** Where images are kept that were made here; there before a grid is, where it was asked for none. */
+  get flists(): string {
+    return join(this.path, 'flists');
+  }
+
+  /** Where content of mounted images is kept; the same. */
+  get images(): string {
+    return join(this.path, 'images');
   }
 
   /** Opens everything that S3 keeps: lost with it, all is lost. */
@@ -126,8 +144,8 @@ export class GridHome {
       await mkdir(this.path, { recursive: true, mode: 0o700 });
       if ((await this.#readMarker()) === undefined) await this.#claim();
       await chmod(this.path, 0o700);
-      const folders = [this.identity, this.run, this.zdb, this.bcdb, this.s3, this.backend('')];
-      for (const folder of folders) {
+      const { identity, run, zdb, bcdb, s3, hub } = this;
+      for (const folder of [identity, run, zdb, bcdb, s3, hub, this.backend('')]) {
         await mkdir(folder, { recursive: true, mode: 0o700 });
       }
     } catch (error) {
@@ -148,12 +166,17 @@ export class GridHome {
     await writeFileAtomic(file, `${randomBytes(32).toString(encoding)}\n`, { mode: 0o600 });
   }
 
-  /** Removes the grid, data and secrets included; files of others in the folder stay. */
+  /**
+   * Removes the grid, data and secrets included; files of others in the folder stay.
+   * @throws GRID_FLIST_IN_USE while images are mounted
+   */
   async wipe(): Promise<void> {
     if (!(await this.exists())) return;
+    await this.#requireUnmounted();
     // The marker goes last: a wipe that was cut off can be done again.
-    const { zdb, bcdb, s3, heads, identity, run, backendsFile, layoutFile } = this;
-    const all = [zdb, bcdb, s3, this.backend(''), heads, identity, run, backendsFile, layoutFile];
+    const { zdb, bcdb, s3, hub, flists, images, heads, backendsFile, layoutFile } = this;
+    const data = [zdb, bcdb, s3, hub, flists, images, this.backend(''), heads];
+    const all = [...data, this.identity, this.run, backendsFile, layoutFile];
     for (const path of all) await rm(path, { recursive: true, force: true });
     await rm(this.#marker, { force: true });
     await rmdir(this.path).catch((error: unknown) => {
@@ -167,7 +190,7 @@ export class GridHome {
 
   async #claim(): Promise<void> {
     const names = (await readdir(this.path)).filter(
-      (name) => !isAtomicTemp(name) && name !== 'lost+found' && name !== 'heads',
+      (name) => !isAtomicTemp(name) && !beforeGrid.has(name),
     );
     // Another `grid up` may have been faster with the same claim.
     if (names.length > 0 && !names.includes('grid.json')) {
@@ -179,6 +202,20 @@ export class GridHome {
     }
     const marker = { schema: 'grid.home.1', version: homeVersion };
     await writeFileAtomic(this.#marker, `${JSON.stringify(marker)}\n`);
+  }
+
+  /** Looked at from the system: what runs there may not be ours. */
+  async #requireUnmounted(): Promise<void> {
+    const mounts = await readFile('/proc/self/mountinfo', 'utf8').catch(() => '');
+    const points = mounts.split('\n').map((line) => line.split(' ')[4] ?? '');
+    // There a space is written as an octal number.
+    const shown = this.images.replaceAll(/[\s\\]/g, (c) => `\\${octal(c)}`);
+    if (!points.some((point) => point.startsWith(`${shown}/`))) return;
+    throw new GridError<GridErrorCode>(
+      'GRID_FLIST_IN_USE',
+      `images are mounted whose content is in ${this.images}`,
+      { hint: 'take them away first: ./grid flist ps', details: { folder: this.images } },
+    );
   }
 
   async #readMarker(): Promise<number | undefined> {
@@ -208,6 +245,13 @@ export class GridHome {
       cause,
     });
   }
+}
+
+/** What may be in the folder before it is one of a grid: commands that need none put it there. */
+const beforeGrid: ReadonlySet<string> = new Set(['lost+found', 'heads', 'flists', 'images']);
+
+function octal(character: string): string {
+  return character.charCodeAt(0).toString(8).padStart(3, '0');
 }
 
 function versionOf(marker: string): number | undefined {

@@ -22,6 +22,8 @@ const singlePorts = {
   s3: { port: 9000, offset: 4, purpose: 'S3' },
   'bcdb-metrics': { port: 6382, offset: 5, purpose: 'BCDB, metrics' },
   's3-metrics': { port: 9001, offset: 6, purpose: 'S3, metrics' },
+  hub: { port: 9100, offset: 7, purpose: 'hub of images' },
+  'hub-metrics': { port: 9101, offset: 8, purpose: 'hub, metrics' },
 } as const satisfies Readonly<Record<string, PortEntry>>;
 
 /** Most Zero-DBs of a storage: `zdb-1` to `zdb-24`. */

@@ -70,6 +70,29 @@ const foundations: readonly ServiceDefinition[] = [
     isReady: ({ ports }, signal) => answersHttp(portOf(ports, 'bcdb-http'), '/healthz', signal),
     ...usualPace,
   },
+  {
+    name: 'hub',
+    // It asks BCDB whose a key is when somebody wants to change something, and is read without.
+    dependsOn: [],
+    ports: ['hub', 'hub-metrics'],
+    dataDir: (home) => home.hub,
+    prepare: async ({ home }) => void (await createIdentity(home)),
+    command: ({ home, ports }) => [
+      singleThreadedGc,
+      '--max-semi-space-size=4',
+      main,
+      'hub',
+      'serve',
+      `--data=${home.hub}`,
+      `--listen=${addressOf(ports, 'hub')}`,
+      `--metrics=${addressOf(ports, 'hub-metrics')}`,
+      `--phonebook=http://${addressOf(ports, 'bcdb-http')}`,
+      `--phonebook-genesis=${home.bcdbGenesisFile}`,
+      `--owner-key-file=${home.ownerKeyFile}`,
+    ],
+    isReady: ({ ports }, signal) => answersHttp(portOf(ports, 'hub'), '/v1/users?limit=1', signal),
+    ...usualPace,
+  },
 ];
 
 /**

@@ -4,6 +4,8 @@ import { InvalidArgumentError, Option } from 'commander';
 
 import { printResult, resultCommand } from '../command-context.ts';
 import type { CommandContext, JsonOption } from '../command-context.ts';
+import { fillHub } from '../fill-hub.ts';
+import type { FilledHub } from '../fill-hub.ts';
 import { GridHome } from '../home.ts';
 import { bringUp, prepareHome, runInForeground } from '../one-machine-grid.ts';
 import { introduceOwner, ownerNameDefault } from '../owner-bot.ts';
@@ -30,6 +32,15 @@ interface UpReport {
   readonly services: Readonly<Record<string, UpService>>;
   readonly identity: UpIdentity;
   readonly storage: UpStorage;
+  readonly hub: UpHub;
+}
+
+/** Where images are kept for others, and the one that it begins with. */
+interface UpHub {
+  readonly url: string;
+  readonly image: { readonly name: string; readonly digest: string } | null;
+  /** Why there is no image. */
+  readonly lack: string | null;
 }
 
 /** Where S3 is, and how it keeps objects. */
@@ -82,7 +93,8 @@ async function up(context: CommandContext, options: UpOptions): Promise<void> {
   const print = async (state: GridState): Promise<void> => {
     const bot = await introduce(state, options.name);
     const identity = { key, bot: bot ?? null, isNew: newWords !== undefined };
-    const report = reportOf(state, identity, await layoutOf(new GridHome(home)));
+    const layout = await layoutOf(new GridHome(home));
+    const report = reportOf(state, identity, layout, await filledHub(state));
     printResult(context, options, report, () => describe(context, report));
   };
   if (options.foreground === true) {
@@ -99,7 +111,18 @@ function introduce(state: GridState, name: string): Promise<string | undefined> 
   return introduceOwner(new GridHome(state.home), `http://${address}`, name);
 }
 
-function reportOf(state: GridState, identity: UpIdentity, layout: StorageLayout): UpReport {
+async function filledHub(state: GridState): Promise<UpHub> {
+  const url = `http://${state.services['hub']?.address}`;
+  const { image, lack }: FilledHub = await fillHub(new GridHome(state.home), url);
+  return { url, image: image ?? null, lack: lack ?? null };
+}
+
+function reportOf(
+  state: GridState,
+  identity: UpIdentity,
+  layout: StorageLayout,
+  hub: UpHub,
+): UpReport {
   const services = Object.entries(state.services).map(([name, service]) => {
     const { address, addresses, process, dataDir } = service;
     return [name, { address, addresses, pid: process?.pid ?? null, dataDir }];
@@ -107,11 +130,11 @@ function reportOf(state: GridState, identity: UpIdentity, layout: StorageLayout)
   const all = Object.fromEntries(services) as UpReport['services'];
   const s3 = state.services['s3']?.address;
   const storage = { endpoint: s3 === undefined ? null : `http://${s3}`, ...layout };
-  return { schema: 'grid.up.1', home: state.home, services: all, identity, storage };
+  return { schema: 'grid.up.1', home: state.home, services: all, identity, storage, hub };
 }
 
 function describe({ terminal }: CommandContext, report: UpReport): string {
-  const { home, services, identity, storage } = report;
+  const { home, services, identity, storage, hub } = report;
   const { style } = terminal;
   const rows = serviceRanges(Object.entries(services).flatMap(rowsOf));
   const port = services['zdb']?.address.split(':').at(-1);
@@ -123,7 +146,9 @@ function describe({ terminal }: CommandContext, report: UpReport): string {
     `  data and secrets: ${home}`,
     `  owner: ${identity.bot ?? identity.key}`,
     ...failed.map((name) => style.bad(`  ${name} did not start: see ./grid status`)),
+    hubLine(hub),
     ...(storage.endpoint === null ? [] : describeStorage(storage)),
+    ...(hub.image === null ? [] : describeImage(hub.image)),
     '',
     'Write and find what is yours:',
     `  ./grid bcdb put me grid.bookmark.1 home '${exampleBookmark}'`,
@@ -139,6 +164,7 @@ function describe({ terminal }: CommandContext, report: UpReport): string {
       ['  ./grid bcdb ns list', 'what BCDB holds'],
       ['  ./grid zdb info', 'how Zero-DB is doing'],
       ...(storage.endpoint === null ? [] : [['  ./grid s3 stat', 'what S3 keeps, and where']]),
+      ['  ./grid hub ls', 'what images there are'],
       ['  ./grid down', 'stop; the data stays'],
     ]),
   ].join('\n');
@@ -156,6 +182,22 @@ function rowsOf([name, { addresses, pid }]: [string, UpService]): ServiceRow[] {
 /** One of many that share a row, where its name is there already. */
 function isNumbered(name: string): boolean {
   return /-\d+$/.test(name);
+}
+
+function hubLine({ url, image, lack }: UpHub): string {
+  if (image !== null) return `  hub: ${url}, with the image ${image.name}`;
+  return `  hub: ${url}, without a first image: ${lack}`;
+}
+
+/** What is its owner's a hub finds without the owner's name. */
+function describeImage({ name }: { readonly name: string }): string[] {
+  const short = name.slice(name.indexOf('/') + 1);
+  return [
+    '',
+    'Run a program of an image, as root:',
+    `  ./grid flist mount ${short} /mnt/${short}`,
+    `  chroot /mnt/${short} /bin/sh`,
+  ];
 }
 
 /** All backends are on this machine: people must not take it for more than it is. */

@@ -4,6 +4,7 @@ import type { CommandContext } from '../../command-context.ts';
 import {
   hubLsCommand,
   hubMergeCommand,
+  hubQuotaCommand,
   hubRmCommand,
   hubSearchCommand,
   hubSignersCommand,
@@ -23,5 +24,6 @@ export function hubCommand(context: CommandContext): Command {
     .addCommand(hubTagCommand(context))
     .addCommand(hubMergeCommand(context))
     .addCommand(hubRmCommand(context))
+    .addCommand(hubQuotaCommand(context))
     .addCommand(hubSignersCommand(context));
 }

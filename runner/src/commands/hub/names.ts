@@ -1,5 +1,6 @@
-import { formatBytes } from '@commongrid/base';
-import type { HubName, HubRepositorySummary } from '@commongrid/flist';
+import { formatBytes, parseBytes } from '@commongrid/base';
+import type { HubName, HubRepositorySummary, HubUser } from '@commongrid/flist';
+import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 
 import { printResult } from '../../command-context.ts';
@@ -15,7 +16,7 @@ export function hubLsCommand(context: CommandContext): Command {
   return hubSubcommand('ls', 'List users, what a user has, or the names of a repository.')
     .argument('[what]', 'USER or USER/NAME')
     .action(async (what: string | undefined, options: HubOptions) => {
-      const client = await readingClient(options);
+      const { client } = await readingClient(context, options);
       if (what === undefined) {
         const { items: users } = await client.listUsers();
         const result = { schema: 'grid.hub.users.1', users };
@@ -40,7 +41,8 @@ export function hubSearchCommand(context: CommandContext): Command {
   return hubSubcommand('search', 'Find repositories by words in names and descriptions.')
     .argument('<text>', 'what to look for')
     .action(async (text: string, options: HubOptions) => {
-      const { items } = await (await readingClient(options)).search(text);
+      const { client } = await readingClient(context, options);
+      const { items } = await client.search(text);
       const result = { schema: 'grid.hub.search.1', repositories: items };
       printResult(context, options, result, () => describeRepositories(items));
     });
@@ -52,7 +54,7 @@ export function hubTagCommand(context: CommandContext): Command {
     .argument('<name>', 'the name that it gets')
     .option('--link', 'follow the other name from now on, whatever it will say')
     .action(async (image: string, name: string, options: HubOptions & { readonly link?: true }) => {
-      const client = await signingClient(context, options);
+      const { client } = await signingClient(context, options);
       const { digest } =
         options.link === true
           ? await client.link(name, image)
@@ -67,7 +69,8 @@ export function hubMergeCommand(context: CommandContext): Command {
     .argument('<name>', 'the name that it gets')
     .argument('<images...>', 'names of 2 to 16 images')
     .action(async (name: string, images: readonly string[], options: HubOptions) => {
-      const { digest } = await (await signingClient(context, options)).merge(images, name);
+      const { client } = await signingClient(context, options);
+      const { digest } = await client.merge(images, name);
       const result = { schema: 'grid.hub.merge.1', name, digest };
       printResult(context, options, result, () => `${name} is ${digest}`);
     });
@@ -77,10 +80,48 @@ export function hubRmCommand(context: CommandContext): Command {
   return hubSubcommand('rm', 'Remove a tag, or a repository with all its tags.')
     .argument('<name>', 'USER/NAME or USER/NAME:TAG')
     .action(async (name: string, options: HubOptions) => {
-      await (await signingClient(context, options)).remove(name);
+      const { client } = await signingClient(context, options);
+      await client.remove(name);
       const result = { schema: 'grid.hub.rm.1', name };
       printResult(context, options, result, () => `${name} is removed`);
     });
+}
+
+export function hubQuotaCommand(context: CommandContext): Command {
+  return hubSubcommand('quota', 'Say what a user may take of the hub, and what of it is taken.')
+    .argument('<user>', 'whose')
+    .argument('[size]', 'sets it, for the owner of the hub: 10GiB, or default', parseQuota)
+    .action(async (user: string, size: Quota | undefined, options: HubOptions) => {
+      const usage =
+        size === undefined
+          ? await (await readingClient(context, options)).client.user(user)
+          : await setQuota(context, options, user, size);
+      const result = { schema: 'grid.hub.quota.1', ...usage };
+      printResult(context, options, result, ({ usedBytes, quotaBytes }) => {
+        return `${user} has used ${formatBytes(usedBytes)} of ${formatBytes(quotaBytes)}`;
+      });
+    });
+}
+
+type Quota = number | 'default';
+
+async function setQuota(
+  context: CommandContext,
+  options: HubOptions,
+  user: string,
+  size: Quota,
+): Promise<HubUser> {
+  const { client } = await signingClient(context, options);
+  return client.setQuota(user, size === 'default' ? undefined : size);
+}
+
+function parseQuota(text: string): Quota {
+  if (text === 'default') return text;
+  try {
+    return parseBytes(text);
+  } catch {
+    throw new InvalidArgumentError('give a size such as 10GiB, or default');
+  }
 }
 
 export function hubSignersCommand(context: CommandContext): Command {
@@ -90,7 +131,7 @@ export function hubSignersCommand(context: CommandContext): Command {
   )
     .argument('<image>', 'a digest, USER/NAME or USER/NAME:TAG')
     .action(async (image: string, options: HubOptions) => {
-      const client = await readingClient(options);
+      const { client } = await readingClient(context, options);
       const digest = await digestOf(client, image);
       const keys = await client.signers(digest);
       const result = { schema: 'grid.hub.signers.1', digest, keys };

@@ -18,16 +18,16 @@ export function hubUploadCommand(context: CommandContext): Command {
     .option('--sign', 'and sign it there')
     .action(async (found: string, name: string | undefined, options: UploadOptions) => {
       const signal = shutdownSignal();
-      const client = await signingClient(context, options);
+      const { client, url } = await signingClient(context, options);
       const { digest, reader } = await findFlist(context, options, found);
-      const moved = await withTransfer(context, `to ${options.url}`, (onProgress) =>
+      const moved = await withTransfer(context, `to ${url}`, (onProgress) =>
         client.upload(digest, reader, { onProgress, signal }),
       );
       if (options.sign === true) await client.sign(digest, { signal });
       if (name !== undefined) await client.name(name, digest, { signal });
       const result = { schema: 'grid.hub.upload.1', name: name ?? null, ...moved };
       printResult(context, options, result, () => {
-        const what = `${shortDigest(digest)} is at ${options.url}`;
+        const what = `${shortDigest(digest)} is at ${url}`;
         return `${name === undefined ? what : `${what} as ${name}`}: ${movedText(moved)}`;
       });
     });
@@ -38,10 +38,10 @@ export function hubDownloadCommand(context: CommandContext): Command {
     .argument('<name>', 'USER/NAME, USER/NAME:TAG, or a digest')
     .action(async (name: string, options: HubOptions) => {
       const signal = shutdownSignal();
-      const client = await readingClient(options);
+      const { client, url } = await readingClient(context, options);
       const digest = await digestOf(client, name);
       const moved = await withRepository(context, options, (repository) =>
-        withTransfer(context, `from ${options.url}`, (onProgress) =>
+        withTransfer(context, `from ${url}`, (onProgress) =>
           client.download(digest, repository, { onProgress, signal }),
         ),
       );
