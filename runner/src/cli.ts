@@ -99,6 +99,7 @@ function reportError(terminal: Terminal, error: GridError, json: boolean): numbe
 function asGridError(error: unknown, command: string, terminal: Terminal): GridError {
   if (isGridError(error)) return error;
   if (error instanceof CommanderError) return usageError(error, command);
+  if (isSystemError(error)) return systemRefused(error);
   const fault = error instanceof Error ? error : new Error(String(error));
   terminal.note(fault.stack ?? fault.message);
   return new GridError<GridErrorCode>('GRID_INTERNAL', fault.message, {
@@ -106,6 +107,32 @@ function asGridError(error: unknown, command: string, terminal: Terminal): GridE
     cause: error,
   });
 }
+
+/** What the system said about a path or a disk: no fault of grid, and a stack would say nothing more. */
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  if (!(error instanceof Error && 'syscall' in error && 'code' in error)) return false;
+  return 'path' in error || systemHints.has(String(error.code));
+}
+
+function systemRefused(error: NodeJS.ErrnoException): GridError<GridErrorCode> {
+  const { code = '', path } = error;
+  const isFull = code === 'ENOSPC' || code === 'EDQUOT';
+  const named = isFull ? 'GRID_DISK_FULL' : 'GRID_SYSTEM_REFUSED';
+  return new GridError(named, `the system refuses: ${error.message}`, {
+    hint: systemHints.get(code) ?? 'see whether the path is right, and the disk sound',
+    details: { path, reason: code },
+    cause: error,
+  });
+}
+
+const systemHints: ReadonlyMap<string, string> = new Map([
+  ['EACCES', 'run it as a user who may, or name another path'],
+  ['EPERM', 'run it as a user who may, or name another path'],
+  ['EROFS', 'name a path on a disk that can be written'],
+  ['ENOSPC', 'make room on that disk'],
+  ['EDQUOT', 'make room on that disk'],
+  ['EIO', 'see what the system says of that disk: dmesg'],
+]);
 
 function usageError(error: CommanderError, command: string): GridError<GridErrorCode> {
   // A noun without a verb has printed its help, and has no sentence of its own.

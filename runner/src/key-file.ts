@@ -45,7 +45,7 @@ export async function readKeyFile(file: string): Promise<SigningKey> {
   } catch (error) {
     const why = isGridError(error) ? error.message : (errorCode(error) ?? String(error));
     throw new GridError<GridErrorCode>('GRID_KEY_UNREADABLE', `no key in ${file}: ${why}`, {
-      hint: 'name a file that grid bcdb key new has made',
+      hint: 'grid up makes the key of the owner, grid bcdb key new another one: name its file',
       details: { file },
       cause: error,
     });

@@ -2,58 +2,14 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  chmod,
-  copyFile,
-  link,
-  mkdir,
-  readdir,
-  readFile,
-  symlink,
-  writeFile,
-} from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 
+import { Flists, makeTree } from './flist-process.ts';
+import type { Made } from './flist-process.ts';
 import { tempFolder, root, run } from './grid-process.ts';
-import type { Ended } from './grid-process.ts';
-
-/** `grid flist` on a repository in a folder of its own. */
-class Flists {
-  readonly folder: string;
-
-  constructor(folder: string) {
-    this.folder = folder;
-  }
-
-  run(...words: string[]): Promise<Ended> {
-    const [verb = '', ...rest] = words;
-    const repository = ['--repo', join(this.folder, 'repository')];
-    const env = { GRID_HOME: join(this.folder, 'home') };
-    return run(join(root, 'grid'), ['flist', verb, ...repository, ...rest], { env });
-  }
-
-  async json<T>(...words: string[]): Promise<T> {
-    const [verb = '', ...rest] = words;
-    const { stdout, stderr, status } = await this.run(verb, '--json', ...rest);
-    assert.equal(status, 0, stderr);
-    return JSON.parse(stdout) as T;
-  }
-}
-
-interface Made {
-  readonly digest: string;
-}
-
-async function makeTree(folder: string): Promise<void> {
-  await mkdir(join(folder, 'bin'), { recursive: true });
-  await writeFile(join(folder, 'bin/run'), '#!/bin/sh\necho hello\n');
-  await chmod(join(folder, 'bin/run'), 0o755);
-  await link(join(folder, 'bin/run'), join(folder, 'bin/again'));
-  await symlink('bin/run', join(folder, 'start'));
-  await writeFile(join(folder, 'large'), Buffer.alloc(700_000, 'abc'));
-}
 
 test('an flist is made, looked into, compared, signed and verified', async () => {
   await using folder = await tempFolder();

@@ -45,6 +45,9 @@ export class LayoutWriter {
       });
     }
     const writer = new LayoutWriter(folder);
+    // First of all: what is broken off can be begun again in the same folder.
+    const version = JSON.stringify({ imageLayoutVersion: '1.0.0' });
+    await writeFileAtomic(join(folder, 'oci-layout'), version);
     await mkdir(writer.#blobs, { recursive: true });
     return writer;
   }
@@ -91,8 +94,6 @@ export class LayoutWriter {
     const manifests = [...others, { ...entry, annotations: { [nameAnnotation]: name } }];
     const index = { schemaVersion: 2, mediaType: mediaTypes.index, manifests };
     await writeFileAtomic(join(this.#folder, 'index.json'), JSON.stringify(index));
-    const version = JSON.stringify({ imageLayoutVersion: '1.0.0' });
-    await writeFileAtomic(join(this.#folder, 'oci-layout'), version);
   }
 
   async #entries(): Promise<readonly unknown[]> {

@@ -242,6 +242,7 @@ export class RegistryClient {
 
   #failed(why: string, retryable: boolean, cause?: unknown): GridError<FlistErrorCode> {
     return new GridError('FLIST_REGISTRY_FAILED', `${this.#shown()} fails: ${why}`, {
+      hint: 'see that the registry runs, and that this is its address',
       retryable,
       details: { reference: this.#shown() },
       ...(cause === undefined ? {} : { cause }),

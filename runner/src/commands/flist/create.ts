@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { access, constants, stat } from 'node:fs/promises';
 
-import { errorCode, GridError, shutdownSignal } from '@commongrid/base';
+import { errorCode, GridError, shutdownSignal, throwIfAborted } from '@commongrid/base';
 import type { ChunkSink, MadeImage } from '@commongrid/flist';
 import type { Command } from 'commander';
 
@@ -10,7 +10,7 @@ import type { ByteProgress } from '../../byte-progress.ts';
 import type { CommandContext } from '../../command-context.ts';
 import type { GridErrorCode } from '../../errors.ts';
 import { createSystemFlist } from '../../system-flist.ts';
-import { flistSubcommand } from './local-repository.ts';
+import { about, flistSubcommand } from './local-repository.ts';
 import type { FlistOptions } from './local-repository.ts';
 import { keepFlist, printMade, withRepository } from './made-flist.ts';
 
@@ -56,26 +56,41 @@ async function make(source: string, work: Work): Promise<MadeImage> {
   const { sink, signal } = work;
   if (source === '-') return createFromTar(process.stdin, countingSink(work), { signal });
   const found = await stat(source).catch((cause: unknown) => {
-    throw new GridError<GridErrorCode>(
-      'GRID_FILE_UNREADABLE',
-      `cannot read ${source}: ${errorCode(cause) ?? String(cause)}`,
-      { hint: 'name a folder or a tar that you may read', details: { source }, cause },
-    );
+    throw unreadable(source, cause);
   });
-  if (found.isDirectory()) return createFromFolder(source, countingSink(work), { signal });
-  const bytes = countedBytes(createReadStream(source, { highWaterMark }), (doneBytes) =>
-    work.onProgress({ doneBytes, totalBytes: found.isFile() ? found.size : undefined }),
-  );
-  return createFromTar(bytes, sink, { signal });
+  if (found.isDirectory()) {
+    await access(source, constants.R_OK | constants.X_OK).catch((cause: unknown) => {
+      throw unreadable(source, cause);
+    });
+    return createFromFolder(source, countingSink(work), { signal });
+  }
+  const totalBytes = found.isFile() ? found.size : undefined;
+  const bytes = countedBytes(createReadStream(source, { highWaterMark }), (doneBytes) => {
+    throwIfAborted(signal);
+    work.onProgress({ doneBytes, totalBytes });
+  });
+  return createFromTar(bytes, sink, { signal }).catch((error: unknown) => {
+    throw about(source, error);
+  });
+}
+
+function unreadable(source: string, cause: unknown): GridError<GridErrorCode> {
+  const why = errorCode(cause) ?? String(cause);
+  return new GridError('GRID_FILE_UNREADABLE', `cannot read ${source}: ${why}`, {
+    hint: 'name a folder or a tar that you may read',
+    details: { source },
+    cause,
+  });
 }
 
 const highWaterMark = 1024 * 1024;
 
 /** Nobody knows how much there is before all of it was read. */
-function countingSink({ sink, onProgress }: Work): ChunkSink {
+function countingSink({ sink, onProgress, signal }: Work): ChunkSink {
   let doneBytes = 0;
   return {
-    put: (plaintext) => {
+    put: async (plaintext) => {
+      throwIfAborted(signal);
       doneBytes += plaintext.length;
       onProgress({ doneBytes, totalBytes: undefined });
       return sink.put(plaintext);

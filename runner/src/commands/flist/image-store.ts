@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 
 import { askControl, GridError, isGridError, waitFor } from '@commongrid/base';
@@ -10,6 +10,7 @@ import type { Command } from 'commander';
 
 import type { CommandContext } from '../../command-context.ts';
 import { childVariables } from '../../environment.ts';
+import type { GridErrorCode } from '../../errors.ts';
 import { LogFile } from '../../supervisor/log-file.ts';
 import { flistSubcommand, repositoryFolder } from './local-repository.ts';
 import type { FlistOptions } from './local-repository.ts';
@@ -89,7 +90,7 @@ export class ImageStore {
       ...{ what, timeoutMs: startTimeoutMs, everyMs: 50 },
     });
     child.unref();
-    if (hasEnded && !(await this.#answers())) throw failed(log.path);
+    if (hasEnded && !(await this.#answers())) throw await failed(log.path);
   }
 
   /** Ends the service when nothing is mounted any more. */
@@ -117,9 +118,23 @@ function isAbsent(error: unknown): boolean {
   return isGridError(error, 'BASE_CONTROL_ABSENT') || isGridError(error, 'BASE_CONTROL_LOST');
 }
 
-function failed(log: string): GridError {
-  return new GridError('GRID_SERVICE_FAILED', 'the image service ended while it started', {
-    hint: `see ${log}`,
+/** With what the service noted last, where it noted something. */
+async function failed(log: string): Promise<GridError<GridErrorCode>> {
+  const lines = (await readFile(log, 'utf8')).trimEnd().split('\n');
+  const noted = noteIn(lines.findLast((line) => line.startsWith('{"level":"error"')));
+  const why = noted?.message ?? 'see its log';
+  return new GridError('GRID_SERVICE_FAILED', `the image service did not start: ${why}`, {
+    hint: noted?.hint === undefined ? `see ${log}` : `${noted.hint}; its log is ${log}`,
     details: { log },
   });
+}
+
+function noteIn(line = '{}'): { readonly message?: string; readonly hint?: string } | undefined {
+  try {
+    const { err } = JSON.parse(line) as { err?: { message?: string; hint?: string } };
+    return err;
+  } catch {
+    // A line that was cut off.
+    return undefined;
+  }
 }

@@ -1,3 +1,5 @@
+import { basename } from 'node:path';
+
 import { formatBytes } from '@commongrid/base';
 import type { FlistDigest, FlistSummary, ImageConfig } from '@commongrid/flist';
 import type { Command } from 'commander';
@@ -12,12 +14,16 @@ import type { FlistOptions } from './local-repository.ts';
 export function flistLsCommand(context: CommandContext): Command {
   return flistSubcommand('ls', 'List the files of an flist.')
     .argument('<flist>', 'its digest, the beginning of it, or a file')
-    .argument('[path]', 'a folder in it')
+    .argument('[path]', 'a folder or a file in it')
     .action(async (name: string, path: string | undefined, options: FlistOptions) => {
-      const { listLines } = await import('@commongrid/flist');
+      const { byteTextFrom, listLines } = await import('@commongrid/flist');
       const found = await findFlist(context, options, name);
       const inode = await inodeAt(found, path ?? '');
-      const lines = inode.kind === 'directory' ? [...listLines(inode)] : [];
+      const entries = new Map([[byteTextFrom(basename(path ?? '')), inode]]);
+      const lines =
+        inode.kind === 'directory'
+          ? [...listLines(inode)]
+          : [...listLines({ ...found.flist.root, entries })].slice(1);
       const result = { schema: 'grid.flist.ls.1', digest: found.digest, lines };
       printResult(context, options, result, () => lines.join('\n'));
     });

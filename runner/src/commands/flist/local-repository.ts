@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { errorCode, GridError } from '@commongrid/base';
+import { errorCode, GridError, isGridError } from '@commongrid/base';
 import type { Flist, FlistDigest, RepositoryReader } from '@commongrid/flist';
 import type { Command } from 'commander';
 
@@ -67,8 +67,20 @@ async function readFlistFile(
       { hint: 'name a file that you may read', details: { file }, cause },
     );
   });
-  const bytes = await unpackFlist(packed);
+  const bytes = await unpackFlist(packed).catch((error: unknown) => {
+    throw about(file, error);
+  });
   return { digest: flistDigestOf(bytes), flist: decodeFlist(bytes), packed };
+}
+
+/** The error with the file that it is about, which who reads bytes does not know. */
+export function about(file: string, error: unknown): unknown {
+  if (!isGridError(error) || !error.code.startsWith('FLIST_')) return error;
+  const { code, message, hint, retryable, details } = error;
+  return new GridError(code, `${file}: ${message}`, {
+    ...{ hint, retryable, details: { ...details, file } },
+    cause: error,
+  });
 }
 
 /** Enough of a digest for people. */
@@ -87,7 +99,7 @@ async function digestsOf(reader: RepositoryReader, prefix: string): Promise<Flis
 
 function unknown(name: string, folder: string): GridError<GridErrorCode> {
   return new GridError('GRID_FLIST_UNKNOWN', `there is no flist ${name} in ${folder}`, {
-    hint: 'grid flist list',
+    hint: `grid flist list; give ${prefixMin} digits of a digest or more`,
     details: { name, folder },
   });
 }

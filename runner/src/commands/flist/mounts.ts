@@ -1,9 +1,15 @@
 import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
-import { GridError } from '@commongrid/base';
+import {
+  errorCode,
+  GridError,
+  isGridError,
+  shutdownSignal,
+  throwIfAborted,
+} from '@commongrid/base';
 import type { MountRecord } from '@commongrid/flist';
-import { Option } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
 
 import { printResult } from '../../command-context.ts';
@@ -18,7 +24,7 @@ import { findFlist, shortDigest } from './local-repository.ts';
 type MountOptions = StoreOptions & {
   readonly writable?: string;
   readonly mode?: 'overlay' | 'tree';
-  readonly shift?: string;
+  readonly shift?: number;
 };
 
 export function flistMountCommand(context: CommandContext): Command {
@@ -26,28 +32,33 @@ export function flistMountCommand(context: CommandContext): Command {
     .argument('<flist>', 'its digest, the beginning of it, or a file')
     .argument('<folder>', 'where; made when missing')
     .option('--writable <folder>', 'keeps what is written over it; default: read-only')
-    .option('--shift <id>', 'add this to all owners and groups, for user namespaces')
+    .option('--shift <id>', 'add this to all owners and groups, for user namespaces', parseShift)
     .addOption(
       new Option('--mode <mode>', 'default: what the kernel can').choices(['overlay', 'tree']),
     )
     .action(async (name: string, folder: string, options: MountOptions) => {
       requireRoot(context);
-      const store = new ImageStore(context, options);
-      const { writable, mode, shift } = options;
+      const signal = shutdownSignal();
+      const { writable, mode, shift = 0 } = options;
       const target = resolve(folder);
-      await mkdir(target, { recursive: true });
-      if (writable !== undefined) await mkdir(writable, { recursive: true });
-      const ids = shift === undefined ? {} : { uidShift: Number(shift), gidShift: Number(shift) };
+      const writableFolder = writable === undefined ? undefined : resolve(writable);
+      if (writableFolder !== undefined) checkApart(target, writableFolder);
+      await findFlist(context, options, name);
+      for (const path of [target, writableFolder]) if (path !== undefined) await makeFolder(path);
       const work = mounted(context, options, name, {
-        ...(writable === undefined ? {} : { writableFolder: resolve(writable) }),
+        ...(writableFolder === undefined ? {} : { writableFolder }),
         ...(mode === undefined ? {} : { mode }),
-        ...{ target, ...ids },
+        ...{ target, uidShift: shift, gidShift: shift },
       });
       const record = await withProgress(context.terminal, `mounting ${name}`, work);
+      if (signal.aborted) {
+        // Whoever stopped the command does not expect a mount.
+        await unmount(new ImageStore(context, options), target);
+        throwIfAborted(signal);
+      }
       printResult(context, options, record, () => {
         return `${shortDigest(record.digest)} is at ${record.target} (${record.mode})`;
       });
-      await store.stopUnused();
     });
 }
 
@@ -60,8 +71,7 @@ export function flistUmountCommand(context: CommandContext): Command {
       const target = resolve(folder);
       const mounts = await store.list();
       if (!mounts.some((mount) => mount.target === target)) throw notMounted(folder);
-      await store.ask('unmount', { target });
-      await store.stopUnused();
+      await unmount(store, target);
       const result = { schema: 'grid.flist.umount.1', target };
       printResult(context, options, result, () => `nothing is at ${target} any more`);
     });
@@ -75,7 +85,40 @@ export function flistPsCommand(context: CommandContext): Command {
   });
 }
 
-/** Mounts an flist of the repository. */
+/** Takes a mount away, and ends the service when it was the last. @throws GRID_FLIST_IN_USE */
+async function unmount(store: ImageStore, target: string): Promise<void> {
+  await store.ask('unmount', { target }).catch((cause: unknown) => {
+    if (!isGridError(cause, 'FLIST_MOUNT_FAILED') || !/busy/i.test(cause.message)) throw cause;
+    throw new GridError<GridErrorCode>('GRID_FLIST_IN_USE', `${target} is in use by a program`, {
+      hint: `end what fuser -vm ${target} lists, or leave the folder`,
+      details: { target },
+      cause,
+    });
+  });
+  await store.stopUnused();
+}
+
+/** What is written to a mount must not be kept in it. @throws GRID_USAGE */
+function checkApart(target: string, writable: string): void {
+  if (!`${writable}/`.startsWith(`${target}/`) && !`${target}/`.startsWith(`${writable}/`)) return;
+  throw new GridError<GridErrorCode>('GRID_USAGE', `${target} and ${writable} are not apart`, {
+    hint: 'give --writable a folder that is not in the mount, nor around it',
+  });
+}
+
+/** @throws GRID_FLIST_PATH when a file is there */
+async function makeFolder(path: string): Promise<void> {
+  await mkdir(path, { recursive: true }).catch((cause: unknown) => {
+    if (errorCode(cause) !== 'EEXIST' && errorCode(cause) !== 'ENOTDIR') throw cause;
+    throw new GridError<GridErrorCode>('GRID_FLIST_PATH', `${path} is no folder`, {
+      hint: 'give an empty folder, or one that is not there yet',
+      details: { path },
+      cause,
+    });
+  });
+}
+
+/** Mounts an flist of the repository; a service that was started for nothing is ended. */
 export async function mounted(
   context: CommandContext,
   options: StoreOptions,
@@ -86,7 +129,12 @@ export async function mounted(
   const { digest, reader } = await findFlist(context, options, name);
   const flist = name.endsWith('.flist') ? resolve(name) : resolve(reader.flistPath(digest));
   await store.start();
-  return store.ask<MountRecord>('mount', { ...request, flist });
+  try {
+    return await store.ask<MountRecord>('mount', { ...request, flist });
+  } catch (error) {
+    await store.stopUnused();
+    throw error;
+  }
 }
 
 /** @throws GRID_ROOT_NEEDED */
@@ -95,6 +143,11 @@ export function requireRoot({ environment }: CommandContext): void {
   throw new GridError<GridErrorCode>('GRID_ROOT_NEEDED', 'only root can mount', {
     hint: 'run it as root',
   });
+}
+
+function parseShift(text: string): number {
+  if (/^\d{1,10}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('give a whole number');
 }
 
 function describeMounts(mounts: readonly MountRecord[]): string {

@@ -1,10 +1,13 @@
-import { formatBytes } from '@commongrid/base';
+import { formatBytes, GridError } from '@commongrid/base';
 import type { FlistDigest } from '@commongrid/flist';
 import type { Command } from 'commander';
 
 import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
 import { counted, withProgress } from '../../terminal.ts';
+import type { GridErrorCode } from '../../errors.ts';
+import { ImageStore, storeSubcommand } from './image-store.ts';
+import type { StoreOptions } from './image-store.ts';
 import { findFlist, flistSubcommand, repositoryFolder, shortDigest } from './local-repository.ts';
 import type { FlistOptions } from './local-repository.ts';
 import { keepFlist, withRepository } from './made-flist.ts';
@@ -42,10 +45,11 @@ export function flistMergeCommand(context: CommandContext): Command {
 }
 
 export function flistRmCommand(context: CommandContext): Command {
-  return flistSubcommand('rm', 'Remove an flist with its signatures; `gc` frees what it had.')
+  return storeSubcommand('rm', 'Remove an flist with its signatures; `gc` frees what it had.')
     .argument('<flist>', 'its digest, or the beginning of it')
-    .action(async (name: string, options: FlistOptions) => {
+    .action(async (name: string, options: StoreOptions) => {
       const { digest } = await findFlist(context, options, name);
+      await checkUnused(context, options, digest);
       await withRepository(context, options, (repository) => repository.removeFlist(digest));
       printResult(context, options, { schema: 'grid.flist.rm.1', digest }, () => removed(digest));
     });
@@ -64,6 +68,23 @@ export function flistGcCommand(context: CommandContext): Command {
       const kept = `${counted(keptChunks, 'chunk')} are kept`;
       return `${counted(removedChunks, 'chunk')} are removed, ${formatBytes(removedBytes)}; ${kept}`;
     });
+  });
+}
+
+/** What is mounted fetches from the repository what it has not read yet. @throws GRID_FLIST_IN_USE */
+async function checkUnused(
+  context: CommandContext,
+  options: StoreOptions,
+  digest: FlistDigest,
+): Promise<void> {
+  if (!context.environment.isRoot) return;
+  const mounts = await new ImageStore(context, options).list();
+  const mount = mounts.find((one) => one.digest === digest);
+  if (mount === undefined) return;
+  const what = `${shortDigest(digest)} is mounted at ${mount.target}`;
+  throw new GridError<GridErrorCode>('GRID_FLIST_IN_USE', what, {
+    hint: `grid flist umount ${mount.target}`,
+    details: { digest, target: mount.target },
   });
 }
 

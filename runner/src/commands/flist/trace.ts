@@ -4,14 +4,17 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { GridError, shutdownSignal, throwIfAborted } from '@commongrid/base';
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 
 import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
-import { counted } from '../../terminal.ts';
+import type { GridErrorCode } from '../../errors.ts';
+import { counted, withProgress } from '../../terminal.ts';
 import { ImageStore, storeSubcommand } from './image-store.ts';
 import type { StoreOptions } from './image-store.ts';
+import { findFlist } from './local-repository.ts';
 import { withRepository } from './made-flist.ts';
 import { mounted, requireRoot } from './mounts.ts';
 
@@ -30,6 +33,8 @@ export function flistTraceCommand(context: CommandContext): Command {
     .addHelpText('after', '\nThe flist with that list is another one: its digest is printed.')
     .action(async (name: string, words: readonly string[], options: TraceOptions) => {
       requireRoot(context);
+      const signal = shutdownSignal();
+      await findFlist(context, options, name);
       const folder = await mkdtemp(join(tmpdir(), 'grid-trace-'));
       const store = new ImageStore(context, options);
       const id = `trace-${process.pid}`;
@@ -38,7 +43,13 @@ export function flistTraceCommand(context: CommandContext): Command {
           ...{ id, target: folder, isTraced: true },
         });
         try {
-          await runIn(target, words, options.for);
+          const run = runIn(target, words, options.for, signal);
+          const status = await withProgress(context.terminal, `running ${words[0]}`, run);
+          throwIfAborted(signal);
+          checkStarted(status, words);
+          if (status !== undefined && status !== 0) {
+            context.terminal.note(`the program ended with status ${status}`);
+          }
           const output = `${folder}.flist`;
           const { ranges } = await store.ask<{ ranges: number }>('trace', { id, output });
           const packed = await readFile(output);
@@ -67,17 +78,37 @@ const script = [
   'root=$1; shift; exec chroot "$root" "$@"',
 ].join('\n');
 
-async function runIn(target: string, words: readonly string[], seconds: number): Promise<void> {
+/** @returns the status of the program; undefined for one that was still running */
+async function runIn(
+  target: string,
+  words: readonly string[],
+  seconds: number,
+  signal: AbortSignal,
+): Promise<number | undefined> {
   const namespaces = ['--mount', '--pid', '--fork', '--kill-child'];
   const child = spawn('unshare', [...namespaces, 'sh', '-c', script, 'sh', target, ...words], {
     stdio: ['ignore', process.stderr, process.stderr],
   });
-  const timer = setTimeout(() => child.kill('SIGTERM'), seconds * 1000);
+  // What unshare started ends with it.
+  const stop = (): boolean => child.kill('SIGKILL');
+  const timer = setTimeout(stop, seconds * 1000);
+  signal.addEventListener('abort', stop);
   try {
-    await once(child, 'exit');
+    const [status] = (await once(child, 'exit')) as [number | null];
+    return status ?? undefined;
   } finally {
     clearTimeout(timer);
+    signal.removeEventListener('abort', stop);
   }
+}
+
+/** chroot(1) and shells say 126 and 127 of a program that they cannot start. */
+function checkStarted(status: number | undefined, words: readonly string[]): void {
+  if (status === undefined || status < 125 || status > 127) return;
+  throw new GridError<GridErrorCode>('GRID_START_FAILED', `${words[0]} did not start`, {
+    hint: 'give the path that the program has in the image: grid flist ls FLIST',
+    details: { status },
+  });
 }
 
 function parseSeconds(text: string): number {
