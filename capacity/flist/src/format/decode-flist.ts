@@ -19,8 +19,9 @@ import {
   xattrsMax,
 } from '../tree/tree-limits.ts';
 import { ByteReader } from './byte-reader.ts';
-import { configBytesMax, flistHead, kindNumbers, sections, traceRangesMax } from './flist.ts';
-import type { Flist, TraceRange } from './flist.ts';
+import { configBytesMax, flistHead, kindNumbers, sections } from './flist.ts';
+import type { Flist } from './flist.ts';
+import { readTrace } from './trace-bytes.ts';
 
 /**
  * Reads canonical bytes and nothing else: what it takes, `encodeFlist` makes again byte for byte.
@@ -223,29 +224,6 @@ function readConfig(bytes: Uint8Array): JsonValue {
   if (bytes.length > configBytesMax) throw tooLarge('bytes of config', configBytesMax);
   return parseCanonical(bytes);
 }
-
-function readTrace(bytes: Uint8Array, nodes: readonly Inode[]): TraceRange[] {
-  const reader = new ByteReader(bytes);
-  const count = reader.count(rangeBytesMin);
-  if (count === 0) throw reader.corrupt('its trace is empty');
-  if (count > traceRangesMax) throw tooLarge('ranges of trace', traceRangesMax);
-  const trace: TraceRange[] = [];
-  for (let n = 0; n < count; n++) {
-    const file = nodes[reader.varint() - 1];
-    const firstChunk = reader.varint();
-    const chunkCount = reader.varint();
-    if (file?.kind !== 'file') throw reader.corrupt('its trace names what is no file');
-    if (chunkCount < 1 || chunkCount > chunkCountOf(file.sizeBytes) - firstChunk) {
-      throw reader.corrupt('its trace names chunks beyond a file');
-    }
-    trace.push({ file, firstChunk, chunkCount });
-  }
-  if (reader.left > 0) throw reader.corrupt('something follows the trace');
-  return trace;
-}
-
-/** A range is three varints. */
-const rangeBytesMin = 3;
 
 function unknownVersion(what: string): GridError<FlistErrorCode> {
   return new GridError('FLIST_VERSION_UNKNOWN', `this release does not know ${what} of flists`, {

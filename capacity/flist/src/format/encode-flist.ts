@@ -4,7 +4,7 @@ import type { JsonValue } from '@commongrid/crypto';
 import type { FlistErrorCode } from '../errors.ts';
 import { shownText } from '../tree/byte-text.ts';
 import type { ByteText } from '../tree/byte-text.ts';
-import { checkInode, checkName, chunkCountOf } from '../tree/check-inode.ts';
+import { checkInode, checkName } from '../tree/check-inode.ts';
 import type { Directory, Inode } from '../tree/inode.ts';
 import {
   depthMax,
@@ -15,8 +15,9 @@ import {
   xattrsMax,
 } from '../tree/tree-limits.ts';
 import { ByteWriter } from './byte-writer.ts';
-import { configBytesMax, flistHead, kindNumbers, sections, traceRangesMax } from './flist.ts';
-import type { Flist, TraceRange } from './flist.ts';
+import { configBytesMax, flistHead, kindNumbers, sections } from './flist.ts';
+import type { Flist } from './flist.ts';
+import { traceBytesOf } from './trace-bytes.ts';
 
 /**
  * The canonical bytes of an flist: docs/formats/flist.md.
@@ -146,33 +147,4 @@ function configBytesOf(config: JsonValue): Uint8Array {
   const bytes = canonicalBytes(config);
   if (bytes.length > configBytesMax) throw tooLarge('bytes of config', configBytesMax);
   return bytes;
-}
-
-function traceBytesOf(
-  trace: readonly TraceRange[],
-  numbers: ReadonlyMap<Inode, number>,
-): Uint8Array {
-  const out = new ByteWriter();
-  if (trace.length > traceRangesMax) throw tooLarge('ranges of trace', traceRangesMax);
-  if (trace.length > 0) out.varint(trace.length);
-  for (const { file, firstChunk, chunkCount } of trace) {
-    const number = numbers.get(file);
-    const isInFile =
-      Number.isSafeInteger(firstChunk) &&
-      Number.isSafeInteger(chunkCount) &&
-      firstChunk >= 0 &&
-      chunkCount >= 1 &&
-      chunkCount <= chunkCountOf(file.sizeBytes) - firstChunk;
-    if (number === undefined || !isInFile) {
-      throw new GridError<FlistErrorCode>(
-        'FLIST_NODE_INVALID',
-        'the trace has chunks that are in no file of the tree',
-        { details: { firstChunk, chunkCount, sizeBytes: file.sizeBytes } },
-      );
-    }
-    out.varint(number);
-    out.varint(firstChunk);
-    out.varint(chunkCount);
-  }
-  return out.take();
 }

@@ -65,7 +65,7 @@ export class DockerArchive implements ImageSource {
         open: () => readFileRange(this.#path, this.#path, range),
       };
     });
-    return { digest: undefined, config, annotations: {}, layers };
+    return { digest: undefined, config, configDigest: undefined, annotations: {}, layers };
   }
 
   /** It holds nothing open between two calls. */

@@ -3,21 +3,13 @@ import type { JsonValue } from '@commongrid/crypto';
 import type { Flist } from '../format/flist.ts';
 import { imageConfigOf } from '../format/image-config.ts';
 import type { OciDigest } from './digest.ts';
+import { addedAll } from './flist-annotations.ts';
 import { asObject } from './manifest.ts';
 import { ownPlatform } from './platform.ts';
 
-/**
- * An annotation of manifests that we write: fields that OCI wants in a config and the flist had
- * not, with commas between them. An import leaves them out again, so that the digest is the same.
- */
-export const addedAnnotation = 'grid.flist.added';
-
-/** In that annotation: the flist had no config at all. */
-export const addedAll = 'all';
-
 export interface ExportConfig {
   readonly config: JsonValue;
-  /** The value of the annotation; empty when nothing was added. */
+  /** Fields that the flist had not, with commas between them; empty when nothing was added. */
   readonly added: string;
   /** Whom the config says that it is for. */
   readonly platform: { readonly os: string; readonly architecture: string };

@@ -6,7 +6,8 @@ import type { Flist } from '../format/flist.ts';
 import type { ChunkSource } from '../ports.ts';
 import { filesOf } from '../store/files-of.ts';
 import type { OciDigest } from './digest.ts';
-import { addedAnnotation, exportConfigOf } from './export-config.ts';
+import { exportConfigOf } from './export-config.ts';
+import { annotationsFor } from './flist-annotations.ts';
 import { layerTar } from './layer-tar.ts';
 import { LayoutWriter } from './layout-writer.ts';
 import { mediaTypes } from './media-types.ts';
@@ -34,8 +35,7 @@ export interface ExportedImage {
 
 /**
  * Writes an flist with its content into a folder with the layout of OCI, as an image of one layer.
- * The same flist gives the same image, and an import of that the same flist; only a start trace is
- * not exported.
+ * The same flist gives the same image, and an import of that the same flist.
  * @throws FLIST_NAME_INVALID, FLIST_CHUNK_UNAVAILABLE, FLIST_CHUNK_CORRUPT, FLIST_CONFIG_INVALID,
  *   FLIST_LAYOUT_INVALID, BASE_ABORTED, and what the file system and the source throw
  */
@@ -60,13 +60,14 @@ export async function exportImage(
   const diffId = `sha256:${tarHash.digest('hex')}` as OciDigest;
   const { config, added, platform } = exportConfigOf(flist, diffId);
   const configBlob = await writer.addBytes(canonicalBytes(config));
+  const annotations = annotationsFor(flist, configBlob.digest, added);
   const layerType = compression === 'gzip' ? mediaTypes.layerGzip : mediaTypes.layerZstd;
   const manifest = {
     schemaVersion: 2,
     mediaType: mediaTypes.manifest,
     config: { mediaType: mediaTypes.config, ...configBlob },
     layers: [{ mediaType: layerType, ...layer }],
-    ...(added === '' ? {} : { annotations: { [addedAnnotation]: added } }),
+    ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
   };
   const manifestBlob = await writer.addBytes(canonicalBytes(manifest));
   await writer.name(name, { mediaType: mediaTypes.manifest, ...manifestBlob, platform });

@@ -37,6 +37,8 @@ export interface SourceImage {
   /** Of its manifest; undefined where there is none. */
   readonly digest: OciDigest | undefined;
   readonly config: JsonObject;
+  /** Of the config; undefined where there is no manifest that says it. */
+  readonly configDigest: OciDigest | undefined;
   readonly annotations: Readonly<Record<string, string>>;
   readonly layers: readonly LayerSource[];
 }
@@ -110,7 +112,8 @@ async function imageOf(
       open: (layerSignal) => openBlob(descriptor, layerSignal),
     };
   });
-  return { digest, config, annotations: manifest.annotations, layers };
+  const { digest: configDigest } = manifest.config;
+  return { digest, config, configDigest, annotations: manifest.annotations, layers };
 }
 
 /**

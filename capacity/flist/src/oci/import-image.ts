@@ -16,7 +16,7 @@ import type { ChunkSink } from '../ports.ts';
 import { TreeBuilder } from '../tree/tree-builder.ts';
 import { VerifiedStream } from './digest.ts';
 import type { OciDigest } from './digest.ts';
-import { addedAnnotation, addedAll } from './export-config.ts';
+import { addedAll, readAnnotations, traceFrom } from './flist-annotations.ts';
 import type { ImageSource, LayerSource, SourceImage } from './image-source.ts';
 import type { Platform } from './manifest.ts';
 import { ownPlatform } from './platform.ts';
@@ -58,7 +58,8 @@ export async function importImage(
 ): Promise<ImportedImage> {
   const { platform = ownPlatform(), signal } = options;
   const image = await source.find(platform, signal);
-  const config = configOf(image);
+  const annotations = readAnnotations(image.annotations, image.configDigest);
+  const config = configOf(image, annotations.added);
   const log = new MakeLog();
   const writer = new ChunkWriter(sink);
   const builder = new TreeBuilder();
@@ -67,7 +68,12 @@ export async function importImage(
     applyLayer(builder, await layerItems(layer, { log, writer, options, progress }));
   }
   const root = builder.finish();
-  const flist: Flist = config === undefined ? { root } : { root, config };
+  const { trace } = annotations;
+  const flist: Flist = {
+    root,
+    ...(config === undefined ? {} : { config }),
+    ...(trace === undefined ? {} : { trace: traceFrom(trace, root) }),
+  };
   return { flist, report: log.report(writer), manifestDigest: image.digest };
 }
 
@@ -113,10 +119,9 @@ const keptFields = [
   'config',
 ];
 
-function configOf({ config, annotations }: SourceImage): JsonValue | undefined {
+function configOf({ config }: SourceImage, added: readonly string[]): JsonValue | undefined {
   const os = config['os'];
   if (os !== undefined && os !== 'linux') throw notLinux();
-  const added = annotations[addedAnnotation]?.split(',') ?? [];
   if (added.includes(addedAll)) return undefined;
   const kept = keptFields
     .filter((field) => field in config && !added.includes(field))
