@@ -42,7 +42,8 @@ export interface Backend {
   /** Stores several small values, all or none, in one command. Throws as `put`. */
   putAll(entries: readonly BackendEntry[]): Promise<void>;
   /**
-   * The value, or undefined when there is none.
+   * The value, or undefined when there is none. Whoever asks verifies it by a hash of his own: what
+   * is damaged there may come as it is.
    * @param sizeBytes what is expected: as much is counted against what may be under way
    * @throws ZSTOR_BACKEND_FAILED, ZSTOR_BACKEND_REFUSED, ZSTOR_BACKEND_BUSY, BASE_ABORTED
    */

@@ -146,7 +146,7 @@ export class ZdbBackend implements Backend, AsyncDisposable {
   }
 
   get(key: Uint8Array, sizeBytes: number, signal?: AbortSignal): Promise<Buffer | undefined> {
-    return this.#read({ args: ['GET', bufferOf(key)], bytes: sizeBytes }, signal);
+    return this.#read({ args: ['FETCH', bufferOf(key)], bytes: sizeBytes }, signal);
   }
 
   getPart(

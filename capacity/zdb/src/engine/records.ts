@@ -37,6 +37,7 @@ export const nobody: MemoryOwner = { share: () => undefined };
 export const FETCHED_MAX = 4;
 const WHOLE_RECORD = -1;
 const KEY_ONLY = -2;
+const UNVERIFIED = -3;
 
 /**
  * What can be done with the records of a store. Each operation is synchronous and acts on memory; the
@@ -88,6 +89,12 @@ export class Records {
     return this.#find(namespace, source, start, length, WHOLE_RECORD);
   }
 
+  /** As lookup(), for those who verify the value themselves: that of a large record is not. */
+  lookupUnverified(namespace: Namespace, source: Uint8Array, start: number, length: number): Found {
+    this.hasher.hash(source, start, length);
+    return this.#find(namespace, source, start, length, UNVERIFIED);
+  }
+
   /** As lookup(), for those who do not need the value: of a large record only the head is read. */
   lookupKey(namespace: Namespace, source: Uint8Array, start: number, length: number): Found {
     this.hasher.hash(source, start, length);
@@ -115,7 +122,10 @@ export class Records {
     }
   }
 
-  /** `whole`: WHOLE_RECORD, KEY_ONLY, or the lengths of a record whose value is of interest. */
+  /**
+   * `whole`: WHOLE_RECORD, UNVERIFIED, KEY_ONLY, or the lengths of a record whose value is of
+   * interest.
+   */
   #find(
     namespace: Namespace,
     source: Uint8Array,
@@ -129,17 +139,18 @@ export class Records {
     const { low, high } = this.hasher;
     // Settings are read wherever they are needed, in the turn.
     const mayWait = namespace.id === SYSTEM_NAMESPACE;
+    const isUnverified = whole === UNVERIFIED;
     this.seen = 0;
     for (let hit = index.first(low, high, length); hit; hit = index.next()) {
       const { offset, lengths } = index;
       const segment = table.at(index.segment);
-      const isWhole = whole === WHOLE_RECORD || whole === lengths;
+      const isWhole = isUnverified || whole === WHOLE_RECORD || whole === lengths;
       const isDamaged = mayBeDamaged && reader.isDamaged(segment, offset);
       if (isDamaged) reader.viewDamaged(segment, offset, lengths);
       const isThere =
         isDamaged ||
         (isWhole
-          ? reader.view(segment, offset, lengths, mayWait)
+          ? reader.view(segment, offset, lengths, mayWait, isUnverified)
           : reader.viewKey(segment, offset, lengths, mayWait));
       if (!isThere) return 'fault';
       const { bytes, keyStart } = reader;
@@ -147,7 +158,7 @@ export class Records {
       while (i < length && bytes[keyStart + i] === source[start + i]) i++;
       if (i < length) {
         // Equal hashes and another key: rare enough to make sure that it is no damage.
-        if (isDamaged || isWhole) continue;
+        if (isDamaged || (isWhole && !isUnverified)) continue;
         if (!reader.view(segment, offset, lengths, mayWait)) return 'fault';
         continue;
       }

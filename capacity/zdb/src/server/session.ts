@@ -170,6 +170,12 @@ export class Session implements ConnectionHandler {
     return this.store.lookup(this.namespace, request.bytes, start, request.length[i] ?? 0);
   }
 
+  /** The same for a caller who verifies the value. */
+  lookupUnverified(request: Request, i: number): Found {
+    const { bytes, start, length } = request;
+    return this.store.lookupUnverified(this.namespace, bytes, start[i] ?? 0, length[i] ?? 0);
+  }
+
   /** Answers with an error. */
   refuse(text: string): void {
     this.hasFailed = true;

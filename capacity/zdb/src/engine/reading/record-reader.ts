@@ -8,6 +8,7 @@ import {
   readUint53,
   recordBytes,
   recordChecksum,
+  recordLengthsAt,
   recordPreviousAt,
   recordSequenceAt,
   recordTimeAt,
@@ -44,6 +45,8 @@ export interface Fault {
   readonly lengths: number;
   /** Header and key are enough. */
   readonly isKeyOnly?: boolean;
+  /** Whoever asked verifies the value himself. */
+  readonly isUnverified?: boolean;
 }
 
 export interface FetchedRecord extends Fault {
@@ -107,9 +110,16 @@ export class RecordReader {
 
   /**
    * @param mayWait reads in the turn also from a slow disk (short records only)
+   * @param isUnverified a large record need not be sound: the caller verifies its value
    * @throws GridError ZDB_READ_FAILED when the record is damaged or cannot be read
    */
-  view(segment: Segment, offset: number, lengths: number, mayWait = false): boolean {
+  view(
+    segment: Segment,
+    offset: number,
+    lengths: number,
+    mayWait = false,
+    isUnverified = false,
+  ): boolean {
     if (offset >= segment.writtenOffset) {
       const batch = this.#log.pendingAt(segment, offset);
       if (batch === undefined) throw new Error('a record is neither written nor pending');
@@ -130,10 +140,10 @@ export class RecordReader {
       this.isPrivate = false;
       return true;
     }
-    return (
-      this.#viewFetched(segment, offset, false) ||
-      this.#readInTurn(segment, offset, lengths, mayWait)
-    );
+    if (this.#viewFetched(segment, offset, false, isUnverified)) return true;
+    if (this.#readInTurn(segment, offset, lengths, mayWait)) return true;
+    if (isUnverified) this.fault = { segment, offset, lengths, isUnverified };
+    return false;
   }
 
   /**
@@ -145,7 +155,7 @@ export class RecordReader {
     if (length <= INLINE_READ_BYTES_MAX || offset >= segment.writtenOffset) {
       return this.view(segment, offset, lengths, mayWait);
     }
-    if (this.#viewFetched(segment, offset, true)) return true;
+    if (this.#viewFetched(segment, offset, true, false)) return true;
     this.fault = { segment, offset, lengths, isKeyOnly: true };
     return false;
   }
@@ -193,10 +203,16 @@ export class RecordReader {
     }
   }
 
-  #viewFetched(segment: Segment, offset: number, isHeadEnough: boolean): boolean {
+  #viewFetched(
+    segment: Segment,
+    offset: number,
+    isHeadEnough: boolean,
+    isUnverified: boolean,
+  ): boolean {
     for (const record of this.fetched) {
       if (record.segment !== segment || record.offset !== offset) continue;
       if (record.isKeyOnly === true && !isHeadEnough) continue;
+      if (record.isUnverified === true && !isUnverified) continue;
       this.bytes = record.bytes;
       this.at = 0;
       this.isPrivate = true;
@@ -255,6 +271,7 @@ export class RecordReader {
     const length = isKeyOnly
       ? RECORD_HEADER_BYTES + keyLengthOf(lengths)
       : recordBytes(keyLengthOf(lengths), valueLengthOf(lengths));
+    const mayBelieve = fault.isUnverified === true && length > CACHED_RECORD_BYTES_MAX;
     const lent = length < largeMemoryBytesMin ? undefined : largeMemory.acquire(length);
     const bytes = lent?.subarray(0, length) ?? Buffer.allocUnsafeSlow(length);
     const fd = segment.hold();
@@ -266,6 +283,9 @@ export class RecordReader {
         got += more;
       }
       if (isKeyOnly) return { ...fault, bytes: bytes.subarray(0, got) };
+      if (mayBelieve && got === length && this.#isPlausible(bytes, lengths)) {
+        return { ...fault, bytes, lent };
+      }
       checkRecord(bytes, 0, got, segment, offset, lengths);
     } catch (error) {
       throw this.#damaged(error, segment, offset);
@@ -277,6 +297,12 @@ export class RecordReader {
       bytes.copy(this.#cache.bytes, this.#cache.add(segment.slot, offset, length));
     }
     return { segment, offset, lengths, bytes, lent };
+  }
+
+  /** What is used of the header of a record that nobody verified cannot mislead. */
+  #isPlausible(bytes: Buffer, lengths: number): boolean {
+    const isAsIndexed = bytes.readUInt32LE(recordLengthsAt) === lengths;
+    return isAsIndexed && readUint53(bytes, recordSequenceAt) <= this.#log.lastSequence;
   }
 
   #damaged(cause: unknown, segment: Segment, offset: number): GridError {

@@ -20,10 +20,13 @@ export const dataCommands: readonly CommandDefinition[] = [
     keys: [1, 1, 1],
     summary: 'Stores a value; answers the key, or nil when it was stored already.',
   })),
-  readCommand('GET', 'Answers the value of a key.', (session, _request, found) => {
-    if (found === 'live') answerValue(session, 0, session.store.valueLength);
-    else session.connection.reply.nil();
-  }),
+  readCommand('GET', 'Answers the value of a key.', answerWhole),
+  readCommand(
+    'FETCH',
+    'GET for those who verify the value themselves: that of a large record is not verified here.',
+    answerWhole,
+    (session, request) => session.lookupUnverified(request, 1),
+  ),
   {
     ...readCommand('GETRANGE', 'Answers a part of a value: GETRANGE key first last.', answerRange),
     least: 3,
@@ -54,9 +57,14 @@ export const dataCommands: readonly CommandDefinition[] = [
 type Answer = (session: Session, request: Request, found: Found) => void;
 
 /** A command that looks up one key; `answer` is called while the reader holds the record. */
-function readCommand(name: string, summary: string, answer: Answer): CommandDefinition {
+function readCommand(
+  name: string,
+  summary: string,
+  answer: Answer,
+  lookup = (session: Session, request: Request): Found => session.lookup(request, 1),
+): CommandDefinition {
   function attempt(session: Session, request: Request): Outcome {
-    const found = session.lookup(request, 1);
+    const found = lookup(session, request);
     if (found === 'fault') return 'fault';
     session.reveal();
     answer(session, request, found);
@@ -79,6 +87,11 @@ function readCommand(name: string, summary: string, answer: Answer): CommandDefi
       return session.repeat('read', () => attempt(session, request));
     },
   };
+}
+
+function answerWhole(session: Session, _request: Request, found: Found): void {
+  if (found === 'live') answerValue(session, 0, session.store.valueLength);
+  else session.connection.reply.nil();
 }
 
 /** As in Redis: both ends are in it, negative ones count from the end, and beyond it is nothing. */
