@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { hasCode } from '@commongrid/base/testing';
 import fc from 'fast-check';
+import { recordDictionary } from './record-dictionary.ts';
 import { TlogCipher } from './tlog-cipher.ts';
 import { bodyOf, decodeRecord, encodeRecord, makeRecord } from './tlog-record.ts';
 import type { TlogKind, TlogRecord } from './tlog-record.ts';
@@ -47,6 +49,34 @@ test('record comes back as it was, packed or not', () => {
       },
     ),
     { numRuns: 60 },
+  );
+});
+
+test('dictionary of format 2 is what it always was', () => {
+  const hash = createHash('sha256').update(recordDictionary).digest('hex');
+  assert.equal(hash, '407bc0d0ab29be85fb9488a0840277d22e4de8738c6835b5e387b6fa21d097bf');
+});
+
+test('record that is like many others is packed with the dictionary, and a long one without', () => {
+  const changes = Buffer.concat([
+    randomBytes(40),
+    recordDictionary.subarray(-200),
+    randomBytes(40),
+  ]);
+  const short = record(changes);
+  assert.equal(short.packing, 'dictionary');
+  assert.ok(short.packed.length < 130, `${short.packed.length} bytes`);
+  assert.deepEqual(bodyOf(short), changes);
+  assert.equal(record(Buffer.alloc(5_000, 'changes')).packing, 'zstd');
+  assert.equal(record(randomBytes(300)).packing, 'none');
+});
+
+test('record that does not unpack with what it says is refused', () => {
+  const packed = record(recordDictionary);
+  assert.equal(packed.packing, 'dictionary');
+  assert.throws(
+    () => bodyOf({ ...packed, packing: 'zstd' }),
+    hasCode('ZSTOR_CATALOG_RECORD_CORRUPT'),
   );
 });
 
