@@ -32,7 +32,7 @@ const server = await FuseServer.open({
       await appendFile(join(folder, `asked-${id}`), '.');
       const path = join(folder, 'source', id);
       await waitFor(() => existsSync(path), { timeoutMs: 20_000, what: path, signal });
-      return (await readFile(path)).subarray(offset, offset + length);
+      return [(await readFile(path)).subarray(offset, offset + length)];
     },
   },
   images: await Promise.all(images),

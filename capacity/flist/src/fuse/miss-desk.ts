@@ -1,4 +1,4 @@
-import { write } from 'node:fs';
+import { writev } from 'node:fs';
 import { promisify } from 'node:util';
 
 import { errorCode, withTimeout } from '@commongrid/base';
@@ -17,8 +17,11 @@ export interface ContentRange {
 
 /** Where bytes come from that are not here. What it gives is verified. */
 export interface ContentFetcher {
-  /** @throws any error: the reader then gets EIO */
-  read(range: ContentRange, signal: AbortSignal): Promise<Uint8Array>;
+  /**
+   * @returns the bytes, in pieces that are one behind the other
+   * @throws any error: the reader then gets EIO
+   */
+  read(range: ContentRange, signal: AbortSignal): Promise<readonly Uint8Array[]>;
 }
 
 /** Reads that wait for their content at a time; further ones fail at once with EIO. */
@@ -99,12 +102,12 @@ export class MissDesk {
   }
 
   /** Whoever has gone meanwhile gets nothing. */
-  async #reply(unique: bigint, errno: number, content: Uint8Array = nothing): Promise<void> {
-    const answer = Buffer.allocUnsafe(outHeaderBytes + content.length);
-    writeHeader(answer, { unique, errno, sizeBytes: content.length });
-    answer.set(content, outHeaderBytes);
+  async #reply(unique: bigint, errno: number, content: readonly Uint8Array[] = []): Promise<void> {
+    const header = Buffer.allocUnsafe(outHeaderBytes);
+    const sizeBytes = content.reduce((sum, piece) => sum + piece.length, 0);
+    writeHeader(header, { unique, errno, sizeBytes });
     try {
-      await writeAsync(this.#options.fd, answer, 0, answer.length, null);
+      await writevAsync(this.#options.fd, [header, ...content]);
     } catch (error) {
       const code = errorCode(error) ?? '';
       if (!gone.has(code)) this.#options.logger.error({ err: error }, 'an answer was refused');
@@ -112,7 +115,6 @@ export class MissDesk {
   }
 }
 
-const nothing = new Uint8Array(0);
 const interrupted = Symbol('interrupted');
 const gone: ReadonlySet<string> = new Set(['ENOENT', 'ENODEV']);
-const writeAsync = promisify(write);
+const writevAsync = promisify(writev);

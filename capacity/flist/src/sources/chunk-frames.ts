@@ -31,68 +31,58 @@ export async function* readFrames(
   source: string,
 ): AsyncGenerator<PackedChunk, void> {
   const parser = new FrameParser(source);
-  for await (const piece of pieces) {
-    parser.push(piece);
-    for (let chunk = parser.next(); chunk !== undefined; chunk = parser.next()) yield chunk;
-  }
+  for await (const piece of pieces) yield* parser.take(piece);
   parser.end();
 }
 
+/** Bytes go to where they stay at once: a frame has its own memory from when its length is known. */
 class FrameParser {
   readonly #source: string;
-  #pieces: Uint8Array[] = [];
-  #bufferedBytes = 0;
-  #header: { readonly hash: ChunkHash; readonly packedBytes: number } | undefined;
+  readonly #header = Buffer.alloc(headerBytes);
+  /** What is read now: the header, or the frame behind it. */
+  #target = this.#header;
+  #filledBytes = 0;
   #frames = 0;
 
   constructor(source: string) {
     this.#source = source;
   }
 
-  push(piece: Uint8Array): void {
-    this.#pieces.push(piece);
-    this.#bufferedBytes += piece.length;
-  }
-
-  /** The next whole chunk; undefined when more bytes are needed. */
-  next(): PackedChunk | undefined {
-    for (;;) {
-      this.#header ??= this.#readHeader();
-      if (this.#header === undefined) return undefined;
-      const { hash, packedBytes } = this.#header;
-      if (packedBytes === absentLength) {
-        this.#header = undefined;
-        continue;
+  *take(piece: Uint8Array): Generator<PackedChunk, void> {
+    for (let at = 0; at < piece.length;) {
+      const part = piece.subarray(at, at + this.#target.length - this.#filledBytes);
+      this.#target.set(part, this.#filledBytes);
+      this.#filledBytes += part.length;
+      at += part.length;
+      // A frame may have no bytes: it is over with its header.
+      while (this.#filledBytes === this.#target.length) {
+        const chunk = this.#turn();
+        if (chunk !== undefined) yield chunk;
       }
-      if (this.#bufferedBytes < packedBytes) return undefined;
-      this.#header = undefined;
-      return { hash, packed: this.#take(packedBytes) };
     }
   }
 
   end(): void {
-    if (this.#header === undefined && this.#bufferedBytes === 0) return;
+    if (this.#target === this.#header && this.#filledBytes === 0) return;
     throw nonsense(this.#source, 'ended within a chunk');
   }
 
-  #readHeader(): { hash: ChunkHash; packedBytes: number } | undefined {
-    if (this.#bufferedBytes < headerBytes) return undefined;
-    const header = this.#take(headerBytes);
-    const packedBytes = header.readUInt32BE(hashBytes);
-    if (packedBytes > packedChunkBytesMax && packedBytes !== absentLength) {
-      throw nonsense(this.#source, `declared a chunk of ${packedBytes} bytes`);
+  /** What was read is complete: the next is read. */
+  #turn(): PackedChunk | undefined {
+    const packed = this.#target;
+    this.#filledBytes = 0;
+    this.#target = this.#header;
+    if (packed !== this.#header) {
+      return { hash: this.#header.toString('hex', 0, hashBytes) as ChunkHash, packed };
     }
     if (++this.#frames > batchHashesMax) throw nonsense(this.#source, 'sent more than was asked');
-    return { hash: header.toString('hex', 0, hashBytes) as ChunkHash, packedBytes };
-  }
-
-  #take(count: number): Buffer {
-    const joined = this.#pieces.length === 1 ? this.#pieces[0] : Buffer.concat(this.#pieces);
-    if (joined === undefined) return Buffer.alloc(0);
-    const rest = joined.subarray(count);
-    this.#pieces = rest.length === 0 ? [] : [rest];
-    this.#bufferedBytes = rest.length;
-    return Buffer.from(joined.buffer, joined.byteOffset, count);
+    const packedBytes = this.#header.readUInt32BE(hashBytes);
+    if (packedBytes === absentLength) return undefined;
+    if (packedBytes > packedChunkBytesMax) {
+      throw nonsense(this.#source, `declared a chunk of ${packedBytes} bytes`);
+    }
+    this.#target = Buffer.allocUnsafeSlow(packedBytes);
+    return undefined;
   }
 }
 

@@ -1,9 +1,13 @@
+import type { IncomingMessage } from 'node:http';
+
 import { GridError, isGridError } from '@commongrid/base';
 
 import type { FlistErrorCode } from '../errors.ts';
 import type { ChunkHash, ChunkSource, PackedChunk } from '../ports.ts';
 import { packedChunkBytesMax } from '../store/chunk-codec.ts';
 import { readFrames } from './chunk-frames.ts';
+import { HttpLink } from './http-link.ts';
+import type { HttpAsk } from './http-link.ts';
 
 export interface HttpSourceOptions {
   /** What stands ahead of `/chunks`: `https://hub.example/v1`. */
@@ -18,12 +22,15 @@ export interface HttpSourceOptions {
 export class HttpSource implements ChunkSource {
   readonly name: string;
   readonly #base: string;
-  readonly #headers: Readonly<Record<string, string>>;
+  readonly #link: HttpLink;
 
   constructor(options: HttpSourceOptions) {
     this.#base = options.url.replace(/\/+$/, '');
     this.name = options.name ?? this.#base;
-    this.#headers = options.headers ?? {};
+    this.#link = new HttpLink({
+      'content-type': 'application/octet-stream',
+      ...options.headers,
+    });
   }
 
   async *fetch(
@@ -41,17 +48,16 @@ export class HttpSource implements ChunkSource {
     }
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {}
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#link.close();
+  }
 
   async *#fetchOne(hash: ChunkHash, signal: AbortSignal): AsyncGenerator<PackedChunk, void> {
-    const answer = await this.#ask(`${this.#base}/chunks/${hash}`, { method: 'GET', signal });
-    if (answer.status === 404) {
-      await answer.body?.cancel();
-      return;
-    }
+    const answer = await this.#ask(`/chunks/${hash}`, { method: 'GET', signal }, 404);
+    if (answer === undefined) return;
     const pieces: Uint8Array[] = [];
     let packedBytes = 0;
-    for await (const piece of await this.#bodyOf(answer)) {
+    for await (const piece of answer) {
       packedBytes += piece.length;
       if (packedBytes > packedChunkBytesMax) throw this.#failed('sent a chunk that is too long');
       pieces.push(piece);
@@ -63,27 +69,23 @@ export class HttpSource implements ChunkSource {
     hashes: readonly ChunkHash[],
     signal: AbortSignal,
   ): AsyncGenerator<PackedChunk, void> {
-    const answer = await this.#ask(`${this.#base}/chunks`, {
-      method: 'POST',
-      body: Buffer.from(hashes.join(''), 'hex'),
-      signal,
-    });
-    yield* readFrames(await this.#bodyOf(answer), this.name);
+    const body = Buffer.from(hashes.join(''), 'hex');
+    const answer = await this.#ask('/chunks', { method: 'POST', body, signal });
+    if (answer !== undefined) yield* readFrames(answer, this.name);
   }
 
-  #ask(url: string, init: Omit<RequestInit, 'headers'>): Promise<Response> {
-    return fetch(url, {
-      ...init,
-      headers: { 'content-type': 'application/octet-stream', ...this.#headers },
-      redirect: 'error',
-    });
-  }
-
-  async #bodyOf(answer: Response): Promise<AsyncIterable<Uint8Array>> {
-    const { status, body } = answer;
-    if (status === 200 && body !== null) return body;
-    await body?.cancel();
-    throw this.#failed(`answers ${status}`);
+  /** The body of an answer; undefined when its status is the one for nothing. */
+  async #ask(
+    path: string,
+    ask: HttpAsk,
+    emptyStatus?: number,
+  ): Promise<AsyncIterable<Uint8Array> | undefined> {
+    const answer: IncomingMessage = await this.#link.ask(`${this.#base}${path}`, ask);
+    const { statusCode } = answer;
+    if (statusCode === 200) return answer;
+    discard(answer);
+    if (statusCode === emptyStatus) return undefined;
+    throw this.#failed(`answers ${statusCode}`);
   }
 
   #failed(what: string, cause?: unknown): GridError<FlistErrorCode> {
@@ -93,4 +95,13 @@ export class HttpSource implements ChunkSource {
       cause,
     });
   }
+}
+
+/** Bytes of an answer that nobody wants: reading over them keeps the connection. */
+const discardedBytesMax = 16 * 1024;
+
+function discard(answer: IncomingMessage): void {
+  const sizeBytes = Number(answer.headers['content-length'] ?? Infinity);
+  if (sizeBytes <= discardedBytesMax) answer.resume();
+  else answer.destroy();
 }

@@ -1,27 +1,20 @@
 import { hash as hashOf, webcrypto } from 'node:crypto';
 import { promisify } from 'node:util';
-import {
-  constants,
-  zstdCompress,
-  zstdCompressSync,
-  zstdDecompress,
-  zstdDecompressSync,
-} from 'node:zlib';
+import { constants, zstdCompress, zstdCompressSync } from 'node:zlib';
 
 import { GridError } from '@commongrid/base';
 
 import type { FlistErrorCode } from '../errors.ts';
 import type { ChunkHash } from '../ports.ts';
 import { chunkBytes } from '../tree/inode.ts';
+import { unpackFrame } from './unpack-frame.ts';
+import { UnpackWorkers } from './unpack-workers.ts';
 
 /** Most bytes of a packed chunk: zstd adds less than 3 KiB to bytes that it cannot pack. */
 export const packedChunkBytesMax = chunkBytes + 4096;
 
 /** Level 3: a higher one costs much more time than it saves bytes. */
 const compressionLevel = 3;
-
-/** Frames that ask for a larger window, 2^21 bytes, are refused: memory is theirs to declare. */
-const windowLogMax = 21;
 
 /** Up to here the way to the thread pool and back costs more than the work. */
 const inlineBytesMax = 128 * 1024;
@@ -30,7 +23,6 @@ const inlineBytesMax = 128 * 1024;
 const inlinePackBytesMax = 16 * 1024;
 
 const compress = promisify(zstdCompress);
-const decompress = promisify(zstdDecompress);
 
 /** SHA-256 of bytes; of many, computed on Node's thread pool. */
 export async function hashOfChunk(plaintext: Uint8Array): Promise<ChunkHash> {
@@ -53,7 +45,8 @@ export async function packChunk(plaintext: Uint8Array): Promise<Buffer> {
 }
 
 /**
- * The plaintext of a chunk, checked against its hash. It never unpacks more than `sizeBytes`.
+ * The plaintext of a chunk, checked against its hash; a large one in a thread of its own. It never
+ * unpacks more than `sizeBytes`.
  * @param sizeBytes of the plaintext, or the most it may have where `isExact` is false
  * @throws FLIST_CHUNK_CORRUPT
  */
@@ -63,29 +56,15 @@ export async function unpackChunk(
   sizeBytes: number = chunkBytes,
   isExact = false,
 ): Promise<Buffer> {
-  const plaintext = await unpack(hash, packed, sizeBytes);
-  if (plaintext.length === 0 || (isExact && plaintext.length !== sizeBytes)) {
-    throw corrupt(hash, `has ${plaintext.length} bytes instead of ${sizeBytes}`);
-  }
-  if ((await hashOfChunk(plaintext)) !== hash) throw corrupt(hash, 'has other bytes');
-  return plaintext;
+  if (packed.length > packedChunkBytesMax) throw corrupt(hash, 'is too long as it came');
+  const want = { hash, sizeBytes, isExact };
+  const isShort = sizeBytes <= inlineBytesMax;
+  const outcome = isShort ? unpackFrame(want, packed) : await workers.unpack(want, packed);
+  if (typeof outcome === 'string') throw corrupt(hash, outcome);
+  return outcome;
 }
 
-async function unpack(hash: ChunkHash, packed: Uint8Array, sizeBytes: number): Promise<Buffer> {
-  if (packed.length > packedChunkBytesMax) throw corrupt(hash, 'is too long as it came');
-  const options = {
-    maxOutputLength: sizeBytes,
-    // One step unpacks it whole: each step is a trip to the thread pool and back.
-    chunkSize: Math.max(64, sizeBytes + 1),
-    params: { [constants.ZSTD_d_windowLogMax]: windowLogMax },
-  };
-  try {
-    if (sizeBytes <= inlineBytesMax) return zstdDecompressSync(packed, options);
-    return await decompress(packed, options);
-  } catch (error) {
-    throw corrupt(hash, `does not unpack to at most ${sizeBytes} bytes`, error);
-  }
-}
+const workers = new UnpackWorkers();
 
 function viewOf(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   const { buffer } = bytes;
@@ -95,10 +74,9 @@ function viewOf(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(bytes);
 }
 
-function corrupt(hash: ChunkHash, what: string, cause?: unknown): GridError<FlistErrorCode> {
+function corrupt(hash: ChunkHash, what: string): GridError<FlistErrorCode> {
   return new GridError('FLIST_CHUNK_CORRUPT', `chunk ${hash} ${what}`, {
     hint: 'fetch it from another source',
     details: { hash },
-    cause,
   });
 }

@@ -6,8 +6,11 @@ import type { ChunkHash } from '../ports.ts';
 import { batchHashesMax } from '../sources/chunk-frames.ts';
 import type { ChunkWant, SourceSet } from '../sources/source-set.ts';
 
-/** Somebody waits for it, or it is fetched ahead. */
-export type Priority = 'read' | 'ahead';
+/**
+ * Somebody waits for it; somebody who reads a file from front to back will soon; or it is fetched
+ * ahead.
+ */
+export type Priority = 'read' | 'next' | 'ahead';
 
 export interface ChunkRequest extends ChunkWant {
   /** The file whose only chunk it is. */
@@ -34,8 +37,24 @@ const requestsMax = 100_000;
 /** Requests to sources under way for chunks that somebody waits for. */
 const readBatchesMax = 6;
 
-/** Those for chunks that are fetched ahead. */
+/** Those for chunks that a reader will want next. */
+const nextBatchesMax = 4;
+
+/** Chunks of one of these: a reader that arrives at one waits for the others. */
+const nextBatchChunksMax = 8;
+
+/** Requests for chunks that are fetched ahead. */
 const aheadBatchesMax = 2;
+
+const batchesMax = { read: readBatchesMax, next: nextBatchesMax, ahead: aheadBatchesMax } as const;
+const batchChunksMax = {
+  read: batchHashesMax,
+  next: nextBatchChunksMax,
+  ahead: batchHashesMax,
+} as const;
+
+/** What is more urgent goes first. */
+const priorities = ['read', 'next', 'ahead'] as const satisfies readonly Priority[];
 
 interface Waiting {
   request: ChunkRequest;
@@ -56,9 +75,10 @@ export class ChunkRequests {
   readonly #waiting = new Map<ChunkHash, Waiting>();
   readonly #queues: Readonly<Record<Priority, Set<ChunkHash>>> = {
     read: new Set(),
+    next: new Set(),
     ahead: new Set(),
   };
-  readonly #batches: Record<Priority, number> = { read: 0, ahead: 0 };
+  readonly #batches: Record<Priority, number> = { read: 0, next: 0, ahead: 0 };
   readonly #running = new Set<Promise<void>>();
   readonly #closing = new AbortController();
   #isStarting = false;
@@ -108,16 +128,16 @@ export class ChunkRequests {
     const outcome = Promise.withResolvers<FetchedChunk>();
     // Those who wait may all have given up when it fails.
     outcome.promise.catch(() => undefined);
-    const running = { read: 0, ahead: 0 };
+    const running = { read: 0, next: 0, ahead: 0 };
     const waiting: Waiting = { request, outcome, callers: 1, running, isThere: false };
     this.#waiting.set(request.hash, waiting);
     return waiting;
   }
 
-  #enqueue({ request: { hash }, running, isThere }: Waiting, priority: Priority): void {
-    if (isThere || running.read > 0 || this.#queues.read.has(hash)) return;
-    if (priority === 'ahead' && running.ahead > 0) return;
-    if (priority === 'read') this.#queues.ahead.delete(hash);
+  #enqueue(waiting: Waiting, priority: Priority): void {
+    if (waiting.isThere || this.#isComing(waiting, priority)) return;
+    const { hash } = waiting.request;
+    for (const queue of Object.values(this.#queues)) queue.delete(hash);
     this.#queues[priority].add(hash);
     if (this.#isStarting) return;
     this.#isStarting = true;
@@ -128,19 +148,28 @@ export class ChunkRequests {
     });
   }
 
+  /** Whether it is on its way, or in line, as urgently as that. */
+  #isComing({ request: { hash }, running }: Waiting, priority: Priority): boolean {
+    if (running.read + running.next > 0) return true;
+    // Whoever reads does not wait for a long request, but asks again.
+    if (running.ahead > 0 && priority !== 'read') return true;
+    const urgent = priorities.slice(0, priorities.indexOf(priority) + 1);
+    return urgent.some((other) => this.#queues[other].has(hash));
+  }
+
   #forget(waiting: Waiting): void {
     const { hash } = waiting.request;
     if (this.#waiting.get(hash) !== waiting) return;
     this.#waiting.delete(hash);
-    this.#queues.read.delete(hash);
-    this.#queues.ahead.delete(hash);
+    for (const queue of Object.values(this.#queues)) queue.delete(hash);
   }
 
   #startBatches(): void {
     if (this.#closing.signal.aborted) return;
-    while (this.#batches.read < readBatchesMax && this.#queues.read.size > 0) this.#start('read');
-    while (this.#batches.ahead < aheadBatchesMax && this.#queues.ahead.size > 0) {
-      this.#start('ahead');
+    for (const priority of priorities) {
+      while (this.#batches[priority] < batchesMax[priority] && this.#queues[priority].size > 0) {
+        this.#start(priority);
+      }
     }
   }
 
@@ -148,7 +177,7 @@ export class ChunkRequests {
     const queue = this.#queues[priority];
     const batch: Waiting[] = [];
     for (const hash of queue) {
-      if (batch.length >= batchHashesMax) break;
+      if (batch.length >= batchChunksMax[priority]) break;
       queue.delete(hash);
       const waiting = this.#waiting.get(hash);
       if (waiting === undefined) continue;
@@ -199,7 +228,7 @@ export class ChunkRequests {
 }
 
 function isUnderWay({ running }: Waiting): boolean {
-  return running.read + running.ahead > 0;
+  return running.read + running.next + running.ahead > 0;
 }
 
 async function untilAborted<T>(result: Promise<T>, signal: AbortSignal | undefined): Promise<T> {

@@ -73,7 +73,8 @@ export class ChunkSupply {
   ): Promise<void> {
     const file = this.fileOf(id);
     const end = Math.min(firstChunk + count, chunkCountOf(file));
-    const step = options.priority === 'ahead' ? aheadChunksMax : batchHashesMax;
+    const isAhead = options.priority === 'ahead' || options.priority === 'next';
+    const step = isAhead ? aheadChunksMax : batchHashesMax;
     for (let at = firstChunk; at < end; at += step) {
       const missing: number[] = [];
       for (let index = at; index < Math.min(at + step, end); index++) {
