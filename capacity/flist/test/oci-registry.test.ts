@@ -1,10 +1,7 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import fs from 'node:fs/promises';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 
@@ -20,29 +17,14 @@ import type { PushProgress } from '../src/oci/push-image.ts';
 import type { RegistryOptions } from '../src/oci/registry-client.ts';
 import { RegistryImage } from '../src/oci/registry-image.ts';
 import { makeImage, MemoryChunks, newFolder, run } from './oci-images.ts';
+import { DockerRegistry } from './support/docker-registry.ts';
 import { TinyRegistry } from './tiny-registry.ts';
 
 /** Debian's docker-registry on a port of its own. */
 async function dockerRegistry(t: TestContext, folder: string): Promise<string> {
-  const config = join(folder, 'registry.yml');
-  const storage = `{filesystem: {rootdirectory: ${join(folder, 'registry')}}}`;
-  await fs.writeFile(config, `version: 0.1\nstorage: ${storage}\nhttp: {addr: "127.0.0.1:0"}\n`);
-  const child = spawn('docker-registry', ['serve', config], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  const exited = once(child, 'exit');
-  t.after(async () => {
-    child.kill();
-    await exited;
-  });
-  const signal = AbortSignal.timeout(30_000);
-  for await (const line of createInterface({ input: child.stderr, signal })) {
-    const host = /listening on (127\.0\.0\.1:\d+)/.exec(line)?.[1];
-    if (host === undefined) continue;
-    child.stderr.resume();
-    return host;
-  }
-  throw new Error('docker-registry ended');
+  const registry = await DockerRegistry.open(folder);
+  t.after(() => registry[Symbol.asyncDispose]());
+  return registry.host;
 }
 
 async function pulled(reference: string, options?: RegistryOptions): Promise<Buffer> {

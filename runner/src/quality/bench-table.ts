@@ -5,4 +5,5 @@ export const benchTable: Readonly<Record<string, string>> = {
   'bcdb-fifty': 'autonomous/bcdb/bench/bcdb-fifty.bench.ts',
   zstor: 'autonomous/zstor/bench/zstor.bench.ts',
   s3: 'autonomous/s3/bench/s3.bench.ts',
+  flist: 'capacity/flist/bench/flist.bench.ts',
 };

@@ -37,6 +37,8 @@ const testNeeds: readonly TestNeed[] = [
   { package: 'skopeo', needs: { program: 'skopeo' } },
   { package: 'umoci', needs: { program: 'umoci' } },
   { package: 'docker-registry', needs: { program: 'docker-registry' }, service: 'docker-registry' },
+  { package: 'buildah', needs: { program: 'buildah' } },
+  { package: 'debootstrap', needs: { program: 'debootstrap' } },
   { package: 'busybox-static', needs: { program: 'busybox' } },
   { package: 'erofs-utils', needs: { program: 'fsck.erofs' } },
   { package: 'attr', needs: { program: 'getfattr' } },
