@@ -61,29 +61,37 @@ export class LocalContent {
     this.#open.clear();
   }
 
-  /** Bytes of a content from a file that has it from one of its chunks on. */
+  /**
+   * Bytes of a content from a file that has it from one of its chunks on. What is hashed is what is
+   * given: where it lies if `out` has all of the chunk.
+   */
   #readFrom(
     file: OpenFile,
     { object, firstChunk }: { object: ServedObject; firstChunk: number },
     offset: number,
     out: Buffer,
   ): boolean {
+    const content = object.file;
     const base = firstChunk * chunkBytes;
+    if (readSync(file.fd, out, 0, out.length, offset - base) !== out.length) return false;
     const first = Math.floor(offset / chunkBytes);
     const last = Math.floor((offset + out.length - 1) / chunkBytes);
     for (let chunk = first; chunk <= last; chunk += 1) {
       if (file.verified.has(chunk - firstChunk)) continue;
-      if (!this.#verify(file, object.file, chunk, base)) return false;
+      const at = chunk * chunkBytes;
+      const sizeBytes = Math.min(chunkBytes, content.sizeBytes - at);
+      const isAllThere = at >= offset && at + sizeBytes <= offset + out.length;
+      const bytes = isAllThere
+        ? out.subarray(at - offset, at - offset + sizeBytes)
+        : this.#scratch.subarray(0, sizeBytes);
+      if (!isAllThere && readSync(file.fd, bytes, 0, sizeBytes, at - base) !== sizeBytes) {
+        return false;
+      }
+      if (!isChunk(content, chunk, bytes)) return false;
+      if (!isAllThere) copyOverlap(bytes, at, out, offset);
       file.verified.add(chunk - firstChunk);
     }
-    return readSync(file.fd, out, 0, out.length, offset - base) === out.length;
-  }
-
-  #verify(file: OpenFile, content: RegularFile, chunk: number, base: number): boolean {
-    const at = chunk * chunkBytes;
-    const bytes = this.#scratch.subarray(0, Math.min(chunkBytes, content.sizeBytes - at));
-    if (readSync(file.fd, bytes, 0, bytes.length, at - base) !== bytes.length) return false;
-    return isChunk(content, chunk, bytes);
+    return true;
   }
 
   #openFile(path: string): OpenFile | undefined {
@@ -127,6 +135,13 @@ function chunkHashAt({ chunkHashes }: RegularFile, chunk: number): ChunkHash {
   const at = chunk * hashBytes;
   const { buffer, byteOffset } = chunkHashes;
   return Buffer.from(buffer, byteOffset + at, hashBytes).toString('hex') as ChunkHash;
+}
+
+/** Copies what both have of a content, each from its own offset on. */
+function copyOverlap(from: Uint8Array, fromAt: number, to: Uint8Array, toAt: number): void {
+  const start = Math.max(fromAt, toAt);
+  const end = Math.min(fromAt + from.length, toAt + to.length);
+  to.set(from.subarray(start - fromAt, end - fromAt), start - toAt);
 }
 
 function isChunk(file: RegularFile, chunk: number, bytes: Uint8Array): boolean {
