@@ -17,6 +17,7 @@ export type GridErrorCode =
   | 'GRID_FLIST_UNKNOWN' // the repository has no such flist: `grid flist list`
   | 'GRID_FLIST_AMBIGUOUS' // several flists begin with these digits: give more of them
   | 'GRID_FLIST_PATH' // an flist has no such path, or it is something else: `grid flist ls FLIST`
+  | 'GRID_FLIST_SOURCE' // a store does not have this source, or it cannot be one: `grid flist sources list`
   | 'GRID_FLIST_IN_USE' // what is mounted, or in use by a program, cannot be taken away: see the message
   | 'GRID_START_FAILED' // the program that starts an image did not start: correct its path
   | 'GRID_IDENTITY_LOST' // the grid has a database, but its owner's key and words are gone: put the words back

@@ -17,6 +17,7 @@ const statusByCode: ReadonlyMap<string, number> = new Map([
   ['GRID_FLIST_UNKNOWN', 3],
   ['GRID_FLIST_AMBIGUOUS', 2],
   ['GRID_FLIST_PATH', 3],
+  ['GRID_FLIST_SOURCE', 3],
   ['FLIST_IMAGE_ABSENT', 3],
   ['FLIST_PLATFORM_ABSENT', 3],
   ['FLIST_REGISTRY_FAILED', 6],

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, readFile, readdir, rm, rmdir } from 'node:fs/promises';
+import { chmod, mkdir, readFile, readdir, realpath, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { errorCode, GridError, isAtomicTemp, writeFileAtomic } from '@commongrid/base';
+import { delay, errorCode, GridError, isAtomicTemp, writeFileAtomic } from '@commongrid/base';
 
 import type { GridErrorCode } from './errors.ts';
 
@@ -172,7 +172,7 @@ export class GridHome {
    */
   async wipe(): Promise<void> {
     if (!(await this.exists())) return;
-    await this.#requireUnmounted();
+    await this.requireUnmounted();
     // The marker goes last: a wipe that was cut off can be done again.
     const { zdb, bcdb, s3, hub, flists, images, heads, backendsFile, layoutFile } = this;
     const data = [zdb, bcdb, s3, hub, flists, images, this.backend(''), heads];
@@ -204,18 +204,16 @@ export class GridHome {
     await writeFileAtomic(this.#marker, `${JSON.stringify(marker)}\n`);
   }
 
-  /** Looked at from the system: what runs there may not be ours. */
-  async #requireUnmounted(): Promise<void> {
-    const mounts = await readFile('/proc/self/mountinfo', 'utf8').catch(() => '');
-    const points = mounts.split('\n').map((line) => line.split(' ')[4] ?? '');
-    // There a space is written as an octal number.
-    const shown = this.images.replaceAll(/[\s\\]/g, (c) => `\\${octal(c)}`);
-    if (!points.some((point) => point.startsWith(`${shown}/`))) return;
-    throw new GridError<GridErrorCode>(
-      'GRID_FLIST_IN_USE',
-      `images are mounted whose content is in ${this.images}`,
-      { hint: 'take them away first: ./grid flist ps', details: { folder: this.images } },
-    );
+  /**
+   * Ready to be wiped: nothing is mounted whose content is here.
+   * @throws GRID_FLIST_IN_USE
+   */
+  async requireUnmounted(): Promise<void> {
+    // A service whose last mount was taken away ends soon.
+    for (let looks = 1; await hasMounts(this.images); looks += 1) {
+      if (looks < unmountLooksMax) await delay(unmountLookMs);
+      else throw mounted(this.images);
+    }
   }
 
   async #readMarker(): Promise<number | undefined> {
@@ -250,8 +248,30 @@ export class GridHome {
 /** What may be in the folder before it is one of a grid: commands that need none put it there. */
 const beforeGrid: ReadonlySet<string> = new Set(['lost+found', 'heads', 'flists', 'images']);
 
+/** Times that are looked whether nothing is mounted any more, and the pause between two of them. */
+const unmountLooksMax = 20;
+const unmountLookMs = 100;
+
+/** As the system says: what runs there may not be ours. */
+async function hasMounts(folder: string): Promise<boolean> {
+  const path = await realpath(folder).catch(() => undefined);
+  if (path === undefined) return false;
+  // There a space and the like are written as octal numbers.
+  const shown = path.replaceAll(/[\s\\]/g, (c) => `\\${octal(c)}`);
+  const mounts = await readFile('/proc/self/mountinfo', 'utf8');
+  return mounts.split('\n').some((line) => line.split(' ')[4]?.startsWith(`${shown}/`));
+}
+
 function octal(character: string): string {
   return character.charCodeAt(0).toString(8).padStart(3, '0');
+}
+
+function mounted(folder: string): GridError<GridErrorCode> {
+  const message = `images are mounted whose content is in ${folder}`;
+  return new GridError('GRID_FLIST_IN_USE', message, {
+    hint: 'take them away first: ./grid flist ps',
+    details: { folder },
+  });
 }
 
 function versionOf(marker: string): number | undefined {

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { test } from 'node:test';
 
 import { waitFor } from '@commongrid/base';
 
-import { TestGrid } from './grid-process.ts';
+import { run, TestGrid } from './grid-process.ts';
 
 interface Up {
   readonly services: Record<string, { readonly pid: number; readonly address: string }>;
@@ -41,6 +42,53 @@ test('a grid has a hub with a base image of its owner, once and for good', async
   // Without the phonebook it is read.
   assert.ok(await isBack());
 });
+
+test('an image of the hub is mounted by its name, and its content is fetched', async () => {
+  await using grid = await TestGrid.open();
+  await grid.json<Up>('up', '--port-base', '0');
+  const target = join(grid.home, 'mounted');
+  const inspected = await grid.run('flist', 'inspect', 'owner/base');
+  assert.match(inspected.stdout, /^ {2}command +\/bin\/sh$/m);
+  const content = await grid.run('flist', 'cat', 'base', '/etc/passwd');
+  assert.match(content.stdout, /^root:x:0:0:/);
+  try {
+    await grid.json('flist', 'mount', 'base', target);
+    const said = await run('chroot', [target, '/bin/sh', '-c', 'echo hello']);
+    assert.equal(said.stdout, 'hello\n', said.stderr);
+    const wiped = await grid.run('down', '--wipe', '--yes');
+    assert.match(wiped.stderr, /GRID_FLIST_IN_USE/);
+    // Nothing was stopped by that.
+    const { sources } = await grid.json<Sources>('flist', 'sources', 'list');
+    assert.deepEqual(
+      sources.map(({ isOwnHub }) => isOwnHub),
+      [false, true],
+    );
+    await grid.json('flist', 'sources', 'add', grid.home, '--first');
+    await grid.json('flist', 'sources', 'remove', `${grid.home}/flists`);
+    const { sources: changed, isRunning } = await grid.json<Sources>('flist', 'sources', 'list');
+    assert.equal(isRunning, true);
+    assert.deepEqual(changed[0], { source: grid.home, isOwnHub: false, lastFailure: null });
+    assert.equal(changed.length, 2);
+    const unknown = await grid.run('flist', 'sources', 'remove', '/nowhere');
+    assert.equal(unknown.status, 3);
+    await grid.json('hub', 'rm', 'owner/base');
+    await grid.json('flist', 'umount', target);
+    const gone = await grid.run('flist', 'mount', 'base', target);
+    assert.match(gone.stderr, /GRID_FLIST_UNKNOWN: .* nor at http/);
+  } finally {
+    await grid.run('flist', 'umount', target);
+  }
+  await grid.json('down', '--wipe', '--yes');
+});
+
+interface Sources {
+  readonly isRunning: boolean;
+  readonly sources: readonly {
+    readonly source: string;
+    readonly isOwnHub: boolean;
+    readonly lastFailure: string | null;
+  }[];
+}
 
 async function metricsOf(grid: TestGrid): Promise<string> {
   const { services } = await grid.json<{

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { printResult, resultCommand } from '../command-context.ts';
 import type { CommandContext, JsonOption } from '../command-context.ts';
 import type { GridErrorCode } from '../errors.ts';
+import { GridHome } from '../home.ts';
 import { takeDown, wipe } from '../one-machine-grid.ts';
 import { nameRanges } from '../service-ranges.ts';
 import { withProgress } from '../terminal.ts';
@@ -29,6 +30,7 @@ async function down(
   const { home } = environment;
   const isWipe = options.wipe === true;
   if (isWipe) await confirmWipe(context, services, options);
+  if (isWipe) await new GridHome(home).requireUnmounted();
   const stopped = await withProgress(terminal, 'stopping', takeDown(home, services));
   if (isWipe) await wipe(home);
   const result = { schema: 'grid.down.1', home, stopped, wiped: isWipe };

@@ -1,41 +1,12 @@
-import { createLogger, onShutdownSignals } from '@commongrid/base';
+import { GridError } from '@commongrid/base';
 
-import { fuseDescriptor } from '../fuse/fuse-holder.ts';
-import type { FuseSession } from '../fuse/fuse-wire.ts';
-import { DirectorySource } from '../sources/directory-source.ts';
-import { HttpSource } from '../sources/http-source.ts';
-import { SourceSet } from '../sources/source-set.ts';
-import { ImageService } from './image-service.ts';
-import { readServiceConfig } from './service-config.ts';
+import type { FlistErrorCode } from '../errors.ts';
+import { runImageService } from './run-image-service.ts';
 
-/**
- * `image-service-process.ts FOLDER SESSION`, started by the holder: the image service of a store
- * with folders and hubs as sources. Ends with 0 in order, with anything else to be started again.
- */
-const [folder = '', session = '{}'] = process.argv.slice(2);
-const logger = createLogger('flist-service');
-const config = await readServiceConfig(folder);
-const sources = config.sources.map((source) => ({
-  source: 'url' in source ? new HttpSource(source) : new DirectorySource(source.folder),
-}));
-await using set = new SourceSet({
-  sources,
-  onEvent: (event) => logger.warn({ ...event }, 'a source failed'),
+/** `image-service-process.ts FOLDER SESSION`: with folders, hubs and Zero-DBs as sources. */
+await runImageService(process.argv.slice(2), ({ kind }) => {
+  const message = `nothing here opens a source of kind ${kind}`;
+  throw new GridError<FlistErrorCode>('FLIST_SERVICE_CONFIG_INVALID', message, {
+    hint: 'start the service with the program that wrote its service.json',
+  });
 });
-await using service = await ImageService.open({
-  folder,
-  maxBytes: config.maxBytes,
-  sources: set,
-  fd: fuseDescriptor,
-  session: JSON.parse(session) as FuseSession,
-  mode: config.mode,
-  logger,
-});
-using _signals = onShutdownSignals(() => service.stop());
-try {
-  await service.ended;
-} catch (error) {
-  logger.error({ err: error }, 'the file system cannot be served any more');
-  // In order it would wait for what nobody answers now; the next one takes over from any end.
-  process.kill(process.pid, 'SIGKILL');
-}

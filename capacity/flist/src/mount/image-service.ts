@@ -43,6 +43,8 @@ export interface ImageServiceOptions {
   readonly maxBytes: number;
   /** Whoever gives them closes them, after the service. */
   readonly sources: SourceSet;
+  /** Takes up sources that changed. Default: they do not. */
+  readonly reloadSources?: () => Promise<void>;
   /** /dev/fuse, and what the holder agreed with the kernel. */
   readonly fd: number;
   readonly session: FuseSession;
@@ -69,6 +71,9 @@ export class ImageService implements AsyncDisposable {
   readonly mounts: ImageMounts;
   readonly store: ObjectStore;
   readonly probe: OverlayProbe;
+  readonly sources: SourceSet;
+  /** Takes up sources that changed. */
+  readonly reloadSources: () => Promise<void>;
   /** Resolves when it was told to stop, or its file system is unmounted; fails when it cannot go on. */
   readonly ended: Promise<void>;
   /** Leaves what is mounted as it is. */
@@ -83,6 +88,8 @@ export class ImageService implements AsyncDisposable {
     this.mounts = parts.mounts;
     this.store = parts.store;
     this.probe = parts.probe;
+    this.sources = parts.sources;
+    this.reloadSources = parts.reloadSources;
     this.#server = parts.server;
     this.#tasks = parts.tasks;
     this.#tainted = parts.tainted;
@@ -96,6 +103,7 @@ export class ImageService implements AsyncDisposable {
   /** @throws BASE_FOLDER_LOCKED, FLIST_MOUNT_FAILED when nothing is mounted at `fuse` */
   static async open(options: ImageServiceOptions): Promise<ImageService> {
     const { folder, maxBytes, sources, fd, session, logger } = options;
+    const { reloadSources = async () => {} } = options;
     await using stack = new AsyncDisposableStack();
     const tainted = new Set<string>();
     const onEvent = (event: StoreEvent): void => {
@@ -133,7 +141,7 @@ export class ImageService implements AsyncDisposable {
       }),
     );
     const service = new ImageService(
-      { mounts, store, probe, server, tasks, tainted },
+      { mounts, store, probe, sources, reloadSources, server, tasks, tainted },
       stack.move(),
     );
     try {
@@ -220,6 +228,8 @@ interface ServiceParts {
   readonly mounts: ImageMounts;
   readonly store: ObjectStore;
   readonly probe: OverlayProbe;
+  readonly sources: SourceSet;
+  readonly reloadSources: () => Promise<void>;
   readonly server: FuseServer;
   readonly tasks: TaskGroup;
   readonly tainted: Set<string>;

@@ -59,6 +59,13 @@ export function serviceActions(service: ImageService): Readonly<Record<string, C
       waitingReads: service.waitingReads,
       probe: service.probe,
     }),
+    /** The sources in their order, and why those fail that are left alone for now. */
+    sources: async () => service.sources.status,
+    /** Takes up the sources of `service.json` as they are now. */
+    reload: async () => {
+      await service.reloadSources();
+      return service.sources.status;
+    },
     stop: async () => service.stop(),
   };
 }

@@ -3,9 +3,11 @@ import { fileURLToPath } from 'node:url';
 /**
  * The command that keeps the image service of a store at work: a holder, which starts the service
  * and starts it again when it dies. The folder has a `service.json`.
+ * @param service path of a program that calls `runImageService`
  */
-export function serviceCommand(folder: string): readonly string[] {
+export function serviceCommand(folder: string, service = ownService): readonly string[] {
   const holder = fileURLToPath(new URL('../fuse/fuse-holder-process.ts', import.meta.url));
-  const service = fileURLToPath(new URL('image-service-process.ts', import.meta.url));
   return [process.execPath, holder, folder, process.execPath, service, folder];
 }
+
+const ownService = fileURLToPath(new URL('image-service-process.ts', import.meta.url));

@@ -47,18 +47,23 @@ const namedHashesMax = 10;
  * first source that may have it; of the next one when that lacks it, fails, is silent, or lies.
  */
 export class SourceSet implements AsyncDisposable {
-  readonly #states: readonly SourceState[];
+  #states: readonly SourceState[];
   readonly #options: SourceSetOptions;
 
   /** @throws BASE_OPTION_INVALID */
   constructor(options: SourceSetOptions) {
-    const { sources, clock = systemClock, random = systemRandom, hedgeAfterMs = 1_000 } = options;
-    if (sources.length > sourcesMax) {
-      throw new GridError('BASE_OPTION_INVALID', `${sources.length} sources are too many`);
-    }
-    const timing = { clock, random, hedgeAfterMs };
     this.#options = options;
-    this.#states = sources.map(({ source, ranges }) => new SourceState(source, ranges, timing));
+    this.#states = statesOf(options.sources, options);
+  }
+
+  /**
+   * Takes these sources from now on. What the former ones were asked for is asked of them then.
+   * @throws BASE_OPTION_INVALID
+   */
+  async replace(sources: readonly SourceSpec[]): Promise<void> {
+    const former = this.#states;
+    this.#states = statesOf(sources, this.#options);
+    await Promise.all(former.map(({ source }) => source[Symbol.asyncDispose]()));
   }
 
   /** The sources, and why those fail that are left alone for now. */
@@ -120,4 +125,16 @@ export class SourceSet implements AsyncDisposable {
       },
     );
   }
+}
+
+function statesOf(
+  sources: readonly SourceSpec[],
+  options: Omit<SourceSetOptions, 'sources'>,
+): readonly SourceState[] {
+  const { clock = systemClock, random = systemRandom, hedgeAfterMs = 1_000 } = options;
+  if (sources.length > sourcesMax) {
+    throw new GridError('BASE_OPTION_INVALID', `${sources.length} sources are too many`);
+  }
+  const timing = { clock, random, hedgeAfterMs };
+  return sources.map(({ source, ranges }) => new SourceState(source, ranges, timing));
 }

@@ -5,18 +5,20 @@ import type { Command } from 'commander';
 import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
 import type { GridErrorCode } from '../../errors.ts';
-import { findFlist, flistSubcommand } from './local-repository.ts';
-import type { FlistOptions, FoundFlist } from './local-repository.ts';
+import { findImage, flistArgument } from './find-image.ts';
+import type { FoundImage } from './find-image.ts';
+import { storeSubcommand } from './image-store.ts';
+import type { StoreOptions } from './image-store.ts';
 
 /** Chunks of a file that are asked for at a time. */
 const chunksAtOnce = 8;
 
 export function flistCatCommand(context: CommandContext): Command {
-  return flistSubcommand('cat', 'Write the content of a file of an flist to stdout.')
-    .argument('<flist>', 'its digest, the beginning of it, or a file')
+  return storeSubcommand('cat', 'Write the content of a file of an flist to stdout.')
+    .argument('<flist>', flistArgument)
     .argument('<path>', 'the file; symlinks are followed')
-    .action(async (name: string, path: string, options: FlistOptions) => {
-      const found = await findFlist(context, options, name);
+    .action(async (name: string, path: string, options: StoreOptions) => {
+      const found = await findImage(context, options, name);
       const file = await inodeAt(found, path);
       if (file.kind !== 'file') throw notSo(path, 'no file with content');
       await writeContent(found, file, shutdownSignal());
@@ -24,14 +26,14 @@ export function flistCatCommand(context: CommandContext): Command {
 }
 
 export function flistDiffCommand(context: CommandContext): Command {
-  return flistSubcommand('diff', 'Say what differs from one flist to another.')
-    .argument('<before>', 'its digest, the beginning of it, or a file')
+  return storeSubcommand('diff', 'Say what differs from one flist to another.')
+    .argument('<before>', flistArgument)
     .argument('<after>', 'the other')
     .addHelpText('after', '\nExit status 0 when nothing differs, 1 when something does.')
-    .action(async (before: string, after: string, options: FlistOptions) => {
+    .action(async (before: string, after: string, options: StoreOptions) => {
       const { diffFlists, shownText } = await import('@commongrid/flist');
       const [one, other] = await Promise.all(
-        [before, after].map((name) => findFlist(context, options, name)),
+        [before, after].map((name) => findImage(context, options, name)),
       );
       if (one === undefined || other === undefined) throw new Error('two were looked for');
       const { configFields, changes } = diffFlists(one.flist, other.flist);
@@ -47,7 +49,7 @@ export function flistDiffCommand(context: CommandContext): Command {
 }
 
 /** What has a path of an flist. @throws GRID_FLIST_PATH */
-export async function inodeAt({ flist }: FoundFlist, path: string): Promise<Inode> {
+export async function inodeAt({ flist }: FoundImage, path: string): Promise<Inode> {
   const { byteTextFrom, findPath } = await import('@commongrid/flist');
   const inode = findPath(flist.root, byteTextFrom(path), { followLinks: true });
   if (inode === undefined) throw notSo(path, 'not there');
@@ -55,7 +57,7 @@ export async function inodeAt({ flist }: FoundFlist, path: string): Promise<Inod
 }
 
 async function writeContent(
-  { reader }: FoundFlist,
+  { chunks: source }: FoundImage,
   file: RegularFile,
   signal: AbortSignal,
 ): Promise<void> {
@@ -64,7 +66,7 @@ async function writeContent(
   for (let at = 0; at < hashes.length; at += chunksAtOnce) {
     const part = hashes.slice(at, at + chunksAtOnce);
     const chunks = new Map<ChunkHash, PackedChunk>();
-    for await (const chunk of reader.fetch(part, signal)) chunks.set(chunk.hash, chunk);
+    for await (const chunk of source.fetch(part, signal)) chunks.set(chunk.hash, chunk);
     for (const hash of part) {
       const chunk = chunks.get(hash);
       if (chunk === undefined) throw notSo(hash, 'a chunk that the repository does not have');

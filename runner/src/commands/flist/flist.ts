@@ -13,6 +13,7 @@ import {
   flistRmCommand,
 } from './repository.ts';
 import { flistSignCommand, flistVerifyCommand } from './signatures.ts';
+import { flistSourcesCommand } from './sources.ts';
 import { flistTraceCommand } from './trace.ts';
 
 export function flistCommand(context: CommandContext): Command {
@@ -34,6 +35,7 @@ export function flistCommand(context: CommandContext): Command {
     .addCommand(flistUmountCommand(context))
     .addCommand(flistPsCommand(context))
     .addCommand(flistTraceCommand(context))
+    .addCommand(flistSourcesCommand(context))
     .addCommand(flistRmCommand(context))
     .addCommand(flistGcCommand(context));
 }

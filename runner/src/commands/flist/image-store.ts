@@ -1,22 +1,31 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 
 import { askControl, GridError, isGridError, waitFor } from '@commongrid/base';
 import type { ControlArguments } from '@commongrid/base';
-import type { MountRecord } from '@commongrid/flist';
+import type { MountRecord, ServiceConfig, ServiceSource } from '@commongrid/flist';
 import type { Command } from 'commander';
 
 import type { CommandContext } from '../../command-context.ts';
 import { childVariables } from '../../environment.ts';
 import type { GridErrorCode } from '../../errors.ts';
+import { ownHubUrl, usualHubUrl } from '../../own-hub.ts';
 import { LogFile } from '../../supervisor/log-file.ts';
 import { flistSubcommand, repositoryFolder } from './local-repository.ts';
 import type { FlistOptions } from './local-repository.ts';
+import { hubSource } from './source-text.ts';
 
 /** Which store of a machine a command works on. */
 export type StoreOptions = FlistOptions & { readonly store?: string };
+
+/** A source of a service that runs. */
+export interface SourceStatus {
+  readonly name: string;
+  readonly lastFailure?: string;
+}
 
 /** Content of images that is kept until others need the room. */
 const storeBytesMax = 10 * 2 ** 30;
@@ -26,6 +35,9 @@ const startTimeoutMs = 60_000;
 
 /** For an order: a mount may have to hash what it has. */
 const orderTimeoutMs = 600_000;
+
+/** The service where sources are of kinds that flists know nothing of. */
+const pluggedService = join(import.meta.dirname, '..', '..', 'image-service-process.ts');
 
 /** A command on what is mounted. */
 export function storeSubcommand(name: string, description: string): Command {
@@ -64,19 +76,50 @@ export class ImageStore {
     }
   }
 
+  /** Where content comes from, in this order; of a new store, where it would. */
+  async sources(): Promise<readonly ServiceSource[]> {
+    return (await this.#config()).sources;
+  }
+
+  /** Takes these from now on; a service that runs takes them up at once. @throws what it throws */
+  async setSources(sources: readonly ServiceSource[]): Promise<void> {
+    await this.#save({ ...(await this.#config()), sources });
+  }
+
+  /** How the service that runs gets on with each of them. */
+  async sourceStatus(): Promise<readonly SourceStatus[] | undefined> {
+    try {
+      return await this.ask<readonly SourceStatus[]>('sources');
+    } catch (error) {
+      if (isAbsent(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** Runs work with the bytes of an flist as a file that the service, which runs, can read. */
+  async withFile<T>(packed: Buffer, work: (path: string) => Promise<T>): Promise<T> {
+    const path = join(this.#folder, `${process.pid}.flist`);
+    await writeFile(path, packed, { mode: 0o600 });
+    try {
+      return await work(path);
+    } finally {
+      await rm(path, { force: true });
+    }
+  }
+
   /**
    * Starts the service where none runs. It stays until nothing is mounted any more.
    * @throws FLIST_SERVICE_FAILED
    */
   async start(): Promise<void> {
+    // The hub of this grid may have another port now.
+    const config = await this.#config();
+    await this.#save(config);
     if (await this.#answers()) return;
-    const { serviceCommand, writeServiceConfig } = await import('@commongrid/flist');
-    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
-    if (!existsSync(join(this.#folder, 'service.json'))) {
-      const sources = [{ folder: this.#repository }];
-      await writeServiceConfig(this.#folder, { maxBytes: storeBytesMax, sources });
-    }
-    const [program = '', ...words] = serviceCommand(this.#folder);
+    const { serviceCommand } = await import('@commongrid/flist');
+    const isPlugged = config.sources.some((source) => 'kind' in source);
+    const service = isPlugged ? pluggedService : undefined;
+    const [program = '', ...words] = serviceCommand(this.#folder, service);
     await using log = await LogFile.open(join(this.#folder, 'service.log'));
     const child = spawn(program, words, {
       ...{ cwd: '/', detached: true, env: childVariables({}) },
@@ -101,6 +144,37 @@ export class ImageStore {
 
   get terminal(): CommandContext['terminal'] {
     return this.#context.terminal;
+  }
+
+  async #config(): Promise<ServiceConfig> {
+    const saved = await this.#saved();
+    const origin = await ownHubUrl(this.#context.environment.home);
+    const hub = { ...hubSource(origin ?? usualHubUrl), isOwnHub: true };
+    const sources = saved?.sources ?? [{ folder: this.#repository }, hub];
+    const isOwn = (source: ServiceSource): boolean =>
+      origin !== undefined && 'isOwnHub' in source && source.isOwnHub;
+    return {
+      ...(saved ?? { maxBytes: storeBytesMax }),
+      sources: sources.map((source) => (isOwn(source) ? hub : source)),
+    };
+  }
+
+  async #saved(): Promise<ServiceConfig | undefined> {
+    const { readServiceConfig } = await import('@commongrid/flist');
+    if (!existsSync(join(this.#folder, 'service.json'))) return undefined;
+    return readServiceConfig(this.#folder);
+  }
+
+  async #save(config: ServiceConfig): Promise<void> {
+    if (isDeepStrictEqual(await this.#saved(), config)) return;
+    const { writeServiceConfig } = await import('@commongrid/flist');
+    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    await writeServiceConfig(this.#folder, config);
+    if (!(await this.#answers())) return;
+    await this.ask('reload').catch((error: unknown) => {
+      if (!isGridError(error, 'FLIST_SERVICE_CONFIG_INVALID')) throw error;
+      this.terminal.note('the service that runs takes that up when it starts the next time');
+    });
   }
 
   async #answers(): Promise<boolean> {

@@ -8,16 +8,17 @@ import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
 import { counted, formatTable } from '../../terminal.ts';
 import { inodeAt } from './contents.ts';
-import { findFlist, flistSubcommand } from './local-repository.ts';
-import type { FlistOptions } from './local-repository.ts';
+import { findImage, flistArgument } from './find-image.ts';
+import { storeSubcommand } from './image-store.ts';
+import type { StoreOptions } from './image-store.ts';
 
 export function flistLsCommand(context: CommandContext): Command {
-  return flistSubcommand('ls', 'List the files of an flist.')
-    .argument('<flist>', 'its digest, the beginning of it, or a file')
+  return storeSubcommand('ls', 'List the files of an flist.')
+    .argument('<flist>', flistArgument)
     .argument('[path]', 'a folder or a file in it')
-    .action(async (name: string, path: string | undefined, options: FlistOptions) => {
+    .action(async (name: string, path: string | undefined, options: StoreOptions) => {
       const { byteTextFrom, listLines } = await import('@commongrid/flist');
-      const found = await findFlist(context, options, name);
+      const found = await findImage(context, options, name);
       const inode = await inodeAt(found, path ?? '');
       const entries = new Map([[byteTextFrom(basename(path ?? '')), inode]]);
       const lines =
@@ -30,11 +31,11 @@ export function flistLsCommand(context: CommandContext): Command {
 }
 
 export function flistInspectCommand(context: CommandContext): Command {
-  return flistSubcommand('inspect', 'Say what is in an flist, and how it is run.')
-    .argument('<flist>', 'its digest, the beginning of it, or a file')
-    .action(async (name: string, options: FlistOptions) => {
+  return storeSubcommand('inspect', 'Say what is in an flist, and how it is run.')
+    .argument('<flist>', flistArgument)
+    .action(async (name: string, options: StoreOptions) => {
       const { encodeFlist, summarizeFlist } = await import('@commongrid/flist');
-      const { digest, flist } = await findFlist(context, options, name);
+      const { digest, flist } = await findImage(context, options, name);
       const summary = summarizeFlist(flist);
       const metadataBytes = encodeFlist(flist).length;
       const labels = Object.fromEntries(summary.config.labels);

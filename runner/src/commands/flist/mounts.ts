@@ -17,9 +17,11 @@ import type { CommandContext } from '../../command-context.ts';
 import type { GridErrorCode } from '../../errors.ts';
 import { formatTable, withProgress } from '../../terminal.ts';
 import { formatTime } from '../bcdb/options.ts';
+import { findImage, flistArgument } from './find-image.ts';
+import type { FoundImage } from './find-image.ts';
 import { ImageStore, storeSubcommand } from './image-store.ts';
 import type { StoreOptions } from './image-store.ts';
-import { findFlist, shortDigest } from './local-repository.ts';
+import { shortDigest } from './local-repository.ts';
 
 type MountOptions = StoreOptions & {
   readonly writable?: string;
@@ -29,7 +31,7 @@ type MountOptions = StoreOptions & {
 
 export function flistMountCommand(context: CommandContext): Command {
   return storeSubcommand('mount', 'Show an flist as a folder; what is read is fetched.')
-    .argument('<flist>', 'its digest, the beginning of it, or a file')
+    .argument('<flist>', flistArgument)
     .argument('<folder>', 'where; made when missing')
     .option('--writable <folder>', 'keeps what is written over it; default: read-only')
     .option('--shift <id>', 'add this to all owners and groups, for user namespaces', parseShift)
@@ -43,9 +45,9 @@ export function flistMountCommand(context: CommandContext): Command {
       const target = resolve(folder);
       const writableFolder = writable === undefined ? undefined : resolve(writable);
       if (writableFolder !== undefined) checkApart(target, writableFolder);
-      await findFlist(context, options, name);
+      const image = await findImage(context, options, name);
       for (const path of [target, writableFolder]) if (path !== undefined) await makeFolder(path);
-      const work = mounted(context, options, name, {
+      const work = mounted(context, options, image, {
         ...(writableFolder === undefined ? {} : { writableFolder }),
         ...(mode === undefined ? {} : { mode }),
         ...{ target, uidShift: shift, gidShift: shift },
@@ -118,19 +120,19 @@ async function makeFolder(path: string): Promise<void> {
   });
 }
 
-/** Mounts an flist of the repository; a service that was started for nothing is ended. */
+/** Mounts an image; a service that was started for nothing is ended. */
 export async function mounted(
   context: CommandContext,
   options: StoreOptions,
-  name: string,
+  { at }: FoundImage,
   request: Readonly<Record<string, unknown>>,
 ): Promise<MountRecord> {
   const store = new ImageStore(context, options);
-  const { digest, reader } = await findFlist(context, options, name);
-  const flist = name.endsWith('.flist') ? resolve(name) : resolve(reader.flistPath(digest));
+  const mount = (flist: string): Promise<MountRecord> =>
+    store.ask<MountRecord>('mount', { ...request, flist });
   await store.start();
   try {
-    return await store.ask<MountRecord>('mount', { ...request, flist });
+    return await ('path' in at ? mount(at.path) : store.withFile(at.packed, mount));
   } catch (error) {
     await store.stopUnused();
     throw error;

@@ -12,9 +12,9 @@ import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
 import type { GridErrorCode } from '../../errors.ts';
 import { counted, withProgress } from '../../terminal.ts';
+import { findImage, flistArgument } from './find-image.ts';
 import { ImageStore, storeSubcommand } from './image-store.ts';
 import type { StoreOptions } from './image-store.ts';
-import { findFlist } from './local-repository.ts';
 import { withRepository } from './made-flist.ts';
 import { mounted, requireRoot } from './mounts.ts';
 
@@ -27,19 +27,19 @@ export function flistTraceCommand(context: CommandContext): Command {
     'trace',
     'Note what a start of an image reads, so that it is fetched first.',
   )
-    .argument('<flist>', 'its digest, the beginning of it, or a file')
+    .argument('<flist>', flistArgument)
     .argument('<command...>', 'what starts it, behind --; its root is the image')
     .option('--for <seconds>', 'how long it may run', parseSeconds, defaultSeconds)
     .addHelpText('after', '\nThe flist with that list is another one: its digest is printed.')
     .action(async (name: string, words: readonly string[], options: TraceOptions) => {
       requireRoot(context);
       const signal = shutdownSignal();
-      await findFlist(context, options, name);
+      const image = await findImage(context, options, name);
       const folder = await mkdtemp(join(tmpdir(), 'grid-trace-'));
       const store = new ImageStore(context, options);
       const id = `trace-${process.pid}`;
       try {
-        const { target } = await mounted(context, options, name, {
+        const { target } = await mounted(context, options, image, {
           ...{ id, target: folder, isTraced: true },
         });
         try {

@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import type { CommandContext } from '../../command-context.ts';
 import { GridHome } from '../../home.ts';
 import { readKeyFile } from '../../key-file.ts';
-import { lookAt } from '../../one-machine-grid.ts';
+import { ownHubUrl, usualHubUrl } from '../../own-hub.ts';
 import { flistSubcommand } from '../flist/local-repository.ts';
 import type { FlistOptions } from '../flist/local-repository.ts';
 
@@ -14,9 +14,6 @@ export type HubOptions = FlistOptions & {
   readonly url?: string;
   readonly keyFile?: string;
 };
-
-/** Where a hub is that nobody gave another address. */
-const usualUrl = 'http://127.0.0.1:9100';
 
 /** A command that asks a hub. */
 export function hubSubcommand(name: string, description: string): Command {
@@ -38,13 +35,6 @@ export interface HubConnection {
   readonly url: string;
 }
 
-/** Origin of the hub that the grid of this machine runs; undefined while it runs none. */
-export async function ownHubUrl({ environment }: CommandContext): Promise<string | undefined> {
-  const { state } = await lookAt(environment.home);
-  const hub = state?.services['hub'];
-  return hub === undefined || hub.process === null ? undefined : `http://${hub.address}`;
-}
-
 /** A client that only reads. */
 export async function readingClient(
   context: CommandContext,
@@ -59,14 +49,14 @@ export async function readingClient(
 export async function signingClient(
   context: CommandContext,
   options: HubOptions,
-): Promise<HubConnection> {
+): Promise<HubConnection & { readonly key: string }> {
   const { HubClient: Client } = await import('@commongrid/flist');
   const home = new GridHome(context.environment.home);
   const key = await readKeyFile(options.keyFile ?? home.ownerKeyFile);
   const url = await urlOf(context, options);
-  return { client: new Client({ url, key }), url };
+  return { client: new Client({ url, key }), url, key: key.publicKey.text };
 }
 
 async function urlOf(context: CommandContext, { url }: HubOptions): Promise<string> {
-  return url ?? (await ownHubUrl(context)) ?? usualUrl;
+  return url ?? (await ownHubUrl(context.environment.home)) ?? usualHubUrl;
 }

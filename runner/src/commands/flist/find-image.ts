@@ -1,0 +1,114 @@
+import { resolve } from 'node:path';
+
+import { GridError, isGridError } from '@commongrid/base';
+import type { ChunkSource, Flist, FlistDigest, HubClient } from '@commongrid/flist';
+
+import type { CommandContext } from '../../command-context.ts';
+import type { GridErrorCode } from '../../errors.ts';
+import { ImageStore } from './image-store.ts';
+import type { StoreOptions } from './image-store.ts';
+import { findFlist } from './local-repository.ts';
+import { hubOrigin, hubSource } from './source-text.ts';
+
+/** An flist that a command was asked about, of this machine or a hub. */
+export interface FoundImage {
+  readonly digest: FlistDigest;
+  readonly flist: Flist;
+  /** Where it is as a file, or the bytes of one. */
+  readonly at: { readonly path: string } | { readonly packed: Buffer };
+  /** Gives its chunks. */
+  readonly chunks: Pick<ChunkSource, 'fetch'>;
+}
+
+/** What people are told that they can give. */
+export const flistArgument = 'its digest, the beginning of it, a file, or a name of a hub';
+
+/** Tries of a request: the next hub may know the image, too. */
+const triesMax = 2;
+
+/**
+ * Looks for an image in the repository, then at the hubs among the sources of the store, in their
+ * order. What a hub has is fetched without its content.
+ * @param name a digest, the beginning of one, a file, or a name of a hub; what is its owner's needs
+ *   no USER/
+ * @throws GRID_FLIST_UNKNOWN, GRID_FLIST_AMBIGUOUS, and what is wrong with a file
+ */
+export async function findImage(
+  context: CommandContext,
+  options: StoreOptions,
+  name: string,
+): Promise<FoundImage> {
+  try {
+    const { digest, flist, reader } = await findFlist(context, options, name);
+    const path = name.endsWith('.flist') ? name : reader.flistPath(digest);
+    return { digest, flist, at: { path: resolve(path) }, chunks: reader };
+  } catch (error) {
+    if (!isGridError(error, 'GRID_FLIST_UNKNOWN')) throw error;
+    return (await findAtHubs(context, options, name)) ?? unknown(error, context, options);
+  }
+}
+
+async function findAtHubs(
+  context: CommandContext,
+  options: StoreOptions,
+  name: string,
+): Promise<FoundImage | undefined> {
+  for (const origin of await hubsOf(context, options)) {
+    const found = await findAtHub(origin, name).catch((error: unknown) => {
+      if (isGridError(error, 'HUB_UNREACHABLE')) return undefined;
+      throw error;
+    });
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+async function hubsOf(context: CommandContext, options: StoreOptions): Promise<readonly string[]> {
+  const sources = await new ImageStore(context, options).sources();
+  return sources.flatMap((source) => hubOrigin(source) ?? []);
+}
+
+async function findAtHub(origin: string, name: string): Promise<FoundImage | undefined> {
+  const {
+    decodeFlist,
+    HubClient: Client,
+    HttpSource,
+    unpackFlist,
+  } = await import('@commongrid/flist');
+  const client = new Client({ url: origin, triesMax });
+  try {
+    const digest = await digestAt(client, name);
+    const packed = await client.flist(digest);
+    const flist = decodeFlist(await unpackFlist(packed));
+    return { digest, flist, at: { packed }, chunks: new HttpSource(hubSource(origin)) };
+  } catch (error) {
+    if (isGridError(error, 'HUB_NOT_FOUND') || isGridError(error, 'HUB_NAME_INVALID')) {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
+async function digestAt(client: HubClient, name: string): Promise<FlistDigest> {
+  const { hubReferenceText, parseFlistDigest, parseHubReference } =
+    await import('@commongrid/flist');
+  const digest = parseFlistDigest(name);
+  if (digest !== undefined) return digest;
+  // Before anything is asked: what cannot be a name is none.
+  const reference = parseHubReference(name.includes('/') ? name : `owner/${name}`);
+  const whole = name.includes('/') ? reference : { ...reference, user: await client.owner() };
+  return (await client.resolve(hubReferenceText(whole))).digest;
+}
+
+async function unknown(
+  { message, details, hint }: GridError,
+  context: CommandContext,
+  options: StoreOptions,
+): Promise<never> {
+  const hubs = await hubsOf(context, options);
+  const asked = hubs.length === 0 ? 'no hub is among the sources' : `nor at ${hubs.join(', ')}`;
+  throw new GridError<GridErrorCode>('GRID_FLIST_UNKNOWN', `${message}, ${asked}`, {
+    hint: `${hint}; names of a hub: grid hub ls`,
+    details: { ...details, hubs },
+  });
+}
