@@ -109,9 +109,17 @@ test('owners are shifted for a user namespace, in both modes', async () => {
 test('content that was damaged before a mount is found and fetched again', async () => {
   await harness.ask('prefetch', { flist: flist.path, whole: true });
   const path = await objectPath('etc/motd');
-  await writeFile(path, 'WHAT it says\n');
-  const target = await harness.mount(flist, { id: 'm', mode: 'overlay' });
-  assert.equal(readFileSync(join(target, 'etc', 'motd'), 'utf8'), 'what it says\n');
+  // The later ones know from the first what the files were.
+  for (const id of ['first', 'second', 'third']) {
+    await writeFile(path, 'WHAT it says\n');
+    const target = await harness.mount(flist, { id, mode: 'overlay' });
+    assert.equal(readFileSync(join(target, 'etc', 'motd'), 'utf8'), 'what it says\n');
+    await harness.ask('unmount', { id });
+    await harness.ask('prefetch', { flist: flist.path, whole: true });
+    // Sound, and noted as such.
+    await harness.mount(flist, { id: 'sound', mode: 'overlay' });
+    await harness.ask('unmount', { id: 'sound' });
+  }
 });
 
 test('content that is damaged under a mount is found by a scrub, which names the mount', async () => {

@@ -1,4 +1,5 @@
 import { byteTextOf, bytesOfText } from '../tree/byte-text.ts';
+import type { ByteText } from '../tree/byte-text.ts';
 import { xattrBytesMax } from '../tree/tree-limits.ts';
 import {
   attrBytes,
@@ -59,8 +60,13 @@ const answers: ReadonlyMap<number, Answering> = new Map<number, Answering>([
 ]);
 
 /** A name that is not there is asked for again each time: objects of a new mount come. */
-function lookup(nodes: ImageNodes, { nodeId, body }: FuseRequest, out: Buffer): Answer {
-  const stat = nodes.lookup(nodeId, byteTextOf(body.subarray(0, body.indexOf(0))));
+/** The name that is looked up. */
+export function nameIn({ body }: FuseRequest): ByteText {
+  return byteTextOf(body.subarray(0, body.indexOf(0)));
+}
+
+function lookup(nodes: ImageNodes, request: FuseRequest, out: Buffer): Answer {
+  const stat = nodes.lookup(request.nodeId, nameIn(request));
   if (stat === undefined) return noEntry;
   writeEntry(out, outHeaderBytes, stat);
   return { sizeBytes: entryBytes };

@@ -53,6 +53,7 @@ export class FuseServer implements AsyncDisposable {
   readonly #bell: Int32Array;
   readonly #desk: MissDesk;
   readonly #traces = new Map<string, (reads: readonly TracedRead[]) => void>();
+  readonly #knocking = new Set<Promise<void>>();
   #knocks = 0;
 
   private constructor(
@@ -73,7 +74,11 @@ export class FuseServer implements AsyncDisposable {
     worker.on('error', reject);
     worker.on('exit', () => resolve());
     this.close = closeOnce(async () => {
-      await this.#order({ kind: 'end' });
+      // A knock that nobody answers any more would keep the process alive.
+      await Promise.allSettled(this.#knocking);
+      const last = this.#nextKnock();
+      this.#post({ kind: 'end', last });
+      await this.#knock(last);
       await this.ended;
       await this.#desk.close();
     });
@@ -100,9 +105,11 @@ export class FuseServer implements AsyncDisposable {
     return this.#desk.size;
   }
 
-  /** Shows an image; once it resolves, its objects and its tree are found. */
-  async add(image: ServedImage): Promise<void> {
-    await this.#order({ kind: 'add', image });
+  /** Shows an image. Whoever asks for its objects or its tree from now on finds them. */
+  add(image: ServedImage): void {
+    this.#post({ kind: 'add', image });
+    // So that the first one who asks need not wait.
+    this.#knock().catch((err: unknown) => this.#options.logger.warn({ err }, 'a knock failed'));
   }
 
   async remove(name: string): Promise<void> {
@@ -121,22 +128,34 @@ export class FuseServer implements AsyncDisposable {
     return this.close();
   }
 
-  /**
-   * Gives the thread an order and resolves once it has taken it. It sleeps until it is asked
-   * something, so it is: for a name that is not there.
-   */
+  /** Resolves once the thread has taken the order. */
   async #order(order: WorkerOrder): Promise<void> {
+    this.#post(order);
+    await this.#knock();
+  }
+
+  /** Gives the thread an order, which it takes before whatever it is asked from now on. */
+  #post(order: WorkerOrder): void {
     // A thread has no origin.
     // oxlint-disable-next-line unicorn/require-post-message-target-origin
     this.#worker.postMessage(order);
     Atomics.store(this.#bell, 0, 1);
-    this.#knocks += 1;
+  }
+
+  /** The thread sleeps until it is asked something, so it is: for a name that is not there. */
+  async #knock(name = this.#nextKnock()): Promise<void> {
+    const knock = lookFor(join(this.#options.mountPoint, name));
+    this.#knocking.add(knock);
     try {
-      const knock = lstat(join(this.#options.mountPoint, `.knock-${this.#knocks}`));
       await Promise.race([knock, this.ended]);
-    } catch (error) {
-      if (!unanswered.has(errorCode(error) ?? '')) throw error;
+    } finally {
+      this.#knocking.delete(knock);
     }
+  }
+
+  #nextKnock(): string {
+    this.#knocks += 1;
+    return `.knock-${this.#knocks}`;
   }
 
   #hear(message: WorkerMessage): void {
@@ -146,6 +165,14 @@ export class FuseServer implements AsyncDisposable {
       this.#traces.get(message.name)?.(message.reads);
       this.#traces.delete(message.name);
     }
+  }
+}
+
+async function lookFor(path: string): Promise<void> {
+  try {
+    await lstat(path);
+  } catch (error) {
+    if (!unanswered.has(errorCode(error) ?? '')) throw error;
   }
 }
 

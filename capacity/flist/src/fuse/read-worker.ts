@@ -6,9 +6,11 @@ import { errorCode } from '@commongrid/base';
 
 import { decodeFlist } from '../format/decode-flist.ts';
 import { filesOf } from '../store/files-of.ts';
+import { byteTextFrom } from '../tree/byte-text.ts';
+import type { ByteText } from '../tree/byte-text.ts';
 import { chunkBytes } from '../tree/inode.ts';
 import type { RegularFile } from '../tree/inode.ts';
-import { answerRequest } from './answer-request.ts';
+import { answerRequest, nameIn } from './answer-request.ts';
 import type { Answer } from './answer-request.ts';
 import {
   errnos,
@@ -42,7 +44,7 @@ class ReadWorker {
   readonly #images = new Map<string, { files: readonly RegularFile[]; trace?: ReadTrace }>();
   readonly #in = Buffer.allocUnsafe(requestBytesMax);
   readonly #out = Buffer.allocUnsafe(outHeaderBytes + readBytesMax);
-  #hasEnded = false;
+  #lastName: ByteText | undefined;
 
   constructor(start: WorkerStart, port: MessagePort) {
     this.#start = start;
@@ -57,7 +59,7 @@ class ReadWorker {
   /** Serves until it is told to end or the file system is unmounted. */
   run(): void {
     for (const order of this.#start.orders) this.#take(order);
-    while (!this.#hasEnded) {
+    for (;;) {
       const request = this.#readRequest();
       if (request === undefined) break;
       if (Atomics.exchange(this.#bell, 0, 0) === 1) this.#takeOrders();
@@ -67,6 +69,7 @@ class ReadWorker {
         // Whatever is odd about one node fails one request, not the mounts of all.
         this.#reply(request.unique, { errno: errnos.io });
       }
+      if (request.opcode === opcodes.lookup && nameIn(request) === this.#lastName) break;
     }
     this.#content.close();
     this.#open?.close();
@@ -161,7 +164,7 @@ class ReadWorker {
   }
 
   #take(order: WorkerOrder): void {
-    if (order.kind === 'end') this.#hasEnded = true;
+    if (order.kind === 'end') this.#lastName = byteTextFrom(order.last);
     else if (order.kind === 'add') this.#add(order);
     else if (order.kind === 'remove') this.#remove(order.name);
     else this.#tellTrace(order.name);

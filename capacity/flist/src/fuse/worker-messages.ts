@@ -35,7 +35,8 @@ export type WorkerOrder =
   | { readonly kind: 'add'; readonly image: ServedImage }
   | { readonly kind: 'remove'; readonly name: string }
   | { readonly kind: 'trace'; readonly name: string }
-  | { readonly kind: 'end' };
+  /** Once it has answered for the name `last`, which nobody asks after. */
+  | { readonly kind: 'end'; readonly last: string };
 
 /** A read of what is not here, or damaged. */
 export interface MissMessage {

@@ -17,6 +17,7 @@ import {
   mountOverlay,
   readMounts,
   unmount,
+  unmountErofs,
 } from '../sys/mounts.ts';
 import type { MountEntry } from '../sys/mounts.ts';
 import type { ErofsCache } from './erofs-cache.ts';
@@ -107,7 +108,11 @@ export class ImageMounts {
     await using undo = new AsyncDisposableStack();
     undo.defer(() => this.#forget(record));
     await this.#prepare(record, flist);
-    await served.add(record, flist);
+    await served.add(record, async () => {
+      const bytes = await store.flistBytesOf(record.digest);
+      if (bytes === undefined) throw unknownFlist(record.digest);
+      return bytes;
+    });
     undo.defer(() => served.remove(record));
     undo.defer(() => unmountIfMounted(record));
     await this.#show(record, flist);
@@ -172,7 +177,7 @@ export class ImageMounts {
     await using undo = new AsyncDisposableStack();
     undo.defer(() => rmdir(meta));
     await mountErofs(image, meta);
-    undo.defer(() => unmount(meta));
+    undo.defer(() => unmountErofs(meta));
     const layers = { folder, lower: [join(metaName, id)], data: ['objects', 'fuse'], upper };
     await mountOverlay(layers, target);
   }

@@ -25,6 +25,7 @@ import { filesOf } from '../store/files-of.ts';
 import { ObjectStore } from '../store/object-store.ts';
 import type { StoreEvent } from '../store/store-types.ts';
 import { mountAt } from '../sys/mounts.ts';
+import { systemCalls } from '../sys/system-calls.ts';
 import { ErofsCache } from './erofs-cache.ts';
 import { ImageMounts, reconcileMounts } from './image-mounts.ts';
 import type { MountRequest } from './image-mounts.ts';
@@ -113,6 +114,8 @@ export class ImageService implements AsyncDisposable {
     const fuse = await mountAt(fuseFolderOf(folder));
     if (fuse === undefined) throw notMounted(folder);
     const probe = await probeOverlay(folder);
+    // Loaded now, so that no mount waits for it.
+    systemCalls();
     const place = { folder, fuseDevice: fuse.device, bootId: probe.bootId, store, logger };
     const journal = await MountJournal.open(join(folder, 'mounts'));
     const live = await reconcileMounts({ ...place, journal });
@@ -243,8 +246,8 @@ async function imagesOf(
   const images = new Map<string, ServedImage>();
   for (const record of live) {
     const name = serviceName(record);
-    const flist = images.has(name) ? undefined : await store.flistOf(record.digest);
-    if (flist !== undefined) images.set(name, servedImage(record, flist));
+    const bytes = images.has(name) ? undefined : await store.flistBytesOf(record.digest);
+    if (bytes !== undefined) images.set(name, servedImage(record, bytes));
   }
   return [...images.values()];
 }

@@ -1,7 +1,5 @@
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-
-import { isAtomicTemp, removeFileDurably, writeFileAtomic } from '@commongrid/base';
 
 import { parseFlistDigest } from '../format/flist.ts';
 import type { FlistDigest } from '../format/flist.ts';
@@ -30,7 +28,10 @@ export interface MountRecord {
 
 export const mountSchema = 'grid.flist.mount.1';
 
-/** The mounts of a store: `mounts/ID.json` each. */
+/**
+ * The mounts of a store: `mounts/ID.json` each. A note is whole or not there, whoever is killed
+ * when. It is not synced: a power cut ends the mount as well.
+ */
 export class MountJournal {
   readonly #folder: string;
 
@@ -47,7 +48,7 @@ export class MountJournal {
   async read(): Promise<readonly MountRecord[]> {
     const records: MountRecord[] = [];
     for (const name of await readdir(this.#folder)) {
-      if (isAtomicTemp(name) || !name.endsWith('.json')) continue;
+      if (!name.endsWith('.json')) continue;
       const record = parseRecord(await readFile(join(this.#folder, name), 'utf8'));
       if (record !== undefined && `${record.id}.json` === name) records.push(record);
     }
@@ -55,12 +56,18 @@ export class MountJournal {
   }
 
   async put(record: MountRecord): Promise<void> {
-    const text = `${JSON.stringify(record, undefined, 2)}\n`;
-    await writeFileAtomic(join(this.#folder, `${record.id}.json`), text, { mode: 0o600 });
+    const path = this.#pathOf(record.id);
+    const temp = `${path}.tmp`;
+    await writeFile(temp, `${JSON.stringify(record, undefined, 2)}\n`, { mode: 0o600 });
+    await rename(temp, path);
   }
 
   async remove(id: string): Promise<void> {
-    await removeFileDurably(join(this.#folder, `${id}.json`));
+    await rm(this.#pathOf(id), { force: true });
+  }
+
+  #pathOf(id: string): string {
+    return join(this.#folder, `${id}.json`);
   }
 }
 

@@ -1,6 +1,5 @@
 import type { IdShift } from '../erofs/shift-ids.ts';
-import { encodeFlist } from '../format/encode-flist.ts';
-import type { Flist, FlistDigest } from '../format/flist.ts';
+import type { FlistDigest } from '../format/flist.ts';
 import type { FuseServer } from '../fuse/fuse-server.ts';
 import type { ServedImage } from '../fuse/worker-messages.ts';
 import type { MountMode } from './mount-journal.ts';
@@ -26,10 +25,11 @@ export function serviceName({
   return isTraced ? `${digest}-trace-${id}` : `${digest}-${uidShift}-${gidShift}`;
 }
 
-export function servedImage(key: ServiceKey, flist: Flist): ServedImage {
+/** @param bytes canonical, of the flist */
+export function servedImage(key: ServiceKey, bytes: Uint8Array): ServedImage {
   const { mode, uidShift, gidShift, isTraced } = key;
   const tree = mode === 'tree' ? { uidShift, gidShift, isTraced } : undefined;
-  return { name: serviceName(key), bytes: encodeFlist(flist), tree };
+  return { name: serviceName(key), bytes, tree };
 }
 
 /** Images that stay served without a mount, as containers of one image come and go. */
@@ -48,15 +48,13 @@ export class ServedImages {
     for (const key of known) this.#count(serviceName(key), 1);
   }
 
-  async add(key: ServiceKey, flist: Flist): Promise<void> {
+  /** @param bytesOf gives the canonical bytes of the flist, if it is not served yet */
+  async add(key: ServiceKey, bytesOf: () => Promise<Uint8Array>): Promise<void> {
     const name = serviceName(key);
-    if (this.#count(name, 1) > 1 || this.#idle.delete(name)) return;
-    try {
-      await this.#server.add(servedImage(key, flist));
-    } catch (error) {
-      this.#count(name, -1);
-      throw error;
+    if (!this.#users.has(name) && !this.#idle.delete(name)) {
+      this.#server.add(servedImage(key, await bytesOf()));
     }
+    this.#count(name, 1);
   }
 
   async remove(key: ServiceKey): Promise<void> {

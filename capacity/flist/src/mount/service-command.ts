@@ -7,7 +7,11 @@ import { fileURLToPath } from 'node:url';
  */
 export function serviceCommand(folder: string, service = ownService): readonly string[] {
   const holder = fileURLToPath(new URL('../fuse/fuse-holder-process.ts', import.meta.url));
-  return [process.execPath, holder, folder, process.execPath, service, folder];
+  const node = [process.execPath, ...quietly];
+  return [...node, holder, folder, ...node, service, folder];
 }
 
 const ownService = fileURLToPath(new URL('image-service-process.ts', import.meta.url));
+
+/** FFI says in each process that it is an experiment; the release of Node is pinned. */
+const quietly = ['--disable-warning=ExperimentalWarning'];

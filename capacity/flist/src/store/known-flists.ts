@@ -64,7 +64,7 @@ export class KnownFlists {
   async add(digest: FlistDigest, flist: Flist): Promise<void> {
     if (this.#flists.has(digest)) return;
     if (this.#flists.size >= knownFlistsMax) await this.#makeRoom();
-    if ((await this.#read(digest)) === undefined) {
+    if ((await this.bytesOf(digest)) === undefined) {
       await writeFileAtomic(this.#pathOf(digest), await packFlist(encodeFlist(flist)));
     }
     this.#flists.set(digest, flist);
@@ -74,6 +74,21 @@ export class KnownFlists {
   /** One that was added, also before the store was opened. */
   async get(digest: FlistDigest): Promise<Flist | undefined> {
     return this.#flists.get(digest) ?? (await this.#read(digest));
+  }
+
+  /**
+   * The canonical bytes of one that was added. Undefined also when the file is damaged: it is a
+   * cache, and the flist can be added again.
+   */
+  async bytesOf(digest: FlistDigest): Promise<Buffer | undefined> {
+    try {
+      const bytes = await unpackFlist(await readFile(this.#pathOf(digest)));
+      return flistDigestOf(bytes) === digest ? bytes : undefined;
+    } catch (error) {
+      const code = errorCode(error);
+      if (code === 'ENOENT' || code?.startsWith('FLIST_') === true) return undefined;
+      throw error;
+    }
   }
 
   /** @throws FLIST_OBJECT_UNKNOWN when the flist was not added */
@@ -102,6 +117,11 @@ export class KnownFlists {
     for (const file of filesOf(flist.root)) files.set(objectIdOf(file), file);
     this.#files.set(digest, files);
     return files;
+  }
+
+  /** Their ids, in the order of the tree. */
+  objectsOf(digest: FlistDigest): ObjectId[] {
+    return [...this.filesOf(digest).keys()];
   }
 
   fileOf(object: ObjectId): RegularFile | undefined {
@@ -156,16 +176,9 @@ export class KnownFlists {
     }
   }
 
-  /** Undefined also when the file is damaged: it is a cache, and the flist can be added again. */
   async #read(digest: FlistDigest): Promise<Flist | undefined> {
-    try {
-      const bytes = await unpackFlist(await readFile(this.#pathOf(digest)));
-      return flistDigestOf(bytes) === digest ? decodeFlist(bytes) : undefined;
-    } catch (error) {
-      const code = errorCode(error);
-      if (code === 'ENOENT' || code?.startsWith('FLIST_') === true) return undefined;
-      throw error;
-    }
+    const bytes = await this.bytesOf(digest);
+    return bytes && decodeFlist(bytes);
   }
 
   #pathOf(digest: FlistDigest): string {

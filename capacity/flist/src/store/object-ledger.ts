@@ -90,11 +90,13 @@ export class ObjectLedger implements Disposable {
     return row === undefined ? undefined : entryOf(row);
   }
 
-  /** What `get` gives of it, in a third of the time: a mount asks for thousands. */
-  stampOf({ kind, name }: EntryKey): string | undefined {
-    const sql = 'SELECT stamp FROM entries WHERE kind = ? AND name = ?';
-    const row = this.#statement(sql).get(kindNumbers[kind], Buffer.from(name, 'hex'));
-    return row === undefined ? undefined : String(row['stamp']);
+  /** The stamps of whole objects, in the same order: a mount asks for thousands. */
+  stampsOf(objects: readonly ObjectId[]): (string | undefined)[] {
+    const rows = this.#statement(
+      `SELECT stamp FROM json_each(?) LEFT JOIN entries
+        ON kind = ${kindNumbers.object} AND name = unhex(value) ORDER BY json_each.id`,
+    ).all(JSON.stringify(objects));
+    return rows.map(({ stamp }) => (stamp === null ? undefined : String(stamp)));
   }
 
   has({ kind, name }: EntryKey): boolean {

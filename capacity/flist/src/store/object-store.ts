@@ -146,6 +146,11 @@ export class ObjectStore implements AsyncDisposable {
     return this.#flists.get(digest);
   }
 
+  /** Its canonical bytes. */
+  flistBytesOf(digest: FlistDigest): Promise<Buffer | undefined> {
+    return this.#flists.bytesOf(digest);
+  }
+
   /** From now on nothing that the flist names is evicted. @throws FLIST_OBJECT_UNKNOWN */
   pin(mountId: string, digest: FlistDigest): void {
     this.#flists.pin(mountId, digest);
@@ -233,7 +238,7 @@ export class ObjectStore implements AsyncDisposable {
    * event when they have other bytes.
    */
   verifyObjectsOf(digest: FlistDigest): Promise<VerifyResult> {
-    return this.#work(() => this.#upkeep.verify(this.#flists.filesOf(digest).keys()));
+    return this.#work(() => this.#upkeep.verify(digest, this.#flists.objectsOf(digest)));
   }
 
   /** Reads and verifies all files. What a mount needs and was damaged is fetched again. */

@@ -1,11 +1,15 @@
 import { throwIfAborted } from '@commongrid/base';
 import type { Clock, Logger } from '@commongrid/base';
 
+import type { FlistDigest } from '../format/flist.ts';
 import type { ObjectId } from '../format/object-id.ts';
 import type { ObjectFiles } from './object-files.ts';
 import type { EntryKey, ObjectLedger } from './object-ledger.ts';
+import { systemCalls } from '../sys/system-calls.ts';
 import { Pace } from './pace.ts';
 import type { PaceOptions } from './pace.ts';
+import { SoundFlists } from './sound-objects.ts';
+import type { SoundObjects } from './sound-objects.ts';
 import type { StoreShelf } from './store-shelf.ts';
 import type { StoreScrubResult, VerifyResult } from './store-types.ts';
 
@@ -28,27 +32,55 @@ const looksAtOnce = 256;
 /** Looks after the files of a store: verifies them and brings them to disk. */
 export class StoreUpkeep {
   readonly #options: StoreUpkeepOptions;
+  readonly #sound = new SoundFlists();
 
   constructor(options: StoreUpkeepOptions) {
     this.#options = options;
   }
 
-  async verify(ids: Iterable<ObjectId>): Promise<VerifyResult> {
-    const { ledger, files, shelf } = this.#options;
-    let [looked, wholeObjects, readObjects, removedObjects] = [0, 0, 0, 0];
-    for (const id of ids) {
-      if (++looked % looksAtOnce === 0) await nextTurn();
-      const key: EntryKey = { kind: 'object', name: id };
-      const found = files.look(key);
-      const stamp = ledger.stampOf(key);
-      if (found === undefined && stamp === undefined) continue;
-      if (found !== undefined && stamp === found.stamp) {
-        wholeObjects++;
-        continue;
+  /** @param ids of all objects of the flist, always in the same order */
+  async verify(digest: FlistDigest, ids: readonly ObjectId[]): Promise<VerifyResult> {
+    const { files } = this.#options;
+    const calls = systemCalls();
+    const sound = this.#sound.of(digest, ids.length);
+    let [wholeObjects, readObjects, removedObjects] = [0, 0, 0];
+    for (let first = 0; first < ids.length; first += looksAtOnce) {
+      if (first > 0) await nextTurn();
+      const changed: SeenObject[] = [];
+      for (const [index, id] of ids.slice(first, first + looksAtOnce).entries()) {
+        const key: EntryKey = { kind: 'object', name: id };
+        const place = first + index;
+        const found = calls?.stat(files.pathOf(key));
+        if (found !== undefined && sound.has(place, found)) wholeObjects++;
+        else changed.push({ id, key, note: noteOf(sound, place, found) });
       }
-      if (found !== undefined) readObjects++;
+      const judged = await this.#verifyChanged(changed);
+      wholeObjects += judged.wholeObjects;
+      readObjects += judged.readObjects;
+      removedObjects += judged.removedObjects;
+    }
+    return { wholeObjects, readObjects, removedObjects };
+  }
+
+  /** Asks the ledger about files, and reads those that are not as it says. */
+  async #verifyChanged(objects: readonly SeenObject[]): Promise<VerifyResult> {
+    const { ledger, files, shelf } = this.#options;
+    let [wholeObjects, readObjects, removedObjects] = [0, 0, 0];
+    const toRead: { readonly key: EntryKey; readonly isThere: boolean }[] = [];
+    const stamps = ledger.stampsOf(objects.map(({ id }) => id));
+    for (const [index, { key, note }] of objects.entries()) {
+      const stamp = stamps[index];
+      const found = files.look(key);
+      if (found === undefined && stamp === undefined) continue;
+      if (found !== undefined && found.stamp === stamp) {
+        wholeObjects++;
+        note();
+      } else toRead.push({ key, isThere: found !== undefined });
+    }
+    for (const { key, isThere } of toRead) {
+      if (isThere) readObjects++;
       if (await shelf.examine(key)) wholeObjects++;
-      else if (found !== undefined) removedObjects++;
+      else if (isThere) removedObjects++;
     }
     return { wholeObjects, readObjects, removedObjects };
   }
@@ -89,6 +121,19 @@ export class StoreUpkeep {
       }
     }
   }
+}
+
+/** An object whose file is not known to be as it was. */
+interface SeenObject {
+  readonly id: ObjectId;
+  readonly key: EntryKey;
+  /** Says that it was sound when it was seen. */
+  readonly note: () => void;
+}
+
+function noteOf(sound: SoundObjects, place: number, found: Uint32Array | undefined): () => void {
+  const seen = found?.slice();
+  return () => seen && sound.note(place, seen);
 }
 
 function nextTurn(): Promise<void> {

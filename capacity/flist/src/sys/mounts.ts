@@ -1,18 +1,30 @@
 import { open, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 
-import { runProgram } from './run-program.ts';
+import { firstDescriptor, runProgram } from './run-program.ts';
+import { mountFlags, systemCalls } from './system-calls.ts';
 
-/** Mounts an EROFS image read-only through a loop device, which goes when it is unmounted. */
+/**
+ * Mounts an EROFS image read-only: the file itself, or where the kernel wants a block device through
+ * a loop device, which goes when it is unmounted.
+ */
 export async function mountErofs(imagePath: string, target: string): Promise<void> {
+  const flags = mountFlags.readOnly | mountFlags.noDevices;
+  if (systemCalls()?.mount({ source: imagePath, target, type: 'erofs', flags }) === true) return;
   await runProgram('mount', ['-i', '-t', 'erofs', '-o', 'loop,ro,nodev', imagePath, target]);
+}
+
+/** Unmounts what `mountErofs` mounted. @throws FLIST_MOUNT_FAILED */
+export async function unmountErofs(target: string): Promise<void> {
+  if (systemCalls()?.unmount(target) !== true) await unmount(target);
 }
 
 export interface OverlayLayers {
   /** Folder that the paths of the layers begin at. */
   readonly folder: string;
-  /** Relative paths of letters, digits, `/`, `-`, `_` and `.`, the topmost first. */
+  /** Relative paths, the topmost first. */
   readonly lower: readonly string[];
-  /** Relative paths as above, whose content is found by redirects only. */
+  /** Relative paths of layers whose content is found by redirects only. */
   readonly data?: readonly string[];
   /** Folders for what is written, both on one file system. Without them it is read-only. */
   readonly upper?: { readonly upperFolder: string; readonly workFolder: string } | undefined;
@@ -20,35 +32,53 @@ export interface OverlayLayers {
 
 /**
  * Mounts an overlay. Options are one text in which commas, colons and backslashes mean something,
- * to mount and kernel differently from version to version, so none ever has a path from outside: layers
- * are relative to a folder of ours, and the folders for what is written are descriptors.
+ * to mount and kernel differently from version to version, so none ever has a path: folders are
+ * descriptors.
  */
 export async function mountOverlay(layers: OverlayLayers, target: string): Promise<void> {
   const { folder, lower, data = [], upper } = layers;
-  for (const path of [...lower, ...data]) assertPlain(path);
-  const lowerdir = [lower.join(':'), ...data].join('::');
-  const options = ['metacopy=on', 'redirect_dir=on', 'index=off', 'xino=auto'];
-  options.push(`lowerdir=${lowerdir}`);
   await using opened = new AsyncDisposableStack();
   const descriptors: number[] = [];
-  if (upper === undefined) options.push('ro');
-  else {
-    for (const [name, path] of [
-      ['upperdir', upper.upperFolder],
-      ['workdir', upper.workFolder],
-    ] as const) {
-      descriptors.push(opened.use(await open(path, 'r')).fd);
-      options.push(`${name}=/proc/self/fd/${descriptors.length + 2}`);
-    }
+  const take = async (path: string): Promise<number> => {
+    const { fd } = opened.use(await open(path, 'r'));
+    return descriptors.push(fd) - 1;
+  };
+  const places: OverlayPlaces = { lower: [], data: [], upper: [] };
+  for (const path of lower) places.lower.push(await take(join(folder, path)));
+  for (const path of data) places.data.push(await take(join(folder, path)));
+  if (upper !== undefined) {
+    for (const path of [upper.upperFolder, upper.workFolder]) places.upper.push(await take(path));
   }
-  const args = ['-i', '-t', 'overlay', '-o', options.join(','), 'flist', target];
-  await runProgram('mount', args, { folder, descriptors });
+  const flags = upper === undefined ? mountFlags.readOnly : 0n;
+  const options = overlayOptions(places, (place) => descriptors[place] ?? -1);
+  const call = { source: 'flist', target, type: 'overlay', flags, options };
+  if (systemCalls()?.mount(call) === true) return;
+  const own = overlayOptions(places, (place) => place + firstDescriptor);
+  const access = upper === undefined ? 'ro' : 'rw';
+  const args = ['-i', '-t', 'overlay', '-o', `${access},${own}`, 'flist', target];
+  await runProgram('mount', args, { descriptors });
 }
 
-const plainPath = /^[A-Za-z0-9/_.-]+$/;
+/** Which of the descriptors that are given is what. */
+interface OverlayPlaces {
+  readonly lower: number[];
+  readonly data: number[];
+  /** Folder for what is written, folder to work in. */
+  readonly upper: number[];
+}
 
-function assertPlain(path: string): void {
-  if (!plainPath.test(path)) throw new Error(`${path} cannot be an option of a mount`);
+function overlayOptions(
+  { lower, data, upper }: OverlayPlaces,
+  descriptorAt: (place: number) => number,
+): string {
+  const path = (place: number): string => `/proc/self/fd/${descriptorAt(place)}`;
+  const lowerdir = [lower.map(path).join(':'), ...data.map(path)].join('::');
+  const [upperPlace, workPlace] = upper;
+  return [
+    ...['metacopy=on', 'redirect_dir=on', 'index=off', 'xino=auto', `lowerdir=${lowerdir}`],
+    ...(upperPlace === undefined ? [] : [`upperdir=${path(upperPlace)}`]),
+    ...(workPlace === undefined ? [] : [`workdir=${path(workPlace)}`]),
+  ].join(',');
 }
 
 /** Shows a folder at another place too, read-only. */

@@ -7,11 +7,12 @@ import { GridError } from '@commongrid/base';
 import type { FlistErrorCode } from '../errors.ts';
 
 export interface RunOptions {
-  /** Descriptors that the program has from 3 on. */
+  /** Descriptors that the program has from `firstDescriptor` on. */
   readonly descriptors?: readonly number[];
-  /** Folder that relative paths begin at. */
-  readonly folder?: string;
 }
+
+/** Before it are the three that every program has. */
+export const firstDescriptor = 3;
 
 /** A program of the system that takes longer hangs in the kernel: nobody waits for it. */
 const programTimeoutMs = 30_000;
@@ -23,13 +24,12 @@ const programTimeoutMs = 30_000;
 export async function runProgram(
   program: string,
   args: readonly string[],
-  { descriptors = [], folder }: RunOptions = {},
+  { descriptors = [] }: RunOptions = {},
 ): Promise<string> {
   const child = spawn(program, args, {
     stdio: ['ignore', 'pipe', 'pipe', ...descriptors],
     timeout: programTimeoutMs,
     killSignal: 'SIGKILL',
-    ...(folder === undefined ? {} : { cwd: folder }),
   });
   const { stdout, stderr } = child;
   if (stdout === null || stderr === null) throw new Error('the pipes of a program are missing');

@@ -1,0 +1,66 @@
+/** Calls of libc that Node itself does not have, or has at a higher price. */
+export interface SystemCalls {
+  /** mount(2); whether it did. */
+  mount(call: MountCall): boolean;
+  /** umount2(2) of what nobody can have written to: it would wait for that; whether it did. */
+  unmount(target: string): boolean;
+  /**
+   * statx(2): a `struct statx` as words, good until the next call; undefined when nothing is there.
+   * Half the time of `statSync` for who asks for thousands, which leaves as much to collect.
+   */
+  stat(path: string): Uint32Array | undefined;
+}
+
+export interface MountCall {
+  readonly source: string;
+  readonly target: string;
+  readonly type: string;
+  /** From `mountFlags`. */
+  readonly flags: bigint;
+  /** Options of the file system. */
+  readonly options?: string;
+}
+
+/** Flags of mount(2): linux/mount.h. */
+export const mountFlags = { readOnly: 1n, noDevices: 4n } as const;
+
+/**
+ * The calls, or undefined where Node was built without FFI: then programs of util-linux do it. A
+ * call takes microseconds, a program milliseconds in which the process that starts it stands still.
+ * Why a call failed is not said; a program says it, and can do more, such as make loop devices.
+ */
+export function systemCalls(): SystemCalls | undefined {
+  made ??= { calls: makeCalls() };
+  return made.calls;
+}
+
+let made: { readonly calls: SystemCalls | undefined } | undefined;
+
+function makeCalls(): SystemCalls | undefined {
+  const ffi = process.getBuiltinModule('node:ffi');
+  // Of the process itself, whose libc stays.
+  const { functions } = ffi?.dlopen(null, definitions) ?? {};
+  if (functions === undefined) return undefined;
+  // An array buffer of its own does not move.
+  const found = new ArrayBuffer(statxBytes);
+  const foundAt = ffi.getRawPointer(found);
+  const words = new Uint32Array(found);
+  return {
+    mount: ({ source, target, type, flags, options = '' }) =>
+      functions.mount(source, target, type, flags, options) === 0,
+    unmount: (target) => functions.umount2(target, 0) === 0,
+    stat: (path) => (functions.statx(here, path, 0, basicStats, foundAt) === 0 ? words : undefined),
+  };
+}
+
+const definitions = {
+  mount: { arguments: ['string', 'string', 'string', 'u64', 'string'], return: 'i32' },
+  umount2: { arguments: ['string', 'i32'], return: 'i32' },
+  statx: { arguments: ['i32', 'string', 'i32', 'u32', 'pointer'], return: 'i32' },
+} as const;
+
+/** AT_FDCWD: linux/fcntl.h. */
+const here = -100;
+/** STATX_BASIC_STATS and the size of `struct statx`: linux/stat.h. */
+const basicStats = 0x7ff;
+const statxBytes = 256;
