@@ -110,6 +110,7 @@ test('a hub keeps what its users signed for, and gives it to anybody', async () 
   assert.match(fetched.stdout, new RegExp(`^${digest}\n`), fetched.stderr);
   const verified = await run(grid, ['flist', 'verify', digest, ...theirs.slice(0, 2)]);
   assert.equal(verified.status, 0, verified.stdout);
+  assert.match(verified.stdout, new RegExp(`^signed by ${key}$`, 'm'));
 });
 
 /** A hub in a process of its own, until the test ends. */

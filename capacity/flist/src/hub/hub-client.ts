@@ -197,15 +197,26 @@ export class HubClient {
   async sign(digest: FlistDigest, options: Waiting = {}): Promise<FlistSignature> {
     if (this.#key === undefined) throw new TypeError('a client without a key cannot sign');
     const signature = signFlist(this.#key, digest, this.#clock.nowMs());
-    await this.#ask('PUT', `/v1/signatures/${digest}`, options, signature);
+    await this.leaveSignature(signature, options);
     return signature;
   }
 
-  /** The keys that signed an image, each signature verified; whom to trust is for the caller to say. */
-  async signers(digest: FlistDigest, options: Waiting = {}): Promise<string[]> {
+  /** Leaves a signature by a key of the caller's with the hub. */
+  async leaveSignature(signature: FlistSignature, options: Waiting = {}): Promise<void> {
+    await this.#ask('PUT', `/v1/signatures/${signature.digest}`, options, signature);
+  }
+
+  /** The signatures of an image, each verified; whom to trust is for the caller to say. */
+  async signatures(digest: FlistDigest, options: Waiting = {}): Promise<FlistSignature[]> {
     const path = `/v1/signatures/${digest}`;
-    const { items } = await this.#ask<HubPage<unknown>>('GET', path, options);
-    return items.map((json) => verifyFlistSignature(json, digest).text);
+    const { items } = await this.#ask<HubPage<FlistSignature>>('GET', path, options);
+    for (const json of items) verifyFlistSignature(json, digest);
+    return [...items];
+  }
+
+  /** The keys that signed an image. */
+  async signers(digest: FlistDigest, options: Waiting = {}): Promise<string[]> {
+    return (await this.signatures(digest, options)).map(({ key }) => key);
   }
 
   async #ask<T>(method: Method, path: string, { signal }: Waiting, body?: unknown): Promise<T> {

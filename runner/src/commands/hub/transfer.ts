@@ -1,5 +1,11 @@
-import { formatBytes, shutdownSignal } from '@commongrid/base';
-import type { HubClient, TransferProgress } from '@commongrid/flist';
+import { formatBytes, isGridError, shutdownSignal } from '@commongrid/base';
+import type {
+  FlistDigest,
+  FlistSignature,
+  HubClient,
+  RepositoryReader,
+  TransferProgress,
+} from '@commongrid/flist';
 import type { Command } from 'commander';
 
 import { printResult } from '../../command-context.ts';
@@ -12,17 +18,23 @@ import { hubSubcommand, readingClient, signingClient } from './hub-client.ts';
 import type { HubOptions } from './hub-client.ts';
 
 export function hubUploadCommand(context: CommandContext): Command {
-  return hubSubcommand('upload', 'Bring an flist to a hub: only chunks that it lacks.')
+  return hubSubcommand(
+    'upload',
+    'Bring an flist to a hub: chunks that it lacks, and your signature.',
+  )
     .argument('<flist>', 'its digest, or the beginning of it')
     .argument('[name]', 'USER/NAME or USER/NAME:TAG that it gets there')
-    .option('--sign', 'and sign it there')
+    .option('--sign', 'and sign it')
     .action(async (found: string, name: string | undefined, options: UploadOptions) => {
       const signal = shutdownSignal();
-      const { client, url } = await signingClient(context, options);
+      const { client, url, key } = await signingClient(context, options);
       const { digest, reader } = await findFlist(context, options, found);
       const moved = await withTransfer(context, `to ${url}`, (onProgress) =>
         client.upload(digest, reader, { onProgress, signal }),
       );
+      for (const signature of await ownSignatures(reader, digest, key)) {
+        await client.leaveSignature(signature, { signal });
+      }
       if (options.sign === true) await client.sign(digest, { signal });
       if (name !== undefined) await client.name(name, digest, { signal });
       const result = { schema: 'grid.hub.upload.1', name: name ?? null, ...moved };
@@ -34,29 +46,53 @@ export function hubUploadCommand(context: CommandContext): Command {
 }
 
 export function hubDownloadCommand(context: CommandContext): Command {
-  return hubSubcommand('download', 'Bring an flist from a hub: only chunks that are not here.')
+  return hubSubcommand(
+    'download',
+    'Bring an flist from a hub: chunks that are not here, and its signatures.',
+  )
     .argument('<name>', 'USER/NAME, USER/NAME:TAG, or a digest')
     .action(async (name: string, options: HubOptions) => {
       const signal = shutdownSignal();
       const { client, url } = await readingClient(context, options);
       const digest = await digestOf(client, name);
       const moved = await withRepository(context, options, (repository) =>
-        withTransfer(context, `from ${url}`, (onProgress) =>
-          client.download(digest, repository, { onProgress, signal }),
-        ),
+        withTransfer(context, `from ${url}`, async (onProgress) => {
+          const done = await client.download(digest, repository, { onProgress, signal });
+          for (const signature of await client.signatures(digest, { signal })) {
+            await repository.putSignature(digest, signature.key, JSON.stringify(signature));
+          }
+          return done;
+        }),
       );
       const result = { schema: 'grid.hub.download.1', ...moved };
       printResult(context, options, result, () => `${digest}\n  ${movedText(moved)}`);
     });
 }
 
+/** The hub takes signatures of an image only from those who made them. */
+async function ownSignatures(
+  reader: RepositoryReader,
+  digest: FlistDigest,
+  key: string,
+): Promise<FlistSignature[]> {
+  const { verifyFlistSignature } = await import('@commongrid/flist');
+  const texts = await reader.listSignatures(digest);
+  return texts.flatMap((text) => {
+    try {
+      const json: unknown = JSON.parse(text);
+      return verifyFlistSignature(json, digest).text === key ? [json as FlistSignature] : [];
+    } catch (error) {
+      // `grid flist verify` counts those that are false.
+      if (error instanceof SyntaxError || isGridError(error, 'FLIST_SIGNATURE_INVALID')) return [];
+      throw error;
+    }
+  });
+}
+
 type UploadOptions = HubOptions & { readonly sign?: true };
 
 /** What a name leads to, or the digest itself. */
-export async function digestOf(
-  client: HubClient,
-  name: string,
-): Promise<Awaited<ReturnType<HubClient['resolve']>>['digest']> {
+export async function digestOf(client: HubClient, name: string): Promise<FlistDigest> {
   const { parseFlistDigest } = await import('@commongrid/flist');
   return parseFlistDigest(name) ?? (await client.resolve(name)).digest;
 }
