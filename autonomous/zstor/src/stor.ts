@@ -14,6 +14,7 @@ import type { RebuildOptions, RebuildReport } from './rebuild/rebuild-store.ts';
 import { acceptRebuild, isRebuilt } from './rebuild/rebuild-tables.ts';
 import { findBlob, insertBlob } from './stor/blob-tables.ts';
 import type { BlobCheck } from './stor/check-blob.ts';
+import { documentOf } from './stor/file-document.ts';
 import * as tables from './stor/file-tables.ts';
 import type { StorFile } from './stor/file-tables.ts';
 
@@ -102,7 +103,7 @@ export class Stor implements AsyncDisposable {
         this.#blobs.commitVersion((db) => {
           insertBlob(db, row, records);
           tables.setFile(db, file, row.id);
-          const document = tables.documentOf(file);
+          const document = documentOf(file);
           const blobs = [manifestBlobOf(row, records)];
           return { result: undefined, manifest: { versionId: row.id, document, blobs } };
         }),
@@ -229,7 +230,7 @@ export class Stor implements AsyncDisposable {
   reencode(name: string, policy: StoragePolicy, signal?: AbortSignal): Promise<number> {
     const { file, blob } = this.#find(name);
     const { id } = blob.secret;
-    const document = tables.documentOf(file);
+    const document = documentOf(file);
     return this.#blobs.reencode(id, {
       ...{ policy, signal },
       onSwitched: (kept) =>

@@ -1,7 +1,7 @@
 import { GridError } from '@commongrid/base';
 import type { ZstorErrorCode } from '../errors.ts';
 
-/** Writes numbers (little endian) and bytes one after the other. */
+/** Writes numbers and bytes one after the other. */
 export class FieldWriter {
   #bytes: Buffer;
   #at = 0;
@@ -15,12 +15,11 @@ export class FieldWriter {
     this.#at = this.#room(1).writeUInt8(value, this.#at);
   }
 
-  u16(value: number): void {
-    this.#at = this.#room(2).writeUInt16LE(value, this.#at);
-  }
-
-  u32(value: number): void {
-    this.#at = this.#room(4).writeUInt32LE(value, this.#at);
+  /** Up to 2^53 - 1: 7 bits in each byte, the lowest first; all but the last byte have the eighth set. */
+  number(value: number): void {
+    let left = value;
+    for (; left > 0x7f; left = Math.floor(left / 0x80)) this.u8((left % 0x80) | 0x80);
+    this.u8(left);
   }
 
   bytes(value: Uint8Array): void {
@@ -28,9 +27,9 @@ export class FieldWriter {
     this.#at += value.length;
   }
 
-  /** How many there are (u32), and each. */
+  /** How many there are, and each. */
   list<T>(items: readonly T[], write: (item: T) => void): void {
-    this.u32(items.length);
+    this.number(items.length);
     for (const item of items) write(item);
   }
 
@@ -52,10 +51,13 @@ export class FieldWriter {
 /** Reads what `FieldWriter` wrote. Each throws ZSTOR_MANIFEST_CORRUPT where there is not as much. */
 export class FieldReader {
   readonly #bytes: Buffer;
+  readonly #hasFixedNumbers: boolean;
   #at = 0;
 
-  constructor(bytes: Buffer) {
+  /** @param hasFixedNumbers of format 1, in which each had a length of its own */
+  constructor(bytes: Buffer, hasFixedNumbers = false) {
     this.#bytes = bytes;
+    this.#hasFixedNumbers = hasFixedNumbers;
   }
 
   get isEnd(): boolean {
@@ -66,12 +68,16 @@ export class FieldReader {
     return this.bytes(1).readUInt8();
   }
 
-  u16(): number {
-    return this.bytes(2).readUInt16LE();
-  }
-
-  u32(): number {
-    return this.bytes(4).readUInt32LE();
+  /** @param fixedBytes how long it is where numbers have fixed lengths */
+  number(fixedBytes = 4): number {
+    if (this.#hasFixedNumbers) return this.bytes(fixedBytes).readUIntLE(0, fixedBytes);
+    let value = 0;
+    for (let scale = 1; scale < 2 ** 53; scale *= 0x80) {
+      const byte = this.u8();
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80 && Number.isSafeInteger(value)) return value;
+    }
+    throw damaged();
   }
 
   bytes(count: number): Buffer {
@@ -83,7 +89,7 @@ export class FieldReader {
   }
 
   list<T>(read: () => T): T[] {
-    return this.times(this.u32(), read);
+    return this.times(this.number(), read);
   }
 
   times<T>(count: number, read: () => T): T[] {

@@ -2,7 +2,7 @@ import type { Backend } from '../backends/backend.ts';
 import { keyPages } from '../backends/key-pages.ts';
 import type { Backends } from '../blob/shard-spread.ts';
 import { manifestKey, openManifestPart, parseManifest, versionIdIn } from './manifest.ts';
-import type { Manifest } from './manifest.ts';
+import type { Manifest, ManifestPart } from './manifest.ts';
 import { isGridError } from '@commongrid/base';
 
 export interface ManifestReaderOptions {
@@ -51,14 +51,14 @@ async function readOne(
   versionId: Buffer,
 ): Promise<Manifest | undefined> {
   const others = backends.all.filter((backend) => backend !== first);
-  const contents: Buffer[] = [];
+  const found: ManifestPart[] = [];
   for (let part = 0, parts = 1; part < parts; part++) {
-    const found = await findPart([first, ...others], key, versionId, part);
-    if (found === undefined) return undefined;
-    parts = found.parts;
-    contents.push(found.content);
+    const next = await findPart([first, ...others], key, versionId, part, found[0]?.format);
+    if (next === undefined) return undefined;
+    parts = next.parts;
+    found.push(next);
   }
-  return parseManifest(versionId, Buffer.concat(contents));
+  return parseManifest(versionId, found);
 }
 
 async function findPart(
@@ -66,12 +66,14 @@ async function findPart(
   key: Uint8Array,
   versionId: Buffer,
   part: number,
-): Promise<ReturnType<typeof openManifestPart>> {
+  format: number | undefined,
+): Promise<ManifestPart | undefined> {
   for (const backend of backends) {
     try {
       const value = await backend.get(manifestKey(versionId, part), 2 ** 20);
       const opened = value && openManifestPart(key, versionId, value);
-      if (opened?.part === part) return opened;
+      const isWanted = opened?.part === part && opened.format === (format ?? opened.format);
+      if (isWanted) return opened;
     } catch (error) {
       if (!isGridError(error)) throw error;
     }

@@ -5,7 +5,8 @@ import { damaged, FieldReader, FieldWriter } from './fields.ts';
 /** Content of one value; what is longer takes several. */
 const partBytesMax = 2 ** 20;
 const magic = Buffer.from('ZMAN');
-const format = 1;
+/** 1, which is read, too, had numbers of fixed lengths. */
+const format = 2;
 const headerBytes = 16;
 
 /** A blob, and all that is needed to read it without tables but the key of its bucket. */
@@ -28,6 +29,7 @@ export interface Manifest {
 
 /** Some of the content of a manifest, opened. */
 export interface ManifestPart {
+  readonly format: number;
   readonly part: number;
   readonly parts: number;
   readonly content: Buffer;
@@ -70,23 +72,28 @@ export function openManifestPart(
   value: Buffer,
 ): ManifestPart | undefined {
   const header = value.subarray(0, headerBytes);
-  if (value.length < headerBytes || !magic.equals(header.subarray(0, 4)) || header[4] !== format) {
-    return undefined;
-  }
+  if (value.length < headerBytes || !magic.equals(header.subarray(0, 4))) return undefined;
+  const itsFormat = header.readUInt8(4);
+  if (itsFormat < 1 || itsFormat > format) return undefined;
   const content = openBytes(key, value.subarray(headerBytes), about(header, versionId));
   if (content === undefined) return undefined;
-  return { part: header.readUInt32LE(8), parts: header.readUInt32LE(12), content };
+  const part = header.readUInt32LE(8);
+  return { format: itsFormat, part, parts: header.readUInt32LE(12), content };
 }
 
-/** @param content of all parts, in order @throws ZSTOR_MANIFEST_CORRUPT */
-export function parseManifest(versionId: Uint8Array, content: Buffer): Manifest {
-  const fields = new FieldReader(content);
-  const document = fields.bytes(fields.u32());
+/** @param parts all of them, in order @throws ZSTOR_MANIFEST_CORRUPT */
+export function parseManifest(versionId: Uint8Array, parts: readonly ManifestPart[]): Manifest {
+  const [first] = parts;
+  // Two copies of which one was written anew.
+  if (parts.some((part) => part.format !== first?.format)) throw damaged();
+  const content = Buffer.concat(parts.map((part) => part.content));
+  const fields = new FieldReader(content, first?.format === 1);
+  const document = fields.bytes(fields.number());
   const blobs = fields.list(() => ({
     id: fields.bytes(16),
-    keyNo: fields.u32(),
+    keyNo: fields.number(),
     wrappedKey: fields.bytes(fields.u8()),
-    chunks: fields.list(() => ({ plaintextBytes: fields.u32(), record: readRecord(fields) })),
+    chunks: fields.list(() => ({ plaintextBytes: fields.number(), record: readRecord(fields) })),
   }));
   if (!fields.isEnd) throw damaged();
   return { versionId, document, blobs };
@@ -99,15 +106,15 @@ export function isSameManifest(one: Manifest, other: Manifest): boolean {
 
 function contentOf({ document, blobs }: Manifest): Buffer {
   const fields = new FieldWriter(document.length + 1024);
-  fields.u32(document.length);
+  fields.number(document.length);
   fields.bytes(document);
   fields.list(blobs, ({ id, keyNo, wrappedKey, chunks }) => {
     fields.bytes(id);
-    fields.u32(keyNo);
+    fields.number(keyNo);
     fields.u8(wrappedKey.length);
     fields.bytes(wrappedKey);
     fields.list(chunks, ({ plaintextBytes, record }) => {
-      fields.u32(plaintextBytes);
+      fields.number(plaintextBytes);
       writeRecord(fields, record);
     });
   });
@@ -120,9 +127,9 @@ function writeRecord(fields: FieldWriter, record: ChunkRecord): void {
   fields.u8(kind === 'copied' ? 1 : 0);
   fields.u8(dataShards);
   fields.u8(parityShards);
-  fields.u32(bodyBytes);
+  fields.number(bodyBytes);
   fields.u8(locations.length);
-  for (const no of locations) fields.u16(no);
+  for (const no of locations) fields.number(no);
   fields.u8(digests.length);
   for (const digest of digests) fields.bytes(digest);
 }
@@ -133,8 +140,8 @@ function readRecord(fields: FieldReader): ChunkRecord {
     kind: fields.u8() === 1 ? 'copied' : 'coded',
     dataShards: fields.u8(),
     parityShards: fields.u8(),
-    bodyBytes: fields.u32(),
-    locations: fields.times(fields.u8(), () => fields.u16()),
+    bodyBytes: fields.number(),
+    locations: fields.times(fields.u8(), () => fields.number(2)),
     digests: fields.times(fields.u8(), () => fields.bytes(32)),
   };
 }

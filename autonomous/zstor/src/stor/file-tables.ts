@@ -3,6 +3,7 @@ import { statementOf } from '../catalog/statement-of.ts';
 import type { Manifest } from '../manifest/manifest.ts';
 import { owedManifestTable } from '../manifest/manifest-schema.ts';
 import { findManifestBlob, releaseManifest } from '../manifest/manifest-tables.ts';
+import { documentOf, fileIn } from './file-document.ts';
 import { adoptBlob, blobTables, bytesOf, releaseBlob } from './blob-tables.ts';
 
 /** A named file of a store. */
@@ -37,11 +38,6 @@ export function setFile(db: DatabaseSync, file: StorFile, blobId: Uint8Array): v
   insert.run(name, blobId, sizeBytes, Buffer.from(sha256, 'hex'), atMs);
 }
 
-/** What the manifest of a file says of it. */
-export function documentOf(file: StorFile): Buffer {
-  return Buffer.from(JSON.stringify(file));
-}
-
 /** What the tables have for the manifest of a file, by the id of its blob: this reads all files. */
 export function manifestOfFile(db: DatabaseSync, blobId: Buffer): Manifest | undefined {
   const row = statementOf(db, 'SELECT * FROM files WHERE blob = ?').get(blobId);
@@ -55,7 +51,7 @@ export function manifestOfFile(db: DatabaseSync, blobId: Buffer): Manifest | und
  * @returns false when there is a file of that name which is not older
  */
 export function adoptFile(db: DatabaseSync, { versionId, document, blobs }: Manifest): boolean {
-  const file: StorFile = JSON.parse(Buffer.from(document).toString());
+  const file = fileIn(Buffer.from(document));
   const [blob] = blobs;
   if (blob === undefined) return false;
   const known = findFile(db, file.name);
