@@ -6,13 +6,14 @@ import { throwIfAborted } from '@commongrid/base';
 import type { BenchOptions, BenchRow } from '@commongrid/system/bench';
 
 import { bytesRows } from './bytes-rows.ts';
+import { mountRows } from './mount-rows.ts';
 
 /** Images that are started, mounted, read and imported; how it measures is in the README here. */
 export async function run(options: BenchOptions): Promise<BenchRow[]> {
   const folder = await mkdtemp(join(tmpdir(), 'commongrid-bench-flist-'));
   try {
     const rows: BenchRow[] = [];
-    for (const part of [bytesRows]) rows.push(...(await part(options, folder)));
+    for (const part of [bytesRows, mountRows]) rows.push(...(await part(options, folder)));
     return rows;
   } catch (error) {
     throwIfAborted(options.signal);

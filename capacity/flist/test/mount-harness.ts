@@ -113,7 +113,10 @@ export class ServiceHarness {
   }
 
   /** Mounts at a new folder, which it gives. */
-  async mount(flist: MadeFlist, args: ControlArguments & { id: string }): Promise<string> {
+  async mount(
+    flist: Pick<MadeFlist, 'path'>,
+    args: ControlArguments & { id: string },
+  ): Promise<string> {
     const target = join(this.folder, args.id);
     await mkdir(target, { recursive: true });
     await this.ask('mount', { flist: flist.path, target, ...args });
