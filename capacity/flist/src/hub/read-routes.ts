@@ -158,11 +158,11 @@ async function sendChunk({ hub, params, signal }: HubRequest): Promise<HubAnswer
 
 async function sendChunks({ hub, body, signal }: HubRequest): Promise<HubAnswer> {
   const hashes = hashesOf(body);
-  const read = async (hash: ChunkHash): Promise<Uint8Array> => {
+  const read = async (hash: ChunkHash): Promise<readonly Uint8Array[]> => {
     for await (const { packed } of hub.repository.fetch([hash], signal)) {
-      return Buffer.concat([frameHeader(hash, packed.length), packed]);
+      return [frameHeader(hash, packed.length), packed];
     }
-    return frameHeader(hash, undefined);
+    return [frameHeader(hash, undefined)];
   };
   return {
     status: 200,
@@ -174,18 +174,18 @@ async function sendChunks({ hub, body, signal }: HubRequest): Promise<HubAnswer>
 /** The next is read while one is sent: two in memory for each request. */
 async function* readAhead<T>(
   items: readonly T[],
-  read: (item: T) => Promise<Uint8Array>,
+  read: (item: T) => Promise<readonly Uint8Array[]>,
 ): AsyncGenerator<Uint8Array, void> {
-  let next: Promise<Uint8Array> | undefined;
+  let next: Promise<readonly Uint8Array[]> | undefined;
   try {
     for (const item of items) {
       const current = next;
       next = read(item);
       // Its failure is thrown when its turn comes; nobody listens before.
       next.catch(() => {});
-      if (current !== undefined) yield await current;
+      if (current !== undefined) yield* await current;
     }
-    if (next !== undefined) yield await next;
+    if (next !== undefined) yield* await next;
   } finally {
     // Of an answer that is cut off, too, nothing outlives the request.
     await next?.catch(() => {});

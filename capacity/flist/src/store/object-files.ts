@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import { mkdir, open, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 
 import { errorCode, GridError } from '@commongrid/base';
 
@@ -24,7 +25,7 @@ export interface PlacedFile {
 /** Bytes that a file is made of: all, or one piece after the other, anew with each call. */
 export type FileContent = Buffer | (() => AsyncIterable<Buffer>);
 
-/** Up to here a file is written at once: five trips to the thread pool cost more than the work. */
+/** Up to here a file is written at once: the trips to the thread pool cost more than the work. */
 const inlineBytesMax = 128 * 1024;
 
 /** The files of a store: `objects/ab/ID`, `chunks/ab/HASH`, and `temp/` on the way there. */
@@ -59,8 +60,8 @@ export class ObjectFiles {
     const temp = join(this.#temp, `${this.#nextTemp++}`);
     try {
       if (!Buffer.isBuffer(content)) await writePieces(temp, content());
-      else if (content.length > inlineBytesMax) await writePieces(temp, once(content));
-      else fs.writeFileSync(temp, content, { flag: 'wx', mode: 0o444 });
+      else if (content.length > inlineBytesMax) await writeWhole(temp, content, asNew);
+      else fs.writeFileSync(temp, content, asNew);
       fs.renameSync(temp, this.pathOf(key));
     } catch (error) {
       await rm(temp, { force: true });
@@ -143,9 +144,10 @@ async function writePieces(path: string, pieces: AsyncIterable<Buffer>): Promise
   }
 }
 
-async function* once(piece: Buffer): AsyncGenerator<Buffer, void> {
-  yield piece;
-}
+const asNew = { flag: 'wx', mode: 0o444 } as const;
+
+/** The one with a callback: handles of files cost more than what is written. */
+const writeWhole = promisify(fs.writeFile);
 
 const fullCodes: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
 

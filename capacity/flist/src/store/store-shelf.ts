@@ -85,10 +85,12 @@ export class StoreShelf {
 
   #write(key: EntryKey, sizeBytes: number, stamp: string, hashes: readonly ChunkHash[]): void {
     const { ledger, files, clock } = this.#options;
+    const entry = { ...key, sizeBytes, stamp, lastUsedMs: clock.nowMs() };
     try {
+      // One statement is all or nothing by itself.
+      if (key.kind === 'chunk') return ledger.put(entry);
       ledger.transaction(() => {
-        ledger.put({ ...key, sizeBytes, stamp, lastUsedMs: clock.nowMs() });
-        if (key.kind === 'chunk') return;
+        ledger.put(entry);
         const object = key.name as ObjectId;
         for (const [number, hash] of hashes.entries()) ledger.hold(hash, { object, number });
       });
