@@ -45,7 +45,7 @@ test('a grid has a hub with a base image of its owner, once and for good', async
 
 test('an image of the hub is mounted by its name, and its content is fetched', async () => {
   await using grid = await TestGrid.open();
-  await grid.json<Up>('up', '--port-base', '0');
+  const up = await grid.json<Up>('up', '--port-base', '0');
   const target = join(grid.home, 'mounted');
   const inspected = await grid.run('flist', 'inspect', 'owner/base');
   assert.match(inspected.stdout, /^ {2}command +\/bin\/sh$/m);
@@ -65,6 +65,10 @@ test('an image of the hub is mounted by its name, and its content is fetched', a
     );
     await grid.json('flist', 'sources', 'add', grid.home, '--first');
     await grid.json('flist', 'sources', 'remove', `${grid.home}/flists`);
+    await grid.json('zdb', 'ns', 'new', 'chunks');
+    const zdb = `zdb://${up.services['zdb']?.address}/chunks`;
+    const filled = await grid.json<{ chunks: number }>('flist', 'sources', 'fill', zdb, 'base');
+    assert.ok(filled.chunks > 3);
     const { sources: changed, isRunning } = await grid.json<Sources>('flist', 'sources', 'list');
     assert.equal(isRunning, true);
     assert.deepEqual(changed[0], { source: grid.home, isOwnHub: false, lastFailure: null });

@@ -1,15 +1,26 @@
 import { Command } from 'commander';
-import { GridError } from '@commongrid/base';
-import type { ServiceSource } from '@commongrid/flist';
+import { formatBytes, GridError, shutdownSignal } from '@commongrid/base';
+import type { FlistErrorCode, ServiceSource } from '@commongrid/flist';
 
 import { printResult } from '../../command-context.ts';
+import { withByteProgress } from '../../byte-progress.ts';
+import type { ByteProgress } from '../../byte-progress.ts';
 import type { CommandContext } from '../../command-context.ts';
 import type { GridErrorCode } from '../../errors.ts';
-import { formatTable } from '../../terminal.ts';
+import { openFilled } from '../../open-source.ts';
+import type { FilledSource } from '../../open-source.ts';
+import { counted, formatTable } from '../../terminal.ts';
+import { parseShards } from '../zstor/store.ts';
+import type { Shards } from '../zstor/store.ts';
+import { findImage, flistArgument } from './find-image.ts';
+import type { FoundImage } from './find-image.ts';
 import { ImageStore, storeSubcommand } from './image-store.ts';
 import type { SourceStatus, StoreOptions } from './image-store.ts';
 import { parseSource, sourceText } from './source-text.ts';
 import type { SourceSecrets } from './source-text.ts';
+
+/** Chunks that are fetched and put at a time. */
+const chunksAtOnce = 16;
 
 type AddOptions = StoreOptions & SourceSecrets & { readonly first?: true };
 
@@ -18,7 +29,8 @@ export function flistSourcesCommand(context: CommandContext): Command {
     .description('Where content of mounted images is fetched from.')
     .addCommand(listCommand(context))
     .addCommand(addCommand(context))
-    .addCommand(removeCommand(context));
+    .addCommand(removeCommand(context))
+    .addCommand(fillCommand(context));
 }
 
 function listCommand(context: CommandContext): Command {
@@ -31,15 +43,12 @@ function listCommand(context: CommandContext): Command {
 }
 
 function addCommand(context: CommandContext): Command {
-  return storeSubcommand('add', 'Ask a further source, behind the others.')
+  return withSecrets(storeSubcommand('add', 'Ask a further source, behind the others.'))
     .argument(
       '<source>',
       'a folder of flists, http://HUB, zdb://HOST:PORT/NAMESPACE or zstor:FOLDER with its tables',
     )
     .option('--first', 'ask it ahead of the others')
-    .option('--password-file <file>', 'of the namespace of a Zero-DB')
-    .option('--backends <file>', 'the Zero-DBs of a Zero-Stor, a list in JSON')
-    .option('--key-file <file>', 'the key of a Zero-Stor; default: `key` in its folder')
     .action(async (text: string, options: AddOptions) => {
       const store = new ImageStore(context, options);
       const added = parseSource(text, options);
@@ -62,6 +71,78 @@ function removeCommand(context: CommandContext): Command {
       await store.setSources(left);
       await print(context, options, store);
     });
+}
+
+type FillOptions = StoreOptions & SourceSecrets & { readonly shards?: Shards };
+
+function fillCommand(context: CommandContext): Command {
+  return withSecrets(
+    storeSubcommand('fill', 'Put the content of an flist into a Zero-DB or a Zero-Stor.'),
+  )
+    .argument('<source>', 'zdb://HOST:PORT/NAMESPACE or zstor:FOLDER; a new store is made')
+    .argument('<flist>', flistArgument)
+    .option('--shards <k+m>', 'of a Zero-Stor: data and parity shards, default 16+4', parseShards)
+    .action(async (text: string, name: string, options: FillOptions) => {
+      const signal = shutdownSignal();
+      const { shards } = options;
+      const use = { canBegin: true, ...(shards === undefined ? {} : { shards }) };
+      const filled = await openFilled(parseSource(text, options), use);
+      if (filled === undefined) throw notFilled(text);
+      await using source = filled;
+      const image = await findImage(context, options, name);
+      const bar = `to ${text}`;
+      const moved = await withByteProgress(context.terminal, bar, (onProgress) =>
+        fill(source, image, { signal, onProgress }),
+      );
+      const result = { schema: 'grid.flist.filled.1', digest: image.digest, ...moved };
+      printResult(context, options, result, ({ chunks, movedBytes }) => {
+        return `${text} has all of it: ${counted(chunks, 'chunk')}, ${formatBytes(movedBytes)}`;
+      });
+    });
+}
+
+interface Filling {
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: ByteProgress) => void;
+}
+
+interface Filled {
+  readonly chunks: number;
+  readonly movedBytes: number;
+}
+
+/** Each chunk is verified on its way: what is put there, others fetch. */
+async function fill(
+  source: FilledSource,
+  { flist, chunks }: FoundImage,
+  { signal, onProgress }: Filling,
+): Promise<Filled> {
+  const { chunkHashesOf, unpackChunk, walkTree } = await import('@commongrid/flist');
+  const wanted = new Set(
+    walkTree(flist.root).flatMap(({ inode }) =>
+      inode.kind === 'file' ? chunkHashesOf(inode) : [],
+    ),
+  );
+  const hashes = [...wanted];
+  let movedBytes = 0;
+  for (let at = 0; at < hashes.length; at += chunksAtOnce) {
+    const part = hashes.slice(at, at + chunksAtOnce);
+    const puts: Promise<void>[] = [];
+    for await (const chunk of chunks.fetch(part, signal)) {
+      await unpackChunk(chunk.hash, chunk.packed);
+      wanted.delete(chunk.hash);
+      movedBytes += chunk.packed.length;
+      puts.push(source.put({ ...chunk, packed: Buffer.from(chunk.packed) }, signal));
+    }
+    await Promise.all(puts);
+    onProgress({ doneBytes: movedBytes, totalBytes: undefined });
+  }
+  if (wanted.size === 0) return { chunks: hashes.length, movedBytes };
+  throw new GridError<FlistErrorCode>(
+    'FLIST_CHUNK_UNAVAILABLE',
+    `${counted(wanted.size, 'chunk')} of it are missing here`,
+    { hint: 'fetch it again: grid hub download' },
+  );
 }
 
 /** The text itself, or another way to write a folder or a hub. */
@@ -96,6 +177,20 @@ function describe(
       status?.[at]?.lastFailure ?? '',
     ]),
   );
+}
+
+function withSecrets(command: Command): Command {
+  return command
+    .option('--password-file <file>', 'of the namespace of a Zero-DB')
+    .option('--backends <file>', 'the Zero-DBs of a Zero-Stor, a list in JSON')
+    .option('--key-file <file>', 'the key of a Zero-Stor; default: `key` in its folder');
+}
+
+function notFilled(text: string): GridError<GridErrorCode> {
+  return new GridError('GRID_FLIST_SOURCE', `${text} is filled in another way`, {
+    hint: 'folders: grid flist import; hubs: grid hub upload',
+    details: { source: text },
+  });
 }
 
 function unknown(text: string): GridError<GridErrorCode> {

@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+
+import { hasCode, tempFolder } from '@commongrid/base/testing';
+import { packChunk, SourceSet, unpackChunk } from '@commongrid/flist';
+import type { ChunkHash, PackedChunk } from '@commongrid/flist';
+import { RespClient } from '@commongrid/resp';
+import { ZdbServer } from '@commongrid/zdb';
+
+import { openPlugged } from '../src/open-source.ts';
+import type { ZstorSource } from '../src/zstor-source.ts';
+
+interface Place extends AsyncDisposable {
+  readonly servers: readonly ZdbServer[];
+  /** A head of the store over them, with tables of its own. */
+  readonly source: (head: string) => ZstorSource;
+}
+
+/** Six Zero-DBs, each on a node of its own. */
+async function openPlace(): Promise<Place> {
+  await using stack = new AsyncDisposableStack();
+  const { path } = stack.use(await tempFolder('zstor-source'));
+  const servers: ZdbServer[] = [];
+  for (const at of [0, 1, 2, 3, 4, 5]) {
+    const listen = [{ host: '127.0.0.1', port: 0 }];
+    const dataDir = join(path, `node-${at}`);
+    servers.push(stack.use(await ZdbServer.open({ dataDir, listen, durability: 'os' })));
+  }
+  const entries = await Promise.all(servers.map(entryOf));
+  const backends = join(path, 'backends.json');
+  await writeFile(backends, JSON.stringify(entries));
+  const owned = stack.move();
+  return {
+    servers,
+    source: (head) =>
+      openPlugged(
+        {
+          kind: 'zstor',
+          options: { data: join(path, head), backends, keyFile: join(path, 'key') },
+        },
+        { canBegin: true, shards: { dataShards: 4, parityShards: 2 } },
+      ),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+async function entryOf({ addresses }: ZdbServer, at: number): Promise<object> {
+  const port = addresses[0]?.port ?? 0;
+  await using client = await RespClient.connect({ port });
+  for (const name of ['shards', 'log']) await client.command(['NSNEW', name]);
+  const place = { node: `node-${at}`, farm: `farm-${at}`, country: 'BE' };
+  return { address: `127.0.0.1:${port}`, namespace: 'shards', log: 'log', ...place };
+}
+
+/** Chunks of all sizes, the largest one of random bytes. */
+function plaintexts(): Buffer[] {
+  return [Buffer.from('a'), Buffer.alloc(100_000, 'text'), randomBytes(524_288)];
+}
+
+function hashOf(plaintext: Buffer): ChunkHash {
+  return createHash('sha256').update(plaintext).digest('hex') as ChunkHash;
+}
+
+async function chunkOf(plaintext: Buffer): Promise<PackedChunk> {
+  return { hash: hashOf(plaintext), packed: await packChunk(plaintext) };
+}
+
+test('a Zero-Stor gives the chunks that it was given, also with two of six servers gone', async () => {
+  await using place = await openPlace();
+  await using set = new SourceSet({ sources: [{ source: place.source('head') }] });
+  const texts = plaintexts();
+  await using filling = place.source('head-that-fills');
+  for (const text of texts) await filling.put(await chunkOf(text));
+  await filling[Symbol.asyncDispose]();
+  for (const server of place.servers.slice(0, 2)) await server.close();
+  const found = new Map<ChunkHash, Buffer>();
+  const wants = texts.map((text) => ({ hash: hashOf(text), sizeBytes: text.length }));
+  await set.fetch(wants, (hash, plaintext) => void found.set(hash, Buffer.from(plaintext)), {
+    signal: AbortSignal.timeout(30_000),
+  });
+  assert.deepEqual(
+    texts.map((text) => found.get(hashOf(text))?.equals(text)),
+    [true, true, true],
+  );
+});
+
+test('a Zero-Stor leaves out what it lacks, and is opened again when another head took over', async () => {
+  await using place = await openPlace();
+  await using one = place.source('one');
+  const [, text = Buffer.alloc(0), large = Buffer.alloc(0)] = plaintexts();
+  await one.put(await chunkOf(text));
+  await using other = place.source('other');
+  await other.put(await chunkOf(large));
+  const signal = AbortSignal.timeout(60_000);
+  const wanted = [hashOf(large), hashOf(Buffer.from('not there')), hashOf(text)];
+  const fetchAll = (): Promise<PackedChunk[]> => Array.fromAsync(one.fetch(wanted, signal));
+  await assert.rejects(fetchAll(), hasCode('FLIST_SOURCE_FAILED'));
+  const chunks = await fetchAll();
+  assert.deepEqual(
+    chunks.map(({ hash }) => hash),
+    [hashOf(large), hashOf(text)],
+  );
+  for (const { hash, packed } of chunks) await unpackChunk(hash, packed);
+});
+
+test('a source whose store cannot be opened fails, and does not keep others from closing', async () => {
+  const options = { data: '/nowhere/data', backends: '/nowhere/backends.json' };
+  const source = openPlugged({ kind: 'zstor', options });
+  const { signal } = new AbortController();
+  const fetching = Array.fromAsync(source.fetch([hashOf(Buffer.from('a'))], signal));
+  await assert.rejects(fetching, { code: 'FLIST_SOURCE_FAILED', retryable: true });
+  await source[Symbol.asyncDispose]();
+  assert.throws(() => openPlugged({ kind: 'other', options }), {
+    code: 'FLIST_SERVICE_CONFIG_INVALID',
+  });
+});
