@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { readdir, readFile, utimes, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
 import { hasCode, tempFolder } from '@commongrid/base/testing';
-import { isGridError } from '@commongrid/base';
+import { errorCode, isGridError, waitFor } from '@commongrid/base';
 
 import { encodeFlist } from '../src/format/encode-flist.ts';
 import { packFlist } from '../src/format/pack-flist.ts';
@@ -86,6 +86,38 @@ test('what was not synced is gone after a crash, and whole when it was', async (
   const names = await readdir(join(folder.path, 'blobs'), { recursive: true });
   assert.ok(names.includes(join(kept.slice(0, 2), kept)));
   assert.ok(!names.includes(join(lost.slice(0, 2), lost)));
+});
+
+test('many chunks get their names while others are put', async () => {
+  await using folder = await tempFolder('flist');
+  await using repository = await FlistRepository.open({ folder: folder.path });
+  const put = await Promise.all(
+    Array.from({ length: 400 }, () => repository.put(randomBytes(100))),
+  );
+  const names = (): Promise<string[]> => readdir(join(folder.path, 'blobs'), { recursive: true });
+  const areNamed = async (): Promise<boolean> =>
+    (await names()).filter((name) => name.length > 2).length > 256;
+  await waitFor(areNamed, { timeoutMs: 20_000, what: 'the names of the first chunks' });
+  await repository.keepChunks(new Set(put));
+  assert.deepEqual(await readdir(join(folder.path, 'temp')), []);
+  assert.equal((await fetched(repository, put)).length, put.length);
+});
+
+test('a chunk that cannot be synced is missing for all who wait for it', async () => {
+  await using folder = await tempFolder('flist');
+  await using repository = await FlistRepository.open({ folder: folder.path });
+  const lost = await repository.put(Buffer.from('lost'));
+  const kept = await repository.put(Buffer.from('kept'));
+  await rm(join(folder.path, 'temp', '0'));
+  const outcomes = await Promise.allSettled([
+    repository.sync(),
+    repository.keepChunks(new Set([lost])),
+    repository.keepChunks(new Set([kept])),
+  ]);
+  const codes = outcomes.map((it) => (it.status === 'rejected' ? errorCode(it.reason) : 'kept'));
+  assert.deepEqual(codes, ['ENOENT', 'FLIST_CHUNKS_MISSING', 'kept']);
+  await repository.put(Buffer.from('lost'));
+  await repository.keepChunks(new Set([lost, kept]));
 });
 
 test('a collection removes what no flist names, and nothing of an upload under way', async () => {

@@ -108,7 +108,7 @@ export class Hub implements AsyncDisposable {
     const puts = await Promise.allSettled(chunks.map((chunk) => this.repository.putPacked(chunk)));
     const failed = puts.find((put) => put.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
-    await this.repository.sync();
+    await this.repository.keepChunks(new Set(chunks.map(({ hash }) => hash)));
   }
 
   /**

@@ -1,5 +1,5 @@
 import { mkdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 import {
   closeOnce,
@@ -23,8 +23,9 @@ import { isHashText } from '../sources/hash-text.ts';
 import { filesOf } from './files-of.ts';
 import { BlobFolder } from './blob-folder.ts';
 import { hashOfChunk, packChunk, unpackChunk } from './chunk-codec.ts';
-import { fannedNames, makeFannedFolder } from './fanned-folder.ts';
+import { fannedNames } from './fanned-folder.ts';
 import { Gate } from './gate.ts';
+import { nextTurn } from './next-turn.ts';
 import { Pace } from './pace.ts';
 import type { PaceOptions } from './pace.ts';
 import { RepositoryReader, signatureName } from './repository-reader.ts';
@@ -90,9 +91,8 @@ export class FlistRepository implements ChunkSink, ChunkSource {
     const lock = await FolderLock.open(folder);
     try {
       const blobs = await BlobFolder.open(folder, graceMs);
-      await makeFannedFolder(join(folder, 'flists'));
+      await mkdir(join(folder, 'flists'), { recursive: true });
       await mkdir(join(folder, 'signatures'), { recursive: true });
-      await syncFolder(join(folder, 'flists'));
       await syncFolder(folder);
       return new FlistRepository(options, blobs, lock);
     } catch (error) {
@@ -126,6 +126,21 @@ export class FlistRepository implements ChunkSink, ChunkSource {
     return this.#blobs.sync();
   }
 
+  /**
+   * Makes sure that just these chunks are there and survive a power cut.
+   * @throws FLIST_CHUNKS_MISSING (details: how many, and up to 1,000 hashes)
+   */
+  async keepChunks(hashes: ReadonlySet<ChunkHash>): Promise<void> {
+    for (;;) {
+      const { lostChunks } = this.#blobs;
+      const found = await this.hasChunks(hashes);
+      if (found.size < hashes.size) throw chunksMissing([...hashes.difference(found)]);
+      await this.#blobs.sync();
+      // A sync that others waited for may have failed for one of these.
+      if (this.#blobs.lostChunks === lostChunks) return;
+    }
+  }
+
   /** Which of the chunks are there; those stay for the time of the grace. */
   async hasChunks(hashes: Iterable<ChunkHash>): Promise<Set<ChunkHash>> {
     const found = new Set<ChunkHash>();
@@ -156,12 +171,13 @@ export class FlistRepository implements ChunkSink, ChunkSource {
    */
   async putFlist(packed: Uint8Array): Promise<FlistDigest> {
     const bytes = await unpackFlist(packed);
-    const wanted = chunksOf(decodeFlist(bytes));
-    const found = await this.hasChunks(wanted);
-    if (found.size < wanted.size) throw chunksMissing([...wanted.difference(found)]);
-    await this.#blobs.sync();
+    await this.keepChunks(chunksOf(decodeFlist(bytes)));
     const digest = flistDigestOf(bytes);
-    await writeFileAtomic(this.#reader.flistPath(digest), await packFlist(bytes));
+    const path = this.#reader.flistPath(digest);
+    const folder = dirname(path);
+    await mkdir(folder, { recursive: true });
+    await syncFolder(dirname(folder));
+    await writeFileAtomic(path, await packFlist(bytes));
     return digest;
   }
 
@@ -284,10 +300,6 @@ async function isSound(hash: ChunkHash, packed: Uint8Array): Promise<boolean> {
     if (errorCode(error) === 'FLIST_CHUNK_CORRUPT') return false;
     throw error;
   }
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 function chunksMissing(hashes: readonly ChunkHash[]): GridError<FlistErrorCode> {
