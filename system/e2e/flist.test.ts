@@ -2,7 +2,16 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  copyFile,
+  mkdir,
+  readdir,
+  readFile,
+  stat,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
@@ -76,6 +85,49 @@ test('an flist is mounted, read, written over, traced, and taken away', async ()
   assert.deepEqual(await readdir(target), []);
   assert.deepEqual((await flists.json<{ readonly mounts: unknown[] }>('ps')).mounts, []);
 });
+
+test('damage is found by a scrub, and content comes from the repository that is given', async () => {
+  await using folder = await tempFolder();
+  const flists = new Flists(folder.path);
+  const tree = join(folder.path, 'tree');
+  await makeTree(tree);
+  const { digest } = await flists.json<Made>('create', tree);
+  const target = join(folder.path, 'mounted');
+  const second = join(folder.path, 'second');
+  const other = ['--repo', join(folder.path, 'other')];
+  try {
+    await flists.json('mount', digest, target);
+    const content = await readFile(join(tree, 'bin/run'), 'utf8');
+    assert.equal(await readFile(join(target, 'bin/run'), 'utf8'), content);
+    const sound = await flists.json<Scrubbed>('scrub');
+    assert.deepEqual(sound.repository.badChunks, []);
+    // As a disk does it: the file keeps its size and its times.
+    const objects = join(folder.path, 'home/images/objects');
+    const names = await readdir(objects, { recursive: true });
+    const [name = ''] = names.filter((one) => /^..\/[0-9a-f]+$/.test(one));
+    const { atime, mtime } = await stat(join(objects, name));
+    await chmod(join(objects, name), 0o600);
+    await writeFile(join(objects, name), 'X', { flag: 'r+' });
+    await utimes(join(objects, name), atime, mtime);
+    const found = await flists.run('scrub', '--json', '--rate', '1GiB');
+    assert.equal(found.status, 1, found.stderr);
+    assert.equal((JSON.parse(found.stdout) as Scrubbed).store?.badFiles, 1);
+    assert.match((await flists.run('ps')).stdout, /mount it anew$/m);
+
+    // Its chunks are in another repository than those of what is mounted already.
+    await writeFile(join(tree, 'bin/run'), 'another content');
+    const { digest: newer } = await flists.json<Made>('create', tree, ...other);
+    await flists.json('mount', newer, second, ...other);
+    assert.equal(await readFile(join(second, 'bin/run'), 'utf8'), 'another content');
+  } finally {
+    for (const one of [second, target]) await flists.run('umount', one);
+  }
+});
+
+interface Scrubbed {
+  readonly repository: { readonly badChunks: readonly string[] };
+  readonly store: { readonly badFiles: number } | null;
+}
 
 test('a hub keeps what its users signed for, and gives it to anybody', async () => {
   await using folder = await tempFolder();

@@ -17,7 +17,7 @@ export interface FoundImage {
   /** Where it is as a file, or the bytes of one. */
   readonly at: { readonly path: string } | { readonly packed: Buffer };
   /** Gives its chunks. */
-  readonly chunks: Pick<ChunkSource, 'fetch'>;
+  readonly chunks: ChunkSource;
 }
 
 /** What people are told that they can give. */

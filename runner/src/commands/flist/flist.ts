@@ -12,6 +12,7 @@ import {
   flistMergeCommand,
   flistRmCommand,
 } from './repository.ts';
+import { flistScrubCommand } from './scrub.ts';
 import { flistSignCommand, flistVerifyCommand } from './signatures.ts';
 import { flistSourcesCommand } from './sources.ts';
 import { flistTraceCommand } from './trace.ts';
@@ -36,6 +37,7 @@ export function flistCommand(context: CommandContext): Command {
     .addCommand(flistPsCommand(context))
     .addCommand(flistTraceCommand(context))
     .addCommand(flistSourcesCommand(context))
+    .addCommand(flistScrubCommand(context))
     .addCommand(flistRmCommand(context))
     .addCommand(flistGcCommand(context));
 }

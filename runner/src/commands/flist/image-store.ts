@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 
 import { askControl, GridError, isGridError, waitFor } from '@commongrid/base';
-import type { ControlArguments } from '@commongrid/base';
+import type { AskControlOptions, ControlArguments } from '@commongrid/base';
 import type { MountRecord, ServiceConfig, ServiceSource } from '@commongrid/flist';
 import type { Command } from 'commander';
 
@@ -20,6 +20,11 @@ import { hubSource } from './source-text.ts';
 
 /** Which store of a machine a command works on. */
 export type StoreOptions = FlistOptions & { readonly store?: string };
+
+export type ListedMount = MountRecord & {
+  /** Something in it turned out damaged: what is open or in memory there may be wrong. */
+  readonly isTainted: boolean;
+};
 
 /** A source of a service that runs. */
 export interface SourceStatus {
@@ -52,24 +57,29 @@ export class ImageStore {
   readonly #context: CommandContext;
   readonly #repository: string;
   readonly #folder: string;
+  readonly #isRepositoryGiven: boolean;
 
   constructor(context: CommandContext, options: StoreOptions) {
     this.#context = context;
     this.#repository = resolve(repositoryFolder(context, options));
+    this.#isRepositoryGiven = options.repo !== undefined;
     this.#folder = resolve(options.store ?? join(context.environment.home, 'images'));
   }
 
   /** @throws BASE_CONTROL_ABSENT when no service runs, and what the order throws */
-  async ask<T>(action: string, args: ControlArguments = {}): Promise<T> {
+  async ask<T>(
+    action: string,
+    args: ControlArguments = {},
+    options: AskControlOptions = { timeoutMs: orderTimeoutMs },
+  ): Promise<T> {
     const { controlPathOf } = await import('@commongrid/flist');
-    const path = controlPathOf(this.#folder);
-    return (await askControl(path, action, args, { timeoutMs: orderTimeoutMs })) as T;
+    return (await askControl(controlPathOf(this.#folder), action, args, options)) as T;
   }
 
   /** What is mounted; nothing when no service runs. */
-  async list(): Promise<readonly MountRecord[]> {
+  async list(): Promise<readonly ListedMount[]> {
     try {
-      return await this.ask<readonly MountRecord[]>('list');
+      return await this.ask<readonly ListedMount[]>('list');
     } catch (error) {
       if (isAbsent(error)) return [];
       throw error;
@@ -113,7 +123,7 @@ export class ImageStore {
    */
   async start(): Promise<void> {
     // The hub of this grid may have another port now.
-    const config = await this.#config();
+    const config = this.#withRepository(await this.#config());
     await this.#save(config);
     if (await this.#answers()) return;
     const { serviceCommand } = await import('@commongrid/flist');
@@ -157,6 +167,14 @@ export class ImageStore {
       ...(saved ?? { maxBytes: storeBytesMax }),
       sources: sources.map((source) => (isOwn(source) ? hub : source)),
     };
+  }
+
+  /** An image of another repository than so far needs the chunks of that one. */
+  #withRepository(config: ServiceConfig): ServiceConfig {
+    const folder = this.#repository;
+    const isKnown = config.sources.some((source) => 'folder' in source && source.folder === folder);
+    if (isKnown || !this.#isRepositoryGiven) return config;
+    return { ...config, sources: [...config.sources, { folder }] };
   }
 
   async #saved(): Promise<ServiceConfig | undefined> {

@@ -5,7 +5,10 @@ import type { Command } from 'commander';
 import { withByteProgress } from '../../byte-progress.ts';
 import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
-import { findFlist, flistSubcommand, shortDigest } from './local-repository.ts';
+import { findImage, flistArgument } from './find-image.ts';
+import { storeSubcommand } from './image-store.ts';
+import type { StoreOptions } from './image-store.ts';
+import { flistSubcommand, shortDigest } from './local-repository.ts';
 import type { FlistOptions } from './local-repository.ts';
 import { keepFlist, printMade, withRepository } from './made-flist.ts';
 import { registryOptionsOf, withRegistry } from './registry-options.ts';
@@ -13,7 +16,7 @@ import type { RegistryFlags } from './registry-options.ts';
 
 type ImportOptions = FlistOptions & RegistryFlags & { readonly platform?: string };
 
-type ExportOptions = FlistOptions & {
+type ExportOptions = StoreOptions & {
   readonly name: string;
   readonly zstd?: true;
 };
@@ -48,17 +51,17 @@ export function flistImportCommand(context: CommandContext): Command {
 }
 
 export function flistExportCommand(context: CommandContext): Command {
-  return flistSubcommand('export', 'Write an flist as an image of OCI.')
-    .argument('<flist>', 'its digest, or the beginning of it')
+  return storeSubcommand('export', 'Write an flist as an image of OCI.')
+    .argument('<flist>', flistArgument)
     .argument('<folder>', 'a folder with the layout of OCI; made when missing')
     .option('--name <name>', 'by which it is found there', 'latest')
     .option('--zstd', 'pack the layer with zstd; default gzip')
     .action(async (name: string, folder: string, options: ExportOptions) => {
       const { exportImage } = await import('@commongrid/flist');
-      const { digest, flist, reader } = await findFlist(context, options, name);
+      const { digest, flist, chunks } = await findImage(context, options, name);
       const { terminal } = context;
       const exported = await withByteProgress(terminal, `exporting to ${folder}`, (onProgress) =>
-        exportImage(flist, reader, folder, {
+        exportImage(flist, chunks, folder, {
           ...{ name: options.name, signal: shutdownSignal(), onProgress },
           compression: options.zstd === true ? 'zstd' : 'gzip',
         }),
@@ -71,17 +74,17 @@ export function flistExportCommand(context: CommandContext): Command {
 }
 
 export function flistPushCommand(context: CommandContext): Command {
-  const command = flistSubcommand('push', 'Send an flist to a registry, as an image of OCI.')
-    .argument('<flist>', 'its digest, or the beginning of it')
+  const command = storeSubcommand('push', 'Send an flist to a registry, as an image of OCI.')
+    .argument('<flist>', flistArgument)
     .argument('<reference>', 'where to: HOST/NAME:TAG');
   return withRegistry(command).action(
-    async (name: string, reference: string, options: FlistOptions & RegistryFlags) => {
+    async (name: string, reference: string, options: StoreOptions & RegistryFlags) => {
       const { pushFlist } = await import('@commongrid/flist');
-      const { digest, flist, reader } = await findFlist(context, options, name);
+      const { digest, flist, chunks } = await findImage(context, options, name);
       const registry = { ...(await registryOptionsOf(options)), signal: shutdownSignal() };
       const { terminal } = context;
       const manifestDigest = await withByteProgress(terminal, `for ${reference}`, (onProgress) =>
-        pushFlist(flist, reader, reference, { ...registry, onProgress }),
+        pushFlist(flist, chunks, reference, { ...registry, onProgress }),
       );
       const result = { schema: 'grid.flist.push.1', digest, reference, manifestDigest };
       printResult(context, options, result, () => `${reference} is ${manifestDigest}`);

@@ -20,7 +20,7 @@ import { formatTime } from '../bcdb/options.ts';
 import { findImage, flistArgument } from './find-image.ts';
 import type { FoundImage } from './find-image.ts';
 import { ImageStore, storeSubcommand } from './image-store.ts';
-import type { StoreOptions } from './image-store.ts';
+import type { ListedMount, StoreOptions } from './image-store.ts';
 import { shortDigest } from './local-repository.ts';
 
 type MountOptions = StoreOptions & {
@@ -152,12 +152,13 @@ function parseShift(text: string): number {
   throw new InvalidArgumentError('give a whole number');
 }
 
-function describeMounts(mounts: readonly MountRecord[]): string {
+function describeMounts(mounts: readonly ListedMount[]): string {
   if (mounts.length === 0) return 'nothing is mounted';
   return formatTable(
-    mounts.map(({ digest, target, mode, writableFolder, mountedAtMs }) => [
+    mounts.map(({ digest, target, mode, writableFolder, mountedAtMs, isTainted }) => [
       ...[shortDigest(digest), mode],
       ...[writableFolder === undefined ? 'read-only' : 'writable', formatTime(mountedAtMs), target],
+      isTainted ? 'content was damaged: mount it anew' : '',
     ]),
   );
 }
