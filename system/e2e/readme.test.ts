@@ -3,18 +3,22 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
-import { root, run, TestGrid } from './grid-process.ts';
+import { DockerRegistry } from './docker-registry.ts';
+import { root, run, tempFolder, TestGrid } from './grid-process.ts';
 import type { Ended } from './grid-process.ts';
 
 /** Runs the shell lines of a section as they are written, on a grid that is up already. */
-async function tour(grid: TestGrid, heading: string): Promise<Ended> {
+async function tour(grid: TestGrid, heading: string, registry = '127.0.0.1:5000'): Promise<Ended> {
   const readme = await readFile(join(root, 'README.md'), 'utf8');
   const [, lines = ''] =
     new RegExp(`## ${heading}[\\s\\S]*?\`\`\`sh\\n([\\s\\S]*?)\`\`\``).exec(readme) ?? [];
   assert.match(lines, /^\.\/grid up/);
   const { stdout } = await grid.run('up', '--port-base', '0', '--json');
   const [, port = ''] = /"zdb":"127\.0\.0\.1:(\d+)/.exec(stdout) ?? [];
-  const script = lines.replaceAll('/var/lib/grid', grid.home).replaceAll('-p 9900', `-p ${port}`);
+  const script = lines
+    .replaceAll('/var/lib/grid', grid.home)
+    .replaceAll('-p 9900', `-p ${port}`)
+    .replaceAll('127.0.0.1:5000', registry);
   return run('sh', ['-euc', script], { cwd: root, env: { GRID_HOME: grid.home } });
 }
 
@@ -53,4 +57,19 @@ test('the tour of S3 works as it is written', async () => {
   assert.match(stdout, /^proven: films\/film, version [0-9a-f]{32}, existed on /m);
   // The wiped ones, too, have a shard of each of its chunks again.
   assert.equal(stdout.match(/ [56] shards /g)?.length, 6);
+});
+
+test('the tour of images works as it is written', async () => {
+  await using folder = await tempFolder();
+  await using registry = await DockerRegistry.open(folder.path);
+  await using grid = await TestGrid.open();
+  const { status, stdout, stderr } = await tour(grid, 'A tour of images', registry.host);
+  assert.equal(status, 0, stderr + stdout);
+  assert.equal(stderr, '');
+  assert.match(stdout, /^ +command +\/bin\/sh$/m);
+  assert.match(stdout, /^hello from an image$/m);
+  assert.match(stdout, / as owner\/tools:1: \d+ chunks, 0 B over the wire$/m);
+  assert.match(stdout, /^[0-9a-f]{64} is whole: /m);
+  const [, signer] = / is signed by (\S+)$/m.exec(stdout) ?? [];
+  assert.ok(signer !== undefined && stdout.includes(`\nsigned by ${signer}\n`), stdout);
 });
