@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
@@ -33,23 +34,34 @@ test('the service is killed: readers complete, mounts stay and are taken up', as
   for (const mode of modes) await harness.ask('unmount', { id: mode });
 });
 
-test('the holder is killed too: what is dead is cleared by the next one', async (t) => {
+test('the holder is killed too: what is dead is made again, or cleared while it is used', async (t) => {
   const harness = await ServiceHarness.open(t);
   const { flist } = await makeRoot(harness);
   const holder = await harness.start();
-  const targets: string[] = [];
+  const writableFolder = join(harness.folder, 'written');
+  await mkdir(writableFolder);
+  const written = await harness.mount(flist, { id: 'written', writableFolder });
+  await writeFile(join(written, 'note'), 'kept');
+  const used = await harness.mount(flist, { id: 'used' });
+  const targets: string[] = [written];
   for (const mode of modes) targets.push(await harness.mount(flist, { id: mode, mode }));
+  const user = spawn('cat', { stdio: ['pipe', 'ignore', 'ignore'], cwd: used });
+  t.after(() => void user.kill('SIGKILL'));
+  await once(user, 'spawn');
   const pid = await harness.servicePid();
   process.kill(holder.pid, 'SIGKILL');
   await holder.ended;
   // The service goes on without its holder.
-  assert.equal(await digestOfFolder(targets[0] ?? ''), flist.digest);
+  assert.equal(await digestOfFolder(targets[1] ?? ''), flist.digest);
   await kill(pid);
   await harness.start();
-  for (const target of targets) assert.equal(await mountAt(target), undefined);
-  assert.deepEqual(await harness.ask('list'), []);
-  const again = await harness.mount(flist, { id: 'overlay', mode: 'overlay' });
-  assert.equal(await digestOfFolder(again), flist.digest);
+  const mounts = (await harness.ask('list')) as MountRecord[];
+  assert.deepEqual(mounts.map(({ id }) => id).toSorted(), ['overlay', 'tree', 'written']);
+  assert.equal(await mountAt(used), undefined);
+  for (const target of targets.slice(1)) assert.equal(await digestOfFolder(target), flist.digest);
+  assert.equal(readFileSync(join(written, 'note'), 'utf8'), 'kept');
+  assert.equal(readFileSync(join(written, 'etc', 'late'), 'utf8'), 'read by nobody before');
+  await harness.mount(flist, { id: 'used' });
 });
 
 test('an image of which nothing can be fetched shows its names, and EIO for content', async (t) => {

@@ -133,6 +133,27 @@ test('content that is damaged under a mount is found by a scrub, which names the
   assert.equal(readFileSync(path, 'utf8'), 'what it says\n');
 });
 
+test('a mount that is to be is mounted anew when content was damaged, once nobody uses it', async () => {
+  await harness.ask('prefetch', { flist: flist.path, whole: true });
+  const target = await harness.mount(flist, { id: 'm', mode: 'overlay', whenDamaged: 'remount' });
+  const readMotd = (): string => readFileSync(join(target, 'etc', 'motd'), 'utf8');
+  assert.equal(readMotd(), 'what it says\n');
+  await writeFile(await objectPath('etc/motd'), 'WHAT it says\n');
+  assert.equal(readMotd(), 'WHAT it says\n');
+  const user = spawn('cat', { stdio: ['pipe', 'ignore', 'ignore'], cwd: target });
+  const isTainted = async (): Promise<boolean | undefined> => {
+    await harness.ask('scrub');
+    return ((await harness.ask('list')) as { isTainted: boolean }[])[0]?.isTainted;
+  };
+  assert.equal(await isTainted(), true);
+  // It has found the file before, and does not look for it again.
+  assert.equal(readMotd(), 'WHAT it says\n');
+  user.stdin.end();
+  await once(user, 'close');
+  assert.equal(await isTainted(), false);
+  assert.equal(readMotd(), 'what it says\n');
+});
+
 test('what a start reads is noted, in its order', async () => {
   const target = await harness.mount(flist, { id: 'traced', isTraced: true });
   execFileSync('cat', [join(target, 'etc', 'late'), join(target, 'etc', 'motd')]);

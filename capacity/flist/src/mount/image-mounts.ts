@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, realpath, rmdir, stat } from 'node:fs/promises';
+import { mkdirSync, rmdirSync } from 'node:fs';
+import { realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { errorCode, GridError, Mutex } from '@commongrid/base';
@@ -15,14 +16,13 @@ import {
   mountBind,
   mountErofs,
   mountOverlay,
-  readMounts,
   unmount,
   unmountErofs,
 } from '../sys/mounts.ts';
 import type { MountEntry } from '../sys/mounts.ts';
 import type { ErofsCache } from './erofs-cache.ts';
 import { mountSchema } from './mount-journal.ts';
-import type { MountJournal, MountMode, MountRecord } from './mount-journal.ts';
+import type { DamagePolicy, MountJournal, MountMode, MountRecord } from './mount-journal.ts';
 import { serviceName } from './served-images.ts';
 import type { ServedImages } from './served-images.ts';
 import { takeWritableFolder } from './writable-folder.ts';
@@ -39,6 +39,8 @@ export interface MountRequest extends Partial<IdShift> {
   readonly writableFolder?: string | undefined;
   /** Notes what is read. The mount is then a tree over FUSE, as nothing else sees all reads. */
   readonly isTraced?: boolean | undefined;
+  /** Default: report. */
+  readonly whenDamaged?: DamagePolicy | undefined;
 }
 
 export interface ImageMountsOptions {
@@ -88,14 +90,24 @@ export class ImageMounts {
 
   /** @throws FLIST_MOUNT_UNKNOWN; FLIST_MOUNT_FAILED while somebody uses it */
   unmount(id: string): Promise<MountRecord> {
-    return this.#changes.run(async () => {
-      const record = this.#records.get(id);
-      if (record === undefined) throw unknownMount(id);
-      if ((await mountOf(record)) !== undefined) await unmount(record.target);
-      await this.#options.served.remove(record);
-      await this.#forget(record);
-      return record;
-    });
+    return this.#changes.run(() => this.#unmount(id));
+  }
+
+  /**
+   * Mounts it anew, so that what was replaced in the store is seen.
+   * @throws what `unmount` throws, and then it is as it was; what `mount` throws, and then it is gone
+   */
+  remount(id: string): Promise<MountRecord> {
+    return this.#changes.run(async () => this.#mount(requestOf(await this.#unmount(id))));
+  }
+
+  async #unmount(id: string): Promise<MountRecord> {
+    const record = this.#records.get(id);
+    if (record === undefined) throw unknownMount(id);
+    if ((await mountOf(record)) !== undefined) await unmount(record.target);
+    await this.#options.served.remove(record);
+    this.#forget(record);
+    return record;
   }
 
   async #mount(request: MountRequest): Promise<MountRecord> {
@@ -103,7 +115,7 @@ export class ImageMounts {
     const flist = await store.flistOf(request.digest);
     if (flist === undefined) throw unknownFlist(request.digest);
     const record = await this.#recordFor(request);
-    await journal.put(record);
+    journal.put(record);
     this.#records.set(record.id, record);
     await using undo = new AsyncDisposableStack();
     undo.defer(() => this.#forget(record));
@@ -117,7 +129,7 @@ export class ImageMounts {
     undo.defer(() => unmountIfMounted(record));
     await this.#show(record, flist);
     const mounted: MountRecord = { ...record, state: 'mounted' };
-    await journal.put(mounted);
+    journal.put(mounted);
     this.#records.set(record.id, mounted);
     undo.move();
     return mounted;
@@ -125,7 +137,7 @@ export class ImageMounts {
 
   async #recordFor(request: MountRequest): Promise<MountRecord> {
     const { digest, id = randomBytes(8).toString('hex'), isTraced = false } = request;
-    const { writableFolder, uidShift = 0, gidShift = 0 } = request;
+    const { writableFolder, uidShift = 0, gidShift = 0, whenDamaged } = request;
     const { fuseDevice, bootId, defaultMode } = this.#options;
     if (!/^[a-z0-9-]{1,64}$/.test(id)) throw invalidId(id);
     if (this.#records.has(id)) throw existingMount(id);
@@ -136,6 +148,7 @@ export class ImageMounts {
       ...{ id, digest, target, uidShift, gidShift, isTraced, fuseDevice, bootId },
       mode: isTraced ? 'tree' : (request.mode ?? defaultMode),
       ...(writableFolder === undefined ? {} : { writableFolder: await realpath(writableFolder) }),
+      ...(whenDamaged === undefined ? {} : { whenDamaged }),
       state: 'mounting',
       mountedAtMs: Date.now(),
     };
@@ -173,78 +186,44 @@ export class ImageMounts {
     const { folder, cache } = this.#options;
     const image = await cache.pathOf(digest, root, { uidShift, gidShift });
     const meta = join(folder, metaName, id);
-    await mkdir(meta);
+    mkdirSync(meta);
     await using undo = new AsyncDisposableStack();
-    undo.defer(() => rmdir(meta));
+    undo.defer(() => rmdirSync(meta));
     await mountErofs(image, meta);
     undo.defer(() => unmountErofs(meta));
     const layers = { folder, lower: [join(metaName, id)], data: ['objects', 'fuse'], upper };
     await mountOverlay(layers, target);
   }
 
-  async #forget(record: MountRecord): Promise<void> {
+  #forget(record: MountRecord): void {
     const { journal, store } = this.#options;
     store.unpin(record.id);
-    await journal.remove(record.id);
+    journal.remove(record.id);
     this.#records.delete(record.id);
   }
 }
 
-const metaName = 'meta';
+/** What makes the same mount again. */
+export function requestOf(record: MountRecord): MountRequest {
+  const { id, digest, target, mode, uidShift, gidShift } = record;
+  const { writableFolder, isTraced, whenDamaged } = record;
+  return {
+    ...{ id, digest, target, mode, uidShift, gidShift },
+    ...{ writableFolder, isTraced, whenDamaged },
+  };
+}
+
+/** In the folder of a store: where metadata is mounted while an overlay is being made. */
+export const metaName = 'meta';
 
 /** The type and source with which all our mounts are seen. */
-async function mountOf({ target }: { target: string }): Promise<MountEntry | undefined> {
+export async function mountOf({ target }: { target: string }): Promise<MountEntry | undefined> {
   const mounted = await mountAt(target);
   return mounted?.source === 'flist' ? mounted : undefined;
 }
 
 async function unmountIfMounted(record: MountRecord): Promise<void> {
   if ((await mountOf(record)) !== undefined) await unmount(record.target);
-}
-
-export interface ReconcileOptions {
-  readonly folder: string;
-  readonly journal: MountJournal;
-  readonly store: ObjectStore;
-  readonly fuseDevice: string;
-  readonly bootId: string;
-  readonly logger: Logger;
-}
-
-/**
- * After a crash or a new start of the machine: gives the mounts that are alive, and clears what is
- * left of others. A mount is alive when it was made whole, in this run of the machine, over the FUSE
- * file system that is there now.
- */
-export async function reconcileMounts(options: ReconcileOptions): Promise<readonly MountRecord[]> {
-  const { folder, journal, store, logger } = options;
-  await clearMeta(join(folder, metaName));
-  const live: MountRecord[] = [];
-  for (const record of await journal.read()) {
-    const isMounted = (await mountOf(record)) !== undefined;
-    const isOfNow = record.bootId === options.bootId && record.fuseDevice === options.fuseDevice;
-    const isKnown = store.pins.get(record.id) === record.digest;
-    const { id, target } = record;
-    if (isMounted && isOfNow && isKnown && record.state === 'mounted') {
-      live.push(record);
-      continue;
-    }
-    logger.warn({ id, target, isMounted }, 'a mount is left over and is cleared');
-    if (isMounted) await unmount(target, { isLazy: true });
-    await journal.remove(id);
-  }
-  const liveIds = new Set(live.map(({ id }) => id));
-  for (const id of [...store.pins.keys()]) if (!liveIds.has(id)) store.unpin(id);
-  return live;
-}
-
-/** Metadata is mounted there only while an overlay is being made. */
-async function clearMeta(meta: string): Promise<void> {
-  await mkdir(meta, { recursive: true, mode: 0o700 });
-  for (const { target } of await readMounts()) {
-    if (target.startsWith(`${meta}/`)) await unmount(target, { isLazy: true });
-  }
-  for (const name of await readdir(meta)) await rmdir(join(meta, name));
 }
 
 async function checkTarget(given: string): Promise<string> {

@@ -7,6 +7,7 @@ import {
   ControlSocket,
   errorCode,
   GridError,
+  isGridError,
   TaskGroup,
   writeFileAtomic,
 } from '@commongrid/base';
@@ -23,19 +24,22 @@ import type { FuseSession } from '../fuse/fuse-wire.ts';
 import type { SourceSet } from '../sources/source-set.ts';
 import { filesOf } from '../store/files-of.ts';
 import { ObjectStore } from '../store/object-store.ts';
-import type { StoreEvent } from '../store/store-types.ts';
+import type { PaceOptions } from '../store/pace.ts';
+import type { StoreEvent, StoreScrubResult } from '../store/store-types.ts';
 import { mountAt } from '../sys/mounts.ts';
 import { systemCalls } from '../sys/system-calls.ts';
 import { ErofsCache } from './erofs-cache.ts';
-import { ImageMounts, reconcileMounts } from './image-mounts.ts';
+import { ImageMounts, requestOf } from './image-mounts.ts';
 import type { MountRequest } from './image-mounts.ts';
 import { MountJournal } from './mount-journal.ts';
 import type { MountMode, MountRecord } from './mount-journal.ts';
 import { probeOverlay } from './probe-overlay.ts';
 import type { OverlayProbe } from './probe-overlay.ts';
+import { reconcileMounts } from './reconcile-mounts.ts';
 import { serviceActions } from './service-actions.ts';
 import { servedImage, ServedImages, serviceName } from './served-images.ts';
 import { StoreFetcher } from './store-fetcher.ts';
+import { TaintedMounts } from './tainted-mounts.ts';
 import type { ServedImage } from '../fuse/worker-messages.ts';
 
 export interface ImageServiceOptions {
@@ -66,7 +70,8 @@ export function controlPathOf(folder: string): string {
  * 1. Lock the folder, and verify what the store had not confirmed.
  * 2. Compare the journal with what is mounted; clear what is dead.
  * 3. Show again what is alive, then let the kernel ask.
- * 4. Take orders.
+ * 4. Make again what was dead and unused.
+ * 5. Take orders.
  */
 export class ImageService implements AsyncDisposable {
   readonly mounts: ImageMounts;
@@ -81,7 +86,7 @@ export class ImageService implements AsyncDisposable {
   readonly close: () => Promise<void>;
   readonly #server: FuseServer;
   readonly #tasks: TaskGroup;
-  readonly #tainted: Set<string>;
+  readonly #tainted: TaintedMounts;
   readonly #stack: AsyncDisposableStack;
   readonly #stopped: () => void;
 
@@ -106,9 +111,9 @@ export class ImageService implements AsyncDisposable {
     const { folder, maxBytes, sources, fd, session, logger } = options;
     const { reloadSources = async () => {} } = options;
     await using stack = new AsyncDisposableStack();
-    const tainted = new Set<string>();
+    const tainted = new TaintedMounts(logger);
     const onEvent = (event: StoreEvent): void => {
-      if (event.kind === 'object-tainted') for (const id of event.mounts) tainted.add(id);
+      if (event.kind === 'object-tainted') tainted.add(event.mounts);
     };
     const store = stack.use(await ObjectStore.open({ folder, maxBytes, sources, logger, onEvent }));
     const fuse = await mountAt(fuseFolderOf(folder));
@@ -118,7 +123,7 @@ export class ImageService implements AsyncDisposable {
     systemCalls();
     const place = { folder, fuseDevice: fuse.device, bootId: probe.bootId, store, logger };
     const journal = await MountJournal.open(join(folder, 'mounts'));
-    const live = await reconcileMounts({ ...place, journal });
+    const { live, lost } = await reconcileMounts({ ...place, journal });
     const fetcher = stack.use(new StoreFetcher(store, logger));
     const server = stack.use(
       await FuseServer.open({
@@ -148,6 +153,7 @@ export class ImageService implements AsyncDisposable {
       stack.move(),
     );
     try {
+      await service.#mountAgain(lost, logger);
       await service.#listen(folder, logger);
     } catch (error) {
       await service.close();
@@ -170,7 +176,7 @@ export class ImageService implements AsyncDisposable {
     const { digest, isTraced = false } = request;
     const record = await this.mounts.mount(request);
     // What was found before it was mounted nobody read.
-    this.#tainted.delete(record.id);
+    this.#tainted.forget(record.id);
     // What is read first would not be the first to be read.
     if (!isTraced && this.#tasks.size < prefetchesMax) {
       this.#tasks.start(digest, (signal) => this.store.prefetch(digest, { signal }));
@@ -192,10 +198,24 @@ export class ImageService implements AsyncDisposable {
     return { ...flist, trace };
   }
 
+  /** Mounts it anew, so that what was replaced in the store is seen. @throws as `ImageMounts` */
+  async remount(id: string): Promise<MountRecord> {
+    const record = await this.mounts.remount(id);
+    this.#tainted.forget(id);
+    return record;
+  }
+
   async unmount(id: string): Promise<MountRecord> {
     const record = await this.mounts.unmount(id);
-    this.#tainted.delete(id);
+    this.#tainted.forget(id);
     return record;
+  }
+
+  /** Verifies all content that is here; then mounts anew what is to be and has damaged content. */
+  async scrub(options: PaceOptions): Promise<StoreScrubResult> {
+    const result = await this.store.scrub(options);
+    await this.#tainted.remount(this.mounts);
+    return result;
   }
 
   /** Whether content was found damaged while it was mounted, which what runs there may have read. */
@@ -217,6 +237,19 @@ export class ImageService implements AsyncDisposable {
     return this.close();
   }
 
+  /** What was lost with the server and its holder, and nobody used. */
+  async #mountAgain(lost: readonly MountRecord[], logger: Logger): Promise<void> {
+    for (const record of lost) {
+      try {
+        await this.mounts.mount(requestOf(record));
+        logger.info({ id: record.id, target: record.target }, 'a mount was made again');
+      } catch (err) {
+        if (!isGridError(err)) throw err;
+        logger.warn({ err, id: record.id }, 'a mount cannot be made again');
+      }
+    }
+  }
+
   async #listen(folder: string, logger: Logger): Promise<void> {
     const path = controlPathOf(folder);
     const actions = serviceActions(this);
@@ -235,7 +268,7 @@ interface ServiceParts {
   readonly reloadSources: () => Promise<void>;
   readonly server: FuseServer;
   readonly tasks: TaskGroup;
-  readonly tainted: Set<string>;
+  readonly tainted: TaintedMounts;
 }
 
 /** What is alive is shown before anything is answered. */

@@ -1,4 +1,5 @@
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { parseFlistDigest } from '../format/flist.ts';
@@ -6,6 +7,12 @@ import type { FlistDigest } from '../format/flist.ts';
 
 /** How an image is shown: an overlay over metadata and objects, or a whole tree over FUSE. */
 export type MountMode = 'overlay' | 'tree';
+
+/**
+ * What happens to a mount of which content turned out damaged: it is only reported, or also mounted
+ * anew once nobody uses it. Until then whoever looks there may read from what was damaged.
+ */
+export type DamagePolicy = 'report' | 'remount';
 
 /** A mount as it is noted, before it is made. */
 export interface MountRecord {
@@ -19,6 +26,8 @@ export interface MountRecord {
   /** Folder for what is written; undefined for a mount that is read-only. */
   readonly writableFolder?: string | undefined;
   readonly isTraced: boolean;
+  /** Default: report. */
+  readonly whenDamaged?: DamagePolicy | undefined;
   readonly state: 'mounting' | 'mounted';
   /** The FUSE file system that it uses, as mountinfo numbers it, and in which run of the machine. */
   readonly fuseDevice: string;
@@ -30,7 +39,8 @@ export const mountSchema = 'grid.flist.mount.1';
 
 /**
  * The mounts of a store: `mounts/ID.json` each. A note is whole or not there, whoever is killed
- * when. It is not synced: a power cut ends the mount as well.
+ * when. It is not synced: a power cut ends the mount as well. Trips to the thread pool would take
+ * longer than the work.
  */
 export class MountJournal {
   readonly #folder: string;
@@ -55,15 +65,15 @@ export class MountJournal {
     return records;
   }
 
-  async put(record: MountRecord): Promise<void> {
+  put(record: MountRecord): void {
     const path = this.#pathOf(record.id);
     const temp = `${path}.tmp`;
-    await writeFile(temp, `${JSON.stringify(record, undefined, 2)}\n`, { mode: 0o600 });
-    await rename(temp, path);
+    writeFileSync(temp, `${JSON.stringify(record, undefined, 2)}\n`, { mode: 0o600 });
+    renameSync(temp, path);
   }
 
-  async remove(id: string): Promise<void> {
-    await rm(this.#pathOf(id), { force: true });
+  remove(id: string): void {
+    rmSync(this.#pathOf(id), { force: true });
   }
 
   #pathOf(id: string): string {

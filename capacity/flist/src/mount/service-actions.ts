@@ -7,7 +7,7 @@ import { encodeFlist } from '../format/encode-flist.ts';
 import { flistDigestOf, parseFlistDigest } from '../format/flist.ts';
 import type { FlistDigest } from '../format/flist.ts';
 import { packFlist } from '../format/pack-flist.ts';
-import type { MountMode } from './mount-journal.ts';
+import type { DamagePolicy, MountMode } from './mount-journal.ts';
 import type { ImageService } from './image-service.ts';
 
 /** What the service of a store can be asked for at its control socket. */
@@ -23,11 +23,14 @@ export function serviceActions(service: ImageService): Readonly<Record<string, C
         mode: modeAt(args),
         writableFolder: optionalPathAt(args, 'writableFolder'),
         isTraced: args['isTraced'] === true,
+        whenDamaged: damagePolicyAt(args),
         uidShift: countAt(args, 'uidShift') ?? 0,
         gidShift: countAt(args, 'gidShift') ?? 0,
       });
     },
     unmount: async (args) => service.unmount(textAt(args, 'id') ?? idAtTarget(service, args)),
+    /** Mounts anew what nobody uses: `id`. */
+    remount: async (args) => service.remount(textAt(args, 'id') ?? ''),
     list: async () =>
       service.mounts
         .list()
@@ -47,7 +50,7 @@ export function serviceActions(service: ImageService): Readonly<Record<string, C
     },
     scrub: async (args, { signal }) => {
       const bytesPerSecond = countAt(args, 'bytesPerSecond');
-      return service.store.scrub({
+      return service.scrub({
         signal,
         ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),
       });
@@ -112,6 +115,12 @@ function modeAt(args: ControlArguments): MountMode | undefined {
   const mode = textAt(args, 'mode');
   if (mode === undefined || mode === 'overlay' || mode === 'tree') return mode;
   throw invalid('mode', 'it is neither overlay nor tree');
+}
+
+function damagePolicyAt(args: ControlArguments): DamagePolicy | undefined {
+  const policy = textAt(args, 'whenDamaged');
+  if (policy === undefined || policy === 'report' || policy === 'remount') return policy;
+  throw invalid('whenDamaged', 'it is neither report nor remount');
 }
 
 function invalid(name: string, why: string): GridError<BaseErrorCode> {
