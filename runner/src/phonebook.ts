@@ -1,4 +1,4 @@
-import { BcdbClient } from '@commongrid/bcdb/client';
+import type { BcdbClient } from '@commongrid/bcdb/client';
 import { GridError, silentLogger, systemClock } from '@commongrid/base';
 import type { Clock, Logger } from '@commongrid/base';
 import type { FlistErrorCode, KeyDirectory } from '@commongrid/flist';
@@ -101,7 +101,9 @@ export class Phonebook implements KeyDirectory {
     if (this.#client !== undefined) return this.#client;
     const { url, genesisFile } = this.#o;
     const trust = await trustOfGenesis(genesisFile);
-    this.#client = await BcdbClient.connect({ url, trust, signal, timeoutMs: askTimeoutMs });
+    // Not before somebody has to be known: it takes longer to load than all else of a hub.
+    const { BcdbClient: Client } = await import('@commongrid/bcdb/client');
+    this.#client = await Client.connect({ url, trust, signal, timeoutMs: askTimeoutMs });
     return this.#client;
   }
 }

@@ -8,6 +8,7 @@ import type { Statement } from '../src/record/author.ts';
 import { HttpDoor } from '../src/doors/http/http-door.ts';
 import { contact, contactSchema, grant, ownerToken, serve, serveTeam } from './http-fixture.ts';
 import type { Served } from './http-fixture.ts';
+import { openGrid } from './support/open-grid.ts';
 
 interface Answer {
   readonly status: number;
@@ -337,6 +338,27 @@ test('records are answered one by one, each with its own code', async (t) => {
   const metrics = await served.registry.render();
   assert.match(metrics, /bcdb_http_refusals_total\{code="BCDB_COUNTER_GAP"\} 1/);
   assert.match(metrics, /bcdb_http_append_seconds_count 12/);
+});
+
+test('the phonebook is asked by key: for whom it speaks, and for nobody once it ended', async (t) => {
+  const served = await serve(t);
+  const town = await openGrid(served.bcdb);
+  const ada = await town.citizen('ada');
+  const askFor = (key: SigningKey): Promise<Answer> =>
+    ask(served, `/v1/keys/${key.publicKey.text}`);
+  const bot = { id: ada.id, name: 'ada' };
+  const root = { key: ada.root.publicKey.text, bot: { ...bot, role: 'root' } };
+  assert.deepEqual((await askFor(ada.root)).body, root);
+  const device = { key: ada.device.publicKey.text, bot: { ...bot, role: 'device' } };
+  assert.deepEqual((await askFor(ada.device)).body, device);
+  const value = town.botOf(ada);
+  const keys = value.keys.map((one) => ({ ...one, ended: 'compromised' as const }));
+  await town.put('grid.bot.1', ada.root, { ...value, keys });
+  const nobody = SigningKey.generate();
+  for (const key of [ada.device, nobody]) {
+    assert.deepEqual((await askFor(key)).body, { key: key.publicKey.text });
+  }
+  assert.equal(refusal(await ask(served, '/v1/keys/ada')), '400 BCDB_REQUEST_INVALID');
 });
 
 test('pages of a named origin may ask from a browser, others may not', async (t) => {

@@ -190,3 +190,23 @@ test('a server that sends a chunk without end is stopped', async () => {
   await using source = new HttpSource({ url: server.url });
   await assert.rejects(fetched(source, [stranger]), hasCode('FLIST_SOURCE_FAILED'));
 });
+
+test('sources are replaced while they are asked: what the former ones owe, the new ones give', async () => {
+  await using silent = await serve(() => undefined);
+  await using honest = await serve((request, response) => void answer(request, response));
+  await using set = new SourceSet({
+    sources: [{ source: new HttpSource({ url: silent.url, name: 'silent' }) }],
+    giveUpAfterMs: 500,
+  });
+  const got = new Set<string>();
+  const wants = image.hashes.map((hash) => ({ hash, sizeBytes: 20_000 }));
+  const { signal } = new AbortController();
+  const fetching = set.fetch(wants, (hash) => void got.add(hash), { signal });
+  await set.replace([{ source: new HttpSource({ url: honest.url, name: 'honest' }) }]);
+  assert.deepEqual(
+    set.status.map(({ name }) => name),
+    ['honest'],
+  );
+  await fetching;
+  assert.deepEqual(got, new Set(image.hashes));
+});

@@ -13,6 +13,7 @@ import { GridHome } from '../../home.ts';
 import { readKeyFile, sealingKeyOf } from '../../key-file.ts';
 import { lookAt } from '../../one-machine-grid.ts';
 import { readSecret } from '../zdb/connection.ts';
+import { parseDoor } from './options.ts';
 import { connectRemembering } from './remembered-client.ts';
 import type { RememberOptions } from './remembered-client.ts';
 
@@ -146,12 +147,6 @@ export async function givenTrust(options: TrustOptions): Promise<LogTrust | unde
   if (genesis !== undefined) return trustOfGenesis(genesis);
   if (log === undefined || sequencer === undefined) return undefined;
   return { log, sequencerKey: sequencer };
-}
-
-export function parseDoor(text: string): string {
-  const url = /^https?:\/\//.test(text) ? text : `http://${text}`;
-  if (URL.canParse(url)) return url;
-  throw new InvalidArgumentError('give an address such as http://127.0.0.1:6381');
 }
 
 export function parseHash(text: string): string {

@@ -14,6 +14,13 @@ export function parseCount(text: string): number {
   throw new InvalidArgumentError('give a whole number from 1 on');
 }
 
+/** The HTTP door of a database. */
+export function parseDoor(text: string): string {
+  const url = /^https?:\/\//.test(text) ? text : `http://${text}`;
+  if (URL.canParse(url)) return url;
+  throw new InvalidArgumentError('give an address such as http://127.0.0.1:6381');
+}
+
 /** A time of the log for people. */
 export function formatTime(ms: number): string {
   return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');

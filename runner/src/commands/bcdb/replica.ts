@@ -13,7 +13,8 @@ import type { CommandContext, JsonOption } from '../../command-context.ts';
 import type { GridErrorCode } from '../../errors.ts';
 import { readKeyFile } from '../../key-file.ts';
 import { readSecret } from '../zdb/connection.ts';
-import { parseDoor, parseHash } from './connection.ts';
+import { parseHash } from './connection.ts';
+import { parseDoor } from './options.ts';
 import { doorLines, doorsOf, openDoorsOf, withDoors } from './doors.ts';
 import type { DoorFlags, OpenDoors } from './doors.ts';
 

@@ -18,7 +18,7 @@ import { printResult, resultCommand } from '../../command-context.ts';
 import type { CommandContext, JsonOption } from '../../command-context.ts';
 import type { GridErrorCode } from '../../errors.ts';
 import { readKeyFile } from '../../key-file.ts';
-import { parseDoor } from '../bcdb/connection.ts';
+import { parseDoor } from '../bcdb/options.ts';
 import { parseAddress } from '../zdb/connection.ts';
 import type { Address } from '../zdb/connection.ts';
 

@@ -9,7 +9,7 @@ import { bcdbAnchorLog } from '../../anchor-log.ts';
 import { printResult, resultCommand } from '../../command-context.ts';
 import type { CommandContext, JsonOption } from '../../command-context.ts';
 import type { GridErrorCode } from '../../errors.ts';
-import { parseDoor } from '../bcdb/connection.ts';
+import { parseDoor } from '../bcdb/options.ts';
 import { parseAddress } from '../zdb/connection.ts';
 import type { Address } from '../zdb/connection.ts';
 import { formatShards, parseShards, usualShape, usualShards } from '../zstor/store.ts';
