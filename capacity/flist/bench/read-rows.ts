@@ -27,7 +27,12 @@ const hubName = 'sequential read from a hub on loopback';
 
 const execute = promisify(execFile);
 /** As `grid` starts a hub. */
-const collecting = ['--single-threaded-gc', '--max-semi-space-size=4'];
+const collecting = [
+  '--single-threaded-gc',
+  '--max-semi-space-size=4',
+  '--external-memory-accounted-in-global-limit',
+  '--initial-old-space-size=64',
+];
 const answerMs = 60_000;
 const mebi = 2 ** 20;
 
