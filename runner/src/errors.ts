@@ -21,6 +21,8 @@ export type GridErrorCode =
   | 'GRID_FLIST_IN_USE' // what is mounted, or in use by a program, cannot be taken away: see the message
   | 'GRID_START_FAILED' // the program that starts an image did not start: correct its path
   | 'GRID_IDENTITY_LOST' // the grid has a database, but its owner's key and words are gone: put the words back
+  | 'GRID_BOT_EXISTS' // the words have a bot already: give it a further key, or use other words
+  | 'GRID_BOT_UNKNOWN' // the words have no bot in this database: `grid bcdb bot new`, or name another database
   | 'GRID_KEY_MISSING' // a private namespace needs a key on this side: give --key-file with that of a reader
   | 'GRID_KEY_UNREADABLE' // a file holds no key: name one that `grid bcdb key new` made
   | 'GRID_TRUST_UNKNOWN' // nothing says which log a server must have: give --log and --sequencer

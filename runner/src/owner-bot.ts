@@ -1,15 +1,13 @@
 import { BcdbClient } from '@commongrid/bcdb/client';
 import { FolderLock, isGridError, waitFor } from '@commongrid/base';
-import { rootKeyFromWords, SealingKey, wordsToEntropy } from '@commongrid/crypto';
-import type { SigningKey } from '@commongrid/crypto';
-import { botIdOf, keyProof, keyProofDomain } from '@commongrid/model';
+import { rootKeyFromWords } from '@commongrid/crypto';
+import { botIdOf } from '@commongrid/model';
 
 import { trustOfGenesis } from './bcdb-trust.ts';
+import { botUrl, newBot } from './bot-record.ts';
 import type { GridHome } from './home.ts';
 import { readKeyFile } from './key-file.ts';
 import { readWords } from './owner-identity.ts';
-
-const botUrl = 'grid.bot.1';
 
 /** Name of an owner who chose none. */
 export const ownerNameDefault = 'owner';
@@ -35,15 +33,8 @@ export async function introduceOwner(
   const client = await BcdbClient.connect({ url, trust, key: root });
   if (await isIntroduced(client, id)) return id;
   const owner = await readKeyFile(home.ownerKeyFile);
-  const value = {
-    id,
-    name,
-    root: root.publicKey.text,
-    seal: SealingKey.derive(wordsToEntropy(words)).publicKey.text,
-    keys: [{ key: owner.publicKey.text, role: 'device', proof: proofOf(owner, trust.log, id) }],
-    addresses: [],
-  };
-  await client.write({ ns: 'grid', op: 'put', url: botUrl, obj: id, value });
+  const value = newBot(words, root, { name, device: owner, log: trust.log });
+  await client.write({ ns: 'grid', op: 'put', url: botUrl, obj: id, value: { ...value } });
   return id;
 }
 
@@ -70,8 +61,4 @@ async function isIntroduced(client: BcdbClient, id: string): Promise<boolean> {
     if (isGridError(error, 'BCDB_NOT_FOUND')) return false;
     throw error;
   }
-}
-
-function proofOf(key: SigningKey, log: string, id: ReturnType<typeof botIdOf>): string {
-  return Buffer.from(key.sign(keyProofDomain, keyProof(log, id))).toString('base64url');
 }

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { waitFor } from '@commongrid/base';
 
 import { run, TestGrid } from './grid-process.ts';
+import type { Ended } from './grid-process.ts';
 
 interface Up {
   readonly services: Record<string, { readonly pid: number; readonly address: string }>;
@@ -84,6 +85,44 @@ test('an image of the hub is mounted by its name, and its content is fetched', a
   }
   await grid.json('down', '--wipe', '--yes');
 });
+
+test('somebody with a bot changes what is his, until his key is ended', async () => {
+  await using grid = await TestGrid.open();
+  await grid.json<Up>('up', '--port-base', '0');
+  const [words, key, other] = ['bob-words', 'bob-key', 'bob-other-key'].map((name) =>
+    join(grid.home, name),
+  ) as [string, string, string];
+  const byWords = ['--words-file', words];
+  const made = await grid.json<Bot>('bcdb', 'bot', 'new', 'bob', key, ...byWords);
+  assert.equal(made.name, 'bob');
+  const taken = await grid.run('bcdb', 'bot', 'new', 'bob', other, ...byWords);
+  assert.match(taken.stderr, /GRID_BOT_EXISTS/);
+  const tag = (name: string, file: string): Promise<Ended> =>
+    grid.run('hub', 'tag', 'owner/base', name, '--key-file', file);
+  assert.equal((await tag('bob/base', key)).status, 0);
+  assert.match((await tag('owner/base:bob', key)).stderr, /HUB_DENIED/);
+  await grid.json('bcdb', 'key', 'new', other);
+  assert.match((await tag('bob/base:2', other)).stderr, /HUB_KEY_UNKNOWN/);
+  await grid.json('bcdb', 'bot', 'add-key', other, ...byWords);
+  assert.equal((await tag('bob/base:2', other)).status, 0);
+  const [{ key: first }] = made.keys as [Bot['keys'][number]];
+  const whose = await grid.json<{ bot: { name: string } }>('bcdb', 'bot', 'whose', first);
+  assert.equal(whose.bot.name, 'bob');
+  const { keys } = await grid.json<Bot>('bcdb', 'bot', 'end-key', first, ...byWords);
+  assert.deepEqual(
+    keys.map(({ ended }) => ended),
+    ['retired', null],
+  );
+  const isRefused = async (): Promise<boolean> =>
+    (await tag('bob/base:3', key)).stderr.includes('HUB_KEY_UNKNOWN');
+  await waitFor(isRefused, { timeoutMs: 30_000, everyMs: 250, what: 'the key to be refused' });
+  assert.equal((await tag('bob/base:3', other)).status, 0);
+});
+
+interface Bot {
+  readonly name: string;
+  readonly keys: readonly { readonly key: string; readonly ended: string | null }[];
+}
 
 interface Sources {
   readonly isRunning: boolean;

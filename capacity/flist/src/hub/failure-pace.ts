@@ -5,9 +5,9 @@ import { GridError } from '@commongrid/base';
 import type { FlistErrorCode } from '../errors.ts';
 
 /** Requests with a wrong signature that an address, or an unknown key, may send in a row. */
-export const failuresMax = 60;
+const failuresMax = 60;
 /** After that, one more in each such time. */
-export const failureEveryMs = 1_000;
+const failureEveryMs = 1_000;
 /** Addresses and keys with failures that are remembered; the one that failed longest ago is forgotten. */
 const failingMax = 10_000;
 

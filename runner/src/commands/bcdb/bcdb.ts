@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 
 import type { CommandContext } from '../../command-context.ts';
+import { bcdbBotCommand } from './bot.ts';
 import { bcdbRebuildCommand, bcdbRestoreCommand } from './folder.ts';
 import { bcdbHandoverCommand } from './handover.ts';
 import { bcdbImportCommand } from './import.ts';
@@ -45,5 +46,6 @@ export function bcdbCommand(context: CommandContext): Command {
     .addCommand(bcdbRestoreCommand(context))
     .addCommand(bcdbHandoverCommand(context))
     .addCommand(bcdbRebuildCommand(context))
-    .addCommand(bcdbKeyCommand(context));
+    .addCommand(bcdbKeyCommand(context))
+    .addCommand(bcdbBotCommand(context));
 }

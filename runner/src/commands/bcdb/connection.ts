@@ -34,6 +34,8 @@ export interface TrustOptions {
 /** A database, and what a command has to know of it. */
 export interface Connection {
   readonly client: BcdbClient;
+  /** Its HTTP door. */
+  readonly url: string;
   readonly trust: LogTrust;
   /** The key that signs here; undefined for the owner, for whom the server signs. */
   readonly key: SigningKey | undefined;
@@ -91,7 +93,7 @@ export async function connect(
     throw keyMissing();
   };
   const minSeq = (client.lastHead?.size ?? 0) - 1;
-  return { client, trust, key, sealingKey, minSeq };
+  return { client, url, trust, key, sealingKey, minSeq };
 }
 
 /** A token lets the server sign, and the server has no key to a private namespace. */

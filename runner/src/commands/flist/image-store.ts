@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 
 import { askControl, GridError, isGridError, waitFor } from '@commongrid/base';
@@ -42,7 +43,7 @@ const startTimeoutMs = 60_000;
 const orderTimeoutMs = 600_000;
 
 /** The service where sources are of kinds that flists know nothing of. */
-const pluggedService = join(import.meta.dirname, '..', '..', 'image-service-process.ts');
+const pluggedService = fileURLToPath(new URL('../../image-service-process.ts', import.meta.url));
 
 /** A command on what is mounted. */
 export function storeSubcommand(name: string, description: string): Command {
