@@ -46,6 +46,9 @@ const nextBatchChunksMax = 8;
 /** Requests for chunks that are fetched ahead. */
 const aheadBatchesMax = 2;
 
+/** For how long who reads waits for a chunk that a request ahead may bring, before it asks too. */
+const aheadPatienceMs = 100;
+
 const batchesMax = { read: readBatchesMax, next: nextBatchesMax, ahead: aheadBatchesMax } as const;
 const batchChunksMax = {
   read: batchHashesMax,
@@ -62,6 +65,8 @@ interface Waiting {
   callers: number;
   /** Batches under way that may bring it. */
   readonly running: Record<Priority, number>;
+  /** Ends the patience of who reads. */
+  patience: NodeJS.Timeout | undefined;
   /** It came, and is being kept. */
   isThere: boolean;
 }
@@ -101,7 +106,8 @@ export class ChunkRequests {
     throwIfAborted(signal);
     if (this.#closing.signal.aborted) throw closed();
     const waiting = this.#join(request);
-    this.#enqueue(waiting, priority);
+    if (priority === 'read' && waiting.running.ahead > 0) this.#enqueueLater(waiting);
+    else this.#enqueue(waiting, priority);
     try {
       return await untilAborted(waiting.outcome.promise, signal);
     } finally {
@@ -129,7 +135,10 @@ export class ChunkRequests {
     // Those who wait may all have given up when it fails.
     outcome.promise.catch(() => undefined);
     const running = { read: 0, next: 0, ahead: 0 };
-    const waiting: Waiting = { request, outcome, callers: 1, running, isThere: false };
+    const waiting: Waiting = {
+      ...{ request, outcome, callers: 1, running },
+      ...{ patience: undefined, isThere: false },
+    };
     this.#waiting.set(request.hash, waiting);
     return waiting;
   }
@@ -148,10 +157,18 @@ export class ChunkRequests {
     });
   }
 
+  /** What is on its way would cross the wire twice; but a long request may take its time. */
+  #enqueueLater(waiting: Waiting): void {
+    waiting.patience ??= setTimeout(() => {
+      waiting.patience = undefined;
+      if (waiting.callers > 0) this.#enqueue(waiting, 'read');
+    }, aheadPatienceMs);
+  }
+
   /** Whether it is on its way, or in line, as urgently as that. */
   #isComing({ request: { hash }, running }: Waiting, priority: Priority): boolean {
     if (running.read + running.next > 0) return true;
-    // Whoever reads does not wait for a long request, but asks again.
+    // Whoever reads does not wait long for a long request, but asks too.
     if (running.ahead > 0 && priority !== 'read') return true;
     const urgent = priorities.slice(0, priorities.indexOf(priority) + 1);
     return urgent.some((other) => this.#queues[other].has(hash));
@@ -160,6 +177,7 @@ export class ChunkRequests {
   #forget(waiting: Waiting): void {
     const { hash } = waiting.request;
     if (this.#waiting.get(hash) !== waiting) return;
+    clearTimeout(waiting.patience);
     this.#waiting.delete(hash);
     for (const queue of Object.values(this.#queues)) queue.delete(hash);
   }
