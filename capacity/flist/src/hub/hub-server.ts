@@ -18,6 +18,7 @@ import type { KeyDirectory } from '../ports.ts';
 import { BodyMemory, bodyMsMin } from './body-memory.ts';
 import { Hub } from './hub.ts';
 import type { HubCollectResult } from './hub.ts';
+import type { RepackResult } from '../store/repack-chunks.ts';
 import { exchange } from './hub-exchange.ts';
 import { HubMetrics } from './hub-metrics.ts';
 import { ClaimDesk } from './request-claim.ts';
@@ -71,6 +72,8 @@ const idleMsMax = 65_000;
 /** Time that running requests get when the hub closes. */
 const closeMsMax = 5_000;
 const collectEveryMs = 3_600_000;
+/** Of chunks that are packed again once they are kept: half of a core. */
+const repackBytesPerSecond = 2 * 1024 * 1024;
 
 /** A hub on a port. */
 export class HubServer implements AsyncDisposable {
@@ -148,6 +151,14 @@ export class HubServer implements AsyncDisposable {
     return this.#hub.collect(options);
   }
 
+  /**
+   * Packs chunks again that came since, with as few bytes as can be; the hub does so by itself after
+   * a collection, slowly.
+   */
+  repack(options: { readonly signal?: AbortSignal } = {}): Promise<RepackResult> {
+    return this.#hub.repository.repack(options);
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
@@ -161,7 +172,11 @@ function collectAgain(
   let isFirst = true;
   const collect = async (): Promise<void> => {
     // Not at the start, when there is enough to do.
-    if (!isFirst) logger.info({ ...(await hub.collect({ signal })) }, 'collected');
+    if (!isFirst) {
+      logger.info({ ...(await hub.collect({ signal })) }, 'collected');
+      const pace = { signal, bytesPerSecond: repackBytesPerSecond };
+      logger.info({ ...(await hub.repository.repack(pace)) }, 'packed again');
+    }
     isFirst = false;
   };
   const onError = (err: unknown): void => logger.error({ err }, 'cannot collect');

@@ -28,6 +28,8 @@ import { Gate } from './gate.ts';
 import { nextTurn } from './next-turn.ts';
 import { Pace } from './pace.ts';
 import type { PaceOptions } from './pace.ts';
+import { repackChunks } from './repack-chunks.ts';
+import type { RepackResult } from './repack-chunks.ts';
 import { RepositoryReader, signatureName } from './repository-reader.ts';
 
 export interface FlistRepositoryOptions {
@@ -171,14 +173,26 @@ export class FlistRepository implements ChunkSink, ChunkSource {
    */
   async putFlist(packed: Uint8Array): Promise<FlistDigest> {
     const bytes = await unpackFlist(packed);
-    await this.keepChunks(chunksOf(decodeFlist(bytes)));
     const digest = flistDigestOf(bytes);
+    await this.keepFlist(digest, bytes, chunksOf(decodeFlist(bytes)));
+    return digest;
+  }
+
+  /**
+   * `putFlist` for who has decoded it, and knows its digest and chunks.
+   * @throws FLIST_CHUNKS_MISSING
+   */
+  async keepFlist(
+    digest: FlistDigest,
+    bytes: Uint8Array,
+    chunks: ReadonlySet<ChunkHash>,
+  ): Promise<void> {
+    await this.keepChunks(chunks);
     const path = this.#reader.flistPath(digest);
     const folder = dirname(path);
     await mkdir(folder, { recursive: true });
     await syncFolder(dirname(folder));
     await writeFileAtomic(path, await packFlist(bytes));
-    return digest;
   }
 
   /** @throws FLIST_CORRUPT when the file is damaged: remove it and put it again */
@@ -268,6 +282,14 @@ export class FlistRepository implements ChunkSink, ChunkSource {
       if (badChunks.length < namedChunksMax) badChunks.push(hash);
     }
     return { checkedChunks, checkedBytes, badChunks };
+  }
+
+  /**
+   * Packs chunks again with as few bytes as zstd can, which takes a second for 4 MB; each only once.
+   * They may be read meanwhile.
+   */
+  repack(options: PaceOptions = {}): Promise<RepackResult> {
+    return repackChunks(this.#blobs, this.#chunks(), options);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
