@@ -32,7 +32,7 @@ export interface DebianUpdate {
 const applications = { python3: 'python3', nginx: 'nginx', redis: 'redis-server' } as const;
 
 /** Goes into the name of the cached images: another one builds them anew. */
-const recipe = 2;
+const recipe = 3;
 
 /** How many packages an update of the base has at least. */
 const updatedPackages = 10;
@@ -151,13 +151,10 @@ class ImageBuilder {
   async #makeBase(): Promise<void> {
     await run('debootstrap', '--variant=minbase', suite, this.#root, await mirrorOfSuite());
     const at = (path: string): string => join(this.#root, path);
-    await fs.writeFile(
-      at('etc/dpkg/dpkg.cfg.d/small'),
-      documents.map((folder) => `path-exclude=/usr/share/${folder}/*\n`).join(''),
-    );
+    await fs.writeFile(at('etc/dpkg/dpkg.cfg.d/small'), smallConfig);
     // Packages start their services otherwise.
     await fs.writeFile(at('usr/sbin/policy-rc.d'), '#!/bin/sh\nexit 101\n', { mode: 0o755 });
-    for (const folder of documents) await emptyFolder(at(`usr/share/${folder}`));
+    for (const folder of documents) await removeFilesBelow(at(`usr/share/${folder}`), 'copyright');
     await cleanRoot(this.#root);
     const container = await this.#run('from', 'scratch');
     await this.#run('add', '--quiet', container, this.#root, '/');
@@ -230,8 +227,11 @@ class ImageBuilder {
   }
 }
 
-/** What small images do not have of `/usr/share`. */
-const documents = ['doc', 'man', 'info', 'locale', 'lintian'];
+/** What small images do not have of `/usr/share`, but for the copyrights. */
+const documents = ['doc', 'groff', 'info', 'lintian', 'locale', 'man'];
+const smallConfig = `${documents.map((folder) => `path-exclude=/usr/share/${folder}/*\n`).join('')}\
+path-include=/usr/share/doc/*/copyright
+`;
 
 /** What is there for the next time that something is installed, and what was said of the last. */
 const leftovers = ['var/lib/apt/lists', 'var/cache/apt', 'var/cache/ldconfig', 'var/log'];
@@ -246,16 +246,15 @@ async function cleanRoot(root: string): Promise<void> {
   }
 }
 
-async function emptyFolder(folder: string): Promise<void> {
-  await fs.rm(folder, { recursive: true, force: true });
-  await fs.mkdir(folder);
-}
-
-/** Programs want their folders for logs. */
-async function removeFilesBelow(folder: string): Promise<void> {
-  const entries = await fs.readdir(folder, { recursive: true, withFileTypes: true });
+/** Folders stay: programs want theirs for logs. */
+async function removeFilesBelow(folder: string, except?: string): Promise<void> {
+  const entries = await fs
+    .readdir(folder, { recursive: true, withFileTypes: true })
+    .catch(() => []);
   for (const entry of entries) {
-    if (!entry.isDirectory()) await fs.rm(join(entry.parentPath, entry.name));
+    if (entry.isDirectory() || entry.name === except) continue;
+    // Some are named twice, below a link to a folder too.
+    await fs.rm(join(entry.parentPath, entry.name), { force: true });
   }
 }
 

@@ -31,7 +31,7 @@ export async function fillOddTree(root: string): Promise<void> {
   await run('mkfifo', '--mode=0620', at('odd/fifo'));
   await fs.writeFile(at('odd/noted'), 'noted');
   await run('setfattr', '-n', 'user.note', '-v', 'of a file', at('odd/noted'));
-  await run('setfattr', '-n', 'user.empty', at('odd/deep'));
+  await run('setfattr', '-n', 'user.note', '-v', 'of a folder', at('odd/deep'));
   await fs.symlink('/absolute/and/nowhere', at('odd/link'));
   const sparse = await fs.open(at('odd/sparse'), 'w');
   await sparse.write('behind a hole', 1_500_000);
@@ -48,16 +48,16 @@ export async function addOddLayer(folder: string, image: string): Promise<void> 
   const tree = join(folder, 'odd-layer');
   const at = (path: string): string => join(tree, path);
   await fs.mkdir(at('etc/apt'), { recursive: true });
-  await fs.mkdir(at('lib/odd'), { recursive: true });
+  await fs.mkdir(at('lib'));
   await fs.writeFile(at('etc/apt/.wh..wh..opq'), '');
   await fs.writeFile(at('etc/apt/fresh'), 'fresh');
-  await fs.writeFile(at('lib/odd/through'), 'through a link');
+  await fs.writeFile(at('lib/through'), 'through a link');
   await fs.writeFile(at('late'), 'late');
   await run('touch', '--date', '2001-02-03 04:05:06.123456789Z', at('late'));
-  await run('touch', '--date', '1969-12-31 23:59:58.5Z', at('etc/apt/fresh'));
+  await run('touch', '--date', '2038-01-19 03:14:09.5Z', at('etc/apt/fresh'));
   const tar = join(folder, 'odd-layer.tar');
   // The marker comes behind what it must spare.
-  const files = ['late', 'etc/apt', 'etc/apt/fresh', 'etc/apt/.wh..wh..opq', 'lib/odd/through'];
+  const files = ['late', 'etc/apt', 'etc/apt/fresh', 'etc/apt/.wh..wh..opq', 'lib/through'];
   const flags = ['--no-recursion', '--sort=none', '--numeric-owner', '--format=pax'];
   await run('tar', ...flags, '-cf', tar, '-C', tree, ...files);
   await run('umoci', 'raw', 'add-layer', '--image', image, tar);
