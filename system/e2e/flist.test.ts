@@ -158,6 +158,18 @@ test('a hub keeps what its users signed for, and gives it to anybody', async () 
   assert.equal(signers.stdout.trim(), key);
   const listed = await run(grid, ['hub', 'ls', 'ada/tools', ...theirs]);
   assert.match(listed.stdout, new RegExp(`^ada/tools:1 +${digest.slice(0, 12)} `));
+  const missing = await run(grid, ['hub', 'ls', 'ada/tools:2', ...theirs]);
+  assert.equal(missing.status, 3, missing.stdout);
+  const signed = [...theirs, '--key-file', keyFile];
+  const saying = ['ada/tools', 'Saws and hammers', '--label', 'kind=tools'];
+  const described = await run(grid, ['hub', 'describe', ...saying, ...signed]);
+  assert.equal(described.status, 0, described.stderr);
+  const found = await run(grid, ['hub', 'search', 'hammers', ...theirs]);
+  assert.match(found.stdout, /^ada\/tools .* Saws and hammers$/m);
+  const history = await run(grid, ['hub', 'history', 'ada/tools:1', ...theirs]);
+  assert.match(history.stdout, new RegExp(`^${digest.slice(0, 12)} .* ${key}$`, 'm'));
+  const forgotten = await run(grid, ['hub', 'history', 'ada/tools:1', '--forget', ...signed]);
+  assert.match(forgotten.stdout, /^ada\/tools:1 has forgotten \d+ images?$/m, forgotten.stderr);
   const fetched = await run(grid, ['hub', 'download', 'ada/tools:1', ...theirs]);
   assert.match(fetched.stdout, new RegExp(`^${digest}\n`), fetched.stderr);
   const verified = await run(grid, ['flist', 'verify', digest, ...theirs.slice(0, 2)]);

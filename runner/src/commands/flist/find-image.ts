@@ -1,10 +1,11 @@
 import { resolve } from 'node:path';
 
 import { GridError, isGridError } from '@commongrid/base';
-import type { ChunkSource, Flist, FlistDigest, HubClient } from '@commongrid/flist';
+import type { ChunkSource, Flist, FlistDigest } from '@commongrid/flist';
 
 import type { CommandContext } from '../../command-context.ts';
 import type { GridErrorCode } from '../../errors.ts';
+import { digestOf } from '../hub/hub-client.ts';
 import { ImageStore } from './image-store.ts';
 import type { StoreOptions } from './image-store.ts';
 import { findFlist } from './local-repository.ts';
@@ -44,7 +45,7 @@ export async function findImage(
     return { digest, flist, at: { path: resolve(path) }, chunks: reader };
   } catch (error) {
     if (!isGridError(error, 'GRID_FLIST_UNKNOWN')) throw error;
-    return (await findAtHubs(context, options, name)) ?? unknown(error, context, options);
+    return findAtHubs(context, options, name, error);
   }
 }
 
@@ -52,15 +53,20 @@ async function findAtHubs(
   context: CommandContext,
   options: StoreOptions,
   name: string,
-): Promise<FoundImage | undefined> {
+  missing: GridError,
+): Promise<FoundImage> {
+  const asked: string[] = [];
   for (const origin of await hubsOf(context, options)) {
-    const found = await findAtHub(origin, name).catch((error: unknown) => {
-      if (isGridError(error, 'HUB_UNREACHABLE')) return undefined;
-      throw error;
-    });
-    if (found !== undefined) return found;
+    try {
+      const found = await findAtHub(origin, name);
+      if (found !== undefined) return found;
+      asked.push(`nor at ${origin}`);
+    } catch (error) {
+      if (!isGridError(error, 'HUB_UNREACHABLE')) throw error;
+      asked.push(`and ${origin} does not answer`);
+    }
   }
-  return undefined;
+  throw unknown(missing, asked);
 }
 
 async function hubsOf(context: CommandContext, options: StoreOptions): Promise<readonly string[]> {
@@ -77,7 +83,7 @@ async function findAtHub(origin: string, name: string): Promise<FoundImage | und
   } = await import('@commongrid/flist');
   const client = new Client({ url: origin, triesMax });
   try {
-    const digest = await digestAt(client, name);
+    const digest = await digestOf(client, name);
     const packed = await client.flist(digest);
     const flist = decodeFlist(await unpackFlist(packed));
     return { digest, flist, at: { packed }, chunks: new HttpSource(hubSource(origin)) };
@@ -89,26 +95,13 @@ async function findAtHub(origin: string, name: string): Promise<FoundImage | und
   }
 }
 
-async function digestAt(client: HubClient, name: string): Promise<FlistDigest> {
-  const { hubReferenceText, parseFlistDigest, parseHubReference } =
-    await import('@commongrid/flist');
-  const digest = parseFlistDigest(name);
-  if (digest !== undefined) return digest;
-  // Before anything is asked: what cannot be a name is none.
-  const reference = parseHubReference(name.includes('/') ? name : `owner/${name}`);
-  const whole = name.includes('/') ? reference : { ...reference, user: await client.owner() };
-  return (await client.resolve(hubReferenceText(whole))).digest;
-}
-
-async function unknown(
+function unknown(
   { message, details, hint }: GridError,
-  context: CommandContext,
-  options: StoreOptions,
-): Promise<never> {
-  const hubs = await hubsOf(context, options);
-  const asked = hubs.length === 0 ? 'no hub is among the sources' : `nor at ${hubs.join(', ')}`;
-  throw new GridError<GridErrorCode>('GRID_FLIST_UNKNOWN', `${message}, ${asked}`, {
+  asked: readonly string[],
+): GridError<GridErrorCode> {
+  const hubs = asked.length === 0 ? 'no hub is among the sources' : asked.join(', ');
+  return new GridError<GridErrorCode>('GRID_FLIST_UNKNOWN', `${message}, ${hubs}`, {
     hint: `${hint}; names of a hub: grid hub ls`,
-    details: { ...details, hubs },
+    details: { ...details, hubs: [...asked] },
   });
 }

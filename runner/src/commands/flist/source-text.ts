@@ -40,10 +40,17 @@ export interface SourceSecrets {
 export function parseSource(text: string, secrets: SourceSecrets = {}): ServiceSource {
   if (text.startsWith('zdb://')) return zdbSource(text, secrets);
   if (text.startsWith('zstor:')) return zstorSource(text.slice('zstor:'.length), secrets);
-  if (!/^https?:/.test(text)) return { folder: resolve(text) };
+  if (!/^https?:/.test(text)) return folderSource(text);
   const url = URL.parse(text);
   if (url !== null && url.pathname === '/' && url.search === '') return hubSource(url.origin);
   throw new InvalidArgumentError('give the address of a hub such as http://127.0.0.1:9100');
+}
+
+function folderSource(text: string): ServiceSource {
+  if (!text.includes('://')) return { folder: resolve(text) };
+  throw new InvalidArgumentError(
+    'give a folder, http://HUB, zdb://HOST:PORT/NAMESPACE or zstor:FOLDER',
+  );
 }
 
 function zdbSource(text: string, { passwordFile }: SourceSecrets): ServiceSource {

@@ -1,4 +1,4 @@
-import type { HubClient } from '@commongrid/flist';
+import type { FlistDigest, HubClient, HubPage, PageQuery } from '@commongrid/flist';
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 
@@ -28,6 +28,41 @@ function parseOrigin(text: string): string {
   if (isWeb && url.pathname === '/' && url.search === '') return url.origin;
   throw new InvalidArgumentError('give an address such as http://127.0.0.1:9100');
 }
+
+/** How an image of a hub can be named. */
+export const imageArgument =
+  "a digest, USER/NAME or USER/NAME:TAG; what is the owner's needs no USER/";
+
+/** What a name leads to, or the digest itself. */
+export async function digestOf(client: HubClient, name: string): Promise<FlistDigest> {
+  const { hubReferenceText, parseFlistDigest, parseHubReference } =
+    await import('@commongrid/flist');
+  const digest = parseFlistDigest(name);
+  if (digest !== undefined) return digest;
+  // Before anything is asked: what cannot be a name is none.
+  const reference = parseHubReference(name.includes('/') ? name : `owner/${name}`);
+  const whole = name.includes('/') ? reference : { ...reference, user: await client.owner() };
+  return (await client.resolve(hubReferenceText(whole))).digest;
+}
+
+/** All parts of a list. */
+export async function wholeList<T>(
+  ask: (page: PageQuery) => Promise<HubPage<T>>,
+): Promise<readonly T[]> {
+  const all: T[] = [];
+  for (let after: string | undefined; ;) {
+    const { items, next } = await ask({
+      limit: pageItems,
+      ...(after === undefined ? {} : { after }),
+    });
+    all.push(...items);
+    if (next === undefined) return all;
+    after = next;
+  }
+}
+
+/** Items of a part of a list: the most that a hub gives. */
+const pageItems = 1_000;
 
 /** A client, and the hub that it talks to. */
 export interface HubConnection {

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 
 import type { CommandContext } from '../../command-context.ts';
+import { hubDescribeCommand, hubHistoryCommand } from './describe.ts';
 import {
   hubLsCommand,
   hubMergeCommand,
@@ -24,6 +25,8 @@ export function hubCommand(context: CommandContext): Command {
     .addCommand(hubTagCommand(context))
     .addCommand(hubMergeCommand(context))
     .addCommand(hubRmCommand(context))
+    .addCommand(hubDescribeCommand(context))
+    .addCommand(hubHistoryCommand(context))
     .addCommand(hubQuotaCommand(context))
     .addCommand(hubSignersCommand(context));
 }

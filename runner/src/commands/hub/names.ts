@@ -1,5 +1,10 @@
-import { formatBytes, parseBytes } from '@commongrid/base';
-import type { HubName, HubRepositorySummary, HubUser } from '@commongrid/flist';
+import { formatBytes, GridError, parseBytes } from '@commongrid/base';
+import type {
+  FlistErrorCode,
+  HubRepository,
+  HubRepositorySummary,
+  HubUser,
+} from '@commongrid/flist';
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 
@@ -8,26 +13,32 @@ import type { CommandContext } from '../../command-context.ts';
 import { formatTable } from '../../terminal.ts';
 import { formatTime } from '../bcdb/options.ts';
 import { shortDigest } from '../flist/local-repository.ts';
-import { hubSubcommand, readingClient, signingClient } from './hub-client.ts';
+import {
+  digestOf,
+  hubSubcommand,
+  imageArgument,
+  readingClient,
+  signingClient,
+  wholeList,
+} from './hub-client.ts';
 import type { HubOptions } from './hub-client.ts';
-import { digestOf } from './transfer.ts';
 
 export function hubLsCommand(context: CommandContext): Command {
   return hubSubcommand('ls', 'List users, what a user has, or the names of a repository.')
-    .argument('[what]', 'USER or USER/NAME')
+    .argument('[what]', 'USER, USER/NAME or USER/NAME:TAG')
     .action(async (what: string | undefined, options: HubOptions) => {
       const { client } = await readingClient(context, options);
       if (what === undefined) {
-        const { items: users } = await client.listUsers();
+        const users = await wholeList((page) => client.listUsers(page));
         const result = { schema: 'grid.hub.users.1', users };
         printResult(context, options, result, () => users.join('\n') || 'there are none');
       } else if (what.includes('/')) {
-        const repository = await client.repository(what);
+        const repository = withTag(await client.repository(what), what);
         const result = { schema: 'grid.hub.repository.1', ...repository };
-        printResult(context, options, result, () => describeNames(what, repository.names));
+        printResult(context, options, result, () => describeNames(repository));
       } else {
-        const [{ items }, usage] = await Promise.all([
-          client.listRepositories(what),
+        const [items, usage] = await Promise.all([
+          wholeList((page) => client.listRepositories(what, page)),
           client.user(what),
         ]);
         const result = { schema: 'grid.hub.repositories.1', ...usage, repositories: items };
@@ -42,7 +53,7 @@ export function hubSearchCommand(context: CommandContext): Command {
     .argument('<text>', 'what to look for')
     .action(async (text: string, options: HubOptions) => {
       const { client } = await readingClient(context, options);
-      const { items } = await client.search(text);
+      const items = await wholeList((page) => client.search(text, page));
       const result = { schema: 'grid.hub.search.1', repositories: items };
       printResult(context, options, result, () => describeRepositories(items));
     });
@@ -50,7 +61,7 @@ export function hubSearchCommand(context: CommandContext): Command {
 
 export function hubTagCommand(context: CommandContext): Command {
   return hubSubcommand('tag', 'Give an image of the hub a name: by digest or another name of it.')
-    .argument('<image>', 'a digest, USER/NAME or USER/NAME:TAG')
+    .argument('<image>', imageArgument)
     .argument('<name>', 'the name that it gets')
     .option('--link', 'follow the other name from now on, whatever it will say')
     .action(async (image: string, name: string, options: HubOptions & { readonly link?: true }) => {
@@ -129,7 +140,7 @@ export function hubSignersCommand(context: CommandContext): Command {
     'signers',
     'List who signed an image of the hub; each signature is verified.',
   )
-    .argument('<image>', 'a digest, USER/NAME or USER/NAME:TAG')
+    .argument('<image>', imageArgument)
     .action(async (image: string, options: HubOptions) => {
       const { client } = await readingClient(context, options);
       const digest = await digestOf(client, image);
@@ -139,10 +150,21 @@ export function hubSignersCommand(context: CommandContext): Command {
     });
 }
 
-function describeNames(repository: string, names: readonly HubName[]): string {
+/** With the one tag only, where one was asked for. */
+function withTag(repository: HubRepository, what: string): HubRepository {
+  const [, tag] = what.split(':');
+  if (tag === undefined) return repository;
+  const names = repository.names.filter((name) => name.tag === tag);
+  if (names.length > 0) return { ...repository, names };
+  throw new GridError<FlistErrorCode>('HUB_NOT_FOUND', `there is no name ${what}`, {
+    hint: `grid hub ls ${repository.user}/${repository.name}`,
+  });
+}
+
+function describeNames({ user, name, names }: HubRepository): string {
   return formatTable(
     names.map(({ tag, digest, link, atMs }) => [
-      tag === '' ? repository : `${repository}:${tag}`,
+      tag === '' ? `${user}/${name}` : `${user}/${name}:${tag}`,
       digest === undefined ? `-> ${link ?? ''}` : shortDigest(digest),
       formatTime(atMs),
     ]),

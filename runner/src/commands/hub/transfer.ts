@@ -2,7 +2,6 @@ import { formatBytes, isGridError, shutdownSignal } from '@commongrid/base';
 import type {
   FlistDigest,
   FlistSignature,
-  HubClient,
   RepositoryReader,
   TransferProgress,
 } from '@commongrid/flist';
@@ -14,7 +13,13 @@ import { counted } from '../../terminal.ts';
 import { findFlist, shortDigest } from '../flist/local-repository.ts';
 import { withRepository } from '../flist/made-flist.ts';
 import { withByteProgress } from '../../byte-progress.ts';
-import { hubSubcommand, readingClient, signingClient } from './hub-client.ts';
+import {
+  digestOf,
+  hubSubcommand,
+  imageArgument,
+  readingClient,
+  signingClient,
+} from './hub-client.ts';
 import type { HubOptions } from './hub-client.ts';
 
 export function hubUploadCommand(context: CommandContext): Command {
@@ -50,7 +55,7 @@ export function hubDownloadCommand(context: CommandContext): Command {
     'download',
     'Bring an flist from a hub: chunks that are not here, and its signatures.',
   )
-    .argument('<name>', 'USER/NAME, USER/NAME:TAG, or a digest')
+    .argument('<name>', imageArgument)
     .action(async (name: string, options: HubOptions) => {
       const signal = shutdownSignal();
       const { client, url } = await readingClient(context, options);
@@ -90,12 +95,6 @@ async function ownSignatures(
 }
 
 type UploadOptions = HubOptions & { readonly sign?: true };
-
-/** What a name leads to, or the digest itself. */
-export async function digestOf(client: HubClient, name: string): Promise<FlistDigest> {
-  const { parseFlistDigest } = await import('@commongrid/flist');
-  return parseFlistDigest(name) ?? (await client.resolve(name)).digest;
-}
 
 function withTransfer<T>(
   context: CommandContext,
