@@ -1,11 +1,4 @@
-import {
-  abortError,
-  errorCode,
-  GridError,
-  isGridError,
-  retry,
-  throwIfAborted,
-} from '@commongrid/base';
+import { abortError, errorCode, GridError, retry, throwIfAborted } from '@commongrid/base';
 
 import type { FlistErrorCode } from '../errors.ts';
 import { readBounded } from './digest.ts';
@@ -13,6 +6,7 @@ import { isLoopback, registryHost, shownReference } from './reference.ts';
 import type { ImageReference } from './reference.ts';
 import { basicHeader, parseChallenge, tokenOf, tokenUrl } from './registry-auth.ts';
 import type { Challenge, RegistryCredentials } from './registry-auth.ts';
+import { Silence, watchedBody } from './registry-silence.ts';
 
 /** Redirects of one request that are followed. */
 const redirectsMax = 5;
@@ -187,7 +181,7 @@ export class RegistryClient {
       status,
       headers,
       url,
-      body: watched(body, watch, failure),
+      body: watchedBody(body, watch, failure),
       discard: async () => {
         watch.end();
         await body?.cancel().catch(() => undefined);
@@ -247,50 +241,6 @@ export class RegistryClient {
       details: { reference: this.#shown() },
       ...(cause === undefined ? {} : { cause }),
     });
-  }
-}
-
-/** Ends a request when nothing was heard for a while. */
-class Silence {
-  readonly #controller = new AbortController();
-  readonly #timer: NodeJS.Timeout;
-  readonly signal: AbortSignal;
-  isOver = false;
-
-  constructor(ms: number, signal: AbortSignal | undefined) {
-    this.#timer = setTimeout(() => {
-      this.isOver = true;
-      this.#controller.abort();
-    }, ms);
-    const own = this.#controller.signal;
-    this.signal = signal === undefined ? own : AbortSignal.any([own, signal]);
-  }
-
-  heard(): void {
-    if (!this.isOver) this.#timer.refresh();
-  }
-
-  end(): void {
-    clearTimeout(this.#timer);
-  }
-}
-
-async function* watched(
-  body: ReadableStream<Uint8Array> | null,
-  watch: Silence,
-  failure: (error: unknown) => unknown,
-): AsyncGenerator<Uint8Array, void, void> {
-  try {
-    for await (const piece of body ?? []) {
-      watch.heard();
-      yield piece;
-      // What its reader takes is not the silence of the registry.
-      watch.heard();
-    }
-  } catch (error) {
-    throw isGridError(error) ? error : failure(error);
-  } finally {
-    watch.end();
   }
 }
 
