@@ -26,7 +26,10 @@ export interface ReplyParserOptions {
   readonly onPush: (message: readonly Reply[]) => void;
   /** Bytes of one reply on the wire, all elements together. */
   readonly maxReplyBytes: number;
-  /** Gives memory of exactly so many bytes for a bulk string as large as the read buffer. */
+  /**
+   * Gives memory of exactly so many bytes for a bulk string as large as the read buffer; what the
+   * reply gets is all of it but the last two.
+   */
   readonly bulkMemory?: ((sizeBytes: number) => Buffer) | undefined;
 }
 
@@ -41,11 +44,13 @@ export class ReplyParser {
   #line: Buffer = empty;
   /** The bulk string that is being filled. */
   #bulk: Buffer | undefined;
+  /** The same with room for the CRLF behind it, so that one read may bring both. */
+  #room: Buffer = empty;
   #bulkType = dollar;
   #filled = 0;
   /** Bytes of CRLF after a bulk string that are still to come. */
   #trailing = 0;
-  /** What `memory` answered, when that was the rest of the bulk string. */
+  /** What `memory` answered, when that was the rest of the bulk string and its CRLF. */
   #direct: Buffer | undefined;
   /** Aggregates that are open, the innermost last. */
   readonly #stack: Aggregate[] = [];
@@ -59,7 +64,7 @@ export class ReplyParser {
   memory(): Buffer {
     const bulk = this.#bulk;
     const isLarge = bulk !== undefined && bulk.length - this.#filled >= readBufferBytes;
-    this.#direct = isLarge ? bulk.subarray(this.#filled) : undefined;
+    this.#direct = isLarge ? this.#room.subarray(this.#filled) : undefined;
     return this.#direct ?? this.#readBuffer;
   }
 
@@ -70,9 +75,9 @@ export class ReplyParser {
   write(bytes: Buffer, count: number): void {
     this.#countBytes(count);
     let at = 0;
-    if (bytes === this.#direct) {
-      at = count;
-      this.#advance(count);
+    if (bytes === this.#direct && this.#bulk !== undefined) {
+      at = Math.min(count, this.#bulk.length - this.#filled);
+      this.#advance(at);
     }
     this.#direct = undefined;
     while (at < count) {
@@ -95,7 +100,8 @@ export class ReplyParser {
       this.#advance(count);
       return count;
     }
-    if (bytes[at] !== (this.#trailing === 2 ? cr : lf)) throw broken('a bulk string has no end');
+    if (bytes[at] !== (this.#trailing === crlfBytes ? cr : lf))
+      throw broken('a bulk string has no end');
     this.#trailing--;
     if (this.#trailing === 0) {
       this.#bulk = undefined;
@@ -106,7 +112,7 @@ export class ReplyParser {
 
   #advance(count: number): void {
     this.#filled += count;
-    this.#trailing = 2;
+    this.#trailing = crlfBytes;
   }
 
   #readLine(bytes: Buffer, at: number, end: number): number {
@@ -150,17 +156,18 @@ export class ReplyParser {
     if (typeof length === 'bigint' || length < 0) throw broken('a bulk string has no length');
     const { maxReplyBytes } = this.#options;
     if (length > maxReplyBytes) throw tooLarge(maxReplyBytes);
-    this.#bulk = this.#memoryFor(length);
+    this.#room = this.#memoryFor(length < readBufferBytes ? length : length + crlfBytes);
+    this.#bulk = this.#room.subarray(0, length);
     this.#bulkType = type;
     this.#filled = 0;
-    this.#trailing = 2;
+    this.#trailing = crlfBytes;
   }
 
-  #memoryFor(length: number): Buffer {
+  #memoryFor(sizeBytes: number): Buffer {
     const { bulkMemory } = this.#options;
-    if (length >= readBufferBytes && bulkMemory !== undefined) return bulkMemory(length);
-    const isLarge = length > Buffer.poolSize / 2;
-    return isLarge ? Buffer.allocUnsafeSlow(length) : Buffer.allocUnsafe(length);
+    if (sizeBytes >= readBufferBytes && bulkMemory !== undefined) return bulkMemory(sizeBytes);
+    const isLarge = sizeBytes > Buffer.poolSize / 2;
+    return isLarge ? Buffer.allocUnsafeSlow(sizeBytes) : Buffer.allocUnsafe(sizeBytes);
   }
 
   #beginAggregate(type: number, count: number | bigint): void {
@@ -285,6 +292,7 @@ function tooLarge(limit: number): GridError<RespErrorCode> {
 }
 
 const empty = Buffer.alloc(0);
+const crlfBytes = 2;
 const cr = 0x0d;
 const lf = 0x0a;
 const bang = 0x21;
