@@ -21,11 +21,15 @@ const hubTimeoutMs = 20_000;
  * Brings the base image to the hub of a grid, signed by its owner, where its name is not there yet.
  * A grid is up without it: what goes wrong is told, not thrown.
  */
-export async function fillHub(home: GridHome, url: string): Promise<FilledHub> {
+export async function fillHub(
+  home: GridHome,
+  url: string,
+  busybox = findStaticBusybox,
+): Promise<FilledHub> {
   try {
     const { HubClient: Client } = await import('@commongrid/flist');
     const key = await readKeyFile(home.ownerKeyFile);
-    return await fill(new Client({ url, key, timeoutMs: hubTimeoutMs }));
+    return await fill(new Client({ url, key, timeoutMs: hubTimeoutMs }), busybox);
   } catch (error) {
     if (isGridError(error, 'HUB_NOT_FOUND'))
       return lacking('the phonebook does not know the owner');
@@ -34,11 +38,11 @@ export async function fillHub(home: GridHome, url: string): Promise<FilledHub> {
   }
 }
 
-async function fill(client: HubClient): Promise<FilledHub> {
+async function fill(client: HubClient, findBusybox: typeof findStaticBusybox): Promise<FilledHub> {
   const name = `${await client.owner()}/${baseName}`;
   const there = await named(client, name);
   if (there !== undefined) return { image: { name, digest: there }, lack: undefined };
-  const busybox = await findStaticBusybox();
+  const busybox = await findBusybox();
   if (busybox === undefined) {
     return lacking(
       'it is made of a static busybox: apt-get install busybox-static, then ./grid up',

@@ -93,15 +93,17 @@ test('a hub whose directory does not answer changes nothing, says so, and is rea
   const users = {
     userOf: async (key: string) => (isDown ? down() : keys.userOf(key)),
   };
-  await using hub = await hubUnderTest({ keys: users });
+  await using hub = await hubUnderTest({ keys: users, ownerKey: root.publicKey.text });
   const client = hub.client(alice, { triesMax: 1 });
   const digest = await keepImage(hub.repository, imageOf({ a: Buffer.from('a') }));
   await client.upload(digest, hub.repository);
   await client.name('alice/a', digest);
+  assert.equal(await client.owner(), 'root');
   isDown = true;
   const refused = { code: 'HUB_DIRECTORY_UNREACHABLE', retryable: true };
   await assert.rejects(client.name('alice/b', digest), refused);
   assert.equal((await client.resolve('alice/a')).digest, digest);
+  assert.equal(await client.owner(), 'root');
   isDown = false;
   await client.name('alice/b', digest);
 });

@@ -47,7 +47,11 @@ export async function hubUnderTest(
   const folder = stack.use(await tempFolder('hub'));
   const hubFolder = join(folder.path, 'hub');
   const server = stack.use(
-    await HubServer.open({ folder: hubFolder, keys, owner: 'root', ...more }),
+    await HubServer.open({
+      ...{ folder: hubFolder, keys },
+      ...(more.ownerKey === undefined ? { owner: 'root' } : {}),
+      ...more,
+    }),
   );
   const makerFolder = join(folder.path, 'maker');
   const repository = maker ?? stack.use(await FlistRepository.open({ folder: makerFolder }));

@@ -32,7 +32,8 @@ interface UpReport {
   readonly services: Readonly<Record<string, UpService>>;
   readonly identity: UpIdentity;
   readonly storage: UpStorage;
-  readonly hub: UpHub;
+  /** Null while a supervisor of an earlier release runs. */
+  readonly hub: UpHub | null;
 }
 
 /** Where images are kept for others, and the one that it begins with. */
@@ -111,8 +112,10 @@ function introduce(state: GridState, name: string): Promise<string | undefined> 
   return introduceOwner(new GridHome(state.home), `http://${address}`, name);
 }
 
-async function filledHub(state: GridState): Promise<UpHub> {
-  const url = `http://${state.services['hub']?.address}`;
+async function filledHub(state: GridState): Promise<UpHub | null> {
+  const hub = state.services['hub'];
+  if (hub === undefined) return null;
+  const url = `http://${hub.address}`;
   const { image, lack }: FilledHub = await fillHub(new GridHome(state.home), url);
   return { url, image: image ?? null, lack: lack ?? null };
 }
@@ -121,7 +124,7 @@ function reportOf(
   state: GridState,
   identity: UpIdentity,
   layout: StorageLayout,
-  hub: UpHub,
+  hub: UpHub | null,
 ): UpReport {
   const services = Object.entries(state.services).map(([name, service]) => {
     const { address, addresses, process, dataDir } = service;
@@ -146,9 +149,9 @@ function describe({ terminal }: CommandContext, report: UpReport): string {
     `  data and secrets: ${home}`,
     `  owner: ${identity.bot ?? identity.key}`,
     ...failed.map((name) => style.bad(`  ${name} did not start: see ./grid status`)),
-    hubLine(hub),
+    ...(hub === null ? [] : [hubLine(hub)]),
     ...(storage.endpoint === null ? [] : describeStorage(storage)),
-    ...(hub.image === null ? [] : describeImage(hub.image)),
+    ...(hub?.image ? describeImage(hub.image) : []),
     '',
     'Write and find what is yours:',
     `  ./grid bcdb put me grid.bookmark.1 home '${exampleBookmark}'`,

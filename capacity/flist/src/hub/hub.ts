@@ -65,6 +65,7 @@ export class Hub implements AsyncDisposable {
   readonly close: () => Promise<void>;
   readonly #options: HubOptions;
   readonly #db: HubDatabase;
+  #ownerName: string | undefined;
   readonly #heavy = new Mutex({ maxWaiting: heavyWaitingMax });
   /** A name is put, or an image that nothing names removed; never both at a time. */
   readonly #changes = new Mutex({ maxWaiting: changesWaitingMax });
@@ -219,7 +220,14 @@ export class Hub implements AsyncDisposable {
   /** Name of the user whose the hub is; undefined where nobody's, or unknown to the directory. */
   async owner(signal?: AbortSignal): Promise<string | undefined> {
     const { owner, ownerKey, keys } = this.#options;
-    return owner ?? (ownerKey === undefined ? undefined : keys.userOf(ownerKey, signal));
+    if (owner !== undefined || ownerKey === undefined) return owner;
+    try {
+      this.#ownerName = await keys.userOf(ownerKey, signal);
+    } catch (error) {
+      // It lets nobody do anything: the last one known will do.
+      if (this.#ownerName === undefined) throw error;
+    }
+    return this.#ownerName;
   }
 
   async hasFlist(digest: FlistDigest): Promise<boolean> {

@@ -109,7 +109,8 @@ export class ImageStore {
 
   /** Runs work with the bytes of an flist as a file that the service, which runs, can read. */
   async withFile<T>(packed: Buffer, work: (path: string) => Promise<T>): Promise<T> {
-    const path = join(this.#folder, `${process.pid}.flist`);
+    // There a service that starts clears what a command left that was killed.
+    const path = join(this.#folder, 'temp', `${process.pid}.flist`);
     await writeFile(path, packed, { mode: 0o600 });
     try {
       return await work(path);
