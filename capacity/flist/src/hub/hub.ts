@@ -5,19 +5,17 @@ import { closeOnce, errorCode, GridError, Mutex, throwIfAborted } from '@commong
 import type { Clock } from '@commongrid/base';
 
 import type { FlistErrorCode } from '../errors.ts';
-import { decodeFlist } from '../format/decode-flist.ts';
-import { encodeFlist } from '../format/encode-flist.ts';
-import { flistDigestOf } from '../format/flist.ts';
-import type { Flist, FlistDigest } from '../format/flist.ts';
+import type { FlistDigest } from '../format/flist.ts';
 import { verifyFlistSignature } from '../format/flist-signature.ts';
 import { packFlist, unpackFlist } from '../format/pack-flist.ts';
 import type { ChunkHash, KeyDirectory, PackedChunk } from '../ports.ts';
-import { chunkCountOf, chunkSizeOf, hashAt } from '../store/file-chunks.ts';
-import { filesOf } from '../store/files-of.ts';
 import { FlistRepository } from '../store/flist-repository.ts';
 import type { CollectResult } from '../store/flist-repository.ts';
+import { nextTurn } from '../store/next-turn.ts';
 import { RepositoryReader } from '../store/repository-reader.ts';
-import { mergeFlists } from '../tree/merge-flists.ts';
+import { hashBytes } from '../tree/inode.ts';
+import { flistFacts } from './heavy-work.ts';
+import type { FlistFacts } from './flist-facts.ts';
 import { HubDatabase } from './hub-database.ts';
 import { HubNames } from './hub-names.ts';
 import { HubNonces } from './hub-nonces.ts';
@@ -118,11 +116,11 @@ export class Hub implements AsyncDisposable {
    */
   putFlist({ user }: Caller, digest: FlistDigest, packed: Uint8Array): Promise<void> {
     return this.#heavy.run(async () => {
-      const bytes = await unpackFlist(packed);
-      if (flistDigestOf(bytes) !== digest) {
+      const facts = await flistFacts([await unpackFlist(packed)]);
+      if (facts.digest !== digest) {
         throw new GridError<FlistErrorCode>('FLIST_CORRUPT', `these bytes are not flist ${digest}`);
       }
-      await this.#keep(user, digest, decodeFlist(bytes), packed);
+      await this.#keep(user, facts, packed.length);
     });
   }
 
@@ -172,16 +170,16 @@ export class Hub implements AsyncDisposable {
     this.#checkMay(caller, to);
     const digest = await this.#heavy.run(async () => {
       // Two at a time in memory: merging from the first to the last gives the same as all at once.
-      let merged: Flist | undefined;
+      let merged: FlistFacts | undefined;
+      let under: Uint8Array | undefined;
       for (const reference of from) {
         const next = await this.#read(this.names.resolve(reference).digest);
-        merged = merged === undefined ? next : mergeFlists([merged, next]);
+        merged = under && (await flistFacts([under, next]));
+        under = merged?.bytes ?? next;
       }
       if (merged === undefined) throw notFound('image to merge');
-      const bytes = encodeFlist(merged);
-      const made = flistDigestOf(bytes);
-      await this.#keep(caller.user, made, decodeFlist(bytes), await packFlist(bytes));
-      return made;
+      await this.#keep(caller.user, merged, (await packFlist(merged.bytes)).length);
+      return merged.digest;
     });
     await this.putName(caller, to, { digest });
     return digest;
@@ -266,21 +264,25 @@ export class Hub implements AsyncDisposable {
     return this.close();
   }
 
-  async #keep(user: string, digest: FlistDigest, flist: Flist, packed: Uint8Array): Promise<void> {
+  async #keep(user: string, facts: FlistFacts, packedBytes: number): Promise<void> {
+    const { digest, bytes, contentBytes, chunkHashes } = facts;
     const nowMs = this.#nowMs();
-    if (!(await this.hasFlist(digest))) this.quota.bring(user, packed.length, nowMs);
-    const bytes = contentBytesOf(flist) + packed.length;
+    if (!(await this.hasFlist(digest))) this.quota.bring(user, packedBytes, nowMs);
     // Before its file: so no collection takes a file for older than it is.
     await this.#changes.run(() =>
-      this.#db.run('INSERT OR REPLACE INTO flists VALUES (?, ?, ?)', digest, bytes, nowMs),
+      this.#db.run(
+        'INSERT OR REPLACE INTO flists VALUES (?, ?, ?)',
+        ...[digest, contentBytes + packedBytes, nowMs],
+      ),
     );
-    await this.repository.putFlist(packed);
+    await this.repository.keepFlist(digest, bytes, await hashesIn(chunkHashes));
   }
 
-  async #read(digest: FlistDigest): Promise<Flist> {
-    const flist = await this.repository.getFlist(digest);
-    if (flist === undefined) throw notFound(`flist ${digest}`);
-    return flist;
+  /** Canonical bytes. */
+  async #read(digest: FlistDigest): Promise<Buffer> {
+    const bytes = await this.reader.getFlistBytes(digest);
+    if (bytes === undefined) throw notFound(`flist ${digest}`);
+    return bytes;
   }
 
   #broughtMs(digest: FlistDigest): number {
@@ -307,15 +309,16 @@ function imagesFolder(folder: string): string {
   return join(folder, 'images');
 }
 
-/** Bytes of the chunks of an image, each once. */
-function contentBytesOf({ root }: Flist): number {
-  const sizes = new Map<ChunkHash, number>();
-  for (const file of filesOf(root)) {
-    for (let index = 0; index < chunkCountOf(file); index++) {
-      sizes.set(hashAt(file, index), chunkSizeOf(file, index));
-    }
+/** Hashes that are made text before others get a turn. */
+const hashesAtOnce = 10_000;
+
+async function hashesIn(chunkHashes: Uint8Array): Promise<Set<ChunkHash>> {
+  const hashes = new Set<ChunkHash>();
+  for (let at = 0; at < chunkHashes.length; at += hashBytes) {
+    hashes.add(chunkHashes.subarray(at, at + hashBytes).toHex() as ChunkHash);
+    if (hashes.size % hashesAtOnce === 0) await nextTurn();
   }
-  return sizes.values().reduce((sum, sizeBytes) => sum + sizeBytes, 0);
+  return hashes;
 }
 
 function denied(message: string): GridError<FlistErrorCode> {

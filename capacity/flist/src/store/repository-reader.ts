@@ -38,10 +38,16 @@ export class RepositoryReader extends DirectorySource {
 
   /** @throws FLIST_CORRUPT when the file is damaged: remove it and put it again */
   async getFlist(digest: FlistDigest): Promise<Flist | undefined> {
+    const bytes = await this.getFlistBytes(digest);
+    return bytes && decodeFlist(bytes);
+  }
+
+  /** Its canonical bytes. @throws FLIST_CORRUPT when the file is damaged */
+  async getFlistBytes(digest: FlistDigest): Promise<Buffer | undefined> {
     const packed = await this.getPackedFlist(digest);
     if (packed === undefined) return undefined;
     const bytes = await unpackFlist(packed);
-    if (flistDigestOf(bytes) === digest) return decodeFlist(bytes);
+    if (flistDigestOf(bytes) === digest) return bytes;
     throw new GridError<FlistErrorCode>('FLIST_CORRUPT', `the file of flist ${digest} is damaged`, {
       hint: 'remove the flist and upload it again',
       details: { digest },
