@@ -16,6 +16,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 
+import { waitFor } from '@commongrid/base';
+
 import { Flists, makeTree } from './flist-process.ts';
 import type { Made } from './flist-process.ts';
 import { tempFolder, root, run } from './grid-process.ts';
@@ -112,7 +114,18 @@ test('damage is found by a scrub, and content comes from the repository that is 
     const found = await flists.run('scrub', '--json', '--rate', '1GiB');
     assert.equal(found.status, 1, found.stderr);
     assert.equal((JSON.parse(found.stdout) as Scrubbed).store?.badFiles, 1);
-    assert.match((await flists.run('ps')).stdout, /mount it anew$/m);
+    assert.match((await flists.run('ps')).stdout, /content was damaged: grid flist remount /);
+    const { mounts } = await flists.json<Mounts>('remount', target);
+    assert.equal(mounts[0]?.isTainted, false);
+    assert.equal(await readFile(join(target, 'bin/run'), 'utf8'), content);
+    // It and its holder die, as nothing else of the machine does.
+    for (const pid of await pidsWith(join(folder.path, 'home/images')))
+      process.kill(pid, 'SIGKILL');
+    await waitFor(async () => (await flists.json<Mounts>('ps')).lost === 1, {
+      ...{ what: 'the end of the service', timeoutMs: 30_000, everyMs: 100 },
+    });
+    assert.equal((await flists.json<Mounts>('remount')).mounts.length, 1);
+    assert.equal(await readFile(join(target, 'bin/run'), 'utf8'), content);
 
     // Its chunks are in another repository than those of what is mounted already.
     await writeFile(join(tree, 'bin/run'), 'another content');
@@ -123,6 +136,22 @@ test('damage is found by a scrub, and content comes from the repository that is 
     for (const one of [second, target]) await flists.run('umount', one);
   }
 });
+
+interface Mounts {
+  readonly mounts: readonly { readonly isTainted: boolean }[];
+  readonly lost: number;
+}
+
+/** Processes that were started with a word. */
+async function pidsWith(word: string): Promise<number[]> {
+  const pids: number[] = [];
+  for (const name of await readdir('/proc')) {
+    // It may have ended, and threads of the kernel have no words.
+    const line = await readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '');
+    if (/^\d+$/.test(name) && line.split('\0').includes(word)) pids.push(Number(name));
+  }
+  return pids;
+}
 
 interface Scrubbed {
   readonly repository: { readonly badChunks: readonly string[] };

@@ -5,7 +5,12 @@ import { flistCatCommand, flistDiffCommand } from './contents.ts';
 import { flistCreateCommand } from './create.ts';
 import { flistExportCommand, flistImportCommand, flistPushCommand } from './import.ts';
 import { flistInspectCommand, flistLsCommand } from './inspect.ts';
-import { flistMountCommand, flistPsCommand, flistUmountCommand } from './mounts.ts';
+import {
+  flistMountCommand,
+  flistPsCommand,
+  flistRemountCommand,
+  flistUmountCommand,
+} from './mounts.ts';
 import {
   flistGcCommand,
   flistListCommand,
@@ -35,6 +40,7 @@ export function flistCommand(context: CommandContext): Command {
     .addCommand(flistMountCommand(context))
     .addCommand(flistUmountCommand(context))
     .addCommand(flistPsCommand(context))
+    .addCommand(flistRemountCommand(context))
     .addCommand(flistTraceCommand(context))
     .addCommand(flistSourcesCommand(context))
     .addCommand(flistScrubCommand(context))

@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 
-import { askControl, GridError, isGridError, waitFor } from '@commongrid/base';
+import { askControl, errorCode, GridError, isGridError, waitFor } from '@commongrid/base';
 import type { AskControlOptions, ControlArguments } from '@commongrid/base';
 import type { MountRecord, ServiceConfig, ServiceSource } from '@commongrid/flist';
 import type { Command } from 'commander';
@@ -146,6 +146,18 @@ export class ImageStore {
     });
     child.unref();
     if (hasEnded && !(await this.#answers())) throw await failed(log.path);
+  }
+
+  /** How many mounts are noted though no service runs: they were lost with it. */
+  async countLost(): Promise<number> {
+    if (await this.#answers()) return 0;
+    try {
+      const names = await readdir(join(this.#folder, 'mounts'));
+      return names.filter((name) => name.endsWith('.json')).length;
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') return 0;
+      throw error;
+    }
   }
 
   /** Ends the service when nothing is mounted any more. */

@@ -15,7 +15,7 @@ import type { Command } from 'commander';
 import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
 import type { GridErrorCode } from '../../errors.ts';
-import { formatTable, withProgress } from '../../terminal.ts';
+import { counted, formatTable, withProgress } from '../../terminal.ts';
 import { formatTime } from '../bcdb/options.ts';
 import { findImage, flistArgument } from './find-image.ts';
 import type { FoundImage } from './find-image.ts';
@@ -26,6 +26,7 @@ import { shortDigest } from './local-repository.ts';
 type MountOptions = StoreOptions & {
   readonly writable?: string;
   readonly mode?: 'overlay' | 'tree';
+  readonly whenDamaged?: 'report' | 'remount';
   readonly shift?: number;
 };
 
@@ -38,10 +39,16 @@ export function flistMountCommand(context: CommandContext): Command {
     .addOption(
       new Option('--mode <mode>', 'default: what the kernel can').choices(['overlay', 'tree']),
     )
+    .addOption(
+      new Option('--when-damaged <what>', 'a scrub finds damage: default report').choices([
+        'report',
+        'remount',
+      ]),
+    )
     .action(async (name: string, folder: string, options: MountOptions) => {
       requireRoot(context);
       const signal = shutdownSignal();
-      const { writable, mode, shift = 0 } = options;
+      const { writable, mode, shift = 0, whenDamaged } = options;
       const target = resolve(folder);
       const writableFolder = writable === undefined ? undefined : resolve(writable);
       if (writableFolder !== undefined) checkApart(target, writableFolder);
@@ -50,6 +57,7 @@ export function flistMountCommand(context: CommandContext): Command {
       const work = mounted(context, options, image, {
         ...(writableFolder === undefined ? {} : { writableFolder }),
         ...(mode === undefined ? {} : { mode }),
+        ...(whenDamaged === undefined ? {} : { whenDamaged }),
         ...{ target, uidShift: shift, gidShift: shift },
       });
       const record = await withProgress(context.terminal, `mounting ${name}`, work);
@@ -79,10 +87,40 @@ export function flistUmountCommand(context: CommandContext): Command {
     });
 }
 
+export function flistRemountCommand(context: CommandContext): Command {
+  return storeSubcommand('remount', 'Mount anew what had damaged content, or lost its service.')
+    .argument('[folder]', 'where it is; default: what lost its service, as far as nobody uses it')
+    .action(async (folder: string | undefined, options: StoreOptions) => {
+      requireRoot(context);
+      const store = new ImageStore(context, options);
+      // A service begins with what was lost.
+      if ((await store.countLost()) > 0) {
+        await withProgress(context.terminal, 'mounting again', store.start());
+        await store.stopUnused();
+      }
+      if (folder !== undefined) {
+        const target = resolve(folder);
+        const mount = (await store.list()).find((one) => one.target === target);
+        if (mount === undefined) throw notMounted(folder);
+        await store.ask('remount', { id: mount.id }).catch((cause: unknown) => {
+          throw inUse(target, cause);
+        });
+      }
+      const mounts = await store.list();
+      const result = { schema: 'grid.flist.ps.1', mounts, lost: 0 };
+      printResult(context, options, result, () => describeMounts(mounts));
+    });
+}
+
 export function flistPsCommand(context: CommandContext): Command {
   return storeSubcommand('ps', 'List what is mounted.').action(async (options: StoreOptions) => {
-    const mounts = await new ImageStore(context, options).list();
-    const result = { schema: 'grid.flist.ps.1', mounts };
+    const store = new ImageStore(context, options);
+    const mounts = await store.list();
+    const lost = await store.countLost();
+    if (lost > 0) {
+      context.terminal.note(`${counted(lost, 'mount')} lost the service: grid flist remount`);
+    }
+    const result = { schema: 'grid.flist.ps.1', mounts, lost };
     printResult(context, options, result, () => describeMounts(mounts));
   });
 }
@@ -90,14 +128,19 @@ export function flistPsCommand(context: CommandContext): Command {
 /** Takes a mount away, and ends the service when it was the last. @throws GRID_FLIST_IN_USE */
 async function unmount(store: ImageStore, target: string): Promise<void> {
   await store.ask('unmount', { target }).catch((cause: unknown) => {
-    if (!isGridError(cause, 'FLIST_MOUNT_FAILED') || !/busy/i.test(cause.message)) throw cause;
-    throw new GridError<GridErrorCode>('GRID_FLIST_IN_USE', `${target} is in use by a program`, {
-      hint: `end what fuser -vm ${target} lists, or leave the folder`,
-      details: { target },
-      cause,
-    });
+    throw inUse(target, cause);
   });
   await store.stopUnused();
+}
+
+/** The error as it is, or what to do when a mount was busy. */
+function inUse(target: string, cause: unknown): unknown {
+  if (!isGridError(cause, 'FLIST_MOUNT_FAILED') || !/busy/i.test(cause.message)) return cause;
+  return new GridError<GridErrorCode>('GRID_FLIST_IN_USE', `${target} is in use by a program`, {
+    hint: `end what fuser -vm ${target} lists, or leave the folder`,
+    details: { target },
+    cause,
+  });
 }
 
 /** What is written to a mount must not be kept in it. @throws GRID_USAGE */
@@ -158,7 +201,7 @@ function describeMounts(mounts: readonly ListedMount[]): string {
     mounts.map(({ digest, target, mode, writableFolder, mountedAtMs, isTainted }) => [
       ...[shortDigest(digest), mode],
       ...[writableFolder === undefined ? 'read-only' : 'writable', formatTime(mountedAtMs), target],
-      isTainted ? 'content was damaged: mount it anew' : '',
+      isTainted ? `content was damaged: grid flist remount ${target}` : '',
     ]),
   );
 }
