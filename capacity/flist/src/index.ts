@@ -73,12 +73,9 @@ export { ZdbSource } from './sources/zdb-source.ts';
 export type { ZdbSourceOptions } from './sources/zdb-source.ts';
 export { packChunk, packedChunkBytesMax, unpackChunk } from './store/chunk-codec.ts';
 export { FlistRepository } from './store/flist-repository.ts';
-export type {
-  CollectResult,
-  FlistRepositoryOptions,
-  RepositoryScrubResult,
-} from './store/flist-repository.ts';
+export type { FlistRepositoryOptions } from './store/flist-repository.ts';
 export { RepositoryReader } from './store/repository-reader.ts';
+export type { CollectResult, RepositoryScrubResult } from './store/repository-upkeep.ts';
 export { chunkCountOf, chunkSizeOf, hashAt } from './store/file-chunks.ts';
 export { ObjectStore } from './store/object-store.ts';
 export type {

@@ -6,7 +6,8 @@ import { promisify } from 'node:util';
 import { errorCode, Mutex, syncFolder } from '@commongrid/base';
 
 import type { ChunkHash } from '../ports.ts';
-import { fannedPath } from './fanned-folder.ts';
+import { isHashText } from '../sources/hash-text.ts';
+import { fannedNames, fannedPath } from './fanned-folder.ts';
 import { Gate } from './gate.ts';
 import { nextTurn } from './next-turn.ts';
 
@@ -149,6 +150,13 @@ export class BlobFolder {
       if (packed !== undefined) return packed;
     }
     return undefined;
+  }
+
+  /** Those that have their names, in order. */
+  async *hashes(): AsyncGenerator<ChunkHash, void> {
+    for await (const { name } of fannedNames(this.#blobs)) {
+      if (isHashText(name)) yield name as ChunkHash;
+    }
   }
 
   /** Removes a chunk unless it is younger than the grace. Returns its bytes, 0 when it stays. */

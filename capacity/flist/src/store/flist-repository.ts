@@ -3,7 +3,6 @@ import { dirname, join } from 'node:path';
 
 import {
   closeOnce,
-  errorCode,
   FolderLock,
   GridError,
   removeFileDurably,
@@ -19,18 +18,17 @@ import type { Flist, FlistDigest } from '../format/flist.ts';
 import { chunkHashesOf } from '../format/object-id.ts';
 import { packFlist, unpackFlist } from '../format/pack-flist.ts';
 import type { ChunkHash, ChunkSink, ChunkSource, PackedChunk } from '../ports.ts';
-import { isHashText } from '../sources/hash-text.ts';
 import { filesOf } from './files-of.ts';
 import { BlobFolder } from './blob-folder.ts';
 import { hashOfChunk, packChunk, unpackChunk } from './chunk-codec.ts';
-import { fannedNames } from './fanned-folder.ts';
 import { Gate } from './gate.ts';
 import { nextTurn } from './next-turn.ts';
-import { Pace } from './pace.ts';
 import type { PaceOptions } from './pace.ts';
 import { repackChunks } from './repack-chunks.ts';
 import type { RepackResult } from './repack-chunks.ts';
 import { RepositoryReader, signatureName } from './repository-reader.ts';
+import { collectChunks, scrubChunks } from './repository-upkeep.ts';
+import type { CollectResult, RepositoryScrubResult } from './repository-upkeep.ts';
 
 export interface FlistRepositoryOptions {
   /** Made where it is not there. One process at a time. */
@@ -41,20 +39,7 @@ export interface FlistRepositoryOptions {
   readonly graceMs?: number;
 }
 
-export interface CollectResult {
-  readonly keptChunks: number;
-  readonly removedChunks: number;
-  readonly removedBytes: number;
-}
-
-export interface RepositoryScrubResult {
-  readonly checkedChunks: number;
-  readonly checkedBytes: number;
-  /** Removed, so that they can be put again. At most 1,000 are named. */
-  readonly badChunks: readonly ChunkHash[];
-}
-
-/** Missing or bad chunks that an error or a report names. */
+/** Missing chunks that an error names. */
 const namedChunksMax = 1_000;
 
 /** Chunks that are hashed, packed and written at a time. */
@@ -254,34 +239,12 @@ export class FlistRepository implements ChunkSink, ChunkSource {
       const flist = await this.getFlist(digest);
       if (flist !== undefined) for (const hash of chunksOf(flist)) named.add(hash);
     }
-    let [keptChunks, removedChunks, removedBytes] = [0, 0, 0];
-    for await (const hash of this.#chunks()) {
-      throwIfAborted(options.signal);
-      const sizeBytes = named.has(hash) ? 0 : this.#blobs.removeOld(hash);
-      if (sizeBytes === 0) keptChunks++;
-      else removedChunks++;
-      removedBytes += sizeBytes;
-    }
-    return { keptChunks, removedChunks, removedBytes };
+    return collectChunks(this.#blobs, named, options);
   }
 
   /** Reads all chunks, verifies them, and removes those that are damaged. */
-  async scrub(options: PaceOptions = {}): Promise<RepositoryScrubResult> {
-    const pace = new Pace(options);
-    const badChunks: ChunkHash[] = [];
-    let [checkedChunks, checkedBytes] = [0, 0];
-    for await (const hash of this.#chunks()) {
-      throwIfAborted(options.signal);
-      const packed = await this.#blobs.read(hash);
-      if (packed === undefined) continue;
-      await pace.spend(packed.length);
-      checkedChunks++;
-      checkedBytes += packed.length;
-      if (await isSound(hash, packed)) continue;
-      await this.#blobs.remove(hash);
-      if (badChunks.length < namedChunksMax) badChunks.push(hash);
-    }
-    return { checkedChunks, checkedBytes, badChunks };
+  scrub(options: PaceOptions = {}): Promise<RepositoryScrubResult> {
+    return scrubChunks(this.#blobs, options);
   }
 
   /**
@@ -289,17 +252,11 @@ export class FlistRepository implements ChunkSink, ChunkSource {
    * They may be read meanwhile.
    */
   repack(options: PaceOptions = {}): Promise<RepackResult> {
-    return repackChunks(this.#blobs, this.#chunks(), options);
+    return repackChunks(this.#blobs, options);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  async *#chunks(): AsyncGenerator<ChunkHash, void> {
-    for await (const { name } of fannedNames(this.#blobs.path)) {
-      if (isHashText(name)) yield name as ChunkHash;
-    }
   }
 }
 
@@ -312,16 +269,6 @@ function chunksOf(flist: Flist): Set<ChunkHash> {
     for (const hash of chunkHashesOf(file)) hashes.add(hash);
   }
   return hashes;
-}
-
-async function isSound(hash: ChunkHash, packed: Uint8Array): Promise<boolean> {
-  try {
-    await unpackChunk(hash, packed);
-    return true;
-  } catch (error) {
-    if (errorCode(error) === 'FLIST_CHUNK_CORRUPT') return false;
-    throw error;
-  }
 }
 
 function chunksMissing(hashes: readonly ChunkHash[]): GridError<FlistErrorCode> {

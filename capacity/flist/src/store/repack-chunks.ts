@@ -1,13 +1,13 @@
 import { open } from 'node:fs/promises';
 
-import { errorCode, isGridError, throwIfAborted } from '@commongrid/base';
+import { errorCode, throwIfAborted } from '@commongrid/base';
 
-import type { ChunkHash } from '../ports.ts';
 import type { BlobFolder } from './blob-folder.ts';
-import { frameHeadBytes, isTightHead, packChunkTight, unpackChunk } from './chunk-codec.ts';
+import { frameHeadBytes, isTightHead, packChunkTight } from './chunk-codec.ts';
 import { fannedPath } from './fanned-folder.ts';
 import { Pace } from './pace.ts';
 import type { PaceOptions } from './pace.ts';
+import { unpackedIfSound } from './repository-upkeep.ts';
 
 export interface RepackResult {
   readonly repackedChunks: number;
@@ -16,14 +16,10 @@ export interface RepackResult {
 }
 
 /** Packs those of the chunks again that are not packed as tightly as zstd can; damaged ones stay. */
-export async function repackChunks(
-  blobs: BlobFolder,
-  hashes: AsyncIterable<ChunkHash>,
-  options: PaceOptions,
-): Promise<RepackResult> {
+export async function repackChunks(blobs: BlobFolder, options: PaceOptions): Promise<RepackResult> {
   const pace = new Pace(options);
   let [repackedChunks, savedBytes] = [0, 0];
-  for await (const hash of hashes) {
+  for await (const hash of blobs.hashes()) {
     throwIfAborted(options.signal);
     if (await isTight(fannedPath(blobs.path, hash))) continue;
     const packed = await blobs.read(hash);
@@ -48,15 +44,6 @@ async function isTight(path: string): Promise<boolean> {
     return bytesRead === frameHeadBytes && isTightHead(buffer);
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return true;
-    throw error;
-  }
-}
-
-async function unpackedIfSound(hash: ChunkHash, packed: Buffer): Promise<Buffer | undefined> {
-  try {
-    return await unpackChunk(hash, packed);
-  } catch (error) {
-    if (isGridError(error, 'FLIST_CHUNK_CORRUPT')) return undefined;
     throw error;
   }
 }
