@@ -80,6 +80,8 @@ const foundations: readonly ServiceDefinition[] = [
     command: ({ home, ports }) => [
       singleThreadedGc,
       '--max-semi-space-size=4',
+      '--external-memory-accounted-in-global-limit',
+      '--initial-old-space-size=64',
       main,
       'hub',
       'serve',
