@@ -33,11 +33,13 @@ export class ImageHub implements AsyncDisposable {
     return new ImageHub(server, repository, stack.move());
   }
 
-  /** Imports an image of a layout and uploads it. */
+  /** Imports an image of a layout, uploads it, and lets the hub pack its chunks again. */
   async add(layout: string, name: string): Promise<FlistDigest> {
     const { flist } = await importImage(new OciLayout(layout, name), this.#repository);
     await this.#repository.sync();
-    return this.#upload(await packFlist(encodeFlist(flist)));
+    const digest = await this.#upload(await packFlist(encodeFlist(flist)));
+    await this.server.repack();
+    return digest;
   }
 
   /** Uploads what a file has, the flist of an image whose content is here. */
