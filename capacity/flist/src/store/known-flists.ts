@@ -119,11 +119,6 @@ export class KnownFlists {
     return files;
   }
 
-  /** Their ids, in the order of the tree. */
-  objectsOf(digest: FlistDigest): ObjectId[] {
-    return [...this.filesOf(digest).keys()];
-  }
-
   fileOf(object: ObjectId): RegularFile | undefined {
     for (const digest of this.#flists.keys()) {
       const file = this.filesOf(digest).get(object);

@@ -92,6 +92,7 @@ export class ObjectLedger implements Disposable {
 
   /** The stamps of whole objects, in the same order: a mount asks for thousands. */
   stampsOf(objects: readonly ObjectId[]): (string | undefined)[] {
+    if (objects.length === 0) return [];
     const rows = this.#statement(
       `SELECT stamp FROM json_each(?) LEFT JOIN entries
         ON kind = ${kindNumbers.object} AND name = unhex(value) ORDER BY json_each.id`,

@@ -238,7 +238,7 @@ export class ObjectStore implements AsyncDisposable {
    * event when they have other bytes.
    */
   verifyObjectsOf(digest: FlistDigest): Promise<VerifyResult> {
-    return this.#work(() => this.#upkeep.verify(digest, this.#flists.objectsOf(digest)));
+    return this.#work(() => this.#upkeep.verify(digest, () => this.#flists.filesOf(digest).keys()));
   }
 
   /** Reads and verifies all files. What a mount needs and was damaged is fetched again. */

@@ -1,6 +1,10 @@
 import type { FlistDigest } from '../format/flist.ts';
+import type { ObjectId } from '../format/object-id.ts';
+import { systemCalls } from '../sys/system-calls.ts';
+import type { Stater } from '../sys/system-calls.ts';
+import { fannedPath } from './fanned-folder.ts';
 
-/** Objects of all flists whose files are remembered, 52 bytes each. */
+/** Objects of all flists whose files are remembered, 130 bytes each. */
 const soundObjectsMax = 262_144;
 
 /**
@@ -9,19 +13,33 @@ const soundObjectsMax = 262_144;
  */
 const stampedWords = [7, 8, 9, 10, 11, 24, 25, 26, 28, 29, 30, 34, 35] as const;
 
+/** `ab/ab01...` and a zero byte. */
+const pathBytes = 3 + 64 + 1;
+
 /**
- * The files of one flist, by their place in it: what `systemCalls().stat` said of each when it was
- * last known to be sound.
+ * The files of one flist's objects: what statx(2) said of each when it was last known to be sound.
+ * For 10,000 files the question whether all are as they were takes 25 ms, nearly all in the kernel.
  */
 export class SoundObjects {
+  /** Their order, by which the others are numbered. Neighbours on disk are asked for in turn. */
+  readonly ids: readonly ObjectId[];
+  readonly #stat: Stater | undefined;
   readonly #stamps: Uint32Array;
 
-  constructor(count: number) {
-    this.#stamps = new Uint32Array(count * stampedWords.length);
+  constructor(ids: Iterable<ObjectId>, calls = systemCalls()) {
+    this.ids = [...ids].toSorted();
+    this.#stamps = new Uint32Array(this.ids.length * stampedWords.length);
+    const bytes = new ArrayBuffer(this.ids.length * pathBytes);
+    const paths = Buffer.from(bytes);
+    for (const [place, id] of this.ids.entries()) {
+      paths.write(fannedPath('', id).slice(1), place * pathBytes, 'latin1');
+    }
+    this.#stat = calls?.stater({ bytes, pathBytes });
   }
 
-  get count(): number {
-    return this.#stamps.length / stampedWords.length;
+  /** @param folder the open folder of all whole objects */
+  look(folder: number, place: number): Uint32Array | undefined {
+    return this.#stat?.(folder, place);
   }
 
   /** Whether a file is as it was when it was noted. */
@@ -43,17 +61,17 @@ export class SoundFlists {
   readonly #flists = new Map<FlistDigest, SoundObjects>();
   #objects = 0;
 
-  /** Of an flist with so many objects, always in the same order. */
-  of(digest: FlistDigest, count: number): SoundObjects {
+  /** @param idsOf all objects of the flist */
+  of(digest: FlistDigest, idsOf: () => Iterable<ObjectId>): SoundObjects {
     const known = this.#flists.get(digest);
-    const objects = known ?? new SoundObjects(count);
-    if (known === undefined) this.#objects += count;
+    const objects = known ?? new SoundObjects(idsOf());
+    if (known === undefined) this.#objects += objects.ids.length;
     this.#flists.delete(digest);
     this.#flists.set(digest, objects);
-    for (const [oldest, { count: freed }] of this.#flists) {
+    for (const [oldest, { ids }] of this.#flists) {
       if (this.#objects <= soundObjectsMax) break;
       this.#flists.delete(oldest);
-      this.#objects -= freed;
+      this.#objects -= ids.length;
     }
     return objects;
   }

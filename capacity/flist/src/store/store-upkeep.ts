@@ -1,3 +1,5 @@
+import { closeSync, openSync } from 'node:fs';
+
 import { throwIfAborted } from '@commongrid/base';
 import type { Clock, Logger } from '@commongrid/base';
 
@@ -5,7 +7,6 @@ import type { FlistDigest } from '../format/flist.ts';
 import type { ObjectId } from '../format/object-id.ts';
 import type { ObjectFiles } from './object-files.ts';
 import type { EntryKey, ObjectLedger } from './object-ledger.ts';
-import { systemCalls } from '../sys/system-calls.ts';
 import { Pace } from './pace.ts';
 import type { PaceOptions } from './pace.ts';
 import { SoundFlists } from './sound-objects.ts';
@@ -38,28 +39,26 @@ export class StoreUpkeep {
     this.#options = options;
   }
 
-  /** @param ids of all objects of the flist, always in the same order */
-  async verify(digest: FlistDigest, ids: readonly ObjectId[]): Promise<VerifyResult> {
+  /** @param idsOf all objects of the flist */
+  async verify(digest: FlistDigest, idsOf: () => Iterable<ObjectId>): Promise<VerifyResult> {
     const { files } = this.#options;
-    const calls = systemCalls();
-    const sound = this.#sound.of(digest, ids.length);
-    let [wholeObjects, readObjects, removedObjects] = [0, 0, 0];
-    for (let first = 0; first < ids.length; first += looksAtOnce) {
-      if (first > 0) await nextTurn();
-      const changed: SeenObject[] = [];
-      for (const [index, id] of ids.slice(first, first + looksAtOnce).entries()) {
-        const key: EntryKey = { kind: 'object', name: id };
-        const place = first + index;
-        const found = calls?.stat(files.pathOf(key));
-        if (found !== undefined && sound.has(place, found)) wholeObjects++;
-        else changed.push({ id, key, note: noteOf(sound, place, found) });
+    const sound = this.#sound.of(digest, idsOf);
+    const total = { wholeObjects: 0, readObjects: 0, removedObjects: 0 };
+    const folder = openSync(files.folders.object, 'r');
+    try {
+      for (let first = 0; first < sound.ids.length; first += looksAtOnce) {
+        if (first > 0) await nextTurn();
+        const changed = changedObjects(sound, folder, first);
+        const judged = await this.#verifyChanged(changed);
+        const looked = Math.min(looksAtOnce, sound.ids.length - first);
+        total.wholeObjects += looked - changed.length + judged.wholeObjects;
+        total.readObjects += judged.readObjects;
+        total.removedObjects += judged.removedObjects;
       }
-      const judged = await this.#verifyChanged(changed);
-      wholeObjects += judged.wholeObjects;
-      readObjects += judged.readObjects;
-      removedObjects += judged.removedObjects;
+    } finally {
+      closeSync(folder);
     }
-    return { wholeObjects, readObjects, removedObjects };
+    return total;
   }
 
   /** Asks the ledger about files, and reads those that are not as it says. */
@@ -68,7 +67,8 @@ export class StoreUpkeep {
     let [wholeObjects, readObjects, removedObjects] = [0, 0, 0];
     const toRead: { readonly key: EntryKey; readonly isThere: boolean }[] = [];
     const stamps = ledger.stampsOf(objects.map(({ id }) => id));
-    for (const [index, { key, note }] of objects.entries()) {
+    for (const [index, { id, note }] of objects.entries()) {
+      const key: EntryKey = { kind: 'object', name: id };
       const stamp = stamps[index];
       const found = files.look(key);
       if (found === undefined && stamp === undefined) continue;
@@ -126,14 +126,20 @@ export class StoreUpkeep {
 /** An object whose file is not known to be as it was. */
 interface SeenObject {
   readonly id: ObjectId;
-  readonly key: EntryKey;
   /** Says that it was sound when it was seen. */
   readonly note: () => void;
 }
 
-function noteOf(sound: SoundObjects, place: number, found: Uint32Array | undefined): () => void {
-  const seen = found?.slice();
-  return () => seen && sound.note(place, seen);
+function changedObjects(sound: SoundObjects, folder: number, first: number): SeenObject[] {
+  const changed: SeenObject[] = [];
+  for (const [index, id] of sound.ids.slice(first, first + looksAtOnce).entries()) {
+    const place = first + index;
+    const found = sound.look(folder, place);
+    if (found !== undefined && sound.has(place, found)) continue;
+    const seen = found?.slice();
+    changed.push({ id, note: () => seen && sound.note(place, seen) });
+  }
+  return changed;
 }
 
 function nextTurn(): Promise<void> {

@@ -4,12 +4,23 @@ export interface SystemCalls {
   mount(call: MountCall): boolean;
   /** umount2(2) of what nobody can have written to: it would wait for that; whether it did. */
   unmount(target: string): boolean;
-  /**
-   * statx(2): a `struct statx` as words, good until the next call; undefined when nothing is there.
-   * Half the time of `statSync` for who asks for thousands, which leaves as much to collect.
-   */
-  stat(path: string): Uint32Array | undefined;
+  /** statx(2) of many files. */
+  stater(paths: PathList): Stater;
 }
+
+/** Paths of one length, one after the other, each with a zero byte behind it. */
+export interface PathList {
+  /** All of an array buffer, which therefore does not move. */
+  readonly bytes: ArrayBuffer;
+  /** Of one path with its zero byte. */
+  readonly pathBytes: number;
+}
+
+/**
+ * Looks at the file whose path has a place in a list, beginning at a folder that is open.
+ * @returns a `struct statx` as words, good until the next call; undefined when nothing is there
+ */
+export type Stater = (folder: number, place: number) => Uint32Array | undefined;
 
 export interface MountCall {
   readonly source: string;
@@ -49,18 +60,23 @@ function makeCalls(): SystemCalls | undefined {
     mount: ({ source, target, type, flags, options = '' }) =>
       functions.mount(source, target, type, flags, options) === 0,
     unmount: (target) => functions.umount2(target, 0) === 0,
-    stat: (path) => (functions.statx(here, path, 0, basicStats, foundAt) === 0 ? words : undefined),
+    stater: ({ bytes, pathBytes }) => {
+      const first = ffi.getRawPointer(bytes);
+      return (folder, place) => {
+        if (place < 0 || (place + 1) * pathBytes > bytes.byteLength) return undefined;
+        const path = first + BigInt(place * pathBytes);
+        return functions.statx(folder, path, 0, basicStats, foundAt) === 0 ? words : undefined;
+      };
+    },
   };
 }
 
 const definitions = {
   mount: { arguments: ['string', 'string', 'string', 'u64', 'string'], return: 'i32' },
   umount2: { arguments: ['string', 'i32'], return: 'i32' },
-  statx: { arguments: ['i32', 'string', 'i32', 'u32', 'pointer'], return: 'i32' },
+  statx: { arguments: ['i32', 'pointer', 'i32', 'u32', 'pointer'], return: 'i32' },
 } as const;
 
-/** AT_FDCWD: linux/fcntl.h. */
-const here = -100;
 /** STATX_BASIC_STATS and the size of `struct statx`: linux/stat.h. */
 const basicStats = 0x7ff;
 const statxBytes = 256;
