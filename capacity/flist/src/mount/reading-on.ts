@@ -12,8 +12,10 @@ const followedFilesMax = 256;
 /** Chunks that were read in a row, 4 MiB, before the next ones are fetched unasked. */
 const rowChunksMin = 8;
 
-/** Chunks that are fetched ahead of a reader, 16 MiB at most. */
+/** Chunks that are fetched ahead of a reader at first, 4 MiB. */
 const firstWindowChunks = 8;
+
+/** And at most, 16 MiB: each time it is twice as much. */
 const windowChunksMax = 32;
 
 interface Reader {

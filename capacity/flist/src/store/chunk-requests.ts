@@ -49,7 +49,9 @@ const aheadBatchesMax = 2;
 /** For how long who reads waits for a chunk that a request ahead may bring, before it asks too. */
 const aheadPatienceMs = 100;
 
+/** Requests under way of each kind. */
 const batchesMax = { read: readBatchesMax, next: nextBatchesMax, ahead: aheadBatchesMax } as const;
+/** Chunks of one of them. */
 const batchChunksMax = {
   read: batchHashesMax,
   next: nextBatchChunksMax,
