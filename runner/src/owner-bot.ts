@@ -1,5 +1,5 @@
 import { BcdbClient } from '@commongrid/bcdb/client';
-import { FolderLock, isGridError, waitFor } from '@commongrid/base';
+import { isGridError } from '@commongrid/base';
 import { rootKeyFromWords } from '@commongrid/crypto';
 import { botIdOf } from '@commongrid/model';
 
@@ -8,6 +8,7 @@ import { botUrl, newBot } from './bot-record.ts';
 import type { GridHome } from './home.ts';
 import { readKeyFile } from './key-file.ts';
 import { readWords } from './owner-identity.ts';
+import { turnIn } from './turn-in.ts';
 
 /** Name of an owner who chose none. */
 export const ownerNameDefault = 'owner';
@@ -36,21 +37,6 @@ export async function introduceOwner(
   const value = newBot(words, root, { name, device: owner, log: trust.log });
   await client.write({ ns: 'grid', op: 'put', url: botUrl, obj: id, value: { ...value } });
   return id;
-}
-
-/** Longest wait for others, each of which writes one record at most. */
-const turnTimeoutMs = 60_000;
-
-function turnIn(folder: string): Promise<FolderLock> {
-  const lock = async (): Promise<FolderLock | undefined> => {
-    try {
-      return await FolderLock.open(folder);
-    } catch (error) {
-      if (isGridError(error, 'BASE_FOLDER_LOCKED')) return undefined;
-      throw error;
-    }
-  };
-  return waitFor(lock, { what: `the turn in ${folder}`, timeoutMs: turnTimeoutMs, everyMs: 50 });
 }
 
 async function isIntroduced(client: BcdbClient, id: string): Promise<boolean> {

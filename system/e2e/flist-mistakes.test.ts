@@ -110,3 +110,14 @@ test('a trace that is stopped takes its mount away, and keeps nothing', async ()
   const { digests } = await flists.json<{ readonly digests: readonly string[] }>('list');
   assert.deepEqual(digests, [digest]);
 });
+
+test('mounts at once share one service, also when the one before is just about to end', async () => {
+  await using folder = await tempFolder();
+  const { flists, digest } = await withImage(folder.path);
+  const targets = ['a', 'b', 'c'].map((name) => join(folder.path, name));
+  for (let round = 0; round < 2; round++) {
+    const mounted = await Promise.all(targets.map((one) => flists.run('mount', digest, one)));
+    const unmounted = await Promise.all(targets.map((one) => flists.run('umount', one)));
+    for (const { status, stderr } of [...mounted, ...unmounted]) assert.equal(status, 0, stderr);
+  }
+});

@@ -1,23 +1,21 @@
-import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 
-import { askControl, errorCode, GridError, isGridError, waitFor } from '@commongrid/base';
+import { askControl, errorCode, isGridError } from '@commongrid/base';
 import type { AskControlOptions, ControlArguments } from '@commongrid/base';
 import type { MountRecord, ServiceConfig, ServiceSource } from '@commongrid/flist';
 import type { Command } from 'commander';
 
 import type { CommandContext } from '../../command-context.ts';
-import { childVariables } from '../../environment.ts';
-import type { GridErrorCode } from '../../errors.ts';
 import { ownHubUrl, usualHubUrl } from '../../own-hub.ts';
-import { LogFile } from '../../supervisor/log-file.ts';
+import { turnIn } from '../../turn-in.ts';
 import { flistSubcommand, repositoryFolder } from './local-repository.ts';
 import type { FlistOptions } from './local-repository.ts';
 import { hubSource } from './source-text.ts';
+import { startImageService } from './start-image-service.ts';
 
 /** Which store of a machine a command works on. */
 export type StoreOptions = FlistOptions & { readonly store?: string };
@@ -35,9 +33,6 @@ export interface SourceStatus {
 
 /** Content of images that is kept until others need the room. */
 const storeBytesMax = 10 * 2 ** 30;
-
-/** For the service to start: it verifies what it was not sure of first. */
-const startTimeoutMs = 60_000;
 
 /** For an order: a mount may have to hash what it has. */
 const orderTimeoutMs = 600_000;
@@ -120,10 +115,21 @@ export class ImageStore {
   }
 
   /**
-   * Starts the service where none runs. It stays until nothing is mounted any more.
-   * @throws FLIST_SERVICE_FAILED
+   * Does work with the service, which is started where none runs, and stays until nothing is mounted
+   * any more. Commands that start or stop it take turns.
+   * @throws GRID_SERVICE_FAILED
    */
-  async start(): Promise<void> {
+  async withService<T>(work: () => Promise<T>): Promise<T> {
+    await using _turn = await this.#turn();
+    await this.#start();
+    try {
+      return await work();
+    } finally {
+      await this.#stopUnused();
+    }
+  }
+
+  async #start(): Promise<void> {
     // The hub of this grid may have another port now.
     const config = this.#withRepository(await this.#config());
     await this.#save(config);
@@ -131,21 +137,8 @@ export class ImageStore {
     const { serviceCommand } = await import('@commongrid/flist');
     const isPlugged = config.sources.some((source) => 'kind' in source);
     const service = isPlugged ? pluggedService : undefined;
-    const [program = '', ...words] = serviceCommand(this.#folder, service);
-    await using log = await LogFile.open(join(this.#folder, 'service.log'));
-    const child = spawn(program, words, {
-      ...{ cwd: '/', detached: true, env: childVariables({}) },
-      stdio: ['ignore', log.descriptor, log.descriptor],
-    });
-    let hasEnded = false;
-    child.once('exit', () => (hasEnded = true));
-    child.once('error', () => (hasEnded = true));
-    const what = 'the image service';
-    await waitFor(async () => hasEnded || (await this.#answers()), {
-      ...{ what, timeoutMs: startTimeoutMs, everyMs: 50 },
-    });
-    child.unref();
-    if (hasEnded && !(await this.#answers())) throw await failed(log.path);
+    const command = serviceCommand(this.#folder, service);
+    await startImageService(this.#folder, command, () => this.#answers());
   }
 
   /** How many mounts are noted though no service runs: they were lost with it. */
@@ -160,8 +153,20 @@ export class ImageStore {
     }
   }
 
-  /** Ends the service when nothing is mounted any more. */
-  async stopUnused(): Promise<void> {
+  /** Takes a mount away, and ends the service when it was the last. */
+  async unmount(args: ControlArguments): Promise<void> {
+    await using _turn = await this.#turn();
+    await this.ask('unmount', args);
+    await this.#stopUnused();
+  }
+
+  async #turn(): Promise<AsyncDisposable> {
+    const folder = join(this.#folder, 'turn');
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    return turnIn(folder);
+  }
+
+  async #stopUnused(): Promise<void> {
     const mounts = await this.list();
     if (mounts.length === 0 && (await this.#answers())) await this.ask('stop');
   }
@@ -222,25 +227,4 @@ export class ImageStore {
 
 function isAbsent(error: unknown): boolean {
   return isGridError(error, 'BASE_CONTROL_ABSENT') || isGridError(error, 'BASE_CONTROL_LOST');
-}
-
-/** With what the service noted last, where it noted something. */
-async function failed(log: string): Promise<GridError<GridErrorCode>> {
-  const lines = (await readFile(log, 'utf8')).trimEnd().split('\n');
-  const noted = noteIn(lines.findLast((line) => line.startsWith('{"level":"error"')));
-  const why = noted?.message ?? 'see its log';
-  return new GridError('GRID_SERVICE_FAILED', `the image service did not start: ${why}`, {
-    hint: noted?.hint === undefined ? `see ${log}` : `${noted.hint}; its log is ${log}`,
-    details: { log },
-  });
-}
-
-function noteIn(line = '{}'): { readonly message?: string; readonly hint?: string } | undefined {
-  try {
-    const { err } = JSON.parse(line) as { err?: { message?: string; hint?: string } };
-    return err;
-  } catch {
-    // A line that was cut off.
-    return undefined;
-  }
 }

@@ -95,8 +95,8 @@ export function flistRemountCommand(context: CommandContext): Command {
       const store = new ImageStore(context, options);
       // A service begins with what was lost.
       if ((await store.countLost()) > 0) {
-        await withProgress(context.terminal, 'mounting again', store.start());
-        await store.stopUnused();
+        const nothing = async (): Promise<void> => {};
+        await withProgress(context.terminal, 'mounting again', store.withService(nothing));
       }
       if (folder !== undefined) {
         const target = resolve(folder);
@@ -127,10 +127,9 @@ export function flistPsCommand(context: CommandContext): Command {
 
 /** Takes a mount away, and ends the service when it was the last. @throws GRID_FLIST_IN_USE */
 async function unmount(store: ImageStore, target: string): Promise<void> {
-  await store.ask('unmount', { target }).catch((cause: unknown) => {
+  await store.unmount({ target }).catch((cause: unknown) => {
     throw inUse(target, cause);
   });
-  await store.stopUnused();
 }
 
 /** The error as it is, or what to do when a mount was busy. */
@@ -173,13 +172,9 @@ export async function mounted(
   const store = new ImageStore(context, options);
   const mount = (flist: string): Promise<MountRecord> =>
     store.ask<MountRecord>('mount', { ...request, flist });
-  await store.start();
-  try {
-    return await ('path' in at ? mount(at.path) : store.withFile(at.packed, mount));
-  } catch (error) {
-    await store.stopUnused();
-    throw error;
-  }
+  return store.withService(() =>
+    'path' in at ? mount(at.path) : store.withFile(at.packed, mount),
+  );
 }
 
 /** @throws GRID_ROOT_NEEDED */

@@ -62,10 +62,9 @@ export function flistTraceCommand(context: CommandContext): Command {
             [digest, `  ${counted(ranges, 'range')} of files are read at the start`].join('\n'),
           );
         } finally {
-          await store.ask('unmount', { id });
+          await store.unmount({ id });
         }
       } finally {
-        await store.stopUnused();
         await rm(folder, { recursive: true, force: true });
       }
     });
