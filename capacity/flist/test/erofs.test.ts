@@ -14,6 +14,8 @@ import type { ErofsOptions } from '../src/erofs/erofs-inode.ts';
 import { assertTreeMountable } from '../src/erofs/shift-ids.ts';
 import { writeErofs } from '../src/erofs/write-erofs.ts';
 import { mountErofs, mountOverlay } from '../src/sys/mounts.ts';
+import { systemCalls } from '../src/sys/system-calls.ts';
+import type { SystemCalls } from '../src/sys/system-calls.ts';
 import { trees } from '../src/testing/flist-arbitraries.ts';
 import { byteTextOf, bytesOfText } from '../src/tree/byte-text.ts';
 import type { ByteText } from '../src/tree/byte-text.ts';
@@ -28,13 +30,14 @@ async function mounted(
   t: { after: (fn: () => Promise<void>) => void },
   root: Directory,
   given: Partial<ErofsOptions> = {},
+  calls = systemCalls(),
 ): Promise<{ folder: string; target: string; image: string }> {
   const { folder } = await mountFolder(t, 'erofs');
   const image = join(folder, 'image.erofs');
   await writeFile(image, [...writeErofs(root, { ...options, ...given })]);
   const target = join(folder, 'mnt');
   await mkdir(target);
-  await mountErofs(image, target);
+  await mountErofs(image, target, calls);
   return { folder, target, image };
 }
 
@@ -177,13 +180,24 @@ test('an image has directories of 100,000 names and folders of a thousand', asyn
 });
 
 test('an overlay finds the content of an image in a folder of objects', async (t) => {
+  await overlayFindsContent(t, systemCalls());
+});
+
+test('where the kernel cannot be called, programs make the same mounts', async (t) => {
+  const calls = { mount: () => false, unmount: () => false, stater: () => () => undefined };
+  await overlayFindsContent(t, calls);
+});
+
+async function overlayFindsContent(
+  t: Parameters<typeof mounted>[0],
+  calls: SystemCalls | undefined,
+): Promise<void> {
   const content = Buffer.from('what it says');
   const root = directoryOf({
     etc: directoryOf({ motd: fileOf(content), late: hollowFileOf(4) }),
   });
-  const { folder, target } = await mounted(t, root, {
-    objectPathOf: ({ sizeBytes }) => `/ab/${sizeBytes}-0`,
-  });
+  const objectPathOf: ErofsOptions['objectPathOf'] = ({ sizeBytes }) => `/ab/${sizeBytes}-0`;
+  const { folder, target } = await mounted(t, root, { objectPathOf }, calls);
   await mkdir(join(folder, 'objects', 'ab'), { recursive: true });
   await writeFile(join(folder, 'objects', 'ab', '12-0'), content);
   // Whatever is in these names is no option of the mount.
@@ -194,8 +208,8 @@ test('an overlay finds the content of an image in a folder of objects', async (t
   }
   const layers = { folder, lower: ['mnt'], data: ['objects'] };
   await mkdir(join(folder, 'ro'));
-  await mountOverlay(layers, join(folder, 'ro'));
-  await mountOverlay({ ...layers, upper }, join(odd, 'rw'));
+  await mountOverlay(layers, join(folder, 'ro'), calls);
+  await mountOverlay({ ...layers, upper }, join(odd, 'rw'), calls);
   assert.deepEqual(readFileSync(join(folder, 'ro', 'etc', 'motd')), content);
   assert.throws(() => readFileSync(join(folder, 'ro', 'etc', 'late')));
   await writeFile(join(folder, 'objects', 'ab', '4-0'), 'late');
@@ -206,4 +220,4 @@ test('an overlay finds the content of an image in a folder of objects', async (t
   assert.equal(readFileSync(join(odd, 'rw', 'moved', 'late'), 'utf8'), 'late');
   assert.deepEqual(readFileSync(join(folder, 'ro', 'etc', 'motd')), content);
   assert.deepEqual(readdirSync(target), ['etc']);
-});
+}

@@ -8,9 +8,13 @@ import { mountFlags, systemCalls } from './system-calls.ts';
  * Mounts an EROFS image read-only: the file itself, or where the kernel wants a block device through
  * a loop device, which goes when it is unmounted.
  */
-export async function mountErofs(imagePath: string, target: string): Promise<void> {
+export async function mountErofs(
+  imagePath: string,
+  target: string,
+  calls = systemCalls(),
+): Promise<void> {
   const flags = mountFlags.readOnly | mountFlags.noDevices;
-  if (systemCalls()?.mount({ source: imagePath, target, type: 'erofs', flags }) === true) return;
+  if (calls?.mount({ source: imagePath, target, type: 'erofs', flags }) === true) return;
   await runProgram('mount', ['-i', '-t', 'erofs', '-o', 'loop,ro,nodev', imagePath, target]);
 }
 
@@ -35,7 +39,11 @@ export interface OverlayLayers {
  * to mount and kernel differently from version to version, so none ever has a path: folders are
  * descriptors.
  */
-export async function mountOverlay(layers: OverlayLayers, target: string): Promise<void> {
+export async function mountOverlay(
+  layers: OverlayLayers,
+  target: string,
+  calls = systemCalls(),
+): Promise<void> {
   const { folder, lower, data = [], upper } = layers;
   await using opened = new AsyncDisposableStack();
   const descriptors: number[] = [];
@@ -52,7 +60,7 @@ export async function mountOverlay(layers: OverlayLayers, target: string): Promi
   const flags = upper === undefined ? mountFlags.readOnly : 0n;
   const options = overlayOptions(places, (place) => descriptors[place] ?? -1);
   const call = { source: 'flist', target, type: 'overlay', flags, options };
-  if (systemCalls()?.mount(call) === true) return;
+  if (calls?.mount(call) === true) return;
   const own = overlayOptions(places, (place) => place + firstDescriptor);
   const access = upper === undefined ? 'ro' : 'rw';
   const args = ['-i', '-t', 'overlay', '-o', `${access},${own}`, 'flist', target];
