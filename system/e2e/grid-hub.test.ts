@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { after, before, test } from 'node:test';
 
 import { waitFor } from '@commongrid/base';
 
@@ -17,9 +17,18 @@ interface Up {
   };
 }
 
+/** One for all tests, in their order: a start takes seconds. */
+let grid: TestGrid;
+let up: Up;
+
+before(async () => {
+  grid = await TestGrid.open();
+  up = await grid.json<Up>('up', '--port-base', '0', '--name', 'ada');
+});
+
+after(() => grid.close());
+
 test('a grid has a hub with a base image of its owner, once and for good', async () => {
-  await using grid = await TestGrid.open();
-  const up = await grid.json<Up>('up', '--port-base', '0', '--name', 'ada');
   assert.equal(up.hub.lack, null);
   assert.equal(up.hub.image?.name, 'ada/base');
   const { keys } = await grid.json<{ keys: string[] }>('hub', 'signers', 'ada/base');
@@ -30,7 +39,7 @@ test('a grid has a hub with a base image of its owner, once and for good', async
   assert.equal(quota.quotaBytes, 2 ** 30);
   const found = await grid.json<{ repositories: unknown[] }>('hub', 'search', 'busybox');
   assert.equal(found.repositories.length, 1);
-  const metrics = await fetch(`http://${await metricsOf(grid)}/metrics`);
+  const metrics = await fetch(`http://${await metricsOf()}/metrics`);
   assert.match(await metrics.text(), /^hub_requests_total\{/m);
   const { pid } = up.services['hub'] ?? { pid: 0 };
   process.kill(pid, 'SIGKILL');
@@ -42,13 +51,43 @@ test('a grid has a hub with a base image of its owner, once and for good', async
   await grid.json('down', 'bcdb');
   // Without the phonebook it is read.
   assert.ok(await isBack());
+  await grid.json('up');
+});
+
+test('somebody with a bot changes what is his, until his key is ended', async () => {
+  const [words, key, other] = ['bob-words', 'bob-key', 'bob-other-key'].map((name) =>
+    join(grid.home, name),
+  ) as [string, string, string];
+  const byWords = ['--words-file', words];
+  const made = await grid.json<Bot>('bcdb', 'bot', 'new', 'bob', key, ...byWords);
+  assert.equal(made.name, 'bob');
+  const taken = await grid.run('bcdb', 'bot', 'new', 'bob', other, ...byWords);
+  assert.match(taken.stderr, /GRID_BOT_EXISTS/);
+  const tag = (name: string, file: string): Promise<Ended> =>
+    grid.run('hub', 'tag', 'ada/base', name, '--key-file', file);
+  assert.equal((await tag('bob/base', key)).status, 0);
+  assert.match((await tag('ada/base:bob', key)).stderr, /HUB_DENIED/);
+  await grid.json('bcdb', 'key', 'new', other);
+  assert.match((await tag('bob/base:2', other)).stderr, /HUB_KEY_UNKNOWN/);
+  await grid.json('bcdb', 'bot', 'add-key', other, ...byWords);
+  assert.equal((await tag('bob/base:2', other)).status, 0);
+  const [{ key: first }] = made.keys as [Bot['keys'][number]];
+  const whose = await grid.json<{ bot: { name: string } }>('bcdb', 'bot', 'whose', first);
+  assert.equal(whose.bot.name, 'bob');
+  const { keys } = await grid.json<Bot>('bcdb', 'bot', 'end-key', first, ...byWords);
+  assert.deepEqual(
+    keys.map(({ ended }) => ended),
+    ['retired', null],
+  );
+  const isRefused = async (): Promise<boolean> =>
+    (await tag('bob/base:3', key)).stderr.includes('HUB_KEY_UNKNOWN');
+  await waitFor(isRefused, { timeoutMs: 30_000, everyMs: 250, what: 'the key to be refused' });
+  assert.equal((await tag('bob/base:3', other)).status, 0);
 });
 
 test('an image of the hub is mounted by its name, and its content is fetched', async () => {
-  await using grid = await TestGrid.open();
-  const up = await grid.json<Up>('up', '--port-base', '0');
   const target = join(grid.home, 'mounted');
-  const inspected = await grid.run('flist', 'inspect', 'owner/base');
+  const inspected = await grid.run('flist', 'inspect', 'ada/base');
   assert.match(inspected.stdout, /^ {2}command +\/bin\/sh$/m);
   const content = await grid.run('flist', 'cat', 'base', '/etc/passwd');
   assert.match(content.stdout, /^root:x:0:0:/);
@@ -76,7 +115,7 @@ test('an image of the hub is mounted by its name, and its content is fetched', a
     assert.equal(changed.length, 2);
     const unknown = await grid.run('flist', 'sources', 'remove', '/nowhere');
     assert.equal(unknown.status, 3);
-    await grid.json('hub', 'rm', 'owner/base');
+    await grid.json('hub', 'rm', 'ada/base');
     await grid.json('flist', 'umount', target);
     const gone = await grid.run('flist', 'mount', 'base', target);
     assert.match(gone.stderr, /GRID_FLIST_UNKNOWN: .* nor at http/);
@@ -84,39 +123,6 @@ test('an image of the hub is mounted by its name, and its content is fetched', a
     await grid.run('flist', 'umount', target);
   }
   await grid.json('down', '--wipe', '--yes');
-});
-
-test('somebody with a bot changes what is his, until his key is ended', async () => {
-  await using grid = await TestGrid.open();
-  await grid.json<Up>('up', '--port-base', '0');
-  const [words, key, other] = ['bob-words', 'bob-key', 'bob-other-key'].map((name) =>
-    join(grid.home, name),
-  ) as [string, string, string];
-  const byWords = ['--words-file', words];
-  const made = await grid.json<Bot>('bcdb', 'bot', 'new', 'bob', key, ...byWords);
-  assert.equal(made.name, 'bob');
-  const taken = await grid.run('bcdb', 'bot', 'new', 'bob', other, ...byWords);
-  assert.match(taken.stderr, /GRID_BOT_EXISTS/);
-  const tag = (name: string, file: string): Promise<Ended> =>
-    grid.run('hub', 'tag', 'owner/base', name, '--key-file', file);
-  assert.equal((await tag('bob/base', key)).status, 0);
-  assert.match((await tag('owner/base:bob', key)).stderr, /HUB_DENIED/);
-  await grid.json('bcdb', 'key', 'new', other);
-  assert.match((await tag('bob/base:2', other)).stderr, /HUB_KEY_UNKNOWN/);
-  await grid.json('bcdb', 'bot', 'add-key', other, ...byWords);
-  assert.equal((await tag('bob/base:2', other)).status, 0);
-  const [{ key: first }] = made.keys as [Bot['keys'][number]];
-  const whose = await grid.json<{ bot: { name: string } }>('bcdb', 'bot', 'whose', first);
-  assert.equal(whose.bot.name, 'bob');
-  const { keys } = await grid.json<Bot>('bcdb', 'bot', 'end-key', first, ...byWords);
-  assert.deepEqual(
-    keys.map(({ ended }) => ended),
-    ['retired', null],
-  );
-  const isRefused = async (): Promise<boolean> =>
-    (await tag('bob/base:3', key)).stderr.includes('HUB_KEY_UNKNOWN');
-  await waitFor(isRefused, { timeoutMs: 30_000, everyMs: 250, what: 'the key to be refused' });
-  assert.equal((await tag('bob/base:3', other)).status, 0);
 });
 
 interface Bot {
@@ -133,7 +139,7 @@ interface Sources {
   }[];
 }
 
-async function metricsOf(grid: TestGrid): Promise<string> {
+async function metricsOf(): Promise<string> {
   const { services } = await grid.json<{
     readonly services: Record<string, { readonly addresses: Record<string, string> }>;
   }>('status');
