@@ -25,8 +25,12 @@ interface Reader {
   row: number;
   /** What was fetched ahead ends here. */
   aheadEnd: number;
-  /** 0: nothing is fetched ahead of it. */
   windowChunks: number;
+  /**
+   * What is fetched ahead: nothing yet, the first of it is under way, it came and could be kept, or
+   * it could not.
+   */
+  ahead: 'untried' | 'trying' | 'going' | 'failed';
 }
 
 /**
@@ -42,19 +46,27 @@ export class ReadingOn {
     const reader = this.#follow(id, first);
     reader.row += Math.max(0, end - reader.next);
     reader.next = Math.max(reader.next, end);
-    if (reader.row < rowChunksMin || reader.windowChunks === 0) return undefined;
+    const mayAsk = reader.ahead === 'untried' || reader.ahead === 'going';
+    if (reader.row < rowChunksMin || !mayAsk) return undefined;
     const from = Math.max(reader.aheadEnd, end);
     // Half of it is left: enough to go on with while more is fetched.
     if (from - end > reader.windowChunks / 2) return undefined;
+    if (reader.ahead === 'untried') reader.ahead = 'trying';
     reader.aheadEnd = end + reader.windowChunks;
     reader.windowChunks = Math.min(windowChunksMax, reader.windowChunks * 2);
     return { first: from, count: reader.aheadEnd - from };
   }
 
+  /** What was fetched ahead is there: it may be more from now on. */
+  goOn(id: ObjectId): void {
+    const reader = this.#readers.get(id);
+    if (reader?.ahead === 'trying') reader.ahead = 'going';
+  }
+
   /** What was fetched ahead could not be had, or not be kept: this reader gets what it asks for. */
   stop(id: ObjectId): void {
     const reader = this.#readers.get(id);
-    if (reader !== undefined) reader.windowChunks = 0;
+    if (reader !== undefined) reader.ahead = 'failed';
   }
 
   /** The reader of a file; one that jumps is a new one. */
@@ -66,12 +78,17 @@ export class ReadingOn {
       known !== undefined &&
       first + firstWindowChunks >= known.next &&
       first <= Math.max(known.next, known.aheadEnd);
-    const reader = isOn
-      ? known
-      : { next: first, row: 0, aheadEnd: 0, windowChunks: firstWindowChunks };
+    const reader = isOn ? known : newReader(first);
     this.#readers.set(id, reader);
     const [oldest] = this.#readers.keys();
     if (oldest !== undefined && this.#readers.size > followedFilesMax) this.#readers.delete(oldest);
     return reader;
   }
+}
+
+function newReader(first: number): Reader {
+  return {
+    ...{ next: first, row: 0, aheadEnd: 0 },
+    ...{ windowChunks: firstWindowChunks, ahead: 'untried' },
+  };
 }

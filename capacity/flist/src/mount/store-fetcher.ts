@@ -57,6 +57,7 @@ export class StoreFetcher implements ContentFetcher, AsyncDisposable {
     this.#tasks.start(id, async (signal) => {
       try {
         await this.#store.need(id, next.first, next.count, { signal, priority: 'next' });
+        this.#readingOn.goOn(id);
       } catch (error) {
         this.#readingOn.stop(id);
         throw error;
