@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { repeat, silentLogger, systemClock, TaskGroup } from '@commongrid/base';
+import { isGridError, Mutex, repeat, silentLogger, systemClock, TaskGroup } from '@commongrid/base';
 import type { StoragePolicy } from '../blob/blob-writer.ts';
 import type { Beside } from '../catalog/beside.ts';
 import { CopyWriter } from './copies.ts';
@@ -38,6 +38,7 @@ export class Manifests implements AsyncDisposable {
   readonly #writer: ManifestWriter;
   readonly #collector: ManifestCollector;
   readonly #tasks: TaskGroup;
+  readonly #paying = new Mutex();
   /** Sees to it that there are copies enough. */
   readonly keeper: ManifestKeeper;
 
@@ -88,7 +89,31 @@ export class Manifests implements AsyncDisposable {
   }
 
   /** Makes the manifests that a head which ended, or this one, could not write. */
-  async payOwed(signal?: AbortSignal): Promise<void> {
+  payOwed(signal?: AbortSignal): Promise<void> {
+    // One at a time: what is settled is not on its way any more, so it can be removed.
+    return this.#paying.run(() => this.#payOwed(signal));
+  }
+
+  /** Makes what is owed, and removes the manifests of versions that are gone. Throws as `Catalog.write`. */
+  async collectNow(signal?: AbortSignal): Promise<void> {
+    try {
+      // A head that has just begun owes what the one before had under way, and deletes nothing till then.
+      await this.payOwed(signal);
+    } catch (error) {
+      if (!isGridError(error, 'ZSTOR_BACKENDS_TOO_FEW')) throw error;
+    }
+    await this.#collector.collect(signal);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#tasks.close(), this.#collector.close(), this.keeper.close()]);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #payOwed(signal: AbortSignal | undefined): Promise<void> {
     const { tables, manifestOf, policy } = this.#o;
     if (!tables.isServing) return;
     for (const versionId of tables.read((db) => this.#writer.owed(db, tables.epoch))) {
@@ -105,18 +130,5 @@ export class Manifests implements AsyncDisposable {
       }
       this.#writer.settle(versionId);
     }
-  }
-
-  /** Removes the manifests of versions that are gone, now. Throws as `Catalog.write`. */
-  collectNow(signal?: AbortSignal): Promise<void> {
-    return this.#collector.collect(signal);
-  }
-
-  async close(): Promise<void> {
-    await Promise.all([this.#tasks.close(), this.#collector.close(), this.keeper.close()]);
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
   }
 }
