@@ -78,8 +78,8 @@ test('of a manifest that takes several values none is left', async () => {
     const counts = [...(await copiesIn(store)).values()];
     return counts.reduce((sum, each) => sum + each, 0);
   };
-  // Four parts, three copies.
-  assert.equal(await count(), 12);
+  // Four parts, three copies; more when a node was slow, and another one was asked, too.
+  assert.ok((await count()) >= 12);
   await store.catalog.write((db) => releaseManifest(db, versionId));
   const isReleased = (): boolean => store.catalog.read((db) => deadManifests(db, 1)).length === 0;
   await waitFor(isReleased, { timeoutMs: 30_000, what: 'the end' });

@@ -39,12 +39,10 @@ test('heads that end at once delete what was removed, and leave a log that is cu
     assert.equal(await stor.deleteRemoved(), 0);
     assert.equal(await keys('shards'), empty);
     for (const round of ['a', 'b', 'c']) {
-      const before = await keys('log');
       for (let at = 0; at < 12; at++) await stor.put(`${round} ${at}`, []);
-      assert.ok((await keys('log')) >= before + members * 12);
       await stor.takeSnapshotInTime();
     }
-    // What is older than the snapshot before the last one has left it.
+    // Each put is a record. What is older than the snapshot before the last one has left the log.
     const recordsLeft = (await keys('log')) / members;
     assert.ok(recordsLeft < 30, `${recordsLeft} records are left`);
     assert.equal(stor.list().length, 36);
