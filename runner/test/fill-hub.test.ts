@@ -16,12 +16,12 @@ test('a hub is filled once it knows the owner, and told why it was not', async (
   await home.create();
   await createIdentity(home);
   const ownerKey = (await readKeyFile(home.ownerKeyFile)).publicKey.text;
-  let user: string | undefined;
-  const keys = { userOf: async (key: string) => (key === ownerKey ? user : undefined) };
+  const users = new Map<string, string>();
+  const keys = { userOf: async (key: string) => users.get(key) };
   const hub = await HubServer.open({ folder: join(folder.path, 'hub'), keys, ownerKey });
   const { url } = hub;
   assert.match((await fillHub(home, url)).lack ?? '', /does not know the owner/);
-  user = 'ada';
+  users.set(ownerKey, 'ada');
   const without = await fillHub(home, url, async () => undefined);
   assert.match(without.lack ?? '', /apt-get install busybox-static/);
   assert.equal(without.image, undefined);
