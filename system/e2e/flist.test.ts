@@ -21,6 +21,7 @@ import { waitFor } from '@commongrid/base';
 import { Flists, makeTree } from './flist-process.ts';
 import type { Made } from './flist-process.ts';
 import { tempFolder, root, run } from './grid-process.ts';
+import type { Ended } from './grid-process.ts';
 
 test('an flist is made, looked into, compared, signed and verified', async () => {
   await using folder = await tempFolder();
@@ -160,11 +161,12 @@ interface Scrubbed {
 
 test('a hub keeps what its users signed for, and gives it to anybody', async () => {
   await using folder = await tempFolder();
-  const grid = join(root, 'grid');
+  const env = { GRID_HOME: join(folder.path, 'home') };
+  const ask = (words: readonly string[]): Promise<Ended> => run(join(root, 'grid'), words, { env });
   const keyFile = join(folder.path, 'key');
   const otherKeyFile = join(folder.path, 'other-key');
-  const { stdout } = await run(grid, ['bcdb', 'key', 'new', keyFile, '--json']);
-  await run(grid, ['bcdb', 'key', 'new', otherKeyFile]);
+  const { stdout } = await ask(['bcdb', 'key', 'new', keyFile, '--json']);
+  await ask(['bcdb', 'key', 'new', otherKeyFile]);
   const { key } = JSON.parse(stdout) as { readonly key: string };
   const users = join(folder.path, 'users.json');
   await writeFile(users, JSON.stringify({ [key]: 'ada' }));
@@ -173,37 +175,48 @@ test('a hub keeps what its users signed for, and gives it to anybody', async () 
   const flists = new Flists(folder.path);
   const tree = join(folder.path, 'tree');
   await makeTree(tree);
+  await copyFile('/bin/busybox', join(tree, 'bin/busybox'));
   const { digest } = await flists.json<Made>('create', tree);
   const ours = ['--repo', join(folder.path, 'repository'), '--url', hub.url];
   const upload = ['hub', 'upload', digest, 'ada/tools:1', '--sign', ...ours];
-  const refused = await run(grid, [...upload, '--key-file', otherKeyFile]);
+  const refused = await ask([...upload, '--key-file', otherKeyFile]);
   assert.equal(refused.status, 4, refused.stderr);
-  const uploaded = await run(grid, [...upload, '--key-file', keyFile]);
+  const uploaded = await ask([...upload, '--key-file', keyFile]);
   assert.equal(uploaded.status, 0, uploaded.stderr);
-  const again = await run(grid, [...upload, '--key-file', keyFile, '--json']);
+  const again = await ask([...upload, '--key-file', keyFile, '--json']);
   assert.equal((JSON.parse(again.stdout) as { readonly movedBytes: number }).movedBytes, 0);
   const theirs = ['--repo', join(folder.path, 'theirs'), '--url', hub.url];
-  const signers = await run(grid, ['hub', 'signers', 'ada/tools:1', ...theirs]);
+  const signers = await ask(['hub', 'signers', 'ada/tools:1', ...theirs]);
   assert.equal(signers.stdout.trim(), key);
-  const listed = await run(grid, ['hub', 'ls', 'ada/tools', ...theirs]);
+  const listed = await ask(['hub', 'ls', 'ada/tools', ...theirs]);
   assert.match(listed.stdout, new RegExp(`^ada/tools:1 +${digest.slice(0, 12)} `));
-  const missing = await run(grid, ['hub', 'ls', 'ada/tools:2', ...theirs]);
+  const missing = await ask(['hub', 'ls', 'ada/tools:2', ...theirs]);
   assert.equal(missing.status, 3, missing.stdout);
   const signed = [...theirs, '--key-file', keyFile];
   const saying = ['ada/tools', 'Saws and hammers', '--label', 'kind=tools'];
-  const described = await run(grid, ['hub', 'describe', ...saying, ...signed]);
+  const described = await ask(['hub', 'describe', ...saying, ...signed]);
   assert.equal(described.status, 0, described.stderr);
-  const found = await run(grid, ['hub', 'search', 'hammers', ...theirs]);
+  const found = await ask(['hub', 'search', 'hammers', ...theirs]);
   assert.match(found.stdout, /^ada\/tools .* Saws and hammers$/m);
-  const history = await run(grid, ['hub', 'history', 'ada/tools:1', ...theirs]);
+  const history = await ask(['hub', 'history', 'ada/tools:1', ...theirs]);
   assert.match(history.stdout, new RegExp(`^${digest.slice(0, 12)} .* ${key}$`, 'm'));
-  const forgotten = await run(grid, ['hub', 'history', 'ada/tools:1', '--forget', ...signed]);
+  const forgotten = await ask(['hub', 'history', 'ada/tools:1', '--forget', ...signed]);
   assert.match(forgotten.stdout, /^ada\/tools:1 has forgotten \d+ images?$/m, forgotten.stderr);
-  const fetched = await run(grid, ['hub', 'download', 'ada/tools:1', ...theirs]);
+  const fetched = await ask(['hub', 'download', 'ada/tools:1', ...theirs]);
   assert.match(fetched.stdout, new RegExp(`^${digest}\n`), fetched.stderr);
-  const verified = await run(grid, ['flist', 'verify', digest, ...theirs.slice(0, 2)]);
+  const verified = await ask(['flist', 'verify', digest, ...theirs.slice(0, 2)]);
   assert.equal(verified.status, 0, verified.stdout);
   assert.match(verified.stdout, new RegExp(`^signed by ${key}$`, 'm'));
+
+  // Traced where nothing of it was so far, from the hub.
+  const fresh = ['--repo', join(folder.path, 'fresh'), '--store', join(folder.path, 'store')];
+  await ask(['flist', 'sources', 'add', hub.url, ...fresh]);
+  const start = ['--', '/bin/busybox', 'true'];
+  const traced = await ask(['flist', 'trace', 'ada/tools:1', '--json', ...fresh, ...start]);
+  assert.equal(traced.status, 0, traced.stderr);
+  const { digest: newer } = JSON.parse(traced.stdout) as Made;
+  const whole = await ask(['flist', 'verify', newer, ...fresh.slice(0, 2)]);
+  assert.equal(whole.status, 0, whole.stdout + whole.stderr);
 });
 
 /** A hub in a process of its own, until the test ends. */

@@ -101,7 +101,7 @@ function unknown(
 ): GridError<GridErrorCode> {
   const hubs = asked.length === 0 ? 'no hub is among the sources' : asked.join(', ');
   return new GridError<GridErrorCode>('GRID_FLIST_UNKNOWN', `${message}, ${hubs}`, {
-    hint: `${hint}; names of a hub: grid hub ls`,
+    hint: `${hint}, grid hub ls lists them`,
     details: { ...details, hubs: [...asked] },
   });
 }

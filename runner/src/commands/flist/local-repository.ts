@@ -99,7 +99,7 @@ async function digestsOf(reader: RepositoryReader, prefix: string): Promise<Flis
 
 function unknown(name: string, folder: string): GridError<GridErrorCode> {
   return new GridError('GRID_FLIST_UNKNOWN', `there is no flist ${name} in ${folder}`, {
-    hint: `grid flist list; give ${prefixMin} digits of a digest or more`,
+    hint: `grid flist list; give ${prefixMin} digits of a digest or more; grid hub download brings one`,
     details: { name, folder },
   });
 }

@@ -4,6 +4,7 @@ import type { Flist, FlistDigest, FlistRepository, MakeReport } from '@commongri
 import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
 import { counted } from '../../terminal.ts';
+import type { FoundImage } from './find-image.ts';
 import type { FlistOptions } from './local-repository.ts';
 import { repositoryFolder } from './local-repository.ts';
 
@@ -31,6 +32,25 @@ export async function withRepository<T>(
 export async function keepFlist(repository: FlistRepository, flist: Flist): Promise<FlistDigest> {
   const { encodeFlist, packFlist } = await import('@commongrid/flist');
   return repository.putFlist(await packFlist(encodeFlist(flist)));
+}
+
+/** Brings the content of an image that the repository lacks. */
+export async function bringContent(
+  { flist, chunks }: Pick<FoundImage, 'flist' | 'chunks'>,
+  repository: FlistRepository,
+  signal: AbortSignal,
+): Promise<void> {
+  const { batchHashesMax, chunkHashesOf, walkTree } = await import('@commongrid/flist');
+  const wanted = new Set(
+    walkTree(flist.root).flatMap(({ inode }) =>
+      inode.kind === 'file' ? chunkHashesOf(inode) : [],
+    ),
+  );
+  const missing = [...wanted.difference(await repository.hasChunks(wanted))];
+  for (let at = 0; at < missing.length; at += batchHashesMax) {
+    const batch = missing.slice(at, at + batchHashesMax);
+    for await (const chunk of chunks.fetch(batch, signal)) await repository.putPacked(chunk);
+  }
 }
 
 /** Prints what was made: its digest for programs and people, and what was left out. */

@@ -15,7 +15,7 @@ import { counted, withProgress } from '../../terminal.ts';
 import { findImage, flistArgument } from './find-image.ts';
 import { ImageStore, storeSubcommand } from './image-store.ts';
 import type { StoreOptions } from './image-store.ts';
-import { withRepository } from './made-flist.ts';
+import { bringContent, withRepository } from './made-flist.ts';
 import { mounted, requireRoot } from './mounts.ts';
 
 type TraceOptions = StoreOptions & { readonly for: number };
@@ -30,7 +30,11 @@ export function flistTraceCommand(context: CommandContext): Command {
     .argument('<flist>', flistArgument)
     .argument('<command...>', 'what starts it, behind --; its root is the image')
     .option('--for <seconds>', 'how long it may run', parseSeconds, defaultSeconds)
-    .addHelpText('after', '\nThe flist with that list is another one: its digest is printed.')
+    .addHelpText(
+      'after',
+      '\nThe flist with that list is another one: its digest is printed. It is kept in the repository,' +
+        '\nwith all of its content.',
+    )
     .action(async (name: string, words: readonly string[], options: TraceOptions) => {
       requireRoot(context);
       const signal = shutdownSignal();
@@ -54,9 +58,11 @@ export function flistTraceCommand(context: CommandContext): Command {
           const { ranges } = await store.ask<{ ranges: number }>('trace', { id, output });
           const packed = await readFile(output);
           await rm(output);
-          const digest = await withRepository(context, options, (repository) =>
-            repository.putFlist(packed),
-          );
+          const digest = await withRepository(context, options, async (repository) => {
+            const bringing = bringContent(image, repository, signal);
+            await withProgress(context.terminal, `fetching ${name}`, bringing);
+            return repository.putFlist(packed);
+          });
           const result = { schema: 'grid.flist.trace.1', digest, ranges };
           printResult(context, options, result, () =>
             [digest, `  ${counted(ranges, 'range')} of files are read at the start`].join('\n'),
