@@ -1,13 +1,18 @@
 import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { askControl } from '@commongrid/base';
 import type { ControlArguments } from '@commongrid/base';
 
 import type { FlistDigest } from '../src/format/flist.ts';
 import { HubClient } from '../src/hub/hub-client.ts';
 import type { HubServer } from '../src/hub/hub-server.ts';
+import { controlPathOf } from '../src/mount/image-service.ts';
 import { ServiceHarness } from '../test/mount-harness.ts';
 import { CountingProxy } from './counting-proxy.ts';
+
+/** A whole image on a busy machine. */
+const askTimeoutMs = 300_000;
 
 /** A machine with an empty store, whose every byte from a hub is counted. */
 export class LazyNode implements AsyncDisposable {
@@ -42,27 +47,32 @@ export class LazyNode implements AsyncDisposable {
     const writableFolder = await mkdtemp(join(this.#harness.folder, 'writable-'));
     const target = join(this.#harness.folder, 'mounted');
     await mkdir(target, { recursive: true });
-    await this.#harness.ask('mount', { id: 'mounted', flist, target, writableFolder, ...args });
+    await this.#ask('mount', { id: 'mounted', flist, target, writableFolder, ...args });
     return target;
   }
 
   /** Writes the image with what was read of it, as `mount` began to note. */
   async trace(output: string): Promise<void> {
-    await this.#harness.ask('trace', { id: 'mounted', output });
+    await this.#ask('trace', { id: 'mounted', output });
   }
 
   /** Fetches all of an image; it need not be mounted. */
   async fetchWhole(digest: FlistDigest): Promise<void> {
     const flist = await this.#fetchFlist(digest);
-    await this.#harness.ask('prefetch', { flist, whole: true });
+    await this.#ask('prefetch', { flist, whole: true });
   }
 
   async unmount(): Promise<void> {
-    await this.#harness.ask('unmount', { id: 'mounted' });
+    await this.#ask('unmount', { id: 'mounted' });
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#stack.disposeAsync();
+  }
+
+  #ask(action: string, args: ControlArguments): Promise<unknown> {
+    const path = controlPathOf(this.#harness.store);
+    return askControl(path, action, args, { timeoutMs: askTimeoutMs });
   }
 
   async #fetchFlist(digest: FlistDigest): Promise<string> {

@@ -17,7 +17,8 @@ export async function mountFolder(
   return { folder: path, stack };
 }
 
-async function unmountBelow(folder: string): Promise<void> {
+/** Takes away whatever is mounted in a folder, the last first. */
+export async function unmountBelow(folder: string): Promise<void> {
   const targets = (await readMounts()).map(({ target }) => target);
   for (const target of targets.toReversed()) {
     if (target.startsWith(`${folder}/`)) await unmount(target, { isLazy: true });

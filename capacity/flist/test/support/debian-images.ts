@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 
 import { FolderLock, isGridError, waitFor } from '@commongrid/base';
 
+import { unmountBelow } from '../mount-cleanup.ts';
 import { addOddLayer, fillOddTree } from './odd-layers.ts';
 import { rebuildPrograms } from './rebuilt-packages.ts';
 
@@ -37,7 +38,6 @@ const recipe = 3;
 /** How many packages an update of the base has at least. */
 const updatedPackages = 10;
 
-const suite = 'bookworm';
 const buildTimeoutMs = 10 * 60_000;
 
 /**
@@ -56,7 +56,8 @@ export async function debianImages(): Promise<DebianImages> {
   const folder = join(cache, name);
   const made = await readMade(folder);
   if (made !== undefined) return made;
-  // Of older versions, or begun by somebody who was killed.
+  // Of older versions, or begun by somebody who was killed while debootstrap had mounts there.
+  await unmountBelow(cache);
   for (const old of await fs.readdir(cache)) {
     if (old !== 'LOCK') await fs.rm(join(cache, old), { recursive: true });
   }
@@ -149,7 +150,9 @@ class ImageBuilder {
 
   /** By debootstrap, from where apt has its packages; documents left out as in small images. */
   async #makeBase(): Promise<void> {
-    await run('debootstrap', '--variant=minbase', suite, this.#root, await mirrorOfSuite());
+    const suite = await ownSuite();
+    const mirror = await mirrorOf(suite);
+    await run('debootstrap', '--variant=minbase', suite, this.#root, mirror);
     const at = (path: string): string => join(this.#root, path);
     await fs.writeFile(at('etc/dpkg/dpkg.cfg.d/small'), smallConfig);
     // Packages start their services otherwise.
@@ -258,7 +261,15 @@ async function removeFilesBelow(folder: string, except?: string): Promise<void> 
   }
 }
 
-async function mirrorOfSuite(): Promise<string> {
+/** What apt brings fits to no other Debian than that of this machine. */
+async function ownSuite(): Promise<string> {
+  const text = await fs.readFile('/etc/os-release', 'utf8');
+  const suite = /^VERSION_CODENAME=(\w+)$/m.exec(text)?.[1];
+  if (suite === undefined) throw new Error('this machine does not say which Debian it is');
+  return suite;
+}
+
+async function mirrorOf(suite: string): Promise<string> {
   const lines = await run('apt-get', 'indextargets', '--format', '$(RELEASE) $(SITE)');
   for (const line of lines.split('\n')) {
     const [release, site] = line.split(' ');

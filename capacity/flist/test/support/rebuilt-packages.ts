@@ -28,7 +28,7 @@ export async function rebuildPrograms(
 async function filesOf(root: string, name: string): Promise<string[]> {
   const folder = join(root, 'var/lib/dpkg/info');
   const lists = await fs.readdir(folder);
-  const list = lists.find((file) => file === `${name}.list` || file === `${name}:amd64.list`);
+  const list = lists.find((file) => /^([^:]+?)(?::\w+)?\.list$/.exec(file)?.[1] === name);
   if (list === undefined) throw new Error(`${name} is not installed in ${root}`);
   const lines = (await fs.readFile(join(folder, list), 'utf8')).split('\n');
   return lines.filter((line) => line !== '').map((line) => join(root, line));
