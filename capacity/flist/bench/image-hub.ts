@@ -35,11 +35,16 @@ export class ImageHub implements AsyncDisposable {
 
   /** Imports an image of a layout, uploads it, and lets the hub pack its chunks again. */
   async add(layout: string, name: string): Promise<FlistDigest> {
-    const { flist } = await importImage(new OciLayout(layout, name), this.#repository);
-    await this.#repository.sync();
-    const digest = await this.#upload(await packFlist(encodeFlist(flist)));
+    const digest = await this.bring(layout, name);
     await this.server.repack();
     return digest;
+  }
+
+  /** The same, as it is until the hub packs chunks again. */
+  async bring(layout: string, name: string): Promise<FlistDigest> {
+    const { flist } = await importImage(new OciLayout(layout, name), this.#repository);
+    await this.#repository.sync();
+    return this.#upload(await packFlist(encodeFlist(flist)));
   }
 
   /** Uploads what a file has, the flist of an image whose content is here. */
