@@ -37,6 +37,11 @@ test('what was used last is remembered, within a bound', () => {
     flists.of(name as FlistDigest, () => ids);
   for (const name of ['a', 'b']) take(name).note(0, statOf(1));
   assert.equal(take('a').has(0, statOf(1)), true);
+  // Of an flist that is beyond the bound itself nothing is remembered.
+  assert.equal(
+    take('huge', new Array<ObjectId>(262_145).fill('' as ObjectId)).look(0, 0),
+    undefined,
+  );
   take('c', idsOf(1));
   assert.equal(take('a').has(0, statOf(1)), true);
   assert.equal(take('b').has(0, statOf(1)), false);

@@ -27,14 +27,18 @@ export class SoundObjects {
   readonly #stamps: Uint32Array;
 
   constructor(ids: Iterable<ObjectId>, calls = systemCalls()) {
-    this.ids = [...ids].toSorted();
-    this.#stamps = new Uint32Array(this.ids.length * stampedWords.length);
-    const bytes = new ArrayBuffer(this.ids.length * pathBytes);
+    const all = [...ids];
+    // Of more nothing is remembered: the ledger is asked for each.
+    const count = all.length > soundObjectsMax ? 0 : all.length;
+    this.ids = count === 0 ? all : all.toSorted();
+    this.#stamps = new Uint32Array(count * stampedWords.length);
+    const bytes = new ArrayBuffer(count * pathBytes);
     const paths = Buffer.from(bytes);
-    for (const [place, id] of this.ids.entries()) {
-      paths.write(fannedPath('', id).slice(1), place * pathBytes, 'latin1');
+    for (let place = 0; place < count; place++) {
+      const path = fannedPath('', this.ids[place] ?? '').slice(1);
+      paths.write(path, place * pathBytes, 'latin1');
     }
-    this.#stat = calls?.stater({ bytes, pathBytes });
+    this.#stat = count === 0 ? undefined : calls?.stater({ bytes, pathBytes });
   }
 
   /** @param folder the open folder of all whole objects */
@@ -65,6 +69,7 @@ export class SoundFlists {
   of(digest: FlistDigest, idsOf: () => Iterable<ObjectId>): SoundObjects {
     const known = this.#flists.get(digest);
     const objects = known ?? new SoundObjects(idsOf());
+    if (objects.ids.length > soundObjectsMax) return objects;
     if (known === undefined) this.#objects += objects.ids.length;
     this.#flists.delete(digest);
     this.#flists.set(digest, objects);
