@@ -38,6 +38,10 @@ test('an flist is made, looked into, compared, signed and verified', async () =>
   assert.match(inspected.stdout, /^ {2}links +1 symbolic, 1 hard$/m);
   const content = await flists.run('cat', short, '/start');
   assert.equal(content.stdout, await readFile(join(tree, 'bin/run'), 'utf8'));
+  // More than a pipe holds, for a reader that leaves after ten bytes.
+  const words = `'${join(root, 'grid')}' flist cat ${short} /large --repo '${folder.path}/repository'`;
+  const cut = await run('sh', ['-c', `{ ${words}; echo "status $?" >&2; } | head -c 10`]);
+  assert.deepEqual([cut.stdout, cut.stderr], ['abcabcabca', 'status 0\n']);
   const keyFile = join(folder.path, 'key');
   await run(join(root, 'grid'), ['bcdb', 'key', 'new', keyFile]);
   const { key } = await flists.json<{ readonly key: string }>('sign', short, '--key-file', keyFile);

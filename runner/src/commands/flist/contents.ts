@@ -71,13 +71,16 @@ async function writeContent(
       const chunk = chunks.get(hash);
       if (chunk === undefined) throw notSo(hash, 'a chunk that the repository does not have');
       const plaintext = await unpackChunk(hash, chunk.packed);
-      if (!process.stdout.write(plaintext)) await drained();
+      if (!(await writeOut(plaintext))) return;
     }
   }
 }
 
-function drained(): Promise<void> {
-  return new Promise((resolve) => process.stdout.once('drain', resolve));
+/** False when the reader left (`grid flist cat ... | head`), which is no failure. */
+function writeOut(bytes: Uint8Array): Promise<boolean> {
+  return new Promise((resolve) => {
+    process.stdout.write(bytes, (error) => resolve(error === null || error === undefined));
+  });
 }
 
 function notSo(path: string, what: string): GridError<GridErrorCode> {
