@@ -9,8 +9,9 @@ export class CountingProxy implements AsyncDisposable {
   #bytes = 0;
 
   private constructor(port: number) {
-    this.#server = createServer((near) => {
-      const far = connect(port, '127.0.0.1');
+    // An end is passed on behind all bytes, and says nothing of the other way.
+    this.#server = createServer({ allowHalfOpen: true }, (near) => {
+      const far = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
       this.#pass(near, far);
       this.#pass(far, near);
     });
@@ -46,7 +47,7 @@ export class CountingProxy implements AsyncDisposable {
     from.on('error', () => to.destroy());
     from.on('close', () => {
       this.#sockets.delete(from);
-      to.destroy();
+      if (!from.readableEnded) to.destroy();
     });
     from.pipe(to);
   }

@@ -40,12 +40,19 @@ const updatedPackages = 10;
 
 const buildTimeoutMs = 10 * 60_000;
 
+let images: Promise<DebianImages> | undefined;
+
 /**
  * Images of Debian: a base by debootstrap, on it applications by apt, an updated base, and one with
  * some of everything. They are kept in the user's cache, by the versions of their packages; who
  * asks while they are built waits for them. To build them takes root, apt and two minutes.
  */
-export async function debianImages(): Promise<DebianImages> {
+export function debianImages(): Promise<DebianImages> {
+  images ??= findOrBuild();
+  return images;
+}
+
+async function findOrBuild(): Promise<DebianImages> {
   const cache = join(homedir(), '.cache/commongrid/debian-images');
   await fs.mkdir(cache, { recursive: true, mode: 0o700 });
   await using _lock = await waitFor(() => lockUnlessHeld(cache), {
