@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
@@ -62,6 +62,29 @@ test('the holder is killed too: what is dead is made again, or cleared while it 
   assert.equal(readFileSync(join(written, 'note'), 'utf8'), 'kept');
   assert.equal(readFileSync(join(written, 'etc', 'late'), 'utf8'), 'read by nobody before');
   await harness.mount(flist, { id: 'used' });
+});
+
+test('a dead mount that cannot be made again is no reason to lose the others', async (t) => {
+  const harness = await ServiceHarness.open(t);
+  const { flist } = await makeRoot(harness);
+  const holder = await harness.start();
+  const writableFolder = join(harness.folder, 'written');
+  await mkdir(writableFolder);
+  // They are made again in the order of their names.
+  await harness.mount(flist, { id: 'a', writableFolder });
+  await harness.mount(flist, { id: 'b' });
+  const pid = await harness.servicePid();
+  process.kill(holder.pid, 'SIGKILL');
+  await holder.ended;
+  await kill(pid);
+  // As when its disk is not there.
+  await rm(writableFolder, { recursive: true });
+  await harness.start();
+  const mounts = (await harness.ask('list')) as MountRecord[];
+  assert.deepEqual(
+    mounts.map(({ id }) => id),
+    ['b'],
+  );
 });
 
 test('an image of which nothing can be fetched shows its names, and EIO for content', async (t) => {

@@ -7,7 +7,6 @@ import {
   ControlSocket,
   errorCode,
   GridError,
-  isGridError,
   TaskGroup,
   writeFileAtomic,
 } from '@commongrid/base';
@@ -244,7 +243,7 @@ export class ImageService implements AsyncDisposable {
         await this.mounts.mount(requestOf(record));
         logger.info({ id: record.id, target: record.target }, 'a mount was made again');
       } catch (err) {
-        if (!isGridError(err)) throw err;
+        // Whatever it is, such as a disk that is not there: the others are not lost for it.
         logger.warn({ err, id: record.id }, 'a mount cannot be made again');
       }
     }

@@ -1,4 +1,3 @@
-import { isGridError } from '@commongrid/base';
 import type { Logger } from '@commongrid/base';
 
 import type { ImageMounts } from './image-mounts.ts';
@@ -38,7 +37,7 @@ export class TaintedMounts {
         this.#ids.delete(id);
         this.#logger.info({ id }, 'a mount with damaged content was mounted anew');
       } catch (err) {
-        if (!isGridError(err)) throw err;
+        // Whatever it is, the others are not left as they are for it.
         if (mounts.get(id) === undefined) this.#ids.delete(id);
         this.#logger.warn({ err, id }, 'a mount with damaged content cannot be mounted anew yet');
       }
