@@ -24,7 +24,7 @@ const keysMax = 10_000;
 const askTimeoutMs = 5_000;
 
 interface Known {
-  readonly user: string;
+  readonly user: string | undefined;
   readonly askedMs: number;
 }
 
@@ -38,7 +38,7 @@ export class Phonebook implements KeyDirectory {
   readonly #logger: Logger;
   /** In the order in which they were asked for. Unknown keys are not remembered. */
   readonly #known = new Map<string, Known>();
-  readonly #asking = new Map<string, Promise<string | undefined>>();
+  readonly #asking = new Map<string, Promise<Known>>();
   #client: BcdbClient | undefined;
   #isDown = false;
 
@@ -54,9 +54,9 @@ export class Phonebook implements KeyDirectory {
     const known = this.#known.get(key);
     if (known !== undefined && nowMs - known.askedMs < keyFreshMs) return known.user;
     try {
-      const user = await this.#askOnce(key);
-      this.#note(key, user, nowMs);
-      return user;
+      const answer = await this.#askOnce(key);
+      this.#note(key, answer);
+      return answer.user;
     } catch (cause) {
       if (!this.#isDown) this.#logger.warn({ err: cause }, 'the phonebook does not answer');
       this.#isDown = true;
@@ -69,20 +69,24 @@ export class Phonebook implements KeyDirectory {
     }
   }
 
-  #note(key: string, user: string | undefined, askedMs: number): void {
+  #note(key: string, answer: Known): void {
     if (this.#isDown) this.#logger.info('the phonebook answers again');
     this.#isDown = false;
     this.#known.delete(key);
-    if (user === undefined) return;
-    this.#known.set(key, { user, askedMs });
+    if (answer.user === undefined) return;
+    this.#known.set(key, answer);
     const [first] = this.#known.keys();
     if (this.#known.size > keysMax && first !== undefined) this.#known.delete(first);
   }
 
-  #askOnce(key: string): Promise<string | undefined> {
+  /** Whoever comes while it is asked gets an answer that is as old as the question. */
+  #askOnce(key: string): Promise<Known> {
     const running = this.#asking.get(key);
     if (running !== undefined) return running;
-    const asking = this.#ask(key).finally(() => this.#asking.delete(key));
+    const askedMs = this.#clock.monotonicMs();
+    const asking = this.#ask(key)
+      .then((user) => ({ user, askedMs }))
+      .finally(() => this.#asking.delete(key));
     this.#asking.set(key, asking);
     return asking;
   }

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
+import { waitFor } from '@commongrid/base';
 import { BcdbServer } from '@commongrid/bcdb';
 import { BcdbClient } from '@commongrid/bcdb/client';
 import { hasCode, ManualClock, tempFolder } from '@commongrid/base/testing';
@@ -87,6 +91,55 @@ test('a hub takes changes by keys that the phonebook lists, as long as it does',
   assert.deepEqual((await client(other).listUsers()).items, ['ada']);
   await using _again = await openBook(data, port);
   await change(other);
+});
+
+test('an answer is as old as its question, also for who came while it was asked', async () => {
+  await using folder = await tempFolder('phonebook');
+  const data = join(folder.path, 'bcdb');
+  await using server = await openBook(data);
+  const asked: PromiseWithResolvers<void>[] = [];
+  // Lets questions for keys wait until they are resolved.
+  const slow = createServer((question, answer) => {
+    const { url = '', method, headers } = question;
+    const isHeld = url.startsWith('/v1/keys/');
+    const held = Promise.withResolvers<void>();
+    if (isHeld) asked.push(held);
+    const pass = (): void => {
+      const { port } = server.httpAddress;
+      const forward = request({ port, path: url, method, headers }, (from) => {
+        answer.writeHead(from.statusCode ?? 500, from.headers);
+        from.pipe(answer);
+      });
+      question.pipe(forward);
+    };
+    void (isHeld ? held.promise : Promise.resolve()).then(pass);
+  });
+  slow.listen(0, '127.0.0.1');
+  await once(slow, 'listening');
+  try {
+    const { port } = slow.address() as AddressInfo;
+    const genesisFile = join(data, 'genesis.json');
+    await sayBot(`http://127.0.0.1:${server.httpAddress.port}`, genesisFile, [
+      { key: device, role: 'device' },
+    ]);
+    const clock = new ManualClock();
+    const book = new Phonebook({ url: `http://127.0.0.1:${port}`, genesisFile, clock });
+    const user = (): Promise<string | undefined> => book.userOf(device.publicKey.text);
+    const first = user();
+    await waitFor(() => asked.length === 1, { what: 'the question', timeoutMs: 10_000 });
+    await clock.advance(keyFreshMs - 1_000);
+    const second = user();
+    asked[0]?.resolve();
+    assert.deepEqual(await Promise.all([first, second]), ['ada', 'ada']);
+    await clock.advance(1_000);
+    const third = user();
+    await waitFor(() => asked.length === 2, { what: 'a new question', timeoutMs: 10_000 });
+    asked[1]?.resolve();
+    assert.equal(await third, 'ada');
+  } finally {
+    slow.closeAllConnections();
+    slow.close();
+  }
 });
 
 test('a phonebook of another log is none', async () => {
