@@ -1,12 +1,15 @@
-import { GridError, isGridError } from '@commongrid/base';
+import { GridError, isGridError, throwIfAborted } from '@commongrid/base';
 import type { ChunkHash, ChunkSource, FlistErrorCode, PackedChunk } from '@commongrid/flist';
 import type { Stor } from '@commongrid/zstor';
+
+/** What a source needs of a store. */
+export type ChunkStore = Pick<Stor, 'get' | 'put' | 'close'>;
 
 export interface ZstorSourceOptions {
   /** For people and events. */
   readonly name: string;
   /** Opens the store with the first use, and closes it with the source. */
-  readonly open: (signal: AbortSignal) => Promise<Stor>;
+  readonly open: (signal: AbortSignal) => Promise<ChunkStore>;
 }
 
 /** Chunks that are read from the store at a time. */
@@ -22,7 +25,7 @@ export class ZstorSource implements ChunkSource {
   readonly name: string;
   readonly #open: ZstorSourceOptions['open'];
   readonly #closing = new AbortController();
-  #store: Promise<Stor> | undefined;
+  #store: Promise<ChunkStore> | undefined;
 
   constructor({ name, open }: ZstorSourceOptions) {
     this.name = name;
@@ -33,11 +36,20 @@ export class ZstorSource implements ChunkSource {
     hashes: readonly ChunkHash[],
     signal: AbortSignal,
   ): AsyncGenerator<PackedChunk, void> {
+    let failed: PromiseRejectedResult | undefined;
     for (let at = 0; at < hashes.length; at += readsMax) {
+      throwIfAborted(signal);
       const part = hashes.slice(at, at + readsMax);
-      const found = await Promise.all(part.map((hash) => this.#read(hash, signal)));
-      for (const chunk of found) if (chunk !== undefined) yield chunk;
+      const reads = await Promise.allSettled(part.map((hash) => this.#read(hash, signal)));
+      for (const read of reads) {
+        if (read.status === 'fulfilled' && read.value !== undefined) yield read.value;
+      }
+      const failures = reads.filter((read) => read.status === 'rejected');
+      failed ??= failures[0];
+      // One chunk that too few backends have takes no other along; a store that is away takes all.
+      if (failures.length === reads.length) break;
     }
+    if (failed !== undefined) throw failed.reason;
   }
 
   /** Keeps a chunk, which nobody checks here. @throws FLIST_SOURCE_FAILED (retryable) */
@@ -70,7 +82,7 @@ export class ZstorSource implements ChunkSource {
     });
   }
 
-  async #withStore<T>(work: (store: Stor) => Promise<T>): Promise<T> {
+  async #withStore<T>(work: (store: ChunkStore) => Promise<T>): Promise<T> {
     const opening = (this.#store ??= this.#open(this.#closing.signal));
     try {
       return await work(await opening);
@@ -85,7 +97,7 @@ export class ZstorSource implements ChunkSource {
   }
 
   /** What did not open, or is headed by somebody else by now, is opened anew when it is asked again. */
-  async #giveUp(opening: Promise<Stor>, cause: unknown): Promise<void> {
+  async #giveUp(opening: Promise<ChunkStore>, cause: unknown): Promise<void> {
     const store = await opening.catch(() => undefined);
     const isLost = store === undefined || isGridError(cause, 'ZSTOR_CATALOG_NOT_SERVING');
     if (!isLost || this.#store !== opening) return;

@@ -11,7 +11,8 @@ import { RespClient } from '@commongrid/resp';
 import { ZdbServer } from '@commongrid/zdb';
 
 import { openPlugged } from '../src/open-source.ts';
-import type { ZstorSource } from '../src/zstor-source.ts';
+import { ZstorSource } from '../src/zstor-source.ts';
+import type { ChunkStore } from '../src/zstor-source.ts';
 
 interface Place extends AsyncDisposable {
   readonly servers: readonly ZdbServer[];
@@ -104,6 +105,41 @@ test('a Zero-Stor leaves out what it lacks, and is opened again when another hea
     [hashOf(large), hashOf(text)],
   );
   for (const { hash, packed } of chunks) await unpackChunk(hash, packed);
+});
+
+test('a chunk that cannot be read takes no other along, and a store that is away is left soon', async () => {
+  const chunks = await Promise.all(
+    Array.from({ length: 20 }, (_, at) => chunkOf(Buffer.from(`chunk ${at}`))),
+  );
+  const byName = new Map(chunks.map(({ hash, packed }) => [hash, packed]));
+  const lost = new Set([chunks[3]?.hash]);
+  const asked: string[] = [];
+  const store: ChunkStore = {
+    get: async function* (name) {
+      const hash = name.slice(name.indexOf('/') + 1) as ChunkHash;
+      asked.push(hash);
+      if (lost.has(hash)) throw new Error('too few shards');
+      yield Buffer.from(byName.get(hash) ?? []);
+    },
+    put: () => Promise.reject(new Error('not here')),
+    close: async () => {},
+  };
+  await using source = new ZstorSource({ name: 'store', open: async () => store });
+  const hashes = chunks.map(({ hash }) => hash);
+  const found: string[] = [];
+  const fetchAll = async (): Promise<void> => {
+    const signal = AbortSignal.timeout(10_000);
+    for await (const { hash } of source.fetch(hashes, signal)) found.push(hash);
+  };
+  await assert.rejects(fetchAll(), hasCode('FLIST_SOURCE_FAILED'));
+  assert.deepEqual(
+    found,
+    hashes.filter((hash) => !lost.has(hash)),
+  );
+  for (const hash of hashes) lost.add(hash);
+  asked.length = 0;
+  await assert.rejects(fetchAll(), hasCode('FLIST_SOURCE_FAILED'));
+  assert.ok(asked.length < hashes.length);
 });
 
 test('a source whose store cannot be opened fails, and does not keep others from closing', async () => {
