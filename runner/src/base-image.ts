@@ -31,6 +31,8 @@ const busyboxPlaces = [
 ];
 /** A static busybox has 1 to 3 MiB. */
 const busyboxBytesMax = 16 * 2 ** 20;
+/** Time for a busybox to list its programs. */
+const listMsMax = 10_000;
 
 const emptyFolders = ['dev', 'etc', 'proc', 'root', 'run', 'sys', 'tmp', 'usr', 'var/tmp'];
 const textFiles: Readonly<Record<string, string>> = {
@@ -108,7 +110,7 @@ async function cut(content: Buffer, chunks: Map<ChunkHash, PackedChunk>): Promis
 }
 
 async function appletsOf(busybox: string): Promise<string[]> {
-  const { stdout } = await execute(busybox, ['--list']);
+  const { stdout } = await execute(busybox, ['--list'], { timeout: listMsMax });
   const names = stdout.split('\n').filter((name) => /^[\w.[-]+$/.test(name));
   return names.filter((name) => name !== 'busybox');
 }

@@ -34,7 +34,7 @@ export async function fillHub(
     if (isGridError(error, 'HUB_NOT_FOUND'))
       return lacking('the phonebook does not know the owner');
     if (isGridError(error)) return lacking(`${error.code}: ${error.message}`);
-    throw error;
+    return lacking(error instanceof Error ? error.message : String(error));
   }
 }
 

@@ -25,6 +25,9 @@ test('a hub is filled once it knows the owner, and told why it was not', async (
   const without = await fillHub(home, url, async () => undefined);
   assert.match(without.lack ?? '', /apt-get install busybox-static/);
   assert.equal(without.image, undefined);
+  // One for another processor, or damaged.
+  const broken = await fillHub(home, url, async () => home.ownerKeyFile);
+  assert.match(broken.lack ?? '', /EACCES|ENOEXEC/);
   const [one, other] = await Promise.all([fillHub(home, url), fillHub(home, url)]);
   assert.deepEqual(one, other);
   assert.equal(one.image?.name, 'ada/base');
