@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
@@ -83,6 +84,27 @@ test('somebody with a bot changes what is his, until his key is ended', async ()
     (await tag('bob/base:3', key)).stderr.includes('HUB_KEY_UNKNOWN');
   await waitFor(isRefused, { timeoutMs: 30_000, everyMs: 250, what: 'the key to be refused' });
   assert.equal((await tag('bob/base:3', other)).status, 0);
+});
+
+test('commands that change one thing at the same time take turns', async () => {
+  const words = join(grid.home, 'eve-words');
+  const keys = ['eve-key', 'eve-key-2', 'eve-key-3'].map((name) => join(grid.home, name));
+  const byWords = ['--words-file', words];
+  await grid.json('bcdb', 'bot', 'new', 'eve', keys[0] ?? '', ...byWords);
+  const further = keys.slice(1);
+  for (const file of further) await grid.json('bcdb', 'key', 'new', file);
+  const bots = await Promise.all(
+    further.map((file) => grid.json<Bot>('bcdb', 'bot', 'add-key', file, ...byWords)),
+  );
+  assert.deepEqual(new Set(bots.map((bot) => bot.keys.length)), new Set([2, 3]));
+  // Two records with one counter would be evidence against her.
+  assert.deepEqual(await readdir(join(grid.home, 'bcdb', 'evidence')), []);
+  const added = ['one', 'two', 'three'].map((name) => join(grid.home, name));
+  const store = ['--store', join(grid.home, 'other-store')];
+  await Promise.all(added.map((folder) => grid.json('flist', 'sources', 'add', folder, ...store)));
+  const { sources } = await grid.json<Sources>('flist', 'sources', 'list', ...store);
+  const names = new Set(sources.map(({ source }) => source));
+  assert.deepEqual(new Set(added).difference(names), new Set());
 });
 
 test('an image of the hub is mounted by its name, and its content is fetched', async () => {

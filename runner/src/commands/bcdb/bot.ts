@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 
 import { BcdbClient } from '@commongrid/bcdb/client';
 import { errorCode, GridError, isGridError } from '@commongrid/base';
@@ -12,7 +12,9 @@ import type { Bot } from '../../bot-record.ts';
 import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
 import type { GridErrorCode } from '../../errors.ts';
+import { GridHome } from '../../home.ts';
 import { keyText, readKeyFile, writeNewSecret } from '../../key-file.ts';
+import { turnIn } from '../../turn-in.ts';
 import { connect, parseKey, serverCommand } from './connection.ts';
 import type { ServerOptions } from './connection.ts';
 
@@ -33,6 +35,7 @@ function newCommand(context: CommandContext): Command {
     .argument('<name>', '3 to 32 of a-z, 0-9 and single dashes between them', parseName)
     .argument('<key-file>', 'of the key that it acts with')
     .action(async (name: string, keyFile: string, options: BotOptions) => {
+      await using _turn = await turnOf(context);
       const { wordsFile } = options;
       const words = existsSync(wordsFile) ? await readWordsFile(wordsFile) : generateWords();
       const device = existsSync(keyFile) ? await readKeyFile(keyFile) : SigningKey.generate();
@@ -51,6 +54,7 @@ function addKeyCommand(context: CommandContext): Command {
   return botCommand('add-key', 'Let a bot act with a further key.')
     .argument('<key-file>', 'of that key')
     .action(async (keyFile: string, options: BotOptions) => {
+      await using _turn = await turnOf(context);
       const device = await readKeyFile(keyFile);
       const root = await rootOf(context, options, await readWordsFile(options.wordsFile));
       const bot = root.bot ?? unknown(options.wordsFile);
@@ -65,6 +69,7 @@ function endKeyCommand(context: CommandContext): Command {
     .argument('<key>', 'the public half: ed25519:...', parseKey)
     .option('--compromised', 'somebody else has it: what it approved does not count either')
     .action(async (key: string, options: EndOptions) => {
+      await using _turn = await turnOf(context);
       const root = await rootOf(context, options, await readWordsFile(options.wordsFile));
       const bot = root.bot ?? unknown(options.wordsFile);
       if (!bot.keys.some((one) => one.key === key)) {
@@ -110,6 +115,16 @@ function botCommand(name: string, description: string): Command {
   );
 }
 
+/**
+ * Commands that sign with words take turns: two at once would sign two records with one counter,
+ * which is evidence against their bot, or one would forget what the other said.
+ */
+async function turnOf({ environment }: CommandContext): Promise<AsyncDisposable> {
+  const { heads } = new GridHome(environment.home);
+  await mkdir(heads, { recursive: true, mode: 0o700 });
+  return turnIn(heads);
+}
+
 /** What the holder of the words may do. */
 interface Root {
   readonly key: SigningKey;
@@ -125,21 +140,25 @@ async function rootOf(
   words: string,
 ): Promise<Root> {
   const key = rootKeyFromWords(words);
-  const { client: reader, trust, url } = await connect(context, options);
+  const { client: reader, trust, url, minSeq } = await connect(context, options);
   const client = await BcdbClient.connect({ url, trust, key });
   const obj = botIdOf(key.publicKey.text);
   const statement = { ns: 'grid', op: 'put', url: botUrl, obj } as const;
   return {
     key,
     log: trust.log,
-    bot: await currentBot(reader, obj),
+    bot: await currentBot(reader, obj, minSeq),
     write: (bot) => client.write({ ...statement, value: { ...bot } }),
   };
 }
 
-async function currentBot(client: BcdbClient, id: string): Promise<Bot | undefined> {
+async function currentBot(
+  client: BcdbClient,
+  id: string,
+  minSeq: number,
+): Promise<Bot | undefined> {
   try {
-    const { value } = await client.get('grid', botUrl, id);
+    const { value } = await client.get('grid', botUrl, id, { minSeq });
     return value as unknown as Bot;
   } catch (error) {
     if (isGridError(error, 'BCDB_NOT_FOUND')) return undefined;

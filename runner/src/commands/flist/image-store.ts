@@ -87,9 +87,14 @@ export class ImageStore {
     return (await this.#config()).sources;
   }
 
-  /** Takes these from now on; a service that runs takes them up at once. @throws what it throws */
-  async setSources(sources: readonly ServiceSource[]): Promise<void> {
-    await this.#save({ ...(await this.#config()), sources });
+  /**
+   * Takes these from now on; a service that runs takes them up at once. Commands that change them
+   * take turns. @throws what `change` or the service throws
+   */
+  async changeSources(
+    change: (sources: readonly ServiceSource[]) => readonly ServiceSource[],
+  ): Promise<void> {
+    await this.#change((config) => ({ ...config, sources: change(config.sources) }));
   }
 
   /** How the service that runs gets on with each of them. */
@@ -131,8 +136,7 @@ export class ImageStore {
 
   async #start(): Promise<void> {
     // The hub of this grid may have another port now.
-    const config = this.#withRepository(await this.#config());
-    await this.#save(config);
+    const config = await this.#change((saved) => this.#withRepository(saved));
     if (await this.#answers()) return;
     const { serviceCommand } = await import('@commongrid/flist');
     const isPlugged = config.sources.some((source) => 'kind' in source);
@@ -160,8 +164,9 @@ export class ImageStore {
     await this.#stopUnused();
   }
 
-  async #turn(): Promise<AsyncDisposable> {
-    const folder = join(this.#folder, 'turn');
+  /** @param name of what nobody else does meanwhile: a mount takes longer than a change of sources */
+  async #turn(name: 'turn' | 'config-turn' = 'turn'): Promise<AsyncDisposable> {
+    const folder = join(this.#folder, name);
     await mkdir(folder, { recursive: true, mode: 0o700 });
     return turnIn(folder);
   }
@@ -202,10 +207,17 @@ export class ImageStore {
     return readServiceConfig(this.#folder);
   }
 
+  async #change(change: (config: ServiceConfig) => ServiceConfig): Promise<ServiceConfig> {
+    const config = change(await this.#config());
+    if (isDeepStrictEqual(await this.#saved(), config)) return config;
+    await using _turn = await this.#turn('config-turn');
+    const last = change(await this.#config());
+    await this.#save(last);
+    return last;
+  }
+
   async #save(config: ServiceConfig): Promise<void> {
-    if (isDeepStrictEqual(await this.#saved(), config)) return;
     const { writeServiceConfig } = await import('@commongrid/flist');
-    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
     await writeServiceConfig(this.#folder, config);
     if (!(await this.#answers())) return;
     await this.ask('reload').catch((error: unknown) => {

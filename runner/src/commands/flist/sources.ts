@@ -52,10 +52,10 @@ function addCommand(context: CommandContext): Command {
     .action(async (text: string, options: AddOptions) => {
       const store = new ImageStore(context, options);
       const added = parseSource(text, options);
-      const others = (await store.sources()).filter(
-        (source) => sourceText(source) !== sourceText(added),
-      );
-      await store.setSources(options.first === true ? [added, ...others] : [...others, added]);
+      await store.changeSources((sources) => {
+        const others = sources.filter((source) => sourceText(source) !== sourceText(added));
+        return options.first === true ? [added, ...others] : [...others, added];
+      });
       await print(context, options, store);
     });
 }
@@ -65,10 +65,11 @@ function removeCommand(context: CommandContext): Command {
     .argument('<source>', 'as `list` shows it')
     .action(async (text: string, options: StoreOptions) => {
       const store = new ImageStore(context, options);
-      const sources = await store.sources();
-      const left = sources.filter((source) => !isCalled(source, text));
-      if (left.length === sources.length) throw unknown(text);
-      await store.setSources(left);
+      await store.changeSources((sources) => {
+        const left = sources.filter((source) => !isCalled(source, text));
+        if (left.length === sources.length) throw unknown(text);
+        return left;
+      });
       await print(context, options, store);
     });
 }
