@@ -7,7 +7,15 @@ import type { FlistErrorCode } from '../errors.ts';
 
 export type Row = Record<string, SQLOutputValue>;
 
-const layout = 1;
+/** 1, which is brought up to it, had no quotas of single users. */
+const layout = 2;
+
+const quotas = `
+  CREATE TABLE IF NOT EXISTS quotas (
+    user TEXT PRIMARY KEY, bytes INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  PRAGMA user_version = ${layout};
+`;
 
 const schema = `
   CREATE TABLE repositories (
@@ -27,14 +35,11 @@ const schema = `
   CREATE TABLE brought (
     user TEXT NOT NULL, hour INTEGER NOT NULL, bytes INTEGER NOT NULL, PRIMARY KEY (user, hour)
   ) STRICT, WITHOUT ROWID;
-  CREATE TABLE quotas (
-    user TEXT PRIMARY KEY, bytes INTEGER NOT NULL
-  ) STRICT, WITHOUT ROWID;
   CREATE TABLE nonces (
     nonce TEXT PRIMARY KEY, until_ms INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX nonces_by_time ON nonces (until_ms);
-  PRAGMA user_version = ${layout};
+  ${quotas}
 `;
 
 /** The tables of a hub in SQLite. What was committed survives a power cut. */
@@ -53,6 +58,7 @@ export class HubDatabase implements Disposable {
       db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
       const version = db.prepare('PRAGMA user_version').get()?.['user_version'];
       if (version === 0) db.exec(`BEGIN IMMEDIATE; ${schema} COMMIT`);
+      else if (version === 1) db.exec(`BEGIN IMMEDIATE; ${quotas} COMMIT`);
       else if (version !== layout) throw newer(file);
       return new HubDatabase(db);
     } catch (error) {

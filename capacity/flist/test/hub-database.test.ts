@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { test } from 'node:test';
+
+import { hasCode, tempFolder } from '@commongrid/base/testing';
+
+import { HubDatabase } from '../src/hub/hub-database.ts';
+import { HubQuota } from '../src/hub/hub-quota.ts';
+
+test('tables of a hub of before there were quotas of single users are taken over', async () => {
+  await using folder = await tempFolder('hub-database');
+  const file = join(folder.path, 'hub.sqlite');
+  {
+    using made = HubDatabase.open(file);
+    new HubQuota(made, 1_000, 0).bring('ada', 10, 0);
+  }
+  {
+    // As layout 1 was.
+    using db = new DatabaseSync(file);
+    db.exec('DROP TABLE quotas; PRAGMA user_version = 1');
+  }
+  for (const quotaBytes of [1_000, 5]) {
+    using taken = HubDatabase.open(file);
+    const quota = new HubQuota(taken, 1_000, 0);
+    assert.equal(quota.quotaBytes('ada'), quotaBytes);
+    quota.set('ada', 5);
+    assert.throws(() => quota.bring('ada', 1, 0), hasCode('HUB_QUOTA_REACHED'));
+  }
+  using db = new DatabaseSync(file);
+  db.exec('PRAGMA user_version = 3');
+  assert.throws(() => HubDatabase.open(file), hasCode('FLIST_VERSION_UNKNOWN'));
+});
