@@ -34,3 +34,25 @@ test('a copy of a manifest that is wrong is neither copied nor counted', async (
     4,
   );
 });
+
+test('a copy that is damaged once it was looked at is not copied', async () => {
+  const all = Array.from({ length: 3 }, (_, at) => new ModelBackend(at + 1, () => 0));
+  const [holder] = all;
+  const [value] = sealManifest(sealKey, manifest);
+  assert.ok(holder && value);
+  const sound = [value];
+  holder.values.set(manifestKey(versionId, 0).toString('latin1'), value);
+  holder.get = async () => sound.pop() ?? Buffer.from(value).fill(1, value.length - 1);
+  const tables = Object.assign(new MemoryTables(blobTables), {
+    ...{ isServing: false, epoch: 1, requireLease: () => {} },
+  });
+  const backends = { all, byNo: (no: number) => all.find((each) => each.no === no) };
+  await using keeper = new ManifestKeeper({
+    ...{ tables, backends, key: sealKey, parityShards: 2, path: ':memory:' },
+  });
+  assert.equal(await keeper.keep(), 0);
+  assert.deepEqual(
+    all.map(({ values }) => values.size),
+    [1, 0, 0],
+  );
+});

@@ -167,6 +167,8 @@ export class ManifestKeeper implements AsyncDisposable {
         const value = await holder.get(key, partBytes);
         const isDead = tables.read((db) => isDeadManifest(db, key.subarray(1, 17)));
         if (value === undefined || target === undefined || isDead) return made;
+        // Each answer is verified: a backend gives what is damaged as it is.
+        if (openManifestPart(this.#o.key, key.subarray(1, 17), value) === undefined) return made;
         await target.put(key, value);
         // Removed meanwhile, everywhere: this one came too late for that.
         if ((await holder.get(key, partBytes)) === undefined) await target.remove([key]);

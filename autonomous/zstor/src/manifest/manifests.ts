@@ -91,7 +91,7 @@ export class Manifests implements AsyncDisposable {
   /** Makes the manifests that a head which ended, or this one, could not write. */
   payOwed(signal?: AbortSignal): Promise<void> {
     // One at a time: what is settled is not on its way any more, so it can be removed.
-    return this.#paying.run(() => this.#payOwed(signal));
+    return this.#paying.run(() => this.#payOwed(signal), { signal });
   }
 
   /** Makes what is owed, and removes the manifests of versions that are gone. Throws as `Catalog.write`. */
