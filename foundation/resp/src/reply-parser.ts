@@ -105,6 +105,8 @@ export class ReplyParser {
     this.#trailing--;
     if (this.#trailing === 0) {
       this.#bulk = undefined;
+      // Whoever got it says how long it lives.
+      this.#room = empty;
       this.#emit(bulkValue(this.#bulkType, bulk));
     }
     return 1;
