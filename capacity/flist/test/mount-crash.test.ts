@@ -10,6 +10,7 @@ import { promisify } from 'node:util';
 import { waitFor } from '@commongrid/base';
 
 import type { MountRecord } from '../src/mount/mount-journal.ts';
+import { readServiceConfig, writeServiceConfig } from '../src/mount/service-config.ts';
 import { mountAt, readMounts } from '../src/sys/mounts.ts';
 import { digestOfFolder, kill, ServiceHarness } from './mount-harness.ts';
 import { makeRoot, modes } from './mount-root.ts';
@@ -96,6 +97,25 @@ test('an image of which nothing can be fetched shows its names, and EIO for cont
     assert.equal((await readdir(join(target, 'etc'))).length, 7);
     assert.throws(() => readFileSync(join(target, 'etc', 'motd')), { code: 'EIO' });
   }
+});
+
+test('a source that cannot be opened keeps no service that was killed from coming back', async (t) => {
+  const harness = await ServiceHarness.open(t);
+  const { flist } = await makeRoot(harness);
+  await harness.start();
+  const target = await harness.mount(flist, { id: 'm' });
+  const { maxBytes, sources } = await readServiceConfig(harness.store);
+  const zdb = { host: '127.0.0.1', port: 1, namespace: 'n', passwordFile: '/nowhere' };
+  const broken = [{ kind: 'unknown here', options: {} }, { zdb }];
+  await writeServiceConfig(harness.store, { maxBytes, sources: [...broken, ...sources] });
+  // Whoever changes them is told.
+  await assert.rejects(harness.ask('reload'), { code: 'FLIST_SERVICE_CONFIG_INVALID' });
+  const pid = await harness.servicePid();
+  await kill(pid);
+  await harness.servicePid(pid);
+  assert.equal(readFileSync(join(target, 'etc', 'late'), 'utf8'), 'read by nobody before');
+  const status = (await harness.ask('sources')) as { lastFailure?: string }[];
+  assert.match(status[0]?.lastFailure ?? '', /^cannot be opened: nothing here opens a source/);
 });
 
 test('the service is killed while it mounts: what is mounted is what it knows', async (t) => {

@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises';
 
-import { createLogger, onShutdownSignals } from '@commongrid/base';
+import { createLogger, GridError, onShutdownSignals } from '@commongrid/base';
+import type { Logger } from '@commongrid/base';
 
+import type { FlistErrorCode } from '../errors.ts';
 import { fuseDescriptor } from '../fuse/fuse-holder.ts';
 import type { FuseSession } from '../fuse/fuse-wire.ts';
 import type { ChunkSource } from '../ports.ts';
@@ -14,7 +16,7 @@ import { ImageService } from './image-service.ts';
 import { readServiceConfig } from './service-config.ts';
 import type { PluggedSource, ServiceSource } from './service-config.ts';
 
-/** Opens a source of a kind that is not built in. What it throws keeps the service from starting. */
+/** Opens a source of a kind that is not built in. What it throws is why that source fails. */
 export type OpenPlugged = (source: PluggedSource) => ChunkSource;
 
 /**
@@ -29,12 +31,13 @@ export async function runImageService(
   const logger = createLogger('flist-service');
   const { maxBytes, mode, sources } = await readServiceConfig(folder);
   await using set = new SourceSet({
-    sources: await openSources(sources, openPlugged),
+    sources: await openSources(sources, openAnyhow(openPlugged, logger)),
     onEvent: (event) => logger.warn({ ...event }, 'a source failed'),
   });
   const reloadSources = async (): Promise<void> => {
     const next = await readServiceConfig(folder);
-    await set.replace(await openSources(next.sources, openPlugged));
+    const open = (source: ServiceSource): Promise<ChunkSource> => openSource(source, openPlugged);
+    await set.replace(await openSources(next.sources, open));
   };
   await using service = await ImageService.open({
     ...{ folder, maxBytes, mode, sources: set, reloadSources, logger },
@@ -51,13 +54,41 @@ export async function runImageService(
   }
 }
 
-function openSources(
-  sources: readonly ServiceSource[],
-  openPlugged: OpenPlugged,
-): Promise<SourceSpec[]> {
-  return Promise.all(
-    sources.map(async (source) => ({ source: await openSource(source, openPlugged) })),
-  );
+type Open = (source: ServiceSource) => Promise<ChunkSource>;
+
+function openSources(sources: readonly ServiceSource[], open: Open): Promise<SourceSpec[]> {
+  return Promise.all(sources.map(async (source) => ({ source: await open(source) })));
+}
+
+/**
+ * For the start: who reads in mounts waits for a service, so one source that cannot be opened is no
+ * reason to have none. It fails, and the others are asked.
+ */
+function openAnyhow(openPlugged: OpenPlugged, logger: Logger): Open {
+  return (source) =>
+    openSource(source, openPlugged).catch((cause: unknown) => {
+      const name = nameOf(source);
+      logger.warn({ err: cause, source: name }, 'a source cannot be opened');
+      const why = cause instanceof Error ? cause.message : String(cause);
+      return {
+        name,
+        fetch: () => {
+          throw new GridError<FlistErrorCode>('FLIST_SOURCE_FAILED', `cannot be opened: ${why}`, {
+            retryable: true,
+            details: { source: name },
+            cause,
+          });
+        },
+        [Symbol.asyncDispose]: async () => {},
+      };
+    });
+}
+
+function nameOf(source: ServiceSource): string {
+  if ('folder' in source) return source.folder;
+  if ('url' in source) return source.url;
+  if ('kind' in source) return source.kind;
+  return `zdb://${source.zdb.host}:${source.zdb.port}/${source.zdb.namespace}`;
 }
 
 /** None of them connects before it is asked for something. */
