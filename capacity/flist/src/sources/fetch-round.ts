@@ -150,8 +150,9 @@ export class FetchRound {
       await onChunk(hash, plaintext);
       if (pending.size === 0) this.#done.abort();
     } catch (error) {
-      if (isGridError(error, 'FLIST_CHUNK_CORRUPT')) this.#refuse(attempt, position, error.message);
-      else this.#end(error);
+      if (!isGridError(error, 'FLIST_CHUNK_CORRUPT')) this.#end(error);
+      else if (await isSound(hash, packed)) this.#giveUp(attempt, position);
+      else this.#refuse(attempt, position, error.message);
     }
   }
 
@@ -164,6 +165,13 @@ export class FetchRound {
     this.#options.onEvent({ kind: 'chunk-refused', source: name, hash, reason });
     this.#release([position]);
     if (++attempt.refused >= refusedMax) attempt.controller.abort();
+  }
+
+  /** The chunk has another size than is wanted: nobody else has it in that size either. */
+  #giveUp(attempt: Attempt, position: Position): void {
+    if (!attempt.positions.delete(position.want.hash)) return;
+    position.next = position.candidates.length;
+    this.#release([position]);
   }
 
   /** A request is over for these: those that no other may bring go to their next candidate. */
@@ -207,6 +215,16 @@ export class FetchRound {
   #end(error: unknown): void {
     this.#error ??= error instanceof Error ? error : new Error(String(error));
     this.#done.abort();
+  }
+}
+
+/** Whether a chunk is what its name says, whatever its size. */
+async function isSound(hash: ChunkHash, packed: Uint8Array): Promise<boolean> {
+  try {
+    await unpackChunk(hash, packed);
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -116,6 +116,20 @@ test('a set refuses wrong, long and torn chunks, names their source, and asks th
   assert.ok(refused.every(({ source }) => source === 'liar'));
 });
 
+test('no source is blamed for the size that an image claims of a chunk', async () => {
+  const honest = new TestSource('honest', give);
+  const { set, events } = setOf([honest]);
+  const claims = [-1, 1].flatMap((by) =>
+    samples.slice(0, 20).map(({ hash, sizeBytes }) => ({ hash, sizeBytes: sizeBytes + by })),
+  );
+  for (const wants of [claims.slice(0, 20), claims.slice(20)]) {
+    await assert.rejects(fetchAll(set, wants), hasCode('FLIST_CHUNK_UNAVAILABLE'));
+  }
+  assert.deepEqual(events, []);
+  assertAll(await fetchAll(set));
+  assert.equal(honest.requests, 3);
+});
+
 test('a source that lies again and again is given up', async () => {
   const liar = new TestSource('liar', function* (hashes) {
     for (const { hash } of give(hashes)) yield { hash, packed: Buffer.from('no zstd') };

@@ -79,8 +79,8 @@ interface Waiting {
  */
 export class ChunkRequests {
   readonly #options: ChunkRequestsOptions;
-  readonly #waiting = new Map<ChunkHash, Waiting>();
-  readonly #queues: Readonly<Record<Priority, Set<ChunkHash>>> = {
+  readonly #waiting = new Map<ChunkKey, Waiting>();
+  readonly #queues: Readonly<Record<Priority, Set<ChunkKey>>> = {
     read: new Set(),
     next: new Set(),
     ahead: new Set(),
@@ -126,7 +126,7 @@ export class ChunkRequests {
   }
 
   #join(request: ChunkRequest): Waiting {
-    const known = this.#waiting.get(request.hash);
+    const known = this.#waiting.get(keyOf(request));
     if (known !== undefined) {
       known.callers++;
       if (known.request.object === undefined) known.request = request;
@@ -141,15 +141,15 @@ export class ChunkRequests {
       ...{ request, outcome, callers: 1, running },
       ...{ patience: undefined, isThere: false },
     };
-    this.#waiting.set(request.hash, waiting);
+    this.#waiting.set(keyOf(request), waiting);
     return waiting;
   }
 
   #enqueue(waiting: Waiting, priority: Priority): void {
     if (waiting.isThere || this.#isComing(waiting, priority)) return;
-    const { hash } = waiting.request;
-    for (const queue of Object.values(this.#queues)) queue.delete(hash);
-    this.#queues[priority].add(hash);
+    const key = keyOf(waiting.request);
+    for (const queue of Object.values(this.#queues)) queue.delete(key);
+    this.#queues[priority].add(key);
     if (this.#isStarting) return;
     this.#isStarting = true;
     // What else is asked for in this turn goes with the same request.
@@ -168,20 +168,20 @@ export class ChunkRequests {
   }
 
   /** Whether it is on its way, or in line, as urgently as that. */
-  #isComing({ request: { hash }, running }: Waiting, priority: Priority): boolean {
+  #isComing({ request, running }: Waiting, priority: Priority): boolean {
     if (running.read + running.next > 0) return true;
     // Whoever reads does not wait long for a long request, but asks too.
     if (running.ahead > 0 && priority !== 'read') return true;
     const urgent = priorities.slice(0, priorities.indexOf(priority) + 1);
-    return urgent.some((other) => this.#queues[other].has(hash));
+    return urgent.some((other) => this.#queues[other].has(keyOf(request)));
   }
 
   #forget(waiting: Waiting): void {
-    const { hash } = waiting.request;
-    if (this.#waiting.get(hash) !== waiting) return;
+    const key = keyOf(waiting.request);
+    if (this.#waiting.get(key) !== waiting) return;
     clearTimeout(waiting.patience);
-    this.#waiting.delete(hash);
-    for (const queue of Object.values(this.#queues)) queue.delete(hash);
+    this.#waiting.delete(key);
+    for (const queue of Object.values(this.#queues)) queue.delete(key);
   }
 
   #startBatches(): void {
@@ -196,11 +196,15 @@ export class ChunkRequests {
   #start(priority: Priority): void {
     const queue = this.#queues[priority];
     const batch: Waiting[] = [];
-    for (const hash of queue) {
+    const hashes = new Set<ChunkHash>();
+    for (const key of queue) {
       if (batch.length >= batchChunksMax[priority]) break;
-      queue.delete(hash);
-      const waiting = this.#waiting.get(hash);
+      const waiting = this.#waiting.get(key);
+      // A request has each hash once: another size of it goes with the next one.
+      if (waiting !== undefined && hashes.has(waiting.request.hash)) continue;
+      queue.delete(key);
       if (waiting === undefined) continue;
+      hashes.add(waiting.request.hash);
       waiting.running[priority]++;
       batch.push(waiting);
     }
@@ -235,7 +239,7 @@ export class ChunkRequests {
   }
 
   async #take(hash: ChunkHash, plaintext: Buffer): Promise<void> {
-    const waiting = this.#waiting.get(hash);
+    const waiting = this.#waiting.get(keyOf({ hash, sizeBytes: plaintext.length }));
     if (waiting === undefined || waiting.isThere) return;
     waiting.isThere = true;
     // Whoever reads does not wait for the disk.
@@ -245,6 +249,13 @@ export class ChunkRequests {
     this.#forget(waiting);
     if (problem === undefined) waiting.request.onKept?.();
   }
+}
+
+/** An image may lie about the size of a chunk: others who ask for the same hash do not wait with it. */
+type ChunkKey = `${ChunkHash} ${number}`;
+
+function keyOf({ hash, sizeBytes }: ChunkWant): ChunkKey {
+  return `${hash} ${sizeBytes}`;
 }
 
 function isUnderWay({ running }: Waiting): boolean {
