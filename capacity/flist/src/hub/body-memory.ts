@@ -54,6 +54,8 @@ export class BodyMemory {
 
   /** The length is what Node's parser goes by: neither more nor less comes. */
   async #read(request: IncomingMessage, sizeBytes: number): Promise<Buffer> {
+    // Who went before now, while it was found out who asks, ends nothing any more.
+    if (request.destroyed) throw requestInvalid('the connection ended ahead of the body');
     const body = Buffer.allocUnsafeSlow(sizeBytes);
     let at = 0;
     request.on('data', (piece: Buffer) => {
