@@ -72,6 +72,30 @@ test('a large file is not completed unasked, and becomes whole when all of it wa
   assert.equal(source.asked.length, count);
 });
 
+test('an image that claims another size of a chunk does not make a large file be looked through', async () => {
+  await using folder = await tempFolder('flist');
+  const image = imageOf({ big: randomBytes(16 * MiB) });
+  const { store } = await storeOf(folder.path, image);
+  await using _ = store;
+  await store.need(image.idOf('big'), 0, image.hashes.length);
+  assert.ok(store.hasObject(image.idOf('big')));
+  const liar = imageOf({ short: image.chunks[7]?.subarray(0, 100) ?? Buffer.alloc(0) });
+  const file = liar.files.get('short');
+  assert.ok(file !== undefined);
+  // In place: the image is what it names.
+  file.chunkHashes.set(Buffer.from(image.hashes[7] ?? '', 'hex'));
+  await store.addFlist(digestOf(liar), liar.flist);
+  const before = await readBytes();
+  await assert.rejects(store.readChunk(liar.idOf('short'), 0), hasCode('FLIST_CHUNK_UNAVAILABLE'));
+  assert.ok((await readBytes()) - before < 8 * MiB);
+});
+
+/** What this process has read from files. */
+async function readBytes(): Promise<number> {
+  const [, sizeBytes] = /^rchar: (\d+)$/m.exec(await readFile('/proc/self/io', 'utf8')) ?? [];
+  return Number(sizeBytes);
+}
+
 test('a chunk that another whole file has is not fetched', async () => {
   await using folder = await tempFolder('flist');
   const shared = randomBytes(chunkBytes);

@@ -4,6 +4,7 @@ import type { FlistErrorCode } from '../errors.ts';
 import type { ObjectId } from '../format/object-id.ts';
 import { batchHashesMax } from '../sources/chunk-frames.ts';
 import type { SourceSet } from '../sources/source-set.ts';
+import { chunkBytes } from '../tree/inode.ts';
 import type { RegularFile } from '../tree/inode.ts';
 import { hashOfChunk } from './chunk-codec.ts';
 import type { ChunkPlaces } from './chunk-places.ts';
@@ -102,6 +103,9 @@ export class ChunkSupply {
       const path = files.pathOf(place.key);
       const bytes = await files.read(path, place.offset, chunkSizeOf(file, chunkIndex));
       if ((await hashOfChunk(bytes)) === hash) return bytes;
+      // An image may claim a wrong size: no reason to look through a file that may be large.
+      const whole = await files.read(path, place.offset, chunkBytes);
+      if ((await hashOfChunk(whole)) === hash) break;
       await shelf.examine(place.key);
     }
     const onKept = (): void => onRead(file, id);
