@@ -12,6 +12,7 @@ import { hasCode, ManualClock } from '@commongrid/base/testing';
 import type { FlistErrorCode } from '../src/errors.ts';
 import { HubServer } from '../src/hub/hub-server.ts';
 import { sha256Of, signRequest } from '../src/hub/request-signature.ts';
+import type { UploadSource } from '../src/hub/transfer-image.ts';
 import { alice, bob, hubUnderTest, keepImage, keys, root, stranger } from './hub-harness.ts';
 import { imageOf } from './store-images.ts';
 
@@ -37,6 +38,26 @@ test('the owner of a hub says what a user may take, also over a restart', async 
   assert.equal(again.url, hub.server.url);
   await hub.client(alice).name('alice/a', digest);
   await assert.rejects(owner.setQuota('alice', -1), hasCode('HUB_REQUEST_INVALID'));
+});
+
+test('what others bring changes nothing of what a user has used', async () => {
+  await using hub = await hubUnderTest();
+  const digest = await keepImage(hub.repository, imageOf({ a: Buffer.alloc(1_000, 1) }));
+  await hub.client(alice).upload(digest, hub.repository);
+  await hub.client(alice).name('alice/a', digest);
+  const { usedBytes } = await hub.client(alice).user('alice');
+  const packed = await hub.repository.getPackedFlist(digest);
+  assert.ok(packed);
+  // A frame of zstd that readers skip.
+  const padding = Buffer.alloc(100_000);
+  padding.writeUInt32LE(0x184d2a50);
+  padding.writeUInt32LE(padding.length - 8, 4);
+  const padded: UploadSource = {
+    getPackedFlist: async () => Buffer.concat([packed, padding]),
+    fetch: (hashes, signal) => hub.repository.fetch(hashes, signal),
+  };
+  await hub.client(bob).upload(digest, padded);
+  assert.equal((await hub.client(alice).user('alice')).usedBytes, usedBytes);
 });
 
 test('whoever sends many requests with wrong signatures is slowed down, and reads on', async () => {

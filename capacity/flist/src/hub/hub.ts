@@ -272,7 +272,8 @@ export class Hub implements AsyncDisposable {
     await this.#changes.run(() =>
       this.#db.run(
         'INSERT OR REPLACE INTO flists VALUES (?, ?, ?)',
-        ...[digest, contentBytes + packedBytes, nowMs],
+        // Not what it takes packed: whoever brings it again says how it is packed.
+        ...[digest, contentBytes + bytes.length, nowMs],
       ),
     );
     await this.repository.keepFlist(digest, bytes, await hashesIn(chunkHashes));
