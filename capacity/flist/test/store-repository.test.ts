@@ -49,6 +49,16 @@ test('a repository keeps chunks and an flist, and gives them after it was opened
   assert.equal((await repository.hasChunks(image.hashes)).size, image.hashes.length);
 });
 
+test('a repository that loses chunks as it is closed says so, and is not locked any more', async () => {
+  await using folder = await tempFolder('flist');
+  const repository = await FlistRepository.open({ folder: folder.path });
+  await repository.put(Buffer.from('a'));
+  await rm(join(folder.path, 'temp'), { recursive: true });
+  await assert.rejects(repository.close(), { code: 'ENOENT' });
+  const again = await FlistRepository.open({ folder: folder.path });
+  await again.close();
+});
+
 test('an flist is refused while chunks of it are missing, which the error names', async () => {
   await using folder = await tempFolder('flist');
   await using repository = await FlistRepository.open({ folder: folder.path });

@@ -66,8 +66,11 @@ export class FlistRepository implements ChunkSink, ChunkSource {
     this.name = options.name ?? options.folder;
     this.#blobs = blobs;
     this.close = closeOnce(async () => {
-      await blobs.sync();
-      await lock.close();
+      try {
+        await blobs.sync();
+      } finally {
+        await lock.close();
+      }
     });
   }
 
