@@ -88,9 +88,11 @@ export class ZstorSource implements ChunkSource {
       return await work(await opening);
     } catch (cause) {
       await this.#giveUp(opening, cause);
-      throw new GridError<FlistErrorCode>('FLIST_SOURCE_FAILED', `source ${this.name} failed`, {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new GridError<FlistErrorCode>('FLIST_SOURCE_FAILED', `source ${this.name}: ${why}`, {
+        hint: (isGridError(cause) ? cause.hint : undefined) ?? 'see that its backends run',
         retryable: true,
-        details: { source: this.name, reason: isGridError(cause) ? cause.message : String(cause) },
+        details: { source: this.name, reason: why },
         cause,
       });
     }

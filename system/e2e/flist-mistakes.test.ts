@@ -56,6 +56,12 @@ test('a mistake ends with its code, a next step and a status that says which kin
     assert.ok(failure.hint, code);
     assert.doesNotMatch(ended.stderr, /^ +at /m);
   }
+  // Of several chunks, so that some are still read when the first has failed.
+  const fill = ['flist', 'sources', 'fill', 'zdb://127.0.0.1:1/none', digest];
+  const repository = ['--repo', join(folder.path, 'repository')];
+  const env = { GRID_HOME: join(folder.path, 'home') };
+  const filled = await run(join(root, 'grid'), [...fill, ...repository], { env });
+  assert.match(filled.stderr, /^grid: FLIST_SOURCE_FAILED: .* cannot connect .*\nnext: /);
   const hub = await run(join(root, 'grid'), ['hub', 'ls', '--url', 'nowhere']);
   assert.equal(hub.status, 2, hub.stderr);
   const listed = await flists.run('ls', digest, '/bin/run');

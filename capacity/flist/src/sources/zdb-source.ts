@@ -71,7 +71,9 @@ export class ZdbSource implements ChunkSource {
     try {
       return await this.#client.command(args, { signal });
     } catch (error) {
-      throw new GridError<FlistErrorCode>('FLIST_SOURCE_FAILED', `source ${this.name} failed`, {
+      const why = error instanceof Error ? error.message : String(error);
+      throw new GridError<FlistErrorCode>('FLIST_SOURCE_FAILED', `source ${this.name}: ${why}`, {
+        hint: 'see that it runs, and that its address and password are right',
         retryable: true,
         details: { source: this.name },
         cause: error,

@@ -130,10 +130,13 @@ async function fill(
     const part = hashes.slice(at, at + chunksAtOnce);
     const puts: Promise<void>[] = [];
     for await (const chunk of chunks.fetch(part, signal)) {
+      if (!wanted.delete(chunk.hash)) continue;
       await unpackChunk(chunk.hash, chunk.packed);
-      wanted.delete(chunk.hash);
       movedBytes += chunk.packed.length;
-      puts.push(source.put({ ...chunk, packed: Buffer.from(chunk.packed) }, signal));
+      const put = source.put({ ...chunk, packed: Buffer.from(chunk.packed) }, signal);
+      // One that fails is thrown when all of the part are waited for.
+      put.catch(() => {});
+      puts.push(put);
     }
     await Promise.all(puts);
     onProgress({ doneBytes: movedBytes, totalBytes: undefined });
