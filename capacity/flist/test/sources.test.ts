@@ -179,6 +179,14 @@ test('a server that nobody reaches is a failed source', async () => {
   await assert.rejects(fetched(source, image.hashes), hasCode('FLIST_SOURCE_FAILED'));
 });
 
+test('a server that changes to another protocol unasked is a failed source at once', async () => {
+  await using server = await serve((_request, { socket }) => {
+    socket?.write('HTTP/1.1 101 X\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n');
+  });
+  await using source = new HttpSource({ url: server.url });
+  await assert.rejects(fetched(source, image.hashes), hasCode('FLIST_SOURCE_FAILED'));
+});
+
 test('a server that sends a chunk without end is stopped', async () => {
   await using server = await serve((_request, response) => {
     const more = (): void => {

@@ -60,6 +60,8 @@ function answerOf(request: ClientRequest, body: Uint8Array | undefined): Promise
     request.once('response', resolve);
     // Also after the answer has come, when its own error says why.
     request.on('error', reject);
+    // A connection may be given up without an error, as after an answer to what nobody asked.
+    request.once('close', () => reject(new Error('the connection was closed')));
     request.end(body);
   });
 }
