@@ -204,6 +204,11 @@ test('orders that make no sense are refused, and leave nothing behind', async ()
     ['mount', { flist: flist.path, target: join(harness.folder, 'one') }, 'FLIST_TARGET_INVALID'],
     ['mount', { flist: flist.path, target: harness.folder, id: 'one' }, 'FLIST_MOUNT_EXISTS'],
     ['mount', { flist: flist.path, target: harness.folder, id: '../x' }, 'FLIST_TARGET_INVALID'],
+    [
+      'mount',
+      { flist: flist.path, target: harness.folder, writableFolder: '/nowhere/at/all' },
+      'FLIST_TARGET_INVALID',
+    ],
     ['unmount', { id: 'two' }, 'FLIST_MOUNT_UNKNOWN'],
     ['trace', { id: 'one', output: join(harness.folder, 'out') }, 'FLIST_MOUNT_UNKNOWN'],
   ];

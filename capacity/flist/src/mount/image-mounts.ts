@@ -147,7 +147,7 @@ export class ImageMounts {
       schema: mountSchema,
       ...{ id, digest, target, uidShift, gidShift, isTraced, fuseDevice, bootId },
       mode: isTraced ? 'tree' : (request.mode ?? defaultMode),
-      ...(writableFolder === undefined ? {} : { writableFolder: await realpath(writableFolder) }),
+      ...(writableFolder === undefined ? {} : { writableFolder: await realPathOf(writableFolder) }),
       ...(whenDamaged === undefined ? {} : { whenDamaged }),
       state: 'mounting',
       mountedAtMs: Date.now(),
@@ -227,13 +227,17 @@ async function unmountIfMounted(record: MountRecord): Promise<void> {
 }
 
 async function checkTarget(given: string): Promise<string> {
-  const target = await realpath(given).catch((error: unknown) => {
-    throw invalidTarget(given, 'it is not there', error);
-  });
+  const target = await realPathOf(given);
   if (!(await stat(target)).isDirectory()) throw invalidTarget(given, 'it is no folder');
   if ((await mountOf({ target })) !== undefined)
     throw invalidTarget(given, 'it is a mount already');
   return target;
+}
+
+async function realPathOf(given: string): Promise<string> {
+  return realpath(given).catch((error: unknown) => {
+    throw invalidTarget(given, 'it is not there', error);
+  });
 }
 
 function invalidTarget(target: string, why: string, cause?: unknown): GridError<FlistErrorCode> {
