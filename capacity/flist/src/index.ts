@@ -51,6 +51,7 @@ export { RegistryImage } from './oci/registry-image.ts';
 export { holdFuse } from './fuse/fuse-holder.ts';
 export type { FuseHolderOptions } from './fuse/fuse-holder.ts';
 export type { FuseSession } from './fuse/fuse-wire.ts';
+export { isStoreMounted } from './fuse/fuse-holder.ts';
 export { controlPathOf, ImageService } from './mount/image-service.ts';
 export type { ImageServiceOptions } from './mount/image-service.ts';
 export type { MountRequest } from './mount/image-mounts.ts';

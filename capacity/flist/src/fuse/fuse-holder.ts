@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { read, write } from 'node:fs';
-import { mkdir, open, writeFile } from 'node:fs/promises';
+import { mkdir, open, realpath, writeFile } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -38,6 +38,11 @@ const endTimeoutMs = 20_000;
 /** Where the file system of a store is mounted. */
 export function fuseFolderOf(folder: string): string {
   return join(folder, 'fuse');
+}
+
+/** Whether the file system of a store is there, served or not. */
+export async function isStoreMounted(folder: string): Promise<boolean> {
+  return (await mountAt(fuseFolderOf(await realpath(folder)))) !== undefined;
 }
 
 /**

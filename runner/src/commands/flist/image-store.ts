@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 
-import { askControl, errorCode, isGridError } from '@commongrid/base';
+import { askControl, errorCode, isGridError, waitFor } from '@commongrid/base';
 import type { AskControlOptions, ControlArguments } from '@commongrid/base';
 import type { MountRecord, ServiceConfig, ServiceSource } from '@commongrid/flist';
 import type { Command } from 'commander';
@@ -36,6 +36,9 @@ const storeBytesMax = 10 * 2 ** 30;
 
 /** For an order: a mount may have to hash what it has. */
 const orderTimeoutMs = 600_000;
+
+/** The service is killed when it has not ended 20 s after it was told to. */
+const goneTimeoutMs = 25_000;
 
 /** The service where sources are of kinds that flists know nothing of. */
 const pluggedService = fileURLToPath(new URL('../../image-service-process.ts', import.meta.url));
@@ -173,7 +176,13 @@ export class ImageStore {
 
   async #stopUnused(): Promise<void> {
     const mounts = await this.list();
-    if (mounts.length === 0 && (await this.#answers())) await this.ask('stop');
+    if (mounts.length > 0 || !(await this.#answers())) return;
+    await this.ask('stop');
+    const { isStoreMounted } = await import('@commongrid/flist');
+    // Whoever removes the folder next finds nothing mounted in it.
+    await waitFor(async () => !(await isStoreMounted(this.#folder)), {
+      ...{ what: 'the end of the image service', timeoutMs: goneTimeoutMs, everyMs: 20 },
+    });
   }
 
   get terminal(): CommandContext['terminal'] {
