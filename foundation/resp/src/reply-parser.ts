@@ -40,6 +40,10 @@ export interface ReplyParserOptions {
 export class ReplyParser {
   readonly #options: ReplyParserOptions;
   readonly #readBuffer: Buffer = Buffer.allocUnsafeSlow(readBufferBytes);
+  /** The beginning of it: what is read there of a large bulk string has to be copied. */
+  readonly #headBuffer: Buffer = this.#readBuffer.subarray(0, headBytes);
+  /** The last bulk string was read in place; so may be the next one. */
+  #wasLarge = false;
   /** A line whose end has not come. */
   #line: Buffer = empty;
   /** The bulk string that is being filled. */
@@ -65,7 +69,8 @@ export class ReplyParser {
     const bulk = this.#bulk;
     const isLarge = bulk !== undefined && bulk.length - this.#filled >= readBufferBytes;
     this.#direct = isLarge ? this.#room.subarray(this.#filled) : undefined;
-    return this.#direct ?? this.#readBuffer;
+    const isHead = bulk === undefined && this.#wasLarge;
+    return this.#direct ?? (isHead ? this.#headBuffer : this.#readBuffer);
   }
 
   /**
@@ -158,7 +163,8 @@ export class ReplyParser {
     if (typeof length === 'bigint' || length < 0) throw broken('a bulk string has no length');
     const { maxReplyBytes } = this.#options;
     if (length > maxReplyBytes) throw tooLarge(maxReplyBytes);
-    this.#room = this.#memoryFor(length < readBufferBytes ? length : length + crlfBytes);
+    this.#wasLarge = length >= readBufferBytes;
+    this.#room = this.#memoryFor(this.#wasLarge ? length + crlfBytes : length);
     this.#bulk = this.#room.subarray(0, length);
     this.#bulkType = type;
     this.#filled = 0;
@@ -294,6 +300,7 @@ function tooLarge(limit: number): GridError<RespErrorCode> {
 }
 
 const empty = Buffer.alloc(0);
+const headBytes = 4_096;
 const crlfBytes = 2;
 const cr = 0x0d;
 const lf = 0x0a;
