@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
-import { DockerRegistry } from './docker-registry.ts';
+import { DockerRegistry } from '@commongrid/flist/testing';
 import { root, run, tempFolder, TestGrid } from './grid-process.ts';
 import type { Ended } from './grid-process.ts';
 

@@ -10,7 +10,7 @@ import type { BenchOptions, BenchRow } from '@commongrid/system/bench';
 import type { FlistDigest } from '../src/format/flist.ts';
 import { debianImages } from '../test/support/debian-images.ts';
 import type { DebianImageName, DebianImages } from '../test/support/debian-images.ts';
-import { DockerRegistry } from '../test/support/docker-registry.ts';
+import { DockerRegistry } from '../src/testing/docker-registry.ts';
 import { CountingProxy } from './counting-proxy.ts';
 import { ImageHub } from './image-hub.ts';
 import { imageStarts, startOnce } from './image-starts.ts';

@@ -9,7 +9,7 @@ import { costRow, interleave, median } from '@commongrid/system/bench';
 import type { BenchOptions, BenchRow } from '@commongrid/system/bench';
 
 import { debianImages } from '../test/support/debian-images.ts';
-import { DockerRegistry } from '../test/support/docker-registry.ts';
+import { DockerRegistry } from '../src/testing/docker-registry.ts';
 import { ImageHub } from './image-hub.ts';
 import { addLargeImage, layersOf } from './large-image.ts';
 

@@ -13,7 +13,7 @@ import type { ChunkHash, ChunkSink } from '../src/ports.ts';
 import type { Directory } from '../src/tree/inode.ts';
 import { MemoryChunks, newFolder, run } from './oci-images.ts';
 import { debianImages } from './support/debian-images.ts';
-import { DockerRegistry } from './support/docker-registry.ts';
+import { DockerRegistry } from '../src/testing/docker-registry.ts';
 import { linesOf } from './support/image-lines.ts';
 
 /** Hashes tell whether contents are the same. */

@@ -17,7 +17,7 @@ import type { PushProgress } from '../src/oci/push-image.ts';
 import type { RegistryOptions } from '../src/oci/registry-client.ts';
 import { RegistryImage } from '../src/oci/registry-image.ts';
 import { makeImage, MemoryChunks, newFolder, run } from './oci-images.ts';
-import { DockerRegistry } from './support/docker-registry.ts';
+import { DockerRegistry } from '../src/testing/docker-registry.ts';
 import { TinyRegistry } from './tiny-registry.ts';
 
 /** Debian's docker-registry on a port of its own. */

@@ -1,0 +1,1 @@
+export { DockerRegistry } from './docker-registry.ts';
