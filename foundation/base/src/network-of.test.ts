@@ -9,6 +9,7 @@ test('network of a peer is its address, or the half of it that is given to a cus
     '2001:db8:1:2:3:4:5:6': '2001:db8:1:2',
     '2001:db8:1:2::9': '2001:db8:1:2',
     '2001:db8::1': '2001:db8:0:0',
+    '2001:DB8::1': '2001:db8:0:0',
     '::1': '0:0:0:0',
     'fe80::1:2:3:4%eth0': 'fe80:0:0:0',
     local: 'local',

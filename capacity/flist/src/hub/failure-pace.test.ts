@@ -1,7 +1,7 @@
 import { equal, throws } from 'node:assert/strict';
 import { suite, test } from 'node:test';
 
-import { FailurePace, holderOfAddress } from './failure-pace.ts';
+import { FailurePace } from './failure-pace.ts';
 
 suite('FailurePace', () => {
   test('lets some failures pass, then one a second, each for itself', () => {
@@ -27,13 +27,4 @@ suite('FailurePace', () => {
     pace.note('late', 2_000);
     equal(pace.size, 1);
   });
-});
-
-test('an address of IPv6 stands for its network, others for themselves', () => {
-  equal(holderOfAddress('192.0.2.7'), '192.0.2.7');
-  equal(holderOfAddress('::ffff:192.0.2.7'), '192.0.2.7');
-  equal(holderOfAddress('2001:db8:0:1:2:3:4:5'), '2001:db8:0:1::/64');
-  equal(holderOfAddress('2001:DB8::1'), '2001:db8:0:0::/64');
-  equal(holderOfAddress('fe80::1%eth0'), 'fe80:0:0:0::/64');
-  equal(holderOfAddress('::1'), '0:0:0:0::/64');
 });

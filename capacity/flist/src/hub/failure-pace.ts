@@ -1,5 +1,3 @@
-import { isIPv6 } from 'node:net';
-
 import { GridError } from '@commongrid/base';
 
 import type { FlistErrorCode } from '../errors.ts';
@@ -62,17 +60,4 @@ export class FailurePace {
     const { debt, atMs } = this.#failing.get(who) ?? { debt: 0, atMs: nowMs };
     return Math.max(0, debt - (nowMs - atMs) / failureEveryMs);
   }
-}
-
-/** Whom an address stands for: with IPv6 all of a network of 64 bits, which one holder has whole. */
-export function holderOfAddress(address: string): string {
-  const plain = address.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '');
-  if (!isIPv6(plain)) return plain;
-  const [head = '', tail] = plain.split('::');
-  const groups = head === '' ? [] : head.split(':');
-  const after = tail === undefined || tail === '' ? [] : tail.split(':');
-  const zeros = tail === undefined ? 0 : 8 - groups.length - after.length;
-  const all = [...groups, ...Array.from({ length: zeros }, () => '0'), ...after];
-  const network = all.slice(0, 4).map((group) => Number.parseInt(group, 16).toString(16));
-  return `${network.join(':')}::/64`;
 }

@@ -1,11 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 
-import { GridError, isGridError } from '@commongrid/base';
+import { GridError, isGridError, networkOf } from '@commongrid/base';
 import type { Clock } from '@commongrid/base';
 
 import type { FlistErrorCode } from '../errors.ts';
 import type { KeyDirectory } from '../ports.ts';
-import { FailurePace, holderOfAddress } from './failure-pace.ts';
+import { FailurePace } from './failure-pace.ts';
 import type { Caller } from './hub.ts';
 import type { HubNonces } from './hub-nonces.ts';
 import { sha256Of, verifyRequest } from './request-signature.ts';
@@ -95,7 +95,7 @@ export class ClaimDesk {
 
   async #paced<T>({ socket }: IncomingMessage, work: () => Promise<T>): Promise<T> {
     const { clock } = this.#o;
-    const who = `address ${holderOfAddress(socket.remoteAddress ?? '')}`;
+    const who = `address ${networkOf(socket.remoteAddress ?? '')}`;
     this.#pace.check(who, clock.monotonicMs());
     try {
       return await work();
