@@ -1,5 +1,7 @@
 import { join } from 'node:path';
 
+import { collectionFlags } from '@commongrid/base';
+
 import { answersHttp, answersPing } from './answers.ts';
 import { makeBackendNamespaces } from './backend-namespaces.ts';
 import { writeBackendsFile } from './backends-file.ts';
@@ -21,8 +23,6 @@ const usualPace = {
 
 /** What Node runs for all services: the `grid` command. */
 const main = join(import.meta.dirname, 'main.ts');
-/** As the launcher starts them: without helper threads of the garbage collector. */
-const singleThreadedGc = '--single-threaded-gc';
 
 /** The services of the one-machine grid, each after those that it depends on. */
 export function serviceTable(layout: StorageLayout): readonly ServiceDefinition[] {
@@ -78,10 +78,7 @@ const foundations: readonly ServiceDefinition[] = [
     dataDir: (home) => home.hub,
     prepare: async ({ home }) => void (await createIdentity(home)),
     command: ({ home, ports }) => [
-      singleThreadedGc,
-      '--max-semi-space-size=4',
-      '--external-memory-accounted-in-global-limit',
-      '--initial-old-space-size=64',
+      ...collectionFlags.chunks,
       main,
       'hub',
       'serve',
@@ -110,7 +107,7 @@ function backendService(name: `zdb-${number}`): ServiceDefinition {
     prepare: ({ home }) => home.createSecret(home.backendsPasswordFile, 'base64url'),
     command: ({ home, ports }) => [
       '--max-semi-space-size=1',
-      singleThreadedGc,
+      ...collectionFlags.values,
       main,
       'zdb',
       'serve',
@@ -133,8 +130,7 @@ function s3Service(layout: StorageLayout): ServiceDefinition {
     dataDir: (home) => home.s3,
     prepare: ({ home, ports }) => writeBackendsFile(home, layout, ports),
     command: ({ home, ports }) => [
-      singleThreadedGc,
-      '--max-semi-space-size=4',
+      ...collectionFlags.requests,
       main,
       's3',
       'serve',

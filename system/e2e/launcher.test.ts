@@ -3,6 +3,8 @@ import { chmod, copyFile, mkdir, readFile, symlink, writeFile } from 'node:fs/pr
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 
+import { collectionFlags } from '@commongrid/base';
+
 import { root, run, tempFolder } from './grid-process.ts';
 
 /** What the launcher calls besides npm. */
@@ -74,6 +76,21 @@ test('the launcher installs packages once, then runs the Node that they brought'
   const second = await run(grid, [], { env });
   assert.equal(second.stderr, '');
   assert.equal(await checkout.npmCalls(), 1);
+});
+
+test('the launcher gives services what the supervisor gives them', async () => {
+  await using checkout = await openCheckout();
+  const { values, requests, chunks } = collectionFlags;
+  for (const [noun, flags] of Object.entries({
+    zdb: values,
+    s3: requests,
+    hub: chunks,
+    bcdb: [],
+  })) {
+    const { stdout } = await run(checkout.grid, [noun, 'serve', '--x'], { env: checkout.env });
+    const main = join(checkout.path, 'runner/src/main.ts');
+    assert.equal(stdout.split('\n')[0], ['node', ...flags, main, noun, 'serve', '--x'].join(' '));
+  }
 });
 
 test('the launcher installs again when the lockfile has changed', async () => {

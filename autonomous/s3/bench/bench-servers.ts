@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 
-import { delay } from '@commongrid/base';
+import { collectionFlags, delay } from '@commongrid/base';
 import { cpuSecondsOf } from '@commongrid/system/bench';
 import { ZdbFleet } from '@commongrid/zstor/testing';
 
@@ -57,8 +57,7 @@ export class BenchServer implements AsyncDisposable {
     await mkdir(folder, { recursive: true });
     const program = join(import.meta.dirname, 'file-server-main.ts');
     // With the same garbage collection as our head.
-    const gc = ['--single-threaded-gc', '--max-semi-space-size=4'];
-    const child = spawn(process.execPath, [...gc, program, folder], {
+    const child = spawn(process.execPath, [...collectionFlags.requests, program, folder], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     stack.defer(() => void child.kill('SIGKILL'));

@@ -4,7 +4,7 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-import { askControl, throwIfAborted, waitFor } from '@commongrid/base';
+import { askControl, collectionFlags, throwIfAborted, waitFor } from '@commongrid/base';
 import { atLeastRow, cpuSecondsOf, interleave, median, ratioRow } from '@commongrid/system/bench';
 import type { BenchOptions, BenchRow } from '@commongrid/system/bench';
 
@@ -26,13 +26,6 @@ const firstName = 'sequential read of local chunks through FUSE, hashed as it is
 const hubName = 'sequential read from a hub on loopback';
 
 const execute = promisify(execFile);
-/** As `grid` starts a hub. */
-const collecting = [
-  '--single-threaded-gc',
-  '--max-semi-space-size=4',
-  '--external-memory-accounted-in-global-limit',
-  '--initial-old-space-size=64',
-];
 const answerMs = 60_000;
 const mebi = 2 ** 20;
 
@@ -217,7 +210,10 @@ async function fuseRows(bench: Bench): Promise<BenchRow[]> {
 async function hubRow(bench: Bench): Promise<BenchRow> {
   const { options, hubFolder } = bench;
   const program = join(import.meta.dirname, 'hub-main.ts');
-  await using hub = startProcess([process.execPath, ...collecting, program, hubFolder], 'SIGKILL');
+  await using hub = startProcess(
+    [process.execPath, ...collectionFlags.chunks, program, hubFolder],
+    'SIGKILL',
+  );
   const url = `${await hub.firstLine}/v1`;
   await using image = await mounted(bench, 'lazy', [{ url }], 'overlay');
   const [samples, behind]: [Sample[], number[]] = [[], []];

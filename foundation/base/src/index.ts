@@ -6,6 +6,7 @@ export { AuthPace, pacePauseMsMax } from './auth-pace.ts';
 export { equalBytes, formatBytes, fromHex, parseBytes, toHex } from './bytes.ts';
 export { delay, systemClock } from './clock.ts';
 export type { Clock, DelayOptions, Timer } from './clock.ts';
+export { collectionFlags } from './collection-flags.ts';
 export { ControlSocket } from './control-socket.ts';
 export type {
   ControlAction,

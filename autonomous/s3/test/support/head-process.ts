@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
+import { collectionFlags } from '@commongrid/base';
 import type { CareTimes, StoragePolicy } from '@commongrid/zstor';
 
 export const fourPlusTwo: StoragePolicy = {
@@ -94,8 +95,6 @@ async function start(place: HeadPlace): Promise<{ child: ChildProcess; port: num
 function spawnHead(place: HeadPlace): ChildProcess {
   const { NODE_TEST_CONTEXT: _runner, ...env } = process.env;
   const program = join(import.meta.dirname, '../processes/head.ts');
-  // As `grid s3 serve` runs.
-  const gc = ['--single-threaded-gc', '--max-semi-space-size=4'];
-  const words = [...gc, program, JSON.stringify({ port: 0, ...place })];
+  const words = [...collectionFlags.requests, program, JSON.stringify({ port: 0, ...place })];
   return spawn(process.execPath, words, { env, stdio: ['ignore', 'pipe', 'inherit'] });
 }
