@@ -89,6 +89,8 @@ test('an flist is mounted, read, written over, traced, and taken away', async ()
   } finally {
     for (const one of [over, target]) await flists.run('umount', one);
   }
+  // Whoever removes the folder next finds nothing mounted in it.
+  assert.ok(!(await readFile('/proc/self/mountinfo', 'utf8')).includes(folder.path));
   assert.deepEqual(await readdir(target), []);
   assert.deepEqual((await flists.json<{ readonly mounts: unknown[] }>('ps')).mounts, []);
 });
