@@ -18,4 +18,16 @@ export const collectionFlags = {
     '--initial-old-space-size=64',
     '--external-memory-accounted-in-global-limit',
   ],
+  /** Of what mostly waits, a node: a fifth less memory, at no more CPU time that could be measured. */
+  waiting: ['--single-threaded-gc', '--optimize-for-size'],
 } as const satisfies Record<string, readonly string[]>;
+
+/**
+ * Variables for servers of chunks. The launcher has malloc ask the kernel for whatever has 128 KiB, and give
+ * that back at once: each chunk would come in new pages, which costs a fifth of all CPU time. With
+ * these malloc keeps up to 64 MiB of such memory.
+ */
+export const chunkMemory = {
+  MALLOC_MMAP_THRESHOLD_: '1048576',
+  MALLOC_TRIM_THRESHOLD_: '67108864',
+} as const satisfies Readonly<Record<string, string>>;

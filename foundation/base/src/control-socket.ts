@@ -1,16 +1,14 @@
 import { once } from 'node:events';
-import { chmodSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
 
-import { eachLine, maxControlLineBytes, socketAddress } from './control-wire.ts';
+import { eachLine, maxControlLineBytes } from './control-wire.ts';
 import type { ControlReply } from './control-wire.ts';
 import { GridError } from './errors.ts';
 import type { BaseErrorCode } from './errors.ts';
 import { closeOnce } from './lifecycle.ts';
 import { silentLogger } from './logger.ts';
 import type { Logger } from './logger.ts';
+import { openPrivateSocket } from './private-socket.ts';
 
 /** What an action is asked for, by name: values that JSON can hold. The action checks them. */
 export type ControlArguments = Readonly<Record<string, unknown>>;
@@ -67,19 +65,7 @@ export class ControlSocket implements AsyncDisposable {
   }
 
   static async open(options: ControlSocketOptions): Promise<ControlSocket> {
-    await rm(options.path, { force: true });
-    const { address, release } = await socketAddress(options.path);
-    const server = createServer();
-    server.maxConnections = maxControlCallers;
-    try {
-      server.listen(address);
-      await once(server, 'listening');
-      chmodSync(address, 0o600);
-    } catch (error) {
-      server.close();
-      await release();
-      throw error;
-    }
+    const { server, release } = await openPrivateSocket(options.path, maxControlCallers);
     return new ControlSocket(server, options, release);
   }
 

@@ -15,6 +15,9 @@ export type BaseErrorCode =
   | 'BASE_LOG_LEVEL_INVALID' // GRID_LOG names no level: use one of the levels it lists
   | 'BASE_METRICS_UNPROTECTED' // metrics off loopback without a token: give a token
   | 'BASE_OPTION_INVALID' // an option is outside its range: correct the call
+  | 'BASE_PROCESS_STUCK' // a process does not end though it was killed: look at what it waits for in the kernel
+  | 'BASE_PROGRAM_FAILED' // a program of the system ended with an error: the message has its words
+  | 'BASE_PROGRAM_MISSING' // a program of the system is not installed: install the package that brings it
   | 'BASE_QUEUE_FULL' // a bounded queue is at its limit: slow the producer, then retry
   | 'BASE_SIZE_INVALID' // a text is no size such as 64MiB: correct the text
   | 'BASE_TASKS_FULL' // too many tasks at once: slow the producer, then retry

@@ -6,7 +6,7 @@ export { AuthPace, pacePauseMsMax } from './auth-pace.ts';
 export { equalBytes, formatBytes, fromHex, parseBytes, toHex } from './bytes.ts';
 export { delay, systemClock } from './clock.ts';
 export type { Clock, DelayOptions, Timer } from './clock.ts';
-export { collectionFlags } from './collection-flags.ts';
+export { chunkMemory, collectionFlags } from './collection-flags.ts';
 export { ControlSocket } from './control-socket.ts';
 export type {
   ControlAction,
@@ -14,6 +14,7 @@ export type {
   ControlContext,
   ControlSocketOptions,
 } from './control-socket.ts';
+export { socketAddress } from './control-wire.ts';
 export { crc32 } from './crc32.ts';
 export { waitFor, withTimeout } from './deadline.ts';
 export type { TimeoutOptions, WaitForOptions } from './deadline.ts';
@@ -40,12 +41,20 @@ export type {
 } from './metrics.ts';
 export { MetricsServer } from './metrics-server.ts';
 export type { MetricsServerOptions } from './metrics-server.ts';
+export { mountAt, readMounts } from './mount-table.ts';
+export type { MountEntry } from './mount-table.ts';
 export { Mutex } from './mutex.ts';
 export type { MutexOptions } from './mutex.ts';
 export { networkOf } from './network-of.ts';
+export { openPrivateSocket } from './private-socket.ts';
+export { identityOf, isAlive, terminate, waitForEnd } from './process-identity.ts';
+export type { ProcessIdentity } from './process-identity.ts';
 export { BoundedQueue } from './queue.ts';
 export type { WaitOptions } from './queue.ts';
 export { seededRandom, systemRandom } from './random.ts';
 export type { Random } from './random.ts';
+export { readIfThere, readTextIfThere } from './read-if-there.ts';
 export { repeat, retry } from './retry.ts';
 export type { RepeatOptions, RetryOptions } from './retry.ts';
+export { firstDescriptor, runProgram } from './run-program.ts';
+export type { RunProgramOptions } from './run-program.ts';
