@@ -30,3 +30,76 @@ export type IdentityCode =
   | 'RECOVERY_NOT_PENDING' // nothing is there to veto: see the bot's state
   | 'RECOVERY_OTHER_PENDING' // a recovery to another root waits: veto it, or let it end
   | 'SESSION_GAP'; // the session does not follow the last one: read the node's state, then count on
+
+/** Why the rules of contracts refuse a record, or a node to start something. The same everywhere. */
+export type GridCode =
+  | 'APPROVAL_CONTRACT_UNKNOWN' // no such contract is in the log: append its header first
+  | 'APPROVAL_EXPIRED' // its time is over when it comes: sign again with a later end
+  | 'APPROVAL_HASH' // it is over other bytes than its subject: use `approvalHash`
+  | 'APPROVAL_MISFIT' // an upgrade names what its contract replaces, a change its proposal, others neither
+  | 'APPROVAL_NOT_SIGNER' // signed by no valid device key of the signer: sign with one
+  | 'APPROVAL_ROLE' // the policy does not name the signer in this role for this action: see the contract
+  | 'APPROVAL_SETTLED' // what it is about was agreed to before: nothing is left to say
+  | 'CONTRACT_BOT_UNKNOWN' // its owner or a signer is no bot of this log: let them append their records
+  | 'CONTRACT_HALTED' // somebody who may has halted it: nothing new until they take it back
+  | 'CONTRACT_NAME_TWICE' // two of its roles, networks or secrets have one name: rename one
+  | 'CONTRACT_NETWORK_INVALID' // a network is no range such as 10.10.0.0/16: correct it
+  | 'CONTRACT_NOT_BOT' // proposed by a key that is no valid device of a bot: sign with one
+  | 'CONTRACT_NOT_HOLDER' // the key does not hold the lease of the contract: take it first
+  | 'CONTRACT_OTHER_LOG' // it was made for another log: make it anew for this one
+  | 'CONTRACT_POLICY_IMPOSSIBLE' // its signers can never be enough, or a role is there twice: name more
+  | 'CONTRACT_QUORUM_MISSING' // owner and policy have not all agreed: collect the approvals that miss
+  | 'CONTRACT_REMOVED' // those who may have agreed to remove it: make a new contract
+  | 'CONTRACT_REPLACED_UNKNOWN' // the contract that it replaces is not in the log: correct `replaces`
+  | 'CONTRACT_TERM_EARLY' // its term has not begun: wait
+  | 'CONTRACT_TERM_INVALID' // its term ends before it begins: correct it
+  | 'CONTRACT_TERM_OVER' // its term is over: agree on a new contract
+  | 'GRANT_NOT_FARMER' // only a device of the owner of the node's farm grants more rights: ask them
+  | 'GRANT_ROLE_UNKNOWN' // no such contract, or it has no such role: correct the name
+  | 'GRID_OBJECT_MISMATCH' // the object id is not the one that the payload says: correct it
+  | 'GRID_PERMANENT' // what is said of contracts stays said: end it by a later record
+  | 'KEY_ENDED' // its author's key was retired, or is compromised: sign with a valid one
+  | 'LEASE_CONTRACT_UNKNOWN' // no contract of this name is in the log: append it first
+  | 'LEASE_FENCE' // the fence is not one above the last: read the lease again
+  | 'LEASE_NOT_CONTROLLER' // the contract does not list this key: ask one of its controllers
+  | 'LEASE_NOT_HOLDER' // signed by another key than it names, or let go by who does not have it
+  | 'LEASE_RELEASED' // it was let go before: take it under the next fence
+  | 'LOCK_FIXED' // a lock stays as it was made: make another
+  | 'LOCK_MISSING' // the farm of another keeps no room for this place: ask its owner for a lock
+  | 'LOCK_NOT_FARMER' // only a device of the owner of the node's farm makes locks: ask them
+  | 'LOCK_TERM' // it is over already, or keeps room for over ten minutes unpaid: choose another end
+  | 'PLACEMENT_CONTRACT_UNKNOWN' // no such contract is in the log: append its header first
+  | 'PLACEMENT_EXPIRED' // its time is over when it comes: place again
+  | 'PLACEMENT_FENCE_OLD' // another fence is the newest: read the lease, and stop if it is not yours
+  | 'PLACEMENT_GAP' // it is not the next revision: read the newest one
+  | 'PLACEMENT_ITEM_TWICE' // a replica is placed twice: leave one out
+  | 'PLACEMENT_LOCAL_DATA' // its data is on one node alone: give them up by a tombstone first
+  | 'PLACEMENT_NODE_CLONED' // two machines have the key of the node: its farmer adopts it again
+  | 'PLACEMENT_NODE_NOT_IN_SERVICE' // no farm has adopted the node, or it was let go: choose another
+  | 'PLACEMENT_OUTSIDE_MANDATE' // the contract does not let replicas move there: choose another node
+  | 'PLACEMENT_REPLAYED' // this revision was placed before: read the newest one
+  | 'PLACEMENT_REPLICA_UNKNOWN' // the role has fewer replicas: leave it out
+  | 'PLACEMENT_ROLE_UNKNOWN' // the contract has no such role: correct the name
+  | 'PLACEMENT_SPREAD' // too many replicas of a role on one node, farm, owner or country: spread them
+  | 'PLACEMENT_TOO_MANY_MOVES' // more moves in an hour than the contract allows: wait, or agree on more
+  | 'REPORT_INTERVAL' // the receipt ends before it begins, or counts more seconds than there were
+  | 'REPORT_NOT_NODE' // only the node itself reports what runs on it: let it sign
+  | 'REPORT_NOT_PLACED' // the node was never given this workload: look at the placement
+  | 'REPORT_REVISION' // the node was never given this revision: look at the placement
+  | 'SLICE_CONTRACT_UNKNOWN' // no such contract is in the log: append its header first
+  | 'SLICE_MISSING' // the node was not told yet what to run: let the controller append the slice
+  | 'SLICE_MISMATCH' // it is not what follows from contract and placement: use `deriveSlice`
+  | 'SLICE_NOT_PLACED' // the newest placement does not put this workload on this node: place it
+  | 'SLICE_OPENING_MISMATCH' // the contract has another hash of this role: show the role that was signed
+  | 'SLICE_REVISION' // neither of the newest placement nor of the next: derive it again
+  | 'SLICE_SECRET_UNKNOWN' // the contract has no such secret: leave it out
+  | 'SLICE_WORKLOAD_MISMATCH' // the workload is of another contract or role: correct it
+  | 'SOFTWARE_NOT_RELEASE_KEY' // only release keys of the genesis sign releases: sign with one
+  | 'SOFTWARE_VERSION_OLD' // the version is not above the last: raise it, or say that it is a rollback
+  | 'TOMBSTONE_CONTRACT_UNKNOWN' // no such contract is in the log: correct the name
+  | 'TOMBSTONE_LOCAL_DATA' // the data may be nowhere else: only those who may remove give it up
+  | 'TOMBSTONE_REVISION' // below the last tombstone, or above what was placed: read the placement
+  | 'TOMBSTONE_STILL_PLACED' // the workload is placed under this revision: place it elsewhere, or nowhere
+  | 'TOMBSTONE_TOO_EARLY' // the successor has not been healthy for a day: wait
+  | 'TOMBSTONE_UNPAID_UNKNOWN' // nobody can tell yet what is unpaid: there are no rules of money
+  | 'VIEW_STALE'; // too old a view to start something new: reach the database again

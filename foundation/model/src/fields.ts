@@ -26,6 +26,8 @@ export type WorkloadId = Branded<'WorkloadId'>;
 export type LeaseName = Branded<'LeaseName'>;
 /** SHA-256, base64url without padding. */
 export type Hash = Branded<'Hash'>;
+/** Digest of an flist: SHA-256, 64 lowercase hex digits. */
+export type FlistDigest = Branded<'FlistDigest'>;
 /** Whole number in the smallest unit of its currency, as decimal text. */
 export type Amount = Branded<'Amount'>;
 
@@ -93,6 +95,8 @@ export const nonce16 = Type.String({ pattern: `^${bytes16}$` });
 export const nonce32 = Type.String({ pattern: `^${bytes32}$` });
 /** Ed25519 signature, base64url. */
 export const signature = Type.String({ pattern: '^[A-Za-z0-9_-]{85}[AQgw]$' });
+/** Digest of an flist: SHA-256, 64 lowercase hex digits. */
+export const digestText = branded<FlistDigest>('[0-9a-f]{64}');
 /** Sealed box or other bytes, base64url. */
 export const box = Type.String({ pattern: '^[A-Za-z0-9_-]+$', maxLength: 8192 });
 /** Code of ISO 4217, or of a currency that a grid issues itself. */

@@ -1,4 +1,4 @@
-export type { IdentityCode, ModelErrorCode } from './errors.ts';
+export type { GridCode, IdentityCode, ModelErrorCode } from './errors.ts';
 export { idPatterns, listMax, textMax } from './fields.ts';
 export type {
   Amount,
@@ -6,6 +6,7 @@ export type {
   BotId,
   ContractId,
   FarmId,
+  FlistDigest,
   FieldMarks,
   Hash,
   KeyText,
@@ -21,22 +22,47 @@ export type { RecordNamespace, RecordType } from './record-type.ts';
 export type { BotKey } from './records/bot.ts';
 export { botListedKeysMax, recoveryKeysMax } from './records/bot.ts';
 export { contractIdOf, contractRolesMax } from './records/contract.ts';
-export type { ContractPolicyLine } from './records/contract.ts';
-export { contractRole, contractRoleOpening } from './records/contract-role.ts';
+export type { Contract, ContractPolicyLine } from './records/contract.ts';
+export { contractRole, contractRoleOpening, parseRole } from './records/contract-role.ts';
 export type {
+  Container,
   ContractRole,
   ContractRoleOpening,
   Health,
   Resources,
+  Volume,
   Workload,
+  ZdbNamespace,
 } from './records/contract-role.ts';
 export { lockTtlMsMax } from './records/lock.ts';
 export { placementItemsMax } from './records/placement.ts';
 export type { PlacementItem } from './records/placement.ts';
 export { presenceGapsMax } from './records/presence.ts';
+export { antecedents, antecedentUrls } from './rules/antecedents.ts';
+export type { Antecedents } from './rules/antecedents.ts';
 export { concerns, feedNamespaces } from './rules/concerns.ts';
 export { everyone } from './rules/concerns-view.ts';
 export type { Change, ConcerningRecord, ConcernsView, ReaderId } from './rules/concerns-view.ts';
+export { approvalHash } from './rules/approval-rules.ts';
+export type { ApprovalSubject } from './rules/approval-rules.ts';
+export { deriveSlice, openingHash, secretsOf, sliceHash } from './rules/derive-slice.ts';
+export type { SliceTarget, UnsealedSlice } from './rules/derive-slice.ts';
+export { desiredOf } from './rules/desired.ts';
+export type { Desired, DesiredNow, GridObjects } from './rules/desired.ts';
+export { GridFold, isKeyProof } from './rules/grid-fold.ts';
+export type { GridFoldOptions, GridRecord, Refusal } from './rules/grid-fold.ts';
+export { isGridUrl, judgeGrid } from './rules/grid-rules.ts';
+export type { GridUrl } from './rules/grid-rules.ts';
+export { placeOf, workloadPlacesMax } from './rules/grid-state.ts';
+export type {
+  ContractState,
+  ContractVote,
+  GridState,
+  WorkloadPlace,
+  WorkloadState,
+} from './rules/grid-state.ts';
+export { workloadIdOf, workloadParts } from './rules/grid-view.ts';
+export type { GridVerdict, GridView } from './rules/grid-view.ts';
 export { isIdentityUrl, judgeIdentity } from './rules/identity.ts';
 export type { IdentityUrl } from './rules/identity.ts';
 export { isAfter, keysHeld, namesHeld } from './rules/identity-state.ts';
@@ -62,15 +88,31 @@ export {
   nodeIdOf,
   recoveryDelayMs,
   settle,
+  stillCounts,
 } from './rules/keys.ts';
 export type { KeyStanding } from './rules/keys.ts';
+export { judgeLease } from './rules/lease-rules.ts';
 export { isName, nameSkeleton, namesMax, normalName } from './rules/name.ts';
 export { namesIn } from './rules/names-in.ts';
 export type { NamedId } from './rules/names-in.ts';
 export { isCloneSign, nodeStanding } from './rules/node-rules.ts';
 export type { NodeStanding, SessionClaim } from './rules/node-rules.ts';
+export { isFeasible, judgeQuorum } from './rules/quorum.ts';
+export type { QuorumLine, QuorumVerdict, Vote } from './rules/quorum.ts';
 export { recoveryPhase } from './rules/recovery-rules.ts';
 export type { RecoveryPhase } from './rules/recovery-rules.ts';
+export { replacedUrls, topicOf } from './rules/topics.ts';
+export type { TopicId, TopicPlace } from './rules/topics.ts';
+export { compareVersions } from './rules/software-rules.ts';
+export { successorHealthyMs } from './rules/tombstone-rules.ts';
+export { startViewAgeSecondsMax, verifySlice } from './rules/verify-slice.ts';
+export type { NodeNow, SealedAssignment, SliceVerdict } from './rules/verify-slice.ts';
+export { draftContract } from './rules/draft-contract.ts';
+export type { ContractDraft, DraftOptions } from './rules/draft-contract.ts';
+export { sealSlice } from './rules/seal-slice.ts';
+export type { SealTarget } from './rules/seal-slice.ts';
+export { secretBoxInfo, secretCharactersMax, secretCommit } from './rules/secret.ts';
+export type { SecretOpening } from './rules/secret.ts';
 export type { Allowance } from './records/allowance.ts';
 export type { Appointment } from './records/appointment.ts';
 export type { Approval } from './records/approval.ts';
@@ -78,7 +120,7 @@ export type { Anchor } from './records/anchor.ts';
 export type { Bookmark } from './records/bookmark.ts';
 export type { Contact } from './records/contact.ts';
 export type { Escrow } from './records/escrow.ts';
-export type { Event } from './records/event.ts';
+export type { Event, EventPhase } from './records/event.ts';
 export type { Farm } from './records/farm.ts';
 export type { File } from './records/file.ts';
 export type { Grant } from './records/grant.ts';

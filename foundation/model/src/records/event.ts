@@ -16,19 +16,23 @@ export const event = new RecordType({
         f.oneOf(
           'accepted',
           'refused',
+          'preparing',
           'pulling',
           'starting',
           'running',
           'healthy',
           'unhealthy',
+          'failed',
           'paused',
           'stopping',
           'stopped',
-          'failed',
-          'removed',
+          'deleting',
+          'deleted',
         ),
         { index: true },
       ),
+      /** The node's clock, milliseconds since 1970: events of a node that was cut off come late. */
+      at: f.timeMs,
       code: Type.Optional(f.codeText),
       message: Type.Optional(f.text(1000)),
       hint: Type.Optional(f.text(1000)),
@@ -39,3 +43,4 @@ export const event = new RecordType({
   objectOf: ({ node, workload }) => `${node}/${workload}`,
 });
 export type Event = Static<typeof event.schema>;
+export type EventPhase = Event['phase'];

@@ -32,6 +32,8 @@ export const node = new RecordType({
       /** Key of its end of the overlay network. */
       overlay: Type.Optional(f.sealingKeyText),
       software: Type.Optional(f.text(64)),
+      /** Shows the owner of the farm by which invitation it came: docs/formats/records.md. */
+      invite: Type.Optional(f.nonce32),
     },
     f.closed,
   ),

@@ -13,7 +13,7 @@ const item = Type.Object(
     node: f.nodeId,
     /** Not needed where the contract's owner owns the farm. */
     lock: Type.Optional(f.lockId),
-    /** Hash of the canonical slice. */
+    /** What it has to run there, by `sliceHash`. */
     slice: f.hash,
   },
   f.closed,

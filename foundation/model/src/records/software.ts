@@ -15,7 +15,7 @@ export const software = new RecordType({
       name: f.labelText,
       version: Type.String({ pattern: '^[0-9]{1,5}[.][0-9]{1,5}[.][0-9]{1,5}$' }),
       /** Digest of the file list. */
-      flist: f.hash,
+      flist: f.digestText,
       /** It is meant that the version is lower than the one before. */
       isRollback: Type.Optional(Type.Boolean()),
     },

@@ -134,7 +134,7 @@ function addBot(view: ConcernsView, readers: Readers, { obj, value }: Change): v
 }
 
 /** Types that say who decides over others. */
-const governing = [
+export const governing = [
   'bcdb.acl.1',
   'bcdb.circle.1',
   'bcdb.genesis.1',
@@ -142,7 +142,8 @@ const governing = [
   'bcdb.policy.1',
 ] as const;
 
-function heldKeys(value: unknown): readonly string[] {
+/** Root and listed keys of the payload of a bot. */
+export function heldKeys(value: unknown): readonly string[] {
   if (!recordIsBot(value)) return [];
   return [value.root, ...value.keys.map(({ key }) => key)];
 }
@@ -168,7 +169,10 @@ function proposedBy(view: ConcernsView, approval: unknown): Change | undefined {
 }
 
 /** The object that an access list or a policy is about, where it is about one: `object/URL/OBJ`. */
-function scopeOf({ url, obj }: Change): { url: string; obj: string } | undefined {
+export function scopeOf({
+  url,
+  obj,
+}: Pick<Change, 'url' | 'obj'>): { url: string; obj: string } | undefined {
   if (url !== 'bcdb.acl.1' && url !== 'bcdb.policy.1') return undefined;
   const { target, id } = /^object\/(?<target>[^/]+)\/(?<id>.+)$/.exec(obj)?.groups ?? {};
   if (target === undefined || id === undefined || target.startsWith('bcdb.')) return undefined;

@@ -61,6 +61,18 @@ export function approvalCounts(span: KeySpan, given: Moment, effect: Moment): bo
   return span.compromised === undefined || !isAfter(effect, span.compromised);
 }
 
+/** Whether what a key approved at `given` may still take effect; a key that nobody holds says so. */
+export function stillCounts(
+  view: IdentityView,
+  key: string,
+  given: Moment,
+  effect: Moment,
+): boolean {
+  const state = view.bot(view.holderOf(key) ?? '');
+  const span = [...(state?.roots ?? []), ...(state?.keys ?? [])].find((one) => one.key === key);
+  return span === undefined || approvalCounts(span, given, effect);
+}
+
 /**
  * The state once a recovery that fell due by `moment` is carried out, or has fallen for want of keys
  * that nobody called compromised before it was due. Gives the same whenever it is asked afterwards,

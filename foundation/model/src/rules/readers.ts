@@ -112,9 +112,13 @@ export class Readers {
     }
   }
 
-  /** Bots whose root this key may help to replace. */
-  guardedBy(key: string): Iterable<string> {
-    return this.#view.naming('grid.bot.1', key);
+  /** Bots whose root this key may help to replace, or asked for that while it could. */
+  *guardedBy(key: string): Iterable<string> {
+    yield* this.#view.naming('grid.bot.1', key);
+    for (const obj of this.#view.naming('grid.recovery.1', key)) {
+      const recovery = this.#view.current('grid.recovery.1', obj);
+      if (recovery?.by === key) yield recovery.bot;
+    }
   }
 
   #addContract(contract: string): void {
@@ -158,7 +162,7 @@ export class Readers {
     for (const obj of this.#view.naming('grid.placement.1', node)) contracts.add(obj as ContractId);
     for (const obj of this.#view.naming('grid.slice.1', node)) {
       const slice = this.#view.current('grid.slice.1', obj);
-      if (slice !== undefined && !this.#isBuried(slice)) contracts.add(slice.contract);
+      if (slice !== undefined && !isBuried(this.#view, slice)) contracts.add(slice.contract);
     }
     return contracts;
   }
@@ -173,21 +177,31 @@ export class Readers {
   *#slices(contract: string) {
     for (const obj of this.#view.naming('grid.slice.1', contract)) {
       const slice = this.#view.current('grid.slice.1', obj);
-      if (slice !== undefined && !this.#isBuried(slice)) yield slice;
+      if (slice !== undefined && !isBuried(this.#view, slice)) yield slice;
     }
   }
 
-  /** A lock that was not funded in time keeps nothing, and nobody relies on it. */
   #isOpen(lock: Lock | undefined): boolean {
-    if (lock === undefined) return false;
-    return this.#at < lock.expiresMs || this.#view.current('grid.escrow.1', lock.id) !== undefined;
+    return lock !== undefined && isOpenLock(this.#view, lock, this.#at);
   }
+}
 
-  /** Whether a tombstone covers a slice: the node heard of it, and has nothing left to obey. */
-  #isBuried({ workload, revision }: { workload: string; revision: number }): boolean {
-    const tombstone = this.#view.current('grid.tombstone.1', workload);
-    return tombstone !== undefined && tombstone.revision >= revision;
-  }
+/** A lock that was not funded in time keeps nothing, and nobody relies on it. */
+export function isOpenLock(
+  view: ConcernsView,
+  { id, expiresMs }: Pick<Lock, 'id' | 'expiresMs'>,
+  at: number,
+): boolean {
+  return at < expiresMs || view.current('grid.escrow.1', id) !== undefined;
+}
+
+/** Whether a tombstone covers a slice: the node heard of it, and has nothing left to obey. */
+export function isBuried(
+  view: ConcernsView,
+  { workload, revision }: { readonly workload: string; readonly revision: number },
+): boolean {
+  const tombstone = view.current('grid.tombstone.1', workload);
+  return tombstone !== undefined && tombstone.revision >= revision;
 }
 
 function workloadOf(payload: unknown): string | undefined {

@@ -3,6 +3,7 @@ import type { RecordOf, RecordUrl } from '../record-types.ts';
 import { contractIdOf } from '../records/contract.ts';
 import type { Contract } from '../records/contract.ts';
 import type { ContractRole } from '../records/contract-role.ts';
+import { openingHash } from '../rules/derive-slice.ts';
 import { userExamples } from './user-examples.ts';
 import { fakeId } from './ids.ts';
 
@@ -16,7 +17,10 @@ const resources = { cpuMilli: 500, memoryBytes: 2 ** 29, ssdBytes: 2 ** 33, hddB
 const role: ContractRole = {
   name: 'shard',
   replicas: 20,
-  workload: { kind: 'zdb', zdb: { mode: 'user', sizeBytes: 2 ** 33, disk: 'ssd' } },
+  workload: {
+    kind: 'zdb',
+    zdb: { mode: 'user', sizeBytes: 2 ** 33, disk: 'ssd', password: 'admin', isPublic: false },
+  },
   resources,
   networks: ['inner'],
   health: {
@@ -27,12 +31,14 @@ const role: ContractRole = {
     failures: 3,
     startSeconds: 30,
   },
-  restart: 'always',
+  restart: { policy: 'always', delayMs: 1000, delayMaxMs: 300_000 },
   after: [],
   spread: { perFarm: 4, perCountry: 8, distinctNodes: true },
   data: 'dispersed',
   onIsolation: 'keep',
 };
+
+const opening = { salt: fakeId.nonce16(3), role };
 
 const lines = [{ role: 'owner', signers: [bot], min: 1 }];
 
@@ -44,7 +50,7 @@ const contract: Contract = {
   owner: bot,
   rules: 'grid@1',
   controllers: [fakeId.key(3)],
-  roles: [{ name: 'shard', hash: fakeId.hash(3) }],
+  roles: [{ name: 'shard', hash: openingHash(opening) }],
   networks: [{ name: 'inner', range: '10.10.0.0/16' }],
   secrets: [
     { name: 'admin', commit: fakeId.hash(4), keepers: [{ key: fakeId.key(3), box: 'AAAA' }] },
@@ -125,6 +131,7 @@ export const examples: { readonly [Url in RecordUrl]: RecordOf<Url> } = {
     message: 'no mirror answers',
     hint: 'see the gateway of the farm',
     isRetryable: true,
+    at: 1_700_000_000_000,
   },
   'grid.farm.1': {
     id: farm,
@@ -175,6 +182,7 @@ export const examples: { readonly [Url in RecordUrl]: RecordOf<Url> } = {
     seal: fakeId.seal(4),
     overlay: fakeId.seal(5),
     software: '1.0.0',
+    invite: fakeId.hash(4),
   },
   'grid.objection.1': {
     id: fakeId.nonce16(1),
@@ -230,10 +238,10 @@ export const examples: { readonly [Url in RecordUrl]: RecordOf<Url> } = {
     contract: contractId,
     workload,
     revision: 1,
-    opening: { salt: fakeId.nonce16(3), role },
-    addresses: [{ network: 'inner', ip: '10.10.0.4' }],
+    opening,
+    addresses: [{ network: 'inner', ip: '10.10.0.2' }],
     secrets: [{ name: 'admin', box: 'AAAA' }],
   },
-  'grid.software.1': { name: 'node', version: '1.0.3', flist: fakeId.hash(9), isRollback: true },
+  'grid.software.1': { name: 'node', version: '1.0.3', flist: fakeId.digest(9), isRollback: true },
   'grid.tombstone.1': { workload, revision: 3, reason: 'replaced' },
 };

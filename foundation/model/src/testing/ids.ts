@@ -3,6 +3,7 @@ import type {
   BotId,
   ContractId,
   FarmId,
+  FlistDigest,
   Hash,
   KeyText,
   LockId,
@@ -23,6 +24,7 @@ export const fakeId = {
   hash: (n: number) => text(32, n) as Hash,
   nonce16: (n: number) => text(16, n),
   signature: (n: number) => text(64, n),
+  digest: (n: number) => n.toString(16).padStart(64, '0') as FlistDigest,
   amount: (n: number) => String(n) as Amount,
   workload: (contract: ContractId, role: string, replica: number) =>
     `${contract}/${role}/${replica}` as WorkloadId,

@@ -1,7 +1,12 @@
+export { DeploymentPlan } from './deployment-plan.ts';
+export type { DeploymentOptions } from './deployment-plan.ts';
 export { examples } from './examples.ts';
+export { FoldedGrid, foldOf } from './folded-grid.ts';
 export { fakeId } from './ids.ts';
 export { fakeProof, MemoryGrid } from './memory-grid.ts';
 export type { Told } from './memory-grid.ts';
+export { Scene } from './scene.ts';
+export type { SceneOptions } from './scene.ts';
 export {
   actor,
   botOf,

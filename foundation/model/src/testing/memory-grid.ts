@@ -1,14 +1,11 @@
 import { createHash } from 'node:crypto';
-import type { BotId, FarmId, NodeId } from '../fields.ts';
 import type { RecordOf, RecordUrl } from '../record-types.ts';
 import { parse, recordTypes } from '../record-types.ts';
 import { concerns } from '../rules/concerns.ts';
 import type { Change, ConcernsView, ReaderId } from '../rules/concerns-view.ts';
 import { isIdentityUrl, judgeIdentity } from '../rules/identity.ts';
-import { keysHeld, namesHeld } from '../rules/identity-state.ts';
-import type { BotState, FarmState, IdentityState, NodeState } from '../rules/identity-state.ts';
-import type { IdentityView, JudgedRecord, Verdict } from '../rules/identity-view.ts';
-import { nameSkeleton } from '../rules/name.ts';
+import { IdentityMemory } from '../rules/identity-memory.ts';
+import type { IdentityView, JudgedRecord } from '../rules/identity-view.ts';
 import { namesIn } from '../rules/names-in.ts';
 import { fakeId } from './ids.ts';
 
@@ -24,15 +21,12 @@ export interface Told {
  * The smallest fold over records: the rules of this package over maps in memory. Tests grow a grid
  * with it. A proof of a key is `fakeProof`, not a signature.
  */
-export class MemoryGrid implements ConcernsView, IdentityView {
+export class MemoryGrid extends IdentityMemory implements ConcernsView, IdentityView {
   readonly log = fakeId.hash(0);
   /** Log time, milliseconds since 1970; tests move it. */
   at = 1_700_000_000_000;
   #seq = 0;
   readonly #objects = new Map<string, Map<string, unknown>>();
-  readonly #states = new Map<string, IdentityState>();
-  readonly #holders = new Map<string, BotId | NodeId>();
-  readonly #names = new Map<string, BotId | FarmId>();
   readonly #proposals = new Map<string, Change>();
 
   /** Puts a record of a known type under the id that its payload says. */
@@ -53,7 +47,7 @@ export class MemoryGrid implements ConcernsView, IdentityView {
       const op = value === undefined ? 'del' : 'put';
       const verdict = judgeIdentity(this, { url, obj, op, author, moment, value } as Judged);
       if (!verdict.isAccepted) return { code: verdict.code, readers: [] };
-      this.#keep(verdict);
+      this.keepIdentity(verdict.state);
     }
     this.#objectsOf(url).set(obj, value);
     return { code: undefined, readers };
@@ -81,46 +75,12 @@ export class MemoryGrid implements ConcernsView, IdentityView {
     }
   }
 
-  holderOf(key: string): BotId | NodeId | undefined {
-    return this.#holders.get(key);
-  }
-
   proposal(version: string): Change | undefined {
     return this.#proposals.get(version);
   }
 
-  bot(id: string): BotState | undefined {
-    const state = this.#states.get(id);
-    return state?.kind === 'bot' ? state : undefined;
-  }
-
-  farm(id: string): FarmState | undefined {
-    const state = this.#states.get(id);
-    return state?.kind === 'farm' ? state : undefined;
-  }
-
-  node(id: string): NodeState | undefined {
-    const state = this.#states.get(id);
-    return state?.kind === 'node' ? state : undefined;
-  }
-
-  nameHolder(kind: 'bot' | 'farm', skeleton: string): BotId | FarmId | undefined {
-    return this.#names.get(`${kind} ${skeleton}`);
-  }
-
   isProof(key: string, payload: Uint8Array, signature: string): boolean {
     return signature === fakeProof(key, payload);
-  }
-
-  #keep({ state }: Extract<Verdict, { readonly isAccepted: true }>): void {
-    this.#states.set(state.id, state);
-    if (state.kind !== 'farm') {
-      for (const key of keysHeld(state)) this.#holders.set(key, state.id);
-    }
-    if (state.kind === 'node') return;
-    for (const name of namesHeld(state)) {
-      this.#names.set(`${state.kind} ${nameSkeleton(name)}`, state.id);
-    }
   }
 
   #objectsOf(url: string): Map<string, unknown> {

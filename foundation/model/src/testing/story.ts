@@ -9,6 +9,9 @@ import { fakeId } from './ids.ts';
 import { fakeProof } from './memory-grid.ts';
 import type { MemoryGrid, Told } from './memory-grid.ts';
 
+/** What a story is told to. */
+type Ground = Pick<MemoryGrid, 'log' | 'put'>;
+
 /** A bot of a story: its root, one device, and a controller key. */
 export interface Actor {
   readonly id: BotId;
@@ -26,7 +29,7 @@ export function actor(n: number): Actor {
 
 /** An entry of a key list with its proof. */
 export function keyEntry(
-  grid: MemoryGrid,
+  grid: Ground,
   holder: BotId,
   key: KeyText,
   role: BotKey['role'],
@@ -37,7 +40,7 @@ export function keyEntry(
 }
 
 /** The record of an actor, as it founds itself; `change` lies over it. */
-export function botOf(grid: MemoryGrid, who: Actor, name: string, change: Partial<Bot> = {}): Bot {
+export function botOf(grid: Ground, who: Actor, name: string, change: Partial<Bot> = {}): Bot {
   return {
     id: who.id,
     name,
@@ -53,20 +56,20 @@ export function botOf(grid: MemoryGrid, who: Actor, name: string, change: Partia
 }
 
 /** Founds a bot. */
-export function found(grid: MemoryGrid, n: number, name: string, change?: Partial<Bot>): Actor {
+export function found(grid: Ground, n: number, name: string, change?: Partial<Bot>): Actor {
   const who = actor(n);
   grid.put('grid.bot.1', who.root, botOf(grid, who, name, change));
   return who;
 }
 
 /** A farm with number `n` of an actor. */
-export function settleFarm(grid: MemoryGrid, owner: Actor, n: number, name: string): Told {
+export function settleFarm(grid: Ground, owner: Actor, n: number, name: string): Told {
   const value = { ...examples['grid.farm.1'], id: fakeId.farm(n), owner: owner.id, name };
   return grid.put('grid.farm.1', owner.device, value);
 }
 
 /** A node with key `n` that asks for farm `farm` and is adopted by its owner. */
-export function installNode(grid: MemoryGrid, owner: Actor, farm: number, n: number): NodeId {
+export function installNode(grid: Ground, owner: Actor, farm: number, n: number): NodeId {
   const key = fakeId.key(n);
   const id = nodeIdOf(key);
   const farmId = fakeId.farm(farm);
@@ -165,6 +168,6 @@ export function rootOf(grid: MemoryGrid, { id }: Actor): KeyText | undefined {
 }
 
 /** Proof that a key belongs to a bot. */
-export function proofOf(grid: MemoryGrid, key: KeyText, holder: BotId): string {
+export function proofOf(grid: Ground, key: KeyText, holder: BotId): string {
   return fakeProof(key, keyProof(grid.log, holder));
 }

@@ -1,0 +1,103 @@
+import type { GridCode } from '../errors.ts';
+import type { Hash, NodeId, WorkloadId } from '../fields.ts';
+import type { RecordOf, RecordUrl } from '../record-types.ts';
+import type { Slice } from '../records/slice.ts';
+import { workloadIdOf } from './grid-view.ts';
+import type { GridView } from './grid-view.ts';
+import { verifySlice } from './verify-slice.ts';
+import type { NodeNow, SealedAssignment } from './verify-slice.ts';
+
+/** A view whose objects can be gone through. */
+export interface GridObjects extends GridView {
+  /** Current payloads of a type. */
+  objects<Url extends RecordUrl>(url: Url): Iterable<RecordOf<Url>>;
+  /** The slice that a placement names so, though its node has been told of another since. */
+  slice(hash: Hash): Slice | undefined;
+}
+
+/** What a workload is to be on a node. */
+export type Desired = {
+  readonly workload: WorkloadId;
+  /** Of its slice on this node; 0 while the node has none. */
+  readonly revision: number;
+} & (
+  | { readonly be: 'run'; readonly assignment: SealedAssignment }
+  /** Nothing new is started of it, for this reason; what runs of an earlier revision goes on. */
+  | { readonly be: 'refused'; readonly code: GridCode }
+  /** Term and grace are over: it stands still, and its data stay. */
+  | { readonly be: 'pause'; readonly code: 'CONTRACT_TERM_OVER' }
+  /** It is no longer placed here. Its data stay. */
+  | { readonly be: 'stop' }
+  /** Its data may be deleted, up to this revision. */
+  | { readonly be: 'remove' }
+);
+
+export interface DesiredNow extends Omit<NodeNow, 'isFirstStart'> {
+  readonly isFirstStart: (workload: WorkloadId, revision: number) => boolean;
+}
+
+/**
+ * All workloads that a node has, or once had, to do with, and what each is to be; by id. A workload that
+ * is not among them is nobody's: nothing here says that it may be stopped or deleted.
+ */
+export function desiredOf(
+  view: GridObjects,
+  node: NodeId,
+  now: DesiredNow,
+): ReadonlyMap<WorkloadId, Desired> {
+  const told = new Map<WorkloadId, number>();
+  for (const slice of view.objects('grid.slice.1')) {
+    if (slice.node === node) told.set(slice.workload, slice.revision);
+  }
+  const placed = new Map<WorkloadId, Slice | undefined>();
+  for (const { contract, items } of view.objects('grid.placement.1')) {
+    for (const { role, replica, node: place, slice } of items) {
+      if (place !== node) continue;
+      placed.set(workloadIdOf(contract, role, replica), view.slice(slice));
+    }
+  }
+  const desired = new Map<WorkloadId, Desired>();
+  for (const workload of [...new Set([...told.keys(), ...placed.keys()])].toSorted()) {
+    const one = placed.has(workload)
+      ? placedBy(view, workload, placed.get(workload), now)
+      : formerBy(view, node, workload, told.get(workload) ?? 0);
+    if (one !== undefined) desired.set(workload, one);
+  }
+  return desired;
+}
+
+function placedBy(
+  view: GridView,
+  workload: WorkloadId,
+  slice: Slice | undefined,
+  now: DesiredNow,
+): Desired {
+  if (slice === undefined) return { workload, revision: 0, be: 'refused', code: 'SLICE_MISSING' };
+  const { revision } = slice;
+  if (slice.workload !== workload)
+    return { workload, revision, be: 'refused', code: 'SLICE_MISMATCH' };
+  const term = view.current('grid.contract.1', slice.contract)?.term;
+  if (term !== undefined && now.at >= term.untilMs + term.graceMs) {
+    return { workload, revision, be: 'pause', code: 'CONTRACT_TERM_OVER' };
+  }
+  const isFirstStart = now.isFirstStart(workload, revision);
+  const verdict = verifySlice(view, slice, { ...now, isFirstStart });
+  if (verdict.code !== undefined) return { workload, revision, be: 'refused', code: verdict.code };
+  return { workload, revision, be: 'run', assignment: verdict.assignment };
+}
+
+/** What was placed on the node once; what it was told of and never given is nothing yet. */
+function formerBy(
+  view: GridView,
+  node: NodeId,
+  workload: WorkloadId,
+  told: number,
+): Desired | undefined {
+  const last = view.workload(workload)?.places.findLast((place) => place.node === node);
+  if (last === undefined) return undefined;
+  // A slice that came when it was to go never counted here.
+  const revision = Math.min(told, (last.until ?? told + 1) - 1);
+  const buried = view.current('grid.tombstone.1', workload)?.revision ?? 0;
+  const isBuried = revision > 0 && revision <= buried;
+  return { workload, revision, be: isBuried ? 'remove' : 'stop' };
+}
