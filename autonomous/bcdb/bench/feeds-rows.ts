@@ -70,7 +70,7 @@ class BenchGrid {
       const workload = `${contract}/shard/0` as const;
       cpuMicros += this.#put('grid.event.1', `${node}/${workload}`, keyOf(node), {
         ...{ node, workload: workload as RecordOf<'grid.event.1'>['workload'] },
-        ...{ revision: round, phase: 'running' },
+        ...{ revision: round, phase: 'running', at: 1_700_000_000_000 },
       });
     }
     this.#endBatch();

@@ -14,6 +14,7 @@ export type { FollowerOptions } from './follow/follower.ts';
 export { HeadFollower } from './follow/head-follower.ts';
 export type { HeadFollowerOptions } from './follow/head-follower.ts';
 export type { HeadSource } from './follow/head-source.ts';
+export type { LightArrival, LightChange } from './follow/light-change.ts';
 export { LightFollower } from './follow/light-follower.ts';
 export type { LightFollowerOptions } from './follow/light-follower.ts';
 export type { LightSource } from './follow/light-source.ts';

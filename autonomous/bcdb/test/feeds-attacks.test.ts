@@ -63,6 +63,7 @@ class World implements AsyncDisposable {
     const contract = await town.contract(carol, [carol], 1);
     await town.lock(ada, carol, contract, node.id, 1);
     await town.slice(carol, contract, node.id, 0);
+    await town.slice(carol, contract, other.id, 1);
     await town.event(other, contract, 1);
     await town.event(node, contract, 0);
     const cast = { ada, carol, node, other, contract, opened: opened.move() };
@@ -268,7 +269,7 @@ test('what is no reply, of another log, or unsigned is refused', async () => {
   const { source } = world;
   const twists: readonly (readonly [string, (reply: TwistedReply) => unknown])[] = [
     ['BCDB_REPLY_INVALID', () => 'busy'],
-    ['BCDB_REPLY_INVALID', (reply) => ({ ...reply, schema: 'grid.bcdb.feeds.2' })],
+    ['BCDB_REPLY_INVALID', (reply) => ({ ...reply, schema: 'grid.bcdb.feeds.1' })],
     ['BCDB_NOTE_INVALID', (reply) => ({ ...reply, checkpoint: 'none' })],
     [
       'BCDB_OTHER_LOG',

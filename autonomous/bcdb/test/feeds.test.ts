@@ -6,8 +6,9 @@ import type { Random } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
 import { SigningKey } from '@commongrid/crypto';
 import type { JsonValue } from '@commongrid/crypto';
-import { concerns, everyone, namesIn } from '@commongrid/model';
-import type { Change, ConcernsView, ContractId, NodeId, ReaderId } from '@commongrid/model';
+import { antecedents, concerns, contractIdOf, everyone, namesIn, topicOf } from '@commongrid/model';
+import type { Change, ConcernsView, ContractId, Lease, NodeId, ReaderId } from '@commongrid/model';
+import { fakeId } from '@commongrid/model/testing';
 import { Bcdb } from '../src/bcdb.ts';
 import { feedItemsMax } from '../src/feeds/feeds-reply.ts';
 import { LightFollower } from '../src/follow/light-follower.ts';
@@ -55,15 +56,34 @@ class Life {
     const contracts: [ContractId, ...ContractId[]] = [await town.contract(carol, [carol], 1)];
     let next = 2;
     const node = (): NodeId => pick(nodes).id;
-    const workload = () => `${pick(contracts)}/shard/${random.int(0, 3)}`;
-    const event: Act = () => town.event(pick(nodes), pick(contracts), random.int(0, 3), next++);
+    /** Slices that somebody has, to tell events of. */
+    const given: [NodeId, ContractId, number][] = [];
+    const keep = (contract: ContractId, one: NodeId, replica: number): Promise<void> =>
+      town.lock(town.farmerOf(one), town.planOf(contract).owner, contract, one, next++, replica);
+    const slice = async (contract: ContractId, one: NodeId, replica: number): Promise<void> => {
+      const { owner } = town.planOf(contract);
+      await town.slice(owner, contract, one, replica, town.revisionOf(contract) + 1);
+      given.push([one, contract, replica]);
+    };
+    const place = async (contract: ContractId, places: readonly NodeId[]): Promise<void> => {
+      for (const [replica, one] of places.entries()) await keep(contract, one, replica);
+      const { owner } = town.planOf(contract);
+      await town.place(owner, contract, places, town.revisionOf(contract) + 1);
+    };
+    await slice(contracts[0], node(), 0);
+    const event: Act = () => {
+      const [one, contract, replica] = given[random.int(0, given.length)] ?? [];
+      const machine = nodes.find(({ id }) => id === one);
+      assert.ok(machine !== undefined && contract !== undefined);
+      return town.event(machine, contract, replica ?? 0, next++);
+    };
     const acts: readonly [Act, ...Act[]] = [
       event,
       event,
       async () => contracts.push(await town.contract(pick(people), [pick(people)], next++)),
-      () => town.lock(pick(farms).owner, pick(people), pick(contracts), node(), next++),
-      () => town.slice(carol, pick(contracts), node(), random.int(0, 3), next++),
-      () => town.place(carol, pick(contracts), [node(), node()], next++),
+      () => keep(pick(contracts), node(), random.int(0, 3)),
+      () => slice(pick(contracts), node(), random.int(0, 3)),
+      () => place(pick(contracts), [node(), node()]),
       () => {
         const who = pick(people);
         return town.put('grid.bot.1', who.root, { ...town.botOf(who), about: `${next++}` });
@@ -73,14 +93,27 @@ class Life {
         const farm = { ...town.farmOf(owner, id, 1), about: `${next++}` };
         return town.put('grid.farm.1', owner.device, farm);
       },
-      () => {
-        const value = { workload: workload(), revision: next++, reason: 'replaced' };
-        return town.say('grid.tombstone.1', pick(people).device, value.workload, value);
+      async () => {
+        const who = pick(people);
+        const contract = await town.contract(who, [who], next++);
+        await slice(contract, node(), 0);
+        await place(contract, [node()]);
+        const { plan } = town.planOf(contract);
+        const remove = plan.approval(who.id, { action: 'remove' });
+        await town.put('grid.approval.1', who.device, remove);
+        await place(contract, []);
+        const workload = `${contract}/shard/0`;
+        const value = { workload, revision: 1, reason: 'removed' };
+        await town.say('grid.tombstone.1', who.device, workload, value);
       },
-      () => {
-        const { text: holder } = pick(people).device.publicKey;
-        const value = { name: pick(contracts), holder, fence: next++, ttlMs: 15_000 };
-        return town.say('grid.lease.1', pick(people).device, value.name, value);
+      async () => {
+        const contract = pick(contracts);
+        const { plan, owner } = town.planOf(contract);
+        const name = { ns: 'grid', url: 'grid.lease.1', obj: contract };
+        const { fence } = town.bcdb.state.document<Lease>(name)?.value ?? plan.lease(0);
+        const release = plan.lease(fence, { isReleased: true });
+        await town.put('grid.lease.1', owner.device, release);
+        await town.put('grid.lease.1', owner.device, plan.lease(fence + 1));
       },
       () => {
         const value: JsonValue = { grants: [{ to: pick(people).id, rights: ['read'] }] };
@@ -144,23 +177,52 @@ class NaiveView implements ConcernsView {
   }
 }
 
-/** Sequences of each reader's records, by the rule alone. */
+/** Records of topics, as somebody keeps them who reads all of them again. */
+class NaiveTopics {
+  readonly #records: { topic: string; replaces: string | undefined; seq: number }[] = [];
+
+  of(topics: readonly string[]): readonly number[] {
+    const found = this.#records.filter(({ topic }) => topics.includes(topic));
+    return found
+      .filter(({ replaces }, index) => {
+        const later = found.slice(index + 1);
+        return replaces === undefined || later.every((one) => one.replaces !== replaces);
+      })
+      .map(({ seq }) => seq);
+  }
+
+  take(seq: number, { envelope: { ns, url, obj }, value }: CheckedRecord): void {
+    const place = topicOf({ ns, url, obj, value });
+    if (place === undefined) return;
+    const { topic, isReplaced } = place;
+    this.#records.push({ topic, replaces: isReplaced ? `${url} ${obj}` : undefined, seq });
+  }
+}
+
+/** Sequences of each reader's records, by the rules alone. */
 async function naiveFeeds(bcdb: Bcdb): Promise<Map<string, number[]>> {
   const view = new NaiveView();
-  const feeds = new Map<string, number[]>();
+  const topics = new NaiveTopics();
+  const feeds = new Map<string, Set<number>>();
   let at = bcdb.genesis.at;
   for await (const group of bcdb.read(0, bcdb.head.size)) {
     for (const entry of group) {
       const record = checkRecord(entry);
       const { ns, url, obj, author } = record.envelope;
       if (url === 'bcdb.tick.1') at = (record.value as TickRecord).at;
-      for (const reader of concerns(view, { ns, url, obj, author, at, value: record.value })) {
-        feeds.set(reader, [...(feeds.get(reader) ?? []), entry.seq]);
+      const said = { ns, url, obj, author, at, value: record.value };
+      const needed = antecedents(view, said);
+      for (const reader of concerns(view, said)) {
+        const needs = needed?.readers?.has(reader) !== false;
+        const before = needs ? topics.of(needed?.topics ?? []) : [];
+        feeds.set(reader, new Set([...(feeds.get(reader) ?? []), ...before, entry.seq]));
       }
       view.take(record);
+      topics.take(entry.seq, record);
     }
   }
-  return feeds;
+  const ascending = (all: Set<number>): number[] => [...all].toSorted((a, b) => a - b);
+  return new Map([...feeds].map(([reader, seqs]) => [reader, ascending(seqs)]));
 }
 
 async function ticked(bcdb: Bcdb): Promise<void> {
@@ -210,8 +272,9 @@ test('a long feed comes in several replies, and what is current is the newest of
   const ada = await town.citizen('ada');
   const node = await town.node(ada, await town.farm(ada, 1), 'node');
   const contract = await town.contract(ada, [ada], 1);
-  const revisions = Array.from({ length: feedItemsMax + 100 }, (_, index) => index + 1);
-  await Promise.all(revisions.map((revision) => town.event(node, contract, 0, revision)));
+  await town.slice(ada, contract, node.id, 0);
+  const numbers = Array.from({ length: feedItemsMax + 100 }, (_, index) => index + 1);
+  await Promise.all(numbers.map((n) => town.event(node, contract, 0, n)));
   await ticked(bcdb);
   const source = new TownSource(bcdb);
   let replies = 0;
@@ -227,7 +290,7 @@ test('a long feed comes in several replies, and what is current is the newest of
   const obj = `${node.id}/${contract}/shard/0`;
   const current = follower.current({ ns: 'grid', url: 'grid.event.1', obj });
   assert.ok(current !== undefined);
-  assert.equal((current.value as { revision: number }).revision, feedItemsMax + 100);
+  assert.equal((current.value as { at: number }).at, feedItemsMax + 100);
   assert.equal(current.author, node.key.publicKey.text);
   assert.deepEqual([...follower.objects('grid', 'grid.event.1')], [current]);
 });
@@ -283,17 +346,18 @@ test('who proposed a change hears that it took effect', async () => {
   await using bcdb = await Bcdb.open({ dataDir: join(folder.path, 'log'), owner });
   const town = await Town.found(bcdb);
   const [ada, eve] = [await town.citizen('ada'), await town.citizen('eve')];
-  const contract = await town.contract(ada, [ada], 1);
-  const obj = `${contract}/shard/0`;
+  const { plan } = town.planOf(await town.contract(ada, [ada], 1));
+  const value = { ...plan.header, nonce: fakeId.hash(2) };
+  const obj = contractIdOf(value);
   const lines = [{ role: 'owner', signers: [ada.id], min: 1 }];
   const policy = { ns: 'grid', op: 'put', url: 'bcdb.policy.1' } as const;
-  await bcdb.write({ ...policy, obj: `object/grid.tombstone.1/${obj}`, value: { write: lines } });
-  const change = { ns: 'grid', op: 'put', url: 'grid.tombstone.1', obj } as const;
+  await bcdb.write({ ...policy, obj: `object/grid.contract.1/${obj}`, value: { write: lines } });
+  const change = { ns: 'grid', op: 'put', url: 'grid.contract.1', obj } as const;
   const { policySeq = -1 } = bcdb.policyFor(change) ?? {};
   const exp = bcdb.at + 600_000;
-  const value = { workload: obj, revision: 1, reason: 'removed' };
   const schema = bcdb.schemaOf('grid', change.url) ?? '';
-  const said = { op: 'put', url: change.url, obj, schema, value, policySeq, exp };
+  const proposed = { op: 'put', url: change.url, obj, schema, value, policySeq, exp };
+  const said = proposed as unknown as JsonValue;
   const { version } = await town.say('bcdb.proposal.1', eve.device, 'p', said);
   const yes = { proposal: version, role: 'owner', verdict: 'approve', exp };
   await town.say('bcdb.approval.1', ada.device, 'yes', yes);

@@ -165,7 +165,9 @@ async function feedOf(bcdb: Bcdb, reader: ReaderId): Promise<readonly number[]> 
 async function requireSameFeeds(light: Light, bcdb: Bcdb, readers: readonly ReaderId[]) {
   for (const reader of readers) {
     const seen = Array.from(light.records(reader), ({ seq }) => seq);
-    assert.deepEqual(seen, await feedOf(bcdb, reader), reader);
+    // What somebody needs once more may come once more.
+    const told = [...new Set(await feedOf(bcdb, reader))].toSorted((a, b) => a - b);
+    assert.deepEqual(seen, told, reader);
   }
 }
 

@@ -75,13 +75,21 @@ async function settleOne(town: Town, index: number): Promise<Participant> {
   const farm = await town.farm(bot, index);
   const node = await town.node(bot, farm, `${name} node`);
   const contract = await town.contract(bot, [bot], index);
+  const replicas = Array.from({ length: workloads }, (_, replica) => replica);
+  await Promise.all(replicas.map((replica) => town.slice(bot, contract, node.id, replica)));
+  await town.place(
+    bot,
+    contract,
+    replicas.map(() => node.id),
+  );
   return { bot, farm, node, contract };
 }
 
 function eventOf({ node, contract }: Participant, n: number): RecordOf<'grid.event.1'> {
   return {
-    ...{ node: node.id, workload: workloadOf(contract, n), revision: 1 + Math.floor(n / 1000) },
+    ...{ node: node.id, workload: workloadOf(contract, n), revision: 1 },
     ...{ phase: 'unhealthy', code: 'HEALTH_CHECK_FAILED', isRetryable: true },
+    at: 1_700_000_000_000 + n,
     message: sentence(n, 1),
   };
 }

@@ -1,8 +1,7 @@
 import { isGridError } from '@commongrid/base/browser';
-import type { LeaseName } from '@commongrid/model';
+import type { Lease, LeaseName } from '@commongrid/model';
 import type { LeaseDoor } from '../presence/lease-holder.ts';
-import { leaseUrl } from '../state/lease-rules.ts';
-import type { Lease } from '../state/lease-rules.ts';
+import { leaseUrl } from '../presence/lease-url.ts';
 import { gridNamespace } from '../state/identities.ts';
 import type { BcdbClient } from './bcdb-client.ts';
 import { MessageLink } from './message-link.ts';

@@ -36,6 +36,21 @@ export function nextHead(sha256: Sha256, { count, chain }: FeedHead, link: FeedL
   return { count: count + 1, chain: sha256(bytes) };
 }
 
+/** Records that come before another because its reader needs them: as a feed of their own. */
+export function chainOf(sha256: Sha256, links: readonly FeedLink[]): FeedHead {
+  return links.reduce((head, link) => nextHead(sha256, head, link), emptyFeed);
+}
+
+/** The feed with antecedents of its next record, by their count and chain. */
+export function headWith(sha256: Sha256, feed: FeedHead, antecedents: FeedHead): FeedHead {
+  const bytes = Buffer.allocUnsafe(antecedentsPrefix.length + 2 * hashBytes + 8);
+  antecedentsPrefix.copy(bytes);
+  bytes.set(feed.chain, antecedentsPrefix.length);
+  const end = writeNumber(bytes, antecedents.count, antecedentsPrefix.length + hashBytes);
+  bytes.set(antecedents.chain, end);
+  return { count: feed.count + antecedents.count, chain: sha256(bytes) };
+}
+
 /** Hash of the leaf that says how far the feed of a reader has come. */
 export function feedLeafHash(
   sha256: Sha256,
@@ -67,6 +82,7 @@ function writeNumber(bytes: Buffer, value: number, at: number): number {
 }
 
 const linkPrefix = Buffer.from('commongrid/feed-link/1\0');
+const antecedentsPrefix = Buffer.from('commongrid/feed-antecedents/1\0');
 /** A leaf of the tree is hashed after a byte 0. */
 const leafPrefix = Buffer.from('\0commongrid/feed-leaf/1\0');
 const rootPrefix = Buffer.from('commongrid/feeds-root/1\0');

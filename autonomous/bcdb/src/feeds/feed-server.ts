@@ -79,7 +79,7 @@ export class FeedServer {
     const seqs = recordsOf({ tick, feeds: served }).map(({ seq }) => seq);
     const path = this.#hashes.batchProof(ascending(seqs), head.size).map(toBase64url);
     return {
-      schema: 'grid.bcdb.feeds.1',
+      schema: 'grid.bcdb.feeds.2',
       checkpoint,
       consistency,
       tick,
@@ -119,9 +119,8 @@ export class FeedServer {
     room: { items: number; bytes: number },
   ): Promise<FeedItem[]> {
     const items: FeedItem[] = [];
-    for (let n = from; n < end && room.items > 0 && room.bytes > 0; n++) {
-      const entry = this.#ledger.fold.feeds.entry(reader, n);
-      if (entry === undefined) throw new Error(`the feed of ${reader} has no record ${n}`);
+    for (const entry of this.#ledger.fold.feeds.entries(reader, from, end)) {
+      if (room.items <= 0 || room.bytes <= 0) break;
       const item = await this.#item(entry);
       items.push(item);
       room.items--;
@@ -132,11 +131,11 @@ export class FeedServer {
     return items;
   }
 
-  async #item({ seq, at }: FeedEntry): Promise<FeedItem> {
+  async #item({ seq, at, because }: FeedEntry): Promise<FeedItem> {
     const record = await this.#record(seq);
+    const item = because === undefined ? { record, at } : { record, at, because };
     const proposal = this.#ledger.view.exception(seq)?.origin;
-    if (proposal === undefined) return { record, at };
-    return { record, at, proposal: await this.#record(proposal) };
+    return proposal === undefined ? item : { ...item, proposal: await this.#record(proposal) };
   }
 
   async #record(seq: number): Promise<FeedRecord> {

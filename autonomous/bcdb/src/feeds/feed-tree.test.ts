@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { areIncluded } from '../tree/batch-proof.ts';
 import { treeHasher } from '../tree/node-hasher.ts';
 import { naiveRoot } from '../tree/testing/naive-tree.ts';
-import { emptyFeed, feedLeafHash, feedsRootOf, nextHead } from './feed-hash.ts';
+import { chainOf, emptyFeed, feedLeafHash, feedsRootOf, headWith, nextHead } from './feed-hash.ts';
 import type { FeedHead } from './feed-hash.ts';
 import { FeedTree } from './feed-tree.ts';
 
@@ -87,6 +87,16 @@ test('chain, leaf and root of feeds are the bytes of the format', () => {
   assert.deepEqual(Buffer.from(first.chain), link(zeros, 5, 1000, zeros));
   assert.deepEqual(Buffer.from(second.chain), link(first.chain, 6, 2000, proposal));
   assert.equal(second.count, 2);
+  const links = [{ seq: 3, leafHash, at: 1000, proposal: undefined }];
+  const third = headWith(sha256, second, chainOf(sha256, links));
+  const antecedents = Buffer.concat([
+    Buffer.from('commongrid/feed-antecedents/1\0'),
+    second.chain,
+    Buffer.from('0000000000000001', 'hex'),
+    link(zeros, 3, 1000, zeros),
+  ]);
+  assert.deepEqual(Buffer.from(third.chain), sha256(antecedents));
+  assert.equal(third.count, 3);
   const leaf = Buffer.concat([
     Buffer.from('\0commongrid/feed-leaf/1\0'),
     Buffer.from('0000000000000002', 'hex'),

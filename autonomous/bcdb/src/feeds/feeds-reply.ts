@@ -63,6 +63,8 @@ const feedItem = Type.Object(
     record: feedRecord,
     /** Log time in force, milliseconds since 1970. */
     at: number,
+    /** Of a record that its reader needs for a later one, right before which it comes: that one's sequence. */
+    because: Type.Optional(number),
     /** The proposal that took effect with the record. */
     proposal: Type.Optional(feedRecord),
   },
@@ -77,7 +79,7 @@ export type FeedPlaceText = Static<typeof feedPlace>;
 /** The form of a reply. */
 export const feedsReply = Type.Object(
   {
-    schema: Type.Literal('grid.bcdb.feeds.1'),
+    schema: Type.Literal('grid.bcdb.feeds.2'),
     /** A signed note; all proofs are under it. */
     checkpoint: Type.String({ maxLength: 16_384 }),
     /** Shows that the log only grew since the size that was asked with. */
@@ -94,7 +96,7 @@ export const feedsReply = Type.Object(
           reader,
           /** The reader's own place; its neighbours where it has none. */
           places: Type.Array(feedPlace, { maxItems: 2 }),
-          /** Records from the one asked for, in order; may end early. */
+          /** Records from the one asked for, in the order of the feed; may end early. */
           items: Type.Array(feedItem, { maxItems: feedItemsMax }),
         },
         closed,

@@ -1,18 +1,28 @@
-import { concerns, everyone, feedNamespaces } from '@commongrid/model';
-import type { ReaderId } from '@commongrid/model';
+import {
+  antecedents,
+  antecedentUrls,
+  concerns,
+  everyone,
+  feedNamespaces,
+  topicOf,
+} from '@commongrid/model';
+import type { ConcerningRecord, ReaderId } from '@commongrid/model';
 import type { Genesis } from '../record/genesis.ts';
 import { logNamespace, systemUrls } from '../record/system-records.ts';
 import type { Effect } from '../state/effect.ts';
 import type { LogRecord } from '../state/fold.ts';
 import type { Identities } from '../state/identities.ts';
+import { fitting } from '../state/fitting.ts';
 import type { StateView } from '../state/state-view.ts';
 import { toBase64url } from '../tree/base64.ts';
 import { sha256 } from '../tree/node-hasher.ts';
-import { emptyFeed, feedsRootOf, nextHead } from './feed-hash.ts';
+import { emptyFeed, feedsRootOf, headWith, nextHead } from './feed-hash.ts';
 import type { FeedHead, FeedLink } from './feed-hash.ts';
 import { FeedTree } from './feed-tree.ts';
 import { NameIndex } from './name-index.ts';
 import { StateConcerns } from './state-concerns.ts';
+import { TopicRecords } from './topic-records.ts';
+import type { TopicList } from './topic-records.ts';
 
 export interface FeedsParts {
   readonly view: StateView;
@@ -25,6 +35,13 @@ export interface FeedEntry {
   readonly seq: number;
   /** Log time in force, milliseconds since 1970. */
   readonly at: number;
+  /** The later record that it comes before, whose reader needs it; undefined when it comes itself. */
+  readonly because?: number;
+}
+
+/** Earlier records that come before one. */
+interface Before extends TopicList {
+  readonly readers: ReadonlySet<ReaderId> | undefined;
 }
 
 /** The feeds as the newest tick tells of them. */
@@ -38,13 +55,15 @@ export interface TickedFeeds {
  * Who must hear of which record: part of the fold, so that every full replica comes to the same.
  *
  *     fh READER     how far the feed has come: `COUNT CHAIN`
- *     fs READER N   record N of the feed, from 0: `SEQ AT`
+ *     fs READER N   record N of the feed, from 0: `SEQ AT`, and how many antecedents are before it
+ *     fl SEQ        antecedents of a record: `SEQ AT`, one after the other
  *
  * The tree over all feeds is worked out when a tick asks for it, from what changed since the last.
  */
 export class Feeds {
   readonly #view: StateView;
   readonly #names: NameIndex;
+  readonly #topics: TopicRecords;
   readonly #concerns: StateConcerns;
   readonly #genesis: Genesis;
   readonly #tree = new FeedTree();
@@ -61,6 +80,7 @@ export class Feeds {
     this.#view = view;
     this.#genesis = genesis;
     this.#names = new NameIndex(view);
+    this.#topics = new TopicRecords(view);
     this.#concerns = new StateConcerns({ view, names: this.#names, identities, genesis });
   }
 
@@ -72,7 +92,10 @@ export class Feeds {
     this.#concerns.forget();
     if (this.#changedDrops !== this.#view.drops) this.#changed.clear();
     this.#changedDrops = this.#view.drops;
-    const readers = this.#view.asBefore(() => this.#readersOf(record, proposed, at));
+    const change = this.#changeOf(record, proposed, at);
+    const [readers, before] = this.#view.asBefore(() => {
+      return [this.#readersOf(record, change), this.#before(change)] as const;
+    });
     const link: FeedLink = {
       seq: record.seq,
       leafHash: Buffer.from(record.version, 'base64url'),
@@ -80,7 +103,10 @@ export class Feeds {
       proposal: proposed && Buffer.from(proposed.version, 'base64url'),
     };
     this.#index(record, proposed);
-    const heads = readers.map((reader) => [reader, this.#add(reader, link)] as const);
+    const place = topicOf(change);
+    if (place !== undefined) this.#topics.add(place, change.url, link);
+    if (before !== undefined) this.#view.setFeedEntry(`l ${record.seq}`, listText(before.links));
+    const heads = readers.map((reader) => [reader, this.#add(reader, link, before)] as const);
     for (const [reader, head] of heads) this.#changed.set(reader, head);
   }
 
@@ -112,36 +138,64 @@ export class Feeds {
     return root === this.#root ? { tree: this.#tree, tick: Number(tick) } : undefined;
   }
 
-  /** Record `n` of a feed, from 0. */
-  entry(reader: string, n: number): FeedEntry | undefined {
-    const text = this.#view.feedEntry(`s ${reader} ${n}`);
-    if (text === undefined) return undefined;
-    const [seq, at] = text.split(' ');
-    return { seq: Number(seq), at: Number(at) };
+  /** Records of a feed from number `from`, counted from 0, to before `end`, as a tick tells of it. */
+  *entries(reader: string, from: number, end: number): Generator<FeedEntry> {
+    for (let n = from; n < end; n++) {
+      const first = n;
+      // A record stands behind its antecedents, which have no rows of their own.
+      let text = this.#view.feedEntry(`s ${reader} ${n}`);
+      while (text === undefined && ++n < end) text = this.#view.feedEntry(`s ${reader} ${n}`);
+      if (text === undefined) throw new Error(`the feed of ${reader} has no record ${first}`);
+      const [seq = 0, at = 0] = text.split(' ').map(Number);
+      if (n > first) {
+        const list = listFrom(this.#view.feedEntry(`l ${seq}`) ?? '');
+        for (const entry of list.slice(first - n)) yield { ...entry, because: seq };
+      }
+      yield { seq, at };
+    }
   }
 
-  #readersOf(record: LogRecord, proposed: Effect | undefined, at: number): readonly ReaderId[] {
+  /** What took effect: the record itself, or what it completed. */
+  #changeOf(record: LogRecord, proposed: Effect | undefined, at: number): ConcerningRecord {
     const { ns, url, obj, author } = record.envelope;
-    const own = { ns, url, obj, author, at, value: this.#valueOf(record) };
-    const readers = concerns(this.#concerns, own);
-    if (proposed === undefined) return readers;
-    const change = {
-      ...{ ns, url: proposed.url, obj: proposed.obj, author: proposed.author, at },
-      value: this.#concerns.proposal(proposed.version)?.value,
-    };
-    const all = new Set([...readers, ...concerns(this.#concerns, change)]);
+    if (proposed === undefined) {
+      const value = url === 'grid.bot.1' ? fitting(url, record.value) : record.value;
+      return { ns, url, obj, author, at, value };
+    }
+    const { value } = this.#concerns.proposal(proposed.version) ?? {};
+    return { ns, url: proposed.url, obj: proposed.obj, author: proposed.author, at, value };
+  }
+
+  #readersOf(record: LogRecord, change: ConcerningRecord): readonly ReaderId[] {
+    const readers = concerns(this.#concerns, change);
+    const { ns, url, obj, author } = record.envelope;
+    if (url !== systemUrls.approval) return readers;
+    const { at } = change;
+    const own = concerns(this.#concerns, { ns, url, obj, author, at, value: record.value });
+    const all = new Set([...own, ...readers]);
     return all.has(everyone) ? [everyone] : [...all].toSorted();
   }
 
-  #valueOf({ envelope: { url }, value }: LogRecord): unknown {
-    return url === 'grid.bot.1' ? this.#concerns.fitting(url, value) : value;
+  #before(change: ConcerningRecord): Before | undefined {
+    if (!antecedentUrls.has(change.url)) return undefined;
+    const value = fitting(change.url, change.value);
+    const found = antecedents(this.#concerns, { ...change, value });
+    if (found === undefined) return undefined;
+    const list = this.#topics.of(found.topics);
+    return list.links.length === 0 ? undefined : { ...list, readers: found.readers };
   }
 
-  #add(reader: string, link: FeedLink): FeedHead {
-    const before = this.#headOf(reader);
-    const head = nextHead(sha256, before, link);
+  #add(reader: ReaderId, link: FeedLink, before: Before | undefined): FeedHead {
+    const isBehind =
+      before !== undefined &&
+      (before.readers === undefined || before.readers.has(reader) || reader === everyone);
+    const former = this.#headOf(reader);
+    const start = isBehind ? headWith(sha256, former, before.chain) : former;
+    const head = nextHead(sha256, start, link);
+    const { seq, at } = link;
+    const text = isBehind ? `${seq} ${at} ${before.links.length}` : `${seq} ${at}`;
     this.#view.setFeedEntry(`h ${reader}`, `${head.count} ${toBase64url(head.chain)}`);
-    this.#view.setFeedEntry(`s ${reader} ${before.count}`, `${link.seq} ${link.at}`);
+    this.#view.setFeedEntry(`s ${reader} ${start.count}`, text);
     return head;
   }
 
@@ -191,4 +245,15 @@ function headFrom(text: string): FeedHead {
   const space = text.indexOf(' ');
   const chain = Buffer.from(text.slice(space + 1), 'base64url');
   return { count: Number(text.slice(0, space)), chain };
+}
+
+function listText(links: readonly FeedLink[]): string {
+  return links.map(({ seq, at }) => `${seq} ${at}`).join(' ');
+}
+
+function listFrom(text: string): readonly FeedEntry[] {
+  const numbers = text.split(' ').map(Number);
+  return Array.from({ length: numbers.length / 2 }, (_, n) => {
+    return { seq: numbers[2 * n] ?? 0, at: numbers[2 * n + 1] ?? 0 };
+  });
 }

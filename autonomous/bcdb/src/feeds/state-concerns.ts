@@ -2,6 +2,7 @@ import { feedNamespaces, recordTypes } from '@commongrid/model';
 import type { Change, ConcernsView, RecordOf, RecordUrl } from '@commongrid/model';
 import type { Genesis } from '../record/genesis.ts';
 import { systemUrls } from '../record/system-records.ts';
+import { fitting } from '../state/fitting.ts';
 import type { Identities } from '../state/identities.ts';
 import type { ProposalState } from '../state/proposal-rules.ts';
 import type { StateView } from '../state/state-view.ts';
@@ -26,8 +27,6 @@ export class StateConcerns implements ConcernsView {
   /** What was looked up since the last `forget`: one record asks for the same again and again. */
   readonly #current = new Map<string, unknown>();
   readonly #naming = new Map<string, readonly string[]>();
-  /** What fits its type, of the values that were asked for. */
-  readonly #fitting = new WeakMap<object, boolean>();
 
   constructor({ view, names, identities, genesis }: StateConcernsParts) {
     this.#view = view;
@@ -68,7 +67,7 @@ export class StateConcerns implements ConcernsView {
   #look(url: string, obj: string): unknown {
     for (const ns of namespacesOf(url)) {
       const found = this.#view.document<unknown>({ ns, url, obj });
-      if (found !== undefined) return this.fitting(url, found.value);
+      if (found !== undefined) return fitting(url, found.value);
     }
     return undefined;
   }
@@ -86,18 +85,6 @@ export class StateConcerns implements ConcernsView {
       if (record !== undefined) return { url: record.url, obj: record.obj, value: record.value };
     }
     return undefined;
-  }
-
-  /** A namespace may have other schemas: what is not what its type says it is counts as absent. */
-  fitting(url: string, value: unknown): unknown {
-    const type = recordTypes.get(url);
-    if (type === undefined || typeof value !== 'object' || value === null) return value;
-    let fits = this.#fitting.get(value);
-    if (fits === undefined) {
-      fits = type.fits(value);
-      this.#fitting.set(value, fits);
-    }
-    return fits ? value : undefined;
   }
 }
 

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   closeOnce,
-  errorCode,
+  readTextIfThere,
   GridError,
   isGridError,
   silentLogger,
@@ -255,20 +255,11 @@ interface Kept {
 
 async function readKept(dataDir: string): Promise<Kept> {
   const [note, halt, known] = await Promise.all(
-    [noteFile, haltFile, successionFile].map((name) => readIfThere(join(dataDir, name))),
+    [noteFile, haltFile, successionFile].map((name) => readTextIfThere(join(dataDir, name))),
   );
   const succession: unknown = known === undefined ? undefined : JSON.parse(known);
   if (halt === undefined) return { note, halt, succession };
   const { code, message } = JSON.parse(halt) as { code: BcdbErrorCode; message: string };
   const hint = 'see the evidence in its folder';
   return { note, halt: new GridError<BcdbErrorCode>(code, message, { hint }), succession };
-}
-
-async function readIfThere(file: string): Promise<string | undefined> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return undefined;
-    throw error;
-  }
 }

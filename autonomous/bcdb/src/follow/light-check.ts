@@ -2,8 +2,8 @@ import { GridError, isGridError } from '@commongrid/base';
 import { parseCanonical } from '@commongrid/crypto';
 import type { JsonValue } from '@commongrid/crypto';
 import type { BcdbErrorCode } from '../errors.ts';
-import { emptyFeed, feedLeafHash, feedsRootOf, nextHead } from '../feeds/feed-hash.ts';
-import type { FeedHead } from '../feeds/feed-hash.ts';
+import { emptyFeed, feedLeafHash, feedsRootOf, headWith, nextHead } from '../feeds/feed-hash.ts';
+import type { FeedHead, FeedLink } from '../feeds/feed-hash.ts';
 import { recordsOf } from '../feeds/feeds-reply.ts';
 import type { FeedItem, FeedPlaceText, FeedRecord, FeedsReply } from '../feeds/feeds-reply.ts';
 import type { Envelope } from '../record/envelope.ts';
@@ -32,7 +32,17 @@ const tickAgeMaxMs = 10_000;
 export interface HeldFeed {
   readonly reader: string;
   readonly head: FeedHead;
-  /** Sequence of its last record; -1 for none. */
+  /** Sequence of its last record, antecedents apart; -1 for none. */
+  readonly lastSeq: number;
+  /** Antecedents of the next record, where a reply ended among or behind them. */
+  readonly ahead?: Antecedents | undefined;
+}
+
+/** Earlier records that come before the one that they are needed for. */
+interface Antecedents {
+  /** Sequence of that record. */
+  readonly because: number;
+  readonly head: FeedHead;
   readonly lastSeq: number;
 }
 
@@ -51,6 +61,8 @@ export interface LightRecord {
 export interface LightItem {
   readonly record: LightRecord;
   readonly at: number;
+  /** Sequence of the later record that it comes before, whose reader needs it. */
+  readonly because: number | undefined;
   /** The proposal that took effect with it. */
   readonly proposal: LightRecord | undefined;
 }
@@ -87,7 +99,7 @@ export interface CheckedReply {
  *    checkpoint too.
  * 3. The places are in the tree of feeds of that tick: so many records, with this hash over them.
  * 4. Each record is in the tree of the checkpoint and signed by its author; all together, in their
- *    order, hash to what the place says. One proof shows the first for all of them and the tick.
+ *    order and with those that were needed before them, hash to what the place says. One proof shows the first for all of them and the tick.
  */
 export class LightCheck {
   readonly #trust: Trust;
@@ -128,13 +140,13 @@ export class LightCheck {
       requireGrown(standing.whole[index], target, reply);
       const items = given.items.map((item) => this.#item(item, reader));
       const next = follow(held, items, tick.seq);
-      const missing = target.count - next.head.count;
+      const missing = target.count - countOf(next);
       if (missing < 0 || (missing > 0 && !hasItems)) {
-        throw incomplete(`${target.count} records concern ${reader}, not ${next.head.count}`);
+        throw incomplete(`${target.count} records are for ${reader}, not ${countOf(next)}`);
       }
       if (missing > 0) isWhole = false;
-      else if (!isSameHash(target.chain, next.head.chain)) {
-        throw incomplete(`these are not the ${target.count} records that concern ${reader}`);
+      else if (next.ahead !== undefined || !isSameHash(target.chain, next.head.chain)) {
+        throw incomplete(`these are not the ${target.count} records for ${reader}`);
       }
       return { ...next, items };
     });
@@ -160,9 +172,9 @@ export class LightCheck {
     return { tick: { seq, at }, feedsRoot: bytesOf(feedsRoot) };
   }
 
-  #item({ record, at, proposal }: FeedItem, reader: string): LightItem {
+  #item({ record, at, because, proposal }: FeedItem, reader: string): LightItem {
     const own = this.#record(record, reader);
-    if (proposal === undefined) return { record: own, at, proposal };
+    if (proposal === undefined) return { record: own, at, because, proposal };
     const proposed = this.#record(proposal, reader);
     const isIts =
       own.envelope.url === systemUrls.approval &&
@@ -171,7 +183,7 @@ export class LightCheck {
       (own.value as ApprovalRecord | undefined)?.proposal === proposed.version;
     if (!isIts) throw incomplete(`record ${own.seq} approves another proposal`);
     requireShape(systemUrls.proposal, proposed.value);
-    return { record: own, at, proposal: proposed };
+    return { record: own, at, because, proposal: proposed };
   }
 
   /** A record as its author signed it, whole: nothing that a feed needs is ever erased. */
@@ -248,24 +260,49 @@ function isProven(
 
 const noBytes = new Uint8Array();
 
+/** How many records of a feed were received. */
+export function countOf({ head, ahead }: HeldFeed): number {
+  return head.count + (ahead?.head.count ?? 0);
+}
+
 /** Adds items to a feed. @throws BCDB_FEED_INCOMPLETE */
 function follow(held: HeldFeed, items: readonly LightItem[], end: number): HeldFeed {
-  let { head, lastSeq } = held;
-  for (const { record, at, proposal } of items) {
-    const { seq, version } = record;
-    if (seq <= lastSeq || seq >= end) {
-      throw incomplete(`record ${seq} of ${held.reader} is out of order`, { seq, lastSeq, end });
+  let feed = held;
+  for (const item of items) {
+    const { because, record } = item;
+    if (!isInOrder(feed, item, end)) {
+      const { seq } = record;
+      throw incomplete(`record ${seq} of ${held.reader} is out of order`, { seq, because, end });
     }
-    const link = {
-      seq,
-      at,
-      leafHash: bytesOf(version),
-      proposal: proposal && bytesOf(proposal.version),
-    };
-    head = nextHead(nodePrimitives.sha256, head, link);
-    lastSeq = seq;
+    feed = because === undefined ? withRecord(feed, item) : withAntecedent(feed, item, because);
   }
-  return { reader: held.reader, head, lastSeq };
+  return feed;
+}
+
+/**
+ * Records come by their sequence. Right before one may come some of those before it, which are by
+ * their sequence too.
+ */
+function isInOrder({ lastSeq, ahead }: HeldFeed, item: LightItem, end: number): boolean {
+  const { seq } = item.record;
+  const { because = seq } = item;
+  if (because <= lastSeq || because >= end || because !== (ahead?.because ?? because)) return false;
+  return item.because === undefined || (seq < because && seq > (ahead?.lastSeq ?? -1));
+}
+
+function withRecord({ reader, head, ahead }: HeldFeed, item: LightItem): HeldFeed {
+  const { sha256 } = nodePrimitives;
+  const before = ahead === undefined ? head : headWith(sha256, head, ahead.head);
+  return { reader, head: nextHead(sha256, before, linkOf(item)), lastSeq: item.record.seq };
+}
+
+function withAntecedent(feed: HeldFeed, item: LightItem, because: number): HeldFeed {
+  const head = nextHead(nodePrimitives.sha256, feed.ahead?.head ?? emptyFeed, linkOf(item));
+  return { ...feed, ahead: { because, head, lastSeq: item.record.seq } };
+}
+
+function linkOf({ record: { seq, version }, at, proposal }: LightItem): FeedLink {
+  return { seq, at, leafHash: bytesOf(version), proposal: proposal && bytesOf(proposal.version) };
 }
 
 /** A feed only grows. Two ticks of one log that say otherwise convict the sequencer. */

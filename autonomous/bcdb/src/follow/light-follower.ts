@@ -16,11 +16,12 @@ import type { Trust } from '../tree/verifier.ts';
 import { branchGivenUp, extendedTrust, isKept } from './handed-over.ts';
 import { requireFreshHead } from './head-check.ts';
 import type { SeenHead } from './head-check.ts';
-import { LightCheck } from './light-check.ts';
+import { countOf, LightCheck } from './light-check.ts';
 import type { CheckedReply, HeldFeed, LightStanding } from './light-check.ts';
 import type { LightSource } from './light-source.ts';
 import { Rounds } from './rounds.ts';
 import { openLightStore, renewLightStore } from './light-folder.ts';
+import type { LightArrival } from './light-change.ts';
 import type { LightObject, LightStore, WholeView } from './light-store.ts';
 
 export interface LightFollowerOptions {
@@ -120,6 +121,18 @@ export class LightFollower implements AsyncDisposable {
     requireFreshHead(this.#whole?.timestamp, ageMaxSeconds, this.#clock.nowMs());
   }
 
+  /** Age of the newest head, s; Infinity before the first round, and while `problem` holds. */
+  get ageSeconds(): number {
+    if (this.#problem !== undefined || this.#whole === undefined) return Number.POSITIVE_INFINITY;
+    // A head from the future says as little as an old one.
+    return Math.abs(this.#clock.nowMs() / 1000 - this.#whole.timestamp);
+  }
+
+  /** Log time by the newest tick, ms since 1970; 0 before the first round. */
+  get at(): number {
+    return this.#whole?.tick.at ?? 0;
+  }
+
   /** Current version of an object that concerns the reader; undefined when there is none. */
   current(name: ObjectName): LightObject | undefined {
     return this.#store.current(name);
@@ -130,9 +143,23 @@ export class LightFollower implements AsyncDisposable {
     return this.#store.objects(ns, url);
   }
 
-  /** All records of a feed, in order. */
+  /** All records of a feed, by sequence. */
   records(reader: ReaderId): Iterable<StoredEntry> {
     return this.#store.records(reader);
+  }
+
+  /** What `arrived` counts in: another text where the folder was begun anew, and all comes again. */
+  get epoch(): string {
+    return this.#store.epoch;
+  }
+
+  /**
+   * What came in behind a number of `arrived`, 0 for all, in the order in which it came: of one round
+   * by sequence. Records that the reader needs only later come later, with a lower sequence than some
+   * before. Each comes once, and `arrived` is durable: a place to go on from after a restart.
+   */
+  changes(after: number): Iterable<LightArrival> {
+    return this.#store.changes(after);
   }
 
   /** Rounds without end, one a second; resolves when it halts or the signal fires. */
@@ -166,7 +193,7 @@ export class LightFollower implements AsyncDisposable {
         for (const { reader, items } of checked.feeds) {
           if (items.length > 0) this.#store.addPending(reader, items);
         }
-        feeds = checked.feeds.map(({ reader, head, lastSeq }) => ({ reader, head, lastSeq }));
+        feeds = checked.feeds.map(({ items: _items, ...feed }) => feed);
         isWhole = checked.isWhole;
         if (isWhole) this.#keep(checked, feeds);
       }
@@ -179,7 +206,7 @@ export class LightFollower implements AsyncDisposable {
 
   async #ask(feeds: readonly HeldFeed[], signal: AbortSignal): Promise<CheckedReply> {
     const { seen } = this.#store;
-    const asked = feeds.map(({ reader, head }) => ({ reader, count: head.count }));
+    const asked = feeds.map((feed) => ({ reader: feed.reader, count: countOf(feed) }));
     const request = { size: seen?.head.size ?? 0, feeds: asked };
     const reply = await this.#reply(request, signal);
     const next = await this.#newestHead(reply, signal);

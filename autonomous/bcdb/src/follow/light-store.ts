@@ -4,18 +4,15 @@ import { GridError } from '@commongrid/base';
 import type { JsonValue } from '@commongrid/crypto';
 import type { BcdbErrorCode } from '../errors.ts';
 import type { StoredEntry } from '../log/log-engine.ts';
-import { payloadOf, splitLeaf } from '../record/entry.ts';
 import type { Entry } from '../record/entry.ts';
-import { parseEnvelope } from '../record/envelope.ts';
-import type { Envelope, RecordOp } from '../record/envelope.ts';
 import { systemUrls } from '../record/system-records.ts';
-import type { ProposalRecord } from '../record/system-records.ts';
 import type { ObjectName } from '../state/state-view.ts';
 import { fromBase64url, toBase64url } from '../tree/base64.ts';
-import { treeHasher } from '../tree/node-hasher.ts';
 import type { SeenHead } from './head-check.ts';
-import { payloadValue } from './light-check.ts';
+import { changeOf, effectsOf, envelopeOf, proposedChange, proposedValue } from './light-change.ts';
+import type { LightArrival } from './light-change.ts';
 import type { HeldFeed, LightItem, LightRecord, LightTick } from './light-check.ts';
+import { prepareTables } from './light-tables.ts';
 import { modelText, packRecord, unpackRecord } from './packed-record.ts';
 import type { ModelText } from './packed-record.ts';
 
@@ -68,7 +65,7 @@ export class LightStore implements Disposable {
   static open(file: string, log: string, readers: readonly string[]): LightStore {
     const db = new DatabaseSync(file);
     try {
-      db.exec(schema);
+      prepareTables(db);
       const store = new LightStore(db, readers);
       store.#own(`${log} ${readers[0] ?? ''}`);
       store.dropPending();
@@ -123,21 +120,22 @@ export class LightStore implements Disposable {
 
   /** Keeps records until their feeds are whole. */
   addPending(reader: string, items: readonly LightItem[]): void {
-    const record = this.#db.prepare(`INSERT INTO pending_record VALUES (?, ?, ?, ?, ?)
-      ON CONFLICT DO UPDATE SET feed = excluded.feed, at = excluded.at`);
+    const record = this.#db.prepare(
+      `INSERT INTO pending_record VALUES (?, ?, ?, ?, ?, ?) ${mergedRecord}`,
+    );
     const proposed = this.#db.prepare(
-      'INSERT OR IGNORE INTO pending_record VALUES (?, NULL, NULL, ?, ?)',
+      'INSERT OR IGNORE INTO pending_record VALUES (?, 0, NULL, NULL, ?, ?)',
     );
     const object = this.#db.prepare(
       `INSERT INTO pending_object VALUES (?, ?, ?, ?, ?, ?, ?) ${newerObject}`,
     );
-    const feed = this.#readers.indexOf(reader);
+    const feeds = this.#bitOf(reader);
     this.#transaction(() => {
       for (const item of items) {
         const { record: own, at, proposal } = item;
-        record.run(own.seq, feed, at, ...this.#pack(own));
+        record.run(own.seq, feeds, at, proposal?.seq ?? null, ...this.#pack(own));
         if (proposal !== undefined) proposed.run(proposal.seq, ...this.#pack(proposal));
-        for (const { ns, url, obj, op, origin } of changesOf(item)) {
+        for (const { ns, url, obj, op, origin } of effectsOf(item)) {
           object.run(ns, url, obj, own.seq, at, op, origin);
         }
       }
@@ -154,8 +152,9 @@ export class LightStore implements Disposable {
   commit({ feeds, ...view }: WholeView): void {
     this.#transaction(() => {
       this.#db.exec(`
-        INSERT INTO record SELECT * FROM pending_record WHERE true ON CONFLICT DO UPDATE SET
-          feed = coalesce(excluded.feed, feed), at = coalesce(excluded.at, at);
+        INSERT INTO arrival (seq) SELECT seq FROM pending_record AS came WHERE feeds > 0 AND NOT EXISTS
+          (SELECT 1 FROM record WHERE seq = came.seq AND feeds > 0) ORDER BY seq;
+        INSERT INTO record SELECT * FROM pending_record WHERE true ${mergedRecord};
         INSERT INTO object SELECT * FROM pending_object WHERE true ${newerObject};
         DELETE FROM pending_record;
         DELETE FROM pending_object`);
@@ -176,13 +175,34 @@ export class LightStore implements Disposable {
     for (const row of rows.iterate(ns, url)) yield this.#objectFrom(row);
   }
 
-  /** Records of a feed as they were signed, in order. */
+  /** Records of a feed as they were signed, by sequence. */
   *records(reader: string): Generator<StoredEntry> {
     const rows = this.#db.prepare(
-      'SELECT seq, model, packed FROM record WHERE feed = ? ORDER BY seq',
+      'SELECT seq, model, packed FROM record WHERE feeds & ? ORDER BY seq',
     );
-    for (const row of rows.iterate(this.#readers.indexOf(reader)))
+    for (const row of rows.iterate(this.#bitOf(reader)))
       yield { seq: Number(row['seq']), ...this.#unpack(row) };
+  }
+
+  /** What `arrived` counts in: a store that was begun anew has another. */
+  get epoch(): string {
+    return this.#fact('epoch') ?? '';
+  }
+
+  /** What came in behind a number of `arrived`, in that order. */
+  *changes(after: number): Generator<LightArrival> {
+    const page = this.#db.prepare(`SELECT arrived, record.*, whole.model AS proposalModel,
+      whole.packed AS proposalPacked FROM arrival JOIN record USING (seq)
+      LEFT JOIN record AS whole ON whole.seq = record.proposal
+      WHERE arrived > ? ORDER BY arrived LIMIT ${changesPage}`);
+    // A page at a time: whoever reads may take long, and more may come in meanwhile.
+    for (let last = after; ;) {
+      const rows = page.all(last);
+      for (const row of rows) yield this.#arrivalFrom(row);
+      const end = rows.at(-1)?.['arrived'];
+      if (end === undefined) return;
+      last = Number(end);
+    }
   }
 
   close(): void {
@@ -191,6 +211,11 @@ export class LightStore implements Disposable {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #bitOf(reader: string): number {
+    const index = this.#readers.indexOf(reader);
+    return index < 0 ? 0 : 2 ** index;
   }
 
   #own(owner: string): void {
@@ -238,17 +263,24 @@ export class LightStore implements Disposable {
   }
 
   #objectFrom(row: Record<string, SQLOutputValue>): LightObject {
-    const { ns, url, obj, seq, at } = row;
-    const entry = this.#unpack(row);
-    const envelope = envelopeOf(entry);
-    const value = entry.body && payloadValue(payloadOf(entry.body));
-    const isProposed = envelope.url === systemUrls.proposal && url !== systemUrls.proposal;
-    return {
-      ...{ ns: String(ns), url: String(url), obj: String(obj), seq: Number(seq), at: Number(at) },
-      version: toBase64url(treeHasher.leafHash(entry.leaf)),
-      author: envelope.author,
-      value: isProposed ? (value as ProposedValue | undefined)?.value : value,
-    };
+    const { seq, at } = row;
+    const [ns, url, obj] = [String(row['ns']), String(row['url']), String(row['obj'])];
+    const own = changeOf(this.#unpack(row));
+    const isProposed = own.url === systemUrls.proposal && url !== systemUrls.proposal;
+    const value = isProposed ? proposedValue(own.value) : own.value;
+    const { version, author } = own;
+    return { ns, url, obj, seq: Number(seq), at: Number(at), version, author, value };
+  }
+
+  #arrivalFrom(row: Record<string, SQLOutputValue>): LightArrival {
+    const { arrived, seq, at, proposal, proposalModel = null, proposalPacked = null } = row;
+    const own = this.#unpack(row);
+    const changes = [changeOf(own)];
+    if (proposal !== null) {
+      const whole = this.#unpack({ model: proposalModel, packed: proposalPacked });
+      changes.push(proposedChange(changeOf(whole)));
+    }
+    return { arrived: Number(arrived), seq: Number(seq), at: Number(at), changes };
   }
 
   #fact(name: string): string | undefined {
@@ -272,21 +304,14 @@ export class LightStore implements Disposable {
   }
 }
 
-/** What of a proposal becomes the object. */
-interface ProposedValue {
-  readonly value?: JsonValue;
-}
-
 /** A record that others of its type are packed against. */
 interface Model {
   readonly seq: number;
   readonly text: ModelText;
 }
 
-const recordColumns =
-  '(seq INTEGER PRIMARY KEY, feed INTEGER, at INTEGER, model INTEGER, packed BLOB NOT NULL)';
-const objectColumns = `(ns TEXT, url TEXT, obj TEXT, seq INTEGER NOT NULL, at INTEGER NOT NULL,
-  op TEXT NOT NULL, origin INTEGER NOT NULL, PRIMARY KEY (ns, url, obj)) WITHOUT ROWID`;
+/** Arrivals that are read at a time. */
+const changesPage = 256;
 
 /** Objects with the record that has their payload. */
 const selectObjects = `SELECT object.*, model, packed FROM object
@@ -296,39 +321,9 @@ const selectObjects = `SELECT object.*, model, packed FROM object
 const newerObject = `ON CONFLICT DO UPDATE SET seq = excluded.seq, at = excluded.at,
   op = excluded.op, origin = excluded.origin WHERE excluded.seq > seq`;
 
-/** Pages after which what was written moves from the log of the file into the file: 256 KiB. */
-const walPages = 64;
-
-const schema = `
-  PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;
-  PRAGMA wal_autocheckpoint = ${walPages};
-  CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS record ${recordColumns};
-  CREATE TABLE IF NOT EXISTS object ${objectColumns};
-  CREATE TABLE IF NOT EXISTS pending_record ${recordColumns};
-  CREATE TABLE IF NOT EXISTS pending_object ${objectColumns}`;
-
-interface Change extends ObjectName {
-  readonly op: RecordOp;
-  /** Sequence of the record that has the payload. */
-  readonly origin: number;
-}
-
-/** What an item did: its own record, and the proposal that took effect with it. */
-function changesOf({ record, proposal }: LightItem): readonly Change[] {
-  const own = { ...nameOf(record.envelope), op: record.envelope.op, origin: record.seq };
-  if (proposal === undefined) return [own];
-  const { op, url, obj } = proposal.value as unknown as ProposalRecord;
-  return [own, { ns: proposal.envelope.ns, url, obj, op, origin: proposal.seq }];
-}
-
-function nameOf({ ns, url, obj }: ObjectName): ObjectName {
-  return { ns, url, obj };
-}
-
-function envelopeOf({ leaf }: Entry): Envelope {
-  return parseEnvelope(Buffer.from(splitLeaf(leaf).envelope).toString('latin1'));
-}
+/** A record may come again: in another feed, or because it is needed once more. */
+const mergedRecord = `ON CONFLICT DO UPDATE SET feeds = feeds | excluded.feeds,
+  at = coalesce(excluded.at, at), proposal = coalesce(excluded.proposal, proposal)`;
 
 interface StoredFeed {
   readonly reader: string;

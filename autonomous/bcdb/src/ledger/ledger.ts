@@ -23,7 +23,7 @@ export interface LedgerParts {
 }
 
 /** What the kept state holds; one of another program is made anew from the log. */
-const stateFormat = 'state-2';
+const stateFormat = 'state-3';
 
 /** Told of what became durable, in order. An error of a listener is the listener's own business. */
 export type EffectListener = (batch: EffectBatch) => void | Promise<void>;

@@ -1,8 +1,7 @@
 import { delay, isGridError, systemClock, throwIfAborted, withTimeout } from '@commongrid/base';
 import type { Clock, GridError, Timer } from '@commongrid/base';
 import type { SigningKey } from '@commongrid/crypto';
-import type { KeyText, LeaseName } from '@commongrid/model';
-import type { Lease } from '../state/lease-rules.ts';
+import type { KeyText, Lease, LeaseName } from '@commongrid/model';
 import { renewal } from './renewal.ts';
 import { unknownEpoch } from './signed-message.ts';
 

@@ -2,11 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { errorCode } from '@commongrid/base';
 import { ManualClock } from '@commongrid/base/testing';
-import type { LeaseName } from '@commongrid/model';
+import { judgeLease } from '@commongrid/model';
+import type { Lease, LeaseName } from '@commongrid/model';
 import { examples, fakeId } from '@commongrid/model/testing';
 import * as fc from 'fast-check';
-import { judgeLease } from '../state/lease-rules.ts';
-import type { Lease } from '../state/lease-rules.ts';
 import { LeaseTable } from './lease-table.ts';
 import type { Renewal } from './renewal.ts';
 
@@ -28,13 +27,9 @@ class LeaseWorld {
     const envelope = { ns: 'grid', url: 'grid.lease.1', obj: name };
     const held = this.#table.admit({ envelope, value: { ...lease } });
     if (held !== undefined) return held.code;
-    const view = { current: (url: string) => this.#current(url) as never };
-    const change = { ...envelope, op: 'put', author: lease.holder, seq: 0, at: 0 } as const;
-    try {
-      judgeLease(view, { ...change, value: { ...lease } });
-    } catch (error) {
-      return errorCode(error);
-    }
+    const view = { reader: undefined, current: (url: string) => this.#current(url) as never };
+    const verdict = judgeLease(view, { author: lease.holder, value: lease });
+    if (!verdict.isAccepted) return verdict.code;
     this.logged.push(lease);
     this.#inFlight++;
     return undefined;

@@ -1,10 +1,10 @@
 import type { Clock, GridError } from '@commongrid/base';
+import type { Lease } from '@commongrid/model';
 import type { BcdbErrorCode } from '../errors.ts';
 import type { CheckedRecord } from '../record/checked-record.ts';
 import { systemUrls } from '../record/system-records.ts';
 import { gridNamespace } from '../state/identities.ts';
-import { leaseUrl } from '../state/lease-rules.ts';
-import type { Lease } from '../state/lease-rules.ts';
+import { leaseUrl } from './lease-url.ts';
 import { refusal } from '../state/refusal.ts';
 import type { Renewal } from './renewal.ts';
 

@@ -1,7 +1,7 @@
 import { closeOnce, silentLogger, systemClock, systemRandom } from '@commongrid/base';
 import type { Clock, GridError, Logger, Random } from '@commongrid/base';
 import { isCloneSign, nodeStanding } from '@commongrid/model';
-import type { NodeId, NodeState } from '@commongrid/model';
+import type { Lease, NodeId, NodeState } from '@commongrid/model';
 import type { Domain } from '@commongrid/crypto';
 import type { BcdbErrorCode } from '../errors.ts';
 import type { Ledger } from '../ledger/ledger.ts';
@@ -10,8 +10,7 @@ import type { Sequencer } from '../sequencer/sequencer.ts';
 import type { SignaturePool } from '../sequencer/signature-pool.ts';
 import type { EffectBatch } from '../state/effect.ts';
 import { gridNamespace, Identities } from '../state/identities.ts';
-import { leaseUrl } from '../state/lease-rules.ts';
-import type { Lease } from '../state/lease-rules.ts';
+import { leaseUrl } from './lease-url.ts';
 import { presenceUrl } from '../state/presence-rules.ts';
 import { refusal } from '../state/refusal.ts';
 import { toBase64url } from '../tree/base64.ts';

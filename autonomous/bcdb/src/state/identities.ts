@@ -1,14 +1,14 @@
-import { PublicKey } from '@commongrid/crypto';
 import {
-  approvalCounts,
   isIdentityUrl,
+  isKeyProof,
   judgeIdentity,
-  keyProofDomain,
   keysHeld,
   keysOf,
   maySpeak,
   namesHeld,
   nameSkeleton,
+  parse,
+  stillCounts,
 } from '@commongrid/model';
 import type {
   BotId,
@@ -25,13 +25,10 @@ import type {
   RecordOf,
   RecordUrl,
 } from '@commongrid/model';
-import type { Genesis } from '../record/genesis.ts';
-import type { HandoverRules } from './handover-rules.ts';
-import { judgeLease, leaseUrl } from './lease-rules.ts';
-import { judgePresence, presenceUrl } from './presence-rules.ts';
-import { refusal } from './refusal.ts';
+import { fitting } from './fitting.ts';
+import { ruleBroken } from './refusal.ts';
 import type { StateView } from './state-view.ts';
-import type { ValidatedChange, Validator } from './validator.ts';
+import type { ValidatedChange } from './validator.ts';
 
 /** Namespace of bots, farms and nodes. */
 export const gridNamespace = 'grid';
@@ -76,7 +73,8 @@ export class Identities implements IdentityView {
   }
 
   current<Url extends RecordUrl>(url: Url, obj: string): RecordOf<Url> | undefined {
-    return this.#view.document<RecordOf<Url>>({ ns: gridNamespace, url, obj })?.value;
+    const document = this.#view.document<unknown>({ ns: gridNamespace, url, obj });
+    return fitting(url, document?.value) as RecordOf<Url> | undefined;
   }
 
   holderOf(key: string): BotId | NodeId | undefined {
@@ -88,8 +86,7 @@ export class Identities implements IdentityView {
   }
 
   isProof(key: string, payload: Uint8Array, signature: string): boolean {
-    const bytes = Buffer.from(signature, 'base64url');
-    return PublicKey.fromText(key).verify(keyProofDomain, payload, bytes);
+    return isKeyProof(key, payload, signature);
   }
 
   /** The place in the log from which keys are looked at: that of the record under judgement. */
@@ -120,23 +117,18 @@ export class Identities implements IdentityView {
 
   /** Whether what a key approved at `given` may still take effect at `effect`. */
   counts(key: string, given: Moment): boolean {
-    const holder = this.holderOf(key);
-    const state = holder === undefined ? undefined : this.bot(holder);
-    const span = [...(state?.roots ?? []), ...(state?.keys ?? [])].find((one) => one.key === key);
-    return span === undefined || approvalCounts(span, given, this.#moment);
+    return stillCounts(this, key, given, this.#moment);
   }
 
   /** Judges a record about identity and remembers what follows. */
   judge({ url, obj, op, author, value, seq, at }: ValidatedChange): void {
     if (!isIdentityUrl(url)) return;
     const moment = { seq, at };
-    const record = { url, obj, op, author, moment, value } as unknown as JudgedRecord<IdentityUrl>;
+    const payload = op === 'put' ? parse(url, value) : value;
+    const record = { url, obj, op, author, moment, value: payload } as JudgedRecord<IdentityUrl>;
     const verdict = judgeIdentity(this, record);
     if (!verdict.isAccepted) {
-      throw refusal('BCDB_RULE_BROKEN', `${url} ${obj}: ${verdict.code}`, {
-        hint: `grid explain ${verdict.code}`,
-        details: { rule: verdict.code },
-      });
+      throw ruleBroken(`${url} ${obj}`, verdict.code);
     }
     this.#keep(verdict.state);
   }
@@ -163,21 +155,4 @@ export class Identities implements IdentityView {
       this.#view.setFact(`name ${state.kind} ${nameSkeleton(name)}`, state.id);
     }
   }
-}
-
-/** Rules of the namespace of the grid, as far as they are built: who is who, who acts, who was there. */
-export function gridValidator(
-  identities: Identities,
-  { at: beginMs }: Pick<Genesis, 'at'>,
-  handovers: Pick<HandoverRules, 'sequencer'>,
-): Validator {
-  return (_view: StateView, change: ValidatedChange): void => {
-    if (change.op !== 'put') {
-      throw refusal('BCDB_RULE_BROKEN', `what is said in namespace ${change.ns} stays said`);
-    }
-    if (change.url === leaseUrl) judgeLease(identities, change);
-    else if (change.url === presenceUrl) {
-      judgePresence(identities, { sequencer: handovers.sequencer, at: beginMs }, change);
-    } else identities.judge(change);
-  };
 }

@@ -1,3 +1,5 @@
+import { isFeasible } from '@commongrid/model';
+import type { QuorumLine } from '@commongrid/model';
 import type { PolicyAction, PolicyLine, PolicyRecord } from '../record/system-records.ts';
 import { systemUrls } from '../record/system-records.ts';
 import { scopesOf } from './access.ts';
@@ -5,8 +7,6 @@ import type { Access } from './access.ts';
 import { rightFor } from './change.ts';
 import type { Change } from './change.ts';
 import type { Identities } from './identities.ts';
-import { isFeasible } from './quorum.ts';
-import type { QuorumLine } from './quorum.ts';
 import { refusal } from './refusal.ts';
 import type { Document, StateView } from './state-view.ts';
 

@@ -1,6 +1,8 @@
 import { isGridError } from '@commongrid/base';
 import type { JsonValue } from '@commongrid/crypto';
 import { canonicalBytes } from '@commongrid/crypto';
+import { judgeQuorum } from '@commongrid/model';
+import type { Vote } from '@commongrid/model';
 import type { ApprovalRecord, ProposalRecord } from '../record/system-records.ts';
 import { systemUrls } from '../record/system-records.ts';
 import type { Access } from './access.ts';
@@ -12,8 +14,6 @@ import type { Identities } from './identities.ts';
 import type { ObjectRules } from './object-rules.ts';
 import type { Policies, RequiredLines } from './policies.ts';
 import { isPrivate, notSealed } from './private-rules.ts';
-import { judgeQuorum } from './quorum.ts';
-import type { Vote } from './quorum.ts';
 import { refusal } from './refusal.ts';
 import type { StateView } from './state-view.ts';
 import { requireShape } from './system-rules.ts';

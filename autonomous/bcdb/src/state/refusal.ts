@@ -19,3 +19,11 @@ export function withheld(seq: number): GridError<BcdbErrorCode> {
     details: { sequences: [seq] },
   });
 }
+
+/** A rule of the namespace, by the code of the package that has it, refuses a change. */
+export function ruleBroken(what: string, rule: string): GridError<BcdbErrorCode> {
+  return refusal('BCDB_RULE_BROKEN', `${what}: ${rule}`, {
+    hint: `grid explain ${rule}`,
+    details: { rule },
+  });
+}

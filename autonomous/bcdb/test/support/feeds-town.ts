@@ -1,18 +1,18 @@
 import { seededRandom } from '@commongrid/base';
 import { canonicalBytes, SigningKey } from '@commongrid/crypto';
 import type { JsonValue } from '@commongrid/crypto';
-import { botIdOf, contractIdOf, keyProof, nodeIdOf, recordTypes } from '@commongrid/model';
+import { botIdOf, keyProof, nodeIdOf, recordTypes } from '@commongrid/model';
 import type {
   BotId,
   ContractId,
   FarmId,
   KeyText,
-  LeaseName,
+  LockId,
   NodeId,
   RecordOf,
   RecordUrl,
 } from '@commongrid/model';
-import { examples, fakeId } from '@commongrid/model/testing';
+import { DeploymentPlan, examples, fakeId } from '@commongrid/model/testing';
 import type { Bcdb } from '../../src/bcdb.ts';
 import { RecordAuthor } from '../../src/record/record-author.ts';
 import type { FeedsRequest } from '../../src/feeds/feeds-reply.ts';
@@ -41,6 +41,10 @@ export interface Machine {
 export class Town {
   readonly bcdb: Bcdb;
   readonly #authors = new Map<string, RecordAuthor<Receipt>>();
+  readonly #plans = new Map<ContractId, { readonly plan: DeploymentPlan; owner: Citizen }>();
+  readonly #farmers = new Map<NodeId, Citizen>();
+  /** Newest locks, by contract, node and replica. */
+  readonly #locks = new Map<string, LockId>();
 
   private constructor(bcdb: Bcdb) {
     this.bcdb = bcdb;
@@ -125,52 +129,92 @@ export class Town {
     const id = nodeIdOf(key.publicKey.text);
     await this.put('grid.node.1', key, { ...examples['grid.node.1'], id, farm });
     await this.put('grid.adoption.1', owner.device, { node: id, farm, standing: 'active' });
+    this.#farmers.set(id, owner);
     return { id, key };
   }
 
+  /** A contract that its owner and the first signer agree to; the owner's device has the lease. */
   async contract(owner: Citizen, signers: readonly Citizen[], n: number): Promise<ContractId> {
-    const lines = [{ role: 'owner', signers: signers.map(({ id }) => id), min: 1 }];
-    const header = {
-      ...examples['grid.contract.1'],
-      ...{ log: this.bcdb.log as RecordOf<'grid.contract.1'>['log'], nonce: fakeId.hash(n) },
-      ...{ owner: owner.id, controllers: [text(owner.device)], secrets: [] },
-      policy: { provision: lines, upgrade: lines, change: lines, remove: lines },
-    };
-    await this.put('grid.contract.1', owner.device, header);
-    return contractIdOf(header);
+    const plan = new DeploymentPlan({
+      ...{ log: this.bcdb.log, owner: owner.id, controller: text(owner.device), at: this.bcdb.at },
+      signers: signers.map(({ id }) => id),
+      header: { nonce: fakeId.hash(n), heal },
+    });
+    this.#plans.set(plan.id, { plan, owner });
+    await this.put('grid.contract.1', owner.device, plan.header);
+    for (const who of new Set([owner, ...signers.slice(0, 1)])) {
+      const role = signers.includes(who) ? 'people' : 'owner';
+      await this.put('grid.approval.1', who.device, plan.approval(who.id, { role }));
+    }
+    await this.put('grid.lease.1', owner.device, plan.lease(1));
+    return plan.id;
   }
 
-  lock(farmer: Citizen, buyer: Citizen, contract: ContractId, node: NodeId, n: number) {
+  planOf(contract: ContractId): { readonly plan: DeploymentPlan; readonly owner: Citizen } {
+    const known = this.#plans.get(contract);
+    if (known === undefined) throw new Error(`the town has no ${contract}`);
+    return known;
+  }
+
+  /** Who owns the farm of a node. */
+  farmerOf(node: NodeId): Citizen {
+    const farmer = this.#farmers.get(node);
+    if (farmer === undefined) throw new Error(`the town has no ${node}`);
+    return farmer;
+  }
+
+  async lock(
+    farmer: Citizen,
+    buyer: Citizen,
+    contract: ContractId,
+    node: NodeId,
+    n: number,
+    replica = 0,
+  ): Promise<void> {
     const { arbiter: _arbiter, ...example } = examples['grid.lock.1'];
-    return this.put('grid.lock.1', farmer.device, {
-      ...example,
+    await this.put('grid.lock.1', farmer.device, {
+      ...{ ...example, slot: { role: 'shard', replica } },
       ...{ id: fakeId.lock(n), contract, node, farmer: farmer.id, buyer: buyer.id },
       expiresMs: this.bcdb.at + 600_000,
     });
+    this.#locks.set(`${contract} ${node} ${replica}`, fakeId.lock(n));
   }
 
   slice(controller: Citizen, contract: ContractId, node: NodeId, replica: number, revision = 1) {
-    return this.put('grid.slice.1', controller.device, {
-      ...examples['grid.slice.1'],
-      ...{ node, contract, workload: fakeId.workload(contract, 'shard', replica), revision },
-    });
+    const { plan } = this.planOf(contract);
+    return this.put('grid.slice.1', controller.device, plan.slice(replica, node, revision));
   }
 
+  /** Replica by replica, where it is; what is where it was stays as it was. */
   place(controller: Citizen, contract: ContractId, nodes: readonly NodeId[], revision = 1) {
-    return this.put('grid.placement.1', controller.device, {
-      ...{ contract, revision, lease: contract as string as LeaseName, fence: 1 },
-      items: nodes.map((node, replica) => ({
-        ...{ role: 'shard', replica, node, slice: fakeId.hash(revision) },
-      })),
-      ...{ reason: 'initial', expMs: this.bcdb.at + 600_000 },
+    const { plan } = this.planOf(contract);
+    const former = this.#current('grid.placement.1', contract)?.items ?? [];
+    const fence = this.#current('grid.lease.1', contract)?.fence ?? 0;
+    const placement = plan.placement(revision, nodes, { fence });
+    const items = placement.items.map((item) => {
+      const { replica, node } = item;
+      const lock = this.#locks.get(`${contract} ${node} ${replica}`);
+      const same = former.find((one) => one.replica === replica && one.node === node);
+      return same ?? { ...item, ...(lock === undefined ? {} : { lock }) };
+    });
+    return this.put('grid.placement.1', controller.device, { ...placement, items });
+  }
+
+  /** The revision that a contract has. */
+  revisionOf(contract: ContractId): number {
+    return this.#current('grid.placement.1', contract)?.revision ?? 0;
+  }
+
+  /** Event number `n` of a workload in its first revision. */
+  event({ id, key }: Machine, contract: ContractId, replica: number, n = 1) {
+    return this.put('grid.event.1', key, {
+      ...{ node: id, workload: fakeId.workload(contract, 'shard', replica), revision: 1 },
+      ...{ phase: 'running', at: n },
     });
   }
 
-  event({ id, key }: Machine, contract: ContractId, replica: number, revision = 1) {
-    return this.put('grid.event.1', key, {
-      ...{ node: id, workload: fakeId.workload(contract, 'shard', replica), revision },
-      phase: 'running',
-    });
+  #current<Url extends RecordUrl>(url: Url, obj: string): RecordOf<Url> | undefined {
+    return this.bcdb.state.document<RecordOf<Url>>({ ns: 'grid', url, obj })?.value;
   }
 
   #authorOf(key: SigningKey): RecordAuthor<Receipt> {
@@ -190,6 +234,9 @@ export class Town {
     return author;
   }
 }
+
+/** Whatever the tests move may move. */
+const heal = { suspectAfterMs: 3000, replaceAfterMs: 10_000, maxPerHour: 10_000, mayMoveTo: {} };
 
 /** A source that asks a database of this process; a test can make it lie. */
 export class TownSource implements LightSource {

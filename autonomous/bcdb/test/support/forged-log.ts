@@ -105,7 +105,7 @@ export class ForgedLog implements LogSource, LightSource {
     }));
     const places = shown.flatMap((feed) => feed.places.map(({ index }) => index));
     return {
-      schema: 'grid.bcdb.feeds.1',
+      schema: 'grid.bcdb.feeds.2',
       checkpoint: this.#sign(),
       consistency: this.#consistency(size, this.#entries.length),
       tick,

@@ -1,9 +1,8 @@
 import { GridError } from '@commongrid/base';
 import { SigningKey } from '@commongrid/crypto';
-import type { LeaseName } from '@commongrid/model';
+import type { Lease, LeaseName } from '@commongrid/model';
 import { LeaseHolder } from '../../src/presence/lease-holder.ts';
 import type { LeaseDoor } from '../../src/presence/lease-holder.ts';
-import type { Lease } from '../../src/state/lease-rules.ts';
 
 // A process that takes a lease again and again, and tells its parent of each moment at which it would
 // act. Arguments: seed of its key (hex), log, name, ttl in ms.

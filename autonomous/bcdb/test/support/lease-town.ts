@@ -1,10 +1,9 @@
 import type { SigningKey } from '@commongrid/crypto';
 import { contractIdOf } from '@commongrid/model';
-import type { LeaseName, RecordOf } from '@commongrid/model';
+import type { Lease, LeaseName, RecordOf } from '@commongrid/model';
 import { examples } from '@commongrid/model/testing';
 import type { Bcdb } from '../../src/bcdb.ts';
 import type { LeaseDoor } from '../../src/presence/lease-holder.ts';
-import type { Lease } from '../../src/state/lease-rules.ts';
 import { text } from './feeds-town.ts';
 import type { Town } from './feeds-town.ts';
 

@@ -5,7 +5,7 @@ import type { NodeId } from '@commongrid/model';
 import type { BcdbErrorCode } from '../../errors.ts';
 import { messageBytesMax } from '../../presence/signed-message.ts';
 import { gridNamespace } from '../../state/identities.ts';
-import { leaseUrl } from '../../state/lease-rules.ts';
+import { leaseUrl } from '../../presence/lease-url.ts';
 import { presenceUrl } from '../../state/presence-rules.ts';
 import { HeldRefusals } from '../access/held-refusals.ts';
 import { decodeBytes } from '../record-text.ts';

@@ -1,0 +1,1 @@
+export const leaseUrl = 'grid.lease.1';
