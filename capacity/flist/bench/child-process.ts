@@ -2,6 +2,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 
+import { chunkMemory } from '@commongrid/base';
+
 /** A process that is measured; it is ended with the benchmark. */
 export interface MeasuredProcess extends AsyncDisposable {
   readonly pid: number;
@@ -14,7 +16,8 @@ export function startProcess(
   [program = '', ...args]: readonly string[],
   signalName: NodeJS.Signals,
 ): MeasuredProcess {
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'ignore'] });
+  const env = { ...process.env, ...chunkMemory };
+  const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'ignore'] });
   const ended = once(child, 'close');
   const lines = createInterface({ input: child.stdout });
   const firstLine = Promise.race([

@@ -225,7 +225,11 @@ async function hubRow(bench: Bench): Promise<BenchRow> {
     await image.untilWhole(file + 1);
     behind.push((((await cpuOf(pids)) - before) * 1000) / (fileBytes / 1e6));
   }
-  const more = `, ${median(behind.slice(1)).toFixed(2)} behind it, to make the file whole`;
+  const [first] = samples;
+  const cold = first === undefined ? '' : `${Math.round(speed(first))} MB/s, ${cpuNote([first])}`;
+  const more =
+    `, ${median(behind.slice(1)).toFixed(2)} behind it, to make the file whole; ` +
+    `the first file of a new service ${cold}`;
   return speedRow(hubName, samples.slice(1), 250, more);
 }
 

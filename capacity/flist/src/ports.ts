@@ -1,7 +1,7 @@
 /** SHA-256 of the plaintext of a chunk, 64 lowercase hex digits. */
 export type ChunkHash = string & { readonly ChunkHash: unique symbol };
 
-/** A chunk as it is kept and sent: a zstd frame of its plaintext. Nobody has checked it yet. */
+/** A chunk as it is kept and sent, in either form (docs/formats/flist-chunks.md). Nobody checked it yet. */
 export interface PackedChunk {
   readonly hash: ChunkHash;
   readonly packed: Uint8Array;

@@ -8,11 +8,10 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
-import { waitFor } from '@commongrid/base';
+import { mountAt, waitFor } from '@commongrid/base';
 
 import { encodeFlist } from '../src/format/encode-flist.ts';
 import { objectIdOf } from '../src/format/object-id.ts';
-import { mountAt } from '../src/sys/mounts.ts';
 import { chunkBytes } from '../src/tree/inode.ts';
 import type { Directory, RegularFile } from '../src/tree/inode.ts';
 import { directoryOf, fileOf, hollowFileOf, symlinkOf, xattrOf } from './erofs-trees.ts';

@@ -1,6 +1,7 @@
+import { readMounts } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
 
-import { readMounts, unmount } from '../src/sys/mounts.ts';
+import { unmount } from '../src/sys/mounts.ts';
 
 /**
  * A folder that goes when the test ends, with all that is mounted below it then. What is put on the

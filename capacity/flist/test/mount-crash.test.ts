@@ -7,11 +7,10 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 
-import { waitFor } from '@commongrid/base';
+import { mountAt, readMounts, waitFor } from '@commongrid/base';
 
 import type { MountRecord } from '../src/mount/mount-journal.ts';
 import { readServiceConfig, writeServiceConfig } from '../src/mount/service-config.ts';
-import { mountAt, readMounts } from '../src/sys/mounts.ts';
 import { digestOfFolder, kill, ServiceHarness } from './mount-harness.ts';
 import { makeRoot, modes } from './mount-root.ts';
 

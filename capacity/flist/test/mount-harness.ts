@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { askControl, isGridError, waitFor } from '@commongrid/base';
+import { askControl, isGridError, mountAt, waitFor } from '@commongrid/base';
 import type { ControlArguments } from '@commongrid/base';
 
 import { encodeFlist } from '../src/format/encode-flist.ts';
@@ -19,7 +19,6 @@ import type { ServiceConfig } from '../src/mount/service-config.ts';
 import { serviceCommand } from '../src/mount/service-command.ts';
 import type { ChunkHash } from '../src/ports.ts';
 import { FlistRepository } from '../src/store/flist-repository.ts';
-import { mountAt } from '../src/sys/mounts.ts';
 import { mountFolder } from './mount-cleanup.ts';
 
 const deadline = { timeoutMs: 30_000 };

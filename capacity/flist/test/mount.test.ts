@@ -6,14 +6,13 @@ import { appendFile, mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 
-import { isGridError, waitFor } from '@commongrid/base';
+import { isGridError, readMounts, waitFor } from '@commongrid/base';
 import { hasCode } from '@commongrid/base/testing';
 
 import { decodeFlist } from '../src/format/decode-flist.ts';
 import { objectIdOf } from '../src/format/object-id.ts';
 import { unpackFlist } from '../src/format/pack-flist.ts';
 import type { MountRecord } from '../src/mount/mount-journal.ts';
-import { readMounts } from '../src/sys/mounts.ts';
 import { byteTextFrom } from '../src/tree/byte-text.ts';
 import { findPath } from '../src/tree/find-path.ts';
 import type { Directory } from '../src/tree/inode.ts';

@@ -7,11 +7,19 @@ import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-import { delay, FolderLock, GridError, isGridError } from '@commongrid/base';
+import {
+  chunkMemory,
+  delay,
+  FolderLock,
+  GridError,
+  isGridError,
+  mountAt,
+  readMounts,
+} from '@commongrid/base';
 import type { Logger } from '@commongrid/base';
 
 import type { FlistErrorCode } from '../errors.ts';
-import { mountAt, mountFuse, readMounts, unmount } from '../sys/mounts.ts';
+import { mountFuse, unmount } from '../sys/mounts.ts';
 import { answerInit, parseRequest, readBytesMax, requestBytesMax } from './fuse-wire.ts';
 import type { FuseSession } from './fuse-wire.ts';
 
@@ -135,6 +143,7 @@ async function serveOnce(
 ): Promise<number | string> {
   const [command = process.execPath, ...args] = program;
   const child = spawn(command, [...args, JSON.stringify(session)], {
+    env: { ...process.env, ...chunkMemory },
     stdio: ['ignore', 'inherit', 'inherit', device.fd],
   });
   logger.info({ pid: child.pid }, 'the server was started');

@@ -8,6 +8,7 @@ import { once } from 'node:events';
 import { closeOnce, errorCode } from '@commongrid/base';
 import type { Logger } from '@commongrid/base';
 
+import { ChunkWindow } from './chunk-window.ts';
 import type { LocalFolders } from './local-content.ts';
 import { MissDesk, missesMax } from './miss-desk.ts';
 import type { ContentFetcher } from './miss-desk.ts';
@@ -33,6 +34,8 @@ export interface FuseServerOptions extends LocalFolders {
   /** 32 bytes that the store keeps: from them come the numbers of nodes. */
   readonly secret: Uint8Array;
   readonly fetcher: ContentFetcher;
+  /** Chunks that were fetched ahead, which are answered from there. Default: none. */
+  readonly window?: ChunkWindow;
   /** What is shown from the first answer on: all that was before a crash. */
   readonly images: readonly ServedImage[];
   readonly logger: Logger;
@@ -91,7 +94,8 @@ export class FuseServer implements AsyncDisposable {
     const openRequests = session.canResend ? undefined : { path: openRequestsPath, taken };
     const bell = new SharedArrayBuffer(4);
     const orders = images.map((image) => ({ kind: 'add', image }) as const);
-    const own = { fd, secret, bell, orders, openRequests };
+    const { memory: window } = options.window ?? new ChunkWindow();
+    const own = { fd, secret, bell, orders, openRequests, window };
     const start: WorkerStart = { ...own, objectsFolder, chunksFolder };
     const worker = new Worker(new URL('read-worker.ts', import.meta.url), { workerData: start });
     const server = new FuseServer(options, worker, start);

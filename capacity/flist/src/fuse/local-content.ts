@@ -7,6 +7,7 @@ import type { ChunkHash } from '../ports.ts';
 import { fannedPath } from '../store/fanned-folder.ts';
 import { chunkBytes, hashBytes } from '../tree/inode.ts';
 import type { RegularFile } from '../tree/inode.ts';
+import type { ChunkWindow } from './chunk-window.ts';
 import type { ServedObject } from './image-nodes.ts';
 
 export interface LocalFolders {
@@ -25,12 +26,14 @@ const openFilesMax = 256;
  */
 export class LocalContent {
   readonly #folders: LocalFolders;
+  readonly #window: ChunkWindow;
   /** By path, the least recently used first. */
   readonly #open = new Map<string, OpenFile>();
   readonly #scratch = Buffer.allocUnsafe(chunkBytes);
 
-  constructor(folders: LocalFolders) {
+  constructor(folders: LocalFolders, window: ChunkWindow) {
     this.#folders = folders;
+    this.#window = window;
   }
 
   /**
@@ -38,22 +41,39 @@ export class LocalContent {
    * @returns false when some are not here, or damaged
    */
   read(object: ServedObject, offset: number, out: Buffer): boolean {
+    const end = offset + out.length;
+    let at = this.#readWindow(object, offset, end, out);
+    if (at === end) return true;
+    const left = out.subarray(at - offset);
     const whole = this.#openFile(fannedPath(this.#folders.objectsFolder, object.id));
-    if (whole !== undefined && this.#readFrom(whole, { object, firstChunk: 0 }, offset, out)) {
+    if (whole !== undefined && this.#readFrom(whole, { object, firstChunk: 0 }, at, left)) {
       return true;
     }
-    const last = offset + out.length;
-    for (let at = offset; at < last;) {
+    while (at < end) {
       const chunk = Math.floor(at / chunkBytes);
-      const end = Math.min(last, (chunk + 1) * chunkBytes);
+      const partEnd = Math.min(end, (chunk + 1) * chunkBytes);
       const path = fannedPath(this.#folders.chunksFolder, chunkHashAt(object.file, chunk));
       const file = this.#openFile(path);
-      const part = out.subarray(at - offset, end - offset);
+      const part = out.subarray(at - offset, partEnd - offset);
       if (file === undefined) return false;
       if (!this.#readFrom(file, { object, firstChunk: chunk }, at, part)) return false;
-      at = end;
+      at = partEnd;
     }
     return true;
+  }
+
+  /** Reads from the window, chunk by chunk, until one is not there. Returns how far it came. */
+  #readWindow({ file }: ServedObject, start: number, end: number, out: Buffer): number {
+    let at = start;
+    while (at < end) {
+      const chunk = Math.floor(at / chunkBytes);
+      const partEnd = Math.min(end, (chunk + 1) * chunkBytes);
+      const name = file.chunkHashes.subarray(chunk * hashBytes, (chunk + 1) * hashBytes);
+      const part = out.subarray(at - start, partEnd - start);
+      if (!this.#window.read(name, at - chunk * chunkBytes, part)) break;
+      at = partEnd;
+    }
+    return at;
   }
 
   close(): void {

@@ -12,6 +12,7 @@ import { chunkBytes } from '../tree/inode.ts';
 import type { RegularFile } from '../tree/inode.ts';
 import { answerRequest, nameIn } from './answer-request.ts';
 import type { Answer } from './answer-request.ts';
+import { ChunkWindow } from './chunk-window.ts';
 import {
   errnos,
   opcodes,
@@ -51,7 +52,7 @@ class ReadWorker {
     this.#port = port;
     this.#bell = new Int32Array(start.bell);
     this.#nodes = new ImageNodes(start.secret);
-    this.#content = new LocalContent(start);
+    this.#content = new LocalContent(start, new ChunkWindow(start.window));
     const { openRequests } = start;
     this.#open = openRequests && new OpenRequests(openRequests.path, openRequests.taken);
   }

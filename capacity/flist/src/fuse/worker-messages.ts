@@ -7,6 +7,8 @@ export interface WorkerStart extends LocalFolders {
   /** /dev/fuse. */
   readonly fd: number;
   readonly secret: Uint8Array;
+  /** Of a `ChunkWindow`. */
+  readonly window: SharedArrayBuffer;
   /** Is 1 once there are orders to take: the worker looks each time something is asked. */
   readonly bell: SharedArrayBuffer;
   /** Where it notes what is not answered, and which places are taken; for kernels that forget it. */

@@ -32,7 +32,7 @@ export interface HubClientOptions {
   readonly clock?: Clock;
   /** Tries of one request, the first included. Default 5. */
   readonly triesMax?: number;
-  /** Of one try. Default 120 s. */
+  /** Of one try; for an flist between two pieces of it. Default 120 s. */
   readonly timeoutMs?: number;
   /** For how long a hub may send no chunk during a download. Default 30 s. */
   readonly silenceMs?: number;
@@ -47,6 +47,11 @@ export interface PageQuery {
 
 interface Waiting {
   readonly signal?: AbortSignal;
+}
+
+export interface FlistProgress {
+  /** Called as it comes; the total is 0 where a hub does not say it. */
+  readonly onBytes?: (doneBytes: number, totalBytes: number) => void;
 }
 
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
@@ -121,9 +126,12 @@ export class HubClient {
     return this.#ask('PUT', path, options, { bytes });
   }
 
-  /** The flist itself, packed as it is kept and sent; its digest is verified. @throws FLIST_CORRUPT */
-  flist(digest: FlistDigest, { signal }: Waiting = {}): Promise<Buffer> {
-    return downloadFlist(this.#link, digest, packedFlistBytesMax, signal);
+  /**
+   * The flist itself, packed as it is kept and sent; its digest is verified. May take however long
+   * it takes while something comes. @throws FLIST_CORRUPT
+   */
+  flist(digest: FlistDigest, options: Waiting & FlistProgress = {}): Promise<Buffer> {
+    return downloadFlist(this.#link, digest, packedFlistBytesMax, options);
   }
 
   listRepositories(user: string, page: PageQuery = {}): Promise<HubPage<HubRepositorySummary>> {

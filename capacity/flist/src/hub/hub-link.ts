@@ -24,6 +24,8 @@ export interface HubCall {
   /** Bytes as they are, anything else as JSON. */
   readonly body?: unknown;
   readonly signal?: AbortSignal | undefined;
+  /** Called with each piece of the answer, which then may take long: the time begins anew. */
+  readonly onBytes?: ((doneBytes: number, totalBytes: number) => void) | undefined;
 }
 
 /** Longest JSON that is read, bytes. */
@@ -58,8 +60,9 @@ export class HubLink {
 
   async #try(call: HubCall, sizeBytesMax: number): Promise<Buffer> {
     const { timeoutMs, url } = this.#options;
-    const { method, path, signal } = call;
-    const timeout = AbortSignal.timeout(timeoutMs);
+    const { method, path, signal, onBytes } = call;
+    const patience = new AbortController();
+    const timer = setTimeout(() => patience.abort(), timeoutMs);
     try {
       const body = bodyOf(call.body);
       const answer = await fetch(`${url}${path}`, {
@@ -67,9 +70,15 @@ export class HubLink {
         headers: { 'content-type': 'application/octet-stream', ...this.#signed(call, body) },
         ...(body === undefined ? {} : { body }),
         redirect: 'error',
-        signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
+        signal: signal === undefined ? patience.signal : AbortSignal.any([signal, patience.signal]),
       });
-      const bytes = await readAnswer(answer, answer.ok ? sizeBytesMax : jsonBytesMax);
+      const bytesMax = answer.ok ? sizeBytesMax : jsonBytesMax;
+      const totalBytes = Number(answer.headers.get('content-length') ?? 0);
+      const bytes = await readAnswer(answer, bytesMax, (doneBytes) => {
+        if (onBytes === undefined) return;
+        timer.refresh();
+        onBytes(doneBytes, totalBytes);
+      });
       if (answer.ok) return bytes;
       throw refusalIn(parsed(bytes), answer.status);
     } catch (error) {
@@ -80,6 +89,8 @@ export class HubLink {
         retryable: true,
         cause: error,
       });
+    } finally {
+      clearTimeout(timer);
     }
   }
 
@@ -101,13 +112,18 @@ function bodyOf(body: unknown): Uint8Array<ArrayBuffer> | undefined {
   return body instanceof Uint8Array ? Uint8Array.from(body) : Buffer.from(JSON.stringify(body));
 }
 
-async function readAnswer(answer: Response, sizeBytesMax: number): Promise<Buffer> {
+async function readAnswer(
+  answer: Response,
+  sizeBytesMax: number,
+  onBytes: (doneBytes: number) => void,
+): Promise<Buffer> {
   const pieces: Uint8Array[] = [];
   let bytes = 0;
   for await (const piece of answer.body ?? []) {
     bytes += piece.length;
     if (bytes > sizeBytesMax) throw replyInvalid(`the answer is longer than ${sizeBytesMax} bytes`);
     pieces.push(piece);
+    onBytes(bytes);
   }
   return Buffer.concat(pieces);
 }

@@ -5,8 +5,9 @@ import { errorCode } from '@commongrid/base';
 import type { FlistDigest } from '../format/flist.ts';
 import { parseFlistDigest } from '../format/flist.ts';
 import type { ChunkHash } from '../ports.ts';
-import { batchHashesMax, frameHeader } from '../sources/chunk-frames.ts';
+import { batchHashesMax, formsHeader, frameHeader, takesSplit } from '../sources/chunk-frames.ts';
 import { parseChunkHash } from '../sources/hash-text.ts';
+import { frameOfChunk } from '../store/chunk-codec.ts';
 import { hashBytes } from '../tree/inode.ts';
 import type { PageOptions } from './hub-names.ts';
 import { hubReferenceOf, parseUserName } from './hub-reference.ts';
@@ -139,36 +140,47 @@ async function sendFlist(
   };
 }
 
-async function sendChunk({ hub, params, signal }: HubRequest): Promise<HubAnswer> {
-  const hash = parseChunkHash(params['hash'] ?? '');
-  for await (const { packed } of hub.repository.fetch([hash], signal)) {
-    return {
-      status: 200,
-      headers: {
-        etag: `"${hash}"`,
-        'cache-control': immutable,
-        'content-type': 'application/octet-stream',
-        'content-length': packed.length,
-      },
-      pieces: one(packed),
-    };
-  }
-  throw notFound(`chunk ${hash}`);
+async function sendChunk(request: HubRequest): Promise<HubAnswer> {
+  const hash = parseChunkHash(request.params['hash'] ?? '');
+  const packed = await packedChunk(request, hash);
+  if (packed === undefined) throw notFound(`chunk ${hash}`);
+  return {
+    status: 200,
+    headers: {
+      etag: `"${hash}"`,
+      'cache-control': immutable,
+      vary: formsHeader,
+      'content-type': 'application/octet-stream',
+      'content-length': packed.length,
+    },
+    pieces: one(packed),
+  };
 }
 
-async function sendChunks({ hub, body, signal }: HubRequest): Promise<HubAnswer> {
-  const hashes = hashesOf(body);
+async function sendChunks(request: HubRequest): Promise<HubAnswer> {
+  const hashes = hashesOf(request.body);
   const read = async (hash: ChunkHash): Promise<readonly Uint8Array[]> => {
-    for await (const { packed } of hub.repository.fetch([hash], signal)) {
-      return [frameHeader(hash, packed.length), packed];
-    }
-    return [frameHeader(hash, undefined)];
+    const packed = await packedChunk(request, hash);
+    const header = frameHeader(hash, packed?.length);
+    return packed === undefined ? [header] : [header, packed];
   };
   return {
     status: 200,
     headers: { 'content-type': 'application/octet-stream', 'cache-control': 'no-store' },
     pieces: readAhead(hashes, read),
   };
+}
+
+/** A chunk in a form that the caller takes. */
+async function packedChunk(
+  { hub, headers, signal }: HubRequest,
+  hash: ChunkHash,
+): Promise<Uint8Array | undefined> {
+  for await (const chunk of hub.repository.fetch([hash], signal)) {
+    const fit = takesSplit(headers[formsHeader]) ? chunk : await frameOfChunk(chunk);
+    return fit.packed;
+  }
+  return undefined;
 }
 
 /** The next is read while one is sent: two in memory for each request. */

@@ -14,7 +14,7 @@ import { filesOf } from '../store/files-of.ts';
 import type { FlistRepository } from '../store/flist-repository.ts';
 import { missingHashesMax, uploadBytesMax } from './change-routes.ts';
 import { replyInvalid } from './hub-link.ts';
-import type { HubLink } from './hub-link.ts';
+import type { HubCall, HubLink } from './hub-link.ts';
 import { inParallel, piecesOf } from './in-parallel.ts';
 
 export interface TransferProgress {
@@ -79,10 +79,11 @@ export async function downloadFlist(
   link: HubLink,
   digest: FlistDigest,
   packedBytesMax: number,
-  signal: AbortSignal | undefined,
+  options: Pick<HubCall, 'signal' | 'onBytes'>,
 ): Promise<Buffer> {
+  const { signal, onBytes = () => {} } = options;
   const path = `/v1/flists/${digest}`;
-  const packed = await link.bytes({ method: 'GET', path, signal }, packedBytesMax);
+  const packed = await link.bytes({ method: 'GET', path, signal, onBytes }, packedBytesMax);
   await checkedBytes(digest, packed);
   return packed;
 }

@@ -3,23 +3,15 @@ import { mkdirSync, rmdirSync } from 'node:fs';
 import { realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { errorCode, GridError, Mutex } from '@commongrid/base';
-import type { Logger } from '@commongrid/base';
+import { errorCode, GridError, mountAt, Mutex } from '@commongrid/base';
+import type { Logger, MountEntry } from '@commongrid/base';
 
 import { assertTreeMountable } from '../erofs/shift-ids.ts';
 import type { IdShift } from '../erofs/shift-ids.ts';
 import type { FlistErrorCode } from '../errors.ts';
 import type { Flist, FlistDigest } from '../format/flist.ts';
 import type { ObjectStore } from '../store/object-store.ts';
-import {
-  mountAt,
-  mountBind,
-  mountErofs,
-  mountOverlay,
-  unmount,
-  unmountErofs,
-} from '../sys/mounts.ts';
-import type { MountEntry } from '../sys/mounts.ts';
+import { mountBind, mountErofs, mountOverlay, unmount, unmountErofs } from '../sys/mounts.ts';
 import type { ErofsCache } from './erofs-cache.ts';
 import { mountSchema } from './mount-journal.ts';
 import type { DamagePolicy, MountJournal, MountMode, MountRecord } from './mount-journal.ts';

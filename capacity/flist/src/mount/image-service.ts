@@ -7,6 +7,7 @@ import {
   ControlSocket,
   errorCode,
   GridError,
+  mountAt,
   TaskGroup,
   writeFileAtomic,
 } from '@commongrid/base';
@@ -17,6 +18,7 @@ import { decodeFlist } from '../format/decode-flist.ts';
 import { flistDigestOf } from '../format/flist.ts';
 import type { Flist, FlistDigest } from '../format/flist.ts';
 import { unpackFlist } from '../format/pack-flist.ts';
+import { ChunkWindow } from '../fuse/chunk-window.ts';
 import { fuseFolderOf } from '../fuse/fuse-holder.ts';
 import { FuseServer } from '../fuse/fuse-server.ts';
 import type { FuseSession } from '../fuse/fuse-wire.ts';
@@ -24,8 +26,7 @@ import type { SourceSet } from '../sources/source-set.ts';
 import { filesOf } from '../store/files-of.ts';
 import { ObjectStore } from '../store/object-store.ts';
 import type { PaceOptions } from '../store/pace.ts';
-import type { StoreEvent, StoreScrubResult } from '../store/store-types.ts';
-import { mountAt } from '../sys/mounts.ts';
+import type { ObjectStoreOptions, StoreEvent, StoreScrubResult } from '../store/store-types.ts';
 import { systemCalls } from '../sys/system-calls.ts';
 import { ErofsCache } from './erofs-cache.ts';
 import { ImageMounts, requestOf } from './image-mounts.ts';
@@ -114,7 +115,11 @@ export class ImageService implements AsyncDisposable {
     const onEvent = (event: StoreEvent): void => {
       if (event.kind === 'object-tainted') tainted.add(event.mounts);
     };
-    const store = stack.use(await ObjectStore.open({ folder, maxBytes, sources, logger, onEvent }));
+    const window = new ChunkWindow();
+    const onNext: ObjectStoreOptions['onNext'] = (hash, bytes) => window.put(hash, bytes);
+    const store = stack.use(
+      await ObjectStore.open({ folder, maxBytes, sources, logger, onEvent, onNext }),
+    );
     const fuse = await mountAt(fuseFolderOf(folder));
     if (fuse === undefined) throw notMounted(folder);
     const probe = await probeOverlay(folder);
@@ -132,7 +137,7 @@ export class ImageService implements AsyncDisposable {
         secret: await readSecret(join(folder, 'fuse.key')),
         objectsFolder: store.objectsFolder,
         chunksFolder: join(folder, 'chunks'),
-        fetcher,
+        ...{ fetcher, window },
         images: await imagesOf(live, store),
       }),
     );

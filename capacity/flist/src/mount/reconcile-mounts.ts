@@ -1,11 +1,11 @@
 import { mkdir, readdir, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { isGridError } from '@commongrid/base';
+import { isGridError, readMounts } from '@commongrid/base';
 import type { Logger } from '@commongrid/base';
 
 import type { ObjectStore } from '../store/object-store.ts';
-import { readMounts, unmount } from '../sys/mounts.ts';
+import { unmount } from '../sys/mounts.ts';
 import { metaName, mountOf } from './image-mounts.ts';
 import type { MountJournal, MountRecord } from './mount-journal.ts';
 

@@ -1,7 +1,7 @@
-import { chmod, chown, mkdir, readFile } from 'node:fs/promises';
+import { chmod, chown, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { errorCode, GridError, writeFileAtomic } from '@commongrid/base';
+import { GridError, readTextIfThere, writeFileAtomic } from '@commongrid/base';
 
 import { shiftedId } from '../erofs/shift-ids.ts';
 import type { IdShift } from '../erofs/shift-ids.ts';
@@ -29,7 +29,7 @@ export async function takeWritableFolder(
   const owner = { digest, uidShift: shift.uidShift, gidShift: shift.gidShift };
   const mark = `${JSON.stringify(owner)}\n`;
   const markPath = join(folder, 'image.json');
-  const found = await readIfThere(markPath);
+  const found = await readTextIfThere(markPath);
   if (found !== undefined && found !== mark) throw mismatch(folder, found, digest);
   await mkdir(folders.workFolder, { recursive: true });
   if (found !== undefined) return folders;
@@ -40,15 +40,6 @@ export async function takeWritableFolder(
   await chmod(folders.upperFolder, root.mode);
   await writeFileAtomic(markPath, mark);
   return folders;
-}
-
-async function readIfThere(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return undefined;
-    throw error;
-  }
 }
 
 function mismatch(folder: string, found: string, digest: string): GridError<FlistErrorCode> {

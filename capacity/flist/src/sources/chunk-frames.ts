@@ -8,6 +8,17 @@ import { hashBytes } from '../tree/inode.ts';
 /** Chunks that one request may ask for. */
 export const batchHashesMax = 1_000;
 
+/** What a request says that takes chunks in all forms; without it they come as zstd frames. */
+export const formsHeader = 'grid-chunk-forms';
+export const allForms = 'zstd, split';
+
+/** Whether who sent this header takes chunks in the split form. */
+export function takesSplit(forms: string | string[] | undefined): boolean {
+  return [forms ?? []]
+    .flat()
+    .some((text) => text.split(',').some((form) => form.trim() === 'split'));
+}
+
 /** In place of a length: the source does not have this chunk. */
 export const absentLength = 0xff_ff_ff_ff;
 

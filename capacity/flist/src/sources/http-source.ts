@@ -5,7 +5,7 @@ import { GridError, isGridError } from '@commongrid/base';
 import type { FlistErrorCode } from '../errors.ts';
 import type { ChunkHash, ChunkSource, PackedChunk } from '../ports.ts';
 import { packedChunkBytesMax } from '../store/chunk-codec.ts';
-import { readFrames } from './chunk-frames.ts';
+import { allForms, formsHeader, readFrames } from './chunk-frames.ts';
 import { HttpLink } from './http-link.ts';
 import type { HttpAsk } from './http-link.ts';
 
@@ -29,6 +29,7 @@ export class HttpSource implements ChunkSource {
     this.name = options.name ?? this.#base;
     this.#link = new HttpLink({
       'content-type': 'application/octet-stream',
+      [formsHeader]: allForms,
       ...options.headers,
     });
   }

@@ -1,9 +1,9 @@
 import fs from 'node:fs';
-import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-import { errorCode, Mutex, syncFolder } from '@commongrid/base';
+import { Mutex, readIfThere, syncFolder } from '@commongrid/base';
 
 import type { ChunkHash } from '../ports.ts';
 import { isHashText } from '../sources/hash-text.ts';
@@ -250,14 +250,5 @@ async function syncFile(path: string): Promise<void> {
     await fsync(file);
   } finally {
     fs.closeSync(file);
-  }
-}
-
-async function readIfThere(path: string): Promise<Buffer | undefined> {
-  try {
-    return await readFile(path);
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return undefined;
-    throw error;
   }
 }

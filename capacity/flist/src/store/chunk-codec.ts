@@ -6,9 +6,12 @@ import type { ZstdOptions } from 'node:zlib';
 import { GridError } from '@commongrid/base';
 
 import type { FlistErrorCode } from '../errors.ts';
-import type { ChunkHash } from '../ports.ts';
+import type { ChunkHash, PackedChunk } from '../ports.ts';
 import { chunkBytes } from '../tree/inode.ts';
 import { unpackFrame } from './unpack-frame.ts';
+import { mergeCode } from './merge-code.ts';
+import { splitCode } from './split-code.ts';
+import { isSplit, splitMagic } from './split-form.ts';
 import { UnpackWorkers } from './unpack-workers.ts';
 
 /** Most bytes of a packed chunk: zstd adds less than 3 KiB to bytes that it cannot pack. */
@@ -19,6 +22,9 @@ const compressionLevel = 3;
 
 /** A seventh fewer bytes of programs, for 40 times as much time: only where nobody waits. */
 const tightLevel = 19;
+
+/** Of the size as a whole; a chunk that gains less in the split form is quicker without it. */
+const splitShareMax = 0.99;
 
 /** Up to here the way to the thread pool and back costs more than the work. */
 const inlineBytesMax = 128 * 1024;
@@ -43,24 +49,48 @@ export async function packChunk(plaintext: Uint8Array): Promise<Buffer> {
     : compress(plaintext, options);
 }
 
-/** The same with as few bytes as zstd can, on the thread pool. Its checksum is the sign of that. */
-export function packChunkTight(plaintext: Uint8Array): Promise<Buffer> {
+/**
+ * The same with as few bytes as can be, on the thread pool: programs in the split form, which is
+ * no zstd frame, where that is worth the time to merge them. Its checksum is the sign of that.
+ */
+export async function packChunkTight(plaintext: Uint8Array): Promise<Buffer> {
+  const whole = await compressTight(plaintext);
+  const split = splitCode(plaintext);
+  if (split === undefined) return whole;
+  const packed = Buffer.concat([splitMagic, await compressTight(split)]);
+  if (packed.length >= whole.length * splitShareMax) return whole;
+  // It takes the place of what is known to be sound.
+  const merged = mergeCode(split, plaintext.length);
+  return merged !== undefined && merged.equals(plaintext) ? packed : whole;
+}
+
+function compressTight(bytes: Uint8Array): Promise<Buffer> {
   return compress(
-    plaintext,
-    packOptions(plaintext, {
+    bytes,
+    packOptions(bytes, {
       [constants.ZSTD_c_compressionLevel]: tightLevel,
       [constants.ZSTD_c_checksumFlag]: 1,
     }),
   );
 }
 
-/** Bytes of a frame that tell how it was packed. */
-export const frameHeadBytes = 5;
+/**
+ * A chunk for who knows zstd frames only.
+ * @throws FLIST_CHUNK_CORRUPT
+ */
+export async function frameOfChunk({ hash, packed }: PackedChunk): Promise<PackedChunk> {
+  return isSplit(packed)
+    ? { hash, packed: await packChunk(await unpackChunk(hash, packed)) }
+    : { hash, packed };
+}
 
-/** Whether a frame with this head was packed by `packChunkTight`, or by somebody who says so. */
+/** Bytes of a packed chunk that tell how it was packed. */
+export const packedHeadBytes = 5;
+
+/** Whether a chunk with this head was packed by `packChunkTight`, or by somebody who says so. */
 export function isTightHead(head: Uint8Array): boolean {
   const checksumBit = 0x04;
-  return ((head[frameHeadBytes - 1] ?? 0) & checksumBit) !== 0;
+  return isSplit(head) || ((head[packedHeadBytes - 1] ?? 0) & checksumBit) !== 0;
 }
 
 function packOptions(plaintext: Uint8Array, params: Record<number, number>): ZstdOptions {

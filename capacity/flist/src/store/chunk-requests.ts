@@ -29,6 +29,8 @@ export interface ChunkRequestsOptions {
   readonly sources: SourceSet;
   /** Stores a verified chunk. Returns why it could not; never rejects. */
   readonly keep: (request: ChunkRequest, plaintext: Buffer) => Promise<Error | undefined>;
+  /** A reader will want it next, and does not wait for it yet. */
+  readonly onNext?: ((hash: ChunkHash, plaintext: Uint8Array) => void) | undefined;
 }
 
 /** Chunks that are waited for at a time. */
@@ -69,6 +71,8 @@ interface Waiting {
   readonly running: Record<Priority, number>;
   /** Ends the patience of who reads. */
   patience: NodeJS.Timeout | undefined;
+  /** The most urgent one that was asked with. */
+  priority: Priority;
   /** It came, and is being kept. */
   isThere: boolean;
 }
@@ -108,6 +112,7 @@ export class ChunkRequests {
     throwIfAborted(signal);
     if (this.#closing.signal.aborted) throw closed();
     const waiting = this.#join(request);
+    if (isMoreUrgent(priority, waiting.priority)) waiting.priority = priority;
     if (priority === 'read' && waiting.running.ahead > 0) this.#enqueueLater(waiting);
     else this.#enqueue(waiting, priority);
     try {
@@ -139,7 +144,7 @@ export class ChunkRequests {
     const running = { read: 0, next: 0, ahead: 0 };
     const waiting: Waiting = {
       ...{ request, outcome, callers: 1, running },
-      ...{ patience: undefined, isThere: false },
+      ...{ patience: undefined, priority: 'ahead', isThere: false },
     };
     this.#waiting.set(keyOf(request), waiting);
     return waiting;
@@ -172,8 +177,9 @@ export class ChunkRequests {
     if (running.read + running.next > 0) return true;
     // Whoever reads does not wait long for a long request, but asks too.
     if (running.ahead > 0 && priority !== 'read') return true;
-    const urgent = priorities.slice(0, priorities.indexOf(priority) + 1);
-    return urgent.some((other) => this.#queues[other].has(keyOf(request)));
+    return priorities.some(
+      (other) => !isMoreUrgent(priority, other) && this.#queues[other].has(keyOf(request)),
+    );
   }
 
   #forget(waiting: Waiting): void {
@@ -242,6 +248,7 @@ export class ChunkRequests {
     const waiting = this.#waiting.get(keyOf({ hash, sizeBytes: plaintext.length }));
     if (waiting === undefined || waiting.isThere) return;
     waiting.isThere = true;
+    if (waiting.priority === 'next') this.#options.onNext?.(hash, plaintext);
     // Whoever reads does not wait for the disk.
     const kept = this.#options.keep(waiting.request, plaintext);
     waiting.outcome.resolve({ plaintext, kept });
@@ -256,6 +263,10 @@ type ChunkKey = `${ChunkHash} ${number}`;
 
 function keyOf({ hash, sizeBytes }: ChunkWant): ChunkKey {
   return `${hash} ${sizeBytes}`;
+}
+
+function isMoreUrgent(one: Priority, other: Priority): boolean {
+  return priorities.indexOf(one) < priorities.indexOf(other);
 }
 
 function isUnderWay({ running }: Waiting): boolean {

@@ -2,6 +2,7 @@ import { GridError } from '@commongrid/base';
 
 import type { FlistErrorCode } from '../errors.ts';
 import type { ObjectId } from '../format/object-id.ts';
+import type { ChunkHash } from '../ports.ts';
 import { batchHashesMax } from '../sources/chunk-frames.ts';
 import type { SourceSet } from '../sources/source-set.ts';
 import { chunkBytes } from '../tree/inode.ts';
@@ -9,7 +10,7 @@ import type { RegularFile } from '../tree/inode.ts';
 import { hashOfChunk } from './chunk-codec.ts';
 import type { ChunkPlaces } from './chunk-places.ts';
 import { ChunkRequests } from './chunk-requests.ts';
-import type { ChunkRequest, FetchedChunk } from './chunk-requests.ts';
+import type { ChunkRequest, ChunkRequestsOptions, FetchedChunk } from './chunk-requests.ts';
 import { chunkCountOf, chunkSizeOf, hashAt } from './file-chunks.ts';
 import type { KnownFlists } from './known-flists.ts';
 import type { ObjectFiles } from './object-files.ts';
@@ -25,6 +26,8 @@ export interface ChunkSupplyOptions {
   readonly shelf: StoreShelf;
   /** A chunk that somebody read is kept: more of its file may be worth having. */
   readonly onRead: (file: RegularFile, id: ObjectId) => void;
+  /** As `ObjectStoreOptions` has it. */
+  readonly onNext: ((hash: ChunkHash, plaintext: Uint8Array) => void) | undefined;
 }
 
 /** Chunks of one file that are fetched ahead at a time. */
@@ -42,8 +45,9 @@ export class ChunkSupply {
 
   constructor(options: ChunkSupplyOptions) {
     this.#options = options;
-    const { sources } = options;
-    this.#requests = new ChunkRequests({ sources, keep: (...args) => this.#keep(...args) });
+    const { sources, onNext } = options;
+    const keep: ChunkRequestsOptions['keep'] = (...args) => this.#keep(...args);
+    this.#requests = new ChunkRequests({ sources, keep, onNext });
   }
 
   /** Plaintext that came from sources, and what of that could not be kept. */

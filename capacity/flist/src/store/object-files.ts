@@ -22,8 +22,8 @@ export interface PlacedFile {
   readonly stamp: string;
 }
 
-/** Bytes that a file is made of: all, or one piece after the other, anew with each call. */
-export type FileContent = Buffer | (() => AsyncIterable<Buffer>);
+/** Bytes that a file is made of, or what writes them to the new file, anew with each call. */
+export type FileContent = Buffer | ((fd: number) => Promise<void>);
 
 /** Up to here a file is written at once: the trips to the thread pool cost more than the work. */
 const inlineBytesMax = 128 * 1024;
@@ -59,9 +59,9 @@ export class ObjectFiles {
   async place(key: EntryKey, content: FileContent): Promise<PlacedFile> {
     const temp = join(this.#temp, `${this.#nextTemp++}`);
     try {
-      if (!Buffer.isBuffer(content)) await writePieces(temp, content());
-      else if (content.length > inlineBytesMax) await writeWhole(temp, content, asNew);
-      else fs.writeFileSync(temp, content, asNew);
+      const isShort = Buffer.isBuffer(content) && content.length <= inlineBytesMax;
+      if (isShort) fs.writeFileSync(temp, content, asNew);
+      else await writeNew(temp, content);
       fs.renameSync(temp, this.pathOf(key));
     } catch (error) {
       await rm(temp, { force: true });
@@ -135,19 +135,26 @@ export class ObjectFiles {
   }
 }
 
-async function writePieces(path: string, pieces: AsyncIterable<Buffer>): Promise<void> {
-  const file = await open(path, 'wx', 0o444);
+const asNew = { flag: 'wx', mode: 0o444 } as const;
+
+/** Of what may be long only the writing is waited for elsewhere: handles of files cost more than it. */
+async function writeNew(path: string, content: FileContent): Promise<void> {
+  const fd = fs.openSync(path, asNew.flag, asNew.mode);
   try {
-    for await (const piece of pieces) await file.writev([piece]);
+    await (Buffer.isBuffer(content) ? writeBytes(fd, content, 0) : content(fd));
   } finally {
-    await file.close();
+    fs.closeSync(fd);
   }
 }
 
-const asNew = { flag: 'wx', mode: 0o444 } as const;
+/** Writes all of them to a file that is open. */
+export async function writeBytes(fd: number, bytes: Buffer, position: number): Promise<void> {
+  for (let done = 0; done < bytes.length;) {
+    done += (await writeAsync(fd, bytes, done, bytes.length - done, position + done)).bytesWritten;
+  }
+}
 
-/** The one with a callback: handles of files cost more than what is written. */
-const writeWhole = promisify(fs.writeFile);
+const writeAsync = promisify(fs.write);
 
 const fullCodes: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
 

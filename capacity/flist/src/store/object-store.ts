@@ -87,10 +87,11 @@ export class ObjectStore implements AsyncDisposable {
     });
     const [places, shelf, tasks] = [this.#places, this.#shelf, this.#tasks];
     this.#supply = new ChunkSupply({
-      ...{ sources, flists, files, places, shelf },
+      ...{ sources, flists, files, places, shelf, onNext: options.onNext },
       onRead: (file, id) => this.#whole.finishLater(file, id),
     });
-    this.#whole = new WholeFiles({ ledger, places, shelf, supply: this.#supply, tasks });
+    const pathOf = (key: EntryKey): string => files.pathOf(key);
+    this.#whole = new WholeFiles({ ledger, places, shelf, supply: this.#supply, tasks, pathOf });
     this.close = closeOnce(async () => {
       await this.#supply.close();
       await this.#tasks.close();

@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises';
 import { errorCode, throwIfAborted } from '@commongrid/base';
 
 import type { BlobFolder } from './blob-folder.ts';
-import { frameHeadBytes, isTightHead, packChunkTight } from './chunk-codec.ts';
+import { isTightHead, packChunkTight, packedHeadBytes } from './chunk-codec.ts';
 import { fannedPath } from './fanned-folder.ts';
 import { Pace } from './pace.ts';
 import type { PaceOptions } from './pace.ts';
@@ -15,7 +15,7 @@ export interface RepackResult {
   readonly savedBytes: number;
 }
 
-/** Packs those of the chunks again that are not packed as tightly as zstd can; damaged ones stay. */
+/** Packs those of the chunks again that are not packed as tightly as can be; damaged ones stay. */
 export async function repackChunks(blobs: BlobFolder, options: PaceOptions): Promise<RepackResult> {
   const pace = new Pace(options);
   let [repackedChunks, savedBytes] = [0, 0];
@@ -40,8 +40,8 @@ export async function repackChunks(blobs: BlobFolder, options: PaceOptions): Pro
 async function isTight(path: string): Promise<boolean> {
   try {
     await using file = await open(path, 'r');
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(frameHeadBytes));
-    return bytesRead === frameHeadBytes && isTightHead(buffer);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(packedHeadBytes));
+    return bytesRead === packedHeadBytes && isTightHead(buffer);
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return true;
     throw error;

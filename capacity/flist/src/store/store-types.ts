@@ -23,6 +23,8 @@ export interface ObjectStoreOptions {
   /** Whoever gives them closes them, after the store. */
   readonly sources: SourceSet;
   readonly onEvent?: (event: StoreEvent) => void;
+  /** A chunk came, verified, that was needed with the priority `next`, and by nobody who waits. */
+  readonly onNext?: (hash: ChunkHash, plaintext: Uint8Array) => void;
   readonly logger?: Logger;
   readonly clock?: Clock;
 }

@@ -1,12 +1,16 @@
-import { isGridError } from '@commongrid/base';
+import { isGridError, throwIfAborted } from '@commongrid/base';
 import type { TaskGroup } from '@commongrid/base';
 
 import type { ObjectId } from '../format/object-id.ts';
+import { chunkBytes } from '../tree/inode.ts';
 import type { RegularFile } from '../tree/inode.ts';
+import { ChunkJoiner, joinedChunksMax } from './chunk-joiner.ts';
 import type { ChunkPlaces } from './chunk-places.ts';
 import type { ChunkSupply } from './chunk-supply.ts';
-import { chunkCountOf, hashAt } from './file-chunks.ts';
-import type { ObjectLedger } from './object-ledger.ts';
+import { chunkCountOf, chunkSizeOf, hashAt } from './file-chunks.ts';
+import type { JoinPiece } from './join-worker.ts';
+import { writeBytes } from './object-files.ts';
+import type { EntryKey, ObjectLedger } from './object-ledger.ts';
 import type { StoreShelf } from './store-shelf.ts';
 
 export interface WholeFilesOptions {
@@ -14,6 +18,8 @@ export interface WholeFilesOptions {
   readonly places: ChunkPlaces;
   readonly shelf: StoreShelf;
   readonly supply: ChunkSupply;
+  /** Of a file of the store. */
+  readonly pathOf: (key: EntryKey) => string;
   /** Where files are completed that nobody waits for. */
   readonly tasks: TaskGroup;
 }
@@ -27,6 +33,7 @@ export const finishingMax = 64;
 /** Makes files whole whose chunks are here, which overlays then read natively. */
 export class WholeFiles {
   readonly #options: WholeFilesOptions;
+  readonly #joiner = new ChunkJoiner();
   readonly #promoting = new Map<ObjectId, Promise<boolean>>();
   readonly #finishing = new Set<ObjectId>();
 
@@ -72,8 +79,8 @@ export class WholeFiles {
     const { shelf } = this.#options;
     const hashes = Array.from({ length: chunkCountOf(file) }, (_, index) => hashAt(file, index));
     try {
-      await shelf.place({ kind: 'object', name: id }, file.sizeBytes, hashes, () =>
-        this.#piecesOf(file, id),
+      await shelf.place({ kind: 'object', name: id }, file.sizeBytes, hashes, (fd) =>
+        this.#write(fd, file, id),
       );
     } catch (error) {
       // It can be read from its chunks as well.
@@ -85,10 +92,46 @@ export class WholeFiles {
     return true;
   }
 
-  async *#piecesOf(file: RegularFile, id: ObjectId): AsyncGenerator<Buffer, void> {
+  /** A short file is written here: a thread begins in the time that many of them take. */
+  async #write(fd: number, file: RegularFile, id: ObjectId): Promise<void> {
+    const { signal } = this.#options.tasks;
+    const count = chunkCountOf(file);
+    const isLong = file.sizeBytes > completedFileBytesMax;
+    for (let first = 0; first < count; first += joinedChunksMax) {
+      throwIfAborted(signal);
+      const end = Math.min(count, first + joinedChunksMax);
+      const pieces = isLong ? this.#piecesOf(file, id, first, end) : undefined;
+      const position = first * chunkBytes;
+      if (pieces !== undefined && (await this.#joiner.join(fd, position, pieces))) continue;
+      await this.#writeEach(fd, id, first, end);
+    }
+  }
+
+  /** Where the chunks are; undefined when one has gone meanwhile. */
+  #piecesOf(
+    file: RegularFile,
+    id: ObjectId,
+    first: number,
+    end: number,
+  ): readonly JoinPiece[] | undefined {
+    const { places, pathOf } = this.#options;
+    const pieces: JoinPiece[] = [];
+    for (let index = first; index < end; index++) {
+      const place = places.find(id, index);
+      if (place === undefined) return undefined;
+      const { key, offset } = place;
+      const sizeBytes = chunkSizeOf(file, index);
+      pieces.push({ path: pathOf(key), offset, sizeBytes, hash: hashAt(file, index) });
+    }
+    return pieces;
+  }
+
+  /** One by one: what is damaged or gone is fetched again. */
+  async #writeEach(fd: number, id: ObjectId, first: number, end: number): Promise<void> {
     const { supply, tasks } = this.#options;
-    for (let index = 0; index < chunkCountOf(file); index++) {
-      yield await supply.read(id, index, { signal: tasks.signal });
+    for (let index = first; index < end; index++) {
+      const bytes = await supply.read(id, index, { signal: tasks.signal });
+      await writeBytes(fd, bytes, index * chunkBytes);
     }
   }
 }
