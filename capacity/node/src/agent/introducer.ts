@@ -1,0 +1,72 @@
+import { closeOnce, silentLogger, systemClock } from '@commongrid/base';
+import type { Clock, Logger } from '@commongrid/base';
+import type { GridFold } from '@commongrid/model';
+import type { NodeSession, WorkloadSource } from '../ports.ts';
+import { introduction } from './introduction.ts';
+import type { NodeFacts } from './introduction.ts';
+
+export interface IntroducerOptions {
+  readonly facts: NodeFacts;
+  readonly bootId: string;
+  readonly view: GridFold;
+  readonly source: WorkloadSource;
+  readonly logger?: Logger;
+  readonly clock?: Clock;
+}
+
+/** What was said is not said again for so long: it takes a while until it comes back as a record. */
+const sayAgainMs = 10_000;
+
+/** Sees to it that the log has this node and its session as they are, and shows that it lives. */
+export class Introducer {
+  readonly close: () => Promise<void>;
+  readonly #options: IntroducerOptions;
+  readonly #clock: Clock;
+  readonly #closing = new AbortController();
+  #saying: Promise<void> = Promise.resolve();
+  #saidMs = Number.NEGATIVE_INFINITY;
+  #isBusy = false;
+  #attended: NodeSession | undefined;
+
+  constructor(options: IntroducerOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.close = closeOnce(async () => {
+      this.#closing.abort();
+      await this.#saying;
+    });
+  }
+
+  /** Looks whether something has to be said. */
+  look(): void {
+    const { facts, bootId, view, source } = this.#options;
+    const record = view.current('grid.node.1', facts.id);
+    const { statements, session } = introduction(facts, bootId, {
+      ...{ record, state: view.node(facts.id) },
+    });
+    if (statements.length === 0) return this.#attend(session);
+    const nowMs = this.#clock.monotonicMs();
+    if (this.#isBusy || nowMs < this.#saidMs + sayAgainMs) return;
+    this.#isBusy = true;
+    this.#saidMs = nowMs;
+    this.#saying = (async () => {
+      const { logger = silentLogger } = this.#options;
+      try {
+        for (const one of statements) await source.say(one, this.#closing.signal);
+      } catch (error) {
+        if (!this.#closing.signal.aborted) {
+          logger.warn({ err: error }, 'the node cannot introduce itself');
+        }
+      } finally {
+        this.#isBusy = false;
+      }
+    })();
+  }
+
+  #attend(session: NodeSession): void {
+    const { n, bootId } = this.#attended ?? {};
+    if (n === session.n && bootId === session.bootId) return;
+    this.#attended = session;
+    this.#options.source.attend(session);
+  }
+}

@@ -1,0 +1,196 @@
+import { abortError, GridError } from '@commongrid/base';
+import type { ControlAction, ControlArguments } from '@commongrid/base';
+import { nodeStanding } from '@commongrid/model';
+import type { EventPhase, WorkloadId } from '@commongrid/model';
+
+import type { NodeErrorCode } from '../errors.ts';
+import type { Room } from '../reconcile/admission.ts';
+import type { NumberedEvent } from '../reconcile/node-state.ts';
+import type { WorkloadStatus } from '../reconcile/reconciler.ts';
+import { shortIdOf } from '../short-id.ts';
+import type { CgroupUsage } from '../sys/cgroup.ts';
+import type { ZdbDoor } from '../zdb/zdb-driver.ts';
+import type { NodeAgent } from './node-agent.ts';
+
+/** A node as it shows itself to those who operate it. */
+export interface NodeStatus {
+  readonly id: string;
+  readonly name: string;
+  readonly farm: string;
+  readonly log: string;
+  readonly standing: string;
+  /** Number of its boots, as the log has it; null before the first is told. */
+  readonly session: number | null;
+  /** How old its newest word on the log is, s; null when there is none to be trusted. */
+  readonly viewAgeSeconds: number | null;
+  /** Log time as the node knows it, ms since 1970. */
+  readonly logTimeMs: number;
+  readonly isDraining: boolean;
+  /** Kinds of workloads that it can run. */
+  readonly drivers: readonly string[];
+  readonly capacity: Room;
+  readonly used: Room;
+  /** Where namespaces of workloads are; each is called by the key of its workload. */
+  readonly zdb: readonly ZdbDoor[];
+  /** Workloads by phase. */
+  readonly phases: Readonly<Record<string, number>>;
+}
+
+/** A workload as the node shows it. */
+export interface WorkloadSummary {
+  readonly id: WorkloadId;
+  /** Its name on the machine. */
+  readonly key: string;
+  readonly contract: string;
+  readonly role: string;
+  readonly replica: number;
+  readonly kind: string;
+  readonly revision: number;
+  readonly phase: EventPhase;
+  readonly code: string | null;
+  /** When the phase began, ms since 1970. */
+  readonly sinceMs: number;
+  /** Times in a row that it was started again. */
+  readonly restarts: number;
+  /** What verified records want it to be; null until they were looked at. */
+  readonly wish: string | null;
+  readonly progress: {
+    readonly what: string;
+    readonly doneBytes: number;
+    readonly totalBytes: number;
+  } | null;
+  readonly retryAtMs: number | null;
+  readonly isStuck: boolean;
+  readonly cpuMilli: number;
+  readonly memoryBytes: number;
+}
+
+/** What is asked of `events`: those after a number, or the newest. */
+export interface EventsQuery {
+  readonly after?: number;
+  readonly limit: number;
+  readonly workload?: WorkloadId;
+  /** Waits until there is one. */
+  readonly wait: boolean;
+}
+
+export interface WorkloadStats extends CgroupUsage {
+  readonly workload: WorkloadId;
+  readonly atMs: number;
+}
+
+/** Events of one answer. */
+const eventsAnsweredMax = 400;
+
+/** What those who operate a node may ask of it, at its control socket. */
+export function nodeActions(agent: NodeAgent): Readonly<Record<string, ControlAction>> {
+  const { reconciler, state } = agent;
+  return {
+    status: async () => statusOf(agent),
+    workloads: async () => reconciler.workloads().map(summaryOf),
+    events: (args, { signal }) => eventsOf(agent, queryFrom(args), signal),
+    drain: async ({ end }) => {
+      reconciler.isDraining = end !== true;
+      return { isDraining: reconciler.isDraining };
+    },
+    orphans: (_args, { signal }) => reconciler.orphans(signal),
+    collect: (_args, { signal }) => reconciler.collect(signal),
+    stats: async (args): Promise<WorkloadStats> => {
+      const workload = workloadFrom(args);
+      if (state.workload(workload) === undefined) throw unknownWorkload(workload);
+      const usage = await agent.machine.containers?.stats(shortIdOf(workload));
+      if (usage === undefined) throw notRunning(workload);
+      return { workload, atMs: Date.now(), ...usage };
+    },
+  };
+}
+
+function statusOf(agent: NodeAgent): NodeStatus {
+  const { id, facts, view, log, logTimeMs, viewAgeSeconds, machine, reconciler } = agent;
+  const known = view.node(id);
+  const phases: Record<string, number> = {};
+  for (const { phase } of reconciler.workloads()) phases[phase] = (phases[phase] ?? 0) + 1;
+  return {
+    ...{ id, name: facts.name, farm: facts.farm, log, logTimeMs, phases },
+    standing: known === undefined ? 'unknown' : nodeStanding(known),
+    session: known?.session?.n ?? null,
+    viewAgeSeconds: Number.isFinite(viewAgeSeconds) ? Math.round(viewAgeSeconds) : null,
+    isDraining: reconciler.isDraining,
+    drivers: [...machine.drivers.keys()],
+    zdb: machine.zdb?.doors() ?? [],
+    capacity: reconciler.admission.capacity,
+    used: reconciler.admission.used,
+  };
+}
+
+function summaryOf(status: WorkloadStatus): WorkloadSummary {
+  const { known, phase, code, phaseAtMs, restart, wish, progress, retryAtMs, isStuck } = status;
+  const { id, key, contract, revision, replica, role } = known;
+  const { cpuMilli, memoryBytes } = role.resources;
+  return {
+    ...{ id, key, contract, role: role.name, replica, kind: role.workload.kind, revision, phase },
+    ...{ sinceMs: phaseAtMs, restarts: restart.restarts, isStuck, cpuMilli, memoryBytes },
+    code: code ?? null,
+    wish: wish ?? null,
+    progress: progress ?? null,
+    retryAtMs: retryAtMs ?? null,
+  };
+}
+
+async function eventsOf(
+  agent: NodeAgent,
+  query: EventsQuery,
+  signal: AbortSignal,
+): Promise<readonly NumberedEvent[]> {
+  const { after, limit, workload, wait } = query;
+  if (after === undefined) return agent.state.newestEvents(limit, workload);
+  for (;;) {
+    const fresh = Promise.withResolvers<void>();
+    using _watch = agent.watchEvents(() => fresh.resolve());
+    const events = agent.state.events(after, limit, workload);
+    if (events.length > 0 || !wait) return events;
+    await untilAborted(fresh.promise, signal);
+  }
+}
+
+/** @throws BASE_ABORTED */
+async function untilAborted(fresh: Promise<void>, signal: AbortSignal): Promise<void> {
+  const stopped = Promise.withResolvers<never>();
+  const onAbort = (): void => stopped.reject(abortError(signal));
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    if (signal.aborted) throw abortError(signal);
+    await Promise.race([fresh, stopped.promise]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+function queryFrom(args: ControlArguments): EventsQuery {
+  const { after, limit, workload, wait } = args;
+  const isCount = Number.isSafeInteger(limit) && Number(limit) > 0;
+  return {
+    limit: isCount ? Math.min(Number(limit), eventsAnsweredMax) : eventsAnsweredMax,
+    wait: wait === true,
+    ...(Number.isSafeInteger(after) ? { after: Number(after) } : {}),
+    ...(typeof workload === 'string' ? { workload: workload as WorkloadId } : {}),
+  };
+}
+
+function workloadFrom({ workload }: ControlArguments): WorkloadId {
+  return String(workload) as WorkloadId;
+}
+
+function unknownWorkload(workload: string): GridError<NodeErrorCode> {
+  return new GridError('NODE_WORKLOAD_UNKNOWN', `${workload} is not on this node`, {
+    hint: 'see which it has: grid node workloads',
+    details: { workload },
+  });
+}
+
+function notRunning(workload: string): GridError<NodeErrorCode> {
+  return new GridError('NODE_CONTAINER_NOT_RUNNING', `${workload} has no process now`, {
+    hint: 'see why: grid node events',
+    details: { workload },
+  });
+}

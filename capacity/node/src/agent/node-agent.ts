@@ -1,0 +1,309 @@
+import { mkdir } from 'node:fs/promises';
+import {
+  closeOnce,
+  FolderLock,
+  isGridError,
+  repeat,
+  silentLogger,
+  systemClock,
+} from '@commongrid/base';
+import type { Clock, Logger } from '@commongrid/base';
+import { SealingKey } from '@commongrid/crypto';
+import type { SigningKey } from '@commongrid/crypto';
+import { desiredOf, GridFold, nodeIdOf, nodeStanding } from '@commongrid/model';
+import type { Desired, NodeId, SealedAssignment, SealingKeyText } from '@commongrid/model';
+import { GridCopy } from '../grid/grid-copy.ts';
+import type { FactStore, Machine } from '../machine/machine.ts';
+import type { WorkloadSource } from '../ports.ts';
+import type { Room } from '../reconcile/admission.ts';
+import { NodeState } from '../reconcile/node-state.ts';
+import type { NumberedEvent } from '../reconcile/node-state.ts';
+import { Reconciler } from '../reconcile/reconciler.ts';
+import type { Wish } from '../reconcile/wish.ts';
+import { shortIdOf } from '../short-id.ts';
+import { EventReporter } from './event-reporter.ts';
+import type { NodeFacts } from './introduction.ts';
+import { Introducer } from './introducer.ts';
+import { isolationMs } from './isolation.ts';
+import { openSecrets } from './open-secrets.ts';
+import { checkRole } from './role-check.ts';
+
+export interface NodeAgentOptions {
+  /** Folder of this node alone; made when missing. */
+  readonly folder: string;
+  /** Is closed with the node. */
+  readonly source: WorkloadSource;
+  /** Key of the node; what is sealed to it is derived from it. */
+  readonly key: SigningKey;
+  /** Keys of the genesis that sign releases. */
+  readonly releaseKeys: readonly string[];
+  /** What the node says of itself: name, farm, capacity, features, addresses. */
+  readonly facts: Omit<NodeFacts, 'id' | 'seal'>;
+  readonly capacity: Room;
+  /** Opens what makes workloads true, once the folder is this process's own. */
+  readonly openMachine: (facts: FactStore) => Promise<Machine>;
+  /** Drawn at the boot of the machine, 16 bytes as base64url. */
+  readonly bootId: string;
+  /** Gets every event, once it is kept. */
+  readonly onEvent?: (event: NumberedEvent) => void;
+  readonly logger?: Logger;
+  readonly clock?: Clock;
+}
+
+/** How often deadlines are looked at when nothing else happens, ms; seldom where none is near. */
+const lookEveryMs = 1_000;
+const lookSeldomMs = 20_000;
+/** Pause after a source failed, ms. */
+const sourceRetryMs = 1_000;
+
+/**
+ * A node at work: takes in the records that concern it, verifies by them what each workload is to
+ * be, and has that made true. What it knows is on its disk, so it does the same while the source is
+ * away, also after a reboot.
+ */
+export class NodeAgent implements AsyncDisposable {
+  readonly id: NodeId;
+  readonly state: NodeState;
+  readonly reconciler: Reconciler;
+  readonly view: GridFold;
+  readonly machine: Machine;
+  readonly close: () => Promise<void>;
+  readonly #options: NodeAgentOptions;
+  readonly #logger: Logger;
+  readonly #clock: Clock;
+  readonly #copy: GridCopy;
+  readonly #seal: SealingKey;
+  readonly #reporter: EventReporter;
+  readonly #introducer: Introducer;
+  readonly #closing = new AbortController();
+  readonly #listeners = new Set<(event: NumberedEvent) => void>();
+  #applying: Promise<void> = Promise.resolve();
+  /** When the log time of the copy was in force, by the monotonic clock. */
+  #knownAtMs: number;
+  #waitsForView = false;
+  #lookedMs = Number.NEGATIVE_INFINITY;
+  /** Something stops when the view grows too old. */
+  #looksOften = false;
+
+  private constructor(
+    options: NodeAgentOptions,
+    parts: { readonly state: NodeState; readonly copy: GridCopy; readonly machine: Machine },
+    release: () => Promise<void>,
+  ) {
+    const { key, source, facts, releaseKeys, bootId } = options;
+    const { logger = silentLogger, clock = systemClock } = options;
+    this.#options = options;
+    this.#logger = logger;
+    this.#clock = clock;
+    this.id = nodeIdOf(key.publicKey.text);
+    this.state = parts.state;
+    this.machine = parts.machine;
+    this.#copy = parts.copy;
+    this.#seal = SealingKey.derive(key.exportSeed());
+    this.#knownAtMs = clock.monotonicMs();
+    this.view = new GridFold({ log: source.log, releaseKeys, reader: this.id });
+    this.view.add(this.#copy.records());
+    const { capacity } = options;
+    const { drivers } = parts.machine;
+    const { state, id: node } = this;
+    this.#reporter = new EventReporter({ node, state, source, logger, clock });
+    this.#introducer = new Introducer({
+      facts: { ...facts, id: node, seal: this.#seal.publicKey.text as SealingKeyText },
+      ...{ bootId, view: this.view, source, logger, clock },
+    });
+    this.reconciler = new Reconciler({
+      ...{ state, drivers, capacity, logger, clock },
+      onEvent: (event) => this.#told(event),
+    });
+    const { signal } = this.#closing;
+    const loops = [
+      this.#takeIn(signal),
+      repeat(lookEveryMs, () => this.#look(), { signal, clock, onError: (e) => this.#failed(e) }),
+    ];
+    this.close = closeOnce(async () => {
+      this.#closing.abort();
+      await Promise.all(loops);
+      await this.#applying;
+      await this.#introducer.close();
+      await this.reconciler.close();
+      await this.#reporter.close();
+      await release();
+    });
+  }
+
+  /** @throws BASE_FOLDER_LOCKED, NODE_OTHER_LOG */
+  static async open(options: NodeAgentOptions): Promise<NodeAgent> {
+    const { folder, source } = options;
+    await using given = new AsyncDisposableStack();
+    given.use(source);
+    await using stack = new AsyncDisposableStack();
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    // Let go last: nobody else speaks for the node before.
+    stack.use(await FolderLock.open(folder));
+    stack.use(given.move());
+    const state = stack.use(NodeState.open(folder));
+    const copy = stack.use(GridCopy.open(folder, source.log));
+    const machine = stack.use(await options.openMachine(state));
+    const kept = stack.move();
+    return new NodeAgent(options, { state, copy, machine }, () => kept.disposeAsync());
+  }
+
+  /** Log time as far as it is known here, ms since 1970: it goes on while the source is away. */
+  get logTimeMs(): number {
+    return Math.floor(this.#copy.at + this.#clock.monotonicMs() - this.#knownAtMs);
+  }
+
+  /** Age of the newest word on what is in the log, s; Infinity when that is not to be trusted. */
+  get viewAgeSeconds(): number {
+    return this.#options.source.viewAgeSeconds();
+  }
+
+  /** Hash of the genesis. */
+  get log(): string {
+    return this.#options.source.log;
+  }
+
+  /** What the node says of itself. */
+  get facts(): NodeAgentOptions['facts'] {
+    return this.#options.facts;
+  }
+
+  /** Calls the listener with every event, once it is kept. */
+  watchEvents(listener: (event: NumberedEvent) => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+
+  /** Works out what every workload is to be, and sees to it. */
+  apply(): Promise<void> {
+    const applied = this.#applying.then(() => this.#apply());
+    this.#applying = applied.catch(() => {});
+    return applied;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Deadlines come by themselves. */
+  async #look(): Promise<void> {
+    const nowMs = this.#clock.monotonicMs();
+    if (!this.#looksOften && nowMs < this.#lookedMs + lookSeldomMs) return;
+    this.#lookedMs = nowMs;
+    await this.apply();
+  }
+
+  async #takeIn(signal: AbortSignal): Promise<void> {
+    const { source } = this.#options;
+    while (!signal.aborted) {
+      try {
+        for await (const change of source.changes(this.#copy.cursor, signal)) {
+          await this.#take(change);
+        }
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#failed(error);
+        await this.#pause(sourceRetryMs, signal);
+      }
+    }
+  }
+
+  async #take(change: Parameters<GridCopy['add']>[0]): Promise<void> {
+    const hasRecords = change.records.length > 0;
+    const fresh = hasRecords ? this.#copy.add(change) : [];
+    if (!hasRecords) this.#copy.noteTime(change.at);
+    this.#knownAtMs = this.#clock.monotonicMs();
+    if (fresh.length > 0) this.view.add(fresh);
+    if (fresh.length > 0 || this.#waitsForView) await this.apply();
+    this.#introducer.look();
+  }
+
+  async #apply(): Promise<void> {
+    const { source } = this.#options;
+    const { state } = this;
+    const desired = desiredOf(this.view, this.id, {
+      at: this.logTimeMs,
+      viewAgeSeconds: source.viewAgeSeconds(),
+      isFirstStart: (id, revision) => (state.workload(id)?.known.revision ?? -1) < revision,
+    });
+    this.#waitsForView = false;
+    this.#looksOften = false;
+    const wishes: Wish[] = [];
+    for (const one of desired.values()) {
+      const wish = await this.#wishOf(one);
+      if (wish !== undefined) wishes.push(wish);
+    }
+    if (!this.#closing.signal.aborted) this.reconciler.apply(wishes);
+  }
+
+  async #wishOf(desired: Desired): Promise<Wish | undefined> {
+    const { workload: id, revision } = desired;
+    if (desired.be === 'run') return this.#running(desired);
+    if (desired.be === 'refused') {
+      this.#waitsForView ||= desired.code === 'VIEW_STALE';
+      this.reconciler.refuse({ id, revision }, refusalOf(desired.code));
+      return undefined;
+    }
+    const isKnown = this.state.workload(id) !== undefined;
+    return isKnown ? { is: endOf[desired.be], id, revision } : undefined;
+  }
+
+  async #running(desired: Desired & { readonly be: 'run' }): Promise<Wish | undefined> {
+    const { workload: id, revision, assignment } = desired;
+    const { source } = this.#options;
+    if (this.#mustStop(assignment)) {
+      const isKnown = this.state.workload(id) !== undefined;
+      return isKnown ? { is: 'paused', id, revision } : undefined;
+    }
+    try {
+      const secrets = await openSecrets(this.#seal, source.log, assignment);
+      checkRole({ ...assignment, secrets });
+      return { is: 'running', assignment: { ...assignment, key: shortIdOf(id), secrets } };
+    } catch (error) {
+      // Whatever it is, others are not held up by it.
+      if (!isGridError(error)) this.#logger.error({ err: error, id }, 'a workload was refused');
+      const known = isGridError(error) ? error : undefined;
+      const { code = 'NODE_FAULT', message = 'the node cannot make it out', hint } = known ?? {};
+      this.reconciler.refuse({ id, revision }, { code, message, hint, isRetryable: false });
+      return undefined;
+    }
+  }
+
+  /**
+   * Whether a role that asked for it stands still: a single writer while this node has no word of the
+   * log, or shares its key with another machine.
+   */
+  #mustStop({ contract, role }: SealedAssignment): boolean {
+    if (role.onIsolation !== 'stop') return false;
+    this.#looksOften = true;
+    const heal = this.view.current('grid.contract.1', contract)?.heal;
+    const node = this.view.node(this.id);
+    if (heal === undefined || node === undefined || nodeStanding(node) === 'cloned') return true;
+    return this.#options.source.viewAgeSeconds() * 1000 > isolationMs(heal, role);
+  }
+
+  #told(event: NumberedEvent): void {
+    this.#reporter.poke();
+    this.#options.onEvent?.(event);
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  #failed(error: unknown): void {
+    this.#logger.warn({ err: error }, 'the node goes on with what it knows');
+  }
+
+  async #pause(ms: number, signal: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = this.#clock.setTimer(ms, resolve);
+    signal.addEventListener('abort', () => resolve(), { once: true });
+    await promise;
+    timer.cancel();
+  }
+}
+
+const endOf = { pause: 'paused', stop: 'stopped', remove: 'deleted' } as const;
+
+function refusalOf(code: string) {
+  const message = `verified records do not allow it: ${code}`;
+  return { code, message, hint: `grid explain ${code}`, isRetryable: code === 'VIEW_STALE' };
+}

@@ -1,0 +1,36 @@
+import type { Workload } from '@commongrid/model';
+import type { ContainerProcess, TerminalSize } from '../container/container-exec.ts';
+import type { Driver } from '../driver.ts';
+import type { LogRing } from '../logs/log-ring.ts';
+import type { CgroupUsage } from '../sys/cgroup.ts';
+import type { ZdbDoor } from '../zdb/zdb-driver.ts';
+
+/** What makes workloads true on one machine. */
+export interface Machine extends AsyncDisposable {
+  readonly drivers: ReadonlyMap<Workload['kind'], Driver>;
+  /** Undefined where no container runs. */
+  readonly containers?: ContainerAccess | undefined;
+  /** Undefined where there is no Zero-DB for workloads. */
+  readonly zdb?: { doors(): readonly ZdbDoor[] } | undefined;
+}
+
+/** What people may do to a container, by its name on the machine. */
+export interface ContainerAccess {
+  /** Runs a command as the container's own user. */
+  exec(
+    key: string,
+    command: readonly string[],
+    terminal: TerminalSize | undefined,
+  ): Promise<ContainerProcess>;
+  /** Undefined when it has no process. */
+  stats(key: string): Promise<CgroupUsage | undefined>;
+  /** What it printed, also when it has ended. Give it back by `using`. */
+  readLog(key: string): Promise<LogRing>;
+}
+
+/** Where drivers keep what no kernel remembers, synced with each change: `NodeState`. */
+export interface FactStore {
+  /** Undefined when it was never set. */
+  fact(name: string): string | undefined;
+  setFact(name: string, value: string): void;
+}

@@ -1,0 +1,211 @@
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import type { SQLOutputValue } from 'node:sqlite';
+import type { EventPhase, WorkloadId } from '@commongrid/model';
+import type { RestartState } from '../health/restart-policy.ts';
+import type { KnownWorkload } from './wish.ts';
+
+/** What the node goes by, and tells, of one workload. */
+export interface WorkloadRow {
+  readonly known: KnownWorkload;
+  /** Fingerprint of the assignment that is in place; undefined while that is not known for sure. */
+  readonly made: string | undefined;
+  readonly phase: EventPhase;
+  readonly code: string | undefined;
+  /** When the phase began, ms since 1970. */
+  readonly phaseAtMs: number;
+  readonly restart: RestartState;
+}
+
+/** Something that happened to a workload. */
+export interface WorkloadEvent {
+  readonly workload: WorkloadId;
+  readonly revision: number;
+  readonly phase: EventPhase;
+  readonly code?: string | undefined;
+  readonly message?: string | undefined;
+  readonly hint?: string | undefined;
+  readonly isRetryable?: boolean | undefined;
+  readonly at: number;
+}
+
+export interface NumberedEvent extends WorkloadEvent {
+  readonly seq: number;
+}
+
+/** Events that are kept; beyond it the oldest that were told go. */
+const eventsKept = 20_000;
+
+/**
+ * What a node has to know after a kill or a reboot: which workloads it accepted, how far each is,
+ * and what it has not told yet. One SQLite file, synced with each change that something is done by.
+ */
+export class NodeState implements Disposable {
+  readonly #db: DatabaseSync;
+
+  private constructor(db: DatabaseSync) {
+    this.#db = db;
+  }
+
+  static open(folder: string): NodeState {
+    const db = new DatabaseSync(join(folder, 'state.sqlite'));
+    try {
+      db.exec(schema);
+      return new NodeState(db);
+    } catch (error) {
+      db.close();
+      throw error;
+    }
+  }
+
+  workloads(): readonly WorkloadRow[] {
+    return this.#db.prepare('SELECT * FROM workload ORDER BY accepted').all().map(rowFrom);
+  }
+
+  workload(id: WorkloadId): WorkloadRow | undefined {
+    const row = this.#db.prepare('SELECT * FROM workload WHERE id = ?').get(id);
+    return row === undefined ? undefined : rowFrom(row);
+  }
+
+  /** Remembers accepted workloads, all of them or none, in the order in which they keep their room. */
+  accept(all: readonly KnownWorkload[], atMs: number): void {
+    const put = this.#db
+      .prepare(`INSERT INTO workload (id, known, phase, phaseAt, restarts, nextStart)
+      VALUES (?, ?, 'accepted', ?, 0, 0) ON CONFLICT (id) DO UPDATE SET known = excluded.known`);
+    this.#transaction(() => {
+      for (const known of all) put.run(known.id, JSON.stringify(known), atMs);
+    });
+  }
+
+  /** Notes what is in place; undefined before it is touched, so that a kill leaves no false claim. */
+  setMade(id: WorkloadId, made: string | undefined): void {
+    this.#db.prepare('UPDATE workload SET made = ? WHERE id = ?').run(made ?? null, id);
+  }
+
+  setRestart(id: WorkloadId, { restarts, nextMs }: RestartState): void {
+    this.#db
+      .prepare('UPDATE workload SET restarts = ?, nextStart = ? WHERE id = ?')
+      .run(restarts, nextMs, id);
+  }
+
+  /** Keeps an event to be told; a workload that is known is in that phase from now on. */
+  note(event: WorkloadEvent): NumberedEvent {
+    return this.#keep(event, true);
+  }
+
+  /** Keeps an event that changes nothing about what is there. */
+  noteAside(event: WorkloadEvent): NumberedEvent {
+    return this.#keep(event, false);
+  }
+
+  /** A workload is gone, data and all. Its events stay. */
+  forget(id: WorkloadId): void {
+    this.#db.prepare('DELETE FROM workload WHERE id = ?').run(id);
+  }
+
+  /** Events after a number, the oldest first. */
+  events(afterSeq: number, limit: number, workload?: WorkloadId): readonly NumberedEvent[] {
+    const only = workload === undefined ? '' : 'AND workload = ?';
+    const rows = this.#db
+      .prepare(`SELECT seq, event FROM event WHERE seq > ? ${only} ORDER BY seq LIMIT ?`)
+      .all(...[afterSeq, ...(workload === undefined ? [] : [workload]), limit]);
+    return rows.map(numberedEvent);
+  }
+
+  /** The newest events, the oldest of them first. */
+  newestEvents(limit: number, workload?: WorkloadId): readonly NumberedEvent[] {
+    const only = workload === undefined ? '' : 'WHERE workload = ?';
+    const rows = this.#db
+      .prepare(`SELECT seq, event FROM event ${only} ORDER BY seq DESC LIMIT ?`)
+      .all(...[...(workload === undefined ? [] : [workload]), limit]);
+    return rows.map(numberedEvent).toReversed();
+  }
+
+  /** Number of the newest event that the source took. */
+  get told(): number {
+    return Number(this.fact('told') ?? 0);
+  }
+
+  set told(seq: number) {
+    this.setFact('told', String(seq));
+  }
+
+  fact(name: string): string | undefined {
+    const row = this.#db.prepare('SELECT value FROM fact WHERE name = ?').get(name);
+    return row === undefined ? undefined : String(row['value']);
+  }
+
+  setFact(name: string, value: string): void {
+    this.#db.prepare('INSERT OR REPLACE INTO fact VALUES (?, ?)').run(name, value);
+  }
+
+  close(): void {
+    if (this.#db.isOpen) this.#db.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #keep(event: WorkloadEvent, isPhase: boolean): NumberedEvent {
+    const { workload, phase, code, at } = event;
+    let seq = 0;
+    this.#transaction(() => {
+      if (isPhase) {
+        this.#db
+          .prepare('UPDATE workload SET phase = ?, code = ?, phaseAt = ? WHERE id = ?')
+          .run(phase, code ?? null, at, workload);
+      }
+      const kept = this.#db
+        .prepare('INSERT INTO event (workload, event) VALUES (?, ?)')
+        .run(workload, JSON.stringify(event));
+      seq = Number(kept.lastInsertRowid);
+      this.#db
+        .prepare('DELETE FROM event WHERE seq <= ? AND seq <= ?')
+        .run(seq - eventsKept, this.told);
+    });
+    return { ...event, seq };
+  }
+
+  #transaction(change: () => void): void {
+    this.#db.exec('BEGIN IMMEDIATE');
+    try {
+      change();
+      this.#db.exec('COMMIT');
+    } catch (error) {
+      this.#db.exec('ROLLBACK');
+      throw error;
+    }
+  }
+}
+
+const schema = `
+  PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+  CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS workload (accepted INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE, known TEXT NOT NULL, made TEXT, phase TEXT NOT NULL, code TEXT,
+    phaseAt INTEGER NOT NULL, restarts INTEGER NOT NULL, nextStart INTEGER NOT NULL);
+  CREATE TABLE IF NOT EXISTS event (seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    workload TEXT NOT NULL, event TEXT NOT NULL);
+  CREATE INDEX IF NOT EXISTS eventOf ON event (workload, seq)`;
+
+type Row = Readonly<Record<string, SQLOutputValue>>;
+
+function rowFrom(row: Row): WorkloadRow {
+  return {
+    known: JSON.parse(String(row['known'])) as KnownWorkload,
+    made: textOf(row['made']),
+    phase: String(row['phase']) as EventPhase,
+    code: textOf(row['code']),
+    phaseAtMs: Number(row['phaseAt']),
+    restart: { restarts: Number(row['restarts']), nextMs: Number(row['nextStart']) },
+  };
+}
+
+function numberedEvent(row: Row): NumberedEvent {
+  return { seq: Number(row['seq']), ...(JSON.parse(String(row['event'])) as WorkloadEvent) };
+}
+
+function textOf(value: SQLOutputValue | undefined): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}

@@ -1,0 +1,19 @@
+import { mkdir } from 'node:fs/promises';
+
+import { mountAt, runProgram } from '@commongrid/base';
+
+/**
+ * Mounts a sysfs that belongs to no network of the host: to be seen in containers, which may not mount
+ * one themselves as their network namespaces are the host's.
+ */
+export async function mountSysfs(target: string): Promise<void> {
+  await mkdir(target, { recursive: true });
+  if ((await mountAt(target)) !== undefined) return;
+  const mount = ['mount', '-i', '-t', 'sysfs', '-o', 'ro,nosuid,nodev,noexec', 'sysfs', target];
+  // The mount stays when the network namespace that it is made in has no process any more.
+  await runProgram('unshare', ['--net', ...mount]);
+}
+
+export async function unmountSysfs(target: string): Promise<void> {
+  if ((await mountAt(target)) !== undefined) await runProgram('umount', ['-i', target]);
+}

@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { test } from 'node:test';
+
+import { createRegistry, delay, waitFor } from '@commongrid/base';
+import { SigningKey } from '@commongrid/crypto';
+import type { FarmId, WorkloadId } from '@commongrid/model';
+
+import { FolderSource, NodeAgent, publishNodeMetrics } from '../src/index.ts';
+import { NodeTown } from './support/node-town.ts';
+import { PaperDriver, PaperMachine } from './support/paper-driver.ts';
+
+const deadline = { timeoutMs: 10_000, what: 'the workloads' };
+
+/** A folder of records whose word can grow old. */
+class AgingSource extends FolderSource {
+  ageSeconds = 0;
+
+  override viewAgeSeconds(): number {
+    return this.ageSeconds;
+  }
+}
+
+interface Fixture extends AsyncDisposable {
+  readonly town: NodeTown;
+  readonly source: AgingSource;
+  readonly machine: PaperMachine;
+  readonly agent: NodeAgent;
+  phase(id: WorkloadId | undefined): string | undefined;
+}
+
+/** An agent over a machine on paper. */
+async function openFixture(): Promise<Fixture> {
+  const town = await NodeTown.open();
+  const { plan } = town;
+  const key = SigningKey.fromSeed(Buffer.from(plan.seed, 'base64url'));
+  const machine = new PaperMachine();
+  const source = new AgingSource({ folder: plan.records, log: plan.log, key });
+  const room = { cpuMilli: 4_000, memoryBytes: 2 ** 32, ssdBytes: 2 ** 32, hddBytes: 0 };
+  const agent = await NodeAgent.open({
+    ...{ folder: `${plan.folder}-paper`, key, source, releaseKeys: [] },
+    facts: {
+      ...{ farm: plan.farm as FarmId, name: 'node-one', capacity: room },
+      ...{ features: [], addresses: [] },
+    },
+    capacity: { ...room, pids: 1_000 },
+    openMachine: async () => ({
+      drivers: new Map([['container', new PaperDriver(machine)]]),
+      [Symbol.asyncDispose]: async () => {},
+    }),
+    bootId: randomBytes(16).toString('base64url'),
+  });
+  return {
+    ...{ town, source, machine, agent },
+    phase: (id) => (id === undefined ? undefined : agent.state.workload(id)?.phase),
+    [Symbol.asyncDispose]: async () => {
+      await agent.close();
+      await town[Symbol.asyncDispose]();
+    },
+  };
+}
+
+test('nothing new is started by an old view, and what runs goes on under it', async () => {
+  await using f = await openFixture();
+  const [keep, stop] = [f.town.role('keep', ''), f.town.role('stop', '', { onIsolation: 'stop' })];
+  const first = await f.town.deploy(f.town.draft([keep, stop]));
+  const areUp = () => [...first.values()].every((id) => f.phase(id) === 'running');
+  await waitFor(areUp, deadline);
+  const registry = createRegistry();
+  publishNodeMetrics(f.agent, registry);
+  const shown = await registry.render();
+  assert.match(shown, /^node_workloads\{phase="running"\} 2$/m);
+  assert.match(shown, /^node_room_used\{kind="cpuMilli"\} 1000$/m);
+
+  f.source.ageSeconds = 100;
+  await waitFor(() => f.phase(first.get('stop')) === 'paused', deadline);
+  assert.equal(f.phase(first.get('keep')), 'running');
+  const late = (await f.town.deploy(f.town.draft([keep]))).get('keep');
+  const refusal = () => f.agent.state.events(0, 1_000).find(({ workload }) => workload === late);
+  await waitFor(() => refusal()?.phase === 'refused', deadline);
+  assert.equal(refusal()?.code, 'VIEW_STALE');
+
+  f.source.ageSeconds = 1;
+  await waitFor(() => f.phase(late) === 'running' && areUp(), deadline);
+});
+
+test('records that are forged, altered or of another grid start nothing', async () => {
+  await using f = await openFixture();
+  const { town } = f;
+  const stranger = SigningKey.generate();
+  const role = town.role('web', '');
+
+  const unsigned = town.draft([role]);
+  await town.put('grid.contract.1', unsigned.id, unsigned.header);
+  await town.approve(unsigned, 'provision', stranger);
+  await town.lease(unsigned);
+  const slice = await town.sliceOf(unsigned, 'web', 0, 1);
+  await town.put('grid.slice.1', `${town.node}/${slice.workload}`, slice);
+  const item = { role: 'web', replica: 0, node: town.node, slice: 'A'.repeat(43) as never };
+  await town.place(unsigned, 1, [item]);
+
+  const foreign = town.draft([role]);
+  const header = { ...foreign.header, log: 'A'.repeat(43) as never };
+  await town.deploy({ ...foreign, header });
+
+  const honest = town.draft([role]);
+  const good = await town.deploy(honest);
+  await waitFor(() => f.phase(good.get('web')) === 'running', deadline);
+  assert.equal(f.agent.state.workloads().length, 1);
+
+  // The same placement again, and one under an old fence, change nothing.
+  await town.place(honest, 1, []);
+  await town.place(honest, 2, [], { fence: 0 + 1, lease: unsigned.id as never });
+  await delay(1_200);
+  assert.equal(f.phase(good.get('web')), 'running');
+  assert.ok(f.agent.view.refusals.size >= 5, JSON.stringify([...f.agent.view.refusals]));
+});

@@ -1,0 +1,331 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { delay, GridError, seededRandom, waitFor } from '@commongrid/base';
+import { tempFolder } from '@commongrid/base/testing';
+import type { BotId, ContractId, ContractRole, WorkloadId } from '@commongrid/model';
+
+import type { Assignment } from '../src/index.ts';
+import { shortIdOf } from '../src/index.ts';
+import { NodeState } from '../src/reconcile/node-state.ts';
+import { Reconciler } from '../src/reconcile/reconciler.ts';
+import type { Wish } from '../src/reconcile/wish.ts';
+import { PaperDriver, PaperMachine } from './support/paper-driver.ts';
+
+const gib = 2 ** 30;
+const capacity = {
+  cpuMilli: 4_000,
+  memoryBytes: 4 * gib,
+  ssdBytes: 100 * gib,
+  hddBytes: 0,
+  pids: 1_000,
+};
+const deadline = { timeoutMs: 10_000, what: 'the workloads' };
+
+function roleOf(change: Partial<ContractRole> = {}): ContractRole {
+  return {
+    name: 'web',
+    replicas: 1,
+    workload: { kind: 'volume', volume: { sizeBytes: gib, disk: 'ssd' } },
+    resources: { cpuMilli: 1_000, memoryBytes: gib, ssdBytes: gib, hddBytes: 0, ipv4: 0 },
+    networks: [],
+    restart: { policy: 'always', delayMs: 100, delayMaxMs: 400 },
+    after: [],
+    spread: { distinctNodes: false },
+    data: 'local',
+    onIsolation: 'keep',
+    ...change,
+  };
+}
+
+function assignmentOf(
+  tenant: string,
+  replica = 0,
+  change: Partial<ContractRole> = {},
+  revision = 1,
+): Assignment {
+  const role = roleOf(change);
+  const contract = `contract:${tenant}` as ContractId;
+  const id = `${contract}/${role.name}/${replica}` as WorkloadId;
+  return {
+    ...{ id, key: shortIdOf(id), revision, contract, tenant: `bot:${tenant}` as BotId },
+    ...{ role, replica, addresses: [], secrets: new Map(), isElevated: false },
+  };
+}
+
+function running(assignment: Assignment): Wish {
+  return { is: 'running', assignment };
+}
+
+interface Fixture extends AsyncDisposable {
+  readonly machine: PaperMachine;
+  readonly driver: PaperDriver;
+  readonly state: NodeState;
+  readonly reconciler: Reconciler;
+  /** The agent is killed and starts again over the same machine and folder. */
+  restart(): Promise<void>;
+  phase(assignment: Assignment): string | undefined;
+}
+
+async function openFixture(): Promise<Fixture> {
+  const folder = await tempFolder('node');
+  const machine = new PaperMachine();
+  const open = () => {
+    const driver = new PaperDriver(machine);
+    const state = NodeState.open(folder.path);
+    const drivers = new Map([['volume' as const, driver]]);
+    return { driver, state, reconciler: new Reconciler({ state, drivers, capacity }) };
+  };
+  let parts = open();
+  const close = async () => {
+    await parts.reconciler.close();
+    parts.state.close();
+  };
+  return {
+    machine,
+    get driver() {
+      return parts.driver;
+    },
+    get state() {
+      return parts.state;
+    },
+    get reconciler() {
+      return parts.reconciler;
+    },
+    restart: async () => {
+      await close();
+      parts = open();
+    },
+    phase: ({ id }) => parts.state.workload(id)?.phase,
+    [Symbol.asyncDispose]: async () => {
+      await close();
+      await folder[Symbol.asyncDispose]();
+    },
+  };
+}
+
+test('a workload is prepared and started, and told of in that order', async () => {
+  await using f = await openFixture();
+  const one = assignmentOf('ada');
+  f.reconciler.apply([running(one)]);
+  await waitFor(() => f.phase(one) === 'running', deadline);
+  const phases = f.state.events(0, 100).map(({ phase }) => phase);
+  assert.deepEqual(phases, ['accepted', 'preparing', 'starting', 'running']);
+  assert.deepEqual(f.machine.calls, [`prepare ${one.key}`, `start ${one.key}`]);
+});
+
+test('the same wish again, and a restart of the agent, touch nothing that runs', async () => {
+  await using f = await openFixture();
+  const one = assignmentOf('ada');
+  f.reconciler.apply([running(one)]);
+  await waitFor(() => f.phase(one) === 'running', deadline);
+  const calls = [...f.machine.calls];
+  f.reconciler.apply([running(one)]);
+  await f.restart();
+  f.reconciler.apply([running({ ...one, revision: 2 })]);
+  await delay(50);
+  assert.deepEqual(f.machine.calls, calls);
+  assert.equal(f.state.workload(one.id)?.known.revision, 2);
+});
+
+test('what no record speaks of any more goes on, and nothing is deleted without a tombstone', async () => {
+  await using f = await openFixture();
+  const [one, two] = [assignmentOf('ada'), assignmentOf('bob')];
+  f.reconciler.apply([running(one), running(two)]);
+  await waitFor(() => f.phase(one) === 'running' && f.phase(two) === 'running', deadline);
+  f.reconciler.apply([]);
+  await f.restart();
+  f.reconciler.apply([]);
+  f.reconciler.apply([{ is: 'stopped', id: two.id, revision: 2 }]);
+  await waitFor(() => f.phase(two) === 'stopped', deadline);
+  assert.equal(f.machine.of(one.key).state.state, 'running');
+  assert.equal(f.machine.of(two.key).hasData, true);
+  f.reconciler.apply([{ is: 'deleted', id: two.id, revision: 2 }]);
+  await waitFor(() => f.state.workload(two.id) === undefined, deadline);
+  assert.equal(f.machine.all.has(two.key), false);
+  assert.equal(f.machine.of(one.key).hasData, true);
+});
+
+test('what ends is started again with growing pauses, and its end is told with its cause', async () => {
+  await using f = await openFixture();
+  const one = assignmentOf('ada');
+  f.reconciler.apply([running(one)]);
+  await waitFor(() => f.phase(one) === 'running', deadline);
+  for (const [isOutOfMemory, code] of [
+    [false, 'NODE_ENDED'],
+    [true, 'NODE_OUT_OF_MEMORY'],
+  ] as const) {
+    f.driver.end(one.key, 137, isOutOfMemory);
+    await waitFor(() => f.state.workload(one.id)?.code === code, deadline);
+    await waitFor(() => f.phase(one) === 'running', deadline);
+  }
+  assert.equal(f.state.workload(one.id)?.restart.restarts, 2);
+});
+
+test('what its role does not start again stays ended', async () => {
+  await using f = await openFixture();
+  const restart = { policy: 'on-failure', delayMs: 100, delayMaxMs: 100 } as const;
+  const one = assignmentOf('ada', 0, { restart });
+  f.reconciler.apply([running(one)]);
+  await waitFor(() => f.phase(one) === 'running', deadline);
+  f.driver.end(one.key, 0);
+  await waitFor(() => f.phase(one) === 'stopped', deadline);
+  await f.restart();
+  f.reconciler.apply([running(one)]);
+  await delay(200);
+  assert.equal(f.phase(one), 'stopped');
+  assert.equal(f.machine.calls.filter((call) => call.startsWith('start')).length, 1);
+});
+
+test('a step that fails is told with its code, and taken again', async () => {
+  await using f = await openFixture();
+  let failures = 1;
+  f.driver.mischief = (call) => {
+    if (call === 'prepare' && failures-- > 0) {
+      throw new GridError('FLIST_CHUNK_UNAVAILABLE', 'no source', {
+        hint: 'wait',
+        retryable: true,
+      });
+    }
+  };
+  const one = assignmentOf('ada');
+  f.reconciler.apply([running(one)]);
+  await waitFor(() => f.phase(one) === 'running', deadline);
+  const failed = f.state.events(0, 100).find(({ phase }) => phase === 'failed');
+  assert.equal(failed?.code, 'FLIST_CHUNK_UNAVAILABLE');
+  assert.equal(failed?.hint, 'wait');
+});
+
+test('a workload that hangs holds up nobody else', async () => {
+  await using f = await openFixture();
+  const hang = Promise.withResolvers<void>();
+  const [stuck, other] = [assignmentOf('ada'), assignmentOf('bob')];
+  f.driver.mischief = (_call, key) => (key === stuck.key ? hang.promise : undefined);
+  f.reconciler.apply([running(stuck), running(other)]);
+  await waitFor(() => f.phase(other) === 'running', deadline);
+  assert.equal(f.phase(stuck), 'preparing');
+  hang.resolve();
+  await waitFor(() => f.phase(stuck) === 'running', deadline);
+});
+
+test('roles that come first work before those after them', async () => {
+  await using f = await openFixture();
+  const health = { everySeconds: 1, timeoutSeconds: 1, failures: 1, startSeconds: 1 };
+  const base = assignmentOf('ada', 0, { name: 'base', health: { probe: 'tcp', ...health } });
+  const web = assignmentOf('ada', 0, { after: ['base'] });
+  let isUp = false;
+  f.driver.mischief = (call) => {
+    if (call === 'probe' && !isUp) throw new GridError('PAPER_DOWN', 'nobody answers');
+  };
+  f.reconciler.apply([running(web), running(base)]);
+  await waitFor(() => f.phase(base) === 'running', deadline);
+  await delay(50);
+  assert.equal(f.phase(web), 'accepted');
+  isUp = true;
+  await waitFor(() => f.phase(base) === 'healthy' && f.phase(web) === 'running', deadline);
+});
+
+test('what does not fit is refused with figures, all of one contract together', async () => {
+  await using f = await openFixture();
+  const big = { resources: { ...roleOf().resources, cpuMilli: 3_000 } };
+  const all = [assignmentOf('ada', 0, big), assignmentOf('ada', 1, big)];
+  f.reconciler.apply(all.map(running));
+  f.reconciler.apply(all.map(running));
+  const events = f.state.events(0, 100);
+  assert.deepEqual(
+    events.map(({ phase, code }) => [phase, code]),
+    [
+      ['refused', 'NODE_ROOM_MISSING'],
+      ['refused', 'NODE_ROOM_MISSING'],
+    ],
+  );
+  assert.match(events[0]?.message ?? '', /cpuMilli: 6000 wanted, 4000 of 4000 free/);
+  assert.equal(f.machine.calls.length, 0);
+  const [one] = all;
+  assert.ok(one !== undefined);
+  f.reconciler.apply([running(one)]);
+  await waitFor(() => f.phase(one) === 'running', deadline);
+  assert.equal(f.reconciler.admission.used.cpuMilli, 3_000);
+});
+
+test('a full node has everything back after a restart, and lets nothing more in', async () => {
+  await using f = await openFixture();
+  const all = [0, 1, 2, 3].map((replica) => assignmentOf('ada', replica));
+  f.reconciler.apply(all.map(running));
+  await waitFor(() => all.every((one) => f.phase(one) === 'running'), deadline);
+  for (const { key } of all) f.machine.of(key).state = { state: 'absent' };
+  await f.restart();
+  f.reconciler.apply([running(assignmentOf('bob')), ...all.map(running)]);
+  await waitFor(
+    () => all.every(({ key }) => f.machine.of(key).state.state === 'running'),
+    deadline,
+  );
+  assert.equal(f.state.events(0, 1_000).filter(({ phase }) => phase === 'refused').length, 1);
+});
+
+test('a node that drains keeps what it has and lets nothing in', async () => {
+  await using f = await openFixture();
+  const [one, two] = [assignmentOf('ada'), assignmentOf('bob')];
+  f.reconciler.apply([running(one)]);
+  await waitFor(() => f.phase(one) === 'running', deadline);
+  f.reconciler.isDraining = true;
+  await f.restart();
+  f.reconciler.apply([running(one), running(two)]);
+  assert.equal(f.state.newestEvents(1)[0]?.code, 'NODE_DRAINING');
+  assert.equal(f.machine.of(one.key).state.state, 'running');
+  f.reconciler.isDraining = false;
+  f.reconciler.apply([running(two)]);
+  await waitFor(() => f.phase(two) === 'running', deadline);
+});
+
+test('remains without an owner go if they hold no data, and are shown if they do', async () => {
+  await using f = await openFixture();
+  f.machine.all.set('aaaaaaaaaaaa', { state: { state: 'prepared' }, hasData: false });
+  f.machine.all.set('bbbbbbbbbbbb', { state: { state: 'absent' }, hasData: true });
+  const { signal } = new AbortController();
+  assert.equal((await f.reconciler.orphans(signal)).length, 2);
+  assert.deepEqual(await f.reconciler.collect(signal), [
+    { kind: 'volume', key: 'aaaaaaaaaaaa', dataBytes: 0 },
+  ]);
+  assert.equal(f.machine.of('bbbbbbbbbbbb').hasData, true);
+});
+
+test('whatever is wished, fails and is killed, in the end all is as wished', async () => {
+  for (let seed = 1; seed <= 12; seed++) {
+    await using f = await openFixture();
+    const random = seededRandom(String(seed));
+    const all = ['ada', 'bob', 'eve'].map((tenant) => assignmentOf(tenant));
+    const upset = () => {
+      f.driver.mischief = async () => {
+        if (random.float() < 0.2) await delay(2);
+      };
+    };
+    upset();
+    const last = new Map<WorkloadId, Wish>();
+    for (let round = 0; round < 30; round++) {
+      const one = all[random.int(0, all.length)];
+      assert.ok(one !== undefined);
+      const dice = random.float();
+      const wish: Wish =
+        dice < 0.6
+          ? running({ ...one, revision: round + 1 })
+          : { is: dice < 0.8 ? 'stopped' : 'paused', id: one.id, revision: round + 1 };
+      f.reconciler.apply([wish]);
+      if (wish.is === 'running' || last.has(one.id)) last.set(one.id, wish);
+      if (random.float() < 0.2) f.driver.end(one.key, 1);
+      if (random.float() < 0.3) await delay(3);
+      if (random.float() < 0.15) {
+        await f.restart();
+        upset();
+        f.reconciler.apply([...last.values()]);
+      }
+    }
+    for (const { id, key } of all) {
+      const wish = last.get(id)?.is;
+      const wanted = wish === 'running' ? ['running'] : ['absent', 'prepared', 'ended'];
+      const isThere = () => wanted.includes(f.machine.of(key).state.state);
+      await waitFor(isThere, { timeoutMs: 10_000, what: `seed ${seed}: ${wish}` });
+    }
+    assert.equal(f.machine.overlaps, 0);
+  }
+});

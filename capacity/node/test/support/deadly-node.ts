@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { isGridError, waitFor, writeFileAtomic } from '@commongrid/base';
+import type { EventPhase, WorkloadId } from '@commongrid/model';
+
+import type { NumberedEvent } from '../../src/index.ts';
+import { NodeState } from '../../src/reconcile/node-state.ts';
+import { shortIdOf } from '../../src/short-id.ts';
+import type { DeadlyMoment } from './deadly-moment.ts';
+import type { NodePlan } from './node-town.ts';
+
+const program = join(import.meta.dirname, 'deadly-node-program.ts');
+const deadline = { timeoutMs: 30_000, everyMs: 20 };
+
+/** The node of a plan in a process of its own that ends itself when it is told to. */
+export class DeadlyNode implements AsyncDisposable {
+  readonly #plan: NodePlan;
+  readonly #momentFile: string;
+  #process: ChildProcess | undefined;
+  #next: ChildProcess | undefined;
+
+  constructor(plan: NodePlan) {
+    this.#plan = plan;
+    this.#momentFile = join(plan.records, '..', 'moment');
+  }
+
+  /** Starts it, to live on. */
+  async start(): Promise<void> {
+    await writeFile(this.#momentFile, '');
+    const next = this.#next ?? this.#spawn();
+    next.stdin?.end('open\n');
+    this.#process = next;
+    // The next one loads its program meanwhile.
+    this.#next = this.#spawn();
+  }
+
+  /** Lets it do something, during which it dies. */
+  async dieAt(moment: DeadlyMoment, act: () => Promise<unknown>): Promise<void> {
+    const ended = this.#process && once(this.#process, 'exit');
+    await writeFileAtomic(this.#momentFile, JSON.stringify(moment));
+    await act();
+    const what = `the node to die at ${JSON.stringify(moment)}`;
+    await waitFor(() => hasEnded(this.#process), { ...deadline, what });
+    assert.equal(this.#process?.signalCode, 'SIGKILL', what);
+    await ended;
+  }
+
+  /** Waits until all are in a phase; undefined: not known any more. */
+  async reach(
+    ids: readonly WorkloadId[],
+    phase: EventPhase | undefined,
+    why: string,
+  ): Promise<void> {
+    using state = NodeState.open(this.#plan.folder);
+    const areThere = (): boolean => ids.every((id) => state.workload(id)?.phase === phase);
+    try {
+      await waitFor(areThere, { ...deadline, what: `${phase} ${why}` });
+    } catch (error) {
+      if (isGridError(error)) console.log(state.newestEvents(20));
+      throw error;
+    }
+  }
+
+  events(id: WorkloadId): readonly NumberedEvent[] {
+    using state = NodeState.open(this.#plan.folder);
+    return state.events(0, 1_000, id);
+  }
+
+  /** What is in a file of a volume. */
+  read(volume: WorkloadId, name: string): Promise<string> {
+    const pool = join(this.#plan.folder, 'machine/volumes/pool');
+    return readFile(join(pool, `v-${shortIdOf(volume)}`, name), 'utf8');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([kill(this.#process), kill(this.#next)]);
+  }
+
+  #spawn(): ChildProcess {
+    return spawn(process.execPath, [program, JSON.stringify(this.#plan), this.#momentFile], {
+      stdio: ['pipe', 'inherit', 'inherit'],
+      // Most of its start is reading the program.
+      env: { ...process.env, NODE_COMPILE_CACHE: join(this.#plan.records, '..', 'compiled') },
+    });
+  }
+}
+
+async function kill(child: ChildProcess | undefined): Promise<void> {
+  if (child === undefined || hasEnded(child)) return;
+  const ended = once(child, 'exit');
+  child.kill('SIGKILL');
+  await ended;
+}
+
+function hasEnded(child: ChildProcess | undefined): boolean {
+  return child !== undefined && (child.exitCode !== null || child.signalCode !== null);
+}
