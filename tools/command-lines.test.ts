@@ -32,7 +32,13 @@ test('command lines are found in hints, prose is not', () => {
 });
 
 test('a command line that exists has no fault', () => {
-  for (const line of ['up --json | less', 'down zdb --wipe', 'zdb info # all', 'down [SERVICE…]']) {
+  for (const line of [
+    'up --json | less',
+    'down zdb --wipe',
+    'zdb info # all',
+    'down [SERVICE…]',
+    'down a -- b --c',
+  ]) {
     assert.equal(findCommandFault(line, program), undefined, line);
   }
 });

@@ -37,6 +37,8 @@ export function findCommandFault(line: string, program: CommandShape): string | 
       .filter((word) => word !== '') ?? [];
   let command = program;
   for (const word of words) {
+    // What comes behind it is a command of somebody else.
+    if (word === '--') break;
     const name = word.replaceAll(/[[\]().]+$|^[[(]+/g, '');
     if (name.startsWith('--')) {
       const option = name.split('=')[0] ?? '';

@@ -1,6 +1,8 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 
+import { askControl } from '@commongrid/base';
+
 import { loopback } from './ports.ts';
 
 /**
@@ -29,4 +31,10 @@ export async function answersHttp(
   const { ok, body } = await fetch(`http://${loopback}:${port}${path}`, { signal });
   await body?.cancel();
   return ok;
+}
+
+/** True when a program takes orders at this socket. */
+export async function answersOrders(path: string, signal: AbortSignal): Promise<boolean> {
+  await askControl(path, 'status', {}, { signal });
+  return true;
 }

@@ -57,6 +57,21 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import('./commands/hub/hub.ts')).hubCommand,
   },
   {
+    name: 'node',
+    summary: 'make machines run workloads, and look after them',
+    load: async () => (await import('./commands/node/node.ts')).nodeCommand,
+  },
+  {
+    name: 'deploy',
+    summary: 'run what a file says on nodes',
+    load: async () => (await import('./commands/deploy.ts')).deployCommand,
+  },
+  {
+    name: 'rm',
+    summary: 'end a deployment, data and all',
+    load: async () => (await import('./commands/deploy.ts')).rmCommand,
+  },
+  {
     name: 'explain',
     summary: 'say what an error code means and what to do',
     load: async () => (await import('./commands/explain.ts')).explainCommand,

@@ -10,6 +10,10 @@ export type GridErrorCode =
   | 'GRID_SHARDS_DIFFER' // the grid keeps its objects in another layout: leave --shards out, or begin a second grid
   | 'GRID_ALREADY_UP' // another supervisor holds this GRID_HOME: see it with `grid status`
   | 'GRID_NOT_UP' // the command needs a running grid: `grid up`, or name a server
+  | 'GRID_CONTRACT_UNKNOWN' // the owner has no contract of that name or id, or it has ended: see `grid node workloads`
+  | 'GRID_DEPLOY_FAILED' // a workload of the deployment does not run: the lines above and `grid node events` say why
+  | 'GRID_DEPLOYMENT_INVALID' // a file says no deployment that can be made: the message names the place
+  | 'GRID_FARM_UNKNOWN' // the owner has no such farm, or several: `grid node farm create`, or name one with --farm
   | 'GRID_FILE_EXISTS' // a file that must be new is there already: name another, or move it away
   | 'GRID_FILE_UNREADABLE' // a file cannot be read, or is not what it should be: see the message
   | 'GRID_FILE_UNWRITABLE' // a file cannot be written: name one in a folder that you may write
@@ -20,6 +24,13 @@ export type GridErrorCode =
   | 'GRID_FLIST_SOURCE' // a store does not have this source, or it cannot be one: `grid flist sources list`
   | 'GRID_FLIST_IN_USE' // what is mounted, or in use by a program, cannot be taken away: see the message
   | 'GRID_START_FAILED' // the program that starts an image did not start: correct its path
+  | 'GRID_JOIN_TOKEN_EXPIRED' // a join token is good for some time only: let the owner make another, `grid node invite`
+  | 'GRID_JOIN_TOKEN_INVALID' // a join token is cut off, changed, or of another version: copy all of it
+  | 'GRID_NAME_AMBIGUOUS' // several things have that name here: give the id
+  | 'GRID_NODE_IN_USE' // a node runs in a folder that is to be wiped: end `grid node start` first
+  | 'GRID_NODE_JOINED' // the folder is that of a node that joined by another token: name another folder
+  | 'GRID_NODE_NOT_JOINED' // there is no node in the folder: `grid node join`
+  | 'GRID_NODE_UNKNOWN' // no adopted node of the owner is called that: `grid node list`, `grid node adopt`
   | 'GRID_IDENTITY_LOST' // the grid has a database, but its owner's key and words are gone: put the words back
   | 'GRID_BOT_EXISTS' // the words have a bot already: give it a further key, or use other words
   | 'GRID_BOT_UNKNOWN' // the words have no bot in this database: `grid bcdb bot new`, or name another database
@@ -33,7 +44,6 @@ export type GridErrorCode =
   | 'GRID_SERVICE_UNKNOWN' // no service has that name: `grid status` lists them
   | 'GRID_SERVICE_FAILED' // a service ended while it started: its log, named in the message, says why
   | 'GRID_START_TIMEOUT' // a service was not ready in time: look at its log, then `grid up` again
-  | 'GRID_STOP_TIMEOUT' // a process did not end in time: look at its log, then `grid down` again
   | 'GRID_SUPERVISOR_FAILED' // the supervisor ended while it started: run/supervisor.log says why
   | 'GRID_SUPERVISOR_UNREACHABLE' // the supervisor lives but does not answer: `grid down`, then `grid up`
   | 'GRID_CONTROL_REQUEST' // the supervisor was sent something that it does not understand: use one version

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { chmod, mkdir, readFile, readdir, realpath, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -26,6 +27,8 @@ const maxHomePathBytes = 80;
  *     images/     content of images that are mounted, or were
  *     backends/   data of the Zero-DBs that storage is spread over, a folder each
  *     backends.json, layout.json   which these are, and how they are used
+ *     node/       the node of this machine, where there is one: its key, state and workloads
+ *     no-node     there where none is to run with the grid
  *     heads/      the newest heads of logs that commands saw, of databases elsewhere too
  */
 export class GridHome {
@@ -107,6 +110,36 @@ export class GridHome {
     return join(this.path, 'backends', name);
   }
 
+  /** Where the node of this machine is; there before a grid is. */
+  get node(): string {
+    return join(this.path, 'node');
+  }
+
+  /** Where the node takes orders: `nodeControlPath` of it, for those who load no more of nodes. */
+  get nodeControlSocket(): string {
+    return join(this.node, 'control.sock');
+  }
+
+  /** There where its owner wants no node to run with the grid. */
+  get noNodeFile(): string {
+    return join(this.path, 'no-node');
+  }
+
+  /** Whether its owner wants none. */
+  get hasNoNode(): boolean {
+    return existsSync(this.noNodeFile);
+  }
+
+  /** Port at which namespaces of workloads are, once there was one. */
+  get nodeZdbPortFile(): string {
+    return join(this.node, 'zdb-port');
+  }
+
+  /** What the owner keeps of invitations of nodes. */
+  get invites(): string {
+    return join(this.identity, 'invites');
+  }
+
   /** What commands remember of logs; there before a grid is, where databases elsewhere are used. */
   get heads(): string {
     return join(this.path, 'heads');
@@ -168,15 +201,17 @@ export class GridHome {
 
   /**
    * Removes the grid, data and secrets included; files of others in the folder stay.
-   * @throws GRID_FLIST_IN_USE while images are mounted
+   * @throws GRID_FLIST_IN_USE while images are mounted, GRID_NODE_IN_USE while a node runs
    */
   async wipe(): Promise<void> {
     if (!(await this.exists())) return;
     await this.requireUnmounted();
+    if (await hasMounts(this.node)) throw nodeInUse(this.node);
     // The marker goes last: a wipe that was cut off can be done again.
-    const { zdb, bcdb, s3, hub, flists, images, heads, backendsFile, layoutFile } = this;
-    const data = [zdb, bcdb, s3, hub, flists, images, this.backend(''), heads];
-    const all = [...data, this.identity, this.run, backendsFile, layoutFile];
+    const { zdb, bcdb, s3, hub, node, flists, images, heads } = this;
+    const data = [zdb, bcdb, s3, hub, node, flists, images, this.backend(''), heads];
+    const files = [this.backendsFile, this.layoutFile, this.noNodeFile];
+    const all = [...data, this.identity, this.run, ...files];
     for (const path of all) await rm(path, { recursive: true, force: true });
     await rm(this.#marker, { force: true });
     await rmdir(this.path).catch((error: unknown) => {
@@ -246,7 +281,13 @@ export class GridHome {
 }
 
 /** What may be in the folder before it is one of a grid: commands that need none put it there. */
-const beforeGrid: ReadonlySet<string> = new Set(['lost+found', 'heads', 'flists', 'images']);
+const beforeGrid: ReadonlySet<string> = new Set([
+  'lost+found',
+  'heads',
+  'flists',
+  'images',
+  'node',
+]);
 
 /** Times that are looked whether nothing is mounted any more, and the pause between two of them. */
 const unmountLooksMax = 20;
@@ -270,6 +311,13 @@ function mounted(folder: string): GridError<GridErrorCode> {
   const message = `images are mounted whose content is in ${folder}`;
   return new GridError('GRID_FLIST_IN_USE', message, {
     hint: 'take them away first: ./grid flist ps',
+    details: { folder },
+  });
+}
+
+function nodeInUse(folder: string): GridError<GridErrorCode> {
+  return new GridError('GRID_NODE_IN_USE', `a node runs in ${folder}`, {
+    hint: 'end `grid node start` first, then ./grid down --wipe again',
     details: { folder },
   });
 }

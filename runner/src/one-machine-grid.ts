@@ -3,8 +3,11 @@ import {
   delay,
   FolderLock,
   GridError,
+  isAlive,
   isGridError,
   silentLogger,
+  terminate,
+  waitForEnd,
 } from '@commongrid/base';
 import type { LogLevel } from '@commongrid/base';
 
@@ -14,13 +17,13 @@ import { createIdentity } from './owner-identity.ts';
 import type { OwnerIdentity } from './owner-identity.ts';
 import { keptPorts } from './backends-file.ts';
 import { serviceTable, startTimeoutMs } from './service-table.ts';
+import { homeNodeService, keptZdbPort, leaveHomeNode } from './node/home-node-place.ts';
 import { keepLayout, layoutOf } from './storage-layout.ts';
 import type { LayoutName } from './storage-layout.ts';
 import { askSupervisor } from './supervisor/control.ts';
 import { loadState } from './supervisor/grid-state.ts';
 import type { GridState, ServiceState } from './supervisor/grid-state.ts';
 import { launchSupervisor, reportToLauncher } from './supervisor/launch.ts';
-import { isAlive, terminate, waitForEnd } from './supervisor/process-identity.ts';
 import { endLeftovers, Supervisor } from './supervisor/supervisor.ts';
 
 /** Longest time for all services to become ready, and for all to end. */
@@ -85,13 +88,18 @@ export async function runInForeground(
   try {
     const layout = await layoutOf(home);
     const services = serviceTable(layout);
-    const options = { home, services, portBase, keptPorts: await keptPorts(home, layout), logger };
+    const kept = new Map(await keptPorts(home, layout));
+    const zdbPort = await keptZdbPort(home);
+    if (zdbPort !== undefined) kept.set('node-zdb', zdbPort);
+    const options = { home, services, portBase, keptPorts: kept, logger };
     await using supervisor = await Supervisor.open(options, signal);
-    if (!reportToLauncher({ state: supervisor.state })) await onReady(supervisor.state);
+    const isLaunched = reportToLauncher({ state: supervisor.state });
+    if (!isLaunched) await onReady(supervisor.state);
     const stop = (): void => void supervisor.close();
     if (signal.aborted) stop();
     signal.addEventListener('abort', stop, { once: true });
     await supervisor.closed;
+    if (!isLaunched) await leaveHomeNode(home);
   } catch (error) {
     if (isGridError(error)) reportToLauncher({ error: error.toJSON() });
     throw error;
@@ -101,7 +109,7 @@ export async function runInForeground(
 /**
  * Stops services; with none named all of them and the supervisor, also when that is dead or does
  * not answer. Data stays. Returns the names of what was stopped.
- * @throws GRID_SERVICE_UNKNOWN, GRID_STOP_TIMEOUT
+ * @throws GRID_SERVICE_UNKNOWN, BASE_PROCESS_STUCK
  */
 export async function takeDown(homePath: string, services: readonly string[]): Promise<string[]> {
   const home = new GridHome(homePath);
@@ -110,11 +118,13 @@ export async function takeDown(homePath: string, services: readonly string[]): P
   await requireKnown(home, services);
   if (services.length > 0) {
     await askSupervisor(home, { action: 'stop', services }, orderTimeoutMs);
+    if (services.includes(homeNodeService)) await leaveHomeNode(home);
     return services.filter((name) => (before[name]?.process ?? null) !== null);
   }
   await endSupervisor(home);
   await using _lock = await FolderLock.open(home.run);
   await endLeftovers(home, silentLogger);
+  await leaveHomeNode(home);
   return Object.keys(before).filter((name) => (before[name]?.process ?? null) !== null);
 }
 

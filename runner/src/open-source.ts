@@ -35,18 +35,34 @@ export interface StoreUse {
 export function openPlugged({ kind, options }: PluggedSource, use: StoreUse = {}): ZstorSource {
   const { data, backends } = options;
   if (kind !== 'zstor' || data === undefined || backends === undefined) throw unfit(kind);
-  const { keyFile = join(data, 'key') } = options;
-  const { canBegin = false, shards = usualShards } = use;
+  const { keyFile } = options;
   return new ZstorSource({
     name: `zstor:${data}`,
-    open: async (signal): Promise<Stor> => {
-      const { checkPolicy, Stor: Store } = await import('@commongrid/zstor');
-      // Chunks are packed already.
-      const policy = checkPolicy({ ...usualShape, ...shards, compression: 'none' });
-      const files = { folder: data, backendsFile: backends, keyFile };
-      return Store.open({ ...files, policy, canBegin, signal });
-    },
+    open: (signal) =>
+      openStorage({ data, backends, ...(keyFile === undefined ? {} : { keyFile }) }, use, signal),
   });
+}
+
+/** Where a Zero-Stor is. */
+export interface StoragePlace {
+  /** Folder of its tables. */
+  readonly data: string;
+  /** File that names its Zero-DBs. */
+  readonly backends: string;
+  /** Default: `key` in the folder. */
+  readonly keyFile?: string;
+}
+
+/** Opens a Zero-Stor for what is packed already. */
+export async function openStorage(
+  { data, backends, keyFile = join(data, 'key') }: StoragePlace,
+  { canBegin = false, shards = usualShards }: StoreUse,
+  signal: AbortSignal,
+): Promise<Stor> {
+  const { checkPolicy, Stor: Store } = await import('@commongrid/zstor');
+  const policy = checkPolicy({ ...usualShape, ...shards, compression: 'none' });
+  const files = { folder: data, backendsFile: backends, keyFile };
+  return Store.open({ ...files, policy, canBegin, signal });
 }
 
 /** A source that takes chunks; undefined for one that is filled in another way. */

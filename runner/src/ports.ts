@@ -24,6 +24,8 @@ const singlePorts = {
   's3-metrics': { port: 9001, offset: 6, purpose: 'S3, metrics' },
   hub: { port: 9100, offset: 7, purpose: 'hub of images' },
   'hub-metrics': { port: 9101, offset: 8, purpose: 'hub, metrics' },
+  'node-zdb': { port: 9902, offset: 9, purpose: 'Zero-DB, of workloads' },
+  'node-metrics': { port: 9903, offset: 34, purpose: 'node, metrics' },
 } as const satisfies Readonly<Record<string, PortEntry>>;
 
 /** Most Zero-DBs of a storage: `zdb-1` to `zdb-24`. */
@@ -44,6 +46,9 @@ export function portEntry(name: PortName): PortEntry {
   const { port, offset } = firstBackend;
   return { port: port + at, offset: offset + at, purpose: 'Zero-DB, for S3' };
 }
+
+/** What listens there may outlive the grid, and then is found again at the same port. */
+const lasting: ReadonlySet<PortName> = new Set(['node-zdb']);
 
 /** Ports of one grid. */
 export type Ports = ReadonlyMap<PortName, number>;
@@ -67,8 +72,8 @@ export async function choosePorts(
   const holding = names.map(async (name) => {
     const { port, offset } = portEntry(name);
     const wanted = kept.get(name) ?? (base === undefined ? port : base + offset);
-    const isFree = base === 0 && !kept.has(name);
-    return { name, held: isFree ? await probeFree() : await probe(wanted) };
+    if (kept.has(name)) return { name, held: await probeKept(name, wanted) };
+    return { name, held: base === 0 ? await probeFree() : await probe(wanted) };
   });
   // All are held at the same time, so that no free port is given out twice.
   const all = await Promise.all(holding);
@@ -103,6 +108,10 @@ export function portOf(ports: Ports, name: PortName): number {
   const port = ports.get(name);
   if (port === undefined) throw new Error(`no port was chosen for ${name}`);
   return port;
+}
+
+async function probeKept(name: PortName, port: number): Promise<Probe> {
+  return lasting.has(name) ? { port, release: async () => {} } : probe(port);
 }
 
 interface Probe {

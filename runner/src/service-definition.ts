@@ -19,12 +19,16 @@ export interface ServiceDefinition {
   prepare(site: ServiceSite): Promise<void>;
   /** What Node runs: a script and its words. It stays in the foreground until SIGTERM. */
   command(site: ServiceSite): readonly string[];
+  /** Variables that it gets besides those of the supervisor. */
+  readonly variables?: Readonly<Record<string, string>>;
   /** True once it answers at its address; false, or an error, means not yet. */
   isReady(site: ServiceSite, signal: AbortSignal): Promise<boolean>;
   /** Runs at each start once it answers, before it counts as ready: makes what its clients expect. */
   furnish?(site: ServiceSite): Promise<void>;
   /** True for one of many that can be done without: the grid comes up when it does not. */
   readonly mayFail?: boolean;
+  /** True for one that is not started with the others, but when it is named. */
+  readonly isStartedByName?: boolean;
   /** How it is watched once it is ready: so many probes in a row without an answer, and it is restarted. */
   readonly probe: {
     readonly everyMs: number;

@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 
-import { collectionFlags } from '@commongrid/base';
+import { chunkMemory, collectionFlags } from '@commongrid/base';
 
-import { answersHttp, answersPing } from './answers.ts';
+import { answersHttp, answersOrders, answersPing } from './answers.ts';
 import { makeBackendNamespaces } from './backend-namespaces.ts';
 import { writeBackendsFile } from './backends-file.ts';
+import { homeNodeService, keepZdbPort, prefixOf } from './node/home-node-place.ts';
 import { createIdentity } from './owner-identity.ts';
 import { addressOf, portOf } from './ports.ts';
 import type { ServiceDefinition } from './service-definition.ts';
@@ -27,7 +28,7 @@ const main = join(import.meta.dirname, 'main.ts');
 /** The services of the one-machine grid, each after those that it depends on. */
 export function serviceTable(layout: StorageLayout): readonly ServiceDefinition[] {
   const storage = layout.backends === 0 ? [] : [s3Service(layout)];
-  return [...foundations, ...backendNames(layout).map(backendService), ...storage];
+  return [...foundations, ...backendNames(layout).map(backendService), ...storage, nodeService];
 }
 
 const foundations: readonly ServiceDefinition[] = [
@@ -89,10 +90,36 @@ const foundations: readonly ServiceDefinition[] = [
       `--phonebook-genesis=${home.bcdbGenesisFile}`,
       `--owner-key-file=${home.ownerKeyFile}`,
     ],
+    variables: chunkMemory,
     isReady: ({ ports }, signal) => answersHttp(portOf(ports, 'hub'), '/v1/users?limit=1', signal),
     ...usualPace,
   },
 ];
+
+/** The node of this machine. `grid up` starts it once its owner is known, and knows it. */
+const nodeService: ServiceDefinition = {
+  name: homeNodeService,
+  dependsOn: ['bcdb', 'hub'],
+  ports: ['node-zdb', 'node-metrics'],
+  dataDir: (home) => home.node,
+  prepare: async () => {},
+  command: ({ home, ports }) => [
+    ...collectionFlags.waiting,
+    main,
+    'node',
+    'start',
+    `--data=${home.node}`,
+    `--prefix=${prefixOf(home)}`,
+    `--url=http://${addressOf(ports, 'bcdb-http')}`,
+    `--hub=http://${addressOf(ports, 'hub')}`,
+    `--zdb-port=${portOf(ports, 'node-zdb')}`,
+    `--metrics=${addressOf(ports, 'node-metrics')}`,
+  ],
+  isReady: ({ home }, signal) => answersOrders(home.nodeControlSocket, signal),
+  furnish: ({ home, ports }) => keepZdbPort(home, portOf(ports, 'node-zdb')),
+  isStartedByName: true,
+  ...usualPace,
+};
 
 /**
  * A Zero-DB that plays a node of the storage. Young objects get little room: of so many processes

@@ -35,10 +35,10 @@ test('services follow the layout', async () => {
   const namesOf = async (): Promise<string[]> =>
     serviceTable(await layoutOf(home)).map(({ name }) => name);
   assert.deepEqual(await namesOf(), [
-    ...['zdb', 'bcdb', 'hub', 'zdb-1', 'zdb-2', 'zdb-3', 'zdb-4', 'zdb-5', 'zdb-6', 's3'],
+    ...['zdb', 'bcdb', 'hub', 'zdb-1', 'zdb-2', 'zdb-3', 'zdb-4', 'zdb-5', 'zdb-6', 's3', 'node'],
   ]);
   await keepLayout(home, 'none');
-  assert.deepEqual(await namesOf(), ['zdb', 'bcdb', 'hub']);
+  assert.deepEqual(await namesOf(), ['zdb', 'bcdb', 'hub', 'node']);
 });
 
 test('the backends file is one that Zero-Stor reads, and keeps ports from then on', async () => {

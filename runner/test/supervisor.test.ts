@@ -7,7 +7,15 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 
-import { isGridError, silentLogger, waitFor } from '@commongrid/base';
+import {
+  identityOf,
+  isAlive,
+  isGridError,
+  silentLogger,
+  terminate,
+  waitFor,
+} from '@commongrid/base';
+import type { ProcessIdentity } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
 
 import { answersPing } from '../src/answers.ts';
@@ -16,8 +24,6 @@ import type { ServiceDefinition } from '../src/service-definition.ts';
 import { askSupervisor } from '../src/supervisor/control.ts';
 import { loadState, StateKeeper } from '../src/supervisor/grid-state.ts';
 import type { GridState, ServiceState } from '../src/supervisor/grid-state.ts';
-import { identityOf, isAlive, terminate } from '../src/supervisor/process-identity.ts';
-import type { ProcessIdentity } from '../src/supervisor/process-identity.ts';
 import { Supervisor } from '../src/supervisor/supervisor.ts';
 
 const never = new AbortController().signal;

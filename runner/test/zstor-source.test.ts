@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
-import { hasCode, tempFolder } from '@commongrid/base/testing';
+import { hasCode } from '@commongrid/base/testing';
 import { packChunk, SourceSet, unpackChunk } from '@commongrid/flist';
 import type { ChunkHash, PackedChunk } from '@commongrid/flist';
-import { RespClient } from '@commongrid/resp';
-import { ZdbServer } from '@commongrid/zdb';
+import type { ZdbServer } from '@commongrid/zdb';
 
+import { openFleet } from './fixtures/zdb-fleet.ts';
 import { openPlugged } from '../src/open-source.ts';
 import { ZstorSource } from '../src/zstor-source.ts';
 import type { ChunkStore } from '../src/zstor-source.ts';
@@ -20,20 +19,9 @@ interface Place extends AsyncDisposable {
   readonly source: (head: string) => ZstorSource;
 }
 
-/** Six Zero-DBs, each on a node of its own. */
 async function openPlace(): Promise<Place> {
-  await using stack = new AsyncDisposableStack();
-  const { path } = stack.use(await tempFolder('zstor-source'));
-  const servers: ZdbServer[] = [];
-  for (const at of [0, 1, 2, 3, 4, 5]) {
-    const listen = [{ host: '127.0.0.1', port: 0 }];
-    const dataDir = join(path, `node-${at}`);
-    servers.push(stack.use(await ZdbServer.open({ dataDir, listen, durability: 'os' })));
-  }
-  const entries = await Promise.all(servers.map(entryOf));
-  const backends = join(path, 'backends.json');
-  await writeFile(backends, JSON.stringify(entries));
-  const owned = stack.move();
+  const fleet = await openFleet();
+  const { path, backends, servers } = fleet;
   return {
     servers,
     source: (head) =>
@@ -44,16 +32,8 @@ async function openPlace(): Promise<Place> {
         },
         { canBegin: true, shards: { dataShards: 4, parityShards: 2 } },
       ),
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+    [Symbol.asyncDispose]: () => fleet[Symbol.asyncDispose](),
   };
-}
-
-async function entryOf({ addresses }: ZdbServer, at: number): Promise<object> {
-  const port = addresses[0]?.port ?? 0;
-  await using client = await RespClient.connect({ port });
-  for (const name of ['shards', 'log']) await client.command(['NSNEW', name]);
-  const place = { node: `node-${at}`, farm: `farm-${at}`, country: 'BE' };
-  return { address: `127.0.0.1:${port}`, namespace: 'shards', log: 'log', ...place };
 }
 
 /** Chunks of all sizes, the largest one of random bytes. */

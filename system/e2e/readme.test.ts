@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { randomInt } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
@@ -8,19 +9,42 @@ import { root, run, tempFolder, TestGrid } from './grid-process.ts';
 import type { Ended } from './grid-process.ts';
 
 /** Runs the shell lines of a section as they are written, on a grid that is up already. */
-async function tour(grid: TestGrid, heading: string, registry = '127.0.0.1:5000'): Promise<Ended> {
+async function tour(
+  grid: TestGrid,
+  heading: string,
+  instead: Readonly<Record<string, string>> = {},
+): Promise<Ended> {
   const readme = await readFile(join(root, 'README.md'), 'utf8');
   const [, lines = ''] =
     new RegExp(`## ${heading}[\\s\\S]*?\`\`\`sh\\n([\\s\\S]*?)\`\`\``).exec(readme) ?? [];
   assert.match(lines, /^\.\/grid up/);
   const { stdout } = await grid.run('up', '--port-base', '0', '--json');
   const [, port = ''] = /"zdb":"127\.0\.0\.1:(\d+)/.exec(stdout) ?? [];
-  const script = lines
-    .replaceAll('/var/lib/grid', grid.home)
-    .replaceAll('-p 9900', `-p ${port}`)
-    .replaceAll('127.0.0.1:5000', registry);
+  const places = { '/var/lib/grid': grid.home, '-p 9900': `-p ${port}`, ...instead };
+  const script = Object.entries(places).reduce((text, [of, at]) => text.replaceAll(of, at), lines);
   return run('sh', ['-euc', script], { cwd: root, env: { GRID_HOME: grid.home } });
 }
+
+test('the tour of a node works as it is written', async () => {
+  await using grid = await TestGrid.open({ hasNode: true });
+  await using folder = await tempFolder();
+  const port = String(randomInt(10_240, 32_768));
+  const file = join(folder.path, 'web.json');
+  const example = await readFile(join(root, 'examples', 'web.json'), 'utf8');
+  await writeFile(file, example.replace('8080', port));
+  const { status, stdout, stderr } = await tour(grid, 'A tour of a node', {
+    'examples/web.json': file,
+    '127.0.0.1:8080': `127.0.0.1:${port}`,
+  });
+  assert.equal(status, 0, stderr + stdout);
+  assert.match(stderr, / web\/0 {2}healthy/);
+  assert.match(stdout, /^[0-9a-f]{12} +web\/0 +container +healthy/m);
+  assert.match(stdout, /^start 1$/m);
+  assert.match(stdout, / web\/0 +failed +NODE_ENDED /);
+  // One line, two, three.
+  assert.equal(stdout.match(/^\w{3} \w{3} +\d+ [\d:]{8} UTC \d{4}$/gm)?.length, 6, stdout);
+  assert.match(stdout, /^web is ended: contract:/m);
+});
 
 test('the tour of the store works as it is written', async () => {
   await using grid = await TestGrid.open();
@@ -63,7 +87,9 @@ test('the tour of images works as it is written', async () => {
   await using folder = await tempFolder();
   await using registry = await DockerRegistry.open(folder.path);
   await using grid = await TestGrid.open();
-  const { status, stdout, stderr } = await tour(grid, 'A tour of images', registry.host);
+  const { status, stdout, stderr } = await tour(grid, 'A tour of images', {
+    '127.0.0.1:5000': registry.host,
+  });
   assert.equal(status, 0, stderr + stdout);
   assert.equal(stderr, '');
   assert.match(stdout, /^ +command +\/bin\/sh$/m);

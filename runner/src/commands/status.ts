@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 
 import { printResult, resultCommand } from '../command-context.ts';
 import type { CommandContext, JsonOption } from '../command-context.ts';
+import { homeNodeService } from '../node/home-node-place.ts';
 import { lookAt } from '../one-machine-grid.ts';
 import type { GridStatus } from '../one-machine-grid.ts';
 import { nameRanges, serviceRanges } from '../service-ranges.ts';
@@ -49,10 +50,18 @@ function reportOf(home: string, { state, isSupervised }: GridStatus): StatusRepo
   return {
     schema: 'grid.status.1',
     home,
-    up: isSupervised && services.every(([, { phase }]) => phase === 'running'),
+    up: isSupervised && services.every(isAsWanted),
     supervisor: isSupervised && state !== undefined ? { pid: state.supervisor.pid } : null,
     services: Object.fromEntries(services),
   };
+}
+
+/** A node is stopped where it is not wanted, or cannot run. */
+function isAsWanted([name, { phase }]: readonly [
+  string,
+  { readonly phase: ServicePhase },
+]): boolean {
+  return phase === 'running' || (name === homeNodeService && phase === 'stopped');
 }
 
 function rowOf(home: string, [name, service]: [string, StatusService]): ServiceRow {
@@ -76,9 +85,9 @@ function describe(report: StatusReport, style: Style): string {
 
 function headline({ up, supervisor, services }: StatusReport, style: Style): string {
   if (up) return style.good('the grid is up');
-  const names = Object.keys(services);
-  const down = names.filter((name) => services[name]?.phase !== 'running');
-  if (down.length === names.length) return style.bad('the grid is not up');
+  const running = Object.values(services).filter(({ phase }) => phase === 'running');
+  const down = Object.entries(services).flatMap((one) => (isAsWanted(one) ? [] : [one[0]]));
+  if (running.length === 0) return style.bad('the grid is not up');
   if (supervisor === null) return style.bad('the grid runs without its supervisor');
   return style.bad(`the grid is up but for ${nameRanges(down)}`);
 }

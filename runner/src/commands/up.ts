@@ -7,7 +7,8 @@ import type { CommandContext, JsonOption } from '../command-context.ts';
 import { fillHub } from '../fill-hub.ts';
 import type { FilledHub } from '../fill-hub.ts';
 import { GridHome } from '../home.ts';
-import { bringUp, prepareHome, runInForeground } from '../one-machine-grid.ts';
+import { startHomeNode } from '../node/home-node.ts';
+import { bringUp, lookAt, prepareHome, runInForeground } from '../one-machine-grid.ts';
 import { introduceOwner, ownerNameDefault } from '../owner-bot.ts';
 import { maxOffset, portEntry } from '../ports.ts';
 import type { PortName } from '../ports.ts';
@@ -18,12 +19,15 @@ import type { LayoutName, StorageLayout } from '../storage-layout.ts';
 import type { GridState, ServiceState } from '../supervisor/grid-state.ts';
 import { formatTable, withProgress } from '../terminal.ts';
 import { wordCard } from '../word-card.ts';
+import { parseSize } from './node/node-arguments.ts';
 
 type UpOptions = JsonOption & {
   readonly foreground?: true;
   readonly portBase?: number;
   readonly shards?: LayoutName;
   readonly name: string;
+  readonly node?: boolean;
+  readonly volumeSize?: number;
 };
 
 interface UpReport {
@@ -34,6 +38,16 @@ interface UpReport {
   readonly storage: UpStorage;
   /** Null while a supervisor of an earlier release runs. */
   readonly hub: UpHub | null;
+  readonly node: UpNode;
+}
+
+/** What runs workloads on this machine. */
+interface UpNode {
+  /** Null where there is none. */
+  readonly id: string | null;
+  readonly name: string | null;
+  /** Why there is none. */
+  readonly lack: string | null;
 }
 
 /** Where images are kept for others, and the one that it begins with. */
@@ -76,6 +90,16 @@ export function upCommand(context: CommandContext): Command {
         `data and parity shards of what S3 keeps, or none for no S3; chosen at the first start, default ${usualLayout}`,
       ).choices(layoutNames),
     )
+    .option(
+      '--node',
+      'run workloads on this machine, as it is unless you said otherwise; needs root',
+    )
+    .option('--no-node', 'run none, from now on')
+    .option(
+      '--volume-size <size>',
+      'disk for volumes of workloads, at the first start; default: a quarter of what is free, at most 32GiB',
+      parseSize,
+    )
     .option('--foreground', 'stay until SIGTERM, for service managers')
     .option('--name <name>', 'your name in the grid, at the first start', ownerNameDefault)
     .addHelpText(
@@ -95,7 +119,9 @@ async function up(context: CommandContext, options: UpOptions): Promise<void> {
     const bot = await introduce(state, options.name);
     const identity = { key, bot: bot ?? null, isNew: newWords !== undefined };
     const layout = await layoutOf(new GridHome(home));
-    const report = reportOf(state, identity, layout, await filledHub(state));
+    const [hub, node] = await Promise.all([filledHub(state), startedNode(state, options)]);
+    const now = (await lookAt(home)).state ?? state;
+    const report = reportOf(now, identity, { layout, hub, node });
     printResult(context, options, report, () => describe(context, report));
   };
   if (options.foreground === true) {
@@ -120,24 +146,32 @@ async function filledHub(state: GridState): Promise<UpHub | null> {
   return { url, image: image ?? null, lack: lack ?? null };
 }
 
+async function startedNode(state: GridState, options: UpOptions): Promise<UpNode> {
+  const { node: isWanted, volumeSize: volumeBytes } = options;
+  const home = new GridHome(state.home);
+  const { node, lack } = await startHomeNode(home, state, { isWanted, volumeBytes });
+  return { id: node?.id ?? null, name: node?.name ?? null, lack: lack ?? null };
+}
+
 function reportOf(
   state: GridState,
   identity: UpIdentity,
-  layout: StorageLayout,
-  hub: UpHub | null,
+  { layout, hub, node }: Pick<UpReport, 'hub' | 'node'> & { readonly layout: StorageLayout },
 ): UpReport {
-  const services = Object.entries(state.services).map(([name, service]) => {
+  // One that was not wanted did not fail.
+  const wanted = Object.entries(state.services).filter(([, { phase }]) => phase !== 'stopped');
+  const services = wanted.map(([name, service]) => {
     const { address, addresses, process, dataDir } = service;
     return [name, { address, addresses, pid: process?.pid ?? null, dataDir }];
   });
   const all = Object.fromEntries(services) as UpReport['services'];
   const s3 = state.services['s3']?.address;
   const storage = { endpoint: s3 === undefined ? null : `http://${s3}`, ...layout };
-  return { schema: 'grid.up.1', home: state.home, services: all, identity, storage, hub };
+  return { schema: 'grid.up.1', home: state.home, services: all, identity, storage, hub, node };
 }
 
 function describe({ terminal }: CommandContext, report: UpReport): string {
-  const { home, services, identity, storage, hub } = report;
+  const { home, services, identity, storage, hub, node } = report;
   const { style } = terminal;
   const rows = serviceRanges(Object.entries(services).flatMap(rowsOf));
   const port = services['zdb']?.address.split(':').at(-1);
@@ -150,6 +184,7 @@ function describe({ terminal }: CommandContext, report: UpReport): string {
     `  owner: ${identity.bot ?? identity.key}`,
     ...failed.map((name) => style.bad(`  ${name} did not start: see ./grid status`)),
     ...(hub === null ? [] : [hubLine(hub)]),
+    node.id === null ? `  no node: ${node.lack}` : `  node: ${node.name}, ${node.id}`,
     ...(storage.endpoint === null ? [] : describeStorage(storage)),
     ...(hub?.image ? describeImage(hub.image) : []),
     '',
@@ -168,6 +203,7 @@ function describe({ terminal }: CommandContext, report: UpReport): string {
       ['  ./grid zdb info', 'how Zero-DB is doing'],
       ...(storage.endpoint === null ? [] : [['  ./grid s3 stat', 'what S3 keeps, and where']]),
       ['  ./grid hub ls', 'what images there are'],
+      ...(node.id === null ? [] : [['  ./grid node status', 'what the node has, and runs']]),
       ['  ./grid down', 'stop; the data stays'],
     ]),
   ].join('\n');

@@ -12,7 +12,10 @@ import { runTool } from './run-tool.ts';
 /** A program of the system that tests start, and the Debian package that brings it. */
 export interface TestNeed {
   readonly package: string;
-  readonly needs: { readonly program: string } | { readonly pythonModule: string };
+  readonly needs:
+    | { readonly program: string }
+    | { readonly pythonModule: string }
+    | { readonly file: string };
   /** A service that the package starts by itself and that tests do not want. */
   readonly service?: string;
 }
@@ -24,7 +27,10 @@ const testNeeds: readonly TestNeed[] = [
   { package: 'redis-tools', needs: { program: 'redis-benchmark' } },
   { package: 'python3-redis', needs: { pythonModule: 'redis' } },
   { package: 'iproute2', needs: { program: 'ip' } },
+  { package: 'nftables', needs: { program: 'nft' } },
+  { package: 'conntrack', needs: { program: 'conntrack' } },
   { package: 'postgresql', needs: { program: 'pg_ctlcluster' }, service: 'postgresql' },
+  { package: 'curl', needs: { program: 'curl' } },
   { package: 'openssl', needs: { program: 'openssl' } },
   { package: 'chromium', needs: { program: 'chromium' } },
   { package: 'awscli', needs: { program: 'aws' } },
@@ -41,9 +47,17 @@ const testNeeds: readonly TestNeed[] = [
   { package: 'debootstrap', needs: { program: 'debootstrap' } },
   { package: 'busybox-static', needs: { program: 'busybox' } },
   { package: 'erofs-utils', needs: { program: 'fsck.erofs' } },
+  { package: 'btrfs-progs', needs: { program: 'mkfs.btrfs' } },
+  { package: 'e2fsprogs', needs: { program: 'mkfs.ext4' } },
   { package: 'attr', needs: { program: 'getfattr' } },
   { package: 'acl', needs: { program: 'setfacl' } },
   { package: 'libcap2-bin', needs: { program: 'setcap' } },
+  { package: 'conmon', needs: { program: 'conmon' } },
+  { package: 'runc', needs: { program: 'runc' } },
+  {
+    package: 'golang-github-containers-common',
+    needs: { file: '/usr/share/containers/seccomp.json' },
+  },
 ];
 
 /** The needs that this machine does not meet. */
@@ -77,6 +91,7 @@ export async function installNeeds(
 
 async function isMet({ needs }: TestNeed): Promise<boolean> {
   if ('program' in needs) return isInPath(needs.program);
+  if ('file' in needs) return isThere(needs.file);
   if (!(await isExecutable('/usr/bin/python3'))) return false;
   // Debian's own Python: another one in the path does not see Debian's modules.
   return (await runTool('/usr/bin/python3', ['-c', `import ${needs.pythonModule}`], '/')).ok;
@@ -89,7 +104,11 @@ async function isInPath(program: string): Promise<boolean> {
 }
 
 async function isExecutable(path: string): Promise<boolean> {
-  return access(path, constants.X_OK).then(
+  return isThere(path, constants.X_OK);
+}
+
+async function isThere(path: string, mode = constants.R_OK): Promise<boolean> {
+  return access(path, mode).then(
     () => true,
     () => false,
   );

@@ -2,11 +2,10 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { writeFileAtomic } from '@commongrid/base';
-import type { Logger } from '@commongrid/base';
+import type { Logger, ProcessIdentity } from '@commongrid/base';
 
 import type { GridHome } from '../home.ts';
 import type { PortName } from '../ports.ts';
-import type { ProcessIdentity } from './process-identity.ts';
 
 /**
  * Where a service is in its life:

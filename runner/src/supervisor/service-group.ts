@@ -48,13 +48,16 @@ export class ServiceGroup implements AsyncDisposable {
   }
 
   /**
-   * Starts these services (none named: all) and those that they depend on; resolves when all are
+   * Starts these services (none named: all but those that have to be) and those that they depend on; resolves when all are
    * ready. One that is ready already stays as it is, one that may fail holds nothing up.
    * @throws GRID_SERVICE_UNKNOWN, GRID_SERVICE_FAILED, GRID_START_TIMEOUT
    */
   async start(names: readonly string[]): Promise<void> {
     const begin = onceEach((name) => this.#startOne(name, begin));
-    await allOf(this.#select(names).map(({ name }) => begin(name)));
+    const wanted = this.#select(names).filter(
+      ({ isStartedByName }) => isStartedByName !== true || names.length > 0,
+    );
+    await allOf(wanted.map(({ name }) => begin(name)));
   }
 
   /** Stops these services (none named: all), dependents first. @throws GRID_SERVICE_UNKNOWN */

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 
-import { delay, GridError, isGridError, waitFor } from '@commongrid/base';
-import type { Logger } from '@commongrid/base';
+import { delay, GridError, identityOf, isGridError, terminate, waitFor } from '@commongrid/base';
+import type { Logger, ProcessIdentity } from '@commongrid/base';
 
 import { childVariables } from '../environment.ts';
 import type { GridErrorCode } from '../errors.ts';
@@ -10,8 +10,6 @@ import { addressOf } from '../ports.ts';
 import type { ServiceDefinition, ServiceSite } from '../service-definition.ts';
 import type { ServicePhase, ServiceState } from './grid-state.ts';
 import { LogFile } from './log-file.ts';
-import { identityOf, terminate } from './process-identity.ts';
-import type { ProcessIdentity } from './process-identity.ts';
 import { RestartPolicy } from './restart-policy.ts';
 
 export interface ServiceRunnerOptions {
@@ -145,7 +143,7 @@ export class ServiceRunner {
     return spawn(process.execPath, definition.command(site), {
       cwd: '/',
       detached: true,
-      env: childVariables(),
+      env: childVariables(definition.variables),
       stdio: ['ignore', this.log.descriptor, this.log.descriptor],
     });
   }

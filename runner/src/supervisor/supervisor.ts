@@ -1,4 +1,13 @@
-import { closeOnce, FolderLock, GridError, isGridError, Mutex } from '@commongrid/base';
+import {
+  closeOnce,
+  FolderLock,
+  GridError,
+  identityOf,
+  isAlive,
+  isGridError,
+  Mutex,
+  terminate,
+} from '@commongrid/base';
 import type { Logger } from '@commongrid/base';
 
 import type { GridErrorCode } from '../errors.ts';
@@ -12,7 +21,6 @@ import { loadState, StateKeeper } from './grid-state.ts';
 import type { GridState } from './grid-state.ts';
 import { LogFile } from './log-file.ts';
 import { LogRotation } from './log-rotation.ts';
-import { identityOf, isAlive, terminate } from './process-identity.ts';
 import { ServiceGroup } from './service-group.ts';
 
 export interface SupervisorOptions {

@@ -178,9 +178,9 @@ export async function mounted(
 }
 
 /** @throws GRID_ROOT_NEEDED */
-export function requireRoot({ environment }: CommandContext): void {
+export function requireRoot({ environment }: CommandContext, work = 'mount'): void {
   if (environment.isRoot) return;
-  throw new GridError<GridErrorCode>('GRID_ROOT_NEEDED', 'only root can mount', {
+  throw new GridError<GridErrorCode>('GRID_ROOT_NEEDED', `only root can ${work}`, {
     hint: 'run it as root',
   });
 }

@@ -1,0 +1,75 @@
+import type { BcdbClient } from '@commongrid/bcdb/client';
+import type { Event, EventPhase, RecordOf, WorkloadId } from '@commongrid/model';
+
+import type { PlacedWorkload } from './deploy.ts';
+
+/** A workload that is to come up. */
+export interface AwaitedWorkload extends PlacedWorkload {
+  /** It counts once it is this far. */
+  readonly goal: 'running' | 'healthy';
+}
+
+/** How workloads came along so far. */
+export interface DeployStanding {
+  readonly events: ReadonlyMap<WorkloadId, Event>;
+  /** `failed`: at least one is not there, and is not tried again, or nobody waits for that. */
+  readonly is: 'coming' | 'there' | 'failed';
+}
+
+/** Phases in which a workload is there, by how far it has to be. */
+const reached: Readonly<Record<AwaitedWorkload['goal'], ReadonlySet<EventPhase>>> = {
+  running: new Set(['running', 'healthy']),
+  healthy: new Set(['healthy']),
+};
+
+/** Where workloads stand by the newest event of each. @param isPatient what is tried again counts as coming */
+export function standingOf(
+  awaited: readonly AwaitedWorkload[],
+  events: ReadonlyMap<WorkloadId, Event>,
+  isPatient: boolean,
+): DeployStanding {
+  const newest = awaited.map((one) => ({ ...one, event: events.get(one.workload) }));
+  const isThere = newest.every(({ goal, event }) => {
+    return event !== undefined && reached[goal].has(event.phase);
+  });
+  if (isThere) return { events, is: 'there' };
+  const hasFailed = newest.some(({ event }) => {
+    if (event === undefined || !badPhases.has(event.phase)) return false;
+    return !(isPatient && event.isRetryable === true);
+  });
+  return { events, is: hasFailed ? 'failed' : 'coming' };
+}
+
+const badPhases: ReadonlySet<EventPhase> = new Set(['refused', 'failed', 'unhealthy', 'stopped']);
+
+export interface FollowDeployOptions {
+  readonly client: BcdbClient;
+  /** First sequence of the log that counts. */
+  readonly from: number;
+  readonly isPatient: boolean;
+  readonly signal: AbortSignal;
+  /** Gets each event of the workloads as it comes. */
+  readonly onEvent: (event: Event) => void;
+}
+
+/**
+ * Follows workloads until they are there or failed, or the signal fires. What the events say is the
+ * word of the server.
+ */
+export async function followDeploy(
+  awaited: readonly AwaitedWorkload[],
+  { client, from, isPatient, signal, onEvent }: FollowDeployOptions,
+): Promise<DeployStanding> {
+  const nodes = new Map(awaited.map(({ workload, node }) => [workload, node]));
+  const events = new Map<WorkloadId, Event>();
+  const url = 'grid.event.1';
+  for await (const { value } of client.watch('grid', { url, from, signal })) {
+    const event = value as RecordOf<'grid.event.1'> | undefined;
+    if (event === undefined || nodes.get(event.workload) !== event.node) continue;
+    events.set(event.workload, event);
+    onEvent(event);
+    const standing = standingOf(awaited, events, isPatient);
+    if (standing.is !== 'coming') return standing;
+  }
+  return standingOf(awaited, events, isPatient);
+}

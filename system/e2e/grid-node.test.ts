@@ -1,0 +1,177 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+
+import { waitFor } from '@commongrid/base';
+
+import { root, run, tempFolder, TestGrid } from './grid-process.ts';
+import type { Ended } from './grid-process.ts';
+
+interface Up {
+  readonly services: Record<string, { readonly pid: number | null; readonly address: string }>;
+  readonly node: { readonly id: string | null; readonly lack: string | null };
+}
+
+interface Status {
+  readonly up: boolean;
+  readonly supervisor: { readonly pid: number } | null;
+  readonly services: Record<string, { readonly phase: string; readonly pid: number | null }>;
+}
+
+interface Workloads {
+  readonly workloads: readonly { readonly key: string; readonly role: string }[];
+}
+
+const deadline = { timeoutMs: 30_000, everyMs: 100 };
+const password = 'open-sesame';
+const deployment = {
+  name: 'shop',
+  secrets: { password },
+  roles: [
+    { name: 'store', zdb: { size: '16MiB', password: 'password' } },
+    {
+      ...{ name: 'web', cpu: 0.1, memory: '32MiB' },
+      container: {
+        ...{ image: 'base', entrypoint: ['sleep', '1000'], rootBytes: '32MiB' },
+        stop: { signal: 'SIGKILL', graceSeconds: 1 },
+      },
+    },
+  ],
+};
+
+/** One for all tests, in their order: a start takes seconds. */
+let grid: TestGrid;
+let up: Up;
+/** Begins the names of what the node has in the kernel. */
+let prefix: string;
+/** Name of the container on the machine, once it was seen. */
+let webKey = '';
+
+before(async () => {
+  grid = await TestGrid.open({ hasNode: true });
+  up = await grid.json<Up>('up', '--port-base', '0');
+  const command = await readFile(`/proc/${up.services['node']?.pid}/cmdline`, 'utf8');
+  prefix = /--prefix=([a-z0-9]+)/.exec(command)?.[1] ?? '';
+});
+
+after(() => grid.close());
+
+test('up makes the machine a node, and a namespace is reached under its certificate', async () => {
+  assert.equal(up.node.lack, null);
+  const status = await grid.json<Status>('status');
+  assert.deepEqual([status.up, status.services['node']?.phase], [true, 'running']);
+  const file = join(grid.home, 'node', 'shop.json');
+  await writeFile(file, JSON.stringify(deployment));
+  await grid.json('deploy', file);
+  assert.equal((await inStore(`SET greeting hello`)).status, 0);
+  const answers = await inStore('GET greeting');
+  assert.match(answers.stdout, /^hello$/m, answers.stderr);
+});
+
+test('what runs goes on when everything of the grid is killed, and is found again', async () => {
+  const running = await processesOfWeb();
+  assert.equal(running.length, 1);
+  await killAll();
+  assert.deepEqual(await processesOfWeb(), running);
+  // On the same ports as before, though any are asked for.
+  up = await grid.json<Up>('up', '--port-base', '0');
+  assert.equal(up.node.lack, null);
+  assert.deepEqual(await processesOfWeb(), running);
+  assert.match((await inStore('GET greeting')).stdout, /^hello$/m);
+});
+
+test('down leaves nothing of the node on the machine but data, whatever was killed', async () => {
+  assert.notDeepEqual(await remains(), []);
+  await killAll();
+  await grid.json('down');
+  assert.deepEqual(await remains(), []);
+  up = await grid.json<Up>('up');
+  assert.equal(up.node.lack, null);
+  const isBack = async (): Promise<boolean> => (await processesOfWeb()).length === 1;
+  await waitFor(isBack, { ...deadline, what: 'the container' });
+  const answers = async (): Promise<boolean> =>
+    (await inStore('GET greeting')).stdout.includes('hello');
+  await waitFor(answers, { ...deadline, what: 'the namespace' });
+});
+
+test('a machine that lacks something is told what, and the grid is up all the same', async () => {
+  const without = await grid.json<Up>('up', '--no-node');
+  assert.equal(without.node.lack, 'not wanted; ./grid up --node');
+  assert.deepEqual(await remains(), []);
+  await using folder = await tempFolder();
+  const path = await pathWithout(folder.path, ['runc', 'conmon']);
+  const env = { GRID_HOME: grid.home, PATH: path };
+  const { status, stdout } = await run(join(root, 'grid'), ['up', '--node', '--json'], { env });
+  assert.equal(status, 0);
+  const { node, services } = JSON.parse(stdout) as Up;
+  assert.match(node.lack ?? '', /^missing: runc, conmon; next: apt-get install runc conmon, /);
+  assert.equal(services['node'], undefined);
+  const { up: isUp, services: states } = await grid.json<Status>('status');
+  assert.deepEqual([isUp, states['node']?.phase], [true, 'stopped']);
+});
+
+/** A command to the namespace of the deployment. */
+async function inStore(command: string): Promise<Ended> {
+  const { workloads } = await grid.json<Workloads>('node', 'workloads');
+  const key = workloads.find(({ role }) => role === 'store')?.key;
+  const [, port = ''] = up.services['node']?.address.split(':') ?? [];
+  const cert = join(grid.home, 'node', 'machine', 'zdb', 'tls', 'cert.pem');
+  const lines = `printf 'SELECT ${key} ${password}\\n${command}\\n'`;
+  return run('sh', ['-c', `${lines} | redis-cli -p ${port} --tls --cacert ${cert}`]);
+}
+
+/** The supervisor and what it runs; what workloads have runs on. */
+async function killAll(): Promise<void> {
+  const { supervisor, services } = await grid.json<Status>('status');
+  const pids = [supervisor?.pid, ...Object.values(services).map(({ pid }) => pid)];
+  const living = pids.filter((pid) => typeof pid === 'number');
+  for (const pid of living) process.kill(pid, 'SIGKILL');
+  const areGone = (): boolean => living.every((pid) => !existsSync(`/proc/${pid}/exe`));
+  await waitFor(areGone, { ...deadline, what: 'their end' });
+}
+
+/** Numbers of the processes of the container. */
+async function processesOfWeb(): Promise<readonly string[]> {
+  const list = await grid.run('node', 'workloads', '--json');
+  if (list.status === 0) {
+    const { workloads } = JSON.parse(list.stdout) as Workloads;
+    webKey = workloads.find(({ role }) => role === 'web')?.key ?? webKey;
+  }
+  const file = join('/sys/fs/cgroup/pids', `${prefix}.containers`, webKey, 'cgroup.procs');
+  const text = await readFile(file, 'utf8').catch(() => '');
+  return text.split('\n').filter((pid) => pid !== '');
+}
+
+/** Everything that a node may leave on its machine. */
+async function remains(): Promise<readonly string[]> {
+  const looks: readonly (readonly [string, string])[] = [
+    ['cat /proc/self/mountinfo', grid.home],
+    ['ls /run/netns', prefix],
+    ['ls -d /run/commongrid-*', `commongrid-${prefix}`],
+    ['ls -d /sys/fs/cgroup/*/*.containers', `/${prefix}.containers`],
+    ['nft list tables', `inet ${prefix}_`],
+    ['ip -o link', ` ${prefix}`],
+    ['losetup --list --noheadings', grid.home],
+    ['cat /proc/*/cmdline | tr "\\0" " "', `${grid.home}/node`],
+  ];
+  const found = looks.map(async ([command, name]) => {
+    const { stdout } = await run('sh', ['-c', `${command} 2>/dev/null`]);
+    return stdout.split('\n').filter((line) => line.includes(name));
+  });
+  return (await Promise.all(found)).flat();
+}
+
+/** A PATH with all programs of the machine but some. */
+async function pathWithout(folder: string, missing: readonly string[]): Promise<string> {
+  const bin = join(folder, 'bin');
+  await mkdir(bin);
+  for (const from of (process.env['PATH'] ?? '').split(':')) {
+    for (const name of await readdir(from).catch(() => [])) {
+      if (missing.includes(name) || existsSync(join(bin, name))) continue;
+      await symlink(join(from, name), join(bin, name)).catch(() => {});
+    }
+  }
+  return bin;
+}
