@@ -24,6 +24,7 @@ export { FolderLock } from './folder-lock.ts';
 export type { FolderLockOwner } from './folder-lock.ts';
 export { defaultBoundsUs, LatencyHistogram } from './histogram.ts';
 export type { CumulativeBucket } from './histogram.ts';
+export { inTransaction } from './in-transaction.ts';
 export { largeMemory, LargeMemory, largeMemoryBytesMin, SharedMemory } from './large-memory.ts';
 export type { MemoryOwner } from './large-memory.ts';
 export { closeOnce, onShutdownSignals, shutdownSignal, TaskGroup } from './lifecycle.ts';

@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
 import type { SQLOutputValue } from 'node:sqlite';
-import { GridError } from '@commongrid/base';
+import { GridError, inTransaction } from '@commongrid/base';
 import type { JsonValue } from '@commongrid/crypto';
 import type { BcdbErrorCode } from '../errors.ts';
 import type { StoredEntry } from '../log/log-engine.ts';
@@ -130,7 +130,7 @@ export class LightStore implements Disposable {
       `INSERT INTO pending_object VALUES (?, ?, ?, ?, ?, ?, ?) ${newerObject}`,
     );
     const feeds = this.#bitOf(reader);
-    this.#transaction(() => {
+    inTransaction(this.#db, () => {
       for (const item of items) {
         const { record: own, at, proposal } = item;
         record.run(own.seq, feeds, at, proposal?.seq ?? null, ...this.#pack(own));
@@ -150,7 +150,7 @@ export class LightStore implements Disposable {
 
   /** What is pending counts from now on. */
   commit({ feeds, ...view }: WholeView): void {
-    this.#transaction(() => {
+    inTransaction(this.#db, () => {
       this.#db.exec(`
         INSERT INTO arrival (seq) SELECT seq FROM pending_record AS came WHERE feeds > 0 AND NOT EXISTS
           (SELECT 1 FROM record WHERE seq = came.seq AND feeds > 0) ORDER BY seq;
@@ -290,17 +290,6 @@ export class LightStore implements Disposable {
 
   #setFact(name: string, value: string): void {
     this.#db.prepare('INSERT OR REPLACE INTO fact VALUES (?, ?)').run(name, value);
-  }
-
-  #transaction(change: () => void): void {
-    this.#db.exec('BEGIN IMMEDIATE');
-    try {
-      change();
-      this.#db.exec('COMMIT');
-    } catch (error) {
-      this.#db.exec('ROLLBACK');
-      throw error;
-    }
   }
 }
 

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { isGridError } from '@commongrid/base';
+import { inTransaction, isGridError } from '@commongrid/base';
 import type { JsonValue } from '@commongrid/crypto';
 import { systemPrefix, systemUrls } from '../record/system-records.ts';
 import { parseSchema } from '../schema/schema-document.ts';
@@ -92,12 +92,9 @@ export class NamespaceWriter {
   apply(batch: NamespaceBatch): void {
     if (batch.size <= this.#applied) return;
     const former = this.#isPrivate;
-    this.#db.exec('BEGIN IMMEDIATE');
     try {
-      this.#applyEffects(batch);
-      this.#db.exec('COMMIT');
+      inTransaction(this.#db, () => this.#applyEffects(batch));
     } catch (error) {
-      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
       // What is cached may name rows that are gone again.
       this.#types.clear();
       this.#texts.clear();

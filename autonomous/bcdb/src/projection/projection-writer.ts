@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { GridError, isGridError } from '@commongrid/base';
+import { GridError, inTransaction, isGridError } from '@commongrid/base';
 import type { BcdbErrorCode } from '../errors.ts';
 import type { Effect, EffectBatch } from '../state/effect.ts';
 import {
@@ -189,8 +189,7 @@ export class ProjectionWriter implements Disposable {
 
   #commit(size: number, byNamespace: ReadonlyMap<string, readonly Effect[]>): void {
     if (size <= this.#size) return;
-    this.#index.exec('BEGIN IMMEDIATE');
-    try {
+    inTransaction(this.#index, () => {
       for (const [ns, effects] of byNamespace) {
         // Not `size`: batches that are made again can end elsewhere.
         const applied = (effects.at(-1)?.seq ?? 0) + 1;
@@ -198,11 +197,7 @@ export class ProjectionWriter implements Disposable {
         this.#applied.set(ns, Math.max(applied, this.#applied.get(ns) ?? 0));
       }
       this.#setSize.run(size);
-      this.#index.exec('COMMIT');
-    } catch (error) {
-      if (this.#index.isTransaction) this.#index.exec('ROLLBACK');
-      throw error;
-    }
+    });
     this.#size = size;
   }
 

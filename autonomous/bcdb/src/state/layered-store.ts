@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import type { StatementSync } from 'node:sqlite';
-import { GridError } from '@commongrid/base';
+import { GridError, inTransaction } from '@commongrid/base';
 import type { BcdbErrorCode } from '../errors.ts';
 import { KeyFilter } from './key-filter.ts';
 
@@ -129,17 +129,12 @@ export class LayeredStore implements Disposable {
 
   /** Writes changes in one transaction. */
   write(layer: Layer): void {
-    this.#db.exec('BEGIN IMMEDIATE');
-    try {
+    inTransaction(this.#db, () => {
       for (const [key, value] of layer) {
         if (value === undefined) this.#remove.run(key);
         else this.#put.run(key, value);
       }
-      this.#db.exec('COMMIT');
-    } catch (error) {
-      this.#db.exec('ROLLBACK');
-      throw error;
-    }
+    });
     for (const [key, value] of layer) {
       if (!isCached(key)) continue;
       if (value !== undefined) this.#filter.add(key);

@@ -1,7 +1,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import type { SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite';
 
-import { GridError } from '@commongrid/base';
+import { GridError, inTransaction } from '@commongrid/base';
 
 import type { FlistErrorCode } from '../errors.ts';
 
@@ -69,16 +69,7 @@ export class HubDatabase implements Disposable {
 
   /** Does several things or none. */
   transaction<T>(work: () => T): T {
-    this.#db.exec('BEGIN IMMEDIATE');
-    try {
-      const result = work();
-      this.#db.exec('COMMIT');
-      return result;
-    } catch (error) {
-      // Of a full disk SQLite itself may have rolled back already.
-      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
-      throw error;
-    }
+    return inTransaction(this.#db, work);
   }
 
   get(sql: string, ...values: SQLInputValue[]): Row | undefined {

@@ -1,7 +1,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import type { SQLInputValue, StatementSync } from 'node:sqlite';
 
-import { errorCode } from '@commongrid/base';
+import { errorCode, inTransaction } from '@commongrid/base';
 
 import type { FlistDigest } from '../format/flist.ts';
 import type { ObjectId } from '../format/object-id.ts';
@@ -63,12 +63,8 @@ export class ObjectLedger implements Disposable {
    */
   transaction(work: () => void): void {
     try {
-      this.#db.exec('BEGIN IMMEDIATE');
-      work();
-      this.#db.exec('COMMIT');
+      inTransaction(this.#db, work);
     } catch (error) {
-      // SQLite itself goes back when the disk is full.
-      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
       throw isDiskFull(error) ? diskFull(error) : error;
     }
   }

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { GridError } from '@commongrid/base';
+import { GridError, inTransaction } from '@commongrid/base';
 import type { GridRecord } from '@commongrid/model';
 import type { NodeErrorCode } from '../errors.ts';
 import type { SourceChange } from '../ports.ts';
@@ -56,8 +56,7 @@ export class GridCopy implements Disposable {
     const put = this.#db.prepare('INSERT OR IGNORE INTO record VALUES (?, ?)');
     const find = this.#db.prepare('SELECT record FROM record WHERE seq = ?');
     const fresh: GridRecord[] = [];
-    this.#db.exec('BEGIN IMMEDIATE');
-    try {
+    inTransaction(this.#db, () => {
       for (const record of records) {
         const text = JSON.stringify(record);
         if (put.run(record.seq, text).changes > 0) fresh.push(record);
@@ -66,11 +65,7 @@ export class GridCopy implements Disposable {
       const setFact = this.#db.prepare('INSERT OR REPLACE INTO fact VALUES (?, ?)');
       setFact.run('cursor', cursor);
       setFact.run('at', String(Math.max(at, this.at)));
-      this.#db.exec('COMMIT');
-    } catch (error) {
-      this.#db.exec('ROLLBACK');
-      throw error;
-    }
+    });
     this.#at = Math.max(at, this.at);
     return fresh;
   }

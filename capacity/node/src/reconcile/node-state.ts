@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { SQLOutputValue } from 'node:sqlite';
+import { inTransaction } from '@commongrid/base';
 import type { EventPhase, WorkloadId } from '@commongrid/model';
 import type { RestartState } from '../health/restart-policy.ts';
 import type { KnownWorkload } from './wish.ts';
@@ -72,7 +73,7 @@ export class NodeState implements Disposable {
     const put = this.#db
       .prepare(`INSERT INTO workload (id, known, phase, phaseAt, restarts, nextStart)
       VALUES (?, ?, 'accepted', ?, 0, 0) ON CONFLICT (id) DO UPDATE SET known = excluded.known`);
-    this.#transaction(() => {
+    inTransaction(this.#db, () => {
       for (const known of all) put.run(known.id, JSON.stringify(known), atMs);
     });
   }
@@ -150,7 +151,7 @@ export class NodeState implements Disposable {
   #keep(event: WorkloadEvent, isPhase: boolean): NumberedEvent {
     const { workload, phase, code, at } = event;
     let seq = 0;
-    this.#transaction(() => {
+    inTransaction(this.#db, () => {
       if (isPhase) {
         this.#db
           .prepare('UPDATE workload SET phase = ?, code = ?, phaseAt = ? WHERE id = ?')
@@ -165,17 +166,6 @@ export class NodeState implements Disposable {
         .run(seq - eventsKept, this.told);
     });
     return { ...event, seq };
-  }
-
-  #transaction(change: () => void): void {
-    this.#db.exec('BEGIN IMMEDIATE');
-    try {
-      change();
-      this.#db.exec('COMMIT');
-    } catch (error) {
-      this.#db.exec('ROLLBACK');
-      throw error;
-    }
   }
 }
 
