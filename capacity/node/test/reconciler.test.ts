@@ -225,6 +225,23 @@ test('roles that come first work before those after them', async () => {
   await waitFor(() => f.phase(base) === 'healthy' && f.phase(web) === 'running', deadline);
 });
 
+test('a probe that is broken off says nothing about the workload', async () => {
+  await using f = await openFixture();
+  const health = { everySeconds: 1, timeoutSeconds: 30, failures: 1, startSeconds: 0 };
+  const one = assignmentOf('ada', 0, { health: { probe: 'tcp', ...health } });
+  const asked = Promise.withResolvers<void>();
+  f.driver.mischief = (call, _key, signal) => {
+    if (call !== 'probe') return undefined;
+    asked.resolve();
+    return delay(30_000, { signal });
+  };
+  f.reconciler.apply([running(one)]);
+  await asked.promise;
+  await f.reconciler.close();
+  const phases = f.state.events(0, 100).map(({ phase }) => phase);
+  assert.deepEqual(phases, ['accepted', 'preparing', 'starting', 'running']);
+});
+
 test('what does not fit is refused with figures, all of one contract together', async () => {
   await using f = await openFixture();
   const big = { resources: { ...roleOf().resources, cpuMilli: 3_000 } };

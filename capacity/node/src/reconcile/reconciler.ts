@@ -7,12 +7,13 @@ import {
   systemClock,
 } from '@commongrid/base';
 import type { Clock, Logger } from '@commongrid/base';
-import type { ContractRole, EventPhase, Workload, WorkloadId } from '@commongrid/model';
+import type { EventPhase, Workload, WorkloadId } from '@commongrid/model';
 import type { Assignment } from '../assignment.ts';
 import type { Driver, Remains } from '../driver.ts';
 import type { NodeErrorCode } from '../errors.ts';
 import { Admission } from './admission.ts';
 import type { Room } from './admission.ts';
+import { Dependencies } from './dependencies.ts';
 import { FairGate } from './fair-gate.ts';
 import type { NodeState, NumberedEvent, WorkloadRow } from './node-state.ts';
 import { WorkloadActor } from './workload-actor.ts';
@@ -61,8 +62,7 @@ export class Reconciler implements AsyncDisposable {
   readonly #gate = new FairGate({ insideMax: stepsMax, insideOfOneMax: stepsOfOneMax });
   readonly #actors = new Map<WorkloadId, WorkloadActor>();
   readonly #byKey = new Map<string, WorkloadActor>();
-  readonly #phases = new Map<WorkloadId, EventPhase>();
-  readonly #roles = new Map<WorkloadId, ContractRole>();
+  readonly #dependencies = new Dependencies();
   readonly #refused = new Map<WorkloadId, string>();
   #isDraining = false;
   #isClosed = false;
@@ -232,69 +232,30 @@ export class Reconciler implements AsyncDisposable {
     if (driver === undefined) throw missing(known.role.workload.kind);
     const actor = new WorkloadActor({
       ...{ known, driver, state, gate: this.#gate, logger: this.#logger },
-      isReady: (assignment) => this.#isReady(assignment),
-      isFree: (one) => this.#isFree(one),
+      isReady: (assignment) => this.#dependencies.isReady(assignment),
+      isFree: (one) => this.#dependencies.isFree(one),
       onEvent: (event) => this.#tell(event),
       onGone: () => this.#gone(known),
       ...(clock === undefined ? {} : { clock }),
     });
     this.#actors.set(known.id, actor);
     this.#byKey.set(known.key, actor);
-    this.#phases.set(known.id, phase);
-    this.#roles.set(known.id, known.role);
+    this.#dependencies.add(known, phase);
     return actor;
   }
 
   #gone(known: KnownWorkload): void {
     this.#actors.delete(known.id);
     this.#byKey.delete(known.key);
-    this.#phases.delete(known.id);
-    this.#roles.delete(known.id);
+    this.#dependencies.remove(known.id);
     this.admission.giveBack(known.id, false);
-  }
-
-  /** Whether the roles that come first, and the volumes that it uses, work on this node. */
-  #isReady({ contract, replica, role }: Assignment): boolean {
-    const volumes = role.workload.container?.volumes ?? [];
-    const isMounted = volumes.every((one) => this.#isUp(`${contract}/${one.role}/${replica}`));
-    // Of roles on other nodes nothing is known here: whoever places sees to their order.
-    return isMounted && role.after.every((name) => this.#worksHere(`${contract}/${name}/`));
-  }
-
-  /** Whether no container of this node has a volume in use. */
-  #isFree({ contract, replica, role: { name } }: KnownWorkload): boolean {
-    for (const [id, role] of this.#roles) {
-      const isUser = role.workload.container?.volumes.some((volume) => volume.role === name);
-      const isOfSame = id === `${contract}/${role.name}/${replica}`;
-      if (isUser === true && isOfSame && !over.has(this.#phases.get(id) ?? 'deleted')) return false;
-    }
-    return true;
-  }
-
-  /** Whether a replica of a role works here; true when none of them is here. */
-  #worksHere(prefix: string): boolean {
-    const here = [...this.#phases.keys()].filter((id) => id.startsWith(prefix));
-    return here.length === 0 || here.some((id) => this.#isUp(id));
-  }
-
-  #isUp(id: string): boolean {
-    const phase = this.#phases.get(id as WorkloadId);
-    const probe = this.#roles.get(id as WorkloadId)?.health?.probe ?? 'process';
-    return phase === 'healthy' || (phase === 'running' && probe === 'process');
   }
 
   #tell(event: NumberedEvent): void {
     const { workload, phase } = event;
-    if (phase !== 'refused' && this.#phases.has(workload)) this.#phases.set(workload, phase);
+    if (phase !== 'refused') this.#dependencies.note(workload, phase);
     this.#options.onEvent?.(event);
-    const [contract = '', name = ''] = workload.split('/');
-    const uses = usedBy(this.#roles.get(workload));
-    for (const [id, actor] of this.#actors) {
-      if (id === workload || !id.startsWith(`${contract}/`)) continue;
-      const role = this.#roles.get(id);
-      // Who waits for it, and who goes after it.
-      if (usedBy(role).has(name) || uses.has(role?.name ?? '')) actor.poke();
-    }
+    for (const id of this.#dependencies.neighboursOf(workload)) this.#actors.get(id)?.poke();
   }
 
   #poke(key: string): void {
@@ -310,12 +271,6 @@ const nobody: ActorStatus = {
   isStuck: false,
   isSettled: true,
 };
-
-/** Roles that have to be there before it. */
-function usedBy(role: ContractRole | undefined): ReadonlySet<string> {
-  const volumes = role?.workload.container?.volumes ?? [];
-  return new Set([...(role?.after ?? []), ...volumes.map((volume) => volume.role)]);
-}
 
 /** Steps that are taken at a time: preparing, starting. */
 const stepsMax = 16;
@@ -348,7 +303,5 @@ function draining(): GridError<NodeErrorCode> {
   });
 }
 
-/** In these phases a workload has no process. */
-const over: ReadonlySet<EventPhase> = new Set(['stopped', 'paused', 'deleted']);
 /** In these phases only the data of a workload takes room. */
 const dataOnly: ReadonlySet<EventPhase> = new Set(['stopped', 'paused', 'deleting']);

@@ -1,0 +1,80 @@
+import { isGridError, systemClock } from '@commongrid/base';
+import type { Clock, GridError } from '@commongrid/base';
+import type { EventPhase } from '@commongrid/model';
+import type { RestartState } from '../health/restart-policy.ts';
+import type { NodeState, NumberedEvent, WorkloadRow } from './node-state.ts';
+import type { KnownWorkload } from './wish.ts';
+
+export interface WorkloadJournalOptions {
+  readonly known: KnownWorkload;
+  readonly state: NodeState;
+  /** Something was told: whoever depends on it, or reports it, looks again. */
+  readonly onEvent: (event: NumberedEvent) => void;
+  readonly clock?: Clock;
+}
+
+/** Why a workload is in a phase. */
+export interface PhaseReason {
+  readonly code?: string | undefined;
+  readonly message?: string | undefined;
+  readonly hint?: string | undefined;
+  readonly isRetryable?: boolean | undefined;
+}
+
+/** Of what is said about a failure, the log takes so many characters. */
+const messageMax = 1_000;
+
+/** What is kept of one workload for the next agent, and what is told of it. */
+export class WorkloadJournal {
+  /** Of what is wished now: each event names it. */
+  revision: number;
+  readonly #options: WorkloadJournalOptions;
+
+  constructor(options: WorkloadJournalOptions) {
+    this.#options = options;
+    this.revision = options.known.revision;
+  }
+
+  get row(): WorkloadRow {
+    const { state, known } = this.#options;
+    const row = state.workload(known.id);
+    if (row === undefined) throw new Error(`${known.id} was never accepted`);
+    return row;
+  }
+
+  /** Fingerprint of what is in place; undefined before it is touched. */
+  setMade(made: string | undefined): void {
+    const { state, known } = this.#options;
+    state.setMade(known.id, made);
+  }
+
+  setRestart(restart: RestartState): void {
+    const { state, known } = this.#options;
+    state.setRestart(known.id, restart);
+  }
+
+  /** The workload is gone, data and all. */
+  forget(): void {
+    const { state, known } = this.#options;
+    state.forget(known.id);
+  }
+
+  /** As `note`, with what was thrown as the reason. */
+  tell(phase: EventPhase, problem?: unknown): void {
+    if (problem === undefined) return this.note(phase, {});
+    const known: Partial<GridError> = isGridError(problem) ? problem : {};
+    const said = problem instanceof Error ? problem.message : 'something was thrown';
+    const { code = 'NODE_FAULT', message = said, hint, retryable = true } = known;
+    this.note(phase, { code, message, hint, isRetryable: retryable });
+  }
+
+  /** Keeps an event, unless it says what was said last. */
+  note(phase: EventPhase, reason: PhaseReason): void {
+    const { known, state, onEvent, clock = systemClock } = this.#options;
+    const { row, revision } = this;
+    if (row.phase === phase && row.code === reason.code) return;
+    const told = { ...reason, message: reason.message?.slice(0, messageMax) };
+    const at = clock.nowMs();
+    onEvent(state.note({ workload: known.id, revision, phase, ...told, at }));
+  }
+}
