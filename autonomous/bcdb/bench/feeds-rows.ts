@@ -1,5 +1,5 @@
 import { contractIdOf } from '@commongrid/model';
-import type { ContractId, NodeId, RecordOf, RecordUrl } from '@commongrid/model';
+import type { ContractId, NodeId, RecordOf, RecordUrl, WorkloadId } from '@commongrid/model';
 import { examples, fakeId } from '@commongrid/model/testing';
 import { atMostRow, median } from '@commongrid/system/bench';
 import type { BenchRow } from '@commongrid/system/bench';
@@ -69,7 +69,7 @@ class BenchGrid {
       const { node, contract } = place;
       const workload = `${contract}/shard/0` as const;
       cpuMicros += this.#put('grid.event.1', `${node}/${workload}`, keyOf(node), {
-        ...{ node, workload: workload as RecordOf<'grid.event.1'>['workload'] },
+        ...{ node, workload: workload as WorkloadId },
         ...{ revision: round, phase: 'running', at: 1_700_000_000_000 },
       });
     }

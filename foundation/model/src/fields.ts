@@ -20,6 +20,12 @@ export type FarmId = Branded<'FarmId'>;
 export type ContractId = Branded<'ContractId'>;
 /** `lock:` and 16 random bytes. */
 export type LockId = Branded<'LockId'>;
+/** `account:` and 16 random bytes: an account of several bots. */
+export type SharedAccountId = Branded<'SharedAccountId'>;
+/** `bot:…`, the bot's own account, or `account:…`, one of several bots. */
+export type AccountId = BotId | SharedAccountId;
+/** `transfer:` and 16 random bytes. */
+export type TransferId = Branded<'TransferId'>;
 /** One replica of a role: `contract:…/role/0`. */
 export type WorkloadId = Branded<'WorkloadId'>;
 /** What a lease is about: a contract, or one role of it, `contract:…/role`. */
@@ -45,6 +51,8 @@ export const idPatterns = {
   farm: `farm:${bytes16}`,
   contract: `contract:${bytes32}`,
   lock: `lock:${bytes16}`,
+  account: `account:${bytes16}`,
+  transfer: `transfer:${bytes16}`,
 } as const;
 
 /** Longest list of one record unless its field says otherwise. */
@@ -84,6 +92,9 @@ export const nodeId = branded<NodeId>(idPatterns.node, { ref: 'grid.node.1' });
 export const farmId = branded<FarmId>(idPatterns.farm, { ref: 'grid.farm.1' });
 export const contractId = branded<ContractId>(idPatterns.contract, { ref: 'grid.contract.1' });
 export const lockId = branded<LockId>(idPatterns.lock, { ref: 'grid.lock.1' });
+export const sharedAccountId = branded<SharedAccountId>(idPatterns.account);
+export const accountId = branded<AccountId>(`(?:${idPatterns.bot}|${idPatterns.account})`);
+export const transferId = branded<TransferId>(idPatterns.transfer);
 export const workloadId = branded<WorkloadId>(`${idPatterns.contract}/${label}/${number}`);
 export const leaseName = branded<LeaseName>(`${idPatterns.contract}(?:/${label})?`);
 export const hash = branded<Hash>(bytes32);

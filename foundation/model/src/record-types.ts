@@ -2,6 +2,7 @@ import type { Static } from 'typebox';
 import { GridError } from '@commongrid/base/browser';
 import type { ModelErrorCode } from './errors.ts';
 import type { RecordType } from './record-type.ts';
+import { account } from './records/account.ts';
 import { adoption } from './records/adoption.ts';
 import { allowance } from './records/allowance.ts';
 import { appointment } from './records/appointment.ts';
@@ -9,8 +10,10 @@ import { approval } from './records/approval.ts';
 import { anchor } from './records/anchor.ts';
 import { bookmark } from './records/bookmark.ts';
 import { bot } from './records/bot.ts';
+import { consent } from './records/consent.ts';
 import { contact } from './records/contact.ts';
 import { contract } from './records/contract.ts';
+import { currency } from './records/currency.ts';
 import { escrow } from './records/escrow.ts';
 import { event } from './records/event.ts';
 import { farm } from './records/farm.ts';
@@ -29,12 +32,15 @@ import { recovery } from './records/recovery.ts';
 import { refund } from './records/refund.ts';
 import { release } from './records/release.ts';
 import { session } from './records/session.ts';
+import { settlement } from './records/settlement.ts';
 import { slice } from './records/slice.ts';
 import { software } from './records/software.ts';
 import { task } from './records/task.ts';
 import { tombstone } from './records/tombstone.ts';
+import { transfer } from './records/transfer.ts';
 
 const types = {
+  'grid.account.1': account,
   'grid.adoption.1': adoption,
   'grid.allowance.1': allowance,
   'grid.appointment.1': appointment,
@@ -42,8 +48,10 @@ const types = {
   'grid.anchor.1': anchor,
   'grid.bookmark.1': bookmark,
   'grid.bot.1': bot,
+  'grid.consent.1': consent,
   'grid.contact.1': contact,
   'grid.contract.1': contract,
+  'grid.currency.1': currency,
   'grid.escrow.1': escrow,
   'grid.event.1': event,
   'grid.farm.1': farm,
@@ -62,10 +70,12 @@ const types = {
   'grid.refund.1': refund,
   'grid.release.1': release,
   'grid.session.1': session,
+  'grid.settlement.1': settlement,
   'grid.slice.1': slice,
   'grid.software.1': software,
   'grid.task.1': task,
   'grid.tombstone.1': tombstone,
+  'grid.transfer.1': transfer,
 } as const;
 
 export type RecordUrl = keyof typeof types;

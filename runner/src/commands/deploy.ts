@@ -1,5 +1,5 @@
 import { GridError, isGridError } from '@commongrid/base';
-import type { ContractDraft, Event, Node, WorkloadId } from '@commongrid/model';
+import type { ContractDraft, Node, WorkloadId } from '@commongrid/model';
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 
@@ -9,7 +9,7 @@ import type { GridErrorCode } from '../errors.ts';
 import { deploy, remove } from '../node/deploy.ts';
 import type { PlacedWorkload } from '../node/deploy.ts';
 import { followDeploy, standingOf } from '../node/deploy-progress.ts';
-import type { AwaitedWorkload, DeployStanding } from '../node/deploy-progress.ts';
+import type { AwaitedWorkload, DeployStanding, WorkloadEvent } from '../node/deploy-progress.ts';
 import { makeDeployment, readDeployment } from '../node/deployment.ts';
 import { readLogFacts } from '../node/log-facts.ts';
 import { formatTable } from '../terminal.ts';
@@ -106,9 +106,9 @@ async function follow(
   },
 ): Promise<DeployStanding> {
   const awaited = awaitedOf(draft, placed);
-  const seen = new Map<WorkloadId, Event>();
+  const seen = new Map<WorkloadId, WorkloadEvent>();
   const isPatient = options.wait === true;
-  const onEvent = (event: Event): void => {
+  const onEvent = (event: WorkloadEvent): void => {
     seen.set(event.workload, event);
     if (options.json !== true) terminal.note(describeEvent(event, performance.now() - startedMs));
   };
@@ -168,7 +168,7 @@ async function resolveImage(
   return digestOf(client, name);
 }
 
-export function describeEvent(event: Event, afterMs: number): string {
+export function describeEvent(event: WorkloadEvent, afterMs: number): string {
   const { workload, phase, code, message, hint } = event;
   const [, ...name] = workload.split('/');
   const why = [code, message].filter((text) => text !== undefined).join(': ');

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import type { Event, EventPhase } from '@commongrid/model';
+import type { EventPhase } from '@commongrid/model';
 import { fakeId } from '@commongrid/model/testing';
 
 import { standingOf } from './deploy-progress.ts';
-import type { AwaitedWorkload } from './deploy-progress.ts';
+import type { AwaitedWorkload, WorkloadEvent } from './deploy-progress.ts';
 
 const node = fakeId.node(1);
 const web = fakeId.workload(fakeId.contract(1), 'web', 0);
@@ -16,7 +16,7 @@ const awaited: readonly AwaitedWorkload[] = [
 ];
 
 function standing(phases: readonly EventPhase[], isRetryable: boolean, isPatient: boolean): string {
-  const events = phases.map((phase, index): Event => {
+  const events = phases.map((phase, index): WorkloadEvent => {
     const workload = index === 0 ? web : data;
     return { node, workload, revision: 1, phase, at: 0, isRetryable };
   });

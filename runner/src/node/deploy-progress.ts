@@ -9,9 +9,12 @@ export interface AwaitedWorkload extends PlacedWorkload {
   readonly goal: 'running' | 'healthy';
 }
 
+/** What a node said of a workload; it also speaks of itself. */
+export type WorkloadEvent = Event & { readonly workload: WorkloadId };
+
 /** How workloads came along so far. */
 export interface DeployStanding {
-  readonly events: ReadonlyMap<WorkloadId, Event>;
+  readonly events: ReadonlyMap<WorkloadId, WorkloadEvent>;
   /** `failed`: at least one is not there, and is not tried again, or nobody waits for that. */
   readonly is: 'coming' | 'there' | 'failed';
 }
@@ -25,7 +28,7 @@ const reached: Readonly<Record<AwaitedWorkload['goal'], ReadonlySet<EventPhase>>
 /** Where workloads stand by the newest event of each. @param isPatient what is tried again counts as coming */
 export function standingOf(
   awaited: readonly AwaitedWorkload[],
-  events: ReadonlyMap<WorkloadId, Event>,
+  events: ReadonlyMap<WorkloadId, WorkloadEvent>,
   isPatient: boolean,
 ): DeployStanding {
   const newest = awaited.map((one) => ({ ...one, event: events.get(one.workload) }));
@@ -49,7 +52,7 @@ export interface FollowDeployOptions {
   readonly isPatient: boolean;
   readonly signal: AbortSignal;
   /** Gets each event of the workloads as it comes. */
-  readonly onEvent: (event: Event) => void;
+  readonly onEvent: (event: WorkloadEvent) => void;
 }
 
 /**
@@ -61,11 +64,12 @@ export async function followDeploy(
   { client, from, isPatient, signal, onEvent }: FollowDeployOptions,
 ): Promise<DeployStanding> {
   const nodes = new Map(awaited.map(({ workload, node }) => [workload, node]));
-  const events = new Map<WorkloadId, Event>();
+  const events = new Map<WorkloadId, WorkloadEvent>();
   const url = 'grid.event.1';
   for await (const { value } of client.watch('grid', { url, from, signal })) {
-    const event = value as RecordOf<'grid.event.1'> | undefined;
-    if (event === undefined || nodes.get(event.workload) !== event.node) continue;
+    const said = value as RecordOf<'grid.event.1'> | undefined;
+    if (said?.workload === undefined || nodes.get(said.workload) !== said.node) continue;
+    const event = said as WorkloadEvent;
     events.set(event.workload, event);
     onEvent(event);
     const standing = standingOf(awaited, events, isPatient);

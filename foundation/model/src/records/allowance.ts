@@ -13,7 +13,7 @@ export const allowance = new RecordType({
   schema: Type.Object(
     {
       contract: f.contractId,
-      from: f.text(128),
+      from: f.accountId,
       perMonth: f.amount,
       currency: f.currency,
       expMs: f.timeMs,

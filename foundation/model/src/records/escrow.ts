@@ -14,8 +14,8 @@ export const escrow = new RecordType({
     {
       lock: f.lockId,
       contract: f.marked(f.contractId, { index: true }),
-      /** Account that pays. */
-      from: f.marked(f.text(128), { index: true }),
+      /** Account that pays: the buyer's own, or one of several bots. */
+      from: f.marked(f.accountId, { index: true }),
       amount: f.amount,
       currency: f.currency,
       expMs: f.timeMs,

@@ -3,14 +3,15 @@ import type { Static } from 'typebox';
 import * as f from '../fields.ts';
 import { RecordType } from '../record-type.ts';
 
-/** `grid.event.1`, signed by the node: a workload on it has changed its state. */
+/** `grid.event.1`, signed by the node: a workload on it, or the node itself, has changed its state. */
 export const event = new RecordType({
   url: 'grid.event.1',
   namespace: 'grid',
   schema: Type.Object(
     {
       node: f.marked(f.nodeId, { index: true }),
-      workload: f.marked(f.workloadId, { index: true }),
+      /** Without it the event is about the node itself, and its revision is 0. */
+      workload: Type.Optional(f.marked(f.workloadId, { index: true })),
       revision: f.counter,
       phase: f.marked(
         f.oneOf(
@@ -40,7 +41,7 @@ export const event = new RecordType({
     },
     f.closed,
   ),
-  objectOf: ({ node, workload }) => `${node}/${workload}`,
+  objectOf: ({ node, workload }) => (workload === undefined ? node : `${node}/${workload}`),
 });
 export type Event = Static<typeof event.schema>;
 export type EventPhase = Event['phase'];

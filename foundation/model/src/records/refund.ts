@@ -4,8 +4,8 @@ import * as f from '../fields.ts';
 import { RecordType } from '../record-type.ts';
 
 /**
- * `grid.refund.1`, signed by a key of the buyer: give back what an escrow still holds after its end
- * and the time for disputes.
+ * `grid.refund.1`, signed by a key of the buyer after the end and the time for disputes: pay what is
+ * due and give back the rest; or by a key of the farmer at any time: give back what is not earned yet.
  */
 export const refund = new RecordType({
   url: 'grid.refund.1',

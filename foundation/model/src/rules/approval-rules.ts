@@ -89,7 +89,7 @@ function signerFault(
 }
 
 /** Who decides: of an upgrade those of the contract that ends; anyone of them may halt. */
-function deciders(
+export function deciders(
   view: GridView,
   header: Contract,
   action: Approval['action'],
@@ -120,7 +120,8 @@ function settled(
   return { ...state, votes: rest, agreed: { ...state.agreed, [action]: moment } };
 }
 
-function isOpen(view: GridView, { key, moment, expMs }: ContractVote, now: Moment): boolean {
+/** Whether a word that did not take effect yet still counts. */
+export function isOpen(view: GridView, { key, moment, expMs }: ContractVote, now: Moment): boolean {
   return now.at < expMs && stillCounts(view, key, moment, now);
 }
 

@@ -129,4 +129,15 @@ suite('judgeGrid: what a node reports', () => {
     scene.run(2, [other]);
     equal(scene.report(node, 0, 1, 'unhealthy'), undefined);
   });
+
+  test('is of the node itself without a workload, and signed by nobody else', () => {
+    const { grid, ada, nodes } = new Scene().begin();
+    const [node, other] = nodes;
+    const { workload: _workload, ...rest } = examples['grid.event.1'];
+    const value = { ...rest, node, revision: 0 };
+    equal(grid.put('grid.event.1', node.replace('node:', 'ed25519:'), value).code, undefined);
+    for (const author of [ada.device, other.replace('node:', 'ed25519:')]) {
+      equal(grid.put('grid.event.1', author, value).code, 'REPORT_NOT_NODE');
+    }
+  });
 });

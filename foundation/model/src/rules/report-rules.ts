@@ -5,12 +5,15 @@ import { acceptGrid, isWhole, refuseGrid, workloadParts } from './grid-view.ts';
 import type { GridVerdict, GridView } from './grid-view.ts';
 import type { JudgedRecord } from './identity-view.ts';
 
-/** Judges `grid.event.1`: by the node itself, of a workload that it was given. */
+/** Judges `grid.event.1`: by the node itself, of a workload that it was given or of itself. */
 export function judgeEvent(
   view: GridView,
   { value, author, moment }: JudgedRecord<'grid.event.1'>,
 ): GridVerdict {
   const { node, workload, revision, phase } = value;
+  if (workload === undefined) {
+    return view.node(node)?.key === author ? acceptGrid() : refuseGrid('REPORT_NOT_NODE');
+  }
   const fault = reporterFault(view, node, workload, author);
   if (fault !== undefined) return refuseGrid(fault);
   if (isWhole(view) && revision > newestRevision(view, node, workload)) {

@@ -74,10 +74,17 @@ const hourMs = { fromMs: 1_700_000_000_000, toMs: 1_700_003_600_000 };
 /** A sound payload of each type. They name each other, and are not a story that the rules accept. */
 export const examples: { readonly [Url in RecordUrl]: RecordOf<Url> } = {
   ...userExamples,
+  'grid.account.1': {
+    id: fakeId.account(1),
+    name: 'Board of the library',
+    revision: 1,
+    signers: [bot, fakeId.bot(8)],
+    min: 2,
+  },
   'grid.adoption.1': { node, farm, standing: 'active' },
   'grid.allowance.1': {
     contract: contractId,
-    from: 'savings',
+    from: bot,
     perMonth: fakeId.amount(500),
     currency: 'EUR',
     expMs: 1_731_536_000_000,
@@ -114,11 +121,24 @@ export const examples: { readonly [Url in RecordUrl]: RecordOf<Url> } = {
     recovery: { threshold: 2, keys: [fakeId.key(11), fakeId.key(12), fakeId.key(13)] },
     backup: { urls: ['https://backup.example/ada'], hash: fakeId.hash(7) },
   },
+  'grid.consent.1': {
+    subject: fakeId.hash(9),
+    account: fakeId.account(1),
+    by: bot,
+    expMs: 1_700_000_600_000,
+  },
   'grid.contract.1': contract,
+  'grid.currency.1': {
+    code: 'EUR',
+    name: 'Euro',
+    decimals: 2,
+    issuer: bot,
+    maxSupply: fakeId.amount(1_000_000),
+  },
   'grid.escrow.1': {
     lock,
     contract: contractId,
-    from: 'savings',
+    from: bot,
     ...lockSum,
     expMs: 1_700_000_600_000,
   },
@@ -233,6 +253,7 @@ export const examples: { readonly [Url in RecordUrl]: RecordOf<Url> } = {
   'grid.refund.1': { lock },
   'grid.release.1': { lock, workload, toMs: 1_700_003_600_000, expMs: 1_700_090_000_000 },
   'grid.session.1': { node, n: 1, bootId: fakeId.nonce16(2) },
+  'grid.settlement.1': { transfer: fakeId.transfer(1), preimage: fakeId.hash(10) },
   'grid.slice.1': {
     node,
     contract: contractId,
@@ -244,4 +265,13 @@ export const examples: { readonly [Url in RecordUrl]: RecordOf<Url> } = {
   },
   'grid.software.1': { name: 'node', version: '1.0.3', flist: fakeId.digest(9), isRollback: true },
   'grid.tombstone.1': { workload, revision: 3, reason: 'replaced' },
+  'grid.transfer.1': {
+    id: fakeId.transfer(1),
+    from: bot,
+    to: fakeId.account(1),
+    ...lockSum,
+    memo: 'rent of March',
+    expMs: 1_700_000_600_000,
+    condition: { hash: fakeId.hash(11), untilMs: 1_700_003_600_000 },
+  },
 };

@@ -9,6 +9,8 @@ import type {
   LockId,
   NodeId,
   SealingKeyText,
+  SharedAccountId,
+  TransferId,
   WorkloadId,
 } from '../fields.ts';
 
@@ -21,6 +23,8 @@ export const fakeId = {
   farm: (n: number) => `farm:${text(16, n)}` as FarmId,
   contract: (n: number) => `contract:${text(32, n)}` as ContractId,
   lock: (n: number) => `lock:${text(16, n)}` as LockId,
+  account: (n: number) => `account:${text(16, n)}` as SharedAccountId,
+  transfer: (n: number) => `transfer:${text(16, n)}` as TransferId,
   hash: (n: number) => text(32, n) as Hash,
   nonce16: (n: number) => text(16, n),
   signature: (n: number) => text(64, n),
