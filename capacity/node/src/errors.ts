@@ -6,6 +6,7 @@ export type NodeErrorCode =
   | 'NODE_ADDRESSES_EXHAUSTED' // every address of the node's range is given: remove workloads, or begin the node with a larger range
   | 'NODE_BACKUP_BROKEN' // a backup cannot be unpacked: it is damaged or was broken off; the volume is as it was
   | 'NODE_BACKUP_UNKNOWN' // there is no backup of that name: see which there are
+  | 'NODE_CLONED' // two machines have the key of the node: stop one and remove its folder, then adopt the node again
   | 'NODE_COMMAND_MISSING' // the image has no such program, or it cannot be run: correct the command, or look into the image
   | 'NODE_CONFIG_INVALID' // an option of the node cannot be used: the message says which and why
   | 'NODE_CONTAINER_FAILED' // the container could not be made: the message has what the runtime said

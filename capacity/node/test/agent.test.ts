@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 
 import { createRegistry, delay, waitFor } from '@commongrid/base';
@@ -48,7 +47,7 @@ async function openFixture(): Promise<Fixture> {
       drivers: new Map([['container', new PaperDriver(machine)]]),
       [Symbol.asyncDispose]: async () => {},
     }),
-    bootId: randomBytes(16).toString('base64url'),
+    bootId: plan.bootId,
   });
   return {
     ...{ town, source, machine, agent },

@@ -24,6 +24,7 @@ export class Introducer {
   readonly #clock: Clock;
   readonly #closing = new AbortController();
   #saying: Promise<void> = Promise.resolve();
+  #said = '';
   #saidMs = Number.NEGATIVE_INFINITY;
   #isBusy = false;
   #attended: NodeSession | undefined;
@@ -43,11 +44,15 @@ export class Introducer {
     const record = view.current('grid.node.1', facts.id);
     const { statements, session } = introduction(facts, bootId, {
       ...{ record, state: view.node(facts.id) },
+      session: view.current('grid.session.1', `${facts.id}/${bootId}`),
     });
     if (statements.length === 0) return this.#attend(session);
     const nowMs = this.#clock.monotonicMs();
-    if (this.#isBusy || nowMs < this.#saidMs + sayAgainMs) return;
+    const text = JSON.stringify(statements);
+    const isSaid = text === this.#said && nowMs < this.#saidMs + sayAgainMs;
+    if (this.#isBusy || isSaid) return;
     this.#isBusy = true;
+    this.#said = text;
     this.#saidMs = nowMs;
     this.#saying = (async () => {
       const { logger = silentLogger } = this.#options;

@@ -9,27 +9,39 @@ export type NodeFacts = Omit<Node, 'id' | 'farm'> & { readonly id: NodeId; reado
 export interface KnownNode {
   readonly record: RecordOf<'grid.node.1'> | undefined;
   readonly state: NodeState | undefined;
+  /** The session of this boot, as it was said last. */
+  readonly session: RecordOf<'grid.session.1'> | undefined;
 }
 
 /**
  * What a node has to say of itself before it is as the log knows it: its record when something has
- * changed, and a session for each run of the machine. Pure.
+ * changed, and a session for each run of the machine. When another boot has begun a session after that of
+ * this one, a second machine has its key: then it says its own again, which is the evidence, until the
+ * node is adopted anew. Pure.
  */
 export function introduction(
   facts: NodeFacts,
   bootId: string,
-  { record, state }: KnownNode,
+  { record, state, session: said }: KnownNode,
 ): { readonly statements: readonly NodeStatement[]; readonly session: NodeSession } {
   const statements: NodeStatement[] = [];
   if (!isDeepStrictEqual(record, { ...facts })) {
     statements.push({ url: 'grid.node.1', obj: facts.id, value: facts });
   }
-  const known = state?.session;
-  if (known?.bootId === bootId) return { statements, session: { n: known.n, bootId } };
-  const session = { n: (known?.n ?? 0) + 1, bootId };
-  statements.push({
-    ...{ url: 'grid.session.1', obj: `${facts.id}/${bootId}` },
-    value: { node: facts.id, ...session },
-  });
+  const last = state?.session;
+  if (last?.bootId === bootId) return { statements, session: { n: last.n, bootId } };
+  const isCrossed = said !== undefined && !isAdoptedSince(state);
+  const session = { n: isCrossed ? said.n : (last?.n ?? 0) + 1, bootId };
+  if (!isCrossed || state?.cloned === undefined) {
+    const value = { node: facts.id, ...session };
+    statements.push({ url: 'grid.session.1', obj: `${facts.id}/${bootId}`, value });
+  }
   return { statements, session };
+}
+
+/** Whether its farm took it anew since its newest session began. */
+function isAdoptedSince(state: NodeState | undefined): boolean {
+  const { adoption, session, cloned } = state ?? {};
+  if (adoption === undefined || session === undefined || cloned !== undefined) return false;
+  return adoption.moment.seq > session.moment.seq;
 }

@@ -13,6 +13,7 @@ import type { SigningKey } from '@commongrid/crypto';
 import { desiredOf, GridFold, nodeIdOf, nodeStanding } from '@commongrid/model';
 import type { Desired, NodeId, SealedAssignment, SealingKeyText } from '@commongrid/model';
 import { GridCopy } from '../grid/grid-copy.ts';
+import type { NodeErrorCode } from '../errors.ts';
 import type { FactStore, Machine } from '../machine/machine.ts';
 import type { WorkloadSource } from '../ports.ts';
 import type { Room } from '../reconcile/admission.ts';
@@ -21,6 +22,8 @@ import type { NumberedEvent } from '../reconcile/node-state.ts';
 import { Reconciler } from '../reconcile/reconciler.ts';
 import type { Wish } from '../reconcile/wish.ts';
 import { shortIdOf } from '../short-id.ts';
+import { BootClearance } from './boot-clearance.ts';
+import type { BootVerdict } from './boot-clearance.ts';
 import { EventReporter } from './event-reporter.ts';
 import type { NodeFacts } from './introduction.ts';
 import { Introducer } from './introducer.ts';
@@ -75,6 +78,7 @@ export class NodeAgent implements AsyncDisposable {
   readonly #seal: SealingKey;
   readonly #reporter: EventReporter;
   readonly #introducer: Introducer;
+  readonly #boot: BootClearance;
   readonly #closing = new AbortController();
   readonly #listeners = new Set<(event: NumberedEvent) => void>();
   #applying: Promise<void> = Promise.resolve();
@@ -101,6 +105,7 @@ export class NodeAgent implements AsyncDisposable {
     this.#copy = parts.copy;
     this.#seal = SealingKey.derive(key.exportSeed());
     this.#knownAtMs = clock.monotonicMs();
+    this.#boot = new BootClearance(parts.state, bootId, clock.monotonicMs());
     this.view = new GridFold({ log: source.log, releaseKeys, reader: this.id });
     this.view.add(this.#copy.records());
     const { capacity } = options;
@@ -227,18 +232,26 @@ export class NodeAgent implements AsyncDisposable {
       isFirstStart: (id, revision) => (state.workload(id)?.known.revision ?? -1) < revision,
     });
     this.#waitsForView = false;
-    this.#looksOften = false;
+    const verdict = this.#boot.look({
+      ...{ node: this.view.node(this.id), viewAgeSeconds: source.viewAgeSeconds() },
+      monotonicMs: this.#clock.monotonicMs(),
+    });
+    this.#looksOften = verdict === 'wait';
     const wishes: Wish[] = [];
     for (const one of desired.values()) {
-      const wish = await this.#wishOf(one);
+      const wish = await this.#wishOf(one, verdict);
       if (wish !== undefined) wishes.push(wish);
     }
     if (!this.#closing.signal.aborted) this.reconciler.apply(wishes);
   }
 
-  async #wishOf(desired: Desired): Promise<Wish | undefined> {
+  async #wishOf(desired: Desired, boot: BootVerdict): Promise<Wish | undefined> {
     const { workload: id, revision } = desired;
-    if (desired.be === 'run') return this.#running(desired);
+    if (desired.be === 'run') {
+      if (boot === 'clear') return this.#running(desired);
+      if (boot === 'cloned') this.reconciler.refuse({ id, revision }, cloned);
+      return undefined;
+    }
     if (desired.be === 'refused') {
       this.#waitsForView ||= desired.code === 'VIEW_STALE';
       this.reconciler.refuse({ id, revision }, refusalOf(desired.code));
@@ -302,6 +315,13 @@ export class NodeAgent implements AsyncDisposable {
 }
 
 const endOf = { pause: 'paused', stop: 'stopped', remove: 'deleted' } as const;
+
+const cloned = {
+  code: 'NODE_CLONED' satisfies NodeErrorCode,
+  message: 'another machine has the key of this node: nothing is started here',
+  hint: 'stop one of them and remove its folder, then the owner of the farm adopts the node again',
+  isRetryable: true,
+};
 
 function refusalOf(code: string) {
   const message = `verified records do not allow it: ${code}`;

@@ -37,6 +37,7 @@ const batchMax = 256;
 export class FolderSource implements WorkloadSource {
   readonly log: string;
   readonly #options: FolderSourceOptions;
+  #isThere = true;
 
   constructor(options: FolderSourceOptions) {
     this.#options = options;
@@ -54,8 +55,9 @@ export class FolderSource implements WorkloadSource {
     }
   }
 
+  /** Files are as new as they are; a folder that is not there says nothing. */
   viewAgeSeconds(): number {
-    return 0;
+    return this.#isThere ? 0 : Number.POSITIVE_INFINITY;
   }
 
   async say({ url, obj, value }: NodeStatement): Promise<void> {
@@ -76,10 +78,11 @@ export class FolderSource implements WorkloadSource {
 
   async #after(last: number): Promise<readonly GridRecord[]> {
     const files = await readdir(this.#options.folder).catch((error: unknown) => {
-      if (errorCode(error) === 'ENOENT') return [];
+      if (errorCode(error) === 'ENOENT') return undefined;
       throw error;
     });
-    const numbers = files
+    this.#isThere = files !== undefined;
+    const numbers = (files ?? [])
       .flatMap((file) => /^(?<seq>[0-9]{1,15})\.json$/.exec(file)?.groups?.['seq'] ?? [])
       .map(Number)
       .filter((seq) => seq > last)

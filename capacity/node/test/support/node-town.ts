@@ -59,6 +59,8 @@ export interface NodePlan {
   readonly farm: string;
   readonly prefix: string;
   readonly hub: string;
+  /** The run of its machine. */
+  readonly bootId: string;
   /** What the node gives. */
   readonly room: Omit<Room, 'pids'>;
 }
@@ -80,7 +82,7 @@ export async function openPlanned(
   const { folder, prefix } = plan;
   let machine: LinuxMachine | undefined;
   const agent = await NodeAgent.open({
-    ...{ folder, key, releaseKeys: [], bootId: randomBytes(16).toString('base64url') },
+    ...{ folder, key, releaseKeys: [], bootId: plan.bootId },
     source: from,
     facts: {
       ...{ farm: plan.farm as FarmId, name: 'node-one', capacity: plan.room },
@@ -156,6 +158,7 @@ export class NodeTown implements AsyncDisposable {
       farm: `farm:${randomBytes(16).toString('base64url')}`,
       prefix: `t${randomBytes(1).toString('hex')}`,
       hub: `http://${hub.host}:${hub.port}`,
+      bootId: drawBootId(),
       room,
     };
     stack.defer(() => dismantle(plan));
@@ -219,6 +222,17 @@ export class NodeTown implements AsyncDisposable {
     for (const workload of workloads) {
       await this.put('grid.tombstone.1', workload, { workload, revision: 1, reason: 'removed' });
     }
+  }
+
+  /** Says that the node's machine began another run. */
+  boot(bootId: string, n: number): Promise<void> {
+    const session = { node: this.node, n, bootId };
+    return this.put('grid.session.1', `${this.node}/${bootId}`, session, this.#nodeKey);
+  }
+
+  adopt(): Promise<void> {
+    const farm = this.plan.farm as FarmId;
+    return this.put('grid.adoption.1', this.node, { node: this.node, farm, standing: 'active' });
   }
 
   async approve(
@@ -342,12 +356,13 @@ export class NodeTown implements AsyncDisposable {
       ...{ features: [], addresses: [], seal: nodeSeal },
     };
     await this.put('grid.node.1', this.node, node, this.#nodeKey);
-    const bootId = randomBytes(16).toString('base64url');
-    const session = { node: this.node, n: 1, bootId };
-    await this.put('grid.session.1', `${this.node}/${bootId}`, session, this.#nodeKey);
-    const adoption = { node: this.node, farm: farm as FarmId, standing: 'active' as const };
-    await this.put('grid.adoption.1', this.node, adoption);
+    await this.boot(this.plan.bootId, 1);
+    await this.adopt();
   }
+}
+
+export function drawBootId(): string {
+  return randomBytes(16).toString('base64url');
 }
 
 export interface RoleChange extends Partial<Omit<ContractRole, 'workload' | 'name'>> {
