@@ -23,7 +23,7 @@ import type {
 import { ClientSession } from './client-session.ts';
 import { HeadMemory } from './head-memory.ts';
 import { HttpLink } from './http-link.ts';
-import { readProof } from './object-proof.ts';
+import { readProof, readRecord } from './object-proof.ts';
 import { PrivacyMemory } from './privacy-memory.ts';
 import { RecordWriter } from './record-writer.ts';
 import type { ClientReceipt, ClientStatement, RecordAnswer } from './record-writer.ts';
@@ -133,6 +133,18 @@ export class BcdbClient {
     return this.#heads.accept(note, before, signal);
   }
 
+  /**
+   * Holds a checkpoint that somebody else was shown against what this server shows: two people compare
+   * what they see.
+   * @returns false while this server is not that far; ask again later
+   * @throws BCDB_LOG_FORKED, BCDB_CHECKPOINT_UNSIGNED, BCDB_NOTE_INVALID, BCDB_OTHER_LOG
+   */
+  async compare(note: string, { signal }: CallOptions = {}): Promise<boolean> {
+    if (await this.#heads.compare(note, signal)) return true;
+    await this.checkpoint({ signal });
+    return this.#heads.compare(note, signal);
+  }
+
   /** Counter of the last record of a key. */
   async lastN(key: string, { signal }: CallOptions = {}): Promise<number> {
     const { n } = await this.#link.json<{ readonly n: number }>(`/v1/authors/${key}`, {
@@ -231,6 +243,15 @@ export class BcdbClient {
     const path = objectPath('proof', ns, url, obj, { minSeq, own: isOwn });
     const proof = await this.#link.json<RecordProof>(path, { signal });
     const proven = readProof(proof, this.trust, { ns, url, obj });
+    await this.#heads.accept(proof.checkpoint, before, signal);
+    return proven;
+  }
+
+  /** A record at its place in the log, as its author signed it. @throws BCDB_PROOF_INVALID, BCDB_LOG_FORKED */
+  async proveRecord(seq: number, { signal }: CallOptions = {}): Promise<ProvenObject> {
+    const before = this.#heads.last;
+    const proof = await this.#link.json<RecordProof>(`/v1/proof/${seq}`, { signal });
+    const proven = readRecord(proof, this.trust);
     await this.#heads.accept(proof.checkpoint, before, signal);
     return proven;
   }

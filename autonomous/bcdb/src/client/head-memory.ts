@@ -71,6 +71,26 @@ export class HeadMemory {
     return taken;
   }
 
+  /**
+   * Holds a note that somebody else was shown against what was seen here. Nothing is remembered of it.
+   * @returns false for one that is newer: see what the server shows now, and ask again
+   * @throws BCDB_LOG_FORKED, BCDB_CHECKPOINT_UNSIGNED and others of notes
+   */
+  compare(note: string, signal: AbortSignal | undefined): Promise<boolean> {
+    const compared = this.#turn.then(() => this.#compare(note, signal));
+    this.#turn = compared.catch(() => undefined);
+    return compared;
+  }
+
+  async #compare(note: string, signal: AbortSignal | undefined): Promise<boolean> {
+    await this.#recalled(signal);
+    const shown = { head: await this.#verified(note, signal), note };
+    const last = this.#last;
+    if (last === undefined || shown.head.size > last.head.size) return false;
+    await this.#requireOneLog(last, shown, signal);
+    return true;
+  }
+
   async #accept(
     note: string,
     before: SeenHead | undefined,

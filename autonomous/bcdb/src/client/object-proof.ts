@@ -20,19 +20,27 @@ interface ObjectName {
  * @throws BCDB_PROOF_INVALID and what `verifyRecordProof` throws
  */
 export function readProof(proof: unknown, trust: Trust, name: ObjectName): ProvenObject {
-  const record = verifyRecordProof(proof, trust);
-  const { envelope, payload } = record;
-  const value = payload === undefined ? undefined : valueOf(payload);
-  if (isAbout(envelope, name)) return value === undefined ? record : { ...record, value };
+  const record = readRecord(proof, trust);
+  const { envelope, value } = record;
+  if (isAbout(envelope, name)) return record;
   if (envelope.url === systemUrls.proposal && envelope.ns === name.ns) {
     const { url, obj, value: proposed } = proposalOf(value);
     if (url === name.url && obj === name.obj) {
-      return proposed === undefined ? record : { ...record, proposed };
+      const { value: _proposal, ...rest } = record;
+      return proposed === undefined ? rest : { ...rest, proposed };
     }
   }
   throw new GridError<BcdbErrorCode>('BCDB_PROOF_INVALID', 'the proof is about something else', {
     details: { reason: 'object', ns: envelope.ns, url: envelope.url, obj: envelope.obj },
   });
+}
+
+/** Verifies a proof, whatever it is about. @throws BCDB_PROOF_INVALID and what `verifyRecordProof` throws */
+export function readRecord(proof: unknown, trust: Trust): ProvenObject {
+  const record = verifyRecordProof(proof, trust);
+  const { payload } = record;
+  const value = payload === undefined ? undefined : valueOf(payload);
+  return value === undefined ? record : { ...record, value };
 }
 
 /** What the object itself says, as its own record has it. @throws BCDB_PROOF_INVALID */
