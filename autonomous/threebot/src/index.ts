@@ -1,0 +1,1 @@
+export type { BotErrorCode } from './errors.ts';
