@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { Scene } from '@commongrid/model/testing';
+import type { Actor } from '@commongrid/model/testing';
+
+import { contractStatus } from './contract-status.ts';
+import type { ContractStatus } from './contract-status.ts';
+
+function statusOf(scene: Scene): ContractStatus {
+  const now = { seq: Number.MAX_SAFE_INTEGER, at: scene.grid.at };
+  const status = contractStatus(scene.grid.fold, scene.plan.id, now);
+  assert.ok(status !== undefined);
+  return status;
+}
+
+function assertDone(...codes: readonly (string | undefined)[]): void {
+  assert.deepEqual(
+    codes.filter((code) => code !== undefined),
+    [],
+  );
+}
+
+test('a contract that nobody proposed has no status', () => {
+  const scene = new Scene();
+  const now = { seq: 0, at: scene.grid.at };
+  assert.equal(contractStatus(scene.grid.fold, scene.plan.id, now), undefined);
+});
+
+test('a contract is signed line by line, its owner being a line of its own', () => {
+  const scene = new Scene({ signers: [2, 3, 4], min: 2 });
+  scene.propose();
+  const said = (): unknown =>
+    statusOf(scene).signatures.map(({ role, min, signed }) => [role, min, signed.length]);
+  assert.equal(statusOf(scene).phase, 'proposed');
+  assert.deepEqual(said(), [
+    ['owner', 1, 0],
+    ['people', 2, 0],
+  ]);
+  const sign = (who: Actor, role = 'people') => assertDone(scene.approve(who, { role }));
+  sign(scene.bob);
+  assert.equal(statusOf(scene).phase, 'signing');
+  sign(scene.eve);
+  assert.deepEqual(said(), [
+    ['owner', 1, 0],
+    ['people', 2, 2],
+  ]);
+  sign(scene.ada, 'owner');
+  const { phase, signatures } = statusOf(scene);
+  assert.equal(phase, 'agreed');
+  assert.deepEqual(signatures, []);
+});
+
+test('a signature that lapsed before all were there is waited for again', () => {
+  const scene = new Scene({ signers: [2, 3], min: 2 });
+  scene.propose();
+  assertDone(scene.approve(scene.bob, { expMs: scene.grid.at + 1000 }));
+  assert.equal(statusOf(scene).phase, 'signing');
+  scene.grid.at += 1000;
+  assert.equal(statusOf(scene).phase, 'proposed');
+});
+
+test('a contract is provisioning until all of it is healthy, then it runs', () => {
+  const scene = new Scene().begin();
+  const [first, second] = scene.nodes;
+  assertDone(scene.run(1, [first, second]));
+  assert.equal(statusOf(scene).phase, 'provisioning');
+  assertDone(scene.report(first, 0, 1, 'healthy'));
+  const { phase, readyCount, workloads } = statusOf(scene);
+  assert.deepEqual([phase, readyCount, workloads.length], ['provisioning', 1, 2]);
+  assertDone(scene.report(second, 1, 1, 'healthy'));
+  assert.equal(statusOf(scene).phase, 'running');
+});
+
+test('what was placed elsewhere heals, and what its former node says is no matter', () => {
+  const scene = new Scene().begin();
+  const [first, second] = scene.nodes;
+  assertDone(scene.run(1, [first]), scene.report(first, 0, 1, 'healthy'), scene.run(2, [second]));
+  assert.equal(statusOf(scene).phase, 'healing');
+  assertDone(scene.report(first, 0, 1, 'healthy'));
+  assert.equal(statusOf(scene).phase, 'healing');
+  assertDone(scene.report(second, 0, 2, 'healthy'));
+  assert.equal(statusOf(scene).phase, 'running');
+});
+
+test('a contract that was halted says so, and runs on', () => {
+  const scene = new Scene().begin();
+  const [node] = scene.nodes;
+  assertDone(scene.run(1, [node]), scene.report(node, 0, 1, 'healthy'));
+  assertDone(scene.approve(scene.ada, { action: 'halt' }));
+  const { phase, isHalted } = statusOf(scene);
+  assert.deepEqual([phase, isHalted], ['running', true]);
+});
+
+test('a contract stands still after term and grace', () => {
+  const scene = new Scene().begin();
+  const [node] = scene.nodes;
+  assertDone(scene.run(1, [node]), scene.report(node, 0, 1, 'healthy'));
+  const { untilMs, graceMs } = scene.plan.header.term;
+  scene.grid.at = untilMs + graceMs - 1;
+  assert.equal(statusOf(scene).phase, 'running');
+  scene.grid.at += 1;
+  assert.equal(statusOf(scene).phase, 'paused');
+});
+
+test('a contract is closed when tombstones cover all that it ever had', () => {
+  const scene = new Scene().begin();
+  const [first, second] = scene.nodes;
+  assertDone(scene.run(1, [first, second]));
+  assertDone(scene.approve(scene.ada, { action: 'remove' }));
+  assert.equal(statusOf(scene).phase, 'removing');
+  assertDone(scene.run(2, []), scene.bury(1, 'removed', scene.ada.controller, 0));
+  assert.equal(statusOf(scene).phase, 'removing');
+  assertDone(scene.bury(1, 'removed', scene.ada.controller, 1));
+  assert.equal(statusOf(scene).phase, 'closed');
+});
