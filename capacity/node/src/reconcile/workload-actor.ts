@@ -3,7 +3,7 @@ import type { Clock, Logger } from '@commongrid/base';
 import type { Assignment } from '../assignment.ts';
 import type { Driver, DriverContext, Observation, Progress } from '../driver.ts';
 import type { FairGate } from './fair-gate.ts';
-import { fingerprintOf } from './fingerprint.ts';
+import { fingerprintOf, isMadeAs } from './fingerprint.ts';
 import { HealthRounds } from './health-rounds.ts';
 import { nextStep } from './next-step.ts';
 import type { Step } from './next-step.ts';
@@ -248,7 +248,7 @@ export class WorkloadActor implements AsyncDisposable {
 
   /** Whether what is in place was made for this wish. */
   #isMade(wish: Wish): boolean {
-    return this.#journal.row.made === fingerprintOf(wish);
+    return isMadeAs(this.#journal.row.made, wish);
   }
 
   /** A step failed: says so and waits, longer each time. */
