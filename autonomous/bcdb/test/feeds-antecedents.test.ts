@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import { waitFor } from '@commongrid/base';
 import { ManualClock, tempFolder } from '@commongrid/base/testing';
 import { SigningKey } from '@commongrid/crypto';
 import { desiredOf, GridFold } from '@commongrid/model';
@@ -12,7 +11,7 @@ import { Bcdb } from '../src/bcdb.ts';
 import { feedItemsMax } from '../src/feeds/feeds-reply.ts';
 import type { LightArrival } from '../src/follow/light-change.ts';
 import { LightFollower } from '../src/follow/light-follower.ts';
-import { keyOf, text, Town, TownSource } from './support/feeds-town.ts';
+import { keyOf, text, ticked, Town, TownSource } from './support/feeds-town.ts';
 import type { Citizen, Machine, TwistedReply } from './support/feeds-town.ts';
 import { pathOf } from './support/forged-log.ts';
 import { follow, sameState } from './support/notes.ts';
@@ -81,9 +80,8 @@ class Rental implements AsyncDisposable {
 
   /** Lets a tick come after the records. */
   async tick(): Promise<void> {
-    const { size } = this.bcdb.head;
     await this.clock.advance(1500);
-    await waitFor(() => this.bcdb.head.size > size, { timeoutMs: 10_000, what: 'a tick' });
+    await ticked(this.bcdb);
   }
 
   follow(name = 'node', reader: NodeId = this.node.id): Promise<LightFollower> {

@@ -15,7 +15,7 @@ import { LightFollower } from '../src/follow/light-follower.ts';
 import { loadIdentity } from '../src/genesis-file.ts';
 import { toBase64url } from '../src/tree/base64.ts';
 import { treeHasher } from '../src/tree/node-hasher.ts';
-import { Town, TownSource } from './support/feeds-town.ts';
+import { ticked, Town, TownSource } from './support/feeds-town.ts';
 import type { Citizen, Machine, TwistedReply } from './support/feeds-town.ts';
 import { ForgedLog, pathOf } from './support/forged-log.ts';
 
@@ -74,9 +74,8 @@ class World implements AsyncDisposable {
 
   /** Lets a tick come after the records. */
   async tick(): Promise<void> {
-    const { size } = this.bcdb.head;
     await this.clock.advance(1500);
-    await waitFor(() => this.bcdb.head.size > size, { timeoutMs: 10_000, what: 'a tick' });
+    await ticked(this.bcdb);
   }
 
   follow(

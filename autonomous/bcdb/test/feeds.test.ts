@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { isGridError, seededRandom, waitFor } from '@commongrid/base';
+import { isGridError, seededRandom } from '@commongrid/base';
 import type { Random } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
 import { SigningKey } from '@commongrid/crypto';
@@ -15,7 +15,7 @@ import { LightFollower } from '../src/follow/light-follower.ts';
 import { checkRecord } from '../src/record/checked-record.ts';
 import type { CheckedRecord } from '../src/record/checked-record.ts';
 import type { TickRecord } from '../src/record/system-records.ts';
-import { Town, TownSource } from './support/feeds-town.ts';
+import { ticked, Town, TownSource } from './support/feeds-town.ts';
 import type { Machine } from './support/feeds-town.ts';
 import { follow, sameState } from './support/notes.ts';
 
@@ -223,11 +223,6 @@ async function naiveFeeds(bcdb: Bcdb): Promise<Map<string, number[]>> {
   }
   const ascending = (all: Set<number>): number[] => [...all].toSorted((a, b) => a - b);
   return new Map([...feeds].map(([reader, seqs]) => [reader, ascending(seqs)]));
-}
-
-async function ticked(bcdb: Bcdb): Promise<void> {
-  const { size } = bcdb.head;
-  await waitFor(() => bcdb.head.size > size, { timeoutMs: 10_000, what: 'a tick' });
 }
 
 /** A reader of whom nobody has heard. */

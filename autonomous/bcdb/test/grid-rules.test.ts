@@ -11,7 +11,7 @@ import { fakeId } from '@commongrid/model/testing';
 import { Bcdb } from '../src/bcdb.ts';
 import { LightFollower } from '../src/follow/light-follower.ts';
 import { verifyFolder } from '../src/offline/verify-folder.ts';
-import { Town, TownSource } from './support/feeds-town.ts';
+import { ticked, Town, TownSource } from './support/feeds-town.ts';
 import { follow, sameState } from './support/notes.ts';
 
 /** The code of the rule that a record breaks; undefined when it was let in. */
@@ -111,6 +111,7 @@ async function seenBy(
   node: NodeId,
 ): Promise<ReadonlyMap<string, Desired>> {
   await clock.advance(1500);
+  await ticked(bcdb);
   const trust = { log: bcdb.log, sequencerKey: bcdb.genesis.sequencer };
   const source = new TownSource(bcdb);
   const dataDir = join(path, node);

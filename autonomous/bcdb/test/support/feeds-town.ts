@@ -1,4 +1,4 @@
-import { seededRandom } from '@commongrid/base';
+import { seededRandom, waitFor } from '@commongrid/base';
 import { canonicalBytes, SigningKey } from '@commongrid/crypto';
 import type { JsonValue } from '@commongrid/crypto';
 import { botIdOf, keyProof, nodeIdOf, recordTypes } from '@commongrid/model';
@@ -14,7 +14,9 @@ import type {
 } from '@commongrid/model';
 import { DeploymentPlan, examples, fakeId } from '@commongrid/model/testing';
 import type { Bcdb } from '../../src/bcdb.ts';
+import { checkRecord } from '../../src/record/checked-record.ts';
 import { RecordAuthor } from '../../src/record/record-author.ts';
+import { systemUrls } from '../../src/record/system-records.ts';
 import type { FeedsRequest } from '../../src/feeds/feeds-reply.ts';
 import type { LightSource } from '../../src/follow/light-source.ts';
 import type { Receipt } from '../../src/sequencer/sequencer.ts';
@@ -256,6 +258,18 @@ export class TownSource implements LightSource {
   async succession(): Promise<unknown> {
     return JSON.parse(JSON.stringify(this.bcdb.succession));
   }
+}
+
+/** Waits until the last record of the log is a tick, which tells of all before it. */
+export async function ticked(bcdb: Bcdb): Promise<void> {
+  const endsInTick = async (): Promise<boolean> => {
+    const { size } = bcdb.head;
+    for await (const group of bcdb.read(size - 1, size)) {
+      return group.some((entry) => checkRecord(entry).envelope.url === systemUrls.tick);
+    }
+    return false;
+  };
+  await waitFor(endsInTick, { timeoutMs: 30_000, what: 'a tick' });
 }
 
 /** A reply that a test may write into. */
