@@ -155,6 +155,11 @@ export class GridHome {
     return join(this.identity, 'owner-key');
   }
 
+  /** The key that signs releases of the software. He may take the file away: no service needs it. */
+  get releaseKeyFile(): string {
+    return join(this.identity, 'release-key');
+  }
+
   /** What a program shows to BCDB to act as the owner. */
   get ownerTokenFile(): string {
     return join(this.identity, 'owner-token');

@@ -11,6 +11,9 @@ import { keyText, readKeyFile, writeNewSecret } from './key-file.ts';
 /** What the key that BCDB signs with for the owner is derived for. */
 const ownerDomain = 'commongrid/owner/1';
 
+/** What the key is derived for that signs releases of the software. */
+const releaseDomain = 'commongrid/release/1';
+
 /** Who owns this grid. */
 export interface OwnerIdentity {
   /** Text of the owner's key. */
@@ -21,8 +24,8 @@ export interface OwnerIdentity {
 
 /**
  * The identity of a grid, made when there is none. Words are the root of everything; the key that
- * BCDB signs with is derived from them and has a file of its own, so that the words can be taken
- * away. A file of words that somebody put there before the first start is used as it is.
+ * BCDB signs with, and the one that signs releases, are derived from them and have files of their
+ * own, so that the words can be taken away. A file of words that somebody put there before the first start is used as it is.
  * @throws GRID_IDENTITY_LOST, CRYPTO_WORDS_INVALID, GRID_KEY_UNREADABLE, GRID_FILE_UNWRITABLE
  */
 export async function createIdentity(home: GridHome): Promise<OwnerIdentity> {
@@ -31,9 +34,10 @@ export async function createIdentity(home: GridHome): Promise<OwnerIdentity> {
   if (!existsSync(home.ownerKeyFile)) {
     requireNoDatabase(home);
     isNew = await wasWritten(home.wordsFile, generateWords());
-    const words = await readFile(home.wordsFile, 'utf8');
-    const key = SigningKey.derive(wordsToEntropy(words), ownerDomain);
-    await wasWritten(home.ownerKeyFile, keyText(key));
+    const entropy = wordsToEntropy(await readFile(home.wordsFile, 'utf8'));
+    // The owner's key goes last: while it is missing all of this is done again.
+    await wasWritten(home.releaseKeyFile, keyText(SigningKey.derive(entropy, releaseDomain)));
+    await wasWritten(home.ownerKeyFile, keyText(SigningKey.derive(entropy, ownerDomain)));
   }
   const key = await readKeyFile(home.ownerKeyFile);
   const newWords = isNew ? await readWords(home) : undefined;

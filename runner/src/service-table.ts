@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { chunkMemory, collectionFlags } from '@commongrid/base';
@@ -66,6 +67,8 @@ const foundations: readonly ServiceDefinition[] = [
       `--metrics=${addressOf(ports, 'bcdb-metrics')}`,
       `--owner-key-file=${home.ownerKeyFile}`,
       `--owner-token-file=${home.ownerTokenFile}`,
+      // Only a log that is made needs it, and its owner may have taken it away since.
+      ...(existsSync(home.releaseKeyFile) ? [`--release-key-file=${home.releaseKeyFile}`] : []),
       '--grid-types',
     ],
     isReady: ({ ports }, signal) => answersHttp(portOf(ports, 'bcdb-http'), '/healthz', signal),

@@ -28,6 +28,7 @@ test('many that make an identity at once make one, and one of them learns its wo
     'owner-key',
     'owner-token',
     'recovery-words',
+    'release-key',
   ]);
 });
 

@@ -9,6 +9,8 @@ export interface BcdbOptions {
   readonly dataDir: string;
   /** Key of the owner: admin of a log that is made, and in whose name `write` signs. */
   readonly owner: SigningKey;
+  /** Keys that sign releases of the software; decided when the log is made. Default: none. */
+  readonly releaseKeys?: readonly string[];
   /** Whether any key may create namespaces; decided when the log is made. Default false. */
   readonly isOpen?: boolean;
   /** PostgreSQL servers that keep the log; without them it is in files of the folder. */

@@ -27,14 +27,18 @@ export interface FoundIdentity {
  */
 export async function loadOrMakeIdentity(
   folder: BcdbFolder,
-  { owner, isOpen = false }: Pick<BcdbOptions, 'owner' | 'isOpen'>,
+  {
+    owner,
+    isOpen = false,
+    releaseKeys = [],
+  }: Pick<BcdbOptions, 'owner' | 'isOpen' | 'releaseKeys'>,
   nowMs: number,
 ): Promise<FoundIdentity> {
   const isNew = (await readIfThere(folder.genesis)) === undefined;
   if (isNew) {
     // A new genesis could not be that of the log which is here.
     if (await hasLog(folder)) throw genesisMissing(folder);
-    return makeIdentity(folder, { owner, isOpen }, nowMs);
+    return makeIdentity(folder, { owner, isOpen, releaseKeys }, nowMs);
   }
   return { genesis: await loadGenesis(folder), sequencerKey: await loadKey(folder) };
 }
@@ -139,7 +143,7 @@ async function writeGenesis(folder: BcdbFolder, genesis: Genesis): Promise<void>
 
 async function makeIdentity(
   folder: BcdbFolder,
-  { owner, isOpen }: { readonly owner: SigningKey; readonly isOpen: boolean },
+  { owner, isOpen, releaseKeys }: Required<Pick<BcdbOptions, 'owner' | 'isOpen' | 'releaseKeys'>>,
   nowMs: number,
 ): Promise<LogIdentity> {
   // One that is there may sign a log that is kept elsewhere: it is never written over.
@@ -150,7 +154,7 @@ async function makeIdentity(
     at: Math.floor(nowMs),
     sequencer: sequencerKey.publicKey.text,
     admins: { signers: [owner.publicKey.text], min: 1 },
-    releaseKeys: [],
+    releaseKeys,
     isOpen,
   };
   await writeIdentity(folder, { genesis, sequencerKey });

@@ -19,6 +19,7 @@ type ServeOptions = JsonOption &
     readonly data: string;
     readonly ownerKeyFile: string;
     readonly ownerTokenFile?: string;
+    readonly releaseKeyFile?: string;
     readonly open?: true;
     readonly gridTypes?: true;
   };
@@ -35,6 +36,7 @@ export function bcdbServeCommand(context: CommandContext): Command {
     .requiredOption('--data <folder>', 'where it keeps its data; made when missing')
     .requiredOption('--owner-key-file <file>', 'the key of the owner, admin of a new log')
     .option('--owner-token-file <file>', 'who shows this token acts as the owner')
+    .option('--release-key-file <file>', 'the key by which a new log has releases signed')
     .option('--postgres-file <file>', 'keep the log in PostgreSQL; a connection string a line')
     .option('--single', 'do without a synchronous standby: what the one server loses is lost')
     .option('--open', 'a new log lets any key make namespaces')
@@ -73,13 +75,15 @@ async function serverOptionsOf(
   { environment }: CommandContext,
   options: ServeOptions,
 ): Promise<BcdbServerOptions> {
-  const { data, ownerKeyFile, ownerTokenFile } = options;
+  const { data, ownerKeyFile, ownerTokenFile, releaseKeyFile } = options;
+  const releaseKey = releaseKeyFile === undefined ? undefined : await readKeyFile(releaseKeyFile);
   return {
     dataDir: data,
     owner: await readKeyFile(ownerKeyFile),
     ...(ownerTokenFile === undefined ? {} : { ownerToken: await readSecret(ownerTokenFile) }),
     ...(await doorsOf(options)),
     ...(await postgresOf(options)),
+    releaseKeys: releaseKey === undefined ? [] : [releaseKey.publicKey.text],
     isOpen: options.open === true,
     logger: createLogger('bcdb', { level: environment.logLevel }),
   };
