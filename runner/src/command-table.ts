@@ -72,6 +72,11 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import('./commands/deploy.ts')).rmCommand,
   },
   {
+    name: 'software',
+    summary: 'release versions of the programs that nodes run',
+    load: async () => (await import('./commands/software/software.ts')).softwareCommand,
+  },
+  {
     name: 'explain',
     summary: 'say what an error code means and what to do',
     load: async () => (await import('./commands/explain.ts')).explainCommand,

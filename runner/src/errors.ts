@@ -36,6 +36,8 @@ export type GridErrorCode =
   | 'GRID_BOT_UNKNOWN' // the words have no bot in this database: `grid bcdb bot new`, or name another database
   | 'GRID_KEY_MISSING' // a private namespace needs a key on this side: give --key-file with that of a reader
   | 'GRID_KEY_UNREADABLE' // a file holds no key: name one that `grid bcdb key new` made
+  | 'GRID_RELEASE_KEY_UNKNOWN' // releases of a log are signed by keys of its genesis: name such a key with --key-file
+  | 'GRID_RELEASE_UNFIT' // an image is no release of a program: make one by `grid flist create --system`
   | 'GRID_TRUST_UNKNOWN' // nothing says which log a server must have: give --log and --sequencer
   | 'GRID_ROOT_NEEDED' // only root can do that: run it as root
   | 'GRID_DISK_FULL' // a disk has no room for what grid writes: make room, then do it again

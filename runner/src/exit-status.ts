@@ -25,6 +25,7 @@ const statusByCode: ReadonlyMap<string, number> = new Map([
   ['GRID_JOIN_TOKEN_EXPIRED', 4],
   ['GRID_NAME_AMBIGUOUS', 2],
   ['GRID_NODE_IN_USE', 5],
+  ['GRID_RELEASE_KEY_UNKNOWN', 4],
   ['GRID_NODE_JOINED', 5],
   ['GRID_NODE_NOT_JOINED', 3],
   ['NODE_ABSENT', 6],
