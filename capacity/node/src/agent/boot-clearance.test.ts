@@ -42,8 +42,8 @@ test('a later boot waits for objections, from when its session is in the log', (
   const { look } = openBoot();
   assert.equal(look(1_000, 1, nodeIn(other, 1)), 'wait');
   assert.equal(look(3_000, 1, nodeIn(mine, 2)), 'wait');
-  assert.equal(look(7_900, 1, nodeIn(mine, 2)), 'wait');
-  assert.equal(look(8_000, 1, nodeIn(mine, 2)), 'clear');
+  assert.equal(look(12_900, 1, nodeIn(mine, 2)), 'wait');
+  assert.equal(look(13_000, 1, nodeIn(mine, 2)), 'clear');
 });
 
 test('a boot to which somebody objects waits until the node is adopted and its session stands', () => {
@@ -53,7 +53,7 @@ test('a boot to which somebody objects waits until the node is adopted and its s
   assert.equal(look(2_000, 1, nodeIn(mine, 2, { cloned: moment })), 'cloned');
   assert.equal(look(90_000, 1, nodeIn(mine, 2, { cloned: moment })), 'cloned');
   assert.equal(look(91_000, 1, nodeIn(mine, 2)), 'wait');
-  assert.equal(look(96_000, 1, nodeIn(mine, 2)), 'clear');
+  assert.equal(look(101_000, 1, nodeIn(mine, 2)), 'clear');
 });
 
 test('a boot without a word of the log goes on, and one whose session is not taken does so later', () => {

@@ -19,7 +19,7 @@ const heardSeconds = 10;
 const unheardMs = 5_000;
 /** For a session to be in the log, and for another machine to object to it, ms. */
 const sayMs = 20_000;
-const objectMs = 5_000;
+const objectMs = 10_000;
 
 /**
  * Whether a machine that booted may start what its disk says that it ran. A copy of a node's disk and

@@ -1,4 +1,4 @@
-import { closeOnce, silentLogger, systemClock } from '@commongrid/base';
+import { closeOnce, isGridError, silentLogger, systemClock } from '@commongrid/base';
 import type { Clock, Logger } from '@commongrid/base';
 import type { GridFold } from '@commongrid/model';
 import type { NodeSession, WorkloadSource } from '../ports.ts';
@@ -16,6 +16,8 @@ export interface IntroducerOptions {
 
 /** What was said is not said again for so long: it takes a while until it comes back as a record. */
 const sayAgainMs = 10_000;
+/** Pause after it could not be said, ms. */
+const retryMs = 1_000;
 
 /** Sees to it that the log has this node and its session as they are, and shows that it lives. */
 export class Introducer {
@@ -25,8 +27,11 @@ export class Introducer {
   readonly #closing = new AbortController();
   #saying: Promise<void> = Promise.resolve();
   #said = '';
-  #saidMs = Number.NEGATIVE_INFINITY;
+  /** When the same may be said again, by the monotonic clock. */
+  #againMs = Number.NEGATIVE_INFINITY;
   #isBusy = false;
+  /** Why it could not be said: that is told once, however long it lasts. */
+  #problem = '';
   #attended: NodeSession | undefined;
 
   constructor(options: IntroducerOptions) {
@@ -49,23 +54,29 @@ export class Introducer {
     if (statements.length === 0) return this.#attend(session);
     const nowMs = this.#clock.monotonicMs();
     const text = JSON.stringify(statements);
-    const isSaid = text === this.#said && nowMs < this.#saidMs + sayAgainMs;
-    if (this.#isBusy || isSaid) return;
+    if (this.#isBusy || (text === this.#said && nowMs < this.#againMs)) return;
     this.#isBusy = true;
     this.#said = text;
-    this.#saidMs = nowMs;
+    this.#againMs = nowMs + sayAgainMs;
     this.#saying = (async () => {
-      const { logger = silentLogger } = this.#options;
       try {
         for (const one of statements) await source.say(one, this.#closing.signal);
+        this.#problem = '';
       } catch (error) {
-        if (!this.#closing.signal.aborted) {
-          logger.warn({ err: error }, 'the node cannot introduce itself');
-        }
+        this.#failed(error);
       } finally {
         this.#isBusy = false;
       }
     })();
+  }
+
+  #failed(error: unknown): void {
+    const { logger = silentLogger } = this.#options;
+    this.#againMs = this.#clock.monotonicMs() + retryMs;
+    const problem = isGridError(error) ? error.code : String(error);
+    if (this.#closing.signal.aborted || problem === this.#problem) return;
+    this.#problem = problem;
+    logger.warn({ err: error }, 'the node cannot introduce itself');
   }
 
   #attend(session: NodeSession): void {

@@ -45,11 +45,24 @@ test('introduction objects to a later boot by its own session, until that is kno
   assert.deepEqual(saidBy([5, other], 4, { adoptedAt: 2 }), { says: [4], n: 4 });
   const known = { adoptedAt: 2, isCloned: true };
   assert.deepEqual(saidBy([5, other], 4, known), { says: [], n: 4 });
+  assert.deepEqual(saidBy([5, mine], 5, known), { says: [], n: 5 });
 });
 
 test('introduction begins a session anew when the farm took the node again', () => {
   assert.deepEqual(saidBy([5, other], 4, { adoptedAt: 12 }), { says: [6], n: 6 });
   assert.deepEqual(saidBy([5, other], 4, { adoptedAt: 9 }), { says: [4], n: 4 });
+});
+
+test('introduction of one of two machines does not undo the record of the other', () => {
+  const facts = { ...record, name: 'renamed' };
+  const session = { n: 5, bootId: other, moment: { seq: 5, at: 5 } as never };
+  const state = { kind: 'node' as const, ...record, key: 'ed25519:x' as never, session };
+  const said = { node: record.id, n: 4, bootId: mine };
+  const { statements } = introduction(facts, mine, { record, state, session: said });
+  assert.deepEqual(
+    statements.map(({ url }) => url),
+    ['grid.session.1'],
+  );
 });
 
 test('introduction says the record of the node when anything of it is another', () => {

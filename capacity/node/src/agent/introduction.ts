@@ -16,23 +16,25 @@ export interface KnownNode {
 /**
  * What a node has to say of itself before it is as the log knows it: its record when something has
  * changed, and a session for each run of the machine. When another boot has begun a session after that of
- * this one, a second machine has its key: then it says its own again, which is the evidence, until the
- * node is adopted anew. Pure.
+ * this one, a second machine has its key: then it says nothing but its own session again, which is the
+ * evidence. Of a clone neither says anything until the node is adopted anew. Pure.
  */
 export function introduction(
   facts: NodeFacts,
   bootId: string,
   { record, state, session: said }: KnownNode,
 ): { readonly statements: readonly NodeStatement[]; readonly session: NodeSession } {
+  const last = state?.session;
+  const isNewest = last?.bootId === bootId;
+  const isCrossed = !isNewest && said !== undefined && !isAdoptedSince(state);
+  const own = isCrossed ? said.n : (last?.n ?? 0) + (isNewest ? 0 : 1);
+  const session = { n: own, bootId };
+  if (state?.cloned !== undefined && (isNewest || isCrossed)) return { statements: [], session };
   const statements: NodeStatement[] = [];
-  if (!isDeepStrictEqual(record, { ...facts })) {
+  if (!isCrossed && !isDeepStrictEqual(record, { ...facts })) {
     statements.push({ url: 'grid.node.1', obj: facts.id, value: facts });
   }
-  const last = state?.session;
-  if (last?.bootId === bootId) return { statements, session: { n: last.n, bootId } };
-  const isCrossed = said !== undefined && !isAdoptedSince(state);
-  const session = { n: isCrossed ? said.n : (last?.n ?? 0) + 1, bootId };
-  if (!isCrossed || state?.cloned === undefined) {
+  if (!isNewest) {
     const value = { node: facts.id, ...session };
     statements.push({ url: 'grid.session.1', obj: `${facts.id}/${bootId}`, value });
   }
