@@ -8,9 +8,10 @@ import type { AgentWord } from './bench-node.ts';
 async function main(planText: string | undefined): Promise<void> {
   const plan: NodePlan = JSON.parse(planText ?? '');
   await using agent = await openPlanned(plan);
-  using _watch = agent.watchEvents(({ workload, phase, code, message }) =>
-    say({ is: 'event', workload, phase, why: `${code ?? ''} ${message ?? ''}`, atMs: nowMs() }),
-  );
+  using _watch = agent.watchEvents(({ workload, phase, code, message }) => {
+    if (workload === undefined) return;
+    say({ is: 'event', workload, phase, why: `${code ?? ''} ${message ?? ''}`, atMs: nowMs() });
+  });
   const ended = Promise.withResolvers<void>();
   process.once('message', () => ended.resolve());
   const { reconciler, state } = agent;

@@ -31,6 +31,9 @@ export type NodeErrorCode =
   | 'NODE_POOL_FOREIGN' // the disk or folder for volumes holds something else: empty it yourself, or name another one
   | 'NODE_PORT_TAKEN' // a port of the node's address is published already: publish another one
   | 'NODE_RECORD_INVALID' // a file of the folder source is no signed record, or its signature is wrong: remove it
+  | 'NODE_RELEASE_BROKEN' // an image is no release of the node: the message says why; make one by `grid flist create --system`
+  | 'NODE_RELEASE_FAILED' // a release did not hold its trial, and the node went back to the one before: mend it, then release another version
+  | 'NODE_RELEASE_UNAVAILABLE' // a release cannot be fetched or kept here: the message says why; it is tried again
   | 'NODE_REMOTE' // the workload is on another machine: run the command there, as long as no overlay network leads there
   | 'NODE_ROLE_INVALID' // a role cannot be run as its contract has it: the message says why; make a new contract
   | 'NODE_ROOM_MISSING' // the node has less room than is asked for: the message has the figures
@@ -38,6 +41,7 @@ export type NodeErrorCode =
   | 'NODE_SINK_FORBIDDEN' // a sink of logs is an address of the node or of its tenants: name one elsewhere
   | 'NODE_SNAPSHOT_LIMIT' // a volume has as many snapshots as it may have: drop one
   | 'NODE_SNAPSHOT_UNKNOWN' // the volume has no snapshot of that name: see which it has
+  | 'NODE_STATE_LATER' // a later release wrote the state of the node: start that one, or a later one
   | 'NODE_STEP_STALLED' // a step made no progress for too long: it is tried again
   | 'NODE_STEP_STUCK' // a step does not end though it was told to: look at `dmesg`; others are not held up
   | 'NODE_TENANTS_TOO_MANY' // the node has no user ids left for another tenant: place it on another node

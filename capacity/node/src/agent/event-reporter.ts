@@ -79,7 +79,7 @@ export class EventReporter implements AsyncDisposable {
     const events = this.#options.state.events(this.#seen, batchMax);
     for (const event of events.length < batchMax ? events : newestOfEach(events)) {
       if (this.#waitMs(event) === 0) await this.#tell(event, signal);
-      else this.#held.set(event.workload, event);
+      else this.#held.set(subjectOf(event), event);
       this.#note(event.seq);
     }
     for (const event of this.#held.values()) {
@@ -93,17 +93,21 @@ export class EventReporter implements AsyncDisposable {
   async #tell({ seq: _seq, ...event }: NumberedEvent, signal: AbortSignal): Promise<void> {
     const { node, source, logger = silentLogger, clock = systemClock } = this.#options;
     const { workload, message, hint } = event;
+    const subject = subjectOf(event);
     const texts = { message: told(message), hint: told(hint) };
     const value = { node, ...definedOf({ ...event, ...texts }) };
     try {
-      await source.say({ url: 'grid.event.1', obj: `${node}/${workload}`, value }, signal);
+      await source.say(
+        { url: 'grid.event.1', obj: workload === undefined ? node : `${node}/${workload}`, value },
+        signal,
+      );
     } catch (error) {
       // What the log will never take must not hold up what comes after it.
       if (!isGridError(error) || error.retryable || !refusals.has(error.code)) throw error;
       logger.warn({ err: error, event }, 'an event was refused');
     }
-    this.#held.delete(workload);
-    this.#pace.spend(workload, clock.monotonicMs());
+    this.#held.delete(subject);
+    this.#pace.spend(subject, clock.monotonicMs());
   }
 
   /** What is held is told by the next agent, should this one end before. */
@@ -115,9 +119,9 @@ export class EventReporter implements AsyncDisposable {
     if (toldSeq !== state.told) state.told = toldSeq;
   }
 
-  #waitMs({ workload }: NumberedEvent): number {
+  #waitMs(event: NumberedEvent): number {
     const { clock = systemClock } = this.#options;
-    return this.#pace.waitMs(workload, clock.monotonicMs());
+    return this.#pace.waitMs(subjectOf(event), clock.monotonicMs());
   }
 
   /** Until there is something to tell, or it is time for what is held. */
@@ -146,9 +150,14 @@ function told(text: string | undefined): string | undefined {
   return text?.slice(0, textMax).toWellFormed();
 }
 
+/** What an event is about: a workload, or the node itself. */
+function subjectOf({ workload = '' }: { readonly workload?: string }): string {
+  return workload;
+}
+
 function newestOfEach(events: readonly NumberedEvent[]): readonly NumberedEvent[] {
-  const newest = new Map(events.map((event) => [event.workload, event.seq]));
-  return events.filter(({ workload, seq }) => newest.get(workload) === seq);
+  const newest = new Map(events.map((event) => [subjectOf(event), event.seq]));
+  return events.filter((event) => newest.get(subjectOf(event)) === event.seq);
 }
 
 function definedOf(event: object): object {

@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { SQLOutputValue } from 'node:sqlite';
-import { inTransaction } from '@commongrid/base';
+import { GridError, inTransaction } from '@commongrid/base';
 import type { EventPhase, WorkloadId } from '@commongrid/model';
+import type { NodeErrorCode } from '../errors.ts';
 import type { RestartState } from '../health/restart-policy.ts';
 import type { KnownWorkload } from './wish.ts';
 
@@ -30,9 +31,17 @@ export interface WorkloadEvent {
   readonly at: number;
 }
 
-export interface NumberedEvent extends WorkloadEvent {
+/** Something that happened to the node itself. */
+export type OwnEvent = Omit<WorkloadEvent, 'workload'>;
+
+/** An event that is kept; without a workload it is about the node itself. */
+export interface NumberedEvent extends OwnEvent {
   readonly seq: number;
+  readonly workload?: WorkloadId;
 }
+
+/** A kept event of a workload. */
+export type NumberedWorkloadEvent = NumberedEvent & WorkloadEvent;
 
 /** Events that are kept; beyond it the oldest that were told go. */
 const eventsKept = 20_000;
@@ -48,9 +57,12 @@ export class NodeState implements Disposable {
     this.#db = db;
   }
 
+  /** @throws NODE_STATE_LATER: nothing was changed */
   static open(folder: string): NodeState {
     const db = new DatabaseSync(join(folder, 'state.sqlite'));
     try {
+      const format = Number(db.prepare('PRAGMA user_version').get()?.['user_version']);
+      if (format > stateFormat) throw stateLater(folder, format);
       db.exec(schema);
       return new NodeState(db);
     } catch (error) {
@@ -90,13 +102,18 @@ export class NodeState implements Disposable {
   }
 
   /** Keeps an event to be told; a workload that is known is in that phase from now on. */
-  note(event: WorkloadEvent): NumberedEvent {
+  note(event: WorkloadEvent): NumberedWorkloadEvent {
     return this.#keep(event, true);
   }
 
   /** Keeps an event that changes nothing about what is there. */
-  noteAside(event: WorkloadEvent): NumberedEvent {
+  noteAside(event: WorkloadEvent): NumberedWorkloadEvent {
     return this.#keep(event, false);
+  }
+
+  /** Keeps an event of the node itself. */
+  noteOwn(event: OwnEvent): NumberedEvent {
+    return inTransaction(this.#db, () => ({ ...event, seq: this.#insert('', event) }));
   }
 
   /** A workload is gone, data and all. Its events stay. */
@@ -148,28 +165,39 @@ export class NodeState implements Disposable {
     this.close();
   }
 
-  #keep(event: WorkloadEvent, isPhase: boolean): NumberedEvent {
+  #keep(event: WorkloadEvent, isPhase: boolean): NumberedWorkloadEvent {
     const { workload, phase, code, at } = event;
-    let seq = 0;
-    inTransaction(this.#db, () => {
+    const seq = inTransaction(this.#db, () => {
       if (isPhase) {
         this.#db
           .prepare('UPDATE workload SET phase = ?, code = ?, phaseAt = ? WHERE id = ?')
           .run(phase, code ?? null, at, workload);
       }
-      const kept = this.#db
-        .prepare('INSERT INTO event (workload, event) VALUES (?, ?)')
-        .run(workload, JSON.stringify(event));
-      seq = Number(kept.lastInsertRowid);
-      this.#db
-        .prepare('DELETE FROM event WHERE seq <= ? AND seq <= ?')
-        .run(seq - eventsKept, this.told);
+      return this.#insert(workload, event);
     });
     return { ...event, seq };
   }
+
+  #insert(workload: string, event: OwnEvent): number {
+    const kept = this.#db
+      .prepare('INSERT INTO event (workload, event) VALUES (?, ?)')
+      .run(workload, JSON.stringify(event));
+    const seq = Number(kept.lastInsertRowid);
+    this.#db
+      .prepare('DELETE FROM event WHERE seq <= ? AND seq <= ?')
+      .run(seq - eventsKept, this.told);
+    return seq;
+  }
 }
 
+/**
+ * Tables and columns that are added change nothing of it: an earlier release leaves them alone. What
+ * such a release could not work with has the next number, and is refused by it.
+ */
+const stateFormat = 1;
+
 const schema = `
+  PRAGMA user_version = ${stateFormat};
   PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
   CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS workload (accepted INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -178,6 +206,14 @@ const schema = `
   CREATE TABLE IF NOT EXISTS event (seq INTEGER PRIMARY KEY AUTOINCREMENT,
     workload TEXT NOT NULL, event TEXT NOT NULL);
   CREATE INDEX IF NOT EXISTS eventOf ON event (workload, seq)`;
+
+function stateLater(folder: string, format: number): GridError<NodeErrorCode> {
+  const message = `the state in ${folder} is of format ${format}, this release knows ${stateFormat}`;
+  return new GridError('NODE_STATE_LATER', message, {
+    hint: 'start the release that wrote it, or a later one',
+    details: { folder, format },
+  });
+}
 
 type Row = Readonly<Record<string, SQLOutputValue>>;
 

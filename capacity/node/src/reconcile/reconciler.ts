@@ -15,7 +15,7 @@ import { Admission } from './admission.ts';
 import type { Room } from './admission.ts';
 import { Dependencies } from './dependencies.ts';
 import { FairGate } from './fair-gate.ts';
-import type { NodeState, NumberedEvent, WorkloadRow } from './node-state.ts';
+import type { NodeState, NumberedWorkloadEvent, WorkloadRow } from './node-state.ts';
 import { WorkloadActor } from './workload-actor.ts';
 import type { ActorStatus } from './workload-actor.ts';
 import { knownOf, wishId } from './wish.ts';
@@ -28,7 +28,7 @@ export interface ReconcilerOptions {
   readonly drivers: ReadonlyMap<Kind, Driver>;
   readonly capacity: Room;
   /** Gets every event, once it is kept. */
-  readonly onEvent?: (event: NumberedEvent) => void;
+  readonly onEvent?: (event: NumberedWorkloadEvent) => void;
   readonly logger?: Logger;
   readonly clock?: Clock;
 }
@@ -251,7 +251,7 @@ export class Reconciler implements AsyncDisposable {
     this.admission.giveBack(known.id, false);
   }
 
-  #tell(event: NumberedEvent): void {
+  #tell(event: NumberedWorkloadEvent): void {
     const { workload, phase } = event;
     if (phase !== 'refused') this.#dependencies.note(workload, phase);
     this.#options.onEvent?.(event);

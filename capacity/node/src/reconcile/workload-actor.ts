@@ -7,7 +7,7 @@ import { fingerprintOf, isMadeAs } from './fingerprint.ts';
 import { HealthRounds } from './health-rounds.ts';
 import { nextStep } from './next-step.ts';
 import type { Step } from './next-step.ts';
-import type { NodeState, NumberedEvent } from './node-state.ts';
+import type { NodeState, NumberedWorkloadEvent } from './node-state.ts';
 import { assignmentOf } from './wish.ts';
 import type { KnownWorkload, Wish } from './wish.ts';
 import { runningPhases, WorkloadFate } from './workload-fate.ts';
@@ -25,7 +25,7 @@ export interface WorkloadActorOptions {
   /** Whether nobody on this node uses it: a volume goes after its containers. */
   readonly isFree: (known: KnownWorkload) => boolean;
   /** Something was told: whoever depends on it, or reports it, looks again. */
-  readonly onEvent: (event: NumberedEvent) => void;
+  readonly onEvent: (event: NumberedWorkloadEvent) => void;
   /** The workload is gone, data and all. */
   readonly onGone: () => void;
   readonly logger: Logger;

@@ -2,14 +2,14 @@ import { isGridError, systemClock } from '@commongrid/base';
 import type { Clock, GridError } from '@commongrid/base';
 import type { EventPhase } from '@commongrid/model';
 import type { RestartState } from '../health/restart-policy.ts';
-import type { NodeState, NumberedEvent, WorkloadRow } from './node-state.ts';
+import type { NodeState, NumberedWorkloadEvent, WorkloadRow } from './node-state.ts';
 import type { KnownWorkload } from './wish.ts';
 
 export interface WorkloadJournalOptions {
   readonly known: KnownWorkload;
   readonly state: NodeState;
   /** Something was told: whoever depends on it, or reports it, looks again. */
-  readonly onEvent: (event: NumberedEvent) => void;
+  readonly onEvent: (event: NumberedWorkloadEvent) => void;
   readonly clock?: Clock;
 }
 

@@ -174,7 +174,7 @@ export function describeEvents(events: readonly NumberedEvent[]): string {
   return formatTable(
     events.map(({ at, workload, phase, code = '', message = '', hint }) => {
       const text = hint === undefined ? message : `${message} (next: ${hint})`;
-      const [, ...name] = workload.split('/');
+      const [, ...name] = workload?.split('/') ?? ['', 'node'];
       return [formatTime(at), name.join('/'), phase, code, text];
     }),
   );
