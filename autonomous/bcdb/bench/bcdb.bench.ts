@@ -7,6 +7,7 @@ import { appendRows } from './append-rows.ts';
 import { BcdbBenchRun } from './bcdb-bench-run.ts';
 import { doorRows } from './door-rows.ts';
 import { feedsRows } from './feeds-rows.ts';
+import { newsRows } from './news-rows.ts';
 import { postgresRows } from './postgres-rows.ts';
 import { storageRows } from './storage-rows.ts';
 
@@ -16,7 +17,7 @@ export async function run(options: BenchOptions): Promise<BenchRow[]> {
   const benchRun = new BcdbBenchRun(options, folder);
   try {
     const rows: BenchRow[] = [];
-    for (const part of [appendRows, doorRows, postgresRows, storageRows, feedsRows]) {
+    for (const part of [appendRows, doorRows, postgresRows, storageRows, feedsRows, newsRows]) {
       throwIfAborted(options.signal);
       rows.push(...(await part(benchRun)));
     }

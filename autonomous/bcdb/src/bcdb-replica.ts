@@ -66,17 +66,21 @@ export class BcdbReplica extends Database implements AsyncDisposable {
     const file = folder.erasures;
     opened.use(await PayloadEraser.open({ ledger, engine, projection, file, logger }));
     let newest = await keptHead(folder.checkpoint, ledger, logger);
+    let tell = (): void => undefined;
     const onReached = async (signed: SignedHead): Promise<void> => {
       newest = signed;
+      tell();
       await writeFileAtomic(folder.checkpoint, signed.note, { mode: 0o600 });
     };
     const replica = await openReplica({ ...options, ledger, onReached }, opened);
     const parts = opened.move();
-    return new BcdbReplica({
+    const bcdb = new BcdbReplica({
       ...{ ledger, hashes, projection, replica, sequencer },
       signed: () => newest ?? notYet(),
       close: () => parts.disposeAsync(),
     });
+    tell = () => bcdb.headMoved();
+    return bcdb;
   }
 
   /**

@@ -58,6 +58,7 @@ export class Bcdb extends Database implements AsyncDisposable {
     this.#eraser = parts.eraser;
     this.presence = parts.presence;
     this.close = closeOnce(parts.close);
+    parts.ledger.listen(() => this.headMoved());
   }
 
   /** Opens the database of a folder, or makes a new one. */

@@ -282,6 +282,24 @@ export abstract class Database {
     return this.#feeds.feedsOf(request);
   }
 
+  /**
+   * Resolves once there is something else to say of feeds than that they are as the request says;
+   * when the signal fires; or at once when too many wait.
+   */
+  feedNews(request: FeedsRequest, signal: AbortSignal): Promise<void> {
+    return this.#feeds.news(request, signal);
+  }
+
+  /** How many wait for news of feeds. */
+  get feedWaiters(): number {
+    return this.#feeds.waiting;
+  }
+
+  /** There is a newer signed head: to be called after each. */
+  protected headMoved(): void {
+    this.#feeds.look();
+  }
+
   /** Merkle root over the first `size` records. @throws BCDB_SEQ_UNKNOWN */
   rootAt(size: number): Uint8Array {
     return this.#ledger.rootAt(size);

@@ -1,7 +1,7 @@
 import { LightFollower } from '@commongrid/bcdb';
 import type { LightArrival } from '@commongrid/bcdb';
 import { BcdbClient, HeartbeatSender, HttpLightSource } from '@commongrid/bcdb/client';
-import { delay, isGridError, silentLogger } from '@commongrid/base';
+import { isGridError, silentLogger } from '@commongrid/base';
 import type { Logger } from '@commongrid/base';
 import type { SigningKey } from '@commongrid/crypto';
 import { nodeIdOf } from '@commongrid/model';
@@ -21,9 +21,6 @@ export interface BcdbSourceOptions {
   readonly key: SigningKey;
   readonly logger?: Logger;
 }
-
-/** From one question for news to the next, ms. */
-const askEveryMs = 1_000;
 
 /** BCDB as a source of workloads: a light follower of the node's feed, and the node's own words. */
 export class BcdbSource implements WorkloadSource {
@@ -54,23 +51,20 @@ export class BcdbSource implements WorkloadSource {
 
   async *changes(cursor: string, signal: AbortSignal): AsyncGenerator<SourceChange> {
     let last = cursor;
-    for (let problem = ''; !signal.aborted;) {
-      try {
-        await this.#follower.sync({ signal });
-        problem = '';
-      } catch (error) {
-        if (signal.aborted) return;
-        if (!isGridError(error)) throw error;
-        // Told once, however long it lasts; what is here already is gone by meanwhile.
-        if (error.code !== problem) this.#logger.warn({ err: error }, 'the database gives no news');
-        problem = error.code;
+    let problem = '';
+    for await (const failure of this.#follower.rounds({ signal })) {
+      if (failure !== undefined && !isGridError(failure)) throw failure;
+      const code = failure?.code ?? '';
+      // Told once, however long it lasts; what is here already is gone by meanwhile.
+      if (failure !== undefined && code !== problem) {
+        this.#logger.warn({ err: failure }, 'the database gives no news');
       }
+      problem = code;
       // Looked up each time: a round can begin the follower anew.
       const after = this.#arrivedOf(last);
       const arrivals = [...this.#follower.changes(after)];
       last = this.#cursorOf(arrivals.at(-1)?.arrived ?? after);
       yield { records: arrivals.flatMap(recordsOf), cursor: last, at: this.#follower.at };
-      await delay(askEveryMs, { signal }).catch(() => {});
     }
   }
 

@@ -14,12 +14,16 @@ export class HttpLightSource implements LightSource {
 
   /** @throws BCDB_DENIED, BCDB_BUSY, BCDB_UNREACHABLE */
   feeds(request: FeedsRequest, signal: AbortSignal): Promise<unknown> {
+    const { waitMs = 0 } = request;
+    const isHeld = waitMs > 0;
     return this.#link.json('/v1/feeds', {
       method: 'POST',
       body: request,
       headers: { 'accept-encoding': 'zstd' },
       signal,
-      isIdempotent: true,
+      // Whoever waits for news is not to be left in the dark for several tries.
+      isIdempotent: !isHeld,
+      ...(isHeld ? { answerMs: waitMs + heldAnswerMs } : {}),
     });
   }
 
@@ -27,3 +31,6 @@ export class HttpLightSource implements LightSource {
     return this.#link.json(successionPath, { signal, isPublic: true });
   }
 }
+
+/** How late the answer to a question that waits may begin, ms: who hears nothing then asks anew. */
+const heldAnswerMs = 10_000;

@@ -17,6 +17,8 @@ export interface RequestOptions {
   readonly signal?: AbortSignal | undefined;
   /** Whether it goes without a token: what is public needs none. */
   readonly isPublic?: boolean;
+  /** How long the server may take until its answer begins. Default: as long as one try may take. */
+  readonly answerMs?: number;
   /** Whether sending it twice is as good as once. Default: for GET only. */
   readonly isIdempotent?: boolean;
 }
@@ -79,13 +81,15 @@ export class HttpLink {
   }
 
   async #once(path: string, options: RequestOptions, isEndless = false): Promise<Response> {
-    const { method = 'GET', body, headers, signal } = options;
+    const { method = 'GET', body, headers, signal, answerMs } = options;
     const { url, timeoutMs, authorize } = this.#options;
     const authorization = options.isPublic === true ? undefined : await authorize();
     const limit = AbortSignal.timeout(timeoutMs);
+    const silence = answerMs === undefined ? undefined : AbortSignal.timeout(answerMs);
     const cut = new AbortController();
-    const onLimit = (): void => cut.abort(limit.reason);
+    const onLimit = ({ target }: Event): void => cut.abort((target as AbortSignal).reason);
     limit.addEventListener('abort', onLimit, { once: true });
+    silence?.addEventListener('abort', onLimit, { once: true });
     const response = await fetch(new URL(path, url), {
       method,
       headers: {
@@ -98,6 +102,7 @@ export class HttpLink {
       signal: signal === undefined ? cut.signal : AbortSignal.any([signal, cut.signal]),
     });
     if (isEndless) limit.removeEventListener('abort', onLimit);
+    silence?.removeEventListener('abort', onLimit);
     if (!response.ok) throw await refusalOf(response, method === 'GET');
     return response;
   }

@@ -55,9 +55,16 @@ export class HttpLogSource implements LogSource {
   }
 
   async waitForMore(size: number, signal: AbortSignal): Promise<void> {
-    await this.#link.json(`/v1/log/wait?size=${size}`, { signal, isPublic: true });
+    const path = `/v1/log/wait?size=${size}&waitMs=${logWaitMs}`;
+    await this.#link.json(path, { signal, isPublic: true });
   }
 }
+
+/**
+ * Longest wait for the log to grow, ms. The next round brings a newer checkpoint: readers of the copy
+ * know by it how old their view is.
+ */
+const logWaitMs = 2_000;
 
 /** What it says is verified by the follower; here only that it is what was asked for. */
 function readPage(answer: unknown, from: number, to: number): readonly Entry[] {

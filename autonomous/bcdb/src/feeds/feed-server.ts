@@ -6,6 +6,7 @@ import { toBase64url } from '../tree/base64.ts';
 import type { SignedHead } from '../signed-head.ts';
 import type { HashStore } from '../tree/hash-store.ts';
 import type { FeedTree } from './feed-tree.ts';
+import { FeedWaiters } from './feed-waiters.ts';
 import { feedBytesMax, feedItemsMax, feedsAskedMax, recordsOf } from './feeds-reply.ts';
 import type {
   FeedItem,
@@ -14,7 +15,7 @@ import type {
   FeedsReply,
   FeedsRequest,
 } from './feeds-reply.ts';
-import type { FeedEntry } from './feeds.ts';
+import type { FeedEntry, TickedFeeds } from './feeds.ts';
 
 export interface FeedServerParts {
   readonly ledger: Ledger;
@@ -43,11 +44,42 @@ export class FeedServer {
   readonly #ledger: Ledger;
   readonly #hashes: HashStore;
   readonly #signed: () => SignedHead;
+  readonly #waiters = new FeedWaiters();
+  /** The newest tick that those who wait were told of. */
+  #tick = -1;
 
   constructor({ ledger, hashes, signed }: FeedServerParts) {
     this.#ledger = ledger;
     this.#hashes = hashes;
     this.#signed = signed;
+  }
+
+  /** How many wait for news. */
+  get waiting(): number {
+    return this.#waiters.count;
+  }
+
+  /**
+   * Resolves once there is something else to say of these feeds than that they have so many records,
+   * also where that is a refusal; when the signal fires; or at once when too many wait.
+   */
+  news({ size, feeds }: FeedsRequest, signal: AbortSignal): Promise<void> {
+    const isDue = (): boolean => {
+      const shown = this.#shown();
+      if (shown === undefined) return false;
+      const isNews = feeds.some(({ reader, count }) => shown.tree.countOf(reader) !== count);
+      return isNews || size > shown.head.size;
+    };
+    return this.#waiters.until(isDue, signal);
+  }
+
+  /** To be called when there is a newer signed head. */
+  look(): void {
+    if (this.#waiters.count === 0 || this.#ledger.fold.feeds.tick === this.#tick) return;
+    const shown = this.#shown();
+    if (shown === undefined) return;
+    this.#tick = shown.tick;
+    this.#waiters.look();
   }
 
   /**
@@ -92,10 +124,9 @@ export class FeedServer {
   /** The tree of the feeds moves on with each tick, so that all of it is taken at once. */
   async #standing(asked: FeedsRequest['feeds']): Promise<Standing> {
     for (let tries = 0; tries < settleTriesMax; tries++) {
-      const { head, note } = this.#signed();
-      const newest = this.#ledger.fold.feeds.newest;
-      if (newest !== undefined && newest.tick < head.size) {
-        const { tree, tick } = newest;
+      const shown = this.#shown();
+      if (shown !== undefined) {
+        const { head, note, tree, tick } = shown;
         const feeds = asked.map(({ reader, count }) => {
           const places = placesOf(tree, reader);
           const end = places.find((place) => place.reader === reader)?.count ?? 0;
@@ -110,6 +141,13 @@ export class FeedServer {
       hint: 'ask again in a second',
       retryable: true,
     });
+  }
+
+  /** The newest tick under the newest signed head; undefined while it is on its way into the log. */
+  #shown(): (SignedHead & TickedFeeds) | undefined {
+    const { head, note } = this.#signed();
+    const { newest } = this.#ledger.fold.feeds;
+    return newest === undefined || newest.tick >= head.size ? undefined : { head, note, ...newest };
   }
 
   async #items(

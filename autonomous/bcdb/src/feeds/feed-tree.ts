@@ -65,6 +65,12 @@ export class FeedTree implements NodeReader {
     this.#levels = [];
   }
 
+  /** How many records a reader has. */
+  countOf(reader: string): number {
+    const place = this.#places.get(reader);
+    return (place === undefined ? undefined : this.#heads[place])?.count ?? 0;
+  }
+
   /** A reader's place; where it has none, its neighbours, which show that. */
   placesOf(reader: string): readonly FeedPlace[] {
     const place = this.#places.get(reader);

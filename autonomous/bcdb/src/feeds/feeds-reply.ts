@@ -7,6 +7,9 @@ import { pathHashesMax } from '../tree/proof.ts';
 /** Feeds that one request asks for. */
 export const feedsAskedMax = 8;
 
+/** Longest time that an answer waits for news, ms. */
+export const feedsWaitMsMax = 25_000;
+
 /** Records of one reply, proposals besides; there is always one, however large. */
 export const feedItemsMax = 512;
 
@@ -23,6 +26,8 @@ export interface FeedsRequest {
   readonly size: number;
   /** Readers, and how many records of each it has. */
   readonly feeds: readonly { readonly reader: string; readonly count: number }[];
+  /** How long the answer may wait while there is nothing else to say of these feeds, ms. Default 0. */
+  readonly waitMs?: number;
 }
 
 /** The form of a `FeedsRequest`. */
@@ -33,6 +38,7 @@ export const feedsRequest = Type.Object(
       minItems: 1,
       maxItems: feedsAskedMax,
     }),
+    waitMs: Type.Optional(Type.Integer({ minimum: 0, maximum: feedsWaitMsMax })),
   },
   closed,
 );

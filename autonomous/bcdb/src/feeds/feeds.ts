@@ -75,6 +75,7 @@ export class Feeds {
   #drops = -1;
   /** Root of the tree as it is. */
   #root = '';
+  #concerned = 0;
 
   constructor({ view, identities, genesis }: FeedsParts) {
     this.#view = view;
@@ -106,6 +107,7 @@ export class Feeds {
     const place = topicOf(change);
     if (place !== undefined) this.#topics.add(place, change.url, link);
     if (before !== undefined) this.#view.setFeedEntry(`l ${record.seq}`, listText(before.links));
+    if (readers.length > 0) this.#concerned++;
     const heads = readers.map((reader) => [reader, this.#add(reader, link, before)] as const);
     for (const [reader, head] of heads) this.#changed.set(reader, head);
   }
@@ -118,6 +120,11 @@ export class Feeds {
     if (this.#drops !== this.#view.drops) this.#reload();
     else if (this.#changed.size > 0) this.#settle();
     return this.#root;
+  }
+
+  /** How many records concerned somebody since the start, those of dropped batches too. */
+  get concerned(): number {
+    return this.#concerned;
   }
 
   /** Remembers the tick that told of the feeds as they are. */

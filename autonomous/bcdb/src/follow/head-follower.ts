@@ -68,8 +68,11 @@ export class HeadFollower implements AsyncDisposable {
     this.#problem = kept.halt;
     this.#isHalted = kept.halt !== undefined;
     this.#rounds = new Rounds({
-      ...{ clock, logger, isHalted: () => this.#isHalted },
-      run: (signal) => this.#sync(signal),
+      clock,
+      run: async ({ signal }) => {
+        await this.#sync(signal);
+        return false;
+      },
     });
     this.close = closeOnce(() => this.#rounds.close());
   }
@@ -120,7 +123,11 @@ export class HeadFollower implements AsyncDisposable {
     /** Time from one round to the next. Default 10 s. */
     readonly everyMs?: number;
   }): Promise<void> {
-    await this.#rounds.follow(signal, everyMs);
+    for await (const failure of this.#rounds.each({ signal, everyMs })) {
+      if (failure !== undefined)
+        this.#logger.warn({ err: failure }, 'the log cannot be followed now');
+      if (this.#isHalted) return;
+    }
   }
 
   /**
@@ -128,8 +135,8 @@ export class HeadFollower implements AsyncDisposable {
    * @throws BCDB_LOG_FORKED, BCDB_LOG_ROLLED_BACK, BCDB_HANDED_OVER, BCDB_REPLY_INVALID, what the verifier throws, and
    * what the source throws
    */
-  sync({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    return this.#rounds.one(signal);
+  async sync({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    await this.#rounds.one({ signal });
   }
 
   [Symbol.asyncDispose](): Promise<void> {

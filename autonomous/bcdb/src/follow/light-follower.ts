@@ -1,18 +1,18 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { closeOnce, GridError, isGridError, silentLogger, systemClock } from '@commongrid/base';
-import type { Clock, Logger } from '@commongrid/base';
+import { closeOnce, isGridError, silentLogger, systemClock } from '@commongrid/base';
+import type { Clock, GridError, Logger } from '@commongrid/base';
 import { everyone } from '@commongrid/model';
 import type { ReaderId } from '@commongrid/model';
 import type { BcdbErrorCode } from '../errors.ts';
 import { emptyFeed } from '../feeds/feed-hash.ts';
-import { isFeedsReply } from '../feeds/feeds-reply.ts';
 import type { FeedsReply, FeedsRequest } from '../feeds/feeds-reply.ts';
 import type { StoredEntry } from '../log/log-engine.ts';
 import type { TreeHead } from '../record/envelope.ts';
 import { Evidence } from '../sequencer/evidence.ts';
 import type { ObjectName } from '../state/state-view.ts';
 import type { Trust } from '../tree/verifier.ts';
+import { askFeeds } from './ask-feeds.ts';
 import { branchGivenUp, extendedTrust, isKept } from './handed-over.ts';
 import { requireFreshHead } from './head-check.ts';
 import type { SeenHead } from './head-check.ts';
@@ -20,6 +20,7 @@ import { countOf, LightCheck } from './light-check.ts';
 import type { CheckedReply, HeldFeed, LightStanding } from './light-check.ts';
 import type { LightSource } from './light-source.ts';
 import { Rounds } from './rounds.ts';
+import type { Round } from './rounds.ts';
 import { openLightStore, renewLightStore } from './light-folder.ts';
 import type { LightArrival } from './light-change.ts';
 import type { LightObject, LightStore, WholeView } from './light-store.ts';
@@ -34,6 +35,15 @@ export interface LightFollowerOptions {
   readonly source: LightSource;
   readonly clock?: Clock;
   readonly logger?: Logger;
+}
+
+export interface LightFollowOptions {
+  readonly signal: AbortSignal;
+  /**
+   * How long a source may hold back its answer while there is no news, ms: by so much the view ages in
+   * between. 25,000 at most. Default 1000.
+   */
+  readonly waitMs?: number;
 }
 
 /**
@@ -60,6 +70,8 @@ export class LightFollower implements AsyncDisposable {
   readonly #rounds: Rounds;
   #whole: WholeView | undefined;
   #problem: GridError | undefined;
+  /** The last round went well, so that the next one need not know at once how things are. */
+  #mayWait = false;
 
   private constructor(options: LightFollowerOptions, store: LightStore, evidence: Evidence) {
     const { trust, clock = systemClock, logger = silentLogger } = options;
@@ -72,10 +84,7 @@ export class LightFollower implements AsyncDisposable {
     this.#clock = clock;
     this.#whole = store.whole;
     this.#problem = store.halted;
-    this.#rounds = new Rounds({
-      ...{ clock, logger, isHalted: () => this.isHalted },
-      run: (signal) => this.#sync(signal),
-    });
+    this.#rounds = new Rounds({ clock, run: (round) => this.#sync(round) });
     this.close = closeOnce(async () => {
       await this.#rounds.close();
       this.#store.close();
@@ -162,9 +171,22 @@ export class LightFollower implements AsyncDisposable {
     return this.#store.changes(after);
   }
 
-  /** Rounds without end, one a second; resolves when it halts or the signal fires. */
-  async follow({ signal }: { readonly signal: AbortSignal }): Promise<void> {
-    await this.#rounds.follow(signal, followEveryMs);
+  /** Rounds without end; resolves when it halts or the signal fires. */
+  async follow(options: LightFollowOptions): Promise<void> {
+    for await (const failure of this.rounds(options)) {
+      if (failure !== undefined)
+        this.#logger.warn({ err: failure }, 'the log cannot be followed now');
+      if (this.isHalted) return;
+    }
+  }
+
+  /**
+   * Rounds until the signal fires, each as soon as there is news, and also while it is halted: a
+   * handover ends that. Gives of each why it failed, undefined when it did not.
+   */
+  rounds(options: LightFollowOptions): AsyncGenerator<Error | undefined, void> {
+    const { signal, waitMs = followEveryMs } = options;
+    return this.#rounds.each({ signal, waitMs, everyMs: followEveryMs });
   }
 
   /**
@@ -173,43 +195,53 @@ export class LightFollower implements AsyncDisposable {
    * @throws BCDB_FEED_INCOMPLETE, BCDB_FEEDS_DIFFER, BCDB_LOG_FORKED, BCDB_LOG_ROLLED_BACK,
    * BCDB_HANDED_OVER, BCDB_REPLY_INVALID, and what the source throws
    */
-  sync({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    return this.#rounds.one(signal);
+  async sync({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    await this.#rounds.one({ signal });
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
-  async #sync(signal: AbortSignal): Promise<void> {
+  /** @returns whether records came in */
+  async #sync(round: Round): Promise<boolean> {
+    const { signal } = round;
+    const mayWait = this.#mayWait;
+    this.#mayWait = false;
     const { halted } = this.#store;
     if (halted !== undefined && !(await this.#learn(signal))) throw halted;
     this.#requireKept(undefined);
     this.#store.dropPending();
     try {
+      let isNews = false;
       let feeds = this.#held();
       for (let isWhole = false; !isWhole;) {
-        const checked = await this.#ask(feeds, signal);
+        const isFirst = !isNews && mayWait;
+        const checked = await this.#ask(feeds, isFirst ? round : { ...round, waitMs: 0 });
         for (const { reader, items } of checked.feeds) {
-          if (items.length > 0) this.#store.addPending(reader, items);
+          if (items.length === 0) continue;
+          this.#store.addPending(reader, items);
+          isNews = true;
         }
         feeds = checked.feeds.map(({ items: _items, ...feed }) => feed);
         isWhole = checked.isWhole;
         if (isWhole) this.#keep(checked, feeds);
       }
       this.#problem = undefined;
+      this.#mayWait = true;
+      return isNews;
     } catch (error) {
       if (isGridError(error)) this.#judge(error);
       throw error;
     }
   }
 
-  async #ask(feeds: readonly HeldFeed[], signal: AbortSignal): Promise<CheckedReply> {
+  async #ask(feeds: readonly HeldFeed[], round: Round): Promise<CheckedReply> {
     const { seen } = this.#store;
     const asked = feeds.map((feed) => ({ reader: feed.reader, count: countOf(feed) }));
     const request = { size: seen?.head.size ?? 0, feeds: asked };
-    const reply = await this.#reply(request, signal);
-    const next = await this.#newestHead(reply, signal);
+    const reply = await this.#reply(request, round);
+    const next = await this.#newestHead(reply, round.signal);
     this.#store.seen = next;
     const standing: LightStanding = {
       tick: this.#whole?.tick,
@@ -219,12 +251,12 @@ export class LightFollower implements AsyncDisposable {
     return this.#check.feeds(reply, next, standing);
   }
 
-  async #reply(request: FeedsRequest, signal: AbortSignal): Promise<FeedsReply> {
+  async #reply(request: FeedsRequest, round: Round): Promise<FeedsReply> {
     try {
-      return requireReply(await this.#options.source.feeds(request, signal));
+      return await askFeeds(this.#options.source, request, round);
     } catch (error) {
       // The log is shorter than the one that was seen: the source is old, or it was handed over.
-      if (isGridError(error, 'BCDB_SEQ_UNKNOWN')) await this.#learn(signal);
+      if (isGridError(error, 'BCDB_SEQ_UNKNOWN')) await this.#learn(round.signal);
       throw error;
     }
   }
@@ -324,7 +356,10 @@ function readersOf(reader: ReaderId): readonly ReaderId[] {
   return [...new Set<ReaderId>([reader, everyone])];
 }
 
-/** Time from one round to the next, ms: the sequencer signs its head anew each second. */
+/**
+ * How long a round waits for news, ms: the sequencer signs its head anew each second. Also the least time
+ * from one round to the next where a source has nothing to say and does not wait.
+ */
 const followEveryMs = 1000;
 
 /** What no honest source says. */
@@ -338,10 +373,3 @@ const lies: ReadonlySet<string> = new Set<BcdbErrorCode>([
   'BCDB_OTHER_LOG',
   'BCDB_SCHEMA_MISMATCH',
 ]);
-
-function requireReply(reply: unknown): FeedsReply {
-  if (isFeedsReply(reply)) return reply;
-  throw new GridError<BcdbErrorCode>('BCDB_REPLY_INVALID', 'the source gave no feeds', {
-    retryable: true,
-  });
-}

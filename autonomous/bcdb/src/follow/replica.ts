@@ -148,9 +148,9 @@ export class Replica implements AsyncDisposable {
     if (isGridError(error, 'BCDB_VALIDATOR_UNKNOWN')) this.#stand(error);
     else if (isGridError(error) && contradictions.has(error.code)) this.#halt(error);
     else if (!signal.aborted) logger.warn({ err: error }, 'the log cannot be followed now');
-    if (!isGridError(error, 'BCDB_ENTRIES_WITHHELD')) return;
-    this.#missing.need(error);
-    await delay(withheldEveryMs, { signal });
+    const isWithheld = isGridError(error, 'BCDB_ENTRIES_WITHHELD');
+    if (isWithheld) this.#missing.need(error);
+    await delay(isWithheld ? withheldEveryMs : failedEveryMs, { signal });
   }
 
   async #reached(): Promise<void> {
@@ -355,8 +355,11 @@ export class Replica implements AsyncDisposable {
   }
 }
 
-/** Least time from one round of following to the next, ms: what a broken source costs. */
-const followEveryMs = 200;
+/** Least time from one round of following to the next, ms: what comes meanwhile shares one. */
+const followEveryMs = 50;
+
+/** Time from a round that failed to the next, ms. */
+const failedEveryMs = 200;
 
 /** Time from one look for a handover to the next while it is halted, ms. */
 const haltedEveryMs = 1000;

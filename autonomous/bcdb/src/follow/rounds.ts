@@ -1,51 +1,92 @@
-import { repeat } from '@commongrid/base';
-import type { Clock, Logger } from '@commongrid/base';
+import { delay } from '@commongrid/base';
+import type { Clock } from '@commongrid/base';
+
+/** A round under way. */
+export interface Round {
+  /** Ends the round. */
+  readonly signal: AbortSignal;
+  /** How long the source may hold back its answer while it has no news, ms. */
+  readonly waitMs: number;
+  /** Fires when somebody wants to know what there is now: nothing is waited for any more. */
+  readonly hurry: AbortSignal;
+}
 
 export interface RoundsOptions {
-  /** One round. */
-  readonly run: (signal: AbortSignal) => Promise<void>;
-  /** Whether no round can help any more. */
-  readonly isHalted: () => boolean;
+  /** Gives whether the round brought anything new. */
+  readonly run: (round: Round) => Promise<boolean>;
   readonly clock: Clock;
-  readonly logger: Logger;
+}
+
+export interface RoundOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly waitMs?: number;
+}
+
+export interface PaceOptions {
+  readonly signal: AbortSignal;
+  /** Least time from one round to the next where the first brought nothing, ms. */
+  readonly everyMs: number;
+  /** As of a round. Default 0. */
+  readonly waitMs?: number;
 }
 
 /** The rounds of a follower: one at a time, however many ask for it. */
 export class Rounds {
   readonly #options: RoundsOptions;
   readonly #closing = new AbortController();
-  #round: Promise<void> | undefined;
+  #current: { readonly done: Promise<boolean>; readonly hurry: AbortController } | undefined;
 
   constructor(options: RoundsOptions) {
     this.#options = options;
   }
 
-  /** The round that is under way, or a new one. */
-  one(signal: AbortSignal = this.#closing.signal): Promise<void> {
-    this.#round ??= this.#options.run(signal).finally(() => (this.#round = undefined));
-    return this.#round;
+  /** The round that is under way, or a new one; gives whether it brought anything new. */
+  one({ signal, waitMs = 0 }: RoundOptions = {}): Promise<boolean> {
+    const current = (this.#current ??= this.#begin(signal, waitMs));
+    if (waitMs === 0) current.hurry.abort();
+    return current.done;
   }
 
-  /** Rounds without end; resolves when the follower halts or the signal fires. */
-  async follow(signal: AbortSignal, everyMs: number): Promise<void> {
-    const { isHalted, clock, logger } = this.#options;
-    const stop = new AbortController();
-    const either = AbortSignal.any([signal, stop.signal, this.#closing.signal]);
-    const round = async (): Promise<void> => {
+  /**
+   * Round after round until the signal fires, each at once behind one that brought something. Gives of
+   * each why it failed, undefined when it did not.
+   */
+  async *each({
+    signal,
+    everyMs,
+    waitMs = 0,
+  }: PaceOptions): AsyncGenerator<Error | undefined, void> {
+    const { clock } = this.#options;
+    const either = AbortSignal.any([signal, this.#closing.signal]);
+    while (!either.aborted) {
+      const startedMs = clock.monotonicMs();
+      let isNews = false;
+      let failure: Error | undefined;
       try {
-        await this.one(either);
+        isNews = await this.one({ signal: either, waitMs });
       } catch (error) {
-        if (!either.aborted) logger.warn({ err: error }, 'the log cannot be followed now');
+        if (either.aborted) return;
+        failure = error instanceof Error ? error : new Error(String(error));
       }
-      if (isHalted()) stop.abort();
-    };
-    await repeat(everyMs, round, { signal: either, clock });
+      yield failure;
+      const restMs = isNews ? 0 : startedMs + everyMs - clock.monotonicMs();
+      if (restMs > 0) await delay(restMs, { signal: either, clock }).catch(() => undefined);
+    }
   }
 
   /** Ends the round that is under way. */
   async close(): Promise<void> {
     this.#closing.abort();
     // Whoever asked for the round hears that it failed.
-    await this.#round?.catch(() => undefined);
+    await this.#current?.done.catch(() => undefined);
+  }
+
+  #begin(signal: AbortSignal | undefined, waitMs: number) {
+    const { signal: closing } = this.#closing;
+    const hurry = new AbortController();
+    const either = signal === undefined ? closing : AbortSignal.any([signal, closing]);
+    const round = { signal: either, waitMs, hurry: hurry.signal };
+    const done = this.#options.run(round).finally(() => (this.#current = undefined));
+    return { done, hurry };
   }
 }

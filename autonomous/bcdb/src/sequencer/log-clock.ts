@@ -8,6 +8,9 @@ const clockJumpMaxMs = 10_000;
 /** Longest that log time may lag behind records, ms. */
 export const tickEveryMs = 1000;
 
+/** Least time from one tick for the sake of readers to the next, ms: what concerns them meanwhile shares it. */
+export const newsEveryMs = 50;
+
 /**
  * The sequencer's clock: gives the times of ticks. They never go back, and a wall clock that leaps
  * while the process runs stops them until somebody confirms it.

@@ -15,7 +15,7 @@ import type { Entry } from '../record/entry.ts';
 import { logNamespace, systemUrls } from '../record/system-records.ts';
 import type { TickRecord } from '../record/system-records.ts';
 import type { Evidence } from './evidence.ts';
-import { LogClock, tickEveryMs } from './log-clock.ts';
+import { LogClock, newsEveryMs, tickEveryMs } from './log-clock.ts';
 import type { SignaturePool } from './signature-pool.ts';
 
 /** Records that wait to be judged; beyond it appends are refused. */
@@ -82,8 +82,9 @@ interface Answer {
  *
  * 1. `append` checks form and payload hash, takes a place in the line, and has the signature checked
  *    in the pool.
- * 2. A turn takes what was checked, puts a tick ahead when log time is old, judges each record, and hands
- *    those accepted to the ledger as one batch.
+ * 2. A turn takes what was checked, puts a tick ahead when log time is old, judges each record, puts a
+ *    tick behind when they concern readers, who learn of them by it, and hands all to the ledger as one
+ *    batch.
  * 3. Once that is durable all authors of the turn are answered, also those who were refused: a
  *    refusal tells of records that must not be lost any more.
  */
@@ -105,6 +106,10 @@ export class Sequencer implements AsyncDisposable {
   #isClosed = false;
   #tickTimer: Timer | undefined;
   #recordsSinceTick = 0;
+  /** What `feeds.concerned` was at the last tick. */
+  #concernedAtTick: number;
+  /** When the last tick for the sake of readers was put, by the monotonic clock. */
+  #newsTickMs = Number.NEGATIVE_INFINITY;
   #drained: (() => void) | undefined;
 
   constructor({ ledger, signatures, key, evidence, clock = systemClock }: SequencerOptions) {
@@ -116,6 +121,7 @@ export class Sequencer implements AsyncDisposable {
     this.#logClock = new LogClock(clock);
     // Records that had no tick after them when the process ended.
     this.#recordsSinceTick = ledger.nextSeq - 1 - ledger.fold.feeds.tick;
+    this.#concernedAtTick = ledger.fold.feeds.concerned;
     this.#scheduleTick();
   }
 
@@ -215,11 +221,16 @@ export class Sequencer implements AsyncDisposable {
     try {
       batch = this.#ledger.begin();
       const hasRecords = taken.length > 0 || own.length > 0;
+      const mayTell = this.#isTickDurable && this.#newsWaitMs <= 0;
       isDue = this.#isTickDue();
-      if (hasRecords || isDue) this.#tick(batch, hasRecords);
+      if (isDue || (hasRecords && this.#isTimeOld)) this.#tick(batch);
       isTicked = batch.records.length === 1;
       for (const waiting of taken) answers.push(this.#judge(batch, waiting));
       for (const waiting of own) answers.push(this.#judgeOwn(batch, waiting));
+      if (mayTell && this.#hasNews) {
+        this.#newsTickMs = this.#clock.monotonicMs();
+        this.#tick(batch);
+      }
     } catch (error) {
       this.#ledger.drop();
       this.#isFailing = true;
@@ -327,12 +338,10 @@ export class Sequencer implements AsyncDisposable {
     else if (seq !== undefined) waiting.resolve({ seq, version, head });
   }
 
-  /** Log time ahead of records when it is old, and at deadlines. */
-  #tick(batch: LedgerBatch, hasRecords: boolean): void {
-    const last = this.#ledger.fold.at;
+  /** Says what time it is, and what concerned readers so far. */
+  #tick(batch: LedgerBatch): void {
+    const { digest: state, feeds, at: last } = this.#ledger.fold;
     const at = this.#logClock.next(last);
-    if (hasRecords && at - last < tickEveryMs && !this.#isTickDue()) return;
-    const { digest: state, feeds } = this.#ledger.fold;
     const payload: TickRecord = { at, feedsRoot: feeds.root(), state };
     const record = this.#sign(
       {
@@ -347,11 +356,33 @@ export class Sequencer implements AsyncDisposable {
     const { refusal } = batch.judge(record);
     if (refusal !== undefined) throw refusal;
     this.#recordsSinceTick = 0;
+    this.#concernedAtTick = feeds.concerned;
   }
 
   #sign(statement: Statement, t: number): CheckedRecord {
     const n = (this.#ledger.view.author(this.#key.publicKey.text)?.n ?? 0) + 1;
     return checkRecord(signRecord(this.#key, statement, { log: this.#ledger.log, n, t }));
+  }
+
+  /** Records need a newer time ahead of them. @throws BCDB_CLOCK_JUMPED */
+  get #isTimeOld(): boolean {
+    const { at } = this.#ledger.fold;
+    return this.#logClock.next(at) - at >= tickEveryMs;
+  }
+
+  /** Whether records concern readers who learn of them by the next tick. */
+  get #hasNews(): boolean {
+    return this.#ledger.fold.feeds.concerned > this.#concernedAtTick;
+  }
+
+  /** Ticks for the sake of readers do not overtake each other: by one on its way no feed is served yet. */
+  get #isTickDurable(): boolean {
+    return this.#ledger.fold.feeds.tick < this.#ledger.head.size;
+  }
+
+  /** Time until the next tick for the sake of readers may be put, ms. */
+  get #newsWaitMs(): number {
+    return this.#newsTickMs + newsEveryMs - this.#clock.monotonicMs();
   }
 
   #isTickDue(): boolean {
@@ -361,7 +392,7 @@ export class Sequencer implements AsyncDisposable {
     return this.#recordsSinceTick > 0 && now - this.#ledger.fold.at >= tickEveryMs;
   }
 
-  /** A tick follows records within a second, and falls due with every deadline. */
+  /** A tick follows records within a second, at once where they concern readers, and falls due with every deadline. */
   #scheduleTick(): void {
     this.#tickTimer?.cancel();
     this.#tickTimer = undefined;
@@ -371,14 +402,17 @@ export class Sequencer implements AsyncDisposable {
       nextDeadline ?? Number.POSITIVE_INFINITY,
       this.#recordsSinceTick > 0 ? at + tickEveryMs : Number.POSITIVE_INFINITY,
     );
-    if (dueAt === Number.POSITIVE_INFINITY) return;
-    const waitMs = Math.max(this.#isFailing ? tickEveryMs : 1, dueAt - this.#clock.nowMs());
+    const mayTell = this.#hasNews && this.#isTickDurable;
+    const newsMs = mayTell ? this.#newsWaitMs : Number.POSITIVE_INFINITY;
+    const dueMs = Math.min(dueAt - this.#clock.nowMs(), newsMs);
+    if (dueMs === Number.POSITIVE_INFINITY) return;
+    const waitMs = Math.max(this.#isFailing ? tickEveryMs : 1, dueMs);
     this.#tickTimer = this.#clock.setTimer(waitMs, () => this.#wantTurn());
   }
 }
 
-/** Records that one turn judges: a batch with room for a tick. */
-const recordsPerTurnMax = 999;
+/** Records that one turn judges: a batch with room for a tick on either side. */
+const recordsPerTurnMax = 998;
 
 /** A record of another log says nothing about the counters of this one. */
 function requireLog(actual: string, expected: string): void {

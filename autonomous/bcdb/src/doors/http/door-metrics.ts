@@ -69,5 +69,10 @@ export class DoorMetrics {
       help: 'Open watches',
       collect: (gauge) => gauge.set(this.watchers),
     });
+    registry.gauge({
+      name: 'bcdb_http_waiting_readers',
+      help: 'Readers that wait for news of their feeds',
+      collect: (gauge) => gauge.set(bcdb.feedWaiters),
+    });
   }
 }

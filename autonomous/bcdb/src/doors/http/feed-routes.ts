@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { GridError, isGridError } from '@commongrid/base';
+import { GridError, isGridError, throwIfAborted } from '@commongrid/base';
 import { everyone } from '@commongrid/model';
 import type { BcdbErrorCode } from '../../errors.ts';
 import { feedsReply, feedsRequest } from '../../feeds/feeds-reply.ts';
@@ -12,7 +12,7 @@ import { route } from './route.ts';
 import type { Route } from './route.ts';
 import { sequence } from './shapes.ts';
 
-/** Longest time that a request waits for the log to grow. */
+/** Longest time that a request waits for the log to grow, and how long it waits by default. */
 const logWaitMsMax = 25_000;
 
 /** What followers ask for: feeds, and when there is more. */
@@ -28,37 +28,63 @@ function feedsRoute(context: DoorContext): Route {
     body: feedsRequest,
     reply: feedsReply,
     isPacked: true,
-    handle: ({ who, body }) => {
-      for (const { reader } of body.feeds) requireFeed(context, who, reader);
-      return context.bcdb.feedsOf(body);
+    handle: async ({ who, body, signal }) => {
+      const { bcdb } = context;
+      const requireFeeds = (): void => {
+        for (const { reader } of body.feeds) requireFeed(context, who, reader);
+      };
+      requireFeeds();
+      const { waitMs = 0 } = body;
+      if (waitMs > 0) {
+        await held(context, signal, waitMs, (ended) => bcdb.feedNews(body, ended));
+        throwIfAborted(signal);
+        // Keys end, and rights do.
+        requireFeeds();
+      }
+      return bcdb.feedsOf(body);
     },
   });
 }
 
-function logWaitRoute({ bcdb, clock, closing }: DoorContext): Route {
+function logWaitRoute(context: DoorContext): Route {
+  const { bcdb, closing } = context;
   const waiters = new LogWaiters(bcdb);
   closing.addEventListener('abort', () => waiters.close(), { once: true });
   return route({
     method: 'GET',
     path: '/v1/log/wait',
-    summary: `Answers once the log is longer than \`size\`, after ${logWaitMsMax} ms at the latest`,
-    query: Type.Object({ size: sequence }),
+    summary: `Answers once the log is longer than \`size\`, after \`waitMs\` at the latest`,
+    query: Type.Object({
+      size: sequence,
+      waitMs: Type.Optional(Type.Integer({ minimum: 1, maximum: logWaitMsMax })),
+    }),
     reply: Type.Object({ size: sequence }),
-    handle: async ({ query: { size }, signal }) => {
-      const late = new AbortController();
-      const timer = clock.setTimer(logWaitMsMax, () => late.abort());
-      try {
-        const ended = AbortSignal.any([signal, closing, late.signal]);
+    handle: async ({ query: { size, waitMs = logWaitMsMax }, signal }) => {
+      await held(context, signal, waitMs, async (ended) => {
         while (bcdb.head.size <= size) await waiters.past(size, [undefined], ended);
-      } catch (error) {
-        // The answer says how long the log is, whatever ended the wait.
-        if (!isGridError(error, 'BASE_ABORTED')) throw error;
-      } finally {
-        timer.cancel();
-      }
+      });
       return { size: bcdb.head.size };
     },
   });
+}
+
+/** Holds an answer until what it waits for came, the time is up, the peer is gone or the door closes. */
+async function held(
+  { clock, closing }: DoorContext,
+  gone: AbortSignal,
+  waitMs: number,
+  wait: (ended: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const late = new AbortController();
+  const timer = clock.setTimer(waitMs, () => late.abort());
+  try {
+    await wait(AbortSignal.any([gone, closing, late.signal]));
+  } catch (error) {
+    // The answer says how things are, whatever ended the wait.
+    if (!isGridError(error, 'BASE_ABORTED')) throw error;
+  } finally {
+    timer.cancel();
+  }
 }
 
 /**
