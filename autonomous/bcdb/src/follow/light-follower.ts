@@ -203,7 +203,7 @@ export class LightFollower implements AsyncDisposable {
     return this.close();
   }
 
-  /** @returns whether records came in */
+  /** @returns whether the next may follow at once: records came in, or this one waited for none */
   async #sync(round: Round): Promise<boolean> {
     const { signal } = round;
     const mayWait = this.#mayWait;
@@ -229,7 +229,7 @@ export class LightFollower implements AsyncDisposable {
       }
       this.#problem = undefined;
       this.#mayWait = true;
-      return isNews;
+      return isNews || !mayWait || round.hurry.aborted;
     } catch (error) {
       if (isGridError(error)) this.#judge(error);
       throw error;

@@ -12,7 +12,7 @@ export interface Round {
 }
 
 export interface RoundsOptions {
-  /** Gives whether the round brought anything new. */
+  /** Gives whether the next round may follow at once: the source cannot have that go on for ever. */
   readonly run: (round: Round) => Promise<boolean>;
   readonly clock: Clock;
 }
@@ -24,7 +24,7 @@ export interface RoundOptions {
 
 export interface PaceOptions {
   readonly signal: AbortSignal;
-  /** Least time from one round to the next where the first brought nothing, ms. */
+  /** Least time from one round to the next that may not follow at once, ms. */
   readonly everyMs: number;
   /** As of a round. Default 0. */
   readonly waitMs?: number;
@@ -40,7 +40,7 @@ export class Rounds {
     this.#options = options;
   }
 
-  /** The round that is under way, or a new one; gives whether it brought anything new. */
+  /** The round that is under way, or a new one; gives whether the next may follow at once. */
   one({ signal, waitMs = 0 }: RoundOptions = {}): Promise<boolean> {
     const current = (this.#current ??= this.#begin(signal, waitMs));
     if (waitMs === 0) current.hurry.abort();
@@ -48,8 +48,8 @@ export class Rounds {
   }
 
   /**
-   * Round after round until the signal fires, each at once behind one that brought something. Gives of
-   * each why it failed, undefined when it did not.
+   * Round after round until the signal fires, each as soon as the one before lets it. Gives of each why
+   * it failed, undefined when it did not.
    */
   async *each({
     signal,
@@ -60,16 +60,16 @@ export class Rounds {
     const either = AbortSignal.any([signal, this.#closing.signal]);
     while (!either.aborted) {
       const startedMs = clock.monotonicMs();
-      let isNews = false;
+      let mayFollow = false;
       let failure: Error | undefined;
       try {
-        isNews = await this.one({ signal: either, waitMs });
+        mayFollow = await this.one({ signal: either, waitMs });
       } catch (error) {
         if (either.aborted) return;
         failure = error instanceof Error ? error : new Error(String(error));
       }
       yield failure;
-      const restMs = isNews ? 0 : startedMs + everyMs - clock.monotonicMs();
+      const restMs = mayFollow ? 0 : startedMs + everyMs - clock.monotonicMs();
       if (restMs > 0) await delay(restMs, { signal: either, clock }).catch(() => undefined);
     }
   }
