@@ -11,14 +11,14 @@ import type { Clock, Logger } from '@commongrid/base';
 import { SealingKey } from '@commongrid/crypto';
 import type { SigningKey } from '@commongrid/crypto';
 import { desiredOf, GridFold, nodeIdOf, nodeStanding } from '@commongrid/model';
-import type { Desired, NodeId, SealedAssignment, SealingKeyText } from '@commongrid/model';
+import type { Desired, GridRecord, NodeId, SealedAssignment, SealingKeyText } from '@commongrid/model';
 import { GridCopy } from '../grid/grid-copy.ts';
 import type { NodeErrorCode } from '../errors.ts';
 import type { FactStore, Machine } from '../machine/machine.ts';
 import type { WorkloadSource } from '../ports.ts';
 import type { Room } from '../reconcile/admission.ts';
 import { NodeState } from '../reconcile/node-state.ts';
-import type { NumberedEvent } from '../reconcile/node-state.ts';
+import type { NumberedEvent, OwnEvent } from '../reconcile/node-state.ts';
 import { Reconciler } from '../reconcile/reconciler.ts';
 import type { Wish } from '../reconcile/wish.ts';
 import { shortIdOf } from '../short-id.ts';
@@ -28,8 +28,7 @@ import { EventReporter } from './event-reporter.ts';
 import type { NodeFacts } from './introduction.ts';
 import { Introducer } from './introducer.ts';
 import { isolationMs } from './isolation.ts';
-import { openSecrets } from './open-secrets.ts';
-import { checkRole } from './role-check.ts';
+import { OpenedWishes } from './opened-wishes.ts';
 
 export interface NodeAgentOptions {
   /** Folder of this node alone; made when missing. */
@@ -75,7 +74,7 @@ export class NodeAgent implements AsyncDisposable {
   readonly #logger: Logger;
   readonly #clock: Clock;
   readonly #copy: GridCopy;
-  readonly #seal: SealingKey;
+  readonly #opened: OpenedWishes;
   readonly #reporter: EventReporter;
   readonly #introducer: Introducer;
   readonly #boot: BootClearance;
@@ -103,7 +102,8 @@ export class NodeAgent implements AsyncDisposable {
     this.state = parts.state;
     this.machine = parts.machine;
     this.#copy = parts.copy;
-    this.#seal = SealingKey.derive(key.exportSeed());
+    const sealing = SealingKey.derive(key.exportSeed());
+    this.#opened = new OpenedWishes(sealing, source.log);
     this.#knownAtMs = clock.monotonicMs();
     this.#boot = new BootClearance(parts.state, bootId, clock.monotonicMs());
     this.view = new GridFold({ log: source.log, releaseKeys, reader: this.id });
@@ -113,7 +113,7 @@ export class NodeAgent implements AsyncDisposable {
     const { state, id: node } = this;
     this.#reporter = new EventReporter({ node, state, source, logger, clock });
     this.#introducer = new Introducer({
-      facts: { ...facts, id: node, seal: this.#seal.publicKey.text as SealingKeyText },
+      facts: { ...facts, id: node, seal: sealing.publicKey.text as SealingKeyText },
       ...{ bootId, view: this.view, source, logger, clock },
     });
     this.reconciler = new Reconciler({
@@ -150,7 +150,9 @@ export class NodeAgent implements AsyncDisposable {
     const copy = stack.use(GridCopy.open(folder, source.log));
     const machine = stack.use(await options.openMachine(state));
     const kept = stack.move();
-    return new NodeAgent(options, { state, copy, machine }, () => kept.disposeAsync());
+    return new NodeAgent(withRoomOf(machine, options), { state, copy, machine }, () =>
+      kept.disposeAsync(),
+    );
   }
 
   /** Log time as far as it is known here, ms since 1970: it goes on while the source is away. */
@@ -177,6 +179,16 @@ export class NodeAgent implements AsyncDisposable {
   watchEvents(listener: (event: NumberedEvent) => void): Disposable {
     this.#listeners.add(listener);
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+
+  /** All records that the node has, in the order of the log. */
+  records(): Iterable<GridRecord> {
+    return this.#copy.records();
+  }
+
+  /** Keeps an event of the node itself, and tells it. */
+  noteOwn(event: OwnEvent): void {
+    this.#told(this.state.noteOwn(event));
   }
 
   /** Works out what every workload is to be, and sees to it. */
@@ -229,7 +241,7 @@ export class NodeAgent implements AsyncDisposable {
     const desired = desiredOf(this.view, this.id, {
       at: this.logTimeMs,
       viewAgeSeconds: source.viewAgeSeconds(),
-      isFirstStart: (id, revision) => (state.workload(id)?.known.revision ?? -1) < revision,
+      isFirstStart: (id, revision) => (state.revisionOf(id) ?? -1) < revision,
     });
     this.#waitsForView = false;
     const verdict = this.#boot.look({
@@ -312,6 +324,15 @@ export class NodeAgent implements AsyncDisposable {
     await promise;
     timer.cancel();
   }
+}
+
+/** A file system needs some of its disk: nothing is accepted that volumes then have no room for. */
+function withRoomOf({ volumeBytes }: Machine, options: NodeAgentOptions): NodeAgentOptions {
+  if (volumeBytes === undefined) return options;
+  const { capacity, facts } = options;
+  const ssdBytes = Math.min(capacity.ssdBytes, volumeBytes);
+  const known = { ...facts.capacity, ssdBytes: Math.min(facts.capacity.ssdBytes, ssdBytes) };
+  return { ...options, capacity: { ...capacity, ssdBytes }, facts: { ...facts, capacity: known } };
 }
 
 const endOf = { pause: 'paused', stop: 'stopped', remove: 'deleted' } as const;

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { delay, errorCode, GridError, isGridError, writeFileAtomic } from '@commongrid/base';
 import { canonicalBytes, PublicKey } from '@commongrid/crypto';
@@ -26,6 +26,8 @@ export interface SignedRecord extends GridRecord {
 const domain = 'commongrid/folder-record/1';
 /** How often the folder is looked at, ms. */
 const lookEveryMs = 500;
+/** What changes once more so soon can have the same time, ms. */
+const settleMs = 1_000;
 /** Records that are read in one go. */
 const batchMax = 256;
 
@@ -46,16 +48,19 @@ export class FolderSource implements WorkloadSource {
 
   async *changes(cursor: string, signal: AbortSignal): AsyncGenerator<SourceChange> {
     let last = Number(cursor === '' ? -1 : cursor);
+    let read = { atMs: 0, changedMs: Number.NaN };
     while (!signal.aborted) {
-      const records = await this.#after(last);
+      const now = { atMs: Date.now(), changedMs: await this.#changedMs() };
+      const isRead = now.changedMs === read.changedMs && now.changedMs < read.atMs - settleMs;
+      const records = isRead ? [] : await this.#after(last);
       last = records.at(-1)?.seq ?? last;
       yield { records, cursor: String(last), at: Date.now() };
       if (records.length === batchMax) continue;
+      if (!isRead) read = now;
       await delay(lookEveryMs, { signal }).catch(() => {});
     }
   }
 
-  /** Files are as new as they are; a folder that is not there says nothing. */
   viewAgeSeconds(): number {
     return this.#isThere ? 0 : Number.POSITIVE_INFINITY;
   }
@@ -63,7 +68,10 @@ export class FolderSource implements WorkloadSource {
   async say({ url, obj, value }: NodeStatement): Promise<void> {
     const { folder, key, log } = this.#options;
     const said = join(folder, 'said');
-    await mkdir(said, { recursive: true });
+    // The folder itself may be on a disk that is not there.
+    await mkdir(said).catch((error: unknown) => {
+      if (errorCode(error) !== 'EEXIST') throw error;
+    });
     const name = `${url}-${Buffer.from(obj).toString('base64url').slice(-80)}`;
     const number = (await readdir(said)).filter((file) => file.startsWith(name)).length;
     const parsed = parse(url, value);
@@ -75,6 +83,16 @@ export class FolderSource implements WorkloadSource {
   attend(_session: NodeSession): void {}
 
   async [Symbol.asyncDispose](): Promise<void> {}
+
+  /** When a file was added; not a number where there is no folder. */
+  async #changedMs(): Promise<number> {
+    try {
+      return (await stat(this.#options.folder)).mtimeMs;
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') return Number.NaN;
+      throw error;
+    }
+  }
 
   async #after(last: number): Promise<readonly GridRecord[]> {
     const files = await readdir(this.#options.folder).catch((error: unknown) => {

@@ -14,6 +14,7 @@ import { nodeAddresses } from '../logs/sink-address.ts';
 import { NodeNetwork } from '../network/node-network.ts';
 import { RulesKeeper } from '../network/rules-keeper.ts';
 import type { BackupTarget } from '../ports.ts';
+import type { ReleaseImages } from '../release/release-images.ts';
 import { openVolumes } from '../volumes/open-volumes.ts';
 import { VolumeCare } from '../volumes/volume-care.ts';
 import { VolumeDriver } from '../volumes/volume-driver.ts';
@@ -52,7 +53,7 @@ export interface MachineZdbOptions {
 
 interface MachineParts extends Pick<
   LinuxMachine,
-  'drivers' | 'containers' | 'network' | 'volumes' | 'zdb'
+  'drivers' | 'containers' | 'network' | 'volumes' | 'volumeBytes' | 'zdb'
 > {
   readonly images: Images;
   readonly rules: RulesKeeper;
@@ -67,12 +68,14 @@ export class LinuxMachine implements Machine {
   readonly #images: Images;
   readonly #rules: RulesKeeper;
   readonly volumes: Volumes;
+  readonly volumeBytes: number;
   readonly zdb: ZdbDriver | undefined;
 
   private constructor(parts: MachineParts, close: () => Promise<void>) {
     this.#images = parts.images;
     this.#rules = parts.rules;
     this.volumes = parts.volumes;
+    this.volumeBytes = parts.volumeBytes;
     this.drivers = parts.drivers;
     this.containers = parts.containers;
     this.network = parts.network;
@@ -123,10 +126,14 @@ export class LinuxMachine implements Machine {
       ['volume', new VolumeDriver({ volumes, facts, backups, care })],
     ]);
     if (zdb !== undefined) drivers.set('zdb', zdb);
+    const { sizeBytes } = await volumes.room();
+    const parts = { drivers, containers, network, rules, images, volumes, zdb };
     const kept = stack.move();
-    return new LinuxMachine({ drivers, containers, network, rules, images, volumes, zdb }, () =>
-      kept.disposeAsync(),
-    );
+    return new LinuxMachine({ ...parts, volumeBytes: sizeBytes }, () => kept.disposeAsync());
+  }
+
+  get images(): ReleaseImages {
+    return this.#images;
   }
 
   /**

@@ -2,14 +2,19 @@ import type { Workload } from '@commongrid/model';
 import type { ContainerProcess, TerminalSize } from '../container/container-exec.ts';
 import type { Driver } from '../driver.ts';
 import type { LogRing } from '../logs/log-ring.ts';
+import type { ReleaseImages } from '../release/release-images.ts';
 import type { CgroupUsage } from '../sys/cgroup.ts';
 import type { ZdbDoor } from '../zdb/zdb-driver.ts';
 
 /** What makes workloads true on one machine. */
 export interface Machine extends AsyncDisposable {
   readonly drivers: ReadonlyMap<Workload['kind'], Driver>;
+  /** What of its disk volumes can be promised together; undefined where there are none. */
+  readonly volumeBytes?: number | undefined;
   /** Undefined where no container runs. */
   readonly containers?: ContainerAccess | undefined;
+  /** Undefined where no releases of the agent come from images. */
+  readonly images?: ReleaseImages | undefined;
   /** Undefined where there is no Zero-DB for workloads. */
   readonly zdb?: { doors(): readonly ZdbDoor[] } | undefined;
 }

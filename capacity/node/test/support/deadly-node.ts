@@ -50,6 +50,15 @@ export class DeadlyNode implements AsyncDisposable {
     await ended;
   }
 
+  /** Ends it once it is at work: it has the lock of its folder. */
+  async kill(): Promise<void> {
+    const lock = join(this.#plan.folder, 'LOCK');
+    const isAtWork = async (): Promise<boolean> =>
+      (await readFile(lock, 'utf8').catch(() => '')).includes(String(this.#process?.pid));
+    await waitFor(isAtWork, { ...deadline, what: 'the node to be at work' });
+    await kill(this.#process);
+  }
+
   /** Waits until all are in a phase; undefined: not known any more. */
   async reach(
     ids: readonly WorkloadId[],

@@ -33,7 +33,11 @@ async function mountLines({ folder, prefix }: NodePlan): Promise<readonly string
 async function networkLines(prefix: string): Promise<readonly string[]> {
   const spaces = await readdir('/run/netns').catch(() => []);
   const links = await readdir('/sys/class/net');
-  const rules = await runProgram('nft', ['list', 'table', 'inet', `${prefix}_network`]);
+  const table = `${prefix}_network`;
+  const tables = await runProgram('nft', ['list', 'tables', 'inet']);
+  const rules = tables.split('\n').includes(`table inet ${table}`)
+    ? await runProgram('nft', ['list', 'table', 'inet', table])
+    : '';
   const elements = rules.match(/elements = \{[^}]*\}/gs) ?? [];
   const isOurs = (name: string): boolean => new RegExp(`^${prefix}[0-9a-f]{12}`).test(name);
   return [

@@ -65,6 +65,7 @@ export interface NodePlan {
   readonly room: Omit<Room, 'pids'>;
 }
 
+const zdbProgram = join(import.meta.dirname, 'zdb-server-program.ts');
 const gib = 2 ** 30;
 const roomDefault = { cpuMilli: 4_000, memoryBytes: 4 * gib, ssdBytes: 3 * gib, hddBytes: 0 };
 
@@ -93,11 +94,12 @@ export async function openPlanned(
       const opened = await LinuxMachine.open({
         ...{ folder: join(folder, 'machine'), prefix, volumeBytes: plan.room.ssdBytes, facts },
         images: { hubs: [plan.hub], maxBytes: gib, startService },
+        zdb: { command: [process.execPath, zdbProgram], host: '127.0.0.1' },
       });
       machine = opened;
       const drivers = new Map([...opened.drivers].map(([kind, one]) => [kind, around(one)]));
-      const { containers, zdb } = opened;
-      return { drivers, containers, zdb, [Symbol.asyncDispose]: opened.close };
+      const { containers, volumeBytes, zdb } = opened;
+      return { drivers, containers, volumeBytes, zdb, [Symbol.asyncDispose]: opened.close };
     },
   });
   if (machine === undefined) throw new Error('no machine was opened');
@@ -318,6 +320,13 @@ export class NodeTown implements AsyncDisposable {
       resources: { cpuMilli: 0, memoryBytes: 0, ssdBytes: sizeBytes, hddBytes: 0, ipv4: 0 },
       workload: { kind: 'volume', volume: { sizeBytes, disk: 'ssd' } },
     };
+  }
+
+  /** A namespace of Zero-DB; its password is a secret of the contract, of the same name. */
+  zdb(name: string, sizeBytes: number): ContractRole {
+    const role = this.volume(name, sizeBytes);
+    const zdb = { mode: 'user', disk: 'ssd', password: name, isPublic: true } as const;
+    return { ...role, workload: { kind: 'zdb', zdb: { ...zdb, sizeBytes } } };
   }
 
   [Symbol.asyncDispose](): Promise<void> {
