@@ -1,1 +1,19 @@
+export { actor, method } from './actors/actor.ts';
+export type {
+  Actor,
+  CallContext,
+  EffectContext,
+  EffectMethod,
+  HandledMethod,
+  Method,
+  Outgoing,
+} from './actors/actor.ts';
+export type { Caller, Permission } from './actors/caller.ts';
+export { actorClient } from './actors/typed-client.ts';
+export type { ActorClient, MethodCaller } from './actors/typed-client.ts';
+export { Bot } from './bot.ts';
+export type { BotOptions } from './bot-options.ts';
+export { defaultLimits } from './config.ts';
+export type { BotLimits } from './config.ts';
 export type { BotErrorCode } from './errors.ts';
+export type { HeadsKeeper } from './log-view.ts';

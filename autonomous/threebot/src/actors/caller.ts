@@ -1,0 +1,42 @@
+import { GridError } from '@commongrid/base';
+import type { BotErrorCode } from '../errors.ts';
+
+/**
+ * Who may call a method: anybody; every bot that proved itself by the phonebook; those whom the owner
+ * counts to his circle; those who may administer; the owner alone. Each includes those after it.
+ */
+export const permissions = ['public', 'known', 'circle', 'admin', 'owner'] as const;
+export type Permission = (typeof permissions)[number];
+
+/** By which way a call came. */
+export type Way = 'link' | 'http' | 'redis' | 'mailbox';
+
+/** Who calls, after it was proven. */
+export interface Caller {
+  /** Id of the bot; undefined for who did not say who it is. */
+  readonly bot: string | undefined;
+  readonly standing: Permission;
+  readonly way: Way;
+  /** Whom limits count it to: the bot, or the address. */
+  readonly account: string;
+}
+
+/** A bot that was proven. */
+export function provenCaller(bot: string, standing: Permission, way: Way): Caller {
+  return { bot, standing, way, account: bot };
+}
+
+/** @throws BOT_SENDER_UNKNOWN, BOT_NOT_PERMITTED */
+export function requirePermission({ bot, standing }: Caller, needed: Permission): void {
+  if (permissions.indexOf(standing) >= permissions.indexOf(needed)) return;
+  if (bot === undefined) {
+    throw new GridError<BotErrorCode>('BOT_SENDER_UNKNOWN', 'this is for bots that are known', {
+      hint: 'connect with the certificate of a key of the phonebook, or show the token of the owner',
+      details: { needed },
+    });
+  }
+  throw new GridError<BotErrorCode>('BOT_NOT_PERMITTED', `this is for: ${needed}`, {
+    hint: 'ask the owner of the bot: grid bot allow',
+    details: { needed, standing },
+  });
+}

@@ -1,0 +1,170 @@
+import { mkdir } from 'node:fs/promises';
+import {
+  FolderLock,
+  inTransaction,
+  repeat,
+  silentLogger,
+  systemClock,
+  TaskGroup,
+} from '@commongrid/base';
+import { aboutActor } from './about-actor.ts';
+import type { Outgoing } from './actors/actor.ts';
+import { CallLimits } from './actors/call-limits.ts';
+import { Catalog } from './actors/catalog.ts';
+import { Dispatcher } from './actors/dispatcher.ts';
+import type { RunEffect } from './actors/dispatcher.ts';
+import type { BotOptions } from './bot-options.ts';
+import { defaultLimits } from './config.ts';
+import { OwnerToken } from './doors/owner-token.ts';
+import { makeCredentials } from './keys/certificate.ts';
+import { Links } from './links/links.ts';
+import type { Link } from './links/link.ts';
+import { LogView } from './log-view.ts';
+import { Delivery } from './mailbox/delivery.ts';
+import { HeldBoxes } from './mailbox/held-boxes.ts';
+import { Inbox } from './mailbox/inbox.ts';
+import { mailboxActor } from './mailbox/mailbox-actor.ts';
+import { requireMessage } from './mailbox/message.ts';
+import { Outbox } from './mailbox/outbox.ts';
+import { relayActor } from './mailbox/relay-actor.ts';
+import { visitRelays } from './mailbox/relay-visits.ts';
+import { ReplayGuard } from './mailbox/replay-guard.ts';
+import { peopleActor } from './people/people-actor.ts';
+import { People } from './people/people.ts';
+import { Phonebook } from './phonebook/phonebook.ts';
+import { BotStore } from './store/bot-store.ts';
+
+/** What a bot is made of. */
+export type Parts = Awaited<ReturnType<typeof makeParts>>;
+
+/**
+ * Puts the parts of a bot together. What has to be ended is put on the stack: first the tasks and links,
+ * then the tables.
+ */
+export async function makeParts(options: BotOptions, stack: AsyncDisposableStack) {
+  const { id, key, url, trust, heads, clock = systemClock, logger = silentLogger } = options;
+  const limits = { ...defaultLimits, ...options.limits };
+  const late: { links?: Links; delivery?: Delivery; inbox?: Inbox } = {};
+  const linkTo = (bot: string): Promise<Link> => must(late.links).to(bot);
+  const standingOf = (bot: string) => people.standingOf(bot);
+  const relay = relayActor({ limits, standingOf, clock });
+  const own = [
+    aboutActor({ id, log: trust.log, linkTo, status: () => statusOf() }),
+    mailboxActor((box) => must(late.inbox).take(box)),
+    relay,
+    peopleActor(id),
+  ];
+  const catalog = new Catalog([...own, ...(options.actors ?? [])]);
+
+  await mkdir(options.folder, { recursive: true, mode: 0o700 });
+  stack.use(await FolderLock.open(options.folder));
+  const store = stack.use(await BotStore.open(options.folder, catalog.actors));
+  const { db } = store;
+  const people = new People(db, id);
+  const outbox = new Outbox(db, limits);
+  const guard = new ReplayGuard(db, limits.messageMsMax);
+  const view = new LogView({ ...{ url, trust, key, heads, logger }, halts: store });
+  const phonebook = new Phonebook({
+    use: (work, signal) => view.use(work, signal),
+    ...{ seen: store, clock },
+    ...{ recordFreshMs: limits.recordFreshMs, recordStaleMs: limits.recordStaleMs },
+  });
+  const runEffect: RunEffect = (work) => {
+    const receivers = new Set<string>();
+    const send = (message: Outgoing): string => {
+      const nowMs = clock.nowMs();
+      const name = { log: trust.log, to: message.to, from: id, id: 'A'.repeat(22), expMs: nowMs };
+      const { kind, body } = message;
+      requireMessage({ ...name, kind, body }, limits.messageBytesMax);
+      receivers.add(message.to);
+      return outbox.add(message, nowMs);
+    };
+    const result = inTransaction(db, () => work({ db, send }));
+    for (const receiver of receivers) late.delivery?.wake(receiver);
+    return result;
+  };
+  const dispatcher = new Dispatcher({
+    ...{ catalog, runEffect, logger, requireSound: view.requireSound },
+    ...{ limits: new CallLimits(limits, clock), callMs: limits.callMs },
+  });
+  const credentials = await makeCredentials(key);
+  const tasks = new TaskGroup({
+    maxTasks: tasksMax,
+    onError: (error, name) => logger.error({ err: error, task: name }, 'a task of the bot failed'),
+  });
+  const links = new Links({
+    ...{ self: id, credentials, view, phonebook, dispatcher, standingOf, limits, logger },
+    onLink: (bot) => late.delivery?.wake(bot),
+  });
+  late.links = links;
+  late.inbox = new Inbox({
+    ...{ log: trust.log, self: id, sealingKeys: options.sealingKeys, phonebook, guard },
+    ...{ messageBytesMax: limits.messageBytesMax, dispatcher, runEffect, standingOf, clock },
+  });
+  late.delivery = new Delivery({
+    ...{ db, outbox, phonebook, linkTo, log: trust.log, self: id, key, tasks, logger, clock },
+    messageBytesMax: limits.messageBytesMax,
+  });
+  stack.defer(async () => {
+    // Tasks wait for answers that come no more once the links are gone.
+    await Promise.all([tasks.close(), links.close()]);
+    await view.settle().catch(() => {});
+  });
+  function statusOf() {
+    const refused = outbox.refused(refusedShownMax);
+    return {
+      ...{ links: links.size, letters: outbox.size, halt: store.halt ?? null },
+      refused: refused.map(({ to, id: letter, why = '' }) => ({ to, id: letter, why })),
+    };
+  }
+  return {
+    ...{ id, db, outbox, guard, view, phonebook, people, dispatcher, links, tasks, limits, clock },
+    ...{ credentials, runEffect, relay, inbox: late.inbox, delivery: late.delivery },
+    ...{ ownerToken: new OwnerToken(options.ownerToken, clock), relays: options.relays ?? [] },
+  };
+}
+
+/** From one clearing away of what has ended to the next, ms. */
+const careEveryMs = 30_000;
+
+/** Letters that were refused which its status shows. */
+const refusedShownMax = 20;
+
+/** Receivers of letters at a time, and what else runs. */
+const tasksMax = 10_000;
+
+/** What goes on by itself. */
+export function startTasks({ logger = silentLogger }: BotOptions, parts: Parts): void {
+  const { tasks, relays, inbox, relay, links, delivery, view } = parts;
+  const linkTo = (bot: string): Promise<Link> => links.to(bot);
+  delivery.wakeAll();
+  tasks.start('care', (signal) =>
+    repeat(
+      careEveryMs,
+      async () => {
+        forgetEnded(parts);
+        await view.settle();
+      },
+      { signal, onError: (error) => logger.warn({ err: error }, 'the care of a bot failed') },
+    ),
+  );
+  if (relays.length === 0) return;
+  tasks.start('relays', (signal) =>
+    visitRelays({ ...{ relays, linkTo, inbox, logger }, actor: relay }, signal),
+  );
+}
+
+/** Clears away messages that have ended. */
+function forgetEnded({ db, guard, outbox, limits, clock }: Parts): void {
+  const nowMs = clock.nowMs();
+  inTransaction(db, () => {
+    guard.forget(nowMs);
+    outbox.forget(nowMs);
+    new HeldBoxes(db, limits).forget(nowMs);
+  });
+}
+
+function must<T>(part: T | undefined): T {
+  if (part === undefined) throw new TypeError('a part of the bot is used before it is made');
+  return part;
+}

@@ -1,0 +1,78 @@
+import { GridError, isGridError, systemClock } from '@commongrid/base';
+import type { Clock } from '@commongrid/base';
+import type { SealingKey } from '@commongrid/crypto';
+import type { Dispatcher, RunEffect } from '../actors/dispatcher.ts';
+import { provenCaller } from '../actors/caller.ts';
+import type { Permission } from '../actors/caller.ts';
+import type { BotErrorCode } from '../errors.ts';
+import type { Phonebook } from '../phonebook/phonebook.ts';
+import { openMessage } from './message.ts';
+import type { ReplayGuard } from './replay-guard.ts';
+
+export interface InboxOptions {
+  readonly log: string;
+  /** Id of this bot. */
+  readonly self: string;
+  /** They open boxes: the present key first, then former ones. */
+  readonly sealingKeys: readonly SealingKey[];
+  readonly messageBytesMax: number;
+  readonly phonebook: Phonebook;
+  readonly guard: ReplayGuard;
+  readonly dispatcher: Dispatcher;
+  readonly runEffect: RunEffect;
+  readonly standingOf: (bot: string) => Permission;
+  readonly clock?: Clock;
+}
+
+/**
+ * Takes messages, whoever brings them:
+ *
+ * 1. The box opens with a key of this bot, and its message is for this bot in this log.
+ * 2. It has not ended. 3. It is signed by a key that its sender lists now. 4. The sender may use the
+ * method, and the input fits. 5. In one transaction: it was not taken before, and its effect.
+ */
+export class Inbox {
+  readonly #o: InboxOptions;
+  readonly #clock: Clock;
+
+  constructor(options: InboxOptions) {
+    this.#o = options;
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  /**
+   * @throws BOT_MESSAGE_INVALID, BOT_OTHER_LOG, BOT_SIGNATURE_WRONG, BOT_TOO_LARGE, BOT_MESSAGE_EXPIRED,
+   *   BOT_SENDER_UNKNOWN, BOT_KEY_WRONG, BOT_KEY_ENDED, BOT_RECORD_STALE, BOT_MESSAGE_REPLAYED, and what
+   *   the method refuses with
+   */
+  async take(box: Uint8Array): Promise<void> {
+    const { log, self, messageBytesMax, sealingKeys, guard, dispatcher, runEffect } = this.#o;
+    const place = { log, to: self, bytesMax: messageBytesMax };
+    const { message, key } = await openMessage(box, sealingKeys, place);
+    const { from, kind, body } = message;
+    guard.requireAlive(message, this.#clock.nowMs());
+    await this.#requireSender(from, key);
+    const caller = provenCaller(from, this.#o.standingOf(from), 'mailbox');
+    const effect = dispatcher.prepare(kind, body, caller);
+    runEffect((context) => {
+      guard.take(message, this.#clock.nowMs());
+      effect(context);
+    });
+  }
+
+  async #requireSender(from: string, key: string): Promise<void> {
+    try {
+      await this.#o.phonebook.holder(key, from);
+    } catch (error) {
+      if (!isGridError(error, 'BOT_UNKNOWN')) throw error;
+      throw senderUnknown(from, error);
+    }
+  }
+}
+
+function senderUnknown(from: string, cause: unknown): GridError<BotErrorCode> {
+  return new GridError('BOT_SENDER_UNKNOWN', 'the phonebook does not know who sent it', {
+    details: { from },
+    cause,
+  });
+}
