@@ -249,8 +249,6 @@ test('a command in a terminal sees its size, and each other that it is given', a
   shell.stderr.resume();
   const shows = (what: RegExp): Promise<unknown> =>
     waitFor(() => what.test(screen), { timeoutMs: 10_000, what: `${what} on the screen` });
-  // What is typed before the shell listens may be lost.
-  await shows(/\$ /);
   shell.stdin.write('stty size\n');
   await shows(/\n30 100\r\n/);
   await shell.resize({ rows: 40, columns: 120 });
@@ -259,6 +257,30 @@ test('a command in a terminal sees its size, and each other that it is given', a
   shell.stdin.write('tty; exit 9\n');
   assert.equal(await shell.exited, 9);
   assert.match(screen, /\/dev\/pts\/0/);
+  await bed.runtime.delete(spec.id);
+});
+
+test('what is typed before a command listens comes to it, whole and once', async () => {
+  const spec = bed.specOf('slow', 'sleep 1000');
+  await bed.runtime.create(spec);
+  await bed.runtime.start(spec.id);
+  const slow = 'sleep 1; stty -echo; while read -r line; do echo "<$line>"; done; exit 9';
+  const shell = await bed.runtime.exec(spec.id, {
+    ...{ command: ['sh', '-c', slow], env: { PATH: '/bin' }, cwd: '/', isElevated: false },
+    ...{ user: { uid: 0, gid: 0, groups: [] }, terminal: { rows: 30, columns: 100 } },
+  });
+  let screen = '';
+  shell.stdout.setEncoding('utf8').on('data', (part: string) => (screen += part));
+  shell.stderr.resume();
+  // More than a terminal takes before somebody reads.
+  const lines = Array.from({ length: 300 }, (_line, n) => `${n} ${'x'.repeat(100)}`);
+  for (const line of lines) shell.stdin.write(`${line}\n`);
+  shell.stdin.end();
+  assert.equal(await shell.exited, 9);
+  const answers = [...screen.matchAll(/<(\d+ x+)>/g)].map(([, line]) => line);
+  assert.deepEqual(answers, lines);
+  const shown = screen.split('\r\n').filter((line) => line === lines[0]);
+  assert.equal(shown.length, 1, 'its terminal shows what is typed, and no other');
   await bed.runtime.delete(spec.id);
 });
 

@@ -4,9 +4,11 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import type { Readable, Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 
-import { errorCode, GridError, runProgram, waitFor } from '@commongrid/base';
+import { delay, errorCode, GridError, runProgram, waitFor } from '@commongrid/base';
 
 import type { NodeErrorCode } from '../errors.ts';
 import type { Cgroups } from '../sys/cgroup.ts';
@@ -138,22 +140,22 @@ export class ContainerExecs implements AsyncDisposable {
     ]);
     const command = [program, ...args];
     const child = terminal === undefined ? inPipes(command) : inTerminal(command, files, terminal);
-    const started: ContainerProcess = {
-      stdin: child.stdin,
+    const running: ContainerProcess = {
+      stdin: terminal === undefined ? child.stdin : typedAhead(child, files.pid),
       stdout: child.stdout,
       stderr: child.stderr,
       exited: this.#exitOf(child, files).finally(() => {
-        this.#running.delete(started);
+        this.#running.delete(running);
         leave();
       }),
       resize: (size) => resize(files.terminal, size),
       kill: () => kill(child, files.pid),
     };
     // One whose code nobody asks for fails nobody.
-    started.exited.catch(() => {});
-    started.stdin.on('error', () => {});
-    this.#running.add(started);
-    return started;
+    running.exited.catch(() => {});
+    running.stdin.on('error', () => {});
+    this.#running.add(running);
+    return running;
   }
 
   async #exitOf(child: Child, files: ExecFiles): Promise<number> {
@@ -194,6 +196,39 @@ function inTerminal(command: readonly string[], files: ExecFiles, size: Terminal
   return spawn('script', args, { stdio: ['pipe', 'pipe', 'pipe'], env });
 }
 
+/**
+ * What is typed waits until the command has its own terminal. The one of `script` would act on it
+ * before it is raw: show it, end lines, drop what is too much, and be ended by ^C.
+ */
+function typedAhead(child: Child, pidFile: string): Writable {
+  const typed = new PassThrough();
+  child.once('exit', () => void typed.destroy());
+  const pass = async (): Promise<void> => {
+    await started(child, pidFile);
+    await pipeline(typed, child.stdin, { end: false });
+    // `script` would tell of the end only when all before it is read within two seconds.
+    child.stdin.write(endOfInput);
+  };
+  // Nobody reads any more what was typed for a command that ended.
+  pass().catch(() => {});
+  return typed;
+}
+
+/** ^D */
+const endOfInput = '\x04';
+
+/** Resolves when runc has started the command, or failed to. */
+async function started(child: Child, pidFile: string): Promise<void> {
+  while (!isOver(child) && (await textOf(pidFile)) === '') await delay(startedLookMs);
+}
+
+/** Nobody notices when what he types comes that much later, ms. */
+const startedLookMs = 10;
+
+function isOver({ exitCode, signalCode }: Child): boolean {
+  return exitCode !== null || signalCode !== null;
+}
+
 async function resize(terminalFile: string, size: TerminalSize): Promise<void> {
   const { rows, columns } = boundedSize(size);
   const terminal = (await textOf(terminalFile)).trim();
@@ -209,14 +244,13 @@ function boundedSize({ rows, columns }: TerminalSize): TerminalSize {
 
 /** Killing runc in the middle of starting it could leave it to run alone: it is awaited. */
 async function kill(child: Child, pidFile: string): Promise<void> {
-  const isOver = (): boolean => child.exitCode !== null || child.signalCode !== null;
   const what = 'the end of a command in a container';
   const options = { timeoutMs: killTimeoutMs, what };
-  await waitFor(async () => isOver() || (await textOf(pidFile)) !== '', options);
+  await waitFor(async () => isOver(child) || (await textOf(pidFile)) !== '', options);
   const pid = Number(await textOf(pidFile));
-  if (isOver() || pid === 0) return;
+  if (isOver(child) || pid === 0) return;
   endProcess(pid);
-  await waitFor(isOver, options);
+  await waitFor(() => isOver(child), options);
 }
 
 const killTimeoutMs = 5_000;
