@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import type { Static } from 'typebox';
 import { Compile } from 'typebox/compile';
+import type { Validator } from 'typebox/compile';
 import { GridError } from '@commongrid/base/browser';
 import type { ModelErrorCode } from '../errors.ts';
 import * as f from '../fields.ts';
@@ -237,9 +238,11 @@ export type ContractRole = Static<typeof contractRole>;
 export const contractRoleOpening = Type.Object({ salt: f.nonce16, role: contractRole }, f.closed);
 export type ContractRoleOpening = Static<typeof contractRoleOpening>;
 
+let roleValidator: Validator<{}, typeof contractRole> | undefined;
+
 /** @throws MODEL_RECORD_INVALID with the place of the first fault in `details.path` */
 export function parseRole(value: unknown): ContractRole {
-  const validator = Compile(contractRole);
+  const validator = (roleValidator ??= Compile(contractRole));
   if (validator.Check(value)) return value;
   const fault = validator.Errors(value).at(0);
   const place = fault?.instancePath ?? '';

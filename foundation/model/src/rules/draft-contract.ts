@@ -26,11 +26,22 @@ export interface DraftOptions {
   readonly term: Contract['term'];
   /** So many random bytes. */
   readonly draw: (count: number) => Uint8Array;
+  /** What differs from the contract of one owner who decides alone. */
+  readonly terms?: Partial<ContractTerms>;
 }
 
-/** The contract of one owner who decides alone, on machines of his own: without networks and money. */
+/** What a contract says of who decides, what it costs, and what may be done when something fails. */
+export type ContractTerms = Pick<
+  Contract,
+  'controllers' | 'networks' | 'policy' | 'budget' | 'heal' | 'replaces' | 'mayRollBack'
+>;
+
+/**
+ * A contract; without further terms that of one owner who decides alone, on machines of his own,
+ * without networks and money.
+ */
 export function draftContract(options: DraftOptions): ContractDraft {
-  const { log, name, owner, controller, roles, term, draw } = options;
+  const { log, name, owner, controller, roles, term, draw, terms } = options;
   const nonce = (count: number): string =>
     draw(count).toBase64({ alphabet: 'base64url', omitPadding: true });
   const openings = roles.map((role) => ({ salt: nonce(16), role }));
@@ -50,6 +61,7 @@ export function draftContract(options: DraftOptions): ContractDraft {
     budget: { currency: 'EUR', perMonth: '0' as Amount, total: '0' as Amount },
     term,
     heal: { suspectAfterMs: 3_000, replaceAfterMs: 10_000, maxPerHour: 8, mayMoveTo: {} },
+    ...terms,
   };
   return { id: contractIdOf(header), header, openings, secrets };
 }

@@ -23,3 +23,11 @@ export function secretCommit({ salt, value }: SecretOpening): Hash {
 export function secretBoxInfo(log: string, contract: ContractId, name: string): Uint8Array {
   return new TextEncoder().encode(`${domain} ${log} ${contract} ${name}`);
 }
+
+/**
+ * Where a secret that is sealed to a keeper belongs. The box is part of the header, so what it names is
+ * the header's nonce, not the id that follows from it.
+ */
+export function keeperBoxInfo(log: string, nonce: string, name: string): Uint8Array {
+  return new TextEncoder().encode(`${domain} keeper ${log} ${nonce} ${name}`);
+}

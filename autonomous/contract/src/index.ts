@@ -1,0 +1,11 @@
+export { loadContract } from './code/load-contract.ts';
+export type { LoadedContract } from './code/load-contract.ts';
+export { contract } from './definition/contract.ts';
+export type { ContractDefinition } from './definition/contract-definition.ts';
+export { readDefinition } from './definition/read-definition.ts';
+export { buildContract } from './draft/build-contract.ts';
+export type { BuildParties, BuiltContract } from './draft/build-contract.ts';
+export { draftText, secretsText } from './draft/draft-file.ts';
+export type { DraftFile } from './draft/draft-file.ts';
+export { seedBytes, seededDraw } from './draft/seeded-draw.ts';
+export type { ContractErrorCode } from './errors.ts';
