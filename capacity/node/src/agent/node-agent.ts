@@ -11,7 +11,13 @@ import type { Clock, Logger } from '@commongrid/base';
 import { SealingKey } from '@commongrid/crypto';
 import type { SigningKey } from '@commongrid/crypto';
 import { desiredOf, GridFold, nodeIdOf, nodeStanding } from '@commongrid/model';
-import type { Desired, GridRecord, NodeId, SealedAssignment, SealingKeyText } from '@commongrid/model';
+import type {
+  Desired,
+  GridRecord,
+  NodeId,
+  SealedAssignment,
+  SealingKeyText,
+} from '@commongrid/model';
 import { GridCopy } from '../grid/grid-copy.ts';
 import type { NodeErrorCode } from '../errors.ts';
 import type { FactStore, Machine } from '../machine/machine.ts';
@@ -21,7 +27,6 @@ import { NodeState } from '../reconcile/node-state.ts';
 import type { NumberedEvent, OwnEvent } from '../reconcile/node-state.ts';
 import { Reconciler } from '../reconcile/reconciler.ts';
 import type { Wish } from '../reconcile/wish.ts';
-import { shortIdOf } from '../short-id.ts';
 import { BootClearance } from './boot-clearance.ts';
 import type { BootVerdict } from './boot-clearance.ts';
 import { EventReporter } from './event-reporter.ts';
@@ -275,15 +280,12 @@ export class NodeAgent implements AsyncDisposable {
 
   async #running(desired: Desired & { readonly be: 'run' }): Promise<Wish | undefined> {
     const { workload: id, revision, assignment } = desired;
-    const { source } = this.#options;
     if (this.#mustStop(assignment)) {
       const isKnown = this.state.workload(id) !== undefined;
       return isKnown ? { is: 'paused', id, revision } : undefined;
     }
     try {
-      const secrets = await openSecrets(this.#seal, source.log, assignment);
-      checkRole({ ...assignment, secrets });
-      return { is: 'running', assignment: { ...assignment, key: shortIdOf(id), secrets } };
+      return await this.#opened.of(assignment);
     } catch (error) {
       // Whatever it is, others are not held up by it.
       if (!isGridError(error)) this.#logger.error({ err: error, id }, 'a workload was refused');

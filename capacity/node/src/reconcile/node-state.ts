@@ -1,15 +1,14 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import type { SQLOutputValue } from 'node:sqlite';
+import type { SQLOutputValue, StatementSync } from 'node:sqlite';
 import { GridError, inTransaction } from '@commongrid/base';
 import type { EventPhase, WorkloadId } from '@commongrid/model';
 import type { NodeErrorCode } from '../errors.ts';
 import type { RestartState } from '../health/restart-policy.ts';
 import type { KnownWorkload } from './wish.ts';
 
-/** What the node goes by, and tells, of one workload. */
-export interface WorkloadRow {
-  readonly known: KnownWorkload;
+/** How far a workload is. */
+export interface WorkloadStanding {
   /** Fingerprint of the assignment that is in place; undefined while that is not known for sure. */
   readonly made: string | undefined;
   readonly phase: EventPhase;
@@ -17,6 +16,11 @@ export interface WorkloadRow {
   /** When the phase began, ms since 1970. */
   readonly phaseAtMs: number;
   readonly restart: RestartState;
+}
+
+/** What the node goes by, and tells, of one workload. */
+export interface WorkloadRow extends WorkloadStanding {
+  readonly known: KnownWorkload;
 }
 
 /** Something that happened to a workload. */
@@ -52,9 +56,17 @@ const eventsKept = 20_000;
  */
 export class NodeState implements Disposable {
   readonly #db: DatabaseSync;
+  /** Of what is asked often. */
+  readonly #statements: { readonly standing: StatementSync; readonly revision: StatementSync };
 
   private constructor(db: DatabaseSync) {
     this.#db = db;
+    this.#statements = {
+      standing: db.prepare(`SELECT made, phase, code, phaseAt, restarts, nextStart
+        FROM workload WHERE id = ?`),
+      revision: db.prepare(`SELECT json_extract(known, '$.revision') AS revision
+        FROM workload WHERE id = ?`),
+    };
   }
 
   /** @throws NODE_STATE_LATER: nothing was changed */
@@ -78,6 +90,18 @@ export class NodeState implements Disposable {
   workload(id: WorkloadId): WorkloadRow | undefined {
     const row = this.#db.prepare('SELECT * FROM workload WHERE id = ?').get(id);
     return row === undefined ? undefined : rowFrom(row);
+  }
+
+  /** As `workload`, without what was accepted. */
+  standing(id: WorkloadId): WorkloadStanding | undefined {
+    const row = this.#statements.standing.get(id);
+    return row === undefined ? undefined : standingFrom(row);
+  }
+
+  /** Of what was accepted last. */
+  revisionOf(id: WorkloadId): number | undefined {
+    const row = this.#statements.revision.get(id);
+    return row === undefined ? undefined : Number(row['revision']);
   }
 
   /** Remembers accepted workloads, all of them or none, in the order in which they keep their room. */
@@ -218,8 +242,11 @@ function stateLater(folder: string, format: number): GridError<NodeErrorCode> {
 type Row = Readonly<Record<string, SQLOutputValue>>;
 
 function rowFrom(row: Row): WorkloadRow {
+  return { known: JSON.parse(String(row['known'])) as KnownWorkload, ...standingFrom(row) };
+}
+
+function standingFrom(row: Row): WorkloadStanding {
   return {
-    known: JSON.parse(String(row['known'])) as KnownWorkload,
     made: textOf(row['made']),
     phase: String(row['phase']) as EventPhase,
     code: textOf(row['code']),

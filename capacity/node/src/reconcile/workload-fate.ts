@@ -34,19 +34,19 @@ export class WorkloadFate {
   /** When it may be started, ms since 1970; undefined when it is not started again. */
   startAtMs(seen: Observation, role: ContractRole): number | undefined {
     if (seen.state !== 'ended') return 0;
-    const { restart } = this.#journal.row;
+    const { restart } = this.#journal.standing;
     if (restart.nextMs === never) return undefined;
     return isRestartDue(role.restart, restart, this.#clock.nowMs()) ? 0 : restart.nextMs;
   }
 
   /** Something that ran has ended by itself: says how, once, and when it is started again. */
   #noteEnd(seen: Observation & { readonly state: 'ended' }, role: ContractRole): void {
-    const { row } = this.#journal;
-    if (!startedPhases.has(row.phase)) return;
+    const { phase, phaseAtMs, restart } = this.#journal.standing;
+    if (!startedPhases.has(phase)) return;
     const { exitCode, isOutOfMemory, atMs: endedMs } = seen;
-    const run = { startedMs: Math.min(row.phaseAtMs, endedMs), endedMs, exitCode, isOutOfMemory };
-    const again = nextRestart(role.restart, row.restart, run);
-    this.#journal.setRestart(again ?? { ...row.restart, nextMs: never });
+    const run = { startedMs: Math.min(phaseAtMs, endedMs), endedMs, exitCode, isOutOfMemory };
+    const again = nextRestart(role.restart, restart, run);
+    this.#journal.setRestart(again ?? { ...restart, nextMs: never });
     const how = isOutOfMemory
       ? { code: 'NODE_OUT_OF_MEMORY', message: 'it used more memory than it has' }
       : { code: 'NODE_ENDED', message: `it ended with ${exitCode}` };
@@ -66,7 +66,7 @@ export class WorkloadFate {
     if (this.#isLossTold) return;
     this.#isLossTold = true;
     const hint = 'it goes on, for its role never starts it again';
-    this.#journal.note(this.#journal.row.phase, { ...why, hint });
+    this.#journal.note(this.#journal.standing.phase, { ...why, hint });
   }
 }
 

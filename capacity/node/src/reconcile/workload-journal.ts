@@ -2,7 +2,7 @@ import { isGridError, systemClock } from '@commongrid/base';
 import type { Clock, GridError } from '@commongrid/base';
 import type { EventPhase } from '@commongrid/model';
 import type { RestartState } from '../health/restart-policy.ts';
-import type { NodeState, NumberedWorkloadEvent, WorkloadRow } from './node-state.ts';
+import type { NodeState, NumberedWorkloadEvent, WorkloadStanding } from './node-state.ts';
 import type { KnownWorkload } from './wish.ts';
 
 export interface WorkloadJournalOptions {
@@ -35,11 +35,11 @@ export class WorkloadJournal {
     this.revision = options.known.revision;
   }
 
-  get row(): WorkloadRow {
+  get standing(): WorkloadStanding {
     const { state, known } = this.#options;
-    const row = state.workload(known.id);
-    if (row === undefined) throw new Error(`${known.id} was never accepted`);
-    return row;
+    const standing = state.standing(known.id);
+    if (standing === undefined) throw new Error(`${known.id} was never accepted`);
+    return standing;
   }
 
   /** Fingerprint of what is in place; undefined before it is touched. */
@@ -71,8 +71,8 @@ export class WorkloadJournal {
   /** Keeps an event, unless it says what was said last. */
   note(phase: EventPhase, reason: PhaseReason): void {
     const { known, state, onEvent, clock = systemClock } = this.#options;
-    const { row, revision } = this;
-    if (row.phase === phase && row.code === reason.code) return;
+    const { standing, revision } = this;
+    if (standing.phase === phase && standing.code === reason.code) return;
     const told = { ...reason, message: reason.message?.slice(0, messageMax) };
     const at = clock.nowMs();
     onEvent(state.note({ workload: known.id, revision, phase, ...told, at }));

@@ -78,6 +78,7 @@ export class WorkloadSteps {
   #noteProgress(progress: Progress): void {
     const { journal } = this.#options;
     this.#progress = progress;
-    if (progress.what === 'image' && journal.row.phase === 'preparing') journal.tell('pulling');
+    const isPreparing = journal.standing.phase === 'preparing';
+    if (progress.what === 'image' && isPreparing) journal.tell('pulling');
   }
 }

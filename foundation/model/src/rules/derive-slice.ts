@@ -53,9 +53,17 @@ export function deriveSlice(
  * the boxes. So a secret is sealed anew without another placement.
  */
 export function sliceHash(slice: Slice | UnsealedSlice): Hash {
-  const secrets = slice.secrets.map((one) => (typeof one === 'string' ? one : one.name));
-  return textOf(canonicalHash({ ...slice, secrets }));
+  let hash = sliceHashes.get(slice);
+  if (hash === undefined) {
+    const secrets = slice.secrets.map((one) => (typeof one === 'string' ? one : one.name));
+    hash = textOf(canonicalHash({ ...slice, secrets }));
+    sliceHashes.set(slice, hash);
+  }
+  return hash;
 }
+
+/** What is in a slice never changes, and a node asks for the same ones again and again. */
+const sliceHashes = new WeakMap<Slice | UnsealedSlice, Hash>();
 
 /** What a header has of a role: SHA-256 of the canonical text of {role, salt}. */
 export function openingHash({ role, salt }: ContractRoleOpening): Hash {

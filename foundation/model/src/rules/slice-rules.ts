@@ -34,6 +34,18 @@ export function judgeSlice(
 
 /** Whether a slice is what follows from the header and what it shows of a role. */
 export function contentFault(header: Contract, slice: Slice): GridCode | undefined {
+  let known = contentFaults.get(slice);
+  if (known?.header !== header) {
+    known = { header, fault: findContentFault(header, slice) };
+    contentFaults.set(slice, known);
+  }
+  return known.fault;
+}
+
+/** Neither changes what is in it, and a node asks about the same ones again and again. */
+const contentFaults = new WeakMap<Slice, { header: Contract; fault: GridCode | undefined }>();
+
+function findContentFault(header: Contract, slice: Slice): GridCode | undefined {
   const { opening, node, revision, contract, workload, secrets } = slice;
   const { role } = opening;
   const listed = header.roles.find(({ name }) => name === role.name);

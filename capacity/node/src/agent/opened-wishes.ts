@@ -1,0 +1,38 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { SealingKey } from '@commongrid/crypto';
+import type { ContractRole, SealedAssignment } from '@commongrid/model';
+import type { Wish } from '../reconcile/wish.ts';
+import { shortIdOf } from '../short-id.ts';
+import { openSecrets } from './open-secrets.ts';
+import { checkRole } from './role-check.ts';
+
+type Running = Wish & { readonly is: 'running' };
+
+/**
+ * Makes wishes of verified assignments: opens what is sealed in them, and checks their roles. They are
+ * worked out again and again, and mostly come to the same: then it is the same wish as before.
+ */
+export class OpenedWishes {
+  readonly #key: SealingKey;
+  readonly #log: string;
+  /** By the role, which goes when its record does. */
+  readonly #known = new WeakMap<ContractRole, { sealed: SealedAssignment; wish: Running }>();
+
+  /** @param log hash of the genesis */
+  constructor(key: SealingKey, log: string) {
+    this.#key = key;
+    this.#log = log;
+  }
+
+  /** @throws NODE_SECRET_MISMATCH, NODE_ROLE_INVALID */
+  async of(sealed: SealedAssignment): Promise<Running> {
+    const known = this.#known.get(sealed.role);
+    if (known !== undefined && isDeepStrictEqual(known.sealed, sealed)) return known.wish;
+    const secrets = await openSecrets(this.#key, this.#log, sealed);
+    const assignment = { ...sealed, key: shortIdOf(sealed.id), secrets };
+    checkRole(assignment);
+    const wish: Running = { is: 'running', assignment };
+    this.#known.set(sealed.role, { sealed, wish });
+    return wish;
+  }
+}
