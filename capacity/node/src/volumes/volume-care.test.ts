@@ -4,11 +4,14 @@ import { test } from 'node:test';
 import { GridError } from '@commongrid/base';
 import { ManualClock } from '@commongrid/base/testing';
 
+import { fakeId } from '@commongrid/model/testing';
+
 import type { BackupTarget } from '../ports.ts';
 import { VolumeCare } from './volume-care.ts';
 import type { Volumes } from './volumes.ts';
 
 const key = 'aaaaaaaaaaaa';
+const tenant = fakeId.bot(1);
 const { signal } = new AbortController();
 
 /** A volume and a target on paper. */
@@ -27,7 +30,7 @@ function setUp() {
     },
   } as unknown as Volumes;
   const backups = {
-    list: async () => [...kept].toSorted(),
+    list: async (prefix: string) => [...kept].filter((name) => name.startsWith(prefix)).toSorted(),
     delete: async (name: string) => void kept.delete(name),
   } as unknown as BackupTarget;
   const store = {
@@ -45,7 +48,7 @@ const rhythm = { everySeconds: 60, keep: 2 };
 test('snapshots are made in their time, and only the newest are kept', async () => {
   const { snapshots, clock, open } = setUp();
   await using care = open();
-  care.take({ key, ownerUid: 1, volume: { snapshots: rhythm } });
+  care.take({ key, tenant, ownerUid: 1, volume: { snapshots: rhythm } });
   for (let n = 0; n < 5; n++) {
     await care.look(signal);
     await care.look(signal);
@@ -59,7 +62,7 @@ test('snapshots are made in their time, and only the newest are kept', async () 
 
 test('a restart makes nothing twice, and a clock that was set back holds nothing up', async () => {
   const { snapshots, clock, open } = setUp();
-  const take = { key, ownerUid: 1, volume: { snapshots: rhythm } };
+  const take = { key, tenant, ownerUid: 1, volume: { snapshots: rhythm } };
   await using first = open();
   first.take(take);
   await first.look(signal);
@@ -75,11 +78,25 @@ test('a restart makes nothing twice, and a clock that was set back holds nothing
 test('a backup that fails leaves no snapshot, and is made at the next look', async () => {
   const { snapshots, kept, open, breakIt } = setUp();
   await using care = open();
-  care.take({ key, ownerUid: 1, volume: { backups: rhythm } });
+  care.take({ key, tenant, ownerUid: 1, volume: { backups: rhythm } });
   breakIt(true);
   await assert.rejects(care.look(signal), { code: 'PAPER_BROKEN' });
   assert.equal(snapshots.size, 0);
   breakIt(false);
   await care.look(signal);
   assert.deepEqual([snapshots.size, kept.size], [0, 1]);
+});
+
+test('of the backups of a volume the newest are kept, and none of other volumes and tenants goes', async () => {
+  const { kept, clock, open } = setUp();
+  const others = [`${fakeId.bot(2)}/${key}/auto-1`, `${tenant}/bbbbbbbbbbbb/auto-1`];
+  for (const name of others) kept.add(name);
+  await using care = open();
+  care.take({ key, tenant, ownerUid: 1, volume: { backups: rhythm } });
+  for (let n = 0; n < 4; n++) {
+    await care.look(signal);
+    await clock.advance(60_000);
+  }
+  const own = [...kept].filter((name) => name.startsWith(`${tenant}/${key}/`));
+  assert.deepEqual([own.length, kept.size], [2, 4]);
 });

@@ -1,13 +1,15 @@
 import { closeOnce, isGridError, Mutex, repeat, silentLogger, systemClock } from '@commongrid/base';
 import type { Clock, Logger } from '@commongrid/base';
-import type { Volume } from '@commongrid/model';
+import type { BotId, Volume } from '@commongrid/model';
 import type { FactStore } from '../machine/machine.ts';
 import type { BackupTarget } from '../ports.ts';
+import { backupName } from './backup-name.ts';
 import type { Volumes } from './volumes.ts';
 
 /** A volume that is to be looked after. */
 export interface CaredVolume {
   readonly key: string;
+  readonly tenant: BotId;
   readonly volume: Pick<Volume, 'snapshots' | 'backups'>;
   /** The machine's id of the container's 0. */
   readonly ownerUid: number;
@@ -82,7 +84,8 @@ export class VolumeCare implements AsyncDisposable {
     return this.close();
   }
 
-  async #lookAfter({ key, volume, ownerUid }: CaredVolume, signal: AbortSignal): Promise<void> {
+  async #lookAfter(cared: CaredVolume, signal: AbortSignal): Promise<void> {
+    const { key, volume } = cared;
     const { snapshots, backups } = volume;
     if (snapshots !== undefined && this.#isDue(`snapshot ${key}`, snapshots.everySeconds)) {
       await this.#snapshot(key, snapshots.keep);
@@ -90,7 +93,7 @@ export class VolumeCare implements AsyncDisposable {
     const { backups: target } = this.#options;
     if (target === undefined || backups === undefined) return;
     if (!this.#isDue(`backup ${key}`, backups.everySeconds)) return;
-    await this.#backup({ key, ownerUid, keep: backups.keep, target }, signal);
+    await this.#backup({ ...cared, keep: backups.keep, target }, signal);
   }
 
   async #snapshot(key: string, keep: number): Promise<void> {
@@ -101,10 +104,11 @@ export class VolumeCare implements AsyncDisposable {
     for (const name of own.slice(0, -keep)) await volumes.dropSnapshot(key, name);
   }
 
-  async #backup({ key, ownerUid, keep, target }: BackupOrder, signal: AbortSignal): Promise<void> {
+  async #backup(order: BackupOrder, signal: AbortSignal): Promise<void> {
     const { volumes } = this.#options;
+    const { key, tenant, ownerUid, keep, target } = order;
     const snapshot = 'backup-now';
-    const name = `${key}/${nameOf('auto', this.#clock.nowMs())}`;
+    const name = backupName(tenant, `${key}/${nameOf('auto', this.#clock.nowMs())}`);
     // One of a backup that was killed is of another time.
     await this.#dropIfThere(key, snapshot);
     await volumes.snapshot(key, snapshot);
@@ -114,7 +118,7 @@ export class VolumeCare implements AsyncDisposable {
       await volumes.dropSnapshot(key, snapshot);
     }
     this.#done(`backup ${key}`);
-    const own = await target.list(`${key}/auto-`, signal);
+    const own = await target.list(backupName(tenant, `${key}/auto-`), signal);
     for (const old of own.slice(0, -keep)) await target.delete(old, signal);
   }
 
@@ -140,9 +144,7 @@ export class VolumeCare implements AsyncDisposable {
   }
 }
 
-interface BackupOrder {
-  readonly key: string;
-  readonly ownerUid: number;
+interface BackupOrder extends Pick<CaredVolume, 'key' | 'tenant' | 'ownerUid'> {
   readonly keep: number;
   readonly target: BackupTarget;
 }

@@ -7,6 +7,7 @@ import type { FactStore } from '../machine/machine.ts';
 import type { NodeErrorCode } from '../errors.ts';
 import type { BackupTarget } from '../ports.ts';
 import { shortIdOf } from '../short-id.ts';
+import { backupName } from './backup-name.ts';
 import type { VolumeCare } from './volume-care.ts';
 import type { Volumes } from './volumes.ts';
 
@@ -43,7 +44,8 @@ export class VolumeDriver implements Driver {
       backups !== undefined &&
       facts.fact(restoredFact(key)) !== restore
     ) {
-      await volumes.restore(key, { target: backups, name: restore, ownerUid, signal });
+      const name = backupName(tenant, restore);
+      await volumes.restore(key, { target: backups, name, ownerUid, signal });
       facts.setFact(restoredFact(key), restore);
     }
     facts.setFact(useFact(key), 'prepared');
@@ -55,8 +57,9 @@ export class VolumeDriver implements Driver {
 
   async attend(assignment: Assignment): Promise<void> {
     const { care, facts } = this.#options;
-    const ownerUid = uidStartOf(facts, assignment.tenant);
-    care.take({ key: assignment.key, volume: volumeOf(assignment), ownerUid });
+    const { key, tenant } = assignment;
+    const ownerUid = uidStartOf(facts, tenant);
+    care.take({ key, tenant, volume: volumeOf(assignment), ownerUid });
   }
 
   async observe(key: string): Promise<Observation> {
