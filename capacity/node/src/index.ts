@@ -42,6 +42,8 @@ export type { Finding } from './machine/machine-doctor.ts';
 export type { Room } from './reconcile/admission.ts';
 export type { NumberedEvent } from './reconcile/node-state.ts';
 export type { Orphan } from './reconcile/reconciler.ts';
+export { Releases } from './release/releases.ts';
+export type { ReleasesOptions, ReleaseStatus } from './release/releases.ts';
 export { shortIdOf } from './short-id.ts';
 export { openVolumes } from './volumes/open-volumes.ts';
 export type { PoolDiskOptions } from './volumes/pool-disk.ts';

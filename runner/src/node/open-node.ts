@@ -16,6 +16,7 @@ import { startImageService } from '../commands/flist/start-image-service.ts';
 import { loopback } from '../ports.ts';
 import type { Shards } from '../commands/zstor/store.ts';
 import { openStorage } from '../open-source.ts';
+import { keeperLock, untilFree } from './agent-keeper.ts';
 import { BcdbSource } from './bcdb-source.ts';
 import { ZstorBackups } from './zstor-backups.ts';
 
@@ -33,6 +34,8 @@ export interface OpenNodeOptions {
   readonly releaseKeys: readonly string[];
   /** Origins of hubs. */
   readonly hubs: readonly string[];
+  /** Version of the agent, for the node's record. */
+  readonly software: string;
   /** Of what it makes in the kernel. */
   readonly prefix: string;
   /** Proof of the invitation by which it came. */
@@ -67,7 +70,7 @@ export async function openNode(options: OpenNodeOptions): Promise<NodeAgent> {
   const source = await BcdbSource.open({
     ...{ folder: join(folder, 'feed'), url, trust, key, logger },
   });
-  const { farm, name } = options;
+  const { farm, name, software } = options;
   const volumeBytes = options.volumeBytes ?? (await volumeBytesOf(folder));
   const cpuMilli = availableParallelism() * 1000;
   const memoryBytes = Math.max(0, totalmem() - Math.max(ownMemoryBytes, totalmem() / 10));
@@ -80,7 +83,7 @@ export async function openNode(options: OpenNodeOptions): Promise<NodeAgent> {
   const agent = await NodeAgent.open({
     ...{ folder, source, key, releaseKeys, logger },
     facts: {
-      ...{ farm, name, capacity: room },
+      ...{ farm, name, software, capacity: room },
       ...{ features: await featuresOf(folder), addresses: [] },
       ...(options.invite === undefined ? {} : { invite: options.invite }),
     },
@@ -113,6 +116,8 @@ export interface TakeOffOptions extends Pick<OpenNodeOptions, 'folder' | 'prefix
  */
 export async function takeOff(options: TakeOffOptions): Promise<void> {
   const { folder, logger = silentLogger } = options;
+  await using _keeper = await keeperLock(folder);
+  await untilFree(folder);
   const volumeBytes = await volumeBytesOf(folder);
   const machine = { ...options, hubs: [], volumeBytes, logger };
   await leaveNode({ folder, openMachine: (facts) => openMachine(machine, facts) });

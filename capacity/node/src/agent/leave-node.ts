@@ -3,6 +3,7 @@ import { FolderLock } from '@commongrid/base';
 import type { FactStore } from '../machine/machine.ts';
 import type { LinuxMachine } from '../machine/linux-machine.ts';
 import { NodeState } from '../reconcile/node-state.ts';
+import { dropWitness } from '../release/release-witness.ts';
 import { assignmentOf } from '../reconcile/wish.ts';
 
 export interface LeaveNodeOptions {
@@ -19,6 +20,7 @@ export interface LeaveNodeOptions {
 export async function leaveNode({ folder, openMachine }: LeaveNodeOptions): Promise<void> {
   await using _lock = await FolderLock.open(folder);
   using state = NodeState.open(folder);
+  dropWitness(state);
   await using machine = await openMachine(state);
   const context = { signal: new AbortController().signal, progress: (): void => {} };
   const containers = state.workloads().filter(({ known }) => {

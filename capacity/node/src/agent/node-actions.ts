@@ -7,6 +7,7 @@ import type { NodeErrorCode } from '../errors.ts';
 import type { Room } from '../reconcile/admission.ts';
 import type { NumberedEvent } from '../reconcile/node-state.ts';
 import type { WorkloadStatus } from '../reconcile/reconciler.ts';
+import type { Releases, ReleaseStatus } from '../release/releases.ts';
 import { shortIdOf } from '../short-id.ts';
 import type { CgroupUsage } from '../sys/cgroup.ts';
 import type { ZdbDoor } from '../zdb/zdb-driver.ts';
@@ -32,6 +33,8 @@ export interface NodeStatus {
   readonly used: Room;
   /** Where namespaces of workloads are; each is called by the key of its workload. */
   readonly zdb: readonly ZdbDoor[];
+  /** What of the agent runs, and is to run; null where no keeper starts other releases. */
+  readonly release: ReleaseStatus | null;
   /** Workloads by phase. */
   readonly phases: Readonly<Record<string, number>>;
 }
@@ -83,10 +86,13 @@ export interface WorkloadStats extends CgroupUsage {
 const eventsAnsweredMax = 400;
 
 /** What those who operate a node may ask of it, at its control socket. */
-export function nodeActions(agent: NodeAgent): Readonly<Record<string, ControlAction>> {
+export function nodeActions(
+  agent: NodeAgent,
+  releases?: Pick<Releases, 'status'>,
+): Readonly<Record<string, ControlAction>> {
   const { reconciler, state } = agent;
   return {
-    status: async () => statusOf(agent),
+    status: async () => ({ ...statusOf(agent), release: releases?.status ?? null }),
     workloads: async () => reconciler.workloads().map(summaryOf),
     events: (args, { signal }) => eventsOf(agent, queryFrom(args), signal),
     drain: async ({ end }) => {
@@ -105,7 +111,7 @@ export function nodeActions(agent: NodeAgent): Readonly<Record<string, ControlAc
   };
 }
 
-function statusOf(agent: NodeAgent): NodeStatus {
+function statusOf(agent: NodeAgent): Omit<NodeStatus, 'release'> {
   const { id, facts, view, log, logTimeMs, viewAgeSeconds, machine, reconciler } = agent;
   const known = view.node(id);
   const phases: Record<string, number> = {};

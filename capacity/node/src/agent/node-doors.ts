@@ -5,11 +5,14 @@ import type { Logger } from '@commongrid/base';
 import { AccessDesk } from '../access/access-desk.ts';
 import type { AccessView } from '../access/access-desk.ts';
 import { AccessDoor } from '../access/access-door.ts';
+import type { Releases } from '../release/releases.ts';
 import type { NodeAgent } from './node-agent.ts';
 import { nodeActions } from './node-actions.ts';
 
 export interface NodeDoorsOptions {
   readonly agent: NodeAgent;
+  /** Undefined where no keeper starts other releases. */
+  readonly releases?: Pick<Releases, 'status'> | undefined;
   /** Of the node. */
   readonly folder: string;
   readonly logger?: Logger;
@@ -33,7 +36,7 @@ export class NodeDoors implements AsyncDisposable {
     this.close = closeOnce(close);
   }
 
-  static async open({ agent, folder, logger }: NodeDoorsOptions): Promise<NodeDoors> {
+  static async open({ agent, releases, folder, logger }: NodeDoorsOptions): Promise<NodeDoors> {
     await using stack = new AsyncDisposableStack();
     const usual = logger === undefined ? {} : { logger };
     const { containers } = agent.machine;
@@ -44,7 +47,7 @@ export class NodeDoors implements AsyncDisposable {
       stack.use(await AccessDoor.open({ path, desk, view, containers, ...usual }));
     }
     const path = nodeControlPath(folder);
-    stack.use(await ControlSocket.open({ path, actions: nodeActions(agent), ...usual }));
+    stack.use(await ControlSocket.open({ path, actions: nodeActions(agent, releases), ...usual }));
     const kept = stack.move();
     return new NodeDoors(() => kept.disposeAsync());
   }

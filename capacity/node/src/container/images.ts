@@ -12,6 +12,7 @@ import type { ControlArguments } from '@commongrid/base';
 import {
   controlPathOf,
   decodeFlist,
+  flistDigestOf,
   HubClient,
   imageConfigOf,
   isStoreMounted,
@@ -19,7 +20,7 @@ import {
   unpackFlist,
   writeServiceConfig,
 } from '@commongrid/flist';
-import type { FlistDigest, ImageConfig, MountRecord } from '@commongrid/flist';
+import type { Flist, FlistDigest, ImageConfig, MountRecord } from '@commongrid/flist';
 import type { DriverContext } from '../driver.ts';
 import type { NodeErrorCode } from '../errors.ts';
 import { FairGate } from '../reconcile/fair-gate.ts';
@@ -78,6 +79,17 @@ export class Images {
     if (this.#configs.size >= configsMax) this.#configs.clear();
     this.#configs.set(digest, config);
     return config;
+  }
+
+  /** The files of an image. @throws NODE_IMAGE_UNAVAILABLE */
+  async flist(digest: string, context: DriverContext): Promise<Flist> {
+    const bytes = await unpackFlist(await this.#packed(parsed(digest), context));
+    if (flistDigestOf(bytes) === digest) return decodeFlist(bytes);
+    throw new GridError<NodeErrorCode>(
+      'NODE_IMAGE_UNAVAILABLE',
+      `the list of files that is kept for image ${digest} is another one`,
+      { hint: `remove ${this.#pathOf(parsed(digest))}`, details: { digest } },
+    );
   }
 
   /** Shows an image; what is mounted so already stays. */

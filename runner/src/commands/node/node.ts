@@ -2,9 +2,11 @@ import { Command } from 'commander';
 
 import type { CommandContext } from '../../command-context.ts';
 import { nodeExecCommand, nodeLogsCommand } from './access.ts';
+import { nodeAgentCommand } from './agent.ts';
 import { nodeDoctorCommand, nodeDrainCommand, nodeGcCommand } from './care.ts';
 import { nodeAdoptCommand, nodeFarmCommand, nodeInviteCommand, nodeListCommand } from './farm.ts';
-import { nodeJoinCommand, nodeStartCommand } from './start.ts';
+import { nodeJoinCommand } from './join.ts';
+import { nodeStartCommand } from './start.ts';
 import {
   nodeEventsCommand,
   nodeStatsCommand,
@@ -19,6 +21,7 @@ export function nodeCommand(context: CommandContext): Command {
     .addCommand(nodeInviteCommand(context))
     .addCommand(nodeJoinCommand(context))
     .addCommand(nodeStartCommand(context))
+    .addCommand(nodeAgentCommand(context))
     .addCommand(nodeAdoptCommand(context))
     .addCommand(nodeListCommand(context))
     .addCommand(nodeStatusCommand(context))
