@@ -166,6 +166,11 @@ class NaiveView implements ConcernsView {
     return this.#payloads.get('grid.node.1')?.has(node) === true ? (node as never) : undefined;
   }
 
+  /** Nobody gives money back here. */
+  isSettled(): boolean {
+    return false;
+  }
+
   proposal(): Change | undefined {
     return undefined;
   }

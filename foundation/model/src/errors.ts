@@ -54,6 +54,8 @@ export type GridCode =
   | 'CONTRACT_TERM_EARLY' // its term has not begun: wait
   | 'CONTRACT_TERM_INVALID' // its term ends before it begins: correct it
   | 'CONTRACT_TERM_OVER' // its term is over: agree on a new contract
+  | 'ESCROW_EMPTY' // the escrow does not cover the next period: fund another lock
+  | 'ESCROW_MISSING' // nobody has paid for the lock: append its escrow first
   | 'GRANT_NOT_FARMER' // only a device of the owner of the node's farm grants more rights: ask them
   | 'GRANT_ROLE_UNKNOWN' // no such contract, or it has no such role: correct the name
   | 'GRID_OBJECT_MISMATCH' // the object id is not the one that the payload says: correct it
@@ -64,10 +66,14 @@ export type GridCode =
   | 'LEASE_NOT_CONTROLLER' // the contract does not list this key: ask one of its controllers
   | 'LEASE_NOT_HOLDER' // signed by another key than it names, or let go by who does not have it
   | 'LEASE_RELEASED' // it was let go before: take it under the next fence
+  | 'LOCK_CAPACITY' // open locks of the node would keep more than it has: lock less, or another node
+  | 'LOCK_ENDED' // the lock's place has ended: another stay takes another lock
   | 'LOCK_FIXED' // a lock stays as it was made: make another
   | 'LOCK_MISSING' // the farm of another keeps no room for this place: ask its owner for a lock
   | 'LOCK_NOT_FARMER' // only a device of the owner of the node's farm makes locks: ask them
   | 'LOCK_TERM' // it is over already, or keeps room for over ten minutes unpaid: choose another end
+  | 'LOCK_UNPAID' // the buyer has unpaid locks of three contracts here: fund them, or let them lapse
+  | 'PLACEMENT_BUDGET' // its locks cost more a month than the contract allows: place less, or cheaper
   | 'PLACEMENT_CONTRACT_UNKNOWN' // no such contract is in the log: append its header first
   | 'PLACEMENT_EXPIRED' // its time is over when it comes: place again
   | 'PLACEMENT_FENCE_OLD' // another fence is the newest: read the lease, and stop if it is not yours
@@ -82,6 +88,10 @@ export type GridCode =
   | 'PLACEMENT_ROLE_UNKNOWN' // the contract has no such role: correct the name
   | 'PLACEMENT_SPREAD' // too many replicas of a role on one node, farm, owner or country: spread them
   | 'PLACEMENT_TOO_MANY_MOVES' // more moves in an hour than the contract allows: wait, or agree on more
+  | 'RECEIPT_AHEAD' // it ends after log time: wait, or set the clock of the node
+  | 'RECEIPT_LOCK' // no lock of this node and workload has this id: name the one of the placement
+  | 'RECEIPT_OVERLAPS' // its time was told of before: begin where the last receipt ends
+  | 'RECEIPT_TOO_MANY' // too many receipts of the lock wait for a release: let the farmer release some
   | 'REPORT_INTERVAL' // the receipt ends before it begins, or counts more seconds than there were
   | 'REPORT_NOT_NODE' // only the node itself reports what runs on it: let it sign
   | 'REPORT_NOT_PLACED' // the node was never given this workload: look at the placement
@@ -103,3 +113,70 @@ export type GridCode =
   | 'TOMBSTONE_TOO_EARLY' // the successor has not been healthy for a day: wait
   | 'TOMBSTONE_UNPAID_UNKNOWN' // nobody can tell yet what is unpaid: there are no rules of money
   | 'VIEW_STALE'; // too old a view to start something new: reach the database again
+
+/** Why the rules of money refuse a record. The same on every replica. */
+export type WalletCode =
+  | 'ACCOUNT_CONSENT_MISSING' // too few of the other signers consented: collect their consents
+  | 'ACCOUNT_MIN' // it asks for more signers than it has: lower `min`
+  | 'ACCOUNT_NOT_SIGNER' // signed by no valid device of the bot, or of a signer: sign with one
+  | 'ACCOUNT_REVISION' // not the next revision of the account: read the newest one
+  | 'ACCOUNT_SIGNER_UNKNOWN' // a signer is no bot of this log: let it append its record first
+  | 'ACCOUNT_UNKNOWN' // no such bot or account is in the log: append its record first
+  | 'ALLOWANCE_CONTRACT_UNKNOWN' // no such contract is in the log: append its header first
+  | 'ALLOWANCE_MISSING' // the owner allows no such spending, or no longer: ask for an allowance
+  | 'ALLOWANCE_NOT_OWNER' // only the contract's owner gives allowances: ask them
+  | 'ALLOWANCE_SPENT' // more than the owner allows in 30 days: wait, or ask for more
+  | 'CONSENT_EXPIRED' // its time is over when it comes: consent again with a later end
+  | 'CURRENCY_FIXED' // issuer and decimals of a currency stay as they are: choose another code
+  | 'CURRENCY_SUPPLY' // more than the currency's limit would be out, or the limit be raised
+  | 'CURRENCY_UNKNOWN' // no such currency is in the log: let its issuer append it first
+  | 'ESCROW_BUDGET' // more than the contract's whole budget: agree on a new contract
+  | 'ESCROW_CONTRACT' // the lock is of another contract: correct the name
+  | 'ESCROW_CURRENCY' // another currency than that of price or budget: pay in that one
+  | 'ESCROW_ENDED' // the contract is over: there is nothing to pay for
+  | 'ESCROW_EXPIRED' // its own time is over when it comes: sign again
+  | 'ESCROW_FIXED' // the lock was funded before: nothing is left to do
+  | 'ESCROW_HALTED' // somebody who may has halted the contract: nothing new until they take it back
+  | 'ESCROW_LATE' // the lock has lapsed: ask the farmer for another
+  | 'ESCROW_LOCK_UNKNOWN' // no such lock is in the log: correct the name
+  | 'ESCROW_NOT_AGREED' // owner and policy have not all agreed: collect the approvals that miss
+  | 'ESCROW_NOT_BUYER' // a bot pays for its own contracts only: pay from the buyer or a shared account
+  | 'ESCROW_NOT_OWNER' // the lock is for another buyer than the contract's owner: ask for another lock
+  | 'ESCROW_SHORT' // less than the lock asks for: pay at least `minFund`
+  | 'FUNDS_SHORT' // the account has less than that: pay less, or wait for money
+  | 'OBJECTION_FIXED' // an objection of this id is there: choose another id
+  | 'OBJECTION_INTERVAL' // it ends before it begins, or after log time: correct it
+  | 'OBJECTION_LATE' // these seconds are paid, or older than the time for disputes
+  | 'OBJECTION_MISMATCH' // no such objection, workload or interval is there: read the escrow
+  | 'OBJECTION_NOT_FUNDED' // nobody has paid for the lock: there is nothing to object to
+  | 'OBJECTION_NOT_PARTY' // only buyer and controller object, buyer, farmer and arbiter decide
+  | 'OBJECTION_SETTLED' // it was decided before: nothing is left to say
+  | 'OBJECTION_TOO_MANY' // the lock has too many objections: object to longer stretches
+  | 'REFUND_CLOSED' // everything was paid or given back: nothing is left
+  | 'REFUND_DISPUTED' // an objection is open: let two parties decide, or wait
+  | 'REFUND_EARLY' // the farmer may still earn it: wait for the end and the time for disputes
+  | 'REFUND_NOTHING' // all that is held is earned: nothing can be given back
+  | 'REFUND_NOT_FUNDED' // nobody has paid for the lock: nothing is held
+  | 'REFUND_NOT_PARTY' // only buyer and farmer give back: ask one of them
+  | 'RELEASE_CLOSED' // everything was paid or given back: nothing is left
+  | 'RELEASE_DISPUTED' // an objection to these seconds is open: let two parties decide, or wait
+  | 'RELEASE_EARLY' // the buyer may still object: wait for the time for disputes
+  | 'RELEASE_EXPIRED' // its own time is over when it comes: sign again
+  | 'RELEASE_NOTHING' // no receipt waits that ends by then: wait for one
+  | 'RELEASE_NOT_FARMER' // only the farmer of the lock asks for pay: sign with a device of it
+  | 'RELEASE_NOT_FUNDED' // nobody has paid for the lock: nothing is held
+  | 'RELEASE_REPLAYED' // this time was released before: choose a later end
+  | 'RELEASE_WORKLOAD' // the lock is for another workload: correct the name
+  | 'SETTLEMENT_EARLY' // the receiver may still show the preimage: wait
+  | 'SETTLEMENT_LATE' // the time for the preimage is over: the money goes back
+  | 'SETTLEMENT_PREIMAGE' // it has another hash than the condition: show the right one
+  | 'SETTLEMENT_SETTLED' // the transfer was paid or given back: nothing is left
+  | 'SETTLEMENT_UNKNOWN' // no transfer with a condition has this id: correct it
+  | 'TRANSFER_CONDITION' // its condition is over when it comes: choose a later time
+  | 'TRANSFER_EXPIRED' // its own time is over when it comes: sign again
+  | 'TRANSFER_FIXED' // a transfer of this id is there: nothing is left to do, or choose another id
+  | 'TRANSFER_NOTHING' // the amount is zero: send more
+  | 'TRANSFER_SELF' // from and to are one account: name another
+  | 'WALLET_OBJECT_MISMATCH' // the object id is not the one that the payload says: correct it
+  | 'WALLET_PERMANENT' // what is said of money stays said: undo it by a later record
+  | 'WALLET_TYPE_UNKNOWN'; // no record of money is called like that: use a newer release

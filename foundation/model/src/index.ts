@@ -50,7 +50,7 @@ export type { SliceTarget, UnsealedSlice } from './rules/derive-slice.ts';
 export { desiredOf } from './rules/desired.ts';
 export type { Desired, DesiredNow, GridObjects } from './rules/desired.ts';
 export { GridFold, isKeyProof } from './rules/grid-fold.ts';
-export type { GridFoldOptions, GridRecord, Refusal } from './rules/grid-fold.ts';
+export type { GridFoldOptions, GridRecord, LedgerEntry, Refusal } from './rules/grid-fold.ts';
 export { isGridUrl, judgeGrid } from './rules/grid-rules.ts';
 export type { GridUrl } from './rules/grid-rules.ts';
 export { placeOf, workloadPlacesMax } from './rules/grid-state.ts';
@@ -110,6 +110,25 @@ export { compareVersions } from './rules/software-rules.ts';
 export { successorHealthyMs } from './rules/tombstone-rules.ts';
 export { startViewAgeSecondsMax, verifySlice } from './rules/verify-slice.ts';
 export type { NodeNow, SealedAssignment, SliceVerdict } from './rules/verify-slice.ts';
+export { consentSubject } from './rules/wallet-accounts.ts';
+export type { ConsentedRecord } from './rules/wallet-accounts.ts';
+export { workloadOf } from './rules/wallet-escrow.ts';
+export { balanceOf } from './rules/wallet-ledger.ts';
+export type { Posting, WalletVerdict } from './rules/wallet-ledger.ts';
+export { attend } from './rules/wallet-metering.ts';
+export { monthlyPrice } from './rules/wallet-places.ts';
+export { endOf, releasable } from './rules/wallet-release.ts';
+export { isWalletUrl, judgeWallet } from './rules/wallet-rules.ts';
+export type { WalletUrl } from './rules/wallet-rules.ts';
+export { heldBy } from './rules/wallet-state.ts';
+export type {
+  EscrowState,
+  HolderId,
+  HoldState,
+  WalletState,
+  WalletStateOf,
+} from './rules/wallet-state.ts';
+export { conditionHash } from './rules/wallet-transfers.ts';
 export { draftContract } from './rules/draft-contract.ts';
 export type { ContractDraft, ContractTerms, DraftOptions } from './rules/draft-contract.ts';
 export { sealSlice } from './rules/seal-slice.ts';

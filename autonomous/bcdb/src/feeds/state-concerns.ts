@@ -1,5 +1,5 @@
 import { feedNamespaces, recordTypes } from '@commongrid/model';
-import type { Change, ConcernsView, RecordOf, RecordUrl } from '@commongrid/model';
+import type { Change, ConcernsView, EscrowState, RecordOf, RecordUrl } from '@commongrid/model';
 import type { Genesis } from '../record/genesis.ts';
 import { systemUrls } from '../record/system-records.ts';
 import { fitting } from '../state/fitting.ts';
@@ -70,6 +70,11 @@ export class StateConcerns implements ConcernsView {
       if (found !== undefined) return fitting(url, found.value);
     }
     return undefined;
+  }
+
+  isSettled(lock: string): boolean {
+    const text = this.#view.fact(`escrow ${lock}`);
+    return text !== undefined && (JSON.parse(text) as Partial<EscrowState>).isClosed === true;
   }
 
   holderOf(key: string): ReturnType<ConcernsView['holderOf']> {

@@ -25,6 +25,7 @@ import type { StateView } from './state-view.ts';
 import { requireShape, SystemRules } from './system-rules.ts';
 import { hasRules } from './validator.ts';
 import type { Validators } from './validator.ts';
+import { walletValidator } from './wallet-rules.ts';
 
 /** A record at its place in the log. Its form, signature and payload hash were checked before. */
 export interface LogRecord {
@@ -91,6 +92,7 @@ export class Fold {
     const system = new SystemRules(view, access, policies);
     const validators: Validators = new Map([
       ['grid@1', gridValidator(identities, genesis, handovers)],
+      ['wallet@1', walletValidator(identities, genesis)],
       ...(options.validators ?? []),
     ]);
     const objects = new ObjectRules({ view, access, policies, system, genesis, validators });

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { JsonValue } from '@commongrid/crypto';
-import { feedNamespaces } from '@commongrid/model';
+import { feedNamespaces, recordTypes } from '@commongrid/model';
 import type { Genesis } from '../record/genesis.ts';
 import { isObjectId } from '../record/envelope.ts';
 import { systemUrls } from '../record/system-records.ts';
@@ -182,7 +182,8 @@ export class ObjectRules {
     for (const reference of known.references(value)) {
       // A payload that says its own id names itself, which is there with it.
       if (reference.url === url && reference.obj === obj) continue;
-      const target = this.#view.head({ ns, url: reference.url, obj: reference.obj });
+      const home = homeOf(ns, reference.url);
+      const target = this.#view.head({ ns: home, url: reference.url, obj: reference.obj });
       if (target?.isLive === true) continue;
       throw refusal(
         'BCDB_REFERENCE_MISSING',
@@ -288,6 +289,12 @@ const knownNamespacesMax = 1000;
 
 /** Namespaces of the grid itself: their rules rest on who made them. */
 const reservedNamespaces: ReadonlySet<string> = new Set([gridNamespace, 'wallet']);
+
+/** Where objects are that a namespace refers to: those of the grid refer to each other's. */
+function homeOf(ns: string, url: string): string {
+  const known = reservedNamespaces.has(ns) ? recordTypes.get(url)?.namespace : undefined;
+  return known === undefined || known === 'user' ? ns : known;
+}
 
 function hashOf(value: JsonValue): string {
   return toBase64url(createHash('sha256').update(JSON.stringify(value)).digest());

@@ -58,13 +58,15 @@ export class Town {
       { to: bcdb.owner, rights: ['admin'] },
       { to: 'anyone', rights: ['write'] },
     ];
-    const value = { grants, validator: 'grid@1' };
     const namespace = { url: 'bcdb.namespace.1', obj: 'namespace' } as const;
-    await bcdb.write({ ns: 'grid', op: 'put', ...namespace, value });
-    const types = [...recordTypes].filter(([, { namespace: ns }]) => ns === 'grid');
+    for (const ns of ['grid', 'wallet']) {
+      const value = { grants, validator: `${ns}@1` };
+      await bcdb.write({ ns, op: 'put', ...namespace, value });
+    }
+    const types = [...recordTypes].filter(([, { namespace: ns }]) => ns !== 'user');
     await Promise.all(
-      types.map(([url, { schema }]) =>
-        bcdb.defineSchema('grid', url, JSON.parse(JSON.stringify(schema)) as JsonValue),
+      types.map(([url, { namespace: ns, schema }]) =>
+        bcdb.defineSchema(ns, url, JSON.parse(JSON.stringify(schema)) as JsonValue),
       ),
     );
     return new Town(bcdb);
@@ -80,14 +82,15 @@ export class Town {
     return this.say(url, key, recordTypes.get(url)?.objectOf(value) ?? id, value);
   }
 
-  /** Any record of the grid's namespace. */
+  /** Any record of the namespace of its type; of the grid's where it is nobody's. */
   async say(url: string, key: SigningKey, obj: string, value: JsonValue): Promise<Receipt> {
+    const ns = recordTypes.get(url)?.namespace ?? 'grid';
     const statement = {
-      ns: 'grid',
+      ns,
       op: 'put',
       url,
       obj,
-      schema: this.bcdb.schemaOf('grid', url),
+      schema: this.bcdb.schemaOf(ns, url),
       payload: canonicalBytes(value),
     } as const;
     return (await this.#authorOf(key).write(statement)).receipt;
@@ -165,6 +168,7 @@ export class Town {
     return farmer;
   }
 
+  /** A lock that costs nothing, and is paid for. */
   async lock(
     farmer: Citizen,
     buyer: Citizen,
@@ -177,7 +181,13 @@ export class Town {
     await this.put('grid.lock.1', farmer.device, {
       ...{ ...example, slot: { role: 'shard', replica } },
       ...{ id: fakeId.lock(n), contract, node, farmer: farmer.id, buyer: buyer.id },
+      ...{ price: { ...example.price, amount: fakeId.amount(0) }, minFund: fakeId.amount(0) },
       expiresMs: this.bcdb.at + 600_000,
+    });
+    const { currency } = example.price;
+    await this.put('grid.escrow.1', buyer.device, {
+      ...{ lock: fakeId.lock(n), contract, from: buyer.id, currency, amount: fakeId.amount(0) },
+      expMs: this.bcdb.at + 600_000,
     });
     this.#locks.set(`${contract} ${node} ${replica}`, fakeId.lock(n));
   }

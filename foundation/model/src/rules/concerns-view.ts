@@ -35,6 +35,8 @@ export interface ConcernsView {
   current(url: string, obj: string): unknown;
   /** Objects of a type whose current payload names this id or key; in any order. */
   naming(url: string, id: string): Iterable<string>;
+  /** Whether an escrow was paid out or given back for good. */
+  isSettled(lock: string): boolean;
   /** Bot or node that lists the key, or ever did. */
   holderOf(key: string): BotId | NodeId | undefined;
   /** The change that a proposal is about; `version` is what approvals name it by. */

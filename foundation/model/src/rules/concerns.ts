@@ -54,11 +54,14 @@ const common: ReadonlySet<string> = new Set([
 type Reach = 'named' | 'bot' | 'farm' | 'node' | 'contract' | 'workload' | 'lock';
 
 const reach: { readonly [Url in RecordUrl]?: Reach } = {
+  'grid.account.1': 'named',
   'grid.adoption.1': 'node',
   'grid.allowance.1': 'contract',
   'grid.approval.1': 'contract',
   'grid.bot.1': 'bot',
+  'grid.consent.1': 'named',
   'grid.contract.1': 'contract',
+  'grid.currency.1': 'named',
   'grid.escrow.1': 'lock',
   'grid.event.1': 'named',
   'grid.farm.1': 'farm',
@@ -74,8 +77,10 @@ const reach: { readonly [Url in RecordUrl]?: Reach } = {
   'grid.refund.1': 'lock',
   'grid.release.1': 'lock',
   'grid.session.1': 'node',
+  'grid.settlement.1': 'named',
   'grid.slice.1': 'named',
   'grid.tombstone.1': 'workload',
+  'grid.transfer.1': 'named',
 };
 
 function addChange(view: ConcernsView, readers: Readers, change: Change): void {

@@ -1,8 +1,9 @@
 import { PublicKey } from '@commongrid/crypto';
-import type { GridCode, IdentityCode } from '../errors.ts';
+import type { GridCode, IdentityCode, WalletCode } from '../errors.ts';
 import type { BotId, Hash, NodeId } from '../fields.ts';
 import { recordTypes } from '../record-types.ts';
 import type { RecordOf, RecordUrl } from '../record-types.ts';
+import type { Presence } from '../records/presence.ts';
 import type { Slice } from '../records/slice.ts';
 import { sliceHash } from './derive-slice.ts';
 import type { GridObjects } from './desired.ts';
@@ -15,6 +16,11 @@ import { IdentityMemory, setEntry } from './identity-memory.ts';
 import type { Undo } from './identity-memory.ts';
 import type { IdentityView, JudgedRecord } from './identity-view.ts';
 import { keyProofDomain, maySpeak } from './keys.ts';
+import type { Posting } from './wallet-ledger.ts';
+import { attend } from './wallet-metering.ts';
+import { isWalletUrl, judgeWallet } from './wallet-rules.ts';
+import type { WalletUrl } from './wallet-rules.ts';
+import type { WalletState, WalletStateOf } from './wallet-state.ts';
 
 /** A record with its place, as a reader has it: envelope, signature and proof were checked. */
 export interface GridRecord {
@@ -39,8 +45,19 @@ export interface GridFoldOptions {
   readonly isProof?: IdentityView['isProof'];
 }
 
+/** A record that moved money: postings that sum to zero for each currency. */
+export interface LedgerEntry {
+  readonly seq: number;
+  /** Log time, milliseconds since 1970. */
+  readonly at: number;
+  readonly url: string;
+  readonly obj: string;
+  readonly value: unknown;
+  readonly postings: readonly Posting[];
+}
+
 /** Why a record has no effect. */
-export type Refusal = GridCode | IdentityCode | 'MODEL_RECORD_INVALID';
+export type Refusal = GridCode | IdentityCode | WalletCode | 'MODEL_RECORD_INVALID';
 
 /**
  * What records of the grid come to, in memory: identities, contracts, and the current version of each
@@ -57,7 +74,9 @@ export class GridFold extends IdentityMemory implements GridObjects {
   readonly #known = new Set<number>();
   readonly #refusals = new Map<number, Refusal>();
   readonly #objects = new Map<string, Map<string, unknown>>();
-  readonly #states = new Map<string, GridState>();
+  /** By kind and id. */
+  readonly #states = new Map<string, GridState | WalletState>();
+  readonly #entries = new Map<number, LedgerEntry>();
   /** All slices ever accepted, by what placements name them by. */
   readonly #slices = new Map<Hash, Slice>();
 
@@ -112,13 +131,27 @@ export class GridFold extends IdentityMemory implements GridObjects {
   }
 
   contract(id: string): ContractState | undefined {
-    const state = this.#states.get(id);
-    return state?.kind === 'contract' ? state : undefined;
+    return this.#states.get(`contract ${id}`) as ContractState | undefined;
   }
 
   workload(id: string): WorkloadState | undefined {
-    const state = this.#states.get(id);
-    return state?.kind === 'workload' ? state : undefined;
+    return this.#states.get(`workload ${id}`) as WorkloadState | undefined;
+  }
+
+  money<Kind extends WalletState['kind']>(kind: Kind, id: string): WalletStateOf<Kind> | undefined {
+    return this.#states.get(`${kind} ${id}`) as WalletStateOf<Kind> | undefined;
+  }
+
+  /** States of money of one kind, in any order. */
+  *moneyOf<Kind extends WalletState['kind']>(kind: Kind): Generator<WalletStateOf<Kind>> {
+    for (const state of this.#states.values()) {
+      if (state.kind === kind) yield state as WalletStateOf<Kind>;
+    }
+  }
+
+  /** What moved money, in the order of the log. */
+  entries(): readonly LedgerEntry[] {
+    return [...this.#entries.values()].toSorted((a, b) => a.seq - b.seq);
   }
 
   #take(record: GridRecord): void {
@@ -153,9 +186,25 @@ export class GridFold extends IdentityMemory implements GridObjects {
     } else if (isGridUrl(url)) {
       const verdict = judgeGrid(this, judged as JudgedRecord<GridUrl>);
       if (!verdict.isAccepted) return verdict.code;
-      for (const state of verdict.states) undo.push(setEntry(this.#states, state.id, state));
+      this.#keep(verdict.states, undo);
+    } else if (isWalletUrl(url)) {
+      const verdict = judgeWallet(this, judged as JudgedRecord<WalletUrl>);
+      if (!verdict.isAccepted) return verdict.code;
+      this.#keep(verdict.states, undo);
+      if (verdict.postings.length > 0) {
+        const entry = { seq, at, url, obj, value, postings: verdict.postings };
+        undo.push(setEntry(this.#entries, seq, entry));
+      }
+    } else if (url === 'grid.presence.1') {
+      this.#keep([attend(this, value as Presence)], undo);
     }
     return undefined;
+  }
+
+  #keep(states: readonly (GridState | WalletState)[], undo: Undo[]): void {
+    for (const state of states) {
+      undo.push(setEntry(this.#states, `${state.kind} ${state.id}`, state));
+    }
   }
 }
 

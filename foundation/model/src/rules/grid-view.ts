@@ -3,9 +3,10 @@ import type { GridCode } from '../errors.ts';
 import type { Grant } from '../records/grant.ts';
 import type { ContractState, GridState, WorkloadState } from './grid-state.ts';
 import type { IdentityView } from './identity-view.ts';
+import type { MoneyView, WalletState } from './wallet-state.ts';
 
 /** What the rules of contracts may look up: the state before the record. */
-export interface GridView extends IdentityView {
+export interface GridView extends IdentityView, MoneyView {
   /** Keys of the genesis that sign releases. */
   readonly releaseKeys: readonly string[];
   /**
@@ -18,10 +19,10 @@ export interface GridView extends IdentityView {
 }
 
 export type GridVerdict =
-  | { readonly isAccepted: true; readonly states: readonly GridState[] }
+  | { readonly isAccepted: true; readonly states: readonly (GridState | WalletState)[] }
   | { readonly isAccepted: false; readonly code: GridCode };
 
-export function acceptGrid(...states: readonly GridState[]): GridVerdict {
+export function acceptGrid(...states: readonly (GridState | WalletState)[]): GridVerdict {
   return { isAccepted: true, states };
 }
 

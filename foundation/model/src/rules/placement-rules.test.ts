@@ -106,7 +106,8 @@ suite('judgeGrid: a placement', () => {
   });
 
   test('on the farm of another needs a lock of its owner for the very place', () => {
-    const scene = new Scene().begin();
+    const budget = { ...examples['grid.contract.1'].budget, perMonth: fakeId.amount(90_000) };
+    const scene = new Scene({ header: { budget } }).begin();
     const { grid, ada, bob, plan, bobsNode: node } = scene;
     const { arbiter: _arbiter, ...example } = examples['grid.lock.1'];
     const base = { ...example, contract: plan.id, buyer: ada.id, farmer: bob.id, node };
@@ -130,8 +131,16 @@ suite('judgeGrid: a placement', () => {
     equal(locked(4, { node: other }), 'LOCK_MISSING');
     grid.at += 600_000;
     equal(placed(fakeId.lock(5)), 'LOCK_MISSING');
-    equal(locked(6), undefined);
-    // The lock lapses; what stands there stands, and holds up nothing.
+    equal(locked(6), 'ESCROW_MISSING');
+    const sum = { amount: fakeId.amount(240), currency: 'EUR' };
+    grid.put('grid.currency.1', ada.device, {
+      ...{ code: 'EUR', name: 'Euro', decimals: 2, issuer: ada.id },
+    });
+    const expMs = grid.at + 600_000;
+    const escrow = { lock: fakeId.lock(6), contract: plan.id, from: ada.id, ...sum, expMs };
+    equal(grid.put('grid.escrow.1', ada.device, escrow).code, undefined);
+    equal(placed(fakeId.lock(6)), undefined);
+    // A lock that is paid for does not lapse; what stands there holds up nothing.
     grid.at += 600_000;
     const [item] = grid.fold.current('grid.placement.1', plan.id)?.items ?? [];
     if (item === undefined) throw new Error('one item was placed');

@@ -16,9 +16,11 @@ import type { GridVerdict, GridView } from './grid-view.ts';
 import type { Moment } from './identity-state.ts';
 import type { JudgedRecord } from './identity-view.ts';
 import { actorFault } from './lease-rules.ts';
-import { hasOpenLock } from './lock-rules.ts';
+import { lockOf } from './lock-rules.ts';
 import { moveFault, openingOf, replicaFault, spreadFault } from './mandate.ts';
 import { nodeStanding } from './node-rules.ts';
+import { fundingFault } from './wallet-escrow.ts';
+import { isOverBudget, paidPlaces } from './wallet-places.ts';
 
 /** In this time a contract's `maxPerHour` counts moves, milliseconds of log time. */
 const moveWindowMs = 3_600_000;
@@ -35,7 +37,10 @@ const moveWindowMs = 3_600_000;
  *    whatever reason is given.
  *
  * Of a role that no slice has shown yet replicas, spread and kind of data are not known; the slice that
- * shows it is held to them. Budget and escrow are not judged: there are no rules of money yet.
+ * shows it is held to them.
+ *
+ * Where the farm is another's, an escrow pays for the place, and all of them together stay within the
+ * budget of a month.
  */
 export function judgePlacement(
   view: GridView,
@@ -60,7 +65,12 @@ export function judgePlacement(
   if (itemFault !== undefined) return refuseGrid(itemFault);
   const moves = movesWith(state, moved.length, moment);
   if (exceeds(view, header, moves, value, former)) return refuseGrid('PLACEMENT_TOO_MANY_MOVES');
-  return acceptGrid({ ...state, moves }, ...newPlaces(view, value, former, changed, moment));
+  if (isOverBudget(view, header, value)) return refuseGrid('PLACEMENT_BUDGET');
+  return acceptGrid(
+    { ...state, moves },
+    ...newPlaces(view, value, former, changed, moment),
+    ...paidPlaces(view, value, former, moment),
+  );
 }
 
 function orderFault(
@@ -155,7 +165,8 @@ export function lockFault(
 ): GridCode | undefined {
   const farm = farmBehind(view, place.node);
   if (farm?.owner === owner) return undefined;
-  return hasOpenLock(view, place, at) ? undefined : 'LOCK_MISSING';
+  const lock = lockOf(view, place);
+  return lock === undefined ? 'LOCK_MISSING' : fundingFault(view, lock, at);
 }
 
 function movesWith(

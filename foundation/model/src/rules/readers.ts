@@ -1,4 +1,4 @@
-import type { ContractId, NodeId } from '../fields.ts';
+import type { AccountId, ContractId, NodeId } from '../fields.ts';
 import type { Lock } from '../records/lock.ts';
 import { everyone } from './concerns-view.ts';
 import type { ConcernsView, ReaderId } from './concerns-view.ts';
@@ -47,7 +47,19 @@ export class Readers {
     if (kind === 'node') this.#addNode(id);
     if (kind === 'farm') this.#addOwner(id);
     if (kind === 'contract') this.#addPeople(id);
-    if (kind === 'lock') this.#addLock(this.#view.current('grid.lock.1', id));
+    if (kind === 'lock') {
+      this.#addLock(this.#view.current('grid.lock.1', id));
+      this.#addPayee(this.#view.current('grid.escrow.1', id)?.from);
+    }
+    if (kind === 'account') {
+      for (const bot of this.#view.current('grid.account.1', id)?.signers ?? [])
+        this.#found.add(bot);
+    }
+    if (kind === 'transfer') {
+      const transfer = this.#view.current('grid.transfer.1', id);
+      this.#addPayee(transfer?.from);
+      this.#addPayee(transfer?.to);
+    }
   }
 
   /**
@@ -121,6 +133,11 @@ export class Readers {
     }
   }
 
+  /** Bots behind an account: what comes back to it they must hear of. */
+  #addPayee(account: AccountId | undefined): void {
+    for (const { kind, id } of namesIn(account)) this.addNamed(kind, id);
+  }
+
   #addContract(contract: string): void {
     this.#addPeople(contract);
     this.addHosts(contract);
@@ -186,12 +203,16 @@ export class Readers {
   }
 }
 
-/** A lock that was not funded in time keeps nothing, and nobody relies on it. */
+/**
+ * A lock that was not funded in time keeps nothing, and nobody relies on it; nor on one whose escrow
+ * holds nothing any more.
+ */
 export function isOpenLock(
   view: ConcernsView,
   { id, expiresMs }: Pick<Lock, 'id' | 'expiresMs'>,
   at: number,
 ): boolean {
+  if (view.isSettled(id)) return false;
   return at < expiresMs || view.current('grid.escrow.1', id) !== undefined;
 }
 

@@ -4,6 +4,8 @@ import { placeOf } from './grid-state.ts';
 import { acceptGrid, isWhole, refuseGrid, workloadParts } from './grid-view.ts';
 import type { GridVerdict, GridView } from './grid-view.ts';
 import type { JudgedRecord } from './identity-view.ts';
+import { nodeIdOf } from './keys.ts';
+import { collectReceipt } from './wallet-escrow.ts';
 
 /** Judges `grid.event.1`: by the node itself, of a workload that it was given or of itself. */
 export function judgeEvent(
@@ -12,7 +14,7 @@ export function judgeEvent(
 ): GridVerdict {
   const { node, workload, revision, phase } = value;
   if (workload === undefined) {
-    return view.node(node)?.key === author ? acceptGrid() : refuseGrid('REPORT_NOT_NODE');
+    return isNode(view, node, author) ? acceptGrid() : refuseGrid('REPORT_NOT_NODE');
   }
   const fault = reporterFault(view, node, workload, author);
   if (fault !== undefined) return refuseGrid(fault);
@@ -32,16 +34,21 @@ export function judgeEvent(
   return healthy === undefined ? acceptGrid() : acceptGrid(rest);
 }
 
-/** Judges `grid.receipt.1`: by the node itself, of a workload that it was given. */
+/**
+ * Judges `grid.receipt.1`: by the node itself, of a workload that it was given. What is to be paid for
+ * waits in the escrow of its lock; no time is told there twice.
+ */
 export function judgeReceipt(
   view: GridView,
-  { value, author }: JudgedRecord<'grid.receipt.1'>,
+  { value, author, moment }: JudgedRecord<'grid.receipt.1'>,
 ): GridVerdict {
   const { node, workload, fromMs, toMs, healthySeconds } = value;
   const fault = reporterFault(view, node, workload, author);
   if (fault !== undefined) return refuseGrid(fault);
   const isSound = fromMs < toMs && healthySeconds * 1000 <= toMs - fromMs;
-  return isSound ? acceptGrid() : refuseGrid('REPORT_INTERVAL');
+  if (!isSound) return refuseGrid('REPORT_INTERVAL');
+  const collected = collectReceipt(view, value, moment.at);
+  return 'code' in collected ? refuseGrid(collected.code) : acceptGrid(...collected.states);
 }
 
 function reporterFault(
@@ -50,12 +57,19 @@ function reporterFault(
   workload: WorkloadId,
   author: string,
 ): GridCode | undefined {
-  if (view.node(node)?.key !== author) return 'REPORT_NOT_NODE';
+  if (!isNode(view, node, author)) return 'REPORT_NOT_NODE';
   const { places = [] } = view.workload(workload) ?? {};
   const isGiven =
     places.some((place) => place.node === node) ||
     view.current('grid.slice.1', `${node}/${workload}`) !== undefined;
   return isGiven || !isWhole(view) ? undefined : 'REPORT_NOT_PLACED';
+}
+
+/** Whether the key is the node's. Its id says so to those who were not told of the node. */
+function isNode(view: GridView, node: NodeId, author: string): boolean {
+  const known = view.node(node);
+  if (known === undefined) return !isWhole(view) && nodeIdOf(author) === node;
+  return known.key === author;
 }
 
 function newestRevision(view: GridView, node: NodeId, workload: WorkloadId): number {

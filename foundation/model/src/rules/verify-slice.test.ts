@@ -1,9 +1,9 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { fakeId } from '../testing/ids.ts';
-import { examples } from '../testing/examples.ts';
 import { foldOf } from '../testing/folded-grid.ts';
 import { Scene } from '../testing/scene.ts';
+import { WalletScene } from '../testing/wallet-scene.ts';
 import { desiredOf } from './desired.ts';
 import type { Desired } from './desired.ts';
 import { successorHealthyMs } from './tombstone-rules.ts';
@@ -91,25 +91,21 @@ suite('verifySlice', () => {
     equal(judge({}, false).code, undefined);
   });
 
-  test('starts nothing new on the farm of another once its lock has lapsed', () => {
-    const scene = new Scene().begin();
-    const { grid, plan, ada, bob, bobsNode: node } = scene;
-    const { arbiter: _arbiter, ...example } = examples['grid.lock.1'];
-    const lock = fakeId.lock(1);
-    const parties = { contract: plan.id, buyer: ada.id, farmer: bob.id };
-    const expiresMs = grid.at + 600_000;
-    grid.put('grid.lock.1', bob.device, { ...example, ...parties, node, id: lock, expiresMs });
-    scene.slice(0, node, 1);
-    const items = plan.placement(1, [node]).items.map((item) => ({ ...item, lock }));
-    equal(scene.place(1, [], { items }), undefined);
-    const judge = (isFirstStart: boolean) => {
-      const now = { at: grid.at, viewAgeSeconds: 0, isFirstStart };
-      return verifySlice(grid.fold, plan.slice(0, node, 1), now).code;
+  test('starts nothing new on the farm of another unless its lock is funded, and covers what comes', () => {
+    const scene = new WalletScene();
+    const { grid, plan, bobsNode } = scene;
+    equal(scene.rent(1, 72), undefined);
+    const judge = (hour: number, isFirstStart = true) => {
+      const now = { at: scene.hour(hour), viewAgeSeconds: 0, isFirstStart };
+      return verifySlice(grid.fold, plan.slice(0, bobsNode, 1), now).code;
     };
-    equal(judge(true), undefined);
-    grid.at = expiresMs;
-    equal(judge(true), 'LOCK_MISSING');
-    equal(judge(false), undefined);
+    equal(judge(0), undefined);
+    // Longer than the lock held unpaid.
+    equal(judge(0.19), undefined);
+    equal(judge(0.21), 'ESCROW_EMPTY');
+    equal(judge(0.21, false), undefined);
+    equal(scene.refund(1, scene.bob.device), undefined);
+    equal(judge(0), 'ESCROW_EMPTY');
   });
 });
 

@@ -59,9 +59,10 @@ export type SliceVerdict =
  * 4. Owner and policy agreed. For a first start: nobody halted it, it is inside its term, the placement
  *    has not lapsed, the node is in service, and the farm of another keeps room for it.
  *
- * What ran before goes on over a halt, a lapse and a lock that ended. That escrow covers the next
- * period is for the rules of money. Whether the revision is above the last one that was applied, the
- * node knows itself.
+ * 5. For a first start on the farm of another, the lock is funded and covers the next period.
+ *
+ * What ran before goes on over a halt, a lapse and a lock that ended. Whether the revision is above the
+ * last one that was applied, the node knows itself.
  */
 export function verifySlice(view: GridView, slice: Slice, now: NodeNow): SliceVerdict {
   if (now.isFirstStart && now.viewAgeSeconds > startViewAgeSecondsMax)

@@ -5,6 +5,7 @@ export { FoldedGrid, foldOf } from './folded-grid.ts';
 export { fakeId } from './ids.ts';
 export { fakeProof, MemoryGrid } from './memory-grid.ts';
 export type { Told } from './memory-grid.ts';
+export { WalletScene } from './wallet-scene.ts';
 export { Scene } from './scene.ts';
 export type { SceneOptions } from './scene.ts';
 export {

@@ -75,6 +75,11 @@ export class MemoryGrid extends IdentityMemory implements ConcernsView, Identity
     }
   }
 
+  /** Money is not judged here, so nothing comes to an end. */
+  isSettled(): boolean {
+    return false;
+  }
+
   proposal(version: string): Change | undefined {
     return this.#proposals.get(version);
   }

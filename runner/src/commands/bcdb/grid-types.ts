@@ -6,6 +6,9 @@ import { recordTypes } from '@commongrid/model';
 /** Where farms, nodes and bots of everybody are; its rules judge who may say what. */
 const gridNamespace = 'grid';
 
+/** Where money moves; its rules judge who may move what. */
+const walletNamespace = 'wallet';
+
 /** Where the owner keeps contacts, notes, tasks and the like. Nobody else may read it. */
 const ownNamespace = 'me';
 
@@ -14,17 +17,12 @@ const ownNamespace = 'me';
  * stays as it is, so a newer release adds the types that it brings.
  */
 export async function makeGridNamespaces(bcdb: Bcdb): Promise<void> {
-  if (!bcdb.hasNamespace(gridNamespace)) {
-    const owner = { to: bcdb.owner, rights: ['admin'] };
-    const everybody = { to: 'anyone', rights: ['read', 'write'] };
-    const value = { grants: [owner, everybody], validator: 'grid@1' };
-    const url = systemUrls.namespace;
-    await bcdb.write({ ns: gridNamespace, op: 'put', url, obj: 'namespace', value });
-  }
+  await openToAll(bcdb, gridNamespace, 'grid@1');
+  await openToAll(bcdb, walletNamespace, 'wallet@1');
   if (!bcdb.hasNamespace(ownNamespace)) await bcdb.createNamespace(ownNamespace);
   const missing = [...recordTypes.values()].flatMap(({ url, namespace, schema }) => {
     const ns = namespaceFor(namespace);
-    return ns === undefined || bcdb.schemaOf(ns, url) !== undefined ? [] : [{ ns, url, schema }];
+    return bcdb.schemaOf(ns, url) === undefined ? [{ ns, url, schema }] : [];
   });
   // Written together they share a commit.
   await Promise.all(
@@ -34,7 +32,16 @@ export async function makeGridNamespaces(bcdb: Bcdb): Promise<void> {
   );
 }
 
-function namespaceFor(kind: 'grid' | 'wallet' | 'user'): string | undefined {
+/** A namespace in which anybody may say what its rules let in. */
+async function openToAll(bcdb: Bcdb, ns: string, validator: string): Promise<void> {
+  if (bcdb.hasNamespace(ns)) return;
+  const owner = { to: bcdb.owner, rights: ['admin'] };
+  const everybody = { to: 'anyone', rights: ['read', 'write'] };
+  const value = { grants: [owner, everybody], validator };
+  await bcdb.write({ ns, op: 'put', url: systemUrls.namespace, obj: 'namespace', value });
+}
+
+function namespaceFor(kind: 'grid' | 'wallet' | 'user'): string {
   if (kind === 'grid') return gridNamespace;
-  return kind === 'user' ? ownNamespace : undefined;
+  return kind === 'wallet' ? walletNamespace : ownNamespace;
 }

@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { isGridError, waitFor } from '@commongrid/base';
+import { ManualClock, tempFolder } from '@commongrid/base/testing';
+import { SigningKey } from '@commongrid/crypto';
+import { balanceOf, GridFold } from '@commongrid/model';
+import type { GridRecord, LockId } from '@commongrid/model';
+import { examples, fakeId } from '@commongrid/model/testing';
+import { Bcdb } from '../src/bcdb.ts';
+import { LightFollower } from '../src/follow/light-follower.ts';
+import { heartbeat } from '../src/presence/heartbeat.ts';
+import { toBase64url } from '../src/tree/base64.ts';
+import { verifyFolder } from '../src/offline/verify-folder.ts';
+import { Town, TownSource } from './support/feeds-town.ts';
+import type { Citizen, Machine } from './support/feeds-town.ts';
+import { follow, sameState } from './support/notes.ts';
+
+/** The code of the rule that a record breaks; undefined when it was let in. */
+function broken(said: Promise<unknown>): Promise<unknown> {
+  return said.then(
+    () => undefined,
+    (error: unknown) => {
+      assert.ok(isGridError(error, 'BCDB_RULE_BROKEN'), String(error));
+      return error.details['rule'];
+    },
+  );
+}
+
+const currency = 'EUR';
+const hourMs = 3_600_000;
+/** Heartbeats of the node, near enough to each other to be one presence. */
+const [beats, beatMs] = [400, 2000];
+
+test('the log moves money as the rules say, and a buyer who follows alone counts the same', async () => {
+  await using folder = await tempFolder();
+  const clock = new ManualClock(1_800_000_000_000);
+  const dataDir = join(folder.path, 'log');
+  const owner = SigningKey.generate();
+  const bcdb = await Bcdb.open({ dataDir, owner, clock });
+  {
+    await using _closing = { [Symbol.asyncDispose]: () => bcdb.close() };
+    const town = await Town.found(bcdb);
+    const [ada, bob] = [await town.citizen('ada'), await town.citizen('bob')];
+    const mint = await town.citizen('mint');
+    await town.put('grid.currency.1', mint.device, {
+      ...{ code: currency, name: 'Euro', decimals: 2, issuer: mint.id },
+    });
+    const send = (from: Citizen, to: Citizen, amount: number, n: number) =>
+      town.put('grid.transfer.1', from.device, {
+        ...{ id: fakeId.transfer(n), from: from.id, to: to.id, currency },
+        ...{ amount: fakeId.amount(amount), expMs: bcdb.at + hourMs },
+      });
+    await send(mint, ada, 1000, 1);
+    assert.equal(await broken(send(mint, ada, 1000, 1)), 'TRANSFER_FIXED');
+    assert.equal(await broken(send(bob, ada, 1, 2)), 'FUNDS_SHORT');
+    const farm = await town.farm(bob, 1);
+    const node = await town.node(bob, farm, 'node');
+    await town.put('grid.session.1', node.key, { node: node.id, n: 1, bootId: fakeId.nonce16(1) });
+    const contract = await town.contract(ada, [ada], 1);
+    const lock = await offer(town, { farmer: bob, buyer: ada, contract, node: node.id });
+    const { plan } = town.planOf(contract);
+    await town.slice(ada, contract, node.id, 0);
+    const items = plan.placement(1, [node.id]).items.map((item) => ({ ...item, lock }));
+    const place = () =>
+      town.put('grid.placement.1', ada.device, { ...plan.placement(1, []), items });
+    assert.equal(await broken(place()), 'ESCROW_MISSING');
+    const fund = (amount: number) =>
+      town.put('grid.escrow.1', ada.device, {
+        ...{ lock, contract, from: ada.id, currency },
+        ...{ amount: fakeId.amount(amount), expMs: bcdb.at + hourMs },
+      });
+    assert.equal(await broken(fund(9)), 'ESCROW_SHORT');
+    await fund(400);
+    await place();
+    const fromMs = bcdb.at;
+    for (let n = 1; n <= beats; n++) {
+      await beat(bcdb, clock, node, n);
+      // For as long again it is not heard of.
+      if (n === beats / 2) await clock.advance(beats * beatMs);
+    }
+    await send(mint, ada, 1, 3);
+    const toMs = bcdb.at;
+    const { lock: _lock, ...example } = examples['grid.receipt.1'];
+    const workload = fakeId.workload(contract, 'shard', 0);
+    const receipt = { ...example, node: node.id, workload, lock, fromMs, toMs };
+    const healthySeconds = Math.floor((toMs - fromMs) / 1000);
+    const tell = () => town.put('grid.receipt.1', node.key, { ...receipt, healthySeconds });
+    await tell();
+    assert.equal(await broken(tell()), 'RECEIPT_OVERLAPS');
+    const release = () =>
+      town.put('grid.release.1', bob.device, {
+        ...{ lock, workload, toMs, expMs: bcdb.at + hourMs },
+      });
+    await town.place(ada, contract, [], 2);
+    const name = { ns: 'grid', url: 'grid.presence.1', obj: node.id };
+    for (let n = 1; n <= 3; n++) await beat(bcdb, clock, node, beats + n);
+    const isLogged = () => bcdb.state.document(name) !== undefined;
+    await waitFor(isLogged, { what: 'presence of the node', timeoutMs: 60_000 });
+    assert.ok(healthySeconds >= 2 * 700, 'two units would be due for what the node claims');
+    await release();
+    assert.equal(await broken(release()), 'RELEASE_REPLAYED');
+    await town.put('grid.refund.1', bob.device, { lock });
+    await clock.advance(1500);
+    // 800 s of presence, of which one unit is due.
+    for (const [who, amount] of [
+      [ada, 1000n],
+      [bob, 1n],
+      [mint, -1001n],
+    ] as const) {
+      const fold = await seenBy(bcdb, clock, folder.path, who);
+      assert.equal(balanceOf(fold, who.id, currency), amount, who.name);
+      if (who !== mint) assert.equal(balanceOf(fold, lock, currency), 0n);
+    }
+    await using replica = await follow(join(folder.path, 'replica'), bcdb);
+    await sameState(replica, bcdb);
+  }
+  const { fault, findings } = await verifyFolder(dataDir);
+  assert.deepEqual({ fault, findings }, { fault: undefined, findings: [] });
+});
+
+async function beat(bcdb: Bcdb, clock: ManualClock, { id, key }: Machine, counter: number) {
+  const { size, root } = bcdb.head;
+  const checkpoint = { size, root: toBase64url(root) };
+  const { epoch } = bcdb.presence;
+  const bytes = heartbeat.sign(key, {
+    ...{ log: bcdb.log, node: id, session: 1, boot: fakeId.nonce16(1), epoch, counter, checkpoint },
+  });
+  await bcdb.presence.heartbeat(bytes);
+  await clock.advance(beatMs);
+}
+
+type Parties = { farmer: Citizen; buyer: Citizen } & Pick<
+  (typeof examples)['grid.lock.1'],
+  'contract' | 'node'
+>;
+
+/** A lock for replica 0: one unit for 700 seconds, and no time for disputes. */
+async function offer(town: Town, { farmer, buyer, contract, node }: Parties): Promise<LockId> {
+  const { arbiter: _arbiter, ...example } = examples['grid.lock.1'];
+  const id = fakeId.lock(1);
+  await town.put('grid.lock.1', farmer.device, {
+    ...{ ...example, id, contract, node, farmer: farmer.id, buyer: buyer.id },
+    price: { amount: fakeId.amount(1), currency, perSeconds: 700 },
+    ...{ minFund: fakeId.amount(10), disputeMs: 0 },
+    expiresMs: town.bcdb.at + 600_000,
+  });
+  return id;
+}
+
+/** What a bot that follows its feed alone makes of it. */
+async function seenBy(
+  bcdb: Bcdb,
+  clock: ManualClock,
+  path: string,
+  { id }: Citizen,
+): Promise<GridFold> {
+  const trust = { log: bcdb.log, sequencerKey: bcdb.genesis.sequencer };
+  const source = new TownSource(bcdb);
+  await using light = await LightFollower.open({
+    ...{ dataDir: join(path, id), trust, reader: id, source, clock },
+  });
+  await light.sync();
+  const { releaseKeys } = bcdb.genesis;
+  const fold = new GridFold({ log: bcdb.log, releaseKeys, reader: id });
+  const records: GridRecord[] = [];
+  for (const { seq, at, changes } of light.changes(0)) {
+    for (const { url, obj, op, author, value } of changes) {
+      records.push({ seq, at, author, url, obj, op, value });
+    }
+  }
+  fold.add(records);
+  assert.deepEqual([...fold.refusals], []);
+  return fold;
+}

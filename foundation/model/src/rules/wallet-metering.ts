@@ -1,0 +1,93 @@
+import type { NodeId } from '../fields.ts';
+import type { Lock } from '../records/lock.ts';
+import type { Presence } from '../records/presence.ts';
+import { heldBy, presenceSpansMax } from './wallet-state.ts';
+import type { AttendanceState, EscrowState, MoneyView, Span } from './wallet-state.ts';
+
+/** Adds a summary to what is known of the presence of a node. Time that was told stays as told. */
+export function attend(
+  view: MoneyView,
+  { node, fromMs, toMs, gaps }: Pick<Presence, 'node' | 'fromMs' | 'toMs' | 'gaps'>,
+): AttendanceState {
+  const spans = [...(view.money('attendance', node)?.spans ?? [])];
+  const isAbsent = gaps.map((gap): Span => [gap.fromMs, gap.toMs]);
+  for (const [from, to] of without([[fromMs, toMs]], isAbsent)) {
+    const last = spans.at(-1);
+    const begin = Math.max(from, last?.[1] ?? from);
+    if (begin >= to) continue;
+    if (last?.[1] === begin) spans[spans.length - 1] = [last[0], to];
+    else spans.push([begin, to]);
+  }
+  return { kind: 'attendance', id: node, spans: spans.slice(-presenceSpansMax) };
+}
+
+/**
+ * Seconds of a receipt that are paid: healthy, as the node says; and no more than the whole seconds in
+ * which the log has the node as present, the placement had the lock, and no objection holds.
+ */
+export function payableSeconds(
+  view: MoneyView,
+  node: NodeId,
+  { place }: EscrowState,
+  [fromMs, toMs, healthySeconds]: EscrowState['receipts'][number],
+  refunded: readonly Span[],
+): number {
+  const from = Math.max(fromMs, place?.fromMs ?? toMs);
+  const to = Math.min(toMs, place?.untilMs ?? toMs);
+  const spans = view.money('attendance', node)?.spans ?? [];
+  const present = spans.flatMap(([begin, end]): Span[] => {
+    const span: Span = [Math.max(begin, from), Math.min(end, to)];
+    return span[0] < span[1] ? [span] : [];
+  });
+  const counted = without(present, refunded);
+  const ms = counted.reduce((sum, [begin, end]) => sum + (end - begin), 0);
+  return Math.min(healthySeconds, Math.floor(ms / 1000));
+}
+
+/** What is due for so many seconds, smallest units, rounded down. */
+export function dueFor({ price }: Pick<Lock, 'price'>, seconds: number): bigint {
+  return (BigInt(price.amount) * BigInt(seconds)) / BigInt(price.perSeconds);
+}
+
+/**
+ * Whether an escrow still pays for so many seconds from a log time on, if all since the last receipt
+ * was healthy.
+ */
+export function covers(
+  { price }: Pick<Lock, 'price'>,
+  escrow: EscrowState,
+  at: number,
+  seconds: number,
+): boolean {
+  const { place, receipts, cursorMs, paidSeconds, released } = escrow;
+  const reportedMs = Math.max(place?.fromMs ?? at, cursorMs, receipts.at(-1)?.[1] ?? 0);
+  const running = Math.ceil(Math.max(0, at - reportedMs) / 1000);
+  const all = paidSeconds + reportedSeconds(escrow) + running + seconds;
+  return dueFor({ price }, all) - BigInt(released) <= heldBy(escrow);
+}
+
+/** Healthy seconds of receipts that were not released yet. */
+export function reportedSeconds({ receipts }: EscrowState): number {
+  return receipts.reduce((sum, [, , healthySeconds]) => sum + healthySeconds, 0);
+}
+
+/** Whether two stretches have a moment in common. */
+export function overlaps([from, to]: Span, [begin, end]: Span): boolean {
+  return from < end && begin < to;
+}
+
+/** What is left of some stretches, in their order, once others are cut out of them. */
+function without(spans: readonly Span[], cuts: readonly Span[]): readonly Span[] {
+  let left = spans;
+  for (const [begin, end] of cuts) {
+    left = left.flatMap(([from, to]): Span[] => {
+      if (!overlaps([from, to], [begin, end])) return [[from, to]];
+      const sides: Span[] = [
+        [from, begin],
+        [end, to],
+      ];
+      return sides.filter(([one, other]) => one < other);
+    });
+  }
+  return left;
+}
