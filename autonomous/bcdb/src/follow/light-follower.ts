@@ -242,13 +242,19 @@ export class LightFollower implements AsyncDisposable {
     const request = { size: seen?.head.size ?? 0, feeds: asked };
     const reply = await this.#reply(request, round);
     const next = await this.#newestHead(reply, round.signal);
-    this.#store.seen = next;
     const standing: LightStanding = {
       tick: this.#whole?.tick,
       whole: this.#held(),
       feeds,
     };
-    return this.#check.feeds(reply, next, standing);
+    let checked: CheckedReply | undefined;
+    try {
+      checked = this.#check.feeds(reply, next, standing);
+      return checked;
+    } finally {
+      // Also where the rest is a lie; the head of a whole view is kept with it.
+      if (checked?.isWhole !== true) this.#store.seen = next;
+    }
   }
 
   async #reply(request: FeedsRequest, round: Round): Promise<FeedsReply> {
@@ -320,7 +326,7 @@ export class LightFollower implements AsyncDisposable {
   #keep({ seen, tick }: CheckedReply, feeds: readonly HeldFeed[]): void {
     const { size, timestamp = 0 } = seen.head;
     const whole: WholeView = { size, timestamp, tick, feeds };
-    this.#store.commit(whole);
+    this.#store.commit(whole, seen);
     this.#whole = whole;
   }
 

@@ -52,6 +52,10 @@ export class LightStore implements Disposable {
   /** Whether one of them is pending. */
   #hasPendingModels = false;
   readonly #readers: readonly string[];
+  #seen: SeenHead | undefined;
+  /** Size of the log of the whole view that is kept; undefined before the first. */
+  #wholeSize: number | undefined;
+  #hasPending = true;
 
   private constructor(db: DatabaseSync, readers: readonly string[]) {
     this.#db = db;
@@ -70,6 +74,9 @@ export class LightStore implements Disposable {
       store.#own(`${log} ${readers[0] ?? ''}`);
       store.dropPending();
       store.#loadModels();
+      const seen = store.#fact('seen');
+      if (seen !== undefined) store.#seen = JSON.parse(seen) as SeenHead;
+      store.#wholeSize = store.whole?.size;
       return store;
     } catch (error) {
       db.close();
@@ -79,12 +86,12 @@ export class LightStore implements Disposable {
 
   /** The newest head that was seen; none is ever taken below it. */
   get seen(): SeenHead | undefined {
-    const text = this.#fact('seen');
-    return text === undefined ? undefined : (JSON.parse(text) as SeenHead);
+    return this.#seen;
   }
 
   set seen(seen: SeenHead) {
     this.#setFact('seen', JSON.stringify(seen));
+    this.#seen = seen;
   }
 
   /** The handovers that were learned of: parsed JSON of a `Succession`. */
@@ -130,6 +137,7 @@ export class LightStore implements Disposable {
       `INSERT INTO pending_object VALUES (?, ?, ?, ?, ?, ?, ?) ${newerObject}`,
     );
     const feeds = this.#bitOf(reader);
+    this.#hasPending = true;
     inTransaction(this.#db, () => {
       for (const item of items) {
         const { record: own, at, proposal } = item;
@@ -144,23 +152,38 @@ export class LightStore implements Disposable {
 
   /** Records that do not belong to a whole are as if they had not come. */
   dropPending(): void {
+    if (!this.#hasPending) return;
     this.#db.exec('DELETE FROM pending_record; DELETE FROM pending_object');
+    this.#hasPending = false;
     if (this.#hasPendingModels) this.#loadModels();
   }
 
-  /** What is pending counts from now on. */
-  commit({ feeds, ...view }: WholeView): void {
+  /**
+   * What is pending counts from now on. A head that differs by its time alone is not worth a write: after
+   * a restart it is asked for anew.
+   */
+  commit({ feeds, ...view }: WholeView, seen: SeenHead): void {
+    const isKept = !this.#hasPending && view.size === this.#wholeSize;
+    this.#seen = seen;
+    if (isKept) return;
     inTransaction(this.#db, () => {
-      this.#db.exec(`
+      if (this.#hasPending) this.#takePending();
+      this.#setFact('seen', JSON.stringify(seen));
+      this.#setFact('whole', JSON.stringify({ ...view, feeds: feeds.map(storedFeed) }));
+    });
+    this.#wholeSize = view.size;
+    this.#hasPending = false;
+    this.#hasPendingModels = false;
+  }
+
+  #takePending(): void {
+    this.#db.exec(`
         INSERT INTO arrival (seq) SELECT seq FROM pending_record AS came WHERE feeds > 0 AND NOT EXISTS
           (SELECT 1 FROM record WHERE seq = came.seq AND feeds > 0) ORDER BY seq;
         INSERT INTO record SELECT * FROM pending_record WHERE true ${mergedRecord};
         INSERT INTO object SELECT * FROM pending_object WHERE true ${newerObject};
         DELETE FROM pending_record;
         DELETE FROM pending_object`);
-      this.#setFact('whole', JSON.stringify({ ...view, feeds: feeds.map(storedFeed) }));
-    });
-    this.#hasPendingModels = false;
   }
 
   /** Current version of an object; undefined when it never was, or is deleted. */
