@@ -122,6 +122,7 @@ function describeStatus(status: NodeStatus): string {
     ['standing', `${standing}, ${boots}${status.isDraining ? ', draining' : ''}`],
     ['view', `${view}, log time ${formatTime(logTimeMs)}`],
     ['runs', status.drivers.join(', ')],
+    ...describeRelease(status.release),
     ['workloads', phases.join(', ') || 'none'],
     ...describeRoom(status.used, status.capacity),
     ...status.zdb.map(({ disk, host, port, fingerprint }) => [
@@ -130,6 +131,18 @@ function describeStatus(status: NodeStatus): string {
     ]),
   ]);
 }
+
+export function describeRelease(release: NodeStatus['release']): (readonly string[])[] {
+  if (release === null) return [];
+  const { version, digest = 'as installed', isTrial, wanted, next, failed, problem } = release;
+  const rows = [['release', `${version}  ${digest}${isTrial ? ', on trial' : ''}`]];
+  const isOther = wanted !== null && next !== 'kept';
+  if (isOther) rows.push(['next', `${wanted.version}  ${problem ?? nextTexts[next]}`]);
+  if (failed !== null) rows.push(['failed', `${failed.version}  ${failed.message}`]);
+  return rows;
+}
+
+const nextTexts = { later: 'not at this moment yet', due: 'it is fetched' } as const;
 
 function describeRoom(used: Room, capacity: Room): (readonly string[])[] {
   const cores = (milli: number): string => (milli / 1000).toFixed(1);
