@@ -1,62 +1,17 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
 import { test } from 'node:test';
 
-import { BcdbServer } from '@commongrid/bcdb';
 import { BcdbClient } from '@commongrid/bcdb/client';
-import { hasCode, tempFolder } from '@commongrid/base/testing';
+import { hasCode } from '@commongrid/base/testing';
 import { SealingKey, SigningKey } from '@commongrid/crypto';
 import { nodeIdOf } from '@commongrid/model';
 
-import { trustOfGenesis } from '../src/bcdb-trust.ts';
-import { makeGridNamespaces } from '../src/commands/bcdb/grid-types.ts';
-import { GridHome } from '../src/home.ts';
-import { readKeyFile } from '../src/key-file.ts';
 import { deploy, remove } from '../src/node/deploy.ts';
 import { makeDeployment } from '../src/node/deployment.ts';
 import { readLogFacts } from '../src/node/log-facts.ts';
 import { OwnedGrid } from '../src/node/owned-grid.ts';
-import { introduceOwner } from '../src/owner-bot.ts';
-import { createIdentity } from '../src/owner-identity.ts';
-
-/** A database with an owner, who has nothing yet. */
-async function openGrid() {
-  await using stack = new AsyncDisposableStack();
-  const folder = stack.use(await tempFolder('owned'));
-  const home = new GridHome(join(folder.path, 'home'));
-  await home.create();
-  await createIdentity(home);
-  const key = await readKeyFile(home.ownerKeyFile);
-  const server = stack.use(
-    await BcdbServer.open({
-      ...{ dataDir: home.bcdb, owner: key, http: { host: '127.0.0.1', port: 0 } },
-      beforeDoors: makeGridNamespaces,
-    }),
-  );
-  const url = `http://127.0.0.1:${server.httpAddress.port}`;
-  await introduceOwner(home, url, 'ada');
-  const trust = await trustOfGenesis(home.bcdbGenesisFile);
-  const client = await BcdbClient.connect({ url, trust, key });
-  const grid = await OwnedGrid.open(client, key.publicKey.text);
-  const put = (type: string, obj: string, value: object, as = client) =>
-    as.write({ ns: 'grid', op: 'put', url: type, obj, value: { ...value } });
-  const owned = stack.move();
-  return {
-    ...{ client, grid, put, trust, url },
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
-  };
-}
-
-type OpenGrid = Awaited<ReturnType<typeof openGrid>>;
-
-async function makeFarm({ put, grid }: OpenGrid, name: string): Promise<string> {
-  const id = `farm:${randomBytes(16).toString('base64url')}`;
-  const location = { country: 'BE', city: 'Gent', latMicrodeg: 0, lonMicrodeg: 0 };
-  const prices = { currency: 'EUR', unitHours: 1 };
-  await put('grid.farm.1', id, { id, owner: grid.owner, name, location, prices, publicIps: [] });
-  return id;
-}
+import { makeFarm, openGrid } from './fixtures/owned-place.ts';
+import type { OpenGrid } from './fixtures/owned-place.ts';
 
 /** A node that names a farm, and what it needs to be adopted. */
 async function makeNode({ put, trust, url }: OpenGrid, farm: string, name: string) {
