@@ -25,6 +25,7 @@ export { FolderSource, signRecord } from './grid/folder-source.ts';
 export type { FolderSourceOptions, SignedRecord } from './grid/folder-source.ts';
 export type { NetworkPort, NetworkRequest } from './network/networked.ts';
 export type { LogLine } from './logs/log-line.ts';
+export { addressUrl, machineAddresses } from './network/machine-addresses.ts';
 export { NodeNetwork } from './network/node-network.ts';
 export type { Attachment, ListedNetwork, NodeNetworkOptions } from './network/node-network.ts';
 export type {

@@ -1,19 +1,28 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 
 import { createRegistry, delay, waitFor } from '@commongrid/base';
+import { ManualClock } from '@commongrid/base/testing';
 import { SigningKey } from '@commongrid/crypto';
-import type { FarmId, WorkloadId } from '@commongrid/model';
+import type { FarmId, RecordOf, WorkloadId } from '@commongrid/model';
 
 import { FolderSource, NodeAgent, publishNodeMetrics } from '../src/index.ts';
+import type { NodeAgentOptions, NodeStatement } from '../src/index.ts';
 import { NodeTown } from './support/node-town.ts';
 import { PaperDriver, PaperMachine } from './support/paper-driver.ts';
 
 const deadline = { timeoutMs: 10_000, what: 'the workloads' };
 
-/** A folder of records whose word can grow old. */
+/** A folder of records whose word can grow old, and what the node says to it. */
 class AgingSource extends FolderSource {
   ageSeconds = 0;
+  readonly said: NodeStatement[] = [];
+
+  override say(statement: NodeStatement): Promise<void> {
+    this.said.push(statement);
+    return super.say(statement);
+  }
 
   override viewAgeSeconds(): number {
     return this.ageSeconds;
@@ -29,7 +38,7 @@ interface Fixture extends AsyncDisposable {
 }
 
 /** An agent over a machine on paper. */
-async function openFixture(): Promise<Fixture> {
+async function openFixture(more: Partial<NodeAgentOptions> = {}): Promise<Fixture> {
   const town = await NodeTown.open();
   const { plan } = town;
   const key = SigningKey.fromSeed(Buffer.from(plan.seed, 'base64url'));
@@ -48,6 +57,7 @@ async function openFixture(): Promise<Fixture> {
       [Symbol.asyncDispose]: async () => {},
     }),
     bootId: plan.bootId,
+    ...more,
   });
   return {
     ...{ town, source, machine, agent },
@@ -58,6 +68,22 @@ async function openFixture(): Promise<Fixture> {
     },
   };
 }
+
+test('a machine that is reached elsewhere says so', async () => {
+  let addresses = ['ip://192.0.2.7'];
+  const clock = new ManualClock(Date.now());
+  await using f = await openFixture({ findAddresses: async () => addresses, clock });
+  const said = (): unknown => {
+    const last = f.source.said.findLast(({ url }) => url === 'grid.node.1');
+    return (last?.value as RecordOf<'grid.node.1'> | undefined)?.addresses;
+  };
+  const says = (wanted: readonly string[]): Promise<unknown> =>
+    waitFor(() => isDeepStrictEqual(said(), wanted), { timeoutMs: 30_000, what: 'the record' });
+  await says(addresses);
+  addresses = ['ip://192.0.2.8', 'ip://[fd00::8]'];
+  await clock.advance(60_000);
+  await says(addresses);
+});
 
 test('nothing new is started by an old view, and what runs goes on under it', async () => {
   await using f = await openFixture();

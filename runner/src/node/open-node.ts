@@ -8,7 +8,14 @@ import type { Logger } from '@commongrid/base';
 import type { SigningKey } from '@commongrid/crypto';
 import { controlPathOf, serviceCommand } from '@commongrid/flist';
 import type { FarmId } from '@commongrid/model';
-import { examineMachine, leaveNode, LinuxMachine, NodeAgent } from '@commongrid/node';
+import {
+  addressUrl,
+  examineMachine,
+  leaveNode,
+  LinuxMachine,
+  machineAddresses,
+  NodeAgent,
+} from '@commongrid/node';
 import type { BackupTarget, FactStore } from '@commongrid/node';
 
 import type { LogTrust } from '../bcdb-trust.ts';
@@ -36,6 +43,8 @@ export interface OpenNodeOptions {
   readonly hubs: readonly string[];
   /** Version of the agent, for the node's record. */
   readonly software: string;
+  /** IP addresses at which it is reached; default: what is found, and what comes later. */
+  readonly addresses?: readonly string[] | undefined;
   /** Of what it makes in the kernel. */
   readonly prefix: string;
   /** Proof of the invitation by which it came. */
@@ -71,6 +80,7 @@ export async function openNode(options: OpenNodeOptions): Promise<NodeAgent> {
     ...{ folder: join(folder, 'feed'), url, trust, key, logger },
   });
   const { farm, name, software } = options;
+  const addresses = options.addresses?.map(addressUrl);
   const volumeBytes = options.volumeBytes ?? (await volumeBytesOf(folder));
   const cpuMilli = availableParallelism() * 1000;
   const memoryBytes = Math.max(0, totalmem() - Math.max(ownMemoryBytes, totalmem() / 10));
@@ -84,9 +94,11 @@ export async function openNode(options: OpenNodeOptions): Promise<NodeAgent> {
     ...{ folder, source, key, releaseKeys, logger },
     facts: {
       ...{ farm, name, software, capacity: room },
-      ...{ features: await featuresOf(folder), addresses: [] },
+      ...{ features: await featuresOf(folder) },
+      addresses: [...(addresses ?? (await machineAddresses()))],
       ...(options.invite === undefined ? {} : { invite: options.invite }),
     },
+    findAddresses: addresses === undefined ? machineAddresses : undefined,
     capacity: { ...room, pids: pidsMax },
     openMachine: (facts) => openMachine({ ...options, volumeBytes }, facts),
     bootId: await bootId(),

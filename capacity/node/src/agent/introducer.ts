@@ -23,6 +23,7 @@ const retryMs = 1_000;
 export class Introducer {
   readonly close: () => Promise<void>;
   readonly #options: IntroducerOptions;
+  #facts: NodeFacts;
   readonly #clock: Clock;
   readonly #closing = new AbortController();
   #saying: Promise<void> = Promise.resolve();
@@ -36,6 +37,7 @@ export class Introducer {
 
   constructor(options: IntroducerOptions) {
     this.#options = options;
+    this.#facts = options.facts;
     this.#clock = options.clock ?? systemClock;
     this.close = closeOnce(async () => {
       this.#closing.abort();
@@ -43,9 +45,16 @@ export class Introducer {
     });
   }
 
+  /** The machine is reached elsewhere from now on. */
+  moved(addresses: readonly string[]): void {
+    this.#facts = { ...this.#facts, addresses: [...addresses] };
+    this.look();
+  }
+
   /** Looks whether something has to be said. */
   look(): void {
-    const { facts, bootId, view, source } = this.#options;
+    const { bootId, view, source } = this.#options;
+    const facts = this.#facts;
     const record = view.current('grid.node.1', facts.id);
     const { statements, session } = introduction(facts, bootId, {
       ...{ record, state: view.node(facts.id) },
@@ -66,6 +75,7 @@ export class Introducer {
         this.#failed(error);
       } finally {
         this.#isBusy = false;
+        if (facts !== this.#facts && !this.#closing.signal.aborted) this.look();
       }
     })();
   }

@@ -1,4 +1,5 @@
 import { mkdir } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
 import {
   closeOnce,
   FolderLock,
@@ -46,6 +47,8 @@ export interface NodeAgentOptions {
   readonly releaseKeys: readonly string[];
   /** What the node says of itself: name, farm, capacity, features, addresses. */
   readonly facts: Omit<NodeFacts, 'id' | 'seal'>;
+  /** Looks where the machine is reached now. Without it that is where `facts` say. */
+  readonly findAddresses?: (() => Promise<readonly string[]>) | undefined;
   readonly capacity: Room;
   /** Opens what makes workloads true, once the folder is this process's own. */
   readonly openMachine: (facts: FactStore) => Promise<Machine>;
@@ -60,6 +63,8 @@ export interface NodeAgentOptions {
 /** How often deadlines are looked at when nothing else happens, ms; seldom where none is near. */
 const lookEveryMs = 1_000;
 const lookSeldomMs = 20_000;
+/** Between two looks at where the machine is reached, ms. */
+const addressesEveryMs = 60_000;
 /** Pause after a source failed, ms. */
 const sourceRetryMs = 1_000;
 
@@ -129,6 +134,7 @@ export class NodeAgent implements AsyncDisposable {
     const loops = [
       this.#takeIn(signal),
       repeat(lookEveryMs, () => this.#look(), { signal, clock, onError: (e) => this.#failed(e) }),
+      this.#followAddresses(signal),
     ];
     this.close = closeOnce(async () => {
       this.#closing.abort();
@@ -213,6 +219,20 @@ export class NodeAgent implements AsyncDisposable {
     if (!this.#looksOften && nowMs < this.#lookedMs + lookSeldomMs) return;
     this.#lookedMs = nowMs;
     await this.apply();
+  }
+
+  async #followAddresses(signal: AbortSignal): Promise<void> {
+    const { findAddresses, facts } = this.#options;
+    if (findAddresses === undefined) return;
+    let known: readonly string[] = facts.addresses;
+    const look = async (): Promise<void> => {
+      const found = await findAddresses();
+      if (isDeepStrictEqual(found, known)) return;
+      known = found;
+      this.#introducer.moved(found);
+    };
+    const onError = (error: unknown): void => this.#failed(error);
+    await repeat(addressesEveryMs, look, { signal, clock: this.#clock, onError });
   }
 
   async #takeIn(signal: AbortSignal): Promise<void> {

@@ -26,6 +26,7 @@ export const node = new RecordType({
         f.closed,
       ),
       features: f.marked(f.setOf(f.labelText, { maxItems: 64 }), { index: true }),
+      /** Those of the machine, `ip://192.0.2.7`: its workloads have ports there. */
       addresses: Type.Array(f.urlText, { maxItems: 16 }),
       /** Where secrets for this node are sealed to. */
       seal: f.sealingKeyText,

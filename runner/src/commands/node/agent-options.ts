@@ -7,7 +7,7 @@ import { parseAddress } from '../zdb/connection.ts';
 import type { Address } from '../zdb/connection.ts';
 import { nameText } from './join.ts';
 import type { JoinOptions } from './join.ts';
-import { addOrigin, parseGridName, parsePrefix, parseSize } from './node-arguments.ts';
+import { addAddress, addOrigin, parseGridName, parsePrefix, parseSize } from './node-arguments.ts';
 
 /** How the agent of a node is run. */
 export type AgentOptions = JoinOptions & {
@@ -15,6 +15,7 @@ export type AgentOptions = JoinOptions & {
   readonly prefix: string;
   readonly volumeSize?: number;
   readonly zdbPort?: number;
+  readonly address?: readonly string[];
   readonly metrics?: Address;
   readonly backups?: string;
   readonly backupShards?: Shards;
@@ -36,6 +37,7 @@ export function withAgentOptions(command: Command): Command {
     .option('--prefix <letters>', 'begins names of interfaces and cgroups', parsePrefix, 'cg')
     .option('--volume-size <size>', 'disk for volumes; default: half of what is free', parseSize)
     .option('--zdb-port <port>', 'of namespaces on loopback; default: a free one, kept', parsePort)
+    .option('--address <ip>', 'where it is reached; again for more; default: as found', addAddress)
     .option('--backups <file>', 'Zero-DBs of a Zero-Stor for backups of volumes: a list in JSON')
     .option('--backup-shards <code>', 'data and parity; default 16+4', parseShards)
     .option('--metrics <host:port>', 'address of the Prometheus metrics', parseAddress)

@@ -99,7 +99,11 @@ async function run(
   await using agent = await openNode({
     ...{ folder: folder.path, key: await folder.key(), farm, name, trust, releaseKeys, hubs },
     ...{ invite, prefix, zdbPort, logger, url: await doorOf(config, signal) },
-    ...{ software: release.version, volumeBytes: volumeSize ?? config.volumeBytes },
+    ...{
+      software: release.version,
+      addresses: options.address,
+      volumeBytes: volumeSize ?? config.volumeBytes,
+    },
     backups:
       backups === undefined ? undefined : { backends: resolve(backups), shards: backupShards },
   });

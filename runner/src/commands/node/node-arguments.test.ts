@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { InvalidArgumentError } from 'commander';
 
 import {
+  addAddress,
   addOrigin,
   parseCountry,
   parseGridName,
@@ -21,6 +22,16 @@ test('arguments of node commands are read', () => {
     'http://10.0.0.1:6381',
     'https://hub.example',
   ]);
+});
+
+test('addresses of a node are those of a machine, and not too many', () => {
+  const both = addAddress('fd00::7', addAddress('127.0.0.1'));
+  assert.deepEqual(both, ['127.0.0.1', 'fd00::7']);
+  for (const wrong of ['', 'node.example', '192.0.2.300', 'fe80::1%eth0', '10.0.0.0/8']) {
+    assert.throws(() => addAddress(wrong), InvalidArgumentError, wrong);
+  }
+  const full = Array.from({ length: 16 }, (_one, n) => `192.0.2.${n}`);
+  assert.throws(() => addAddress('192.0.2.99', full), InvalidArgumentError);
 });
 
 test('arguments of node commands that cannot be are refused', () => {

@@ -1,3 +1,5 @@
+import { isIP } from 'node:net';
+
 import { parseBytes } from '@commongrid/base';
 import { isName } from '@commongrid/model';
 import { InvalidArgumentError } from 'commander';
@@ -31,6 +33,17 @@ export function addOrigin(text: string, before: readonly string[] = []): readonl
   const isWeb = url?.protocol === 'http:' || url?.protocol === 'https:';
   if (isWeb && url.pathname === '/' && url.search === '') return [...before, url.origin];
   throw new InvalidArgumentError('give an address such as http://10.0.0.1:6381');
+}
+
+/** As many as the record of a node has. */
+const addressesMax = 16;
+
+/** An address of the machine, of which a node may have several. */
+export function addAddress(text: string, before: readonly string[] = []): readonly string[] {
+  if (isIP(text) !== 0 && !text.includes('%') && before.length < addressesMax) {
+    return [...before, text];
+  }
+  throw new InvalidArgumentError(`give an IP address of the machine, ${addressesMax} at most`);
 }
 
 /** A text that may be given several times. */
