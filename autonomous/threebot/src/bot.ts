@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { closeOnce, silentLogger } from '@commongrid/base';
 import type { ListenAddress } from '@commongrid/resp';
 import type { Actor, Outgoing } from './actors/actor.ts';
@@ -65,6 +66,11 @@ export class Bot implements AsyncDisposable {
 
   get httpAddress(): ListenAddress {
     return { host: this.#http.host, port: this.#http.port };
+  }
+
+  /** SHA-256 of its certificate, hex with colons: what clients compare that know no phonebook. */
+  get fingerprint(): string {
+    return new X509Certificate(this.#parts.credentials.cert).fingerprint256;
   }
 
   get redisAddress(): ListenAddress | undefined {

@@ -13,11 +13,14 @@ export interface Credentials {
 /** Only TLS 1.3: there, a certificate is shown under encryption, and its key proven by a signature. */
 export const tlsVersion = { minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3' } as const;
 
+/** What Node gives a program to read is a socket, which openssl cannot open by name: a pipe it can. */
+const certify = 'cat | openssl req -x509 -key /dev/stdin -subj /CN=3bot -days 36500';
+
 /**
  * A certificate of a key of the phonebook, signed by itself. Nobody reads its name or its end: whoever
  * sees it compares the key with the record of the bot. Made anew at each start; openssl is asked, as
  * for the certificates of nodes.
- * @throws BASE_PROGRAM_MISSING, BASE_PROGRAM_FAILED
+ * @throws BASE_PROGRAM_FAILED, also where there is no openssl
  */
 export async function makeCredentials(signingKey: SigningKey): Promise<Credentials> {
   const key = createPrivateKey({
@@ -25,8 +28,7 @@ export async function makeCredentials(signingKey: SigningKey): Promise<Credentia
     format: 'raw-private',
     asymmetricKeyType: 'ed25519',
   }).export({ type: 'pkcs8', format: 'pem' });
-  const args = ['-key', '/dev/stdin', '-subj', '/CN=3bot', '-days', '36500'];
-  const cert = await runProgram('openssl', ['req', '-x509', ...args], { input: key });
+  const cert = await runProgram('sh', ['-c', certify], { input: key });
   return { cert, key };
 }
 

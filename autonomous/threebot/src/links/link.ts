@@ -65,8 +65,8 @@ export class Link implements MethodCaller {
     });
     // What is wrong with a socket, 'close' tells of.
     socket.on('error', () => {});
-    socket.once('close', () => {
-      this.#end();
+    socket.once('close', (status, reason) => {
+      this.#end(status === brokenStatus ? reason.toString() : '');
       ended.resolve();
     });
     this.#beat();
@@ -210,10 +210,12 @@ export class Link implements MethodCaller {
     void this.ended.then(() => timer.cancel());
   }
 
-  #end(): void {
+  /** @param code why the other side ended it */
+  #end(code: string): void {
     this.#isEnded = true;
     this.#pulse?.cancel();
-    for (const waiting of [...this.#waiting.values()]) waiting.reject(lost());
+    const why = /^[A-Z][A-Z0-9_]{0,63}$/.test(code) ? endedThere(code) : lost();
+    for (const waiting of [...this.#waiting.values()]) waiting.reject(why);
     for (const controller of this.#answering.values()) controller.abort();
   }
 }
@@ -231,6 +233,12 @@ function lost(): GridError<BotErrorCode> {
   return new GridError('BOT_LINK_LOST', 'the link ended before the answer came', {
     hint: 'it may be done or not: ask again, where twice is as good as once',
     retryable: true,
+  });
+}
+
+function endedThere(code: string): GridError {
+  return new GridError(code, 'the other side ended the link', {
+    hint: `see what that means: grid explain ${code}`,
   });
 }
 
