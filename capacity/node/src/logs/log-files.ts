@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { link, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -34,6 +35,7 @@ const reopenTimeoutMs = 10_000;
  */
 export class LogFiles {
   readonly #options: LogFilesOptions;
+  readonly #path: string;
   readonly #mutex = new Mutex();
   /** By number. The last one is `log` itself. */
   #files: LogFile[] = [];
@@ -45,6 +47,7 @@ export class LogFiles {
   /** Use `open`. */
   constructor(options: LogFilesOptions) {
     this.#options = options;
+    this.#path = join(options.folder, logFileName);
   }
 
   static async open(options: LogFilesOptions): Promise<LogFiles> {
@@ -65,6 +68,15 @@ export class LogFiles {
   /** Looks whether conmon began a new file. The files there are, oldest first. */
   look(): Promise<readonly LogFile[]> {
     return this.#mutex.run(() => this.#name());
+  }
+
+  /** Whether `rotate` has anything to do. At once: it is asked often, of all logs. */
+  get isRotationDue(): boolean {
+    if (this.#isGrown) return true;
+    const log = statSync(this.#path, { throwIfNoEntry: false });
+    if (log === undefined) return false;
+    const isLong = log.size >= this.#options.totalBytes / parts;
+    return isLong || log.ino !== this.#files.at(-1)?.inode;
   }
 
   /**
@@ -98,7 +110,7 @@ export class LogFiles {
 
   /** Gives the file that is `log` now its number. */
   async #name(): Promise<readonly LogFile[]> {
-    const path = join(this.#options.folder, logFileName);
+    const path = this.#path;
     const last = this.#files.at(-1);
     const { ino: inode, size } = (await found(stat(path))) ?? {};
     this.#sizeBytes = size ?? 0;
@@ -116,9 +128,8 @@ export class LogFiles {
   }
 
   async #renew({ inode }: LogFile): Promise<void> {
-    const { folder, reopen } = this.#options;
-    if (!(await reopen())) return;
-    const path = join(folder, logFileName);
+    const path = this.#path;
+    if (!(await this.#options.reopen())) return;
     const isNew = async (): Promise<boolean> => (await inodeOf(path)) !== inode;
     try {
       await waitFor(isNew, { timeoutMs: reopenTimeoutMs, everyMs: 5, what: `a new ${path}` });

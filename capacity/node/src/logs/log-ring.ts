@@ -62,8 +62,9 @@ export class LogRing implements Disposable {
   }
 
   /** Keeps the log to its size: to be called every few seconds. @throws NODE_LOG_STUCK */
-  rotate(): Promise<void> {
-    return this.#files.rotate(async (number) => {
+  async rotate(): Promise<void> {
+    if (!this.#files.isRotationDue) return;
+    await this.#files.rotate(async (number) => {
       for (const cursor of this.#cursors) await cursor.willLose(number);
     });
   }
