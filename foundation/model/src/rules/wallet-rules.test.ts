@@ -1,7 +1,11 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import { suite, test } from 'node:test';
+import type { Hash } from '../fields.ts';
 import { fakeId } from '../testing/ids.ts';
+import { botOf, keyEntry } from '../testing/story.ts';
 import { WalletScene } from '../testing/wallet-scene.ts';
+import { consentSubject } from './wallet-accounts.ts';
+import { conditionHash } from './wallet-transfers.ts';
 
 suite('judgeWallet: an escrow', () => {
   test('is paid out by receipts and presence, and the rest goes back', () => {
@@ -27,5 +31,192 @@ suite('judgeWallet: an escrow', () => {
       [9550n, 450n, 0n, -10_000n],
     );
     equal(scene.refund(1, scene.ada.device), 'REFUND_CLOSED');
+  });
+});
+
+suite('judgeWallet: what an escrow pays', () => {
+  test('is never more than it holds, however long the place goes on', () => {
+    const scene = new WalletScene();
+    scene.rent(1, 500);
+    scene.at(2);
+    scene.receipt(1, 0, 2);
+    scene.presence(0, 2);
+    scene.at(3);
+    equal(scene.release(1, 2), undefined);
+    deepEqual([scene.balance(scene.bob.id), scene.held(1)], [500n, 0n]);
+    equal(scene.escrow(1).isClosed, true);
+  });
+
+  test('goes back to the account that paid', () => {
+    const scene = new WalletScene();
+    const { grid, ada, bob } = scene;
+    const id = fakeId.account(1);
+    const account = { id, name: 'Board', revision: 1, signers: [ada.id], min: 1 };
+    equal(grid.put('grid.account.1', ada.device, account).code, undefined);
+    scene.send(ada, id, 3000);
+    scene.offer(1);
+    equal(scene.fund(1, 2000, { from: id }), undefined);
+    equal(scene.balance(id), 1000n);
+    equal(scene.refund(1, bob.device), undefined);
+    deepEqual([scene.balance(id), scene.balance(ada.id)], [3000n, 7000n]);
+  });
+
+  test('frees the farm for offers to the same buyer', () => {
+    const scene = new WalletScene();
+    for (const n of [1, 2]) scene.offer(n, { contract: fakeId.contract(n) });
+    scene.offer(3);
+    equal(scene.offer(4, { contract: fakeId.contract(4) }), 'LOCK_UNPAID');
+    equal(scene.fund(3, 10), undefined);
+    equal(scene.offer(4, { contract: fakeId.contract(4) }), undefined);
+  });
+});
+
+suite('judgeWallet: objections', () => {
+  /** Two hours of a place, of which the buyer objects to the last half hour; at hour 2. */
+  function disputed(onDispute: 'pay' | 'refund' = 'refund'): WalletScene {
+    const scene = new WalletScene();
+    scene.offer(1, { onDispute });
+    scene.fund(1, 2000);
+    scene.settle(1, 1);
+    scene.at(2);
+    scene.receipt(1, 0, 1);
+    scene.receipt(1, 1, 2);
+    scene.presence(0, 2);
+    equal(scene.object(1, scene.ada, [1.5, 2]), undefined);
+    return scene;
+  }
+  const paid = (scene: WalletScene): bigint => {
+    scene.at(3.5);
+    equal(scene.release(1, 2), undefined);
+    return scene.balance(scene.bob.id);
+  };
+
+  test('are decided by two of buyer, farmer and arbiter', () => {
+    const against = disputed();
+    equal(against.object(1, against.dan, [1.5, 2], 'refund'), undefined);
+    equal(paid(against), 540n);
+    const taken = disputed();
+    equal(taken.object(1, taken.bob, [1.5, 2], 'pay'), undefined);
+    equal(taken.object(1, taken.dan, [1.5, 2], 'pay'), undefined);
+    equal(taken.object(1, taken.ada, [1.5, 2], 'pay'), 'OBJECTION_SETTLED');
+    equal(paid(taken), 720n);
+    const settled = disputed('pay');
+    equal(settled.object(1, settled.bob, [1.5, 2], 'refund'), undefined);
+    equal(paid(settled), 540n);
+  });
+
+  test('outlive a release of what comes before them', () => {
+    const scene = disputed();
+    scene.object(1, scene.dan, [1.5, 2], 'refund');
+    equal(scene.release(1, 1), undefined);
+    equal(paid(scene), 540n);
+  });
+
+  test('that nobody decides in time end as the lock says', () => {
+    equal(paid(disputed('pay')), 720n);
+    equal(paid(disputed('refund')), 540n);
+  });
+
+  test('of the controller are as good as those of the buyer', () => {
+    const scene = disputed('pay');
+    const by = { ...scene.ada, device: scene.ada.controller };
+    const change = { id: fakeId.nonce16(2) };
+    equal(scene.object(1, by, [1.25, 1.5], 'object', change), undefined);
+    equal(scene.object(1, scene.dan, [1.25, 1.5], 'refund', change), undefined);
+    equal(paid(scene), 630n);
+  });
+});
+
+suite('judgeWallet: accounts and conditions', () => {
+  test('signers of a shared account pay together, each once, and change it together', () => {
+    const scene = new WalletScene();
+    const { grid, ada, bob, dan, eve } = scene;
+    const id = fakeId.account(1);
+    const account = { id, name: 'Board', revision: 1, signers: [ada.id, bob.id, dan.id], min: 3 };
+    equal(grid.put('grid.account.1', ada.device, account).code, undefined);
+    equal(scene.send(ada, id, 100), undefined);
+    const value = {
+      ...{ id: fakeId.transfer(900), from: id, to: eve.id, currency: 'EUR' },
+      ...{ amount: fakeId.amount(40), expMs: grid.at + 10_000 },
+    };
+    const consent = (who: typeof ada, of: unknown, url = 'grid.transfer.1') => {
+      const subject = consentSubject({ log: grid.log, url, value: of });
+      const yes = { subject, account: id, by: who.id, expMs: grid.at + 1000 };
+      return grid.put('grid.consent.1', who.device, yes).code;
+    };
+    const pay = () => grid.put('grid.transfer.1', ada.device, value).code;
+    equal(consent(ada, value), undefined);
+    equal(consent(bob, value), undefined);
+    equal(pay(), 'ACCOUNT_CONSENT_MISSING');
+    grid.at += 1000;
+    equal(consent(dan, value), undefined);
+    equal(pay(), 'ACCOUNT_CONSENT_MISSING', 'that of bob has lapsed');
+    equal(consent(bob, value), undefined);
+    equal(pay(), undefined);
+    equal(pay(), 'TRANSFER_FIXED');
+    deepEqual([scene.balance(id), scene.balance(eve.id)], [60n, -9960n]);
+    // A key that is called compromised takes its consent along.
+    const next = { ...account, revision: 2, signers: [ada.id], min: 1 };
+    equal(consent(bob, next, 'grid.account.1'), undefined);
+    equal(consent(dan, next, 'grid.account.1'), undefined);
+    const keys = [
+      keyEntry(grid, dan.id, dan.device, 'device', 'compromised'),
+      keyEntry(grid, dan.id, dan.controller, 'controller'),
+    ];
+    grid.put('grid.bot.1', dan.root, botOf(grid, dan, 'dan', { keys }));
+    const change = () => grid.put('grid.account.1', ada.device, next).code;
+    equal(change(), 'ACCOUNT_CONSENT_MISSING');
+  });
+
+  test('a transfer with a condition goes to who shows the preimage, or back', () => {
+    const scene = new WalletScene();
+    const { grid, ada, bob, eve } = scene;
+    const preimage = fakeId.hash(5);
+    const condition = { hash: conditionHash(preimage) as Hash, untilMs: scene.hour(1) };
+    for (const n of [1, 2]) {
+      equal(scene.send(ada, bob.id, 10, { id: fakeId.transfer(n), condition }), undefined);
+    }
+    deepEqual([scene.balance(ada.id), scene.balance(fakeId.transfer(1))], [9980n, 10n]);
+    const settle = (n: number, shown: object = {}) =>
+      grid.put('grid.settlement.1', eve.device, { transfer: fakeId.transfer(n), ...shown }).code;
+    equal(settle(1, { preimage }), undefined);
+    scene.at(1);
+    equal(settle(2), undefined);
+    deepEqual([scene.balance(ada.id), scene.balance(bob.id)], [9990n, 10n]);
+  });
+
+  test('an issuer promises a limit, lowers it, and never raises it', () => {
+    const scene = new WalletScene();
+    const { eve } = scene;
+    equal(scene.issue(eve, 'EUR', 1_000_001), 'CURRENCY_SUPPLY');
+    equal(scene.issue(eve, 'EUR'), 'CURRENCY_SUPPLY');
+    equal(scene.issue(eve, 'EUR', 9999), 'CURRENCY_SUPPLY');
+    equal(scene.issue(eve, 'EUR', 10_000), undefined);
+    equal(scene.send(eve, scene.bob.id, 1), 'CURRENCY_SUPPLY');
+    equal(scene.send(scene.ada, eve.id, 1), undefined);
+    equal(scene.send(eve, scene.bob.id, 1), undefined);
+  });
+});
+
+suite('judgeWallet: what a farmer gives back', () => {
+  test('is never what he earned, and what he never earned goes back once the buyer asks', () => {
+    const scene = new WalletScene();
+    scene.rent(1, 2000);
+    scene.at(1);
+    scene.receipt(1, 0, 1);
+    scene.presence(0, 1);
+    equal(scene.refund(1, scene.bob.device), undefined);
+    deepEqual([scene.balance(scene.ada.id), scene.held(1)], [9640n, 360n]);
+    scene.at(2);
+    equal(scene.release(1, 1), undefined);
+    deepEqual([scene.balance(scene.bob.id), scene.held(1)], [360n, 0n]);
+    // Paid for and never placed.
+    scene.offer(2);
+    scene.fund(2, 100);
+    equal(scene.refund(2, scene.ada.device), 'REFUND_EARLY');
+    scene.grid.at += 600_000;
+    equal(scene.refund(2, scene.ada.device), undefined);
+    equal(scene.balance(scene.ada.id), 9640n);
+    equal(scene.settle(2, 2), 'ESCROW_EMPTY');
   });
 });
