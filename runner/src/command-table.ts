@@ -62,6 +62,11 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import('./commands/node/node.ts')).nodeCommand,
   },
   {
+    name: 'bot',
+    summary: 'run digital selves that talk to each other',
+    load: async () => (await import('./commands/bot/bot.ts')).botCommand,
+  },
+  {
     name: 'deploy',
     summary: 'run what a file says on nodes',
     load: async () => (await import('./commands/deploy.ts')).deployCommand,

@@ -29,6 +29,7 @@ import { Outbox } from './mailbox/outbox.ts';
 import { relayActor } from './mailbox/relay-actor.ts';
 import { visitRelays } from './mailbox/relay-visits.ts';
 import { ReplayGuard } from './mailbox/replay-guard.ts';
+import { messagesActor } from './messages-actor.ts';
 import { peopleActor } from './people/people-actor.ts';
 import { People } from './people/people.ts';
 import { Phonebook } from './phonebook/phonebook.ts';
@@ -52,6 +53,7 @@ export async function makeParts(options: BotOptions, stack: AsyncDisposableStack
     aboutActor({ id, log: trust.log, linkTo, status: () => statusOf() }),
     mailboxActor((box) => must(late.inbox).take(box)),
     relay,
+    messagesActor(clock),
     peopleActor(id),
   ];
   const catalog = new Catalog([...own, ...(options.actors ?? [])]);

@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { closeOnce, silentLogger } from '@commongrid/base';
 import type { ListenAddress } from '@commongrid/resp';
 import type { Actor, Outgoing } from './actors/actor.ts';
+import { provenCaller } from './actors/caller.ts';
 import { actorClient } from './actors/typed-client.ts';
 import type { ActorClient, CallOptions, MethodCaller } from './actors/typed-client.ts';
 import type { BotOptions } from './bot-options.ts';
@@ -107,6 +108,12 @@ export class Bot implements AsyncDisposable {
   /** Sends a message, now or when the other bot is back; it is on disk when this returns. Returns its id. */
   send(message: Outgoing): string {
     return this.#parts.runEffect(({ send }) => send(message));
+  }
+
+  /** Calls a method of this bot as its owner. @throws what the method is refused with */
+  call(method: string, input: unknown, signal?: AbortSignal): Promise<unknown> {
+    const { id, dispatcher } = this.#parts;
+    return dispatcher.call(method, input, provenCaller(id, 'owner', 'control'), signal);
   }
 
   /** Messages that are not known to have come. */

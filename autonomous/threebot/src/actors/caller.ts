@@ -8,8 +8,8 @@ import type { BotErrorCode } from '../errors.ts';
 export const permissions = ['public', 'known', 'circle', 'admin', 'owner'] as const;
 export type Permission = (typeof permissions)[number];
 
-/** By which way a call came. */
-export type Way = 'link' | 'http' | 'redis' | 'mailbox';
+/** By which way a call came; `control`: from a program of the owner on the same machine. */
+export type Way = 'link' | 'http' | 'redis' | 'mailbox' | 'control';
 
 /** Who calls, after it was proven. */
 export interface Caller {
@@ -36,7 +36,7 @@ export function requirePermission({ bot, standing }: Caller, needed: Permission)
     });
   }
   throw new GridError<BotErrorCode>('BOT_NOT_PERMITTED', `this is for: ${needed}`, {
-    hint: 'ask the owner of the bot: grid bot allow',
+    hint: 'let its owner allow it: grid bot call NAME people.allow',
     details: { needed, standing },
   });
 }

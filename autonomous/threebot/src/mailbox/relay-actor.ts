@@ -80,7 +80,7 @@ function requireAlive(expMs: number, nowMs: number, lifeMsMax: number): void {
 
 function notServed(bot: string): GridError<BotErrorCode> {
   return new GridError('BOT_NOT_PERMITTED', 'nothing is kept here for this bot', {
-    hint: 'let the owner of the relay count it to the circle: grid bot allow',
+    hint: 'let the owner of the relay allow it: grid bot call NAME people.allow',
     details: { bot },
   });
 }

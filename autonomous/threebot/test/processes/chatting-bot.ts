@@ -33,7 +33,11 @@ const bot = await Bot.open({
 });
 process.stdin.resume();
 process.stdin.once('end', () => process.kill(process.pid, 'SIGKILL'));
-const again = { attempts: 1_000, maxMs: 1_000, shouldRetry: (error: unknown) => isGridError(error) } as const;
+const again = {
+  attempts: 1_000,
+  maxMs: 1_000,
+  shouldRetry: (error: unknown) => isGridError(error),
+} as const;
 await retry(() => bot.publish(), again);
 process.stdout.write('ready\n');
 const self = bot.client(chat, bot.id);

@@ -1,0 +1,17 @@
+import { Command } from 'commander';
+
+import type { CommandContext } from '../../command-context.ts';
+import { botCallCommand, botStatusCommand } from './call.ts';
+import { botInitCommand } from './init.ts';
+import { botRotateCommand } from './rotate.ts';
+import { botStartCommand } from './start.ts';
+
+export function botCommand(context: CommandContext): Command {
+  return new Command('bot')
+    .description('3Bots: digital selves that act for their owners.')
+    .addCommand(botInitCommand(context))
+    .addCommand(botStartCommand(context))
+    .addCommand(botStatusCommand(context))
+    .addCommand(botCallCommand(context))
+    .addCommand(botRotateCommand(context));
+}
