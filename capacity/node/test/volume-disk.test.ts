@@ -6,10 +6,10 @@ import { test } from 'node:test';
 import { runProgram } from '@commongrid/base';
 import { hasCode } from '@commongrid/base/testing';
 
-import { attachLoop, detachLoop, loopsBelow, preallocate } from '../src/sys/loop.ts';
+import { loopsBelow } from '../src/sys/loop.ts';
 import { openVolumes } from '../src/volumes/open-volumes.ts';
 import { VolumePool } from '../src/volumes/volume-pool.ts';
-import { letGo, noLoopsBelow, poolFolder } from './support/pool-folder.ts';
+import { attachLoop, letGo, noLoopsBelow, poolFolder } from './support/pool-folder.ts';
 
 const mib = 2 ** 20;
 const sizeBytes = 256 * mib;
@@ -52,7 +52,7 @@ test('a disk is taken when it is empty or the pool’s own, and nothing else is 
   await using stack = new AsyncDisposableStack();
   const folder = await poolFolder(stack);
   const file = join(folder, 'disk');
-  await preallocate(await madeFile(file), sizeBytes);
+  await truncate(await madeFile(file), sizeBytes);
   const device = await attachLoop(file);
   const options = { folder: join(folder, 'node'), device, prefix };
   const first = await VolumePool.open(options);
@@ -69,9 +69,9 @@ test('a disk is taken when it is empty or the pool’s own, and nothing else is 
   await second.growPool();
   assert.ok((await second.room()).freeBytes >= freeBytes);
   await second.leave();
-  await detachLoop(device);
+  await runProgram('losetup', ['--detach', device]);
 
-  await preallocate(await madeFile(join(folder, 'theirs')), sizeBytes);
+  await truncate(await madeFile(join(folder, 'theirs')), sizeBytes);
   await runProgram('mkfs.ext4', ['-q', join(folder, 'theirs')]);
   const theirs = await attachLoop(join(folder, 'theirs'));
   const foreign = VolumePool.open({ ...options, device: theirs });

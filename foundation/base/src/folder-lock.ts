@@ -25,16 +25,20 @@ export interface FolderLockOwner {
  * do: in another container's PID namespace a living owner looks dead.
  *
  * LOCK is never removed: whoever held the removed file and whoever made a new one would both have a
- * lock. Descriptors of Node are close-on-exec, so a child process does not keep the lock alive.
+ * lock. Descriptors of Node are close-on-exec, so a child process does not keep the lock alive, unless
+ * it is given `descriptor`.
  */
 export class FolderLock implements AsyncDisposable {
   readonly path: string;
   /** The file system takes no writes: the lock holds, but does not say whose it is. */
   readonly isReadOnly: boolean;
+  /** A program that is given it holds the lock as well, until it ends. */
+  readonly descriptor: number;
   readonly close: () => Promise<void>;
 
   constructor(path: string, file: FileHandle, isReadOnly: boolean) {
     this.path = path;
+    this.descriptor = file.fd;
     this.isReadOnly = isReadOnly;
     held.add(this);
     this.close = closeOnce(async () => {

@@ -1,7 +1,9 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 
-import { errorCode, runProgram } from '@commongrid/base';
+import { errorCode } from '@commongrid/base';
+
+import type { HeldPrograms } from './held-programs.ts';
 
 /** What is charged together: a number of a quota group, above those of single subvolumes. */
 export interface QuotaGroup {
@@ -28,41 +30,50 @@ export interface MakeBtrfs {
  * Makes a file system in a file or on a disk.
  * @throws BASE_PROGRAM_FAILED when there is one already, of whatever kind
  */
-export async function makeBtrfs(path: string, { label, isMixed }: MakeBtrfs): Promise<void> {
+export async function makeBtrfs(
+  programs: HeldPrograms,
+  path: string,
+  { label, isMixed }: MakeBtrfs,
+): Promise<void> {
   // Metadata once: kept twice, a tenant who writes names only would take twice what he has. No
   // discard: it would give the room of a file back to the disk below.
   const args = ['--quiet', '--nodiscard', '--metadata', 'single', '--data', 'single'];
   const layout = isMixed ? ['--mixed'] : [];
-  await btrfsTool('mkfs.btrfs', [...args, ...layout, '--label', label, path]);
+  await btrfsTool(programs, 'mkfs.btrfs', [...args, ...layout, '--label', label, path]);
 }
 
-export async function createSubvolume(path: string, group: QuotaGroup): Promise<void> {
-  await btrfs('subvolume', 'create', '-i', groupText(group), path);
+export async function createSubvolume(
+  programs: HeldPrograms,
+  path: string,
+  group: QuotaGroup,
+): Promise<void> {
+  await btrfs(programs, 'subvolume', 'create', '-i', groupText(group), path);
 }
 
 /** Copies a subvolume as it is at one moment; what both have is charged to the group once. */
 export async function snapshotSubvolume(
+  programs: HeldPrograms,
   source: string,
   target: string,
   group: QuotaGroup,
 ): Promise<void> {
-  await btrfs('subvolume', 'snapshot', '-r', '-i', groupText(group), source, target);
+  await btrfs(programs, 'subvolume', 'snapshot', '-r', '-i', groupText(group), source, target);
 }
 
 /**
  * Takes a subvolume out of sight; the kernel frees it later. Follows no links.
  * @throws BASE_PROGRAM_FAILED
  */
-export async function deleteSubvolume(path: string): Promise<void> {
+export async function deleteSubvolume(programs: HeldPrograms, path: string): Promise<void> {
   try {
-    await btrfs('subvolume', 'delete', path);
+    await btrfs(programs, 'subvolume', 'delete', path);
   } catch (error) {
     if (!String(error).includes('Directory not empty')) throw error;
     // Others are within. Their names are their owners': find hands each over from its own folder.
     const each = ['-mindepth', '1', '-depth', '-type', 'd', '-inum', subvolumeInode];
     const remove = ['-execdir', 'btrfs', 'subvolume', 'delete', '{}', ';'];
-    await btrfsTool('find', ['-P', path, ...each, ...remove]);
-    await btrfs('subvolume', 'delete', path);
+    await btrfsTool(programs, 'find', ['-P', path, ...each, ...remove]);
+    await btrfs(programs, 'subvolume', 'delete', path);
   }
 }
 
@@ -70,26 +81,35 @@ export async function deleteSubvolume(path: string): Promise<void> {
 const subvolumeInode = '256';
 
 /** Does nothing when it is there. */
-export async function createGroup(group: QuotaGroup, pool: string): Promise<void> {
+export async function createGroup(
+  programs: HeldPrograms,
+  group: QuotaGroup,
+  pool: string,
+): Promise<void> {
   try {
-    await btrfs('qgroup', 'create', groupText(group), pool);
+    await btrfs(programs, 'qgroup', 'create', groupText(group), pool);
   } catch (error) {
     if (!String(error).includes('File exists')) throw error;
   }
 }
 
 export async function limitGroup(
+  programs: HeldPrograms,
   group: QuotaGroup,
   limitBytes: number,
   pool: string,
 ): Promise<void> {
-  await btrfs('qgroup', 'limit', String(limitBytes), groupText(group), pool);
+  await btrfs(programs, 'qgroup', 'limit', String(limitBytes), groupText(group), pool);
 }
 
 /** Resolves to false while subvolumes are in it, also such that are being freed. */
-export async function destroyGroup(group: QuotaGroup, pool: string): Promise<boolean> {
+export async function destroyGroup(
+  programs: HeldPrograms,
+  group: QuotaGroup,
+  pool: string,
+): Promise<boolean> {
   try {
-    await btrfs('qgroup', 'destroy', groupText(group), pool);
+    await btrfs(programs, 'qgroup', 'destroy', groupText(group), pool);
     return true;
   } catch (error) {
     return String(error).includes('No such file or directory');
@@ -98,21 +118,22 @@ export async function destroyGroup(group: QuotaGroup, pool: string): Promise<boo
 
 /** Charges a subvolume that shares nothing with others to another group. */
 export async function moveToGroup(
+  programs: HeldPrograms,
   path: string,
   from: QuotaGroup,
   to: QuotaGroup,
   pool: string,
 ): Promise<void> {
-  await btrfs('filesystem', 'sync', pool);
-  const id = await btrfs('inspect-internal', 'rootid', path);
+  await btrfs(programs, 'filesystem', 'sync', pool);
+  const id = await btrfs(programs, 'inspect-internal', 'rootid', path);
   const member = `0/${id.trim()}`;
-  await btrfs('qgroup', 'assign', member, groupText(to), pool);
-  await btrfs('qgroup', 'remove', member, groupText(from), pool);
+  await btrfs(programs, 'qgroup', 'assign', member, groupText(to), pool);
+  await btrfs(programs, 'qgroup', 'remove', member, groupText(from), pool);
 }
 
 /** Lets a mounted file system be as large as its disk. */
-export async function growBtrfs(pool: string): Promise<void> {
-  await btrfs('filesystem', 'resize', 'max', pool);
+export async function growBtrfs(programs: HeldPrograms, pool: string): Promise<void> {
+  await btrfs(programs, 'filesystem', 'resize', 'max', pool);
 }
 
 /** What the kernel tells of one mounted file system, without a program. */
@@ -139,12 +160,12 @@ export class BtrfsFacts {
    * freed, which it else gives up for speed; chunks of data that are nearly empty given back, so
    * that metadata finds room.
    */
-  async begin(pool: string): Promise<void> {
-    if ((await this.#read('qgroups/enabled')) !== 1) await btrfs('quota', 'enable', pool);
+  async begin(programs: HeldPrograms, pool: string): Promise<void> {
+    if ((await this.#read('qgroups/enabled')) !== 1) await btrfs(programs, 'quota', 'enable', pool);
     await this.#write('qgroups/drop_subtree_threshold', levelsMax);
     await this.#write('allocation/data/dynamic_reclaim', 1);
     await this.#write('allocation/data/periodic_reclaim', 1);
-    await this.countAgain(pool);
+    await this.countAgain(programs, pool);
   }
 
   async isMixed(): Promise<boolean> {
@@ -155,10 +176,10 @@ export class BtrfsFacts {
    * Has all counted anew where the kernel says that its figures are no longer right, as kernels before
    * 6.9 do after a snapshot. It goes on in the background; limits are not exact meanwhile.
    */
-  async countAgain(pool: string): Promise<void> {
+  async countAgain(programs: HeldPrograms, pool: string): Promise<void> {
     if ((await this.#read('qgroups/inconsistent')) !== 1) return;
     try {
-      await btrfs('quota', 'rescan', pool);
+      await btrfs(programs, 'quota', 'rescan', pool);
     } catch (error) {
       if (!String(error).includes('in progress')) throw error;
     }
@@ -212,13 +233,17 @@ function groupText({ level, number }: QuotaGroup): string {
   return `${level}/${number}`;
 }
 
-function btrfs(...args: readonly string[]): Promise<string> {
-  return btrfsTool('btrfs', args);
+function btrfs(programs: HeldPrograms, ...args: readonly string[]): Promise<string> {
+  return btrfsTool(programs, 'btrfs', args);
 }
 
 /** Its words are looked at, so they are English. */
-function btrfsTool(program: string, args: readonly string[]): Promise<string> {
-  return runProgram(program, args, {
+function btrfsTool(
+  programs: HeldPrograms,
+  program: string,
+  args: readonly string[],
+): Promise<string> {
+  return programs.run(program, args, {
     env: { PATH: process.env['PATH'] ?? '', LC_ALL: 'C' },
     timeoutMs: btrfsTimeoutMs,
   });

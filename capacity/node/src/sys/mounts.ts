@@ -1,20 +1,21 @@
-import { runProgram } from '@commongrid/base';
+import type { HeldPrograms } from './held-programs.ts';
 
 /** Options of a mount, as mount(8) takes them. */
 export async function mountDisk(
+  programs: HeldPrograms,
   device: string,
   target: string,
   type: 'btrfs' | 'ext4',
   options: readonly string[],
 ): Promise<void> {
-  await runProgram('mount', ['-t', type, '-o', options.join(','), device, target], {
+  await programs.run('mount', ['-t', type, '-o', options.join(','), device, target], {
     timeoutMs: mountTimeoutMs,
   });
 }
 
 /** Unmounts what is visible there. @throws BASE_PROGRAM_FAILED when it is in use */
-export async function unmountDisk(target: string): Promise<void> {
-  await runProgram('umount', [target], { timeoutMs: mountTimeoutMs });
+export async function unmountDisk(programs: HeldPrograms, target: string): Promise<void> {
+  await programs.run('umount', [target], { timeoutMs: mountTimeoutMs });
 }
 
 /** A file system that was not unmounted replays its journal first; unmounting writes what is left. */

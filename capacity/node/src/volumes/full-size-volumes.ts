@@ -1,8 +1,10 @@
 import { mkdir, realpath } from 'node:fs/promises';
 
-import { closeOnce, FolderLock } from '@commongrid/base';
+import { closeOnce } from '@commongrid/base';
 
+import { HeldPrograms } from '../sys/held-programs.ts';
 import { ImageDisks } from './image-disks.ts';
+import { takeFolder } from './take-folder.ts';
 import { packTree, unpackTree } from './tree-archive.ts';
 import {
   checkGrows,
@@ -35,21 +37,23 @@ export interface FullSizeVolumesOptions {
 export class FullSizeVolumes implements Volumes {
   readonly close: () => Promise<void>;
   readonly #disks: ImageDisks;
+  readonly #programs: HeldPrograms;
 
-  constructor(disks: ImageDisks, opened: AsyncDisposableStack) {
+  constructor(disks: ImageDisks, programs: HeldPrograms, opened: AsyncDisposableStack) {
     this.#disks = disks;
+    this.#programs = programs;
     this.close = closeOnce(() => opened.disposeAsync());
   }
 
-  /** @throws NODE_POOL_BROKEN for a volume that cannot be mounted, BASE_FOLDER_LOCKED */
+  /** @throws NODE_POOL_BROKEN for a volume that cannot be mounted, what `takeFolder` throws */
   static async open({ folder, sizeBytes }: FullSizeVolumesOptions): Promise<FullSizeVolumes> {
     await using opened = new AsyncDisposableStack();
     await mkdir(folder, { recursive: true, mode: 0o711 });
     const path = await realpath(folder);
-    opened.use(await FolderLock.open(path));
-    const disks = new ImageDisks(path, sizeBytes);
+    const programs = new HeldPrograms(opened.use(await takeFolder(path)));
+    const disks = new ImageDisks(path, sizeBytes, programs);
     await disks.open();
-    return new FullSizeVolumes(disks, opened.move());
+    return new FullSizeVolumes(disks, programs, opened.move());
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -118,7 +122,7 @@ export class FullSizeVolumes implements Volumes {
     if (!(await this.snapshots(id)).includes(snapshot)) throw snapshotUnknown(id, snapshot);
     const { target, name, ownerUid, signal } = backup;
     await this.#disks.withKept(snapshotName(id, snapshot), (folder) =>
-      target.put(name, packTree(folder, ownerUid, signal), signal),
+      target.put(name, packTree(this.#programs, folder, ownerUid, signal), signal),
     );
   }
 
@@ -127,7 +131,7 @@ export class FullSizeVolumes implements Volumes {
     const content = await target.get(name, signal);
     try {
       await this.#disks.replace(volume, ownerUid, (folder) =>
-        unpackTree(content, folder, ownerUid, signal),
+        unpackTree(this.#programs, content, folder, ownerUid, signal),
       );
     } finally {
       content.destroy();

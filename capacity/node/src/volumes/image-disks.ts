@@ -5,7 +5,8 @@ import { GridError, isGridError, Mutex, readMounts } from '@commongrid/base';
 
 import type { NodeErrorCode } from '../errors.ts';
 import { copyStill, growExt4, growMountedExt4, makeExt4, thaw } from '../sys/ext4.ts';
-import { attachLoop, detachLoop, loopsBelow, preallocate, rereadLoop } from '../sys/loop.ts';
+import type { HeldPrograms } from '../sys/held-programs.ts';
+import { LoopDisk, loopsBelow, loopsGone, preallocate, rereadLoop } from '../sys/loop.ts';
 import { mountDisk, unmountDisk } from '../sys/mounts.ts';
 import { isThere, namesIn } from './look.ts';
 import { checkRoom, isFull, volumeBusy, volumeFull } from './volume-names.ts';
@@ -18,14 +19,16 @@ import type { PoolRoom, VolumeUsage } from './volumes.ts';
 export class ImageDisks {
   readonly #images: string;
   readonly #mounts: string;
+  readonly #programs: HeldPrograms;
   #budgetBytes: number;
   /** Room is looked for and taken in one. */
   readonly #taking = new Mutex();
 
-  constructor(folder: string, budgetBytes: number) {
+  constructor(folder: string, budgetBytes: number, programs: HeldPrograms) {
     this.#images = join(folder, 'images');
     this.#mounts = join(folder, 'mounts');
     this.#budgetBytes = budgetBytes;
+    this.#programs = programs;
   }
 
   /** Ends what a kill left half done, and shows all disks. */
@@ -39,7 +42,9 @@ export class ImageDisks {
     for (const name of await namesIn(this.#mounts)) {
       if (!images.has(name)) await this.#hide(name);
     }
-    await this.#detachUnused();
+    for (const { file } of await loopsBelow(this.#images)) {
+      await LoopDisk.detachAll(this.#programs, file);
+    }
     for (const name of images) {
       if (/^[vr]-/.test(name)) await this.#show(name);
     }
@@ -85,7 +90,7 @@ export class ImageDisks {
   async make(name: string, sizeBytes: number, ownerUid: number): Promise<void> {
     await this.#come(name, async (image) => {
       await this.#take(image, sizeBytes, sizeBytes);
-      await makeExt4(image, ownerUid);
+      await makeExt4(this.#programs, image, ownerUid);
     });
     await this.#show(name);
   }
@@ -94,7 +99,7 @@ export class ImageDisks {
   async copy(source: string, name: string, sizeBytes: number): Promise<void> {
     await this.#come(name, async (image) => {
       await this.#take(image, sizeBytes, sizeBytes);
-      await copyStill(this.mountOf(source), this.#imageOf(source), image);
+      await copyStill(this.#programs, this.mountOf(source), this.#imageOf(source), image);
       // What the copy left out are holes now.
       await this.#take(image, sizeBytes, 0);
     });
@@ -107,7 +112,7 @@ export class ImageDisks {
     checkRoom(await this.room(), usedBytes);
     try {
       await this.#come(name, (image) =>
-        copyStill(this.mountOf(source), this.#imageOf(source), image),
+        copyStill(this.#programs, this.mountOf(source), this.#imageOf(source), image),
       );
     } catch (error) {
       throw isFull(error) ? volumeFull(name, error) : error;
@@ -125,7 +130,7 @@ export class ImageDisks {
     await this.#forget(filling);
     try {
       await this.#take(this.#imageOf(filling), sizeBytes, sizeBytes);
-      await makeExt4(this.#imageOf(filling), ownerUid);
+      await makeExt4(this.#programs, this.#imageOf(filling), ownerUid);
       await this.#show(filling);
       await fill(this.mountOf(filling));
       await this.#hide(filling);
@@ -141,7 +146,6 @@ export class ImageDisks {
   async withKept(name: string, read: (folder: string) => Promise<void>): Promise<void> {
     const place = temporary(`b-${name}`);
     await this.#hide(place);
-    await mkdir(this.mountOf(place), { recursive: true });
     try {
       await this.#mount(name, place, ['ro', 'noload']);
       await read(this.mountOf(place));
@@ -185,7 +189,7 @@ export class ImageDisks {
     await this.#taking.run(async () => {
       checkRoom(await this.room(), moreBytes);
       try {
-        await preallocate(image, sizeBytes);
+        await preallocate(this.#programs, image, sizeBytes);
       } catch (error) {
         if (!isGridError(error) || !isFull(error)) throw error;
         throw new GridError<NodeErrorCode>(
@@ -199,13 +203,10 @@ export class ImageDisks {
 
   /** Mounts a disk, or does for one that is mounted what a kill may have left out. */
   async #show(name: string): Promise<void> {
-    const mounted = await this.#deviceOf(name);
-    if (mounted !== undefined) {
-      await detachLoop(mounted);
-      await thaw(this.mountOf(name));
+    if ((await this.#deviceOf(name)) !== undefined) {
+      await thaw(this.#programs, this.mountOf(name));
       return;
     }
-    await mkdir(this.mountOf(name), { recursive: true });
     await this.#mount(name, name, shownOptions);
     // Its file may have become larger in a call that was killed.
     await this.#fit(name);
@@ -215,31 +216,31 @@ export class ImageDisks {
   async #fit(name: string): Promise<void> {
     const device = await this.#deviceOf(name);
     if (device === undefined) return;
-    await rereadLoop(device);
+    await rereadLoop(this.#programs, device);
     try {
-      await growMountedExt4(device);
+      await growMountedExt4(this.#programs, device);
     } catch (error) {
       if (!isGridError(error, 'BASE_PROGRAM_FAILED')) throw error;
-      await this.#hide(name);
-      await growExt4(this.#imageOf(name));
-      await mkdir(this.mountOf(name), { recursive: true });
-      await this.#mount(name, name, shownOptions);
+      try {
+        await this.#hide(name);
+        await growExt4(this.#programs, this.#imageOf(name));
+      } finally {
+        await this.#mount(name, name, shownOptions);
+      }
     }
   }
 
   async #mount(name: string, place: string, options: readonly string[]): Promise<void> {
-    const device = await attachLoop(this.#imageOf(name));
+    await mkdir(this.mountOf(place), { recursive: true });
+    await using disk = await LoopDisk.of(this.#programs, this.#imageOf(name));
     try {
-      await mountDisk(device, this.mountOf(place), 'ext4', options);
+      await mountDisk(this.#programs, disk.device, this.mountOf(place), 'ext4', options);
     } catch (error) {
       throw new GridError<NodeErrorCode>('NODE_POOL_BROKEN', `${name} cannot be mounted`, {
         hint: `see what is wrong with it: e2fsck -n ${this.#imageOf(name)}`,
         details: { name },
         cause: error,
       });
-    } finally {
-      // Mounted, it goes with the mount.
-      await detachLoop(device);
     }
   }
 
@@ -248,11 +249,14 @@ export class ImageDisks {
     return (await readMounts()).findLast(({ target }) => target === place)?.source;
   }
 
-  /** @throws NODE_VOLUME_BUSY */
+  /** Nobody has it mounted any more, here or elsewhere. @throws NODE_VOLUME_BUSY */
   async #hide(name: string): Promise<void> {
     const place = this.mountOf(name);
     try {
-      while ((await this.#deviceOf(name)) !== undefined) await unmountDisk(place);
+      while ((await this.#deviceOf(name)) !== undefined) {
+        await unmountDisk(this.#programs, place);
+      }
+      await loopsGone(this.#imageOf(name));
     } catch (error) {
       throw volumeBusy(name, error);
     }
@@ -262,13 +266,6 @@ export class ImageDisks {
   async #forget(name: string): Promise<void> {
     await this.#hide(name);
     await rm(this.#imageOf(name), { force: true });
-  }
-
-  async #detachUnused(): Promise<void> {
-    const mounted = new Set((await readMounts()).map(({ source }) => source));
-    for (const { device } of await loopsBelow(this.#images)) {
-      if (!mounted.has(device)) await detachLoop(device);
-    }
   }
 }
 

@@ -14,7 +14,8 @@ import {
 import type { NodeErrorCode } from '../errors.ts';
 import { BtrfsFacts, growBtrfs, makeBtrfs } from '../sys/btrfs.ts';
 import type { MakeBtrfs } from '../sys/btrfs.ts';
-import { attachLoop, detachLoop, loopsBelow, preallocate, rereadLoop } from '../sys/loop.ts';
+import type { HeldPrograms } from '../sys/held-programs.ts';
+import { LoopDisk, loopsBelow, preallocate, rereadLoop } from '../sys/loop.ts';
 import { mountDisk, unmountDisk } from '../sys/mounts.ts';
 
 export interface PoolDiskOptions {
@@ -33,12 +34,21 @@ export class PoolDisk {
   /** Where it is mounted. */
   readonly path: string;
   readonly facts: BtrfsFacts;
+  /** What changes it. */
+  readonly programs: HeldPrograms;
   readonly #device: string;
   readonly #file: string | undefined;
 
-  constructor(path: string, facts: BtrfsFacts, device: string, file: string | undefined) {
+  constructor(
+    path: string,
+    facts: BtrfsFacts,
+    programs: HeldPrograms,
+    device: string,
+    file: string | undefined,
+  ) {
     this.path = path;
     this.facts = facts;
+    this.programs = programs;
     this.#device = device;
     this.#file = file;
   }
@@ -47,17 +57,18 @@ export class PoolDisk {
    * Makes what is missing and mounts it; what is mounted stays so.
    * @throws NODE_POOL_FOREIGN, NODE_POOL_BROKEN, NODE_ROOM_MISSING, NODE_CONFIG_INVALID
    */
-  static async open(options: PoolDiskOptions): Promise<PoolDisk> {
+  static async open(options: PoolDiskOptions, programs: HeldPrograms): Promise<PoolDisk> {
     const { folder, device } = options;
     const path = join(folder, 'pool');
     await mkdir(path, { recursive: true, mode: 0o711 });
     const file = device === undefined ? join(folder, fileName) : undefined;
-    if (file === undefined) await takeDevice(device ?? '', options.prefix);
-    else await takeFile(file, options);
-    const disk = await mountedDevice(path, folder, file ?? (await realpath(device ?? '')));
+    if (file === undefined) await takeDevice(programs, device ?? '', options.prefix);
+    else await takeFile(programs, file, options);
+    const source = file ?? (await realpath(device ?? ''));
+    const disk = await mountedDevice(programs, path, folder, source);
     const facts = await BtrfsFacts.of(disk);
     if (facts === undefined) throw broken(path, `the kernel knows no file system on ${disk}`);
-    const pool = new PoolDisk(path, facts, disk, file);
+    const pool = new PoolDisk(path, facts, programs, disk, file);
     await pool.#begin();
     return pool;
   }
@@ -70,20 +81,20 @@ export class PoolDisk {
   /** @throws NODE_ROOM_MISSING when the disk below has less, NODE_CONFIG_INVALID when it is smaller */
   async grow(sizeBytes?: number): Promise<void> {
     if (this.#file !== undefined && sizeBytes !== undefined) {
-      await growFile(this.#file, sizeBytes);
-      await rereadLoop(this.#device);
+      await growFile(this.programs, this.#file, sizeBytes);
+      await rereadLoop(this.programs, this.#device);
     }
-    await growBtrfs(this.path);
+    await growBtrfs(this.programs, this.path);
   }
 
   /** @throws BASE_PROGRAM_FAILED while it is in use */
   async unmount(): Promise<void> {
-    await unmountDisk(this.path);
+    await unmountDisk(this.programs, this.path);
   }
 
   async #begin(): Promise<void> {
     try {
-      await this.facts.begin(this.path);
+      await this.facts.begin(this.programs, this.path);
       // Its file may have grown in a call that was killed.
       if (this.#file !== undefined) await this.grow((await stat(this.#file)).size);
     } catch (error) {
@@ -124,20 +135,21 @@ async function sizeOf(device: string): Promise<number> {
 
 /** A file comes to its name when its file system is whole, and has all its room at every start. */
 async function takeFile(
+  programs: HeldPrograms,
   file: string,
   { folder, sizeBytes, prefix }: PoolDiskOptions,
 ): Promise<void> {
   const found = await stat(file).catch(() => undefined);
   if (found !== undefined) {
-    await growFile(file, Math.max(found.size, sizeBytes ?? 0));
+    await growFile(programs, file, Math.max(found.size, sizeBytes ?? 0));
     return;
   }
   if (sizeBytes === undefined || sizeBytes < poolBytesMin) throw sizeInvalid(sizeBytes);
   const making = `${file}.new`;
   await rm(making, { force: true });
   try {
-    await growFile(making, sizeBytes);
-    await makeBtrfs(making, layoutOf(prefix, sizeBytes));
+    await growFile(programs, making, sizeBytes);
+    await makeBtrfs(programs, making, layoutOf(prefix, sizeBytes));
   } catch (error) {
     await rm(making, { force: true });
     throw error;
@@ -149,9 +161,9 @@ async function takeFile(
 /** The smallest file system that btrfs can make larger. */
 const poolBytesMin = 256 * 2 ** 20;
 
-async function growFile(file: string, sizeBytes: number): Promise<void> {
+async function growFile(programs: HeldPrograms, file: string, sizeBytes: number): Promise<void> {
   try {
-    await preallocate(file, sizeBytes);
+    await preallocate(programs, file, sizeBytes);
   } catch (error) {
     if (!isGridError(error)) throw error;
     throw new GridError<NodeErrorCode>(
@@ -163,11 +175,11 @@ async function growFile(file: string, sizeBytes: number): Promise<void> {
 }
 
 /** A file system is only ever made on a disk on which nothing is found. */
-async function takeDevice(device: string, prefix: string): Promise<void> {
+async function takeDevice(programs: HeldPrograms, device: string, prefix: string): Promise<void> {
   const { label } = layoutOf(prefix, 0);
   const found = await signatureOf(device);
   if (found === '') {
-    await makeBtrfs(device, layoutOf(prefix, await sizeOf(await realpath(device))));
+    await makeBtrfs(programs, device, layoutOf(prefix, await sizeOf(await realpath(device))));
     return;
   }
   const lines = found.split('\n');
@@ -192,27 +204,29 @@ async function signatureOf(device: string): Promise<string> {
  * The disk that is mounted at the path, or was now.
  * @param source its device, or the file that is one
  */
-async function mountedDevice(path: string, folder: string, source: string): Promise<string> {
+async function mountedDevice(
+  programs: HeldPrograms,
+  path: string,
+  folder: string,
+  source: string,
+): Promise<string> {
   const loops = (await loopsBelow(folder)).filter(({ file }) => file === source);
   const devices = loops.map(({ device }) => device);
   const found = (await mountAt(path))?.source;
   if (found !== undefined && ![source, ...devices].includes(found)) throw foreign(path, found);
-  // Mounted, they go with the mount; those that are not go now.
-  for (const device of devices) await detachLoop(device);
+  await LoopDisk.detachAll(programs, source);
   if (found !== undefined && (await takesWrites(path))) return found;
   const isFile = source.startsWith(`${folder}/`);
-  let device = source;
   try {
     // After an error the kernel lets nobody write until it is mounted anew.
-    if (found !== undefined) await unmountDisk(path);
-    if (isFile) device = await attachLoop(source);
-    await mountDisk(device, path, 'btrfs', mountOptions(device));
+    if (found !== undefined) await unmountDisk(programs, path);
+    await using disk = isFile ? await LoopDisk.of(programs, source) : undefined;
+    const device = disk?.device ?? source;
+    await mountDisk(programs, device, path, 'btrfs', mountOptions(device));
+    return device;
   } catch (error) {
     throw broken(path, error);
-  } finally {
-    if (device !== source) await detachLoop(device);
   }
-  return device;
 }
 
 /** What a file discards is given back to the disk below, and others could take it. */

@@ -67,8 +67,8 @@ export class PoolGroups {
       const names = await begun();
       const found = names.has(keyOf(group)) ? await this.usage(group) : undefined;
       checkRoom(await this.room(names), sizeBytes - (found?.limitBytes ?? 0));
-      await createGroup(group, this.#disk.path);
-      await limitGroup(group, sizeBytes, this.#disk.path);
+      await createGroup(this.#disk.programs, group, this.#disk.path);
+      await limitGroup(this.#disk.programs, group, sizeBytes, this.#disk.path);
       await then();
     });
   }
@@ -93,7 +93,7 @@ export class PoolGroups {
       const names = await begun();
       for (let group = this.#leaving[0]; group !== undefined; group = this.#leaving[0]) {
         const isNeeded = names.has(keyOf(group));
-        if (!isNeeded && !(await destroyGroup(group, this.#disk.path))) return;
+        if (!isNeeded && !(await destroyGroup(this.#disk.programs, group, this.#disk.path))) return;
         this.#leaving.shift();
       }
     });

@@ -10,6 +10,7 @@ import { GridError, isGridError, throwIfAborted } from '@commongrid/base';
 
 import { idsOfTenant } from '../container/uid-ranges.ts';
 import type { NodeErrorCode } from '../errors.ts';
+import type { HeldPrograms } from '../sys/held-programs.ts';
 import { UserNamespace } from '../sys/user-namespace.ts';
 import { isFull, volumeFull } from './volume-names.ts';
 
@@ -18,17 +19,23 @@ import { isFull, volumeFull } from './volume-names.ts';
  * sees them, ACLs, extended attributes, hard links, holes. Other file systems within stay out. The
  * stream fails when not all could be read; sockets are left out.
  */
-export function packTree(folder: string, ownerUid: number, signal: AbortSignal): Readable {
-  return Readable.from(packed(folder, ownerUid, signal), { objectMode: false });
+export function packTree(
+  programs: HeldPrograms,
+  folder: string,
+  ownerUid: number,
+  signal: AbortSignal,
+): Readable {
+  return Readable.from(packed(programs, folder, ownerUid, signal), { objectMode: false });
 }
 
 async function* packed(
+  programs: HeldPrograms,
   folder: string,
   ownerUid: number,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer> {
   const what = ['--create', '--sparse', '--one-file-system', '--warning=no-file-ignored'];
-  await using tar = await Tar.start(folder, ownerUid, [...what, '.'], 'pack');
+  await using tar = await Tar.start(programs, folder, ownerUid, [...what, '.'], 'pack');
   const { stdout } = tar.child;
   if (stdout === null) throw new Error('tar has no output');
   const zstd = createZstdCompress({ params: { [constants.ZSTD_c_checksumFlag]: 1 } });
@@ -52,13 +59,14 @@ async function* packed(
  * @throws NODE_BACKUP_BROKEN, NODE_VOLUME_FULL, BASE_ABORTED, what the stream fails with
  */
 export async function unpackTree(
+  programs: HeldPrograms,
   content: Readable,
   folder: string,
   ownerUid: number,
   signal: AbortSignal,
 ): Promise<void> {
   const what = ['--extract', '--same-owner', '--same-permissions', '--delay-directory-restore'];
-  await using tar = await Tar.start(folder, ownerUid, what, 'unpack');
+  await using tar = await Tar.start(programs, folder, ownerUid, what, 'unpack');
   const { stdin } = tar.child;
   if (stdin === null) throw new Error('tar has no input');
   const zstd = createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: windowLogMax } });
@@ -121,6 +129,7 @@ class Tar implements AsyncDisposable {
   }
 
   static async start(
+    programs: HeldPrograms,
     folder: string,
     ownerUid: number,
     args: readonly string[],
@@ -128,11 +137,13 @@ class Tar implements AsyncDisposable {
   ): Promise<Tar> {
     const namespace = await UserNamespace.open(ownerUid, idsOfTenant);
     const command = [`--user=${namespace.path}`, 'tar', '--file=-', ...tarArguments, ...args];
+    const pipes =
+      direction === 'pack' ? (['ignore', 'pipe'] as const) : (['pipe', 'ignore'] as const);
     // The folder is handed over open: the way there may be closed to the tenant.
     const child = spawn('nsenter', command, {
       cwd: folder,
       env: { PATH: process.env['PATH'] ?? '', LC_ALL: 'C' },
-      stdio: direction === 'pack' ? ['ignore', 'pipe', 'pipe'] : ['pipe', 'ignore', 'pipe'],
+      stdio: [...pipes, 'pipe', programs.descriptor],
     });
     return new Tar(child, namespace);
   }

@@ -1,14 +1,16 @@
 import { chmod, chown, mkdir, realpath, rename, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { closeOnce, FolderLock, runProgram } from '@commongrid/base';
+import { closeOnce } from '@commongrid/base';
 
 import { createSubvolume, deleteSubvolume, moveToGroup, snapshotSubvolume } from '../sys/btrfs.ts';
+import { HeldPrograms } from '../sys/held-programs.ts';
 import { PoolDisk } from './pool-disk.ts';
 import type { PoolDiskOptions } from './pool-disk.ts';
 import { groupOf, PoolGroups } from './pool-groups.ts';
 import type { GroupKind } from './pool-groups.ts';
 import { isThere, namesIn } from './look.ts';
+import { takeFolder } from './take-folder.ts';
 import { packTree, unpackTree } from './tree-archive.ts';
 import {
   checkGrows,
@@ -49,14 +51,14 @@ export class VolumePool implements Volumes {
   /**
    * Mounts the pool, and ends what a kill left half done.
    * @throws NODE_POOL_FOREIGN, NODE_POOL_BROKEN, NODE_ROOM_MISSING, NODE_CONFIG_INVALID,
-   *   BASE_FOLDER_LOCKED
+   *   what `takeFolder` throws
    */
   static async open(options: PoolDiskOptions): Promise<VolumePool> {
     await using opened = new AsyncDisposableStack();
     await mkdir(options.folder, { recursive: true, mode: 0o711 });
     const folder = await realpath(options.folder);
-    opened.use(await FolderLock.open(folder));
-    const disk = await PoolDisk.open({ ...options, folder });
+    const programs = new HeldPrograms(opened.use(await takeFolder(folder)));
+    const disk = await PoolDisk.open({ ...options, folder }, programs);
     const pool = new VolumePool(disk, opened.move());
     try {
       await pool.#settleAll();
@@ -123,11 +125,11 @@ export class VolumePool implements Volumes {
     const folder = this.#at(snapshotFolder(id));
     await mkdir(folder, { recursive: true, mode: 0o700 });
     try {
-      await snapshotSubvolume(source, join(folder, name), groupOf('v', id));
+      await snapshotSubvolume(this.#programs, source, join(folder, name), groupOf('v', id));
     } catch (error) {
       throw isFull(error) ? volumeFull(diskName('v', id), error) : error;
     }
-    await this.#disk.facts.countAgain(this.#disk.path);
+    await this.#disk.facts.countAgain(this.#programs, this.#disk.path);
   }
 
   async snapshots(id: string): Promise<readonly string[]> {
@@ -143,7 +145,7 @@ export class VolumePool implements Volumes {
     if (!(await this.snapshots(id)).includes(snapshot)) throw snapshotUnknown(id, snapshot);
     const path = join(this.#at(snapshotFolder(id)), snapshot);
     const { target, name, ownerUid, signal } = backup;
-    await target.put(name, packTree(path, ownerUid, signal), signal);
+    await target.put(name, packTree(this.#programs, path, ownerUid, signal), signal);
   }
 
   async restore(id: string, { target, name, ownerUid, signal }: VolumeBackup): Promise<void> {
@@ -152,14 +154,20 @@ export class VolumePool implements Volumes {
     try {
       await this.#make('w', id, sizeBytes, async (path) => {
         await chown(path, ownerUid, ownerUid);
-        await unpackTree(content, path, ownerUid, signal);
-        await moveToGroup(path, groupOf('w', id), groupOf('v', id), this.#disk.path);
+        await unpackTree(this.#programs, content, path, ownerUid, signal);
+        await moveToGroup(
+          this.#programs,
+          path,
+          groupOf('w', id),
+          groupOf('v', id),
+          this.#disk.path,
+        );
       });
     } finally {
       content.destroy();
     }
     await this.#settle(id);
-    await this.#disk.facts.countAgain(this.#disk.path);
+    await this.#disk.facts.countAgain(this.#programs, this.#disk.path);
     await this.#leave('w', id);
   }
 
@@ -210,6 +218,10 @@ export class VolumePool implements Volumes {
     await this.close();
   }
 
+  get #programs(): HeldPrograms {
+    return this.#disk.programs;
+  }
+
   #at(name: string): string {
     return join(this.#disk.path, name);
   }
@@ -232,7 +244,7 @@ export class VolumePool implements Volumes {
       group,
       sizeBytes,
       () => this.#begun(),
-      () => createSubvolume(path, group),
+      () => createSubvolume(this.#programs, path, group),
     );
     try {
       await chmod(path, 0o755);
@@ -253,10 +265,15 @@ export class VolumePool implements Volumes {
   async #copy(sourceId: string, id: string, path: string): Promise<void> {
     const still = this.#at(`t-c-${id}`);
     await this.#drop(still);
-    await snapshotSubvolume(this.#at(diskName('v', sourceId)), still, groupOf('v', sourceId));
+    await snapshotSubvolume(
+      this.#programs,
+      this.#at(diskName('v', sourceId)),
+      still,
+      groupOf('v', sourceId),
+    );
     try {
       const args = ['--archive', '--reflink=always', '--one-file-system', `${still}/.`, path];
-      await runProgram('cp', args, { timeoutMs: copyTimeoutMs });
+      await this.#programs.run('cp', args, { timeoutMs: copyTimeoutMs });
     } catch (error) {
       throw isFull(error) ? volumeFull(diskName('v', id), error) : error;
     } finally {
@@ -287,7 +304,7 @@ export class VolumePool implements Volumes {
   }
 
   async #drop(path: string): Promise<void> {
-    if (await isThere(path)) await deleteSubvolume(path);
+    if (await isThere(path)) await deleteSubvolume(this.#programs, path);
   }
 
   /** Names of groups that are promised their limit: of what is there, or being made. */

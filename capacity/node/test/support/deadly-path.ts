@@ -3,7 +3,9 @@ import { join } from 'node:path';
 
 /**
  * A path of programs in front of those of the system which end the process that runs them, by
- * SIGKILL, at the N-th program: an odd one before it does anything, an even one when it is done.
+ * SIGKILL, at the N-th place. An even one is when a program is done. An odd one is before it does
+ * anything, and it does that when the next process is at work, or two seconds later: nobody told it
+ * to end.
  */
 export class DeadlyPath {
   readonly env: NodeJS.ProcessEnv;
@@ -45,13 +47,23 @@ place() {
   count=$((count + 1))
   echo $count > "${folder}/count"
   read -r deadly < "${folder}/deadly"
-  [ $count != "$deadly" ] || { kill -9 $PPID; exit 1; }
+  [ $count != "$deadly" ] || { kill -9 $PPID; $1; }
 }
-place
+late() {
+  left=20
+  while [ $left -gt 0 ]; do
+    sleep 0.1
+    read -r count < "${folder}/count"
+    read -r deadly < "${folder}/deadly"
+    [ "$deadly" = 0 ] && [ "$count" -gt 0 ] && break
+    left=$((left - 1))
+  done
+}
+place late
 PATH="${process.env['PATH'] ?? ''}"
 ${program} "$@"
 status=$?
-place
+place true
 exit $status
 `;
 }
