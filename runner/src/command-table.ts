@@ -67,6 +67,11 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import('./commands/bot/bot.ts')).botCommand,
   },
   {
+    name: 'contract',
+    summary: 'say what is to run, where it would run, what it costs',
+    load: async () => (await import('./commands/contract/contract.ts')).contractCommand,
+  },
+  {
     name: 'deploy',
     summary: 'run what a file says on nodes',
     load: async () => (await import('./commands/deploy.ts')).deployCommand,

@@ -112,7 +112,8 @@ function readHealth(value: unknown, path: string): Members {
 /** @throws CONTRACT_DEFINITION_INVALID */
 function readShards(value: unknown, path: string): ShardCode | undefined {
   if (value === undefined) return undefined;
-  const [, data = '', parity = ''] = /^(\d{1,3})\+(\d{1,3})$/.exec(typeof value === 'string' ? value : '') ?? [];
+  const [, data = '', parity = ''] =
+    /^(\d{1,3})\+(\d{1,3})$/.exec(typeof value === 'string' ? value : '') ?? [];
   const [dataShards, parityShards] = [Number(data), Number(parity)];
   if (dataShards >= 1 && parityShards >= 1 && dataShards + parityShards <= 255) {
     return { dataShards, parityShards };

@@ -1,0 +1,15 @@
+import { Command } from 'commander';
+
+import type { CommandContext } from '../../command-context.ts';
+import { contractBuildCommand, contractHashCommand } from './build.ts';
+import { contractDiffCommand } from './diff.ts';
+import { contractPlanCommand } from './plan.ts';
+
+export function contractCommand(context: CommandContext): Command {
+  return new Command('contract')
+    .description('Contracts: what is to run, who agrees, where it would run and what it costs.')
+    .addCommand(contractBuildCommand(context))
+    .addCommand(contractHashCommand(context))
+    .addCommand(contractDiffCommand(context))
+    .addCommand(contractPlanCommand(context));
+}
