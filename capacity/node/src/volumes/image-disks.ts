@@ -256,6 +256,8 @@ export class ImageDisks {
       while ((await this.#deviceOf(name)) !== undefined) {
         await unmountDisk(this.#programs, place);
       }
+      // It was not mounted yet, or is still so elsewhere.
+      await LoopDisk.detachAll(this.#programs, this.#imageOf(name));
       await loopsGone(this.#imageOf(name));
     } catch (error) {
       throw volumeBusy(name, error);
