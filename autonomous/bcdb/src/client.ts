@@ -30,5 +30,8 @@ export type { SourceOptions } from './client/source-link.ts';
 export type { ClientReceipt, ClientStatement } from './client/record-writer.ts';
 export type { Signer } from './client/signer.ts';
 export type { WatchOptions } from './client/watch-changes.ts';
+export type { LightArrival, LightChange } from './follow/light-change.ts';
+export { LightFollower } from './follow/light-follower.ts';
+export type { LightFollowerOptions } from './follow/light-follower.ts';
 export { LeaseHolder } from './presence/lease-holder.ts';
 export type { LeaseDoor, LeaseHolderOptions } from './presence/lease-holder.ts';

@@ -1,6 +1,10 @@
-import { LightFollower } from '@commongrid/bcdb';
-import type { LightArrival } from '@commongrid/bcdb';
-import { BcdbClient, HeartbeatSender, HttpLightSource } from '@commongrid/bcdb/client';
+import {
+  BcdbClient,
+  HeartbeatSender,
+  HttpLightSource,
+  LightFollower,
+} from '@commongrid/bcdb/client';
+import type { LightArrival } from '@commongrid/bcdb/client';
 import { isGridError, silentLogger } from '@commongrid/base';
 import type { Logger } from '@commongrid/base';
 import type { SigningKey } from '@commongrid/crypto';
