@@ -1,6 +1,7 @@
 export type { GridCode, IdentityCode, ModelErrorCode } from './errors.ts';
 export { idPatterns, listMax, textMax } from './fields.ts';
 export type {
+  AccountId,
   Amount,
   Branded,
   BotId,
@@ -14,6 +15,8 @@ export type {
   LockId,
   NodeId,
   SealingKeyText,
+  SharedAccountId,
+  TransferId,
   WorkloadId,
 } from './fields.ts';
 export { parse, recordTypes } from './record-types.ts';
@@ -117,6 +120,8 @@ export { balanceOf } from './rules/wallet-ledger.ts';
 export type { Posting, WalletVerdict } from './rules/wallet-ledger.ts';
 export { attend } from './rules/wallet-metering.ts';
 export { monthlyPrice } from './rules/wallet-places.ts';
+export { cloudUnits, priceOf } from './rules/wallet-prices.ts';
+export type { CloudUnits } from './rules/wallet-prices.ts';
 export { endOf, releasable } from './rules/wallet-release.ts';
 export { isWalletUrl, judgeWallet } from './rules/wallet-rules.ts';
 export type { WalletUrl } from './rules/wallet-rules.ts';
@@ -140,7 +145,10 @@ export type { Appointment } from './records/appointment.ts';
 export type { Approval } from './records/approval.ts';
 export type { Anchor } from './records/anchor.ts';
 export type { Bookmark } from './records/bookmark.ts';
+export type { Account } from './records/account.ts';
+export type { Consent } from './records/consent.ts';
 export type { Contact } from './records/contact.ts';
+export type { Currency } from './records/currency.ts';
 export type { Escrow } from './records/escrow.ts';
 export type { Event, EventPhase } from './records/event.ts';
 export type { Farm } from './records/farm.ts';
@@ -162,4 +170,6 @@ export type { Slice } from './records/slice.ts';
 export { spreadSecondsMax } from './records/software.ts';
 export type { Software } from './records/software.ts';
 export type { Task } from './records/task.ts';
+export type { Settlement } from './records/settlement.ts';
 export type { Tombstone } from './records/tombstone.ts';
+export type { Transfer } from './records/transfer.ts';

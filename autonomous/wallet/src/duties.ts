@@ -1,0 +1,48 @@
+import { endOf, releasable, workloadOf } from '@commongrid/model';
+import type { BotId, EscrowState, GridFold, LockId, WorkloadId } from '@commongrid/model';
+import type { LedgerView } from './rail.ts';
+
+/** What a bot can ask for now. */
+export type Duty =
+  | {
+      readonly is: 'release';
+      readonly lock: LockId;
+      readonly workload: WorkloadId;
+      /** End of the last receipt that it covers. */
+      readonly toMs: number;
+    }
+  | { readonly is: 'refund'; readonly lock: LockId };
+
+/** What is due to a bot by what it knows: pay as a farmer, what is left as a buyer. */
+export function* duties({ fold, at }: LedgerView, bot: BotId): Generator<Duty> {
+  for (const escrow of fold.moneyOf('escrow')) {
+    const lock = fold.current('grid.lock.1', escrow.id);
+    if (lock === undefined || escrow.isClosed === true) continue;
+    if (lock.farmer === bot) {
+      const toMs = releasableUntil(fold, escrow, at);
+      const isDue = toMs !== undefined && !('code' in releasable(fold, lock, toMs, at));
+      if (isDue) yield { is: 'release', lock: lock.id, workload: workloadOf(lock), toMs };
+    }
+    const isOver = at >= (endOf(fold, lock, escrow) ?? Infinity);
+    if (lock.buyer !== bot || !isOver) continue;
+    const rest = releasable(fold, lock, at, at);
+    const isDisputed = 'code' in rest && rest.code === 'RELEASE_DISPUTED';
+    if (!isDisputed) yield { is: 'refund', lock: lock.id };
+  }
+}
+
+/**
+ * End of the last receipt that can be released without loss: nobody can object to it any more, and the
+ * log has told of the node's presence all through it.
+ */
+function releasableUntil(
+  fold: GridFold,
+  { id, receipts }: EscrowState,
+  at: number,
+): number | undefined {
+  const lock = fold.current('grid.lock.1', id);
+  if (lock === undefined) return undefined;
+  const toldMs = fold.current('grid.presence.1', lock.node)?.toMs ?? 0;
+  const untilMs = Math.min(at - lock.disputeMs, toldMs);
+  return receipts.findLast(([, toMs]) => toMs <= untilMs)?.[1];
+}

@@ -1,0 +1,31 @@
+import type { BotId, GridFold, RecordOf, WalletUrl } from '@commongrid/model';
+
+/** What a bot knows of money, verified. */
+export interface LedgerView {
+  /** Contracts, locks, receipts and money, as far as the bot was told. */
+  readonly fold: GridFold;
+  /** Log time, milliseconds since 1970. */
+  readonly at: number;
+}
+
+/**
+ * Where money moves. A rail takes records that carry their own ids, so that saying one twice does
+ * nothing more, and shows what became of them. Another ledger is another rail.
+ */
+export interface Rail {
+  /** Hash of the genesis of the log. */
+  readonly log: string;
+  /** Whose keys sign here. */
+  readonly bot: BotId;
+  /** Whatever was said before this call is in the view that it gives. */
+  sync(options?: { readonly signal?: AbortSignal }): Promise<LedgerView>;
+  /**
+   * Says it once and for all: when it returns, the ledger has it. A failure leaves open whether it does.
+   * @throws BCDB_RULE_BROKEN with the code of the rule in `details.rule`
+   */
+  say<Url extends WalletUrl>(
+    url: Url,
+    value: RecordOf<Url>,
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<void>;
+}

@@ -1,0 +1,166 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { seededRandom } from '@commongrid/base';
+import type { Random } from '@commongrid/base';
+import { GridFold, heldBy, recordTypes } from '@commongrid/model';
+import type { BotId, GridRecord, RecordOf, WalletUrl } from '@commongrid/model';
+import { fakeId, fakeProof, WalletScene } from '@commongrid/model/testing';
+import type { Actor } from '@commongrid/model/testing';
+import { Wallet } from '../src/wallet.ts';
+import type { LedgerView, Rail } from '../src/rail.ts';
+
+const isLong = process.env['GRID_TEST_LONG'] === '1';
+const points = isLong ? 1000 : 100;
+const seed = process.env['GRID_TEST_SEED'] ?? 'wallet';
+
+/** Stands for the end of a program: whoever has it as a cause knows nothing of what was done. */
+class Killed extends Error {}
+
+/** Ends a program at its n-th step. */
+class Reaper {
+  left = Infinity;
+  kills = 0;
+
+  step(): void {
+    if (--this.left > 0) return;
+    this.left = Infinity;
+    this.kills++;
+    throw new Killed('the program was killed');
+  }
+}
+
+/** A rail over the rules alone: what they refuse is refused, and what they take is there for good. */
+class SceneRail implements Rail {
+  readonly log: string;
+  readonly bot: BotId;
+  readonly #scene: WalletScene;
+  readonly #who: Actor;
+  readonly #reaper: Reaper;
+  /** As a bot that follows the log alone has it; one that begins anew reads all of it again. */
+  readonly #fold: GridFold;
+
+  constructor(scene: WalletScene, who: Actor, reaper: Reaper) {
+    this.log = scene.grid.log;
+    this.bot = who.id;
+    this.#scene = scene;
+    this.#who = who;
+    this.#reaper = reaper;
+    this.#fold = new GridFold({
+      ...{ log: this.log, releaseKeys: [], reader: who.id },
+      isProof: (key, payload, signature) => signature === fakeProof(key, payload),
+    });
+  }
+
+  async sync(): Promise<LedgerView> {
+    this.#reaper.step();
+    const { grid } = this.#scene;
+    const taken = grid.records.filter(({ seq }: GridRecord) => !grid.fold.refusals.has(seq));
+    this.#fold.add(taken);
+    return { fold: this.#fold, at: grid.at };
+  }
+
+  async say<Url extends WalletUrl>(url: Url, value: RecordOf<Url>): Promise<void> {
+    // Killed before it was sent, or after it was taken and before the answer came.
+    this.#reaper.step();
+    const { code } = this.#scene.grid.put(url, this.#who.device, value);
+    this.#reaper.step();
+    if (code !== undefined) throw new Error(`the rules refuse it: ${code}`);
+  }
+}
+
+/** Does it until it is done, as a program that is started again after each end. */
+async function untilDone(
+  scene: WalletScene,
+  who: Actor,
+  reaper: Reaper,
+  work: (wallet: Wallet) => Promise<unknown>,
+): Promise<void> {
+  for (;;) {
+    try {
+      await work(new Wallet(new SceneRail(scene, who, reaper)));
+      return;
+    } catch (error) {
+      if (!(error instanceof Killed)) throw error;
+    }
+  }
+}
+
+/** A rent from the first coin to the last: once to its end, once with a lock that nothing comes of. */
+async function story(scene: WalletScene, reaper: Reaper): Promise<void> {
+  const { ada, bob } = scene;
+  const does = (who: Actor, work: (wallet: Wallet) => Promise<unknown>) =>
+    untilDone(scene, who, reaper, work);
+  assert.equal(scene.offer(1), undefined);
+  assert.equal(scene.offer(2), undefined);
+  await does(ada, (wallet) => wallet.fund({ lock: fakeId.lock(1), amount: 2000n }));
+  await does(ada, (wallet) => wallet.fund({ lock: fakeId.lock(2) }));
+  await does(ada, (wallet) =>
+    wallet.transfer({ key: 'tip', to: bob.id, amount: 7n, currency: 'EUR' }),
+  );
+  assert.equal(scene.settle(1, 1), undefined);
+  for (const hour of [1, 2, 3]) {
+    scene.at(hour);
+    assert.equal(scene.receipt(1, hour - 1, hour), undefined);
+    scene.presence(hour - 1, hour);
+    await does(bob, (wallet) => wallet.settle());
+    await does(ada, (wallet) => wallet.settle());
+  }
+  assert.equal(scene.settle(2), undefined);
+  scene.at(6);
+  await does(ada, (wallet) => wallet.settle());
+  await does(bob, (wallet) => wallet.settle());
+}
+
+function assertBooks(scene: WalletScene): void {
+  const { fold } = scene.grid;
+  const sum = [...fold.moneyOf('balance')].reduce((all, one) => all + BigInt(one.amount), 0n);
+  assert.equal(sum, 0n);
+  for (const escrow of fold.moneyOf('escrow')) {
+    assert.ok(fold.current('grid.lock.1', escrow.id) !== undefined, 'paid for a lock');
+    assert.equal(heldBy(escrow), 0n);
+  }
+  const { ada, bob } = scene;
+  // Three hours of ten seconds a unit, and the tip; each once.
+  assert.equal(scene.balance(bob.id), 1080n + 7n);
+  assert.equal(scene.balance(ada.id), 10_000n - 1080n - 7n);
+  assert.equal(fold.current('grid.refund.1', fakeId.lock(2))?.lock, fakeId.lock(2));
+  const urls = fold.entries().map(({ url }) => recordTypes.get(url)?.url);
+  assert.equal(urls.filter((url) => url === 'grid.escrow.1').length, 2);
+}
+
+test(`a wallet that is killed at any of ${points} points pays once, for locks only, and gets the rest back`, async () => {
+  const calm = new Reaper();
+  const first = new WalletScene();
+  let steps = 0;
+  calm.left = Infinity;
+  calm.step = () => void steps++;
+  await story(first, calm);
+  assertBooks(first);
+  assert.ok(steps > 30, `${steps} steps`);
+  const random = seededRandom(seed);
+  const reaper = new Reaper();
+  for (let n = 0; n < points; n++) {
+    const scene = new WalletScene();
+    await run(scene, reaper, random, n % steps);
+    assertBooks(scene);
+  }
+  assert.ok(reaper.kills >= points, `${reaper.kills} kills`);
+});
+
+/** One kill at a given step, and more at random ones. */
+async function run(
+  scene: WalletScene,
+  reaper: Reaper,
+  random: Random,
+  step: number,
+): Promise<void> {
+  reaper.left = step + 1;
+  const rearm = reaper.step.bind(reaper);
+  const restless = Object.assign(new Reaper(), {
+    step: () => {
+      if (reaper.left === Infinity && random.int(0, 20) === 0) reaper.left = random.int(1, 6);
+      rearm();
+    },
+  });
+  await story(scene, restless);
+}
