@@ -95,7 +95,9 @@ export class GridCopy implements Disposable {
 /** How much of log time may be forgotten by a kill, ms. */
 const keepTimeEveryMs = 60_000;
 
+/** All is read once, and then little: so it keeps 256 KiB in memory. */
 const schema = `
+  PRAGMA cache_size = -256;
   PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
   CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS record (seq INTEGER PRIMARY KEY, record TEXT NOT NULL)`;

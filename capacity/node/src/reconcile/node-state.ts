@@ -220,7 +220,9 @@ export class NodeState implements Disposable {
  */
 const stateFormat = 1;
 
+/** All is read once, and then little: so it keeps 256 KiB in memory. */
 const schema = `
+  PRAGMA cache_size = -256;
   PRAGMA user_version = ${stateFormat};
   PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
   CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
