@@ -1,27 +1,12 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import {
-  askControl,
-  isGridError,
-  runProgram,
-  systemRandom,
-  waitFor,
-  writeFileAtomic,
-} from '@commongrid/base';
+import { askControl, isGridError, systemRandom, waitFor, writeFileAtomic } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
 import { SealingKey, SigningKey } from '@commongrid/crypto';
-import {
-  controlPathOf,
-  createFromFolder,
-  encodeFlist,
-  FlistRepository,
-  HubServer,
-  packFlist,
-  serviceCommand,
-} from '@commongrid/flist';
+import { controlPathOf, HubServer, serviceCommand } from '@commongrid/flist';
 import {
   approvalHash,
   botIdOf,
@@ -46,8 +31,9 @@ import type {
   WorkloadId,
 } from '@commongrid/model';
 
-import { FolderSource, LinuxMachine, NodeAgent, signRecord } from '../../src/index.ts';
-import type { Driver, Room, WorkloadSource } from '../../src/index.ts';
+import { FolderSource, LinuxMachine, NodeAgent, signAccess, signRecord } from '../../src/index.ts';
+import type { AccessClaim, Driver, Room, WorkloadSource } from '../../src/index.ts';
+import { makeImage } from './town-image.ts';
 
 /** What a process needs to be the node of a town. Plain JSON. */
 export interface NodePlan {
@@ -186,34 +172,56 @@ export class NodeTown implements AsyncDisposable {
     await writeFileAtomic(join(this.plan.records, `${seq}.json`), JSON.stringify(signed));
   }
 
-  draft(roles: readonly ContractRole[], secrets: Readonly<Record<string, string>> = {}) {
+  draft(
+    roles: readonly ContractRole[],
+    secrets: Readonly<Record<string, string>> = {},
+    { lastsMs = 3_600_000, graceMs = 3_600_000 } = {},
+  ) {
     return draftContract({
       ...{ log: this.plan.log, name: 'web', owner: this.#ownerId, roles },
       controller: this.#owner.publicKey.text as KeyText,
       secrets: new Map(Object.entries(secrets)),
-      term: { fromMs: 0, untilMs: Date.now() + 3_600_000, graceMs: 3_600_000 },
+      term: { fromMs: 0, untilMs: Date.now() + lastsMs, graceMs },
       draw: (count) => systemRandom.bytes(count),
     });
   }
 
   /** Signs, places and slices a contract on the node. @returns the workloads, by role */
-  async deploy(draft: ContractDraft): Promise<ReadonlyMap<string, WorkloadId>> {
-    const { id, header, openings } = draft;
-    await this.put('grid.contract.1', id, header);
+  async deploy(
+    draft: ContractDraft,
+    roles?: readonly string[],
+  ): Promise<ReadonlyMap<string, WorkloadId>> {
+    await this.put('grid.contract.1', draft.id, draft.header);
     await this.approve(draft, 'provision');
+    await this.lease(draft);
+    return this.change(draft, 1, new Map(), roles);
+  }
+
+  /**
+   * Places a revision of a contract: of all its roles, or some.
+   * @param kept roles whose slice stays that of an earlier revision
+   */
+  async change(
+    draft: ContractDraft,
+    revision: number,
+    kept: ReadonlyMap<string, number>,
+    roles: readonly string[] = draft.openings.map(({ role }) => role.name),
+  ): Promise<ReadonlyMap<string, WorkloadId>> {
     const items: PlacementItem[] = [];
     const workloads = new Map<string, WorkloadId>();
-    await this.lease(draft);
-    for (const opening of openings) {
-      for (let replica = 0; replica < opening.role.replicas; replica++) {
-        const slice = await this.sliceOf(draft, opening.role.name, replica, 1);
-        await this.put('grid.slice.1', `${this.node}/${slice.workload}`, slice);
-        const { name: role } = opening.role;
-        items.push({ role, replica, node: this.node, slice: sliceHash(slice) });
-        workloads.set(replica === 0 ? role : `${role}/${replica}`, slice.workload);
+    const placed = draft.openings.filter(({ role }) => roles.includes(role.name));
+    for (const { role } of placed) {
+      for (let replica = 0; replica < role.replicas; replica++) {
+        const of = kept.get(role.name) ?? revision;
+        const slice = await this.sliceOf(draft, role.name, replica, of);
+        if (of === revision) {
+          await this.put('grid.slice.1', `${this.node}/${slice.workload}`, slice);
+        }
+        items.push({ role: role.name, replica, node: this.node, slice: sliceHash(slice) });
+        workloads.set(replica === 0 ? role.name : `${role.name}/${replica}`, slice.workload);
       }
     }
-    await this.place(draft, 1, items);
+    await this.place(draft, revision, items);
     return workloads;
   }
 
@@ -265,14 +273,16 @@ export class NodeTown implements AsyncDisposable {
     revision: number,
     items: PlacementItem[],
     change: Partial<RecordOf<'grid.placement.1'>> = {},
+    author?: SigningKey,
   ): Promise<void> {
-    await this.put('grid.placement.1', id, {
+    const value = {
       ...{ contract: id, revision, items, lease: id as string as LeaseName },
       fence: this.#fences.get(id) ?? 0,
-      reason: items.length === 0 ? 'remove' : 'initial',
+      reason: items.length === 0 ? ('remove' as const) : ('initial' as const),
       expMs: Date.now() + 600_000,
       ...change,
-    });
+    };
+    await this.put('grid.placement.1', id, value, author);
   }
 
   async sliceOf(
@@ -285,6 +295,13 @@ export class NodeTown implements AsyncDisposable {
     if (opening === undefined) throw new Error(`there is no role ${role}`);
     const seal = SealingKey.derive(this.#nodeKey.exportSeed()).publicKey.text as SealingKeyText;
     return sealSlice(draft, opening, { node: { id: this.node, seal }, replica, revision });
+  }
+
+  /** Lets somebody do something to a workload, for a minute, as its owner says unless another key does. */
+  token(workload: WorkloadId, change: Partial<AccessClaim> = {}, key = this.#owner): string {
+    const { node } = this;
+    const usual = { log: this.plan.log, node, workload, revision: 1, verb: 'exec' as const };
+    return signAccess(key, { ...usual, expMs: Date.now() + 60_000, ...change });
   }
 
   /** A container of the town's image that runs a line of shell. */
@@ -376,25 +393,6 @@ export function drawBootId(): string {
 
 export interface RoleChange extends Partial<Omit<ContractRole, 'workload' | 'name'>> {
   readonly container?: Partial<NonNullable<ContractRole['workload']['container']>>;
-}
-
-async function makeImage(hub: string, root: string): Promise<string> {
-  for (const folder of ['bin', 'dev', 'etc', 'proc', 'root', 'run', 'sys', 'tmp', 'data']) {
-    await mkdir(join(root, folder), { recursive: true });
-  }
-  await runProgram('cp', ['/bin/busybox', join(root, 'bin')]);
-  for (const name of (await runProgram('/bin/busybox', ['--list'])).split('\n')) {
-    if (/^[\w.-]+$/.test(name) && name !== 'busybox') {
-      await symlink('busybox', join(root, 'bin', name));
-    }
-  }
-  await writeFile(join(root, 'etc/passwd'), 'root:x:0:0::/root:/bin/sh\n');
-  await writeFile(join(root, 'etc/group'), 'root:x:0:\n');
-  await using repository = await FlistRepository.open({ folder: join(hub, 'images') });
-  const { flist } = await createFromFolder(root, repository);
-  const digest = await repository.putFlist(await packFlist(encodeFlist(flist)));
-  await rm(root, { recursive: true });
-  return digest;
 }
 
 /** Takes away all that a node of the plan may have left, however it ended. */
