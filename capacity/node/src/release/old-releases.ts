@@ -39,8 +39,13 @@ function noneIfAbsent(error: unknown): readonly string[] {
   throw error;
 }
 
-/** It ended meanwhile, or is a thread of the kernel, which has no program. */
+/**
+ * It ended meanwhile, is a thread of the kernel, which has no program, or is hidden even from root,
+ * which what a node started is not.
+ */
 function emptyIfGone(error: unknown): string {
-  if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ESRCH') return '';
+  if (unseen.has(errorCode(error) ?? '')) return '';
   throw error;
 }
+
+const unseen: ReadonlySet<string> = new Set(['EACCES', 'ENOENT', 'EPERM', 'ESRCH']);

@@ -92,6 +92,7 @@ export class Releases implements AsyncDisposable {
   #failures = 0;
   #tryAtMs = 0;
   #isDone = false;
+  #isClean = false;
 
   private constructor(options: ReleasesOptions, choice: ReleaseChoice) {
     const { logger = silentLogger, clock = systemClock, running } = options;
@@ -132,8 +133,6 @@ export class Releases implements AsyncDisposable {
     try {
       if (this.#isTrial) await this.#stand(signal);
       if (this.#isDone) return;
-      this.#tellFailure();
-      await this.#clean();
       await repeat(lookEveryMs, () => this.#look(signal), {
         ...{ signal, clock: this.#clock },
         onError: (error) => this.#logger.error({ err: error }, 'releases cannot be looked after'),
@@ -176,6 +175,8 @@ export class Releases implements AsyncDisposable {
 
   async #look(signal: AbortSignal): Promise<void> {
     if (this.#isDone) return;
+    this.#tellFailure();
+    await this.#clean();
     await this.#forgetFailure();
     const next = this.#next();
     if (next.is !== 'due' || this.#clock.monotonicMs() < this.#tryAtMs) return;
@@ -290,7 +291,10 @@ export class Releases implements AsyncDisposable {
     this.#choice = choice;
   }
 
+  /** Once, so that what is wrong with a disk is told once, and holds nothing up. */
   async #clean(): Promise<void> {
+    if (this.#isClean) return;
+    this.#isClean = true;
     const { good, former, trial } = this.#choice;
     const kept = [good, former, trial].flatMap((one) => (one === undefined ? [] : [one]));
     const names = new Set(kept.map(releaseName));
