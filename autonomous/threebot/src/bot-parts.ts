@@ -1,4 +1,5 @@
 import { mkdir } from 'node:fs/promises';
+import type { DatabaseSync } from 'node:sqlite';
 import {
   FolderLock,
   inTransaction,
@@ -7,6 +8,7 @@ import {
   systemClock,
   TaskGroup,
 } from '@commongrid/base';
+import type { Clock } from '@commongrid/base';
 import { aboutActor } from './about-actor.ts';
 import type { Outgoing } from './actors/actor.ts';
 import { CallLimits } from './actors/call-limits.ts';
@@ -15,6 +17,7 @@ import { Dispatcher } from './actors/dispatcher.ts';
 import type { RunEffect } from './actors/dispatcher.ts';
 import type { BotOptions } from './bot-options.ts';
 import { defaultLimits } from './config.ts';
+import type { BotLimits } from './config.ts';
 import { OwnerToken } from './doors/owner-token.ts';
 import { makeCredentials } from './keys/certificate.ts';
 import { Links } from './links/links.ts';
@@ -50,7 +53,7 @@ export async function makeParts(options: BotOptions, stack: AsyncDisposableStack
   const standingOf = (bot: string) => people.standingOf(bot);
   const relay = relayActor({ limits, standingOf, clock });
   const own = [
-    aboutActor({ id, log: trust.log, linkTo, status: () => statusOf() }),
+    aboutActor({ id, log: trust.log, linkTo, status: () => statusOf(late.links, store, outbox) }),
     mailboxActor((box) => must(late.inbox).take(box)),
     relay,
     messagesActor(clock),
@@ -71,20 +74,9 @@ export async function makeParts(options: BotOptions, stack: AsyncDisposableStack
     ...{ seen: store, clock },
     ...{ recordFreshMs: limits.recordFreshMs, recordStaleMs: limits.recordStaleMs },
   });
-  const runEffect: RunEffect = (work) => {
-    const receivers = new Set<string>();
-    const send = (message: Outgoing): string => {
-      const nowMs = clock.nowMs();
-      const name = { log: trust.log, to: message.to, from: id, id: 'A'.repeat(22), expMs: nowMs };
-      const { kind, body } = message;
-      requireMessage({ ...name, kind, body }, limits.messageBytesMax);
-      receivers.add(message.to);
-      return outbox.add(message, nowMs);
-    };
-    const result = inTransaction(db, () => work({ db, send }));
-    for (const receiver of receivers) late.delivery?.wake(receiver);
-    return result;
-  };
+  const runEffect = effectsOf({ db, outbox, limits, clock, id, log: trust.log }, (receiver) =>
+    late.delivery?.wake(receiver),
+  );
   const dispatcher = new Dispatcher({
     ...{ catalog, runEffect, logger, requireSound: view.requireSound },
     ...{ limits: new CallLimits(limits, clock), callMs: limits.callMs },
@@ -112,13 +104,6 @@ export async function makeParts(options: BotOptions, stack: AsyncDisposableStack
     await Promise.all([tasks.close(), links.close()]);
     await view.settle().catch(() => {});
   });
-  function statusOf() {
-    const refused = outbox.refused(refusedShownMax);
-    return {
-      ...{ links: links.size, letters: outbox.size, halt: store.halt ?? null },
-      refused: refused.map(({ to, id: letter, why = '' }) => ({ to, id: letter, why })),
-    };
-  }
   return {
     ...{ id, db, outbox, guard, view, phonebook, people, dispatcher, links, tasks, limits, clock },
     ...{ credentials, runEffect, relay, inbox: late.inbox, delivery: late.delivery },
@@ -134,6 +119,50 @@ const refusedShownMax = 20;
 
 /** Receivers of letters at a time, and what else runs. */
 const tasksMax = 10_000;
+
+interface EffectParts {
+  readonly db: DatabaseSync;
+  readonly outbox: Outbox;
+  readonly limits: BotLimits;
+  readonly clock: Clock;
+  readonly id: string;
+  readonly log: string;
+}
+
+/**
+ * Effects, each in a transaction with the messages that it sends.
+ * @param wake is called for each receiver once that is committed
+ */
+function effectsOf(
+  { db, outbox, limits, clock, id, log }: EffectParts,
+  wake: (receiver: string) => void,
+): RunEffect {
+  return (work) => {
+    const receivers = new Set<string>();
+    const send = (message: Outgoing): string => {
+      const nowMs = clock.nowMs();
+      const { to, kind, body } = message;
+      const name = { log, to, from: id, id: anyMessageId, expMs: nowMs };
+      requireMessage({ ...name, kind, body }, limits.messageBytesMax);
+      receivers.add(to);
+      return outbox.add(message, nowMs);
+    };
+    const result = inTransaction(db, () => work({ db, send }));
+    for (const receiver of receivers) wake(receiver);
+    return result;
+  };
+}
+
+/** As long as those that are given. */
+const anyMessageId = 'A'.repeat(22);
+
+function statusOf(links: Links | undefined, { halt }: BotStore, outbox: Outbox) {
+  const refused = outbox.refused(refusedShownMax);
+  return {
+    ...{ links: links?.size ?? 0, letters: outbox.size, halt: halt ?? null },
+    refused: refused.map(({ to, id, why = '' }) => ({ to, id, why })),
+  };
+}
 
 /** What goes on by itself. */
 export function startTasks({ logger = silentLogger }: BotOptions, parts: Parts): void {

@@ -111,7 +111,7 @@ export class LogView {
         this.#logger.warn({ err: error }, 'a checkpoint of a peer does not hold');
       });
     }
-    const client = await this.#client;
+    const client = await this.#client?.catch(() => undefined);
     if (client?.lastHead === undefined || client.lastCheckpoint === undefined) return;
     const { size } = client.lastHead;
     const { handovers } = client.trust;
@@ -119,12 +119,14 @@ export class LogView {
     await this.#o.heads.keep(kept);
   }
 
-  #connected(signal: AbortSignal): Promise<BcdbClient> {
+  async #connected(signal: AbortSignal): Promise<BcdbClient> {
     const connecting = (this.#client ??= this.#connect(signal));
-    connecting.catch(() => {
+    try {
+      return await connecting;
+    } catch (reason) {
       if (this.#client === connecting) this.#client = undefined;
-    });
-    return connecting;
+      throw reason;
+    }
   }
 
   async #connect(signal: AbortSignal): Promise<BcdbClient> {
@@ -137,8 +139,9 @@ export class LogView {
     });
   }
 
-  async #judged(error: unknown): Promise<unknown> {
-    if (!isGridError(error) || !contradictions.has(error.code)) return error;
+  async #judged(thrown: unknown): Promise<unknown> {
+    if (!isGridError(thrown) || !contradictions.has(thrown.code)) return thrown;
+    const error: GridError = thrown;
     const file = await this.#o.heads.keepEvidence(error).catch(() => undefined);
     this.#logger.error({ err: error, evidence: file }, 'the log contradicts what was seen of it');
     // What only the database says may be its own mistake; what the sequencer signed twice is not.

@@ -40,6 +40,11 @@ async function ask(bot: Bot, path: string, { body, key, token }: Ask = {}): Prom
   return { status: response.statusCode ?? 0, value: JSON.parse(await text(response)) as unknown };
 }
 
+function textOf(reply: unknown): string {
+  assert.ok(Buffer.isBuffer(reply));
+  return reply.toString();
+}
+
 function codeOf({ value }: Answer): unknown {
   return (value as { readonly code?: unknown }).code;
 }
@@ -61,18 +66,18 @@ test('one definition answers over links, HTTP and the Redis protocol', async (t)
     tls: { fingerprint256: b.fingerprint },
   });
   const reply = await redis.command(['counting.echo', body]);
-  assert.deepEqual(JSON.parse(String(reply)), { text: 'hi' });
+  assert.deepEqual(JSON.parse(textOf(reply)), { text: 'hi' });
 
   // Who calls is the same by each way.
   const known = { bot: a.id, standing: 'known' };
   assert.deepEqual(await link.who({}), { ...known, way: 'link' });
   const asAnna = await ask(b, '/actors/counting/who', { body: '{}', key: anna.device });
   assert.deepEqual(asAnna.value, { ...known, way: 'http' });
-  const challenge = String(await redis.command(['BOT.CHALLENGE']));
+  const challenge = textOf(await redis.command(['BOT.CHALLENGE']));
   const signature = anna.device.sign(authDomain, Buffer.from(challenge));
   const signed = Buffer.from(signature).toString('base64url');
   await redis.command(['AUTH', anna.device.publicKey.text, signed]);
-  const who = JSON.parse(String(await redis.command(['COUNTING.WHO']))) as unknown;
+  const who = JSON.parse(textOf(await redis.command(['COUNTING.WHO']))) as unknown;
   assert.deepEqual(who, { ...known, way: 'redis' });
   // An answer is good once.
   await assert.rejects(
@@ -144,7 +149,7 @@ test('the description of the methods is an OpenAPI document', async (t) => {
   const b = await grid.bot(await grid.self('bob'), { actors: [counting] });
   const { value } = await ask(b, '/openapi.json');
   const { valid, errors } = await new Validator().validate(value as Record<string, unknown>);
-  assert.ok(valid, JSON.stringify(errors).slice(0, 2_000));
+  assert.ok(valid, JSON.stringify(errors ?? '').slice(0, 2_000));
   const { paths } = value as { readonly paths: Readonly<Record<string, unknown>> };
   for (const short of Object.keys(counting.methods)) assert.ok(paths[`/actors/counting/${short}`]);
   assert.deepEqual((await ask(b, '/healthz')).value, { status: 'ok', bot: b.id });

@@ -52,10 +52,11 @@ export class Dispatcher {
       const output: unknown =
         'effect' in method
           ? runEffect((context) => method.effect(input, { ...context, caller }))
-          : await withTimeout(
-              async (stop) => method.handler(input, { caller, signal: stop }) as unknown,
-              { timeoutMs: callMs, what: name, signal },
-            );
+          : await withTimeout(async (stop) => method.handler(input, { caller, signal: stop }), {
+              timeoutMs: callMs,
+              what: name,
+              signal,
+            });
       found.checkOutput(output);
       return output;
     } catch (error) {
@@ -84,7 +85,7 @@ export class Dispatcher {
     found.checkInput(input);
     return (context) => {
       try {
-        found.checkOutput(method.effect(input, { ...context, caller }) as unknown);
+        found.checkOutput(method.effect(input, { ...context, caller }));
       } catch (error) {
         throw this.#shown(error, name);
       }

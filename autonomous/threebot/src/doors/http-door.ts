@@ -79,8 +79,7 @@ export class HttpDoor implements AsyncDisposable {
       },
     });
     app.server.maxConnections = connectionsMax;
-    // A server over TLS has other types, and the same methods.
-    serveMethods(app as unknown as FastifyInstance, options);
+    serveMethods(app, options);
     const upgrades = takeLinks(app.server, options);
     try {
       await app.listen(listen);

@@ -205,7 +205,7 @@ const connectionCommands: readonly Command[] = [
 ];
 
 /** What is signed: it names this bot, so that an answer is good for no other one. */
-export function challengeText(challenge: string, bot: string, log: string): string {
+function challengeText(challenge: string, bot: string, log: string): string {
   return JSON.stringify({ bot, challenge, log });
 }
 

@@ -102,7 +102,19 @@ export class Links implements AsyncDisposable {
 
   async #dial(bot: string): Promise<Link> {
     this.#requireRoom();
-    const { addresses } = await this.#o.phonebook.bot(bot);
+    const { phonebook } = this.#o;
+    const { addresses } = await phonebook.bot(bot);
+    try {
+      return await this.#dialAny(bot, addresses);
+    } catch (error) {
+      // It may have moved just now.
+      const now = (await phonebook.renewed(bot)).addresses;
+      if (now.join(' ') === addresses.join(' ')) throw error;
+      return this.#dialAny(bot, now);
+    }
+  }
+
+  async #dialAny(bot: string, addresses: readonly string[]): Promise<Link> {
     const direct = addresses.filter((address) => address.startsWith('wss://'));
     if (direct.length === 0) throw noAddress(bot);
     let last: unknown;
@@ -160,13 +172,18 @@ export class Links implements AsyncDisposable {
     });
     this.#all.add(link);
     this.#byBot.set(peer.bot, link);
-    void link.ended.then(() => {
-      this.#all.delete(link);
-      if (this.#byBot.get(peer.bot) === link) this.#byBot.delete(peer.bot);
-    });
+    void this.#forget(link);
     if (this.#isClosing) link.close();
     else this.#o.onLink?.(peer.bot);
     return link;
+  }
+
+  /** Once it has ended. */
+  async #forget(link: Link): Promise<void> {
+    await link.ended;
+    this.#all.delete(link);
+    const { bot } = link.peer;
+    if (this.#byBot.get(bot) === link) this.#byBot.delete(bot);
   }
 
   async #sender(key: string, bot: string) {

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hasCode } from '@commongrid/base/testing';
 import { canonicalBytes, sealBox, SealingKey, SigningKey } from '@commongrid/crypto';
-import type { JsonValue } from '@commongrid/crypto';
 import { fakeId } from '@commongrid/model/testing';
 import fc from 'fast-check';
 import { openMessage, sealMessage } from './message.ts';
@@ -26,7 +25,7 @@ function sealed(what: Message = message): Promise<Uint8Array> {
 /** A box of whatever, as somebody else would make it. */
 function box(value: unknown, info = `commongrid/bot-box/1\0${log}/${to}`): Promise<Uint8Array> {
   const options = { info: Buffer.from(info) };
-  return sealBox(receiver.publicKey, canonicalBytes(value as JsonValue), options);
+  return sealBox(receiver.publicKey, canonicalBytes(value), options);
 }
 
 test('a message comes out as it went in, with the key that signed it', async () => {

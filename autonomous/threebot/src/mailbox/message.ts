@@ -7,7 +7,7 @@ import {
   sealBox,
   SealingPublicKey,
 } from '@commongrid/crypto';
-import type { Domain, JsonValue, SealingKey, SigningKey } from '@commongrid/crypto';
+import type { Domain, SealingKey, SigningKey } from '@commongrid/crypto';
 import { idPatterns } from '@commongrid/model';
 import { Type } from 'typebox';
 import type { Static } from 'typebox';
@@ -73,7 +73,7 @@ export async function sealMessage(
 ): Promise<Uint8Array> {
   const bytes = messageBytes(message, bytesMax);
   const signature = Buffer.from(key.sign(messageDomain, bytes)).toString('base64url');
-  const signed = { message: message as JsonValue, key: key.publicKey.text, signature };
+  const signed = { message, key: key.publicKey.text, signature };
   return sealBox(SealingPublicKey.fromText(receiver), canonicalBytes(signed), {
     info: infoOf(message),
   });
@@ -90,7 +90,7 @@ export function requireMessage(message: Message, bytesMax: number): void {
 
 /** The bytes that are signed. @throws BOT_TOO_LARGE, CRYPTO_JSON_UNSUPPORTED */
 function messageBytes(message: Message, bytesMax: number): Uint8Array {
-  const bytes = canonicalBytes(message as JsonValue);
+  const bytes = canonicalBytes(message);
   if (bytes.length <= bytesMax) return bytes;
   throw new GridError<BotErrorCode>('BOT_TOO_LARGE', `a message has ${bytesMax} bytes at most`, {
     hint: 'send less at a time, or a reference to it',

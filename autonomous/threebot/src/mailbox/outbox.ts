@@ -134,6 +134,6 @@ function letterOf(row: Readonly<Record<string, unknown>>): Letter {
     kind: String(row['kind']),
     body: JSON.parse(String(row['body'])) as unknown,
     state: row['state'] as LetterState,
-    why: row['why'] === null ? undefined : String(row['why']),
+    why: typeof row['why'] === 'string' ? row['why'] : undefined,
   };
 }

@@ -70,6 +70,11 @@ export class Phonebook {
     }
   }
 
+  /** The same, as the database has it at this moment. */
+  renewed(id: string): Promise<BotEntry> {
+    return this.#askOnce(id);
+  }
+
   /**
    * The bot that has this key, where it lists it now. A key that is not known to be listed is looked
    * up anew: it may have been listed just now.

@@ -1,7 +1,6 @@
 import { BcdbServer } from '@commongrid/bcdb';
 import { BcdbClient } from '@commongrid/bcdb/client';
 import { SigningKey } from '@commongrid/crypto';
-import type { JsonValue } from '@commongrid/crypto';
 import { firstRecord, makePhonebook } from './phonebook-records.ts';
 
 export interface GridPlan {
@@ -41,7 +40,7 @@ export class GridProcess {
       const client = await BcdbClient.connect({ url, trust, key });
       const value = firstRecord(trust.log, { name, root: key, device: deviceKey });
       const record = { ns: 'grid', url: 'grid.bot.1', obj: value.id };
-      await client.write({ ...record, op: 'put', value: value as unknown as JsonValue });
+      await client.write({ ...record, op: 'put', value: { ...value } });
     }
     return new GridProcess(url, trust);
   }

@@ -1,3 +1,4 @@
+import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { TestContext } from 'node:test';
@@ -6,7 +7,6 @@ import type { Bcdb } from '@commongrid/bcdb';
 import { BcdbClient } from '@commongrid/bcdb/client';
 import { tempFolder } from '@commongrid/base/testing';
 import { SigningKey } from '@commongrid/crypto';
-import type { JsonValue } from '@commongrid/crypto';
 import { botIdOf } from '@commongrid/model';
 import { Bot } from '../../src/index.ts';
 import type { BotOptions } from '../../src/index.ts';
@@ -24,35 +24,56 @@ export interface Self {
 
 /** A database with the phonebook, over HTTP, for one test. */
 export class Grid {
-  readonly url: string;
-  readonly bcdb: Bcdb;
-  readonly trust: { readonly log: string; readonly sequencerKey: string };
   readonly folder: string;
-  readonly stopDatabase: () => Promise<void>;
+  readonly #owner: SigningKey;
   readonly #stack: AsyncDisposableStack;
+  #server: BcdbServer;
 
-  private constructor(server: BcdbServer, folder: string, stack: AsyncDisposableStack) {
-    const { bcdb, httpAddress } = server;
-    this.url = `http://${httpAddress.host}:${httpAddress.port}`;
-    this.bcdb = bcdb;
-    this.trust = { log: bcdb.log, sequencerKey: bcdb.sequencer };
+  private constructor(
+    server: BcdbServer,
+    owner: SigningKey,
+    folder: string,
+    stack: AsyncDisposableStack,
+  ) {
+    this.#server = server;
+    this.#owner = owner;
     this.folder = folder;
-    this.stopDatabase = () => server.close();
     this.#stack = stack;
   }
 
-  static async open(t: TestContext, host = '127.0.0.1'): Promise<Grid> {
+  static async open(t: TestContext): Promise<Grid> {
     const stack = new AsyncDisposableStack();
     t.after(() => stack.disposeAsync());
     const folder = stack.use(await tempFolder('threebot')).path;
-    const server = await BcdbServer.open({
-      dataDir: join(folder, 'bcdb'),
-      owner: SigningKey.generate(),
-      http: { host, port: 0 },
-      beforeDoors: makePhonebook,
-    });
-    stack.use(server);
-    return new Grid(server, folder, stack);
+    const owner = SigningKey.generate();
+    const server = stack.use(await serve(join(folder, 'bcdb'), owner, makePhonebook));
+    return new Grid(server, owner, folder, stack);
+  }
+
+  get bcdb(): Bcdb {
+    return this.#server.bcdb;
+  }
+
+  get url(): string {
+    const { host, port } = this.#server.httpAddress;
+    return `http://${host}:${port}`;
+  }
+
+  get trust(): { readonly log: string; readonly sequencerKey: string } {
+    return { log: this.bcdb.log, sequencerKey: this.bcdb.sequencer };
+  }
+
+  stopDatabase(): Promise<void> {
+    return this.#server.close();
+  }
+
+  /** Goes on with the database, and with a copy of it that its sequencer signs as well. */
+  async fork(): Promise<BcdbServer> {
+    await this.stopDatabase();
+    const [folder, copy] = [join(this.folder, 'bcdb'), join(this.folder, 'fork')];
+    await cp(folder, copy, { recursive: true });
+    this.#server = this.#stack.use(await serve(folder, this.#owner));
+    return this.#stack.use(await serve(copy, this.#owner));
   }
 
   /** A bot with a record that lists one device. */
@@ -76,7 +97,7 @@ export class Grid {
   async write(key: SigningKey, value: BotRecord): Promise<void> {
     const client = await BcdbClient.connect({ url: this.url, trust: this.trust, key });
     const name = { ns: 'grid', url: 'grid.bot.1', obj: value.id };
-    await client.write({ ...name, op: 'put', value: value as unknown as JsonValue });
+    await client.write({ ...name, op: 'put', value: { ...value } });
   }
 
   /** A running bot whose record says where it is; it ends with the test. */
@@ -107,4 +128,15 @@ export class Grid {
 
 export function ownerTokenOf({ device }: Self): string {
   return Buffer.from(device.publicKey.bytes).toString('base64url');
+}
+
+function serve(
+  dataDir: string,
+  owner: SigningKey,
+  beforeDoors?: (bcdb: Bcdb) => Promise<void>,
+): Promise<BcdbServer> {
+  return BcdbServer.open({
+    ...{ dataDir, owner, http: { host: '127.0.0.1', port: 0 } },
+    ...(beforeDoors === undefined ? {} : { beforeDoors }),
+  });
 }
