@@ -20,4 +20,3 @@ export type { Obstacle, SpreadLimit } from './plan/obstacles.ts';
 export { planContract } from './plan/plan-contract.ts';
 export type { FoundPlan, NoPlan, Plan, PlannedReplica } from './plan/plan-contract.ts';
 export type { RoleTolerance } from './plan/tolerance.ts';
-export type { PriceOf } from './plan/unit-price.ts';

@@ -7,15 +7,8 @@ import { openingHash } from '@commongrid/model';
 import type { NodeId } from '@commongrid/model';
 import { fakeId, Scene } from '@commongrid/model/testing';
 import { buildContract, planContract } from '../src/index.ts';
-import type { Directory, FoundPlan, NoPlan, Plan, PriceOf } from '../src/index.ts';
+import type { Directory, FoundPlan, NoPlan, Plan } from '../src/index.ts';
 import { fakeDirectory } from './support/fake-directory.ts';
-
-/** A cent for each core and hour, by the price of a thousand. */
-const priceOf: PriceOf = ({ cpuMilli }, { cu, currency, unitHours }) => {
-  if (cu === undefined) return undefined;
-  const amount = fakeId.amount((Number(cu) * cpuMilli) / 1000);
-  return { amount, currency, perSeconds: unitHours * 3600 };
-};
 
 async function plan(definition: object, directory: Directory, more: object = {}): Promise<Plan> {
   const { draft, shards } = await buildContract(
@@ -29,7 +22,7 @@ async function plan(definition: object, directory: Directory, more: object = {})
     },
   );
   const roles = draft.openings.map(({ role }) => role);
-  return planContract({ header: draft.header, roles, shards, directory, priceOf, ...more });
+  return planContract({ header: draft.header, roles, shards, directory, ...more });
 }
 
 async function planned(...given: Parameters<typeof plan>): Promise<FoundPlan> {
@@ -103,7 +96,7 @@ test('a container goes where its volume is, and what is alone bears nothing', as
 });
 
 test('the cheapest farms are taken within the budget, and the term is counted', async () => {
-  const farms = [{ nodes: 0 }, { nodes: 2, cu: 3_000 }, { nodes: 2, cu: 1_000 }, { nodes: 9 }];
+  const farms = [{ nodes: 0 }, { nodes: 2, cu: 12_000 }, { nodes: 2, cu: 4_000 }, { nodes: 9 }];
   const roles = [{ name: 'web', replicas: 3, cpu: 1, memory: '1GiB', container }];
   const spread = { spread: { distinctNodes: true } };
   const budget = { currency: 'EUR', perMonth: 10_000, total: 100_000 };
@@ -112,7 +105,7 @@ test('the cheapest farms are taken within the budget, and the term is counted', 
   assert.deepEqual(items.map(({ farm }) => farm).toSorted(), [
     ...[fakeId.farm(2), fakeId.farm(3), fakeId.farm(3)],
   ]);
-  // 720 hours: 720 cents at 1,000 a thousand hours, three times that elsewhere.
+  // A quarter of a compute unit, by its memory: a cent an hour, and three elsewhere, for 720 hours.
   assert.deepEqual([cost.perMonth, cost.total, cost.isCheapest], [3_600n, 7_200n, true]);
   const poor = { ...definition, budget: { ...budget, perMonth: 3_599 } };
   const { obstacles, isProven } = await refused(poor, fakeDirectory(farms));
@@ -213,7 +206,7 @@ test('the rules of the log take what was planned', () => {
         ),
       };
       const result = planContract({
-        ...{ header, roles: [opening.role], shards: new Map(), priceOf },
+        ...{ header, roles: [opening.role], shards: new Map() },
         directory: { ...directory, ...owners },
       });
       const most = Math.min(

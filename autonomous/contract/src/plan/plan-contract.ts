@@ -14,7 +14,6 @@ import type { SolveOptions } from './solve-placement.ts';
 import { toleranceOf } from './tolerance.ts';
 import type { RoleTolerance } from './tolerance.ts';
 import { priceFor } from './unit-price.ts';
-import type { PriceOf } from './unit-price.ts';
 import { unitKinds } from './units.ts';
 import type { UnitKind } from './units.ts';
 
@@ -24,7 +23,6 @@ export interface PlanInput extends SolveOptions {
   /** Of roles whose replicas are shards. */
   readonly shards: ReadonlyMap<string, ShardCode>;
   readonly directory: Directory;
-  readonly priceOf: PriceOf;
   readonly wishes?: NodeWishes;
 }
 
@@ -110,7 +108,7 @@ export function planContract(input: PlanInput): Plan {
 }
 
 function problemOf(
-  { header, roles, directory: { nodes, farms }, priceOf }: PlanInput,
+  { header, roles, directory: { nodes, farms } }: PlanInput,
   kinds: readonly UnitKind[],
   screenings: readonly Screening[],
 ): Problem {
@@ -124,7 +122,7 @@ function problemOf(
       need: nodeResources.map((name) => need[name]),
       addresses: need.ipv4,
       roles: own.map((role) => roles.indexOf(role)),
-      costs: listed.map((farm) => priceFor(own, farm, header, priceOf)),
+      costs: listed.map((farm) => priceFor(own, farm, header)),
       suits: screenings[kind]?.suits ?? [],
     })),
     roles: roles.map(({ spread: { distinctNodes, perFarm, perOwner, perCountry } }) => ({
@@ -146,7 +144,7 @@ function problemOf(
 }
 
 function itemsOf(
-  { header, directory: { nodes, farms }, priceOf }: PlanInput,
+  { header, directory: { nodes, farms } }: PlanInput,
   kinds: readonly UnitKind[],
   choice: Choice,
 ): readonly PlannedReplica[] {
@@ -157,7 +155,7 @@ function itemsOf(
       const farm = farms.get(node?.farm ?? ('' as FarmId));
       if (node === undefined || farm === undefined) throw new Error('a choice names no node');
       for (const role of roles) {
-        const perMonth = priceFor([role], farm, header, priceOf) ?? 0n;
+        const perMonth = priceFor([role], farm, header) ?? 0n;
         items.push({ role: role.name, replica, node: node.id, farm: farm.id, perMonth });
       }
     }
@@ -169,7 +167,7 @@ function itemsOf(
 
 /** Of the whole term, each replica rounded up. */
 function totalOf(
-  { header, roles, directory: { farms }, priceOf }: PlanInput,
+  { header, roles, directory: { farms } }: PlanInput,
   items: readonly PlannedReplica[],
 ): bigint {
   const termMs = header.term.untilMs - header.term.fromMs;
@@ -177,7 +175,7 @@ function totalOf(
     const farm = farms.get(id);
     const role = roles.find((one) => one.name === name);
     if (farm === undefined || role === undefined) return sum;
-    return sum + (priceFor([role], farm, header, priceOf, termMs) ?? 0n);
+    return sum + (priceFor([role], farm, header, termMs) ?? 0n);
   }, 0n);
 }
 

@@ -2,7 +2,6 @@ import type { Contract, NodeId } from '@commongrid/model';
 import { nodeResources } from '../directory/directory.ts';
 import type { Directory, DirectoryFarm, DirectoryNode } from '../directory/directory.ts';
 import { priceFor } from './unit-price.ts';
-import type { PriceOf } from './unit-price.ts';
 import type { UnitKind } from './units.ts';
 
 /** What a node may lack for a unit. */
@@ -36,7 +35,6 @@ export interface NodeWishes {
 export interface ScreeningInput {
   readonly header: Pick<Contract, 'owner' | 'budget' | 'heal'>;
   readonly directory: Directory;
-  readonly priceOf: PriceOf;
   readonly wishes: NodeWishes;
 }
 
@@ -70,7 +68,7 @@ function lacksOf(
   { need, roles, features }: UnitKind,
   node: DirectoryNode,
   farm: DirectoryFarm | undefined,
-  { header, priceOf, wishes }: ScreeningInput,
+  { header, wishes }: ScreeningInput,
 ): readonly Need[] {
   const { mayMoveTo } = header.heal;
   const { only, uptimeMin = 0, latencyMsMax = Infinity, latencies } = wishes;
@@ -84,7 +82,7 @@ function lacksOf(
     ['feature', !features.every((feature) => node.features.has(feature))],
     ...nodeResources.map((name) => [name, need[name] > node.free[name]] as const),
     ['ipv4', need.ipv4 > (farm?.freeIpv4 ?? 0)],
-    ['price', farm !== undefined && priceFor(roles, farm, header, priceOf) === undefined],
+    ['price', farm !== undefined && priceFor(roles, farm, header) === undefined],
     ['uptime', (node.uptime ?? 0) < uptimeMin],
     ['latency', latencyMsMax < (latencies?.get(node.id) ?? Infinity) && latencyMsMax !== Infinity],
   ];

@@ -1,11 +1,6 @@
-import type { Contract, ContractRole, Farm, RecordOf, Resources } from '@commongrid/model';
+import { priceOf } from '@commongrid/model';
+import type { Contract, ContractRole } from '@commongrid/model';
 import type { DirectoryFarm } from '../directory/directory.ts';
-
-/** Due for so many healthy seconds: as a lock has it. */
-export type LockPrice = RecordOf<'grid.lock.1'>['price'];
-
-/** What a farm asks for resources; undefined where it does not sell one of them. */
-export type PriceOf = (resources: Resources, prices: Farm['prices']) => LockPrice | undefined;
 
 /** A month of a budget, ms: 30 days. */
 export const monthMs = 30 * 86_400_000;
@@ -19,13 +14,12 @@ export function priceFor(
   roles: readonly Pick<ContractRole, 'resources'>[],
   { owner, prices }: Pick<DirectoryFarm, 'owner' | 'prices'>,
   contract: Pick<Contract, 'owner' | 'budget'>,
-  priceOf: PriceOf,
   forMs = monthMs,
 ): bigint | undefined {
   if (owner === contract.owner) return 0n;
   let sum = 0n;
   for (const { resources } of roles) {
-    const price = priceOf(resources, prices);
+    const price = priceOf(prices, resources);
     if (price === undefined || price.currency !== contract.budget.currency) return undefined;
     const [all, per] = [BigInt(price.amount) * BigInt(forMs), BigInt(price.perSeconds) * 1000n];
     sum += (all + per - 1n) / per;

@@ -10,7 +10,7 @@ export interface FakeFarm {
   readonly country?: string;
   readonly nodes: number;
   readonly freeIpv4?: number;
-  /** Of a thousand unit-hours; none is for sale without it. */
+  /** Of a thousand unit-hours, smallest units; nothing is for sale without it. Storage costs nothing. */
   readonly cu?: number;
 }
 
@@ -21,7 +21,7 @@ export function fakeDirectory(
 ): Directory {
   const listed = farms.map((farm, at): DirectoryFarm => {
     const { owner = at + 1, country = countries[at % 6] ?? 'BE', freeIpv4 = 0, cu } = farm;
-    const price = cu === undefined ? {} : { cu: fakeId.amount(cu) };
+    const price = cu === undefined ? {} : { cu: fakeId.amount(cu), su: fakeId.amount(0) };
     return {
       ...{ id: fakeId.farm(at + 1), name: `farm-${at + 1}`, owner: fakeId.bot(owner) },
       prices: { currency: 'EUR', unitHours: 1000, ...price },

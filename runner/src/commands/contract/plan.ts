@@ -1,5 +1,5 @@
 import { measureLatency, planContract, readDirectory } from '@commongrid/contract';
-import type { Directory, Plan, PriceOf } from '@commongrid/contract';
+import type { Directory } from '@commongrid/contract';
 import type { NodeId } from '@commongrid/model';
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
@@ -37,7 +37,7 @@ export function contractPlanCommand(context: CommandContext): Command {
       const { at } = await readLogFacts(client, trust.log);
       const directory = await readDirectory(client, at);
       const plan = planContract({
-        ...{ header, directory, priceOf, shards: new Map(Object.entries(shards)) },
+        ...{ header, directory, shards: new Map(Object.entries(shards)) },
         roles: openings.map(({ role }) => role),
         wishes: {
           only: nodesCalled(directory, options.node),
@@ -49,13 +49,10 @@ export function contractPlanCommand(context: CommandContext): Command {
       if (plan.is === 'none') context.exitStatus = 1;
       const result = planResult({ id, header, plan, directory });
       printResult(context, options, result, () =>
-        describePlan({ header, plan: plan satisfies Plan, directory }, context.terminal.style),
+        describePlan({ header, plan, directory }, context.terminal.style),
       );
     });
 }
-
-/** Nothing is for sale yet: only farms of the owner can be planned on. */
-const priceOf: PriceOf = () => undefined;
 
 function nodesCalled(
   { nodes }: Directory,
