@@ -1,8 +1,7 @@
 import { waitFor } from '@commongrid/base';
 import type { Logger } from '@commongrid/base';
-import { BcdbClient, HttpLightSource, LightFollower } from '@commongrid/bcdb/client';
-import type { BcdbClientOptions } from '@commongrid/bcdb/client';
-import type { SigningKey } from '@commongrid/crypto';
+import { LightFollower } from '@commongrid/bcdb/client';
+import type { BcdbClient, BcdbClientOptions, HttpLightSource } from '@commongrid/bcdb/client';
 import { GridFold, recordTypes } from '@commongrid/model';
 import type { BotId, GridRecord, RecordOf, WalletUrl } from '@commongrid/model';
 import type { LedgerView, Rail } from './rail.ts';
@@ -13,14 +12,14 @@ const syncTimeoutMs = 30_000;
 export interface LogRailOptions {
   /** Of the follower: what it has read is kept there. */
   readonly folder: string;
-  /** HTTP door of a database; what it says is verified. */
-  readonly url: string;
+  /** Signs for the bot; what its server says of the log is verified. */
+  readonly client: BcdbClient;
+  /** Gives the bot's feed, which is verified too. */
+  readonly source: HttpLightSource;
   readonly trust: BcdbClientOptions['trust'];
   /** Keys of the genesis that sign releases. */
   readonly releaseKeys: readonly string[];
   readonly bot: BotId;
-  /** A device key of the bot. */
-  readonly key: SigningKey;
   readonly logger?: Logger;
 }
 
@@ -35,25 +34,23 @@ export class LogRail implements Rail, AsyncDisposable {
   #epoch = '';
   #arrived = 0;
 
-  private constructor(options: LogRailOptions, client: BcdbClient, follower: LightFollower) {
+  private constructor(options: LogRailOptions, follower: LightFollower) {
     this.log = options.trust.log;
     this.bot = options.bot;
-    this.#client = client;
+    this.#client = options.client;
     this.#follower = follower;
     this.#releaseKeys = options.releaseKeys;
     this.#fold = this.#empty();
   }
 
-  /** @throws BCDB_UNREACHABLE and what else `BcdbClient.connect` and `LightFollower.open` throw */
+  /** @throws BCDB_OTHER_LOG */
   static async open(options: LogRailOptions): Promise<LogRail> {
-    const { folder, url, trust, bot, key, logger } = options;
-    const client = await BcdbClient.connect({ url, trust, key });
+    const { folder, source, trust, bot, logger } = options;
     const follower = await LightFollower.open({
-      ...{ dataDir: folder, trust, reader: bot },
-      source: new HttpLightSource({ url, log: trust.log, key }),
+      ...{ dataDir: folder, trust, reader: bot, source },
       ...(logger === undefined ? {} : { logger }),
     });
-    return new LogRail(options, client, follower);
+    return new LogRail(options, follower);
   }
 
   async sync({ signal }: { readonly signal?: AbortSignal } = {}): Promise<LedgerView> {

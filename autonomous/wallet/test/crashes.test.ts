@@ -20,6 +20,7 @@ class Killed extends Error {}
 class Reaper {
   left = Infinity;
   kills = 0;
+  losesAnswer: () => boolean = () => false;
 
   step(): void {
     if (--this.left > 0) return;
@@ -38,6 +39,8 @@ class SceneRail implements Rail {
   readonly #reaper: Reaper;
   /** As a bot that follows the log alone has it; one that begins anew reads all of it again. */
   readonly #fold: GridFold;
+  /** Nothing that its program does after its end has an effect. */
+  #isDead = false;
 
   constructor(scene: WalletScene, who: Actor, reaper: Reaper) {
     this.log = scene.grid.log;
@@ -52,7 +55,7 @@ class SceneRail implements Rail {
   }
 
   async sync(): Promise<LedgerView> {
-    this.#reaper.step();
+    this.#step();
     const { grid } = this.#scene;
     const taken = grid.records.filter(({ seq }: GridRecord) => !grid.fold.refusals.has(seq));
     this.#fold.add(taken);
@@ -61,10 +64,21 @@ class SceneRail implements Rail {
 
   async say<Url extends WalletUrl>(url: Url, value: RecordOf<Url>): Promise<void> {
     // Killed before it was sent, or after it was taken and before the answer came.
-    this.#reaper.step();
+    this.#step();
     const { code } = this.#scene.grid.put(url, this.#who.device, value);
-    this.#reaper.step();
+    this.#step();
     if (code !== undefined) throw new Error(`the rules refuse it: ${code}`);
+    if (this.#reaper.losesAnswer()) throw new Error('no answer came');
+  }
+
+  #step(): void {
+    if (this.#isDead) throw new Killed('it was killed before');
+    try {
+      this.#reaper.step();
+    } catch (error) {
+      this.#isDead = true;
+      throw error;
+    }
   }
 }
 
@@ -157,6 +171,7 @@ async function run(
   reaper.left = step + 1;
   const rearm = reaper.step.bind(reaper);
   const restless = Object.assign(new Reaper(), {
+    losesAnswer: () => random.int(0, 10) === 0,
     step: () => {
       if (reaper.left === Infinity && random.int(0, 20) === 0) reaper.left = random.int(1, 6);
       rearm();
