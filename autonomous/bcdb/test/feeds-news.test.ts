@@ -93,14 +93,37 @@ test('readers of a record that was refused ahead of others still hear of the oth
   await ticked(bcdb);
 });
 
+test('who waits for news hears of what concerns him, and of nothing else, however long it takes', async (t) => {
+  const { clock, bcdb, town, node, contract } = await place(t);
+  const { feeds } = await bcdb.feedsOf({ size: 0, feeds: [{ reader: node.id, count: 0 }] });
+  const count = feeds[0]?.places.find(({ reader }) => reader === node.id)?.count ?? 0;
+  assert.ok(count > 0);
+  let isTold = false;
+  const { signal } = new AbortController();
+  const request = { size: bcdb.head.size, feeds: [{ reader: node.id, count }] };
+  const told = bcdb.feedNews(request, signal).then(() => (isTold = true));
+  await town.citizen('bob');
+  assert.equal(isTold, false);
+  assert.equal(bcdb.feedWaiters, 1);
+  await town.event(node, contract, 0, 1);
+  await clock.advance(newsEveryMs);
+  await waitFor(() => isTold, { what: 'news', timeoutMs });
+  await told;
+  assert.equal(bcdb.feedWaiters, 0);
+  // Whoever knows something else is told at once, and so is whoever knows more than there is.
+  await bcdb.feedNews(request, signal);
+  await bcdb.feedNews({ ...request, size: bcdb.head.size + 1 }, signal);
+});
+
 /** Answers at once, or, where it may wait, not before it is told to. */
 class HoldingSource extends TownSource {
   readonly asked: FeedsRequest[] = [];
-  isHolding = true;
+  /** Does not answer who may not wait either. */
+  isSilent = false;
 
   override async feeds(request: FeedsRequest, signal?: AbortSignal): Promise<unknown> {
     this.asked.push(request);
-    if (this.isHolding && request.waitMs !== undefined) {
+    if (this.isSilent || request.waitMs !== undefined) {
       await new Promise((_, reject) => {
         signal?.addEventListener('abort', () => reject(abortError(signal)));
       });
@@ -152,6 +175,17 @@ test('a follower whose question waits closes at once, and so does one whose sign
   });
   await follower.close();
   await again;
+});
+
+test('a follower closes while somebody with a signal of his own asks what there is', async (t) => {
+  const one = await place(t);
+  const source = new HoldingSource(one.bcdb);
+  source.isSilent = true;
+  const follower = await followerOf(one, source);
+  const asking = follower.sync({ signal: new AbortController().signal });
+  const failed = assert.rejects(asking, hasCode('BASE_ABORTED'));
+  await follower.close();
+  await failed;
 });
 
 /** Says the same over and over, and never waits. */

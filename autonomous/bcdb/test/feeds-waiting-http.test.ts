@@ -188,8 +188,13 @@ test('news pass through a copy, whose readers have a head that is not old', asyn
   const stop = new AbortController();
   const following = follower.follow({ signal: stop.signal, waitMs: feedsWaitMsMax });
   await waitFor(() => copy.bcdb.feedWaiters === 1, { what: 'a question that waits', timeoutMs });
+  // Waits for as long as nothing comes: only news end it.
+  let isTold = false;
+  const told = copy.bcdb.feedNews(await knowingAll(served, one), never).then(() => (isTold = true));
   await town.event(one, contract, 0, 1);
   const events = (): number => [...follower.objects('grid', 'grid.event.1')].length;
+  await waitFor(() => isTold, { what: 'news at the copy', timeoutMs });
+  await told;
   await waitFor(() => events() === 1, { what: 'an event', timeoutMs });
   stop.abort();
   await following;
