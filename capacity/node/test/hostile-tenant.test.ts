@@ -5,27 +5,30 @@ import { join, relative } from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { runProgram, waitFor } from '@commongrid/base';
+import { tempFolder } from '@commongrid/base/testing';
 import { SigningKey } from '@commongrid/crypto';
 import type { WorkloadId } from '@commongrid/model';
 
 import { nodeAccessPath, nodeControlPath, NodeDoors } from '../src/index.ts';
 import { NodeTown, openPlanned } from './support/node-town.ts';
+import { WatchedPath } from './support/watched-path.ts';
 
 const deadline = { timeoutMs: 30_000, everyMs: 20 };
 const sleep = 'exec sleep 1000';
 
+const stack = new AsyncDisposableStack();
 let town: NodeTown;
 let agent: Awaited<ReturnType<typeof openPlanned>>;
+let watched: WatchedPath;
 
 before(async () => {
-  town = await NodeTown.open();
-  agent = await openPlanned(town.plan);
+  const { path } = stack.use(await tempFolder('watched'));
+  watched = stack.use(await WatchedPath.open(path));
+  town = stack.use(await NodeTown.open());
+  agent = stack.use(await openPlanned({ ...town.plan, programs: watched.programs }));
 });
 
-after(async () => {
-  await agent?.close();
-  await town?.[Symbol.asyncDispose]();
-});
+after(() => stack.disposeAsync());
 
 function phaseOf(id: WorkloadId): string | undefined {
   return agent.state.workload(id)?.phase;
@@ -77,12 +80,19 @@ test('a secret is where its container reads it, and nowhere else', async () => {
   const web = idOf(workloads, 'web');
   await reach(web, 'healthy');
   assert.deepEqual(await printed(web, 1), ['ready']);
-  const { folder, prefix } = town.plan;
+  const { folder, prefix, records } = town.plan;
   const run = `/run/commongrid-${prefix}`;
   // The disk of volumes is gigabytes of what this container did not write.
   const not = ['--exclude=pool.img', '--exclude-dir=sys'];
   const words = ['--recursive', '--files-with-matches', '--text', ...not];
-  const found = await runProgram('grep', [...words, '--fixed-strings', secret, folder, run]);
+  const found = await runProgram('grep', [
+    ...words,
+    '--fixed-strings',
+    secret,
+    folder,
+    run,
+    records,
+  ]);
   const key = agent.state.workload(web)?.known.key ?? '';
   const places = found
     .trim()
@@ -100,6 +110,11 @@ test('a secret is where its container reads it, and nowhere else', async () => {
     const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
     assert.ok(!line.includes(secret), line);
   }
+  const started = await watched.started();
+  for (const program of [/^runc .*create/m, /^runc .*exec/m, /^conmon /m, /^nft /m]) {
+    assert.ok(program.test(started), String(program));
+  }
+  assert.ok(!started.includes(secret), 'arguments and variables of what was started');
   // One with a NUL can be in no variable; runc would print it.
   const [nul] = agent.state.events(0, 1_000, idOf(workloads, 'nul'));
   assert.equal(nul?.code, 'NODE_ROLE_INVALID');

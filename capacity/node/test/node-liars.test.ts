@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { waitFor } from '@commongrid/base';
+import { GridError, waitFor } from '@commongrid/base';
 import { SigningKey } from '@commongrid/crypto';
 import type { GridRecord, WorkloadId } from '@commongrid/model';
 
@@ -22,6 +22,10 @@ const lies: Readonly<Record<string, Lie>> = {
         ? { ...record, value: { ...(record.value as object), items: [] } }
         : record,
     ),
+  // The answer is an error, as of a database that is gone.
+  gone: () => {
+    throw new GridError('LIAR_GONE', 'there is nothing of that name');
+  },
   // Whoever signed the tombstone may not.
   forged: (records) => {
     const { obj = '' } = records.find(({ url }) => url === 'grid.contract.1') ?? {};
@@ -60,6 +64,10 @@ async function whatRuns(
   const areRunning = (): boolean => ids.every((id) => state.workload(id)?.phase === 'running');
   await waitFor(() => hasHeard() && areRunning(), { ...deadline, what: 'what runs' });
   await agent.apply();
+  // The janitor goes by what the node knows, whatever it was told last.
+  const { signal } = new AbortController();
+  assert.deepEqual(await agent.reconciler.collect(signal), []);
+  assert.deepEqual(await agent.reconciler.orphans(signal), []);
   const keys = state.workloads().map(({ known }) => known.key);
   return {
     volumes: await machine.volumes.list(),

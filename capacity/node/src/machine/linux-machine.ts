@@ -6,6 +6,7 @@ import type { Workload } from '@commongrid/model';
 import { ContainerDriver } from '../container/container-driver.ts';
 import { ContainerLogs } from '../container/container-logs.ts';
 import { ContainerRuntime } from '../container/container-runtime.ts';
+import type { ContainerRuntimeOptions } from '../container/container-runtime.ts';
 import { ContainerStats } from '../container/container-stats.ts';
 import { Images } from '../container/images.ts';
 import type { ImagesOptions } from '../container/images.ts';
@@ -35,6 +36,8 @@ export interface LinuxMachineOptions {
   /** Address of the machine at which ports are published; default: all that it has. */
   readonly address?: string | undefined;
   readonly facts: FactStore;
+  /** Where runc and conmon are, if not where Debian has them. */
+  readonly programs?: Pick<ContainerRuntimeOptions, 'runc' | 'conmon'> | undefined;
   readonly backups?: BackupTarget | undefined;
   /** Default: no Zero-DBs run here. */
   readonly zdb?: MachineZdbOptions | undefined;
@@ -102,7 +105,7 @@ export class LinuxMachine implements Machine {
     );
     const images = await Images.open({ ...options.images, folder: join(folder, 'images') });
     const runtime = stack.use(
-      await ContainerRuntime.open({ folder: join(folder, 'bundles'), prefix }),
+      await ContainerRuntime.open({ ...options.programs, folder: join(folder, 'bundles'), prefix }),
     );
     // Nothing is sent to a service of the machine, which trusts who comes from there, or to a tenant.
     const forbidden = nodeAddresses(network.range);

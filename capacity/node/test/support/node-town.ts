@@ -32,7 +32,13 @@ import type {
 } from '@commongrid/model';
 
 import { FolderSource, LinuxMachine, NodeAgent, signAccess, signRecord } from '../../src/index.ts';
-import type { AccessClaim, Driver, Room, WorkloadSource } from '../../src/index.ts';
+import type {
+  AccessClaim,
+  Driver,
+  LinuxMachineOptions,
+  Room,
+  WorkloadSource,
+} from '../../src/index.ts';
 import { makeImage } from './town-image.ts';
 
 /** What a process needs to be the node of a town. Plain JSON. */
@@ -49,6 +55,7 @@ export interface NodePlan {
   readonly bootId: string;
   /** What the node gives. */
   readonly room: Omit<Room, 'pids'>;
+  readonly programs?: LinuxMachineOptions['programs'];
 }
 
 const zdbProgram = join(import.meta.dirname, 'zdb-server-program.ts');
@@ -79,6 +86,7 @@ export async function openPlanned(
     openMachine: async (facts) => {
       const opened = await LinuxMachine.open({
         ...{ folder: join(folder, 'machine'), prefix, volumeBytes: plan.room.ssdBytes, facts },
+        programs: plan.programs,
         images: { hubs: [plan.hub], maxBytes: gib, startService },
         zdb: { command: [process.execPath, zdbProgram], host: '127.0.0.1' },
       });
