@@ -9,7 +9,7 @@ import type { BenchOptions, BenchRow } from '@commongrid/system/bench';
 import type { BenchNode } from './bench-node.ts';
 
 const crowdSize = 50;
-const idleMs = 20_000;
+const idleMs = 60_000;
 /** As many restarts, and the median of them. */
 const restarts = 3;
 
