@@ -26,6 +26,7 @@ import { LogView } from './log-view.ts';
 import { Delivery } from './mailbox/delivery.ts';
 import { HeldBoxes } from './mailbox/held-boxes.ts';
 import { Inbox } from './mailbox/inbox.ts';
+import type { InboxOptions } from './mailbox/inbox.ts';
 import { mailboxActor } from './mailbox/mailbox-actor.ts';
 import { requireMessage } from './mailbox/message.ts';
 import { Outbox } from './mailbox/outbox.ts';
@@ -37,6 +38,7 @@ import { peopleActor } from './people/people-actor.ts';
 import { People } from './people/people.ts';
 import { Phonebook } from './phonebook/phonebook.ts';
 import { BotStore } from './store/bot-store.ts';
+import { CommitGroup } from './store/commit-group.ts';
 
 /** What a bot is made of. */
 export type Parts = Awaited<ReturnType<typeof makeParts>>;
@@ -74,8 +76,9 @@ export async function makeParts(options: BotOptions, stack: AsyncDisposableStack
     ...{ seen: store, clock },
     ...{ recordFreshMs: limits.recordFreshMs, recordStaleMs: limits.recordStaleMs },
   });
-  const runEffect = effectsOf({ db, outbox, limits, clock, id, log: trust.log }, (receiver) =>
-    late.delivery?.wake(receiver),
+  const { runEffect, commit } = effectsOf(
+    { db, outbox, limits, clock, id, log: trust.log },
+    (receiver) => late.delivery?.wake(receiver),
   );
   const dispatcher = new Dispatcher({
     ...{ catalog, runEffect, logger, requireSound: view.requireSound },
@@ -93,7 +96,7 @@ export async function makeParts(options: BotOptions, stack: AsyncDisposableStack
   late.links = links;
   late.inbox = new Inbox({
     ...{ log: trust.log, self: id, sealingKeys: options.sealingKeys, phonebook, guard },
-    ...{ messageBytesMax: limits.messageBytesMax, dispatcher, runEffect, standingOf, clock },
+    ...{ messageBytesMax: limits.messageBytesMax, dispatcher, commit, standingOf, clock },
   });
   late.delivery = new Delivery({
     ...{ db, outbox, phonebook, linkTo, log: trust.log, self: id, key, tasks, logger, clock },
@@ -130,15 +133,15 @@ interface EffectParts {
 }
 
 /**
- * Effects, each in a transaction with the messages that it sends.
- * @param wake is called for each receiver once that is committed
+ * Ways to run an effect: at once in a transaction of its own, or with others of the same turn.
+ * @param wake is called for each receiver of its messages once it is committed
  */
 function effectsOf(
   { db, outbox, limits, clock, id, log }: EffectParts,
   wake: (receiver: string) => void,
-): RunEffect {
-  return (work) => {
-    const receivers = new Set<string>();
+) {
+  const group = new CommitGroup(db);
+  const contextOf = (receivers: Set<string>) => {
     const send = (message: Outgoing): string => {
       const nowMs = clock.nowMs();
       const { to, kind, body } = message;
@@ -147,10 +150,21 @@ function effectsOf(
       receivers.add(to);
       return outbox.add(message, nowMs);
     };
-    const result = inTransaction(db, () => work({ db, send }));
-    for (const receiver of receivers) wake(receiver);
+    return { db, send };
+  };
+  const runEffect: RunEffect = (work) => {
+    const receivers = new Set<string>();
+    const result = inTransaction(db, () => work(contextOf(receivers)));
+    receivers.forEach(wake);
     return result;
   };
+  const commit: InboxOptions['commit'] = async (work) => {
+    const receivers = new Set<string>();
+    const result = await group.run(() => work(contextOf(receivers)));
+    receivers.forEach(wake);
+    return result;
+  };
+  return { runEffect, commit };
 }
 
 /** As long as those that are given. */

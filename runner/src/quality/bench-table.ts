@@ -6,5 +6,6 @@ export const benchTable: Readonly<Record<string, string>> = {
   zstor: 'autonomous/zstor/bench/zstor.bench.ts',
   s3: 'autonomous/s3/bench/s3.bench.ts',
   flist: 'capacity/flist/bench/flist.bench.ts',
+  threebot: 'autonomous/threebot/bench/threebot.bench.ts',
   node: 'capacity/node/bench/node.bench.ts',
 };

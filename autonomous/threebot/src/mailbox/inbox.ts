@@ -1,7 +1,8 @@
 import { GridError, isGridError, systemClock } from '@commongrid/base';
 import type { Clock } from '@commongrid/base';
 import type { SealingKey } from '@commongrid/crypto';
-import type { Dispatcher, RunEffect } from '../actors/dispatcher.ts';
+import type { Dispatcher } from '../actors/dispatcher.ts';
+import type { EffectContext } from '../actors/actor.ts';
 import { provenCaller } from '../actors/caller.ts';
 import type { Permission } from '../actors/caller.ts';
 import type { BotErrorCode } from '../errors.ts';
@@ -19,7 +20,8 @@ export interface InboxOptions {
   readonly phonebook: Phonebook;
   readonly guard: ReplayGuard;
   readonly dispatcher: Dispatcher;
-  readonly runEffect: RunEffect;
+  /** Runs an effect in a transaction; resolves once it is on disk. */
+  readonly commit: <T>(work: (context: Omit<EffectContext, 'caller'>) => T) => Promise<T>;
   readonly standingOf: (bot: string) => Permission;
   readonly clock?: Clock;
 }
@@ -46,7 +48,7 @@ export class Inbox {
    *   the method refuses with
    */
   async take(box: Uint8Array): Promise<void> {
-    const { log, self, messageBytesMax, sealingKeys, guard, dispatcher, runEffect } = this.#o;
+    const { log, self, messageBytesMax, sealingKeys, guard, dispatcher, commit } = this.#o;
     const place = { log, to: self, bytesMax: messageBytesMax };
     const { message, key } = await openMessage(box, sealingKeys, place);
     const { from, kind, body } = message;
@@ -54,7 +56,7 @@ export class Inbox {
     await this.#requireSender(from, key);
     const caller = provenCaller(from, this.#o.standingOf(from), 'mailbox');
     const effect = dispatcher.prepare(kind, body, caller);
-    runEffect((context) => {
+    await commit((context) => {
       guard.take(message, this.#clock.nowMs());
       effect(context);
     });

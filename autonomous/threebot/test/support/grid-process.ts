@@ -15,24 +15,28 @@ export interface GridPlan {
 }
 
 /** A database in a process of its own, with bots in its phonebook. */
-export class GridProcess {
+export class GridProcess implements AsyncDisposable {
   readonly url: string;
   readonly trust: { readonly log: string; readonly sequencerKey: string };
 
-  private constructor(url: string, trust: GridProcess['trust']) {
-    this.url = url;
-    this.trust = trust;
+  readonly #server: BcdbServer;
+
+  private constructor(server: BcdbServer) {
+    const { bcdb, httpAddress } = server;
+    this.url = `http://${httpAddress.host}:${httpAddress.port}`;
+    this.trust = { log: bcdb.log, sequencerKey: bcdb.sequencer };
+    this.#server = server;
   }
 
   static async open({ folder, host, bots }: GridPlan): Promise<GridProcess> {
-    const { bcdb, httpAddress } = await BcdbServer.open({
+    const server = await BcdbServer.open({
       dataDir: folder,
       owner: SigningKey.generate(),
       http: { host, port: 0 },
       beforeDoors: makePhonebook,
     });
-    const url = `http://${httpAddress.host}:${httpAddress.port}`;
-    const trust = { log: bcdb.log, sequencerKey: bcdb.sequencer };
+    const grid = new GridProcess(server);
+    const { url, trust } = grid;
     for (const { name, root, device } of bots) {
       const [key, deviceKey] = [root, device].map((seed) =>
         SigningKey.fromSeed(Buffer.from(seed, 'base64url')),
@@ -42,6 +46,10 @@ export class GridProcess {
       const record = { ns: 'grid', url: 'grid.bot.1', obj: value.id };
       await client.write({ ...record, op: 'put', value: { ...value } });
     }
-    return new GridProcess(url, trust);
+    return grid;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#server.close();
   }
 }
