@@ -72,6 +72,11 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import('./commands/contract/contract.ts')).contractCommand,
   },
   {
+    name: 'wallet',
+    summary: 'balances, transfers, currencies and statements of a bot',
+    load: async () => (await import('./commands/wallet/wallet.ts')).walletCommand,
+  },
+  {
     name: 'deploy',
     summary: 'run what a file says on nodes',
     load: async () => (await import('./commands/deploy.ts')).deployCommand,

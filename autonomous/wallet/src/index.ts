@@ -1,3 +1,4 @@
+export { formatAmount, parseAmount } from './amount.ts';
 export type { Duty } from './duties.ts';
 export type { WalletErrorCode } from './errors.ts';
 export { LogRail } from './log-rail.ts';
