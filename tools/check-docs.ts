@@ -1,19 +1,26 @@
 // Holds documents to the program: commands and links exist, error codes and
-// limits by name are listed. With `--write` it makes docs/errors.md and docs/named-limits.md anew.
+// limits by name are listed, schemas are published. With `--write` it makes docs/errors.md,
+// docs/named-limits.md and docs/formats/*.schema.json anew.
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 
+import { deploymentSchema, roleSchema } from '@commongrid/model';
 import { commandShape } from '@commongrid/runner';
 
 import { commandLinesOf, findCommandFault, hintLinesOf } from './command-lines.ts';
 import { errorCodesOf, errorPage } from './error-codes.ts';
 import { limitsPage, namedLimitsOf } from './named-limits.ts';
+import { hasTest, namedTestsOf } from './named-tests.ts';
 import { readSourceFiles, reportFaults, root } from './source-files.ts';
 import type { SourceFile } from './source-files.ts';
 
 const errorPageFile = join(root, 'docs', 'errors.md');
 const limitsPageFile = join(root, 'docs', 'named-limits.md');
+const schemaFiles: readonly (readonly [string, object])[] = [
+  [join(root, 'docs', 'formats', 'deployment.schema.json'), deploymentSchema],
+  [join(root, 'docs', 'formats', 'role.schema.json'), roleSchema],
+];
 
 const documents = await readSourceFiles('*.md', '*/**/*.md');
 const sources = await readSourceFiles('*/**/src/**/*.ts');
@@ -22,12 +29,15 @@ const errorSources = sources.filter(({ path }) => path.endsWith('/src/errors.ts'
 if (process.argv.includes('--write')) {
   await writeFile(errorPageFile, errorPage(errorSources));
   await writeFile(limitsPageFile, limitsPage(sources));
+  for (const [file, schema] of schemaFiles) await writeFile(file, schemaText(schema));
 } else {
   reportFaults([
     ...(await findCommandFaults()),
     ...documents.flatMap(findLinkFaults),
+    ...(await findTestFaults()),
     ...(await findErrorFaults()),
     ...(await findLimitFaults()),
+    ...(await findSchemaFaults()),
   ]);
 }
 
@@ -53,6 +63,18 @@ function findLinkFaults({ path, text }: SourceFile): string[] {
     .map((target) => `${path}: links to ${target}, which does not exist`);
 }
 
+async function findTestFaults(): Promise<string[]> {
+  const faults: string[] = [];
+  for (const document of documents) {
+    for (const { file, name } of namedTestsOf(document)) {
+      const target = join(root, dirname(document.path), file);
+      const text = await readFile(target, 'utf8').catch(() => '');
+      if (!hasTest(text, name)) faults.push(`${document.path}: ${file} has no test "${name}"`);
+    }
+  }
+  return faults;
+}
+
 async function findErrorFaults(): Promise<string[]> {
   const mute = errorSources.flatMap(({ path, text }) =>
     errorCodesOf(text)
@@ -71,6 +93,15 @@ async function findLimitFaults(): Promise<string[]> {
         .map(({ name }) => `${path}: ${name} needs a comment: what it bounds`),
     );
   return [...mute, ...(await findStalePage(limitsPageFile, limitsPage(sources)))];
+}
+
+async function findSchemaFaults(): Promise<string[]> {
+  const faults = schemaFiles.map(([file, schema]) => findStalePage(file, schemaText(schema)));
+  return (await Promise.all(faults)).flat();
+}
+
+function schemaText(schema: object): string {
+  return `${JSON.stringify(schema, null, 2)}\n`;
 }
 
 async function findStalePage(file: string, made: string): Promise<string[]> {

@@ -26,6 +26,8 @@ export type { BotKey } from './records/bot.ts';
 export { botListedKeysMax, recoveryKeysMax } from './records/bot.ts';
 export { contractIdOf, contractRolesMax } from './records/contract.ts';
 export type { Contract, ContractPolicyLine } from './records/contract.ts';
+export { deploymentSchema, parseDeploymentFile, roleSchema } from './deployment-file.ts';
+export type { DeploymentFile, RoleFile } from './deployment-file.ts';
 export { contractRole, contractRoleOpening, parseRole } from './records/contract-role.ts';
 export type {
   Container,

@@ -1,4 +1,5 @@
 import { GridError, isGridError } from '@commongrid/base';
+import { deploymentSchema } from '@commongrid/model';
 import type { ContractDraft, Node, WorkloadId } from '@commongrid/model';
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
@@ -24,6 +25,7 @@ type DeployCommandOptions = ServerOptions & {
   readonly node?: readonly string[];
   readonly hub?: string;
   readonly wait?: true;
+  readonly schema?: true;
   readonly timeout: number;
 };
 
@@ -32,12 +34,18 @@ const timeoutSecondsDefault = 300;
 
 export function deployCommand(context: CommandContext): Command {
   return serverCommand('deploy', 'Run what a file says on your nodes, and show how it comes up.')
-    .argument('<file>', 'JSON: name, roles, secrets; see docs/operate/node.md')
+    .argument('[file]', 'JSON: name, roles, secrets; see docs/operate/node.md')
+    .option('--schema', 'only print the JSON Schema of such a file')
     .option('--node <name>', 'name or id of a node of yours; again for more; default: all', addText)
     .option('--hub <origin>', 'where images are by their name; default: the one of `grid up`')
     .option('--wait', 'go on waiting while what failed is tried again')
     .option('--timeout <seconds>', 'wait no longer', parseSeconds, timeoutSecondsDefault)
-    .action((file: string, options: DeployCommandOptions) => run(context, file, options));
+    .action(async (file: string | undefined, options: DeployCommandOptions) => {
+      if (options.schema === true)
+        context.terminal.print(JSON.stringify(deploymentSchema, null, 2));
+      else if (file === undefined) throw fileMissing();
+      else await run(context, file, options);
+    });
 }
 
 export function rmCommand(context: CommandContext): Command {
@@ -180,6 +188,10 @@ export function describeEvent(event: WorkloadEvent, afterMs: number): string {
 function parseSeconds(text: string): number {
   if (/^[1-9]\d{0,4}$/.test(text)) return Number(text);
   throw new InvalidArgumentError('give a whole number of seconds');
+}
+
+function fileMissing(): GridError<GridErrorCode> {
+  return new GridError('GRID_USAGE', 'say which file', { hint: 'grid deploy FILE' });
 }
 
 function failed(

@@ -1,32 +1,18 @@
 import { readFile } from 'node:fs/promises';
 
 import { errorCode, GridError, isGridError, parseBytes, systemRandom } from '@commongrid/base';
-import { draftContract, parseRole } from '@commongrid/model';
-import type { BotId, ContractDraft, ContractRole, KeyText } from '@commongrid/model';
+import { draftContract, parseDeploymentFile, parseRole } from '@commongrid/model';
+import type {
+  BotId,
+  ContractDraft,
+  ContractRole,
+  DeploymentFile,
+  KeyText,
+  RoleFile,
+} from '@commongrid/model';
 import { checkRole } from '@commongrid/node';
 
 import type { GridErrorCode } from '../errors.ts';
-
-/** What people write: a contract whose rarely used parts are left out. */
-export interface DeploymentFile {
-  readonly name: string;
-  readonly roles: readonly RoleFile[];
-  /** Values of secrets by name; `{"file": PATH}` reads one. */
-  readonly secrets?: Readonly<Record<string, string | { readonly file: string }>>;
-  /** For how long, days. Default 365. */
-  readonly days?: number;
-}
-
-/** A role: the kind of workload is whichever of the three is there. Sizes are text such as `256MiB`. */
-export interface RoleFile {
-  readonly name: string;
-  readonly container?: Readonly<Record<string, unknown>>;
-  readonly volume?: Readonly<Record<string, unknown>>;
-  readonly zdb?: Readonly<Record<string, unknown>>;
-  readonly cpu?: number;
-  readonly memory?: string;
-  readonly [field: string]: unknown;
-}
 
 export interface DeploymentParties {
   readonly log: string;
@@ -39,11 +25,22 @@ export interface DeploymentParties {
   readonly resolveImage: (name: string) => Promise<string>;
 }
 
-/** @throws GRID_FILE_UNREADABLE, GRID_DEPLOYMENT_INVALID */
+/** @throws GRID_FILE_UNREADABLE, GRID_DEPLOYMENT_INVALID with the place */
 export async function readDeployment(path: string): Promise<DeploymentFile> {
+  const value = await readJson(path);
   try {
-    const value: unknown = JSON.parse(await readFile(path, 'utf8'));
-    if (isDeployment(value)) return value;
+    return parseDeploymentFile(value);
+  } catch (error) {
+    if (!isGridError(error)) throw error;
+    const { path: place } = error.details;
+    throw invalid(error.message, typeof place === 'string' ? place : '');
+  }
+}
+
+/** @throws GRID_FILE_UNREADABLE */
+async function readJson(path: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8'));
   } catch (error) {
     const why = errorCode(error) ?? (error instanceof Error ? error.message : String(error));
     throw new GridError<GridErrorCode>('GRID_FILE_UNREADABLE', `cannot read ${path}: ${why}`, {
@@ -51,7 +48,6 @@ export async function readDeployment(path: string): Promise<DeploymentFile> {
       cause: error,
     });
   }
-  throw invalid('it needs a name and a list of roles');
 }
 
 /** Makes a contract of what people wrote. @throws GRID_DEPLOYMENT_INVALID with the place */
@@ -193,15 +189,9 @@ async function readSecrets(
   return new Map(await Promise.all(all));
 }
 
-function isDeployment(value: unknown): value is DeploymentFile {
-  if (typeof value !== 'object' || value === null) return false;
-  const { name, roles } = value as Partial<DeploymentFile>;
-  return typeof name === 'string' && Array.isArray(roles) && roles.length > 0;
-}
-
 function invalid(why: string, path = ''): GridError<GridErrorCode> {
   return new GridError('GRID_DEPLOYMENT_INVALID', `the deployment cannot be used: ${why}`, {
-    hint: 'see docs/operate/node.md for what a deployment says',
+    hint: 'grid deploy --schema shows what a deployment says',
     details: { path },
   });
 }
