@@ -30,6 +30,16 @@ test('state of a later format is refused, and nothing of it is changed', async (
   }
 });
 
+test('state is opened and read while somebody else writes to it', async () => {
+  await using folder = await tempFolder('state');
+  const { path } = folder;
+  NodeState.open(path).close();
+  using writer = new DatabaseSync(join(path, 'state.sqlite'));
+  writer.exec('BEGIN IMMEDIATE');
+  using state = NodeState.open(path);
+  assert.deepEqual(state.events(0, 10), []);
+});
+
 test('what happened to the node itself is kept beside what happened to workloads', async () => {
   await using folder = await tempFolder('state');
   using state = NodeState.open(folder.path);

@@ -76,6 +76,8 @@ export class NodeState implements Disposable {
       const format = Number(db.prepare('PRAGMA user_version').get()?.['user_version']);
       if (format > stateFormat) throw stateLater(folder, format);
       db.exec(schema);
+      // Writing it needs the file for oneself; who only reads must not ask for that.
+      if (format < stateFormat) db.exec(`PRAGMA user_version = ${stateFormat}`);
       return new NodeState(db);
     } catch (error) {
       db.close();
@@ -223,7 +225,6 @@ const stateFormat = 1;
 /** All is read once, and then little: so it keeps 256 KiB in memory. */
 const schema = `
   PRAGMA cache_size = -256;
-  PRAGMA user_version = ${stateFormat};
   PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
   CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS workload (accepted INTEGER PRIMARY KEY AUTOINCREMENT,
