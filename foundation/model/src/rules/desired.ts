@@ -2,10 +2,12 @@ import type { GridCode } from '../errors.ts';
 import type { Hash, NodeId, WorkloadId } from '../fields.ts';
 import type { RecordOf, RecordUrl } from '../record-types.ts';
 import type { Slice } from '../records/slice.ts';
-import { workloadIdOf } from './grid-view.ts';
+import { workloadIdOf, workloadParts } from './grid-view.ts';
 import type { GridView } from './grid-view.ts';
+import { lockOf } from './lock-rules.ts';
 import { verifySlice } from './verify-slice.ts';
 import type { NodeNow, SealedAssignment } from './verify-slice.ts';
+import { paidUntilMs } from './wallet-metering.ts';
 
 /** A view whose objects can be gone through. */
 export interface GridObjects extends GridView {
@@ -24,8 +26,8 @@ export type Desired = {
   | { readonly be: 'run'; readonly assignment: SealedAssignment }
   /** Nothing new is started of it, for this reason; what runs of an earlier revision goes on. */
   | { readonly be: 'refused'; readonly code: GridCode }
-  /** Term and grace are over: it stands still, and its data stay. */
-  | { readonly be: 'pause'; readonly code: 'CONTRACT_TERM_OVER' }
+  /** Term or money, and grace, are over: it stands still, and its data stay. */
+  | { readonly be: 'pause'; readonly code: 'CONTRACT_TERM_OVER' | 'ESCROW_EMPTY' }
   /** It is no longer placed here. Its data stay. */
   | { readonly be: 'stop' }
   /** Its data may be deleted, up to this revision. */
@@ -80,10 +82,25 @@ function placedBy(
   if (term !== undefined && now.at >= term.untilMs + term.graceMs) {
     return { workload, revision, be: 'pause', code: 'CONTRACT_TERM_OVER' };
   }
+  if (term !== undefined && isUnpaid(view, slice, now.at - term.graceMs)) {
+    return { workload, revision, be: 'pause', code: 'ESCROW_EMPTY' };
+  }
   const isFirstStart = now.isFirstStart(workload, revision);
   const verdict = verifySlice(view, slice, { ...now, isFirstStart });
   if (verdict.code !== undefined) return { workload, revision, be: 'refused', code: verdict.code };
   return { workload, revision, be: 'run', assignment: verdict.assignment };
+}
+
+/** Whether the money for a place on the farm of another was used up by a log time. */
+function isUnpaid(view: GridView, { node, contract, workload }: Slice, at: number): boolean {
+  const { role, replica } = workloadParts(workload);
+  const items = view.current('grid.placement.1', contract)?.items ?? [];
+  const item = items.find((one) => one.role === role && one.replica === replica);
+  const lock = item?.node === node ? lockOf(view, { ...item, contract }) : undefined;
+  const owner = view.current('grid.contract.1', contract)?.owner;
+  if (lock === undefined || lock.farmer === owner) return false;
+  const escrow = view.money('escrow', lock.id);
+  return escrow !== undefined && at >= (paidUntilMs(lock, escrow) ?? Infinity);
 }
 
 /** What was placed on the node once; what it was told of and never given is nothing yet. */

@@ -66,6 +66,24 @@ export function covers(
   return dueFor({ price }, all) - BigInt(released) <= heldBy(escrow);
 }
 
+/**
+ * The log time up to which an escrow pays, if all since the last receipt was healthy; undefined where it
+ * pays for ever.
+ */
+export function paidUntilMs(
+  { price }: Pick<Lock, 'price'>,
+  escrow: EscrowState,
+): number | undefined {
+  const { place, receipts, cursorMs, paidSeconds, released } = escrow;
+  const perUnits = BigInt(price.amount);
+  if (perUnits === 0n || place === undefined) return undefined;
+  const reportedMs = Math.max(place.fromMs, cursorMs, receipts.at(-1)?.[1] ?? 0);
+  const used = dueFor({ price }, paidSeconds + reportedSeconds(escrow)) - BigInt(released);
+  const left = heldBy(escrow) - used;
+  const seconds = left > 0n ? (left * BigInt(price.perSeconds)) / perUnits : 0n;
+  return reportedMs + Number(seconds) * 1000;
+}
+
 /** Healthy seconds of receipts that were not released yet. */
 export function reportedSeconds({ receipts }: EscrowState): number {
   return receipts.reduce((sum, [, , healthySeconds]) => sum + healthySeconds, 0);

@@ -4,6 +4,7 @@ import type { Hash } from '../fields.ts';
 import { fakeId } from '../testing/ids.ts';
 import { botOf, keyEntry } from '../testing/story.ts';
 import { WalletScene } from '../testing/wallet-scene.ts';
+import { desiredOf } from './desired.ts';
 import { consentSubject } from './wallet-accounts.ts';
 import { conditionHash } from './wallet-transfers.ts';
 
@@ -68,6 +69,34 @@ suite('judgeWallet: what an escrow pays', () => {
     equal(scene.offer(4, { contract: fakeId.contract(4) }), 'LOCK_UNPAID');
     equal(scene.fund(3, 10), undefined);
     equal(scene.offer(4, { contract: fakeId.contract(4) }), undefined);
+  });
+});
+
+suite('desiredOf, by money', () => {
+  test('runs on while it is paid for, pauses after the grace, and runs again by another lock', () => {
+    const term = { fromMs: 1_700_000_000_000, untilMs: 1_800_000_000_000, graceMs: 3_600_000 };
+    const header = {
+      budget: { currency: 'EUR', perMonth: fakeId.amount(600_000), total: fakeId.amount(8000) },
+    };
+    const scene = new WalletScene({ header: { ...header, term } });
+    const workload = fakeId.workload(scene.plan.id, 'shard', 0);
+    const desired = (hour: number) => {
+      const now = { at: scene.hour(hour), viewAgeSeconds: 0, isFirstStart: () => false };
+      const one = desiredOf(scene.grid.fold, scene.bobsNode, now).get(workload);
+      return one?.be === 'pause' ? one.code : one?.be;
+    };
+    // Money for two hours.
+    scene.rent(1, 720);
+    deepEqual([2.9, 3, 4].map(desired), ['run', 'ESCROW_EMPTY', 'ESCROW_EMPTY']);
+    // Half of the first hour it was not healthy, which costs nothing.
+    scene.at(1);
+    scene.receipt(1, 0, 1, 1800);
+    deepEqual([3.4, 3.5].map(desired), ['run', 'ESCROW_EMPTY']);
+    scene.at(4);
+    scene.offer(2);
+    scene.fund(2, 720);
+    equal(scene.settle(2, 2), undefined);
+    equal(desired(4), 'run');
   });
 });
 
