@@ -42,77 +42,108 @@ export function cheapestFlow(question: FlowQuestion): Flow {
   return { units, placed, cost };
 }
 
-/** A place on the way to an owner or country, and by which farm one came there. */
+/** The way to an owner or country so far: its length, and the farm by which one came there. */
 interface Step {
   readonly distance: bigint;
   readonly farm: number;
+  /** By a unit that leaves that farm. */
   readonly isBack: boolean;
+}
+
+/** Owners or countries as indexes, with the room that each has left. */
+class Places {
+  readonly left: number[] = [];
+  readonly #indexes = new Map<number, number>();
+  readonly #roomOf: (place: number) => number;
+
+  constructor(roomOf: (place: number) => number) {
+    this.#roomOf = roomOf;
+  }
+
+  indexOf(place: number): number {
+    const known = this.#indexes.get(place);
+    if (known !== undefined) return known;
+    this.#indexes.set(place, this.left.length);
+    return this.left.push(this.#roomOf(place)) - 1;
+  }
+
+  take(index: number): void {
+    this.left[index] = (this.left[index] ?? 0) - 1;
+  }
+}
+
+interface Edge {
+  readonly owner: number;
+  readonly country: number;
+  readonly room: number;
+  /** Above all that spreading can come to, so that cost alone decides where it differs. */
+  readonly weight: bigint;
 }
 
 class Network {
   readonly units: number[];
-  readonly #question: FlowQuestion;
-  readonly #weight: bigint;
-  readonly #owners = new Map<number, number>();
-  readonly #countries = new Map<number, number>();
+  readonly #edges: readonly Edge[];
+  readonly #owners: Places;
+  readonly #countries: Places;
 
-  constructor(question: FlowQuestion) {
-    this.#question = question;
-    this.units = question.farms.map(() => 0);
-    // Above all that spreading can come to, so that cost alone decides where it differs.
-    this.#weight = BigInt(question.count) ** 2n + 1n;
-    for (const { owner, country } of question.farms) {
-      this.#owners.set(owner, 0);
-      this.#countries.set(country, 0);
-    }
+  constructor({ count, farms, ownerRoom, countryRoom }: FlowQuestion) {
+    const factor = BigInt(count) ** 2n + 1n;
+    this.#owners = new Places(ownerRoom);
+    this.#countries = new Places(countryRoom);
+    this.units = farms.map(() => 0);
+    this.#edges = farms.map(({ owner, country, room, cost }) => ({
+      owner: this.#owners.indexOf(owner),
+      country: this.#countries.indexOf(country),
+      ...{ room, weight: cost * factor },
+    }));
   }
 
   /** Places one more unit; false when none finds a place. */
   augment(): boolean {
     const { owners, countries } = this.#shortest();
-    let best: { readonly country: number; readonly distance: bigint } | undefined;
-    for (const [country, { distance }] of countries) {
-      const isFull = (this.#countries.get(country) ?? 0) >= this.#question.countryRoom(country);
-      if (isFull || (best !== undefined && best.distance <= distance)) continue;
-      best = { country, distance };
+    let last: number | undefined;
+    for (const [country, left] of this.#countries.left.entries()) {
+      const step = countries[country];
+      const best = last === undefined ? undefined : countries[last];
+      if (left <= 0 || step === undefined) continue;
+      if (best === undefined || step.distance < best.distance) last = country;
     }
-    if (best === undefined) return false;
-    this.#countries.set(best.country, (this.#countries.get(best.country) ?? 0) + 1);
-    for (let country = best.country; ;) {
-      const there = countries.get(country)?.farm ?? -1;
-      this.#change(there, 1);
-      const owner = this.#question.farms[there]?.owner ?? -1;
-      const back = owners.get(owner);
-      if (back === undefined || !back.isBack) {
-        this.#owners.set(owner, (this.#owners.get(owner) ?? 0) + 1);
+    if (last === undefined) return false;
+    this.#countries.take(last);
+    for (let country = last; ;) {
+      const farm = countries[country]?.farm ?? -1;
+      this.#change(farm, 1);
+      const owner = this.#edges[farm]?.owner ?? -1;
+      const step = owners[owner];
+      if (step?.isBack !== true) {
+        this.#owners.take(owner);
         return true;
       }
-      this.#change(back.farm, -1);
-      country = this.#question.farms[back.farm]?.country ?? -1;
+      this.#change(step.farm, -1);
+      country = this.#edges[step.farm]?.country ?? -1;
     }
   }
 
-  /** Distances from the source over what is left of the network, by Bellman and Ford. */
+  /** The shortest ways over what is left of the network, by Bellman and Ford. */
   #shortest() {
-    const owners = new Map<number, Step>();
-    const countries = new Map<number, Step>();
-    for (const [owner, used] of this.#owners) {
-      if (used >= this.#question.ownerRoom(owner)) continue;
-      owners.set(owner, { distance: 0n, farm: -1, isBack: false });
-    }
+    const start = { distance: 0n, farm: -1, isBack: false };
+    const owners: (Step | undefined)[] = this.#owners.left.map((left) =>
+      left > 0 ? start : undefined,
+    );
+    const countries: (Step | undefined)[] = this.#countries.left.map(() => undefined);
     for (let isNew = true; isNew;) {
       isNew = false;
-      for (const [at, farm] of this.#question.farms.entries()) {
-        const units = this.units[at] ?? 0;
-        const from = owners.get(farm.owner);
-        if (from !== undefined && units < farm.room) {
-          const distance = from.distance + farm.cost * this.#weight + BigInt(units);
-          isNew = improve(countries, farm.country, { distance, farm: at, isBack: false }) || isNew;
+      for (const [farm, { owner, country, room, weight }] of this.#edges.entries()) {
+        const units = this.units[farm] ?? 0;
+        const from = owners[owner];
+        if (from !== undefined && units < room) {
+          const distance = from.distance + weight + BigInt(units);
+          isNew = improve(countries, country, { distance, farm, isBack: false }) || isNew;
         }
-        const to = countries.get(farm.country);
+        const to = countries[country];
         if (to !== undefined && units > 0) {
-          const distance = to.distance - farm.cost * this.#weight - BigInt(units - 1);
-          isNew = improve(owners, farm.owner, { distance, farm: at, isBack: true }) || isNew;
+          const distance = to.distance - weight - BigInt(units - 1);
+          isNew = improve(owners, owner, { distance, farm, isBack: true }) || isNew;
         }
       }
     }
@@ -124,9 +155,9 @@ class Network {
   }
 }
 
-function improve(steps: Map<number, Step>, place: number, step: Step): boolean {
-  const known = steps.get(place);
+function improve(steps: (Step | undefined)[], place: number, step: Step): boolean {
+  const known = steps[place];
   if (known !== undefined && known.distance <= step.distance) return false;
-  steps.set(place, step);
+  steps[place] = step;
   return true;
 }

@@ -1,5 +1,5 @@
 import { cheapestFlow } from './cheapest-flow.ts';
-import { Occupancy } from './problem.ts';
+import { nodesInFarms, Occupancy } from './problem.ts';
 import type { Choice, Problem } from './problem.ts';
 
 /** Kinds of which all orders are tried; with more, some orders that tend to do. */
@@ -38,7 +38,7 @@ function ordersOf({ kinds, nodes }: Problem): readonly (readonly number[])[] {
 function placeInOrder(problem: Problem, order: readonly number[]): Choice | undefined {
   const occupancy = new Occupancy(problem);
   const choice: number[][] = problem.kinds.map(() => []);
-  const inFarms = Map.groupBy(problem.nodes.keys(), (node) => problem.nodes[node]?.farm ?? -1);
+  const inFarms = nodesInFarms(problem);
   for (const kind of order) {
     const { count = 0, costs = [] } = problem.kinds[kind] ?? {};
     const farms = problem.farms.flatMap(({ owner, country }, farm) => {

@@ -49,8 +49,9 @@ export type Choice = readonly (readonly number[])[];
 /** What farms have left, and how many replicas of each role are where: a choice on its way. */
 export class Occupancy {
   readonly #problem: Problem;
-  readonly #free: number[][];
-  readonly #addresses: number[];
+  /** Of nodes and farms that something was put on. */
+  readonly #free = new Map<number, readonly number[]>();
+  readonly #addresses = new Map<number, number>();
   readonly #byNode: Map<string, number> = new Map();
   readonly #byFarm: Map<string, number> = new Map();
   readonly #byOwner: Map<string, number> = new Map();
@@ -58,15 +59,13 @@ export class Occupancy {
 
   constructor(problem: Problem) {
     this.#problem = problem;
-    this.#free = problem.nodes.map(({ free }) => [...free]);
-    this.#addresses = problem.farms.map(({ freeAddresses }) => freeAddresses);
   }
 
   /** How many more units of a kind a node has room for; perFarm and the like are not looked at. */
   nodeRoom(kind: number, node: number): number {
     const { need = [], roles = [], suits = [] } = this.#problem.kinds[kind] ?? {};
     if (suits[node] !== true) return 0;
-    const free = this.#free[node] ?? [];
+    const free = this.#freeOf(node);
     let room = Infinity;
     for (const [at, one] of need.entries()) {
       if (one > 0) room = Math.min(room, Math.floor((free[at] ?? 0) / one));
@@ -81,7 +80,7 @@ export class Occupancy {
   /** How many more units of a kind a farm may have, by its addresses and the spread of roles. */
   farmRoom(kind: number, farm: number): number {
     const { addresses = 0 } = this.#problem.kinds[kind] ?? {};
-    const left = this.#addresses[farm] ?? 0;
+    const left = this.#addressesOf(farm);
     const byAddress = addresses > 0 ? Math.floor(left / addresses) : Infinity;
     return Math.min(byAddress, this.#spreadRoom(kind, 'perFarm', this.#byFarm, farm));
   }
@@ -99,9 +98,12 @@ export class Occupancy {
     const { need = [], roles = [], addresses = 0 } = this.#problem.kinds[kind] ?? {};
     const farm = this.#problem.nodes[node]?.farm ?? 0;
     const { owner = 0, country = 0 } = this.#problem.farms[farm] ?? {};
-    const free = this.#free[node] ?? [];
-    for (const [at, one] of need.entries()) free[at] = (free[at] ?? 0) - one * count;
-    this.#addresses[farm] = (this.#addresses[farm] ?? 0) - addresses * count;
+    const free = this.#freeOf(node);
+    this.#free.set(
+      node,
+      free.map((left, at) => left - (need[at] ?? 0) * count),
+    );
+    this.#addresses.set(farm, this.#addressesOf(farm) - addresses * count);
     for (const role of roles) {
       increase(this.#byNode, `${role} ${node}`, count);
       increase(this.#byFarm, `${role} ${farm}`, count);
@@ -115,7 +117,15 @@ export class Occupancy {
     const { kinds, roles } = this.#problem;
     const suits = kinds.map(({ suits: all }) => (all[node] === true ? 1 : 0)).join('');
     const used = roles.map((_role, role) => this.#byNode.get(`${role} ${node}`) ?? 0);
-    return [...(this.#free[node] ?? []), suits, ...used].join(' ');
+    return [...this.#freeOf(node), suits, ...used].join(' ');
+  }
+
+  #freeOf(node: number): readonly number[] {
+    return this.#free.get(node) ?? this.#problem.nodes[node]?.free ?? [];
+  }
+
+  #addressesOf(farm: number): number {
+    return this.#addresses.get(farm) ?? this.#problem.farms[farm]?.freeAddresses ?? 0;
   }
 
   #spreadRoom(
@@ -131,6 +141,11 @@ export class Occupancy {
     });
     return Math.max(0, Math.min(Infinity, ...rooms));
   }
+}
+
+/** Nodes by farm, in their order. */
+export function nodesInFarms({ nodes }: Problem): ReadonlyMap<number, readonly number[]> {
+  return Map.groupBy(nodes.keys(), (node) => nodes[node]?.farm ?? -1);
 }
 
 /** What a choice costs a month. */

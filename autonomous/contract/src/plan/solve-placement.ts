@@ -1,15 +1,17 @@
 import { Relaxation } from './relaxation.ts';
 import type { RelaxedKind } from './relaxation.ts';
 import { packFarm } from './pack-farm.ts';
-import { costOf } from './problem.ts';
+import { costOf, nodesInFarms } from './problem.ts';
 import type { Choice, Problem } from './problem.ts';
 import { firstChoices } from './first-choices.ts';
 
-/** Cases that are looked at before the best that was found has to do. */
+/** Cases that are looked at before the best that was found has to do; fewer where there are many farms. */
 const casesMaxDefault = 2_000;
+/** Farms of all cases together: about 20 microseconds each. */
+const caseFarmsMax = 100_000;
 
 export interface SolveOptions {
-  /** Cases that are looked at. Default 2,000. */
+  /** Cases that are looked at. Default 2,000, or fewer with more than 50 farms. */
   readonly casesMax?: number;
 }
 
@@ -38,7 +40,7 @@ export type Solution =
  */
 export function solvePlacement(
   problem: Problem,
-  { casesMax = casesMaxDefault }: SolveOptions = {},
+  { casesMax = usualCases(problem) }: SolveOptions = {},
 ): Solution {
   const relaxation = new Relaxation(problem);
   const root = relaxation.root();
@@ -52,6 +54,7 @@ export function solvePlacement(
     offer(choice);
     if (best?.cost === root.cost) break;
   }
+  const inFarms = nodesInFarms(problem);
   const open = new Cases();
   open.add(root);
   // Whether all that was given up was shown to be no use.
@@ -61,7 +64,7 @@ export function solvePlacement(
     if (best !== undefined && open.least >= best.cost) break;
     cases++;
     const one = open.take();
-    const clash = clashOf(problem, one.kinds);
+    const clash = clashOf(problem, inFarms, one.kinds);
     if (clash.is === 'none') {
       offer(clash.choice);
       continue;
@@ -76,6 +79,10 @@ export function solvePlacement(
   const least = open.size > 0 && open.least < best.cost ? open.least : best.cost;
   const bound = isSure ? least : root.cost;
   return { is: 'found', ...best, bound, isCheapest: bound === best.cost };
+}
+
+function usualCases({ farms }: Problem): number {
+  return Math.min(casesMaxDefault, Math.ceil(caseFarmsMax / Math.max(1, farms.length)));
 }
 
 /** At most so many units of a kind in a farm, with an owner or in a country. */
@@ -99,14 +106,17 @@ type Clash =
   | { readonly is: 'clash'; readonly limits: readonly Limit[]; readonly isProven: boolean };
 
 /** What keeps kinds from being where each is cheapest alone; their nodes when nothing does. */
-function clashOf(problem: Problem, kinds: readonly RelaxedKind[]): Clash {
+function clashOf(
+  problem: Problem,
+  inFarms: ReadonlyMap<number, readonly number[]>,
+  kinds: readonly RelaxedKind[],
+): Clash {
   const counts = problem.farms.map((_farm, farm) => kinds.map(({ units }) => units[farm] ?? 0));
   for (const scope of ['country', 'owner', 'farm'] as const) {
     const limits = spreadClash(problem, counts, scope);
     if (limits !== undefined) return { is: 'clash', limits, isProven: true };
   }
   const choice: number[][] = problem.kinds.map(() => []);
-  const inFarms = Map.groupBy(problem.nodes.keys(), (node) => problem.nodes[node]?.farm ?? -1);
   for (const [farm, wanted] of counts.entries()) {
     if (wanted.every((count) => count === 0)) continue;
     const packing = packFarm(problem, inFarms.get(farm) ?? [], wanted);

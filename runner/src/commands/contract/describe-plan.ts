@@ -40,7 +40,7 @@ export function describePlan({ header, plan, directory }: PlanFacts, style: Styl
 
 /** Replicas of a role on a node in one row. */
 function describeItems(plan: FoundPlan, { nodes, farms }: Directory): string {
-  const { items, cost } = plan;
+  const { items } = plan;
   const names = new Map(nodes.map(({ id, name }) => [id, name]));
   const rows = [...Map.groupBy(items, ({ role, node }) => `${role} ${node}`).values()].map(
     (own) => {
@@ -51,7 +51,7 @@ function describeItems(plan: FoundPlan, { nodes, farms }: Directory): string {
         `  ${first?.role}/${own.map(({ replica }) => replica).join(',')}`,
         first === undefined ? '' : (names.get(first.node) ?? first.node),
         `${farm?.name}, ${farm?.city} ${farm?.country}`,
-        perMonth === 0n ? 'your own' : `${perMonth} ${cost.currency} a month`,
+        perMonth === 0n ? 'nothing to pay' : `${perMonth} a month`,
       ];
     },
   );
@@ -65,8 +65,8 @@ function describeCost({ cost }: FoundPlan, { budget }: Contract): readonly strin
     ? 'no other choice costs less'
     : `the best that was found in time; none costs less than ${perMonthBound}`;
   return [
-    `  ${perMonth} of ${budget.perMonth} ${currency} a month, ${total} of ${budget.total} in all`,
-    `  in the smallest unit of ${currency}; ${sure}`,
+    `  ${perMonth} of ${budget.perMonth} a month, ${total} of ${budget.total} in all: smallest units of ${currency}`,
+    `  ${sure}`,
   ];
 }
 
@@ -84,7 +84,7 @@ function describeTolerance(role: RoleTolerance): string {
   ];
   const rest =
     data === 'none'
-      ? `; ${needed} of ${replicas} goes on`
+      ? `; ${needed} of ${replicas} is enough`
       : `; ${needed} of ${replicas} are needed`;
   return borne.length === 0 ? `nothing${rest}` : `${borne.join(', or ')}${rest}`;
 }
