@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { waitFor } from '@commongrid/base';
@@ -35,6 +35,7 @@ const deployment = {
       ...{ name: 'web', cpu: 0.1, memory: '32MiB' },
       container: {
         ...{ image: 'base', entrypoint: ['sleep', '1000'], rootBytes: '32MiB' },
+        secretEnv: [{ name: 'PASSWORD', secret: 'password' }],
         stop: { signal: 'SIGKILL', graceSeconds: 1 },
       },
     },
@@ -68,6 +69,28 @@ test('up makes the machine a node, and a namespace is reached under its certific
   assert.equal((await inStore(`SET greeting hello`)).status, 0);
   const answers = await inStore('GET greeting');
   assert.match(answers.stdout, /^hello$/m, answers.stderr);
+});
+
+test('secrets are in no log, event or state of the node', async () => {
+  // Disks of volumes are not the node's own words; the file is that of the deployment.
+  const not = ['--exclude=pool.img', '--exclude=shop.json', '--exclude-dir=sys'];
+  const words = ['--recursive', '--files-with-matches', '--text', ...not, '--fixed-strings'];
+  const found = await run('grep', [...words, password, grid.home]);
+  const places = found.stdout.split('\n').flatMap((path) => {
+    return path === '' ? [] : [relative(join(grid.home, 'node/machine'), path)];
+  });
+  const [web] = (await grid.json<Workloads>('node', 'workloads')).workloads.filter(
+    ({ role }) => role === 'web',
+  );
+  assert.deepEqual(places.toSorted(), [
+    `bundles/${web?.key}/config.json`,
+    `bundles/${web?.key}/spec`,
+    // A Zero-DB knows the password of its namespace.
+    'zdb/ssd/data/segment-000000000001.log',
+  ]);
+  const told = await grid.run('node', 'events', '--json');
+  assert.equal(told.status, 0);
+  assert.ok(!told.stdout.includes(password));
 });
 
 test('what runs goes on when everything of the grid is killed, and is found again', async () => {
