@@ -93,6 +93,10 @@ test('each fault of a definition is told with its place', () => {
     ['/budget/perMonth', { ...withRoles(volume), budget: { currency: 'EUR', perMonth: 1.5 } }],
     ['/heal/maxPerDay', { ...withRoles(volume), heal: { maxPerDay: 1 } }],
     ['/days', { ...withRoles(volume), days: 0 }],
+    [
+      '/roles/0/volume/sizeBytes',
+      withRoles({ name: 'disk', volume: { size: '1GiB', sizeBytes: 1 } }),
+    ],
     ['/from', { ...withRoles(volume), from: 'soon' }],
     ['/roles/0/run', withRoles({ ...volume, run: () => {} })],
     ['/days', { ...withRoles(volume), days: NaN }],

@@ -33,6 +33,8 @@ export interface ReadDefinition {
 }
 
 const members = [
+  // A file of JSON may name its schema, for editors.
+  '$schema',
   ...['name', 'roles', 'secrets', 'networks', 'owner', 'controllers', 'keepers', 'policy'],
   ...['budget', 'from', 'days', 'graceDays', 'heal', 'replaces', 'mayRollBack'],
 ];
@@ -62,7 +64,7 @@ export function readDefinition(value: unknown): ReadDefinition {
     policy: readPolicy(given['policy']),
     budget: readBudget(given['budget']),
     fromMs: readTime(given['from']),
-    termMs: wholeOf(given['days'] ?? 365, '/days', 1, daysMax) * dayMs,
+    termMs: termOf(given['days']),
     graceMs: wholeOf(given['graceDays'] ?? 14, '/graceDays', 0, daysMax) * dayMs,
     heal: membersOf(given['heal'] ?? {}, '/heal', [
       ...['suspectAfterMs', 'replaceAfterMs', 'maxPerHour', 'mayMoveTo'],
@@ -144,6 +146,11 @@ function amountOf(budget: Members, name: 'perMonth' | 'total'): Contract['budget
   const text = String(budget[name]);
   if (/^(?:0|[1-9][0-9]{0,37})$/.test(text)) return text as Contract['budget']['total'];
   throw definitionFault(`/budget/${name}`, 'give a whole number in the smallest unit');
+}
+
+function termOf(days: unknown = 365): number {
+  if (typeof days === 'number' && days > 0 && days <= daysMax) return Math.ceil(days * dayMs);
+  throw definitionFault('/days', `give a number of days, ${daysMax} at most`);
 }
 
 function readTime(value: unknown): number | undefined {

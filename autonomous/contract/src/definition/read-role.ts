@@ -95,9 +95,12 @@ function readWorkload(
       image: image === undefined ? undefined : textOf(image, `${path}/image`),
     };
   }
-  const { size, ...rest } = given;
+  const { size, sizeBytes: exact, ...rest } = given;
+  if (size !== undefined && exact !== undefined) {
+    throw definitionFault(`${path}/sizeBytes`, 'give size or sizeBytes, not both');
+  }
   const defaults = kind === 'zdb' ? { mode: 'user', isPublic: false } : {};
-  const sizeBytes = bytesOf(size, `${path}/size`);
+  const sizeBytes = bytesOf(size ?? exact, `${path}/size`);
   return { disk: 'ssd', ...defaults, ...rest, sizeBytes, image: undefined };
 }
 
