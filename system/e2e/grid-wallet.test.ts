@@ -22,7 +22,7 @@ test('an owner issues money, pays another bot once for an order, and reads where
   const [key, words] = ['bob.key', 'bob.words'].map((name) => join(grid.home, name));
   assert.ok(key !== undefined && words !== undefined);
   await grid.json('bcdb', 'bot', 'new', 'bob', key, '--words-file', words);
-  const send = (...words: string[]) => grid.run('wallet', 'send', 'bob', ...words);
+  const send = (...rest: string[]) => grid.run('wallet', 'send', 'bob', ...rest);
   const paid = await send('12.50', 'TFT', '--key', 'march', '--memo', 'rent');
   assert.equal(paid.status, 0, paid.stderr);
   assert.equal((await send('12.50', 'TFT', '--key', 'march', '--memo', 'rent')).status, 0);

@@ -111,7 +111,7 @@ export type GridCode =
   | 'TOMBSTONE_REVISION' // below the last tombstone, or above what was placed: read the placement
   | 'TOMBSTONE_STILL_PLACED' // the workload is placed under this revision: place it elsewhere, or nowhere
   | 'TOMBSTONE_TOO_EARLY' // the successor has not been healthy for a day: wait
-  | 'TOMBSTONE_UNPAID_UNKNOWN' // nobody can tell yet what is unpaid: there are no rules of money
+  | 'TOMBSTONE_UNPAID_UNKNOWN' // data that nobody pays for cannot be given up yet: ask the owner
   | 'VIEW_STALE'; // too old a view to start something new: reach the database again
 
 /** Why the rules of money refuse a record. The same on every replica. */

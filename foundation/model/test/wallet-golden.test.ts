@@ -20,8 +20,8 @@ test('wallet@1 judges the golden log as it did when it was released', async () =
   fold.add(records);
   const actual = {
     refusals: [...fold.refusals].toSorted(([one], [other]) => one - other),
-    balances: [...fold.moneyOf('balance')].map(({ id, amount }) => [id, amount]).toSorted(),
-    escrows: [...fold.moneyOf('escrow')].toSorted((one, other) => (one.id < other.id ? -1 : 1)),
+    balances: [...fold.moneyOf('balance')].toSorted(byId).map(({ id, amount }) => [id, amount]),
+    escrows: [...fold.moneyOf('escrow')].toSorted(byId),
   };
   deepEqual(actual, expected, 'rules have changed: give them a new version instead');
   const urls = new Set(records.map(({ url }) => url));
@@ -32,3 +32,7 @@ test('wallet@1 judges the golden log as it did when it was released', async () =
     ok(urls.has(`grid.${name}.1`), name);
   }
 });
+
+function byId(one: { readonly id: string }, other: { readonly id: string }): number {
+  return one.id < other.id ? -1 : 1;
+}

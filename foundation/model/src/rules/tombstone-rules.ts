@@ -21,7 +21,7 @@ export const successorHealthyMs = 24 * 3_600_000;
  * - `removed`: those who may remove the contract agreed to it; one of them says so, or its controller.
  * - `replaced`: by the controller, of data that is elsewhere too, once the successor was healthy for
  *   a day. A reader who is not told of the successor's health knows only for how long it is placed.
- * - `unpaid`: by nobody, until there are rules of money.
+ * - `unpaid`: by nobody yet.
  */
 export function judgeTombstone(
   view: GridView,

@@ -1,7 +1,6 @@
 import { equal } from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import type { GridCode, WalletCode } from '../errors.ts';
-import type { SharedAccountId } from '../fields.ts';
 import type { Account } from '../records/account.ts';
 import type { Allowance } from '../records/allowance.ts';
 import type { Transfer } from '../records/transfer.ts';
@@ -34,7 +33,7 @@ function consent(scene: WalletScene, signer: Actor, value: unknown, url = 'grid.
 
 /** A payment of the shared account that ada appends. */
 function payment(scene: WalletScene, change: Partial<Transfer> = {}): Transfer {
-  const parties = { from: shared as SharedAccountId, to: scene.eve.id, currency: 'EUR' };
+  const parties = { from: shared, to: scene.eve.id, currency: 'EUR' };
   const rest = { amount: fakeId.amount(10), expMs: scene.grid.at + 1000 };
   return { id: fakeId.transfer(900), ...parties, ...rest, ...change };
 }

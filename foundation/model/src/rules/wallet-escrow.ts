@@ -17,10 +17,10 @@ import { receiptsWaitingMax } from './wallet-state.ts';
 import type { EscrowState, SpendingState } from './wallet-state.ts';
 
 /** How far a receipt may end ahead of log time: clocks differ, and ticks come once a second. */
-export const receiptAheadMsMax = 10_000;
+const receiptAheadMsMax = 10_000;
 
 /** Time over which an allowance counts what the lease holder spent, milliseconds of log time. */
-export const allowanceWindowMs = 30 * 86_400_000;
+const allowanceWindowMs = 30 * 86_400_000;
 
 /**
  * Judges `grid.escrow.1`: money for one lock, in time and enough, or it stays where it is.

@@ -7,7 +7,7 @@ import { nodeLocksMax } from './wallet-state.ts';
 import type { OfferState, RoomState } from './wallet-state.ts';
 
 /** Contracts for which a farm keeps room for one buyer who has not paid yet. */
-export const unfundedContractsMax = 3;
+const unfundedContractsMax = 3;
 
 export type RoomVerdict =
   | { readonly states: readonly (RoomState | OfferState)[]; readonly code?: undefined }
