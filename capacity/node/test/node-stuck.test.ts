@@ -4,7 +4,7 @@ import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
-import { askControl, isGridError, runProgram, waitFor } from '@commongrid/base';
+import { askControl, isGridError, runProgram, waitFor, withTimeout } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
 import {
   controlPathOf,
@@ -71,15 +71,12 @@ test('a slow image is told of and runs, and those that never come hold up nobody
   const isAsked = (word: string): boolean => [...hub.stalled].some((path) => path.includes(word));
   await until(agent, () => isAsked(absent) && isAsked('chunk'), 'the hub to be asked');
   const other = await deploy(roleOf('other', town.image));
-  const beganMs = performance.now();
   await until(agent, () => are(other, 'running'), 'the other one');
-  const tookMs = performance.now() - beganMs;
-  assert.ok(tookMs < 2_000, `the other one took ${tookMs} ms`);
-  assert.ok(!are(stuck, 'failed'));
-
-  const closedMs = performance.now();
-  await agent.close();
-  assert.ok(performance.now() - closedMs < 5_000, 'what is stuck lets go');
+  const isOver = (id: WorkloadId): boolean =>
+    ['failed', 'running'].includes(agent.state.workload(id)?.phase ?? '');
+  assert.ok(!stuck.some(isOver), 'the others still wait');
+  // Long before what is stuck would be given up.
+  await withTimeout(() => agent.close(), { ...deadline, what: 'what is stuck to let go' });
 });
 
 /** Images of which the hub of the town knows nothing, but what `slow` has in its files. */
