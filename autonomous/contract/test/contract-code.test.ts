@@ -11,9 +11,11 @@ import { GridError } from '@commongrid/base';
 import { hasCode, tempFolder } from '@commongrid/base/testing';
 import { loadContract, readDefinition } from '../src/index.ts';
 
+/** What authors import. */
+const door = '@commongrid/contract';
 const role = `{ name: 'disk', volume: { size: '64MiB' } }`;
 const whole = (before: string, inside = '') => `
-  import { contract } from '@commongrid/contract';
+  import { contract } from '${door}';
   ${before}
   export default contract({ name: 'shop', ${inside} roles: [${role}] });`;
 
@@ -32,7 +34,7 @@ test('code of a contract says what is wanted, with files beside it', async () =>
   const path = join(folder.path, 'shop.contract.ts');
   await writeFile(
     path,
-    `import { contract } from '@commongrid/contract';
+    `import { contract } from '${door}';
      import { size } from './lib/size.ts';
      console.log('eight');
      export default Promise.resolve(contract({

@@ -16,7 +16,7 @@ import { readLogFacts } from '../node/log-facts.ts';
 import { formatTable } from '../terminal.ts';
 import { serverCommand } from './bcdb/connection.ts';
 import type { ServerOptions } from './bcdb/connection.ts';
-import { digestOf, readingClient } from './hub/hub-client.ts';
+import { resolveImage } from './contract/read-contract.ts';
 import { ownedGrid } from './node/farm.ts';
 import type { OwnedConnection } from './node/farm.ts';
 import { addText } from './node/node-arguments.ts';
@@ -164,16 +164,6 @@ function placesOf(
       return [{ role: name, port, publish, protocol, node: names.get(node) ?? node }];
     });
   });
-}
-
-/** A name of the hub of the owner, unless it says another user. */
-async function resolveImage(
-  context: CommandContext,
-  { hub }: DeployCommandOptions,
-  name: string,
-): Promise<string> {
-  const { client } = await readingClient(context, hub === undefined ? {} : { url: hub });
-  return digestOf(client, name);
 }
 
 export function describeEvent(event: WorkloadEvent, afterMs: number): string {

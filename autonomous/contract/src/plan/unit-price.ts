@@ -3,7 +3,7 @@ import type { Contract, ContractRole } from '@commongrid/model';
 import type { DirectoryFarm } from '../directory/directory.ts';
 
 /** A month of a budget, ms: 30 days. */
-export const monthMs = 30 * 86_400_000;
+const monthMs = 30 * 86_400_000;
 
 /**
  * What replicas of some roles cost together in a farm over a time, smallest units: each has a lock of
