@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { waitFor } from '@commongrid/base';
+import { collectionFlags, waitFor } from '@commongrid/base';
 import { SealingKey, SigningKey } from '@commongrid/crypto';
 import { botIdOf } from '@commongrid/model';
 import { atLeastRow, atMostRow, interleave, median, ratioRow } from '@commongrid/system/bench';
@@ -95,9 +95,13 @@ async function openStage(stack: AsyncDisposableStack) {
     ...{ folder: join(folder, 'far'), id: keys.far.id, seed: seedOf(keys.far.device), url, trust },
   };
   const script = new URL('echo-process.ts', import.meta.url).pathname;
-  const child = spawn(process.execPath, [script, JSON.stringify(plan)], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
+  const child = spawn(
+    process.execPath,
+    [...collectionFlags.waiting, script, JSON.stringify(plan)],
+    {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    },
+  );
   stack.defer(() => {
     child.kill('SIGKILL');
   });

@@ -5,6 +5,7 @@ import { hasCode } from '@commongrid/base/testing';
 import { SigningKey } from '@commongrid/crypto';
 import { counting } from './support/counting.ts';
 import { Grid } from './support/grid.ts';
+import { Impostor } from './support/impostor.ts';
 import { RawLink } from './support/raw-link.ts';
 
 test('two bots call each other over one link, each proven by its key', async (t) => {
@@ -79,6 +80,13 @@ test('who calls a bot sees that it is that one', async (t) => {
   await grid.write(bob.device, grid.recordOf(bob, { addresses: [m.address] }));
   const fresh = await grid.bot(await grid.self('carl'));
   await assert.rejects(fresh.linkTo(bob.id), hasCode('BOT_KEY_WRONG'));
+  // It says that it is bob, too; what it cannot show is his key.
+  const checkpoint = grid.bcdb.signedHead().note;
+  const hello = { log: grid.trust.log, bot: bob.id, checkpoint };
+  await using impostor = await Impostor.open(mallory.device, hello);
+  await grid.write(bob.device, grid.recordOf(bob, { addresses: [impostor.address] }));
+  const other = await grid.bot(await grid.self('eric'));
+  await assert.rejects(other.linkTo(bob.id), hasCode('BOT_KEY_WRONG'));
   await grid.write(bob.device, grid.recordOf(bob, { addresses: ['wss://127.0.0.1:1/link'] }));
   const later = await grid.bot(await grid.self('dora'));
   await assert.rejects(later.linkTo(bob.id), hasCode('BOT_UNREACHABLE'));
