@@ -132,7 +132,9 @@ test('a wait answers no sooner than the log is long enough, and when the door cl
   assert.equal(answers(), 1);
   await served.close();
   await waitFor(() => answers() === 2, { what: 'the second answer', timeoutMs });
-  assert.match(text, new RegExp(`\\{"size":${served.bcdb.head.size}\\}$`));
+  // A tick may come to the log after the door closed.
+  const told = Number(/\{"size":(\d+)\}$/.exec(text)?.[1]);
+  assert.ok(told >= size + 3 && told <= served.bcdb.head.size, text);
 });
 
 interface Region extends TwoNodes {
