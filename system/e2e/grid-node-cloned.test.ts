@@ -94,13 +94,14 @@ class Twin implements AsyncDisposable {
     const folder = join(path, 'node');
     const prefix = `u${randomBytes(1).toString('hex')}`;
     // No write is under way in what is copied.
-    process.kill(pid, 'SIGSTOP');
+    const agents = [pid, ...(await childrenOf(pid))];
+    for (const one of agents) process.kill(one, 'SIGSTOP');
     try {
       const copy = `mkdir $2 && cd $1 && tar --exclude=./machine --exclude='*.sock' -c . | tar -xC $2`;
       const { status, stderr } = await run('sh', ['-c', copy, 'sh', join(home, 'node'), folder]);
       assert.equal(status, 0, stderr);
     } finally {
-      process.kill(pid, 'SIGCONT');
+      for (const one of agents) process.kill(one, 'SIGCONT');
     }
     const bootFile = join(path, 'boot-id');
     await writeFile(bootFile, `${randomUUID()}\n`);
@@ -137,6 +138,12 @@ class Twin implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.#stack.disposeAsync();
   }
+}
+
+/** Whoever starts agents is not the agent. */
+async function childrenOf(pid: number): Promise<readonly number[]> {
+  const text = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
+  return text.split(' ').filter(Boolean).map(Number);
 }
 
 async function ended(child: ChildProcess): Promise<void> {
