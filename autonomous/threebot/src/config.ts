@@ -1,4 +1,4 @@
-/** Limits and times of a bot, with their units; `docs/limits.md` lists them. */
+/** Limits and times of a bot, with their units; the README lists them. */
 export interface BotLimits {
   /** Bytes of a frame, of the body of a request, and of an answer. Default 1 MiB. */
   readonly frameBytesMax: number;

@@ -20,7 +20,6 @@ export type BotErrorCode =
   | 'BOT_NOT_PERMITTED' // the method is for others: ask the owner of the bot for the right
   | 'BOT_OTHER_LOG' // the peer lives by another log: both need the same grid
   | 'BOT_OUTPUT_INVALID' // a method answered what it does not declare: a bug in it
-  | 'BOT_PEER_SLOW' // a peer does not take what it is sent: the link was cut
   | 'BOT_RATE_EXCEEDED' // a peer asks too often: go on more slowly
   | 'BOT_RECORD_INVALID' // the phonebook shows a record that its bot did not sign: look at the database
   | 'BOT_RECORD_STALE' // the newest record of a bot cannot be known now: see whether the database answers
