@@ -41,10 +41,13 @@ test('a full node whose machine lost power has all back, also with database and 
 
   const again = { ...plan, bootId: drawBootId() };
   await town.boot(again.bootId, 2);
+  const [rival] = (await town.deploy(town.draft([small(town, sized(60, 4, 0))]))).values();
   {
     await using agent = await openPlanned(again);
     await allRun(agent, ids, port, 2);
     assert.deepEqual(await whatIsThere(agent, idOf(workloads, 'store')), before);
+    const refusal = agent.state.events(0, 10, rival)[0];
+    assert.equal(refusal?.code, 'NODE_ROOM_MISSING', 'what came meanwhile takes no room');
     await refuses(agent, town);
   }
   await losePower(again);
