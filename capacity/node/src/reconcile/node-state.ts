@@ -47,6 +47,9 @@ export interface NumberedEvent extends OwnEvent {
 /** A kept event of a workload. */
 export type NumberedWorkloadEvent = NumberedEvent & WorkloadEvent;
 
+/** Who opens it after a kill has it for himself for as long as he restores it, ms. */
+const busyTimeoutMs = 5_000;
+
 /** Events that are kept; beyond it the oldest that were told go. */
 const eventsKept = 20_000;
 
@@ -71,7 +74,7 @@ export class NodeState implements Disposable {
 
   /** @throws NODE_STATE_LATER: nothing was changed */
   static open(folder: string): NodeState {
-    const db = new DatabaseSync(join(folder, 'state.sqlite'));
+    const db = new DatabaseSync(join(folder, 'state.sqlite'), { timeout: busyTimeoutMs });
     try {
       const format = Number(db.prepare('PRAGMA user_version').get()?.['user_version']);
       if (format > stateFormat) throw stateLater(folder, format);

@@ -15,7 +15,7 @@ import type { DeadlyMoment } from './deadly-moment.ts';
 import type { NodePlan } from './node-town.ts';
 
 const program = join(import.meta.dirname, 'deadly-node-program.ts');
-const deadline = { timeoutMs: 30_000, everyMs: 20 };
+const deadline = { timeoutMs: 60_000, everyMs: 20 };
 
 /** The node of a plan in a process of its own that ends itself when it is told to. */
 export class DeadlyNode implements AsyncDisposable {
