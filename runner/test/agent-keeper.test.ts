@@ -4,7 +4,7 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
-import { FolderLock, isAlive, identityOf, silentLogger, waitFor } from '@commongrid/base';
+import { delay, FolderLock, isAlive, identityOf, silentLogger, waitFor } from '@commongrid/base';
 import { hasCode, tempFolder } from '@commongrid/base/testing';
 import { readChoice, releaseName, writeChoice } from '@commongrid/node/release';
 import type { KeptRelease, ReleaseChoice } from '@commongrid/node/release';
@@ -179,6 +179,8 @@ test('a keeper waits for the folder while the agent before ends', async () => {
   await using place = await Place.open();
   const lock = await FolderLock.open(place.path);
   const kept = place.keep();
+  // One that does not wait starts its agent long before.
+  await delay(1_000);
   assert.deepEqual(await place.starts(), []);
   await lock.close();
   assert.equal(await kept, 7);

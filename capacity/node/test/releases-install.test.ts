@@ -11,8 +11,9 @@ import {
   rm,
   stat,
   statfs,
+  symlink,
+  writeFile,
 } from 'node:fs/promises';
-import { symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
