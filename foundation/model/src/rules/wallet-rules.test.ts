@@ -1,10 +1,13 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import type { Hash } from '../fields.ts';
+import { foldOf } from '../testing/folded-grid.ts';
 import { fakeId } from '../testing/ids.ts';
 import { botOf, keyEntry } from '../testing/story.ts';
 import { WalletScene } from '../testing/wallet-scene.ts';
 import { desiredOf } from './desired.ts';
+import type { GridFold } from './grid-fold.ts';
+import { verifySlice } from './verify-slice.ts';
 import { consentSubject } from './wallet-accounts.ts';
 import { conditionHash } from './wallet-transfers.ts';
 
@@ -247,5 +250,37 @@ suite('judgeWallet: what a farmer gives back', () => {
     equal(scene.refund(2, scene.ada.device), undefined);
     equal(scene.balance(scene.ada.id), 9640n);
     equal(scene.settle(2, 2), 'ESCROW_EMPTY');
+  });
+});
+
+suite('judgeWallet, for a node that is told what concerns it', () => {
+  /** A rent as bob's node hears of it: no currencies, no transfers, nothing of what people have. */
+  function told(scene: WalletScene, author = scene.ada.device): GridFold {
+    scene.rent(1, 2000);
+    const records = scene.grid.records.map((one) =>
+      one.url === 'grid.escrow.1' ? { ...one, author } : one,
+    );
+    const unheard = new Set(['grid.currency.1', 'grid.transfer.1']);
+    const fold = foldOf({ reader: scene.bobsNode });
+    fold.add(records.filter(({ url }) => !unheard.has(url)));
+    return fold;
+  }
+  const judge = (scene: WalletScene, fold: GridFold) => {
+    const now = { at: scene.grid.at, viewAgeSeconds: 0, isFirstStart: true };
+    return verifySlice(fold, scene.plan.slice(0, scene.bobsNode, 1), now).code;
+  };
+
+  test('takes an escrow without knowing what the buyer has', () => {
+    const scene = new WalletScene();
+    const fold = told(scene);
+    deepEqual([...fold.refusals], []);
+    equal(judge(scene, fold), undefined);
+  });
+
+  test('starts nothing for an escrow that the buyer did not sign', () => {
+    const scene = new WalletScene();
+    const fold = told(scene, scene.eve.device);
+    deepEqual(new Set(fold.refusals.values()), new Set(['ACCOUNT_NOT_SIGNER', 'ESCROW_MISSING']));
+    equal(judge(scene, fold), 'SLICE_NOT_PLACED');
   });
 });
