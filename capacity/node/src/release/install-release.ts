@@ -41,7 +41,7 @@ const inodeBytes = 4_096;
 /** For a disk to write what is in memory. */
 const syncTimeoutMs = 300_000;
 /** Names the mount from which a release is copied. */
-export const releaseMount = 'release';
+const releaseMount = 'release';
 
 /**
  * Brings a release into the folder of the node, unless it is there. Each chunk is held to the list of

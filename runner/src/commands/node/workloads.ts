@@ -132,7 +132,7 @@ function describeStatus(status: NodeStatus): string {
   ]);
 }
 
-export function describeRelease(release: NodeStatus['release']): (readonly string[])[] {
+function describeRelease(release: NodeStatus['release']): (readonly string[])[] {
   if (release === null) return [];
   const { version, digest = 'as installed', isTrial, wanted, next, failed, problem } = release;
   const rows = [['release', `${version}  ${digest}${isTrial ? ', on trial' : ''}`]];
