@@ -40,6 +40,7 @@ const members = [
 ];
 const actions: readonly Action[] = ['provision', 'upgrade', 'change', 'remove'];
 const dayMs = 86_400_000;
+/** Longest term, and longest grace. */
 const daysMax = 3_650;
 
 /** @throws CONTRACT_DEFINITION_INVALID with the place of the first fault in `details.path` */

@@ -139,6 +139,7 @@ function milliOf(value: unknown, path: string): number {
   throw definitionFault(path, 'give a number of cores such as 0.5');
 }
 
+/** Of a replica, thousandths of a core. */
 const cpuMilliMax = 1e9;
 
 function bytesOf(value: unknown, path: string): number {

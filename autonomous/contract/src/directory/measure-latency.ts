@@ -2,6 +2,7 @@ import { connect } from 'node:net';
 
 /** Nobody listens there on most machines, and a refusal takes as long as a welcome. */
 const discardPort = 9;
+/** Connections to an address that answers. */
 const triesMax = 3;
 const timeoutMsDefault = 1_000;
 

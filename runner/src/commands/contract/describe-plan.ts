@@ -163,6 +163,7 @@ function shortened(names: readonly string[]): string {
   return names.length > namesMax ? `${shown}, ...` : shown;
 }
 
+/** Nodes that are named where there may be many. */
 const namesMax = 8;
 
 function dayOf(timeMs: number): string {
