@@ -4,7 +4,6 @@ import type { CommandContext } from '../../command-context.ts';
 import { contractBuildCommand, contractHashCommand } from './build.ts';
 import { contractDiffCommand } from './diff.ts';
 import { contractPlanCommand } from './plan.ts';
-import { contractStatusCommand } from './status.ts';
 
 export function contractCommand(context: CommandContext): Command {
   return new Command('contract')
@@ -12,6 +11,5 @@ export function contractCommand(context: CommandContext): Command {
     .addCommand(contractBuildCommand(context))
     .addCommand(contractHashCommand(context))
     .addCommand(contractDiffCommand(context))
-    .addCommand(contractPlanCommand(context))
-    .addCommand(contractStatusCommand(context));
+    .addCommand(contractPlanCommand(context));
 }
