@@ -48,6 +48,7 @@ const statusByCode: ReadonlyMap<string, number> = new Map([
   ['GRID_KEY_MISSING', 4],
   ['GRID_KEY_UNREADABLE', 4],
   ['GRID_FILE_UNREADABLE', 3],
+  ['CONTRACT_FILE_UNREADABLE', 3],
   ['GRID_TRUST_UNKNOWN', 2],
   ['BCDB_AUTH_FAILED', 4],
   ['BCDB_AUTH_NEEDED', 4],

@@ -73,6 +73,7 @@ test('each fault of a definition is told with its place', () => {
     ['/roles/0/after/0', withRoles({ ...volume, after: ['web'] })],
     ['/roles/0/after', withRoles({ ...volume, after: ['disk'] })],
     ['/roles/1/container/flist', web({}, { flist: 'latest' })],
+    ['/roles/1/container/memry', web({}, { memry: 1 })],
     ['/roles/1/container/image', web({}, { image: 'base' })],
     [
       '/roles/1/container/ports/0/port',

@@ -175,6 +175,8 @@ function checked(role: unknown, kind: string, path: string): ContractRole {
     const place = pathIn(error)
       .replace(`/workload/${kind}`, `/${kind}`)
       .replace('/resources/ipv4', '/ipv4');
-    throw definitionFault(`${path}${place}`, error.message.replace(/^no role: \S* ?/, ''));
+    const why = error.message.replace(/^no role: \S* ?/, '');
+    // What members that are not named have as their schema.
+    throw definitionFault(`${path}${place}`, why === 'schema is false' ? 'is not known' : why);
   }
 }
