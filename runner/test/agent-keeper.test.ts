@@ -32,7 +32,7 @@ class Place implements AsyncDisposable {
   /** A release that notes its start, and then does what the line says. */
   async release(version: string, line: string): Promise<KeptRelease> {
     const release = { version, digest: version.replaceAll('.', '').padEnd(64, '0') };
-    const program = `releases/${releaseName(release)}/root/grid`;
+    const program = join('releases', releaseName(release), 'root', 'grid');
     await mkdir(join(this.path, program, '..'), { recursive: true });
     const note = `echo "${version} $*" >> ${this.path}/starts`;
     await writeFile(join(this.path, program), `#!/bin/sh\ncd ${this.path}\n${note}\n${line}\n`);

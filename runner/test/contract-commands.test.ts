@@ -24,6 +24,14 @@ interface PlanResult {
   readonly obstacles: readonly { readonly lacking: readonly object[] }[];
 }
 
+interface StatusResult {
+  readonly id: string;
+  readonly phase: string;
+  readonly readyCount: number;
+  readonly signatures: readonly object[];
+  readonly workloads: readonly object[];
+}
+
 const countries = ['BE', 'CH', 'EG', 'US', 'AT', 'ZA'];
 const archive = `
   import { contract } from '@commongrid/contract';
@@ -120,6 +128,11 @@ test('what is deployed takes room from plans until nothing of it is left', async
     grid.json('contract', 'plan', other, '--node', 'node-1-1');
   assert.equal((await fits()).fits, true);
   await deploy(draft, nodes, options);
+  const status = (name: string) => grid.json<StatusResult>('contract', 'status', name);
+  const placed = await status(draft.header.name);
+  assert.deepEqual([placed.id, placed.phase, placed.readyCount], [draft.id, 'provisioning', 0]);
+  assert.deepEqual(placed.signatures, []);
+  assert.equal(placed.workloads.length, draft.openings[0]?.role.replicas);
   const full = await fits();
   assert.equal(full.fits, false);
   assert.deepEqual(full.obstacles[0]?.lacking, [
@@ -128,6 +141,8 @@ test('what is deployed takes room from plans until nothing of it is left', async
   ]);
   await remove(draft.id, options);
   assert.equal((await fits()).fits, true);
+  assert.equal((await status(draft.id)).phase, 'closed');
+  await assert.rejects(status('nobody'), hasCode('GRID_CONTRACT_UNKNOWN'));
 });
 
 test('what the own machines lack is bought where that is cheapest, within the budget', async () => {

@@ -122,7 +122,7 @@ class Twin implements AsyncDisposable {
       stdio: 'ignore',
     });
     const open = new URL('../../runner/src/node/open-node.ts', import.meta.url);
-    const leave = `const { takeOff } = await import('${open}'); await takeOff(${JSON.stringify({ folder, prefix })});`;
+    const leave = `const { takeOff } = await import('${open.href}'); await takeOff(${JSON.stringify({ folder, prefix })});`;
     stack.defer(async () => {
       const { status, stderr } = await run(process.execPath, ['--eval', leave]);
       assert.equal(status, 0, stderr);

@@ -12,6 +12,8 @@ export type {
   ReadOptions,
   WatchedChange,
 } from './client/client-types.ts';
+export { FollowedGrid } from './client/followed-grid.ts';
+export type { FollowedGridOptions, GridNow } from './client/followed-grid.ts';
 export { HeartbeatSender } from './client/heartbeat-sender.ts';
 export type { HeartbeatSenderOptions } from './client/heartbeat-sender.ts';
 export { HttpHeadSource } from './client/http-head-source.ts';

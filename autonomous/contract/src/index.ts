@@ -20,3 +20,5 @@ export type { Obstacle, SpreadLimit } from './plan/obstacles.ts';
 export { planContract } from './plan/plan-contract.ts';
 export type { FoundPlan, NoPlan, Plan, PlannedReplica } from './plan/plan-contract.ts';
 export type { RoleTolerance } from './plan/tolerance.ts';
+export { contractStatus } from './state/contract-status.ts';
+export type { ContractPhase, ContractStatus, WorkloadStatus } from './state/contract-status.ts';

@@ -1,12 +1,8 @@
-import type { BotId, GridFold, RecordOf, WalletUrl } from '@commongrid/model';
+import type { GridNow } from '@commongrid/bcdb/client';
+import type { BotId, RecordOf, WalletUrl } from '@commongrid/model';
 
-/** What a bot knows of money, verified. */
-export interface LedgerView {
-  /** Contracts, locks, receipts and money, as far as the bot was told. */
-  readonly fold: GridFold;
-  /** Log time, milliseconds since 1970. */
-  readonly at: number;
-}
+/** What a bot knows, verified: contracts, locks, receipts and money, as far as it was told. */
+export type LedgerView = GridNow;
 
 /**
  * Where money moves. A rail takes records that carry their own ids, so that saying one twice does

@@ -6,6 +6,7 @@ import { isGridError, waitFor } from '@commongrid/base';
 import type { ContractRole, WorkloadId } from '@commongrid/model';
 
 import { assignmentOf } from '../src/reconcile/wish.ts';
+import { fieldsIn, textOf } from '../src/zdb/zdb-fields.ts';
 import { DeadlyNode } from './support/deadly-node.ts';
 import { loseMachine } from './support/lose-machine.ts';
 import { remainsOf } from './support/node-remains.ts';
@@ -143,15 +144,15 @@ async function whatIsThere(agent: Agent, store: WorkloadId): Promise<object> {
   const facts = factsOf(agent, store);
   await using client = await enter(facts, 'sesame');
   await assert.rejects(enter(facts, 'guess'), /denied/);
-  const info = String(await client.command(['NSINFO', facts.namespace]));
+  const info = fieldsIn(await client.command(['NSINFO', facts.namespace]));
   const sizes = (await volumes.list()).map(async (id) => (await volumes.usage(id)).sizeBytes);
   return {
     addresses: await network.list(),
     sizes: await Promise.all(sizes),
     facts,
-    greeting: String(await client.command(['GET', 'greeting'])),
-    limit: /data_limits_bytes: (\d+)/.exec(info)?.[1],
-    access: /public: (\w+)/.exec(info)?.[1],
+    greeting: textOf(await client.command(['GET', 'greeting'])),
+    limit: info.get('data_limits_bytes'),
+    access: info.get('public'),
   };
 }
 

@@ -105,7 +105,7 @@ let validator: ReturnType<typeof Compile<typeof file>> | undefined;
 /** @throws MODEL_RECORD_INVALID with the place of the first fault in `details.path` */
 export function parseDeploymentFile(value: unknown): DeploymentFile {
   validator ??= Compile(file);
-  if (validator.Check(value)) return value as DeploymentFile;
+  if (validator.Check(value)) return value;
   const faults = validator.Errors(value);
   const path = faults.at(0)?.instancePath ?? '';
   const here = faults.filter(({ instancePath }) => instancePath === path);

@@ -105,23 +105,7 @@ export class OwnedGrid {
 
   /** @throws GRID_CONTRACT_UNKNOWN, GRID_NAME_AMBIGUOUS */
   async contract(name: string): Promise<LiveContract> {
-    const all = (await this.contracts()).filter(({ id, header }) => {
-      return id === name || header.name === name;
-    });
-    const [found] = all;
-    if (all.length > 1) {
-      const ids = all.map(({ id }) => id);
-      const message = `several contracts are called ${name}`;
-      throw new GridError<GridErrorCode>('GRID_NAME_AMBIGUOUS', message, {
-        hint: `give one of these: ${ids.join(', ')}`,
-        details: { ids },
-      });
-    }
-    if (found !== undefined) return found;
-    throw new GridError<GridErrorCode>('GRID_CONTRACT_UNKNOWN', `no contract is called ${name}`, {
-      hint: 'see what runs: grid node workloads',
-      details: { name },
-    });
+    return contractCalled(await this.contracts(), name);
   }
 
   async #all<Url extends RecordUrl>(
@@ -145,6 +129,28 @@ export class OwnedGrid {
       cursor = page.cursor;
     }
   }
+}
+
+/** The one of that name or id. @throws GRID_CONTRACT_UNKNOWN, GRID_NAME_AMBIGUOUS */
+export function contractCalled<T extends Pick<LiveContract, 'id' | 'header'>>(
+  all: readonly T[],
+  name: string,
+): T {
+  const found = all.filter(({ id, header }) => id === name || header.name === name);
+  const [first] = found;
+  if (found.length > 1) {
+    const ids = found.map(({ id }) => id);
+    const message = `several contracts are called ${name}`;
+    throw new GridError<GridErrorCode>('GRID_NAME_AMBIGUOUS', message, {
+      hint: `give one of these: ${ids.join(', ')}`,
+      details: { ids },
+    });
+  }
+  if (first !== undefined) return first;
+  throw new GridError<GridErrorCode>('GRID_CONTRACT_UNKNOWN', `no contract is called ${name}`, {
+    hint: 'see what runs: grid node workloads',
+    details: { name },
+  });
 }
 
 /** A node that names a farm of the owner. */

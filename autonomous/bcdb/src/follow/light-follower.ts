@@ -105,6 +105,14 @@ export class LightFollower implements AsyncDisposable {
     return this.#whole?.size ?? 0;
   }
 
+  /**
+   * Size of the log up to its newest tick: what concerns the reader and is below that is here. What came
+   * after it is told with the next tick. 0 before the first round.
+   */
+  get toldSize(): number {
+    return (this.#whole?.tick.seq ?? -1) + 1;
+  }
+
   /** The newest head that was verified: what a heartbeat carries. Undefined before the first round. */
   get head(): TreeHead | undefined {
     const seen = this.#store.seen?.head;

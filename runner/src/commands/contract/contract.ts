@@ -4,6 +4,7 @@ import type { CommandContext } from '../../command-context.ts';
 import { contractBuildCommand, contractHashCommand } from './build.ts';
 import { contractDiffCommand } from './diff.ts';
 import { contractPlanCommand } from './plan.ts';
+import { contractStatusCommand } from './status.ts';
 
 export function contractCommand(context: CommandContext): Command {
   return new Command('contract')
@@ -11,5 +12,6 @@ export function contractCommand(context: CommandContext): Command {
     .addCommand(contractBuildCommand(context))
     .addCommand(contractHashCommand(context))
     .addCommand(contractDiffCommand(context))
-    .addCommand(contractPlanCommand(context));
+    .addCommand(contractPlanCommand(context))
+    .addCommand(contractStatusCommand(context));
 }

@@ -1,9 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-
 import { GridError, isGridError } from '@commongrid/base';
-import { HttpLightSource } from '@commongrid/bcdb/client';
 import type { BcdbClient } from '@commongrid/bcdb/client';
 import { idPatterns } from '@commongrid/model';
 import type { AccountId, BotId, Currency } from '@commongrid/model';
@@ -11,11 +6,8 @@ import { LogRail, Wallet } from '@commongrid/wallet';
 
 import type { CommandContext } from '../../command-context.ts';
 import type { GridErrorCode } from '../../errors.ts';
-import { GridHome } from '../../home.ts';
-import { readLogFacts } from '../../node/log-facts.ts';
 import type { ServerOptions } from '../bcdb/connection.ts';
-import { ownedGrid } from '../node/farm.ts';
-import { readSecret } from '../zdb/connection.ts';
+import { withOwnFeed } from '../own-feed.ts';
 
 /** The wallet of the bot that a command acts for. */
 export interface OwnWallet {
@@ -24,32 +16,17 @@ export interface OwnWallet {
   readonly wallet: Wallet;
 }
 
-/**
- * Does something with the wallet of the bot. Its feed is read anew each time: two commands at once
- * would share a follower's folder.
- */
-export async function withWallet<T>(
+/** Does something with the wallet of the bot. */
+export function withWallet<T>(
   context: CommandContext,
   options: ServerOptions,
   work: (own: OwnWallet) => Promise<T>,
 ): Promise<T> {
-  const { client, url, trust, key, grid } = await ownedGrid(context, options);
-  const { releaseKeys } = await readLogFacts(client, trust.log);
-  const home = new GridHome(context.environment.home);
-  const who =
-    key === undefined
-      ? { token: await readSecret(options.tokenFile ?? home.ownerTokenFile) }
-      : { key };
-  await using stack = new AsyncDisposableStack();
-  const folder = await mkdtemp(join(tmpdir(), 'grid-wallet-'));
-  stack.defer(() => rm(folder, { recursive: true, force: true }));
-  const rail = stack.use(
-    await LogRail.open({
-      ...{ folder, client, trust, bot: grid.owner, releaseKeys },
-      source: new HttpLightSource({ url, log: trust.log, ...who }),
-    }),
-  );
-  return await work({ bot: grid.owner, client, wallet: new Wallet(rail) });
+  return withOwnFeed(context, options, async (feed) => {
+    const { bot, client } = feed;
+    await using rail = await LogRail.open(feed);
+    return await work({ bot, client, wallet: new Wallet(rail) });
+  });
 }
 
 /** @throws GRID_CURRENCY_UNKNOWN */
