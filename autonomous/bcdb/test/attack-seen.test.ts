@@ -47,7 +47,6 @@ test('a record under rules has no effect unless it names a head that its author 
   const id = fakeId.farm(1);
   const url = 'grid.farm.1';
   const value = { ...examples[url], id, owner: ada.id };
-  const { size } = bcdb.head;
   const schema = bcdb.schemaOf('grid', url);
   const farm = { ns: 'grid', op: 'put', url, obj: id, schema } as const;
   const grants = { ns: 'grid', op: 'put', url: 'bcdb.acl.1', obj: `object/${url}/${id}` } as const;
@@ -59,8 +58,8 @@ test('a record under rules has no effect unless it names a head that its author 
     const statement = { ...said, payload: canonicalBytes(payload) };
     const entry = signRecord(key, statement, { log: bcdb.log, n, t: 0 });
     await assert.rejects(bcdb.append(entry), { code: 'BCDB_SEEN_MISSING' });
+    assert.equal(bcdb.lastN(key.publicKey.text), n - 1);
   }
-  assert.equal(bcdb.head.size, size);
   // A client is told so, and names the head that it verified.
   const client = await connect({ key: ada.device });
   const head = client.lastHead;
