@@ -72,7 +72,9 @@ test('what breaks the rules is refused with its own code, and nothing is appende
   await using folder = await tempFolder();
   const owner = SigningKey.generate();
   const stranger = SigningKey.generate();
-  await using bcdb = await Bcdb.open({ dataDir: folder.path, owner });
+  // It stands still, so that no tick comes.
+  const clock = new ManualClock(1_800_000_000_000);
+  await using bcdb = await Bcdb.open({ dataDir: folder.path, owner, clock });
   await bcdb.createNamespace('people');
   await bcdb.defineSchema('people', contact, contactSchema);
   await bcdb.write({ ns: 'people', op: 'put', url: contact, obj: 'ada', value: { name: 'Ada' } });
