@@ -33,7 +33,7 @@ const testNeeds: readonly TestNeed[] = [
   { package: 'curl', needs: { program: 'curl' } },
   { package: 'openssl', needs: { program: 'openssl' } },
   { package: 'chromium', needs: { program: 'chromium' } },
-  { package: 'awscli', needs: { program: 'aws' } },
+  { package: 'awscli', needs: { file: '/usr/bin/aws' } },
   { package: 's3cmd', needs: { program: 's3cmd' } },
   { package: 'rclone', needs: { program: 'rclone' } },
   { package: 'python3-boto3', needs: { pythonModule: 'boto3' } },
