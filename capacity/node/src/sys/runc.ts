@@ -174,11 +174,17 @@ const commandFaults = [
   /chdir to cwd .* (no such file or directory|permission denied)/,
 ];
 
-/** It writes lines of `time=... level=error msg="..."`, of which the last says what failed. */
+/**
+ * It writes lines of `time=... level=error msg="..."`, of which the last says what failed; why the
+ * process that enters the namespaces failed stands in lines of that process before.
+ */
 function lastMessage(said: string): string {
-  const messages = [...said.matchAll(/msg="((?:[^"\\]|\\.)*)"/g)];
-  const last = messages.at(-1)?.[1]?.replaceAll(/\\(.)/g, '$1') ?? said.trim();
-  return last.slice(-messageCharactersMax);
+  const messages = [...said.matchAll(/msg="((?:[^"\\]|\\.)*)"/g)].map(([, text = '']) =>
+    text.replaceAll(/\\(.)/g, '$1'),
+  );
+  const last = messages.at(-1) ?? said.trim();
+  const reasons = messages.slice(0, -1).filter((text) => /^nsexec.*fail/.test(text));
+  return [last, ...new Set(reasons)].join('; ').slice(-messageCharactersMax);
 }
 
 /** Of what runc says, the end tells what failed. */
