@@ -34,7 +34,7 @@ export async function containerBed(): Promise<ContainerBed> {
   await using made = new AsyncDisposableStack();
   const { path: folder } = made.use(await tempFolder('containers'));
   await chmod(folder, 0o711);
-  const prefix = `t${randomBytes(4).toString('hex')}`.slice(0, 3) + randomBytes(2).toString('hex');
+  const prefix = `b${randomBytes(3).toString('hex')}`;
   const rootFolder = join(folder, 'root');
   await makeRoot(rootFolder);
   const namespace = `${prefix}-net`;
