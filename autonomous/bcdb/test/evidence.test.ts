@@ -1,24 +1,15 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { GridError, silentLogger, waitFor } from '@commongrid/base';
+import { GridError, silentLogger } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
 import type { BcdbErrorCode } from '../src/errors.ts';
 import { Evidence } from '../src/sequencer/evidence.ts';
+import { evidenceNames } from './support/evidence.ts';
 
 function forked(message: string, isProven = false): GridError {
   return new GridError<BcdbErrorCode>('BCDB_LOG_FORKED', message, { details: { isProven } });
-}
-
-async function filesIn(folder: string, count: number): Promise<readonly string[]> {
-  const names = async (): Promise<readonly string[]> =>
-    (await readdir(folder)).filter((name) => name.endsWith('.json'));
-  await waitFor(async () => (await names()).length === count, {
-    what: 'the evidence',
-    timeoutMs: 10_000,
-  });
-  return names();
 }
 
 test('evidence is kept when somebody took older evidence away before a restart', async () => {
@@ -28,11 +19,11 @@ test('evidence is kept when somebody took older evidence away before a restart',
     evidence.keepContradiction(forked('first'), '');
     evidence.keepContradiction(forked('second'), '');
   }
-  const [first] = (await filesIn(folder.path, 2)).toSorted();
+  const [first] = (await evidenceNames(folder.path, 2)).toSorted();
   await rm(join(folder.path, first ?? ''));
   const evidence = await Evidence.open(folder.path, silentLogger);
   evidence.keepContradiction(forked('third'), '');
-  const texts = (await filesIn(folder.path, 2)).map((name) =>
+  const texts = (await evidenceNames(folder.path, 2)).map((name) =>
     readFile(join(folder.path, name), 'utf8'),
   );
   const kept = (await Promise.all(texts)).join('');
@@ -44,12 +35,12 @@ test('evidence that proves something has room when lies have filled theirs, also
   {
     const evidence = await Evidence.open(folder.path, silentLogger);
     for (let count = 0; count < 150; count++) evidence.keepContradiction(forked('a lie'), '');
-    await filesIn(folder.path, 100);
+    await evidenceNames(folder.path, 100);
   }
   const evidence = await Evidence.open(folder.path, silentLogger);
   evidence.keepContradiction(forked('one more lie'), '');
   evidence.keepContradiction(forked('proven', true), '');
   evidence.keepContradiction(new GridError<BcdbErrorCode>('BCDB_FEEDS_DIFFER', 'signed'), '');
-  const names = await filesIn(folder.path, 102);
+  const names = await evidenceNames(folder.path, 102);
   assert.equal(names.filter((name) => name.startsWith('unproven-')).length, 100);
 });

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { waitFor } from '@commongrid/base';
@@ -15,6 +14,7 @@ import { LightFollower } from '../src/follow/light-follower.ts';
 import { loadIdentity } from '../src/genesis-file.ts';
 import { toBase64url } from '../src/tree/base64.ts';
 import { treeHasher } from '../src/tree/node-hasher.ts';
+import { evidenceIn } from './support/evidence.ts';
 import { ticked, Town, TownSource } from './support/feeds-town.ts';
 import type { Citizen, Machine, TwistedReply } from './support/feeds-town.ts';
 import { ForgedLog, pathOf } from './support/forged-log.ts';
@@ -114,17 +114,6 @@ class World implements AsyncDisposable {
 
 interface Cast extends Pick<World, 'ada' | 'carol' | 'node' | 'other' | 'contract'> {
   readonly opened: AsyncDisposableStack;
-}
-
-async function evidenceIn(dataDir: string, kind: string): Promise<string> {
-  const folder = join(dataDir, 'evidence');
-  // A file that is still being written has a name of its own.
-  const kept = async (): Promise<string | undefined> =>
-    (await readdir(folder)).find((name) => name.endsWith('.json'));
-  const file = await waitFor(kept, { timeoutMs: 5000, what: 'evidence' });
-  const text = await readFile(join(folder, file), 'utf8');
-  assert.equal((JSON.parse(text) as { kind: string }).kind, kind);
-  return text;
 }
 
 /** The first feed of a reply, which is the reader's own. */

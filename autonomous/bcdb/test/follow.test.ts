@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cp, readdir, readFile } from 'node:fs/promises';
+import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { delay, waitFor } from '@commongrid/base';
@@ -14,6 +14,7 @@ import { checkRecord } from '../src/record/checked-record.ts';
 import type { Entry } from '../src/record/entry.ts';
 import type { Genesis } from '../src/record/genesis.ts';
 import { LocalSource } from '../src/testing/local-source.ts';
+import { evidenceIn } from './support/evidence.ts';
 import { follow, noteUrl, openNotes, writeNotes } from './support/notes.ts';
 
 function makeNotes(dataDir: string, owner = SigningKey.generate()): Promise<Bcdb> {
@@ -99,13 +100,7 @@ test('a log that was forked or rolled back halts the replica, with the evidence 
       timeoutMs: 10_000,
     });
     assert.equal(follower.replica.halted?.code, code);
-    const evidence = join(data, 'evidence');
-    const files = async (): Promise<readonly string[]> =>
-      (await readdir(evidence)).filter((file) => file.endsWith('.json'));
-    await waitFor(async () => (await files()).length === 1, { what: 'evidence', timeoutMs: 5000 });
-    const [evident = ''] = await files();
-    const kept = JSON.parse(await readFile(join(evidence, evident), 'utf8')) as { kind: string };
-    assert.equal(kept.kind, code);
+    await evidenceIn(data, code);
   }
 });
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
@@ -12,6 +12,7 @@ import { BcdbFolder } from '../src/config.ts';
 import { loadIdentity } from '../src/genesis-file.ts';
 import { HeadFollower } from '../src/index.ts';
 import { serveTeam } from './http-fixture.ts';
+import { evidenceIn } from './support/evidence.ts';
 import { ForgedLog } from './support/forged-log.ts';
 
 interface Answer {
@@ -73,16 +74,6 @@ class World {
     const trust = { log, sequencerKey: genesis.sequencer };
     return HeadFollower.open({ dataDir: this.dirOf(name), trust, source, clock: this.clock });
   }
-}
-
-async function evidenceIn(dataDir: string): Promise<string> {
-  const folder = join(dataDir, 'evidence');
-  await waitFor(async () => (await readdir(folder)).length > 0, {
-    timeoutMs: 5000,
-    what: 'evidence',
-  });
-  const [file = ''] = await readdir(folder);
-  return readFile(join(folder, file), 'utf8');
 }
 
 test('a head follower knows the newest head, and goes on with it after a restart', async (t) => {
@@ -194,7 +185,7 @@ test('two heads that the sequencer cannot both have signed halt a head follower 
     world.twist = () => ({ checkpoint, consistency: [] });
     await assert.rejects(follower.sync(), { code });
     assert.equal(follower.isHalted, true);
-    const kept = await evidenceIn(world.dirOf(name));
+    const kept = await evidenceIn(world.dirOf(name), code);
     for (const note of [honest, checkpoint]) {
       assert.ok(kept.includes(JSON.stringify(note).slice(1, -1)));
     }

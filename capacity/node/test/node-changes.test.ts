@@ -11,7 +11,8 @@ import type { SourceChange } from '../src/index.ts';
 import { FolderSource, shortIdOf } from '../src/index.ts';
 import { NodeTown, openPlanned } from './support/node-town.ts';
 
-const deadline = { timeoutMs: 40_000, everyMs: 20 };
+/** A term's end is seen up to 20 s late. */
+const deadline = { timeoutMs: 60_000, everyMs: 20 };
 const mib = 2 ** 20;
 const sleep = 'exec sleep 1000';
 const volumes = [{ role: 'disk', path: '/data', isReadOnly: false }];
