@@ -2,6 +2,18 @@ export { loadContract } from './code/load-contract.ts';
 export type { LoadedContract } from './code/load-contract.ts';
 export { compareContracts } from './compare/compare-contracts.ts';
 export type { Agreement, Change, Comparison } from './compare/compare-contracts.ts';
+export type {
+  ContractPaper,
+  ContractPapers,
+  ControllerGrid,
+  ControllerLeases,
+  ControllerPorts,
+  HeardNode,
+  HeldLease,
+  LockMarket,
+  LockWish,
+  NodeProbe,
+} from './controller/ports.ts';
 export { contract } from './definition/contract.ts';
 export type { ContractDefinition } from './definition/contract-definition.ts';
 export { readDefinition } from './definition/read-definition.ts';
