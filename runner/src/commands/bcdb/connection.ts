@@ -12,6 +12,8 @@ import type { GridErrorCode } from '../../errors.ts';
 import { GridHome } from '../../home.ts';
 import { readKeyFile, sealingKeyOf } from '../../key-file.ts';
 import { lookAt } from '../../one-machine-grid.ts';
+import { BotFolder } from '../bot/bot-folder.ts';
+import { parseBotName } from '../bot/bot-options.ts';
 import { readSecret } from '../zdb/connection.ts';
 import { parseDoor } from './options.ts';
 import { connectRemembering } from './remembered-client.ts';
@@ -22,6 +24,7 @@ export type ServerOptions = JsonOption & {
   readonly address?: string;
   readonly tokenFile?: string;
   readonly keyFile?: string;
+  readonly bot?: string;
 } & TrustOptions;
 
 /** What is known of a log from elsewhere. */
@@ -55,6 +58,7 @@ export function serverCommand(name: string, description: string): Command {
     )
     .option('--token-file <file>', 'act as the owner: file with the token')
     .option('--key-file <file>', 'act as the holder of this key')
+    .option('--bot <name>', 'act as a bot of this machine, by its key', parseBotName)
     .option('--genesis <file>', 'with --address: genesis.json of the log that it must have')
     .option('--log <hash>', 'or the hash of that genesis', parseHash)
     .option('--sequencer <key>', 'and the key that signs its checkpoints', parseKey);
@@ -70,13 +74,18 @@ export async function connect(
   remember: RememberOptions = {},
 ): Promise<Connection> {
   const home = new GridHome(context.environment.home);
-  const { address, tokenFile, keyFile } = options;
-  if (tokenFile !== undefined && keyFile !== undefined) {
-    throw new GridError<GridErrorCode>('GRID_USAGE', 'name --token-file or --key-file, not both');
+  const { address, tokenFile, keyFile, bot } = options;
+  if ([tokenFile, keyFile, bot].filter((one) => one !== undefined).length > 1) {
+    throw new GridError<GridErrorCode>(
+      'GRID_USAGE',
+      'name one of --token-file, --key-file and --bot',
+    );
   }
-  const url = address ?? (await ownDoor(home));
-  const trust = await trustOf(home, options);
-  const key = keyFile === undefined ? undefined : await readKeyFile(keyFile);
+  const folder = bot === undefined ? undefined : BotFolder.named(home.path, bot);
+  const its = await folder?.config();
+  const url = address ?? its?.url ?? (await ownDoor(home));
+  const trust = (await givenTrust(options)) ?? its?.trust ?? (await ownTrust(home, options));
+  const key = keyFile === undefined ? await folder?.device() : await readKeyFile(keyFile);
   const ownToken = address === undefined ? home.ownerTokenFile : undefined;
   const secretFile = key === undefined ? (tokenFile ?? ownToken) : undefined;
   const clientOptions = {
@@ -132,9 +141,7 @@ async function ownDoor(home: GridHome): Promise<string> {
   });
 }
 
-async function trustOf(home: GridHome, options: ServerOptions): Promise<LogTrust> {
-  const given = await givenTrust(options);
-  if (given !== undefined) return given;
+async function ownTrust(home: GridHome, options: ServerOptions): Promise<LogTrust> {
   if (options.address === undefined) return trustOfGenesis(home.bcdbGenesisFile);
   throw new GridError<GridErrorCode>(
     'GRID_TRUST_UNKNOWN',

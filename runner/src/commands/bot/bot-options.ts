@@ -32,7 +32,8 @@ export function botFolderOf(
     : new BotFolder(resolve(data));
 }
 
-function parseBotName(text: string): string {
+/** For commander. */
+export function parseBotName(text: string): string {
   if (isName(text)) return text;
   throw new InvalidArgumentError('give 3 to 32 of a-z, 0-9 and single dashes between them');
 }
