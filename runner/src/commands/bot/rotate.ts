@@ -10,11 +10,11 @@ import type { Bot } from '../../bot-record.ts';
 import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
 import type { GridErrorCode } from '../../errors.ts';
+import { currentRecord, deviceEntry } from '../../made-bot.ts';
 import { readWordsFile } from './bot-folder.ts';
 import type { BotFolder } from './bot-folder.ts';
 import { botFolderOf, botSubcommand } from './bot-options.ts';
 import type { BotOptions } from './bot-options.ts';
-import { currentRecord, deviceEntry } from './init.ts';
 
 type RotateOptions = BotOptions & { readonly wordsFile?: string; readonly compromised?: true };
 
