@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { closeOnce, silentLogger } from '@commongrid/base';
+import type { BcdbClient } from '@commongrid/bcdb/client';
 import type { ListenAddress } from '@commongrid/resp';
 import type { Actor, Outgoing } from './actors/actor.ts';
 import { provenCaller } from './actors/caller.ts';
@@ -45,9 +46,9 @@ export class Bot implements AsyncDisposable {
     await using stack = new AsyncDisposableStack();
     const parts = await makeParts(options, stack);
     const { id, logger = silentLogger, listen, redis } = options;
-    const { dispatcher, links, phonebook, people, limits, credentials, ownerToken, view } = parts;
+    const { dispatcher, links, phonebook, people, limits, credentials, tokens, view } = parts;
     const shared = {
-      ...{ self: id, dispatcher, phonebook, credentials, ownerToken, limits, logger },
+      ...{ self: id, dispatcher, phonebook, credentials, tokens, limits, logger },
       standingOf: (bot: string) => people.standingOf(bot),
     };
     const http = stack.use(await HttpDoor.open({ ...shared, listen, links }));
@@ -114,6 +115,18 @@ export class Bot implements AsyncDisposable {
   call(method: string, input: unknown, signal?: AbortSignal): Promise<unknown> {
     const { id, dispatcher } = this.#parts;
     return dispatcher.call(method, input, provenCaller(id, 'owner', 'control'), signal);
+  }
+
+  /**
+   * Does something with the bot's connection to the database. What is written goes by the bot's key, so
+   * whoever writes for the bot has to come by here: two who count with one key contradict each other.
+   * @throws BOT_LOG_FORKED, BCDB_UNREACHABLE and what `work` throws
+   */
+  atLog<T>(
+    work: (client: BcdbClient, signal: AbortSignal) => Promise<T>,
+    signal: AbortSignal,
+  ): Promise<T> {
+    return this.#parts.view.use(work, signal);
   }
 
   /** Messages that are not known to have come. */

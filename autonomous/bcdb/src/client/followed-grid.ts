@@ -70,6 +70,18 @@ export class FollowedGrid implements AsyncDisposable {
     return { fold: this.#fold, at: this.#follower.at };
   }
 
+  /** Follows on its own until the signal fires; gives each time that something came in. */
+  async *news(signal: AbortSignal): AsyncGenerator<void, void> {
+    let last = '';
+    for await (const _failure of this.#follower.rounds({ signal })) {
+      let arrived = this.#epoch === this.#follower.epoch ? this.#arrived : 0;
+      for (const one of this.#follower.changes(arrived)) arrived = one.arrived;
+      const place = `${this.#follower.epoch} ${arrived}`;
+      if (place !== last) yield;
+      last = place;
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#follower.close();
   }

@@ -1,6 +1,6 @@
 import { GridError, isGridError } from '@commongrid/base';
 import { canonicalText } from '@commongrid/crypto';
-import { contractIdOf, openingHash, parse, parseRole } from '@commongrid/model';
+import { contractIdOf, openingHash, parse, parseRole, secretCommit } from '@commongrid/model';
 import type { Contract, ContractId, ContractRoleOpening, SecretOpening } from '@commongrid/model';
 import type { ShardCode } from '../definition/read-role.ts';
 import type { ContractErrorCode } from '../errors.ts';
@@ -19,14 +19,18 @@ export interface DraftFile {
 const draftSchema = 'grid.contract.draft.1';
 const secretsSchema = 'grid.contract.secrets.1';
 
-/** Canonical JSON, and the end of a line. */
-export function draftText({ draft, shards }: BuiltContract): string {
+/** A built contract as its file has it. */
+export function draftFileOf({ draft, shards }: BuiltContract): DraftFile {
   const { id, header, openings } = draft;
-  const file: DraftFile = {
+  return {
     ...{ schema: draftSchema, id, header, openings },
     shards: Object.fromEntries(shards),
   };
-  return `${canonicalText(file)}\n`;
+}
+
+/** Canonical JSON, and the end of a line. */
+export function draftText(built: BuiltContract): string {
+  return `${canonicalText(draftFileOf(built))}\n`;
 }
 
 /** Values and salts of its secrets, for a file of mode 600; undefined where it has none. */
@@ -71,6 +75,34 @@ function checkedDraft(value: unknown): DraftFile {
     throw invalid(`role ${name} has another hash than the header says`);
   }
   return { schema: draftSchema, id, header, openings, shards };
+}
+
+/**
+ * Values and salts in a file of secrets, once all of them are those that the contract commits to.
+ * @throws CONTRACT_DRAFT_INVALID
+ */
+export function readSecrets(
+  value: unknown,
+  { id, header }: Pick<DraftFile, 'id' | 'header'>,
+): ReadonlyMap<string, SecretOpening> {
+  if (typeof value !== 'object' || value === null) throw invalid('it holds no secrets');
+  const file = value as Readonly<Record<string, unknown>>;
+  if (file['schema'] !== secretsSchema || file['id'] !== id) {
+    throw invalid('its secrets are of another contract');
+  }
+  const given = new Map(Object.entries(file['secrets'] ?? {}) as [string, unknown][]);
+  const openings = header.secrets.map(({ name, commit }) => {
+    const opening = given.get(name);
+    if (isOpening(opening) && secretCommit(opening) === commit) return [name, opening] as const;
+    throw invalid(`secret ${name} is missing, or not the one that the header commits to`);
+  });
+  return new Map(openings);
+}
+
+function isOpening(value: unknown): value is SecretOpening {
+  if (typeof value !== 'object' || value === null) return false;
+  const { salt, value: secret } = value as Partial<Record<keyof SecretOpening, unknown>>;
+  return typeof salt === 'string' && typeof secret === 'string';
 }
 
 function invalid(why: string): GridError<ContractErrorCode> {
