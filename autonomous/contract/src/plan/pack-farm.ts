@@ -39,6 +39,7 @@ function spreadOut(
   const occupancy = new Occupancy(problem);
   const placed: number[][] = counts.map(() => []);
   const load = new Map<number, number>();
+  for (const { node } of problem.kept ?? []) load.set(node, (load.get(node) ?? 0) + 1);
   for (const kind of order) {
     for (let unit = 0; unit < (counts[kind] ?? 0); unit++) {
       let best: number | undefined;

@@ -7,6 +7,16 @@ export interface Problem {
   readonly roles: readonly ProblemRole[];
   readonly nodes: readonly ProblemNode[];
   readonly farms: readonly ProblemFarm[];
+  /**
+   * Replicas of roles that stay where they are, and count for the limits of their role. What they take
+   * is not free on their nodes any more. None without it.
+   */
+  readonly kept?: readonly KeptReplica[];
+}
+
+export interface KeptReplica {
+  readonly role: number;
+  readonly node: number;
 }
 
 export interface ProblemKind {
@@ -59,6 +69,7 @@ export class Occupancy {
 
   constructor(problem: Problem) {
     this.#problem = problem;
+    for (const { role, node } of problem.kept ?? []) this.#count(role, node, 1);
   }
 
   /** How many more units of a kind a node has room for; perFarm and the like are not looked at. */
@@ -97,19 +108,22 @@ export class Occupancy {
   add(kind: number, node: number, count: number): void {
     const { need = [], roles = [], addresses = 0 } = this.#problem.kinds[kind] ?? {};
     const farm = this.#problem.nodes[node]?.farm ?? 0;
-    const { owner = 0, country = 0 } = this.#problem.farms[farm] ?? {};
     const free = this.#freeOf(node);
     this.#free.set(
       node,
       free.map((left, at) => left - (need[at] ?? 0) * count),
     );
     this.#addresses.set(farm, this.#addressesOf(farm) - addresses * count);
-    for (const role of roles) {
-      increase(this.#byNode, `${role} ${node}`, count);
-      increase(this.#byFarm, `${role} ${farm}`, count);
-      increase(this.#byOwner, `${role} ${owner}`, count);
-      increase(this.#byCountry, `${role} ${country}`, count);
-    }
+    for (const role of roles) this.#count(role, node, count);
+  }
+
+  #count(role: number, node: number, count: number): void {
+    const farm = this.#problem.nodes[node]?.farm ?? 0;
+    const { owner = 0, country = 0 } = this.#problem.farms[farm] ?? {};
+    increase(this.#byNode, `${role} ${node}`, count);
+    increase(this.#byFarm, `${role} ${farm}`, count);
+    increase(this.#byOwner, `${role} ${owner}`, count);
+    increase(this.#byCountry, `${role} ${country}`, count);
   }
 
   /** Two nodes of a farm with the same text are alike for all that is still to come. */

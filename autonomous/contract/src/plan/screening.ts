@@ -25,6 +25,8 @@ export type Need =
 export interface NodeWishes {
   /** Only these. */
   readonly only?: ReadonlySet<NodeId> | undefined;
+  /** Not these. */
+  readonly except?: ReadonlySet<NodeId> | undefined;
   /** Least part of the time that it was there in its newest summary. */
   readonly uptimeMin?: number | undefined;
   readonly latencyMsMax?: number | undefined;
@@ -71,11 +73,11 @@ function lacksOf(
   { header, wishes }: ScreeningInput,
 ): readonly Need[] {
   const { mayMoveTo } = header.heal;
-  const { only, uptimeMin = 0, latencyMsMax = Infinity, latencies } = wishes;
+  const { only, except, uptimeMin = 0, latencyMsMax = Infinity, latencies } = wishes;
   const faults: readonly (readonly [Need, boolean])[] = [
     ['service', !node.isInService || farm === undefined],
     ['presence', node.presence !== 'alive'],
-    ['choice', only?.has(node.id) === false],
+    ['choice', only?.has(node.id) === false || except?.has(node.id) === true],
     // Where a replacement may not go the first one has no business either.
     ['farm', mayMoveTo.farms?.includes(node.farm) === false],
     ['country', mayMoveTo.countries?.includes(farm?.country ?? '') === false],

@@ -59,11 +59,18 @@ const problems: fc.Arbitrary<Problem> = fc
         }),
         { minLength: 1, maxLength: 3 },
       ),
+      kept: fc.array(
+        fc.record({
+          role: fc.nat({ max: roles.length - 1 }),
+          node: fc.nat({ max: nodes.length - 1 }),
+        }),
+        { maxLength: 3 },
+      ),
     }),
   );
 
 /** Holds a choice to every rule, in the plainest words. */
-function isSound({ kinds, roles, nodes, farms }: Problem, choice: Choice): boolean {
+function isSound({ kinds, roles, nodes, farms, kept = [] }: Problem, choice: Choice): boolean {
   const placed = choice.flatMap((places, kind) => places.map((node) => ({ kind, node })));
   const farmOf = (node: number): number => nodes[node]?.farm ?? -1;
   const isFit = placed.every(({ kind, node }) => {
@@ -82,8 +89,13 @@ function isSound({ kinds, roles, nodes, farms }: Problem, choice: Choice): boole
   });
   const isSpread = roles.every(({ perNode, perFarm, perOwner, perCountry }, role) => {
     const own = placed.filter(({ kind }) => kinds[kind]?.roles.includes(role));
+    const stay = kept.filter((one) => one.role === role);
+    // Where nothing new goes, what stays may be too much already.
     const isWithin = (limit: number, place: (node: number) => unknown): boolean =>
-      [...Map.groupBy(own, ({ node }) => place(node)).values()].every((all) => all.length <= limit);
+      own.every(({ node }) => {
+        const here = [...own, ...stay].filter((one) => place(one.node) === place(node));
+        return here.length <= limit;
+      });
     return (
       isWithin(perNode, (node) => node) &&
       isWithin(perFarm, farmOf) &&

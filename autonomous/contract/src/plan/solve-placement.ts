@@ -131,7 +131,7 @@ function clashOf(
 
 /** A place with too many replicas of a role, or with too few addresses, and how to have fewer there. */
 function spreadClash(
-  { kinds, roles, farms }: Problem,
+  { kinds, roles, nodes, farms, kept = [] }: Problem,
   counts: readonly (readonly number[])[],
   scope: Limit['scope'],
 ): readonly Limit[] | undefined {
@@ -146,10 +146,18 @@ function spreadClash(
       sum.map((count, kind) => count + (wanted[kind] ?? 0)),
     );
   }
+  const staying = new Map<string, number>();
+  for (const { role, node } of kept) {
+    const key = `${role} ${placeOf(nodes[node]?.farm ?? -1)}`;
+    staying.set(key, (staying.get(key) ?? 0) + 1);
+  }
   for (const [place, wanted] of sums) {
     for (const [role, limits] of roles.entries()) {
+      const max = limits[limitOf[scope]];
+      if (max === Infinity) continue;
       const own = wanted.map((count, kind) => (kinds[kind]?.roles.includes(role) ? count : 0));
-      if (total(own) > limits[limitOf[scope]]) return fewer(own, scope, place);
+      const here = staying.get(`${role} ${place}`) ?? 0;
+      if (total(own) > 0 && total(own) + here > max) return fewer(own, scope, place);
     }
     if (scope !== 'farm') continue;
     const own = wanted.map((count, kind) => ((kinds[kind]?.addresses ?? 0) > 0 ? count : 0));

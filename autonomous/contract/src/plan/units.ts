@@ -1,4 +1,4 @@
-import type { ContractRole, Resources } from '@commongrid/model';
+import type { ContractRole, PlacementItem, Resources } from '@commongrid/model';
 
 /** Replicas that go on one node together, because one uses the volumes of another; many that are alike. */
 export interface UnitKind {
@@ -9,6 +9,11 @@ export interface UnitKind {
   readonly need: Resources;
   /** What a node must be able to do. */
   readonly features: readonly string[];
+}
+
+/** Names a replica of a role within its contract, as the end of the workload's id does. */
+export function slotKey({ role, replica }: Pick<PlacementItem, 'role' | 'replica'>): string {
+  return `${role}/${replica}`;
 }
 
 /** The feature of a node that a kind of workload needs: docs/formats/records.md. */

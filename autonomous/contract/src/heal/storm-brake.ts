@@ -1,0 +1,74 @@
+import type { NodeId } from '@commongrid/model';
+
+/** Nodes that vanish within this time count together, ms. */
+const windowMs = 60_000;
+/** So many may always vanish. */
+const vanishedMin = 2;
+
+interface Sign {
+  readonly isAlive: boolean;
+  /** Since when, by the monotonic clock; undefined where it was so from the first look on. */
+  readonly sinceMs: number | undefined;
+}
+
+/**
+ * Notices that a large part of a grid goes away at once. Then it is rather the network, or whoever
+ * looks, that failed, and moving everything would do more harm than waiting.
+ *
+ * It is on when more than two, and more than a third, of the nodes that were alive 60 s ago are not
+ * any more; it is off again when two thirds of those are back, or when the owner says so.
+ */
+export class StormBrake {
+  readonly #signs = new Map<NodeId, Sign>();
+  /** The nodes that were alive before, while the brake is on. */
+  #before: ReadonlySet<NodeId> | undefined;
+
+  get isOn(): boolean {
+    return this.#before !== undefined;
+  }
+
+  /** @param alive all nodes that are alive now */
+  note(nowMs: number, alive: ReadonlySet<NodeId>): void {
+    const isFirst = this.#signs.size === 0;
+    for (const node of new Set([...this.#signs.keys(), ...alive])) {
+      const isAlive = alive.has(node);
+      if (this.#signs.get(node)?.isAlive === isAlive) continue;
+      this.#signs.set(node, { isAlive, sinceMs: isFirst ? undefined : nowMs });
+    }
+    this.#forget(nowMs);
+    if (this.#before === undefined) this.#before = this.#stormAt(nowMs);
+    else if (isBack(this.#before, alive)) this.#before = undefined;
+  }
+
+  /** The owner looked, and wants what is gone to be replaced. What is gone by now counts no more. */
+  release(): void {
+    this.#before = undefined;
+    for (const [node, { isAlive }] of this.#signs) if (!isAlive) this.#signs.delete(node);
+  }
+
+  #stormAt(nowMs: number): ReadonlySet<NodeId> | undefined {
+    const vanished = [...this.#signs].filter(([, { isAlive }]) => !isAlive);
+    const stayed = [...this.#signs].filter(
+      ([, { isAlive, sinceMs }]) => isAlive && isAgo(nowMs, sinceMs),
+    );
+    const before = new Set([...vanished, ...stayed].map(([node]) => node));
+    const isStorm = vanished.length > Math.max(vanishedMin, before.size / 3);
+    return isStorm ? before : undefined;
+  }
+
+  /** What is away for longer was not alive at the beginning of the window. */
+  #forget(nowMs: number): void {
+    for (const [node, { isAlive, sinceMs }] of this.#signs) {
+      if (!isAlive && isAgo(nowMs, sinceMs)) this.#signs.delete(node);
+    }
+  }
+}
+
+function isAgo(nowMs: number, sinceMs: number | undefined): boolean {
+  return sinceMs === undefined || nowMs - sinceMs >= windowMs;
+}
+
+function isBack(before: ReadonlySet<NodeId>, alive: ReadonlySet<NodeId>): boolean {
+  const back = [...before].filter((node) => alive.has(node)).length;
+  return back * 3 >= before.size * 2;
+}
