@@ -1,12 +1,10 @@
-import { fork } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { delay } from '@commongrid/base';
 import { atMostRow, cpuSecondsOf, median, percentile } from '@commongrid/system/bench';
 import type { BenchRow } from '@commongrid/system/bench';
 import type { BcdbBenchRun } from './bcdb-bench-run.ts';
+import { BenchChild } from './bench-child.ts';
 import type { NewsReadersTask, NewsRequest, NewsServerFacts, Stamp } from './news/news-messages.ts';
 
 const serverFile = fileURLToPath(new URL('news/news-server-main.ts', import.meta.url));
@@ -34,10 +32,10 @@ export async function newsRows(run: BcdbBenchRun): Promise<BenchRow[]> {
 async function newsRow(run: BcdbBenchRun, name: string, readers: number): Promise<BenchRow> {
   run.note(name);
   const folder = run.folder(`news-${readers}`);
-  await using server = await Child.start(serverFile, [join(folder, 'log'), String(readers)]);
+  await using server = await BenchChild.start(serverFile, [join(folder, 'log'), String(readers)]);
   const facts = server.hello as NewsServerFacts;
   const task: NewsReadersTask = { ...facts, dataDir: join(folder, 'readers'), readers };
-  await using followers = await Child.start(readersFile, [JSON.stringify(task)]);
+  await using followers = await BenchChild.start(readersFile, [JSON.stringify(task)]);
   const idle = run.sized(idleMs);
   const pids = [server.pid, followers.pid];
   const before = await Promise.all(pids.map(cpuSecondsOf));
@@ -62,50 +60,4 @@ async function newsRow(run: BcdbBenchRun, name: string, readers: number): Promis
     `median of ${waits.length}, p99 ${p99} ms; CPU in a second without records: ` +
     `server ${ofServer} ms, followers ${ofFollowers} ms together`;
   return atMostRow({ name, unit: 'ms', ours: median(waits), aim: 50, note });
-}
-
-/** A process that says once that it is ready, and then answers. */
-class Child implements AsyncDisposable {
-  readonly hello: unknown;
-  readonly pid: number;
-  readonly #child: ChildProcess;
-
-  private constructor(child: ChildProcess, pid: number, hello: unknown) {
-    this.#child = child;
-    this.pid = pid;
-    this.hello = hello;
-  }
-
-  static async start(file: string, args: readonly string[]): Promise<Child> {
-    const child = fork(file, args);
-    const hello = await answerOf(child);
-    return new Child(child, child.pid ?? 0, hello);
-  }
-
-  async ask(message: NewsRequest | boolean): Promise<unknown> {
-    this.#child.send(message);
-    return answerOf(this.#child);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#child.exitCode !== null) return;
-    const ended = once(this.#child, 'exit');
-    this.#child.kill('SIGTERM');
-    await ended;
-  }
-}
-
-async function answerOf(child: ChildProcess): Promise<unknown> {
-  const stop = new AbortController();
-  const { signal } = stop;
-  try {
-    return await Promise.race([
-      once(child, 'message', { signal }).then(([message]: unknown[]) => message),
-      once(child, 'exit', { signal }).then(() => {
-        throw new Error('a process of the benchmark ended');
-      }),
-    ]);
-  } finally {
-    stop.abort();
-  }
 }

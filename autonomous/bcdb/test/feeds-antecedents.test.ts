@@ -2,61 +2,41 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import { ManualClock, tempFolder } from '@commongrid/base/testing';
 import { SigningKey } from '@commongrid/crypto';
-import { desiredOf, GridFold } from '@commongrid/model';
+import { desiredOf } from '@commongrid/model';
 import type { FarmId, NodeId, RecordOf } from '@commongrid/model';
 import { DeploymentPlan, examples, fakeId } from '@commongrid/model/testing';
-import { Bcdb } from '../src/bcdb.ts';
 import { feedItemsMax } from '../src/feeds/feeds-reply.ts';
 import type { LightArrival } from '../src/follow/light-change.ts';
 import { LightFollower } from '../src/follow/light-follower.ts';
-import { keyOf, text, ticked, Town, TownSource } from './support/feeds-town.ts';
+import { keyOf, text } from './support/feeds-town.ts';
 import type { Citizen, Machine, TwistedReply } from './support/feeds-town.ts';
 import { pathOf } from './support/forged-log.ts';
 import { follow, sameState } from './support/notes.ts';
+import { foldOf, TimedTown } from './support/timed-town.ts';
+import type { TimedTownParts } from './support/timed-town.ts';
 import { treeHasher } from '../src/tree/node-hasher.ts';
 
 /** Ada has a farm with a node; Carol rents, and Dan signs for her contracts. */
-class Rental implements AsyncDisposable {
-  readonly folder: string;
-  readonly clock: ManualClock;
-  readonly bcdb: Bcdb;
-  readonly town: Town;
-  readonly source: TownSource;
+class Rental extends TimedTown {
   readonly ada: Citizen;
   readonly carol: Citizen;
   readonly dan: Citizen;
-  readonly #opened: AsyncDisposableStack;
   #farm: FarmId | undefined;
   #node: Machine | undefined;
 
-  private constructor(
-    parts: Pick<Rental, 'folder' | 'clock' | 'bcdb' | 'town' | 'ada' | 'carol' | 'dan'>,
-    opened: AsyncDisposableStack,
-  ) {
-    this.folder = parts.folder;
-    this.clock = parts.clock;
-    this.bcdb = parts.bcdb;
-    this.town = parts.town;
+  private constructor(parts: TimedTownParts & Pick<Rental, 'ada' | 'carol' | 'dan'>) {
+    super(parts);
     this.ada = parts.ada;
     this.carol = parts.carol;
     this.dan = parts.dan;
-    this.source = new TownSource(parts.bcdb);
-    this.#opened = opened;
   }
 
-  static async open(): Promise<Rental> {
-    await using opened = new AsyncDisposableStack();
-    const { path: folder } = opened.use(await tempFolder());
-    const clock = new ManualClock(1_800_000_000_000);
-    const owner = SigningKey.generate();
-    const dataDir = join(folder, 'log');
-    const bcdb = opened.use(await Bcdb.open({ dataDir, owner, clock }));
-    const town = await Town.found(bcdb);
+  static override async open(): Promise<Rental> {
+    const parts = await TimedTown.founded();
+    const { town } = parts;
     const [ada, carol] = [await town.citizen('ada'), await town.citizen('carol')];
-    const parts = { folder, clock, bcdb, town, ada, carol, dan: await town.citizen('dan') };
-    return new Rental(parts, opened.move());
+    return new Rental({ ...parts, ada, carol, dan: await town.citizen('dan') });
   }
 
   get node(): Machine {
@@ -78,21 +58,8 @@ class Rental implements AsyncDisposable {
     await this.install();
   }
 
-  /** Lets a tick come after the records. */
-  async tick(): Promise<void> {
-    await this.clock.advance(1500);
-    await ticked(this.bcdb);
-  }
-
-  follow(name = 'node', reader: NodeId = this.node.id): Promise<LightFollower> {
-    const { log, genesis } = this.bcdb;
-    const trust = { log, sequencerKey: genesis.sequencer };
-    const dataDir = join(this.folder, name);
-    return LightFollower.open({ dataDir, trust, reader, source: this.source, clock: this.clock });
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#opened.disposeAsync();
+  follow(name = 'node'): Promise<LightFollower> {
+    return this.followAs(name, this.node.id);
   }
 }
 
@@ -183,20 +150,9 @@ class Deal {
   }
 }
 
-/** What a node makes of all that its follower has. */
-function foldOf(rental: Rental, follower: LightFollower): GridFold {
-  const { bcdb, node } = rental;
-  const fold = new GridFold({ log: bcdb.log, releaseKeys: [], reader: node.id });
-  const records = [...follower.changes(0)].flatMap(({ seq, at, changes }) =>
-    changes.map((change) => ({ seq, at, ...change })),
-  );
-  fold.add(records);
-  return fold;
-}
-
 /** That the node verifies and runs the replica of a deal. */
 function assertRuns(rental: Rental, follower: LightFollower, { plan }: Deal): void {
-  const fold = foldOf(rental, follower);
+  const fold = foldOf(rental.bcdb, follower, rental.node.id);
   assert.deepEqual([...fold.refusals], []);
   const now = { at: rental.bcdb.at, viewAgeSeconds: 0, isFirstStart: () => true };
   const one = desiredOf(fold, rental.node.id, now).get(fakeId.workload(plan.id, 'shard', 0));
@@ -278,7 +234,7 @@ test('a node that was done with a contract hears what happened meanwhile when th
   await rental.tick();
   await follower.sync();
   assertRuns(rental, follower, second);
-  const spans = foldOf(rental, follower).bot(dan.id)?.keys ?? [];
+  const spans = foldOf(rental.bcdb, follower, rental.node.id).bot(dan.id)?.keys ?? [];
   const isKnown = spans.some(({ key, compromised }) => {
     return key === former.key && compromised !== undefined;
   });

@@ -3,10 +3,7 @@ import { hash } from 'node:crypto';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { waitFor } from '@commongrid/base';
-import { ManualClock, tempFolder } from '@commongrid/base/testing';
-import { SigningKey } from '@commongrid/crypto';
 import type { ContractId, ReaderId } from '@commongrid/model';
-import { Bcdb } from '../src/bcdb.ts';
 import { BcdbFolder } from '../src/config.ts';
 import { feedsRootOf } from '../src/feeds/feed-hash.ts';
 import { Follower } from '../src/follow/follower.ts';
@@ -15,47 +12,32 @@ import { loadIdentity } from '../src/genesis-file.ts';
 import { toBase64url } from '../src/tree/base64.ts';
 import { treeHasher } from '../src/tree/node-hasher.ts';
 import { evidenceIn } from './support/evidence.ts';
-import { ticked, Town, TownSource } from './support/feeds-town.ts';
 import type { Citizen, Machine, TwistedReply } from './support/feeds-town.ts';
 import { ForgedLog, pathOf } from './support/forged-log.ts';
+import { TimedTown } from './support/timed-town.ts';
+import type { TimedTownParts } from './support/timed-town.ts';
 
-/** Ada's nodes, and on the first a contract of Carol's. Time stands still until a test moves it. */
-class World implements AsyncDisposable {
-  readonly folder: string;
-  readonly clock: ManualClock;
-  readonly bcdb: Bcdb;
-  readonly town: Town;
+/** Ada's nodes, and on the first a contract of Carol's. */
+class World extends TimedTown {
   readonly ada: Citizen;
   readonly carol: Citizen;
   readonly node: Machine;
   readonly other: Machine;
   readonly contract: ContractId;
-  readonly source: TownSource;
-  readonly #opened: AsyncDisposableStack;
   #followers = 0;
 
-  private constructor(parts: Pick<World, 'folder' | 'clock' | 'bcdb' | 'town'> & Cast) {
-    this.folder = parts.folder;
-    this.clock = parts.clock;
-    this.bcdb = parts.bcdb;
-    this.town = parts.town;
+  private constructor(parts: TimedTownParts & Cast) {
+    super(parts);
     this.ada = parts.ada;
     this.carol = parts.carol;
     this.node = parts.node;
     this.other = parts.other;
     this.contract = parts.contract;
-    this.source = new TownSource(parts.bcdb);
-    this.#opened = parts.opened;
   }
 
-  static async open(): Promise<World> {
-    await using opened = new AsyncDisposableStack();
-    const { path: folder } = opened.use(await tempFolder());
-    const clock = new ManualClock(1_800_000_000_000);
-    const owner = SigningKey.generate();
-    const dataDir = join(folder, 'log');
-    const bcdb = opened.use(await Bcdb.open({ dataDir, owner, clock }));
-    const town = await Town.found(bcdb);
+  static override async open(): Promise<World> {
+    const parts = await TimedTown.founded();
+    const { town } = parts;
     const [ada, carol] = [await town.citizen('ada'), await town.citizen('carol')];
     const farm = await town.farm(ada, 1);
     const node = await town.node(ada, farm, 'node');
@@ -66,30 +48,16 @@ class World implements AsyncDisposable {
     await town.slice(carol, contract, other.id, 1);
     await town.event(other, contract, 1);
     await town.event(node, contract, 0);
-    const cast = { ada, carol, node, other, contract, opened: opened.move() };
-    const world = new World({ folder, clock, bcdb, town, ...cast });
+    const world = new World({ ...parts, ada, carol, node, other, contract });
     await world.tick();
     return world;
-  }
-
-  /** Lets a tick come after the records. */
-  async tick(): Promise<void> {
-    await this.clock.advance(1500);
-    await ticked(this.bcdb);
   }
 
   follow(
     name = String(this.#followers++),
     reader: ReaderId = this.node.id,
   ): Promise<LightFollower> {
-    const { log, genesis } = this.bcdb;
-    const trust = { log, sequencerKey: genesis.sequencer };
-    const dataDir = this.dirOf(name);
-    return LightFollower.open({ dataDir, trust, reader, source: this.source, clock: this.clock });
-  }
-
-  dirOf(name: string): string {
-    return join(this.folder, name);
+    return this.followAs(name, reader);
   }
 
   /** Hashes of all records so far. */
@@ -106,15 +74,9 @@ class World implements AsyncDisposable {
     const { sequencerKey } = await loadIdentity(new BcdbFolder(join(this.folder, 'log')));
     return ForgedLog.after(this.bcdb, sequencerKey, () => this.clock.nowMs());
   }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#opened.disposeAsync();
-  }
 }
 
-interface Cast extends Pick<World, 'ada' | 'carol' | 'node' | 'other' | 'contract'> {
-  readonly opened: AsyncDisposableStack;
-}
+type Cast = Pick<World, 'ada' | 'carol' | 'node' | 'other' | 'contract'>;
 
 /** The first feed of a reply, which is the reader's own. */
 function own({ feeds }: TwistedReply): TwistedReply['feeds'][number] {

@@ -1,39 +1,23 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { isGridError } from '@commongrid/base';
-import { ManualClock, tempFolder } from '@commongrid/base/testing';
+import { tempFolder } from '@commongrid/base/testing';
 import { SigningKey } from '@commongrid/crypto';
-import type { JsonValue } from '@commongrid/crypto';
-import { contractIdOf, desiredOf, GridFold } from '@commongrid/model';
-import type { Desired, GridRecord, NodeId } from '@commongrid/model';
+import { desiredOf } from '@commongrid/model';
+import type { Desired, NodeId } from '@commongrid/model';
 import { fakeId } from '@commongrid/model/testing';
 import { Bcdb } from '../src/bcdb.ts';
-import { LightFollower } from '../src/follow/light-follower.ts';
 import { verifyFolder } from '../src/offline/verify-folder.ts';
-import { ticked, Town, TownSource } from './support/feeds-town.ts';
+import { Town } from './support/feeds-town.ts';
 import { follow, sameState } from './support/notes.ts';
-
-/** The code of the rule that a record breaks; undefined when it was let in. */
-function broken(said: Promise<unknown>): Promise<unknown> {
-  return said.then(
-    () => undefined,
-    (error: unknown) => {
-      assert.ok(isGridError(error, 'BCDB_RULE_BROKEN'), String(error));
-      return error.details['rule'];
-    },
-  );
-}
+import { proposeContract } from './support/proposed-contract.ts';
+import { broken, foldOf, TimedTown } from './support/timed-town.ts';
 
 test('the log takes what the rules of contracts let in, and a node comes to run it', async () => {
-  await using folder = await tempFolder();
-  const clock = new ManualClock(1_800_000_000_000);
-  const dataDir = join(folder.path, 'log');
-  const owner = SigningKey.generate();
-  const bcdb = await Bcdb.open({ dataDir, owner, clock });
+  await using timed = await TimedTown.open();
+  const { bcdb, town, folder } = timed;
   {
     await using _closing = { [Symbol.asyncDispose]: () => bcdb.close() };
-    const town = await Town.found(bcdb);
     const [ada, eve] = [await town.citizen('ada'), await town.citizen('eve')];
     const farm = await town.farm(ada, 1);
     const [one, two] = [await town.node(ada, farm, 'one'), await town.node(ada, farm, 'two')];
@@ -50,7 +34,7 @@ test('the log takes what the rules of contracts let in, and a node comes to run 
     assert.equal(await broken(town.place(ada, contract, [two.id])), 'PLACEMENT_REPLAYED');
     await town.event(one, contract, 0);
     const workload = fakeId.workload(contract, 'shard', 0);
-    assert.equal((await seenBy(bcdb, clock, folder.path, one.id)).get(workload)?.be, 'run');
+    assert.equal((await seenBy(timed, one.id)).get(workload)?.be, 'run');
     await town.slice(ada, contract, two.id, 0, 2);
     await town.place(ada, contract, [two.id], 2);
     const value = { workload, revision: 1, reason: 'removed' } as const;
@@ -58,15 +42,15 @@ test('the log takes what the rules of contracts let in, and a node comes to run 
     assert.equal(await broken(early), 'CONTRACT_QUORUM_MISSING');
     await town.put('grid.approval.1', ada.device, plan.approval(ada.id, { action: 'remove' }));
     await town.put('grid.tombstone.1', ada.device, value);
-    assert.equal((await seenBy(bcdb, clock, folder.path, one.id)).get(workload)?.be, 'remove');
+    assert.equal((await seenBy(timed, one.id)).get(workload)?.be, 'remove');
     // What is to be removed is started nowhere.
-    const there = (await seenBy(bcdb, clock, folder.path, two.id)).get(workload);
+    const there = (await seenBy(timed, two.id)).get(workload);
     const refused = { workload, revision: 2, be: 'refused', code: 'CONTRACT_REMOVED' };
     assert.deepEqual(there, refused);
-    await using replica = await follow(join(folder.path, 'replica'), bcdb);
+    await using replica = await follow(join(folder, 'replica'), bcdb);
     await sameState(replica, bcdb);
   }
-  const { fault, findings } = await verifyFolder(dataDir);
+  const { fault, findings } = await verifyFolder(timed.dirOf('log'));
   assert.deepEqual({ fault, findings }, { fault: undefined, findings: [] });
 });
 
@@ -79,19 +63,9 @@ test('a change that others agree to does nothing once the key that proposed it h
   const { plan } = town.planOf(await town.contract(ada, [ada], 1));
   const propose = async (n: number): Promise<() => Promise<boolean>> => {
     const value = { ...plan.header, nonce: fakeId.hash(n) };
-    const name = { ns: 'grid', url: 'grid.contract.1', obj: contractIdOf(value) };
-    const lines = [{ role: 'owner', signers: [ada.id], min: 1 }];
-    const policy = { url: 'bcdb.policy.1', obj: `object/${name.url}/${name.obj}` };
-    await bcdb.write({ ns: 'grid', op: 'put', ...policy, value: { write: lines } });
-    const { policySeq = -1 } = bcdb.policyFor({ ...name, op: 'put' }) ?? {};
-    const schema = bcdb.schemaOf('grid', name.url) ?? '';
-    const exp = bcdb.at + 600_000;
-    const { url, obj } = name;
-    const proposal = { op: 'put', url, obj, schema, value, policySeq, exp } as unknown as JsonValue;
-    const { version } = await town.say('bcdb.proposal.1', eve.device, `p-${n}`, proposal);
+    const { name, agree } = await proposeContract(town, { by: eve, agreed: ada, value });
     return async () => {
-      const yes = { proposal: version, role: 'owner', verdict: 'approve', exp };
-      await town.say('bcdb.approval.1', ada.device, `yes-${n}`, yes);
+      await agree();
       return bcdb.state.document(name) !== undefined;
     };
   };
@@ -104,30 +78,11 @@ test('a change that others agree to does nothing once the key that proposed it h
 });
 
 /** What a node that follows its feed alone makes of it. */
-async function seenBy(
-  bcdb: Bcdb,
-  clock: ManualClock,
-  path: string,
-  node: NodeId,
-): Promise<ReadonlyMap<string, Desired>> {
-  await clock.advance(1500);
-  await ticked(bcdb);
-  const trust = { log: bcdb.log, sequencerKey: bcdb.genesis.sequencer };
-  const source = new TownSource(bcdb);
-  const dataDir = join(path, node);
-  await using light = await LightFollower.open({ dataDir, trust, reader: node, source, clock });
+async function seenBy(timed: TimedTown, node: NodeId): Promise<ReadonlyMap<string, Desired>> {
+  await timed.tick();
+  await using light = await timed.followAs(node, node);
   await light.sync();
-  const { releaseKeys } = bcdb.genesis;
-  const fold = new GridFold({ log: bcdb.log, releaseKeys, reader: node });
-  const records: GridRecord[] = [];
-  for (const { seq, at, changes } of light.changes(0)) {
-    for (const { ns, url, obj, op, author, value } of changes) {
-      if (ns === 'grid') records.push({ seq, at, author, url, obj, op, value });
-    }
-  }
-  // The order in which they come does not matter.
-  fold.add(records.slice(records.length / 2));
-  fold.add(records);
+  const fold = foldOf(timed.bcdb, light, node);
   assert.deepEqual([...fold.refusals], []);
-  return desiredOf(fold, node, { at: bcdb.at, viewAgeSeconds: 1, isFirstStart: () => true });
+  return desiredOf(fold, node, { at: timed.bcdb.at, viewAgeSeconds: 1, isFirstStart: () => true });
 }

@@ -1,31 +1,17 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { test } from 'node:test';
-import { isGridError, waitFor } from '@commongrid/base';
-import { ManualClock, tempFolder } from '@commongrid/base/testing';
-import { SigningKey } from '@commongrid/crypto';
-import { balanceOf, GridFold } from '@commongrid/model';
-import type { GridRecord, LockId } from '@commongrid/model';
+import { waitFor } from '@commongrid/base';
+import type { ManualClock } from '@commongrid/base/testing';
+import { balanceOf } from '@commongrid/model';
+import type { GridFold, LockId } from '@commongrid/model';
 import { examples, fakeId } from '@commongrid/model/testing';
 import { Bcdb } from '../src/bcdb.ts';
-import { LightFollower } from '../src/follow/light-follower.ts';
 import { heartbeat } from '../src/presence/heartbeat.ts';
 import { toBase64url } from '../src/tree/base64.ts';
 import { verifyFolder } from '../src/offline/verify-folder.ts';
-import { Town, TownSource } from './support/feeds-town.ts';
-import type { Citizen, Machine } from './support/feeds-town.ts';
+import type { Citizen, Machine, Town } from './support/feeds-town.ts';
 import { follow, sameState } from './support/notes.ts';
-
-/** The code of the rule that a record breaks; undefined when it was let in. */
-function broken(said: Promise<unknown>): Promise<unknown> {
-  return said.then(
-    () => undefined,
-    (error: unknown) => {
-      assert.ok(isGridError(error, 'BCDB_RULE_BROKEN'), String(error));
-      return error.details['rule'];
-    },
-  );
-}
+import { broken, foldOf, TimedTown } from './support/timed-town.ts';
 
 const currency = 'EUR';
 const hourMs = 3_600_000;
@@ -33,14 +19,10 @@ const hourMs = 3_600_000;
 const [beats, beatMs] = [400, 2000];
 
 test('the log moves money as the rules say, and a buyer who follows alone counts the same', async () => {
-  await using folder = await tempFolder();
-  const clock = new ManualClock(1_800_000_000_000);
-  const dataDir = join(folder.path, 'log');
-  const owner = SigningKey.generate();
-  const bcdb = await Bcdb.open({ dataDir, owner, clock });
+  await using timed = await TimedTown.open();
+  const { bcdb, clock, town } = timed;
   {
     await using _closing = { [Symbol.asyncDispose]: () => bcdb.close() };
-    const town = await Town.found(bcdb);
     const [ada, bob] = [await town.citizen('ada'), await town.citizen('bob')];
     const mint = await town.citizen('mint');
     await town.put('grid.currency.1', mint.device, {
@@ -108,14 +90,14 @@ test('the log moves money as the rules say, and a buyer who follows alone counts
       [bob, 1n],
       [mint, -1001n],
     ] as const) {
-      const fold = await seenBy(bcdb, clock, folder.path, who);
+      const fold = await seenBy(timed, who);
       assert.equal(balanceOf(fold, who.id, currency), amount, who.name);
       if (who !== mint) assert.equal(balanceOf(fold, lock, currency), 0n);
     }
-    await using replica = await follow(join(folder.path, 'replica'), bcdb);
+    await using replica = await follow(timed.dirOf('replica'), bcdb);
     await sameState(replica, bcdb);
   }
-  const { fault, findings } = await verifyFolder(dataDir);
+  const { fault, findings } = await verifyFolder(timed.dirOf('log'));
   assert.deepEqual({ fault, findings }, { fault: undefined, findings: [] });
 });
 
@@ -149,27 +131,10 @@ async function offer(town: Town, { farmer, buyer, contract, node }: Parties): Pr
 }
 
 /** What a bot that follows its feed alone makes of it. */
-async function seenBy(
-  bcdb: Bcdb,
-  clock: ManualClock,
-  path: string,
-  { id }: Citizen,
-): Promise<GridFold> {
-  const trust = { log: bcdb.log, sequencerKey: bcdb.genesis.sequencer };
-  const source = new TownSource(bcdb);
-  await using light = await LightFollower.open({
-    ...{ dataDir: join(path, id), trust, reader: id, source, clock },
-  });
+async function seenBy(timed: TimedTown, { id }: Citizen): Promise<GridFold> {
+  await using light = await timed.followAs(id, id);
   await light.sync();
-  const { releaseKeys } = bcdb.genesis;
-  const fold = new GridFold({ log: bcdb.log, releaseKeys, reader: id });
-  const records: GridRecord[] = [];
-  for (const { seq, at, changes } of light.changes(0)) {
-    for (const { url, obj, op, author, value } of changes) {
-      records.push({ seq, at, author, url, obj, op, value });
-    }
-  }
-  fold.add(records);
+  const fold = foldOf(timed.bcdb, light, id);
   assert.deepEqual([...fold.refusals], []);
   return fold;
 }

@@ -3,28 +3,28 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { seededRandom, waitFor } from '@commongrid/base';
-import { tempFolder } from '@commongrid/base/testing';
+import { Cable, tempFolder } from '@commongrid/base/testing';
 import { SigningKey } from '@commongrid/crypto';
 import { botIdOf } from '@commongrid/model';
 import type { ChatPlan } from './processes/chatting-bot.ts';
-import { TwoNamespaces } from './support/two-namespaces.ts';
-import type { Side, StartedProcess } from './support/two-namespaces.ts';
+import { StartedProcess } from './support/started-process.ts';
 
 const isLong = process.env['GRID_TEST_LONG'] === '1';
 const { messages, kills } = isLong ? { messages: 10_000, kills: 20 } : { messages: 500, kills: 5 };
 const size = 10;
 const sides = ['left', 'right'] as const;
+type Side = (typeof sides)[number];
 
 test('two bots in two namespaces exchange messages through kills, each effect exactly once', async () => {
   const seed = Number(process.env['GRID_TEST_SEED'] ?? Date.now() % 1_000_000);
   const random = seededRandom(seed);
   await using stack = new AsyncDisposableStack();
   const folder = stack.use(await tempFolder('threebot-kills')).path;
-  const namespaces = stack.use(await TwoNamespaces.open());
+  const cable = stack.use(await Cable.open());
   const keys = { left: newKeys('left-bot'), right: newKeys('right-bot') };
   const database = stack.use(
-    await namespaces.start('left', 'database.ts', {
-      ...{ folder: join(folder, 'bcdb'), host: TwoNamespaces.left },
+    await StartedProcess.start(cable, 'left', 'database.ts', {
+      ...{ folder: join(folder, 'bcdb'), host: Cable.left },
       bots: [keys.left, keys.right],
     }),
   );
@@ -36,10 +36,10 @@ test('two bots in two namespaces exchange messages through kills, each effect ex
   const start = async (side: Side): Promise<void> => {
     const plan: ChatPlan = {
       ...{ folder: join(folder, side), id: keys[side].id, seed: keys[side].device, ...grid },
-      ...{ host: TwoNamespaces[side], port: 7_000, to: keys[other(side)].id },
+      ...{ host: Cable[side], port: 7_000, to: keys[other(side)].id },
       ...{ batches: messages / 2 / size, size },
     };
-    bots.set(side, await namespaces.start(side, 'chatting-bot.ts', plan));
+    bots.set(side, await StartedProcess.start(cable, side, 'chatting-bot.ts', plan));
   };
   await Promise.all(sides.map(start));
 

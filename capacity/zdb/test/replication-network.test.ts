@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
 import { test } from 'node:test';
 import { isGridError, waitFor } from '@commongrid/base';
-import { tempFolder } from '@commongrid/base/testing';
+import { Cable, tempFolder } from '@commongrid/base/testing';
 import type { RespClient } from '@commongrid/resp';
 import { Store } from '../src/engine/store.ts';
 import type { ZdbServerOptions } from '../src/index.ts';
-import { Cable, PeerProcess } from './support/linked-peers.ts';
+import { PeerProcess } from './support/linked-peers.ts';
 import { contentOf } from './support/replicated.ts';
 
 const LEFT = { host: Cable.left, port: 9900 };

@@ -1,8 +1,6 @@
-import { fork } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { Genesis } from '../../src/record/genesis.ts';
+import { BenchChild } from '../bench-child.ts';
 
 const mainFile = fileURLToPath(new URL('grid-server-main.ts', import.meta.url));
 
@@ -33,45 +31,26 @@ export interface GridServerOptions {
 /** The sequencer with its HTTP door, in a process of its own. */
 export class GridServer implements AsyncDisposable {
   readonly facts: GridFacts;
-  readonly #child: ChildProcess;
+  readonly #child: BenchChild;
 
-  private constructor(facts: GridFacts, child: ChildProcess) {
-    this.facts = facts;
+  private constructor(child: BenchChild) {
+    this.facts = child.hello as GridFacts;
     this.#child = child;
   }
 
   static async start(options: GridServerOptions): Promise<GridServer> {
     const { dataDir, ownerToken, participants } = options;
-    const child = fork(mainFile, [dataDir, ownerToken, String(participants)]);
-    return new GridServer((await answerOf(child)) as GridFacts, child);
+    const words = [dataDir, ownerToken, String(participants)];
+    return new GridServer(await BenchChild.start(mainFile, words));
   }
 
   /** Lets the participants write; gives the size of the log afterwards. */
   async write(count: number): Promise<number> {
     const request: GridRequest = { write: count };
-    this.#child.send(request);
-    return ((await answerOf(this.#child)) as GridStep).size;
+    return ((await this.#child.ask({ ...request })) as GridStep).size;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#child.exitCode !== null) return;
-    const ended = once(this.#child, 'exit');
-    this.#child.kill('SIGTERM');
-    await ended;
-  }
-}
-
-async function answerOf(child: ChildProcess): Promise<unknown> {
-  const stop = new AbortController();
-  const { signal } = stop;
-  try {
-    return await Promise.race([
-      once(child, 'message', { signal }).then(([message]: unknown[]) => message),
-      once(child, 'exit', { signal }).then(() => {
-        throw new Error('the server ended');
-      }),
-    ]);
-  } finally {
-    stop.abort();
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#child[Symbol.asyncDispose]();
   }
 }

@@ -1,94 +1,10 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { waitFor } from '@commongrid/base';
+import { firstLineOf } from '@commongrid/base/testing';
 import { RespClient } from '@commongrid/resp';
 import type { ZdbServerOptions } from '../../src/index.ts';
 import { PASSWORD } from './replicated.ts';
-
-/**
- * Two network namespaces with a cable between them. They are inside a namespace of their own, which any
- * user may make, and which ends with this process, by whatever death.
- */
-export class Cable implements AsyncDisposable {
-  static readonly left = '10.213.77.1';
-  static readonly right = '10.213.77.2';
-  readonly #holder: ChildProcess;
-
-  private constructor(holder: ChildProcess) {
-    this.#holder = holder;
-  }
-
-  static async open(): Promise<Cable> {
-    const holder = await startHolder();
-    const cable = new Cable(holder);
-    try {
-      cable.#lay();
-    } catch (error) {
-      await cable[Symbol.asyncDispose]();
-      throw error;
-    }
-    return cable;
-  }
-
-  /** The command that runs another one at an end of the cable. */
-  at(end: 'left' | 'right'): string[] {
-    return [...this.#inside(), 'ip', 'netns', 'exec', end];
-  }
-
-  cut(): void {
-    this.#ip('-n', 'left', 'link', 'set', 'cable', 'down');
-  }
-
-  mend(): void {
-    this.#ip('-n', 'left', 'link', 'set', 'cable', 'up');
-  }
-
-  #lay(): void {
-    for (const end of ['left', 'right']) this.#ip('netns', 'add', end);
-    this.#ip(
-      ...['link', 'add', 'cable', 'netns', 'left', 'type', 'veth'],
-      ...['peer', 'cable', 'netns', 'right'],
-    );
-    for (const end of ['left', 'right'] as const) {
-      this.#ip('-n', end, 'address', 'add', `${Cable[end]}/30`, 'dev', 'cable');
-      for (const device of ['lo', 'cable']) this.#ip('-n', end, 'link', 'set', device, 'up');
-    }
-  }
-
-  #inside(): string[] {
-    const user = isRoot ? [] : ['--user', '--preserve-credentials'];
-    return ['nsenter', '--target', String(this.#holder.pid), '--net', '--mount', ...user];
-  }
-
-  #ip(...args: string[]): void {
-    const words = [...this.#inside(), 'ip', ...args];
-    execFileSync('env', words, { stdio: ['ignore', 'ignore', 'pipe'] });
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    const { exitCode, signalCode, stdin } = this.#holder;
-    if (exitCode !== null || signalCode !== null) return;
-    const ended = once(this.#holder, 'exit');
-    stdin?.end();
-    await ended;
-  }
-}
-
-const isRoot = process.getuid?.() === 0;
-
-/** A process that keeps the namespaces alive as long as its input is open. */
-async function startHolder(): Promise<ChildProcess> {
-  const user = isRoot ? [] : ['--user', '--map-root-user'];
-  const script = 'mount -t tmpfs none /run && mkdir /run/netns && echo ready && exec cat';
-  const words = [...user, '--net', '--mount', 'sh', '-c', script];
-  const holder = spawn('unshare', words, { stdio: ['pipe', 'pipe', 'inherit'] });
-  const [line] = (await Promise.race([
-    once(holder.stdout, 'data'),
-    once(holder, 'exit').then(() => ['']),
-  ])) as [Buffer | string];
-  if (String(line).startsWith('ready')) return holder;
-  throw new Error('this machine lets its user make no network namespace: see above');
-}
 
 /** A server process at an end of a cable; it is spoken to over a Unix socket, cable or not. */
 export class PeerProcess implements AsyncDisposable {
@@ -117,11 +33,7 @@ export class PeerProcess implements AsyncDisposable {
     const args = [...this.#prefix, process.execPath, script, JSON.stringify(all)];
     const child = spawn('env', args, { stdio: ['ignore', 'pipe', 'inherit'] });
     this.#child = child;
-    const [line] = (await Promise.race([
-      once(child.stdout, 'data'),
-      once(child, 'exit').then(() => ['exit']),
-    ])) as [Buffer | string];
-    if (!String(line).startsWith('ready')) throw new Error(`no server at ${this.folder}`);
+    await firstLineOf(child);
     this.#client = await RespClient.connect({ socketPath, password: PASSWORD });
     return this;
   }

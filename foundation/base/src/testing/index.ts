@@ -1,3 +1,4 @@
+export { Cable, firstLineOf } from './cable.ts';
 export { hasCode } from './has-code.ts';
 export { ManualClock } from './manual-clock.ts';
 export { tempFolder } from './temp-folder.ts';
