@@ -3,11 +3,15 @@ import type { Command } from 'commander';
 
 import { printResult, resultCommand } from '../command-context.ts';
 import type { CommandContext, JsonOption } from '../command-context.ts';
+import { requireYes } from '../confirm.ts';
 import type { GridErrorCode } from '../errors.ts';
 import { GridHome } from '../home.ts';
 import { takeDown, wipe } from '../one-machine-grid.ts';
 import { nameRanges } from '../service-ranges.ts';
 import { withProgress } from '../terminal.ts';
+
+/** Does it without asking. */
+const wipeCommand = './grid down --wipe --yes';
 
 type DownOptions = JsonOption & { readonly wipe?: true; readonly yes?: true };
 
@@ -42,21 +46,18 @@ async function down(
 
 /** @throws GRID_USAGE unless a person, or `--yes`, agrees. */
 async function confirmWipe(
-  { environment, terminal }: CommandContext,
+  context: CommandContext,
   services: readonly string[],
   options: DownOptions,
 ): Promise<void> {
   if (services.length > 0) throw usage('--wipe removes everything: name no service with it');
-  if (options.yes === true) return;
-  if (!process.stdin.isTTY || !terminal.isWatched || options.json === true) {
-    throw usage('--wipe removes all data: say --yes as well, nobody can be asked here');
-  }
-  const { confirm } = await import('@clack/prompts');
-  const message = `Remove all data, keys and secrets in ${environment.home}?`;
-  const answer = await confirm({ message, initialValue: false, output: process.stderr });
-  if (answer !== true) throw usage('nothing was removed, nothing was stopped');
+  await requireYes(context, options, {
+    message: `Remove all data, keys and secrets in ${context.environment.home}?`,
+    refused: 'nothing was removed, nothing was stopped',
+    command: wipeCommand,
+  });
 }
 
 function usage(message: string): GridError<GridErrorCode> {
-  return new GridError('GRID_USAGE', message, { hint: './grid down --wipe --yes' });
+  return new GridError('GRID_USAGE', message, { hint: wipeCommand });
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { Scene } from '@commongrid/model/testing';
+import { Scene, WalletScene } from '@commongrid/model/testing';
 import type { Actor } from '@commongrid/model/testing';
 
 import { contractStatus } from './contract-status.ts';
@@ -113,4 +113,15 @@ test('a contract is closed when tombstones cover all that it ever had', () => {
   assert.equal(statusOf(scene).phase, 'removing');
   assertDone(scene.bury(1, 'removed', scene.ada.controller, 1));
   assert.equal(statusOf(scene).phase, 'closed');
+});
+
+test('a place that was rented says up to when it is paid', () => {
+  const scene = new WalletScene();
+  assertDone(scene.rent(1, 2000));
+  const [workload] = statusOf(scene).workloads;
+  // One unit for ten seconds.
+  assert.equal(workload?.paidUntilMs, scene.grid.at + 20_000_000);
+  const own = new Scene().begin();
+  assertDone(own.run(1, [own.nodes[0]]));
+  assert.equal(statusOf(own).workloads[0]?.paidUntilMs, undefined);
 });

@@ -1,4 +1,4 @@
-import { isHalted, signaturesOf, workloadIdOf } from '@commongrid/model';
+import { isHalted, paidUntilMs, signaturesOf, workloadIdOf } from '@commongrid/model';
 import type {
   Contract,
   ContractId,
@@ -12,6 +12,7 @@ import type {
   SignatureLine,
   WorkloadId,
 } from '@commongrid/model';
+import { canStillPass } from './signing.ts';
 
 /** How far a contract is. `halted` and what blocks it stand beside this. */
 export type ContractPhase =
@@ -33,6 +34,8 @@ export interface ContractStatus {
   readonly name: string;
   readonly phase: ContractPhase;
   readonly isHalted: boolean;
+  /** So many said no that those who are left cannot agree to it. */
+  readonly isRejected: boolean;
   /** What it waits for while it is signed. */
   readonly signatures: readonly SignatureLine[];
   /** Workloads that run as they should, of all that are placed. */
@@ -48,6 +51,11 @@ export interface WorkloadStatus {
   readonly isReady: boolean;
   /** What its node last said of it; undefined before it said anything. */
   readonly event: Pick<Event, 'phase' | 'code' | 'message' | 'hint' | 'at'> | undefined;
+  /**
+   * Log time up to which its place is paid if all goes well, ms since 1970; undefined where nobody has
+   * to pay, or nothing is paid yet.
+   */
+  readonly paidUntilMs: number | undefined;
 }
 
 /**
@@ -77,6 +85,7 @@ export function contractStatus(
   return {
     ...{ id, name: header.name, phase, signatures, workloads },
     isHalted: isHalted(view, state, now),
+    isRejected: signatures.length > 0 && !canPass(view, header, id, now),
     readyCount: ready.length,
   };
 }
@@ -130,7 +139,7 @@ function endPhase(view: GridObjects, id: ContractId): ContractPhase {
 function workloadStatus(
   view: GridObjects,
   { contract }: Placement,
-  { role, replica, node, slice }: PlacementItem,
+  { role, replica, node, slice, lock }: PlacementItem,
 ): WorkloadStatus {
   const id = workloadIdOf(contract, role, replica);
   const told = view.slice(slice);
@@ -139,19 +148,35 @@ function workloadStatus(
   const event = last !== undefined && last.revision >= (told?.revision ?? 0) ? last : undefined;
   const probe = told?.opening.role.health?.probe ?? 'process';
   const isReady = event?.phase === 'healthy' || (event?.phase === 'running' && probe === 'process');
-  return { id, role, replica, node, isReady, event };
+  return { id, role, replica, node, isReady, event, paidUntilMs: paidFor(view, lock) };
+}
+
+function paidFor(view: GridObjects, id: PlacementItem['lock']): number | undefined {
+  const lock = id && view.current('grid.lock.1', id);
+  const escrow = id && view.money('escrow', id);
+  return lock && escrow && paidUntilMs(lock, escrow);
+}
+
+function canPass(view: GridObjects, header: Contract, id: ContractId, now: Moment): boolean {
+  return signedActions(header).every((action) => {
+    const isAgreed = view.contract(id)?.agreed[action] !== undefined;
+    return isAgreed || canStillPass(view, id, action, now);
+  });
+}
+
+/** What has to be agreed to before anything of a contract is placed. */
+function signedActions({ replaces }: Contract): readonly ('provision' | 'upgrade')[] {
+  return replaces === undefined ? ['provision'] : ['provision', 'upgrade'];
 }
 
 /** The lines that an action waits for: of an upgrade also what those of the former contract say. */
 function openSignatures(
   view: GridObjects,
-  { replaces }: Contract,
+  header: Contract,
   { id }: ContractState,
   now: Moment,
 ): readonly SignatureLine[] {
-  const actions =
-    replaces === undefined ? (['provision'] as const) : (['provision', 'upgrade'] as const);
-  return actions.flatMap((action) => {
+  return signedActions(header).flatMap((action) => {
     const lines = signaturesOf(view, id, action, now);
     return lines === undefined || lines === 'agreed' ? [] : lines;
   });

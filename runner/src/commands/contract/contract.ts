@@ -4,6 +4,15 @@ import type { CommandContext } from '../../command-context.ts';
 import { contractBuildCommand, contractHashCommand } from './build.ts';
 import { contractDiffCommand } from './diff.ts';
 import { contractPlanCommand } from './plan.ts';
+import { contractProposeCommand } from './propose.ts';
+import { contractListCommand, contractShowCommand } from './show.ts';
+import {
+  contractHaltCommand,
+  contractRejectCommand,
+  contractRemoveCommand,
+  contractResumeCommand,
+  contractSignCommand,
+} from './sign.ts';
 import { contractStatusCommand } from './status.ts';
 
 export function contractCommand(context: CommandContext): Command {
@@ -13,5 +22,13 @@ export function contractCommand(context: CommandContext): Command {
     .addCommand(contractHashCommand(context))
     .addCommand(contractDiffCommand(context))
     .addCommand(contractPlanCommand(context))
+    .addCommand(contractProposeCommand(context))
+    .addCommand(contractSignCommand(context))
+    .addCommand(contractRejectCommand(context))
+    .addCommand(contractHaltCommand(context))
+    .addCommand(contractResumeCommand(context))
+    .addCommand(contractRemoveCommand(context))
+    .addCommand(contractListCommand(context))
+    .addCommand(contractShowCommand(context))
     .addCommand(contractStatusCommand(context));
 }

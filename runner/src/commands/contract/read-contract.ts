@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 
-import { isGridError, systemRandom } from '@commongrid/base';
+import { GridError, isGridError, systemRandom } from '@commongrid/base';
 import { buildContract, loadContract } from '@commongrid/contract';
 import type { BuildParties, BuiltContract, DraftFile } from '@commongrid/contract';
 import type { BcdbClient } from '@commongrid/bcdb/client';
@@ -8,6 +8,7 @@ import type { BotId, KeyText, RecordOf, SealingKeyText } from '@commongrid/model
 import { checkRole } from '@commongrid/node';
 
 import type { CommandContext } from '../../command-context.ts';
+import type { GridErrorCode } from '../../errors.ts';
 import { readLogFacts } from '../../node/log-facts.ts';
 import type { ServerOptions } from '../bcdb/connection.ts';
 import { digestOf, readingClient } from '../hub/hub-client.ts';
@@ -41,6 +42,15 @@ export async function readContract(
   });
   const { id, header, openings } = built.draft;
   return { id, header, openings, shards: Object.fromEntries(built.shards), built };
+}
+
+/** Reads a contract that was built. @throws GRID_USAGE, and what `loadContract` throws */
+export async function readBuilt(path: string): Promise<DraftFile> {
+  const loaded = await loadContract(resolve(path));
+  if (loaded.is === 'draft') return loaded.draft;
+  throw new GridError<GridErrorCode>('GRID_USAGE', `${path} is not built yet`, {
+    hint: `grid contract build ${path} --output FILE.json`,
+  });
 }
 
 /** A name of the hub of the owner, unless it says another user. */

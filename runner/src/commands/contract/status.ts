@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
 
-import { FollowedGrid } from '@commongrid/bcdb/client';
 import { contractStatus } from '@commongrid/contract';
 import type { ContractStatus } from '@commongrid/contract';
-import { contractIdOf } from '@commongrid/model';
 import type { SignatureLine } from '@commongrid/model';
 import type { Command } from 'commander';
 
@@ -13,20 +11,15 @@ import { formatTable } from '../../terminal.ts';
 import type { Style } from '../../terminal.ts';
 import { serverCommand } from '../bcdb/connection.ts';
 import type { ServerOptions } from '../bcdb/connection.ts';
-import { contractCalled } from '../../node/owned-grid.ts';
-import { withOwnFeed } from '../own-feed.ts';
+import { formatTime } from '../bcdb/options.ts';
+import { contractIn, withContractView } from './contract-view.ts';
 
 export function contractStatusCommand(context: CommandContext): Command {
   return serverCommand('status', 'Say how far a contract is: who signed, what runs, what waits.')
     .argument('<contract>', 'its name, or its id')
     .action(async (name: string, options: ServerOptions) => {
-      const status = await withOwnFeed(context, options, async (feed) => {
-        await using grid = await FollowedGrid.open({ ...feed, reader: feed.bot });
-        const { fold, at } = await grid.now();
-        const headers = [...fold.objects('grid.contract.1')];
-        const all = headers.map((header) => ({ id: contractIdOf(header), header }));
-        const { id } = contractCalled(all, name);
-        const known = contractStatus(fold, id, { seq: Number.MAX_SAFE_INTEGER, at });
+      const status = await withContractView(context, options, async ({ fold, now }) => {
+        const known = contractStatus(fold, contractIn(fold, name).id, now);
         assert(known !== undefined, 'a contract whose header is accepted has a state');
         return known;
       });
@@ -36,11 +29,12 @@ export function contractStatusCommand(context: CommandContext): Command {
 }
 
 function describe(status: ContractStatus, style: Style): string {
-  const { name, id, phase, isHalted, signatures, workloads, readyCount } = status;
+  const { name, id, phase, isHalted, isRejected, signatures, workloads, readyCount } = status;
   const halted = isHalted ? ', halted: nothing new is placed' : '';
+  const rejected = isRejected ? ', rejected: those who are left are too few' : '';
   const ready = workloads.length === 0 ? '' : `, ${readyCount} of ${workloads.length} ready`;
   return [
-    style.strong(`${name} is ${phase}${ready}${halted}`),
+    style.strong(`${name} is ${phase}${ready}${halted}${rejected}`),
     id,
     ...(signatures.length === 0 ? [] : ['', style.strong('Signatures'), describeLines(signatures)]),
     ...(workloads.length === 0 ? [] : ['', style.strong('Workloads'), describeWorkloads(status)]),
@@ -58,10 +52,11 @@ function describeLines(lines: readonly SignatureLine[]): string {
 
 function describeWorkloads({ workloads }: ContractStatus): string {
   return formatTable(
-    workloads.map(({ role, replica, node, event }) => [
+    workloads.map(({ role, replica, node, event, paidUntilMs }) => [
       `  ${role}/${replica}`,
       event?.phase ?? 'its node said nothing yet',
       node,
+      paidUntilMs === undefined ? 'nothing to pay' : `paid until ${formatTime(paidUntilMs)}`,
       [event?.code, event?.message, event?.hint].filter((text) => text !== undefined).join(': '),
     ]),
   );

@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+
+import { contractStatus } from '@commongrid/contract';
+import { isOpenVote } from '@commongrid/model';
+import type { Command } from 'commander';
+
+import { printResult } from '../../command-context.ts';
+import type { CommandContext } from '../../command-context.ts';
+import { formatTable } from '../../terminal.ts';
+import type { Style } from '../../terminal.ts';
+import { serverCommand } from '../bcdb/connection.ts';
+import type { ServerOptions } from '../bcdb/connection.ts';
+import { formatTime } from '../bcdb/options.ts';
+import { botName, contractIn, contractsIn, withContractView } from './contract-view.ts';
+import type { ContractView, KnownContract } from './contract-view.ts';
+import { decisionsOf, describeRoles } from './describe-contract.ts';
+import type { DecisionLine } from './describe-contract.ts';
+import { readBuilt } from './read-contract.ts';
+
+export function contractListCommand(context: CommandContext): Command {
+  return serverCommand('list', 'List the contracts that you own, sign or control.').action(
+    async (options: ServerOptions) => {
+      const contracts = await withContractView(context, options, async ({ fold, now }) =>
+        contractsIn(fold).map(({ id, header: { name, owner } }) => {
+          const { phase, isHalted, isRejected } = statusOf({ fold, now }, id);
+          const bot = botName(fold, owner);
+          return { contract: id, name, owner, ownerName: bot, phase, isHalted, isRejected };
+        }),
+      );
+      const result = { schema: 'grid.contract.list.1', contracts };
+      printResult(context, options, result, () => {
+        const rows = contracts.map((one) => {
+          const mark = one.isHalted ? ', halted' : one.isRejected ? ', rejected' : '';
+          return [one.name, `${one.phase}${mark}`, one.ownerName, one.contract];
+        });
+        return formatTable(rows) || 'there are none';
+      });
+    },
+  );
+}
+
+export function contractShowCommand(context: CommandContext): Command {
+  return serverCommand('show', 'Show what a contract says, who has to agree, and who did.')
+    .argument('<contract>', 'its name or id; or its file, to see its roles as well')
+    .action(async (text: string, options: ServerOptions) => {
+      const draft = text.endsWith('.json') ? await readBuilt(text) : undefined;
+      const shown = await withContractView(context, options, async (view) =>
+        shownOf(view, contractIn(view.fold, draft?.id ?? text)),
+      );
+      const roles = draft === undefined ? {} : { roles: draft.openings.map(({ role }) => role) };
+      const result = { schema: 'grid.contract.show.1', ...shown, ...roles };
+      printResult(context, options, result, () => {
+        const what = draft === undefined ? [] : ['', describeRoles(draft.openings)];
+        return [describe(shown, context.terminal.style), ...what].join('\n');
+      });
+    });
+}
+
+type Shown = ReturnType<typeof shownOf>;
+
+function shownOf({ fold, now }: ContractView, contract: KnownContract) {
+  const { id, header } = contract;
+  const votes = fold.contract(id)?.votes ?? [];
+  const halts = votes.filter((vote) => vote.action === 'halt' && isOpenVote(fold, vote, now));
+  const { phase, isHalted, isRejected } = statusOf({ fold, now }, id);
+  return {
+    ...{ contract: id, name: header.name, phase, isHalted, isRejected },
+    owner: header.owner,
+    ownerName: botName(fold, header.owner),
+    ...{ controllers: header.controllers, term: header.term, budget: header.budget },
+    ...{ heal: header.heal, replaces: header.replaces ?? null },
+    haltedBy: halts.map(({ signer, expMs }) => ({
+      ...{ bot: signer, name: botName(fold, signer), expMs },
+    })),
+    decisions: decisionsOf({ fold, now }, contract),
+  };
+}
+
+function statusOf({ fold, now }: Pick<ContractView, 'fold' | 'now'>, id: KnownContract['id']) {
+  const status = contractStatus(fold, id, now);
+  assert(status !== undefined, 'a contract whose header is accepted has a state');
+  return status;
+}
+
+function describe(shown: Shown, style: Style): string {
+  const { name, contract, phase, ownerName, term, budget, haltedBy, decisions, replaces } = shown;
+  const groups = Map.groupBy(decisions, ({ action }) => action);
+  return [
+    style.strong(`${name} is ${phase}${shown.isRejected ? ', rejected' : ''}`),
+    formatTable([
+      ['  contract', contract],
+      ['  owner', ownerName],
+      ['  term', `${formatTime(term.fromMs)} to ${formatTime(term.untilMs)}`],
+      ['  budget', `${budget.perMonth} a month, ${budget.total} in all, ${budget.currency}`],
+      ...(replaces === null ? [] : [['  replaces', replaces]]),
+      ...haltedBy.map((one) => ['  halted', `by ${one.name} until ${formatTime(one.expMs)}`]),
+    ]),
+    ...[...groups].flatMap(([action, lines]) => ['', style.strong(action), describeLines(lines)]),
+  ].join('\n');
+}
+
+const marks = { approve: 'signed', reject: 'said no' } as const;
+
+function describeLines(lines: readonly DecisionLine[]): string {
+  return formatTable(
+    lines.map(({ role, min, isAgreed, signers }) => [
+      `  ${role}`,
+      isAgreed ? 'agreed' : `${min} of ${signers.length}`,
+      signers
+        .map(({ name, said }) => (said === null ? name : `${name} (${marks[said]})`))
+        .join(', '),
+    ]),
+  );
+}
