@@ -38,3 +38,9 @@ export async function answersOrders(path: string, signal: AbortSignal): Promise<
   await askControl(path, 'status', {}, { signal });
   return true;
 }
+
+/** True when a bot takes calls of its owner at this socket. */
+export async function answersCalls(path: string, signal: AbortSignal): Promise<boolean> {
+  await askControl(path, 'call', { method: 'bot.about', input: {} }, { signal });
+  return true;
+}

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { chmod, mkdir, readFile, readdir, realpath, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -29,6 +28,8 @@ const maxHomePathBytes = 80;
  *     backends.json, layout.json   which these are, and how they are used
  *     node/       the node of this machine, where there is one: its key, state and workloads
  *     no-node     there where none is to run with the grid
+ *     bots/       a folder for each 3Bot of this machine, and what those of the grid began with
+ *     no-bots     there where none are to run with the grid
  *     heads/      the newest heads of logs that commands saw, of databases elsewhere too
  */
 export class GridHome {
@@ -125,14 +126,24 @@ export class GridHome {
     return join(this.path, 'no-node');
   }
 
-  /** Whether its owner wants none. */
-  get hasNoNode(): boolean {
-    return existsSync(this.noNodeFile);
-  }
-
   /** Port at which namespaces of workloads are, once there was one. */
   get nodeZdbPortFile(): string {
     return join(this.node, 'zdb-port');
+  }
+
+  /** Where 3Bots of this machine are, a folder each; there before a grid is, for one elsewhere. */
+  get bots(): string {
+    return join(this.path, 'bots');
+  }
+
+  /** There where its owner wants no bots to run with the grid. */
+  get noBotsFile(): string {
+    return join(this.path, 'no-bots');
+  }
+
+  /** There once the bots of the grid have prices and money. */
+  get marketFile(): string {
+    return join(this.bots, 'market.json');
   }
 
   /** What the owner keeps of invitations of nodes. */
@@ -213,9 +224,9 @@ export class GridHome {
     await this.requireUnmounted();
     if (await hasMounts(this.node)) throw nodeInUse(this.node);
     // The marker goes last: a wipe that was cut off can be done again.
-    const { zdb, bcdb, s3, hub, node, flists, images, heads } = this;
-    const data = [zdb, bcdb, s3, hub, node, flists, images, this.backend(''), heads];
-    const files = [this.backendsFile, this.layoutFile, this.noNodeFile];
+    const { zdb, bcdb, s3, hub, node, bots, flists, images, heads } = this;
+    const data = [zdb, bcdb, s3, hub, node, bots, flists, images, this.backend(''), heads];
+    const files = [this.backendsFile, this.layoutFile, this.noNodeFile, this.noBotsFile];
     const all = [...data, this.identity, this.run, ...files];
     for (const path of all) await rm(path, { recursive: true, force: true });
     await rm(this.#marker, { force: true });
@@ -292,6 +303,7 @@ const beforeGrid: ReadonlySet<string> = new Set([
   'flists',
   'images',
   'node',
+  'bots',
 ]);
 
 /** Times that are looked whether nothing is mounted any more, and the pause between two of them. */

@@ -26,6 +26,8 @@ const singlePorts = {
   'hub-metrics': { port: 9101, offset: 8, purpose: 'hub, metrics' },
   'node-zdb': { port: 9902, offset: 9, purpose: 'Zero-DB, of workloads' },
   'node-metrics': { port: 9903, offset: 34, purpose: 'node, metrics' },
+  'bot-farmer': { port: 9950, offset: 35, purpose: '3Bot of the owner' },
+  'bot-buyer': { port: 9951, offset: 36, purpose: '3Bot of a buyer' },
 } as const satisfies Readonly<Record<string, PortEntry>>;
 
 /** Most Zero-DBs of a storage: `zdb-1` to `zdb-24`. */

@@ -3,9 +3,13 @@ import { join } from 'node:path';
 
 import { chunkMemory, collectionFlags } from '@commongrid/base';
 
-import { answersHttp, answersOrders, answersPing } from './answers.ts';
+import { answersCalls, answersHttp, answersOrders, answersPing } from './answers.ts';
+import type { BotFolder } from './commands/bot/bot-folder.ts';
 import { makeBackendNamespaces } from './backend-namespaces.ts';
 import { writeBackendsFile } from './backends-file.ts';
+import type { GridHome } from './home.ts';
+import { homeBotFolder, homeBots, homeBotService } from './home-bots/home-bot-place.ts';
+import type { HomeBotName } from './home-bots/home-bot-place.ts';
 import { homeNodeService, keepZdbPort, prefixOf } from './node/home-node-place.ts';
 import { createIdentity } from './owner-identity.ts';
 import { addressOf, portOf } from './ports.ts';
@@ -29,7 +33,8 @@ const main = join(import.meta.dirname, 'main.ts');
 /** The services of the one-machine grid, each after those that it depends on. */
 export function serviceTable(layout: StorageLayout): readonly ServiceDefinition[] {
   const storage = layout.backends === 0 ? [] : [s3Service(layout)];
-  return [...foundations, ...backendNames(layout).map(backendService), ...storage, nodeService];
+  const backends = backendNames(layout).map(backendService);
+  return [...foundations, ...backends, ...storage, nodeService, ...homeBots.map(botService)];
 }
 
 const foundations: readonly ServiceDefinition[] = [
@@ -123,6 +128,31 @@ const nodeService: ServiceDefinition = {
   isStartedByName: true,
   ...usualPace,
 };
+
+/** A 3Bot of this machine. `grid up` starts it once its record is in the phonebook. */
+function botService(bot: HomeBotName): ServiceDefinition {
+  const name = homeBotService(bot);
+  const folderIn = (home: GridHome): BotFolder => homeBotFolder(home, bot);
+  return {
+    name,
+    dependsOn: ['bcdb'],
+    ports: [name],
+    dataDir: (home) => folderIn(home).path,
+    prepare: async () => {},
+    command: ({ home, ports }) => [
+      ...collectionFlags.waiting,
+      main,
+      'bot',
+      'start',
+      bot,
+      `--data=${folderIn(home).path}`,
+      `--listen=${addressOf(ports, name)}`,
+    ],
+    isReady: ({ home }, signal) => answersCalls(folderIn(home).controlSocket, signal),
+    isStartedByName: true,
+    ...usualPace,
+  };
+}
 
 /**
  * A Zero-DB that plays a node of the storage. Young objects get little room: of so many processes

@@ -51,6 +51,8 @@ export interface TestGridOptions {
   readonly shards?: string;
   /** With a node, which needs root. Default none: it takes seconds more. */
   readonly hasNode?: boolean;
+  /** With the bots of a farmer and a buyer. Default none: they take seconds more. */
+  readonly hasBots?: boolean;
 }
 
 /** A GRID_HOME of its own, and the command on it. Taken down at the end of the test. */
@@ -60,9 +62,10 @@ export class TestGrid implements AsyncDisposable {
   readonly #choices: readonly string[];
 
   constructor(folder: AsyncDisposable & { readonly path: string }, options: TestGridOptions) {
-    const { shards = 'none', hasNode = false } = options;
+    const { shards = 'none', hasNode = false, hasBots = false } = options;
     this.#folder = folder;
-    this.#choices = ['--shards', shards, ...(hasNode ? ['--volume-size', '1GiB'] : ['--no-node'])];
+    const node = hasNode ? ['--volume-size', '1GiB'] : ['--no-node'];
+    this.#choices = ['--shards', shards, ...node, ...(hasBots ? [] : ['--no-bots'])];
     this.home = join(folder.path, 'home');
   }
 

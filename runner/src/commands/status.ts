@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 
 import { printResult, resultCommand } from '../command-context.ts';
 import type { CommandContext, JsonOption } from '../command-context.ts';
+import { homeBots, homeBotService } from '../home-bots/home-bot-place.ts';
 import { homeNodeService } from '../node/home-node-place.ts';
 import { lookAt } from '../one-machine-grid.ts';
 import type { GridStatus } from '../one-machine-grid.ts';
@@ -56,12 +57,17 @@ function reportOf(home: string, { state, isSupervised }: GridStatus): StatusRepo
   };
 }
 
-/** A node is stopped where it is not wanted, or cannot run. */
+/** What is stopped where it is not wanted, or cannot run. */
+const dispensable: ReadonlySet<string> = new Set([
+  homeNodeService,
+  ...homeBots.map(homeBotService),
+]);
+
 function isAsWanted([name, { phase }]: readonly [
   string,
   { readonly phase: ServicePhase },
 ]): boolean {
-  return phase === 'running' || (name === homeNodeService && phase === 'stopped');
+  return phase === 'running' || (phase === 'stopped' && dispensable.has(name));
 }
 
 function rowOf(home: string, [name, service]: [string, StatusService]): ServiceRow {

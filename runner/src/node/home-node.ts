@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { rm, statfs, writeFile } from 'node:fs/promises';
+import { statfs } from 'node:fs/promises';
 
 import { BcdbClient } from '@commongrid/bcdb/client';
 import { GridError, isGridError, waitFor } from '@commongrid/base';
-import type { Farm, NodeId } from '@commongrid/model';
+import type { NodeId } from '@commongrid/model';
 
 import { trustOfGenesis } from '../bcdb-trust.ts';
 import type { LogTrust } from '../bcdb-trust.ts';
@@ -11,13 +11,14 @@ import { readSecret } from '../commands/zdb/connection.ts';
 import type { GridErrorCode } from '../errors.ts';
 import type { GridHome } from '../home.ts';
 import { readKeyFile } from '../key-file.ts';
+import { keepChoice } from '../kept-choice.ts';
 import { askSupervisor } from '../supervisor/control.ts';
 import type { GridState } from '../supervisor/grid-state.ts';
 import { turnIn } from '../turn-in.ts';
+import { homeFarm } from './home-farm.ts';
 import { homeNodeService, leaveHomeNode } from './home-node-place.ts';
 import type { JoinToken } from './join-token.ts';
 import { readLogFacts } from './log-facts.ts';
-import { newFarm } from './new-farm.ts';
 import { NodeFolder } from './node-folder.ts';
 import { OwnedGrid } from './owned-grid.ts';
 
@@ -35,8 +36,6 @@ export interface HomeNodeOptions {
   readonly volumeBytes?: number | undefined;
 }
 
-/** Farm of an owner who made none: only he uses it, wherever it is. */
-const firstFarm = { name: 'home', country: 'ZZ', city: 'home' };
 /** Disk for volumes, unless somebody says otherwise: at most so much, a quarter of what is free. */
 const volumeBytesMax = 32 * 2 ** 30;
 /** For the service to start: it may have to make a disk. */
@@ -56,7 +55,7 @@ export async function startHomeNode(
   options: HomeNodeOptions,
 ): Promise<HomeNode> {
   try {
-    if (!(await isWanted(home, options.isWanted))) {
+    if (!(await keepChoice(home.noNodeFile, options.isWanted))) {
       await stop(home, state);
       return lacking('not wanted; ./grid up --node');
     }
@@ -69,13 +68,6 @@ export async function startHomeNode(
     if (isGridError(error)) return lacking(`${error.code}: ${error.message}`);
     return lacking(error instanceof Error ? error.message : String(error));
   }
-}
-
-/** The choice is kept: whoever wants no node says it once. */
-async function isWanted(home: GridHome, wanted: boolean | undefined): Promise<boolean> {
-  if (wanted === true) await rm(home.noNodeFile, { force: true });
-  if (wanted === false) await writeFile(home.noNodeFile, '');
-  return !home.hasNoNode;
 }
 
 async function stop(home: GridHome, state: GridState): Promise<void> {
@@ -151,11 +143,10 @@ async function usualVolumeBytes({ path }: GridHome): Promise<number> {
 
 /** By it the node joins as any other does. */
 async function tokenFor({ client, grid, trust, url, hub }: Whereabouts): Promise<JoinToken> {
-  const [known] = await grid.farms();
   return {
     ...{ v: 1, log: trust.log, sequencer: trust.sequencerKey, urls: [url], hubs: [hub] },
     releaseKeys: (await readLogFacts(client, trust.log)).releaseKeys,
-    farm: (known ?? (await makeFarm(client, grid))).id,
+    farm: (await homeFarm(client, grid)).id,
     secret: randomBytes(32).toString('base64url'),
     expiresMs: Date.now() + tokenMs,
   };
@@ -167,14 +158,6 @@ interface Whereabouts {
   readonly trust: LogTrust;
   readonly url: string;
   readonly hub: string;
-}
-
-async function makeFarm(client: BcdbClient, { owner }: OwnedGrid): Promise<Farm> {
-  const made = newFarm(owner, firstFarm);
-  await client.write({
-    ...{ ns: 'grid', op: 'put', url: 'grid.farm.1', obj: made.id, value: { ...made } },
-  });
-  return made;
 }
 
 /** @throws GRID_SERVICE_FAILED, GRID_START_TIMEOUT, GRID_SUPERVISOR_UNREACHABLE */

@@ -50,7 +50,7 @@ export class BotFolder {
 
   /** That of a name in a grid's home. */
   static named(home: string, name: string): BotFolder {
-    return new BotFolder(join(home, 'bots', name));
+    return new BotFolder(join(new GridHome(home).bots, name));
   }
 
   get data(): string {
@@ -75,6 +75,11 @@ export class BotFolder {
 
   get #nextFile(): string {
     return join(this.path, 'next-key');
+  }
+
+  /** Whether there is a bot here. */
+  get isMade(): boolean {
+    return existsSync(this.#configFile);
   }
 
   heads(trust: BotConfig['trust']): SeenHeads {

@@ -8,6 +8,7 @@ import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
 import type { GridErrorCode } from '../../errors.ts';
 import { GridHome } from '../../home.ts';
+import { writeFarm } from '../../node/home-farm.ts';
 import { InviteBook } from '../../node/invite-book.ts';
 import { joinTokenText, secretHashOf } from '../../node/join-token.ts';
 import type { JoinToken } from '../../node/join-token.ts';
@@ -45,9 +46,7 @@ export function nodeFarmCommand(context: CommandContext): Command {
     .action(async (name: string, options: CreateOptions) => {
       const { client, grid } = await ownedGrid(context, options);
       const farm = newFarm(grid.owner, { ...options, name });
-      await client.write({
-        ...{ ns: 'grid', op: 'put', url: 'grid.farm.1', obj: farm.id, value: { ...farm } },
-      });
+      await writeFarm(client, farm);
       const result = { schema: 'grid.node.farm.1', ...farm };
       printResult(
         context,
