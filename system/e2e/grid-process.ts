@@ -75,7 +75,12 @@ export class TestGrid implements AsyncDisposable {
 
   run(...words: string[]): Promise<Ended> {
     const choices = words[0] === 'up' ? this.#choices : [];
-    return run(join(root, 'grid'), [...words, ...choices], { env: { GRID_HOME: this.home } });
+    return this.runOnly(...words, ...choices);
+  }
+
+  /** The same, with no other choices than these words. */
+  runOnly(...words: string[]): Promise<Ended> {
+    return run(join(root, 'grid'), words, { env: { GRID_HOME: this.home } });
   }
 
   /** The JSON result of a command that must succeed. */

@@ -174,7 +174,7 @@ if (process.env['GRID_TEST_LONG'] === '1') {
       PATH: `${dirname(node.stdout.trim())}:/usr/bin:/bin`,
       GRID_HOME: join(clone, 'h'),
     };
-    const up = await run(join(clone, 'grid'), ['up', '--no-node', '--port-base', '0', '--json'], {
+    const up = await run(join(clone, 'grid'), ['up', '--no-node', '--no-bots', '--port-base', '0', '--json'], {
       env,
     });
     assert.equal(up.status, 0, up.stderr);

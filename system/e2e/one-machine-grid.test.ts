@@ -182,7 +182,7 @@ test('up in the foreground stays until SIGTERM', async () => {
   await using grid = await TestGrid.open();
   const child = spawn(
     join(root, 'grid'),
-    ['up', '--foreground', '--no-node', '--port-base', '0', '--json'],
+    ['up', '--foreground', '--no-node', '--no-bots', '--port-base', '0', '--json'],
     {
       env: { ...process.env, GRID_HOME: grid.home },
       stdio: ['ignore', 'pipe', 'ignore'],
