@@ -16,8 +16,11 @@ export type ContractErrorCode =
   | 'CONTRACT_DRAFT_INVALID' // a file of a contract is not what its id says, or damaged: build it again
   | 'CONTRACT_FILE_UNREADABLE' // a file of a contract, of a secret or of its seed cannot be read: see the message
   | 'CONTRACT_LAPSED' // its term is over: build it anew with another
+  | 'CONTRACT_NODE_UNKNOWN' // the log has no record of a node that is to run something: wait until it has joined
   | 'CONTRACT_NOT_HALTED' // the bot does not halt it: only its own halt can be taken back
+  | 'CONTRACT_NO_ADDRESS' // a network has no address left for a replica: agree on a contract with a larger range
   | 'CONTRACT_NOT_SIGNER' // the bot has no say in this action, or not in this role: `grid contract show`
+  | 'CONTRACT_OTHER_GRID' // it was built for another grid, where its signatures would count: build it here
   | 'CONTRACT_PARTY_UNKNOWN' // no bot or key of that name is in the log, or it cannot be sealed to: correct it
   | 'CONTRACT_REJECTED' // so many said no that the rest is too few: whoever said no may sign instead
   | 'CONTRACT_ROLE_UNCLEAR' // the bot may sign in several roles and counts in one: name it with --role

@@ -68,8 +68,8 @@ export function describeRoles(openings: DraftFile['openings']): string {
   return formatTable(
     openings.map(({ role: { name, replicas, workload, resources } }) => [
       `  ${name}`,
-      `${counted(replicas, 'replica')} of a ${Object.keys(workload)[0]}`,
-      `${resources.cpuMilli / 1000} cores, ${resources.memoryBytes >> 20} MiB of memory`,
+      `${counted(replicas, 'replica')} of a ${workload.kind}`,
+      `${resources.cpuMilli / 1000} cores, ${Math.round(resources.memoryBytes / 2 ** 20)} MiB of memory`,
     ]),
   );
 }

@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+
+import { BcdbClient } from '@commongrid/bcdb/client';
+import { GridError } from '@commongrid/base';
+import { hasCode } from '@commongrid/base/testing';
+import { SigningKey } from '@commongrid/crypto';
+import type { JsonValue } from '@commongrid/crypto';
+import { contractIdOf } from '@commongrid/model';
+import type { Contract } from '@commongrid/model';
+
+import { openGrid } from './fixtures/owned-place.ts';
+import { PlannedGrid } from './fixtures/planned-grid.ts';
+
+interface SignResult {
+  readonly phase: string;
+  readonly isHalted: boolean;
+  readonly said: readonly { readonly action: string; readonly role: string }[];
+  readonly missing: readonly { readonly role: string }[];
+}
+
+interface ShowResult {
+  readonly haltedBy: readonly { readonly name: string }[];
+  readonly decisions: readonly {
+    readonly action: string;
+    readonly role: string;
+    readonly signers: readonly { readonly name: string; readonly said: string | null }[];
+  }[];
+}
+
+/** A grid with a board: ada owns it, and dora, eli and finn decide with her. */
+let grid: PlannedGrid;
+const board = ['dora', 'eli', 'finn'];
+
+before(async () => {
+  grid = await PlannedGrid.open();
+  for (const name of board) await grid.bot(name);
+});
+
+after(() => grid[Symbol.asyncDispose]());
+
+async function propose(name: string, more: object = {}): Promise<{ id: string; file: string }> {
+  const line = { role: 'board', signers: board, min: 2 };
+  const definition = {
+    ...{ name, roles: [{ name: 'disk', volume: { size: '1GiB' } }] },
+    ...{ policy: { provision: [line], remove: [line] }, ...more },
+  };
+  const source = join(grid.place.path, `${name}.json`);
+  await writeFile(source, JSON.stringify(definition));
+  const file = join(grid.place.path, `${name}.built.json`);
+  await grid.run('contract', 'build', source, '--output', file);
+  const { contract: id } = await grid.json<{ contract: string }>('contract', 'propose', file);
+  return { id, file };
+}
+
+function say(bot: string, verb: string, contract: string, ...more: string[]): Promise<SignResult> {
+  return grid.jsonAs(bot, 'contract', verb, contract, ...more, '--yes');
+}
+
+const show = (contract: string): Promise<ShowResult> => grid.json('contract', 'show', contract);
+
+/** Appends an approval as it stands. */
+async function append(key: SigningKey, value: Record<string, JsonValue>): Promise<unknown> {
+  const { url, trust } = grid.place;
+  const client = await BcdbClient.connect({ url, trust, key });
+  const obj = `${String(value['signer'])}/${String(value['hash'])}`;
+  return client.write({ ns: 'grid', op: 'put', url: 'grid.approval.1', obj, value });
+}
+
+function isRefused(rule: string): (error: unknown) => boolean {
+  return (error) => error instanceof GridError && error.details['rule'] === rule;
+}
+
+test('a contract is agreed once its owner and two of the board signed by commands', async () => {
+  const { id, file } = await propose('archive');
+  assert.deepEqual((await say('dora', 'sign', id)).missing.length, 2);
+  await assert.rejects(say('dora', 'sign', id), hasCode('CONTRACT_SIGNED'));
+  const second = await say('eli', 'sign', 'archive');
+  assert.deepEqual([second.phase, second.missing.map(({ role }) => role)], ['signing', ['owner']]);
+  // Nobody can be asked here.
+  await assert.rejects(grid.run('contract', 'sign', id), hasCode('GRID_USAGE'));
+  // From the file whoever signs sees what it would be, though nothing fits on no nodes at all.
+  const { printed, noted } = await grid.run('contract', 'sign', file, '--yes');
+  assert.match(noted, /ada is to say: approve provision of archive, as owner/);
+  assert.match(noted, /disk\s+1 replica of a volume/);
+  assert.match(noted, /archive does not fit/);
+  assert.match(printed, /archive is agreed/);
+  await assert.rejects(say('finn', 'sign', id), hasCode('CONTRACT_SETTLED'));
+});
+
+test('a contract is rejected by so many that the rest is too few, and by its owner alone', async () => {
+  const { id } = await propose('tower');
+  await say('dora', 'reject', id);
+  await say('eli', 'reject', id);
+  const { printed } = await grid.run('contract', 'list');
+  assert.match(printed, /^tower\s+proposed, rejected/m);
+  await assert.rejects(say('finn', 'sign', id), hasCode('CONTRACT_REJECTED'));
+  await say('eli', 'sign', id);
+  const lines = (await show(id)).decisions.filter(({ action }) => action === 'provision');
+  const said = lines.flatMap(({ signers }) => signers.map((one) => [one.name, one.said]));
+  assert.deepEqual(said, [
+    ['ada', null],
+    ['dora', 'reject'],
+    ['eli', 'approve'],
+    ['finn', null],
+  ]);
+});
+
+test('a halt of one holds until that one takes it back, and enough of the board remove', async () => {
+  const { id } = await propose('cellar');
+  assert.equal((await say('finn', 'halt', id)).isHalted, true);
+  assert.deepEqual(
+    (await show(id)).haltedBy.map(({ name }) => name),
+    ['finn'],
+  );
+  await assert.rejects(say('dora', 'resume', id), hasCode('CONTRACT_NOT_HALTED'));
+  assert.equal((await say('finn', 'resume', id)).isHalted, false);
+  await say('dora', 'remove', id);
+  assert.equal((await say('eli', 'remove', id)).phase, 'closed');
+  await assert.rejects(say('dora', 'sign', id), hasCode('CONTRACT_STALE'));
+});
+
+test('the log takes no approval that is forged, copied, late, or over another subject', async () => {
+  const { id } = await propose('vault');
+  const { said } = await say('dora', 'sign', id, '--days', '1');
+  const [good] = said as unknown as readonly Record<string, JsonValue>[];
+  assert.ok(good !== undefined);
+  const [dora, eli] = [await grid.keyOf('dora'), await grid.keyOf('eli')];
+  // Signed by somebody else for her; by a key of nobody; altered; over.
+  await assert.rejects(append(eli, good), isRefused('APPROVAL_NOT_SIGNER'));
+  await assert.rejects(append(SigningKey.generate(), good), isRefused('APPROVAL_NOT_SIGNER'));
+  await assert.rejects(append(dora, { ...good, action: 'remove' }), isRefused('APPROVAL_HASH'));
+  await assert.rejects(append(dora, { ...good, role: 'owner' }), isRefused('APPROVAL_ROLE'));
+  await assert.rejects(append(dora, { ...good, expMs: 1 }), isRefused('APPROVAL_EXPIRED'));
+  const other = await propose('vault-2');
+  await assert.rejects(append(dora, { ...good, contract: other.id }), isRefused('APPROVAL_HASH'));
+  // The order of fields says nothing: the same record again changes nothing.
+  await append(dora, Object.fromEntries(Object.entries(good).toReversed()));
+  const { decisions } = await show(id);
+  const counted = decisions.flatMap(({ action, signers }) =>
+    action === 'provision' ? signers.filter((one) => one.said === 'approve') : [],
+  );
+  assert.deepEqual(
+    counted.map(({ name }) => name),
+    ['dora'],
+  );
+});
+
+test('a bot that two lines name counts in one of them', async () => {
+  const lines = [
+    { role: 'board', signers: board, min: 1 },
+    { role: 'watch', signers: board, min: 1 },
+  ];
+  const { id } = await propose('gate', { policy: { provision: lines } });
+  await grid.run('contract', 'sign', id, '--yes');
+  await assert.rejects(say('dora', 'sign', id), hasCode('CONTRACT_ROLE_UNCLEAR'));
+  await say('dora', 'sign', id, '--role', 'board');
+  const again = await say('dora', 'sign', id, '--role', 'watch');
+  assert.deepEqual([again.phase, again.missing.map(({ role }) => role)], ['signing', ['board']]);
+  assert.equal((await say('eli', 'sign', id, '--role', 'board')).phase, 'agreed');
+});
+
+test('whoever is not named signs nothing, and a contract of another grid is none here', async () => {
+  const { id, file } = await propose('attic');
+  await grid.bot('hugo');
+  await assert.rejects(say('hugo', 'sign', id), hasCode('GRID_CONTRACT_UNKNOWN'));
+  await using stranger = await openGrid();
+  const elsewhere = ['--address', stranger.url, '--log', stranger.trust.log];
+  const who = ['--key-file', join(stranger.path, 'home', 'identity', 'owner-key')];
+  const there = [...elsewhere, '--sequencer', stranger.trust.sequencerKey, ...who];
+  await assert.rejects(
+    grid.runWith(there, 'contract', 'propose', file),
+    hasCode('CONTRACT_OTHER_GRID'),
+  );
+  // Nor does that log take it, though all of its people were there.
+  const { header } = JSON.parse(await readFile(file, 'utf8')) as { readonly header: Contract };
+  const line = { role: 'board', signers: [stranger.grid.owner], min: 1 };
+  const policy = { provision: [line], upgrade: [line], change: [line], remove: [line] };
+  const copy = { ...header, owner: stranger.grid.owner, policy };
+  await assert.rejects(
+    stranger.put('grid.contract.1', contractIdOf(copy), copy),
+    isRefused('CONTRACT_OTHER_LOG'),
+  );
+});
