@@ -66,6 +66,7 @@ export type GridCode =
   | 'LEASE_NOT_CONTROLLER' // the contract does not list this key: ask one of its controllers
   | 'LEASE_NOT_HOLDER' // signed by another key than it names, or let go by who does not have it
   | 'LEASE_RELEASED' // it was let go before: take it under the next fence
+  | 'LOCK_ADDRESSES' // open locks would keep more public IPv4 addresses than the farm has: lock without one, or another farm
   | 'LOCK_CAPACITY' // open locks of the node would keep more than it has: lock less, or another node
   | 'LOCK_ENDED' // the lock's place has ended: another stay takes another lock
   | 'LOCK_FIXED' // a lock stays as it was made: make another
@@ -108,10 +109,12 @@ export type GridCode =
   | 'SOFTWARE_VERSION_OLD' // the version is not above the last: raise it, or say that it is a rollback
   | 'TOMBSTONE_CONTRACT_UNKNOWN' // no such contract is in the log: correct the name
   | 'TOMBSTONE_LOCAL_DATA' // the data may be nowhere else: only those who may remove give it up
+  | 'TOMBSTONE_NODE' // what is unpaid names a node that had it, everything else names none: correct the node
+  | 'TOMBSTONE_NOT_FARMER' // only a device of the owner of the node's farm gives up what nobody pays for: ask them
+  | 'TOMBSTONE_PAID' // it is paid for, or needs no pay: wait until its money is used up
   | 'TOMBSTONE_REVISION' // below the last tombstone, or above what was placed: read the placement
   | 'TOMBSTONE_STILL_PLACED' // the workload is placed under this revision: place it elsewhere, or nowhere
-  | 'TOMBSTONE_TOO_EARLY' // the successor has not been healthy for a day: wait
-  | 'TOMBSTONE_UNPAID_UNKNOWN' // data that nobody pays for cannot be given up yet: ask the owner
+  | 'TOMBSTONE_TOO_EARLY' // a day of health of the successor, or grace and a week without pay, are not over: wait
   | 'VIEW_STALE'; // too old a view to start something new: reach the database again
 
 /** Why the rules of money refuse a record. The same on every replica. */

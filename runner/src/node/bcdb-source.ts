@@ -119,9 +119,9 @@ export class BcdbSource implements WorkloadSource {
   }
 }
 
-/** What of an arrival a node goes by: records of the grid, as they took effect. */
+/** What of an arrival a node goes by: records of the grid and of money, as they took effect. */
 function recordsOf({ seq, at, changes }: LightArrival): readonly GridRecord[] {
-  const change = changes.findLast(({ ns }) => ns === 'grid');
+  const change = changes.findLast(({ ns }) => ns === 'grid' || ns === 'wallet');
   if (change === undefined) return [];
   const { author, url, obj, op, value } = change;
   return [{ seq, at, author, url, obj, op, value }];

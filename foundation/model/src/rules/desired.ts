@@ -2,7 +2,7 @@ import type { GridCode } from '../errors.ts';
 import type { Hash, NodeId, WorkloadId } from '../fields.ts';
 import type { RecordOf, RecordUrl } from '../record-types.ts';
 import type { Slice } from '../records/slice.ts';
-import { workloadIdOf, workloadParts } from './grid-view.ts';
+import { buriedRevision, workloadIdOf, workloadParts } from './grid-view.ts';
 import type { GridView } from './grid-view.ts';
 import { lockOf } from './lock-rules.ts';
 import { verifySlice } from './verify-slice.ts';
@@ -78,6 +78,10 @@ function placedBy(
   const { revision } = slice;
   if (slice.workload !== workload)
     return { workload, revision, be: 'refused', code: 'SLICE_MISMATCH' };
+  const unpaid = view.current('grid.tombstone.1', `${slice.node}/${workload}`);
+  if (unpaid !== undefined && revision <= unpaid.revision) {
+    return { workload, revision, be: 'remove' };
+  }
   const term = view.current('grid.contract.1', slice.contract)?.term;
   if (term !== undefined && now.at >= term.untilMs + term.graceMs) {
     return { workload, revision, be: 'pause', code: 'CONTRACT_TERM_OVER' };
@@ -114,7 +118,6 @@ function formerBy(
   if (last === undefined) return undefined;
   // A slice that came when it was to go never counted here.
   const revision = Math.min(told, (last.until ?? told + 1) - 1);
-  const buried = view.current('grid.tombstone.1', workload)?.revision ?? 0;
-  const isBuried = revision > 0 && revision <= buried;
+  const isBuried = revision > 0 && revision <= buriedRevision(view, workload, node);
   return { workload, revision, be: isBuried ? 'remove' : 'stop' };
 }

@@ -1,4 +1,4 @@
-import type { BotId, ContractId, KeyText, NodeId, WorkloadId } from '../fields.ts';
+import type { BotId, ContractId, KeyText, LockId, NodeId, WorkloadId } from '../fields.ts';
 import type { Approval } from '../records/approval.ts';
 import type { Moment } from './identity-state.ts';
 
@@ -48,6 +48,8 @@ export interface WorkloadPlace {
   readonly from: number;
   /** When that was. */
   readonly moment: Moment;
+  /** By which the farm of another keeps room for it: the newest one. */
+  readonly lock?: LockId;
   /** The first revision that has it there no more. */
   readonly until?: number;
 }

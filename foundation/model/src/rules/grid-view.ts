@@ -66,3 +66,14 @@ export function isGranted(view: GridView, { node, contract, role }: Place, at: n
 }
 
 type Place = Pick<Grant, 'node' | 'contract' | 'role'>;
+
+/** The revision up to which a tombstone covers a workload on a node; 0 for none. */
+export function buriedRevision(
+  view: Pick<GridView, 'current'>,
+  workload: string,
+  node: string,
+): number {
+  const everywhere = view.current('grid.tombstone.1', workload)?.revision ?? 0;
+  const there = view.current('grid.tombstone.1', `${node}/${workload}`)?.revision ?? 0;
+  return Math.max(everywhere, there);
+}

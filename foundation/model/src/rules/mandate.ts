@@ -3,7 +3,7 @@ import type { Contract } from '../records/contract.ts';
 import type { ContractRole, ContractRoleOpening } from '../records/contract-role.ts';
 import type { Placement, PlacementItem } from '../records/placement.ts';
 import type { ContractState } from './grid-state.ts';
-import { farmBehind, isWhole, knowsNode, workloadIdOf } from './grid-view.ts';
+import { buriedRevision, farmBehind, isWhole, knowsNode, workloadIdOf } from './grid-view.ts';
 import type { GridView } from './grid-view.ts';
 
 /** What is known of a role: a slice that was accepted shows it. */
@@ -60,8 +60,7 @@ export function moveFault(
   const isLocal = openingOf(view, state, role)?.role.data === 'local';
   if (isLocal && last !== undefined && knowsNode(view, last.node)) {
     // Two of them would go different ways: the former one must be given up first.
-    const buried = view.current('grid.tombstone.1', workload)?.revision ?? 0;
-    if (buried < last.from) return 'PLACEMENT_LOCAL_DATA';
+    if (buriedRevision(view, workload, last.node) < last.from) return 'PLACEMENT_LOCAL_DATA';
   }
   if (!knowsNode(view, node)) return undefined;
   const farm = farmBehind(view, node);

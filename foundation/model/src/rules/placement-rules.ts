@@ -204,12 +204,18 @@ function* newPlaces(
     const state = view.workload(workloadIdOf(contract, item.role, item.replica));
     if (state !== undefined) yield leave(state, revision);
   }
-  for (const { role, replica, node } of changed) {
+  for (const { role, replica, node, lock } of changed) {
     const id = workloadIdOf(contract, role, replica);
     const known = view.workload(id);
-    if (placeOf(known)?.node === node) continue;
+    const by = lock === undefined ? {} : { lock };
+    const last = placeOf(known);
+    if (known !== undefined && last?.node === node) {
+      const { lock: _former, ...stay } = last;
+      if (last.lock !== lock) yield { ...known, places: known.places.with(-1, { ...stay, ...by }) };
+      continue;
+    }
     const state = leave(known ?? { kind: 'workload', id, places: [] }, revision);
-    const place = { node, from: revision, moment };
+    const place = { node, from: revision, moment, ...by };
     yield { ...state, places: [...state.places, place].slice(-workloadPlacesMax) };
   }
 }

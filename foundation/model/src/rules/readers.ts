@@ -1,7 +1,9 @@
 import type { AccountId, ContractId, NodeId } from '../fields.ts';
 import type { Lock } from '../records/lock.ts';
+import type { Slice } from '../records/slice.ts';
 import { everyone } from './concerns-view.ts';
 import type { ConcernsView, ReaderId } from './concerns-view.ts';
+import { buriedRevision } from './grid-view.ts';
 import { namesIn } from './names-in.ts';
 import type { NamedId } from './names-in.ts';
 
@@ -219,10 +221,9 @@ export function isOpenLock(
 /** Whether a tombstone covers a slice: the node heard of it, and has nothing left to obey. */
 export function isBuried(
   view: ConcernsView,
-  { workload, revision }: { readonly workload: string; readonly revision: number },
+  { node, workload, revision }: Pick<Slice, 'node' | 'workload' | 'revision'>,
 ): boolean {
-  const tombstone = view.current('grid.tombstone.1', workload);
-  return tombstone !== undefined && tombstone.revision >= revision;
+  return buriedRevision(view, workload, node) >= revision;
 }
 
 function workloadOf(payload: unknown): string | undefined {

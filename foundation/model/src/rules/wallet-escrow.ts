@@ -11,7 +11,7 @@ import { actorFault } from './lease-rules.ts';
 import { payerFault } from './wallet-accounts.ts';
 import { acceptWallet, moved, refuseWallet } from './wallet-ledger.ts';
 import type { WalletVerdict } from './wallet-ledger.ts';
-import { covers } from './wallet-metering.ts';
+import { covers, withEmptiness } from './wallet-metering.ts';
 import { fundRoom } from './wallet-room.ts';
 import { receiptsWaitingMax } from './wallet-state.ts';
 import type { EscrowState, SpendingState } from './wallet-state.ts';
@@ -89,7 +89,8 @@ export function collectReceipt(
   if (fromMs < Math.max(cursorMs, receipts.at(-1)?.[1] ?? 0)) return { code: 'RECEIPT_OVERLAPS' };
   if (receipts.length >= receiptsWaitingMax) return { code: 'RECEIPT_TOO_MANY' };
   const receipt = [fromMs, toMs, healthySeconds] as const;
-  return { states: [{ ...escrow, receipts: [...receipts, receipt] }] };
+  const next = { ...escrow, receipts: [...receipts, receipt] };
+  return { states: [withEmptiness(lock, next, at)] };
 }
 
 function lockFault(view: GridView, lock: Lock, value: Escrow, at: number): WalletCode | undefined {

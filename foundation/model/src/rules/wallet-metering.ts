@@ -84,6 +84,24 @@ export function paidUntilMs(
   return reportedMs + Number(seconds) * 1000;
 }
 
+/** The state as it is from a log time on: notes since when it pays for nothing more. */
+export function withEmptiness(
+  { price }: Pick<Lock, 'price'>,
+  { emptySinceMs = undefined, ...escrow }: EscrowState,
+  at: number,
+): EscrowState {
+  const isEmpty = escrow.isClosed === true || isUsedUp({ price }, escrow);
+  return isEmpty ? { ...escrow, emptySinceMs: emptySinceMs ?? at } : escrow;
+}
+
+/** Whether receipts claim all but what a second costs. */
+function isUsedUp({ price }: Pick<Lock, 'price'>, escrow: EscrowState): boolean {
+  const claimed = escrow.paidSeconds + reportedSeconds(escrow) + 1;
+  const perSeconds = BigInt(price.perSeconds);
+  const due = (BigInt(price.amount) * BigInt(claimed) + perSeconds - 1n) / perSeconds;
+  return due > BigInt(escrow.released) + heldBy(escrow);
+}
+
 /** Healthy seconds of receipts that were not released yet. */
 export function reportedSeconds({ receipts }: EscrowState): number {
   return receipts.reduce((sum, [, , healthySeconds]) => sum + healthySeconds, 0);

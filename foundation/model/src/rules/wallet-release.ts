@@ -7,7 +7,13 @@ import { botBehind } from './keys.ts';
 import { workloadOf } from './wallet-escrow.ts';
 import { acceptWallet, moved, refuseWallet } from './wallet-ledger.ts';
 import type { Posting, WalletVerdict } from './wallet-ledger.ts';
-import { dueFor, overlaps, payableSeconds, reportedSeconds } from './wallet-metering.ts';
+import {
+  dueFor,
+  overlaps,
+  payableSeconds,
+  reportedSeconds,
+  withEmptiness,
+} from './wallet-metering.ts';
 import { outcomeOf } from './wallet-objection.ts';
 import { freeRoom } from './wallet-room.ts';
 import { heldBy } from './wallet-state.ts';
@@ -42,7 +48,7 @@ export function judgeRelease(
   const settled = settleUntil(view, lock, escrow, value.toMs, moment.at);
   if ('code' in settled) return refuseWallet(settled.code);
   const { state, postings } = settled;
-  return acceptWallet(view, postings, ...closedIfEmpty(view, lock, state));
+  return acceptWallet(view, postings, ...closedIfEmpty(view, lock, state, moment.at));
 }
 
 /**
@@ -62,7 +68,7 @@ export function judgeRefund(view: GridView, record: JudgedRecord<'grid.refund.1'
   const isBuyer = bot === lock.buyer || (bot !== lock.farmer && !isWhole(view));
   const isOver = moment.at >= (endOf(view, lock, escrow) ?? Infinity);
   if (isBuyer && isOver) return refundRest(view, lock, escrow, moment.at);
-  if (bot === lock.farmer) return refundUnearned(view, lock, escrow);
+  if (bot === lock.farmer) return refundUnearned(view, lock, escrow, moment.at);
   return refuseWallet(isBuyer ? 'REFUND_EARLY' : 'REFUND_NOT_PARTY');
 }
 
@@ -136,22 +142,33 @@ function refundRest(view: GridView, lock: Lock, escrow: EscrowState, at: number)
   if ('code' in settled && settled.code !== 'RELEASE_NOTHING')
     return refuseWallet('REFUND_DISPUTED');
   const { state, postings } = 'code' in settled ? { state: escrow, postings: [] } : settled;
-  return giveBack(view, lock, state, heldBy(state), postings, true);
+  return giveBack(view, lock, state, { amount: heldBy(state), paid: postings, isEnd: true, at });
 }
 
-function refundUnearned(view: GridView, lock: Lock, escrow: EscrowState): WalletVerdict {
+function refundUnearned(
+  view: GridView,
+  lock: Lock,
+  escrow: EscrowState,
+  at: number,
+): WalletVerdict {
   const earned = dueFor(lock, escrow.paidSeconds + reportedSeconds(escrow));
-  const rest = heldBy(escrow) - (earned - BigInt(escrow.released));
-  return rest > 0n ? giveBack(view, lock, escrow, rest, [], false) : refuseWallet('REFUND_NOTHING');
+  const amount = heldBy(escrow) - (earned - BigInt(escrow.released));
+  if (amount <= 0n) return refuseWallet('REFUND_NOTHING');
+  return giveBack(view, lock, escrow, { amount, paid: [], isEnd: false, at });
+}
+
+interface GivenBack {
+  readonly amount: bigint;
+  readonly paid: readonly Posting[];
+  readonly isEnd: boolean;
+  readonly at: number;
 }
 
 function giveBack(
   view: GridView,
   lock: Lock,
   escrow: EscrowState,
-  amount: bigint,
-  paid: readonly Posting[],
-  isEnd: boolean,
+  { amount, paid, isEnd, at }: GivenBack,
 ): WalletVerdict {
   const refunded = String(BigInt(escrow.refunded) + amount);
   const state: EscrowState = { ...escrow, refunded, ...(isEnd ? { isClosed: true } : {}) };
@@ -159,12 +176,18 @@ function giveBack(
   const spending = view.money('spending', lock.contract);
   const funded = String(BigInt(spending?.funded ?? amount) - amount);
   const less = spending === undefined ? [] : [{ ...spending, funded }];
-  return acceptWallet(view, [...paid, ...back], ...less, ...closedIfEmpty(view, lock, state));
+  return acceptWallet(view, [...paid, ...back], ...less, ...closedIfEmpty(view, lock, state, at));
 }
 
 /** An escrow that holds nothing any more ends, and so does the room that was kept for it. */
-function closedIfEmpty(view: GridView, lock: Lock, state: EscrowState): readonly WalletState[] {
+function closedIfEmpty(
+  view: GridView,
+  lock: Lock,
+  state: EscrowState,
+  at: number,
+): readonly WalletState[] {
   const isEmpty = heldBy(state) === 0n && BigInt(state.funded) > 0n;
-  if (state.isClosed !== true && !isEmpty) return [state];
-  return [{ ...state, receipts: [], objections: [], isClosed: true }, ...freeRoom(view, lock)];
+  if (state.isClosed !== true && !isEmpty) return [withEmptiness(lock, state, at)];
+  const closed: EscrowState = { ...state, receipts: [], objections: [], isClosed: true };
+  return [withEmptiness(lock, closed, at), ...freeRoom(view, lock)];
 }

@@ -1,6 +1,7 @@
 import type {
   AccountId,
   ContractId,
+  FarmId,
   Hash,
   KeyText,
   LockId,
@@ -81,6 +82,8 @@ export interface EscrowState {
   readonly objections: readonly ObjectionState[];
   /** Nothing is held any more, for good. */
   readonly isClosed?: true;
+  /** Log time since which receipts claim all of it, or it is closed: nobody pays for what comes. */
+  readonly emptySinceMs?: number;
 }
 
 export interface ObjectionState {
@@ -122,6 +125,18 @@ export interface RoomState {
   }[];
 }
 
+/** Public IPv4 addresses of a farm that locks on its nodes keep, for as long as these are open. */
+export interface AddressesState {
+  readonly kind: 'addresses';
+  readonly id: FarmId;
+  readonly locks: readonly {
+    readonly id: LockId;
+    readonly node: NodeId;
+    /** How many. */
+    readonly ipv4: number;
+  }[];
+}
+
 /** Locks that a farmer offers a buyer and that are not funded yet. */
 export interface OfferState {
   readonly kind: 'offer';
@@ -135,6 +150,7 @@ export interface OfferState {
 }
 
 export type WalletState =
+  | AddressesState
   | AttendanceState
   | BalanceState
   | ConsentState

@@ -1,6 +1,7 @@
 import type { NodeId } from '../fields.ts';
 import type { Approval } from '../records/approval.ts';
 import type { Placement } from '../records/placement.ts';
+import type { Tombstone } from '../records/tombstone.ts';
 import { DeploymentPlan } from './deployment-plan.ts';
 import type { DeploymentOptions } from './deployment-plan.ts';
 import { FoldedGrid } from './folded-grid.ts';
@@ -90,8 +91,9 @@ export class Scene {
     return this.grid.put('grid.event.1', node.replace('node:', 'ed25519:'), value).code;
   }
 
-  bury(revision: number, reason: 'removed' | 'replaced' | 'unpaid', author: string, replica = 0) {
+  bury(revision: number, reason: Tombstone['reason'], author: string, replica = 0, node?: NodeId) {
     const workload = fakeId.workload(this.plan.id, 'shard', replica);
-    return this.grid.put('grid.tombstone.1', author, { workload, revision, reason }).code;
+    const there = node === undefined ? {} : { node };
+    return this.grid.put('grid.tombstone.1', author, { workload, revision, reason, ...there }).code;
   }
 }
