@@ -18,8 +18,10 @@ import type { RunEffect } from './actors/dispatcher.ts';
 import type { BotOptions } from './bot-options.ts';
 import { defaultLimits } from './config.ts';
 import type { BotLimits } from './config.ts';
-import { OwnerToken } from './doors/owner-token.ts';
+import { Tokens } from './doors/tokens.ts';
 import { makeCredentials } from './keys/certificate.ts';
+import { DataBook } from './data/data-book.ts';
+import { ownData } from './data/own-data.ts';
 import { Links } from './links/links.ts';
 import type { Link } from './links/link.ts';
 import { LogView } from './log-view.ts';
@@ -53,6 +55,17 @@ export async function makeParts(options: BotOptions, stack: AsyncDisposableStack
   const late: { links?: Links; delivery?: Delivery; inbox?: Inbox } = {};
   const linkTo = (bot: string): Promise<Link> => must(late.links).to(bot);
   const standingOf = (bot: string) => people.standingOf(bot);
+  await mkdir(options.folder, { recursive: true, mode: 0o700 });
+  stack.use(await FolderLock.open(options.folder));
+  const store = stack.use(await BotStore.open(options.folder));
+  const { db } = store;
+  const view = new LogView({ ...{ url, trust, key, heads, logger }, halts: store });
+  const phonebook = new Phonebook({
+    use: (work, signal) => view.use(work, signal),
+    ...{ seen: store, clock },
+    ...{ recordFreshMs: limits.recordFreshMs, recordStaleMs: limits.recordStaleMs },
+  });
+  const book = new DataBook(db);
   const relay = relayActor({ limits, standingOf, clock });
   const own = [
     aboutActor({ id, log: trust.log, linkTo, status: () => statusOf(late.links, store, outbox) }),
@@ -60,22 +73,13 @@ export async function makeParts(options: BotOptions, stack: AsyncDisposableStack
     relay,
     messagesActor(clock),
     peopleActor(id),
+    ownData({ id, book, view, phonebook, linkTo, clock }),
   ];
   const catalog = new Catalog([...own, ...(options.actors ?? [])]);
-
-  await mkdir(options.folder, { recursive: true, mode: 0o700 });
-  stack.use(await FolderLock.open(options.folder));
-  const store = stack.use(await BotStore.open(options.folder, catalog.actors));
-  const { db } = store;
+  store.addTables(catalog.actors);
   const people = new People(db, id);
   const outbox = new Outbox(db, limits);
   const guard = new ReplayGuard(db, limits.messageMsMax);
-  const view = new LogView({ ...{ url, trust, key, heads, logger }, halts: store });
-  const phonebook = new Phonebook({
-    use: (work, signal) => view.use(work, signal),
-    ...{ seen: store, clock },
-    ...{ recordFreshMs: limits.recordFreshMs, recordStaleMs: limits.recordStaleMs },
-  });
   const { runEffect, commit } = effectsOf(
     { db, outbox, limits, clock, id, log: trust.log },
     (receiver) => late.delivery?.wake(receiver),
@@ -85,6 +89,8 @@ export async function makeParts(options: BotOptions, stack: AsyncDisposableStack
     ...{ limits: new CallLimits(limits, clock), callMs: limits.callMs },
   });
   const credentials = await makeCredentials(key);
+  const appHash = (app: string) => book.appHash(app);
+  const tokens = new Tokens({ self: id, ownerToken: options.ownerToken, appHash, clock });
   const tasks = new TaskGroup({
     maxTasks: tasksMax,
     onError: (error, name) => logger.error({ err: error, task: name }, 'a task of the bot failed'),
@@ -110,7 +116,7 @@ export async function makeParts(options: BotOptions, stack: AsyncDisposableStack
   return {
     ...{ id, db, outbox, guard, view, phonebook, people, dispatcher, links, tasks, limits, clock },
     ...{ credentials, runEffect, relay, inbox: late.inbox, delivery: late.delivery },
-    ...{ ownerToken: new OwnerToken(options.ownerToken, clock), relays: options.relays ?? [] },
+    ...{ tokens, relays: options.relays ?? [] },
   };
 }
 

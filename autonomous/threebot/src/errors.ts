@@ -1,9 +1,13 @@
 /** What a 3Bot throws. `code` is stable; texts may change. */
 export type BotErrorCode =
   | 'BOT_ACTORS_INVALID' // two actors or methods have one name, or a name is not allowed: correct the definition
+  | 'BOT_ADDRESS_INVALID' // an address of an object has not the form grid://BOT/PATH: see docs/formats/grid-address.md
   | 'BOT_ADDRESS_MISSING' // the record of a bot names no address: let it start, or write to its mailbox
   | 'BOT_AUTH_FAILED' // a token or signature is wrong: see whether it is that of this bot
   | 'BOT_BUSY' // too many calls are under way with a peer: wait for some of them
+  | 'BOT_DATA_UNSET' // the bot has no namespace for records yet: grid data init
+  | 'BOT_FILES_FAILED' // the S3 with the files of a bot did not do what it was asked: see whether it runs, and its key
+  | 'BOT_FILES_UNSET' // the bot has no bucket for files yet: grid data init with a key of an S3
   | 'BOT_FRAME_INVALID' // a peer sent what is no frame of the protocol: use one version
   | 'BOT_INPUT_INVALID' // the input does not fit the method: /openapi.json says what it takes
   | 'BOT_INTERNAL' // a fault in the code of a method: the log of that bot says more
@@ -18,6 +22,7 @@ export type BotErrorCode =
   | 'BOT_MESSAGE_REPLAYED' // the message was taken before: nothing is to be done
   | 'BOT_METHOD_UNKNOWN' // the bot has no such method: /openapi.json lists them
   | 'BOT_NOT_PERMITTED' // the method is for others: ask the owner of the bot for the right
+  | 'BOT_OBJECT_UNKNOWN' // the bot has no such record, file or collection: grid data ls shows what there is
   | 'BOT_OTHER_LOG' // the peer lives by another log: both need the same grid
   | 'BOT_OUTPUT_INVALID' // a method answered what it does not declare: a bug in it
   | 'BOT_RATE_EXCEEDED' // a peer asks too often: go on more slowly
@@ -27,5 +32,28 @@ export type BotErrorCode =
   | 'BOT_SENDER_UNKNOWN' // the caller is no bot of the phonebook, and the method is for those that are
   | 'BOT_SIGNATURE_WRONG' // a message is not signed by the key that it names
   | 'BOT_TOO_LARGE' // a message, input or answer is above its limit: send less at a time
+  | 'BOT_TYPE_UNKNOWN' // a collection needs a type that is defined: give its JSON Schema
   | 'BOT_UNKNOWN' // the phonebook has no such bot: see whether the id is right
-  | 'BOT_UNREACHABLE'; // no address of the bot answers: try later, or write to its mailbox
+  | 'BOT_UNREACHABLE' // no address of the bot answers: try later, or write to its mailbox
+  | 'MARKET_BUYER_REFUSED' // the farmer sells nothing to this bot: ask another farmer
+  | 'MARKET_CLOSED' // the farmer sells nothing now: ask another farmer, or later
+  | 'MARKET_CONTRACT_UNKNOWN' // the buyer owns no such contract in the log: append its header first
+  | 'MARKET_COUNTERS_OVER' // no counter makes the quote cheaper: take it, or ask another farmer
+  | 'MARKET_CURRENCY_REFUSED' // the farmer does not take this currency: see which in the details
+  | 'MARKET_FARMER_AWAY' // the bot of the farmer does not answer in time: ask later, or another farmer
+  | 'MARKET_FULL' // the farmer has not that much free: ask for less, for another node, or another farmer
+  | 'MARKET_LIMIT' // more than the farmer gives one buyer: ask for less, or another farmer
+  | 'MARKET_LOCK_MISMATCH' // the lock in the log is not what was agreed: pay nothing, ask another farmer
+  | 'MARKET_LOCK_REFUSED' // the log refused the lock: `details.rule` says why
+  | 'MARKET_LOCK_UNSEEN' // the farmer says that there is a lock, and the log has none: pay nothing
+  | 'MARKET_NODE_REFUSED' // the node is not of the farmer, not in service, or not for sale: take another
+  | 'MARKET_PRICE_DECLINED' // the wished price is too low for an answer: the quote stays as it is
+  | 'MARKET_QUOTE_CHANGED' // a counter has changed the quote since: read the newest one
+  | 'MARKET_QUOTE_EXPIRED' // the time of the quote is over: ask for a new one
+  | 'MARKET_QUOTE_MISMATCH' // the quote is not about what was asked, or dearer than before: ask another farmer
+  | 'MARKET_QUOTE_UNKNOWN' // the farmer gave this bot no such quote: ask for one of your own
+  | 'MARKET_QUOTES_TOO_MANY' // too many quotes wait for an answer: take some, or let them lapse
+  | 'MARKET_RULES_INVALID' // `farmer.json` does not fit: correct it; the rules before it hold
+  | 'MARKET_TERM_REFUSED' // the term has ended, or is longer than the farmer sells: ask for another
+  | 'MARKET_TOO_DEAR' // the best price of the farmer is above the cap: raise the budget, or ask another
+  | 'MARKET_UNPRICED'; // the farmer has no price for some of these resources: ask for others

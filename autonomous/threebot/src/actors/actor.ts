@@ -35,6 +35,8 @@ interface MethodShape<Input extends TSchema, Output extends TSchema> {
   readonly input: Input;
   readonly output: Output;
   readonly permission: Permission;
+  /** Whether apps of the owner may call it, too. Default: no. */
+  readonly isForApps?: boolean;
 }
 
 /** A method that may wait. It cannot be called by mailbox: how often it ran would not be known. */

@@ -15,6 +15,8 @@ export type Way = 'link' | 'http' | 'redis' | 'mailbox' | 'control';
 export interface Caller {
   /** Id of the bot; undefined for who did not say who it is. */
   readonly bot: string | undefined;
+  /** Name of the app, where it showed the token of one: it may use what is for apps alone. */
+  readonly app?: string;
   readonly standing: Permission;
   readonly way: Way;
   /** Whom limits count it to: the bot, or the address. */
@@ -26,8 +28,25 @@ export function provenCaller(bot: string, standing: Permission, way: Way): Calle
   return { bot, standing, way, account: bot };
 }
 
-/** @throws BOT_SENDER_UNKNOWN, BOT_NOT_PERMITTED */
-export function requirePermission({ bot, standing }: Caller, needed: Permission): void {
+/**
+ * @param isForApps whether those may call the method that show the token of an app
+ * @throws BOT_SENDER_UNKNOWN, BOT_NOT_PERMITTED
+ */
+export function requirePermission(
+  { bot, app, standing }: Caller,
+  needed: Permission,
+  isForApps: boolean,
+): void {
+  if (app !== undefined && !isForApps) {
+    throw new GridError<BotErrorCode>(
+      'BOT_NOT_PERMITTED',
+      'the token of an app is for data alone',
+      {
+        hint: 'call the methods of the actor data that are for apps',
+        details: { app },
+      },
+    );
+  }
   if (permissions.indexOf(standing) >= permissions.indexOf(needed)) return;
   if (bot === undefined) {
     throw new GridError<BotErrorCode>('BOT_SENDER_UNKNOWN', 'this is for bots that are known', {

@@ -94,7 +94,8 @@ export class Dispatcher {
 
   #admit(name: string, caller: Caller): CatalogMethod {
     const found = this.catalog.find(name);
-    requirePermission(caller, found.method.permission);
+    const { permission, isForApps = false } = found.method;
+    requirePermission(caller, permission, isForApps);
     // The owner has to be able to see why.
     if (caller.standing !== 'owner') this.#options.requireSound();
     return found;

@@ -18,7 +18,7 @@ import type { Credentials } from '../keys/certificate.ts';
 import type { Links } from '../links/links.ts';
 import type { Phonebook } from '../phonebook/phonebook.ts';
 import { httpStatusOf } from './http-status.ts';
-import type { OwnerToken } from './owner-token.ts';
+import type { Tokens } from './tokens.ts';
 
 /** Where links are made. */
 export const linkPath = '/link';
@@ -40,7 +40,7 @@ export interface HttpDoorOptions {
   readonly links: Links;
   readonly phonebook: Phonebook;
   readonly standingOf: (bot: string) => Permission;
-  readonly ownerToken: OwnerToken;
+  readonly tokens: Tokens;
   readonly limits: BotLimits;
   readonly logger?: Logger;
 }
@@ -132,9 +132,9 @@ function serveMethods(server: FastifyInstance, options: HttpDoorOptions): void {
   }
 }
 
-/** The token of the owner, a certificate of a key of the phonebook, or nobody in particular. */
+/** The token of the owner or of an app, a certificate of a key of the phonebook, or nobody in particular. */
 async function callerOf(
-  { ownerToken, phonebook, self, standingOf }: HttpDoorOptions,
+  { tokens, phonebook, standingOf }: HttpDoorOptions,
   request: FastifyRequest,
   signal: AbortSignal,
 ): Promise<Caller> {
@@ -142,8 +142,7 @@ async function callerOf(
   const address = networkOf(socket.remoteAddress ?? '');
   const { authorization } = request.headers;
   if (authorization !== undefined) {
-    await ownerToken.require(authorization.replace(/^Bearer /, ''), address, signal);
-    return { bot: self, standing: 'owner', way: 'http', account: self };
+    return tokens.caller(authorization.replace(/^Bearer /, ''), address, 'http', signal);
   }
   const key = keyOfCertificate(socket.getPeerX509Certificate());
   if (key === undefined) {

@@ -25,7 +25,7 @@ import type { BotLimits } from '../config.ts';
 import type { BotErrorCode } from '../errors.ts';
 import type { Credentials } from '../keys/certificate.ts';
 import type { Phonebook } from '../phonebook/phonebook.ts';
-import type { OwnerToken } from './owner-token.ts';
+import type { Tokens } from './tokens.ts';
 
 /** What the signature that answers a challenge is for. */
 export const authDomain: Domain = 'commongrid/bot-auth/1';
@@ -40,7 +40,7 @@ export interface RespDoorOptions {
   readonly dispatcher: Dispatcher;
   readonly phonebook: Phonebook;
   readonly standingOf: (bot: string) => Permission;
-  readonly ownerToken: OwnerToken;
+  readonly tokens: Tokens;
   readonly limits: BotLimits;
   readonly logger?: Logger;
 }
@@ -216,12 +216,12 @@ async function authenticate(
   i: number,
   count: number,
 ): Promise<void> {
-  const { self, log, ownerToken, phonebook, standingOf } = session.options;
+  const { self, log, tokens, phonebook, standingOf } = session.options;
   const { network, signal } = session.connection;
   const first = request.latin1(i);
   if (count === 1 || !first.startsWith('ed25519:')) {
-    await ownerToken.require(request.latin1(i + count - 1), network, signal);
-    session.becomes({ bot: self, standing: 'owner', way: 'redis', account: self });
+    const token = request.latin1(i + count - 1);
+    session.becomes(await tokens.caller(token, network, 'redis', signal));
     return;
   }
   const { challenge } = session;

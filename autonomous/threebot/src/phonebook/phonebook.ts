@@ -2,7 +2,7 @@ import { GridError, isGridError, systemClock } from '@commongrid/base';
 import type { Clock } from '@commongrid/base';
 import type { BcdbClient } from '@commongrid/bcdb/client';
 import type { BotErrorCode } from '../errors.ts';
-import { readEntry, requireKey } from './bot-entry.ts';
+import { botUrl, readEntry, requireKey } from './bot-entry.ts';
 import type { BotEntry } from './bot-entry.ts';
 
 /** What was seen of a bot stays seen, over restarts. */
@@ -68,6 +68,28 @@ export class Phonebook {
       if (isLate && known !== undefined && this.#ageMs(known) < recordStaleMs) return known.entry;
       throw error;
     }
+  }
+
+  /**
+   * The bot of a name. Which one to look at is the word of the database; that it has this name is proven.
+   * @throws BOT_UNKNOWN, and what `bot` throws
+   */
+  async named(name: string): Promise<BotEntry> {
+    for (const { entry } of this.#known.values()) {
+      if (entry.name === name) return this.#holding(name, await this.bot(entry.id));
+    }
+    const { objects } = await this.#ask((client, signal) => {
+      const where = { field: 'name', op: 'eq', value: name } as const;
+      return client.find('grid', { url: botUrl, where, limit: 1 }, { signal });
+    });
+    const [first] = objects;
+    if (first === undefined) throw unknownBot(undefined);
+    return this.#holding(name, await this.bot(first.obj));
+  }
+
+  #holding(name: string, entry: BotEntry): BotEntry {
+    if (entry.name === name) return entry;
+    throw stale(`the database shows a bot of another name for ${name}`);
   }
 
   /** The same, as the database has it at this moment. */

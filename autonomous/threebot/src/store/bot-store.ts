@@ -25,20 +25,25 @@ export class BotStore implements Disposable {
   }
 
   /** @param folder made when missing */
-  static async open(folder: string, actors: readonly Actor[]): Promise<BotStore> {
+  static async open(folder: string): Promise<BotStore> {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const db = new DatabaseSync(join(folder, fileName));
     try {
       // What was answered must outlive a power cut: the log of SQLite is synced with each transaction.
       db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 10000');
       const own = [seenTable, peopleTable, replayTables, outboxTable, heldTable];
-      const tables = actors.flatMap((one) => (one.tables === undefined ? [] : [one.tables]));
-      inTransaction(db, () => db.exec([...own, ...tables].join('\n')));
+      inTransaction(db, () => db.exec(own.join('\n')));
       return new BotStore(db);
     } catch (error) {
       db.close();
       throw error;
     }
+  }
+
+  /** Makes the tables of actors, where they are missing. */
+  addTables(actors: readonly Actor[]): void {
+    const tables = actors.flatMap((one) => (one.tables === undefined ? [] : [one.tables]));
+    inTransaction(this.db, () => this.db.exec(tables.join('\n')));
   }
 
   /** Place of the newest record that was seen of a bot; -1 for none. */

@@ -1,0 +1,72 @@
+import { GridError } from '@commongrid/base';
+import { permissions } from '../actors/caller.ts';
+import type { Caller, Permission } from '../actors/caller.ts';
+import type { BotErrorCode } from '../errors.ts';
+import { isWithin } from './grid-address.ts';
+
+export type DataRight = 'read' | 'write';
+
+/** From whom on a path and all below it may be read. */
+export interface Share {
+  readonly path: string;
+  readonly readers: Permission;
+}
+
+/** What an app may do below a path. */
+export interface AppRight {
+  readonly path: string;
+  readonly rights: readonly DataRight[];
+}
+
+/** What the owner said about who may do what. */
+export interface DataRules {
+  readonly shares: readonly Share[];
+  /** Rights of an app; none for one that is not, or not any more. */
+  readonly rightsOf: (app: string) => readonly AppRight[];
+}
+
+/**
+ * Whether a caller has a right on an object. The owner may do everything; an app what it was given;
+ * others may read what is shared: the narrowest share decides.
+ */
+export function mayUse(caller: Caller, right: DataRight, path: string, rules: DataRules): boolean {
+  const { app, standing } = caller;
+  if (app !== undefined) {
+    const given = rules.rightsOf(app);
+    return given.some((one) => one.rights.includes(right) && isWithin(path, one.path));
+  }
+  if (standing === 'owner') return true;
+  return right === 'read' && isReader(standing, narrowest(path, rules.shares));
+}
+
+/** The same for a path and all below it, also where a narrower share says otherwise. */
+export function mayUseAll(
+  caller: Caller,
+  right: DataRight,
+  path: string,
+  rules: DataRules,
+): boolean {
+  if (!mayUse(caller, right, path, rules)) return false;
+  if (caller.app !== undefined || caller.standing === 'owner') return true;
+  const below = rules.shares.filter((share) => isWithin(share.path, path));
+  return below.every(({ readers }) => isReader(caller.standing, readers));
+}
+
+/** @throws BOT_NOT_PERMITTED, whether there is such an object or not */
+export function requireRight(isGranted: boolean, right: DataRight, path: string): void {
+  if (isGranted) return;
+  throw new GridError<BotErrorCode>('BOT_NOT_PERMITTED', `you may not ${right} ${path} here`, {
+    hint: 'the owner of the bot shares it: data.share for bots, data.allow for apps',
+    details: { path, right },
+  });
+}
+
+function narrowest(path: string, shares: readonly Share[]): Permission {
+  const above = shares.filter((share) => isWithin(path, share.path));
+  const [first] = above.toSorted((a, b) => b.path.length - a.path.length);
+  return first?.readers ?? 'owner';
+}
+
+function isReader(standing: Permission, readers: Permission): boolean {
+  return permissions.indexOf(standing) >= permissions.indexOf(readers);
+}
