@@ -11,8 +11,8 @@ const rules: DataRules = {
     { path: 'files/photos', readers: 'public' },
     { path: 'files/photos/us', readers: 'circle' },
   ],
-  rightsOf: (app) =>
-    app === 'diary'
+  rightsOf: (name) =>
+    name === 'diary'
       ? [
           { path: 'notes', rights: ['read', 'write'] },
           { path: 'files', rights: ['read'] },

@@ -7,6 +7,12 @@ import { dataPathMax } from './grid-address.ts';
 
 export const closed = { additionalProperties: false } as const;
 
+/** Of methods that anybody may call: whether the object is for him is judged with each call. */
+export const judged = { permission: 'public', isForApps: true } as const;
+
+/** Of methods for the owner. */
+export const ownerOnly = { permission: 'owner' } as const;
+
 export const collectionName = Type.String({ pattern: '^(?!files$)[a-z][a-z0-9-]{0,31}$' });
 export const recordId = Type.String({
   pattern: '^[A-Za-z0-9_][A-Za-z0-9._:/@+-]{0,127}$',
@@ -16,7 +22,7 @@ export const dataPath = Type.String({ minLength: 1, maxLength: dataPathMax });
 export const versionHash = Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' });
 export const appName = Type.String({ pattern: '^[a-z][a-z0-9-]{0,31}$' });
 export const cursor = Type.Optional(Type.String({ maxLength: 4_096 }));
-export const readers = oneOf(...permissions);
+export const share = Type.Object({ path: dataPath, readers: oneOf(...permissions) }, closed);
 
 export const record = Type.Object({
   id: Type.String(),

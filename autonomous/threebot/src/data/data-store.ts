@@ -4,9 +4,11 @@ import type { DataBook } from './data-book.ts';
 import { mayUse, mayUseAll, requireRight } from './data-rights.ts';
 import type { DataRight } from './data-rights.ts';
 import type { entryPage, found } from './data-shapes.ts';
-import { Files, urlSecondsDefault } from './files.ts';
+import { urlSecondsDefault } from './files.ts';
+import type { Files } from './files.ts';
 import { filesRoot, requireDataPath, splitDataPath } from './grid-address.ts';
-import { objectUnknown, Records } from './records.ts';
+import { objectUnknown } from './records.ts';
+import type { Records } from './records.ts';
 
 export type Found = Static<typeof found>;
 export type EntryPage = Static<typeof entryPage>;
