@@ -72,6 +72,11 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import('./commands/contract/contract.ts')).contractCommand,
   },
   {
+    name: 'audit',
+    summary: 'verify what became of a contract, with no server',
+    load: async () => (await import('./commands/audit/audit.ts')).auditCommand,
+  },
+  {
     name: 'wallet',
     summary: 'balances, transfers, currencies and statements of a bot',
     load: async () => (await import('./commands/wallet/wallet.ts')).walletCommand,

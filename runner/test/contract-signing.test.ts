@@ -6,6 +6,7 @@ import { after, before, test } from 'node:test';
 import { BcdbClient } from '@commongrid/bcdb/client';
 import { GridError } from '@commongrid/base';
 import { hasCode } from '@commongrid/base/testing';
+import type { AuditReport } from '@commongrid/contract';
 import { SigningKey } from '@commongrid/crypto';
 import type { JsonValue } from '@commongrid/crypto';
 import { contractIdOf } from '@commongrid/model';
@@ -182,5 +183,42 @@ test('whoever is not named signs nothing, and a contract of another grid is none
   await assert.rejects(
     stranger.put('grid.contract.1', contractIdOf(copy), copy),
     isRefused('CONTRACT_OTHER_LOG'),
+  );
+});
+
+test('an audit tells who signed, and verifies without the database', async () => {
+  const { id } = await propose('ledger');
+  await say('dora', 'sign', id);
+  await say('eli', 'sign', id);
+  await grid.run('contract', 'sign', id, '--yes');
+  const file = join(grid.place.path, 'ledger.audit.json');
+  await grid.run('contract', 'audit', 'ledger', '--export', file);
+  const { log, sequencerKey } = grid.place.trust;
+  const { printed } = await grid.runWith([], 'audit', 'verify', file);
+  assert.match(printed, /^ledger is agreed/);
+  assert.match(
+    printed,
+    new RegExp(`Compare by hand[^]+--log ${log}\\n +--sequencer ${sequencerKey}`),
+  );
+  const trust = ['--log', log, '--sequencer', sequencerKey];
+  const ran = await grid.runWith([...trust, '--json'], 'audit', 'verify', file);
+  const { report, isTrustGiven } = JSON.parse(ran.printed) as {
+    readonly isTrustGiven: boolean;
+    readonly report: AuditReport;
+  };
+  assert.equal(isTrustGiven, true);
+  assert.deepEqual(
+    report.signatures.map(({ name, role, action }) => [name, role, action]),
+    [
+      ['dora', 'board', 'provision'],
+      ['eli', 'board', 'provision'],
+      ['ada', 'owner', 'provision'],
+    ],
+  );
+  assert.equal(report.agreed[0]?.seq, report.signatures.at(-1)?.seq);
+  const other = ['--log', log.replace(/^./, (one) => (one === 'A' ? 'B' : 'A')), ...trust.slice(2)];
+  await assert.rejects(
+    grid.runWith(other, 'audit', 'verify', file),
+    hasCode('AUDIT_TRUST_DIFFERS'),
   );
 });

@@ -1,7 +1,13 @@
+export { auditContract, verifyAudit } from './audit/audit-contract.ts';
+export type { AuditFinding, AuditOptions } from './audit/audit-contract.ts';
+export type { AuditReport } from './audit/audit-report.ts';
 export { loadContract } from './code/load-contract.ts';
 export type { LoadedContract } from './code/load-contract.ts';
 export { compareContracts } from './compare/compare-contracts.ts';
 export type { Agreement, Change, Comparison } from './compare/compare-contracts.ts';
+export type { Blocked } from './controller/blocked.ts';
+export { Controller } from './controller/controller.ts';
+export type { ControlledContract, ControllerOptions } from './controller/controller.ts';
 export type {
   ContractPaper,
   ContractPapers,
@@ -26,7 +32,7 @@ export type { BuildParties, BuiltContract } from './draft/build-contract.ts';
 export { draftFileOf, draftText, readDraft, readSecrets, secretsText } from './draft/draft-file.ts';
 export type { DraftFile } from './draft/draft-file.ts';
 export { seedBytes, seededDraw } from './draft/seeded-draw.ts';
-export type { ContractErrorCode } from './errors.ts';
+export type { BlockedCode, ContractErrorCode } from './errors.ts';
 export { needTexts } from './plan/obstacles.ts';
 export type { Obstacle, SpreadLimit } from './plan/obstacles.ts';
 export { planContract } from './plan/plan-contract.ts';

@@ -7,12 +7,15 @@ import type { CommandContext } from '../../command-context.ts';
 import { contractCalled } from '../../node/owned-grid.ts';
 import type { ServerOptions } from '../bcdb/connection.ts';
 import { withOwnFeed } from '../own-feed.ts';
+import type { OwnFeed } from '../own-feed.ts';
 
 /** What a bot knows of the contracts that it takes part in, verified by its feed. */
 export interface ContractView {
   readonly bot: BotId;
   readonly client: BcdbClient;
   readonly log: string;
+  /** Where it comes from. */
+  readonly feed: OwnFeed;
   readonly fold: GridFold;
   /** Up to where the view goes. */
   readonly now: Moment;
@@ -38,7 +41,7 @@ export function withContractView<T>(
       return { fold, now: { seq: Number.MAX_SAFE_INTEGER, at } };
     };
     const { bot, client, trust } = feed;
-    return await work({ bot, client, log: trust.log, again: look, ...(await look()) });
+    return await work({ bot, client, feed, log: trust.log, again: look, ...(await look()) });
   });
 }
 

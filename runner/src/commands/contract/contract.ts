@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 
 import type { CommandContext } from '../../command-context.ts';
+import { contractAuditCommand } from './audit.ts';
 import { contractBuildCommand, contractHashCommand } from './build.ts';
 import { contractDiffCommand } from './diff.ts';
 import { contractPlanCommand } from './plan.ts';
@@ -30,5 +31,6 @@ export function contractCommand(context: CommandContext): Command {
     .addCommand(contractRemoveCommand(context))
     .addCommand(contractListCommand(context))
     .addCommand(contractShowCommand(context))
-    .addCommand(contractStatusCommand(context));
+    .addCommand(contractStatusCommand(context))
+    .addCommand(contractAuditCommand(context));
 }
