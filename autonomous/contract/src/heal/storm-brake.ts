@@ -27,8 +27,12 @@ export class StormBrake {
     return this.#before !== undefined;
   }
 
-  /** @param alive all nodes that are alive now */
-  note(nowMs: number, alive: ReadonlySet<NodeId>): void {
+  /**
+   * @param watched nodes that anything is known of
+   * @param alive those of them that are alive now
+   */
+  note(nowMs: number, alive: ReadonlySet<NodeId>, watched: ReadonlySet<NodeId>): void {
+    this.#leave(watched);
     const isFirst = this.#signs.size === 0;
     for (const node of new Set([...this.#signs.keys(), ...alive])) {
       const isAlive = alive.has(node);
@@ -44,6 +48,16 @@ export class StormBrake {
   release(): void {
     this.#before = undefined;
     for (const [node, { isAlive }] of this.#signs) if (!isAlive) this.#signs.delete(node);
+  }
+
+  /** Nobody looks at a node any more that was well: it did not vanish. */
+  #leave(watched: ReadonlySet<NodeId>): void {
+    const left = new Set<NodeId>();
+    for (const [node, { isAlive }] of this.#signs) {
+      if (isAlive && !watched.has(node)) left.add(node);
+    }
+    for (const node of left) this.#signs.delete(node);
+    this.#before &&= this.#before.difference(left);
   }
 
   #stormAt(nowMs: number): ReadonlySet<NodeId> | undefined {

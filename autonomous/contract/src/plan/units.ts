@@ -19,6 +19,26 @@ export function slotKey({ role, replica }: Pick<PlacementItem, 'role' | 'replica
 /** The feature of a node that a kind of workload needs: docs/formats/records.md. */
 const featureOf = { container: 'containers', volume: 'volumes', zdb: 'zdb', gateway: 'gateway' };
 
+/** Replicas of a contract that go on one node together. */
+export interface Unit {
+  /** Its first replica, by `slotKey`. */
+  readonly key: string;
+  readonly roles: readonly ContractRole[];
+  readonly replica: number;
+  /** All of its replicas, by `slotKey`. */
+  readonly slots: readonly string[];
+}
+
+/** All units of a contract, one by one. */
+export function unitsOf(roles: readonly ContractRole[]): readonly Unit[] {
+  return unitKinds(roles).flatMap(({ roles: own, replicas }) =>
+    replicas.map((replica) => {
+      const slots = own.map(({ name }) => slotKey({ role: name, replica }));
+      return { key: slots[0] ?? '', roles: own, replica, slots };
+    }),
+  );
+}
+
 /** A contract as units: of roles that share volumes the replicas with one number are one unit. */
 export function unitKinds(roles: readonly ContractRole[]): readonly UnitKind[] {
   const kinds = new Map<string, { roles: readonly ContractRole[]; replicas: number[] }>();

@@ -1,0 +1,185 @@
+import { GridError, isGridError } from '@commongrid/base';
+import type { TaskGroup } from '@commongrid/base';
+import type { ContractId, RecordOf, RecordUrl } from '@commongrid/model';
+import type { ContractErrorCode } from '../errors.ts';
+import { assessUnits } from '../heal/assess-units.ts';
+import type { Assessment } from '../heal/assess-units.ts';
+import { blocked, blockedByError, ruleOf } from './blocked.ts';
+import type { Blocked } from './blocked.ts';
+import { endStep } from './contract-end.ts';
+import { ContractLease } from './contract-lease.ts';
+import { ContractPlacer } from './contract-placer.ts';
+import { dueTombstones } from './due-tombstones.ts';
+import { inParallel } from './in-parallel.ts';
+import { caseOf, isAgreed } from './look.ts';
+import type { ContractCase, ControllerTools, Look } from './look.ts';
+import type { PlaceBook } from './place-book.ts';
+import type { HeldLease } from './ports.ts';
+import { StepLog } from './step-log.ts';
+import type { StepNote } from './step-log.ts';
+import type { Write } from './write-placement.ts';
+
+/** Pause after the first failure of a contract, and after many, ms. */
+const retryAfterMs = 250;
+const retryAfterMsMax = 30_000;
+/** Refusals that say that another controller acts now. */
+const leaseRules: ReadonlySet<string> = new Set(['CONTRACT_NOT_HOLDER', 'PLACEMENT_FENCE_OLD']);
+/** Refusals of what is in the log already. */
+const doneRules: ReadonlySet<string> = new Set(['ESCROW_FIXED']);
+
+export interface ContractWorkerOptions extends ControllerTools {
+  readonly id: ContractId;
+  readonly book: PlaceBook;
+  readonly tasks: TaskGroup;
+  /** Asks for another look. @returns the number of the first one that begins after this call */
+  readonly again: () => number;
+}
+
+/** One step at a time for one contract, each from what the log says then. */
+export class ContractWorker {
+  readonly #options: ContractWorkerOptions;
+  readonly #lease: ContractLease;
+  readonly #placer: ContractPlacer;
+  readonly #log = new StepLog();
+  #blocked: readonly Blocked[] = [];
+  #isBusy = false;
+  #isClosed = false;
+  #failures = 0;
+  #notBeforeMs = 0;
+  /** Earlier looks may lack what the last step did. */
+  #firstLook = 0;
+
+  constructor(options: ContractWorkerOptions) {
+    this.#options = options;
+    const { id, clock, logger, tasks, again, ports } = options;
+    this.#placer = new ContractPlacer(options);
+    this.#lease = new ContractLease({
+      ...{ id, clock, logger, tasks },
+      ...{ leases: ports.leases, onTaken: () => void again() },
+    });
+  }
+
+  /** Why it does not go on; nothing while it does, or nothing is to be done. */
+  get blocked(): readonly Blocked[] {
+    return this.#blocked;
+  }
+
+  get steps(): readonly StepNote[] {
+    return this.#log.steps;
+  }
+
+  /** Begins the next step, if none is under way. */
+  look(look: Look): void {
+    if (this.#isBusy || this.#isClosed) return;
+    if (look.nowMs < this.#notBeforeMs || look.n < this.#firstLook) return;
+    this.#isBusy = true;
+    const { id, tasks } = this.#options;
+    tasks.start(`a step of ${id}`, async (signal) => {
+      try {
+        await this.#try(look, signal);
+      } finally {
+        this.#isBusy = false;
+      }
+    });
+  }
+
+  /** Lets other controllers in. */
+  release(): Promise<void> {
+    return this.#lease.release();
+  }
+
+  async #try(look: Look, signal: AbortSignal): Promise<void> {
+    const { id, logger, again } = this.#options;
+    try {
+      const hasActed = await this.#step(look, signal);
+      this.#failures = 0;
+      if (hasActed) this.#firstLook = again();
+    } catch (error) {
+      if (signal.aborted && isGridError(error, 'BASE_ABORTED')) throw error;
+      logger.warn({ contract: id, error }, 'a step of a contract failed');
+      if (leaseRules.has(ruleOf(error) ?? '')) this.#lease.drop();
+      this.#blocked = [blockedByError(error)];
+      const pauseMs = Math.min(retryAfterMsMax, retryAfterMs * 2 ** this.#failures++);
+      this.#notBeforeMs = look.nowMs + pauseMs;
+      this.#firstLook = look.n + 1;
+    }
+  }
+
+  /** Does what comes next. @returns whether anything was appended, so that there may be more to do */
+  async #step(look: Look, signal: AbortSignal): Promise<boolean> {
+    const one = caseOf(look, this.#options.ports, this.#options.id);
+    if (one === undefined) return this.#rest([]);
+    const isEnding = one.state.agreed.remove !== undefined;
+    if (!isEnding && !isAgreed(one)) return this.#rest([]);
+    const lease = this.#lease.now(look.fold);
+    if (lease === undefined) {
+      return this.#rest([
+        blocked('HEAL_LEASE_TAKEN', 'the lease of the contract is not held here'),
+      ]);
+    }
+    const write: Write = (url, obj, value) => this.#write(look, lease, signal, { url, obj, value });
+    if (isEnding) return this.#end(look, one, lease, write);
+    const assessment = this.#assess(look, one);
+    if (assessment.wanted.length > 0) {
+      const { fence } = lease;
+      const done = await this.#placer.step({ look, one, fence, assessment, write, signal });
+      this.#blocked = done.blocked;
+      return done.hasActed;
+    }
+    this.#rest(assessment.blocked);
+    const due = dueTombstones(look, one);
+    await inParallel(due, (value) => write('grid.tombstone.1', value.workload, value));
+    return due.length > 0;
+  }
+
+  #rest(reasons: readonly Blocked[]): false {
+    this.#blocked = reasons;
+    return false;
+  }
+
+  #assess(look: Look, { id, paper, header, state, units }: ContractCase): Assessment {
+    const { fold, at, watch, isStorm } = look;
+    return assessUnits({
+      ...{ contract: id, fold, at, state, units, isStorm },
+      maxPerHour: header.heal.maxPerHour,
+      shards: paper.draft.shards,
+      journal: () => look.journal.of(id),
+      outlook: (node, isBegun) => watch.outlook(node, header.heal, isBegun),
+      isExcluded: (node) => this.#placer.isExcluded(node, look.nowMs),
+    });
+  }
+
+  async #end(look: Look, one: ContractCase, lease: HeldLease, write: Write): Promise<boolean> {
+    const step = endStep(look, one, lease.fence);
+    this.#rest([]);
+    if (step.is === 'withdraw') await write('grid.placement.1', one.id, step.placement);
+    if (step.is === 'bury') {
+      await inParallel(step.tombstones, (value) =>
+        write('grid.tombstone.1', value.workload, value),
+      );
+    }
+    if (step.is !== 'closed') return true;
+    this.#isClosed = true;
+    this.#options.book.drop(one.id);
+    await this.#lease.release();
+    return false;
+  }
+
+  async #write<Url extends RecordUrl>(
+    { at }: Look,
+    lease: HeldLease,
+    signal: AbortSignal,
+    record: { readonly url: Url; readonly obj: string; readonly value: RecordOf<Url> },
+  ): Promise<void> {
+    if (!lease.isHeld()) {
+      const text = 'the lease of the contract fell while it was acted by';
+      throw new GridError<ContractErrorCode>('CONTRACT_LEASE_LOST', text, { retryable: true });
+    }
+    try {
+      await this.#options.ports.grid.write(record, { signal });
+    } catch (error) {
+      if (!doneRules.has(ruleOf(error) ?? '')) throw error;
+    }
+    this.#log.note({ at, url: record.url, obj: record.obj });
+  }
+}
