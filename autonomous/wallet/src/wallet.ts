@@ -1,51 +1,39 @@
-import { createHash } from 'node:crypto';
 import { GridError } from '@commongrid/base';
 import { balanceOf, consentSubject, heldBy } from '@commongrid/model';
 import type {
   AccountId,
-  Account,
-  Amount,
   Currency,
   GridFold,
+  HoldState,
   LockId,
   RecordOf,
   SharedAccountId,
-  Transfer,
   TransferId,
-  WalletUrl,
 } from '@commongrid/model';
 import type { WalletErrorCode } from './errors.ts';
 import type { LedgerView, Rail } from './rail.ts';
 import { duties } from './duties.ts';
 import type { Duty } from './duties.ts';
+import { decideObjection, objectTo } from './objections.ts';
+import type { Decision, ObjectionOrder } from './objections.ts';
+import {
+  accountOfOrder,
+  escrowOf,
+  isDone,
+  sharedAccount,
+  signedForMs,
+  transferOf,
+} from './order.ts';
+import type { EscrowOrder, Order, TransferOrder } from './order.ts';
+import { sayOnce } from './say-once.ts';
+import type { WaitOptions } from './say-once.ts';
 import { statementOf } from './statement.ts';
 import type { StatementLine } from './statement.ts';
-
-/** How long what is signed here waits to take effect, ms of log time. */
-const signedForMs = 600_000;
-
-export interface TransferOrder {
-  /**
-   * Whoever orders this names it, the same each time: an order that is repeated, after a crash too, pays
-   * once. The id of the transfer is made of it.
-   */
-  readonly key: string;
-  readonly to: AccountId;
-  /** Smallest units. */
-  readonly amount: bigint;
-  readonly currency: string;
-  readonly memo?: string;
-  readonly condition?: Transfer['condition'];
-}
 
 export interface Balance {
   readonly currency: string;
   /** Smallest units; below zero for who issues the currency. */
   readonly amount: bigint;
-}
-
-export interface WaitOptions {
-  readonly signal?: AbortSignal;
 }
 
 /**
@@ -84,39 +72,24 @@ export class Wallet {
   }
 
   /**
-   * Pays from the bot's own account.
+   * Pays, from the bot's own account unless another is named. Returns the id of the transfer.
    * @throws WALLET_KEY_REUSED, BCDB_RULE_BROKEN
    */
   async transfer(order: TransferOrder, options: WaitOptions = {}): Promise<TransferId> {
+    const prepared = await this.prepareTransfer(order, options);
+    await this.submit(prepared, options);
+    return prepared.value.id;
+  }
+
+  /** The record of a transfer, to be agreed to before it is said. */
+  async prepareTransfer(
+    order: TransferOrder,
+    options: WaitOptions = {},
+  ): Promise<Extract<Order, { readonly url: 'grid.transfer.1' }>> {
     const { at } = await this.#rail.sync(options);
-    const value = this.transferRecord(order, this.#rail.bot, at);
-    await this.pay(value, options);
-    return value.id;
-  }
-
-  /** The record of an order; signers of a shared account consent to exactly this. */
-  transferRecord(order: TransferOrder, from: AccountId, at: number): Transfer {
-    const { key, to, amount, currency, memo, condition } = order;
-    return {
-      ...{ id: transferId(this.#rail.log, from, key), from, to, currency },
-      ...{ amount: String(amount) as Amount, expMs: at + signedForMs },
-      ...(memo === undefined ? {} : { memo }),
-      ...(condition === undefined ? {} : { condition }),
-    };
-  }
-
-  /** Appends a transfer that was prepared. @throws WALLET_KEY_REUSED, BCDB_RULE_BROKEN */
-  async pay(value: Transfer, options: WaitOptions = {}): Promise<void> {
-    const find = ({ fold }: LedgerView): boolean => {
-      const known = fold.current('grid.transfer.1', value.id);
-      if (known === undefined) return false;
-      if (isSameOrder(known, value)) return true;
-      throw new GridError<WalletErrorCode>('WALLET_KEY_REUSED', `${value.id} is another transfer`, {
-        hint: 'choose another key for another transfer',
-        details: { id: value.id, to: known.to, amount: known.amount, currency: known.currency },
-      });
-    };
-    await this.#once('grid.transfer.1', value, find, options);
+    const { log, bot } = this.#rail;
+    const value = transferOf(order, { log, from: order.from ?? bot, at });
+    return { url: 'grid.transfer.1', value };
   }
 
   /**
@@ -124,29 +97,70 @@ export class Wallet {
    * lapsed: the log refuses that.
    * @throws WALLET_LOCK_UNKNOWN, BCDB_RULE_BROKEN
    */
-  async fund(
-    order: { readonly lock: LockId; readonly amount?: bigint; readonly from?: AccountId },
-    options: WaitOptions = {},
-  ): Promise<void> {
-    const { fold, at } = await this.#rail.sync(options);
-    const lock = fold.current('grid.lock.1', order.lock);
-    if (lock === undefined) {
-      throw new GridError<WalletErrorCode>(
-        'WALLET_LOCK_UNKNOWN',
-        `no lock ${order.lock} is known`,
-        {
-          hint: 'ask the farmer whether it was made, and for whom',
-          details: { lock: order.lock },
-        },
-      );
-    }
-    const value = {
-      ...{ lock: lock.id, contract: lock.contract, from: order.from ?? this.#rail.bot },
-      amount: String(order.amount ?? lock.minFund) as Amount,
-      ...{ currency: lock.price.currency, expMs: at + signedForMs },
-    };
-    const isFunded = (view: LedgerView) => view.fold.money('escrow', lock.id) !== undefined;
-    await this.#once('grid.escrow.1', value, isFunded, options);
+  async fund(order: EscrowOrder, options: WaitOptions = {}): Promise<void> {
+    await this.submit(await this.prepareEscrow(order, options), options);
+  }
+
+  /** The record of an escrow. @throws WALLET_LOCK_UNKNOWN */
+  async prepareEscrow(order: EscrowOrder, options: WaitOptions = {}): Promise<Order> {
+    const view = await this.#rail.sync(options);
+    return { url: 'grid.escrow.1', value: escrowOf(order, order.from ?? this.#rail.bot, view) };
+  }
+
+  /**
+   * Says an order, which may be one of a shared account: enough of the others have to have agreed.
+   * @throws WALLET_KEY_REUSED, BCDB_RULE_BROKEN
+   */
+  async submit(order: Order, options: WaitOptions = {}): Promise<void> {
+    const { url, value } = order;
+    await sayOnce(this.#rail, url, value, (view) => isDone(view, order), options);
+  }
+
+  /**
+   * Agrees to an order of a shared account that another signer will say, for as long as that may wait.
+   * @throws WALLET_ACCOUNT_ALONE, BCDB_RULE_BROKEN
+   */
+  async consent(order: Order, options: WaitOptions = {}): Promise<void> {
+    const { url, value } = order;
+    const account = sharedAccount(accountOfOrder(order));
+    if (account === undefined) throw alone(accountOfOrder(order));
+    const { at } = await this.#rail.sync(options);
+    const { log, bot } = this.#rail;
+    const subject = consentSubject({ log, url, value });
+    const expMs = 'expMs' in value ? value.expMs : at + signedForMs;
+    await this.#rail.say('grid.consent.1', { subject, account, by: bot, expMs }, options);
+  }
+
+  /** A shared account as it is now; undefined where the bot was told of none. */
+  async account(id: SharedAccountId, options: WaitOptions = {}) {
+    return (await this.#rail.sync(options)).fold.current('grid.account.1', id);
+  }
+
+  /** Shared accounts that the bot has a part in. */
+  async accounts(options: WaitOptions = {}): Promise<readonly RecordOf<'grid.account.1'>[]> {
+    const { fold } = await this.#rail.sync(options);
+    const all = [...fold.objects('grid.account.1')];
+    return all.filter(({ signers }) => signers.some((bot) => bot === this.#rail.bot));
+  }
+
+  /** Shows what a transfer waits for: its receiver is paid. @throws BCDB_RULE_BROKEN */
+  async claim(transfer: TransferId, preimage: string, options: WaitOptions = {}): Promise<void> {
+    await this.#end({ transfer, preimage }, 'paid', options);
+  }
+
+  /** Gives a transfer back whose condition nobody met in time. @throws BCDB_RULE_BROKEN */
+  async takeBack(transfer: TransferId, options: WaitOptions = {}): Promise<void> {
+    await this.#end({ transfer }, 'returned', options);
+  }
+
+  /** Objects to seconds of a lock; returns the id of the objection. @throws see `objectTo` */
+  object(order: ObjectionOrder, options: WaitOptions = {}): Promise<string> {
+    return objectTo(this.#rail, order, options);
+  }
+
+  /** Says whether seconds that were objected to are paid. @throws see `decideObjection` */
+  decide(order: Decision, options: WaitOptions = {}): Promise<void> {
+    return decideObjection(this.#rail, order, options);
   }
 
   /**
@@ -172,7 +186,7 @@ export class Wallet {
       const now = view.fold.money('escrow', lock);
       return now !== undefined && (now.isClosed === true || heldBy(now) < held);
     };
-    await this.#once('grid.refund.1', { lock }, isDone, options);
+    await sayOnce(this.#rail, 'grid.refund.1', { lock }, isDone, options);
   }
 
   /** Makes a currency known, or changes what may change of it. @throws BCDB_RULE_BROKEN */
@@ -180,76 +194,52 @@ export class Wallet {
     await this.#rail.say('grid.currency.1', value, options);
   }
 
-  /** Makes a shared account, or the next revision of one. @throws BCDB_RULE_BROKEN */
-  async putAccount(value: Account, options: WaitOptions = {}): Promise<void> {
-    const isThere = ({ fold }: LedgerView): boolean =>
-      (fold.current('grid.account.1', value.id)?.revision ?? 0) >= value.revision;
-    await this.#once('grid.account.1', value, isThere, options);
-  }
-
-  /** Agrees to a record that another signer of a shared account will append. @throws BCDB_RULE_BROKEN */
-  async consent<Url extends WalletUrl>(
-    account: SharedAccountId,
-    url: Url,
-    value: RecordOf<Url>,
-    options: WaitOptions = {},
-  ): Promise<void> {
-    const { at } = await this.#rail.sync(options);
-    const subject = consentSubject({ log: this.#rail.log, url, value });
-    const yes = { subject, account, by: this.#rail.bot, expMs: at + signedForMs };
-    await this.#rail.say('grid.consent.1', yes, options);
-  }
-
   async #do(duty: Duty, { at }: LedgerView, options: WaitOptions): Promise<void> {
     const { lock } = duty;
     const closed = ({ fold }: LedgerView): boolean => fold.money('escrow', lock)?.isClosed === true;
-    if (duty.is === 'refund') return this.#once('grid.refund.1', { lock }, closed, options);
+    if (duty.is === 'refund')
+      return sayOnce(this.#rail, 'grid.refund.1', { lock }, closed, options);
     const { workload, toMs } = duty;
     const isPaid = (view: LedgerView): boolean => {
       const cursorMs = view.fold.money('escrow', lock)?.cursorMs ?? 0;
       return cursorMs >= toMs || closed(view);
     };
     const value = { lock, workload, toMs, expMs: at + signedForMs };
-    await this.#once('grid.release.1', value, isPaid, options);
+    await sayOnce(this.#rail, 'grid.release.1', value, isPaid, options);
   }
 
-  /** Says what the ledger does not have yet. A refusal of what it has meanwhile is none. */
-  async #once<Url extends WalletUrl>(
-    url: Url,
-    value: RecordOf<Url>,
-    isThere: (view: LedgerView) => boolean,
+  async #end(
+    value: RecordOf<'grid.settlement.1'>,
+    outcome: HoldState['outcome'],
     options: WaitOptions,
   ): Promise<void> {
-    if (isThere(await this.#rail.sync(options))) return;
-    try {
-      await this.#rail.say(url, value, options);
-    } catch (error) {
-      if (isThere(await this.#rail.sync(options))) return;
-      throw error;
-    }
+    const isThere = ({ fold }: LedgerView): boolean =>
+      fold.money('hold', value.transfer)?.outcome === outcome;
+    await sayOnce(this.#rail, 'grid.settlement.1', value, isThere, options);
   }
 }
 
-/** 16 bytes of a hash: nobody else finds the same, and the same order does. */
-function transferId(log: string, from: AccountId, key: string): TransferId {
-  const hash = createHash('sha256')
-    .update(JSON.stringify([log, from, key]))
-    .digest();
-  return `transfer:${hash.subarray(0, 16).toString('base64url')}` as TransferId;
-}
-
-function isSameOrder(one: Transfer, other: Transfer): boolean {
-  const facts = ({ from, to, amount, currency, memo = '', condition }: Transfer): string =>
-    JSON.stringify([from, to, amount, currency, memo, condition?.hash, condition?.untilMs]);
-  return facts(one) === facts(other);
-}
-
-/** A reader is told all of its own account, and of a shared one from the revision that names it on. */
+/**
+ * A reader is told all of its own account, and of a shared one for as long as it is a signer: all of it where it
+ * was one from the first revision on.
+ */
 function requireSeen(fold: GridFold, account: AccountId): void {
-  if (fold.reader === undefined || fold.reader === account) return;
+  const { reader } = fold;
+  if (reader === undefined || reader === account) return;
+  const revisions = fold.versions('grid.account.1', account);
+  const isTold = ({ revision, signers }: RecordOf<'grid.account.1'>, at: number): boolean =>
+    revision === at + 1 && signers.some((bot) => bot === reader);
+  if (revisions.length > 0 && revisions.every(isTold)) return;
   throw new GridError<WalletErrorCode>(
     'WALLET_ACCOUNT_UNSEEN',
-    `${fold.reader} is not told of everything that ${account} does`,
-    { hint: 'ask a replica, which has the whole log', details: { account } },
+    `${reader} is not told of everything that ${account} does`,
+    { hint: 'ask a bot that is a signer of it from the beginning', details: { account } },
   );
+}
+
+function alone(account: AccountId): GridError<WalletErrorCode> {
+  return new GridError('WALLET_ACCOUNT_ALONE', `${account} asks nobody else`, {
+    hint: 'its owner says the order: grid wallet submit',
+    details: { account },
+  });
 }

@@ -43,19 +43,33 @@ test('wallets over a real database pay once, together where an account asks for 
 
   // Both sign before money of their account moves.
   const account: SharedAccountId = fakeId.account(1);
-  await ada.wallet.putAccount({
+  const shared = {
     ...{ id: account, name: 'Two of us', revision: 1, min: 2 },
     signers: [ada.bot, bob.bot],
-  });
+  };
+  await ada.wallet.submit({ url: 'grid.account.1', value: shared });
   await ada.wallet.transfer({ key: 'save', to: account, amount: 100n, currency });
-  const order = { key: 'gift', to: bob.bot, amount: 40n, currency };
-  const { at } = await ada.rail.sync();
-  const gift = ada.wallet.transferRecord(order, account, at);
-  await assert.rejects(ada.wallet.pay(gift), isRule('ACCOUNT_CONSENT_MISSING'));
-  await bob.wallet.consent(account, 'grid.transfer.1', gift);
-  await ada.wallet.pay(gift);
-  await ada.wallet.pay(gift);
-  await assert.rejects(ada.wallet.balances(account), { code: 'WALLET_ACCOUNT_UNSEEN' });
+  const order = { key: 'gift', from: account, to: bob.bot, amount: 40n, currency };
+  const gift = await ada.wallet.prepareTransfer(order);
+  await assert.rejects(ada.wallet.submit(gift), isRule('ACCOUNT_CONSENT_MISSING'));
+  await bob.wallet.consent(gift);
+  await ada.wallet.submit(gift);
+  await ada.wallet.submit(gift);
+  const own = await ada.wallet.prepareTransfer({ ...order, from: ada.bot });
+  await assert.rejects(bob.wallet.consent(own), { code: 'WALLET_ACCOUNT_ALONE' });
+
+  // Signers from the first revision on are told of everything, others are not.
+  const rest = [{ currency, amount: 60n }];
+  for (const { wallet } of [ada, bob]) assert.deepEqual(await wallet.balances(account), rest);
+  assert.deepEqual(await bob.wallet.accounts(), [shared]);
+  await assert.rejects(mint.wallet.balances(account), { code: 'WALLET_ACCOUNT_UNSEEN' });
+  const three = { ...shared, revision: 2, signers: [ada.bot, bob.bot, mint.bot].toSorted() };
+  const change = { url: 'grid.account.1', value: three } as const;
+  await bob.wallet.consent(change);
+  await ada.wallet.submit(change);
+  assert.deepEqual(await mint.wallet.accounts(), [three]);
+  await assert.rejects(mint.wallet.balances(account), { code: 'WALLET_ACCOUNT_UNSEEN' });
+  assert.deepEqual(await ada.wallet.balances(account), rest);
   assert.deepEqual(await bob.wallet.balances(), [{ currency, amount: 40n }]);
   const statement = await ada.wallet.statement();
   assert.deepEqual(

@@ -122,6 +122,14 @@ export class GridFold extends IdentityMemory implements GridObjects {
     return this.#objects.get(url)?.get(obj);
   }
 
+  /** What an object has been, the first version first: those that the reader was told of. */
+  versions<Url extends RecordUrl>(url: Url, obj: string): readonly RecordOf<Url>[] {
+    return this.#taken.flatMap(({ record }) => {
+      const isOne = record.url === url && record.obj === obj && record.op === 'put';
+      return isOne && !this.#refusals.has(record.seq) ? [record.value as RecordOf<Url>] : [];
+    });
+  }
+
   objects<Url extends RecordUrl>(url: Url): Iterable<RecordOf<Url>> {
     return (this.#objects.get(url)?.values() ?? []) as Iterable<RecordOf<Url>>;
   }
