@@ -28,6 +28,8 @@ export interface BotOptions {
   readonly actors?: readonly Actor[];
   /** Ids of bots that keep messages for this one while it is away. */
   readonly relays?: readonly string[];
+  /** File with the rules by which it sells capacity of its farms. Default: `farmer.json` in its folder. */
+  readonly farmerFile?: string;
   readonly limits?: Partial<BotLimits>;
   readonly logger?: Logger;
   readonly clock?: Clock;

@@ -1,4 +1,5 @@
 import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import {
   FolderLock,
@@ -35,6 +36,8 @@ import { Outbox } from './mailbox/outbox.ts';
 import { relayActor } from './mailbox/relay-actor.ts';
 import { visitRelays } from './mailbox/relay-visits.ts';
 import { ReplayGuard } from './mailbox/replay-guard.ts';
+import { Market } from './market/market.ts';
+import { marketActor } from './market/market-actor.ts';
 import { messagesActor } from './messages-actor.ts';
 import { peopleActor } from './people/people-actor.ts';
 import { People } from './people/people.ts';
@@ -66,6 +69,13 @@ export async function makeParts(options: BotOptions, stack: AsyncDisposableStack
     ...{ recordFreshMs: limits.recordFreshMs, recordStaleMs: limits.recordStaleMs },
   });
   const book = new DataBook(db);
+  const market = new Market({
+    ...{ self: id, logHash: trust.log, db, phonebook, linkTo, clock, logger },
+    use: (work, signal) => view.use(work, signal),
+    isInCircle: (bot) => standingOf(bot) !== 'known',
+    rulesFile: options.farmerFile ?? join(options.folder, 'farmer.json'),
+    ...{ answerMs: farmerAnswerMs, seenMs: lockSeenMs },
+  });
   const relay = relayActor({ limits, standingOf, clock });
   const own = [
     aboutActor({ id, log: trust.log, linkTo, status: () => statusOf(late.links, store, outbox) }),
@@ -73,6 +83,7 @@ export async function makeParts(options: BotOptions, stack: AsyncDisposableStack
     relay,
     messagesActor(clock),
     peopleActor(id),
+    marketActor(market),
     ownData({ id, book, view, phonebook, linkTo, clock }),
   ];
   const catalog = new Catalog([...own, ...(options.actors ?? [])]);
@@ -116,12 +127,18 @@ export async function makeParts(options: BotOptions, stack: AsyncDisposableStack
   return {
     ...{ id, db, outbox, guard, view, phonebook, people, dispatcher, links, tasks, limits, clock },
     ...{ credentials, runEffect, relay, inbox: late.inbox, delivery: late.delivery },
-    ...{ tokens, relays: options.relays ?? [] },
+    ...{ tokens, market, relays: options.relays ?? [] },
   };
 }
 
 /** From one clearing away of what has ended to the next, ms. */
 const careEveryMs = 30_000;
+
+/** Time for one answer of a farmer, ms. */
+const farmerAnswerMs = 20_000;
+
+/** How long a lock that a farmer says is there may take to be seen, ms. */
+const lockSeenMs = 10_000;
 
 /** Letters that were refused which its status shows. */
 const refusedShownMax = 20;
@@ -205,13 +222,14 @@ export function startTasks({ logger = silentLogger }: BotOptions, parts: Parts):
   );
 }
 
-/** Clears away messages that have ended. */
-function forgetEnded({ db, guard, outbox, limits, clock }: Parts): void {
+/** Clears away messages and deals that have ended. */
+function forgetEnded({ db, guard, outbox, market, limits, clock }: Parts): void {
   const nowMs = clock.nowMs();
   inTransaction(db, () => {
     guard.forget(nowMs);
     outbox.forget(nowMs);
     new HeldBoxes(db, limits).forget(nowMs);
+    market.forget();
   });
 }
 

@@ -13,6 +13,7 @@ import { HttpDoor, linkPath } from './doors/http-door.ts';
 import { RespDoor } from './doors/resp-door.ts';
 import type { Link } from './links/link.ts';
 import type { Links } from './links/links.ts';
+import type { LockMarket } from './market/lock-market.ts';
 import { publishAddresses } from './phonebook/publish.ts';
 
 /** Time for the database to take in where the bot is, ms. */
@@ -127,6 +128,11 @@ export class Bot implements AsyncDisposable {
     signal: AbortSignal,
   ): Promise<T> {
     return this.#parts.view.use(work, signal);
+  }
+
+  /** Gets locks of farmers for contracts of this bot. */
+  get lockMarket(): LockMarket {
+    return this.#parts.market.locks;
   }
 
   /** Messages that are not known to have come. */

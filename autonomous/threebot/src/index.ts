@@ -17,3 +17,4 @@ export { defaultLimits } from './config.ts';
 export type { BotLimits } from './config.ts';
 export type { BotErrorCode } from './errors.ts';
 export type { HeadsKeeper } from './log-view.ts';
+export type { LockMarket, LockWish } from './market/lock-market.ts';

@@ -40,6 +40,7 @@ export type {
   ZdbNamespace,
 } from './records/contract-role.ts';
 export { lockTtlMsMax } from './records/lock.ts';
+export type { Lock } from './records/lock.ts';
 export { placementItemsMax } from './records/placement.ts';
 export type { PlacementItem } from './records/placement.ts';
 export { presenceGapsMax } from './records/presence.ts';
