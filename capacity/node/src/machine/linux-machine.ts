@@ -12,6 +12,8 @@ import { Images } from '../container/images.ts';
 import type { ImagesOptions } from '../container/images.ts';
 import type { Driver, DriverContext } from '../driver.ts';
 import { nodeAddresses } from '../logs/sink-address.ts';
+import { readTraffic } from '../network/link-traffic.ts';
+import type { LinkTraffic } from '../network/link-traffic.ts';
 import { NodeNetwork } from '../network/node-network.ts';
 import { RulesKeeper } from '../network/rules-keeper.ts';
 import type { BackupTarget } from '../ports.ts';
@@ -56,7 +58,7 @@ export interface MachineZdbOptions {
 
 interface MachineParts extends Pick<
   LinuxMachine,
-  'drivers' | 'containers' | 'network' | 'volumes' | 'volumeBytes' | 'zdb'
+  'drivers' | 'containers' | 'network' | 'volumes' | 'volumeBytes' | 'zdb' | 'traffic'
 > {
   readonly images: Images;
   readonly rules: RulesKeeper;
@@ -73,6 +75,7 @@ export class LinuxMachine implements Machine {
   readonly volumes: Volumes;
   readonly volumeBytes: number;
   readonly zdb: ZdbDriver | undefined;
+  readonly traffic: () => Promise<ReadonlyMap<string, LinkTraffic>>;
 
   private constructor(parts: MachineParts, close: () => Promise<void>) {
     this.#images = parts.images;
@@ -83,6 +86,7 @@ export class LinuxMachine implements Machine {
     this.containers = parts.containers;
     this.network = parts.network;
     this.zdb = parts.zdb;
+    this.traffic = parts.traffic;
     this.close = closeOnce(close);
   }
 
@@ -130,7 +134,8 @@ export class LinuxMachine implements Machine {
     ]);
     if (zdb !== undefined) drivers.set('zdb', zdb);
     const { sizeBytes } = await volumes.room();
-    const parts = { drivers, containers, network, rules, images, volumes, zdb };
+    const traffic = (): Promise<ReadonlyMap<string, LinkTraffic>> => readTraffic(prefix);
+    const parts = { drivers, containers, network, rules, images, volumes, zdb, traffic };
     const kept = stack.move();
     return new LinuxMachine({ ...parts, volumeBytes: sizeBytes }, () => kept.disposeAsync());
   }

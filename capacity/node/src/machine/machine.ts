@@ -2,6 +2,7 @@ import type { Workload } from '@commongrid/model';
 import type { ContainerProcess, TerminalSize } from '../container/container-exec.ts';
 import type { Driver } from '../driver.ts';
 import type { LogRing } from '../logs/log-ring.ts';
+import type { LinkTraffic } from '../network/link-traffic.ts';
 import type { ReleaseImages } from '../release/release-images.ts';
 import type { CgroupUsage } from '../sys/cgroup.ts';
 import type { ZdbDoor } from '../zdb/zdb-driver.ts';
@@ -13,6 +14,8 @@ export interface Machine extends AsyncDisposable {
   readonly volumeBytes?: number | undefined;
   /** Undefined where no container runs. */
   readonly containers?: ContainerAccess | undefined;
+  /** What passed the links of containers, by their names on the machine. Undefined where there are none. */
+  readonly traffic?: (() => Promise<ReadonlyMap<string, LinkTraffic>>) | undefined;
   /** Undefined where no releases of the agent come from images. */
   readonly images?: ReleaseImages | undefined;
   /** Undefined where there is no Zero-DB for workloads. */

@@ -5,6 +5,7 @@ import { GridError, inTransaction } from '@commongrid/base';
 import type { EventPhase, WorkloadId } from '@commongrid/model';
 import type { NodeErrorCode } from '../errors.ts';
 import type { RestartState } from '../health/restart-policy.ts';
+import { ReceiptBook, receiptSchema } from '../receipts/receipt-book.ts';
 import type { KnownWorkload } from './wish.ts';
 
 /** How far a workload is. */
@@ -58,12 +59,16 @@ const eventsKept = 20_000;
  * and what it has not told yet. One SQLite file, synced with each change that something is done by.
  */
 export class NodeState implements Disposable {
+  /** What was healthy, for whom others pay. */
+  readonly receipts: ReceiptBook;
   readonly #db: DatabaseSync;
+  readonly #watches = new Set<(event: NumberedWorkloadEvent) => void>();
   /** Of what is asked often. */
   readonly #statements: { readonly standing: StatementSync; readonly revision: StatementSync };
 
   private constructor(db: DatabaseSync) {
     this.#db = db;
+    this.receipts = new ReceiptBook(db);
     this.#statements = {
       standing: db.prepare(`SELECT made, phase, code, phaseAt, restarts, nextStart
         FROM workload WHERE id = ?`),
@@ -78,7 +83,7 @@ export class NodeState implements Disposable {
     try {
       const format = Number(db.prepare('PRAGMA user_version').get()?.['user_version']);
       if (format > stateFormat) throw stateLater(folder, format);
-      db.exec(schema);
+      db.exec(schema + receiptSchema);
       // Writing it needs the file for oneself; who only reads must not ask for that.
       if (format < stateFormat) db.exec(`PRAGMA user_version = ${stateFormat}`);
       return new NodeState(db);
@@ -145,6 +150,17 @@ export class NodeState implements Disposable {
     return inTransaction(this.#db, () => ({ ...event, seq: this.#insert('', event) }));
   }
 
+  /** Writes all or nothing. */
+  together<Result>(work: () => Result): Result {
+    return inTransaction(this.#db, work);
+  }
+
+  /** Calls the listener with each change of a phase, inside the transaction that keeps it. */
+  watchPhases(listener: (event: NumberedWorkloadEvent) => void): Disposable {
+    this.#watches.add(listener);
+    return { [Symbol.dispose]: () => void this.#watches.delete(listener) };
+  }
+
   /** A workload is gone, data and all. Its events stay. */
   forget(id: WorkloadId): void {
     this.#db.prepare('DELETE FROM workload WHERE id = ?').run(id);
@@ -196,15 +212,16 @@ export class NodeState implements Disposable {
 
   #keep(event: WorkloadEvent, isPhase: boolean): NumberedWorkloadEvent {
     const { workload, phase, code, at } = event;
-    const seq = inTransaction(this.#db, () => {
+    return inTransaction(this.#db, () => {
       if (isPhase) {
         this.#db
           .prepare('UPDATE workload SET phase = ?, code = ?, phaseAt = ? WHERE id = ?')
           .run(phase, code ?? null, at, workload);
       }
-      return this.#insert(workload, event);
+      const kept = { ...event, seq: this.#insert(workload, event) };
+      if (isPhase) for (const watch of this.#watches) watch(kept);
+      return kept;
     });
-    return { ...event, seq };
   }
 
   #insert(workload: string, event: OwnEvent): number {
@@ -235,7 +252,7 @@ const schema = `
     phaseAt INTEGER NOT NULL, restarts INTEGER NOT NULL, nextStart INTEGER NOT NULL);
   CREATE TABLE IF NOT EXISTS event (seq INTEGER PRIMARY KEY AUTOINCREMENT,
     workload TEXT NOT NULL, event TEXT NOT NULL);
-  CREATE INDEX IF NOT EXISTS eventOf ON event (workload, seq)`;
+  CREATE INDEX IF NOT EXISTS eventOf ON event (workload, seq);`;
 
 function stateLater(folder: string, format: number): GridError<NodeErrorCode> {
   const message = `the state in ${folder} is of format ${format}, this release knows ${stateFormat}`;

@@ -1,0 +1,77 @@
+import { deepEqual, equal, ok } from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import fc from 'fast-check';
+import { fakeId } from '@commongrid/model/testing';
+import { addSample, beginMeter, count, cut } from './meter.ts';
+import type { Meter, MeteredReceipt } from './meter.ts';
+
+const contract = `contract:${'A'.repeat(43)}` as ReturnType<typeof fakeId.contract>;
+const workload = fakeId.workload(contract, 'web', 0);
+
+function begin(isHealthy: boolean): Meter {
+  return beginMeter({
+    ...{ workload, lock: fakeId.lock(1), session: 3, isHealthy },
+    ...{ fromMs: 1_000, atMs: 50_000 },
+  });
+}
+
+suite('a meter', () => {
+  test('counts healthy time by the monotonic clock, and no more of it than the log saw pass', () => {
+    const slowLog = count(begin(true), { logMs: 3_000, nowMs: 53_000, elapsedMs: 9_000 });
+    equal(slowLog.healthyMs, 2_000);
+    const fastLog = count(begin(true), { logMs: 9_000, nowMs: 53_000, elapsedMs: 2_000 });
+    equal(fastLog.healthyMs, 2_000);
+    equal(fastLog.toMs, 9_000);
+    const back = count(fastLog, { logMs: 4_000, nowMs: 54_000, elapsedMs: 1_000 });
+    deepEqual([back.toMs, back.healthyMs], [9_000, 2_000]);
+    const other = count(begin(true), { logMs: 5_000, nowMs: 54_000, elapsedMs: undefined });
+    equal(other.healthyMs, 4_000);
+    equal(count(begin(false), { logMs: 5_000, nowMs: 0, elapsedMs: 4_000 }).healthyMs, 0);
+  });
+
+  test('gives receipts that touch, whose seconds are those that were healthy, however it is cut', () => {
+    const step = fc.record({
+      ms: fc.integer({ min: 0, max: 5_000 }),
+      isHealthy: fc.boolean(),
+      isCut: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        let meter = begin(true);
+        let [logMs, healthyMs] = [1_000, 0];
+        const receipts: MeteredReceipt[] = [];
+        for (const { ms, isHealthy, isCut } of steps) {
+          logMs += ms;
+          if (meter.isHealthy) healthyMs += ms;
+          meter = { ...count(meter, { logMs, nowMs: 0, elapsedMs: ms }), isHealthy };
+          if (!isCut) continue;
+          const { meter: rest, receipt } = cut(meter);
+          meter = rest;
+          if (receipt !== undefined) receipts.push(receipt);
+        }
+        let atMs = 1_000;
+        for (const { fromMs, toMs, healthySeconds } of receipts) {
+          equal(fromMs, atMs);
+          ok(toMs > fromMs && healthySeconds * 1000 <= toMs - fromMs);
+          atMs = toMs;
+        }
+        ok(logMs - atMs < 1_000 || meter.fromMs === atMs);
+        const told = receipts.reduce((sum, one) => sum + one.healthySeconds * 1000, 0);
+        equal(told + meter.healthyMs, healthyMs);
+      }),
+    );
+  });
+
+  test('adds up use over runs that count from 0 again', () => {
+    const sample = { cpuUs: 5e6, memoryBytes: 100, diskBytes: 7, receivedBytes: 30, sentBytes: 40 };
+    const first = addSample(begin(true), sample, 2_000);
+    const again = { ...sample, cpuUs: 2e6, receivedBytes: 31, memoryBytes: 50, diskBytes: 9 };
+    const meter = count(addSample(first, again, 1_000), {
+      ...{ logMs: 4_000, nowMs: 0, elapsedMs: 3_000 },
+    });
+    deepEqual(cut(meter).receipt?.usage, {
+      ...{ cpuSeconds: 7, memoryByteSeconds: '250', diskBytes: 9 },
+      ...{ receivedBytes: 31, sentBytes: 40 },
+    });
+  });
+});
