@@ -2,19 +2,19 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import { SigningKey } from '@commongrid/crypto';
+import type { SigningKey } from '@commongrid/crypto';
 import { desiredOf } from '@commongrid/model';
 import type { FarmId, NodeId, RecordOf } from '@commongrid/model';
 import { DeploymentPlan, examples, fakeId } from '@commongrid/model/testing';
 import { feedItemsMax } from '../src/feeds/feeds-reply.ts';
 import type { LightArrival } from '../src/follow/light-change.ts';
-import { LightFollower } from '../src/follow/light-follower.ts';
-import { keyOf, text } from './support/feeds-town.ts';
-import type { Citizen, Machine, TwistedReply } from './support/feeds-town.ts';
+import type { LightFollower } from '../src/follow/light-follower.ts';
+import { keyOf, text } from '../src/testing/feeds-town.ts';
+import type { Citizen, Machine, TwistedReply } from '../src/testing/feeds-town.ts';
 import { pathOf } from './support/forged-log.ts';
 import { follow, sameState } from './support/notes.ts';
-import { foldOf, TimedTown } from './support/timed-town.ts';
-import type { TimedTownParts } from './support/timed-town.ts';
+import { foldOf, TimedTown } from '../src/testing/timed-town.ts';
+import type { TimedTownParts } from '../src/testing/timed-town.ts';
 import { treeHasher } from '../src/tree/node-hasher.ts';
 
 /** Ada has a farm with a node; Carol rents, and Dan signs for her contracts. */

@@ -7,15 +7,15 @@ import type { ContractId, ReaderId } from '@commongrid/model';
 import { BcdbFolder } from '../src/config.ts';
 import { feedsRootOf } from '../src/feeds/feed-hash.ts';
 import { Follower } from '../src/follow/follower.ts';
-import { LightFollower } from '../src/follow/light-follower.ts';
+import type { LightFollower } from '../src/follow/light-follower.ts';
 import { loadIdentity } from '../src/genesis-file.ts';
 import { toBase64url } from '../src/tree/base64.ts';
 import { treeHasher } from '../src/tree/node-hasher.ts';
 import { evidenceIn } from './support/evidence.ts';
-import type { Citizen, Machine, TwistedReply } from './support/feeds-town.ts';
+import type { Citizen, Machine, TwistedReply } from '../src/testing/feeds-town.ts';
 import { ForgedLog, pathOf } from './support/forged-log.ts';
-import { TimedTown } from './support/timed-town.ts';
-import type { TimedTownParts } from './support/timed-town.ts';
+import { TimedTown } from '../src/testing/timed-town.ts';
+import type { TimedTownParts } from '../src/testing/timed-town.ts';
 
 /** Ada's nodes, and on the first a contract of Carol's. */
 class World extends TimedTown {

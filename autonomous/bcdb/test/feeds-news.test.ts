@@ -13,8 +13,8 @@ import type { LightSource } from '../src/follow/light-source.ts';
 import { checkRecord } from '../src/record/checked-record.ts';
 import { systemUrls } from '../src/record/system-records.ts';
 import { newsEveryMs, tickEveryMs } from '../src/sequencer/log-clock.ts';
-import { ticked, Town, TownSource } from './support/feeds-town.ts';
-import type { Machine } from './support/feeds-town.ts';
+import { ticked, Town, TownSource } from '../src/testing/feeds-town.ts';
+import type { Machine } from '../src/testing/feeds-town.ts';
 
 const timeoutMs = 30_000;
 

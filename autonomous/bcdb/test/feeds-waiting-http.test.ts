@@ -18,8 +18,8 @@ import type { FeedsReply, FeedsRequest } from '../src/feeds/feeds-reply.ts';
 import { BcdbServer } from '../src/index.ts';
 import { ownerToken, serve } from './http-fixture.ts';
 import type { Served } from './http-fixture.ts';
-import { ticked } from './support/feeds-town.ts';
-import type { Machine } from './support/feeds-town.ts';
+import { ticked } from '../src/testing/feeds-town.ts';
+import type { Machine } from '../src/testing/feeds-town.ts';
 import { openTwoNodes } from './support/open-grid.ts';
 import type { TwoNodes } from './support/open-grid.ts';
 

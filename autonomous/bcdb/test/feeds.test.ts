@@ -15,8 +15,8 @@ import { LightFollower } from '../src/follow/light-follower.ts';
 import { checkRecord } from '../src/record/checked-record.ts';
 import type { CheckedRecord } from '../src/record/checked-record.ts';
 import type { TickRecord } from '../src/record/system-records.ts';
-import { ticked, Town, TownSource } from './support/feeds-town.ts';
-import type { Machine } from './support/feeds-town.ts';
+import { ticked, Town, TownSource } from '../src/testing/feeds-town.ts';
+import type { Machine } from '../src/testing/feeds-town.ts';
 import { follow, sameState } from './support/notes.ts';
 import { proposeContract } from './support/proposed-contract.ts';
 

@@ -8,10 +8,10 @@ import type { Desired, NodeId } from '@commongrid/model';
 import { fakeId } from '@commongrid/model/testing';
 import { Bcdb } from '../src/bcdb.ts';
 import { verifyFolder } from '../src/offline/verify-folder.ts';
-import { Town } from './support/feeds-town.ts';
+import { Town } from '../src/testing/feeds-town.ts';
 import { follow, sameState } from './support/notes.ts';
 import { proposeContract } from './support/proposed-contract.ts';
-import { broken, foldOf, TimedTown } from './support/timed-town.ts';
+import { broken, foldOf, TimedTown } from '../src/testing/timed-town.ts';
 
 test('the log takes what the rules of contracts let in, and a node comes to run it', async () => {
   await using timed = await TimedTown.open();

@@ -18,7 +18,7 @@ import { loadIdentity } from '../src/genesis-file.ts';
 import { systemUrls } from '../src/record/system-records.ts';
 import { toBase64url } from '../src/tree/base64.ts';
 import { CheckpointSigner } from '../src/tree/checkpoint-signer.ts';
-import { Town, TownSource } from './support/feeds-town.ts';
+import { Town, TownSource } from '../src/testing/feeds-town.ts';
 import { backUp, handOver, restoreOlder } from './support/handover-town.ts';
 
 const owner = SigningKey.generate();

@@ -9,7 +9,7 @@ import { SigningKey } from '@commongrid/crypto';
 import type { Lease, LeaseName } from '@commongrid/model';
 import { Bcdb } from '../src/bcdb.ts';
 import type { LeaseDoor } from '../src/presence/lease-holder.ts';
-import { Town } from './support/feeds-town.ts';
+import { Town } from '../src/testing/feeds-town.ts';
 import type { Answer, Said } from './support/lease-child.ts';
 import { doorOf, leaseOf, makeLease } from './support/lease-town.ts';
 

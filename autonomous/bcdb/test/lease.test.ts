@@ -9,7 +9,7 @@ import { LeaseHolder } from '../src/presence/lease-holder.ts';
 import type { LeaseDoor } from '../src/presence/lease-holder.ts';
 import { renewal } from '../src/presence/renewal.ts';
 import type { Renewal } from '../src/presence/renewal.ts';
-import { keyOf, Town } from './support/feeds-town.ts';
+import { keyOf, Town } from '../src/testing/feeds-town.ts';
 import { doorOf, leaseOf, makeLease } from './support/lease-town.ts';
 
 const owner = SigningKey.fromSeed(new Uint8Array(32).fill(7));

@@ -9,7 +9,7 @@ import { Bcdb } from '../src/bcdb.ts';
 import { systemUrls } from '../src/record/system-records.ts';
 import { verifyFolder } from '../src/offline/verify-folder.ts';
 import { follow, sameState } from './support/notes.ts';
-import { Town } from './support/feeds-town.ts';
+import { Town } from '../src/testing/feeds-town.ts';
 import { PlainBots } from './support/plain-bots.ts';
 import { PlainTalk, thingUrl } from './support/plain-talk.ts';
 import type { Spoken } from './support/plain-talk.ts';

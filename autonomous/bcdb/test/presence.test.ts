@@ -12,8 +12,8 @@ import { heartbeat } from '../src/presence/heartbeat.ts';
 import type { Heartbeat } from '../src/presence/heartbeat.ts';
 import { unknownEpoch } from '../src/presence/signed-message.ts';
 import { toBase64url } from '../src/tree/base64.ts';
-import { Town } from './support/feeds-town.ts';
-import type { Citizen, Machine } from './support/feeds-town.ts';
+import { Town } from '../src/testing/feeds-town.ts';
+import type { Citizen, Machine } from '../src/testing/feeds-town.ts';
 
 const startMs = 1_800_000_000_000;
 const owner = SigningKey.fromSeed(new Uint8Array(32).fill(7));

@@ -1,22 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { waitFor } from '@commongrid/base';
-import type { ManualClock } from '@commongrid/base/testing';
 import { balanceOf } from '@commongrid/model';
-import type { GridFold, LockId } from '@commongrid/model';
+import type { GridFold } from '@commongrid/model';
 import { examples, fakeId } from '@commongrid/model/testing';
-import { Bcdb } from '../src/bcdb.ts';
-import { heartbeat } from '../src/presence/heartbeat.ts';
-import { toBase64url } from '../src/tree/base64.ts';
 import { verifyFolder } from '../src/offline/verify-folder.ts';
-import type { Citizen, Machine, Town } from './support/feeds-town.ts';
+import type { Citizen } from '../src/testing/feeds-town.ts';
+import { beat, beatMs, offerPlace } from '../src/testing/rented-place.ts';
 import { follow, sameState } from './support/notes.ts';
-import { broken, foldOf, TimedTown } from './support/timed-town.ts';
+import { broken, foldOf, TimedTown } from '../src/testing/timed-town.ts';
 
 const currency = 'EUR';
 const hourMs = 3_600_000;
-/** Heartbeats of the node, near enough to each other to be one presence. */
-const [beats, beatMs] = [400, 2000];
+/** Heartbeats of the node. */
+const beats = 400;
 
 test('the log moves money as the rules say, and a buyer who follows alone counts the same', async () => {
   await using timed = await TimedTown.open();
@@ -40,7 +37,7 @@ test('the log moves money as the rules say, and a buyer who follows alone counts
     const node = await town.node(bob, farm, 'node');
     await town.put('grid.session.1', node.key, { node: node.id, n: 1, bootId: fakeId.nonce16(1) });
     const contract = await town.contract(ada, [ada], 1);
-    const lock = await offer(town, { farmer: bob, buyer: ada, contract, node: node.id });
+    const lock = await offerPlace(town, { farmer: bob, buyer: ada, contract, node: node.id });
     const { plan } = town.planOf(contract);
     await town.slice(ada, contract, node.id, 0);
     const items = plan.placement(1, [node.id]).items.map((item) => ({ ...item, lock }));
@@ -100,35 +97,6 @@ test('the log moves money as the rules say, and a buyer who follows alone counts
   const { fault, findings } = await verifyFolder(timed.dirOf('log'));
   assert.deepEqual({ fault, findings }, { fault: undefined, findings: [] });
 });
-
-async function beat(bcdb: Bcdb, clock: ManualClock, { id, key }: Machine, counter: number) {
-  const { size, root } = bcdb.head;
-  const checkpoint = { size, root: toBase64url(root) };
-  const { epoch } = bcdb.presence;
-  const bytes = heartbeat.sign(key, {
-    ...{ log: bcdb.log, node: id, session: 1, boot: fakeId.nonce16(1), epoch, counter, checkpoint },
-  });
-  await bcdb.presence.heartbeat(bytes);
-  await clock.advance(beatMs);
-}
-
-type Parties = { farmer: Citizen; buyer: Citizen } & Pick<
-  (typeof examples)['grid.lock.1'],
-  'contract' | 'node'
->;
-
-/** A lock for replica 0: one unit for 700 seconds, and no time for disputes. */
-async function offer(town: Town, { farmer, buyer, contract, node }: Parties): Promise<LockId> {
-  const { arbiter: _arbiter, ...example } = examples['grid.lock.1'];
-  const id = fakeId.lock(1);
-  await town.put('grid.lock.1', farmer.device, {
-    ...{ ...example, id, contract, node, farmer: farmer.id, buyer: buyer.id },
-    price: { amount: fakeId.amount(1), currency, perSeconds: 700 },
-    ...{ minFund: fakeId.amount(10), disputeMs: 0 },
-    expiresMs: town.bcdb.at + 600_000,
-  });
-  return id;
-}
 
 /** What a bot that follows its feed alone makes of it. */
 async function seenBy(timed: TimedTown, { id }: Citizen): Promise<GridFold> {

@@ -7,7 +7,7 @@ import { HttpLogSource } from '../../src/client/http-log-source.ts';
 import { Follower } from '../../src/follow/follower.ts';
 import { HeadFollower } from '../../src/follow/head-follower.ts';
 import { LightFollower } from '../../src/follow/light-follower.ts';
-import { keyOf } from '../../test/support/feeds-town.ts';
+import { keyOf } from '../../src/testing/feeds-town.ts';
 import { CountingProxy } from './counting-proxy.ts';
 import { diskUse } from './disk-use.ts';
 import type { DiskUse } from './disk-use.ts';

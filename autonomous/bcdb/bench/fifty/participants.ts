@@ -1,6 +1,6 @@
 import type { ContractId, FarmId, RecordOf } from '@commongrid/model';
 import { examples, fakeId } from '@commongrid/model/testing';
-import type { Town, Citizen, Machine } from '../../test/support/feeds-town.ts';
+import type { Town, Citizen, Machine } from '../../src/testing/feeds-town.ts';
 
 /** Somebody with a farm, a node on it, and a contract that the node runs. */
 interface Participant {

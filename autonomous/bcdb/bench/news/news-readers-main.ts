@@ -6,7 +6,7 @@ import { shutdownSignal } from '@commongrid/base';
 import { nodeIdOf } from '@commongrid/model';
 import { HttpLightSource } from '../../src/client/http-light-source.ts';
 import { LightFollower } from '../../src/follow/light-follower.ts';
-import { keyOf } from '../../test/support/feeds-town.ts';
+import { keyOf } from '../../src/testing/feeds-town.ts';
 import { nodeName } from './news-messages.ts';
 import type { NewsReadersTask, Stamp } from './news-messages.ts';
 

@@ -1,5 +1,13 @@
+export { headAgeSeconds } from '../follow/head-age.ts';
 export { batchAt, differences, entryAt, headAt, readAll } from './log-entries.ts';
 export { logEngineSuite } from './log-engine-suite.ts';
 export type { LogEngineFixture } from './log-engine-suite.ts';
 export { PostgresPair } from './postgres-pair.ts';
 export { PostgresServer } from './postgres-server.ts';
+export { LeaseTable } from '../presence/lease-table.ts';
+export { PresenceTable } from '../presence/presence-table.ts';
+export { renewal } from '../presence/renewal.ts';
+export { SummaryWriter } from '../presence/summary-writer.ts';
+export type { Citizen } from './feeds-town.ts';
+export { beat, offerPlace } from './rented-place.ts';
+export { TimedTown } from './timed-town.ts';

@@ -7,7 +7,7 @@ import { fakeId } from '@commongrid/model/testing';
 import { Bcdb } from '../../src/bcdb.ts';
 import { heartbeat } from '../../src/presence/heartbeat.ts';
 import { toBase64url } from '../../src/tree/base64.ts';
-import { Town } from '../support/feeds-town.ts';
+import { Town } from '../../src/testing/feeds-town.ts';
 import { keyOf } from '../support/kill-lines.ts';
 
 const [dataDir = '', startMs = ''] = process.argv.slice(2);

@@ -4,8 +4,8 @@ import type { Lease, LeaseName, RecordOf } from '@commongrid/model';
 import { examples } from '@commongrid/model/testing';
 import type { Bcdb } from '../../src/bcdb.ts';
 import type { LeaseDoor } from '../../src/presence/lease-holder.ts';
-import { text } from './feeds-town.ts';
-import type { Town } from './feeds-town.ts';
+import { text } from '../../src/testing/feeds-town.ts';
+import type { Town } from '../../src/testing/feeds-town.ts';
 
 /** A contract with these controllers; returns the name of its lease. */
 export async function makeLease(

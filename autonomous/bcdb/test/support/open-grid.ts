@@ -1,6 +1,6 @@
 import type { Bcdb } from '../../src/bcdb.ts';
-import { Town } from './feeds-town.ts';
-import type { Citizen, Machine } from './feeds-town.ts';
+import { Town } from '../../src/testing/feeds-town.ts';
+import type { Citizen, Machine } from '../../src/testing/feeds-town.ts';
 
 /** A town whose namespace anybody may read. */
 export async function openGrid(bcdb: Bcdb): Promise<Town> {

@@ -2,7 +2,7 @@ import type { Random } from '@commongrid/base';
 import type { JsonValue, SigningKey } from '@commongrid/crypto';
 import { botIdOf, keyProof } from '@commongrid/model';
 import { fakeId } from '@commongrid/model/testing';
-import type { Town } from './feeds-town.ts';
+import type { Town } from '../../src/testing/feeds-town.ts';
 import type { PlainModel } from './plain-model.ts';
 import { textOf } from './plain-talk.ts';
 

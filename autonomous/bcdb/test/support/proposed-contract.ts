@@ -1,7 +1,7 @@
 import type { JsonValue } from '@commongrid/crypto';
 import { contractIdOf } from '@commongrid/model';
 import type { Contract } from '@commongrid/model';
-import type { Citizen, Town } from './feeds-town.ts';
+import type { Citizen, Town } from '../../src/testing/feeds-town.ts';
 
 export interface ProposedContract {
   readonly name: { readonly ns: 'grid'; readonly url: 'grid.contract.1'; readonly obj: string };

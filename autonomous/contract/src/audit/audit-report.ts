@@ -1,4 +1,5 @@
 import type { WalkedRecord } from '@commongrid/bcdb/client';
+import { nodeIdOf } from '@commongrid/model';
 import type {
   Approval,
   BotId,
@@ -6,7 +7,6 @@ import type {
   GridFold,
   KeySpan,
   Moment,
-  NodeId,
   Refusal,
 } from '@commongrid/model';
 import { contractStatus } from '../state/contract-status.ts';
@@ -124,26 +124,21 @@ function signaturesIn(
 }
 
 function keysIn(
-  { records }: AuditScope,
+  { records, parties }: AuditScope,
   fold: GridFold,
   sequencers: ReadonlySet<string>,
 ): readonly AuditedKey[] {
   const authors = new Set(records.map(({ author }) => author));
-  return [...authors].toSorted().map((key) => {
+  return [...authors].toSorted().map((key): AuditedKey => {
     const holder = fold.holderOf(key) ?? null;
     const { roots = [], keys = [] } = fold.bot(holder ?? '') ?? {};
     const span = [...roots, ...keys].find((one) => one.key === key);
     const { role = null, from = null, to = null, compromised = null } = span ?? {};
-    if (span !== undefined) return { key, holder, role, from, to, compromised };
-    const node = nodeOf(fold, holder);
-    const isSequencers = sequencers.has(key);
-    return {
-      ...{ key, holder: isSequencers ? 'log' : holder, from, to, compromised },
-      role: isSequencers ? 'sequencer' : node === undefined ? null : 'node',
-    };
+    const known = { key, holder, role, from, to, compromised };
+    if (span !== undefined) return known;
+    if (sequencers.has(key)) return { ...known, holder: 'log', role: 'sequencer' };
+    // The key of a node is its name: nobody has to be told of it.
+    const node = nodeIdOf(key);
+    return parties.has(node) ? { ...known, holder: node, role: 'node' } : known;
   });
-}
-
-function nodeOf(fold: GridFold, holder: string | null): NodeId | undefined {
-  return holder === null ? undefined : fold.node(holder)?.id;
 }

@@ -33,9 +33,12 @@ const ofParties: ReadonlySet<string> = new Set([
 export class AuditScope {
   /** In the order of the log, each once. */
   readonly records: readonly ScopedRecord[];
+  /** Ids of the bots and nodes. */
+  readonly parties: ReadonlySet<string>;
 
-  private constructor(records: readonly ScopedRecord[]) {
+  private constructor(records: readonly ScopedRecord[], parties: ReadonlySet<string>) {
     this.records = records;
+    this.parties = parties;
   }
 
   static of({ fold, records, contract }: AuditInput): AuditScope {
@@ -57,7 +60,8 @@ export class AuditScope {
         if (kind === 'key') parties.add(fold.holderOf(id) ?? '');
       }
     }
-    return new AuditScope(all.filter((record) => own.has(record) || isOfParty(record, parties)));
+    const rests = all.filter((record) => own.has(record) || isOfParty(record, parties));
+    return new AuditScope(rests, parties);
   }
 }
 

@@ -13,14 +13,14 @@ import type {
   RecordUrl,
 } from '@commongrid/model';
 import { DeploymentPlan, examples, fakeId } from '@commongrid/model/testing';
-import type { Bcdb } from '../../src/bcdb.ts';
-import { checkRecord } from '../../src/record/checked-record.ts';
-import { RecordAuthor } from '../../src/record/record-author.ts';
-import { systemUrls } from '../../src/record/system-records.ts';
-import type { FeedsRequest } from '../../src/feeds/feeds-reply.ts';
-import type { LightSource } from '../../src/follow/light-source.ts';
-import type { Receipt } from '../../src/sequencer/sequencer.ts';
-import { seenFor } from '../../src/state/validator.ts';
+import type { Bcdb } from '../bcdb.ts';
+import { checkRecord } from '../record/checked-record.ts';
+import { RecordAuthor } from '../record/record-author.ts';
+import { systemUrls } from '../record/system-records.ts';
+import type { FeedsRequest } from '../feeds/feeds-reply.ts';
+import type { LightSource } from '../follow/light-source.ts';
+import type { Receipt } from '../sequencer/sequencer.ts';
+import { seenFor } from '../state/validator.ts';
 
 /** Domain of proofs that a key belongs to a bot. */
 const proofDomain = 'commongrid/key/1';

@@ -5,8 +5,8 @@ import { ManualClock, tempFolder } from '@commongrid/base/testing';
 import { SigningKey } from '@commongrid/crypto';
 import { GridFold } from '@commongrid/model';
 import type { BotId, GridRecord, NodeId, ReaderId } from '@commongrid/model';
-import { Bcdb } from '../../src/bcdb.ts';
-import { LightFollower } from '../../src/follow/light-follower.ts';
+import { Bcdb } from '../bcdb.ts';
+import { LightFollower } from '../follow/light-follower.ts';
 import { ticked, Town, TownSource } from './feeds-town.ts';
 
 export interface TimedTownParts {

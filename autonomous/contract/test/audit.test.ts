@@ -1,0 +1,263 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { GridError, waitFor } from '@commongrid/base';
+import { hasCode } from '@commongrid/base/testing';
+import type { Trust } from '@commongrid/bcdb/browser';
+import { beat, offerPlace, TimedTown } from '@commongrid/bcdb/testing';
+import type { Citizen } from '@commongrid/bcdb/testing';
+import { canonicalHash, canonicalText } from '@commongrid/crypto';
+import type { ContractId, LockId } from '@commongrid/model';
+import { examples, fakeId } from '@commongrid/model/testing';
+
+import { auditContract, verifyAudit } from '../src/audit/audit-contract.ts';
+import type { AuditFinding } from '../src/audit/audit-contract.ts';
+
+const hourMs = 3_600_000;
+/** Heartbeats of the node: 800 s, of which one unit is due. */
+const beats = 400;
+
+/** A contract of ada that ran on bob's node, was paid, and ended. One for all tests. */
+let timed: TimedTown;
+let trust: Trust;
+let ada: Citizen;
+let bob: Citizen;
+let eve: Citizen;
+let contract: ContractId;
+let lock: LockId;
+let text: string;
+
+before(async () => {
+  timed = await TimedTown.open();
+  const { bcdb, clock, town } = timed;
+  trust = { log: bcdb.log, sequencerKey: bcdb.genesis.sequencer };
+  [ada, bob, eve] = [
+    ...[await town.citizen('ada'), await town.citizen('bob'), await town.citizen('eve')],
+  ] as [Citizen, Citizen, Citizen];
+  const mint = await town.citizen('mint');
+  const currency = { code: 'EUR', name: 'Euro', decimals: 2, issuer: mint.id };
+  await town.put('grid.currency.1', mint.device, currency);
+  await town.put('grid.transfer.1', mint.device, {
+    ...{ id: fakeId.transfer(1), from: mint.id, to: ada.id, currency: 'EUR' },
+    ...{ amount: fakeId.amount(1000), expMs: bcdb.at + hourMs },
+  });
+  const farm = await town.farm(bob, 1);
+  const node = await town.node(bob, farm, 'node');
+  await town.put('grid.session.1', node.key, { node: node.id, n: 1, bootId: fakeId.nonce16(1) });
+  contract = await town.contract(ada, [eve], 1);
+  const other = await town.contract(ada, [ada], 2);
+  lock = await offerPlace(town, { farmer: bob, buyer: ada, contract, node: node.id });
+  const { plan } = town.planOf(contract);
+  await town.slice(ada, contract, node.id, 0);
+  await town.put('grid.escrow.1', ada.device, {
+    ...{ lock, contract, from: ada.id, currency: 'EUR' },
+    ...{ amount: fakeId.amount(400), expMs: bcdb.at + hourMs },
+  });
+  const items = plan.placement(1, [node.id]).items.map((item) => ({ ...item, lock }));
+  await town.put('grid.placement.1', ada.device, { ...plan.placement(1, []), items });
+  const fromMs = bcdb.at;
+  for (let n = 1; n <= beats; n++) await beat(bcdb, clock, node, n);
+  // A record brings log time up to the clock.
+  await town.put('grid.approval.1', eve.device, halt(eve, 'approve'));
+  const toMs = bcdb.at;
+  const workload = fakeId.workload(contract, 'shard', 0);
+  const { lock: _lock, ...example } = examples['grid.receipt.1'];
+  const healthySeconds = Math.floor((toMs - fromMs) / 1000);
+  await town.put('grid.receipt.1', node.key, {
+    ...{ ...example, node: node.id, workload, lock, fromMs, toMs, healthySeconds },
+  });
+  await town.put('grid.approval.1', eve.device, halt(eve, 'reject'));
+  await town.place(ada, contract, [], 2);
+  const name = { ns: 'grid', url: 'grid.presence.1', obj: node.id };
+  for (let n = 1; n <= 3; n++) await beat(bcdb, clock, node, beats + n);
+  const isLogged = (): boolean => bcdb.state.document(name) !== undefined;
+  await waitFor(isLogged, { what: 'presence of the node', timeoutMs: 60_000 });
+  await town.put('grid.release.1', bob.device, {
+    ...{ lock, workload, toMs, expMs: bcdb.at + hourMs },
+  });
+  await town.put('grid.refund.1', bob.device, { lock });
+  await timed.tick();
+  assert.notEqual(contract, other);
+  ({ text } = await audit(ada));
+});
+
+after(() => timed[Symbol.asyncDispose]());
+
+function halt(who: Citizen, verdict: 'approve' | 'reject') {
+  const { plan } = timed.town.planOf(contract);
+  return plan.approval(who.id, { role: 'people', action: 'halt', verdict });
+}
+
+function audit({ id }: Citizen, about = contract) {
+  const signal = AbortSignal.timeout(60_000);
+  return auditContract({ source: timed.source, trust, reader: id, contract: about, signal });
+}
+
+function verify(file: string, known?: Trust): AuditFinding {
+  return verifyAudit(new TextEncoder().encode(file), known);
+}
+
+/** What somebody would change in a file. */
+interface Forged {
+  log: string;
+  reader: string;
+  extra?: boolean;
+  readonly succession: { genesis: string };
+  readonly pages: { readonly feeds: { readonly items: { at: number }[] }[] }[];
+  readonly report: {
+    readonly money: { readonly totals: { released: string }[] };
+    readonly signatures: object[];
+  };
+}
+
+function at<T>(list: readonly T[], index: number): T {
+  const found = list[index];
+  assert.ok(found !== undefined);
+  return found;
+}
+
+/** The file with a change, and a digest that fits: by somebody who knows the format. */
+function forged(change: (file: Forged) => unknown): string {
+  const { digest: _digest, ...file } = JSON.parse(text) as Forged & { readonly digest: string };
+  change(file);
+  const digest = canonicalHash(file).toBase64({ alphabet: 'base64url', omitPadding: true });
+  return `${canonicalText({ ...file, digest })}\n`;
+}
+
+test('an audit says who signed, by which key, and where every unit went', () => {
+  const { report, toldCount, head } = verify(text, trust);
+  assert.ok(toldCount > report.records.length && head.size > toldCount);
+  const { money, signatures, keys, records, agreed } = report;
+  const sum = { currency: 'EUR', funded: '400', released: '1', refunded: '399', held: '0' };
+  assert.deepEqual(money.totals, [sum]);
+  assert.equal(money.escrows[0]?.lock, lock);
+  assert.deepEqual(
+    money.entries.map(({ url, postings }) => [url, postings[1]?.account, postings[1]?.amount]),
+    [
+      ['grid.escrow.1', lock, '400'],
+      ['grid.release.1', bob.id, '1'],
+      ['grid.refund.1', ada.id, '399'],
+    ],
+  );
+  assert.deepEqual(
+    signatures.map(({ name, action, verdict }) => [name, action, verdict]),
+    [
+      ['ada', 'provision', 'approve'],
+      ['eve', 'provision', 'approve'],
+      ['eve', 'halt', 'approve'],
+      ['eve', 'halt', 'reject'],
+    ],
+  );
+  assert.deepEqual(
+    agreed.map(({ action, seq }) => [action, seq]),
+    [['provision', signatures[1]?.seq]],
+  );
+  for (const { holder, from } of keys) {
+    if (holder?.startsWith('bot:') === true) assert.ok(from !== null && from.seq > 0);
+  }
+  assert.deepEqual(keys.map(({ role }) => role).toSorted(), [
+    ...['device', 'device', 'device', 'node', 'root', 'root', 'root', 'sequencer'],
+  ]);
+  const types = new Set(records.map(({ url }) => url.split('.')[1]));
+  for (const type of [
+    ...['contract', 'approval', 'lease', 'lock', 'escrow', 'slice', 'placement', 'receipt'],
+    ...['presence', 'release', 'refund', 'bot'],
+  ]) {
+    assert.ok(types.has(type), `records of type ${type}`);
+  }
+});
+
+test('buyer, signer and farmer see the same money and signatures, a stranger nothing', async () => {
+  const { report } = verify(text, trust);
+  for (const who of [bob, eve]) {
+    const { finding } = await audit(who);
+    assert.deepEqual(finding.report.money, report.money);
+    assert.deepEqual(finding.report.signatures, report.signatures);
+  }
+  const stranger = await timed.town.citizen('mallory');
+  await timed.tick();
+  await assert.rejects(audit(stranger), hasCode('AUDIT_CONTRACT_ABSENT'));
+});
+
+test('an audit has every record of its contract that is in the log, and of no other', async () => {
+  const { bcdb } = timed;
+  const { report } = verify(text, trust);
+  const here = new Set(report.records.map(({ seq }) => seq));
+  for await (const group of bcdb.read(0, report.records.at(-1)?.seq ?? 0)) {
+    for (const { seq, body } of group) {
+      const says = body === undefined ? '' : Buffer.from(body).toString('latin1');
+      if (says.includes(contract) || says.includes(lock)) assert.ok(here.has(seq), `record ${seq}`);
+    }
+  }
+  const others = report.records.filter(({ url, obj }) => {
+    return url === 'grid.contract.1' && obj !== contract;
+  });
+  assert.deepEqual(others, []);
+});
+
+test('a file of which one byte differs is refused, and says where', () => {
+  const bytes = new TextEncoder().encode(text);
+  const marks = [
+    ...['"checkpoint":"', '"leaf":"', '"body":"', '"path":["', '"chain":"', '"at":', '"count":'],
+    ...['"digest":"', '"log":"', '"contract":"', '"reader":"', '"genesis":"', '"held":"'],
+    ...['"expMs":', '"root":"', '"seq":', '"schema":"', '"released":"'],
+  ];
+  const places = marks.map((mark) => text.indexOf(mark) + mark.length);
+  for (let n = 0; n < 40; n++) places.push(Math.floor((n * bytes.length) / 40));
+  places.push(bytes.length - 1);
+  for (const place of places) {
+    const changed = bytes.slice();
+    changed[place] = (changed[place] ?? 0) ^ 1;
+    assert.throws(
+      () => verifyAudit(changed, trust),
+      (error) => error instanceof GridError && error.code.startsWith('AUDIT_'),
+      `byte ${place}`,
+    );
+  }
+  assert.throws(() => verifyAudit(bytes.subarray(0, -100)), hasCode('AUDIT_FILE_DAMAGED'));
+});
+
+test('what somebody changes who knows the format is found by what it contradicts', () => {
+  const refuses = (change: (file: Forged) => unknown, code: string, path?: string): void => {
+    assert.throws(
+      () => verify(forged(change), trust),
+      (error) => {
+        assert.ok(error instanceof GridError && error.code === code, String(error));
+        if (path !== undefined) assert.equal(error.details['path'], path);
+        return true;
+      },
+    );
+  };
+  assert.equal(
+    verify(
+      forged(() => {}),
+      trust,
+    ).log,
+    trust.log,
+  );
+  const totals = '/report/money/totals/0/released';
+  refuses(
+    (file) => (at(file.report.money.totals, 0).released = '2'),
+    'AUDIT_REPORT_DIFFERS',
+    totals,
+  );
+  refuses((file) => file.report.signatures.pop(), 'AUDIT_REPORT_DIFFERS', '/report/signatures/3');
+  const records = 'AUDIT_RECORDS_INVALID';
+  const itemsOf = ({ pages }: Forged) => at(at(pages, 0).feeds, 0).items;
+  refuses((file) => itemsOf(file).pop(), records, '/pages/0');
+  refuses((file) => (at(itemsOf(file), 3).at += 1), records, '/pages/0');
+  refuses((file) => file.pages.pop(), records);
+  refuses((file) => file.pages.push(at(file.pages, 0)), records);
+  refuses((file) => (file.reader = eve.id), records, '/pages/0');
+  refuses((file) => (file.log = trust.log.replace(/^./, '_')), 'AUDIT_TRUST_DIFFERS');
+  refuses((file) => (file.extra = true), 'AUDIT_FILE_INVALID', '/extra');
+  refuses(({ succession }) => {
+    succession.genesis = succession.genesis.replace('"isOpen":false', '"isOpen":true');
+  }, 'AUDIT_TRUST_DIFFERS');
+});
+
+test('a file of another log is not taken for the one that is meant', () => {
+  const other = { ...trust, sequencerKey: `ed25519:${'A'.repeat(43)}` };
+  assert.throws(() => verify(text, other), hasCode('AUDIT_TRUST_DIFFERS'));
+  assert.equal(verify(text).log, trust.log);
+});
