@@ -31,6 +31,11 @@ export interface WorkloadSource extends AsyncDisposable {
   changes(cursor: string, signal: AbortSignal): AsyncIterable<SourceChange>;
   /** Age of the newest word on what is in the log, s; Infinity when that is not to be trusted. */
   viewAgeSeconds(): number;
+  /**
+   * Time since the last sign of life was sent that is known to have come in, s; Infinity before the
+   * first one. Where nobody waits for signs of life, as long as `viewAgeSeconds`.
+   */
+  silentSeconds(): number;
   /** Says something once: again and again with the same statement comes to the same. */
   say(statement: NodeStatement, signal: AbortSignal): Promise<void>;
   /** Shows from now on that the node lives, in this session. */

@@ -102,6 +102,10 @@ class LyingSource implements WorkloadSource {
     return this.#truth.viewAgeSeconds();
   }
 
+  silentSeconds(): number {
+    return this.#truth.silentSeconds();
+  }
+
   async say(): Promise<void> {}
 
   attend(): void {}

@@ -76,6 +76,10 @@ export class BcdbSource implements WorkloadSource {
     return this.#follower.ageSeconds;
   }
 
+  silentSeconds(): number {
+    return (this.#heartbeats?.silentMs ?? Number.POSITIVE_INFINITY) / 1000;
+  }
+
   async say({ url, obj, value }: NodeStatement, signal: AbortSignal): Promise<void> {
     const client = await this.#connected(signal);
     await client.write({ ns: 'grid', op: 'put', url, obj, value: { ...value } }, { signal });

@@ -14,6 +14,7 @@ import type { ObjectName } from '../state/state-view.ts';
 import type { Trust } from '../tree/verifier.ts';
 import { askFeeds } from './ask-feeds.ts';
 import { branchGivenUp, extendedTrust, isKept } from './handed-over.ts';
+import { headAgeSeconds } from './head-age.ts';
 import { requireFreshHead } from './head-check.ts';
 import type { SeenHead } from './head-check.ts';
 import { countOf, LightCheck } from './light-check.ts';
@@ -69,6 +70,8 @@ export class LightFollower implements AsyncDisposable {
   readonly #logger: Logger;
   readonly #rounds: Rounds;
   #whole: WholeView | undefined;
+  /** When that was asked for in this run, by the monotonic clock. */
+  #askedMs: number | undefined;
   #problem: GridError | undefined;
   /** The last round went well, so that the next one need not know at once how things are. */
   #mayWait = false;
@@ -138,11 +141,11 @@ export class LightFollower implements AsyncDisposable {
     requireFreshHead(this.#whole?.timestamp, ageMaxSeconds, this.#clock.nowMs());
   }
 
-  /** Age of the newest head, s; Infinity before the first round, and while `problem` holds. */
+  /** Age of the newest head, s; Infinity before the first round of this run, and while `problem` holds. */
   get ageSeconds(): number {
     if (this.#problem !== undefined || this.#whole === undefined) return Number.POSITIVE_INFINITY;
-    // A head from the future says as little as an old one.
-    return Math.abs(this.#clock.nowMs() / 1000 - this.#whole.timestamp);
+    const { timestamp } = this.#whole;
+    return headAgeSeconds(this.#clock, { timestamp, askedMs: this.#askedMs });
   }
 
   /** Log time by the newest tick, ms since 1970; 0 before the first round. */
@@ -225,6 +228,7 @@ export class LightFollower implements AsyncDisposable {
       let feeds = this.#held();
       for (let isWhole = false; !isWhole;) {
         const isFirst = !isNews && mayWait;
+        const askedMs = this.#clock.monotonicMs();
         const checked = await this.#ask(feeds, isFirst ? round : { ...round, waitMs: 0 });
         for (const { reader, items } of checked.feeds) {
           if (items.length === 0) continue;
@@ -233,7 +237,9 @@ export class LightFollower implements AsyncDisposable {
         }
         feeds = checked.feeds.map(({ items: _items, ...feed }) => feed);
         isWhole = checked.isWhole;
-        if (isWhole) this.#keep(checked, feeds);
+        if (!isWhole) continue;
+        this.#keep(checked, feeds);
+        this.#askedMs = askedMs;
       }
       this.#problem = undefined;
       this.#mayWait = true;

@@ -11,13 +11,14 @@ import {
 import type { Clock, Logger } from '@commongrid/base';
 import { SealingKey } from '@commongrid/crypto';
 import type { SigningKey } from '@commongrid/crypto';
-import { desiredOf, GridFold, nodeIdOf, nodeStanding } from '@commongrid/model';
+import { desiredOf, GridFold, nodeIdOf } from '@commongrid/model';
 import type {
   Desired,
   GridRecord,
   NodeId,
   SealedAssignment,
   SealingKeyText,
+  WorkloadId,
 } from '@commongrid/model';
 import { GridCopy } from '../grid/grid-copy.ts';
 import type { NodeErrorCode } from '../errors.ts';
@@ -26,6 +27,9 @@ import type { WorkloadSource } from '../ports.ts';
 import type { Room } from '../reconcile/admission.ts';
 import { NodeState } from '../reconcile/node-state.ts';
 import type { NumberedEvent, OwnEvent } from '../reconcile/node-state.ts';
+import { observeWorkload } from '../receipts/observe-workload.ts';
+import { Receipts } from '../receipts/receipts.ts';
+import { resumeMeters } from '../receipts/resume-meters.ts';
 import { Reconciler } from '../reconcile/reconciler.ts';
 import type { Wish } from '../reconcile/wish.ts';
 import { BootClearance } from './boot-clearance.ts';
@@ -33,7 +37,7 @@ import type { BootVerdict } from './boot-clearance.ts';
 import { EventReporter } from './event-reporter.ts';
 import type { NodeFacts } from './introduction.ts';
 import { Introducer } from './introducer.ts';
-import { isolationMs } from './isolation.ts';
+import { isolationLookMs, mustStandStill } from './isolation.ts';
 import { OpenedWishes } from './opened-wishes.ts';
 
 export interface NodeAgentOptions {
@@ -54,6 +58,8 @@ export interface NodeAgentOptions {
   readonly openMachine: (facts: FactStore) => Promise<Machine>;
   /** Drawn at the boot of the machine, 16 bytes as base64url. */
   readonly bootId: string;
+  /** Time that a receipt is about, ms; default: an hour. */
+  readonly receiptsEveryMs?: number | undefined;
   /** Gets every event, once it is kept. */
   readonly onEvent?: (event: NumberedEvent) => void;
   readonly logger?: Logger;
@@ -61,7 +67,7 @@ export interface NodeAgentOptions {
 }
 
 /** How often deadlines are looked at when nothing else happens, ms; seldom where none is near. */
-const lookEveryMs = 1_000;
+const lookEveryMs = isolationLookMs;
 const lookSeldomMs = 20_000;
 /** Between two looks at where the machine is reached, ms. */
 const addressesEveryMs = 60_000;
@@ -87,12 +93,15 @@ export class NodeAgent implements AsyncDisposable {
   readonly #opened: OpenedWishes;
   readonly #reporter: EventReporter;
   readonly #introducer: Introducer;
+  readonly #receipts: Receipts;
   readonly #boot: BootClearance;
   readonly #closing = new AbortController();
   readonly #listeners = new Set<(event: NumberedEvent) => void>();
   #applying: Promise<void> = Promise.resolve();
   /** When the log time of the copy was in force, by the monotonic clock. */
   #knownAtMs: number;
+  /** Whether the source has said it to this process. */
+  #isTimeTold = false;
   #waitsForView = false;
   #lookedMs = Number.NEGATIVE_INFINITY;
   /** Something stops when the view grows too old. */
@@ -126,6 +135,11 @@ export class NodeAgent implements AsyncDisposable {
       facts: { ...facts, id: node, seal: sealing.publicKey.text as SealingKeyText },
       ...{ bootId, view: this.view, source, logger, clock },
     });
+    this.#receipts = new Receipts({
+      ...{ node, bootId, state, machine: this.machine, view: this.view, source, logger, clock },
+      everyMs: options.receiptsEveryMs,
+      logTimeMs: () => (this.#isTimeTold ? this.logTimeMs : undefined),
+    });
     this.reconciler = new Reconciler({
       ...{ state, drivers, capacity, logger, clock },
       onEvent: (event) => this.#told(event),
@@ -142,6 +156,7 @@ export class NodeAgent implements AsyncDisposable {
       await this.#applying;
       await this.#introducer.close();
       await this.reconciler.close();
+      await this.#receipts.close();
       await this.#reporter.close();
       await release();
     });
@@ -160,6 +175,9 @@ export class NodeAgent implements AsyncDisposable {
     const state = stack.use(NodeState.open(folder));
     const copy = stack.use(GridCopy.open(folder, source.log));
     const machine = stack.use(await options.openMachine(state));
+    const { signal } = new AbortController();
+    const observe = (id: WorkloadId) => observeWorkload(state, machine, id, signal);
+    await resumeMeters({ state, bootId: options.bootId, observe });
     const kept = stack.move();
     return new NodeAgent(withRoomOf(machine, options), { state, copy, machine }, () =>
       kept.disposeAsync(),
@@ -255,6 +273,7 @@ export class NodeAgent implements AsyncDisposable {
     const fresh = hasRecords ? this.#copy.add(change) : [];
     if (!hasRecords) this.#copy.noteTime(change.at);
     this.#knownAtMs = this.#clock.monotonicMs();
+    this.#isTimeTold = true;
     if (fresh.length > 0) this.view.add(fresh);
     if (fresh.length > 0 || this.#waitsForView) await this.apply();
     this.#introducer.look();
@@ -279,7 +298,9 @@ export class NodeAgent implements AsyncDisposable {
       const wish = await this.#wishOf(one, verdict);
       if (wish !== undefined) wishes.push(wish);
     }
-    if (!this.#closing.signal.aborted) this.reconciler.apply(wishes);
+    if (this.#closing.signal.aborted) return;
+    this.reconciler.apply(wishes);
+    this.#receipts.follow();
   }
 
   async #wishOf(desired: Desired, boot: BootVerdict): Promise<Wish | undefined> {
@@ -300,7 +321,9 @@ export class NodeAgent implements AsyncDisposable {
 
   async #running(desired: Desired & { readonly be: 'run' }): Promise<Wish | undefined> {
     const { workload: id, revision, assignment } = desired;
-    if (this.#mustStop(assignment)) {
+    const { role } = assignment;
+    this.#looksOften ||= role.onIsolation === 'stop';
+    if (this.#mustStandStill(assignment)) {
       const isKnown = this.state.workload(id) !== undefined;
       return isKnown ? { is: 'paused', id, revision } : undefined;
     }
@@ -316,17 +339,13 @@ export class NodeAgent implements AsyncDisposable {
     }
   }
 
-  /**
-   * Whether a role that asked for it stands still: a single writer while this node has no word of the
-   * log, or shares its key with another machine.
-   */
-  #mustStop({ contract, role }: SealedAssignment): boolean {
-    if (role.onIsolation !== 'stop') return false;
-    this.#looksOften = true;
-    const heal = this.view.current('grid.contract.1', contract)?.heal;
-    const node = this.view.node(this.id);
-    if (heal === undefined || node === undefined || nodeStanding(node) === 'cloned') return true;
-    return this.#options.source.viewAgeSeconds() * 1000 > isolationMs(heal, role);
+  #mustStandStill(assignment: SealedAssignment): boolean {
+    const { source } = this.#options;
+    const hearing = {
+      viewAgeSeconds: source.viewAgeSeconds(),
+      silentSeconds: source.silentSeconds(),
+    };
+    return mustStandStill(this.view, this.id, assignment, hearing);
   }
 
   #told(event: NumberedEvent): void {

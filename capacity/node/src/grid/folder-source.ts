@@ -65,6 +65,10 @@ export class FolderSource implements WorkloadSource {
     return this.#isThere ? 0 : Number.POSITIVE_INFINITY;
   }
 
+  silentSeconds(): number {
+    return this.viewAgeSeconds();
+  }
+
   async say({ url, obj, value }: NodeStatement): Promise<void> {
     const { folder, key, log } = this.#options;
     const said = join(folder, 'said');

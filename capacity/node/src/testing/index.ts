@@ -1,0 +1,2 @@
+export { BootClearance } from '../agent/boot-clearance.ts';
+export { isolationLookMs, mustStandStill } from '../agent/isolation.ts';
