@@ -8,6 +8,8 @@ import type { HeadsKeeper, LogViewOptions } from './log-view.ts';
 export interface BotOptions {
   /** Folder of its tables; made when missing. One process at a time holds it. */
   readonly folder: string;
+  /** Folder of the bot, whose papers go into its backups. Default: there are no backups. */
+  readonly papers?: string;
   /** Id of the bot: its record is in the phonebook already. */
   readonly id: string;
   /** A device key that the record lists. */

@@ -1,14 +1,6 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
-import {
-  FolderLock,
-  inTransaction,
-  repeat,
-  silentLogger,
-  systemClock,
-  TaskGroup,
-} from '@commongrid/base';
+import { inTransaction, repeat, silentLogger, systemClock, TaskGroup } from '@commongrid/base';
 import type { Clock } from '@commongrid/base';
 import { aboutActor } from './about-actor.ts';
 import type { Outgoing } from './actors/actor.ts';
@@ -16,16 +8,15 @@ import { CallLimits } from './actors/call-limits.ts';
 import { Catalog } from './actors/catalog.ts';
 import { Dispatcher } from './actors/dispatcher.ts';
 import type { RunEffect } from './actors/dispatcher.ts';
+import { openBase } from './bot-base.ts';
 import type { BotOptions } from './bot-options.ts';
 import { defaultLimits } from './config.ts';
 import type { BotLimits } from './config.ts';
 import { Tokens } from './doors/tokens.ts';
 import { makeCredentials } from './keys/certificate.ts';
-import { DataBook } from './data/data-book.ts';
 import { ownData } from './data/own-data.ts';
 import { Links } from './links/links.ts';
 import type { Link } from './links/link.ts';
-import { LogView } from './log-view.ts';
 import { Delivery } from './mailbox/delivery.ts';
 import { HeldBoxes } from './mailbox/held-boxes.ts';
 import { Inbox } from './mailbox/inbox.ts';
@@ -41,8 +32,9 @@ import { marketActor } from './market/market-actor.ts';
 import { messagesActor } from './messages-actor.ts';
 import { peopleActor } from './people/people-actor.ts';
 import { People } from './people/people.ts';
-import { Phonebook } from './phonebook/phonebook.ts';
-import { BotStore } from './store/bot-store.ts';
+import { backupActor } from './recovery/backup-actor.ts';
+import { keepBacking } from './recovery/keep-backing.ts';
+import type { BotStore } from './store/bot-store.ts';
 import { CommitGroup } from './store/commit-group.ts';
 
 /** What a bot is made of. */
@@ -53,25 +45,16 @@ export type Parts = Awaited<ReturnType<typeof makeParts>>;
  * then the tables.
  */
 export async function makeParts(options: BotOptions, stack: AsyncDisposableStack) {
-  const { id, key, url, trust, heads, clock = systemClock, logger = silentLogger } = options;
+  const { id, key, trust, clock = systemClock, logger = silentLogger } = options;
   const limits = { ...defaultLimits, ...options.limits };
   const late: { links?: Links; delivery?: Delivery; inbox?: Inbox } = {};
   const linkTo = (bot: string): Promise<Link> => must(late.links).to(bot);
   const standingOf = (bot: string) => people.standingOf(bot);
-  await mkdir(options.folder, { recursive: true, mode: 0o700 });
-  stack.use(await FolderLock.open(options.folder));
-  const store = stack.use(await BotStore.open(options.folder));
-  const { db } = store;
-  const view = new LogView({ ...{ url, trust, key, heads, logger }, halts: store });
-  const phonebook = new Phonebook({
-    use: (work, signal) => view.use(work, signal),
-    ...{ seen: store, clock },
-    ...{ recordFreshMs: limits.recordFreshMs, recordStaleMs: limits.recordStaleMs },
-  });
-  const book = new DataBook(db);
+  const base = await openBase(options, limits, stack);
+  const { store, db, view, phonebook, keeper } = base;
   const market = new Market({
     ...{ self: id, logHash: trust.log, db, phonebook, linkTo, clock, logger },
-    use: (work, signal) => view.use(work, signal),
+    use: base.use,
     isInCircle: (bot) => standingOf(bot) !== 'known',
     rulesFile: options.farmerFile ?? join(options.folder, 'farmer.json'),
     ...{ answerMs: farmerAnswerMs, seenMs: lockSeenMs },
@@ -84,7 +67,8 @@ export async function makeParts(options: BotOptions, stack: AsyncDisposableStack
     messagesActor(clock),
     peopleActor(id),
     marketActor(market),
-    ownData({ id, book, view, phonebook, linkTo, clock }),
+    ownData({ ...base, id, linkTo }),
+    ...(keeper === undefined ? [] : [backupActor(keeper)]),
   ];
   const catalog = new Catalog([...own, ...(options.actors ?? [])]);
   store.addTables(catalog.actors);
@@ -100,7 +84,7 @@ export async function makeParts(options: BotOptions, stack: AsyncDisposableStack
     ...{ limits: new CallLimits(limits, clock), callMs: limits.callMs },
   });
   const credentials = await makeCredentials(key);
-  const appHash = (app: string) => book.appHash(app);
+  const appHash = (app: string) => base.book.appHash(app);
   const tokens = new Tokens({ self: id, ownerToken: options.ownerToken, appHash, clock });
   const tasks = new TaskGroup({
     maxTasks: tasksMax,
@@ -127,7 +111,7 @@ export async function makeParts(options: BotOptions, stack: AsyncDisposableStack
   return {
     ...{ id, db, outbox, guard, view, phonebook, people, dispatcher, links, tasks, limits, clock },
     ...{ credentials, runEffect, relay, inbox: late.inbox, delivery: late.delivery },
-    ...{ tokens, market, relays: options.relays ?? [] },
+    ...{ tokens, market, keeper, relays: options.relays ?? [] },
   };
 }
 
@@ -203,7 +187,7 @@ function statusOf(links: Links | undefined, { halt }: BotStore, outbox: Outbox) 
 
 /** What goes on by itself. */
 export function startTasks({ logger = silentLogger }: BotOptions, parts: Parts): void {
-  const { tasks, relays, inbox, relay, links, delivery, view } = parts;
+  const { tasks, relays, inbox, relay, links, delivery, view, keeper } = parts;
   const linkTo = (bot: string): Promise<Link> => links.to(bot);
   delivery.wakeAll();
   tasks.start('care', (signal) =>
@@ -216,6 +200,7 @@ export function startTasks({ logger = silentLogger }: BotOptions, parts: Parts):
       { signal, onError: (error) => logger.warn({ err: error }, 'the care of a bot failed') },
     ),
   );
+  if (keeper !== undefined) tasks.start('backups', (signal) => keepBacking(keeper, logger, signal));
   if (relays.length === 0) return;
   tasks.start('relays', (signal) =>
     visitRelays({ ...{ relays, linkTo, inbox, logger }, actor: relay }, signal),

@@ -14,7 +14,7 @@ import { RespDoor } from './doors/resp-door.ts';
 import type { Link } from './links/link.ts';
 import type { Links } from './links/links.ts';
 import type { LockMarket } from './market/lock-market.ts';
-import { publishAddresses } from './phonebook/publish.ts';
+import { changeOwnRecord } from './phonebook/publish.ts';
 
 /** Time for the database to take in where the bot is, ms. */
 const publishMs = 60_000;
@@ -88,7 +88,7 @@ export class Bot implements AsyncDisposable {
     const { view, relays, id } = this.#parts;
     const addresses = [address, ...relays.map((relay) => `relay://${relay}`)];
     await view.use(
-      (client, signal) => publishAddresses(client, id, addresses, signal),
+      (client, signal) => changeOwnRecord(client, id, { addresses }, signal),
       AbortSignal.timeout(publishMs),
     );
   }

@@ -4,6 +4,10 @@ export type BotErrorCode =
   | 'BOT_ADDRESS_INVALID' // an address of an object has not the form grid://BOT/PATH: see docs/formats/grid-address.md
   | 'BOT_ADDRESS_MISSING' // the record of a bot names no address: let it start, or write to its mailbox
   | 'BOT_AUTH_FAILED' // a token or signature is wrong: see whether it is that of this bot
+  | 'BOT_BACKUP_INVALID' // a file is no backup of the bot, or was changed: take another copy
+  | 'BOT_BACKUP_MISSING' // the backup that the log names is nowhere to be had: name a copy of it
+  | 'BOT_BACKUP_STALE' // a backup is not the one that the log names: find the newest, or accept the loss
+  | 'BOT_BACKUP_UNPLACED' // nobody said where backups of the bot go, or no place takes them: grid bot backup --to
   | 'BOT_BUSY' // too many calls are under way with a peer: wait for some of them
   | 'BOT_DATA_UNSET' // the bot has no namespace for records yet: grid data init
   | 'BOT_FILES_FAILED' // the S3 with the files of a bot did not do what it was asked: see whether it runs, and its key

@@ -17,6 +17,8 @@ export interface BotEntry {
   readonly addresses: readonly string[];
   /** Place of the record in the log. */
   readonly seq: number;
+  /** All that it says. */
+  readonly record: BotRecord;
 }
 
 /**
@@ -41,7 +43,7 @@ export async function readEntry(
     throw invalid(id, 'its root is of another bot');
   }
   const { name, keys, addresses } = record;
-  return { id: record.id, name, keys, addresses, seq: proven.seq };
+  return { id: record.id, name, keys, addresses, seq: proven.seq, record };
 }
 
 /** The key as the bot lists it. @throws BOT_KEY_WRONG, BOT_KEY_ENDED */

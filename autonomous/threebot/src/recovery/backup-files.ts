@@ -1,0 +1,77 @@
+import { rm, readFile, readdir, lstat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { backup } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
+import { GridError, isAtomicTemp } from '@commongrid/base';
+import type { BotErrorCode } from '../errors.ts';
+
+/** A file of a bot in a backup. */
+export interface BackupFile {
+  /** Relative to the folder of the bot, with slashes. */
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
+
+/** Where the tables of the bot are in a backup. */
+export const tablesPath = 'data/bot.sqlite';
+
+/** Bytes of all files together. */
+export const backupBytesMax = 64 * 2 ** 20;
+
+/** Files of one backup. */
+export const backupFilesMax = 20_000;
+
+/** Folders in folders. */
+const depthMax = 4;
+
+/** The words, which are kept apart; what of the log is had again; tables, which are copied otherwise; a lock. */
+const leftOut: ReadonlySet<string> = new Set(['words', 'heads', 'feed', 'data', 'LOCK']);
+
+/**
+ * What is to be kept of a bot: its tables as they are in one moment, and the papers in its folder.
+ * @param folder of the bot
+ * @param scratch a file that may be made for the time
+ * @throws BOT_TOO_LARGE
+ */
+export async function backupFiles(
+  folder: string,
+  db: DatabaseSync,
+  scratch: string,
+): Promise<readonly BackupFile[]> {
+  const papers: BackupFile[] = [];
+  await readPapers(folder, '', papers);
+  await rm(scratch, { force: true });
+  try {
+    await backup(db, scratch);
+    const files = [...papers, { path: tablesPath, bytes: await readFile(scratch) }];
+    requireSize(files);
+    return files;
+  } finally {
+    await rm(scratch, { force: true });
+  }
+}
+
+async function readPapers(folder: string, below: string, found: BackupFile[]): Promise<void> {
+  const names = (await readdir(join(folder, below))).toSorted();
+  for (const name of names) {
+    if ((below === '' && leftOut.has(name)) || isAtomicTemp(name)) continue;
+    const path = below === '' ? name : `${below}/${name}`;
+    // A link may lead anywhere.
+    const facts = await lstat(join(folder, path));
+    if (facts.isDirectory() && path.split('/').length <= depthMax) {
+      await readPapers(folder, path, found);
+    }
+    if (!facts.isFile()) continue;
+    found.push({ path, bytes: await readFile(join(folder, path)) });
+    requireSize(found);
+  }
+}
+
+function requireSize(files: readonly BackupFile[]): void {
+  const sizeBytes = files.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  if (sizeBytes <= backupBytesMax && files.length <= backupFilesMax) return;
+  throw new GridError<BotErrorCode>('BOT_TOO_LARGE', 'the bot is too large for a backup', {
+    hint: 'see what is large in its folder',
+    details: { sizeBytes, sizeBytesMax: backupBytesMax, count: files.length },
+  });
+}
