@@ -104,6 +104,9 @@ export class MarketScene {
     return id;
   }
 
+  /** A key of nobody. */
+  readonly reader = SigningKey.generate();
+
   /** A node that is in no farm. */
   readonly otherNode = fakeId.node(77);
 
@@ -125,7 +128,7 @@ export class MarketScene {
 
   /** A lock of the log. */
   async lock(id: string): Promise<Lock> {
-    const client = await this.client(SigningKey.generate());
+    const client = await this.client(this.reader);
     const { value } = await client.prove('grid', 'grid.lock.1', id);
     return value as unknown as Lock;
   }
