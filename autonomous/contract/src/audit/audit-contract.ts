@@ -81,10 +81,7 @@ export function verifyAudit(bytes: Uint8Array, known?: Trust): AuditFinding {
   const { reader, contract, succession, pages, report } = file;
   const trust = trustOf(file, known);
   const walk = new FeedWalk({ trust, reader });
-  const records = pages.flatMap((page, index) => {
-    if (walk.isWhole) throw invalidRecords(index, 'there is nothing left to tell');
-    return taken(walk, page, index);
-  });
+  const records = pages.flatMap((page, index) => taken(walk, page, index));
   if (!walk.isWhole) throw invalidRecords(pages.length, 'the rest is missing');
   const finding = findingOf({ walk, records, trust, reader, contract, succession });
   const path = differenceOf(finding.report, report, '/report');
