@@ -17,6 +17,9 @@ const hourMs = 3_600_000;
 /** Heartbeats of the node: 800 s, of which one unit is due. */
 const beats = 400;
 
+/** More than one reply of the database holds. */
+const gifts = 600;
+
 /** A contract of ada that ran on bob's node, was paid, and ended. One for all tests. */
 let timed: TimedTown;
 let trust: Trust;
@@ -37,10 +40,7 @@ before(async () => {
   const mint = await town.citizen('mint');
   const currency = { code: 'EUR', name: 'Euro', decimals: 2, issuer: mint.id };
   await town.put('grid.currency.1', mint.device, currency);
-  await town.put('grid.transfer.1', mint.device, {
-    ...{ id: fakeId.transfer(1), from: mint.id, to: ada.id, currency: 'EUR' },
-    ...{ amount: fakeId.amount(1000), expMs: bcdb.at + hourMs },
-  });
+  await Promise.all(Array.from({ length: gifts }, (_, n) => give(mint, ada, n)));
   const farm = await town.farm(bob, 1);
   const node = await town.node(bob, farm, 'node');
   await town.put('grid.session.1', node.key, { node: node.id, n: 1, bootId: fakeId.nonce16(1) });
@@ -88,6 +88,14 @@ function halt(who: Citizen, verdict: 'approve' | 'reject') {
   return plan.approval(who.id, { role: 'people', action: 'halt', verdict });
 }
 
+function give(from: Citizen, to: Citizen, n: number) {
+  const { bcdb, town } = timed;
+  return town.put('grid.transfer.1', from.device, {
+    ...{ id: fakeId.transfer(n), from: from.id, to: to.id, currency: 'EUR' },
+    ...{ amount: fakeId.amount(1), expMs: bcdb.at + hourMs },
+  });
+}
+
 function audit({ id }: Citizen, about = contract) {
   const signal = AbortSignal.timeout(60_000);
   return auditContract({ source: timed.source, trust, reader: id, contract: about, signal });
@@ -126,6 +134,7 @@ function forged(change: (file: Forged) => unknown): string {
 
 test('an audit says who signed, by which key, and where every unit went', () => {
   const { report, toldCount, head } = verify(text, trust);
+  assert.ok((JSON.parse(text) as Forged).pages.length > 1);
   assert.ok(toldCount > report.records.length && head.size > toldCount);
   const { money, signatures, keys, records, agreed } = report;
   const sum = { currency: 'EUR', funded: '400', released: '1', refunded: '399', held: '0' };
@@ -203,7 +212,7 @@ test('a file of which one byte differs is refused, and says where', () => {
     ...['"expMs":', '"root":"', '"seq":', '"schema":"', '"released":"'],
   ];
   const places = marks.map((mark) => text.indexOf(mark) + mark.length);
-  for (let n = 0; n < 40; n++) places.push(Math.floor((n * bytes.length) / 40));
+  for (let n = 0; n < 25; n++) places.push(Math.floor((n * bytes.length) / 25));
   places.push(bytes.length - 1);
   for (const place of places) {
     const changed = bytes.slice();
@@ -245,7 +254,8 @@ test('what somebody changes who knows the format is found by what it contradicts
   const records = 'AUDIT_RECORDS_INVALID';
   const itemsOf = ({ pages }: Forged) => at(at(pages, 0).feeds, 0).items;
   refuses((file) => itemsOf(file).pop(), records, '/pages/0');
-  refuses((file) => (at(itemsOf(file), 3).at += 1), records, '/pages/0');
+  // Times enter the hash over all of a feed, which is known at its end.
+  refuses((file) => (at(itemsOf(file), 3).at += 1), records);
   refuses((file) => file.pages.pop(), records);
   refuses((file) => file.pages.push(at(file.pages, 0)), records);
   refuses((file) => (file.reader = eve.id), records, '/pages/0');

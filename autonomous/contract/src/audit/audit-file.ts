@@ -7,7 +7,7 @@ import type { ContractErrorCode } from '../errors.ts';
 import type { AuditReport } from './audit-report.ts';
 
 /** Longest file, bytes. */
-export const auditFileBytesMax = 64 * 2 ** 20;
+const auditFileBytesMax = 64 * 2 ** 20;
 
 const schema = 'grid.contract.audit.1';
 
