@@ -10,8 +10,10 @@ export type GridErrorCode =
   | 'GRID_SHARDS_DIFFER' // the grid keeps its objects in another layout: leave --shards out, or begin a second grid
   | 'GRID_ALREADY_UP' // another supervisor holds this GRID_HOME: see it with `grid status`
   | 'GRID_NOT_UP' // the command needs a running grid: `grid up`, or name a server
+  | 'GRID_ACCOUNT_UNKNOWN' // the bot has no part in such an account: `grid wallet account list`
   | 'GRID_CURRENCY_UNKNOWN' // no such currency is in the log: grid wallet currency list
   | 'GRID_CONTRACT_UNKNOWN' // the owner has no contract of that name or id, or it has ended: see `grid node workloads`
+  | 'GRID_DEPLOY_BLOCKED' // a contract is agreed and cannot be placed or ended now: the message says what it waits for
   | 'GRID_DEPLOY_FAILED' // a workload of the deployment does not run: the lines above and `grid node events` say why
   | 'GRID_DEPLOYMENT_INVALID' // a file says no deployment that can be made: the message names the place
   | 'GRID_FARM_UNKNOWN' // the owner has no such farm, or several: `grid node farm create`, or name one with --farm

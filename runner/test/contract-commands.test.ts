@@ -6,9 +6,9 @@ import { after, before, test } from 'node:test';
 import { hasCode } from '@commongrid/base/testing';
 import type { NodeId } from '@commongrid/model';
 
-import { deploy, remove } from '../src/node/deploy.ts';
 import { makeDeployment } from '../src/node/deployment.ts';
 import { readLogFacts } from '../src/node/log-facts.ts';
+import { placeByHand, removeByHand } from './fixtures/place-by-hand.ts';
 import { PlannedGrid } from './fixtures/planned-grid.ts';
 
 interface PlanResult {
@@ -118,7 +118,7 @@ test('what is deployed takes room from plans until nothing of it is left', async
   const { client, trust, grid: owned } = grid.place;
   const { at } = await readLogFacts(client, trust.log);
   const options = { client, log: trust.log, owner: owned.owner, at };
-  const draft = await makeDeployment(
+  const { draft } = await makeDeployment(
     { name: 'large', roles: [{ name: 'data', volume: { size: '90GiB' } }] },
     { ...options, controller: owned.key, resolveImage: async () => '' },
   );
@@ -127,7 +127,7 @@ test('what is deployed takes room from plans until nothing of it is left', async
   const fits = async (): Promise<PlanResult> =>
     grid.json('contract', 'plan', other, '--node', 'node-1-1');
   assert.equal((await fits()).fits, true);
-  await deploy(draft, nodes, options);
+  await placeByHand(draft, nodes, options);
   const status = (name: string) => grid.json<StatusResult>('contract', 'status', name);
   const placed = await status(draft.header.name);
   assert.deepEqual([placed.id, placed.phase, placed.readyCount], [draft.id, 'provisioning', 0]);
@@ -139,7 +139,7 @@ test('what is deployed takes room from plans until nothing of it is left', async
     { need: 'choice', nodes: 24, only: 24 },
     { need: 'ssdBytes', nodes: 1, only: 1 },
   ]);
-  await remove(draft.id, options);
+  await removeByHand(draft.id, options);
   assert.equal((await fits()).fits, true);
   assert.equal((await status(draft.id)).phase, 'closed');
   await assert.rejects(status('nobody'), hasCode('GRID_CONTRACT_UNKNOWN'));

@@ -10,7 +10,6 @@ import type { WorkloadId } from '@commongrid/model';
 import { shortIdOf } from '@commongrid/node';
 import type { NodeAgent } from '@commongrid/node';
 
-import { deploy, remove } from '../src/node/deploy.ts';
 import { makeDeployment } from '../src/node/deployment.ts';
 import { readLogFacts } from '../src/node/log-facts.ts';
 import { openNode, takeOff } from '../src/node/open-node.ts';
@@ -18,6 +17,7 @@ import { ZstorBackups } from '../src/node/zstor-backups.ts';
 import { openStorage } from '../src/open-source.ts';
 import { makeFarm, openGrid } from './fixtures/owned-place.ts';
 import type { OpenGrid } from './fixtures/owned-place.ts';
+import { placeByHand, removeByHand } from './fixtures/place-by-hand.ts';
 import { openFleet } from './fixtures/zdb-fleet.ts';
 
 const { signal } = new AbortController();
@@ -41,7 +41,7 @@ test('a node backs a volume up into a Zero-Stor, and a later volume begins with 
   await chown(file(key), uid + 5, uid + 5);
   const name = await backupAfter(agent, { ...fleet, folder, key, atMs: Date.now() });
 
-  await remove(first.contract, first.options);
+  await removeByHand(first.contract, first.options);
   const isGone = (): boolean => agent.state.workload(first.workload) === undefined;
   await waitFor(isGone, { ...deadline, what: 'the volume to go' });
   await assert.rejects(readFile(file(key)), { code: 'ENOENT' });
@@ -91,14 +91,14 @@ async function run(
 ) {
   const { at } = await readLogFacts(client, trust.log);
   const options = { client, log: trust.log, owner: grid.owner, at };
-  const draft = await makeDeployment(
+  const { draft } = await makeDeployment(
     { name: 'shelf', roles: [{ name: 'data', volume }] },
     { ...options, controller: grid.key, resolveImage: async () => '' },
   );
   const isAdopted = async (): Promise<boolean> =>
     (await grid.adoptedNodes().catch(() => [])).some(({ id }) => id === agent.id);
   await waitFor(isAdopted, { ...deadline, what: 'the node to be adopted' });
-  await deploy(draft, await grid.adoptedNodes(), options);
+  await placeByHand(draft, await grid.adoptedNodes(), options);
   return { contract: draft.id, workload: `${draft.id}/data/0` as WorkloadId, options };
 }
 

@@ -6,12 +6,12 @@ import { hasCode } from '@commongrid/base/testing';
 import { SealingKey, SigningKey } from '@commongrid/crypto';
 import { nodeIdOf } from '@commongrid/model';
 
-import { deploy, remove } from '../src/node/deploy.ts';
 import { makeDeployment } from '../src/node/deployment.ts';
 import { readLogFacts } from '../src/node/log-facts.ts';
 import { OwnedGrid } from '../src/node/owned-grid.ts';
 import { makeFarm, openGrid } from './fixtures/owned-place.ts';
 import type { OpenGrid } from './fixtures/owned-place.ts';
+import { placeByHand, removeByHand } from './fixtures/place-by-hand.ts';
 
 /** A node that names a farm, and what it needs to be adopted. */
 async function makeNode({ put, trust, url }: OpenGrid, farm: string, name: string) {
@@ -55,20 +55,20 @@ test('a deployment is found by its name until it is ended', async () => {
   const run = async () => {
     const { at } = await readLogFacts(client, trust.log);
     const options = { client, log: trust.log, owner: grid.owner, at };
-    const draft = await makeDeployment(
+    const { draft } = await makeDeployment(
       { name: 'web', roles: [{ name: 'data', volume: { size: '16MiB' } }] },
       { ...options, controller: grid.key, resolveImage: async () => '' },
     );
-    await deploy(draft, await grid.adoptedNodes(), options);
+    await placeByHand(draft, await grid.adoptedNodes(), options);
     return { id: draft.id, options };
   };
   const first = await run();
   assert.equal((await grid.contract('web')).id, first.id);
   const second = await run();
   await assert.rejects(grid.contract('web'), hasCode('GRID_NAME_AMBIGUOUS'));
-  await remove(first.id, second.options);
+  await removeByHand(first.id, second.options);
   assert.equal((await grid.contract('web')).id, second.id);
-  await remove((await grid.contract(second.id)).id, second.options);
+  await removeByHand((await grid.contract(second.id)).id, second.options);
   await assert.rejects(grid.contract('web'), hasCode('GRID_CONTRACT_UNKNOWN'));
 });
 

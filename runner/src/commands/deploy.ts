@@ -1,18 +1,23 @@
+import { draftFileOf, secretsText } from '@commongrid/contract';
+import type { BuiltContract, DraftFile } from '@commongrid/contract';
 import { GridError, isGridError } from '@commongrid/base';
 import { deploymentSchema } from '@commongrid/model';
-import type { ContractDraft, Node, WorkloadId } from '@commongrid/model';
+import type { ContractDraft, KeyText, Node, RecordOf, WorkloadId } from '@commongrid/model';
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 
+import { botHere } from '../bot-service/bots-here.ts';
+import { withKeeper } from '../bot-service/contract-keeper.ts';
 import { printResult } from '../command-context.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { GridErrorCode } from '../errors.ts';
-import { deploy, remove } from '../node/deploy.ts';
+import { endOf, placesOf, signContract, signRemoval } from '../node/deploy.ts';
 import type { PlacedWorkload } from '../node/deploy.ts';
 import { followDeploy, standingOf } from '../node/deploy-progress.ts';
 import type { AwaitedWorkload, DeployStanding, WorkloadEvent } from '../node/deploy-progress.ts';
 import { makeDeployment, readDeployment } from '../node/deployment.ts';
 import { readLogFacts } from '../node/log-facts.ts';
+import type { LiveContract } from '../node/owned-grid.ts';
 import { formatTable } from '../terminal.ts';
 import { serverCommand } from './bcdb/connection.ts';
 import type { ServerOptions } from './bcdb/connection.ts';
@@ -36,7 +41,11 @@ export function deployCommand(context: CommandContext): Command {
   return serverCommand('deploy', 'Run what a file says on your nodes, and show how it comes up.')
     .argument('[file]', 'JSON: name, roles, secrets; see docs/operate/node.md')
     .option('--schema', 'only print the JSON Schema of such a file')
-    .option('--node <name>', 'name or id of a node of yours; again for more; default: all', addText)
+    .option(
+      '--node <name>',
+      'place only on this node of yours, by name or id; again for more',
+      addText,
+    )
     .option('--hub <origin>', 'where images are by their name; default: the one of `grid up`')
     .option('--wait', 'go on waiting while what failed is tried again')
     .option('--timeout <seconds>', 'wait no longer', parseSeconds, timeoutSecondsDefault)
@@ -51,11 +60,28 @@ export function deployCommand(context: CommandContext): Command {
 export function rmCommand(context: CommandContext): Command {
   return serverCommand('rm', 'End a deployment for good: its workloads stop, and their data goes.')
     .argument('<contract>', 'its id, or its name')
-    .action(async (name: string, options: ServerOptions) => {
-      const { client, grid, trust } = await ownedGrid(context, options);
-      const { id } = await grid.contract(name);
-      const { at } = await readLogFacts(client, trust.log);
-      const workloads = await remove(id, { client, log: trust.log, owner: grid.owner, at });
+    .option('--timeout <seconds>', 'wait no longer', parseSeconds, timeoutSecondsDefault)
+    .action(async (name: string, options: ServerOptions & { readonly timeout: number }) => {
+      const owned = await ownedGrid(context, options);
+      const { client, grid, trust } = owned;
+      const live = await grid.contract(name);
+      const { id, header, placement } = live;
+      const workloads = placement.items.map(
+        ({ role, replica }) => `${id}/${role}/${replica}` as WorkloadId,
+      );
+      const bot = await botHere(context.environment.home, grid.owner);
+      const who = { options, owned, bot, controllers: header.controllers };
+      await withKeeper(context, who, async (keeper) => {
+        const { phase } = await keeper.standing(id);
+        // What ends is controlled as well, by whatever is known of it.
+        if (phase === null) await keeper.adopt({ draft: await draftInLog(owned, live) });
+        const { at } = await readLogFacts(client, trust.log);
+        await signRemoval(id, { client, log: trust.log, owner: grid.owner, at });
+        await endOf(id, workloads, {
+          ...{ client, isPatient: false, standing: () => keeper.standing(id) },
+          signal: AbortSignal.timeout(options.timeout * 1000),
+        });
+      });
       const result = { schema: 'grid.rm.1', contract: id, workloads };
       printResult(context, options, result, () => `${name} is ended: ${id}`);
     });
@@ -69,18 +95,29 @@ async function run(
   const given = await readDeployment(file);
   const owned = await ownedGrid(context, options);
   const { client, grid, trust } = owned;
-  const nodes = await grid.adoptedNodes(options.node);
+  const only = options.node === undefined ? undefined : await grid.adoptedNodes(options.node);
   const { at, size } = await readLogFacts(client, trust.log);
-  const draft = await makeDeployment(given, {
+  const bot = await botHere(context.environment.home, grid.owner);
+  const built = await makeDeployment(given, {
     ...{ log: trust.log, owner: grid.owner, controller: grid.key, at },
+    bots: bot === undefined ? [] : [(await bot.device()).publicKey.text as KeyText],
     resolveImage: (name) => resolveImage(context, options, name),
   });
+  const { draft } = built;
   const startedMs = performance.now();
-  const placed = await deploy(draft, nodes, {
-    ...{ client, log: trust.log, owner: grid.owner, at },
+  const signal = AbortSignal.timeout(options.timeout * 1000);
+  const placed = await withKeeper(context, { options, owned, bot }, async (keeper) => {
+    // Whoever places has the papers before there is anything to place.
+    await keeper.adopt({ ...papersOf(built), only: only?.map(({ id }) => id) });
+    await signContract(draft, { client, log: trust.log, owner: grid.owner, at });
+    return placesOf(draft.id, replicasOf(draft), {
+      ...{ client, isPatient: options.wait === true, signal },
+      standing: () => keeper.standing(draft.id),
+    });
   });
-  const standing = await follow(context, { owned, options, draft, placed, from: size, startedMs });
-  const places = placesOf(draft, placed, nodes);
+  const from = { owned, options, draft, placed, from: size, startedMs, signal };
+  const standing = await follow(context, from);
+  const places = publishedOf(draft, placed, await nodesOf(owned, placed));
   const result = {
     ...{ schema: 'grid.deploy.1', contract: draft.id, is: standing.is },
     workloads: placed.map(({ workload, node }) => {
@@ -95,6 +132,45 @@ async function run(
   if (standing.is !== 'there') throw failed(draft, standing, options.timeout);
 }
 
+/** As files have it. */
+function papersOf(built: BuiltContract): { readonly draft: DraftFile; readonly secrets?: unknown } {
+  const secrets = secretsText(built);
+  const draft = draftFileOf(built);
+  return secrets === undefined ? { draft } : { draft, secrets: JSON.parse(secrets) as unknown };
+}
+
+function replicasOf({ openings }: ContractDraft): number {
+  return openings.reduce((sum, { role }) => sum + role.replicas, 0);
+}
+
+/** A contract as its slices show it: enough to end it, and to place it without its secrets. */
+async function draftInLog(
+  { client }: OwnedConnection,
+  { id, header, placement }: LiveContract,
+): Promise<DraftFile> {
+  const shown = placement.items.map(async ({ node, role, replica }) => {
+    const { value } = await client.get('grid', 'grid.slice.1', `${node}/${id}/${role}/${replica}`);
+    return (value as RecordOf<'grid.slice.1'>).opening;
+  });
+  const all = await Promise.all(shown);
+  const openings = header.roles.flatMap(({ name }) => {
+    const opening = all.find(({ role }) => role.name === name);
+    return opening === undefined ? [] : [opening];
+  });
+  return { schema: 'grid.contract.draft.1', id, header, openings, shards: {} };
+}
+
+/** Those that something was placed on, by the word of the database. */
+async function nodesOf(
+  { client }: OwnedConnection,
+  placed: readonly PlacedWorkload[],
+): Promise<readonly Node[]> {
+  const ids = [...new Set(placed.map(({ node }) => node))];
+  return Promise.all(
+    ids.map(async (id) => (await client.get('grid', 'grid.node.1', id)).value as unknown as Node),
+  );
+}
+
 async function follow(
   { terminal }: CommandContext,
   {
@@ -104,6 +180,7 @@ async function follow(
     placed,
     from,
     startedMs,
+    signal,
   }: {
     readonly owned: OwnedConnection;
     readonly options: DeployCommandOptions;
@@ -111,6 +188,7 @@ async function follow(
     readonly placed: readonly PlacedWorkload[];
     readonly from: number;
     readonly startedMs: number;
+    readonly signal: AbortSignal;
   },
 ): Promise<DeployStanding> {
   const awaited = awaitedOf(draft, placed);
@@ -120,7 +198,6 @@ async function follow(
     seen.set(event.workload, event);
     if (options.json !== true) terminal.note(describeEvent(event, performance.now() - startedMs));
   };
-  const signal = AbortSignal.timeout(options.timeout * 1000);
   try {
     return await followDeploy(awaited, { client: owned.client, from, isPatient, signal, onEvent });
   } catch (error) {
@@ -149,7 +226,7 @@ interface PublishedPort {
   readonly node: string;
 }
 
-function placesOf(
+function publishedOf(
   { openings }: ContractDraft,
   placed: readonly PlacedWorkload[],
   nodes: readonly Node[],

@@ -11,6 +11,7 @@ import { GridHome } from '../home.ts';
 import { readLogFacts } from '../node/log-facts.ts';
 import type { ServerOptions } from './bcdb/connection.ts';
 import { ownedGrid } from './node/farm.ts';
+import type { OwnedConnection } from './node/farm.ts';
 import { readSecret } from './zdb/connection.ts';
 
 /** The feed of the bot that a command acts for. */
@@ -28,7 +29,16 @@ export async function withOwnFeed<T>(
   options: ServerOptions,
   work: (feed: OwnFeed) => Promise<T>,
 ): Promise<T> {
-  const { client, url, trust, key, grid } = await ownedGrid(context, options);
+  return withFeedOf(context, options, await ownedGrid(context, options), work);
+}
+
+/** The same by a connection that is there already: only one may write with its key. */
+export async function withFeedOf<T>(
+  context: CommandContext,
+  options: ServerOptions,
+  { client, url, trust, key, grid }: OwnedConnection,
+  work: (feed: OwnFeed) => Promise<T>,
+): Promise<T> {
   const { releaseKeys } = await readLogFacts(client, trust.log);
   const home = new GridHome(context.environment.home);
   const who =

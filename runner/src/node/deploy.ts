@@ -1,30 +1,27 @@
-import { isGridError, retry } from '@commongrid/base';
 import type { BcdbClient } from '@commongrid/bcdb/client';
-
-import { approvalHash, contractIdOf, sealSlice, sliceHash } from '@commongrid/model';
+import { delay, GridError, isGridError } from '@commongrid/base';
+import { approvalHash } from '@commongrid/model';
 import type {
   BotId,
-  Contract,
   ContractDraft,
   ContractId,
-  LeaseName,
-  Node,
   NodeId,
-  Placement,
-  PlacementItem,
   RecordOf,
   RecordUrl,
   WorkloadId,
 } from '@commongrid/model';
 
+import type { ContractStanding } from '../bot-service/contracts-actor.ts';
+import type { GridErrorCode } from '../errors.ts';
+
 /** How long what is signed here waits to take effect, ms. */
 const signedForMs = 600_000;
-/** This program acts once and does not stay: whoever comes next need not wait for long. */
-const leaseTtlMs = 1_000;
-/** Tries to take a lease that somebody holds. */
-const leaseTriesMax = 20;
+/** From one look at the log to the next. */
+const lookEveryMs = 100;
+/** A controller that says for so long what it waits for is believed: nodes may just have come up. */
+const blockedForMs = 15_000;
 
-export interface DeployOptions {
+export interface SignOptions {
   readonly client: BcdbClient;
   readonly log: string;
   readonly owner: BotId;
@@ -38,106 +35,111 @@ export interface PlacedWorkload {
   readonly node: NodeId;
 }
 
-/**
- * Writes what makes a node run a contract: header, the owner's approval, the lease, slices with
- * secrets sealed to the nodes, and the placement. Replicas go round the nodes.
- */
-export async function deploy(
-  deployment: ContractDraft,
-  nodes: readonly Node[],
-  options: DeployOptions,
-): Promise<readonly PlacedWorkload[]> {
-  const { header, id, openings } = deployment;
+export interface AwaitOptions {
+  readonly client: BcdbClient;
+  /** How whoever controls the contract sees it. */
+  readonly standing: () => Promise<ContractStanding>;
+  /** Goes on waiting whatever it is blocked by. */
+  readonly isPatient: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** Writes a contract and the owner's approval: from then on its controller places it. */
+export async function signContract(
+  { id, header }: Pick<ContractDraft, 'id' | 'header'>,
+  options: SignOptions,
+): Promise<void> {
   await put(options, 'grid.contract.1', id, header);
-  await approve(options, id, 'provision', header.owner);
-  const fence = await takeLease(options, header);
-  const items: PlacementItem[] = [];
-  const placed: PlacedWorkload[] = [];
-  for (const opening of openings) {
-    for (let replica = 0; replica < opening.role.replicas; replica++) {
-      const node = nodes[replica % nodes.length];
-      if (node === undefined) throw new Error('there is no node to place on');
-      const slice = await sealSlice(deployment, opening, { node, replica, revision: 1 });
-      await put(options, 'grid.slice.1', `${node.id}/${slice.workload}`, slice);
-      const hash = sliceHash(slice);
-      items.push({ role: opening.role.name, replica, node: node.id, slice: hash });
-      placed.push({ workload: slice.workload, node: node.id });
-    }
-  }
-  await place(options, id, { fence, revision: 1, items, reason: 'initial' });
-  return placed;
+  await approve(options, id, 'provision');
+}
+
+/** Writes the owner's approval that a contract ends: its controller takes away all of it. */
+export async function signRemoval(id: ContractId, options: SignOptions): Promise<void> {
+  await approve(options, id, 'remove');
 }
 
 /**
- * Writes what ends a contract for good: the owner's approval, a placement with nothing in it, and a
- * tombstone for each workload, by which nodes delete its data.
+ * Waits until all replicas of a contract have a place.
+ * @param count of all of its replicas
+ * @throws GRID_DEPLOY_BLOCKED
  */
-export async function remove(
+export async function placesOf(
   id: ContractId,
-  options: DeployOptions,
-): Promise<readonly WorkloadId[]> {
-  const { client } = options;
-  const header = await current(client, 'grid.contract.1', id);
-  const placement = await current(client, 'grid.placement.1', id);
-  await approve(options, id, 'remove', header.owner);
-  const fence = await takeLease(options, header);
-  const revision = placement.revision + 1;
-  await place(options, id, { fence, revision, items: [], reason: 'remove' });
-  const workloads = placement.items.map(
-    ({ role, replica }) => `${id}/${role}/${replica}` as WorkloadId,
-  );
-  for (const workload of workloads) {
-    const value = { workload, revision: placement.revision, reason: 'removed' as const };
-    await put(options, 'grid.tombstone.1', workload, value);
+  count: number,
+  options: AwaitOptions,
+): Promise<readonly PlacedWorkload[]> {
+  const look = async (): Promise<readonly PlacedWorkload[] | undefined> => {
+    const items = (await newest(options.client, 'grid.placement.1', id))?.items ?? [];
+    if (items.length < count) return undefined;
+    return items.map(({ role, replica, node }) => {
+      return { workload: `${id}/${role}/${replica}` as WorkloadId, node };
+    });
+  };
+  return untilSeen(look, id, options);
+}
+
+/**
+ * Waits until a contract that is to end has ended: nothing of it is placed, and its data may go.
+ * @throws GRID_DEPLOY_BLOCKED
+ */
+export async function endOf(
+  id: ContractId,
+  workloads: readonly WorkloadId[],
+  options: AwaitOptions,
+): Promise<void> {
+  const look = async (): Promise<true | undefined> => {
+    const placement = await newest(options.client, 'grid.placement.1', id);
+    if (placement !== undefined && placement.items.length > 0) return undefined;
+    for (const workload of workloads) {
+      const tombstone = await newest(options.client, 'grid.tombstone.1', workload);
+      if (tombstone?.reason !== 'removed') return undefined;
+    }
+    return true;
+  };
+  await untilSeen(look, id, options);
+}
+
+async function untilSeen<T>(
+  look: () => Promise<T | undefined>,
+  id: ContractId,
+  { standing, isPatient, signal }: AwaitOptions,
+): Promise<T> {
+  let blockedSinceMs: number | undefined;
+  for (;;) {
+    const seen = await look();
+    if (seen !== undefined) return seen;
+    const { blocked } = await standing();
+    blockedSinceMs = blocked.length === 0 ? undefined : (blockedSinceMs ?? performance.now());
+    const isOver = performance.now() - (blockedSinceMs ?? Infinity) > blockedForMs;
+    if (signal.aborted || (isOver && !isPatient)) throw stuck(id, blocked);
+    await delay(lookEveryMs, { signal }).catch(() => undefined);
   }
-  return workloads;
+}
+
+function stuck(id: ContractId, blocked: ContractStanding['blocked']): GridError<GridErrorCode> {
+  const why = blocked.map(({ code, message }) => `${code}: ${message}`).join('; ');
+  const message = `it does not go on: ${why || 'its controller needs more time'}`;
+  return new GridError('GRID_DEPLOY_BLOCKED', message, {
+    hint: `${blocked[0]?.hint ?? 'wait longer'}; to give it up: grid contract remove ${id}`,
+    details: { contract: id, blocked: blocked.map(({ code }) => code) },
+  });
 }
 
 async function approve(
-  options: DeployOptions,
+  options: SignOptions,
   contract: ContractId,
   action: 'provision' | 'remove',
-  signer: BotId,
 ): Promise<void> {
-  const hash = approvalHash({ log: options.log, contract, action });
-  await put(options, 'grid.approval.1', `${signer}/${hash}`, {
-    ...{ contract, signer, role: 'owner', action, hash, verdict: 'approve' },
-    expMs: options.at + signedForMs,
-  });
-}
-
-/** Takes the contract's lease, from whoever just had it once that one's time is up. @returns the fence */
-function takeLease(options: DeployOptions, header: Contract): Promise<number> {
-  return retry(() => takeFreeLease(options, header), {
-    ...{ attempts: leaseTriesMax, baseMs: leaseTtlMs / 4, factor: 1 },
-    shouldRetry: (error) => isGridError(error, 'BCDB_LEASE_HELD'),
-  });
-}
-
-async function takeFreeLease(options: DeployOptions, header: Contract): Promise<number> {
-  const name = contractIdOf(header) as string as LeaseName;
-  const former = await find(options.client, 'grid.lease.1', name);
-  const fence = (former?.fence ?? 0) + 1;
-  const [holder] = header.controllers;
-  if (holder === undefined) throw new Error('a contract has a controller');
-  await put(options, 'grid.lease.1', name, { name, holder, fence, ttlMs: leaseTtlMs });
-  return fence;
-}
-
-async function place(
-  options: DeployOptions,
-  contract: ContractId,
-  { fence, revision, items, reason }: Pick<Placement, 'fence' | 'revision' | 'items' | 'reason'>,
-): Promise<void> {
-  await put(options, 'grid.placement.1', contract, {
-    ...{ contract, revision, fence, items, reason },
-    lease: contract as string as LeaseName,
-    expMs: options.at + signedForMs,
+  const { log, owner, at } = options;
+  const hash = approvalHash({ log, contract, action });
+  await put(options, 'grid.approval.1', `${owner}/${hash}`, {
+    ...{ contract, signer: owner, role: 'owner', action, hash, verdict: 'approve' },
+    expMs: at + signedForMs,
   });
 }
 
 async function put<Url extends RecordUrl>(
-  { client }: DeployOptions,
+  { client }: SignOptions,
   url: Url,
   obj: string,
   value: RecordOf<Url>,
@@ -145,23 +147,14 @@ async function put<Url extends RecordUrl>(
   await client.write({ ns: 'grid', op: 'put', url, obj, value });
 }
 
-async function current<Url extends RecordUrl>(
-  client: BcdbClient,
-  url: Url,
-  obj: string,
-): Promise<RecordOf<Url>> {
-  const { value } = await client.get('grid', url, obj);
-  return value as RecordOf<Url>;
-}
-
 /** Undefined when it never was. */
-async function find<Url extends RecordUrl>(
+async function newest<Url extends RecordUrl>(
   client: BcdbClient,
   url: Url,
   obj: string,
 ): Promise<RecordOf<Url> | undefined> {
   try {
-    return await current(client, url, obj);
+    return (await client.get('grid', url, obj)).value as RecordOf<Url>;
   } catch (error) {
     if (isGridError(error, 'BCDB_NOT_FOUND')) return undefined;
     throw error;

@@ -2,8 +2,9 @@ import { readFile } from 'node:fs/promises';
 
 import { errorCode, GridError, isGridError, systemRandom } from '@commongrid/base';
 import { buildContract } from '@commongrid/contract';
+import type { BuiltContract } from '@commongrid/contract';
 import { parseDeploymentFile } from '@commongrid/model';
-import type { BotId, ContractDraft, DeploymentFile, KeyText } from '@commongrid/model';
+import type { BotId, DeploymentFile, KeyText } from '@commongrid/model';
 import { checkRole } from '@commongrid/node';
 
 import type { GridErrorCode } from '../errors.ts';
@@ -11,8 +12,10 @@ import type { GridErrorCode } from '../errors.ts';
 export interface DeploymentParties {
   readonly log: string;
   readonly owner: BotId;
-  /** Places and signs for the owner. */
+  /** Signs for the owner, and places where no bot does. */
   readonly controller: KeyText;
+  /** Of bots of the owner, which place and heal. */
+  readonly bots?: readonly KeyText[];
   /** Log time, ms since 1970. */
   readonly at: number;
   /** Digest of an image that a file names by its name in a hub. */
@@ -48,19 +51,23 @@ async function readJson(path: string): Promise<unknown> {
 export async function makeDeployment(
   file: DeploymentFile,
   parties: DeploymentParties,
-): Promise<ContractDraft> {
+): Promise<BuiltContract> {
+  const { bots = [], controller } = parties;
+  const controllers = [...new Set([...bots, controller])];
   try {
-    const { draft } = await buildContract(file, {
-      ...parties,
-      folder: process.cwd(),
-      draw: (count) => systemRandom.bytes(count),
-      // A node would refuse it, too, but only once it is signed.
-      checkRole,
-      // A deployment is the owner's alone: it names nobody.
-      findBot: async () => undefined,
-      findSeal: async () => undefined,
-    });
-    return draft;
+    return await buildContract(
+      { controllers, ...file },
+      {
+        ...parties,
+        folder: process.cwd(),
+        draw: (count) => systemRandom.bytes(count),
+        // A node would refuse it, too, but only once it is signed.
+        checkRole,
+        // A deployment is the owner's alone: it names nobody.
+        findBot: async () => undefined,
+        findSeal: async () => undefined,
+      },
+    );
   } catch (error) {
     if (!isGridError(error, 'CONTRACT_DEFINITION_INVALID')) throw error;
     const { path } = error.details;

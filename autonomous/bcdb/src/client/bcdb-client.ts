@@ -42,6 +42,14 @@ export interface BcdbClientOptions {
   readonly token?: string;
   /** Key that signs here. Not together with `token`. */
   readonly key?: Signer;
+  /**
+   * Writes in place of this client where another process counts with the key now: two who count with one
+   * key contradict each other. Gives undefined where there is none.
+   */
+  readonly writeElsewhere?: (
+    statement: ClientStatement,
+    signal: AbortSignal | undefined,
+  ) => Promise<ClientReceipt | undefined>;
   /** The newest checkpoint seen in an earlier life: `lastCheckpoint`. */
   readonly lastCheckpoint?: string;
   /** How long one try of a request may take. Default 30 s. */
@@ -59,6 +67,7 @@ export class BcdbClient {
   readonly #heads: HeadMemory;
   readonly #privacy: PrivacyMemory;
   readonly #writer: RecordWriter | undefined;
+  readonly #writeElsewhere: BcdbClientOptions['writeElsewhere'];
   #writtenSize = 0;
   /** What is from before a handover may have been given up by it. */
   #writtenTrust: Trust | undefined;
@@ -82,6 +91,7 @@ export class BcdbClient {
       trust: () => this.trust,
       prove: (ns, wait) => this.#proveNamespace(ns, wait),
     });
+    this.#writeElsewhere = options.writeElsewhere;
     if (key === undefined) return;
     this.#writer = new RecordWriter({
       signer: key,
@@ -167,9 +177,12 @@ export class BcdbClient {
    * known whether it was written.
    */
   async write(statement: ClientStatement, { signal }: CallOptions = {}): Promise<ClientReceipt> {
-    const receipt = await (this.#writer === undefined
-      ? this.#writeAsOwner(statement, signal)
-      : this.#writer.write(statement, signal));
+    const elsewhere = await this.#writeElsewhere?.(statement, signal);
+    const receipt =
+      elsewhere ??
+      (await (this.#writer === undefined
+        ? this.#writeAsOwner(statement, signal)
+        : this.#writer.write(statement, signal)));
     return this.#written(receipt);
   }
 

@@ -6,6 +6,7 @@ import { InvalidArgumentError } from 'commander';
 
 import { trustOfGenesis } from '../../bcdb-trust.ts';
 import type { LogTrust } from '../../bcdb-trust.ts';
+import { byRunningBot } from '../../bot-service/write-by-bot.ts';
 import { resultCommand } from '../../command-context.ts';
 import type { CommandContext, JsonOption } from '../../command-context.ts';
 import type { GridErrorCode } from '../../errors.ts';
@@ -92,6 +93,7 @@ export async function connect(
     url,
     trust,
     ...(key === undefined ? {} : { key }),
+    ...(folder === undefined ? {} : { writeElsewhere: byRunningBot(folder.controlSocket) }),
     ...(secretFile === undefined ? {} : { token: await readSecret(secretFile) }),
   };
   const client = await connectRemembering(context, clientOptions, remember);

@@ -39,6 +39,8 @@ const schema = 'grid.bot.folder.1';
  *     owner-token    who shows it is the owner
  *     heads/         the newest head of the log that it saw, and evidence
  *     data/          its tables
+ *     feed/          what of the log concerns it
+ *     contracts/     contracts that it controls, and their secrets
  *     control.sock   where commands reach it
  */
 export class BotFolder {
@@ -55,6 +57,14 @@ export class BotFolder {
 
   get data(): string {
     return join(this.path, 'data');
+  }
+
+  get feed(): string {
+    return join(this.path, 'feed');
+  }
+
+  get contracts(): string {
+    return join(this.path, 'contracts');
   }
 
   get controlSocket(): string {

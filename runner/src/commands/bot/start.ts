@@ -1,8 +1,12 @@
 import { once } from 'node:events';
 
 import { ControlSocket, createLogger, GridError, shutdownSignal } from '@commongrid/base';
+import type { BotId } from '@commongrid/model';
 import type { Command } from 'commander';
 
+import type { AtLog } from '../../bot-service/bot-grid.ts';
+import type { ControllerDesk } from '../../bot-service/contracts-actor.ts';
+import { writeAction } from '../../bot-service/write-by-bot.ts';
 import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
 import type { GridErrorCode } from '../../errors.ts';
@@ -30,25 +34,44 @@ export function botStartCommand(context: CommandContext): Command {
       const signal = shutdownSignal();
       const folder = botFolderOf(context, name, options);
       const { id, url, trust } = await folder.config();
-      const { Bot } = await import('@commongrid/threebot');
+      const [{ Bot }, { contractsActor }, { KeptContracts }, { openContracts }] = await Promise.all(
+        [
+          import('@commongrid/threebot'),
+          import('../../bot-service/contracts-actor.ts'),
+          import('../../bot-service/kept-contracts.ts'),
+          import('../../bot-service/open-contracts.ts'),
+        ],
+      );
       const key = await folder.device();
       const former = await folder.formerKeys();
+      const logger = createLogger('bot', { level: context.environment.logLevel });
+      const papers = await KeptContracts.open(folder.contracts, logger);
+      const late: { desk?: ControllerDesk } = {};
       await using bot = await Bot.open({
         ...{ folder: folder.data, id, key, url, trust, listen: options.listen },
+        papers: folder.path,
         sealingKeys: [key, ...former].map(sealingKeyOf),
         heads: folder.heads(trust),
         ownerToken: await folder.ownerToken(),
         ...(options.redis === undefined ? {} : { redis: options.redis }),
         relays: options.relay ?? [],
-        logger: createLogger('bot', { level: context.environment.logLevel }),
+        actors: [contractsActor(papers, () => late.desk)],
+        logger,
       });
+      const atLog: AtLog = (work, stop) => bot.atLog(work, stop);
       await using _control = await ControlSocket.open({
         path: folder.controlSocket,
         actions: {
           call: ({ method, input }, { signal: stop }) => bot.call(methodName(method), input, stop),
+          write: writeAction(atLog),
         },
       });
       await bot.publish();
+      await using desk = await openContracts({
+        ...{ bot: id as BotId, url, trust, key, atLog, papers, logger },
+        ...{ folder: folder.feed, market: bot.lockMarket },
+      });
+      late.desk = desk;
       const { address, redisAddress, fingerprint } = bot;
       const redis = redisAddress === undefined ? null : `${redisAddress.host}:${redisAddress.port}`;
       const report = { schema: 'grid.bot.start.1', id, name, address, redis, fingerprint };

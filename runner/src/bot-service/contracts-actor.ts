@@ -1,0 +1,99 @@
+import { idPatterns } from '@commongrid/model';
+import type { ContractId } from '@commongrid/model';
+import { actor, method } from '@commongrid/threebot';
+import { Type } from 'typebox';
+import type { Static } from 'typebox';
+
+import type { KeptContracts } from './kept-contracts.ts';
+
+const closed = { additionalProperties: false } as const;
+const contractId = Type.Unsafe<ContractId>(Type.String({ pattern: `^${idPatterns.contract}$` }));
+
+const step = Type.Object({ at: Type.Integer(), url: Type.String(), obj: Type.String() });
+const standing = Type.Object({
+  contract: contractId,
+  name: Type.String(),
+  /** How far it is; null before the controller looked at it. */
+  phase: Type.Union([Type.String(), Type.Null()]),
+  /** What it waits for. */
+  blocked: Type.Array(
+    Type.Object({
+      code: Type.String(),
+      message: Type.String(),
+      hint: Type.String(),
+      slots: Type.Array(Type.String()),
+    }),
+  ),
+  /** Nodes of it that are not heard of. */
+  silent: Type.Array(Type.Object({ node: Type.String(), outlook: Type.String() })),
+  /** Records that it appended last, the newest at the end; `at` in ms since 1970. */
+  steps: Type.Array(step),
+});
+
+/** How a contract that the bot controls stands. */
+export type ContractStanding = Static<typeof standing>;
+
+/** The controller, as far as the owner has to do with it. */
+export interface ControllerDesk {
+  standingOf(id: ContractId): ContractStanding;
+  /** Looks at contracts now. */
+  look(): void;
+  /** Lets it go on though many nodes vanished at once. */
+  releaseBrake(): void;
+}
+
+/**
+ * What a bot does with contracts; for its owner.
+ * @param desk undefined while the bot has not reached its database yet
+ */
+export function contractsActor(papers: KeptContracts, desk: () => ControllerDesk | undefined) {
+  const standingOf = (contract: ContractId): ContractStanding => {
+    const name = papers.of(contract)?.draft.header.name ?? '';
+    const unseen = { contract, name, phase: null, blocked: [], silent: [], steps: [] };
+    return desk()?.standingOf(contract) ?? unseen;
+  };
+  return actor('contracts', {
+    adopt: method({
+      summary: 'Keeps a contract and its secrets: from then on the bot places and heals it',
+      permission: 'owner',
+      input: Type.Object(
+        {
+          draft: Type.Unknown(),
+          secrets: Type.Optional(Type.Unknown()),
+          only: Type.Optional(Type.Array(Type.String())),
+        },
+        closed,
+      ),
+      output: Type.Object({ contract: contractId }),
+      handler: async (given) => {
+        const { id } = await papers.keep(given);
+        desk()?.look();
+        return { contract: id };
+      },
+    }),
+    list: method({
+      summary: 'Contracts that the bot keeps, and how they stand',
+      permission: 'owner',
+      input: Type.Object({}, closed),
+      output: Type.Array(standing),
+      handler: () => papers.ids().map(standingOf),
+    }),
+    status: method({
+      summary: 'How a contract stands: what it waits for, what was done for it last',
+      permission: 'owner',
+      input: Type.Object({ contract: contractId }, closed),
+      output: standing,
+      handler: ({ contract }) => standingOf(contract),
+    }),
+    releaseBrake: method({
+      summary: 'Lets healing go on though many nodes vanished at once',
+      permission: 'owner',
+      input: Type.Object({}, closed),
+      output: Type.Object({}, closed),
+      handler: () => {
+        desk()?.releaseBrake();
+        return {};
+      },
+    }),
+  });
+}

@@ -1,0 +1,65 @@
+import type { Logger } from '@commongrid/base';
+import { Controller } from '@commongrid/contract';
+import type { ContractPapers, LockMarket } from '@commongrid/contract';
+import type { ContractId } from '@commongrid/model';
+
+import type { BotGrid } from './bot-grid.ts';
+import type { ContractStanding, ControllerDesk } from './contracts-actor.ts';
+import { probeNode } from './probe-node.ts';
+
+export interface ContractsDeskOptions {
+  readonly grid: BotGrid;
+  readonly papers: ContractPapers;
+  /** Without one, nothing is rented from others. */
+  readonly market?: LockMarket | undefined;
+  readonly logger: Logger;
+}
+
+/** The controller of contracts, over the grid as a bot has it, and what it says of itself. */
+export class ContractsDesk implements ControllerDesk, AsyncDisposable {
+  readonly #controller: Controller;
+  readonly #papers: ContractPapers;
+  readonly #below: AsyncDisposable | undefined;
+
+  private constructor(
+    { grid, papers, market, logger }: ContractsDeskOptions,
+    below: AsyncDisposable | undefined,
+  ) {
+    this.#below = below;
+    this.#papers = papers;
+    this.#controller = Controller.open({
+      ...{ grid, papers, market, logger, leases: grid.leases },
+      probe: { answers: ({ addresses }, { signal }) => probeNode(addresses, { signal }) },
+    });
+  }
+
+  /** @param below is closed behind it */
+  static open(options: ContractsDeskOptions, below?: AsyncDisposable): ContractsDesk {
+    return new ContractsDesk(options, below);
+  }
+
+  standingOf(id: ContractId): ContractStanding {
+    const known = this.#controller.status().find((one) => one.id === id);
+    return {
+      contract: id,
+      name: this.#papers.of(id)?.draft.header.name ?? '',
+      phase: known?.status?.phase ?? null,
+      blocked: (known?.blocked ?? []).map((one) => ({ ...one, slots: [...one.slots] })),
+      silent: (known?.silent ?? []).map((one) => ({ ...one })),
+      steps: (known?.steps ?? []).map((one) => ({ ...one })),
+    };
+  }
+
+  look(): void {
+    this.#controller.look();
+  }
+
+  releaseBrake(): void {
+    this.#controller.releaseBrake();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#controller.close();
+    await this.#below?.[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+
+import { isGridError } from '@commongrid/base';
+import { hasCode } from '@commongrid/base/testing';
+import type { NodeId, RecordOf } from '@commongrid/model';
+
+import { PlannedGrid } from './fixtures/planned-grid.ts';
+
+interface Deployed {
+  readonly contract: string;
+  readonly is: string;
+}
+
+/** One database, and nodes that say that they live, and run all that is placed there. */
+let grid: PlannedGrid;
+let nodes: readonly NodeId[];
+let running: Promise<unknown>;
+const over = new AbortController();
+
+before(async () => {
+  grid = await PlannedGrid.open();
+  const farm = await grid.farm('cellar', { farmer: grid.ada, country: 'BE' });
+  nodes = [
+    await grid.node(farm, grid.ada, 'shelf-1'),
+    await grid.node(farm, grid.ada, 'shelf-2'),
+    await grid.node(farm, grid.ada, 'shelf-3'),
+  ];
+  await grid.allAlive(3);
+  running = grid.runAll(over.signal).catch((error: unknown) => {
+    if (!isGridError(error, 'BASE_ABORTED')) throw error;
+  });
+});
+
+after(async () => {
+  over.abort();
+  await running;
+  await grid[Symbol.asyncDispose]();
+});
+
+async function deploy(name: string, role: object, ...words: string[]): Promise<Deployed> {
+  const file = join(grid.place.path, `${name}.json`);
+  const secrets = { admin: 'sesame' };
+  const data = { name: 'data', ...role };
+  await writeFile(file, JSON.stringify({ name, secrets, roles: [data] }));
+  return grid.json<Deployed>('deploy', file, ...words);
+}
+
+async function newest<Url extends 'grid.placement.1' | 'grid.lease.1'>(
+  url: Url,
+  contract: string,
+): Promise<RecordOf<Url>> {
+  const { value } = await grid.place.client.get('grid', url, contract);
+  return value as RecordOf<Url>;
+}
+
+test('replicas that may be anywhere go to several nodes, by a controller in the command', async () => {
+  const zdb = { size: '16MiB', password: 'admin' };
+  const { is, contract } = await deploy('store', { zdb, replicas: 3 });
+  assert.equal(is, 'there');
+  const { items } = await newest('grid.placement.1', contract);
+  assert.deepEqual(new Set(items.map(({ node }) => node)), new Set(nodes));
+  // Others can control the contract at once.
+  assert.equal((await newest('grid.lease.1', contract)).isReleased, true);
+
+  await grid.run('rm', 'store', '--json');
+  assert.deepEqual((await newest('grid.placement.1', contract)).items, []);
+  await assert.rejects(grid.run('rm', 'store'), hasCode('GRID_CONTRACT_UNKNOWN'));
+});
+
+test('a node that is named gets all of it', async () => {
+  const role = { volume: { size: '1GiB' }, replicas: 2 };
+  const { contract } = await deploy('disk', role, '--node', 'shelf-2');
+  const { items } = await newest('grid.placement.1', contract);
+  assert.deepEqual(
+    items.map(({ node }) => node),
+    [nodes[1], nodes[1]],
+  );
+});
+
+test('what fits nowhere says what it waits for', async () => {
+  await assert.rejects(deploy('large', { volume: { size: '1TiB' } }, '--timeout', '8'), (error) => {
+    assert.ok(isGridError(error, 'GRID_DEPLOY_BLOCKED'), String(error));
+    assert.deepEqual(error.details['blocked'], ['HEAL_NOTHING_FITS']);
+    return true;
+  });
+});
