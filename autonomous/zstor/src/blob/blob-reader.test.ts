@@ -41,12 +41,15 @@ class Blobs implements AsyncDisposable {
   readonly contents = sizesBytes.map((size) => Buffer.from(seededRandom(`${size}`).bytes(size)));
   readonly blobs: WrittenBlob[] = [];
   readonly reader: BlobReader;
+  readonly backends: readonly ModelBackend[] = [1, 2, 3].map(
+    (no) => new AskedBackend(no, this.asked),
+  );
   readonly #threads = CodingThreads.open({ count: 0 });
   readonly #writer: BlobWriter;
   readonly #locations = new MemoryLocations();
 
   private constructor() {
-    const all = [1, 2, 3].map((no) => new AskedBackend(no, this.asked));
+    const all = this.backends;
     const backends = { all, byNo: (no: number) => all[no - 1] };
     const { budget } = this;
     const common = { backends, threads: this.#threads, budget, locations: this.#locations };
@@ -104,6 +107,27 @@ suite('blobs that are read one after the other', () => {
     for await (const piece of made.reader.readAll(spans)) read.push(Buffer.from(piece));
     const expected = made.contents.map((content, at) => content.subarray(...(ranges[at] ?? [])));
     assert.deepEqual(Buffer.concat(read), Buffer.concat(expected));
+  });
+
+  test('wait a little for shards that come after their write was answered', async () => {
+    await using made = await Blobs.write();
+    const late = made.backends.slice(0, 2).map(({ values }) => [values, new Map(values)] as const);
+    for (const [values] of late) values.clear();
+    const [span] = made.spans;
+    assert.ok(span !== undefined);
+    const reading = made.reader.readAll([span]).next();
+    setTimeout(() => {
+      for (const [values, kept] of late) for (const [key, value] of kept) values.set(key, value);
+    }, 50);
+    assert.deepEqual(Buffer.from((await reading).value ?? []), made.contents[0]);
+  });
+
+  test('that have too few shards say so', async () => {
+    await using made = await Blobs.write();
+    for (const { values } of made.backends.slice(0, 2)) values.clear();
+    const code = 'ZSTOR_SHARDS_TOO_FEW';
+    await assert.rejects(made.reader.readAll(made.spans).next(), { code });
+    assert.equal(made.budget.freeBytes, made.budget.totalBytes);
   });
 
   test('give back all memory when nobody reads on', async () => {

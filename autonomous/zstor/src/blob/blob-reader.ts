@@ -1,4 +1,4 @@
-import { GridError, isGridError } from '@commongrid/base';
+import { delay, GridError, isGridError, systemClock } from '@commongrid/base';
 import type { Clock } from '@commongrid/base';
 import type { Credit, CreditLoan } from '../backends/credit.ts';
 import { giveValue, sharedPool } from '../chunk/buffer-pool.ts';
@@ -13,8 +13,11 @@ import { openParts, openSlice, shardsOfSlice } from './slice-reader.ts';
 import { keptPart, streamChunksMax } from './stream-budget.ts';
 import type { StoredBlob } from './written-blob.ts';
 
-/** Times that a chunk's locations are looked up: shards may move while they are read. */
-const lookupsMax = 3;
+/**
+ * Pauses before a chunk's locations are looked up again, ms. Shards may have moved while they were read; those that
+ * come after a write was answered may be late.
+ */
+const pausesMs = [0, 25, 75, 200, 400];
 /** Why what was read ahead is given up. */
 const noMore = 'nobody reads on';
 
@@ -145,20 +148,17 @@ export class BlobReader {
   }
 
   async #open(blob: StoredBlob, index: number, signal: AbortSignal): Promise<Buffer<ArrayBuffer>> {
-    let before: ChunkRecord | undefined;
-    let failure: unknown;
-    for (let lookup = 0; lookup < lookupsMax; lookup++) {
-      const record = this.#find(blob, index);
-      if (before !== undefined && isSamePlace(before, record)) break;
-      before = record;
+    const { clock = systemClock } = this.#options;
+    for (let look = 0; ; look++) {
       try {
-        return await this.#openFrom(record, blob, index, signal);
+        return await this.#openFrom(this.#find(blob, index), blob, index, signal);
       } catch (error) {
-        if (!isGridError<ZstorErrorCode>(error, 'ZSTOR_SHARDS_TOO_FEW')) throw error;
-        failure = error;
+        const pauseMs = pausesMs[look];
+        const mayCome = isGridError<ZstorErrorCode>(error, 'ZSTOR_SHARDS_TOO_FEW');
+        if (!mayCome || pauseMs === undefined) throw error;
+        await delay(pauseMs, { clock, signal });
       }
     }
-    throw failure;
   }
 
   async #openFrom(
@@ -207,11 +207,6 @@ export class BlobReader {
       details: { chunkId },
     });
   }
-}
-
-/** Whether a second look-up told nothing new: small objects move when they are packed. */
-function isSamePlace(a: ChunkRecord, b: ChunkRecord): boolean {
-  return Buffer.compare(a.id, b.id) === 0 && String(a.locations) === String(b.locations);
 }
 
 /** A chunk that is being read, and its memory. */
