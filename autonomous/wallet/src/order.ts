@@ -114,24 +114,18 @@ export function escrowOf(
  * Whether the ledger has the order.
  * @throws WALLET_KEY_REUSED where it has another transfer of that id
  */
-export function isDone({ fold }: LedgerView, { url, value }: Order): boolean {
-  switch (url) {
-    case 'grid.account.1':
-      return (fold.current(url, value.id)?.revision ?? 0) >= value.revision;
-    case 'grid.allowance.1':
-      return isSame(fold.current(url, value.contract), value);
-    case 'grid.escrow.1':
-      return fold.money('escrow', value.lock) !== undefined;
-    case 'grid.transfer.1': {
-      const known = fold.current(url, value.id);
-      if (known === undefined) return false;
-      if (isSameTransfer(known, value)) return true;
-      throw new GridError<WalletErrorCode>('WALLET_KEY_REUSED', `${value.id} is another transfer`, {
-        hint: 'choose another key for another transfer',
-        details: { id: value.id, to: known.to, amount: known.amount, currency: known.currency },
-      });
-    }
-  }
+export function isOrdered({ fold }: LedgerView, { url, value }: Order): boolean {
+  if (url === 'grid.account.1')
+    return (fold.current(url, value.id)?.revision ?? 0) >= value.revision;
+  if (url === 'grid.allowance.1') return isSame(fold.current(url, value.contract), value);
+  if (url === 'grid.escrow.1') return fold.money('escrow', value.lock) !== undefined;
+  const known = fold.current(url, value.id);
+  if (known === undefined) return false;
+  if (isSameTransfer(known, value)) return true;
+  throw new GridError<WalletErrorCode>('WALLET_KEY_REUSED', `${value.id} is another transfer`, {
+    hint: 'choose another key for another transfer',
+    details: { id: value.id, to: known.to, amount: known.amount, currency: known.currency },
+  });
 }
 
 /** 16 bytes of a hash: nobody else finds the same, and the same order does. */

@@ -1,4 +1,4 @@
-import { GridError } from '@commongrid/base';
+import { GridError, isGridError } from '@commongrid/base';
 import { balanceOf, consentSubject, heldBy } from '@commongrid/model';
 import type {
   AccountId,
@@ -19,7 +19,7 @@ import type { Decision, ObjectionOrder } from './objections.ts';
 import {
   accountOfOrder,
   escrowOf,
-  isDone,
+  isOrdered,
   sharedAccount,
   signedForMs,
   transferOf,
@@ -113,7 +113,7 @@ export class Wallet {
    */
   async submit(order: Order, options: WaitOptions = {}): Promise<void> {
     const { url, value } = order;
-    await sayOnce(this.#rail, url, value, (view) => isDone(view, order), options);
+    await sayOnce(this.#rail, url, value, (view) => isOrdered(view, order), options);
   }
 
   /**
@@ -129,6 +129,11 @@ export class Wallet {
     const subject = consentSubject({ log, url, value });
     const expMs = 'expMs' in value ? value.expMs : at + signedForMs;
     await this.#rail.say('grid.consent.1', { subject, account, by: bot, expMs }, options);
+  }
+
+  /** Log time: what everything that an order waits for is measured by, ms since 1970. */
+  async logTime(options: WaitOptions = {}): Promise<number> {
+    return (await this.#rail.sync(options)).at;
   }
 
   /** A shared account as it is now; undefined where the bot was told of none. */
@@ -165,15 +170,24 @@ export class Wallet {
 
   /**
    * Does what is due now: a farmer asks for pay that nobody can object to any more, a buyer for what is
-   * left of places that ended. To be called again and again. @returns what was done
+   * left of places that ended. To be called again and again. What the rules refuse holds up nothing else,
+   * and is thrown in the end. @returns what was done
+   * @throws BCDB_RULE_BROKEN
    */
   async settle(options: WaitOptions = {}): Promise<readonly Duty[]> {
     const view = await this.#rail.sync(options);
     const done: Duty[] = [];
+    let refusal: GridError | undefined;
     for (const duty of duties(view, this.#rail.bot)) {
-      await this.#do(duty, view, options);
-      done.push(duty);
+      try {
+        await this.#do(duty, view, options);
+        done.push(duty);
+      } catch (error) {
+        if (!isGridError(error, 'BCDB_RULE_BROKEN')) throw error;
+        refusal ??= error;
+      }
     }
+    if (refusal !== undefined) throw refusal;
     return done;
   }
 

@@ -1,88 +1,84 @@
 import { randomUUID } from 'node:crypto';
 
-import { idPatterns } from '@commongrid/model';
-import type { LockId } from '@commongrid/model';
-import { formatAmount, parseAmount, statementCsv } from '@commongrid/wallet';
+import { GridError } from '@commongrid/base';
+import type { AccountId, Hash, Transfer } from '@commongrid/model';
+import { parseAmount, statementCsv } from '@commongrid/wallet';
 import type { Command } from 'commander';
-import { InvalidArgumentError } from 'commander';
 
 import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
+import type { GridErrorCode } from '../../errors.ts';
 import { formatTable } from '../../terminal.ts';
-import { serverCommand } from '../bcdb/connection.ts';
+import { parseHash, serverCommand } from '../bcdb/connection.ts';
 import type { ServerOptions } from '../bcdb/connection.ts';
 import { formatTime } from '../bcdb/options.ts';
-import { accountOf, currencyOf, withWallet } from './own-wallet.ts';
+import { placedText, placeOrder, termsOf, withOrder } from './orders.ts';
+import type { OrderOptions } from './orders.ts';
+import { accountOf, currencyOf, shownBalances, withWallet } from './own-wallet.ts';
+import { parseAccount, parseTime } from './wallet-options.ts';
 
-type SendOptions = ServerOptions & { readonly memo?: string; readonly key?: string };
-type StatementOptions = ServerOptions & { readonly csv?: true };
+type AccountOptions = ServerOptions & { readonly account?: string };
+type StatementOptions = AccountOptions & { readonly csv?: true };
+type SendOptions = ServerOptions &
+  OrderOptions & {
+    readonly memo?: string;
+    readonly key?: string;
+    readonly hashLock?: string;
+    readonly until?: number;
+  };
 
 export function walletBalanceCommand(context: CommandContext): Command {
-  return serverCommand('balance', 'Show what the bot has, as it verified itself.').action(
-    async (options: ServerOptions) => {
-      const balances = await withWallet(context, options, async ({ wallet, client }) => {
-        const all = await wallet.balances();
-        return Promise.all(
-          all.map(async ({ currency, amount }) => {
-            const { decimals } = await currencyOf(client, currency);
-            return { currency, amount: String(amount), shown: formatAmount(amount, decimals) };
-          }),
-        );
-      });
-      const result = { schema: 'grid.wallet.balance.1', balances };
-      printResult(context, options, result, () => {
-        const rows = balances.map(({ currency, shown }) => [shown, currency]);
-        return rows.length === 0 ? 'nothing yet' : formatTable(rows).trimEnd();
-      });
-    },
-  );
+  return withAccount(
+    serverCommand('balance', 'Show what the bot has, as it verified itself.'),
+  ).action(async (options: AccountOptions) => {
+    const balances = await withWallet(context, options, async ({ wallet, client }) =>
+      shownBalances(client, await wallet.balances(options.account as AccountId | undefined)),
+    );
+    const result = { schema: 'grid.wallet.balance.1', balances };
+    printResult(context, options, result, () => {
+      const rows = balances.map(({ currency, shown }) => [shown, currency]);
+      return rows.length === 0 ? 'nothing yet' : formatTable(rows).trimEnd();
+    });
+  });
 }
 
 export function walletSendCommand(context: CommandContext): Command {
-  return serverCommand('send', 'Pay somebody.')
+  const command = serverCommand('send', 'Pay somebody.')
     .argument('<to>', 'name of a bot, or an id: bot:… or account:…')
     .argument('<amount>', 'such as 12.50')
     .argument('<currency>', 'three letters, such as TFT')
     .option('--memo <text>', 'what it is for: anybody who may read the log sees it')
     .option('--key <text>', 'names the order: given again with the same key, it pays once')
-    .action(async (name: string, text: string, currency: string, options: SendOptions) => {
+    .option('--hash-lock <hash>', 'only to who shows what has this hash in time', parseHash)
+    .option(
+      '--until <time>',
+      'with --hash-lock: until then; such as 2026-03-01T10:00:00Z',
+      parseTime,
+    );
+  return withOrder(command).action(
+    async (name: string, text: string, currency: string, options: SendOptions) => {
       const { memo, key = randomUUID() } = options;
-      const paid = await withWallet(context, options, async ({ wallet, client }) => {
+      const condition = conditionOf(options);
+      const paid = await withWallet(context, options, async (own) => {
+        const { client, wallet } = own;
         const { decimals } = await currencyOf(client, currency);
         const to = await accountOf(client, name);
-        const amount = parseAmount(text, decimals);
-        const order = { key, to, amount, currency, ...(memo === undefined ? {} : { memo }) };
-        return { transfer: await wallet.transfer(order), to, amount: String(amount), currency };
+        const prepared = await wallet.prepareTransfer({
+          ...{ key, to, amount: parseAmount(text, decimals), currency },
+          ...(memo === undefined ? {} : { memo }),
+          ...(condition === undefined ? {} : { condition }),
+          ...termsOf(options),
+        });
+        const order = await placeOrder(own, prepared, options);
+        const { id, amount } = prepared.value;
+        return { transfer: id, to, amount, currency, order };
       });
       const result = { schema: 'grid.wallet.send.1', ...paid, key };
-      printResult(
-        context,
-        options,
-        result,
-        () => `${text} ${currency} to ${name}: ${paid.transfer}`,
+      printResult(context, options, result, ({ order, transfer }) =>
+        placedText(order, `${text} ${currency} to ${name}: ${transfer}`),
       );
-    });
-}
-
-export function walletFundCommand(context: CommandContext): Command {
-  return serverCommand(
-    'fund',
-    'Put money aside for a lock that a farmer made for a contract of yours.',
-  )
-    .argument('<lock>', 'its id', parseLock)
-    .argument('[amount]', 'default: the least that the lock asks for')
-    .argument('[currency]', 'with the amount')
-    .action(async (lock, text, currency, options: ServerOptions) => {
-      await withWallet(context, options, async ({ wallet, client }) => {
-        const isGiven = typeof text === 'string' && typeof currency === 'string';
-        const amount = isGiven
-          ? { amount: parseAmount(text, (await currencyOf(client, currency)).decimals) }
-          : {};
-        await wallet.fund({ lock: lock as LockId, ...amount });
-      });
-      const result = { schema: 'grid.wallet.fund.1', lock: String(lock) };
-      printResult(context, options, result, () => `${String(lock)} is funded`);
-    });
+    },
+  );
 }
 
 export function walletSettleCommand(context: CommandContext): Command {
@@ -99,10 +95,12 @@ export function walletSettleCommand(context: CommandContext): Command {
 }
 
 export function walletStatementCommand(context: CommandContext): Command {
-  return serverCommand('statement', 'List everything that moved money of the bot.')
+  return withAccount(serverCommand('statement', 'List everything that moved money of the bot.'))
     .option('--csv', 'as CSV, amounts in the smallest unit')
     .action(async (options: StatementOptions) => {
-      const lines = await withWallet(context, options, ({ wallet }) => wallet.statement());
+      const lines = await withWallet(context, options, ({ wallet }) =>
+        wallet.statement(options.account as AccountId | undefined),
+      );
       if (options.csv === true && options.json !== true) {
         context.terminal.print(statementCsv(lines).trimEnd());
         return;
@@ -117,9 +115,19 @@ export function walletStatementCommand(context: CommandContext): Command {
     });
 }
 
-const isLock = new RegExp(`^${idPatterns.lock}$`);
+/** @throws GRID_USAGE */
+function conditionOf({ hashLock, until }: SendOptions): Transfer['condition'] {
+  if (hashLock === undefined && until === undefined) return undefined;
+  if (hashLock !== undefined && until !== undefined) {
+    return { hash: hashLock as Hash, untilMs: until };
+  }
+  throw new GridError<GridErrorCode>('GRID_USAGE', 'name --hash-lock and --until together');
+}
 
-function parseLock(text: string): string {
-  if (isLock.test(text)) return text;
-  throw new InvalidArgumentError('give the id of a lock: lock:…');
+function withAccount(command: Command): Command {
+  return command.option(
+    '--account <account>',
+    'a shared one that the bot has had a part in from its beginning',
+    parseAccount,
+  );
 }

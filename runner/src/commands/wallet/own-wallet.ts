@@ -2,16 +2,20 @@ import { GridError, isGridError } from '@commongrid/base';
 import type { BcdbClient } from '@commongrid/bcdb/client';
 import { idPatterns } from '@commongrid/model';
 import type { AccountId, BotId, Currency } from '@commongrid/model';
-import { LogRail, Wallet } from '@commongrid/wallet';
+import { formatAmount, LogRail, Wallet } from '@commongrid/wallet';
+import type { Balance } from '@commongrid/wallet';
 
 import type { CommandContext } from '../../command-context.ts';
 import type { GridErrorCode } from '../../errors.ts';
 import type { ServerOptions } from '../bcdb/connection.ts';
 import { withOwnFeed } from '../own-feed.ts';
+import { isAccountId } from './wallet-options.ts';
 
 /** The wallet of the bot that a command acts for. */
 export interface OwnWallet {
   readonly bot: BotId;
+  /** Hash of the genesis of its log. */
+  readonly log: string;
   readonly client: BcdbClient;
   readonly wallet: Wallet;
 }
@@ -25,7 +29,7 @@ export function withWallet<T>(
   return withOwnFeed(context, options, async (feed) => {
     const { bot, client } = feed;
     await using rail = await LogRail.open(feed);
-    return await work({ bot, client, wallet: new Wallet(rail) });
+    return await work({ bot, client, log: rail.log, wallet: new Wallet(rail) });
   });
 }
 
@@ -44,9 +48,24 @@ export async function currencyOf(client: BcdbClient, code: string): Promise<Curr
   }
 }
 
+/** Balances as people read them, too. */
+export function shownBalances(client: BcdbClient, balances: readonly Balance[]) {
+  return Promise.all(
+    balances.map(async ({ currency, amount }) => {
+      const { decimals } = await currencyOf(client, currency);
+      return { currency, amount: String(amount), shown: formatAmount(amount, decimals) };
+    }),
+  );
+}
+
 /** An account by its id, or that of a bot by its name. @throws GRID_BOT_UNKNOWN */
 export async function accountOf(client: BcdbClient, text: string): Promise<AccountId> {
-  if (isAccount.test(text)) return text as AccountId;
+  return isAccountId(text) ? (text as AccountId) : botCalled(client, text);
+}
+
+/** A bot by its id or name. @throws GRID_BOT_UNKNOWN */
+export async function botCalled(client: BcdbClient, text: string): Promise<BotId> {
+  if (isBot.test(text)) return text as BotId;
   const where = { field: 'name', op: 'eq', value: text } as const;
   const { objects } = await client.find('grid', { url: 'grid.bot.1', where, limit: 1 });
   const [found] = objects;
@@ -57,4 +76,11 @@ export async function accountOf(client: BcdbClient, text: string): Promise<Accou
   });
 }
 
-const isAccount = new RegExp(`^(?:${idPatterns.bot}|${idPatterns.account})$`);
+export function accountUnknown(account: string): GridError<GridErrorCode> {
+  return new GridError('GRID_ACCOUNT_UNKNOWN', `the bot has no part in ${account}`, {
+    hint: 'see which there are: grid wallet account list',
+    details: { account },
+  });
+}
+
+const isBot = new RegExp(`^${idPatterns.bot}$`);
