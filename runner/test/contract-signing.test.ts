@@ -10,8 +10,10 @@ import type { AuditReport } from '@commongrid/contract';
 import { SigningKey } from '@commongrid/crypto';
 import type { JsonValue } from '@commongrid/crypto';
 import { contractIdOf } from '@commongrid/model';
-import type { Contract } from '@commongrid/model';
+import type { Contract, ContractId } from '@commongrid/model';
 
+import { KeptContracts } from '../src/bot-service/kept-contracts.ts';
+import { BotFolder } from '../src/commands/bot/bot-folder.ts';
 import { openGrid } from './fixtures/owned-place.ts';
 import { PlannedGrid } from './fixtures/planned-grid.ts';
 
@@ -184,6 +186,27 @@ test('whoever is not named signs nothing, and a contract of another grid is none
     stranger.put('grid.contract.1', contractIdOf(copy), copy),
     isRefused('CONTRACT_OTHER_LOG'),
   );
+});
+
+test('whose bot controls a contract has its roles and secrets before it can be signed', async () => {
+  const source = join(grid.place.path, 'own.json');
+  const roles = [{ name: 'disk', zdb: { size: '1GiB', password: 'admin' } }];
+  const secrets = { admin: { generate: 32 } };
+  await writeFile(source, JSON.stringify({ name: 'own', roles, secrets }));
+  const file = join(grid.place.path, 'own.built.json');
+  await grid.jsonAs('dora', 'contract', 'build', source, '--output', file);
+  type Proposed = { readonly contract: string; readonly controller: string | null };
+  const { contract, controller } = await grid.jsonAs<Proposed>('dora', 'contract', 'propose', file);
+  assert.equal(controller, 'dora');
+  const home = join(grid.place.path, 'home');
+  const papers = await KeptContracts.open(BotFolder.named(home, 'dora').contracts);
+  const kept = papers.of(contract as ContractId);
+  assert.equal(kept?.draft.header.name, 'own');
+  assert.equal(kept.secrets.get('admin')?.value.length, 32);
+  // Nobody runs it: nothing is said of what it waits for.
+  type Status = { readonly isControlledHere: boolean; readonly phase: string };
+  const status = await grid.jsonAs<Status>('dora', 'contract', 'status', contract);
+  assert.deepEqual([status.isControlledHere, status.phase], [false, 'proposed']);
 });
 
 test('an audit tells who signed, and verifies without the database', async () => {

@@ -11,7 +11,7 @@ import type { CommandContext } from '../../command-context.ts';
 import type { GridErrorCode } from '../../errors.ts';
 import { counted } from '../../terminal.ts';
 import { serverCommand } from '../bcdb/connection.ts';
-import { readContract } from './read-contract.ts';
+import { readContract, secretsFileOf } from './read-contract.ts';
 import type { ContractOptions, ReadContract } from './read-contract.ts';
 
 type BuildOptions = ContractOptions & { readonly output: string; readonly seedFile?: string };
@@ -31,7 +31,7 @@ export function contractBuildCommand(context: CommandContext): Command {
       const { built } = read;
       if (built === undefined) throw builtAlready(file);
       const secrets = secretsText(built);
-      const secretsFile = options.output.replace(/\.json$/, '.secrets.json');
+      const secretsFile = secretsFileOf(options.output);
       // Secrets first: a contract whose secrets are lost could be signed.
       if (secrets !== undefined) await write(secretsFile, secrets, 0o600);
       await write(options.output, draftText(built), 0o644);

@@ -1,5 +1,9 @@
+import assert from 'node:assert/strict';
+
 import { FollowedGrid } from '@commongrid/bcdb/client';
 import type { BcdbClient } from '@commongrid/bcdb/client';
+import { contractStatus } from '@commongrid/contract';
+import type { ContractStatus } from '@commongrid/contract';
 import { contractIdOf } from '@commongrid/model';
 import type { BotId, Contract, ContractId, GridFold, Moment } from '@commongrid/model';
 
@@ -54,6 +58,15 @@ export function contractsIn(fold: GridFold): readonly KnownContract[] {
 /** @param name or id @throws GRID_CONTRACT_UNKNOWN, GRID_NAME_AMBIGUOUS */
 export function contractIn(fold: GridFold, name: string): KnownContract {
   return contractCalled(contractsIn(fold), name);
+}
+
+export function statusIn(
+  { fold, now }: Pick<ContractView, 'fold' | 'now'>,
+  id: ContractId,
+): ContractStatus {
+  const status = contractStatus(fold, id, now);
+  assert(status !== undefined, 'a contract whose header is accepted has a state');
+  return status;
 }
 
 /** The name of a bot where the view has one, else its id. */

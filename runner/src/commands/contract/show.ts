@@ -1,6 +1,3 @@
-import assert from 'node:assert/strict';
-
-import { contractStatus } from '@commongrid/contract';
 import { isOpenVote } from '@commongrid/model';
 import type { Command } from 'commander';
 
@@ -11,7 +8,7 @@ import type { Style } from '../../terminal.ts';
 import { serverCommand } from '../bcdb/connection.ts';
 import type { ServerOptions } from '../bcdb/connection.ts';
 import { formatTime } from '../bcdb/options.ts';
-import { botName, contractIn, contractsIn, withContractView } from './contract-view.ts';
+import { botName, contractIn, contractsIn, statusIn, withContractView } from './contract-view.ts';
 import type { ContractView, KnownContract } from './contract-view.ts';
 import { decisionsOf, describeRoles } from './describe-contract.ts';
 import type { DecisionLine } from './describe-contract.ts';
@@ -22,7 +19,7 @@ export function contractListCommand(context: CommandContext): Command {
     async (options: ServerOptions) => {
       const contracts = await withContractView(context, options, async ({ fold, now }) =>
         contractsIn(fold).map(({ id, header: { name, owner } }) => {
-          const { phase, isHalted, isRejected } = statusOf({ fold, now }, id);
+          const { phase, isHalted, isRejected } = statusIn({ fold, now }, id);
           const bot = botName(fold, owner);
           return { contract: id, name, owner, ownerName: bot, phase, isHalted, isRejected };
         }),
@@ -62,7 +59,7 @@ function shownOf({ fold, now }: ContractView, contract: KnownContract) {
   const { id, header } = contract;
   const votes = fold.contract(id)?.votes ?? [];
   const halts = votes.filter((vote) => vote.action === 'halt' && isOpenVote(fold, vote, now));
-  const { phase, isHalted, isRejected } = statusOf({ fold, now }, id);
+  const { phase, isHalted, isRejected } = statusIn({ fold, now }, id);
   return {
     ...{ contract: id, name: header.name, phase, isHalted, isRejected },
     owner: header.owner,
@@ -74,12 +71,6 @@ function shownOf({ fold, now }: ContractView, contract: KnownContract) {
     })),
     decisions: decisionsOf({ fold, now }, contract),
   };
-}
-
-function statusOf({ fold, now }: Pick<ContractView, 'fold' | 'now'>, id: KnownContract['id']) {
-  const status = contractStatus(fold, id, now);
-  assert(status !== undefined, 'a contract whose header is accepted has a state');
-  return status;
 }
 
 function describe(shown: Shown, style: Style): string {

@@ -1,4 +1,4 @@
-import { contractStatus, makeApproval, rolesIn } from '@commongrid/contract';
+import { makeApproval, rolesIn } from '@commongrid/contract';
 import type { SignedAction } from '@commongrid/contract';
 import type { Approval } from '@commongrid/model';
 import { Option } from 'commander';
@@ -9,7 +9,7 @@ import type { CommandContext } from '../../command-context.ts';
 import { requireYes } from '../../confirm.ts';
 import { serverCommand } from '../bcdb/connection.ts';
 import { formatTime, parseCount } from '../bcdb/options.ts';
-import { contractIn, withContractView } from './contract-view.ts';
+import { contractIn, statusIn, withContractView } from './contract-view.ts';
 import type { ContractView, KnownContract } from './contract-view.ts';
 import { describeDraft, describeSubject } from './describe-contract.ts';
 import { readBuilt } from './read-contract.ts';
@@ -89,19 +89,18 @@ function sayingCommand(context: CommandContext, saying: Saying): Command {
         const statement = { ns: 'grid', op: 'put', url: 'grid.approval.1', obj } as const;
         await view.client.write({ ...statement, value: { ...value } });
       }
-      const { fold, now } = await view.again();
-      const status = contractStatus(fold, contract.id, now);
+      const status = statusIn(await view.again(), contract.id);
       const result = {
         ...{ schema: 'grid.contract.sign.1', contract: contract.id, name: contract.header.name },
-        ...{ signer: view.bot, said: says, phase: status?.phase, isHalted: status?.isHalted },
-        missing: status?.signatures.filter(({ min, signed }) => signed.length < min) ?? [],
+        ...{ signer: view.bot, said: says, phase: status.phase, isHalted: status.isHalted },
+        missing: status.signatures.filter(({ min, signed }) => signed.length < min),
       };
       printResult(context, options, result, () =>
         [
           ...says.map(({ action, role, expMs, verdict }) => {
             return `${verdict} ${action} as ${role}, until ${formatTime(expMs)}`;
           }),
-          `${result.name} is ${result.phase}${result.isHalted === true ? ', halted' : ''}`,
+          `${result.name} is ${result.phase}${result.isHalted ? ', halted' : ''}`,
           ...result.missing.map(({ role, min, signed }) => {
             return `waits for ${min - signed.length} more as ${role}`;
           }),

@@ -1,10 +1,8 @@
-import assert from 'node:assert/strict';
-
-import { contractStatus } from '@commongrid/contract';
 import type { ContractStatus } from '@commongrid/contract';
 import type { SignatureLine } from '@commongrid/model';
 import type { Command } from 'commander';
 
+import type { ContractStanding } from '../../bot-service/contracts-actor.ts';
 import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
 import { formatTable } from '../../terminal.ts';
@@ -12,19 +10,29 @@ import type { Style } from '../../terminal.ts';
 import { serverCommand } from '../bcdb/connection.ts';
 import type { ServerOptions } from '../bcdb/connection.ts';
 import { formatTime } from '../bcdb/options.ts';
-import { contractIn, withContractView } from './contract-view.ts';
+import { contractIn, statusIn, withContractView } from './contract-view.ts';
+import { standingHere } from './controller-here.ts';
 
 export function contractStatusCommand(context: CommandContext): Command {
   return serverCommand('status', 'Say how far a contract is: who signed, what runs, what waits.')
     .argument('<contract>', 'its name, or its id')
     .action(async (name: string, options: ServerOptions) => {
-      const status = await withContractView(context, options, async ({ fold, now }) => {
-        const known = contractStatus(fold, contractIn(fold, name).id, now);
-        assert(known !== undefined, 'a contract whose header is accepted has a state');
-        return known;
+      const { contract, status } = await withContractView(context, options, async (view) => {
+        const found = contractIn(view.fold, name);
+        return { contract: found, status: statusIn(view, found.id) };
       });
-      const result = { schema: 'grid.contract.status.1', ...status };
-      printResult(context, options, result, () => describe(status, context.terminal.style));
+      const controller = await standingHere(context, contract);
+      const { blocked = [], silent = [] } = controller ?? {};
+      const isControlledHere = controller !== undefined;
+      const result = {
+        ...{ schema: 'grid.contract.status.1', ...status },
+        ...{ isControlledHere, blocked, silent },
+      };
+      printResult(context, options, result, () =>
+        [describe(status, context.terminal.style), ...describeWaits(controller, context)].join(
+          '\n',
+        ),
+      );
     });
 }
 
@@ -60,4 +68,19 @@ function describeWorkloads({ workloads }: ContractStatus): string {
       [event?.code, event?.message, event?.hint].filter((text) => text !== undefined).join(': '),
     ]),
   );
+}
+
+/** What the controller on this machine waits for, and whom it does not hear. */
+function describeWaits(
+  controller: ContractStanding | undefined,
+  { terminal: { style } }: CommandContext,
+): readonly string[] {
+  if (controller === undefined) return [];
+  const { blocked, silent } = controller;
+  const waits = blocked.map(({ code, message, hint }) => [`  ${code}`, message, hint]);
+  const nodes = silent.map(({ node, outlook }) => [`  ${node}`, outlook]);
+  return [
+    ...(waits.length === 0 ? [] : ['', style.bad('Blocked'), formatTable(waits)]),
+    ...(nodes.length === 0 ? [] : ['', style.strong('Not heard of'), formatTable(nodes)]),
+  ];
 }
