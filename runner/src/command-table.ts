@@ -77,6 +77,11 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import('./commands/audit/audit.ts')).auditCommand,
   },
   {
+    name: 'market',
+    summary: 'find capacity of others, ask what it costs, see what was agreed',
+    load: async () => (await import('./commands/market/market.ts')).marketCommand,
+  },
+  {
     name: 'wallet',
     summary: 'balances, transfers, currencies and statements of a bot',
     load: async () => (await import('./commands/wallet/wallet.ts')).walletCommand,
