@@ -8,6 +8,7 @@ export { LeaseTable } from '../presence/lease-table.ts';
 export { PresenceTable } from '../presence/presence-table.ts';
 export { renewal } from '../presence/renewal.ts';
 export { SummaryWriter } from '../presence/summary-writer.ts';
+export { ticked, Town, TownSource } from './feeds-town.ts';
 export type { Citizen } from './feeds-town.ts';
 export { beat, offerPlace } from './rented-place.ts';
 export { TimedTown } from './timed-town.ts';
