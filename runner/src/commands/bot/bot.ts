@@ -1,6 +1,9 @@
 import { Command } from 'commander';
 
 import type { CommandContext } from '../../command-context.ts';
+import { botBackupCommand } from './backup.ts';
+import { botCardCommand } from './card.ts';
+import { botRecoverCommand } from './recover.ts';
 import { botCallCommand, botStatusCommand } from './call.ts';
 import { botInitCommand } from './init.ts';
 import { botRotateCommand } from './rotate.ts';
@@ -13,5 +16,8 @@ export function botCommand(context: CommandContext): Command {
     .addCommand(botStartCommand(context))
     .addCommand(botStatusCommand(context))
     .addCommand(botCallCommand(context))
-    .addCommand(botRotateCommand(context));
+    .addCommand(botRotateCommand(context))
+    .addCommand(botBackupCommand(context))
+    .addCommand(botCardCommand(context))
+    .addCommand(botRecoverCommand(context));
 }

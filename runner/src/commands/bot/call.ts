@@ -1,10 +1,10 @@
-import { askControl, GridError, isGridError } from '@commongrid/base';
+import { isGridError } from '@commongrid/base';
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 
 import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
-import type { GridErrorCode } from '../../errors.ts';
+import { askBot } from './ask-bot.ts';
 import { botFolderOf, botSubcommand } from './bot-options.ts';
 import type { BotOptions } from './bot-options.ts';
 
@@ -37,7 +37,7 @@ export function botCallCommand(context: CommandContext): Command {
     .argument('<method>', 'such as mailbox.send, messages.list, people.allow, bot.call')
     .argument('[input]', 'JSON; default {}', parseJson)
     .action(async (name: string, method: string, input: unknown, options: BotOptions) => {
-      const answer = await ask(context, name, options, method, input ?? {});
+      const answer = await askBot(botFolderOf(context, name, options), method, input ?? {});
       const result = { schema: 'grid.bot.call.1', answer };
       printResult(context, options, result, () => JSON.stringify(answer, undefined, 2));
     });
@@ -50,32 +50,10 @@ async function statusOf(
   options: BotOptions,
 ): Promise<BotStatus | undefined> {
   try {
-    return (await ask(context, name, options, 'bot.status', {})) as BotStatus;
+    return (await askBot(botFolderOf(context, name, options), 'bot.status', {})) as BotStatus;
   } catch (error) {
     if (isGridError(error, 'GRID_BOT_STOPPED')) return undefined;
     throw error;
-  }
-}
-
-/** @throws GRID_BOT_UNKNOWN, GRID_BOT_STOPPED, and what the method is refused with */
-async function ask(
-  context: CommandContext,
-  name: string,
-  options: BotOptions,
-  method: string,
-  input: unknown,
-): Promise<unknown> {
-  const folder = botFolderOf(context, name, options);
-  await folder.config();
-  try {
-    return await askControl(folder.controlSocket, 'call', { method, input });
-  } catch (error) {
-    if (!isGridError(error, 'BASE_CONTROL_ABSENT')) throw error;
-    throw new GridError<GridErrorCode>('GRID_BOT_STOPPED', `${name} does not run here`, {
-      hint: `grid bot start ${name}`,
-      details: { folder: folder.path },
-      cause: error,
-    });
   }
 }
 
