@@ -220,3 +220,25 @@ test('a lock that nobody pays lapses, and its room is sold again', async (t) => 
   assert.notEqual(second, first);
   assert.equal((await scene.lock(second)).slot.replica, 1);
 });
+
+test('a buyer who lets locks lapse unpaid waits', async (t) => {
+  const { scene, farmer, buyer, place } = await stage(t, {
+    ...{ terms: { lockSeconds: 1 }, limits: { lapsedLocks: 1 } },
+  });
+  const wish = scene.wish(buyer.self, farmer.self, place);
+  await buyer.bot.lockMarket.obtain(wish, { signal: never });
+  const { contract, currency, untilMs } = wish;
+  const slots = [{ role: 'shard', replica: 1, resources: small }];
+  const input = { farmer: farmer.self.id, intent: { contract, currency, untilMs, slots } };
+  const ask = () => buyer.bot.call('market.ask', input);
+  const isRefused = async (): Promise<boolean> => {
+    const error: unknown = await ask().then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    return isGridError(error, 'MARKET_LIMIT') && error.details['lapsed'] === 1;
+  };
+  await waitFor(isRefused, { timeoutMs: 60_000, everyMs: 200, what: 'a refusal' });
+  await scene.rules(farmer.self, { limits: { lapsedLocks: 2 } });
+  assert.ok(await ask());
+});

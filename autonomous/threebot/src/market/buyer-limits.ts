@@ -36,7 +36,11 @@ export async function requireWithin(
   signal: AbortSignal,
 ): Promise<void> {
   const use = await readBuyerUse(log, who, signal);
-  const { openLocks } = limits;
+  const { openLocks, lapsedLocks } = limits;
+  if (use.lapsed >= lapsedLocks) {
+    const message = `${use.lapsed} locks of yours lapsed unpaid within an hour`;
+    throw refusal('MARKET_LIMIT', message, { lapsedLocks, lapsed: use.lapsed });
+  }
   if (use.locks + slots.length > openLocks) {
     const details = { openLocks, has: use.locks };
     throw refusal('MARKET_LIMIT', `one buyer has ${openLocks} locks at most`, details);

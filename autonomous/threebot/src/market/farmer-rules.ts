@@ -4,6 +4,7 @@ import { Type } from 'typebox';
 import type { Static } from 'typebox';
 import { Compile } from 'typebox/compile';
 import type { BotErrorCode } from '../errors.ts';
+import { lapsedCountedMax } from './buyer-use.ts';
 import { amountText, currencyText, idText, strict } from './market-schema.ts';
 
 const percent = Type.Integer({ minimum: 0, maximum: 100 });
@@ -70,8 +71,10 @@ const rulesFile = strict({
           ipv4: Type.Optional(whole),
         }),
       ),
-      /** Locks of one buyer that are paid for or wait for money. Default 256. */
+      /** Locks of one buyer that are paid for or wait for money. Default 1,024. */
       openLocks: Type.Optional(whole),
+      /** Who let so many locks lapse unpaid within an hour waits. Default 32. */
+      lapsedLocks: Type.Optional(Type.Integer({ minimum: 1, maximum: lapsedCountedMax })),
       /** Longest term, days. Default 366. */
       termDays: Type.Optional(Type.Integer({ minimum: 1, maximum: 3_650 })),
     }),
@@ -113,10 +116,8 @@ export interface FarmerRules {
   readonly prices: readonly Static<typeof priceList>[] | undefined;
   readonly discounts: NonNullable<RulesFile['discounts']>;
   readonly counters: Full<'counters'>;
-  readonly limits: Omit<NonNullable<RulesFile['limits']>, 'openLocks' | 'termDays'> & {
-    readonly openLocks: number;
-    readonly termDays: number;
-  };
+  readonly limits: Omit<Full<'limits'>, 'perBuyer'> &
+    Pick<NonNullable<RulesFile['limits']>, 'perBuyer'>;
   readonly refuse: Full<'refuse'>;
   readonly terms: Omit<Full<'terms'>, 'arbiter'> & { readonly arbiter?: string };
 }
@@ -129,7 +130,7 @@ export const defaultRules: FarmerRules = {
   prices: undefined,
   discounts: {},
   counters: { mostPercent: 10, perRoundPercent: 5, declinePercent: 50 },
-  limits: { openLocks: 256, termDays: 366 },
+  limits: { openLocks: 1_024, lapsedLocks: 32, termDays: 366 },
   refuse: { bots: [], farms: [], nodes: [], countries: [] },
   terms: {
     ...{ quoteSeconds: 300, lockSeconds: 540, fundHours: 24 },
