@@ -1,4 +1,4 @@
-import { endOf, releasable, workloadOf } from '@commongrid/model';
+import { endOf, lastReportsMs, releasable, workloadOf } from '@commongrid/model';
 import type { BotId, EscrowState, GridFold, LockId, WorkloadId } from '@commongrid/model';
 import type { LedgerView } from './rail.ts';
 
@@ -33,7 +33,7 @@ export function* duties({ fold, at }: LedgerView, bot: BotId): Generator<Duty> {
 
 /**
  * End of the last receipt that can be released without loss: nobody can object to it any more, and the
- * log has told of the node's presence all through it.
+ * log has told of the node's presence all through it, or would have by now.
  */
 function releasableUntil(
   fold: GridFold,
@@ -43,6 +43,6 @@ function releasableUntil(
   const lock = fold.current('grid.lock.1', id);
   if (lock === undefined) return undefined;
   const toldMs = fold.current('grid.presence.1', lock.node)?.toMs ?? 0;
-  const untilMs = Math.min(at - lock.disputeMs, toldMs);
+  const untilMs = Math.min(at - lock.disputeMs, Math.max(toldMs, at - lastReportsMs));
   return receipts.findLast(([, toMs]) => toMs <= untilMs)?.[1];
 }

@@ -42,6 +42,11 @@ export class LogRail implements Rail, AsyncDisposable {
     await this.#client.write({ ns: 'wallet', op: 'put', url, obj, value: { ...value } }, options);
   }
 
+  /** Follows on its own until the signal fires; gives each time that something came in. */
+  news(signal: AbortSignal): AsyncIterable<void> {
+    return this.#grid.news(signal);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#grid[Symbol.asyncDispose]();
   }

@@ -126,7 +126,7 @@ export { attend, paidUntilMs } from './rules/wallet-metering.ts';
 export { monthlyPrice } from './rules/wallet-places.ts';
 export { cloudUnits, priceOf } from './rules/wallet-prices.ts';
 export type { CloudUnits } from './rules/wallet-prices.ts';
-export { endOf, releasable } from './rules/wallet-release.ts';
+export { endOf, lastReportsMs, releasable } from './rules/wallet-release.ts';
 export { isWalletUrl, judgeWallet } from './rules/wallet-rules.ts';
 export type { WalletUrl } from './rules/wallet-rules.ts';
 export { heldBy } from './rules/wallet-state.ts';

@@ -68,7 +68,7 @@ export class BcdbSource implements WorkloadSource {
       const after = this.#arrivedOf(last);
       const arrivals = [...this.#follower.changes(after)];
       last = this.#cursorOf(arrivals.at(-1)?.arrived ?? after);
-      yield { records: arrivals.flatMap(recordsOf), cursor: last, at: this.#follower.at };
+      yield { records: arrivals.flatMap(recordsOf), cursor: last, at: this.#follower.logTimeMs };
     }
   }
 

@@ -67,7 +67,7 @@ export class FollowedGrid implements AsyncDisposable {
       ...options,
     });
     this.#takeIn();
-    return { fold: this.#fold, at: this.#follower.at };
+    return { fold: this.#fold, at: this.#follower.logTimeMs };
   }
 
   /** Follows on its own until the signal fires; gives each time that something came in. */

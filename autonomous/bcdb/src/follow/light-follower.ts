@@ -153,6 +153,14 @@ export class LightFollower implements AsyncDisposable {
     return this.#whole?.tick.at ?? 0;
   }
 
+  /**
+   * Log time by the newest sign of the sequencer, ms since 1970: a tick, or a head that it signed later.
+   * Where nothing is said there are no ticks, and time goes on. 0 before the first round.
+   */
+  get logTimeMs(): number {
+    return Math.max(this.at, (this.#whole?.timestamp ?? 0) * 1000);
+  }
+
   /** Current version of an object that concerns the reader; undefined when there is none. */
   current(name: ObjectName): LightObject | undefined {
     return this.#store.current(name);

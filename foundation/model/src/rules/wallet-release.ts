@@ -20,7 +20,7 @@ import { heldBy } from './wallet-state.ts';
 import type { EscrowState, Span, WalletState } from './wallet-state.ts';
 
 /** How long after an end the last receipt and the last summary of presence may take, ms of log time. */
-const lastReportsMs = 2 * 3_600_000;
+export const lastReportsMs = 2 * 3_600_000;
 
 /**
  * Judges `grid.release.1`: pays the farmer what is due for the receipts that end by `toMs`, all of
