@@ -269,11 +269,15 @@ export class NodeAgent implements AsyncDisposable {
   }
 
   async #take(change: Parameters<GridCopy['add']>[0]): Promise<void> {
+    const formerMs = this.#copy.at;
     const hasRecords = change.records.length > 0;
     const fresh = hasRecords ? this.#copy.add(change) : [];
     if (!hasRecords) this.#copy.noteTime(change.at);
-    this.#knownAtMs = this.#clock.monotonicMs();
-    this.#isTimeTold = true;
+    // A source that has no news says the same again: time goes on meanwhile.
+    if (this.#copy.at > formerMs) {
+      this.#knownAtMs = this.#clock.monotonicMs();
+      this.#isTimeTold = true;
+    }
     if (fresh.length > 0) this.view.add(fresh);
     if (fresh.length > 0 || this.#waitsForView) await this.apply();
     this.#introducer.look();
