@@ -48,6 +48,7 @@ before(async () => {
   const other = await town.contract(ada, [ada], 2);
   lock = await offerPlace(town, { farmer: bob, buyer: ada, contract, node: node.id });
   const { plan } = town.planOf(contract);
+  await town.slice(ada, other, node.id, 0);
   await town.slice(ada, contract, node.id, 0);
   await town.put('grid.escrow.1', ada.device, {
     ...{ lock, contract, from: ada.id, currency: 'EUR' },
@@ -105,17 +106,29 @@ function verify(file: string, known?: Trust): AuditFinding {
   return verifyAudit(new TextEncoder().encode(file), known);
 }
 
+interface ForgedItem {
+  at: number;
+  readonly record: { readonly seq: number; body?: string };
+}
+
 /** What somebody would change in a file. */
 interface Forged {
   log: string;
   reader: string;
   extra?: boolean;
   readonly succession: { genesis: string };
-  readonly pages: { readonly feeds: { readonly items: { at: number }[] }[] }[];
+  readonly pages: { readonly feeds: { readonly items: ForgedItem[] }[] }[];
   readonly report: {
     readonly money: { readonly totals: { released: string }[] };
     readonly signatures: object[];
   };
+}
+
+/** What records of a file say, with their salts. */
+function bodiesIn(file: string): readonly string[] {
+  const { pages } = JSON.parse(file) as Forged;
+  const items = pages.flatMap(({ feeds }) => feeds.flatMap((feed) => feed.items));
+  return items.map(({ record }) => Buffer.from(record.body ?? '', 'base64url').toString('latin1'));
 }
 
 function at<T>(list: readonly T[], index: number): T {
@@ -202,6 +215,22 @@ test('an audit has every record of its contract that is in the log, and of no ot
     return url === 'grid.contract.1' && obj !== contract;
   });
   assert.deepEqual(others, []);
+});
+
+test('a file has no payload of workloads of other contracts, and none else may be left out', () => {
+  const { report, withheldCount } = verify(text, trust);
+  assert.equal(withheldCount, 1);
+  const slices = bodiesIn(text).filter((body) => body.includes('"revision":1,"secrets":['));
+  assert.ok(slices.length > 0 && slices.every((body) => body.includes(contract)));
+  for (const type of ['grid.slice.1', 'grid.receipt.1', 'grid.lock.1', 'grid.approval.1']) {
+    const seq = report.records.find(({ url }) => url === type)?.seq;
+    const hide = (file: Forged): void => {
+      for (const { record } of file.pages.flatMap(({ feeds }) => feeds.flatMap((f) => f.items))) {
+        if (record.seq === seq) delete record.body;
+      }
+    };
+    assert.throws(() => verify(forged(hide), trust), hasCode('AUDIT_RECORDS_INVALID'), type);
+  }
 });
 
 test('a file of which one byte differs is refused, and says where', () => {

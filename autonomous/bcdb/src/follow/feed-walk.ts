@@ -10,7 +10,14 @@ import type { SeenHead } from './head-check.ts';
 import { changeOf, proposedChange } from './light-change.ts';
 import type { LightChange } from './light-change.ts';
 import { countOf, LightCheck } from './light-check.ts';
-import type { HeldFeed, LightItem, LightTick } from './light-check.ts';
+import type { HeldFeed, LightItem, LightTick, PayloadRule } from './light-check.ts';
+
+export interface FeedWalkOptions {
+  readonly trust: Trust;
+  readonly reader: ReaderId;
+  /** Of which records the payload may be withheld. Default: of none. */
+  readonly mayLack?: PayloadRule;
+}
 
 /** A record of a feed and what it did, as the log proves it. */
 export interface WalkedRecord {
@@ -33,8 +40,8 @@ export class FeedWalk {
   #tick: LightTick | undefined;
   #isWhole = false;
 
-  constructor({ trust, reader }: { readonly trust: Trust; readonly reader: ReaderId }) {
-    this.#check = new LightCheck(trust);
+  constructor({ trust, reader, mayLack }: FeedWalkOptions) {
+    this.#check = new LightCheck(trust, mayLack);
     this.#begin = [...new Set([reader, everyone])].map((one) => {
       return { reader: one, head: emptyFeed, lastSeq: -1 };
     });

@@ -81,6 +81,9 @@ export interface LightStanding {
   readonly feeds: readonly HeldFeed[];
 }
 
+/** Whether what an envelope names may come without its payload. */
+export type PayloadRule = (envelope: Pick<Envelope, 'url' | 'obj'>) => boolean;
+
 /** What a reply showed. */
 export interface CheckedReply {
   readonly seen: SeenHead;
@@ -103,11 +106,14 @@ export interface CheckedReply {
  */
 export class LightCheck {
   readonly #trust: Trust;
+  readonly #mayLack: PayloadRule;
   readonly #verifier = new Verifier(nodePrimitives);
   readonly #heads: HeadCheck;
 
-  constructor(trust: Trust) {
+  /** @param mayLack of which records the payload may be withheld; of none, unless somebody says so */
+  constructor(trust: Trust, mayLack: PayloadRule = () => false) {
     this.#trust = trust;
+    this.#mayLack = mayLack;
     this.#heads = new HeadCheck(trust);
   }
 
@@ -186,13 +192,14 @@ export class LightCheck {
     return { record: own, at, because, proposal: proposed };
   }
 
-  /** A record as its author signed it, whole: nothing that a feed needs is ever erased. */
+  /** A record as its author signed it, whole: nothing that a feed needs is ever erased, only withheld. */
   #record({ seq, leaf, body }: FeedRecord, what: string): LightRecord {
     try {
       const entry = { leaf: bytesOf(leaf), body: body === undefined ? body : bytesOf(body) };
       const { envelope, version, payload } = this.#verifier.verifyEnvelope(entry, this.#trust);
-      if (envelope.op === 'put' && payload === undefined)
+      if (envelope.op === 'put' && payload === undefined && !this.#mayLack(envelope)) {
         throw incomplete('its payload is missing');
+      }
       return { seq, envelope, version, ...entry, value: payload && payloadValue(payload) };
     } catch (error) {
       if (!isGridError(error)) throw error;

@@ -11,6 +11,7 @@ import type { BotId, ContractId } from '@commongrid/model';
 import type { ContractErrorCode } from '../errors.ts';
 import { auditText, readAuditFile, requireDigest } from './audit-file.ts';
 import { auditReport } from './audit-report.ts';
+import { isOfOther, withheldFrom } from './withhold.ts';
 import type { AuditReport } from './audit-report.ts';
 
 export interface AuditOptions {
@@ -32,6 +33,8 @@ export interface AuditFinding {
   readonly reader: BotId;
   /** Records that the reader was told of anything, all of which were verified. */
   readonly toldCount: number;
+  /** Of these, workloads of other contracts: what they say is not in the file. */
+  readonly withheldCount: number;
 }
 
 /**
@@ -49,13 +52,15 @@ export async function auditContract({
 }: AuditOptions): Promise<{ readonly finding: AuditFinding; readonly text: string }> {
   const succession = (await source.succession(signal)) as JsonValue;
   const trust = extendTrust(known, succession);
-  const walk = new FeedWalk({ trust, reader });
+  const mayLack = isOfOther(contract);
+  const walk = new FeedWalk({ trust, reader, mayLack });
   const pages: JsonValue[] = [];
   const records: WalkedRecord[] = [];
   while (!walk.isWhole) {
     const page = (await source.feeds(walk.request, signal)) as JsonValue;
-    records.push(...taken(walk, page, pages.length));
-    pages.push(page);
+    const told = taken(walk, page, pages.length);
+    records.push(...told);
+    pages.push(withheldFrom(page, told, mayLack));
   }
   const parts = { walk, records, trust, reader, contract, succession };
   const finding = findingOf(parts);
@@ -80,7 +85,7 @@ export function verifyAudit(bytes: Uint8Array, known?: Trust): AuditFinding {
   const file = readAuditFile(bytes);
   const { reader, contract, succession, pages, report } = file;
   const trust = trustOf(file, known);
-  const walk = new FeedWalk({ trust, reader });
+  const walk = new FeedWalk({ trust, reader, mayLack: isOfOther(contract) });
   const records = pages.flatMap((page, index) => taken(walk, page, index));
   if (!walk.isWhole) throw invalidRecords(pages.length, 'the rest is missing');
   const finding = findingOf({ walk, records, trust, reader, contract, succession });
@@ -109,8 +114,10 @@ function findingOf(parts: FindingParts): AuditFinding {
   const { walk, records, trust, reader, contract, succession } = parts;
   const { releaseKeys, sequencer } = genesisOf(succession);
   const fold = new GridFold({ log: trust.log, releaseKeys, reader });
+  const isOther = isOfOther(contract);
+  const shown = records.filter(({ changes }) => !changes.some(isOther));
   fold.add(
-    records.flatMap(({ seq, at, changes }) =>
+    shown.flatMap(({ seq, at, changes }) =>
       changes.flatMap(({ url, obj, op, author, value }) =>
         recordTypes.has(url) ? [{ seq, at, author, url, obj, op, value }] : [],
       ),
@@ -119,10 +126,16 @@ function findingOf(parts: FindingParts): AuditFinding {
   const handovers = trust.handovers ?? [];
   const sequencers = new Set([sequencer, ...handovers.map((one) => one.sequencer)]);
   const at = walk.tick?.at ?? 0;
-  const report = auditReport({ fold, records, contract, at, sequencers });
+  const report = auditReport({ fold, records: shown, contract, at, sequencers });
   if (report === undefined || walk.head === undefined) throw absent(contract, reader);
-  const toldCount = new Set(records.map(({ seq }) => seq)).size;
-  return { report, head: walk.head, log: trust.log, sequencer, reader, toldCount };
+  const [toldCount, shownCount] = [records, shown].map(countOf) as [number, number];
+  const withheldCount = toldCount - shownCount;
+  return { report, head: walk.head, log: trust.log, sequencer, reader, toldCount, withheldCount };
+}
+
+/** Records that may be in both feeds. */
+function countOf(records: readonly WalkedRecord[]): number {
+  return new Set(records.map(({ seq }) => seq)).size;
 }
 
 function taken(walk: FeedWalk, page: unknown, index: number): readonly WalkedRecord[] {

@@ -25,11 +25,11 @@ export function auditVerifyCommand(context: CommandContext): Command {
     .action(async (file: string, options: VerifyOptions) => {
       const trust = await trustIn(options);
       const finding = verifyAudit(await read(file), trust);
-      const { log, sequencer, reader, head, report, toldCount } = finding;
+      const { log, sequencer, reader, head, report, toldCount, withheldCount } = finding;
       const says = statementsOf(finding, trust !== undefined);
       const result = {
         ...{ schema: 'grid.audit.verify.1', isSound: true, isTrustGiven: trust !== undefined },
-        ...{ log, sequencer, reader, head, toldCount, ...says, report },
+        ...{ log, sequencer, reader, head, toldCount, withheldCount, ...says, report },
       };
       const { style } = context.terminal;
       printResult(context, options, result, () =>
@@ -72,7 +72,7 @@ async function read(path: string): Promise<Uint8Array> {
 
 /** What the file shows, and what nobody can see from it. */
 function statementsOf(
-  { log, reader, head, report, toldCount }: AuditFinding,
+  { log, reader, head, report, toldCount, withheldCount }: AuditFinding,
   isTrustGiven: boolean,
 ): { readonly proves: readonly string[]; readonly provesNot: readonly string[] } {
   const { records, at } = report;
@@ -82,6 +82,7 @@ function statementsOf(
     proves: [
       `the sequencer of the log that ${whose} signed a head of ${head.size} records`,
       `all ${toldCount} records that concern ${reader} up to ${until} are here, in its tree, each signed by its author`,
+      `${withheldCount} of these are of workloads of other contracts, by their names, and what they say is left out`,
       `${counted(records.length, 'record')} of them have to do with the contract; by the rules they come to the above`,
       'the money of the contract is what the ledger moved, to the last unit',
     ],

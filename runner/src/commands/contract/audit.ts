@@ -27,9 +27,17 @@ export function contractAuditCommand(context: CommandContext): Command {
       const { finding, text } = await withProgress(context.terminal, 'reading the log', work);
       const file = options.export;
       if (file !== undefined) await write(file, text);
-      const { report, head, log, sequencer, reader, toldCount } = finding;
+      const { report, head, log, sequencer, reader, toldCount, withheldCount } = finding;
       const result = {
-        ...{ schema: 'grid.contract.audit-report.1', log, sequencer, reader, toldCount, head },
+        ...{
+          schema: 'grid.contract.audit-report.1',
+          log,
+          sequencer,
+          reader,
+          toldCount,
+          withheldCount,
+          head,
+        },
         ...{ file: file ?? null, report },
       };
       printResult(context, options, result, () => {
