@@ -67,6 +67,11 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import('./commands/bot/bot.ts')).botCommand,
   },
   {
+    name: 'data',
+    summary: 'keep records and files with a bot, and share them',
+    load: async () => (await import('./commands/data/data.ts')).dataCommand,
+  },
+  {
     name: 'contract',
     summary: 'say what is to run, where it would run, what it costs',
     load: async () => (await import('./commands/contract/contract.ts')).contractCommand,

@@ -18,6 +18,8 @@ export type { BotLimits } from './config.ts';
 export type { BotErrorCode } from './errors.ts';
 export type { HeadsKeeper } from './log-view.ts';
 export type { LockMarket, LockWish } from './market/lock-market.ts';
+export { parseGridAddress } from './data/grid-address.ts';
+export type { GridAddress } from './data/grid-address.ts';
 export { readEntry } from './phonebook/bot-entry.ts';
 export type { BotEntry } from './phonebook/bot-entry.ts';
 export { fetchBackup } from './recovery/backup-places.ts';

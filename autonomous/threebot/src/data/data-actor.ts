@@ -1,4 +1,5 @@
 import { actor } from '../actors/actor.ts';
+import { addressMethods } from './address-methods.ts';
 import { dataTables } from './data-book.ts';
 import type { DataStore } from './data-store.ts';
 import { objectMethods } from './object-methods.ts';
@@ -13,7 +14,8 @@ import type { Resolver } from './resolver.ts';
  */
 export function dataActor(data: DataStore, resolver: Resolver) {
   const methods = {
-    ...ownerMethods(data, resolver),
+    ...ownerMethods(data),
+    ...addressMethods(resolver),
     ...rightsMethods(),
     ...recordMethods(data),
     ...objectMethods(data),

@@ -64,6 +64,14 @@ export class Files {
     };
   }
 
+  /** Makes the bucket, unless it is there and the key's own. */
+  async makeBucket(signal: AbortSignal): Promise<void> {
+    const response = await this.#ask('PUT', '', new URLSearchParams(), signal);
+    if (response.status !== 409) return requireDone(response);
+    const isOwn = (await response.text()).includes('<Code>BucketAlreadyOwnedByYou</Code>');
+    if (!isOwn) throw failed('the bucket is of somebody else');
+  }
+
   async remove(key: string, signal: AbortSignal): Promise<void> {
     requireDone(await this.#ask('DELETE', key, new URLSearchParams(), signal));
   }

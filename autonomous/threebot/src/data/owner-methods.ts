@@ -4,14 +4,12 @@ import { method } from '../actors/actor.ts';
 import { DataBook } from './data-book.ts';
 import * as shape from './data-shapes.ts';
 import type { DataStore } from './data-store.ts';
-import type { Resolver } from './resolver.ts';
 
 const { closed } = shape;
 const nothing = Type.Object({}, closed);
-const address = Type.String({ maxLength: 2_048 });
 
-/** What only the owner may do: say where his data is, and see that of others. */
-export function ownerMethods({ records }: DataStore, resolver: Resolver) {
+/** What only the owner may do: say where his data is, and of which types. */
+export function ownerMethods({ records, files }: DataStore) {
   return {
     configure: method({
       ...shape.ownerOnly,
@@ -24,10 +22,20 @@ export function ownerMethods({ records }: DataStore, resolver: Resolver) {
         closed,
       ),
       output: Type.Object({}),
-      effect: ({ namespace, files }, { db }) => {
+      effect: ({ namespace, files: store }, { db }) => {
         const book = new DataBook(db);
         if (namespace !== undefined) book.namespace = namespace;
-        if (files !== undefined) book.files = files;
+        if (store !== undefined) book.files = store;
+        return {};
+      },
+    }),
+    makeBucket: method({
+      ...shape.ownerOnly,
+      summary: 'Makes the bucket for files, unless it is there',
+      input: nothing,
+      output: Type.Object({}),
+      handler: async (_input, { signal }) => {
+        await files.makeBucket(signal);
         return {};
       },
     }),
@@ -61,20 +69,6 @@ export function ownerMethods({ records }: DataStore, resolver: Resolver) {
         await records.define(collection, type, schema as JsonValue | undefined, signal);
         return {};
       },
-    }),
-    open: method({
-      ...shape.ownerOnly,
-      summary: 'What grid://BOT/PATH leads to, here or at another bot',
-      input: Type.Object({ address }, closed),
-      output: shape.found,
-      handler: (input, context) => resolver.open(input.address, context),
-    }),
-    browse: method({
-      ...shape.ownerOnly,
-      summary: 'What is right below grid://BOT/PATH, here or at another bot',
-      input: Type.Object({ address, cursor: shape.cursor }, closed),
-      output: shape.entryPage,
-      handler: (input, context) => resolver.browse(input.address, input.cursor, context),
     }),
   };
 }
