@@ -85,3 +85,13 @@ test('a brake does not take for vanished what nobody looks at any more', () => {
   brake.note(103_000, nodes(6), nodes(6));
   assert.equal(brake.isOn, true, 'what vanished counts, though it was replaced');
 });
+
+test('a brake is off while a few nodes of a grid that just began are lost', () => {
+  const brake = new StormBrake();
+  brake.note(0, nodes(1), all);
+  brake.note(1_000, nodes(150), all);
+  brake.note(20_000, nodes(135), all);
+  assert.equal(brake.isOn, false, '15 of 150');
+  brake.note(21_000, nodes(90), all);
+  assert.equal(brake.isOn, true, '60 of 150');
+});

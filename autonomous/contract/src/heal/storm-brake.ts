@@ -15,7 +15,7 @@ interface Sign {
  * Notices that a large part of a grid goes away at once. Then it is rather the network, or whoever
  * looks, that failed, and moving everything would do more harm than waiting.
  *
- * It is on when more than two, and more than a third, of the nodes that were alive 60 s ago are not
+ * It is on when more than two, and more than a third, of the nodes that were alive within 60 s are not
  * any more; it is off again when two thirds of those are back, or when the owner says so.
  */
 export class StormBrake {
@@ -40,7 +40,7 @@ export class StormBrake {
       this.#signs.set(node, { isAlive, sinceMs: isFirst ? undefined : nowMs });
     }
     this.#forget(nowMs);
-    if (this.#before === undefined) this.#before = this.#stormAt(nowMs);
+    if (this.#before === undefined) this.#before = this.#storm();
     else if (isBack(this.#before, alive)) this.#before = undefined;
   }
 
@@ -60,12 +60,11 @@ export class StormBrake {
     this.#before &&= this.#before.difference(left);
   }
 
-  #stormAt(nowMs: number): ReadonlySet<NodeId> | undefined {
+  #storm(): ReadonlySet<NodeId> | undefined {
     const vanished = [...this.#signs].filter(([, { isAlive }]) => !isAlive);
-    const stayed = [...this.#signs].filter(
-      ([, { isAlive, sinceMs }]) => isAlive && isAgo(nowMs, sinceMs),
-    );
-    const before = new Set([...vanished, ...stayed].map(([node]) => node));
+    // Who came within the window counts on either side: else a grid that just began would be in a storm
+    // with the first three nodes that it loses, until those are back.
+    const before = new Set(this.#signs.keys());
     const isStorm = vanished.length > Math.max(vanishedMin, before.size / 3);
     return isStorm ? before : undefined;
   }
