@@ -87,10 +87,13 @@ test('a contract is agreed once its owner and two of the board signed by command
   // From the file whoever signs sees what it would be, though nothing fits on no nodes at all.
   const { printed, noted } = await grid.run('contract', 'sign', file, '--yes');
   assert.match(noted, /ada is to say: approve provision of archive, as owner/);
+  assert.match(noted, /provision\s+board: 2 of 3: dora \(signed \S+Z\), eli \(signed \S+Z\), finn/);
   assert.match(noted, /disk\s+1 replica of a volume/);
   assert.match(noted, /archive does not fit/);
   assert.match(printed, /archive is agreed/);
   await assert.rejects(say('finn', 'sign', id), hasCode('CONTRACT_SETTLED'));
+  const shown = await grid.run('contract', 'show', id);
+  assert.match(shown.printed, /board {2}agreed \S+Z: dora \(signed\), eli \(signed\), finn$/m);
 });
 
 test('a contract is rejected by so many that the rest is too few, and by its owner alone', async () => {

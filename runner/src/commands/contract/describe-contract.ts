@@ -1,7 +1,7 @@
 import { planContract, readDirectory, rejectionsOf } from '@commongrid/contract';
 import type { DraftFile, SignedAction } from '@commongrid/contract';
 import { deciders, signaturesOf } from '@commongrid/model';
-import type { Approval, BotId, Contract, GridFold } from '@commongrid/model';
+import type { Approval, BotId } from '@commongrid/model';
 
 import type { CommandContext } from '../../command-context.ts';
 import { readLogFacts } from '../../node/log-facts.ts';
@@ -16,19 +16,29 @@ export interface DecisionLine {
   readonly action: Exclude<SignedAction, 'halt'>;
   readonly role: string;
   readonly min: number;
-  readonly isAgreed: boolean;
-  readonly signers: readonly { readonly bot: BotId; readonly name: string; readonly said: Said }[];
+  /** Log time at which all lines of the action were met, ms since 1970. */
+  readonly agreedMs: number | null;
+  readonly signers: readonly {
+    readonly bot: BotId;
+    readonly name: string;
+    readonly said: Said;
+    /** When, while it waits for others. */
+    readonly saidMs: number | null;
+  }[];
 }
 
 type Said = 'approve' | 'reject' | null;
 
 /** What whoever signs has to have seen before. */
 export function describeSubject(
-  { fold, bot }: ContractView,
-  { id, header }: KnownContract,
+  { fold, now, bot }: ContractView,
+  contract: KnownContract,
   says: readonly Approval[],
 ): string {
+  const { id, header } = contract;
   const { owner, term, budget, replaces } = header;
+  const actions = new Set<string>(says.map(({ action }) => action));
+  const lines = decisionsOf({ fold, now }, contract).filter(({ action }) => actions.has(action));
   return [
     ...says.map(({ action, role, verdict }) => {
       return `${botName(fold, bot)} is to say: ${verdict} ${action} of ${header.name}, as ${role}`;
@@ -40,9 +50,22 @@ export function describeSubject(
       ['  roles', header.roles.map(({ name }) => name).join(', ')],
       ['  budget', `${budget.perMonth} a month, ${budget.total} in all, ${budget.currency}`],
       ...(replaces === undefined ? [] : [['  replaces', replaces]]),
+      ...lines.map((line) => [`  ${line.action}`, `${line.role}: ${describeLine(line)}`]),
     ]),
   ].join('\n');
 }
+
+/** Who of a line said what, and when. */
+export function describeLine({ min, agreedMs, signers }: DecisionLine): string {
+  const need = agreedMs === null ? `${min} of ${signers.length}` : `agreed ${formatTime(agreedMs)}`;
+  const names = signers.map(({ name, said, saidMs }) => {
+    const when = saidMs === null ? '' : ` ${formatTime(saidMs)}`;
+    return said === null ? name : `${name} (${marks[said]}${when})`;
+  });
+  return `${need}: ${names.join(', ')}`;
+}
+
+const marks = { approve: 'signed', reject: 'said no' } as const;
 
 /** What a draft shows beyond its header: what each role is, where it would run, what that costs. */
 export async function describeDraft(
@@ -76,28 +99,42 @@ export function describeRoles(openings: DraftFile['openings']): string {
 
 /** All lines of all actions; the owner is a line of his own where his word is needed. */
 export function decisionsOf(
-  { fold, now }: Pick<ContractView, 'fold' | 'now'>,
+  view: Pick<ContractView, 'fold' | 'now'>,
   { id, header }: KnownContract,
 ): readonly DecisionLine[] {
   const actions = (['provision', 'upgrade', 'remove'] as const).filter(
     (action) => action !== 'upgrade' || header.replaces !== undefined,
   );
-  return actions.flatMap((action) => {
-    const open = signaturesOf(fold, id, action, now);
-    const rejected = rejectionsOf(fold, id, action, now.at);
-    const lines = open === 'agreed' || open === undefined ? linesOf(fold, header, action) : open;
-    return lines.map(({ role, signers, min, signed }) => ({
-      ...{ action, role, min, isAgreed: open === 'agreed' },
-      signers: signers.map((bot) => {
-        const isAgainst = rejected.some((one) => one.signer === bot);
-        const said: Said = signed.includes(bot) ? 'approve' : isAgainst ? 'reject' : null;
-        return { bot, name: botName(fold, bot), said };
-      }),
-    }));
-  });
+  return actions.flatMap((action) => linesOf(view, { id, header }, action));
 }
 
-function linesOf(fold: GridFold, header: Contract, action: DecisionLine['action']) {
-  const { lines } = deciders(fold, header, action);
-  return lines.map((line) => ({ ...line, signed: [] as readonly BotId[] }));
+function linesOf(
+  { fold, now }: Pick<ContractView, 'fold' | 'now'>,
+  { id, header }: KnownContract,
+  action: DecisionLine['action'],
+): readonly DecisionLine[] {
+  const open = signaturesOf(fold, id, action, now);
+  const { votes = [], agreed } = fold.contract(id) ?? {};
+  const rejected = rejectionsOf(fold, id, action, now.at);
+  // What is agreed no longer asks whether a word still counts.
+  const words = [...fold.objects('grid.approval.1')].filter((one) => {
+    return one.contract === id && one.action === action && one.verdict === 'approve';
+  });
+  const lines =
+    open === 'agreed' || open === undefined
+      ? deciders(fold, header, action).lines.map((line) => {
+          const signed = words.filter((one) => one.role === line.role);
+          return { ...line, signed: signed.map(({ signer }) => signer) };
+        })
+      : open;
+  return lines.map(({ role, signers, min, signed }) => ({
+    ...{ action, role, min, agreedMs: agreed?.[action]?.at ?? null },
+    signers: signers.map((bot) => {
+      const isAgainst = rejected.some((one) => one.signer === bot);
+      const said: Said = signed.includes(bot) ? 'approve' : isAgainst ? 'reject' : null;
+      const vote = votes.find((one) => one.signer === bot && one.action === action);
+      const saidMs = said === 'approve' ? (vote?.moment.at ?? null) : null;
+      return { bot, name: botName(fold, bot), said, saidMs };
+    }),
+  }));
 }

@@ -10,7 +10,7 @@ import type { ServerOptions } from '../bcdb/connection.ts';
 import { formatTime } from '../bcdb/options.ts';
 import { botName, contractIn, contractsIn, statusIn, withContractView } from './contract-view.ts';
 import type { ContractView, KnownContract } from './contract-view.ts';
-import { decisionsOf, describeRoles } from './describe-contract.ts';
+import { decisionsOf, describeLine, describeRoles } from './describe-contract.ts';
 import type { DecisionLine } from './describe-contract.ts';
 import { readBuilt } from './read-contract.ts';
 
@@ -90,16 +90,6 @@ function describe(shown: Shown, style: Style): string {
   ].join('\n');
 }
 
-const marks = { approve: 'signed', reject: 'said no' } as const;
-
 function describeLines(lines: readonly DecisionLine[]): string {
-  return formatTable(
-    lines.map(({ role, min, isAgreed, signers }) => [
-      `  ${role}`,
-      isAgreed ? 'agreed' : `${min} of ${signers.length}`,
-      signers
-        .map(({ name, said }) => (said === null ? name : `${name} (${marks[said]})`))
-        .join(', '),
-    ]),
-  );
+  return formatTable(lines.map((line) => [`  ${line.role}`, describeLine(line)]));
 }
