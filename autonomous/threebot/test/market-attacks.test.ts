@@ -9,7 +9,7 @@ import { lockOfSlot } from '../src/market/lock-of-slot.ts';
 import type { Locked, Quote } from '../src/market/market-schema.ts';
 import type { Market } from '../src/market/market.ts';
 import { answersOf, directMarket } from './support/direct-market.ts';
-import type { Answers } from './support/direct-market.ts';
+import type { Answers, DirectMarketOptions } from './support/direct-market.ts';
 import type { Self } from './support/grid.ts';
 import { MarketScene, small } from './support/market-scene.ts';
 
@@ -37,12 +37,21 @@ test('a farmer who lies, or is away, gets nothing, and the buyer hears why', asy
   const honest = answersOf(farmer, bea.id);
   let lie: Lie = (truth, method, input) => truth(method, input);
   const buyer = await directMarket(scene, bea, (method, input) => lie(honest, method, input));
+  const hurried = await directMarket(
+    ...([scene, bea, (method, input) => lie(honest, method, input)] as const),
+    { answerMs: 100, seenMs: 300 },
+  );
   let replica = 0;
   const wish = (change: object = {}) =>
     scene.wish(bea, fern, place, { slot: { role: 'shard', replica: replica++ }, ...change });
-  const refused = async (code: string, how: Lie, change: object = {}): Promise<void> => {
+  const refused = async (
+    code: string,
+    how: Lie,
+    change: object = {},
+    { locks } = buyer,
+  ): Promise<void> => {
     lie = how;
-    await assert.rejects(buyer.locks.obtain(wish(change), { signal }), hasCode(code), code);
+    await assert.rejects(locks.obtain(wish(change), { signal }), hasCode(code), code);
   };
   const quoting =
     (change: (quote: Quote) => unknown, which = 'market.quote'): Lie =>
@@ -96,7 +105,7 @@ test('a farmer who lies, or is away, gets nothing, and the buyer hears why', asy
   );
 
   await refused('MARKET_FARMER_AWAY', () => Promise.reject(new GridError('BOT_LINK_LOST', 'gone')));
-  await refused('MARKET_FARMER_AWAY', () => new Promise(() => {}));
+  await refused('MARKET_FARMER_AWAY', () => new Promise(() => {}), {}, hurried);
   // Locks that are not there, or are others.
   const cheat = (answer: (quote: Quote) => Promise<Locked>): Lie => {
     let last: Quote | undefined;
@@ -120,10 +129,13 @@ test('a farmer who lies, or is away, gets nothing, and the buyer hears why', asy
     'MARKET_LOCK_MISMATCH',
     cheat(async (quote) => said(quote, `lock:${'A'.repeat(22)}`)),
   );
-  await refused(
-    'MARKET_LOCK_UNSEEN',
-    cheat(async (quote) => said(quote, promised(quote))),
-  );
+  const unseen = cheat(async (quote) => said(quote, promised(quote)));
+  lie = unseen;
+  const { contract, currency, untilMs, slot, node } = wish();
+  const intent = { contract, currency, untilMs, slots: [{ ...slot, node, resources: small }] };
+  const { id } = await buyer.buyer.ask(fern.id, intent, signal);
+  // Who took the quote looks for its lock in the log, and not for long.
+  await assert.rejects(hurried.buyer.take(id, signal), hasCode('MARKET_LOCK_UNSEEN'));
   const client = await scene.client(fern.device);
   const dearer = cheat(async (quote) => {
     const id = promised(quote);
@@ -146,7 +158,7 @@ test('a farmer who lies, or is away, gets nothing, and the buyer hears why', asy
 test('a farmer that dies between two locks makes the same ones when it is asked again', async (t) => {
   const { scene, fern, bea, place } = await stage(t);
   let locksWritten = 0;
-  const dying = await directMarket(scene, fern, undefined, (client) => {
+  const use: DirectMarketOptions['use'] = (client) => {
     const write = client.write.bind(client);
     client.write = async (...args) => {
       const receipt = await write(...args);
@@ -155,7 +167,8 @@ test('a farmer that dies between two locks makes the same ones when it is asked 
       return receipt;
     };
     return (work, stop) => work(client, stop);
-  });
+  };
+  const dying = await directMarket(scene, fern, undefined, { use });
   const { contract, untilMs } = scene.wish(bea, fern, place);
   const slots = [0, 1, 2].map((replica) => ({ role: 'shard', replica, resources: tiny }));
   const { id, round } = await dying.farmer.quote(
@@ -217,6 +230,19 @@ test('a buyer that dies after it took a quote has one lock in the end', async (t
     back.locks.obtain(second, { signal }),
   ]);
   assert.deepEqual([one, methods], [two, ['market.lock']]);
+});
+
+test('a lock that was paid for is not given for another stay', async (t) => {
+  const { scene, fern, bea, place } = await stage(t);
+  const farmer = await directMarket(scene, fern);
+  const buyer = await directMarket(scene, bea, answersOf(farmer, bea.id));
+  const wish = scene.wish(bea, fern, place, { resources: tiny });
+  const first = await buyer.locks.obtain(wish, { signal });
+  assert.equal(await buyer.locks.obtain(wish, { signal }), first);
+  await scene.pay(bea, place.contract, first);
+  const second = await buyer.locks.obtain(wish, { signal });
+  assert.notEqual(second, first);
+  assert.equal(await buyer.locks.obtain(wish, { signal }), second);
 });
 
 test('rules of the log on locks have a meaning for the buyer', async (t) => {

@@ -13,12 +13,20 @@ import type { MarketScene } from './market-scene.ts';
 /** Answers to calls of a buyer, in place of a link. */
 export type Answers = (method: string, input: unknown) => Promise<unknown>;
 
+export interface DirectMarketOptions {
+  /** Stands between the market and its database. */
+  readonly use?: (client: BcdbClient) => MarketLogOptions['use'];
+  /** See `MarketOptions`. Default: a minute, on machines that others keep busy. */
+  readonly answerMs?: number;
+  readonly seenMs?: number;
+}
+
 /** What a market has of a bot, without its doors: for farmers that lie and processes that die. */
 export async function directMarket(
   { grid }: MarketScene,
   { id, name, device }: Self,
   answers: Answers = silent,
-  use?: (client: BcdbClient) => MarketLogOptions['use'],
+  { use, answerMs = 60_000, seenMs = 60_000 }: DirectMarketOptions = {},
 ): Promise<Market> {
   const client = await BcdbClient.connect({ url: grid.url, trust: grid.trust, key: device });
   const db = new DatabaseSync(join(grid.folder, `${name}.sqlite`));
@@ -33,7 +41,7 @@ export async function directMarket(
     ...{ self: id, logHash: grid.trust.log, db, use: asked, phonebook },
     linkTo: async () => ({ call: (method, input) => answers(method, input) }),
     ...{ isInCircle: () => false, rulesFile: join(grid.folder, `${name}.json`) },
-    ...{ answerMs: 2_000, seenMs: 500, clock: systemClock, logger: silentLogger },
+    ...{ answerMs, seenMs, clock: systemClock, logger: silentLogger },
   });
 }
 

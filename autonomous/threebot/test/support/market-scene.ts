@@ -7,8 +7,18 @@ import { systemUrls } from '@commongrid/bcdb';
 import { BcdbClient, HeartbeatSender } from '@commongrid/bcdb/client';
 import { SigningKey } from '@commongrid/crypto';
 import type { JsonValue } from '@commongrid/crypto';
-import { draftContract, nodeIdOf, recordTypes } from '@commongrid/model';
-import type { BotId, ContractId, Farm, FarmId, Lock, NodeId, Resources } from '@commongrid/model';
+import { approvalHash, draftContract, nodeIdOf, recordTypes } from '@commongrid/model';
+import type {
+  BotId,
+  ContractId,
+  Farm,
+  FarmId,
+  KeyText,
+  Lock,
+  LockId,
+  NodeId,
+  Resources,
+} from '@commongrid/model';
 import { examples, fakeId } from '@commongrid/model/testing';
 import type { LockWish } from '../../src/index.ts';
 import { Grid } from './grid.ts';
@@ -110,20 +120,34 @@ export class MarketScene {
   /** A node that is in no farm. */
   readonly otherNode = fakeId.node(77);
 
-  /** A contract of a buyer, in the log. */
+  /** A contract of a buyer, in the log, with a budget. */
   async contractOf({ id: owner, device }: Self, name = 'shop'): Promise<ContractId> {
+    const rich = fakeId.amount(10_000_000);
     const draft = draftContract({
       ...{ log: this.grid.trust.log, name, owner: owner as BotId, secrets: new Map() },
-      ...{
-        controller: device.publicKey.text as never,
-        roles: [examples['grid.slice.1'].opening.role],
-      },
+      controller: device.publicKey.text as KeyText,
+      roles: [examples['grid.slice.1'].opening.role],
       term: { fromMs: 0, untilMs: Date.now() + 100 * dayMs, graceMs: 0 },
       draw: (count) => randomBytes(count),
+      terms: { budget: { currency: 'EUR', perMonth: rich, total: rich } },
     });
     const client = await this.client(device);
     await put(client, 'grid.contract.1', draft.id, draft.header);
     return draft.id;
+  }
+
+  /** The buyer agrees to his contract, and pays for a lock in a currency that he issues himself. */
+  async pay({ id, device }: Self, contract: ContractId, lock: LockId): Promise<void> {
+    const client = await this.client(device);
+    const hash = approvalHash({ log: this.grid.trust.log, action: 'provision', contract });
+    const expMs = Date.now() + dayMs;
+    const approval = { contract, signer: id, role: 'owner', action: 'provision', hash, expMs };
+    await put(client, 'grid.approval.1', `${id}/${hash}`, { ...approval, verdict: 'approve' });
+    const currency = { code: 'EUR', name: 'Own money', decimals: 2, issuer: id };
+    await put(client, 'grid.currency.1', 'EUR', currency, 'wallet');
+    const { minFund: amount } = await this.lock(lock);
+    const escrow = { lock, contract, from: id, amount, currency: 'EUR', expMs };
+    await put(client, 'grid.escrow.1', lock, escrow, 'wallet');
   }
 
   /** A lock of the log. */
@@ -154,6 +178,12 @@ export class MarketScene {
   }
 }
 
-async function put(client: BcdbClient, url: string, obj: string, value: object): Promise<void> {
-  await client.write({ ns: 'grid', op: 'put', url, obj, value: { ...value } });
+async function put(
+  client: BcdbClient,
+  url: string,
+  obj: string,
+  value: object,
+  ns = 'grid',
+): Promise<void> {
+  await client.write({ ns, op: 'put', url, obj, value: { ...value } });
 }
