@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { BcdbClient } from '@commongrid/bcdb/client';
-import { GridError } from '@commongrid/base';
+import { GridError, waitFor } from '@commongrid/base';
 import { hasCode } from '@commongrid/base/testing';
 import type { AuditReport } from '@commongrid/contract';
 import { SigningKey } from '@commongrid/crypto';
 import type { JsonValue } from '@commongrid/crypto';
 import { contractIdOf } from '@commongrid/model';
-import type { Contract, ContractId } from '@commongrid/model';
+import type { BotId, Contract, ContractId } from '@commongrid/model';
 
 import { KeptContracts } from '../src/bot-service/kept-contracts.ts';
 import { BotFolder } from '../src/commands/bot/bot-folder.ts';
@@ -191,6 +191,29 @@ test('whoever is not named signs nothing, and a contract of another grid is none
   );
 });
 
+test('who signs a contract that takes the place of another agrees to both, and only once', async () => {
+  const { id } = await propose('barn');
+  const { id: next } = await propose('barn-2', { replaces: id });
+  const { id: rival } = await propose('barn-3', { replaces: id });
+  const { said } = await say('dora', 'sign', next);
+  assert.deepEqual(
+    said.map(({ action }) => action),
+    ['provision', 'upgrade'],
+  );
+  await say('eli', 'sign', next, '--action', 'upgrade');
+  const last = await say('eli', 'sign', next);
+  assert.deepEqual(
+    last.said.map(({ action }) => action),
+    ['provision'],
+  );
+  const { printed } = await grid.run('contract', 'sign', next, '--yes');
+  assert.match(printed, /barn-2 is agreed/);
+  await assert.rejects(
+    say('finn', 'sign', rival, '--action', 'upgrade'),
+    hasCode('CONTRACT_STALE'),
+  );
+});
+
 test('whose bot controls a contract has its roles and secrets before it can be signed', async () => {
   const source = join(grid.place.path, 'own.json');
   const roles = [{ name: 'disk', zdb: { size: '1GiB', password: 'admin' } }];
@@ -210,6 +233,35 @@ test('whose bot controls a contract has its roles and secrets before it can be s
   type Status = { readonly isControlledHere: boolean; readonly phase: string };
   const status = await grid.jsonAs<Status>('dora', 'contract', 'status', contract);
   assert.deepEqual([status.isControlledHere, status.phase], [false, 'proposed']);
+});
+
+test('what several signed is placed by the bot that controls it, on the nodes that there are', async (t) => {
+  const key = await grid.keyOf('dora');
+  const { url, trust } = grid.place;
+  const { id: bot } = await BotFolder.named(join(grid.place.path, 'home'), 'dora').config();
+  const farmer = { bot: bot as BotId, client: await BcdbClient.connect({ url, trust, key }) };
+  await grid.node(await grid.farm('doras-farm', { farmer, country: 'BE' }), farmer, 'shelf');
+  await grid.allAlive(1);
+  const running = await grid.startBot('dora');
+  t.after(() => running[Symbol.asyncDispose]());
+
+  const source = join(grid.place.path, 'well.json');
+  const line = { role: 'board', signers: ['eli', 'finn'], min: 2 };
+  const roles = [{ name: 'disk', volume: { size: '1GiB' } }];
+  await writeFile(source, JSON.stringify({ name: 'well', roles, policy: { provision: [line] } }));
+  const file = join(grid.place.path, 'well.built.json');
+  await grid.jsonAs('dora', 'contract', 'build', source, '--output', file);
+  await grid.jsonAs('dora', 'contract', 'propose', file);
+  for (const name of ['dora', 'eli']) await say(name, 'sign', 'well');
+  type Status = { readonly isControlledHere: boolean; readonly phase: string };
+  const status = (): Promise<Status> => grid.jsonAs<Status>('dora', 'contract', 'status', 'well');
+  assert.deepEqual(await status().then((one) => [one.isControlledHere, one.phase]), [
+    ...[true, 'signing'],
+  ]);
+  await say('finn', 'sign', 'well');
+  await waitFor(async () => (await status()).phase === 'provisioning', {
+    ...{ what: 'the contract to be placed', timeoutMs: 60_000, everyMs: 500 },
+  });
 });
 
 test('an audit tells who signed, and verifies without the database', async () => {
