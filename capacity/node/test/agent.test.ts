@@ -10,7 +10,7 @@ import type { FarmId, RecordOf, WorkloadId } from '@commongrid/model';
 import { FolderSource, NodeAgent, publishNodeMetrics } from '../src/index.ts';
 import type { NodeAgentOptions, NodeStatement } from '../src/index.ts';
 import { NodeTown } from './support/node-town.ts';
-import { PaperDriver, PaperMachine } from './support/paper-driver.ts';
+import { PaperDriver, PaperMachine } from '../src/testing/index.ts';
 
 const deadline = { timeoutMs: 10_000, what: 'the workloads' };
 

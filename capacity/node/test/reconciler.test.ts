@@ -10,7 +10,7 @@ import { shortIdOf } from '../src/index.ts';
 import { NodeState } from '../src/reconcile/node-state.ts';
 import { Reconciler } from '../src/reconcile/reconciler.ts';
 import type { Wish } from '../src/reconcile/wish.ts';
-import { PaperDriver, PaperMachine } from './support/paper-driver.ts';
+import { PaperDriver, PaperMachine } from '../src/testing/index.ts';
 
 const gib = 2 ** 30;
 const capacity = {

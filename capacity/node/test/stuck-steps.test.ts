@@ -9,7 +9,7 @@ import type { Assignment } from '../src/index.ts';
 import { shortIdOf } from '../src/index.ts';
 import { NodeState } from '../src/reconcile/node-state.ts';
 import { Reconciler } from '../src/reconcile/reconciler.ts';
-import { PaperDriver, PaperMachine } from './support/paper-driver.ts';
+import { PaperDriver, PaperMachine } from '../src/testing/index.ts';
 import { zdbAssignment } from './support/zdb-place.ts';
 
 const deadline = { timeoutMs: 10_000, what: 'the workloads' };

@@ -16,14 +16,17 @@ function begin(isHealthy: boolean): Meter {
 }
 
 suite('a meter', () => {
-  test('counts healthy time by the monotonic clock, and no more of it than the log saw pass', () => {
-    const slowLog = count(begin(true), { logMs: 3_000, nowMs: 53_000, elapsedMs: 9_000 });
-    equal(slowLog.healthyMs, 2_000);
+  test('counts healthy time by the monotonic clock, and tells no more of it than the log saw pass', () => {
+    const slowLog = count(begin(true), { logMs: 3_000, nowMs: 53_000, elapsedMs: 60_000 });
+    const { meter: rest, receipt } = cut(slowLog);
+    equal(receipt?.healthySeconds, 2);
+    const next = count(rest, { logMs: 63_000, nowMs: 113_000, elapsedMs: 1_000 });
+    // Some of it is made up for; clocks that differ for good are not.
+    equal(cut(next).receipt?.healthySeconds, 11);
     const fastLog = count(begin(true), { logMs: 9_000, nowMs: 53_000, elapsedMs: 2_000 });
-    equal(fastLog.healthyMs, 2_000);
-    equal(fastLog.toMs, 9_000);
+    deepEqual([fastLog.healthyMs, fastLog.toMs], [2_000, 9_000]);
     const back = count(fastLog, { logMs: 4_000, nowMs: 54_000, elapsedMs: 1_000 });
-    deepEqual([back.toMs, back.healthyMs], [9_000, 2_000]);
+    deepEqual([back.toMs, back.healthyMs], [9_000, 3_000]);
     const other = count(begin(true), { logMs: 5_000, nowMs: 54_000, elapsedMs: undefined });
     equal(other.healthyMs, 4_000);
     equal(count(begin(false), { logMs: 5_000, nowMs: 0, elapsedMs: 4_000 }).healthyMs, 0);

@@ -23,7 +23,7 @@ export interface Meter {
   /** Where the next receipt begins, and up to where all is counted: log time, ms since 1970. */
   readonly fromMs: number;
   readonly toMs: number;
-  /** Counted since `fromMs`, with less than a second that the receipt before had no room for. */
+  /** Counted since `fromMs`, with some seconds at most that the receipt before had no room for. */
   readonly healthyMs: number;
   /** Whether the time that passes is healthy. */
   readonly isHealthy: boolean;
@@ -61,11 +61,13 @@ export interface Passed {
   readonly elapsedMs: number | undefined;
 }
 
-/** Counts the time up to now: never more of it than the log saw pass. */
+/**
+ * Counts the time up to now. What a node knows of log time comes in steps, so it is held to it only when
+ * a receipt is cut.
+ */
 export function count(meter: Meter, { logMs, nowMs, elapsedMs }: Passed): Meter {
   const toMs = Math.max(meter.toMs, Math.floor(logMs));
-  const spanMs = toMs - meter.toMs;
-  const healthyMs = meter.isHealthy ? Math.min(spanMs, Math.floor(elapsedMs ?? spanMs)) : 0;
+  const healthyMs = meter.isHealthy ? Math.floor(elapsedMs ?? toMs - meter.toMs) : 0;
   return { ...meter, toMs, atMs: nowMs, healthyMs: meter.healthyMs + healthyMs };
 }
 
@@ -93,9 +95,12 @@ export function addSample(meter: Meter, sample: Sample, forMs: number): Meter {
 /** A receipt without the node that says it. */
 export type MeteredReceipt = Omit<Receipt, 'node' | 'lock'> & { readonly lock: LockId };
 
+/** Healthy time for which the log had no room yet and the next receipt may have it, ms. */
+const carriedMsMax = 10_000;
+
 /**
- * Cuts off a receipt of whole seconds; what is left of a second begins the next. None while less than
- * a second has passed.
+ * Cuts off a receipt of whole seconds, of which no more are healthy than the log saw pass; what is left
+ * begins the next. None while less than a second has passed.
  */
 export function cut(meter: Meter): { readonly meter: Meter; readonly receipt?: MeteredReceipt } {
   const { workload, lock, session, fromMs, healthyMs, used } = meter;
@@ -117,7 +122,7 @@ export function cut(meter: Meter): { readonly meter: Meter; readonly receipt?: M
     meter: {
       ...meter,
       fromMs: toMs,
-      healthyMs: healthyMs - healthySeconds * 1000,
+      healthyMs: Math.min(carriedMsMax, healthyMs - healthySeconds * 1000),
       used: { ...nothing, diskBytes, cpuUs: used.cpuUs - cpuSeconds * 1e6 },
     },
   };

@@ -1,5 +1,6 @@
 import { delay, GridError } from '@commongrid/base';
-import type { Assignment, Driver, DriverContext, Observation, Remains } from '../../src/index.ts';
+import type { Assignment } from '../assignment.ts';
+import type { Driver, DriverContext, Observation, Remains } from '../driver.ts';
 
 /** What a workload of a `PaperMachine` is: data outlives everything but its deletion. */
 interface Paper {
@@ -28,7 +29,7 @@ export class PaperMachine {
 }
 
 /** What a test makes of a call: fails it, delays it, or leaves it half done. */
-export type Mischief = (call: string, key: string, signal: AbortSignal) => Promise<void> | void;
+type Mischief = (call: string, key: string, signal: AbortSignal) => Promise<void> | void;
 
 export class PaperDriver implements Driver {
   readonly machine: PaperMachine;
