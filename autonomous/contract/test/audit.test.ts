@@ -97,9 +97,9 @@ function give(from: Citizen, to: Citizen, n: number) {
   });
 }
 
-function audit({ id }: Citizen, about = contract) {
+function audit({ id }: Citizen, limits: { readonly bytesMax?: number } = {}) {
   const signal = AbortSignal.timeout(60_000);
-  return auditContract({ source: timed.source, trust, reader: id, contract: about, signal });
+  return auditContract({ source: timed.source, trust, reader: id, contract, signal, ...limits });
 }
 
 function verify(file: string, known?: Trust): AuditFinding {
@@ -199,6 +199,7 @@ test('buyer, signer and farmer see the same money and signatures, a stranger not
   const stranger = await timed.town.citizen('mallory');
   await timed.tick();
   await assert.rejects(audit(stranger), hasCode('AUDIT_CONTRACT_ABSENT'));
+  await assert.rejects(audit(ada, { bytesMax: 100_000 }), hasCode('AUDIT_FILE_LARGE'));
 });
 
 test('an audit has every record of its contract that is in the log, and of no other', async () => {

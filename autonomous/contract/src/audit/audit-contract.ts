@@ -9,7 +9,13 @@ import type { JsonValue } from '@commongrid/crypto';
 import { GridFold, recordTypes } from '@commongrid/model';
 import type { BotId, ContractId } from '@commongrid/model';
 import type { ContractErrorCode } from '../errors.ts';
-import { auditText, readAuditFile, requireDigest } from './audit-file.ts';
+import {
+  auditFileBytesMax,
+  auditText,
+  readAuditFile,
+  requireDigest,
+  requireFits,
+} from './audit-file.ts';
 import { auditReport } from './audit-report.ts';
 import { isOfOther, withheldFrom } from './withhold.ts';
 import type { AuditReport } from './audit-report.ts';
@@ -20,6 +26,8 @@ export interface AuditOptions {
   readonly reader: BotId;
   readonly contract: ContractId;
   readonly signal: AbortSignal;
+  /** Default: what a file may have. */
+  readonly bytesMax?: number;
 }
 
 /** What was found to be so, and by whose word. */
@@ -49,6 +57,7 @@ export async function auditContract({
   reader,
   contract,
   signal,
+  bytesMax = auditFileBytesMax,
 }: AuditOptions): Promise<{ readonly finding: AuditFinding; readonly text: string }> {
   const succession = (await source.succession(signal)) as JsonValue;
   const trust = extendTrust(known, succession);
@@ -56,11 +65,15 @@ export async function auditContract({
   const walk = new FeedWalk({ trust, reader, mayLack });
   const pages: JsonValue[] = [];
   const records: WalkedRecord[] = [];
+  let bytes = 0;
   while (!walk.isWhole) {
     const page = (await source.feeds(walk.request, signal)) as JsonValue;
     const told = taken(walk, page, pages.length);
     records.push(...told);
-    pages.push(withheldFrom(page, told, mayLack));
+    const kept = withheldFrom(page, told, mayLack);
+    pages.push(kept);
+    bytes += JSON.stringify(kept).length;
+    requireFits(bytes, bytesMax);
   }
   const parts = { walk, records, trust, reader, contract, succession };
   const finding = findingOf(parts);

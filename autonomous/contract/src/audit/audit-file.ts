@@ -7,7 +7,7 @@ import type { ContractErrorCode } from '../errors.ts';
 import type { AuditReport } from './audit-report.ts';
 
 /** Longest file, bytes. */
-const auditFileBytesMax = 64 * 2 ** 20;
+export const auditFileBytesMax = 64 * 2 ** 20;
 
 const schema = 'grid.contract.audit.1';
 
@@ -31,11 +31,17 @@ export interface AuditFile {
 export function auditText(file: Omit<AuditFile, 'schema'>): string {
   const whole = { schema, ...file };
   const text = `${canonicalText({ ...whole, digest: digestOf(whole) })}\n`;
-  if (Buffer.byteLength(text) <= auditFileBytesMax) return text;
+  requireFits(Buffer.byteLength(text), auditFileBytesMax);
+  return text;
+}
+
+/** @param max bytes that a file may have @throws AUDIT_FILE_LARGE */
+export function requireFits(bytes: number, max: number): void {
+  if (bytes <= max) return;
   throw new GridError<ContractErrorCode>(
     'AUDIT_FILE_LARGE',
-    `the reader was told more than the ${auditFileBytesMax} bytes that a file may have`,
-    { hint: 'keep a copy of the whole log: grid bcdb export', details: { max: auditFileBytesMax } },
+    `the reader was told more than the ${max} bytes that a file may have`,
+    { hint: 'keep a copy of the whole log: grid bcdb export', details: { max } },
   );
 }
 
