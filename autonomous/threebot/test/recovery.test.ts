@@ -38,7 +38,10 @@ class Kept {
     const kept = new Kept(grid, await grid.self('ada'));
     await mkdir(join(kept.papers, 'contracts'), { recursive: true });
     await writeFile(join(kept.papers, 'contracts', 'one.json'), 'a contract');
-    await writeFile(join(kept.papers, 'words'), 'not in backups');
+    await mkdir(join(kept.papers, 'data'));
+    await writeFile(join(kept.papers, 'data', 'farmer.json'), 'rules');
+    const notKept = ['words', 'LOCK', 'data/bot.sqlite', 'data/bot.sqlite-wal', 'data/LOCK'];
+    for (const name of notKept) await writeFile(join(kept.papers, name), 'not in backups');
     const value = { grants: [{ to: kept.self.id, rights: ['admin'] }] };
     const name = { ns: 'bot-ada', url: systemUrls.namespace, obj: 'namespace' } as const;
     await grid.bcdb.write({ ...name, op: 'put', value });
@@ -84,9 +87,9 @@ test('a backup is named in the record, and the words open what is at its places'
     const { files, key } = await kept.openSealed(fetched.sealed);
     assert.equal(key, kept.self.device.publicKey.text);
     const paths = files.map(({ path }) => path);
-    assert.deepEqual(paths, ['contracts/one.json', 'data/bot.sqlite']);
+    assert.deepEqual(paths, ['contracts/one.json', 'data/farmer.json', 'data/bot.sqlite']);
     const copy = join(kept.grid.folder, 'copy.sqlite');
-    await writeFile(copy, files[1]?.bytes ?? '');
+    await writeFile(copy, files[2]?.bytes ?? '');
     const db = new DatabaseSync(copy);
     assert.deepEqual(db.prepare('SELECT standing FROM people').get()?.['standing'], 'circle');
     db.close();

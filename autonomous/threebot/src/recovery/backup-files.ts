@@ -24,8 +24,11 @@ export const backupFilesMax = 20_000;
 /** Folders in folders. */
 const depthMax = 4;
 
-/** The words, which are kept apart; what of the log is had again; tables, which are copied otherwise; a lock. */
-const leftOut: ReadonlySet<string> = new Set(['words', 'heads', 'feed', 'data', 'LOCK']);
+/** The words, which are kept apart; what of the log is had again; what differs by each backup; locks. */
+const leftOut: ReadonlySet<string> = new Set([
+  ...['words', 'heads', 'feed', 'LOCK'],
+  ...['data/last-backup.json', 'data/LOCK'],
+]);
 
 /**
  * What is to be kept of a bot: its tables as they are in one moment, and the papers in its folder.
@@ -54,8 +57,9 @@ export async function backupFiles(
 async function readPapers(folder: string, below: string, found: BackupFile[]): Promise<void> {
   const names = (await readdir(join(folder, below))).toSorted();
   for (const name of names) {
-    if ((below === '' && leftOut.has(name)) || isAtomicTemp(name)) continue;
     const path = below === '' ? name : `${below}/${name}`;
+    const isTables = path.startsWith('data/') && /\.(?:sqlite.*|tmp)$/.test(name);
+    if (leftOut.has(path) || isAtomicTemp(name) || isTables) continue;
     // A link may lead anywhere.
     const facts = await lstat(join(folder, path));
     if (facts.isDirectory() && path.split('/').length <= depthMax) {
