@@ -13,6 +13,7 @@ import { contractIdOf } from '@commongrid/model';
 import type { BotId, Contract, ContractId } from '@commongrid/model';
 
 import { KeptContracts } from '../src/bot-service/kept-contracts.ts';
+import { byRunningBot } from '../src/bot-service/write-by-bot.ts';
 import { BotFolder } from '../src/commands/bot/bot-folder.ts';
 import { openGrid } from './fixtures/owned-place.ts';
 import { PlannedGrid } from './fixtures/planned-grid.ts';
@@ -235,33 +236,47 @@ test('whose bot controls a contract has its roles and secrets before it can be s
   assert.deepEqual([status.isControlledHere, status.phase], [false, 'proposed']);
 });
 
-test('what several signed is placed by the bot that controls it, on the nodes that there are', async (t) => {
-  const key = await grid.keyOf('dora');
-  const { url, trust } = grid.place;
-  const { id: bot } = await BotFolder.named(join(grid.place.path, 'home'), 'dora').config();
-  const farmer = { bot: bot as BotId, client: await BcdbClient.connect({ url, trust, key }) };
-  await grid.node(await grid.farm('doras-farm', { farmer, country: 'BE' }), farmer, 'shelf');
-  await grid.allAlive(1);
-  const running = await grid.startBot('dora');
-  t.after(() => running[Symbol.asyncDispose]());
-
+test('what several signed waits for a node, says so, and is placed by the bot that controls it', async (t) => {
   const source = join(grid.place.path, 'well.json');
   const line = { role: 'board', signers: ['eli', 'finn'], min: 2 };
   const roles = [{ name: 'disk', volume: { size: '1GiB' } }];
   await writeFile(source, JSON.stringify({ name: 'well', roles, policy: { provision: [line] } }));
   const file = join(grid.place.path, 'well.built.json');
+  const running = await grid.startBot('dora');
+  t.after(() => running[Symbol.asyncDispose]());
   await grid.jsonAs('dora', 'contract', 'build', source, '--output', file);
   await grid.jsonAs('dora', 'contract', 'propose', file);
   for (const name of ['dora', 'eli']) await say(name, 'sign', 'well');
-  type Status = { readonly isControlledHere: boolean; readonly phase: string };
+  type Status = {
+    readonly isControlledHere: boolean;
+    readonly phase: string;
+    readonly blocked: readonly { readonly code: string }[];
+  };
   const status = (): Promise<Status> => grid.jsonAs<Status>('dora', 'contract', 'status', 'well');
-  assert.deepEqual(await status().then((one) => [one.isControlledHere, one.phase]), [
-    ...[true, 'signing'],
-  ]);
+  const { isControlledHere, phase } = await status();
+  assert.deepEqual([isControlledHere, phase], [true, 'signing']);
   await say('finn', 'sign', 'well');
-  await waitFor(async () => (await status()).phase === 'provisioning', {
-    ...{ what: 'the contract to be placed', timeoutMs: 60_000, everyMs: 500 },
+  const patience = { timeoutMs: 60_000, everyMs: 500 };
+  const isBlocked = async (): Promise<boolean> => (await status()).blocked.length > 0;
+  await waitFor(isBlocked, { what: 'word of what it waits for', ...patience });
+  const { printed } = await grid.runWith(['--bot', 'dora'], 'contract', 'status', 'well');
+  assert.match(printed, /^well is agreed[^]*Blocked\n\s+[A-Z_]+\s+\S/);
+
+  const folder = BotFolder.named(join(grid.place.path, 'home'), 'dora');
+  const { id: bot } = await folder.config();
+  const { url, trust } = grid.place;
+  // The bot counts with its key while it runs.
+  const writeElsewhere = byRunningBot(folder.controlSocket);
+  const client = await BcdbClient.connect({
+    url,
+    trust,
+    key: await folder.device(),
+    writeElsewhere,
   });
+  const farmer = { bot: bot as BotId, client };
+  await grid.node(await grid.farm('doras-farm', { farmer, country: 'BE' }), farmer, 'shelf');
+  const isPlaced = async (): Promise<boolean> => (await status()).phase === 'provisioning';
+  await waitFor(isPlaced, { what: 'the contract to be placed', ...patience });
 });
 
 test('an audit tells who signed, and verifies without the database', async () => {
