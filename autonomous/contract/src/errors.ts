@@ -17,6 +17,7 @@ export type ContractErrorCode =
   | 'CONTRACT_FILE_UNREADABLE' // a file of a contract, of a secret or of its seed cannot be read: see the message
   | 'CONTRACT_LAPSED' // its term is over: build it anew with another
   | 'CONTRACT_LEASE_LOST' // the lease fell while a controller acted by it: it takes it again, or another does
+  | 'CONTRACT_LOCK_UNFIT' // a farmer gives a lock that costs more than the farm says, or keeps too little: another node is tried
   | 'CONTRACT_NODE_UNKNOWN' // the log has no record of a node that is to run something: wait until it has joined
   | 'CONTRACT_NOT_HALTED' // the bot does not halt it: only its own halt can be taken back
   | 'CONTRACT_NO_ADDRESS' // a network has no address left for a replica: agree on a contract with a larger range

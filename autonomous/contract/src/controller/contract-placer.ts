@@ -1,6 +1,8 @@
+import { GridError } from '@commongrid/base';
 import { isHalted } from '@commongrid/model';
-import type { ContractId, ContractRole, NodeId } from '@commongrid/model';
+import type { ContractId, ContractRole, LockId, NodeId } from '@commongrid/model';
 import type { Directory } from '../directory/directory.ts';
+import type { ContractErrorCode } from '../errors.ts';
 import type { Assessment } from '../heal/assess-units.ts';
 import { slotKey } from '../plan/units.ts';
 import { blocked } from './blocked.ts';
@@ -50,6 +52,8 @@ export class ContractPlacer {
   readonly #options: ContractPlacerOptions;
   /** Nodes on which no lock was given, until when and why. */
   readonly #declined = new Map<NodeId, { readonly untilMs: number; readonly why: Blocked }>();
+  /** The last lock that was given for a slot on a node. */
+  readonly #given = new Map<string, LockId>();
 
   constructor(options: ContractPlacerOptions) {
     this.#options = options;
@@ -171,11 +175,11 @@ export class ContractPlacer {
     wishes: readonly LockWish[],
     reasons: readonly Blocked[],
   ): Promise<PlaceDone> {
-    const { ports, logger } = this.#options;
+    const { logger } = this.#options;
     const refused = await inParallel(wishes, async (wish): Promise<readonly Blocked[]> => {
       const { contract, node, slot } = wish;
       try {
-        await ports.market?.obtain(wish, { signal });
+        await this.#ask(wish, signal);
         return [];
       } catch (error) {
         if (signal.aborted) throw error;
@@ -187,6 +191,22 @@ export class ContractPlacer {
       }
     });
     return { hasActed: true, blocked: [...reasons, ...refused.flat()] };
+  }
+
+  /** @throws what the market throws, CONTRACT_LOCK_UNFIT when it gives again what was of no use */
+  async #ask(wish: LockWish, signal: AbortSignal): Promise<void> {
+    const key = `${slotKey(wish.slot)} ${wish.node}`;
+    const lock = await this.#options.ports.market?.obtain(wish, { signal });
+    // What was given before is in the view by now, and would have been taken if it did.
+    if (lock === undefined || this.#given.get(key) === lock) {
+      this.#given.delete(key);
+      throw new GridError<ContractErrorCode>(
+        'CONTRACT_LOCK_UNFIT',
+        `the lock that the farmer gives for ${key} costs more, or keeps less, than it has to`,
+        { details: { lock } },
+      );
+    }
+    this.#given.set(key, lock);
   }
 }
 

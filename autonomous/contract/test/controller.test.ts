@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { ControllerWorld, runs } from './support/controller-world.ts';
+
+const container = { flist: 'a'.repeat(64), rootBytes: '1GiB' };
+const web = { name: 'web', replicas: 2, cpu: 1, memory: '1GiB', container };
+const apart = { spread: { distinctNodes: true } };
+const rich = { currency: 'EUR', perMonth: 100_000, total: 1_000_000 };
+
+test('a controller places what was agreed to, and nothing before', async () => {
+  await using world = new ControllerWorld();
+  const id = await world.contract(
+    { secrets: { word: 'x' }, roles: [{ ...web, ...apart }] },
+    { isSigned: false },
+  );
+  world.start();
+  await world.pass(2_000);
+  assert.equal(world.placement(id), undefined);
+  world.approve(id, 'provision');
+  await world.until('it runs', () => runs(world, id));
+  assert.equal(new Set(world.placesOf(id, 'web')).size, 2);
+  assert.equal(world.placement(id)?.revision, 1);
+  await world.pass(3_000);
+  assert.equal(world.placement(id)?.revision, 1, 'nothing is placed twice');
+});
+
+test('a controller moves what is on a lost node, and leaves the rest', async () => {
+  await using world = new ControllerWorld();
+  const id = await world.contract({ roles: [{ ...web, ...apart }] });
+  world.start();
+  await world.until('it runs', () => runs(world, id));
+  const [first, second] = world.placesOf(id, 'web');
+  assert.ok(first !== undefined && second !== undefined);
+  world.lose(first);
+  await world.pass(9_000);
+  assert.equal(world.placement(id)?.revision, 1, 'it is suspected only');
+  await world.until('it is healed', () => runs(world, id));
+  const places = world.placesOf(id, 'web');
+  assert.equal(places[1], second);
+  assert.ok(places[0] !== first && places[0] !== second);
+  assert.equal(world.placement(id)?.reason, 'heal');
+  // The lost node comes back: nothing goes back to it.
+  world.find(first);
+  await world.pass(3_000);
+  assert.equal(world.placement(id)?.revision, 2);
+});
+
+test('a controller moves nothing away from a machine that answers a probe', async () => {
+  await using world = new ControllerWorld();
+  const id = await world.contract({ roles: [web] });
+  const { controller } = world.start();
+  await world.until('it runs', () => runs(world, id));
+  const [node] = world.placesOf(id, 'web');
+  assert.ok(node !== undefined);
+  world.answering.add(node);
+  world.lose(node);
+  await world.pass(40_000);
+  assert.equal(world.placement(id)?.revision, 1);
+  assert.deepEqual(controller.status()[0]?.silent, [{ node, outlook: 'cutOff' }]);
+  assert.ok(world.probes > 2);
+  world.answering.delete(node);
+  await world.until('it is moved', () => runs(world, id));
+});
+
+test('a controller rents from others: lock, escrow, placement', async () => {
+  await using world = new ControllerWorld({ own: 1, rented: 2 });
+  const id = await world.contract({ budget: rich, roles: [{ ...web, replicas: 3, ...apart }] });
+  world.start();
+  await world.until('it runs', () => runs(world, id));
+  const items = world.placement(id)?.items ?? [];
+  assert.deepEqual(items.map(({ lock }) => lock !== undefined).toSorted(), [false, true, true]);
+  assert.equal(world.accepted('grid.lock.1').length, 2);
+  assert.equal(world.accepted('grid.escrow.1').length, 2);
+});
+
+test('local data waits for its node', async () => {
+  await using world = new ControllerWorld();
+  const disk = { name: 'disk', volume: { size: '1GiB' } };
+  const id = await world.contract({ roles: [disk, web] });
+  world.start();
+  await world.until('it runs', () => runs(world, id));
+  const [node] = world.placesOf(id, 'disk');
+  assert.ok(node !== undefined);
+  world.lose(node);
+  await world.until('it is told', () => world.codes(id).includes('HEAL_LOCAL_DATA'));
+  await world.pass(5_000);
+  assert.deepEqual(world.placesOf(id, 'disk'), [node]);
+  world.find(node);
+  await world.until('nothing is held up', () => world.codes(id).length === 0);
+});
