@@ -36,11 +36,9 @@ test('a farmer who lies, or is away, gets nothing, and the buyer hears why', asy
   const farmer = await directMarket(scene, fern);
   const honest = answersOf(farmer, bea.id);
   let lie: Lie = (truth, method, input) => truth(method, input);
-  const buyer = await directMarket(scene, bea, (method, input) => lie(honest, method, input));
-  const hurried = await directMarket(
-    ...([scene, bea, (method, input) => lie(honest, method, input)] as const),
-    { answerMs: 100, seenMs: 300 },
-  );
+  const liar: Answers = (method, input) => lie(honest, method, input);
+  const buyer = await directMarket(scene, bea, liar);
+  const hurried = await directMarket(scene, bea, liar, { answerMs: 100, seenMs: 300 });
   let replica = 0;
   const wish = (change: object = {}) =>
     scene.wish(bea, fern, place, { slot: { role: 'shard', replica: replica++ }, ...change });
@@ -133,9 +131,9 @@ test('a farmer who lies, or is away, gets nothing, and the buyer hears why', asy
   lie = unseen;
   const { contract, currency, untilMs, slot, node } = wish();
   const intent = { contract, currency, untilMs, slots: [{ ...slot, node, resources: small }] };
-  const { id } = await buyer.buyer.ask(fern.id, intent, signal);
+  const asked = await buyer.buyer.ask(fern.id, intent, signal);
   // Who took the quote looks for its lock in the log, and not for long.
-  await assert.rejects(hurried.buyer.take(id, signal), hasCode('MARKET_LOCK_UNSEEN'));
+  await assert.rejects(hurried.buyer.take(asked.id, signal), hasCode('MARKET_LOCK_UNSEEN'));
   const client = await scene.client(fern.device);
   const dearer = cheat(async (quote) => {
     const id = promised(quote);

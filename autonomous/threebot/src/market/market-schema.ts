@@ -100,7 +100,6 @@ export const quote = Type.Object({
   expiresMs: timeMs,
 });
 export type Quote = Static<typeof quote>;
-export type QuotedSlot = Quote['slots'][number];
 
 /** A price that the buyer would pay: one amount for each slot, in their order. */
 export const counter = Type.Object(

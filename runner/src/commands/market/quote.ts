@@ -11,7 +11,6 @@ import { InvalidArgumentError } from 'commander';
 import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
 import type { GridErrorCode } from '../../errors.ts';
-import { readLogFacts } from '../../node/log-facts.ts';
 import { connect, serverCommand } from '../bcdb/connection.ts';
 import type { ServerOptions } from '../bcdb/connection.ts';
 import { formatTime } from '../bcdb/options.ts';
@@ -53,9 +52,8 @@ export function marketQuoteCommand(context: CommandContext): Command {
     .option('--currency <code>', 'default: that of the farm')
     .action(async (name: string, options: QuoteOptions) => {
       const bot = requireBot(options.bot);
-      const { client, trust } = await connect(context, options);
-      const { at } = await readLogFacts(client, trust.log);
-      const { node, farmer, currency } = sellerOf(await readDirectory(client, at), name);
+      const { client } = await connect(context, options);
+      const { node, farmer, currency } = sellerOf(await readDirectory(client, Date.now()), name);
       const intent = {
         ...{ contract: options.contract, currency: options.currency ?? currency },
         untilMs: Date.now() + options.days * dayMs,
