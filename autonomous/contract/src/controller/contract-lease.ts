@@ -1,6 +1,5 @@
-import type { Logger, TaskGroup } from '@commongrid/base';
 import { delay, isGridError } from '@commongrid/base';
-import type { Clock } from '@commongrid/base';
+import type { Clock, Logger, TaskGroup } from '@commongrid/base';
 import type { ContractId, GridFold, LeaseName } from '@commongrid/model';
 import type { ControllerLeases, HeldLease } from './ports.ts';
 

@@ -141,7 +141,7 @@ export class ContractWorker {
     const { fold, at, watch, isStorm } = look;
     return assessUnits({
       ...{ contract: id, fold, at, state, units, isStorm },
-      maxPerHour: header.heal.maxPerHour,
+      ...{ maxPerHour: header.heal.maxPerHour, untilMs: header.term.untilMs },
       shards: paper.draft.shards,
       journal: () => look.journal.of(id),
       outlook: (node, isBegun) => watch.outlook(node, header.heal, isBegun),

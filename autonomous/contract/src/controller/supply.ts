@@ -1,7 +1,6 @@
 import { monthlyPrice } from '@commongrid/model';
 import type {
   Amount,
-  BotId,
   Contract,
   ContractId,
   ContractRole,
@@ -96,7 +95,7 @@ function wishOf(
   farm: DirectoryFarm,
 ): LockWish {
   return {
-    ...{ contract: id, buyer: header.owner, farmer: farm.owner as BotId, node },
+    ...{ contract: id, buyer: header.owner, farmer: farm.owner, node },
     slot: { role: role.name, replica },
     ...{ resources: role.resources, currency: header.budget.currency },
     perMonthMax: priceFor([role], farm, header) ?? 0n,

@@ -49,7 +49,10 @@ export async function writePlacement(input: PlacementInput): Promise<void> {
   const revision = (former?.revision ?? 0) + 1;
   const fresh = await inParallel(goes, async (target): Promise<PlacementItem> => {
     const { role, replica, node, lock } = target;
-    const slice = await tell(input, target, revision);
+    const before = former?.items.find((one) => one.role === role.name && one.replica === replica);
+    // Another lock for the same place: what runs there goes on as it is.
+    const isSame = before?.node === node && fold.slice(before.slice) !== undefined;
+    const slice = isSame ? before.slice : await tell(input, target, revision);
     return { role: role.name, replica, node, slice, ...(lock === undefined ? {} : { lock }) };
   });
   const items = [...stays, ...fresh].toSorted(

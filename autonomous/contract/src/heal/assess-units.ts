@@ -1,4 +1,4 @@
-import { workloadIdOf } from '@commongrid/model';
+import { paidUntilMs, workloadIdOf } from '@commongrid/model';
 import type { ContractId, ContractState, GridFold, NodeId, PlacementItem } from '@commongrid/model';
 import { blocked } from '../controller/blocked.ts';
 import type { Blocked } from '../controller/blocked.ts';
@@ -10,6 +10,8 @@ import type { NodeOutlook } from './node-watch.ts';
 
 /** In this time the log counts moves against `heal.maxPerHour`, ms of log time. */
 const moveWindowMs = 3_600_000;
+/** What is paid for up to so short before the end of the term needs no other lock, ms. */
+const termSlackMs = 3_600_000;
 /** So many shards to spare or fewer are repaired while a storm holds up everything else. */
 const stormSpareMax = 1;
 
@@ -20,6 +22,8 @@ export interface AssessInput {
   readonly at: number;
   readonly state: Pick<ContractState, 'moves'>;
   readonly maxPerHour: number;
+  /** End of the contract's term, ms since 1970: nothing is paid for beyond it. */
+  readonly untilMs: number;
   readonly units: readonly Unit[];
   readonly shards: Readonly<Record<string, ShardCode>>;
   /** Asked only where something is not as it should be. */
@@ -53,6 +57,7 @@ export interface WantedUnit {
  * 2. Of the latter not what has local data, which is nowhere else; and while a storm lasts only shards
  *    of which few are to spare.
  * 3. No more of what moves than the contract allows within an hour.
+ * 4. What stays, and has used up most of what was paid for it, needs another lock for the same node.
  */
 export function assessUnits(input: AssessInput): Assessment {
   const { contract, fold, units } = input;
@@ -68,7 +73,8 @@ export function assessUnits(input: AssessInput): Assessment {
   };
   let moves = movesLeft(input);
   const wanted: WantedUnit[] = [];
-  for (const { unit, isLost, isPlaced, begun } of standings) {
+  for (const { unit, isLost, isPlaced, begun, runsOut } of standings) {
+    if (runsOut) wanted.push({ unit, begun });
     if (isPlaced && !isLost) continue;
     if (isPlaced && unit.roles.some(({ data }) => data === 'local')) hold('HEAL_LOCAL_DATA', unit);
     else if (isPlaced && input.isStorm && !isNeeded(unit, spares)) hold('HEAL_STORM', unit);
@@ -100,10 +106,12 @@ interface UnitStanding {
   readonly isPlaced: boolean;
   readonly isLost: boolean;
   readonly begun: NodeId | undefined;
+  /** It is well, and what was paid for its place is used up soon. */
+  readonly runsOut: boolean;
 }
 
 function standingOf(
-  { journal, outlook, isExcluded }: AssessInput,
+  { fold, at, untilMs, journal, outlook, isExcluded }: AssessInput,
   unit: Unit,
   items: ReadonlyMap<string, PlacementItem>,
 ): UnitStanding {
@@ -112,7 +120,11 @@ function standingOf(
   // What goes together is placed together, so that a part of it means that the rest is lost.
   const isPlaced = own.length === unit.slots.length;
   const isWell = isPlaced && nodes.every((node) => outlook(node, true) === 'alive');
-  if (isWell) return { unit, isPlaced, isLost: false, begun: undefined };
+  const [only] = nodes;
+  if (isWell && only !== undefined) {
+    const runsOut = !isExcluded(only) && own.some((item) => isUsedUpSoon(fold, item, at, untilMs));
+    return { unit, isPlaced, isLost: false, begun: runsOut ? only : undefined, runsOut };
+  }
   const { locks, told } = journal();
   const hinted = unit.slots.flatMap((slot) => [
     ...(locks.get(slot) ?? []).map(({ node }) => node),
@@ -122,7 +134,24 @@ function standingOf(
     return !nodes.includes(node) && !isExcluded(node) && outlook(node, false) !== 'lost';
   });
   const isLost = nodes.some((node) => outlook(node, begun !== undefined) === 'lost');
-  return { unit, isPlaced, isLost, begun };
+  return { unit, isPlaced, isLost, begun, runsOut: false };
+}
+
+/** Whether less than a tenth is left of the time that was paid for a place. */
+function isUsedUpSoon(
+  fold: GridFold,
+  { lock: id }: PlacementItem,
+  at: number,
+  termEndMs: number,
+): boolean {
+  const lock = fold.current('grid.lock.1', id ?? '');
+  const escrow = lock && fold.money('escrow', lock.id);
+  const endMs = lock && escrow && paidUntilMs(lock, escrow);
+  if (endMs === undefined || endMs >= termEndMs - termSlackMs) return false;
+  const paidMs = Number(
+    (BigInt(escrow.funded) * BigInt(lock.price.perSeconds) * 1000n) / BigInt(lock.price.amount),
+  );
+  return endMs - at < paidMs / 10;
 }
 
 /** How many shards of each role can still be lost. */
