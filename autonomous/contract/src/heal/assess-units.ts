@@ -146,7 +146,8 @@ function isUsedUpSoon(
 ): boolean {
   const lock = fold.current('grid.lock.1', id ?? '');
   const escrow = lock && fold.money('escrow', lock.id);
-  const endMs = lock && escrow && paidUntilMs(lock, escrow);
+  if (lock === undefined || escrow === undefined) return false;
+  const endMs = paidUntilMs(lock, escrow);
   if (endMs === undefined || endMs >= termEndMs - termSlackMs) return false;
   const paidMs = Number(
     (BigInt(escrow.funded) * BigInt(lock.price.perSeconds) * 1000n) / BigInt(lock.price.amount),
