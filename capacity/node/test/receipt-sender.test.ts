@@ -25,7 +25,7 @@ function receipt(workload: WorkloadId, fromMs: number): MeteredReceipt {
   };
 }
 
-function refusal(rule: string): GridError<string> {
+function refusal(rule: string): GridError {
   return new GridError('BCDB_RULE_BROKEN', 'the rules refuse it', { details: { rule } });
 }
 

@@ -98,7 +98,7 @@ export class ReceiptSender implements AsyncDisposable {
       return true;
     } catch (error) {
       if (!isGridError(error) || error.retryable || !refusals.has(error.code)) throw error;
-      const rule = String(error.details['rule'] ?? '');
+      const { rule } = error.details;
       if (laterRules.has(rule)) return false;
       // An answer was lost: the log has it.
       if (rule !== 'RECEIPT_OVERLAPS') {
@@ -124,4 +124,4 @@ export class ReceiptSender implements AsyncDisposable {
 const refusals: ReadonlySet<string> = new Set(['BCDB_RULE_BROKEN', 'BCDB_SCHEMA_MISMATCH']);
 
 /** Rules that take it later: log time is behind the node's, or many wait for their farmer. */
-const laterRules: ReadonlySet<string> = new Set(['RECEIPT_AHEAD', 'RECEIPT_TOO_MANY']);
+const laterRules: ReadonlySet<unknown> = new Set(['RECEIPT_AHEAD', 'RECEIPT_TOO_MANY']);

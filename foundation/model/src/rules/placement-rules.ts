@@ -211,7 +211,8 @@ function* newPlaces(
     const last = placeOf(known);
     if (known !== undefined && last?.node === node) {
       const { lock: _former, ...stay } = last;
-      if (last.lock !== lock) yield { ...known, places: known.places.with(-1, { ...stay, ...by }) };
+      const places = [...known.places.slice(0, -1), { ...stay, ...by }];
+      if (last.lock !== lock) yield { ...known, places };
       continue;
     }
     const state = leave(known ?? { kind: 'workload', id, places: [] }, revision);

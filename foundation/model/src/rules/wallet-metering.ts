@@ -87,7 +87,7 @@ export function paidUntilMs(
 /** The state as it is from a log time on: notes since when it pays for nothing more. */
 export function withEmptiness(
   { price }: Pick<Lock, 'price'>,
-  { emptySinceMs = undefined, ...escrow }: EscrowState,
+  { emptySinceMs, ...escrow }: EscrowState,
   at: number,
 ): EscrowState {
   const isEmpty = escrow.isClosed === true || isUsedUp({ price }, escrow);

@@ -1,5 +1,4 @@
 import type { GridCode } from '../errors.ts';
-import type { FarmId } from '../fields.ts';
 import type { Resources } from '../records/contract-role.ts';
 import type { Lock } from '../records/lock.ts';
 import { farmBehind, isWhole, knowsNode } from './grid-view.ts';
@@ -69,7 +68,7 @@ function keepAddresses(
   const has = farm?.publicIps.filter((ip) => !ip.includes(':')).length ?? 0;
   if (farm === undefined || used > has) return { code: 'LOCK_ADDRESSES' };
   return {
-    states: [{ kind: 'addresses', id: farm.id as FarmId, locks: [...kept, { id, node, ipv4 }] }],
+    states: [{ kind: 'addresses', id: farm.id, locks: [...kept, { id, node, ipv4 }] }],
   };
 }
 
