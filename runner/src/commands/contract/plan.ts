@@ -74,7 +74,8 @@ async function latenciesOf({ nodes }: Directory): Promise<ReadonlyMap<NodeId, nu
   return latencies;
 }
 
-function parsePart(text: string): number {
+/** For commander: a part of a whole, from 0 to 1. */
+export function parsePart(text: string): number {
   const part = Number(text);
   if (text.trim() !== '' && part >= 0 && part <= 1) return part;
   throw new InvalidArgumentError('give a part such as 0.99');

@@ -39,7 +39,7 @@ const farms = [
 ];
 const directory: Directory = {
   nodes: [
-    ...[node(1, 1), node(2, 1), node(3, 2), node(4, 3), node(5, 4)],
+    ...[node(1, 1), node(2, 1, { uptime: 0.9 }), node(3, 2), node(4, 3), node(5, 4)],
     node(6, 1, { presence: 'gone' }),
     node(7, 1, { isInService: false }),
     node(8, 1, { free: { cpuMilli: 1_999, memoryBytes: 8 * gib, ssdBytes: 0, hddBytes: 0 } }),
@@ -69,6 +69,7 @@ test('place, features, currency and price narrow it down', () => {
   assert.deepEqual(names({ countries: ['BE', 'EG'] }), ['node-1', 'node-2', 'node-5']);
   assert.deepEqual(names({ farms: [fakeId.farm(2), 'farm-3'] }), ['node-3']);
   assert.deepEqual(names({ features: ['zdb'] }), ['node-2']);
+  assert.deepEqual(names({ countries: ['BE'], uptimeMin: 0.99 }), ['node-1']);
   assert.deepEqual(names({ currency: 'TFT' }), ['node-5']);
   assert.deepEqual(names({ currency: 'EUR', perMonthMax: 3_600n }), ['node-3']);
   assert.deepEqual(names({ currency: 'EUR', perMonthMax: 3_599n }), []);

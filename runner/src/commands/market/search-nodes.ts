@@ -10,6 +10,8 @@ export interface NodeSearch {
   readonly farms?: readonly string[] | undefined;
   readonly features?: readonly string[] | undefined;
   readonly currency?: string | undefined;
+  /** Least part of the time that it was there in its newest summary. */
+  readonly uptimeMin?: number | undefined;
   /** Most that a month may cost, smallest units of the currency. */
   readonly perMonthMax?: bigint | undefined;
 }
@@ -57,11 +59,12 @@ function hasRoom(
 function isWanted(
   node: DirectoryNode,
   { id, name, country }: DirectoryFarm,
-  { countries, farms, features = [] }: NodeSearch,
+  { countries, farms, features = [], uptimeMin = 0 }: NodeSearch,
 ): boolean {
   const isInCountry = countries?.includes(country) ?? true;
   const isInFarm = farms?.some((one) => one === id || one === name) ?? true;
-  return isInCountry && isInFarm && features.every((one) => node.features.has(one));
+  const isThere = (node.uptime ?? 0) >= uptimeMin;
+  return isInCountry && isInFarm && isThere && features.every((one) => node.features.has(one));
 }
 
 function farmerOf({ bots }: Directory, owner: BotId): string {

@@ -9,6 +9,7 @@ import type { CommandContext } from '../../command-context.ts';
 import { formatTable } from '../../terminal.ts';
 import { connect, serverCommand } from '../bcdb/connection.ts';
 import type { ServerOptions } from '../bcdb/connection.ts';
+import { parsePart } from '../contract/plan.ts';
 import { addText } from '../node/node-arguments.ts';
 import { currencyOf } from '../wallet/own-wallet.ts';
 import { MoneyText } from './money-text.ts';
@@ -23,6 +24,7 @@ type SearchOptions = ServerOptions &
     readonly farm?: readonly string[];
     readonly feature?: readonly string[];
     readonly currency?: string;
+    readonly uptime?: number;
     readonly maxPrice?: string;
   };
 
@@ -32,6 +34,7 @@ export function marketSearchCommand(context: CommandContext): Command {
     .option('--country <code>', 'two letters, such as BE; again for more', addCountry)
     .option('--farm <name>', 'by name or id; again for more', addText)
     .option('--feature <name>', 'such as zdb; again for each that is needed', addText)
+    .option('--uptime <part>', 'only nodes that were there for this part of the time', parsePart)
     .option('--currency <code>', 'only prices in this one')
     .option('--max-price <amount>', 'most that a month may cost; with --currency')
     .addHelpText('after', '\nPrices are those of farms; a quote may be lower: grid market quote.')
@@ -41,7 +44,14 @@ export function marketSearchCommand(context: CommandContext): Command {
       // Log time stands still while nothing is said.
       const directory = await readDirectory(client, Date.now());
       const found = searchNodes(directory, {
-        ...{ resources: resourcesOf(options), countries, farms, features, currency },
+        ...{
+          resources: resourcesOf(options),
+          countries,
+          farms,
+          features,
+          currency,
+          uptimeMin: options.uptime,
+        },
         perMonthMax: await mostOf(client, options),
       });
       const money = await MoneyText.of(
