@@ -67,7 +67,8 @@ test('records and files of a bot are reached by address, from another bot where 
   await asAda('rm', file);
   const gone = await grid.run('data', 'get', file, '--bot', 'bob');
   assert.equal(gone.status, 3, gone.stderr);
-  // A backup beside the files is in the same bucket.
+  // A backup beside the files is in the same bucket, and takes the place of the one before.
+  await grid.json('bot', 'backup', 'ada', '--s3');
   const made = await grid.json<{ urls: readonly string[] }>('bot', 'backup', 'ada', '--s3');
   assert.deepEqual(
     made.urls.map((url) => new URL(url).protocol),

@@ -153,7 +153,7 @@ test('the token of an app is good for what it was given, and for nothing else', 
   const reply = await redis.command(['data.get', JSON.stringify(name)]);
   assert.ok(Buffer.isBuffer(reply) && reply.toString().includes('mend it'));
   assert.deepEqual(await ada.call('data.forbid', { app: 'diary' }), { wasThere: true });
-  await assert.rejects(redis.command(['data.get', JSON.stringify(name)]), /BOT_NOT_PERMITTED/);
+  await assert.rejects(redis.command(['data.get', JSON.stringify(name)]), /BOT_AUTH_FAILED/);
   assert.equal(code(await ask(ada, token, 'data.get', name)), 'BOT_AUTH_FAILED');
 });
 

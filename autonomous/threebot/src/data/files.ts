@@ -13,7 +13,7 @@ export const urlSecondsMax = 86_400;
 const ownUrlSeconds = 60;
 
 /** Files of one page of a list. */
-export const filesPageMax = 1_000;
+const filesPageMax = 1_000;
 
 /** Bytes of an answer to a list. */
 const listBytesMax = 4 * 2 ** 20;
@@ -62,6 +62,14 @@ export class Files {
       sizeBytes: Number(response.headers.get('content-length') ?? 0),
       mediaType: response.headers.get('content-type') ?? 'application/octet-stream',
     };
+  }
+
+  /** The key of a file by the place that its URL names; undefined for places elsewhere. */
+  keyAt(url: string): string | undefined {
+    const { files } = this.#book;
+    if (files === undefined) return undefined;
+    const bucket = `${files.endpoint.replace(/\/$/, '')}/${files.bucket}/`;
+    return url.startsWith(bucket) ? decodeURIComponent(url.slice(bucket.length)) : undefined;
   }
 
   /** Makes the bucket, unless it is there and the key's own. */

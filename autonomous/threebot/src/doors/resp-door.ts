@@ -100,6 +100,8 @@ class Session implements ConnectionHandler {
   /** The key that answered a challenge: it is looked up again with each call. */
   key: string | undefined;
   challenge: string | undefined;
+  /** The token of an app, which may end while the connection stays. */
+  token: string | undefined;
 
   constructor(
     options: RespDoorOptions,
@@ -131,6 +133,7 @@ class Session implements ConnectionHandler {
   becomes(caller: Caller, key?: string): void {
     this.caller = caller;
     this.key = key;
+    this.token = undefined;
     this.connection.setLimits();
   }
 }
@@ -139,10 +142,11 @@ function methodCommand(name: string, summary: string): Command {
   return {
     ...{ name: name.toUpperCase(), least: 0, most: 1, summary },
     async run(session, request) {
-      const { dispatcher, phonebook } = session.options;
+      const { dispatcher, phonebook, tokens } = session.options;
       const input = request.argc > 1 ? jsonOf(request.text(1)) : {};
-      const { signal, reply } = session.connection;
+      const { signal, reply, network } = session.connection;
       if (session.key !== undefined) await phonebook.holder(session.key, session.caller.bot);
+      if (session.token !== undefined) await tokens.caller(session.token, network, 'redis', signal);
       const output = await dispatcher.call(name, input, session.caller, signal);
       reply.bulkText(JSON.stringify(output ?? null));
     },
@@ -222,6 +226,7 @@ async function authenticate(
   if (count === 1 || !first.startsWith('ed25519:')) {
     const token = request.latin1(i + count - 1);
     session.becomes(await tokens.caller(token, network, 'redis', signal));
+    if (session.caller.app !== undefined) session.token = token;
     return;
   }
   const { challenge } = session;

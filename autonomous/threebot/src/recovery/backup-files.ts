@@ -13,7 +13,7 @@ export interface BackupFile {
 }
 
 /** Where the tables of the bot are in a backup. */
-export const tablesPath = 'data/bot.sqlite';
+const tablesPath = 'data/bot.sqlite';
 
 /** Bytes of all files together. */
 export const backupBytesMax = 64 * 2 ** 20;

@@ -15,6 +15,7 @@ import { changeOwnRecord } from '../phonebook/publish.ts';
 import { backupFiles } from './backup-files.ts';
 import type { BackupFile } from './backup-files.ts';
 import { putIntoFiles, putIntoFolder } from './backup-places.ts';
+import type { DatedBackup } from './backup-places.ts';
 import { BackupSettings } from './backup-settings.ts';
 import type { BackupPlan } from './backup-settings.ts';
 import { eraseOthers, putIntoDatabase } from './database-backups.ts';
@@ -95,34 +96,37 @@ export class BackupKeeper {
     signal: AbortSignal,
   ): Promise<MadeBackup> {
     const { id, log, key, use, phonebook, clock } = this.#o;
-    const { seal } = (await phonebook.renewed(id)).record;
+    const { seal, backup: former } = (await phonebook.renewed(id)).record;
+    const named = former?.urls ?? [];
     const name = { log, bot: id, atMs: clock.nowMs() };
     const sealed = await sealBackup(name, files, SealingPublicKey.fromText(seal), key);
     const digest = backupHash(sealed);
-    const { urls, failures } = await this.#place(sealed, name.atMs, extraFolder, signal);
+    const dated = { sealed, atMs: name.atMs };
+    const { urls, failures } = await this.#place(dated, named, extraFolder, signal);
     const backup = { urls: [...urls], hash: digest as Hash };
     await use((client) => changeOwnRecord(client, id, { backup }, signal), signal);
     const made = { hash: digest, urls, atMs: name.atMs, sizeBytes: sealed.length, failures };
     const last = { ...made, content: digestOf(files) } satisfies LastBackup;
     await writeFileAtomic(this.#lastFile, JSON.stringify(last), { mode: 0o600 });
-    await this.#clearAway(urls, digest, signal);
+    await this.#clearAway(urls, named, digest, signal);
     return made;
   }
 
   async #place(
-    sealed: Uint8Array,
-    atMs: number,
+    dated: DatedBackup,
+    named: readonly string[],
     extraFolder: string | undefined,
     signal: AbortSignal,
   ): Promise<{ readonly urls: readonly string[]; readonly failures: readonly string[] }> {
     const { id, use, book, files } = this.#o;
+    const { sealed } = dated;
     const plan = this.#plan();
     const name = id.replace('bot:', '');
     const folders = new Set([plan.folder, extraFolder].filter((one) => one !== undefined));
     const { namespace } = book;
     const tries = [
-      ...[...folders].map((folder) => () => putIntoFolder(folder, name, sealed, atMs)),
-      ...(plan.files ? [() => putIntoFiles(files, name, sealed, atMs, signal)] : []),
+      ...[...folders].map((folder) => () => putIntoFolder(folder, name, dated, named)),
+      ...(plan.files ? [() => putIntoFiles(files, name, dated, signal)] : []),
       ...(plan.database && namespace !== undefined
         ? [
             () =>
@@ -149,11 +153,22 @@ export class BackupKeeper {
     });
   }
 
-  /** Older ones of the database, once the record names the new one. */
-  async #clearAway(urls: readonly string[], digest: string, signal: AbortSignal): Promise<void> {
-    const { namespace } = this.#o.book;
-    if (namespace === undefined || !urls.some((url) => url.startsWith('bcdb://'))) return;
-    await this.#o.use((client) => eraseOthers(client, namespace, digest, signal), signal);
+  /** Older ones of database and S3, once the record names the new one. */
+  async #clearAway(
+    urls: readonly string[],
+    named: readonly string[],
+    digest: string,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { book, files, use } = this.#o;
+    const { namespace } = book;
+    if (namespace !== undefined && urls.some((url) => url.startsWith('bcdb://'))) {
+      await use((client) => eraseOthers(client, namespace, digest, signal), signal);
+    }
+    for (const url of named) {
+      const key = urls.includes(url) ? undefined : files.keyAt(url);
+      if (key !== undefined) await files.remove(key, signal);
+    }
   }
 
   /** Where there is a namespace, it is a place unless somebody said otherwise. */

@@ -19,12 +19,21 @@ const fetchMs = 60_000;
 
 const ending = '.backup';
 
-/** Writes a backup into a folder. Returns where it is. */
+/** A backup, and when it was made: ms since 1970. */
+export interface DatedBackup {
+  readonly sealed: Uint8Array;
+  readonly atMs: number;
+}
+
+/**
+ * Writes a backup into a folder. Returns where it is.
+ * @param named what the record of the bot names now: it stays until the record names another one
+ */
 export async function putIntoFolder(
   folder: string,
   name: string,
-  sealed: Uint8Array,
-  atMs: number,
+  { sealed, atMs }: DatedBackup,
+  named: readonly string[],
 ): Promise<string> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const prefix = `${name}-`;
@@ -34,7 +43,10 @@ export async function putIntoFolder(
     return one.startsWith(prefix) && /^\d{15}\.backup$/.test(one.slice(prefix.length));
   });
   const old = all.toSorted().toReversed().slice(keptInFolderMax);
-  for (const one of old) await removeFileDurably(join(folder, one));
+  for (const one of old) {
+    const path = join(folder, one);
+    if (!named.includes(pathToFileURL(path).href)) await removeFileDurably(path);
+  }
   return pathToFileURL(file).href;
 }
 
@@ -42,8 +54,7 @@ export async function putIntoFolder(
 export async function putIntoFiles(
   files: Files,
   name: string,
-  sealed: Uint8Array,
-  atMs: number,
+  { sealed, atMs }: DatedBackup,
   signal: AbortSignal,
 ): Promise<string> {
   const url = files.urlOf(`backups/${name}-${atMs}${ending}`, 'PUT');

@@ -9,7 +9,7 @@ const partType = 'grid.bot-backup.1';
 const partBytes = 512 * 2 ** 10;
 
 /** Bytes of a backup in the database: what the log takes in, it keeps. */
-export const databaseBackupBytesMax = 16 * 2 ** 20;
+const databaseBackupBytesMax = 16 * 2 ** 20;
 
 /** Parts of older backups that are looked for, so that they can be erased. */
 const oldPartsMax = 1_000;
