@@ -1,8 +1,6 @@
 import type { LeaseName, RecordOf } from '@commongrid/model';
 import type { ContractCase, Look } from './look.ts';
-
-/** How long a placement waits to take effect, ms of log time. */
-const placementTtlMs = 600_000;
+import { placementTtlMs } from './write-placement.ts';
 
 /** What ends a contract that those who may agreed to remove. */
 export type EndStep =

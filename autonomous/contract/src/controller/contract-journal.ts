@@ -1,4 +1,4 @@
-import { workloadParts } from '@commongrid/model';
+import { contractIdOf, workloadParts } from '@commongrid/model';
 import type { ContractId, GridFold, NodeId, RecordOf, WorkloadId } from '@commongrid/model';
 import { slotKey } from '../plan/units.ts';
 
@@ -23,6 +23,7 @@ export class JournalIndex {
   readonly #at: number;
   #locks: ReadonlyMap<ContractId, readonly Lock[]> | undefined;
   #slices: ReadonlyMap<ContractId, readonly RecordOf<'grid.slice.1'>[]> | undefined;
+  #successors: ReadonlyMap<ContractId, readonly ContractId[]> | undefined;
 
   /** @param at log time, ms since 1970 */
   constructor(fold: GridFold, at: number) {
@@ -49,6 +50,12 @@ export class JournalIndex {
     return { locks: Map.groupBy(sorted, ({ slot }) => slotKey(slot)), told, slices };
   }
 
+  /** Contracts that want to take the place of one. */
+  successorsOf(contract: ContractId): readonly ContractId[] {
+    this.#successors ??= successorsIn(this.#fold);
+    return this.#successors.get(contract) ?? [];
+  }
+
   /** A lock serves one stay, which has not begun; one that is paid for waits for it. */
   #isUsable({ id, expiresMs }: Lock): boolean {
     const escrow = this.#fold.money('escrow', id);
@@ -59,4 +66,14 @@ export class JournalIndex {
   #isPaid({ id }: Lock): number {
     return Number(this.#fold.money('escrow', id) !== undefined);
   }
+}
+
+function successorsIn(fold: GridFold): ReadonlyMap<ContractId, readonly ContractId[]> {
+  const all = new Map<ContractId, ContractId[]>();
+  for (const header of fold.objects('grid.contract.1')) {
+    const { replaces } = header;
+    if (replaces !== undefined)
+      all.set(replaces, [...(all.get(replaces) ?? []), contractIdOf(header)]);
+  }
+  return all;
 }

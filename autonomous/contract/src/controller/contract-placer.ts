@@ -142,7 +142,7 @@ export class ContractPlacer {
     const former = fold.current('grid.placement.1', one.id)?.items ?? [];
     await writePlacement({
       ...{ draft: one.paper.draft, fold, at, fence, secrets, write },
-      reason: isFirst ? 'initial' : 'heal',
+      reason: reasonOf(one, isFirst),
       stays: former.filter((item) => !slots.has(slotKey(item))),
       goes: ready.map(({ target, need }) => {
         return { ...target, lock: need.is === 'nothing' ? need.lock?.id : undefined };
@@ -208,6 +208,12 @@ export class ContractPlacer {
     }
     this.#given.set(key, lock);
   }
+}
+
+/** A contract that replaces another is not new where it is placed, unit by unit. */
+function reasonOf({ header }: ContractCase, isFirst: boolean): 'initial' | 'heal' | 'upgrade' {
+  if (!isFirst) return 'heal';
+  return header.replaces === undefined ? 'initial' : 'upgrade';
 }
 
 function rest(held: readonly Blocked[], why: Blocked): PlaceDone {

@@ -15,6 +15,7 @@ import { caseOf, isAgreed } from './look.ts';
 import type { ContractCase, ControllerTools, Look } from './look.ts';
 import type { PlaceBook } from './place-book.ts';
 import type { HeldLease } from './ports.ts';
+import { rolloutStepOf, withdrawal } from './rollout.ts';
 import { StepLog } from './step-log.ts';
 import type { StepNote } from './step-log.ts';
 import type { Write } from './write-placement.ts';
@@ -119,9 +120,16 @@ export class ContractWorker {
     }
     const write: Write = (url, obj, value) => this.#write(look, lease, signal, { url, obj, value });
     if (isEnding) return this.#end(look, one, lease, write);
-    const assessment = this.#assess(look, one);
+    const { fence } = lease;
+    const assessed = this.#assess(look, one);
+    const rollout = rolloutStepOf(look, one, assessed);
+    if (rollout.is === 'withdraw') {
+      this.#rest(assessed.blocked);
+      await write('grid.placement.1', one.id, withdrawal(look, one.id, fence, rollout));
+      return true;
+    }
+    const assessment = { ...assessed, wanted: rollout.wanted, blocked: rollout.blocked };
     if (assessment.wanted.length > 0) {
-      const { fence } = lease;
       const done = await this.#placer.step({ look, one, fence, assessment, write, signal });
       this.#blocked = done.blocked;
       return done.hasActed;

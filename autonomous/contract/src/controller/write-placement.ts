@@ -19,7 +19,7 @@ import { inParallel } from './in-parallel.ts';
 import type { Target } from './supply.ts';
 
 /** How long a placement waits to take effect, ms of log time. */
-const placementTtlMs = 600_000;
+export const placementTtlMs = 600_000;
 
 /** Appends a record; refuses once the lease is not held any more. */
 export type Write = <Url extends RecordUrl>(

@@ -230,10 +230,14 @@ export class ControllerWorld {
   }
 
   /** Lets virtual time go on until something is so. */
-  async until(what: string, isSo: () => boolean, forMs = 120_000): Promise<void> {
-    for (let left = forMs; left >= 0; left -= tickMs) {
+  async until(
+    what: string,
+    isSo: () => boolean,
+    { forMs = 120_000, everyMs = tickMs } = {},
+  ): Promise<void> {
+    for (let left = forMs; left >= 0; left -= everyMs) {
       if (isSo()) return;
-      await this.#tick(tickMs);
+      await this.#tick(everyMs);
     }
     const states = this.processes.map(({ controller }) => controller.status());
     throw new Error(`${what}: not after ${forMs} ms: ${JSON.stringify(states, undefined, 1)}`);

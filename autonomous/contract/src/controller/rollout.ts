@@ -1,0 +1,163 @@
+import { placeOf, workloadIdOf } from '@commongrid/model';
+import type { ContractId, GridFold, PlacementItem, RecordOf } from '@commongrid/model';
+import type { Assessment, WantedUnit } from '../heal/assess-units.ts';
+import { slotKey } from '../plan/units.ts';
+import { contractStatus } from '../state/contract-status.ts';
+import { blocked } from './blocked.ts';
+import type { Blocked } from './blocked.ts';
+import { placementTtlMs } from './write-placement.ts';
+import type { ContractCase, Look } from './look.ts';
+
+/** How long a unit of an upgrade may take to become healthy, ms of log time. */
+const healthyWithinMs = 300_000;
+
+/** What an upgrade comes to for one of its two contracts. */
+export type RolloutStep =
+  /** Nothing but what healing wants. */
+  | {
+      readonly is: 'heal';
+      readonly wanted: readonly WantedUnit[];
+      readonly blocked: readonly Blocked[];
+    }
+  /** These replicas end. */
+  | {
+      readonly is: 'withdraw';
+      readonly items: readonly PlacementItem[];
+      readonly reason: 'upgrade' | 'rollback';
+    };
+
+/** What a contract does while another takes its place, or while it takes that of another. */
+export function rolloutStepOf(look: Look, one: ContractCase, assessment: Assessment): RolloutStep {
+  const successor = successorOf(look, one.id);
+  if (successor !== undefined) return retirementOf(look, one, successor, assessment);
+  return rolloutOf(look, one, assessment);
+}
+
+/** Whether the way back was taken from a contract that replaces another. */
+function isRolledBack(fold: GridFold, id: ContractId): boolean {
+  const placement = fold.current('grid.placement.1', id);
+  return placement?.reason === 'rollback' && placement.items.length === 0;
+}
+
+/**
+ * The contract that takes the place of another: of those that everybody agreed to, the first one, unless
+ * it was rolled back.
+ */
+function successorOf({ fold, journal }: Look, id: ContractId): ContractId | undefined {
+  const agreed = journal.successorsOf(id).flatMap((other) => {
+    const { agreed: by } = fold.contract(other) ?? {};
+    const isLive = by?.provision !== undefined && by.remove === undefined;
+    if (!isLive || by.upgrade === undefined || isRolledBack(fold, other)) return [];
+    return [{ other, seq: by.upgrade.seq }];
+  });
+  return agreed.toSorted((a, b) => a.seq - b.seq)[0]?.other;
+}
+
+/**
+ * A contract that replaces another, unit by unit: the next one is placed once all former ones are healthy.
+ * One that does not become healthy in time holds up the rest; where the contract says `mayRollBack`, all
+ * of it ends, and the former contract comes back.
+ */
+function rolloutOf(
+  look: Look,
+  { id, header, units }: ContractCase,
+  { wanted, blocked: held }: Assessment,
+): RolloutStep {
+  const { fold, at } = look;
+  const { replaces } = header;
+  if (replaces === undefined) return { is: 'heal', wanted, blocked: held };
+  if (isRolledBack(fold, id)) {
+    return {
+      is: 'heal',
+      wanted: [],
+      blocked: [blocked('HEAL_ROLLED_BACK', 'it did not become healthy')],
+    };
+  }
+  if (successorOf(look, replaces) !== id) {
+    const text = 'another contract takes the place of the same one';
+    return { is: 'heal', wanted: [], blocked: [...held, blocked('HEAL_REPLACED', text)] };
+  }
+  const items = fold.current('grid.placement.1', id)?.items ?? [];
+  const slots = units.reduce((sum, unit) => sum + unit.slots.length, 0);
+  // Once all of it was there it is healed as any other.
+  const isOver = items.length >= slots && !isUnderWay(look, replaces);
+  if (isOver) return { is: 'heal', wanted, blocked: held };
+  const ready = readySlots(fold, id);
+  const waiting = items.filter((item) => !ready.has(slotKey(item)));
+  if (waiting.length === 0) return { is: 'heal', wanted: wanted.slice(0, 1), blocked: held };
+  const late = waiting.filter((item) => {
+    const place = placeOf(fold.workload(workloadIdOf(id, item.role, item.replica)));
+    return place !== undefined && at - place.moment.at >= healthyWithinMs;
+  });
+  if (late.length > 0 && header.mayRollBack === true) {
+    return { is: 'withdraw', items: [], reason: 'rollback' };
+  }
+  const text = 'the upgrade stands still: these did not become healthy in time';
+  const reasons = late.length === 0 ? [] : [blocked('HEAL_UPGRADE', text, late.map(slotKey))];
+  // What is lost meanwhile is placed anew; nothing new begins.
+  const placed = new Set(items.map(slotKey));
+  const again = wanted.filter(({ unit }) => unit.slots.some((slot) => placed.has(slot)));
+  return { is: 'heal', wanted: again, blocked: [...held, ...reasons] };
+}
+
+/** Whether the former contract still has anything that is to end. */
+function isUnderWay({ fold }: Look, former: ContractId): boolean {
+  return (fold.current('grid.placement.1', former)?.items.length ?? 0) > 0;
+}
+
+/**
+ * A contract whose place another takes: what is healthy there ends here, but for local data, which is
+ * nowhere else. What ended is not placed again.
+ */
+function retirementOf(
+  look: Look,
+  { id, roles }: ContractCase,
+  successor: ContractId,
+  { wanted, blocked: held }: Assessment,
+): RolloutStep {
+  const { fold } = look;
+  const items = fold.current('grid.placement.1', id)?.items ?? [];
+  const ready = readySlots(fold, successor);
+  const theirs = fold.current('grid.placement.1', successor)?.items ?? [];
+  const isWhole = theirs.length > 0 && theirs.length === ready.size;
+  const names = new Set(fold.current('grid.contract.1', successor)?.roles.map(({ name }) => name));
+  const local = new Set(roles.flatMap(({ name, data }) => (data === 'local' ? [name] : [])));
+  const ends = items.filter((item) => {
+    if (local.has(item.role)) return false;
+    // What the other one does not have ends with its last replica.
+    return ready.has(slotKey(item)) || (isWhole && !names.has(item.role));
+  });
+  if (ends.length > 0) {
+    const gone = new Set(ends);
+    return { is: 'withdraw', items: items.filter((item) => !gone.has(item)), reason: 'upgrade' };
+  }
+  const kept = items.filter(({ role }) => local.has(role));
+  const placed = new Set(items.map(slotKey));
+  const text = 'another contract took over, and this one has data that is nowhere else';
+  const reasons =
+    isWhole && kept.length > 0 ? [blocked('HEAL_LOCAL_DATA', text, kept.map(slotKey))] : [];
+  return {
+    is: 'heal',
+    wanted: wanted.filter(({ unit }) => unit.slots.some((slot) => placed.has(slot))),
+    blocked: [...held, ...reasons],
+  };
+}
+
+/** The placement by which replicas end. */
+export function withdrawal(
+  { fold, at }: Look,
+  id: ContractId,
+  fence: number,
+  { items, reason }: RolloutStep & { readonly is: 'withdraw' },
+): RecordOf<'grid.placement.1'> {
+  const revision = (fold.current('grid.placement.1', id)?.revision ?? 0) + 1;
+  const lease = id as string as RecordOf<'grid.placement.1'>['lease'];
+  const expMs = at + placementTtlMs;
+  return { contract: id, revision, fence, items: [...items], reason, lease, expMs };
+}
+
+/** Replicas that run as they should, by `slotKey`. */
+function readySlots(fold: GridFold, id: ContractId): ReadonlySet<string> {
+  const status = contractStatus(fold, id, { seq: Number.MAX_SAFE_INTEGER, at: 0 });
+  return new Set(status?.workloads.flatMap((one) => (one.isReady ? [slotKey(one)] : [])));
+}

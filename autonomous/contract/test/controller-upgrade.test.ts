@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import type { ContractId } from '@commongrid/model';
+import { ControllerWorld, runs } from './support/controller-world.ts';
+
+const container = { flist: 'a'.repeat(64), rootBytes: '1GiB' };
+const web = { name: 'web', replicas: 3, cpu: 1, memory: '1GiB', container };
+/** What does not become healthy is waited for for minutes. */
+const slowly = { forMs: 400_000, everyMs: 2_000 };
+const next = { ...web, memory: '2GiB' };
+
+async function upgraded(
+  world: ControllerWorld,
+  change: object,
+): Promise<readonly [former: ContractId, later: ContractId]> {
+  const former = await world.contract({ roles: [web] });
+  world.start();
+  await world.until('the former one runs', () => runs(world, former));
+  const definition = { replaces: former, roles: [next], ...change };
+  const later = await world.contract(definition, { isSigned: false });
+  await world.pass(2_000);
+  assert.equal(world.placement(later), undefined);
+  world.approve(later, 'provision');
+  world.approve(later, 'upgrade');
+  return [former, later];
+}
+
+function countOf(world: ControllerWorld, id: ContractId): number {
+  return world.placement(id)?.items.length ?? 0;
+}
+
+test('an upgrade goes unit by unit, each healthy before the next, and the former one ends', async () => {
+  await using world = new ControllerWorld();
+  const [former, later] = await upgraded(world, {});
+  await world.until('the first one is there', () => countOf(world, later) === 1);
+  let healthy = 0;
+  await world.until('it is done', () => {
+    const [all, left] = [countOf(world, later), countOf(world, former)];
+    assert.ok(all + left >= 3, 'never fewer than before');
+    assert.ok(all + left <= 4, 'one more at a time');
+    healthy = Math.max(healthy, all);
+    return left === 0 && runs(world, later);
+  });
+  assert.equal(healthy, 3);
+  assert.equal(world.placement(later)?.revision, 3);
+  await world.pass(5_000);
+  assert.equal(countOf(world, former), 0, 'the former one stays away');
+});
+
+test('an upgrade that does not become healthy is taken back where it may be', async () => {
+  await using world = new ControllerWorld();
+  let later: ContractId | undefined;
+  world.unhealthy = (workload) => workload === `${later}/web/1`;
+  const [former, child] = await upgraded(world, { mayRollBack: true });
+  later = child;
+  await world.until(
+    'it is taken back',
+    () => world.codes(child).includes('HEAL_ROLLED_BACK'),
+    slowly,
+  );
+  assert.equal(countOf(world, child), 0);
+  await world.until('the former one is whole again', () => {
+    return countOf(world, former) === 3 && world.codes(former).length === 0;
+  });
+  await world.pass(5_000);
+  assert.equal(countOf(world, child), 0);
+});
+
+test('an upgrade without a way back stands still where it does not become healthy', async () => {
+  await using world = new ControllerWorld();
+  let later: ContractId | undefined;
+  world.unhealthy = (workload) => workload === `${later}/web/1`;
+  const [former, child] = await upgraded(world, {});
+  later = child;
+  await world.until('it is told', () => world.codes(child).includes('HEAL_UPGRADE'), slowly);
+  assert.deepEqual([countOf(world, child), countOf(world, former)], [2, 2]);
+});
