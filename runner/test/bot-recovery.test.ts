@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -12,11 +13,14 @@ import { BcdbServer } from '@commongrid/bcdb';
 import { BcdbClient } from '@commongrid/bcdb/client';
 import { askControl, waitFor } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
+import { buildContract, draftFileOf, secretsText, seededDraw } from '@commongrid/contract';
 import { SigningKey } from '@commongrid/crypto';
+import type { BotId, ContractId, KeyText } from '@commongrid/model';
 
 import { openOrigin } from '../src/bot-recovery/recovery-origin.ts';
 import { recoverBot } from '../src/bot-recovery/recover-bot.ts';
 import type { RecoverOptions } from '../src/bot-recovery/recover-bot.ts';
+import { KeptContracts } from '../src/bot-service/kept-contracts.ts';
 import { BotFolder } from '../src/commands/bot/bot-folder.ts';
 import { makeGridNamespaces } from '../src/commands/bcdb/grid-types.ts';
 import { childVariables } from '../src/environment.ts';
@@ -119,6 +123,28 @@ async function stop(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL' = 'SIGTER
   await exit;
 }
 
+/** Gives a bot that does not run the papers of a contract with a secret. */
+async function keepContract(folder: string, scene: Scene, bot: unknown): Promise<ContractId> {
+  const built = await buildContract(
+    {
+      name: 'store',
+      secrets: { admin: 'a secret word' },
+      roles: [{ name: 'shard', zdb: { size: '16MiB', password: 'admin' } }],
+    },
+    {
+      ...{ log: scene.server.bcdb.log, owner: bot as BotId, at: Date.now(), folder: '/' },
+      controller: SigningKey.generate().publicKey.text as KeyText,
+      draw: seededDraw(randomBytes(32)),
+      resolveImage: async () => '',
+      findBot: async () => undefined,
+      findSeal: async () => undefined,
+    },
+  );
+  const kept = await KeptContracts.open(join(folder, 'contracts'));
+  const secrets: unknown = JSON.parse(secretsText(built) ?? '');
+  return (await kept.keep({ draft: draftFileOf(built), secrets })).id;
+}
+
 const note = { title: 'Roof', format: 'text', body: 'mend it', tags: [], changedMs: 1 };
 
 test('the card alone brings a bot back on an empty machine', async (t) => {
@@ -129,6 +155,7 @@ test('the card alone brings a bot back on an empty machine', async (t) => {
   const bob = await other.run('bot', 'init', 'bob', ...scene.place);
   await scene.makeNamespace('bot-ada', ada['id']);
   await writeFile(join(old.folder('ada'), 'farmer-notes.txt'), 'a paper of the bot');
+  const contract = await keepContract(old.folder('ada'), scene, ada['id']);
   const running = await old.start('ada');
   const b = await other.start('bob');
   t.after(() => Promise.all([stop(running), stop(b)]));
@@ -167,6 +194,8 @@ test('the card alone brings a bot back on an empty machine', async (t) => {
   assert.deepEqual(people, [{ bot: bob['id'], standing: 'circle' }]);
   const record = await next.call('ada', 'data.get', { collection: 'notes', id: '1' });
   assert.deepEqual((record as { value: unknown }).value, note);
+  const papers = await KeptContracts.open(join(next.folder('ada'), 'contracts'));
+  assert.equal(papers.of(contract)?.secrets.get('admin')?.value, 'a secret word');
   const paper = await readFile(join(next.folder('ada'), 'farmer-notes.txt'), 'utf8');
   assert.equal(paper, 'a paper of the bot');
   assert.deepEqual(await next.run('wallet', 'balance', '--bot', 'ada'), balance);
