@@ -6,6 +6,7 @@ import { nodeAgentCommand } from './agent.ts';
 import { nodeDoctorCommand, nodeDrainCommand, nodeGcCommand } from './care.ts';
 import { nodeAdoptCommand, nodeFarmCommand, nodeInviteCommand, nodeListCommand } from './farm.ts';
 import { nodeJoinCommand } from './join.ts';
+import { nodeLeaveCommand } from './leave.ts';
 import { nodeStartCommand } from './start.ts';
 import {
   nodeEventsCommand,
@@ -32,5 +33,6 @@ export function nodeCommand(context: CommandContext): Command {
     .addCommand(nodeStatsCommand(context))
     .addCommand(nodeDrainCommand(context))
     .addCommand(nodeGcCommand(context))
+    .addCommand(nodeLeaveCommand(context))
     .addCommand(nodeDoctorCommand(context));
 }
