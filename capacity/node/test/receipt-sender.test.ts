@@ -78,7 +78,8 @@ test('what the rules take later holds up its own workload alone', async () => {
   let isFull = true;
   const say = async ({ obj, value }: NodeStatement): Promise<void> => {
     const { workload, fromMs } = value as MeteredReceipt;
-    if (workload === web && isFull) throw refusal('RECEIPT_TOO_MANY');
+    // The next one of this workload would be taken, and this one then never.
+    if (workload === web && fromMs === 0 && isFull) throw refusal('RECEIPT_TOO_MANY');
     // Nothing will ever make this one fit; what comes after it does.
     if (workload === other && fromMs === 0) throw refusal('RECEIPT_LOCK');
     log.push(`${obj} ${fromMs}`);
