@@ -76,4 +76,17 @@ test('records and files of a bot are reached by address, from another bot where 
   );
   const { entries } = (await asAda('ls', 'grid://ada/files/backups')) as { entries: object[] };
   assert.equal(entries.length, 1);
+
+  // On another machine it comes back from there, by a URL that was signed for it.
+  const [backup] = entries as readonly { path: string }[];
+  const input = JSON.stringify({ path: backup?.path.replace('files/', '') });
+  const signed = ['bot', 'call', 'ada', 'data.fileUrl', input];
+  const { url } = (await grid.json<{ answer: { url: string } }>(...signed)).answer;
+  const card = join(grid.home, '..', 'card');
+  await grid.json('bot', 'card', 'ada', '--out', card);
+  await using elsewhere = await TestGrid.open();
+  const recover = ['bot', 'recover', 'ada', '--card', card, '--from', url];
+  const recovered = await elsewhere.json<{ backup: unknown }>(...recover);
+  const { place, isNewest } = recovered.backup as { place: string; isNewest: boolean };
+  assert.deepEqual([place, isNewest], [url, true]);
 });

@@ -5,8 +5,10 @@ import type { DataBook, FileStore } from './data-book.ts';
 import { escapeS3, signedUrl } from './signed-url.ts';
 import type { UrlToSign } from './signed-url.ts';
 
-/** For how long a URL is good unless something else is said, and at most, s. */
+/** For how long a URL is good unless something else is said, s. */
 export const urlSecondsDefault = 900;
+
+/** For how long a URL of a file is good at most, s. */
 export const urlSecondsMax = 86_400;
 
 /** For how long those are good that are used at once, s. */
