@@ -50,10 +50,8 @@ test('an upgrade goes unit by unit, each healthy before the next, and the former
 
 test('an upgrade that does not become healthy is taken back where it may be', async () => {
   await using world = new ControllerWorld();
-  let later: ContractId | undefined;
-  world.unhealthy = (workload) => workload === `${later}/web/1`;
   const [former, child] = await upgraded(world, { mayRollBack: true });
-  later = child;
+  world.unhealthy = (workload) => workload === `${child}/web/1`;
   await world.until(
     'it is taken back',
     () => world.codes(child).includes('HEAL_ROLLED_BACK'),
@@ -69,10 +67,8 @@ test('an upgrade that does not become healthy is taken back where it may be', as
 
 test('an upgrade without a way back stands still where it does not become healthy', async () => {
   await using world = new ControllerWorld();
-  let later: ContractId | undefined;
-  world.unhealthy = (workload) => workload === `${later}/web/1`;
   const [former, child] = await upgraded(world, {});
-  later = child;
+  world.unhealthy = (workload) => workload === `${child}/web/1`;
   await world.until('it is told', () => world.codes(child).includes('HEAL_UPGRADE'), slowly);
   assert.deepEqual([countOf(world, child), countOf(world, former)], [2, 2]);
 });

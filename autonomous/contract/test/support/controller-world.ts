@@ -1,41 +1,14 @@
-import { delay, GridError, systemRandom } from '@commongrid/base';
-import { ManualClock } from '@commongrid/base/testing';
-import { SealingKey } from '@commongrid/crypto';
-import { approvalHash, GridFold, workloadIdOf } from '@commongrid/model';
-import type {
-  Approval,
-  BotId,
-  ContractId,
-  KeyText,
-  LeaseName,
-  LockId,
-  Node,
-  NodeId,
-  RecordOf,
-  RecordUrl,
-} from '@commongrid/model';
-import {
-  examples,
-  fakeId,
-  fakeProof,
-  FoldedGrid,
-  found,
-  installNode,
-  settleFarm,
-} from '@commongrid/model/testing';
-import type { Actor } from '@commongrid/model/testing';
-import { buildContract, Controller, readDirectory } from '../../src/index.ts';
-import type {
-  ContractPaper,
-  ControllerPorts,
-  Directory,
-  HeardNode,
-  HeldLease,
-  LockWish,
-} from '../../src/index.ts';
+import { GridError } from '@commongrid/base';
+import { GridFold } from '@commongrid/model';
+import type { BotId, ContractId, KeyText, LockId, NodeId } from '@commongrid/model';
+import { fakeId, fakeProof } from '@commongrid/model/testing';
+import { Controller } from '../../src/index.ts';
+import type { ControllerPorts, LockWish } from '../../src/index.ts';
+import { directoryOf } from './directory-of.ts';
+import { FakeLeases } from './fake-leases.ts';
+import type { LeaseTaker } from './fake-leases.ts';
+import { TownGrid } from './town-grid.ts';
 
-const startMs = 1_700_000_000_000;
-const leaseTtlMs = 4_000;
 /** Virtual time between two looks of a test at the world, ms. */
 const tickMs = 100;
 
@@ -56,27 +29,12 @@ export function runs(world: ControllerWorld, id: ContractId): boolean {
   return isThere && status?.phase === 'running';
 }
 
-interface Process {
+interface Process extends LeaseTaker {
   readonly controller: Controller;
-  isDead: boolean;
-  isCutOff: boolean;
-  readonly key: KeyText;
 }
 
-/**
- * A grid in memory with a clock that stands still: farms, nodes that say they are healthy once they are
- * given something, leases and locks; and controllers, which can be killed.
- */
-export class ControllerWorld {
-  readonly clock = new ManualClock(startMs);
-  readonly grid = new FoldedGrid();
-  readonly ada = found(this.grid, 1, 'ada');
-  readonly bob = found(this.grid, 2, 'bob');
-  readonly eve = found(this.grid, 3, 'eve');
-  readonly papers = new Map<ContractId, ContractPaper>();
-  readonly nodes: NodeId[] = [];
-  /** Nodes that are away, since when, ms of the monotonic clock. */
-  readonly away = new Map<NodeId, number>();
+/** A town in memory with leases and locks, and controllers, which can be killed. */
+export class ControllerWorld extends TownGrid {
   /** Nodes that answer a probe though they are away. */
   readonly answering = new Set<NodeId>();
   /** Farmers that give no locks. */
@@ -89,72 +47,9 @@ export class ControllerWorld {
   #view = this.#emptyView();
   #viewed = 0;
   #locks = 0;
-  readonly #leases = new Map<LeaseName, { process: Process | undefined; heldUntilMs: number }>();
-  readonly #keys = new Map<NodeId, KeyText>();
-
-  /** Ada has farm 1 in Belgium, bob farm 2 in Egypt, each with so many nodes; ada has some EUR. */
-  constructor({ own = 3, rented = 0, funds = 1_000_000 } = {}) {
-    settleFarm(this.grid, this.ada, 1, 'cellar');
-    settleFarm(this.grid, this.bob, 2, 'attic');
-    const attic = this.grid.fold.current('grid.farm.1', fakeId.farm(2));
-    if (attic === undefined) throw new Error('there is no attic');
-    this.put('grid.farm.1', this.bob.device, {
-      ...attic,
-      location: { ...attic.location, country: 'EG' },
-    });
-    for (let n = 0; n < own; n++) this.#install(this.ada, 1, 1001 + n);
-    for (let n = 0; n < rented; n++) this.#install(this.bob, 2, 2001 + n);
-    const issuer = this.eve.id;
-    const limit = { code: 'EUR', name: 'EUR', decimals: 2, issuer };
-    this.put('grid.currency.1', this.eve.device, limit);
-    this.put('grid.transfer.1', this.eve.device, {
-      ...{ id: fakeId.transfer(1), from: issuer, to: this.ada.id, currency: 'EUR' },
-      ...{ amount: fakeId.amount(funds), expMs: startMs + 3_600_000 },
-    });
-  }
-
-  /** A contract of ada, which she signs, unless it is to wait. */
-  async contract(definition: object, { isSigned = true } = {}): Promise<ContractId> {
-    const { draft, shards } = await buildContract(
-      { name: 'shop', ...definition },
-      {
-        ...{ log: this.grid.log, owner: this.ada.id, controller: this.ada.device },
-        ...{ at: this.at, folder: '/', draw: (count) => systemRandom.bytes(count) },
-        resolveImage: async () => '',
-        findBot: async () => undefined,
-        findSeal: async () => undefined,
-      },
-    );
-    const { id, header, openings, secrets } = draft;
-    const file = { schema: 'grid.contract.draft.1', id, header, openings } as const;
-    this.papers.set(id, { draft: { ...file, shards: Object.fromEntries(shards) }, secrets });
-    this.put('grid.contract.1', this.ada.device, header);
-    if (isSigned) this.approve(id, 'provision');
-    return id;
-  }
-
-  approve(contract: ContractId, action: Approval['action'], change: Partial<Approval> = {}): void {
-    const signer = this.ada.id;
-    const replaces = this.grid.fold.current('grid.contract.1', contract)?.replaces;
-    const former = action === 'upgrade' && replaces !== undefined ? { replaces } : {};
-    const hash = approvalHash({ log: this.grid.log, contract, action, ...former });
-    this.put('grid.approval.1', this.ada.device, {
-      ...{ contract, signer, role: 'owner', action, hash, verdict: 'approve', ...former },
-      ...{ expMs: this.at + 3_600_000, ...change },
-    });
-  }
-
-  /** Log time, ms since 1970. */
-  get at(): number {
-    return startMs + this.clock.monotonicMs();
-  }
-
-  /** Appends what has to be accepted. */
-  put<Url extends RecordUrl>(url: Url, author: string, value: RecordOf<Url>): void {
-    this.grid.at = this.at;
-    const { code } = this.grid.put(url, author, value);
-    if (code !== undefined) throw new Error(`${url} is refused: ${code}`);
-  }
+  readonly #leases = new FakeLeases(this.clock, (lease) => {
+    this.put('grid.lease.1', lease.holder, lease);
+  });
 
   /** Starts a controller with this key, as a process that can be killed. */
   start({ key = this.ada.device, reaper }: { key?: KeyText; reaper?: Reaper } = {}): Process {
@@ -174,54 +69,18 @@ export class ControllerWorld {
   /** Ends a controller as a lost machine does: nothing of it has an effect any more. */
   async kill(process: Process): Promise<void> {
     process.isDead = true;
-    for (const lease of this.#leases.values()) {
-      if (lease.process !== process) continue;
-      lease.heldUntilMs = Math.min(lease.heldUntilMs, this.clock.monotonicMs() + leaseTtlMs);
-    }
+    this.#leases.silence(process);
     await process.controller.close();
   }
 
   /** The database is not reached by a controller any more, which goes on. */
   cutOff(process: Process): void {
     process.isCutOff = true;
-    for (const lease of this.#leases.values()) {
-      if (lease.process === process) lease.heldUntilMs = this.clock.monotonicMs() + leaseTtlMs;
-    }
+    this.#leases.silence(process);
   }
 
   rejoin(process: Process): void {
     process.isCutOff = false;
-  }
-
-  /** One more of ada. */
-  addNode(): void {
-    this.#install(this.ada, 1, 1001 + this.nodes.length);
-  }
-
-  lose(node: NodeId): void {
-    this.away.set(node, this.clock.monotonicMs());
-  }
-
-  find(node: NodeId): void {
-    this.away.delete(node);
-  }
-
-  placement(id: ContractId): RecordOf<'grid.placement.1'> | undefined {
-    return this.grid.fold.current('grid.placement.1', id);
-  }
-
-  /** Nodes of the replicas of a role, by number. */
-  placesOf(id: ContractId, role: string): readonly NodeId[] {
-    const items = this.placement(id)?.items ?? [];
-    const own = items.filter((item) => item.role === role);
-    return own.toSorted((a, b) => a.replica - b.replica).map(({ node }) => node);
-  }
-
-  /** Records of a type that were accepted, in order. */
-  accepted<Url extends RecordUrl>(url: Url): readonly RecordOf<Url>[] {
-    const { records, fold } = this.grid;
-    const own = records.filter((one) => one.url === url && !fold.refusals.has(one.seq));
-    return own.map(({ value }) => value as RecordOf<Url>);
   }
 
   codes(id: ContractId, process = this.processes.at(-1)): readonly string[] {
@@ -261,43 +120,10 @@ export class ControllerWorld {
 
   async #tick(ms: number): Promise<void> {
     this.grid.at = this.at;
-    this.#report();
+    this.report();
     await this.clock.advance(ms);
     // Boxes are sealed on other threads.
     await new Promise((resolve) => setTimeout(resolve, 1));
-  }
-
-  /** Nodes that are there tell that what they were given is healthy. */
-  #report(): void {
-    const { fold } = this.grid;
-    for (const { contract, items } of fold.objects('grid.placement.1')) {
-      for (const { role, replica, node, slice } of items) {
-        const workload = workloadIdOf(contract, role, replica);
-        const revision = fold.slice(slice)?.revision;
-        const last = fold.current('grid.event.1', `${node}/${workload}`);
-        if (this.away.has(node) || revision === undefined || last?.revision === revision) continue;
-        const phase = this.unhealthy(workload) ? 'unhealthy' : 'healthy';
-        const key = this.#keys.get(node) ?? '';
-        this.put('grid.event.1', key, { node, workload, revision, phase, at: this.at });
-      }
-    }
-  }
-
-  /** Workloads that do not become healthy; tests say which. */
-  unhealthy: (workload: string) => boolean = () => false;
-
-  #install(owner: Actor, farm: number, n: number): void {
-    const key = fakeId.key(n);
-    const id = installNode(this.grid, owner, farm, n);
-    this.#keys.set(id, key);
-    this.nodes.push(id);
-    const value: Node = {
-      ...examples['grid.node.1'],
-      ...{ id, farm: fakeId.farm(farm), name: `node-${n}` },
-      features: ['containers', 'volumes', 'zdb'],
-      seal: SealingKey.generate().publicKey.text as Node['seal'],
-    };
-    this.put('grid.node.1', key, value);
   }
 
   #emptyView(): GridFold {
@@ -319,7 +145,7 @@ export class ControllerWorld {
           return !this.away.has(id) || this.answering.has(id);
         },
       },
-      leases: { acquire: (name, signal) => this.#acquire(process, name, signal) },
+      leases: { acquire: (name, signal) => this.#leases.acquire(process, name, signal) },
       market: {
         obtain: async (wish) => {
           alive();
@@ -342,12 +168,12 @@ export class ControllerWorld {
         },
         directory: async (at) => {
           alive();
-          return this.#directory(at);
+          return directoryOf(this.grid.fold, this.nodes, (node) => this.heard(node), at);
         },
         node: async (id) => this.grid.fold.current('grid.node.1', id),
         presence: async (nodes) => {
           alive();
-          return new Map(nodes.map((id) => [id, this.#heard(id)] as const));
+          return new Map(nodes.map((id) => [id, this.heard(id)] as const));
         },
         changed: (signal) =>
           new Promise<void>((resolve) => {
@@ -370,53 +196,6 @@ export class ControllerWorld {
     this.#viewed = records.length;
     this.#view.add(fresh);
     return this.#view;
-  }
-
-  #heard(node: NodeId): HeardNode {
-    const since = this.away.get(node);
-    const silentMs = since === undefined ? 0 : this.clock.monotonicMs() - since;
-    const standing = silentMs < 3_000 ? 'alive' : silentMs < 10_000 ? 'suspect' : 'gone';
-    return { standing, silentMs };
-  }
-
-  #directory(at: number): Promise<Directory> {
-    const { fold } = this.grid;
-    return readDirectory(
-      {
-        find: async (_ns, { url }) => {
-          const objects = [...fold.objects(url as RecordUrl)].map((value) => ({ value }));
-          return { objects } as never;
-        },
-        read: async (path) => {
-          const standing = new URL(path, 'http://x').searchParams.get('standing');
-          const own = this.nodes.filter((node) => this.#heard(node).standing === standing);
-          const nodes = own.map((node) => ({ node }));
-          return { counts: { alive: own.length }, nodes } as never;
-        },
-      },
-      at,
-    );
-  }
-
-  async #acquire(process: Process, name: LeaseName, signal: AbortSignal): Promise<HeldLease> {
-    for (;;) {
-      if (process.isDead || signal.aborted) throw new GridError('BASE_ABORTED', 'gone');
-      const known = this.#leases.get(name);
-      const nowMs = this.clock.monotonicMs();
-      if (known === undefined || nowMs >= known.heldUntilMs) break;
-      await delay(tickMs, { clock: this.clock, signal });
-    }
-    const fence = (this.grid.fold.current('grid.lease.1', name)?.fence ?? 0) + 1;
-    const entry = { process, heldUntilMs: Infinity };
-    this.#leases.set(name, entry);
-    this.put('grid.lease.1', process.key, { name, holder: process.key, fence, ttlMs: leaseTtlMs });
-    const isHeld = (): boolean => {
-      return !process.isDead && !process.isCutOff && this.#leases.get(name) === entry;
-    };
-    const letGo = async (): Promise<void> => {
-      if (isHeld()) entry.heldUntilMs = this.clock.monotonicMs();
-    };
-    return { fence, isHeld, release: letGo, close: letGo };
   }
 
   #obtain({ contract, buyer, slot, node, farmer, resources, currency }: LockWish): LockId {
