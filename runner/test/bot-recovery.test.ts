@@ -75,9 +75,11 @@ class Scene {
   readonly place: readonly string[];
   readonly url: string;
   readonly server: BcdbServer;
+  readonly #stack: AsyncDisposableStack;
 
-  private constructor(folder: string, server: BcdbServer) {
+  private constructor(folder: string, server: BcdbServer, stack: AsyncDisposableStack) {
     this.folder = folder;
+    this.#stack = stack;
     this.server = server;
     const { host, port } = server.httpAddress;
     this.url = `http://${host}:${port}`;
@@ -92,11 +94,18 @@ class Scene {
       ...{ dataDir: join(folder, 'bcdb'), owner: SigningKey.generate() },
       ...{ http: { host: '127.0.0.1', port: 0 }, beforeDoors: makeGridNamespaces },
     });
-    return new Scene(folder, stack.use(server));
+    return new Scene(folder, stack.use(server), stack);
   }
 
   machine(name: string): Machine {
     return new Machine(join(this.folder, name));
+  }
+
+  /** Starts a bot; it ends before its database and its folder do. */
+  async start(machine: Machine, name: string): Promise<ChildProcess> {
+    const child = await machine.start(name);
+    this.#stack.defer(() => stop(child));
+    return child;
   }
 
   /** Keys of a bot as its record has them, and how they ended. */
@@ -156,9 +165,8 @@ test('the card alone brings a bot back on an empty machine', async (t) => {
   await scene.makeNamespace('bot-ada', ada['id']);
   await writeFile(join(old.folder('ada'), 'farmer-notes.txt'), 'a paper of the bot');
   const contract = await keepContract(old.folder('ada'), scene, ada['id']);
-  const running = await old.start('ada');
-  const b = await other.start('bob');
-  t.after(() => Promise.all([stop(running), stop(b)]));
+  const running = await scene.start(old, 'ada');
+  await scene.start(other, 'bob');
   await old.call('ada', 'data.configure', { namespace: 'bot-ada' });
   await old.call('ada', 'data.define', { collection: 'notes', type: 'grid.note.1' });
   await old.call('ada', 'data.put', { collection: 'notes', id: '1', value: note });
@@ -187,8 +195,7 @@ test('the card alone brings a bot back on an empty machine', async (t) => {
   const recovered = await next.run('bot', 'recover', 'ada', '--card', card, '--lost');
   assert.equal(recovered['id'], ada['id'], JSON.stringify(recovered));
   assert.deepEqual(recovered['others'], []);
-  const again = await next.start('ada');
-  t.after(() => stop(again));
+  await scene.start(next, 'ada');
   assert.deepEqual(await heard(next), messages);
   const people = await next.call('ada', 'people.list');
   assert.deepEqual(people, [{ bot: bob['id'], standing: 'circle' }]);
@@ -220,8 +227,7 @@ test('a recovery that was broken off goes on, and two machines get keys of their
   const ada = await old.run('bot', 'init', 'ada', ...scene.place);
   const wordsFile = String(ada['wordsFile']);
   const backups = join(scene.folder, 'backups');
-  const running = await old.start('ada');
-  t.after(() => stop(running));
+  const running = await scene.start(old, 'ada');
   await old.call('ada', 'backup.now', { folder: backups });
   await old.call('ada', 'people.allow', { bot: ada['id'], standing: 'admin' });
   await old.call('ada', 'backup.now', { folder: backups });
