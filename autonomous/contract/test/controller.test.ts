@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { fakeId } from '@commongrid/model/testing';
 import { ControllerWorld, runs } from './support/controller-world.ts';
 
 const container = { flist: 'a'.repeat(64), rootBytes: '1GiB' };
@@ -86,6 +87,7 @@ test('local data waits for its node', async () => {
   await world.until('it is told', () => world.codes(id).includes('HEAL_LOCAL_DATA'));
   await world.pass(5_000);
   assert.deepEqual(world.placesOf(id, 'disk'), [node]);
+  assert.equal(world.grid.fold.refusals.size, 0, 'it does not even try');
   world.find(node);
   await world.until('nothing is held up', () => world.codes(id).length === 0);
 });
@@ -109,4 +111,19 @@ test('before what was paid for is used up, a place gets another lock and goes on
   await world.leap(7 * 86_400_000);
   await world.pass(5_000);
   assert.equal(world.accepted('grid.lock.1').length, 2);
+});
+
+test('a controller with a key of its own pays within an allowance', async () => {
+  await using world = new ControllerWorld({ own: 0, rented: 1 });
+  const controllers = [world.ada.controller];
+  const roles = [{ ...web, replicas: 1 }];
+  const id = await world.contract({ controllers, budget: rich, roles });
+  world.start({ key: world.ada.controller });
+  await world.until('it lacks money', () => world.codes(id).includes('HEAL_MONEY'));
+  world.put('grid.allowance.1', world.ada.device, {
+    ...{ contract: id, from: world.ada.id, currency: 'EUR' },
+    ...{ perMonth: fakeId.amount(1_000), expMs: world.at + 86_400_000 },
+  });
+  await world.until('it runs', () => runs(world, id));
+  assert.equal(world.accepted('grid.escrow.1').length, 1);
 });

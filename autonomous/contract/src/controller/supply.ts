@@ -114,8 +114,10 @@ function escrowFor(
   const funded = BigInt(fold.money('spending', id)?.funded ?? 0);
   const amount = min(wanted, BigInt(header.budget.total) - funded);
   if (amount < BigInt(minFund)) return undefined;
+  // An allowance says whose money a controller may spend that is no device of the owner.
+  const payer = fold.current('grid.allowance.1', id)?.from ?? header.owner;
   return {
-    ...{ lock, contract: id, from: header.owner, currency: price.currency },
+    ...{ lock, contract: id, from: payer, currency: price.currency },
     ...{ amount: String(amount) as Amount, expMs: at + escrowTtlMs },
   };
 }
