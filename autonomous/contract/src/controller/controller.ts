@@ -23,6 +23,9 @@ import type { StepNote } from './step-log.ts';
 
 /** How long nothing is looked at when nothing was heard of, ms: silence is no news. */
 const lookEveryMsDefault = 500;
+/** Least time from one look to the next for each contract, and in all, ms. */
+const lookRestMs = 1;
+const lookRestMsMax = 250;
 /** Pause after the grid could not be read, ms. */
 const retryAfterMs = 1_000;
 /** Contracts of one controller: each has a step and a lease under way. */
@@ -151,6 +154,9 @@ export class Controller implements AsyncDisposable {
         this.#logger.warn({ error }, 'the grid cannot be looked at');
         pauseMs = retryAfterMs;
       }
+      // A look goes through all contracts, and each of them may ask for the next one.
+      const restMs = Math.min(lookRestMsMax, this.#options.papers.ids().length * lookRestMs);
+      await delay(restMs, { clock: this.#clock, signal });
       await this.#pause(pauseMs, signal);
     }
   }
