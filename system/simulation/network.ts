@@ -84,7 +84,7 @@ export class Network {
     this.send(from, to, () => {
       void Promise.try(handle).then(
         (value) => answer(() => resolve(value)),
-        (error: unknown) => answer(() => reject(error as Error)),
+        (error: unknown) => answer(() => reject(error)),
       );
     });
     return promise;

@@ -52,10 +52,7 @@ interface ControlledBot {
  * Runs one small grid through what goes wrong with it, and holds it to its promises after each event
  * and at its end. @param faults in place of those that the seed draws
  */
-export async function simulate(
-  seed: number,
-  faults: readonly Fault[] | undefined = undefined,
-): Promise<SimulationReport> {
+export async function simulate(seed: number, faults?: readonly Fault[]): Promise<SimulationReport> {
   const simulation = await Simulation.found(seed, faults);
   let problem: Error | undefined;
   try {

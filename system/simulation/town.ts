@@ -147,7 +147,7 @@ export class Town {
         put: (url, author, value) => {
           const location = { ...example.location, country };
           const placed = url === 'grid.farm.1' ? { ...value, location, prices } : value;
-          this.sequencer.put(url, author, placed as typeof value);
+          this.sequencer.put(url, author, placed);
           return { code: undefined, readers: [] };
         },
       },
@@ -179,7 +179,7 @@ export class Town {
       log: sequencer.log,
       put: ((url, author, value) => {
         const whole = url === 'grid.node.1' ? { ...value, capacity, features } : value;
-        sequencer.put(url, author, whole as typeof value);
+        sequencer.put(url, author, whole);
         return { code: undefined, readers: [] };
       }) as Parameters<typeof found>[0]['put'],
     };

@@ -7,5 +7,6 @@ export const benchTable: Readonly<Record<string, string>> = {
   s3: 'autonomous/s3/bench/s3.bench.ts',
   flist: 'capacity/flist/bench/flist.bench.ts',
   threebot: 'autonomous/threebot/bench/threebot.bench.ts',
+  autonomy: 'system/simulation/bench/autonomy.bench.ts',
   node: 'capacity/node/bench/node.bench.ts',
 };
