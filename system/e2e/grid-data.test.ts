@@ -5,17 +5,20 @@ import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { TestContext } from 'node:test';
 
 import { root, TestGrid } from './grid-process.ts';
 
-/** Starts a bot; it ends with the test. */
-async function startBot(t: TestContext, { home }: TestGrid, name: string): Promise<void> {
+/** Starts a bot, which ends with the stack. */
+async function startBot(
+  stack: AsyncDisposableStack,
+  { home }: TestGrid,
+  name: string,
+): Promise<void> {
   const child: ChildProcess = spawn(join(root, 'grid'), ['bot', 'start', name, '--json'], {
     env: { ...process.env, GRID_HOME: home },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  t.after(async () => {
+  stack.defer(async () => {
     if (child.exitCode !== null || child.signalCode !== null) return;
     const exit = once(child, 'exit');
     child.kill('SIGTERM');
@@ -26,11 +29,13 @@ async function startBot(t: TestContext, { home }: TestGrid, name: string): Promi
   await Promise.race([once(child.stdout, 'data'), ended]);
 }
 
-test('records and files of a bot are reached by address, from another bot where shared', async (t) => {
+test('records and files of a bot are reached by address, from another bot where shared', async () => {
   await using grid = await TestGrid.open({ shards: '4+2' });
+  // Bots end before their grid does.
+  await using bots = new AsyncDisposableStack();
   await grid.json('up', '--port-base', '0');
   await Promise.all(['ada', 'bob'].map((name) => grid.json('bot', 'init', name)));
-  await Promise.all(['ada', 'bob'].map((name) => startBot(t, grid, name)));
+  await Promise.all(['ada', 'bob'].map((name) => startBot(bots, grid, name)));
   await grid.json('data', 'init', 'ada', '--s3');
   // Once more it is the same.
   const { bucket } = await grid.json<{ bucket: string }>('data', 'init', 'ada', '--s3');
