@@ -123,6 +123,14 @@ export class BotGrid implements ControllerGrid, AsyncDisposable {
     }
   }
 
+  /** The same again and again, until the signal fires. */
+  async *news(signal: AbortSignal): AsyncGenerator<void, void> {
+    while (!signal.aborted) {
+      await this.changed(signal);
+      yield;
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort();
     await this.#working;

@@ -19,13 +19,8 @@ export interface ContractsDeskOptions {
 export class ContractsDesk implements ControllerDesk, AsyncDisposable {
   readonly #controller: Controller;
   readonly #papers: ContractPapers;
-  readonly #below: AsyncDisposable | undefined;
 
-  private constructor(
-    { grid, papers, market, logger }: ContractsDeskOptions,
-    below: AsyncDisposable | undefined,
-  ) {
-    this.#below = below;
+  private constructor({ grid, papers, market, logger }: ContractsDeskOptions) {
     this.#papers = papers;
     this.#controller = Controller.open({
       ...{ grid, papers, market, logger, leases: grid.leases },
@@ -33,9 +28,8 @@ export class ContractsDesk implements ControllerDesk, AsyncDisposable {
     });
   }
 
-  /** @param below is closed behind it */
-  static open(options: ContractsDeskOptions, below?: AsyncDisposable): ContractsDesk {
-    return new ContractsDesk(options, below);
+  static open(options: ContractsDeskOptions): ContractsDesk {
+    return new ContractsDesk(options);
   }
 
   standingOf(id: ContractId): ContractStanding {
@@ -58,8 +52,7 @@ export class ContractsDesk implements ControllerDesk, AsyncDisposable {
     this.#controller.releaseBrake();
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#controller.close();
-    await this.#below?.[Symbol.asyncDispose]();
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#controller.close();
   }
 }

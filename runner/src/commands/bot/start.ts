@@ -34,14 +34,12 @@ export function botStartCommand(context: CommandContext): Command {
       const signal = shutdownSignal();
       const folder = botFolderOf(context, name, options);
       const { id, url, trust } = await folder.config();
-      const [{ Bot }, { contractsActor }, { KeptContracts }, { openContracts }] = await Promise.all(
-        [
-          import('@commongrid/threebot'),
-          import('../../bot-service/contracts-actor.ts'),
-          import('../../bot-service/kept-contracts.ts'),
-          import('../../bot-service/open-contracts.ts'),
-        ],
-      );
+      const [{ Bot }, { contractsActor }, { KeptContracts }, { BotService }] = await Promise.all([
+        import('@commongrid/threebot'),
+        import('../../bot-service/contracts-actor.ts'),
+        import('../../bot-service/kept-contracts.ts'),
+        import('../../bot-service/bot-service.ts'),
+      ]);
       const key = await folder.device();
       const former = await folder.formerKeys();
       const logger = createLogger('bot', { level: context.environment.logLevel });
@@ -67,11 +65,11 @@ export function botStartCommand(context: CommandContext): Command {
         },
       });
       await bot.publish();
-      await using desk = await openContracts({
+      await using service = await BotService.open({
         ...{ bot: id as BotId, url, trust, key, atLog, papers, logger },
         ...{ folder: folder.feed, market: bot.lockMarket },
       });
-      late.desk = desk;
+      late.desk = service.contracts;
       const { address, redisAddress, fingerprint } = bot;
       const redis = redisAddress === undefined ? null : `${redisAddress.host}:${redisAddress.port}`;
       const report = { schema: 'grid.bot.start.1', id, name, address, redis, fingerprint };

@@ -1,0 +1,60 @@
+import { HttpLightSource } from '@commongrid/bcdb/client';
+import { recordTypes } from '@commongrid/model';
+import { SettleService, Wallet } from '@commongrid/wallet';
+import type { Rail } from '@commongrid/wallet';
+
+import { readLogFacts } from '../node/log-facts.ts';
+import { BotGrid } from './bot-grid.ts';
+import type { BotGridOptions } from './bot-grid.ts';
+import { ContractsDesk } from './contracts-desk.ts';
+import type { ContractsDeskOptions } from './contracts-desk.ts';
+
+export type BotServiceOptions = Omit<BotGridOptions, 'releaseKeys' | 'source' | 'logger'> &
+  Omit<ContractsDeskOptions, 'grid'>;
+
+/** Time for the database to say how its log began, and for a record that nobody waits for, ms. */
+const answerMs = 60_000;
+
+/** What a bot does on its own, by one feed and one connection: it controls contracts, and settles money. */
+export class BotService implements AsyncDisposable {
+  readonly contracts: ContractsDesk;
+  readonly #stack: AsyncDisposableStack;
+
+  private constructor(contracts: ContractsDesk, stack: AsyncDisposableStack) {
+    this.contracts = contracts;
+    this.#stack = stack;
+  }
+
+  /** @throws BCDB_OTHER_LOG, BCDB_UNREACHABLE */
+  static async open(options: BotServiceOptions): Promise<BotService> {
+    await using stack = new AsyncDisposableStack();
+    const { url, trust, key, atLog, logger } = options;
+    const { releaseKeys } = await atLog(
+      (client) => readLogFacts(client, trust.log),
+      AbortSignal.timeout(answerMs),
+    );
+    const source = new HttpLightSource({ url, log: trust.log, key });
+    const grid = stack.use(await BotGrid.open({ ...options, releaseKeys, source }));
+    const contracts = stack.use(ContractsDesk.open({ ...options, grid }));
+    const wallet = new Wallet(railOf(options, grid));
+    stack.use(new SettleService({ wallet, logger, news: (signal) => grid.news(signal) }));
+    return new BotService(contracts, stack.move());
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#stack.disposeAsync();
+  }
+}
+
+/** Money by the feed and the connection that the bot has anyway. */
+function railOf({ bot, trust }: BotServiceOptions, grid: BotGrid): Rail {
+  return {
+    log: trust.log,
+    bot,
+    sync: (options = {}) => grid.now(options),
+    say: (url, value, { signal = AbortSignal.timeout(answerMs) } = {}) => {
+      const obj = recordTypes.get(url)?.objectOf(value) ?? '';
+      return grid.write({ url, obj, value }, { signal });
+    },
+  };
+}
