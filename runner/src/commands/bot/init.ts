@@ -34,7 +34,13 @@ export function botInitCommand(context: CommandContext): Command {
       const { id } = await makeBot(folder, { name, words, url, trust });
       const result = { schema: 'grid.bot.init.1', id, name, folder: folder.path, wordsFile };
       if (isNew && options.json !== true) showWords(context, words);
-      printResult(context, options, result, () => `${name} is ${id}\nnext: grid bot start ${name}`);
+      printResult(
+        context,
+        options,
+        result,
+        () =>
+          `${name} is ${id}\nnext: grid bot start ${name}; grid bot card ${name} prints what brings it back`,
+      );
     });
 }
 
