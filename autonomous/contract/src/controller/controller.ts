@@ -23,8 +23,9 @@ import type { StepNote } from './step-log.ts';
 
 /** How long nothing is looked at when nothing was heard of, ms: silence is no news. */
 const lookEveryMsDefault = 500;
-/** Least time from one look to the next for each contract, and in all, ms. */
+/** Least time from one look to the next for each contract, ms. */
 const lookRestMs = 1;
+/** Longest time from one look to the next that many contracts make, ms. */
 const lookRestMsMax = 250;
 /** Pause after the grid could not be read, ms. */
 const retryAfterMs = 1_000;
