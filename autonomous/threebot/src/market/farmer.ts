@@ -158,7 +158,7 @@ export class Farmer {
     signal: AbortSignal,
   ): Promise<Quote> {
     const { self, log, isInCircle, clock } = this.#o;
-    const directory = await log.directory(signal);
+    const directory = await log.directory();
     const farms = new Map<FarmId, Farm>();
     for (const farm of farmsForSale(rules, self, directory)) {
       farms.set(farm, await log.farm(farm, self, signal));

@@ -20,6 +20,9 @@ export interface MarketLogOptions {
 /** For how long a directory counts, ms: many may ask at once. */
 const directoryFreshMs = 1_000;
 
+/** Time for the database to give one, ms. */
+const directoryMs = 20_000;
+
 /** The log as a market needs it: what there is, who owns it, which locks were made. */
 export class MarketLog {
   readonly #o: MarketLogOptions;
@@ -30,12 +33,14 @@ export class MarketLog {
   }
 
   /** What there is to place on, a second old at most. It is the word of the database. */
-  async directory(signal: AbortSignal): Promise<Directory> {
+  async directory(): Promise<Directory> {
     const nowMs = this.#o.nowMs();
     const known = this.#directory;
     if (known !== undefined && Math.abs(nowMs - known.atMs) < directoryFreshMs) {
       return known.reading;
     }
+    // Several wait for it: that one of them is gone is nothing to the others.
+    const signal = AbortSignal.timeout(directoryMs);
     const reading = this.#o.use((client) => readDirectory(client, nowMs), signal);
     const now = { atMs: nowMs, reading };
     this.#directory = now;
