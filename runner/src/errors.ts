@@ -30,7 +30,7 @@ export type GridErrorCode =
   | 'GRID_JOIN_TOKEN_EXPIRED' // a join token is good for some time only: let the owner make another, `grid node invite`
   | 'GRID_JOIN_TOKEN_INVALID' // a join token is cut off, changed, or of another version: copy all of it
   | 'GRID_NAME_AMBIGUOUS' // several things have that name here: give the id
-  | 'GRID_NODE_IN_USE' // a node runs in a folder that is to be wiped: end `grid node start` first
+  | 'GRID_NODE_IN_USE' // a node runs that is to be wiped or taken off its machine: end `grid node start` first
   | 'GRID_NODE_JOINED' // the folder is that of a node that joined by another token: name another folder
   | 'GRID_NODE_NOT_JOINED' // there is no node in the folder: `grid node join`
   | 'GRID_NODE_UNKNOWN' // no adopted node of the owner is called that: `grid node list`, `grid node adopt`

@@ -69,6 +69,7 @@ test('up makes the machine a node, and a namespace is reached under its certific
   assert.equal((await inStore(`SET greeting hello`)).status, 0);
   const answers = await inStore('GET greeting');
   assert.match(answers.stdout, /^hello$/m, answers.stderr);
+  assert.match((await grid.run('node', 'leave')).stderr, /GRID_NODE_IN_USE/);
 });
 
 test('secrets are in no log, event or state of the node', async () => {

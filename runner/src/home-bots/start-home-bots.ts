@@ -22,7 +22,6 @@ import type { GridState } from '../supervisor/grid-state.ts';
 import { turnIn } from '../turn-in.ts';
 import { homeBotFolder, homeBots, homeBotService } from './home-bot-place.ts';
 import type { HomeBotName } from './home-bot-place.ts';
-import { openHomeMarket } from './home-market.ts';
 
 /** The bots that a grid runs on its own machine. */
 export interface StartedHomeBots {
@@ -60,14 +59,25 @@ export async function startHomeBots(
     }
     const bots = await made(home, state);
     await order(home, 'start');
-    await using _turn = await turnIn(home.bots);
-    const buyer = bots.find(({ name }) => name === 'buyer');
-    if (buyer !== undefined) await openHomeMarket(context, buyer.id as BotId);
+    await openMarket(context, home, bots);
     return { bots, lack: undefined };
   } catch (error) {
     if (isGridError(error)) return lacking(`${error.code}: ${error.message}`);
     return lacking(error instanceof Error ? error.message : String(error));
   }
+}
+
+/** Once. What it takes to move money is loaded for that alone. */
+async function openMarket(
+  context: CommandContext,
+  home: GridHome,
+  bots: readonly HomeBot[],
+): Promise<void> {
+  const buyer = bots.find(({ name }) => name === 'buyer');
+  if (buyer === undefined || existsSync(home.marketFile)) return;
+  const { openHomeMarket } = await import('./home-market.ts');
+  await using _turn = await turnIn(home.bots);
+  await openHomeMarket(context, buyer.id as BotId);
 }
 
 async function stop(home: GridHome, { services }: GridState): Promise<void> {
