@@ -195,7 +195,8 @@ export class Controller implements AsyncDisposable {
     this.#now = now;
     const { fold, at } = now;
     const wanted = patienceOf(now, ids);
-    const heard = await grid.presence([...wanted.keys()], { signal });
+    const asked = new Set([...wanted.keys(), ...this.#brake.nodes]);
+    const heard = await grid.presence([...asked], { signal });
     const nowMs = this.#clock.monotonicMs();
     this.#watch.note(nowMs, wanted, heard);
     const alive = [...heard].flatMap(([id, one]) => (one.standing === 'alive' ? [id] : []));

@@ -95,3 +95,14 @@ test('a brake is off while a few nodes of a grid that just began are lost', () =
   brake.note(21_000, nodes(90), all);
   assert.equal(brake.isOn, true, '60 of 150');
 });
+
+test('a brake hears of nodes that are back, though nothing runs on them any more', () => {
+  const brake = seen(6);
+  brake.note(101_000, nodes(2), all);
+  assert.equal(brake.isOn, true);
+  const moved = nodes(2);
+  brake.note(102_000, nodes(2), moved);
+  assert.deepEqual(brake.nodes, nodes(6));
+  brake.note(103_000, nodes(4), moved);
+  assert.equal(brake.isOn, false, '4 of 6 are back');
+});

@@ -27,9 +27,14 @@ export class StormBrake {
     return this.#before !== undefined;
   }
 
+  /** Nodes of which it has to hear whether they are back, though nothing runs on them any more. */
+  get nodes(): ReadonlySet<NodeId> {
+    return new Set([...this.#signs.keys(), ...(this.#before ?? [])]);
+  }
+
   /**
-   * @param watched nodes that anything is known of
-   * @param alive those of them that are alive now
+   * @param alive of the watched nodes and of `nodes`, those that are alive now
+   * @param watched nodes that something runs on
    */
   note(nowMs: number, alive: ReadonlySet<NodeId>, watched: ReadonlySet<NodeId>): void {
     this.#leave(watched);
@@ -57,7 +62,6 @@ export class StormBrake {
       if (isAlive && !watched.has(node)) left.add(node);
     }
     for (const node of left) this.#signs.delete(node);
-    this.#before &&= this.#before.difference(left);
   }
 
   #storm(): ReadonlySet<NodeId> | undefined {
