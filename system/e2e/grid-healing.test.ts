@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import type { TestContext } from 'node:test';
+
+import { waitFor } from '@commongrid/base';
+
+import { TestGrid } from './grid-process.ts';
+import { Outpost, processesOf } from './outpost.ts';
+
+interface Up {
+  readonly services: Record<string, { readonly pid: number | null; readonly address: string }>;
+  readonly node: { readonly id: string; readonly lack: string | null };
+  readonly bots: { readonly lack: string | null };
+}
+
+interface Deployed {
+  readonly contract: string;
+  readonly workloads: readonly { readonly id: string; readonly node: string }[];
+}
+
+interface Standing {
+  readonly phase: string;
+  readonly blocked: readonly { readonly code: string }[];
+  readonly silent: readonly { readonly node: string; readonly outlook: string }[];
+}
+
+const deadline = { timeoutMs: 120_000, everyMs: 100 };
+
+/** One grid for all tests, in their order, with a second machine. */
+let grid: TestGrid;
+let up: Up;
+let outpost: Outpost;
+/** Of what the node of the first machine has in the kernel. */
+let prefix: string;
+
+before(async () => {
+  grid = await TestGrid.open({ hasNode: true, hasBots: true });
+  up = await grid.json<Up>('up', '--port-base', '0');
+  assert.deepEqual([up.node.lack, up.bots.lack], [null, null]);
+  const command = await readFile(`/proc/${up.services['node']?.pid}/cmdline`, 'utf8');
+  prefix = /--prefix=([a-z0-9]+)/.exec(command)?.[1] ?? '';
+  outpost = await Outpost.open(grid, up);
+});
+
+after(async () => {
+  await using _grid = grid;
+  await outpost?.[Symbol.asyncDispose]();
+});
+
+test('what ran on a machine that is cut off runs elsewhere, and stops there when it is back', async (t) => {
+  const { contract, workloads } = await deployOn(outpost.name, 'web');
+  assert.notEqual(workloads[0]?.node, up.node.id);
+  const there = await outpost.containers();
+  assert.equal(there.length, 1);
+  outpost.cut();
+  await healed(t, contract);
+  assert.equal((await processesOf(prefix)).length, 1);
+  // It hears nothing, so it keeps what it runs.
+  assert.deepEqual(await outpost.containers(), there);
+  outpost.mend();
+  const isStopped = async (): Promise<boolean> => (await outpost.containers()).length === 0;
+  await waitFor(isStopped, { ...deadline, what: 'the machine to stop what is no longer its own' });
+  assert.equal((await processesOf(prefix)).length, 1);
+  await grid.json('rm', 'web');
+  const isGone = async (): Promise<boolean> => (await processesOf(prefix)).length === 0;
+  await waitFor(isGone, { ...deadline, what: 'the end of what was healed' });
+});
+
+test('what ran on a machine that died runs elsewhere, and not again when it is back', async (t) => {
+  const { contract } = await deployOn(outpost.name, 'shop');
+  await outpost.kill();
+  outpost.cut();
+  await healed(t, contract);
+  assert.deepEqual(await outpost.containers(), []);
+  const running = await processesOf(prefix);
+  assert.equal(running.length, 1);
+  outpost.mend();
+  outpost.start();
+  await deployOn(outpost.name, 'next');
+  // It took part again, and began only what is new.
+  assert.equal((await outpost.containers()).length, 1);
+  assert.deepEqual(await processesOf(prefix), running);
+});
+
+async function deployOn(node: string, name: string): Promise<Deployed> {
+  const container = {
+    ...{ image: 'base', entrypoint: ['sleep', '100000'], rootBytes: '32MiB' },
+    stop: { signal: 'SIGKILL', graceSeconds: 1 },
+  };
+  const file = join(grid.home, 'node', `${name}.json`);
+  const roles = [{ name, cpu: 0.1, memory: '32MiB', container }];
+  await writeFile(file, JSON.stringify({ name, roles }));
+  return grid.json<Deployed>('deploy', file, '--node', node, '--wait');
+}
+
+/** Waits until the contract was seen to lose its node, and runs again on the first machine. */
+async function healed(t: TestContext, contract: string): Promise<void> {
+  const startedMs = performance.now();
+  const input = JSON.stringify({ contract });
+  const seen = new Map<string, number>();
+  const look = async (): Promise<boolean> => {
+    const { answer } = await grid.json<{ readonly answer: Standing }>(
+      ...['bot', 'call', 'farmer', 'contracts.status', input],
+    );
+    const nowMs = Math.round(performance.now() - startedMs);
+    for (const { outlook } of answer.silent) if (!seen.has(outlook)) seen.set(outlook, nowMs);
+    return answer.phase === 'running' && answer.silent.length === 0 && seen.has('suspect');
+  };
+  await waitFor(look, { ...deadline, what: `${contract} to be healed` });
+  const steps = [...seen].map(([outlook, ms]) => `${outlook} after ${ms} ms`);
+  const tookMs = Math.round(performance.now() - startedMs);
+  t.diagnostic(`${steps.join(', ')}; runs elsewhere after ${tookMs} ms`);
+}

@@ -1,0 +1,237 @@
+import { execFileSync, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { connect, createServer } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+import { join } from 'node:path';
+
+import { errorCode, waitFor } from '@commongrid/base';
+
+import { root, run, tempFolder } from './grid-process.ts';
+import type { TestGrid } from './grid-process.ts';
+
+interface Up {
+  readonly services: Record<string, { readonly address: string }>;
+}
+
+const deadline = { timeoutMs: 120_000, everyMs: 200 };
+
+/**
+ * A second machine of a grid: a network namespace with a cable to this one, an address of its own, and a
+ * node that joined by an invitation. Its agent reaches the database and the hub by the cable alone.
+ */
+export class Outpost implements AsyncDisposable {
+  /** As commands call the node. */
+  readonly name: string;
+  /** Begins the names of what the node has in the kernel. */
+  readonly prefix: string;
+  /** Folder of the node. */
+  readonly folder: string;
+  readonly #grid: TestGrid;
+  readonly #link: string;
+  readonly #start: readonly string[];
+  readonly #stack: AsyncDisposableStack;
+  #agent: ChildProcess | undefined;
+
+  private constructor(
+    grid: TestGrid,
+    {
+      tag,
+      folder,
+      start,
+    }: { readonly tag: string; readonly folder: string; readonly start: readonly string[] },
+    stack: AsyncDisposableStack,
+  ) {
+    this.#grid = grid;
+    this.name = `outpost-${tag}`;
+    this.prefix = `o${tag}`;
+    this.folder = folder;
+    this.#link = linkOf(tag);
+    this.#start = start;
+    this.#stack = stack;
+  }
+
+  /** Joined and adopted. @param up what `grid up` printed */
+  static async open(grid: TestGrid, { services }: Up): Promise<Outpost> {
+    await using stack = new AsyncDisposableStack();
+    const { path } = stack.use(await tempFolder());
+    const tag = randomBytes(1).toString('hex');
+    const { here, there } = layCable(tag, stack);
+    const relays = ['bcdb', 'hub'].map(async (name) => {
+      const [, port = ''] = (services[name]?.address ?? '').split(':');
+      return `http://${here}:${await relayTo(Number(port), here, stack)}`;
+    });
+    const [url = '', hub = ''] = await Promise.all(relays);
+    const { token } = await grid.json<{ readonly token: string }>(
+      ...['node', 'invite', '--url', url, '--hub', hub],
+    );
+    const tokenFile = join(path, 'token');
+    await writeFile(tokenFile, token);
+    const folder = join(path, 'node');
+    const start = ['--token-file', tokenFile, '--name', `outpost-${tag}`, '--address', there];
+    const outpost = new Outpost(grid, { tag, folder, start }, stack.move());
+    try {
+      outpost.start();
+      await outpost.#adopted();
+      await outpost.#inService();
+    } catch (error) {
+      await outpost[Symbol.asyncDispose]();
+      throw error;
+    }
+    return outpost;
+  }
+
+  /** Starts the agent; what it ran runs on when it ended alone. */
+  start(): void {
+    const { NODE_TEST_CONTEXT: _runner, ...inherited } = process.env;
+    const words = ['node', 'start', '--data', this.folder, '--prefix', this.prefix];
+    const size = ['--volume-size', '256MiB'];
+    this.#agent = spawn(
+      'nsenter',
+      [`--net=/run/netns/${this.#link}`, join(root, 'grid'), ...words, ...size, ...this.#start],
+      {
+        env: { ...inherited, GRID_HOME: this.#grid.home, GRID_LOG: 'error' },
+        stdio: 'ignore',
+      },
+    );
+  }
+
+  /** Takes its link down: neither the database nor a probe reaches it. */
+  cut(): void {
+    ip('link', 'set', this.#link, 'down');
+  }
+
+  mend(): void {
+    ip('link', 'set', this.#link, 'up');
+  }
+
+  /** Ends every process of the machine at once: agent, containers, and what watches these. */
+  async kill(): Promise<void> {
+    const pids = new Set([...(await this.containers()), ...(await this.#programs())]);
+    for (const pid of pids) {
+      try {
+        process.kill(Number(pid), 'SIGKILL');
+      } catch (error) {
+        // One that ended meanwhile, as the program that looked for them.
+        if (errorCode(error) !== 'ESRCH') throw error;
+      }
+    }
+  }
+
+  /** Numbers of the processes of all containers of the node. */
+  async containers(): Promise<readonly string[]> {
+    return processesOf(this.prefix);
+  }
+
+  async #adopted(): Promise<void> {
+    const look = async (): Promise<boolean> => {
+      const { adopted } = await this.#grid.json<{ readonly adopted: readonly string[] }>(
+        ...['node', 'adopt', '--pending'],
+      );
+      return adopted.length > 0;
+    };
+    await waitFor(look, { ...deadline, what: `${this.name} to come` });
+  }
+
+  async #inService(): Promise<void> {
+    const look = async (): Promise<boolean> => {
+      const words = ['node', 'status', '--data', this.folder, '--json'];
+      const { status, stdout } = await this.#grid.run(...words);
+      return status === 0 && (JSON.parse(stdout) as { standing: string }).standing === 'inService';
+    };
+    await waitFor(look, { ...deadline, what: `${this.name} to be in service` });
+  }
+
+  /** Programs that name its folder: agent, image service, keepers of containers. */
+  async #programs(): Promise<readonly string[]> {
+    const { stdout } = await run('sh', ['-c', `grep -lFa "$0" /proc/[0-9]*/cmdline`, this.folder]);
+    return stdout.split('\n').flatMap((path) => {
+      const [, pid] = /^\/proc\/(\d+)\//.exec(path) ?? [];
+      return pid === undefined || Number(pid) === process.pid ? [] : [pid];
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await using _stack = this.#stack;
+    const agent = this.#agent;
+    if (agent !== undefined && agent.exitCode === null && agent.signalCode === null) {
+      const over = once(agent, 'exit');
+      agent.kill('SIGTERM');
+      await over;
+    }
+    const open = new URL('../../runner/src/node/open-node.ts', import.meta.url);
+    const place = JSON.stringify({ folder: this.folder, prefix: this.prefix });
+    const leave = `const { takeOff } = await import('${open.href}'); await takeOff(${place});`;
+    const words = [`--net=/run/netns/${this.#link}`, process.execPath, '--eval', leave];
+    const { status, stderr } = await run('nsenter', words);
+    if (status !== 0) throw new Error(`the outpost stays on this machine: ${stderr}`);
+  }
+}
+
+/** Numbers of the processes of all containers of a node. */
+export async function processesOf(prefix: string): Promise<readonly string[]> {
+  const folder = join('/sys/fs/cgroup/pids', `${prefix}.containers`);
+  const names = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  const lists = names
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => readFile(join(folder, name, 'cgroup.procs'), 'utf8').catch(() => ''));
+  return (await Promise.all(lists)).flatMap((text) => text.split('\n').filter(Boolean)).toSorted();
+}
+
+/** Name of the namespace, and of this end of its cable. */
+function linkOf(tag: string): string {
+  return `og${tag}`;
+}
+
+/** @returns addresses of its two ends, of a private range that is drawn */
+function layCable(tag: string, stack: AsyncDisposableStack): { here: string; there: string } {
+  const link = linkOf(tag);
+  // A range of RFC 2544, for benchmarks: no network is numbered like that.
+  const base = `198.18.${Number.parseInt(tag, 16)}`;
+  const [here, there] = [`${base}.1`, `${base}.2`];
+  ip('netns', 'add', link);
+  stack.defer(() => ip('netns', 'delete', link));
+  ip('link', 'add', link, 'type', 'veth', 'peer', 'name', 'cable', 'netns', link);
+  ip('address', 'add', `${here}/30`, 'dev', link);
+  ip('link', 'set', link, 'up');
+  // Without the cable nobody else is to answer in its place, as what a default route leads to might.
+  const instead = ['unreachable', `${base}.0/30`, 'metric', '9999'];
+  ip('route', 'add', ...instead);
+  stack.defer(() => ip('route', 'delete', ...instead));
+  ip('-n', link, 'address', 'add', `${there}/30`, 'dev', 'cable');
+  for (const device of ['lo', 'cable']) ip('-n', link, 'link', 'set', device, 'up');
+  ip('-n', link, 'route', 'add', 'default', 'via', here);
+  return { here, there };
+}
+
+/** Lets the other machine reach a port of loopback. @returns the port there */
+async function relayTo(port: number, host: string, stack: AsyncDisposableStack): Promise<number> {
+  const sockets = new Set<Socket>();
+  const server = createServer((from) => {
+    const to = connect(port, '127.0.0.1');
+    from.pipe(to).pipe(from);
+    for (const socket of [from, to]) {
+      sockets.add(socket);
+      socket.on('error', () => socket.destroy());
+      socket.on('close', () => {
+        sockets.delete(socket);
+        from.destroy();
+        to.destroy();
+      });
+    }
+  });
+  server.listen(0, host);
+  await once(server, 'listening');
+  stack.defer(async () => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+    await once(server, 'close');
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+function ip(...words: readonly string[]): void {
+  execFileSync('ip', words, { stdio: ['ignore', 'ignore', 'pipe'] });
+}
