@@ -95,11 +95,17 @@ export class ContractPlacer {
     const supplied = places.units.map((unit) =>
       unit.map((target): Supplied => ({ target, need: needOf(input, target) })),
     );
-    const ready = supplied.filter((unit) => unit.every(({ need }) => need.is === 'nothing'));
-    if (ready.length === 0 || (isFirst && ready.length < supplied.length)) {
+    const payable = supplied.filter((unit) => {
+      return unit.every(({ need }) => need.is === 'nothing' || need.is === 'escrow');
+    });
+    if (payable.length === 0 || (isFirst && payable.length < supplied.length)) {
       return this.#supply(step, supplied.flat(), reasons);
     }
-    await this.#place(step, ready.flat(), secrets, isFirst);
+    // Money, and at once what it is for: the log took it, so the view need not have it.
+    const ready = payable.flat();
+    const escrows = ready.flatMap(({ need }) => (need.is === 'escrow' ? [need.escrow] : []));
+    await inParallel(escrows, (value) => step.write('grid.escrow.1', value.lock, value));
+    await this.#place(step, ready, secrets, isFirst);
     return { hasActed: true, blocked: reasons };
   }
 
@@ -145,14 +151,15 @@ export class ContractPlacer {
       reason: reasonOf(one, isFirst),
       stays: former.filter((item) => !slots.has(slotKey(item))),
       goes: ready.map(({ target, need }) => {
-        return { ...target, lock: need.is === 'nothing' ? need.lock?.id : undefined };
+        const lock = need.is === 'nothing' || need.is === 'escrow' ? need.lock?.id : undefined;
+        return { ...target, lock };
       }),
       nodeOf: (node) => ports.grid.node(node, { signal }),
     });
     book.settle(one.id);
   }
 
-  /** Gets the locks that miss; once all are there, pays for them. */
+  /** Gets the locks that miss, and says what there is no money for. */
   async #supply(
     step: PlaceStep,
     all: readonly Supplied[],
@@ -160,13 +167,18 @@ export class ContractPlacer {
   ): Promise<PlaceDone> {
     const wishes = all.flatMap(({ need }) => (need.is === 'lock' ? [need.wish] : []));
     if (wishes.length > 0) return this.#obtain(step, wishes, reasons);
-    const short = all.filter(({ need }) => need.is === 'money').map(({ target }) => keyOf(target));
-    const text = 'the budget has not even left what the locks ask for';
-    const escrows = all.flatMap(({ need }) => (need.is === 'escrow' ? [need.escrow] : []));
-    await inParallel(escrows, (value) => step.write('grid.escrow.1', value.lock, value));
+    const slotsOf = (is: Need['is']): readonly string[] =>
+      all.flatMap(({ target, need }) => (need.is === is ? [keyOf(target)] : []));
+    const [short, lost] = [slotsOf('money'), slotsOf('noFarm')];
+    const budget = 'the budget has not even left what the locks ask for';
+    const farm = 'nothing is known of the farm of its node';
     return {
-      hasActed: escrows.length > 0,
-      blocked: short.length === 0 ? reasons : [...reasons, blocked('HEAL_BUDGET', text, short)],
+      hasActed: false,
+      blocked: [
+        ...reasons,
+        ...(short.length === 0 ? [] : [blocked('HEAL_BUDGET', budget, short)]),
+        ...(lost.length === 0 ? [] : [blocked('HEAL_NOTHING_FITS', farm, lost)]),
+      ],
     };
   }
 

@@ -32,7 +32,7 @@ export interface Target {
 export type Need =
   | { readonly is: 'nothing'; readonly lock: Lock | undefined }
   | { readonly is: 'lock'; readonly wish: LockWish }
-  | { readonly is: 'escrow'; readonly escrow: RecordOf<'grid.escrow.1'> }
+  | { readonly is: 'escrow'; readonly lock: Lock; readonly escrow: RecordOf<'grid.escrow.1'> }
   /** Nothing is left to pay even the least that the lock asks for. */
   | { readonly is: 'money'; readonly lock: Lock }
   /** The node is in no farm that is known. */
@@ -64,7 +64,7 @@ export function needOf(input: SupplyInput, target: Target): Need {
   if (lock === undefined) return { is: 'lock', wish: wishOf(input, target, farm) };
   if (fold.money('escrow', lock.id) !== undefined) return { is: 'nothing', lock };
   const escrow = escrowFor(input, lock);
-  return escrow === undefined ? { is: 'money', lock } : { is: 'escrow', escrow };
+  return escrow === undefined ? { is: 'money', lock } : { is: 'escrow', lock, escrow };
 }
 
 export function farmOf({ nodes, farms }: Directory, id: NodeId): DirectoryFarm | undefined {
