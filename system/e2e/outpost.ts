@@ -233,5 +233,5 @@ async function relayTo(port: number, host: string, stack: AsyncDisposableStack):
 }
 
 function ip(...words: readonly string[]): void {
-  execFileSync('ip', words, { stdio: ['ignore', 'ignore', 'pipe'] });
+  execFileSync('env', ['ip', ...words], { stdio: ['ignore', 'ignore', 'pipe'] });
 }

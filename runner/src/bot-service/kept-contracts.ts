@@ -30,7 +30,7 @@ export interface GivenContract {
 }
 
 /** Contracts that a bot keeps the papers of, at most. */
-export const keptContractsMax = 10_000;
+const keptContractsMax = 10_000;
 
 const draftEnding = '.json';
 const secretsEnding = '.secrets';
