@@ -21,6 +21,7 @@ export const consent = new RecordType({
     },
     f.closed,
   ),
-  objectOf: ({ subject, by }) => `${subject}/${by}`,
+  // A subject may begin with a character that no object may begin with.
+  objectOf: ({ subject, by }) => `${by}/${subject}`,
 });
 export type Consent = Static<typeof consent.schema>;

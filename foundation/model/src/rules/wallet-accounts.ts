@@ -122,7 +122,7 @@ function signersFault(
   const subject = consentSubject({ log: view.log, url, value });
   const others = signers.filter((signer) => {
     if (signer === bot) return false;
-    const consent = view.money('consent', `${subject}/${signer}`);
+    const consent = view.money('consent', `${signer}/${subject}`);
     if (consent?.account !== id || moment.at >= consent.expMs) return false;
     return stillCounts(view, consent.key, consent.moment, moment);
   });

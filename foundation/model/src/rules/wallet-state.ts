@@ -41,7 +41,7 @@ export interface BalanceState {
 /** A signer of a shared account agreed to a record. */
 export interface ConsentState {
   readonly kind: 'consent';
-  /** `SUBJECT/BOT`, as the record is called. */
+  /** `BOT/SUBJECT`, as the record is called. */
   readonly id: string;
   readonly account: string;
   readonly key: KeyText;
