@@ -37,6 +37,8 @@ test('papers are there after a restart, for their owner alone', async () => {
   const first = await KeptContracts.open(folder.path);
   const only = [fakeId.node(1)];
   const { id } = await first.keep({ ...(await given(1)), only });
+  await first.keep({ draft: first.of(id)?.draft, only });
+  assert.equal(first.of(id)?.secrets.get('admin')?.value, 'word 1');
   const later = await KeptContracts.open(folder.path);
   assert.deepEqual(later.ids(), [id]);
   const kept = later.of(id);

@@ -86,7 +86,7 @@ export class KeptContracts implements ContractPapers {
   }
 
   /**
-   * Keeps a contract; on disk when this resolves. Once more changes nothing.
+   * Keeps a contract; on disk when this resolves. Once more changes nothing, also without its secrets.
    * @throws CONTRACT_DRAFT_INVALID, GRID_FILE_UNWRITABLE, GRID_BOT_FULL
    */
   async keep(given: GivenContract): Promise<DraftFile> {
@@ -107,7 +107,9 @@ export class KeptContracts implements ContractPapers {
         cause,
       });
     }
-    this.#all.set(id, kept);
+    const known = this.#all.get(id)?.secrets;
+    const secrets = kept.secrets.size === 0 ? (known ?? kept.secrets) : kept.secrets;
+    this.#all.set(id, { ...kept, secrets });
     return kept.draft;
   }
 }
