@@ -8,15 +8,17 @@ import { GridError, waitFor } from '@commongrid/base';
 import { hasCode } from '@commongrid/base/testing';
 import type { AuditReport } from '@commongrid/contract';
 import { SigningKey } from '@commongrid/crypto';
-import type { JsonValue } from '@commongrid/crypto';
+
 import { contractIdOf } from '@commongrid/model';
-import type { BotId, Contract, ContractId } from '@commongrid/model';
+import type { BotId, Contract, ContractId, RecordOf } from '@commongrid/model';
 
 import { KeptContracts } from '../src/bot-service/kept-contracts.ts';
 import { byRunningBot } from '../src/bot-service/write-by-bot.ts';
 import { BotFolder } from '../src/commands/bot/bot-folder.ts';
 import { openGrid } from './fixtures/owned-place.ts';
 import { PlannedGrid } from './fixtures/planned-grid.ts';
+
+type Approval = RecordOf<'grid.approval.1'>;
 
 interface SignResult {
   readonly phase: string;
@@ -66,11 +68,11 @@ function say(bot: string, verb: string, contract: string, ...more: string[]): Pr
 const show = (contract: string): Promise<ShowResult> => grid.json('contract', 'show', contract);
 
 /** Appends an approval as it stands. */
-async function append(key: SigningKey, value: Record<string, JsonValue>): Promise<unknown> {
+async function append(key: SigningKey, value: Approval): Promise<unknown> {
   const { url, trust } = grid.place;
   const client = await BcdbClient.connect({ url, trust, key });
-  const obj = `${String(value['signer'])}/${String(value['hash'])}`;
-  return client.write({ ns: 'grid', op: 'put', url: 'grid.approval.1', obj, value });
+  const obj = `${value.signer}/${value.hash}`;
+  return client.write({ ns: 'grid', op: 'put', url: 'grid.approval.1', obj, value: { ...value } });
 }
 
 function isRefused(rule: string): (error: unknown) => boolean {
@@ -132,7 +134,7 @@ test('a halt of one holds until that one takes it back, and enough of the board 
 test('the log takes no approval that is forged, copied, late, or over another subject', async () => {
   const { id } = await propose('vault');
   const { said } = await say('dora', 'sign', id, '--days', '1');
-  const [good] = said as unknown as readonly Record<string, JsonValue>[];
+  const [good] = said as unknown as readonly Approval[];
   assert.ok(good !== undefined);
   const [dora, eli] = [await grid.keyOf('dora'), await grid.keyOf('eli')];
   // Signed by somebody else for her; by a key of nobody; altered; over.
@@ -142,9 +144,9 @@ test('the log takes no approval that is forged, copied, late, or over another su
   await assert.rejects(append(dora, { ...good, role: 'owner' }), isRefused('APPROVAL_ROLE'));
   await assert.rejects(append(dora, { ...good, expMs: 1 }), isRefused('APPROVAL_EXPIRED'));
   const other = await propose('vault-2');
-  await assert.rejects(append(dora, { ...good, contract: other.id }), isRefused('APPROVAL_HASH'));
+  await assert.rejects(append(dora, { ...good, contract: other.id as ContractId }), isRefused('APPROVAL_HASH'));
   // The order of fields says nothing: the same record again changes nothing.
-  await append(dora, Object.fromEntries(Object.entries(good).toReversed()));
+  await append(dora, Object.fromEntries(Object.entries(good).toReversed()) as Approval);
   const { decisions } = await show(id);
   const counted = decisions.flatMap(({ action, signers }) =>
     action === 'provision' ? signers.filter((one) => one.said === 'approve') : [],

@@ -174,9 +174,13 @@ if (process.env['GRID_TEST_LONG'] === '1') {
       PATH: `${dirname(node.stdout.trim())}:/usr/bin:/bin`,
       GRID_HOME: join(clone, 'h'),
     };
-    const up = await run(join(clone, 'grid'), ['up', '--no-node', '--no-bots', '--port-base', '0', '--json'], {
-      env,
-    });
+    const up = await run(
+      join(clone, 'grid'),
+      ['up', '--no-node', '--no-bots', '--port-base', '0', '--json'],
+      {
+        env,
+      },
+    );
     assert.equal(up.status, 0, up.stderr);
     assert.equal((JSON.parse(up.stdout) as { schema: string }).schema, 'grid.up.1');
     assert.equal((await run(join(clone, 'grid'), ['down'], { env })).status, 0);

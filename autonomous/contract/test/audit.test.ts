@@ -177,7 +177,7 @@ test('an audit says who signed, by which key, and where every unit went', () => 
   for (const { holder, from } of keys) {
     if (holder?.startsWith('bot:') === true) assert.ok(from !== null && from.seq > 0);
   }
-  assert.deepEqual(keys.map(({ role }) => role).toSorted(), [
+  assert.deepEqual(keys.map(({ role }) => String(role)).toSorted(), [
     ...['device', 'device', 'device', 'node', 'root', 'root', 'root', 'sequencer'],
   ]);
   const types = new Set(records.map(({ url }) => url.split('.')[1]));

@@ -45,7 +45,7 @@ export function withheldFrom(
     });
     return { ...feed, items };
   });
-  return { ...reply, feeds } as unknown as JsonValue;
+  return { ...reply, feeds };
 }
 
 /** The members of a reply that matter here; it was verified. */

@@ -20,8 +20,9 @@ import { StepLog } from './step-log.ts';
 import type { StepNote } from './step-log.ts';
 import type { Write } from './write-placement.ts';
 
-/** Pause after the first failure of a contract, and after many, ms. */
+/** Pause after the first failure of a contract, ms; each one after it doubles it, */
 const retryAfterMs = 250;
+/** up to this, ms. */
 const retryAfterMsMax = 30_000;
 /** Refusals that say that another controller acts now. */
 const leaseRules: ReadonlySet<string> = new Set(['CONTRACT_NOT_HOLDER', 'PLACEMENT_FENCE_OLD']);

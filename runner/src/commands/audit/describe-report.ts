@@ -41,7 +41,7 @@ function describeKeys({ keys }: AuditReport): string[][] {
     const begin = from === null ? '' : `from ${from.seq}`;
     const end = to === null ? '' : ` to ${to.seq}`;
     const lost = compromised === null ? '' : `, compromised at ${compromised.seq}`;
-    return [`  ${key}`, `${role ?? 'of nobody who is known'}`, holder ?? '', begin + end + lost];
+    return [`  ${key}`, role ?? 'of nobody who is known', holder ?? '', begin + end + lost];
   });
 }
 
