@@ -144,7 +144,10 @@ test('the log takes no approval that is forged, copied, late, or over another su
   await assert.rejects(append(dora, { ...good, role: 'owner' }), isRefused('APPROVAL_ROLE'));
   await assert.rejects(append(dora, { ...good, expMs: 1 }), isRefused('APPROVAL_EXPIRED'));
   const other = await propose('vault-2');
-  await assert.rejects(append(dora, { ...good, contract: other.id as ContractId }), isRefused('APPROVAL_HASH'));
+  await assert.rejects(
+    append(dora, { ...good, contract: other.id as ContractId }),
+    isRefused('APPROVAL_HASH'),
+  );
   // The order of fields says nothing: the same record again changes nothing.
   await append(dora, Object.fromEntries(Object.entries(good).toReversed()) as Approval);
   const { decisions } = await show(id);

@@ -11,7 +11,7 @@ import type {
   WorkloadId,
 } from '@commongrid/model';
 import { fakeProof } from '@commongrid/model/testing';
-import { BootClearance, isolationLookMs, mustStandStill } from '@commongrid/node/testing';
+import { BootClearance, Isolation, isolationLookMs } from '@commongrid/node/testing';
 import { headAgeSeconds } from '@commongrid/bcdb/testing';
 import { ContainerHost } from './container-host.ts';
 import type { Witness } from './container-host.ts';
@@ -93,6 +93,7 @@ export class SimulatedNode {
     this.#run = {
       bootId,
       clearance: new BootClearance(facts, bootId, openedMs),
+      isolation: new Isolation(),
       ...{
         knownAtMs: openedMs,
         timestamp: undefined,
@@ -256,7 +257,9 @@ export class SimulatedNode {
     const { assignment } = desired;
     run.looksOften ||= assignment.role.onIsolation === 'stop';
     const silentSeconds = this.#silentSeconds(run);
-    if (mustStandStill(this.#view, this.id, assignment, { viewAgeSeconds, silentSeconds })) {
+    const monotonicMs = this.machine.monotonicMs();
+    const hearing = { viewAgeSeconds, silentSeconds, monotonicMs };
+    if (run.isolation.holds(this.#view, this.id, assignment, hearing)) {
       if (this.#accepted.has(workload)) this.host.wish(workload, revision, { is: 'paused' });
       return;
     }
@@ -274,6 +277,7 @@ export class SimulatedNode {
 interface NodeRun {
   readonly bootId: string;
   readonly clearance: BootClearance;
+  readonly isolation: Isolation;
   /** When the log time that is known was in force, by the monotonic clock. */
   knownAtMs: number;
   /** Of the newest head, s since 1970, and when it was asked for, by the monotonic clock. */

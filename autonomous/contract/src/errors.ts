@@ -19,6 +19,7 @@ export type ContractErrorCode =
   | 'CONTRACT_LEASE_LOST' // the lease fell while a controller acted by it: it takes it again, or another does
   | 'CONTRACT_LOCK_UNFIT' // a farmer gives a lock that costs more than the farm says, or keeps too little: another node is tried
   | 'CONTRACT_NODE_UNKNOWN' // the log has no record of a node that is to run something: wait until it has joined
+  | 'CONTRACT_NODE_BACK' // a node was heard of again while a replica was moved away from it: it is looked at anew
   | 'CONTRACT_NOT_HALTED' // the bot does not halt it: only its own halt can be taken back
   | 'CONTRACT_NO_ADDRESS' // a network has no address left for a replica: agree on a contract with a larger range
   | 'CONTRACT_NOT_SIGNER' // the bot has no say in this action, or not in this role: `grid contract show`

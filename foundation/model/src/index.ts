@@ -109,6 +109,7 @@ export { isFeasible, judgeQuorum } from './rules/quorum.ts';
 export type { QuorumLine, QuorumVerdict, Vote } from './rules/quorum.ts';
 export { recoveryPhase } from './rules/recovery-rules.ts';
 export type { RecoveryPhase } from './rules/recovery-rules.ts';
+export { moveWithinMs } from './rules/mandate.ts';
 export { replacedUrls, topicOf } from './rules/topics.ts';
 export type { TopicId, TopicPlace } from './rules/topics.ts';
 export { signaturesOf } from './rules/signatures.ts';

@@ -103,6 +103,7 @@ export class ContractPlacer {
     }
     // Money, and at once what it is for: the log took it, so the view need not have it.
     const ready = payable.flat();
+    this.#confirmLost(step, ready);
     const escrows = ready.flatMap(({ need }) => (need.is === 'escrow' ? [need.escrow] : []));
     await inParallel(escrows, (value) => step.write('grid.escrow.1', value.lock, value));
     await this.#place(step, ready, secrets, isFirst);
@@ -136,11 +137,12 @@ export class ContractPlacer {
   }
 
   async #place(
-    { look, one, fence, write, signal }: PlaceStep,
+    step: PlaceStep,
     ready: readonly Supplied[],
     secrets: Parameters<typeof writePlacement>[0]['secrets'],
     isFirst: boolean,
   ): Promise<void> {
+    const { look, one, fence, write, signal } = step;
     const { ports, book } = this.#options;
     const { fold, at } = look;
     const slots = new Set(ready.map(({ target }) => keyOf(target)));
@@ -154,9 +156,27 @@ export class ContractPlacer {
         const lock = need.is === 'nothing' || need.is === 'escrow' ? need.lock?.id : undefined;
         return { ...target, lock };
       }),
+      confirm: () => this.#confirmLost(step, ready),
       nodeOf: (node) => ports.grid.node(node, { signal }),
     });
     book.settle(one.id);
+  }
+
+  /** Nothing is moved away from a node that is back meanwhile: it may go on with what it has. */
+  #confirmLost({ look, one: { id, header } }: PlaceStep, ready: readonly Supplied[]): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    const former = look.fold.current('grid.placement.1', id)?.items ?? [];
+    const before = new Map(former.map((item) => [slotKey(item), item.node]));
+    for (const { target } of ready) {
+      const node = before.get(keyOf(target));
+      if (node === undefined || node === target.node) continue;
+      if (look.watch.isStillLost(node, header.heal, nowMs)) continue;
+      throw new GridError<ContractErrorCode>(
+        'CONTRACT_NODE_BACK',
+        `${node} is not known to be lost any more`,
+        { retryable: true, details: { contract: id, node } },
+      );
+    }
   }
 
   /** Gets the locks that miss, and says what there is no money for. */

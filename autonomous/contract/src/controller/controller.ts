@@ -196,9 +196,10 @@ export class Controller implements AsyncDisposable {
     const { fold, at } = now;
     const wanted = patienceOf(now, ids);
     const asked = new Set([...wanted.keys(), ...this.#brake.nodes]);
+    const heardMs = this.#clock.monotonicMs();
     const heard = await grid.presence([...asked], { signal });
     const nowMs = this.#clock.monotonicMs();
-    this.#watch.note(nowMs, wanted, heard);
+    this.#watch.note({ nowMs, heardMs }, wanted, heard);
     const alive = [...heard].flatMap(([id, one]) => (one.standing === 'alive' ? [id] : []));
     this.#brake.note(nowMs, new Set(alive), new Set(wanted.keys()));
     this.#probe(now);

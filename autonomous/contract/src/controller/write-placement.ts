@@ -38,6 +38,8 @@ export interface PlacementInput {
   readonly stays: readonly PlacementItem[];
   readonly goes: readonly (Target & { readonly lock: LockId | undefined })[];
   readonly secrets: ReadonlyMap<string, SecretOpening>;
+  /** Called before the placement itself. @throws when what it is for is not so any more */
+  readonly confirm: () => void;
   readonly nodeOf: (id: NodeId) => Promise<Node | undefined>;
   readonly write: Write;
 }
@@ -58,6 +60,7 @@ export async function writePlacement(input: PlacementInput): Promise<void> {
   const items = [...stays, ...fresh].toSorted(
     (a, b) => (a.role < b.role ? -1 : 1) * Number(a.role !== b.role) || a.replica - b.replica,
   );
+  input.confirm();
   await write('grid.placement.1', draft.id, {
     ...{ contract: draft.id, revision, fence, items, reason },
     lease: draft.id as string as LeaseName,

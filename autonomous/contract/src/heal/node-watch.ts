@@ -1,3 +1,4 @@
+import { moveWithinMs } from '@commongrid/model';
 import type { NodeId } from '@commongrid/model';
 import type { HeardNode } from '../controller/ports.ts';
 
@@ -34,6 +35,7 @@ export class NodeWatch {
   readonly #canProbe: boolean;
   #nodes = new Map<NodeId, Watched>();
   #nowMs: number;
+  #heardMs = Number.NEGATIVE_INFINITY;
 
   constructor(nowMs: number, { canProbe }: { readonly canProbe: boolean }) {
     this.#startedMs = nowMs;
@@ -41,13 +43,17 @@ export class NodeWatch {
     this.#canProbe = canProbe;
   }
 
-  /** @param wanted nodes that something runs on, each with the least patience of its contracts */
+  /**
+   * @param heardMs when it was asked what is heard
+   * @param wanted nodes that something runs on, each with the least patience of its contracts
+   */
   note(
-    nowMs: number,
+    { nowMs, heardMs }: { readonly nowMs: number; readonly heardMs: number },
     wanted: ReadonlyMap<NodeId, Patience>,
     heard: ReadonlyMap<NodeId, HeardNode>,
   ): void {
     this.#nowMs = nowMs;
+    this.#heardMs = heardMs;
     const nodes = new Map<NodeId, Watched>();
     for (const [node, patience] of wanted) {
       const silentMs = heard.get(node)?.silentMs ?? Infinity;
@@ -96,6 +102,12 @@ export class NodeWatch {
     if (sinceAnswerMs < patience.replaceAfterMs) return 'cutOff';
     if (silentMs < patience.replaceAfterMs) return 'suspect';
     return this.#canProbe && probe === undefined ? 'suspect' : 'lost';
+  }
+
+  /** Whether it is lost by what was heard just now, so that a replica may be moved away from there. */
+  isStillLost(node: NodeId, patience: Patience, nowMs: number): boolean {
+    if (nowMs - this.#heardMs > moveWithinMs) return false;
+    return this.outlook(node, patience, true) === 'lost';
   }
 
   #silence({ silentMs }: Watched, isBegun = false): number {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { isolationLookMs, isolationMs, mustStandStill } from './isolation.ts';
+import { Isolation, isolationLookMs, isolationMs } from './isolation.ts';
 
 test('a role that stops when cut off has ended before it is started elsewhere', () => {
   const container = { stop: { signal: 'SIGTERM', graceSeconds: 2 } };
@@ -17,20 +17,38 @@ test('a grace that is longer than the time there is leaves none', () => {
   assert.equal(isolationMs({ replaceAfterMs: 10_000 }, role), 0);
 });
 
+const header = { heal: { replaceAfterMs: 11_000 } };
+const view = {
+  current: () => header,
+  node: () => ({ farm: 'farm', adoption: { farm: 'farm', standing: 'active' } }),
+};
+
+function holds(
+  isolation: Isolation,
+  hearing: { readonly viewAgeSeconds?: number; silentSeconds?: number; monotonicMs?: number },
+  onIsolation = 'stop',
+): boolean {
+  const role = { onIsolation, workload: {} };
+  const assignment = { id: 'contract/role/0', contract: 'contract', role };
+  const all = { viewAgeSeconds: 0, silentSeconds: 0, monotonicMs: 0, ...hearing };
+  return isolation.holds(view as never, 'node' as never, assignment as never, all);
+}
+
 test('a node that reads on while its signs of life are lost stands still too', () => {
-  const role = { onIsolation: 'stop', workload: {} };
-  const header = { heal: { replaceAfterMs: 11_000 } };
-  const view = {
-    current: () => header,
-    node: () => ({ farm: 'farm', adoption: { farm: 'farm', standing: 'active' } }),
-  };
-  const still = (viewAgeSeconds: number, silentSeconds: number, onIsolation = 'stop'): boolean => {
-    const assignment = { contract: 'contract', role: { ...role, onIsolation } };
-    const hearing = { viewAgeSeconds, silentSeconds };
-    return mustStandStill(view as never, 'node' as never, assignment as never, hearing);
-  };
+  const still = (viewAgeSeconds: number, silentSeconds: number, onIsolation?: string): boolean =>
+    holds(new Isolation(), { viewAgeSeconds, silentSeconds }, onIsolation);
   assert.equal(still(8.9, 8.9), false);
   assert.equal(still(0, 9.1), true);
   assert.equal(still(9.1, 0), true);
   assert.equal(still(9.1, 9.1, 'keep'), false);
+});
+
+test('what stood still goes on once its view has every move that may have begun before', () => {
+  const isolation = new Isolation();
+  assert.equal(holds(isolation, { monotonicMs: 20_000, silentSeconds: 9.1 }), true);
+  assert.equal(holds(isolation, { monotonicMs: 21_000 }), true);
+  assert.equal(holds(isolation, { monotonicMs: 26_400 }), true);
+  assert.equal(holds(isolation, { monotonicMs: 28_400, viewAgeSeconds: 2 }), true);
+  assert.equal(holds(isolation, { monotonicMs: 28_600, viewAgeSeconds: 2 }), false);
+  assert.equal(holds(isolation, { monotonicMs: 28_700, viewAgeSeconds: 8 }), false);
 });

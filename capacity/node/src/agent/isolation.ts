@@ -1,23 +1,59 @@
-import { nodeStanding } from '@commongrid/model';
-import type { Contract, ContractRole, GridView, NodeId, SealedAssignment } from '@commongrid/model';
+import { moveWithinMs, nodeStanding } from '@commongrid/model';
+import type {
+  Contract,
+  ContractRole,
+  GridView,
+  NodeId,
+  SealedAssignment,
+  WorkloadId,
+} from '@commongrid/model';
 
 /** How often a node looks whether something has to stand still, ms. */
 export const isolationLookMs = 1_000;
 
-/** What a node hears of the log, s. */
+/** What a node hears of the log. */
 export interface Hearing {
-  /** Age of the newest word on what is in the log. */
+  /** Age of the newest word on what is in the log, s. */
   readonly viewAgeSeconds: number;
-  /** Since the node sent the last sign of life that the log's keeper took. */
+  /** Since the node sent the last sign of life that the log's keeper took, s. */
   readonly silentSeconds: number;
+  readonly monotonicMs: number;
 }
 
 /**
- * Whether a role that asked for it stands still on a node: a single writer while the node has no word
- * of the log, or shares its key with another machine. Signs of life decide beside the view: the
- * controller waits from when the last one came in, and a node can read on while its own words are lost.
+ * Which roles that asked for it stand still on a node: single writers while the node has no word of the
+ * log, or shares its key with another machine. Signs of life decide beside the view: the controller
+ * waits from when the last one came in, and a node can read on while its own words are lost.
+ *
+ * What stood still goes on once a move that somebody began before the node was heard again is in the
+ * node's view, or will not come.
  */
-export function mustStandStill(
+export class Isolation {
+  /** When a workload was found cut off last, by the monotonic clock. */
+  readonly #cutOffMs = new Map<WorkloadId, number>();
+
+  /** Whether a workload has to stand still now. */
+  holds(
+    view: Pick<GridView, 'current' | 'node'>,
+    node: NodeId,
+    assignment: Pick<SealedAssignment, 'id' | 'contract' | 'role'>,
+    hearing: Hearing,
+  ): boolean {
+    const { id } = assignment;
+    const { viewAgeSeconds, monotonicMs } = hearing;
+    if (isCutOff(view, node, assignment, hearing)) {
+      this.#cutOffMs.set(id, monotonicMs);
+      return true;
+    }
+    const cutOffMs = this.#cutOffMs.get(id);
+    if (cutOffMs === undefined) return false;
+    if (monotonicMs - viewAgeSeconds * 1000 < cutOffMs + resumeAfterMs) return true;
+    this.#cutOffMs.delete(id);
+    return false;
+  }
+}
+
+function isCutOff(
   view: Pick<GridView, 'current' | 'node'>,
   id: NodeId,
   { contract, role }: Pick<SealedAssignment, 'contract' | 'role'>,
@@ -44,3 +80,6 @@ export function isolationMs(
 
 /** How much later than this node's stop a controller starts it elsewhere: clocks go at other rates. */
 const safety = 1.1;
+
+/** From the last look that found a role cut off to the word of the log that it may go on by, ms. */
+const resumeAfterMs = isolationLookMs + safety * moveWithinMs;

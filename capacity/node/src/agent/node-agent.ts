@@ -37,7 +37,7 @@ import type { BootVerdict } from './boot-clearance.ts';
 import { EventReporter } from './event-reporter.ts';
 import type { NodeFacts } from './introduction.ts';
 import { Introducer } from './introducer.ts';
-import { isolationLookMs, mustStandStill } from './isolation.ts';
+import { Isolation, isolationLookMs } from './isolation.ts';
 import { OpenedWishes } from './opened-wishes.ts';
 
 export interface NodeAgentOptions {
@@ -102,6 +102,7 @@ export class NodeAgent implements AsyncDisposable {
   #knownAtMs: number;
   /** Whether the source has said it to this process. */
   #isTimeTold = false;
+  readonly #isolation = new Isolation();
   #waitsForView = false;
   #lookedMs = Number.NEGATIVE_INFINITY;
   /** Something stops when the view grows too old. */
@@ -348,8 +349,9 @@ export class NodeAgent implements AsyncDisposable {
     const hearing = {
       viewAgeSeconds: source.viewAgeSeconds(),
       silentSeconds: source.silentSeconds(),
+      monotonicMs: this.#clock.monotonicMs(),
     };
-    return mustStandStill(this.view, this.id, assignment, hearing);
+    return this.#isolation.holds(this.view, this.id, assignment, hearing);
   }
 
   #told(event: NumberedEvent): void {

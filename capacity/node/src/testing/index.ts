@@ -1,3 +1,3 @@
 export { BootClearance } from '../agent/boot-clearance.ts';
-export { isolationLookMs, mustStandStill } from '../agent/isolation.ts';
+export { Isolation, isolationLookMs } from '../agent/isolation.ts';
 export { PaperDriver, PaperMachine } from './paper-driver.ts';
