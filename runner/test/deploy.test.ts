@@ -78,6 +78,10 @@ test('a node that is named gets all of it', async () => {
     items.map(({ node }) => node),
     [nodes[1], nodes[1]],
   );
+  // Its end was agreed to before: there is nothing more to sign.
+  await grid.run('contract', 'remove', contract, '--yes', '--json');
+  await grid.run('rm', 'disk', '--json');
+  assert.deepEqual((await newest('grid.placement.1', contract)).items, []);
 });
 
 test('what fits nowhere says what it waits for', async () => {
