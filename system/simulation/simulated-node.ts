@@ -1,6 +1,6 @@
 import { isGridError } from '@commongrid/base';
 import type { Random } from '@commongrid/base';
-import { desiredOf, GridFold } from '@commongrid/model';
+import { desiredOf, GridFold, isolationLookMs } from '@commongrid/model';
 import type {
   ContractRole,
   Desired,
@@ -11,7 +11,7 @@ import type {
   WorkloadId,
 } from '@commongrid/model';
 import { fakeProof } from '@commongrid/model/testing';
-import { BootClearance, Isolation, isolationLookMs } from '@commongrid/node/testing';
+import { BootClearance, Isolation } from '@commongrid/node/testing';
 import { headAgeSeconds } from '@commongrid/bcdb/testing';
 import { ContainerHost } from './container-host.ts';
 import type { Witness } from './container-host.ts';

@@ -109,6 +109,12 @@ export { isFeasible, judgeQuorum } from './rules/quorum.ts';
 export type { QuorumLine, QuorumVerdict, Vote } from './rules/quorum.ts';
 export { recoveryPhase } from './rules/recovery-rules.ts';
 export type { RecoveryPhase } from './rules/recovery-rules.ts';
+export {
+  clockRatesMax,
+  isolationLookMs,
+  isolationMs,
+  replaceAfterMsMin,
+} from './rules/isolation-time.ts';
 export { moveWithinMs } from './rules/mandate.ts';
 export { replacedUrls, topicOf } from './rules/topics.ts';
 export type { TopicId, TopicPlace } from './rules/topics.ts';

@@ -144,6 +144,16 @@ test('what can be told only with the grid at hand is told with its place', async
   await assert.rejects(build({}, { checkRole }), at('/roles/1'));
 });
 
+test('a role that stops when it is cut off has time for that before it is replaced', async () => {
+  const role = { name: 'one', container: { image: 'base' }, onIsolation: 'stop' };
+  const build = (heal?: object) =>
+    buildContract({ name: 'single', roles: [role], ...(heal && { heal }) }, parties());
+  assert.equal((await build()).draft.header.heal.replaceAfterMs, 16_500);
+  const enough = await build({ replaceAfterMs: 20_000 });
+  assert.equal(enough.draft.header.heal.replaceAfterMs, 20_000);
+  await assert.rejects(build({ replaceAfterMs: 16_499 }), hasCode('CONTRACT_DEFINITION_INVALID'));
+});
+
 test('a secret comes out of a file beside the contract, without the end of its line', async () => {
   await using folder = await tempFolder('secrets');
   await writeFile(join(folder.path, 'key'), 'opensesame\n');

@@ -7,6 +7,7 @@ import {
   keeperBoxInfo,
   nodeIdOf,
   parse,
+  replaceAfterMsMin,
 } from '@commongrid/model';
 import type {
   BotId,
@@ -80,7 +81,8 @@ export async function buildContract(
     definition.roles.map(({ role, image }) => withImage(role, image, parties)),
   );
   checkRoles(roles, values, parties);
-  const terms = await readTerms(definition, parties);
+  const heal = healOf(definition.heal, roles);
+  const terms = await readTerms({ ...definition, heal }, parties);
   const draft = await withKeepers(
     draftContract({
       ...{ log: parties.log, name, controller: parties.controller, roles, secrets: values, terms },
@@ -125,20 +127,38 @@ function checkRoles(
 }
 
 async function readTerms(
-  definition: ReadDefinition,
+  definition: ReadDefinition & Pick<Contract, 'heal'>,
   parties: BuildParties,
 ): Promise<Partial<ContractTerms>> {
   const { networks, budget, heal, replaces, mayRollBack, controllers } = definition;
   const policy = definition.policy && (await policyOf(definition.policy, parties));
   return {
-    networks,
-    heal: { ...healDefault, ...heal },
+    ...{ networks, heal },
     ...(controllers === undefined ? {} : { controllers: controllers as KeyText[] }),
     ...(policy === undefined ? {} : { policy }),
     ...(budget === undefined ? {} : { budget }),
     ...(replaces === undefined ? {} : { replaces }),
     ...(mayRollBack === undefined ? {} : { mayRollBack }),
   };
+}
+
+/** A role that stops when it is cut off needs time for that before it is replaced. */
+function healOf(given: ReadDefinition['heal'], roles: readonly ContractRole[]): Contract['heal'] {
+  const heal = { ...healDefault, ...given };
+  const least = new Map(
+    roles
+      .filter(({ onIsolation }) => onIsolation === 'stop')
+      .map((role) => [role.name, replaceAfterMsMin(role)]),
+  );
+  if (given.replaceAfterMs === undefined) {
+    return { ...heal, replaceAfterMs: Math.max(heal.replaceAfterMs, ...least.values()) };
+  }
+  for (const [name, ms] of least) {
+    if (heal.replaceAfterMs >= ms) continue;
+    const why = `role ${name} stops when it is cut off: it needs ${ms} at least, or less grace`;
+    throw definitionFault('/heal/replaceAfterMs', why);
+  }
+  return heal;
 }
 
 async function policyOf(

@@ -1,21 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { Isolation, isolationLookMs, isolationMs } from './isolation.ts';
-
-test('a role that stops when cut off has ended before it is started elsewhere', () => {
-  const container = { stop: { signal: 'SIGTERM', graceSeconds: 2 } };
-  const role = { workload: { kind: 'container', container } } as never;
-  const heal = { replaceAfterMs: 11_000 };
-  assert.equal(Math.round(isolationMs(heal, role)), 7_000);
-  assert.ok(1.1 * (isolationMs(heal, role) + isolationLookMs + 2_000) <= heal.replaceAfterMs + 1);
-});
-
-test('a grace that is longer than the time there is leaves none', () => {
-  const container = { stop: { signal: 'SIGTERM', graceSeconds: 60 } };
-  const role = { workload: { kind: 'container', container } } as never;
-  assert.equal(isolationMs({ replaceAfterMs: 10_000 }, role), 0);
-});
+import { Isolation } from './isolation.ts';
 
 const header = { heal: { replaceAfterMs: 11_000 } };
 const view = {

@@ -1,15 +1,11 @@
-import { moveWithinMs, nodeStanding } from '@commongrid/model';
-import type {
-  Contract,
-  ContractRole,
-  GridView,
-  NodeId,
-  SealedAssignment,
-  WorkloadId,
+import {
+  clockRatesMax,
+  isolationLookMs,
+  isolationMs,
+  moveWithinMs,
+  nodeStanding,
 } from '@commongrid/model';
-
-/** How often a node looks whether something has to stand still, ms. */
-export const isolationLookMs = 1_000;
+import type { GridView, NodeId, SealedAssignment, WorkloadId } from '@commongrid/model';
 
 /** What a node hears of the log. */
 export interface Hearing {
@@ -66,20 +62,5 @@ function isCutOff(
   return Math.max(viewAgeSeconds, silentSeconds) * 1000 > isolationMs(heal, role);
 }
 
-/**
- * For how long a node may be cut off before it stops a role that asked for that, ms: its stop, which
- * begins with the next look, is over before the controller may start the replica elsewhere.
- */
-export function isolationMs(
-  { replaceAfterMs }: Pick<Contract['heal'], 'replaceAfterMs'>,
-  role: Pick<ContractRole, 'workload'>,
-): number {
-  const graceMs = (role.workload.container?.stop.graceSeconds ?? 0) * 1000;
-  return Math.max(0, replaceAfterMs / safety - graceMs - isolationLookMs);
-}
-
-/** How much later than this node's stop a controller starts it elsewhere: clocks go at other rates. */
-const safety = 1.1;
-
 /** From the last look that found a role cut off to the word of the log that it may go on by, ms. */
-const resumeAfterMs = isolationLookMs + safety * moveWithinMs;
+const resumeAfterMs = isolationLookMs + clockRatesMax * moveWithinMs;

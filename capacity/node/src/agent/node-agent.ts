@@ -11,7 +11,7 @@ import {
 import type { Clock, Logger } from '@commongrid/base';
 import { SealingKey } from '@commongrid/crypto';
 import type { SigningKey } from '@commongrid/crypto';
-import { desiredOf, GridFold, nodeIdOf } from '@commongrid/model';
+import { desiredOf, GridFold, isolationLookMs, nodeIdOf } from '@commongrid/model';
 import type {
   Desired,
   GridRecord,
@@ -37,7 +37,7 @@ import type { BootVerdict } from './boot-clearance.ts';
 import { EventReporter } from './event-reporter.ts';
 import type { NodeFacts } from './introduction.ts';
 import { Introducer } from './introducer.ts';
-import { Isolation, isolationLookMs } from './isolation.ts';
+import { Isolation } from './isolation.ts';
 import { OpenedWishes } from './opened-wishes.ts';
 
 export interface NodeAgentOptions {

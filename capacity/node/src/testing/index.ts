@@ -1,3 +1,3 @@
 export { BootClearance } from '../agent/boot-clearance.ts';
-export { Isolation, isolationLookMs } from '../agent/isolation.ts';
+export { Isolation } from '../agent/isolation.ts';
 export { PaperDriver, PaperMachine } from './paper-driver.ts';
