@@ -17,7 +17,7 @@ export { defaultLimits } from './config.ts';
 export type { BotLimits } from './config.ts';
 export type { BotErrorCode } from './errors.ts';
 export type { HeadsKeeper } from './log-view.ts';
-export type { LockMarket, LockWish } from './market/lock-market.ts';
+export type { LockMarket } from './market/lock-market.ts';
 export { parseGridAddress } from './data/grid-address.ts';
 export type { GridAddress } from './data/grid-address.ts';
 export { readEntry } from './phonebook/bot-entry.ts';

@@ -1,7 +1,8 @@
 import { isGridError } from '@commongrid/base';
+import type { LockMarket as ContractLockMarket, LockWish } from '@commongrid/contract';
 import { canonicalText } from '@commongrid/crypto';
 import { monthlyPrice } from '@commongrid/model';
-import type { BotId, ContractId, Lock, LockId, NodeId, Resources } from '@commongrid/model';
+import type { Lock, LockId } from '@commongrid/model';
 import type { Buyer } from './buyer.ts';
 import { findLock } from './lock-check.ts';
 import type { MarketLog } from './market-log.ts';
@@ -9,23 +10,6 @@ import { countersMax } from './market-schema.ts';
 import type { Intent, Quote } from './market-schema.ts';
 import type { Purchase } from './market-tables.ts';
 import { refusal } from './refusals.ts';
-
-/** What a lock is wanted for. */
-export interface LockWish {
-  readonly contract: ContractId;
-  /** Owner of the contract: this bot. */
-  readonly buyer: BotId;
-  readonly slot: { readonly role: string; readonly replica: number };
-  readonly node: NodeId;
-  /** Owner of the node's farm. */
-  readonly farmer: BotId;
-  readonly resources: Resources;
-  readonly currency: string;
-  /** Most that 30 days may cost, smallest units. */
-  readonly perMonthMax: bigint;
-  /** Until when the place is wanted, ms since 1970. */
-  readonly untilMs: number;
-}
 
 export interface LockMarketOptions {
   readonly self: string;
@@ -44,7 +28,7 @@ const payMs = 10_000;
  * 2. An intent; the quote is taken when it is within the cap.
  * 3. Else up to three counters with the cap, until it is.
  */
-export class LockMarket {
+export class LockMarket implements ContractLockMarket {
   readonly #o: LockMarketOptions;
   readonly #running = new Map<string, Promise<unknown>>();
 

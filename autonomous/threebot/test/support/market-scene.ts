@@ -20,7 +20,7 @@ import type {
   Resources,
 } from '@commongrid/model';
 import { examples, fakeId } from '@commongrid/model/testing';
-import type { LockWish } from '../../src/index.ts';
+import type { LockWish } from '@commongrid/contract';
 import { Grid } from './grid.ts';
 import type { Self } from './grid.ts';
 
