@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
-import { GridError, isGridError } from '@commongrid/base';
+import { GridError, isGridError, waitFor } from '@commongrid/base';
 import { hasCode } from '@commongrid/base/testing';
 import type { ContractId, Lock, LockId, NodeId } from '@commongrid/model';
 import { promisedLock } from '../src/market/lock-check.ts';
@@ -203,9 +203,14 @@ test('a buyer that dies after it took a quote has one lock in the end', async (t
     return answer;
   });
   await assert.rejects(dying.locks.obtain(wish, { signal: stop.signal }), hasCode('BASE_ABORTED'));
-  // The farmer need not even be there: the log has the lock.
+  // The farmer need not even be there: the log has the lock, and soon shows it to everybody.
   const again = await directMarket(scene, bea);
-  const id = await again.locks.obtain(wish, { signal });
+  const found = (): Promise<LockId | undefined> =>
+    again.locks.obtain(wish, { signal }).catch((error: unknown) => {
+      assert.ok(isGridError(error, 'MARKET_FARMER_AWAY'), String(error));
+      return undefined;
+    });
+  const id = await waitFor(found, { timeoutMs: 30_000, what: 'the lock' });
   assert.deepEqual(
     (await locksOf(scene)).map((lock) => lock.id),
     [id],
