@@ -39,7 +39,7 @@ export const testStages: readonly TestStage[] = [
     name: 'integration',
     globs: ['*/*/test/**/*.test.ts', 'runner/test/**/*.test.ts', 'system/**/*.test.ts'],
     words: ['--test-concurrency=2'],
-    budgetMinutes: 31,
+    budgetMinutes: 35,
   },
 ];
 
