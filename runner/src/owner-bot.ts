@@ -35,7 +35,10 @@ export async function introduceOwner(
   if (await isIntroduced(client, id)) return id;
   const owner = await readKeyFile(home.ownerKeyFile);
   const value = newBot(words, root, { name, device: owner, log: trust.log });
-  await client.write({ ns: 'grid', op: 'put', url: botUrl, obj: id, value: { ...value } });
+  const put = { ns: 'grid', op: 'put', url: botUrl, obj: id } as const;
+  const { seq } = await client.write({ ...put, value: { ...value } });
+  // Whoever has the next turn has to see it.
+  await client.get('grid', botUrl, id, { minSeq: seq });
   return id;
 }
 

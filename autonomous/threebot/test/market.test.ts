@@ -187,7 +187,7 @@ test('quotes of others, invented ones and those that are over lead to no lock', 
   const own = await quoteFor(place.contract);
   const asOther = await stranger.linkTo(farmer.self.id);
   await assert.rejects(asOther.call('market.lock', own), hasCode('MARKET_QUOTE_UNKNOWN'));
-  const invented = { quote: 'A'.repeat(22), round: 0 };
+  const invented = { quote: 'a'.repeat(32), round: 0 };
   await assert.rejects(link.call('market.lock', invented), hasCode('MARKET_QUOTE_UNKNOWN'));
   const nobodys = await quoteFor(`contract:${'A'.repeat(43)}`);
   await assert.rejects(link.call('market.lock', nobodys), hasCode('MARKET_CONTRACT_UNKNOWN'));

@@ -58,7 +58,7 @@ export class Buyer {
    */
   async ask(farmer: string, intent: Intent, signal: AbortSignal, wish = ''): Promise<Quote> {
     const askedMs = this.#o.clock.nowMs();
-    const local = randomBytes(16).toString('base64url');
+    const local = randomBytes(16).toString('hex');
     let quote: Quote;
     try {
       quote = await this.#o.farmers.quote(farmer, intent, signal);

@@ -61,7 +61,7 @@ export class Farmer {
    *   MARKET_LIMIT and what `offerFor` throws
    */
   async quote(intent: Intent, buyer: string, signal: AbortSignal): Promise<Quote> {
-    const deal = randomBytes(16).toString('base64url');
+    const deal = randomBytes(16).toString('hex');
     this.#say(deal, buyer, 'intent', intent);
     return this.#answering(deal, buyer, async () => {
       const { rules } = await this.#o.ruleFile.read();

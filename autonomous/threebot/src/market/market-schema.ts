@@ -21,8 +21,11 @@ export function idText(kind: keyof typeof idPatterns) {
 /** Smallest units, decimal. */
 export const amountText = Type.String({ pattern: '^(?:0|[1-9][0-9]{0,37})$' });
 export const currencyText = Type.String({ pattern: '^[A-Z]{3}$' });
-/** Who asks gives it no meaning: it names a quote between two bots. */
-export const quoteId = Type.String({ pattern: '^[A-Za-z0-9_-]{22}$' });
+/**
+ * Who asks gives it no meaning: it names a quote between two bots. Hexadecimal, since it is given to
+ * commands, which take a leading dash for an option.
+ */
+export const quoteId = Type.String({ pattern: '^[0-9a-f]{32}$' });
 
 const timeMs = Type.Integer({ minimum: 0, maximum: 8_640_000_000_000_000 });
 const bytes = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
