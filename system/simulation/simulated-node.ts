@@ -258,7 +258,8 @@ export class SimulatedNode {
     run.looksOften ||= assignment.role.onIsolation === 'stop';
     const silentSeconds = this.#silentSeconds(run);
     const monotonicMs = this.machine.monotonicMs();
-    const hearing = { viewAgeSeconds, silentSeconds, monotonicMs };
+    const cutOffSeconds = Math.max(viewAgeSeconds, silentSeconds);
+    const hearing = { viewAgeSeconds, cutOffSeconds, monotonicMs };
     if (run.isolation.holds(this.#view, this.id, assignment, hearing)) {
       if (this.#accepted.has(workload)) this.host.wish(workload, revision, { is: 'paused' });
       return;

@@ -10,9 +10,10 @@ import type { FarmId, RecordOf, WorkloadId } from '@commongrid/model';
 import { FolderSource, NodeAgent, publishNodeMetrics } from '../src/index.ts';
 import type { NodeAgentOptions, NodeStatement } from '../src/index.ts';
 import { NodeTown } from './support/node-town.ts';
+import type { NodePlan } from './support/node-town.ts';
 import { PaperDriver, PaperMachine } from '../src/testing/index.ts';
 
-const deadline = { timeoutMs: 10_000, what: 'the workloads' };
+const deadline = { timeoutMs: 30_000, what: 'the workloads' };
 
 /** A folder of records whose word can grow old, and what the node says to it. */
 class AgingSource extends FolderSource {
@@ -37,16 +38,15 @@ interface Fixture extends AsyncDisposable {
   phase(id: WorkloadId | undefined): string | undefined;
 }
 
-/** An agent over a machine on paper. */
-async function openFixture(more: Partial<NodeAgentOptions> = {}): Promise<Fixture> {
-  const town = await NodeTown.open();
-  const { plan } = town;
-  const key = SigningKey.fromSeed(Buffer.from(plan.seed, 'base64url'));
-  const machine = new PaperMachine();
-  const source = new AgingSource({ folder: plan.records, log: plan.log, key });
+type Placed = Pick<Fixture, 'town' | 'source' | 'machine'>;
+
+function openAgent(
+  { town: { plan }, source, machine }: Placed,
+  more: Partial<NodeAgentOptions> = {},
+): Promise<NodeAgent> {
   const room = { cpuMilli: 4_000, memoryBytes: 2 ** 32, ssdBytes: 2 ** 32, hddBytes: 0 };
-  const agent = await NodeAgent.open({
-    ...{ folder: `${plan.folder}-paper`, key, source, releaseKeys: [] },
+  return NodeAgent.open({
+    ...{ folder: `${plan.folder}-paper`, key: keyOf(plan), source, releaseKeys: [] },
     facts: {
       ...{ farm: plan.farm as FarmId, name: 'node-one', capacity: room },
       ...{ features: [], addresses: [] },
@@ -59,6 +59,21 @@ async function openFixture(more: Partial<NodeAgentOptions> = {}): Promise<Fixtur
     bootId: plan.bootId,
     ...more,
   });
+}
+
+function keyOf({ seed }: NodePlan): SigningKey {
+  return SigningKey.fromSeed(Buffer.from(seed, 'base64url'));
+}
+
+function sourceOf({ plan }: NodeTown): AgingSource {
+  return new AgingSource({ folder: plan.records, log: plan.log, key: keyOf(plan) });
+}
+
+/** An agent over a machine on paper. */
+async function openFixture(more: Partial<NodeAgentOptions> = {}): Promise<Fixture> {
+  const town = await NodeTown.open();
+  const [machine, source] = [new PaperMachine(), sourceOf(town)];
+  const agent = await openAgent({ town, source, machine }, more);
   return {
     ...{ town, source, machine, agent },
     phase: (id) => (id === undefined ? undefined : agent.state.workload(id)?.phase),
@@ -107,6 +122,31 @@ test('nothing new is started by an old view, and what runs goes on under it', as
 
   f.source.ageSeconds = 1;
   await waitFor(() => f.phase(late) === 'running' && areUp(), deadline);
+});
+
+test('an agent that is started again stops no single writer before it could hear anything', async () => {
+  await using f = await openFixture();
+  const role = f.town.role('one', '', { onIsolation: 'stop' });
+  const id = (await f.town.deploy(f.town.draft([role]))).get('one');
+  await waitFor(() => f.phase(id) === 'running', deadline);
+  await f.agent.close();
+
+  const source = sourceOf(f.town);
+  source.ageSeconds = Number.POSITIVE_INFINITY;
+  await using again = await openAgent({ ...f, source });
+  const phase = (): string | undefined => id && again.state.workload(id)?.phase;
+  const seen = async (count: number): Promise<void> => {
+    for (let look = 0; look < count; look++) {
+      await again.apply();
+      await delay(100);
+      assert.equal(phase(), 'running');
+    }
+  };
+  await seen(10);
+  source.ageSeconds = 0;
+  await seen(5);
+  const stopped = again.state.events(0, 1_000).filter((event) => event.phase === 'paused');
+  assert.deepEqual(stopped, []);
 });
 
 test('records that are forged, altered or of another grid start nothing', async () => {

@@ -11,8 +11,8 @@ import type { GridView, NodeId, SealedAssignment, WorkloadId } from '@commongrid
 export interface Hearing {
   /** Age of the newest word on what is in the log, s. */
   readonly viewAgeSeconds: number;
-  /** Since the node sent the last sign of life that the log's keeper took, s. */
-  readonly silentSeconds: number;
+  /** Since the node last had word while its own signs of life came in, s. */
+  readonly cutOffSeconds: number;
   readonly monotonicMs: number;
 }
 
@@ -53,13 +53,13 @@ function isCutOff(
   view: Pick<GridView, 'current' | 'node'>,
   id: NodeId,
   { contract, role }: Pick<SealedAssignment, 'contract' | 'role'>,
-  { viewAgeSeconds, silentSeconds }: Hearing,
+  { cutOffSeconds }: Hearing,
 ): boolean {
   if (role.onIsolation !== 'stop') return false;
   const heal = view.current('grid.contract.1', contract)?.heal;
   const node = view.node(id);
   if (heal === undefined || node === undefined || nodeStanding(node) === 'cloned') return true;
-  return Math.max(viewAgeSeconds, silentSeconds) * 1000 > isolationMs(heal, role);
+  return cutOffSeconds * 1000 > isolationMs(heal, role);
 }
 
 /** From the last look that found a role cut off to the word of the log that it may go on by, ms. */

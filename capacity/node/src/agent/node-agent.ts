@@ -1,4 +1,5 @@
 import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import {
   closeOnce,
@@ -38,6 +39,7 @@ import { EventReporter } from './event-reporter.ts';
 import type { NodeFacts } from './introduction.ts';
 import { Introducer } from './introducer.ts';
 import { Isolation } from './isolation.ts';
+import { LastHeard } from './last-heard.ts';
 import { OpenedWishes } from './opened-wishes.ts';
 
 export interface NodeAgentOptions {
@@ -103,6 +105,7 @@ export class NodeAgent implements AsyncDisposable {
   /** Whether the source has said it to this process. */
   #isTimeTold = false;
   readonly #isolation = new Isolation();
+  readonly #lastHeard: LastHeard;
   #waitsForView = false;
   #lookedMs = Number.NEGATIVE_INFINITY;
   /** Something stops when the view grows too old. */
@@ -125,6 +128,7 @@ export class NodeAgent implements AsyncDisposable {
     const sealing = SealingKey.derive(key.exportSeed());
     this.#opened = new OpenedWishes(sealing, source.log);
     this.#knownAtMs = clock.monotonicMs();
+    this.#lastHeard = new LastHeard(join(options.folder, 'last-heard'), bootId);
     this.#boot = new BootClearance(parts.state, bootId, clock.monotonicMs());
     this.view = new GridFold({ log: source.log, releaseKeys, reader: this.id });
     this.view.add(this.#copy.records());
@@ -346,9 +350,12 @@ export class NodeAgent implements AsyncDisposable {
 
   #mustStandStill(assignment: SealedAssignment): boolean {
     const { source } = this.#options;
+    // Asked only of those that it matters for: it keeps what it hears.
+    if (assignment.role.onIsolation !== 'stop') return false;
+    const viewAgeSeconds = source.viewAgeSeconds();
     const hearing = {
-      viewAgeSeconds: source.viewAgeSeconds(),
-      silentSeconds: source.silentSeconds(),
+      viewAgeSeconds,
+      cutOffSeconds: this.#lastHeard.ageSeconds(viewAgeSeconds, source.silentSeconds()),
       monotonicMs: this.#clock.monotonicMs(),
     };
     return this.#isolation.holds(this.view, this.id, assignment, hearing);
