@@ -69,7 +69,7 @@ export class PostgresPair implements AsyncDisposable {
   async useStandby(): Promise<void> {
     this.primary.configure([`synchronous_standby_names = '${standbyName}'`]);
     this.primary.reload();
-    await this.#standbyIs('sync');
+    await this.#standbyIs("sync_state = 'sync'");
   }
 
   /** Cuts the standby off: commits wait from now on. */
@@ -79,7 +79,8 @@ export class PostgresPair implements AsyncDisposable {
 
   async startStandby(): Promise<void> {
     await this.standby.start();
-    await this.#standbyIs('streaming');
+    // Until its first answer it streams, but is no more than a candidate for those waited for.
+    await this.#standbyIs("state = 'streaming' AND sync_state <> 'potential'");
   }
 
   /** The primary is killed, and the standby takes its place. It has no standby of its own then. */
@@ -109,11 +110,10 @@ export class PostgresPair implements AsyncDisposable {
     await Promise.all([this.primary.stop(), this.standby.stop()]);
   }
 
-  async #standbyIs(state: 'sync' | 'streaming'): Promise<void> {
-    const column = state === 'sync' ? 'sync_state' : 'state';
-    const sql = `SELECT 1 FROM pg_stat_replication WHERE application_name = '${standbyName}' AND ${column} = '${state}'`;
+  async #standbyIs(state: string): Promise<void> {
+    const sql = `SELECT 1 FROM pg_stat_replication WHERE application_name = '${standbyName}' AND ${state}`;
     const isSo = async (): Promise<boolean> => (await this.primary.query(sql)).length > 0;
-    const what = `the standby to be ${state}`;
+    const what = `the standby to have ${state}`;
     await waitFor(isSo, { timeoutMs: stepTimeoutMs, everyMs: 30, what });
   }
 }
