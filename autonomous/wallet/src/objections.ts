@@ -40,7 +40,7 @@ export async function objectTo(
   const hash = createHash('sha256')
     .update(JSON.stringify([rail.log, rail.bot, id, fromMs, toMs]))
     .digest();
-  const objection = hash.subarray(0, 16).toString('base64url');
+  const objection = hash.subarray(0, 16).toString('hex');
   const value: RecordOf<'grid.objection.1'> = {
     ...{ id: objection, lock: id, workload: workloadOf(lock), by: rail.bot },
     ...{ fromMs, toMs, says: 'object' },

@@ -49,7 +49,7 @@ test('a buyer objects once to the same seconds, and with the arbiter gets them b
   const seconds = { lock, fromMs: scene.hour(0.5), toMs: scene.hour(1), reason: 'it was slow' };
   const id = await ada.object(seconds);
   assert.equal(await ada.object(seconds), id);
-  await assert.rejects(bob.decide({ lock, id: fakeId.nonce16(9), says: 'pay' }), {
+  await assert.rejects(bob.decide({ lock, id: fakeId.hex16(9), says: 'pay' }), {
     code: 'WALLET_OBJECTION_UNKNOWN',
   });
   await bob.decide({ lock, id, says: 'pay' });

@@ -91,7 +91,7 @@ test('pay is asked for by itself, as the rules have it, once, and what is left g
   const toMs = bcdb.at;
   await tell(objectedMs, toMs);
   await town.put('grid.objection.1', ada.device, {
-    ...{ id: fakeId.nonce16(1), lock, by: ada.id, says: 'object', workload },
+    ...{ id: fakeId.hex16(1), lock, by: ada.id, says: 'object', workload },
     ...{ fromMs: toMs - disputeMs / 2, toMs },
   });
   await town.place(ada, contract, [], 2);

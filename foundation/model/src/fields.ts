@@ -102,6 +102,8 @@ export const amount = branded<Amount>('(?:0|[1-9][0-9]{0,37})', { currency: true
 
 /** 16 random bytes, base64url: a salt, a boot id. */
 export const nonce16 = Type.String({ pattern: `^${bytes16}$` });
+/** 16 bytes, lowercase hex: an id that people give to commands, which take a leading dash for an option. */
+export const hex16 = Type.String({ pattern: '^[0-9a-f]{32}$' });
 /** 32 random bytes, base64url. */
 export const nonce32 = Type.String({ pattern: `^${bytes32}$` });
 /** Ed25519 signature, base64url. */

@@ -12,7 +12,7 @@ export const objection = new RecordType({
   namespace: 'wallet',
   schema: Type.Object(
     {
-      id: f.nonce16,
+      id: f.hex16,
       lock: f.marked(f.lockId, { index: true }),
       workload: f.workloadId,
       /** The bot that speaks here. */

@@ -185,7 +185,7 @@ const refused: { readonly [Code in WalletCode]: (scene: WalletScene) => string |
   OBJECTION_TOO_MANY: (scene) => {
     worked(scene);
     const object = (n: number) =>
-      scene.object(1, scene.ada, [1.5, 2], 'object', { id: fakeId.nonce16(n) });
+      scene.object(1, scene.ada, [1.5, 2], 'object', { id: fakeId.hex16(n) });
     for (let n = 0; n < objectionsMax; n++) equal(object(n), undefined);
     return object(objectionsMax);
   },

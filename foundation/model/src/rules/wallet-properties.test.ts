@@ -122,7 +122,7 @@ class Play {
           [now - 0.5, now - c / 400],
           'object',
           {
-            id: fakeId.nonce16(b % 3),
+            id: fakeId.hex16(b % 3),
           },
         );
       case 'decide':

@@ -152,7 +152,7 @@ suite('judgeWallet: objections', () => {
   test('of the controller are as good as those of the buyer', () => {
     const scene = disputed('pay');
     const by = { ...scene.ada, device: scene.ada.controller };
-    const change = { id: fakeId.nonce16(2) };
+    const change = { id: fakeId.hex16(2) };
     equal(scene.object(1, by, [1.25, 1.5], 'object', change), undefined);
     equal(scene.object(1, scene.dan, [1.25, 1.5], 'refund', change), undefined);
     equal(paid(scene), 630n);

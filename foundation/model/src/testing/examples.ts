@@ -205,7 +205,7 @@ export const examples: { readonly [Url in RecordUrl]: RecordOf<Url> } = {
     invite: fakeId.hash(4),
   },
   'grid.objection.1': {
-    id: fakeId.nonce16(1),
+    id: fakeId.hex16(1),
     lock,
     workload,
     by: bot,

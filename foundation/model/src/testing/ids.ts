@@ -27,6 +27,7 @@ export const fakeId = {
   transfer: (n: number) => `transfer:${text(16, n)}` as TransferId,
   hash: (n: number) => text(32, n) as Hash,
   nonce16: (n: number) => text(16, n),
+  hex16: (n: number) => n.toString(16).padStart(32, '0'),
   signature: (n: number) => text(64, n),
   digest: (n: number) => n.toString(16).padStart(64, '0') as FlistDigest,
   amount: (n: number) => String(n) as Amount,

@@ -137,7 +137,7 @@ export class WalletScene extends Scene {
     change: Partial<Objection> = {},
   ) {
     const value = {
-      ...{ id: fakeId.nonce16(1), lock: fakeId.lock(n), by: who.id, says },
+      ...{ id: fakeId.hex16(1), lock: fakeId.lock(n), by: who.id, says },
       workload: fakeId.workload(this.plan.id, 'shard', 0),
       ...{ fromMs: this.hour(span[0]), toMs: this.hour(span[1]) },
       ...change,

@@ -92,7 +92,7 @@ export function walletObjectCommand(context: CommandContext): Command {
       );
       const result = { schema: 'grid.wallet.object.1', lock, objection: id };
       printResult(context, options, result, () => {
-        return `${id}\nwho decides, by pay or refund: grid wallet decide -- ${lock} ${id} pay`;
+        return `${id}\nwho decides, by pay or refund: grid wallet decide ${lock} ${id} pay`;
       });
     });
 }
