@@ -133,7 +133,9 @@ export class BackendPool implements AsyncDisposable {
   async #reload(specs: readonly BackendSpec[]): Promise<void> {
     this.#specs = specs;
     const wanted = new Map<number, BackendSpec>();
-    for (const spec of specs) wanted.set(await this.#options.numberOf(spec), spec);
+    for (const spec of specs) {
+      if (spec.hasShards !== false) wanted.set(await this.#options.numberOf(spec), spec);
+    }
     const gone = [...this.#members].filter(([no, { backend }]) => {
       return JSON.stringify(wanted.get(no)) !== JSON.stringify(backend.spec);
     });

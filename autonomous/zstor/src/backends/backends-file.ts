@@ -6,6 +6,8 @@ import type { BackendPlace } from './backend.ts';
 
 /** Most backends of a file: their numbers have 16 bits, and a cell has some hundreds. */
 const backendsMax = 4096;
+/** Backends whose place one entry says that it took. */
+const replacedMax = 64;
 
 /** An entry of the backends file, with its password read. */
 export interface BackendSpec extends BackendPlace {
@@ -23,6 +25,10 @@ export interface BackendSpec extends BackendPlace {
   /** SHA-256 of the server's certificate; without it the connection is plain. */
   readonly tlsFingerprint: string | undefined;
   readonly isSpare: boolean;
+  /** False: the server keeps no shards, and `namespace` is one of those for log and keys. */
+  readonly hasShards?: false;
+  /** Names of backends whose place it took: they do not come back, and nobody waits for them. */
+  readonly replaces?: readonly string[];
 }
 
 /** What names a backend, whatever else changes: `host:port/namespace`. */
@@ -56,7 +62,8 @@ export async function readBackendsFile(path: string): Promise<BackendSpec[]> {
   );
   const names = new Set<string>();
   const allNames = specs.flatMap(({ log, keys, ...spec }) => {
-    const namespaces = [spec.namespace, log, keys].filter((name) => name !== undefined);
+    const shards = spec.hasShards === false ? undefined : spec.namespace;
+    const namespaces = [shards, log, keys].filter((name) => name !== undefined);
     return namespaces.map((namespace) => nameOfBackend({ ...spec, namespace }));
   });
   for (const name of allNames) {
@@ -89,7 +96,7 @@ function parseEntries(text: string, path: string): Entry[] {
 
 const fields = new Set([
   ...['address', 'namespace', 'log', 'keys', 'passwordFile', 'adminPasswordFile'],
-  ...['tlsFingerprint', 'node', 'farm', 'country', 'spare'],
+  ...['tlsFingerprint', 'node', 'farm', 'country', 'spare', 'replaces'],
 ]);
 
 function parseEntry(entry: unknown, where: string): Entry {
@@ -109,11 +116,13 @@ function parseEntry(entry: unknown, where: string): Entry {
   };
   const spare = values.get('spare') ?? false;
   if (typeof spare !== 'boolean') throw invalid(`${where}: spare is not true or false`, {});
+  const [namespace, log, keys] = ['namespace', 'log', 'keys'].map(optional);
   return {
     ...parseAddress(text('address'), where),
-    namespace: text('namespace'),
-    log: optional('log'),
-    keys: optional('keys'),
+    // One that keeps the log or keys alone is called by these.
+    namespace: namespace ?? log ?? keys ?? text('namespace'),
+    log,
+    keys,
     passwordFile: optional('passwordFile'),
     adminPasswordFile: optional('adminPasswordFile'),
     tlsFingerprint: parseFingerprint(optional('tlsFingerprint'), where),
@@ -121,7 +130,20 @@ function parseEntry(entry: unknown, where: string): Entry {
     farm: text('farm'),
     country: text('country'),
     isSpare: spare,
+    ...(namespace === undefined ? { hasShards: false } : {}),
+    ...parseReplaces(values.get('replaces'), where),
   };
+}
+
+function parseReplaces(value: unknown, where: string): Pick<BackendSpec, 'replaces'> {
+  if (value === undefined) return {};
+  const isName = (name: unknown): name is string => {
+    return typeof name === 'string' && /^.+:\d{1,5}\/.+$/.test(name);
+  };
+  if (Array.isArray(value) && value.length <= replacedMax && value.every(isName)) {
+    return { replaces: value };
+  }
+  throw invalid(`${where}: replaces is no list of HOST:PORT/NAMESPACE`, { field: 'replaces' });
 }
 
 /** `host:port` or `[IPv6]:port`. */

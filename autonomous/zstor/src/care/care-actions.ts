@@ -12,13 +12,14 @@ export function controlPathOf(folder: string): string {
 }
 
 /**
- * `status`: a `CareStatus`. `repair`: the same, once what can be mended is, and as progress. `scrub`:
+ * `status`: a `CareStatus`. `survey`: the same, as records are now. `repair`: the same, once what can be mended is, and as progress. `scrub`:
  * `AuditCounts`, and as progress. `drain {name, undo}`: a `CareStatus`, as progress too while the backend
  * is being emptied.
  */
 export function careActions(care: Care): StoreActions {
   return {
     status: (_, { signal }) => care.surveyed(signal),
+    survey: (_, { signal }) => care.surveyedAnew(signal),
     repair: (_, { signal, progress }) =>
       care.repair({ signal, isHurried: true, onProgress: progress }),
     scrub: (_, { signal, progress }) => care.scrub({ signal, onProgress: progress }),

@@ -39,6 +39,11 @@ export interface CareStatus {
   /** The pass over all shards that runs, and the last one. */
   readonly scrub: Scrubbing['status'];
   readonly backends: readonly BackendStatus[];
+  /**
+   * Names of the namespaces that the store still needs something of: what records named when they were last
+   * looked through, members of the log, holders of keys.
+   */
+  readonly needed: readonly string[];
   /** Members of the catalogue's log, and how many of them answer and have all of it. */
   readonly log: { readonly members: number; readonly inStep: number };
 }

@@ -13,7 +13,8 @@ import type { Clock, Logger } from '@commongrid/base';
 import { nowhere } from '../blob/chunk-record.ts';
 import type { ShardFault } from '../blob/shard-fetch.ts';
 import { drainBackend, listBackends } from '../stor/backend-tables.ts';
-import type { BackendRow, BackendUse } from '../stor/backend-tables.ts';
+import type { BackendRow } from '../stor/backend-tables.ts';
+import { keyHolders } from '../stor/key-tables.ts';
 import { BackendView } from './backend-view.ts';
 import { ByteBudget } from './byte-budget.ts';
 import type { CareOptions, RepairOptions } from './care-options.ts';
@@ -201,13 +202,31 @@ export class Care implements AsyncDisposable {
       rebalanced: { ...this.#rebalance.counts },
       scrub: this.#scrubbing.status,
       backends,
+      needed: this.#needed(shards),
       log: logStatus(this.#o.catalog),
     };
+  }
+
+  #needed(shards: ReadonlyMap<number, number>): readonly string[] {
+    const { catalog } = this.#o;
+    const named = this.#rows.flatMap(({ no, name }) => (shards.has(no) ? [name] : []));
+    const members = catalog.members.map(({ name }) => name);
+    const holders = catalog.isServing ? catalog.read((db) => keyHolders(db)) : [];
+    return [...new Set([...named, ...members, ...holders])];
   }
 
   /** The same, once all records were looked through. @throws BASE_ABORTED */
   async surveyed(signal: AbortSignal): Promise<CareStatus> {
     while (this.#surveys.count === 0 && this.#o.catalog.isServing) {
+      await delay(lookEveryMs / 2, { signal, clock: this.#clock });
+    }
+    return this.status();
+  }
+
+  /** The same, once all records were looked through after this call. @throws BASE_ABORTED */
+  async surveyedAnew(signal: AbortSignal): Promise<CareStatus> {
+    const count = this.#surveys.request();
+    while (this.#surveys.count < count && this.#o.catalog.isServing) {
       await delay(lookEveryMs / 2, { signal, clock: this.#clock });
     }
     return this.status();
@@ -290,8 +309,12 @@ export class Care implements AsyncDisposable {
       return;
     }
     this.#rows = catalog.read(listBackends);
-    const draining = new Set(numbersOf(this.#rows, (use) => use === 'draining'));
-    const kept = numbersOf(this.#rows, (use) => use !== 'retired');
+    const draining = new Set(this.#rows.flatMap(({ no, use }) => (use === 'draining' ? [no] : [])));
+    const replaced = new Set(backends.specs.flatMap((spec) => spec.replaces ?? []));
+    const kept = this.#rows.flatMap(({ no, name, use }) => {
+      const isOver = use === 'retired' || (replaced.has(name) && !backends.has(name));
+      return isOver ? [] : [no];
+    });
     backends.drain(draining);
     this.#view.isHurried = this.#hurried > 0;
     this.#view.look(backends, kept, draining, this.#clock.monotonicMs());
@@ -380,13 +403,6 @@ export class Care implements AsyncDisposable {
       writableNodes: () => this.#writableNodes,
     };
   }
-}
-
-function numbersOf(
-  rows: readonly BackendRow[],
-  isWanted: (use: BackendUse) => boolean,
-): readonly number[] {
-  return rows.filter(({ use }) => isWanted(use)).map(({ no }) => no);
 }
 
 function logStatus({ members, index }: Catalog): CareStatus['log'] {

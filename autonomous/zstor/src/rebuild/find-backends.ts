@@ -8,9 +8,10 @@ import { statementOf } from '../catalog/statement-of.ts';
 
 /** Reads which number each backend had, from its marker. Those that are empty or away have none. */
 export async function findNumbers(
-  specs: readonly BackendSpec[],
+  listed: readonly BackendSpec[],
   metadataKey: Uint8Array,
 ): Promise<Map<string, number>> {
+  const specs = listed.filter(({ hasShards }) => hasShards !== false);
   const markers = new Markers(metadataKey);
   const numbers = new Map<string, number>();
   await using pool = await BackendPool.open(specs, { numberOf: (spec) => specs.indexOf(spec) + 1 });

@@ -35,7 +35,9 @@ export class LogSpares {
   }
 }
 
-/** Its node answered the last time that anything was asked of it. */
-function isUp({ all }: Known, { node }: BackendSpec): boolean {
-  return all.some(({ place, state }) => place.node === node && state === 'healthy');
+/** Its node answered the last time that anything was asked of it, or nothing ever is: then it is tried. */
+function isUp({ all }: Known, { node, hasShards }: BackendSpec): boolean {
+  const there = all.filter(({ place }) => place.node === node);
+  if (there.length === 0) return hasShards === false;
+  return there.some(({ state }) => state === 'healthy');
 }
