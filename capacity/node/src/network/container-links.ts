@@ -2,7 +2,7 @@ import { access, readdir, readFile, statfs, unlink, writeFile } from 'node:fs/pr
 
 import { errorCode, runProgram } from '@commongrid/base';
 
-import { mainRoutes, runIp } from '../sys/ip.ts';
+import { deleteByIp, mainRoutes, runIp } from '../sys/ip.ts';
 
 export interface ContainerLinksOptions {
   /** Before the short id, in the names of namespaces and links. */
@@ -65,7 +65,7 @@ export class ContainerLinks {
   async build(name: string, address: string): Promise<void> {
     if (await this.hasNamespace(name)) {
       if ((await this.whole(new Map([[name, address]]))).has(name)) return;
-      await runIp((await isLink(name)) ? [`link delete ${name}`] : []);
+      await deleteByIp(() => linkDeletions([name]));
       await this.#create(name, address, false);
       return;
     }
@@ -78,20 +78,24 @@ export class ContainerLinks {
    * it, the kernel removes some time later.
    */
   async remove(names: Iterable<string>): Promise<void> {
-    const commands: string[] = [];
-    for (const name of names) {
-      if (await isLink(name)) commands.push(`link delete ${name}`);
-      if (await this.hasNamespace(name)) commands.push(`netns delete ${name}`);
-      else await removeTorn(this.pathOf(name));
-    }
-    await runIp(commands);
+    const all = [...names];
+    await deleteByIp(async () => {
+      const commands = [...(await linkDeletions(all))];
+      for (const name of all) {
+        if (await this.hasNamespace(name)) commands.push(`netns delete ${name}`);
+        else await removeTorn(this.pathOf(name));
+      }
+      return commands;
+    });
   }
 
   /** Takes away all links at once, which takes no longer than one, and then the namespaces. */
   async removeAll(): Promise<void> {
     const names = await this.list();
-    const are = await Promise.all([...names].map(isLink));
-    await runIp(are.includes(true) ? [`link delete group ${this.#options.group}`] : []);
+    await deleteByIp(async () => {
+      const hasAny = (await linkDeletions(names)).length > 0;
+      return hasAny ? [`link delete group ${this.#options.group}`] : [];
+    });
     await this.remove(names);
   }
 
@@ -153,6 +157,13 @@ async function isTagged(link: string): Promise<boolean> {
     if (errorCode(error) === 'ENOENT') return false;
     throw error;
   }
+}
+
+/** Commands of ip for the links that are there. */
+async function linkDeletions(names: Iterable<string>): Promise<readonly string[]> {
+  const commands: string[] = [];
+  for (const name of names) if (await isLink(name)) commands.push(`link delete ${name}`);
+  return commands;
 }
 
 function isLink(name: string): Promise<boolean> {

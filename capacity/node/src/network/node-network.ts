@@ -7,7 +7,7 @@ import type { WorkloadId } from '@commongrid/model';
 import type { NodeErrorCode } from '../errors.ts';
 import { shortIdOf } from '../short-id.ts';
 import { forgetAddress, forgetUdpPort } from '../sys/conntrack.ts';
-import { allRoutes, mainRoutes, runIp } from '../sys/ip.ts';
+import { allRoutes, deleteByIp, mainRoutes, runIp } from '../sys/ip.ts';
 import { runNft } from '../sys/nft.ts';
 import { AddressTable } from './address-table.ts';
 import { ContainerLinks } from './container-links.ts';
@@ -174,7 +174,7 @@ export class NodeNetwork {
     const { table } = this.#names;
     await this.#links.removeAll();
     await runNft(`table inet ${table}\ndelete table inet ${table}\n`);
-    await runIp((await this.#unusedRoutes()).map(deletion(this.#names.group)));
+    await deleteByIp(async () => (await this.#unusedRoutes()).map(deletion(this.#names.group)));
   }
 
   /** The ranges to whose unused addresses this node has made routes. */
@@ -192,9 +192,12 @@ export class NodeNetwork {
     await writeFile('/proc/sys/net/ipv4/ip_forward', '1');
     // What is sent to an address that nobody has must not leave the machine by its default route.
     const range = formatRange(this.#table.range);
-    const stale = (await this.#unusedRoutes()).filter((dst) => dst !== range);
     const { group } = this.#names;
-    await runIp([...stale.map(deletion(group)), `route replace ${unusedRoute(range, group)}`]);
+    await deleteByIp(async () => {
+      const stale = (await this.#unusedRoutes()).filter((dst) => dst !== range);
+      return stale.map(deletion(group));
+    });
+    await runIp([`route replace ${unusedRoute(range, group)}`]);
     const { workloads } = this.#table;
     const has = await Promise.all(
       workloads.map(({ id }) => this.#links.hasNamespace(this.#nameOf(id))),

@@ -1,5 +1,7 @@
 import { runProgram } from '@commongrid/base';
 
+import { takeAway } from './take-away.ts';
+
 /**
  * Runs commands of ip one after the other, up to the first that fails.
  * @throws BASE_PROGRAM_FAILED
@@ -7,6 +9,15 @@ import { runProgram } from '@commongrid/base';
 export async function runIp(commands: readonly string[]): Promise<void> {
   if (commands.length === 0) return;
   await runProgram('ip', ['-batch', '-'], { input: commands.map((line) => `${line}\n`).join('') });
+}
+
+/**
+ * Runs commands of ip that take things away. What went by itself since it was found is no failure.
+ * @param find gives a command for each thing that is there
+ * @throws BASE_PROGRAM_FAILED
+ */
+export async function deleteByIp(find: () => Promise<readonly string[]>): Promise<void> {
+  await takeAway(find, runIp);
 }
 
 /** Routes of IPv4. */

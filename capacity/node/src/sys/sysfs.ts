@@ -1,6 +1,9 @@
 import { mkdir } from 'node:fs/promises';
 
-import { mountAt, runProgram } from '@commongrid/base';
+import { runProgram } from '@commongrid/base';
+
+import { mountsAt } from './mounts.ts';
+import { takeAway } from './take-away.ts';
 
 /**
  * Mounts a sysfs that belongs to no network of the host: to be seen in containers, which may not mount
@@ -8,12 +11,15 @@ import { mountAt, runProgram } from '@commongrid/base';
  */
 export async function mountSysfs(target: string): Promise<void> {
   await mkdir(target, { recursive: true });
-  if ((await mountAt(target)) !== undefined) return;
+  if ((await mountsAt(target)).length > 0) return;
   const mount = ['mount', '-i', '-t', 'sysfs', '-o', 'ro,nosuid,nodev,noexec', 'sysfs', target];
   // The mount stays when the network namespace that it is made in has no process any more.
   await runProgram('unshare', ['--net', ...mount]);
 }
 
 export async function unmountSysfs(target: string): Promise<void> {
-  if ((await mountAt(target)) !== undefined) await runProgram('umount', ['-i', target]);
+  await takeAway(
+    () => mountsAt(target),
+    () => runProgram('umount', ['-i', target]),
+  );
 }
