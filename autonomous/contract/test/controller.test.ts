@@ -47,6 +47,26 @@ test('a controller moves what is on a lost node, and leaves the rest', async () 
   assert.equal(world.placement(id)?.revision, 2);
 });
 
+test('an order to move that is long on its way has no effect, and another one is given', async () => {
+  await using world = new ControllerWorld();
+  const id = await world.contract({ roles: [{ ...web, replicas: 1 }] });
+  world.start();
+  await world.until('it runs', () => runs(world, id));
+  const [node] = world.placesOf(id, 'web');
+  assert.ok(node !== undefined);
+  world.placementDelayMs = 6_000;
+  world.lose(node);
+  await world.until('it came too late', () => refusals(world).includes('PLACEMENT_LATE'));
+  assert.equal(world.placement(id)?.revision, 1);
+  assert.ok(world.codes(id).length > 0, 'it is said');
+  world.placementDelayMs = 0;
+  await world.until('it is healed', () => runs(world, id));
+  const { revision, notAfterMs } = world.placement(id) ?? {};
+  assert.equal(revision, 2);
+  assert.ok(notAfterMs !== undefined);
+  assert.equal(world.accepted('grid.placement.1')[0]?.notAfterMs, undefined, 'nothing moved then');
+});
+
 test('a controller moves nothing away from a machine that answers a probe', async () => {
   await using world = new ControllerWorld();
   const id = await world.contract({ roles: [web] });
@@ -127,3 +147,7 @@ test('a controller with a key of its own pays within an allowance', async () => 
   await world.until('it runs', () => runs(world, id));
   assert.equal(world.accepted('grid.escrow.1').length, 1);
 });
+
+function refusals({ grid }: ControllerWorld): readonly string[] {
+  return [...grid.fold.refusals.values()];
+}

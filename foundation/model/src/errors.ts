@@ -80,6 +80,7 @@ export type GridCode =
   | 'PLACEMENT_FENCE_OLD' // another fence is the newest: read the lease, and stop if it is not yours
   | 'PLACEMENT_GAP' // it is not the next revision: read the newest one
   | 'PLACEMENT_ITEM_TWICE' // a replica is placed twice: leave one out
+  | 'PLACEMENT_LATE' // it was on its way for too long, and the node may be back: look again, then place
   | 'PLACEMENT_LOCAL_DATA' // its data is on one node alone: give them up by a tombstone first
   | 'PLACEMENT_NODE_CLONED' // two machines have the key of the node: its farmer adopts it again
   | 'PLACEMENT_NODE_NOT_IN_SERVICE' // no farm has adopted the node, or it was let go: choose another

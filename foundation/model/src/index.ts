@@ -110,18 +110,18 @@ export type { QuorumLine, QuorumVerdict, Vote } from './rules/quorum.ts';
 export { recoveryPhase } from './rules/recovery-rules.ts';
 export type { RecoveryPhase } from './rules/recovery-rules.ts';
 export {
-  clockRatesMax,
   isolationLookMs,
   isolationMs,
+  moveWithinMs,
   replaceAfterMsMin,
+  resumeAfterMs,
 } from './rules/isolation-time.ts';
-export { moveWithinMs } from './rules/mandate.ts';
 export { replacedUrls, topicOf } from './rules/topics.ts';
 export type { TopicId, TopicPlace } from './rules/topics.ts';
 export { signaturesOf } from './rules/signatures.ts';
 export type { SignatureLine } from './rules/signatures.ts';
 export { compareVersions } from './rules/software-rules.ts';
-export { successorHealthyMs } from './rules/tombstone-rules.ts';
+export { keptUnpaidMs, successorHealthyMs, unpaidSinceMs } from './rules/tombstone-rules.ts';
 export { startViewAgeSecondsMax, verifySlice } from './rules/verify-slice.ts';
 export type { NodeNow, SealedAssignment, SliceVerdict } from './rules/verify-slice.ts';
 export { consentSubject } from './rules/wallet-accounts.ts';

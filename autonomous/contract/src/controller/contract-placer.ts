@@ -162,14 +162,22 @@ export class ContractPlacer {
     book.settle(one.id);
   }
 
-  /** Nothing is moved away from a node that is back meanwhile: it may go on with what it has. */
-  #confirmLost({ look, one: { id, header } }: PlaceStep, ready: readonly Supplied[]): void {
+  /**
+   * Nothing is moved away from a node that is back meanwhile: it may go on with what it has.
+   * @returns log time before which a move has to be in the log; undefined where nothing moves
+   */
+  #confirmLost(
+    { look, one: { id, header } }: PlaceStep,
+    ready: readonly Supplied[],
+  ): number | undefined {
     const nowMs = this.#options.clock.monotonicMs();
     const former = look.fold.current('grid.placement.1', id)?.items ?? [];
     const before = new Map(former.map((item) => [slotKey(item), item.node]));
+    let hasMoved = false;
     for (const { target } of ready) {
       const node = before.get(keyOf(target));
       if (node === undefined || node === target.node) continue;
+      hasMoved = true;
       if (look.watch.isStillLost(node, header.heal, nowMs)) continue;
       throw new GridError<ContractErrorCode>(
         'CONTRACT_NODE_BACK',
@@ -177,6 +185,7 @@ export class ContractPlacer {
         { retryable: true, details: { contract: id, node } },
       );
     }
+    return hasMoved ? look.watch.movesBeforeMs : undefined;
   }
 
   /** Gets the locks that miss, and says what there is no money for. */

@@ -199,7 +199,7 @@ export class Controller implements AsyncDisposable {
     const heardMs = this.#clock.monotonicMs();
     const heard = await grid.presence([...asked], { signal });
     const nowMs = this.#clock.monotonicMs();
-    this.#watch.note({ nowMs, heardMs }, wanted, heard);
+    this.#watch.note({ nowMs, heardMs, at }, wanted, heard);
     const alive = [...heard].flatMap(([id, one]) => (one.standing === 'alive' ? [id] : []));
     this.#brake.note(nowMs, new Set(alive), new Set(wanted.keys()));
     this.#probe(now);

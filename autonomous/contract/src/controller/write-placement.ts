@@ -38,8 +38,11 @@ export interface PlacementInput {
   readonly stays: readonly PlacementItem[];
   readonly goes: readonly (Target & { readonly lock: LockId | undefined })[];
   readonly secrets: ReadonlyMap<string, SecretOpening>;
-  /** Called before the placement itself. @throws when what it is for is not so any more */
-  readonly confirm: () => void;
+  /**
+   * Called before the placement itself. @returns log time before which it has to be in the log, where it
+   * moves anything away from a lost node @throws when what it is for is not so any more
+   */
+  readonly confirm: () => number | undefined;
   readonly nodeOf: (id: NodeId) => Promise<Node | undefined>;
   readonly write: Write;
 }
@@ -60,11 +63,12 @@ export async function writePlacement(input: PlacementInput): Promise<void> {
   const items = [...stays, ...fresh].toSorted(
     (a, b) => (a.role < b.role ? -1 : 1) * Number(a.role !== b.role) || a.replica - b.replica,
   );
-  input.confirm();
+  const notAfterMs = input.confirm();
   await write('grid.placement.1', draft.id, {
     ...{ contract: draft.id, revision, fence, items, reason },
     lease: draft.id as string as LeaseName,
     expMs: at + placementTtlMs,
+    ...(notAfterMs === undefined ? {} : { notAfterMs }),
   });
 }
 

@@ -10,8 +10,8 @@ const patience = { suspectAfterMs: 3_000, replaceAfterMs: 10_000 };
 const wanted = new Map([[node, patience]]);
 
 /** It was heard at once. */
-function at(nowMs: number): { readonly nowMs: number; readonly heardMs: number } {
-  return { nowMs, heardMs: nowMs };
+function at(nowMs: number) {
+  return { nowMs, heardMs: nowMs, at: nowMs };
 }
 
 function silent(silentMs: number): ReadonlyMap<typeof node, HeardNode> {
@@ -70,7 +70,8 @@ test('an answer says nothing of the next silence', () => {
 test('a replica is moved away by what was heard just now, and by nothing older', () => {
   const watch = new NodeWatch(0, { canProbe: false });
   const isLost = (nowMs: number): boolean => watch.isStillLost(node, patience, nowMs);
-  watch.note({ nowMs: 101_000, heardMs: 100_000 }, wanted, silent(12_000));
+  watch.note({ nowMs: 101_000, heardMs: 100_000, at: 7_000_000 }, wanted, silent(12_000));
+  assert.equal(watch.movesBeforeMs, 7_005_000, 'by log time as well');
   assert.equal(isLost(105_000), true);
   assert.equal(isLost(105_001), false);
   watch.note(at(106_000), wanted, silent(500));

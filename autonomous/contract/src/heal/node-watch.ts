@@ -17,6 +17,12 @@ export interface Patience {
 /** Least time between two probes of one node, ms. */
 const probeEveryMs = 1_000;
 
+interface Hearing {
+  readonly nowMs: number;
+  readonly heardMs: number;
+  readonly at: number;
+}
+
 interface Watched {
   readonly patience: Patience;
   readonly silentMs: number;
@@ -36,6 +42,7 @@ export class NodeWatch {
   #nodes = new Map<NodeId, Watched>();
   #nowMs: number;
   #heardMs = Number.NEGATIVE_INFINITY;
+  #heardAt = 0;
 
   constructor(nowMs: number, { canProbe }: { readonly canProbe: boolean }) {
     this.#startedMs = nowMs;
@@ -45,15 +52,17 @@ export class NodeWatch {
 
   /**
    * @param heardMs when it was asked what is heard
+   * @param at log time before that, ms since 1970
    * @param wanted nodes that something runs on, each with the least patience of its contracts
    */
   note(
-    { nowMs, heardMs }: { readonly nowMs: number; readonly heardMs: number },
+    { nowMs, heardMs, at }: Hearing,
     wanted: ReadonlyMap<NodeId, Patience>,
     heard: ReadonlyMap<NodeId, HeardNode>,
   ): void {
     this.#nowMs = nowMs;
     this.#heardMs = heardMs;
+    this.#heardAt = at;
     const nodes = new Map<NodeId, Watched>();
     for (const [node, patience] of wanted) {
       const silentMs = heard.get(node)?.silentMs ?? Infinity;
@@ -108,6 +117,11 @@ export class NodeWatch {
   isStillLost(node: NodeId, patience: Patience, nowMs: number): boolean {
     if (nowMs - this.#heardMs > moveWithinMs) return false;
     return this.outlook(node, patience, true) === 'lost';
+  }
+
+  /** Log time before which a move away from a node that is lost has to be in the log, ms since 1970. */
+  get movesBeforeMs(): number {
+    return this.#heardAt + moveWithinMs;
   }
 
   #silence({ silentMs }: Watched, isBegun = false): number {

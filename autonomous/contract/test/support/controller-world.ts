@@ -1,4 +1,4 @@
-import { GridError } from '@commongrid/base';
+import { delay, GridError } from '@commongrid/base';
 import { GridFold } from '@commongrid/model';
 import type { BotId, ContractId, KeyText, LockId, NodeId } from '@commongrid/model';
 import { fakeId, fakeProof } from '@commongrid/model/testing';
@@ -42,6 +42,8 @@ export class ControllerWorld extends TownGrid {
   /** Controllers that were started, in order. */
   readonly processes: Process[] = [];
   probes = 0;
+  /** For so long a placement is on its way to the log, ms. */
+  placementDelayMs = 0;
   /** Of a lock, an hour. */
   lockPrice = 1;
   #view = this.#emptyView();
@@ -159,6 +161,7 @@ export class ControllerWorld extends TownGrid {
         },
         write: async ({ url, value }) => {
           alive();
+          if (url === 'grid.placement.1') await this.#travel();
           this.#reap(process, reaper, false);
           this.grid.at = this.at;
           const { code } = this.grid.put(url, process.key, value);
@@ -188,6 +191,11 @@ export class ControllerWorld extends TownGrid {
     if (--reaper.left > 0) return;
     process.isDead = true;
     throw new GridError('BCDB_UNREACHABLE', 'the process was killed');
+  }
+
+  async #travel(): Promise<void> {
+    const wayMs = this.placementDelayMs;
+    if (wayMs > 0) await delay(wayMs, { clock: this.clock });
   }
 
   #viewNow(): GridFold {

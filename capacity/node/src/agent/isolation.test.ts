@@ -32,8 +32,8 @@ test('what stood still goes on once its view has every move that may have begun 
   const isolation = new Isolation();
   assert.equal(holds(isolation, { monotonicMs: 20_000, cutOffSeconds: 9.1 }), true);
   assert.equal(holds(isolation, { monotonicMs: 21_000 }), true);
-  assert.equal(holds(isolation, { monotonicMs: 26_400 }), true);
-  assert.equal(holds(isolation, { monotonicMs: 28_400, viewAgeSeconds: 2 }), true);
-  assert.equal(holds(isolation, { monotonicMs: 28_600, viewAgeSeconds: 2 }), false);
-  assert.equal(holds(isolation, { monotonicMs: 28_700, viewAgeSeconds: 8 }), false);
+  assert.equal(holds(isolation, { monotonicMs: 27_500 }), true);
+  assert.equal(holds(isolation, { monotonicMs: 29_500, viewAgeSeconds: 2 }), true);
+  assert.equal(holds(isolation, { monotonicMs: 29_700, viewAgeSeconds: 2 }), false);
+  assert.equal(holds(isolation, { monotonicMs: 29_800, viewAgeSeconds: 8 }), false);
 });

@@ -1,10 +1,4 @@
-import {
-  clockRatesMax,
-  isolationLookMs,
-  isolationMs,
-  moveWithinMs,
-  nodeStanding,
-} from '@commongrid/model';
+import { isolationMs, nodeStanding, resumeAfterMs } from '@commongrid/model';
 import type { GridView, NodeId, SealedAssignment, WorkloadId } from '@commongrid/model';
 
 /** What a node hears of the log. */
@@ -61,6 +55,3 @@ function isCutOff(
   if (heal === undefined || node === undefined || nodeStanding(node) === 'cloned') return true;
   return cutOffSeconds * 1000 > isolationMs(heal, role);
 }
-
-/** From the last look that found a role cut off to the word of the log that it may go on by, ms. */
-const resumeAfterMs = isolationLookMs + clockRatesMax * moveWithinMs;

@@ -35,6 +35,11 @@ export const placement = new RecordType({
       items: Type.Array(item, { maxItems: placementItemsMax }),
       reason: f.oneOf('initial', 'heal', 'drain', 'upgrade', 'rollback', 'remove'),
       expMs: f.timeMs,
+      /**
+       * Of what moves a replica away from a lost node: it counts only with a log time before this. So an
+       * order that was long on its way never meets a node that went on meanwhile.
+       */
+      notAfterMs: Type.Optional(f.timeMs),
     },
     f.closed,
   ),

@@ -10,6 +10,21 @@ export const clockRatesMax = 1.1;
 /** So long a node may be without word in ordinary times, ms: a role that bears less would stop again and again. */
 const hearingPauseMsMax = 4_000;
 
+/**
+ * In this time after it heard that a node is silent a controller's order to move a replica away from it
+ * has to be in the log, ms: `notAfterMs` says so, by log time.
+ */
+export const moveWithinMs = 5_000;
+
+/** How far the log time of a record is behind when it came, ms at most. */
+const logTimeStepMs = 1_000;
+
+/**
+ * From the last look that found a role cut off to the word of the log that it may go on by, ms: that word
+ * has every move that was ordered before the node was heard again.
+ */
+export const resumeAfterMs = isolationLookMs + clockRatesMax * (moveWithinMs + logTimeStepMs);
+
 type Stopped = Pick<ContractRole, 'workload'>;
 
 /**

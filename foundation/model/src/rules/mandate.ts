@@ -6,12 +6,6 @@ import type { ContractState } from './grid-state.ts';
 import { buriedRevision, farmBehind, isWhole, knowsNode, workloadIdOf } from './grid-view.ts';
 import type { GridView } from './grid-view.ts';
 
-/**
- * In this time after it heard that a node is silent a controller moves a replica away from it, or looks
- * again, ms. A node that stopped a single writer for its own silence waits longer before it goes on.
- */
-export const moveWithinMs = 5_000;
-
 /** What is known of a role: a slice that was accepted shows it. */
 export function openingOf(
   view: GridView,

@@ -3,6 +3,7 @@ import { suite, test } from 'node:test';
 import type { LeaseName, LockId, NodeId } from '../fields.ts';
 import type { Lock } from '../records/lock.ts';
 import { examples } from '../testing/examples.ts';
+import { foldOf } from '../testing/folded-grid.ts';
 import { fakeId } from '../testing/ids.ts';
 import { Scene } from '../testing/scene.ts';
 import { installNode, settleFarm } from '../testing/story.ts';
@@ -39,6 +40,26 @@ suite('judgeGrid: a placement', () => {
     equal(scene.place(1, [node]), 'PLACEMENT_REPLAYED');
     equal(scene.place(2, [node]), undefined);
     equal(scene.place(1, [node]), 'PLACEMENT_REPLAYED');
+  });
+
+  test('that was on its way for too long counts for nobody', () => {
+    const scene = new Scene().begin();
+    const { grid, nodes } = scene;
+    const [lost, next] = nodes;
+    equal(scene.run(1, [lost]), undefined);
+    equal(scene.slice(0, next, 2), undefined);
+    const notAfterMs = grid.at + 5_000;
+    grid.at = notAfterMs;
+    equal(scene.place(2, [next], { notAfterMs }), 'PLACEMENT_LATE');
+    // Of those who read the log, neither node takes the order.
+    for (const reader of [lost, next]) {
+      const own = foldOf({ releaseKeys: [], reader });
+      own.add(grid.records);
+      equal(own.refusals.get(grid.records.length - 1), 'PLACEMENT_LATE');
+      equal(own.current('grid.placement.1', scene.plan.id)?.revision, 1);
+    }
+    grid.at = notAfterMs - 1;
+    equal(new Scene().begin().place(1, [lost], { notAfterMs }), undefined);
   });
 
   test('starts nothing new outside the term, or once the contract is removed', () => {

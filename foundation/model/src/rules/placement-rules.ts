@@ -75,7 +75,7 @@ export function judgePlacement(
 
 function orderFault(
   view: GridView,
-  { contract, revision, lease, fence, expMs }: Placement,
+  { contract, revision, lease, fence, expMs, notAfterMs = Infinity }: Placement,
   author: string,
   { at }: Moment,
   former: Placement | undefined,
@@ -87,7 +87,8 @@ function orderFault(
   if (fault !== undefined) return fault;
   if (revision <= last) return 'PLACEMENT_REPLAYED';
   if (isWhole(view) && revision !== last + 1) return 'PLACEMENT_GAP';
-  return expMs <= at ? 'PLACEMENT_EXPIRED' : undefined;
+  if (expMs <= at) return 'PLACEMENT_EXPIRED';
+  return notAfterMs <= at ? 'PLACEMENT_LATE' : undefined;
 }
 
 /** Why nothing new of a contract may begin now. */
