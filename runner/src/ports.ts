@@ -1,8 +1,7 @@
-import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 
-import { errorCode, GridError } from '@commongrid/base';
+import { errorCode, GridError, reservePort } from '@commongrid/base';
 
 import type { GridErrorCode } from './errors.ts';
 
@@ -63,7 +62,8 @@ export const maxOffset = Math.max(...portNames.map((name) => portEntry(name).off
 
 /**
  * The port of each name: the one that it has to keep, else the usual one without a base, a free one
- * with base 0, base plus offset with any other.
+ * with base 0, which no other grid is given as long as this process lives, base plus offset with any
+ * other.
  * @throws GRID_PORT_UNAVAILABLE when one of them is taken or not allowed
  */
 export async function choosePorts(
@@ -75,7 +75,7 @@ export async function choosePorts(
     const { port, offset } = portEntry(name);
     const wanted = kept.get(name) ?? (base === undefined ? port : base + offset);
     if (kept.has(name)) return { name, held: await probeKept(name, wanted) };
-    return { name, held: base === 0 ? await probeFree() : await probe(wanted) };
+    return { name, held: base === 0 ? await reserved() : await probe(wanted) };
   });
   // All are held at the same time, so that no free port is given out twice.
   const all = await Promise.all(holding);
@@ -84,21 +84,6 @@ export async function choosePorts(
     if (held.error !== undefined) throw unavailable(held.port, held.error);
   }
   return new Map(all.map(({ name, held }) => [name, held.port]));
-}
-
-/**
- * Where free ports are looked for: below those that Linux gives to outgoing connections, so that
- * none takes one of them before the service does.
- */
-const freePorts = { from: 10_240, to: 32_768 };
-/** Ports that are tried for one that is free; then the last failure is told. */
-const freePortTriesMax = 100;
-
-async function probeFree(): Promise<Probe> {
-  for (let tries = 1; ; tries += 1) {
-    const held = await probe(randomInt(freePorts.from, freePorts.to));
-    if (held.error === undefined || tries === freePortTriesMax) return held;
-  }
 }
 
 /** The `host:port` that a service of this machine listens on. */
@@ -114,6 +99,10 @@ export function portOf(ports: Ports, name: PortName): number {
 
 async function probeKept(name: PortName, port: number): Promise<Probe> {
   return lasting.has(name) ? { port, release: async () => {} } : probe(port);
+}
+
+async function reserved(): Promise<Probe> {
+  return { port: await reservePort(), release: async () => {} };
 }
 
 interface Probe {

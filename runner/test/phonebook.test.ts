@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
-import { waitFor } from '@commongrid/base';
+import { reservePort, waitFor } from '@commongrid/base';
 import { BcdbServer } from '@commongrid/bcdb';
 import { BcdbClient } from '@commongrid/bcdb/client';
 import { hasCode, ManualClock, tempFolder } from '@commongrid/base/testing';
@@ -55,8 +55,8 @@ test('a hub takes changes by keys that the phonebook lists, as long as it does',
   await using folder = await tempFolder('phonebook');
   const data = join(folder.path, 'bcdb');
   const genesisFile = join(data, 'genesis.json');
-  const server = await openBook(data);
-  const { port } = server.httpAddress;
+  const port = await reservePort();
+  const server = await openBook(data, port);
   const url = `http://127.0.0.1:${port}`;
   const clock = new ManualClock();
   const book = new Phonebook({ url, genesisFile, clock });

@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
@@ -57,8 +57,7 @@ export class Outpost implements AsyncDisposable {
   static async open(grid: TestGrid, { services }: Up): Promise<Outpost> {
     await using stack = new AsyncDisposableStack();
     const { path } = stack.use(await tempFolder());
-    const tag = randomBytes(1).toString('hex');
-    const { here, there } = layCable(tag, stack);
+    const { tag, here, there } = layCable(stack);
     const relays = ['bcdb', 'hub'].map(async (name) => {
       const [, port = ''] = (services[name]?.address ?? '').split(':');
       return `http://${here}:${await relayTo(Number(port), here, stack)}`;
@@ -185,14 +184,21 @@ function linkOf(tag: string): string {
   return `og${tag}`;
 }
 
-/** @returns addresses of its two ends, of a private range that is drawn */
-function layCable(tag: string, stack: AsyncDisposableStack): { here: string; there: string } {
+interface Cable {
+  /** Of the machine; no other one has it now. */
+  readonly tag: string;
+  /** Addresses of its two ends, of a private range that is drawn. */
+  readonly here: string;
+  readonly there: string;
+}
+
+function layCable(stack: AsyncDisposableStack): Cable {
+  const tag = makeNamespace();
   const link = linkOf(tag);
+  stack.defer(() => ip('netns', 'delete', link));
   // A range of RFC 2544, for benchmarks: no network is numbered like that.
   const base = `198.18.${Number.parseInt(tag, 16)}`;
   const [here, there] = [`${base}.1`, `${base}.2`];
-  ip('netns', 'add', link);
-  stack.defer(() => ip('netns', 'delete', link));
   ip('link', 'add', link, 'type', 'veth', 'peer', 'name', 'cable', 'netns', link);
   ip('address', 'add', `${here}/30`, 'dev', link);
   ip('link', 'set', link, 'up');
@@ -203,7 +209,21 @@ function layCable(tag: string, stack: AsyncDisposableStack): { here: string; the
   ip('-n', link, 'address', 'add', `${there}/30`, 'dev', 'cable');
   for (const device of ['lo', 'cable']) ip('-n', link, 'link', 'set', device, 'up');
   ip('-n', link, 'route', 'add', 'default', 'via', here);
-  return { here, there };
+  return { tag, here, there };
+}
+
+/** A network namespace for a machine. @returns the tag that names it */
+function makeNamespace(): string {
+  for (let tries = 1; ; tries++) {
+    // The upper half of the range is for what people lay by hand, as the README does.
+    const tag = randomInt(0, 128).toString(16).padStart(2, '0');
+    try {
+      ip('netns', 'add', linkOf(tag));
+      return tag;
+    } catch (error) {
+      if (tries === 20 || !String(error).includes('File exists')) throw error;
+    }
+  }
 }
 
 /** Lets the other machine reach a port of loopback. @returns the port there */

@@ -4,6 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
+import { reservePort } from '@commongrid/base';
 import { DockerRegistry } from '@commongrid/flist/testing';
 import { root, run, tempFolder, TestGrid } from './grid-process.ts';
 import type { Ended } from './grid-process.ts';
@@ -22,11 +23,18 @@ async function tour(
   const { stdout } = await grid.run('up', '--port-base', '0', '--json');
   const portOf = (name: string): string =>
     new RegExp(`"${name}":"127\\.0\\.0\\.1:(\\d+)`).exec(stdout)?.[1] ?? '';
-  const places = {
+  const places: Readonly<Record<string, string>> = {
     ...{ '/var/lib/grid': grid.home, '-p 9900': `-p ${portOf('zdb')}` },
     ...{ '6381': portOf('bcdb-http'), '9100': portOf('hub'), ...instead },
   };
-  const script = Object.entries(places).reduce((text, [of, at]) => text.replaceAll(of, at), lines);
+  // At once, so that what is put in is not taken for what is to be replaced.
+  const named = new RegExp(
+    Object.keys(places)
+      .map((of) => RegExp.escape(of))
+      .join('|'),
+    'g',
+  );
+  const script = lines.replace(named, (of) => places[of] ?? '');
   // Some of its lines wait until something happens.
   return run('timeout', ['900', 'sh', '-euc', script], {
     cwd: root,
@@ -37,7 +45,7 @@ async function tour(
 test('the tour of a node works as it is written', async () => {
   await using grid = await TestGrid.open({ hasNode: true });
   await using folder = await tempFolder();
-  const port = String(randomInt(10_240, 32_768));
+  const port = String(await reservePort());
   const file = join(folder.path, 'web.json');
   const example = await readFile(join(root, 'examples', 'web.json'), 'utf8');
   await writeFile(file, example.replace('8080', port));
@@ -73,11 +81,7 @@ test('the tour of contracts and money works as it is written', async () => {
   const { path } = stack.use(await tempFolder());
   const grid = stack.use(await TestGrid.open({ hasNode: true, hasBots: true }));
   const tag = randomInt(0x1000, 0x10000).toString(16);
-  const [name, prefix, port] = [
-    `shed${tag}`,
-    `s${tag.slice(0, 2)}`,
-    String(randomInt(10_240, 32_768)),
-  ];
+  const [name, prefix, port] = [`shed${tag}`, `s${tag.slice(0, 2)}`, String(await reservePort())];
   stack.defer(() => clearAway(path, name, prefix));
   const file = join(path, 'shop.json');
   const example = await readFile(join(root, 'examples', 'shop.json'), 'utf8');
@@ -85,7 +89,7 @@ test('the tour of contracts and money works as it is written', async () => {
   const places = {
     ...{ '--prefix sh ': `--prefix ${prefix} `, '--prefix sh\n': `--prefix ${prefix}\n` },
     ...{ 'examples/shop.json': file, ':8081': `:${port}`, shed: name },
-    '198.18.0.': `198.18.${randomInt(1, 255)}.`,
+    '198.18.0.': `198.18.${randomInt(128, 255)}.`,
   };
   const env = { TMPDIR: path };
   const { status, stdout, stderr } = await tour(grid, 'A tour of contracts and money', places, env);

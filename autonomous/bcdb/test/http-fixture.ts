@@ -1,5 +1,5 @@
 import type { TestContext } from 'node:test';
-import { createRegistry } from '@commongrid/base';
+import { createRegistry, reservePort } from '@commongrid/base';
 import type { MetricsRegistry } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
 import { SigningKey } from '@commongrid/crypto';
@@ -25,6 +25,7 @@ export interface ServeOptions {
   /** Default: a folder of its own, gone after the test. */
   readonly dataDir?: string;
   readonly owner?: SigningKey;
+  /** Default: one of its own, also while nobody listens there. */
   readonly port?: number;
   readonly timeouts?: HttpTimeouts;
   readonly origins?: readonly string[];
@@ -47,7 +48,8 @@ export interface Served {
 }
 
 export async function serve(t: TestContext, options: ServeOptions = {}): Promise<Served> {
-  const { owner = SigningKey.generate(), port = 0, timeouts, origins = [] } = options;
+  const { owner = SigningKey.generate(), timeouts, origins = [] } = options;
+  const { port = await reservePort() } = options;
   const ending = new AsyncDisposableStack();
   t.after(() => ending.disposeAsync());
   const dataDir = options.dataDir ?? ending.use(await tempFolder('bcdb-http')).path;

@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 
-import { delay, seededRandom, waitFor } from '@commongrid/base';
+import { delay, reservePort, seededRandom, waitFor } from '@commongrid/base';
 import type { Random } from '@commongrid/base';
 import { isLinearisable, ZdbFleet } from '@commongrid/zstor/testing';
 import type { RegisterOperation } from '@commongrid/zstor/testing';
@@ -30,7 +28,7 @@ suite('histories of keys', () => {
     for (const name of ['a', 'b']) {
       const place = {
         ...{ folder: join(fleet.folder, name), keyFile: join(fleet.folder, 'key') },
-        ...{ backendsFile, policy: fourPlusTwo, port: await freePort() },
+        ...{ backendsFile, policy: fourPlusTwo, port: await reservePort() },
       };
       const isFirst = heads.length === 0;
       heads.push(stack.use(isFirst ? await HeadProcess.open(place) : HeadProcess.standBy(place)));
@@ -179,14 +177,4 @@ function ask(
   const headers = { connection: 'close', 'content-length': String(body.length) };
   const signed = signedHead({ method, path, headers });
   return exchange(head?.port ?? 0, signed + body, answerMs);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no free port');
-  return address.port;
 }

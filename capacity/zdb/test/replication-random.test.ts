@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isGridError, type Random, seededRandom, waitFor } from '@commongrid/base';
+import { isGridError, type Random, reservePort, seededRandom, waitFor } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
 import type { ZdbServerOptions } from '../src/index.ts';
 import { caughtUp, newest, openPeer, type Peer } from './support/replicated.ts';
@@ -32,7 +32,8 @@ class Trio implements AsyncDisposable {
   async open(): Promise<void> {
     for (let i = 0; i < 3; i++) {
       const source = i === 0 ? {} : this.#following();
-      this.#peers.push(await openPeer(`${this.#folder}/${i}`, { ...SMALL, ...source }));
+      const listen = [{ host: '127.0.0.1', port: await reservePort() }];
+      this.#peers.push(await openPeer(`${this.#folder}/${i}`, { ...SMALL, ...source, listen }));
     }
   }
 

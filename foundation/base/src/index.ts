@@ -55,6 +55,7 @@ export type { WaitOptions } from './queue.ts';
 export { seededRandom, systemRandom } from './random.ts';
 export type { Random } from './random.ts';
 export { readIfThere, readTextIfThere } from './read-if-there.ts';
+export { reservePort } from './reserve-port.ts';
 export { repeat, retry } from './retry.ts';
 export type { RepeatOptions, RetryOptions } from './retry.ts';
 export { firstDescriptor, runProgram } from './run-program.ts';

@@ -1,9 +1,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { waitFor } from '@commongrid/base';
+import { reservePort, waitFor } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
 import type { TempFolder } from '@commongrid/base/testing';
-import { freePort, postgresFolder, PostgresServer, runPostgresTool } from './postgres-server.ts';
+import { postgresFolder, PostgresServer, runPostgresTool } from './postgres-server.ts';
 
 const stepTimeoutMs = 30_000;
 
@@ -36,7 +36,7 @@ export class PostgresPair implements AsyncDisposable {
     const access = ['--username', 'bcdb', '--auth', 'trust'];
     const how = ['--no-sync', '-E', 'UTF8', '--no-locale'];
     await runPostgresTool('initdb', ['-D', data, ...access, ...how]);
-    const ports = [await freePort(), await freePort()];
+    const ports = [await reservePort(), await reservePort()];
     const [port = 0] = ports;
     const pair = new PostgresPair(temp, new PostgresServer({ data, port }), ports);
     opened.defer(() => pair.#stop());

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
-import { collectionFlags } from '@commongrid/base';
+import { collectionFlags, reservePort } from '@commongrid/base';
 import type { CareTimes, StoragePolicy } from '@commongrid/zstor';
 
 export const fourPlusTwo: StoragePolicy = {
@@ -22,7 +22,7 @@ export interface HeadPlace {
   readonly keyFile: string;
   readonly policy: StoragePolicy;
   readonly care?: CareTimes;
-  /** Default: a free one. */
+  /** Default: one of its own. */
   readonly port?: number;
 }
 
@@ -40,8 +40,8 @@ export class HeadProcess implements AsyncDisposable {
 
   /** Resolves once it serves. */
   static async open(place: HeadPlace): Promise<HeadProcess> {
-    const { child, port } = await start(place);
-    return new HeadProcess(place, child, port);
+    const { port = await reservePort() } = place;
+    return new HeadProcess(place, await start({ ...place, port }), port);
   }
 
   /** Does not wait: it stands by as long as another head serves. */
@@ -67,7 +67,7 @@ export class HeadProcess implements AsyncDisposable {
   /** At the same address, with the same tables; resolves once it serves. */
   async restart(): Promise<void> {
     await this.kill();
-    ({ child: this.#process } = await start({ ...this.#place, port: this.port }));
+    this.#process = await start({ ...this.#place, port: this.port });
   }
 
   /** As `standBy`, after its end. */
@@ -81,13 +81,13 @@ export class HeadProcess implements AsyncDisposable {
   }
 }
 
-async function start(place: HeadPlace): Promise<{ child: ChildProcess; port: number }> {
+async function start(place: HeadPlace): Promise<ChildProcess> {
   const child = spawnHead(place);
   if (child.stdout === null) throw new Error('the head has no output');
   const lines = createInterface({ input: child.stdout });
-  for await (const line of lines) {
+  for await (const _line of lines) {
     lines.close();
-    return { child, port: Number(line) };
+    return child;
   }
   throw new Error('the head ended before it served');
 }
@@ -95,6 +95,6 @@ async function start(place: HeadPlace): Promise<{ child: ChildProcess; port: num
 function spawnHead(place: HeadPlace): ChildProcess {
   const { NODE_TEST_CONTEXT: _runner, ...env } = process.env;
   const program = join(import.meta.dirname, '../processes/head.ts');
-  const words = [...collectionFlags.requests, program, JSON.stringify({ port: 0, ...place })];
+  const words = [...collectionFlags.requests, program, JSON.stringify(place)];
   return spawn(process.execPath, words, { env, stdio: ['ignore', 'pipe', 'inherit'] });
 }

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
+import { reservePort } from '@commongrid/base';
 import { RespClient } from '@commongrid/resp';
 
 const grid = resolve(import.meta.dirname, '../../../../grid');
@@ -10,7 +11,7 @@ const grid = resolve(import.meta.dirname, '../../../../grid');
 export class ZdbProcess implements AsyncDisposable {
   readonly dataDir: string;
   #process: ChildProcess;
-  port: number;
+  readonly port: number;
 
   constructor(dataDir: string, process: ChildProcess, port: number) {
     this.dataDir = dataDir;
@@ -20,8 +21,8 @@ export class ZdbProcess implements AsyncDisposable {
 
   static async open(folder: string, namespaces: readonly string[] = []): Promise<ZdbProcess> {
     const dataDir = join(folder, 'zdb');
-    const { child, port } = await start(dataDir, 0);
-    const server = new ZdbProcess(dataDir, child, port);
+    const port = await reservePort();
+    const server = new ZdbProcess(dataDir, await start(dataDir, port), port);
     await server.makeNamespaces(namespaces);
     return server;
   }
@@ -53,7 +54,7 @@ export class ZdbProcess implements AsyncDisposable {
   /** On the same port and, unless it was removed, the same data. */
   async restart(): Promise<void> {
     await this.kill();
-    ({ child: this.#process } = await start(this.dataDir, this.port));
+    this.#process = await start(this.dataDir, this.port);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -61,18 +62,15 @@ export class ZdbProcess implements AsyncDisposable {
   }
 }
 
-async function start(
-  dataDir: string,
-  port: number,
-): Promise<{ child: ChildProcess; port: number }> {
+/** Resolves once it listens. */
+async function start(dataDir: string, port: number): Promise<ChildProcess> {
   const { NODE_TEST_CONTEXT: _runner, ...env } = process.env;
   const words = ['zdb', 'serve', '--data', dataDir, '--listen', `127.0.0.1:${port}`, '--json'];
   const child = spawn(grid, words, { env, stdio: ['ignore', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout });
-  for await (const line of lines) {
-    const report: { addresses: string[] } = JSON.parse(line);
+  for await (const _line of lines) {
     lines.close();
-    return { child, port: Number(report.addresses[0]?.split(':').at(-1)) };
+    return child;
   }
   throw new Error('grid zdb serve ended before it listened');
 }

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { seededRandom } from '@commongrid/base';
+import { reservePort, seededRandom } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
 import type { TempFolder } from '@commongrid/base/testing';
 import { RespClient } from '@commongrid/resp';
@@ -133,8 +133,8 @@ class ServerSlot implements AsyncDisposable {
   }
 
   static async open(dataDir: string): Promise<ServerSlot> {
-    const server = await openServer(dataDir, 0);
-    const port = server.addresses[0]?.port ?? 0;
+    const port = await reservePort();
+    const server = await openServer(dataDir, port);
     const slot = new ServerSlot(dataDir, port, await SlowProxy.open(port), server);
     await slot.#makeNamespace();
     return slot;

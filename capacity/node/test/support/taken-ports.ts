@@ -3,13 +3,10 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 
+export { reservePort as freePort } from '@commongrid/base';
+
 interface TakenPort extends AsyncDisposable {
   readonly port: number;
-}
-
-export async function freePort(): Promise<number> {
-  await using taken = await listeningPort();
-  return taken.port;
 }
 
 export async function listeningPort(): Promise<TakenPort> {
