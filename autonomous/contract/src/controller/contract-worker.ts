@@ -136,7 +136,7 @@ export class ContractWorker {
       return done.hasActed;
     }
     this.#rest(assessment.blocked);
-    const due = dueTombstones(look, one);
+    const due = dueTombstones(look, one, this.#options.ports.dispersed);
     await inParallel(due, (value) => write('grid.tombstone.1', value.workload, value));
     return due.length > 0;
   }

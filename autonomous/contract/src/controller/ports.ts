@@ -10,6 +10,7 @@ import type {
   RecordUrl,
   Resources,
   SecretOpening,
+  WorkloadId,
 } from '@commongrid/model';
 import type { Directory, DirectoryNode } from '../directory/directory.ts';
 import type { DraftFile } from '../draft/draft-file.ts';
@@ -23,6 +24,17 @@ export interface ControllerPorts {
   readonly market?: LockMarket | undefined;
   /** Without one, silence alone decides over a node. */
   readonly probe?: NodeProbe | undefined;
+  /** Without one, no namespace of a dispersed role is given up. */
+  readonly dispersed?: DispersedData | undefined;
+}
+
+/** What those say who spread data over namespaces, such as a Zero-Stor. */
+export interface DispersedData {
+  /**
+   * Whether all that is still needed of what a replica had at former places is elsewhere: what the former one
+   * had was made again. @param node where the replica is now
+   */
+  isElsewhere(workload: WorkloadId, node: NodeId): boolean;
 }
 
 /** The database as the owner's bot has it. */

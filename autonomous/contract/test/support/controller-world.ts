@@ -1,6 +1,6 @@
 import { delay, GridError } from '@commongrid/base';
 import { GridFold } from '@commongrid/model';
-import type { BotId, ContractId, KeyText, LockId, NodeId } from '@commongrid/model';
+import type { BotId, ContractId, KeyText, LockId, NodeId, WorkloadId } from '@commongrid/model';
 import { fakeId, fakeProof } from '@commongrid/model/testing';
 import { Controller } from '../../src/index.ts';
 import type { ControllerPorts, LockWish } from '../../src/index.ts';
@@ -39,6 +39,8 @@ export class ControllerWorld extends TownGrid {
   readonly answering = new Set<NodeId>();
   /** Farmers that give no locks. */
   readonly declining = new Set<BotId>();
+  /** Workloads whose former namespaces have nothing any more that is needed. */
+  readonly elsewhere = new Set<WorkloadId>();
   /** Controllers that were started, in order. */
   readonly processes: Process[] = [];
   probes = 0;
@@ -148,6 +150,7 @@ export class ControllerWorld extends TownGrid {
         },
       },
       leases: { acquire: (name, signal) => this.#leases.acquire(process, name, signal) },
+      dispersed: { isElsewhere: (workload) => this.elsewhere.has(workload) },
       market: {
         obtain: async (wish) => {
           alive();
