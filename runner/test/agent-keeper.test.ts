@@ -11,7 +11,7 @@ import type { KeptRelease, ReleaseChoice } from '@commongrid/node/release';
 
 import { keepAgent } from '../src/node/agent-keeper.ts';
 
-const deadline = { timeoutMs: 30_000, everyMs: 20 };
+const deadline = { timeoutMs: 60_000, everyMs: 20 };
 const schema = 'grid.node.release.1';
 
 /** A node's folder whose agents are lines of shell; `$0` is the folder. */

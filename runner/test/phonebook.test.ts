@@ -126,14 +126,14 @@ test('an answer is as old as its question, also for who came while it was asked'
     const book = new Phonebook({ url: `http://127.0.0.1:${port}`, genesisFile, clock });
     const user = (): Promise<string | undefined> => book.userOf(device.publicKey.text);
     const first = user();
-    await waitFor(() => asked.length === 1, { what: 'the question', timeoutMs: 10_000 });
+    await waitFor(() => asked.length === 1, { what: 'the question', timeoutMs: 60_000 });
     await clock.advance(keyFreshMs - 1_000);
     const second = user();
     asked[0]?.resolve();
     assert.deepEqual(await Promise.all([first, second]), ['ada', 'ada']);
     await clock.advance(1_000);
     const third = user();
-    await waitFor(() => asked.length === 2, { what: 'a new question', timeoutMs: 10_000 });
+    await waitFor(() => asked.length === 2, { what: 'a new question', timeoutMs: 60_000 });
     asked[1]?.resolve();
     assert.equal(await third, 'ada');
   } finally {

@@ -27,7 +27,7 @@ import type { GridState, ServiceState } from '../src/supervisor/grid-state.ts';
 import { Supervisor } from '../src/supervisor/supervisor.ts';
 
 const never = new AbortController().signal;
-const deadline = { timeoutMs: 20_000, what: 'the service' };
+const deadline = { timeoutMs: 60_000, what: 'the service' };
 
 interface Fixture extends AsyncDisposable {
   readonly home: GridHome;

@@ -47,7 +47,7 @@ async function waitForErasure(grid: TestGrid): Promise<void> {
     await grid.json('bcdb', 'export', file);
     return (await grid.json<{ erased: number }>('bcdb', 'verify', file)).erased > 0;
   };
-  await waitFor(isGone, { timeoutMs: 30_000, everyMs: 50, what: 'the payload to be gone' });
+  await waitFor(isGone, { timeoutMs: 60_000, everyMs: 50, what: 'the payload to be gone' });
 }
 
 /** A database that runs, but is not that of the home: its folder has the key, its door the log. */

@@ -107,7 +107,7 @@ test('a trace that is stopped takes its mount away, and keeps nothing', async ()
   const mounts = async (): Promise<readonly unknown[]> =>
     (await flists.json<{ readonly mounts: readonly unknown[] }>('ps')).mounts;
   await waitFor(async () => (await mounts()).length > 0, {
-    ...{ what: 'a mount', timeoutMs: 30_000, everyMs: 100 },
+    ...{ what: 'a mount', timeoutMs: 60_000, everyMs: 100 },
   });
   trace.kill('SIGINT');
   const [status] = (await ended) as [number | null];

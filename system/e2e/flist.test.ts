@@ -129,7 +129,7 @@ test('damage is found by a scrub, and content comes from the repository that is 
     for (const pid of await pidsWith(join(folder.path, 'home/images')))
       process.kill(pid, 'SIGKILL');
     await waitFor(async () => (await flists.json<Mounts>('ps')).lost === 1, {
-      ...{ what: 'the end of the service', timeoutMs: 30_000, everyMs: 100 },
+      ...{ what: 'the end of the service', timeoutMs: 60_000, everyMs: 100 },
     });
     assert.equal((await flists.json<Mounts>('remount')).mounts.length, 1);
     assert.equal(await readFile(join(target, 'bin/run'), 'utf8'), content);

@@ -48,7 +48,7 @@ test('a grid has a hub with a base image of its owner, once and for good', async
     const ended = await grid.run('hub', 'ls', 'ada/base', '--json');
     return ended.status === 0;
   };
-  await waitFor(isBack, { timeoutMs: 30_000, everyMs: 100, what: 'the hub' });
+  await waitFor(isBack, { timeoutMs: 60_000, everyMs: 100, what: 'the hub' });
   await grid.json('down', 'bcdb');
   // Without the phonebook it is read.
   assert.ok(await isBack());
@@ -82,7 +82,7 @@ test('somebody with a bot changes what is his, until his key is ended', async ()
   );
   const isRefused = async (): Promise<boolean> =>
     (await tag('bob/base:3', key)).stderr.includes('HUB_KEY_UNKNOWN');
-  await waitFor(isRefused, { timeoutMs: 30_000, everyMs: 250, what: 'the key to be refused' });
+  await waitFor(isRefused, { timeoutMs: 60_000, everyMs: 250, what: 'the key to be refused' });
   assert.equal((await tag('bob/base:3', other)).status, 0);
 });
 

@@ -24,7 +24,7 @@ interface Workloads {
   readonly workloads: readonly { readonly key: string; readonly role: string }[];
 }
 
-const deadline = { timeoutMs: 30_000, everyMs: 100 };
+const deadline = { timeoutMs: 60_000, everyMs: 100 };
 const password = 'open-sesame';
 const deployment = {
   name: 'shop',

@@ -33,7 +33,7 @@ interface Failure {
   readonly retryable: boolean;
 }
 
-const deadline = { timeoutMs: 30_000, everyMs: 50 };
+const deadline = { timeoutMs: 60_000, everyMs: 50 };
 
 function zdbOf(up: Up): { address: string; pid: number; dataDir: string } {
   const zdb = up.services['zdb'];

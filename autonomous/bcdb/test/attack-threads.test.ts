@@ -20,7 +20,7 @@ class Threads implements Disposable {
   /** Waits for as many to be there. */
   async killAll(atLeast: number): Promise<void> {
     const what = `${atLeast} threads`;
-    await waitFor(() => this.started.length >= atLeast, { what, timeoutMs: 10_000 });
+    await waitFor(() => this.started.length >= atLeast, { what, timeoutMs: 60_000 });
     const all = this.started.splice(0);
     await Promise.all(all.map((worker) => worker.terminate()));
   }
@@ -32,7 +32,7 @@ class Threads implements Disposable {
 
 /** An operation must end, either way: hanging is the one thing that it may not do. */
 function ending<T>(what: string, work: () => Promise<T>): Promise<T> {
-  return withTimeout(work, { what, timeoutMs: 20_000 });
+  return withTimeout(work, { what, timeoutMs: 60_000 });
 }
 
 test('signatures are checked on when their threads end in the middle of it', async () => {

@@ -66,7 +66,7 @@ async function writeUntilFull(
     const value = { text: 'some words '.repeat(100) };
     try {
       const write = bcdb.write({ ns: 'notes', op: 'put', url: noteUrl, obj, value });
-      const { version } = await withTimeout(() => write, { what: 'a write', timeoutMs: 20_000 });
+      const { version } = await withTimeout(() => write, { what: 'a write', timeoutMs: 60_000 });
       taken.set(obj, version);
     } catch (error) {
       assert.ok(isGridError(error), String(error));
@@ -93,7 +93,10 @@ test('a full disk stops a database with a code, loses nothing, and it goes on on
       // Who comes later is told the same, at once.
       const { code: later } = await writeUntilFull(bcdb, round);
       assert.match(later ?? 'none', /^BCDB_(?:LOG_FULL|LOG_STOPPED)$/);
-      const failed = await withTimeout(() => bcdb.failed, { what: 'the failure', timeoutMs: 5000 });
+      const failed = await withTimeout(() => bcdb.failed, {
+        what: 'the failure',
+        timeoutMs: 60_000,
+      });
       assert.equal(failed.code, 'BCDB_LOG_STOPPED');
     }
     await disk.makeRoom();

@@ -440,7 +440,7 @@ test('a tick with feeds that leave a record out halts every full replica, and on
   await using full = await Follower.open({
     ...{ dataDir, genesis: bcdb.genesis, log: bcdb.log, source: forged },
   });
-  await waitFor(() => full.replica.halted !== undefined, { timeoutMs: 10_000, what: 'a halt' });
+  await waitFor(() => full.replica.halted !== undefined, { timeoutMs: 60_000, what: 'a halt' });
   assert.equal(full.replica.halted?.code, 'BCDB_FEEDS_DIFFER');
   await evidenceIn(dataDir, 'BCDB_FEEDS_DIFFER');
 });

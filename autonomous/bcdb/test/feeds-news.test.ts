@@ -16,7 +16,7 @@ import { newsEveryMs, tickEveryMs } from '../src/sequencer/log-clock.ts';
 import { ticked, Town, TownSource } from '../src/testing/feeds-town.ts';
 import type { Machine } from '../src/testing/feeds-town.ts';
 
-const timeoutMs = 30_000;
+const timeoutMs = 60_000;
 
 /** A node with a contract, in a log whose time stands still until a test moves it. */
 interface Place {

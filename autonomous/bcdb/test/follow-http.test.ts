@@ -24,7 +24,7 @@ import { openGrid, openTwoNodes } from './support/open-grid.ts';
 import type { TwoNodes } from './support/open-grid.ts';
 import { sameState } from './support/notes.ts';
 
-const timeoutMs = 20_000;
+const timeoutMs = 60_000;
 
 /** A folder that outlives all that is opened in it: it goes last. */
 async function testFolder(t: TestContext): Promise<string> {

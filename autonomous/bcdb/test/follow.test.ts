@@ -24,7 +24,7 @@ function makeNotes(dataDir: string, owner = SigningKey.generate()): Promise<Bcdb
 async function caughtUp({ ledger }: Follower, bcdb: Bcdb): Promise<void> {
   await waitFor(() => ledger.head.size === bcdb.head.size, {
     what: 'the replica',
-    timeoutMs: 10_000,
+    timeoutMs: 60_000,
   });
   assert.deepEqual(Buffer.from(ledger.head.root), Buffer.from(bcdb.head.root));
 }
@@ -97,7 +97,7 @@ test('a log that was forked or rolled back halts the replica, with the evidence 
     } else source.bcdb = later;
     await waitFor(() => follower.replica.halted !== undefined, {
       what: 'the halt',
-      timeoutMs: 10_000,
+      timeoutMs: 60_000,
     });
     assert.equal(follower.replica.halted?.code, code);
     await evidenceIn(data, code);
@@ -123,7 +123,7 @@ test('a sequencer that commits to a record which nobody signed convicts itself',
   await using follower = await follow(join(folder.path, 'b'), bcdb, new LocalSource(bcdb));
   await waitFor(() => follower.replica.halted !== undefined, {
     what: 'the halt',
-    timeoutMs: 10_000,
+    timeoutMs: 60_000,
   });
   assert.equal(follower.replica.halted?.code, 'BCDB_SIGNATURE_INVALID');
 });
@@ -136,7 +136,7 @@ test('a head that is frozen grows too old to act on', async () => {
   await using follower = await follow(join(folder.path, 'b'), bcdb, source);
   await waitFor(() => follower.replica.sourceHead !== undefined, {
     what: 'a head',
-    timeoutMs: 10_000,
+    timeoutMs: 60_000,
   });
   follower.replica.requireFresh(30);
   const later = Date.now() + 31_000;

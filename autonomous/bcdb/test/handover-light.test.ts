@@ -61,7 +61,7 @@ async function synced(follower: LightFollower): Promise<void> {
           throw error;
         },
       ),
-    { what: 'a tick', timeoutMs: 10_000 },
+    { what: 'a tick', timeoutMs: 60_000 },
   );
 }
 

@@ -182,10 +182,10 @@ test('a replica that was halted by a fork goes on once a handover ends it', asyn
   await handOver(dataDir, owner);
   await using bcdb = await Bcdb.open({ dataDir, owner });
   [keptSource.bcdb, forkedSource.bcdb] = [bcdb, bcdb];
-  await waitFor(() => kept.replica.halted === undefined, { what: 'relief', timeoutMs: 10_000 });
+  await waitFor(() => kept.replica.halted === undefined, { what: 'relief', timeoutMs: 60_000 });
   await sameState(kept, bcdb);
   const isOut = (): boolean => isGridError(forked.replica.halted, 'BCDB_HANDED_OVER');
-  await waitFor(isOut, { what: 'the handover', timeoutMs: 10_000 });
+  await waitFor(isOut, { what: 'the handover', timeoutMs: 60_000 });
   const { succession } = forked.replica.halted?.details ?? {};
   await forked.close();
   const { kept: none, lostFile } = await adoptHandover(forkedCopy, succession);
@@ -196,7 +196,7 @@ test('a replica that was halted by a fork goes on once a handover ends it', asyn
 });
 
 async function haltOf({ replica }: Follower): Promise<Follower['replica']['halted']> {
-  await waitFor(() => replica.halted !== undefined, { what: 'the halt', timeoutMs: 10_000 });
+  await waitFor(() => replica.halted !== undefined, { what: 'the halt', timeoutMs: 60_000 });
   return replica.halted;
 }
 

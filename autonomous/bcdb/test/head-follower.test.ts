@@ -112,7 +112,7 @@ test('a head follower asks a server, with what it has seen', async (t) => {
   const following = follower.follow({ signal: stop.signal, everyMs: 20 });
   await bcdb.createNamespace('still-more');
   const { size } = bcdb.head;
-  await waitFor(() => (follower.head?.size ?? 0) >= size, { what: 'the head', timeoutMs: 10_000 });
+  await waitFor(() => (follower.head?.size ?? 0) >= size, { what: 'the head', timeoutMs: 60_000 });
   stop.abort();
   await following;
   const { signal } = new AbortController();

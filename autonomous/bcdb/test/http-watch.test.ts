@@ -11,7 +11,7 @@ import { watchersMax } from '../src/doors/http/watcher-stream.ts';
 import { contact, grant, ownerToken, serve, serveTeam } from './http-fixture.ts';
 import type { Served } from './http-fixture.ts';
 
-const timeoutMs = 10_000;
+const timeoutMs = 60_000;
 
 /** Collects the changes of a watch until its signal fires. */
 function collect(changes: AsyncIterable<WatchedChange>): {

@@ -40,7 +40,7 @@ class Holder implements AsyncDisposable {
   actsAbove(fence: number): Promise<{ readonly fence: number; readonly at: bigint }> {
     return waitFor(() => this.acts.find((act) => act.fence > fence), {
       what: `an act under a fence above ${fence}`,
-      timeoutMs: 20_000,
+      timeoutMs: 60_000,
     });
   }
 
@@ -90,18 +90,18 @@ test('a holder that was stopped past its ttl does not act when it goes on', asyn
   // It is renewed beyond its ttl, while the other one waits for it.
   await waitFor(() => (one.acts.at(-1)?.at ?? 0n) - first.at > BigInt(ttlMs) * 1_500_000n, {
     what: 'a renewed lease',
-    timeoutMs: 20_000,
+    timeoutMs: 60_000,
   });
   assert.equal(two.acts.length, 0);
   one.signal('SIGSTOP');
   const taken = await two.actsAbove(first.fence);
   one.signal('SIGCONT');
-  const lost = await waitFor(() => one.lost[0], { what: 'the loss', timeoutMs: 20_000 });
+  const lost = await waitFor(() => one.lost[0], { what: 'the loss', timeoutMs: 60_000 });
   assert.equal(lost.fence, first.fence);
   two.signal('SIGSTOP');
   await one.actsAbove(taken.fence);
   two.signal('SIGCONT');
-  await waitFor(() => two.lost[0], { what: 'the second loss', timeoutMs: 20_000 });
+  await waitFor(() => two.lost[0], { what: 'the second loss', timeoutMs: 60_000 });
   const acts = [
     ...one.acts.map((act) => ({ ...act, who: 'one' })),
     ...two.acts.map((act) => ({ ...act, who: 'two' })),

@@ -38,7 +38,7 @@ async function waitingCommit(database: string): Promise<number> {
     const [row] = await pair.primary.query(sql);
     return row === undefined ? undefined : Number(row['pid']);
   };
-  return waitFor(look, { timeoutMs: 10_000, what: 'a commit that waits for the standby' });
+  return waitFor(look, { timeoutMs: 60_000, what: 'a commit that waits for the standby' });
 }
 
 async function isPending(promise: Promise<unknown>): Promise<boolean> {
@@ -61,7 +61,7 @@ test('PostgreSQL log does not open without a synchronous standby unless it is si
     const [row] = await pair.primary.query('SHOW synchronous_standby_names');
     return row?.['synchronous_standby_names'] === '';
   };
-  await waitFor(setting, { timeoutMs: 10_000, what: 'the new setting' });
+  await waitFor(setting, { timeoutMs: 60_000, what: 'the new setting' });
   await assert.rejects(open(database), { code: 'BCDB_LOG_NOT_DURABLE' });
   {
     await using single = await open(database, { single: true });
@@ -96,7 +96,7 @@ test('PostgreSQL log stops when the server no longer waits for a standby', async
     const [row] = await pair.primary.query('SHOW synchronous_standby_names');
     return row?.['synchronous_standby_names'] === '';
   };
-  await waitFor(setting, { timeoutMs: 10_000, what: 'the new setting' });
+  await waitFor(setting, { timeoutMs: 60_000, what: 'the new setting' });
   await assert.rejects(engine.append(batchAt(3, 3)), { code: 'BCDB_LOG_STOPPED' });
   await pair.useStandby();
   await using again = await open(database);
@@ -130,7 +130,7 @@ test('PostgreSQL log does not believe a commit whose wait was cancelled', async 
     const rows = await pair.primary.query('SELECT 1 FROM bcdb_head WHERE size = 20', database);
     return rows.length > 0;
   };
-  await waitFor(isCommitted, { timeoutMs: 10_000, what: 'the local commit' });
+  await waitFor(isCommitted, { timeoutMs: 60_000, what: 'the local commit' });
   assert.ok(await isPending(append));
   assert.equal(engine.head.size, 10, 'the standby does not have it');
   await pair.startStandby();
@@ -174,7 +174,7 @@ test('PostgreSQL log loses and repeats nothing when its connections are cut agai
   while (acknowledged < batches - 4) {
     // Each cut finds some progress after the one before.
     const enough = acknowledged + 1;
-    await waitFor(() => acknowledged > enough, { timeoutMs: 30_000, what: 'appends to go on' });
+    await waitFor(() => acknowledged > enough, { timeoutMs: 60_000, what: 'appends to go on' });
     await pair.primary.query(
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${database}'`,
     );
@@ -206,12 +206,12 @@ test('PostgreSQL log loses and repeats nothing when primaries are killed under l
     for (let i = 0; i < kills; i++) {
       const enough = acknowledged + 70;
       const isGoing = (): boolean => acknowledged > enough;
-      await waitFor(isGoing, { timeoutMs: 30_000, what: 'appends to go on' });
+      await waitFor(isGoing, { timeoutMs: 60_000, what: 'appends to go on' });
       await pair.failOver();
       await pair.addStandby();
     }
     const reached = acknowledged;
-    await waitFor(() => acknowledged > reached, { timeoutMs: 30_000, what: 'appends to go on' });
+    await waitFor(() => acknowledged > reached, { timeoutMs: 60_000, what: 'appends to go on' });
     isOver = true;
     await loading;
     await assertHolds(engine, acknowledged);

@@ -23,7 +23,7 @@ import { makeLease } from './support/lease-town.ts';
 import { openTwoNodes } from './support/open-grid.ts';
 import type { TwoNodes } from './support/open-grid.ts';
 
-const timeoutMs = 20_000;
+const timeoutMs = 60_000;
 const { signal } = new AbortController();
 
 interface Grid extends TwoNodes {

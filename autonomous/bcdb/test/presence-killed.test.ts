@@ -29,7 +29,7 @@ async function killAfter(dataDir: string, keptMs: number): Promise<UnloggedPrese
       const [, toMs = 0] = spanOf((await keptIn(presence))[0]);
       return toMs >= startMs + keptMs;
     };
-    await waitFor(isLong, { what: 'presence on the disk', timeoutMs: 30_000 });
+    await waitFor(isLong, { what: 'presence on the disk', timeoutMs: 60_000 });
   } finally {
     running.kill('SIGKILL');
   }
@@ -75,7 +75,7 @@ test('what a killed sequencer kept of presence is in the next summary', async ()
   await clock.advance(kept.due - clock.nowMs() + 2000);
   const logged = await waitFor(() => summaryOf(again, kept.node), {
     what: 'the summary',
-    timeoutMs: 5000,
+    timeoutMs: 60_000,
   });
   assert.deepEqual([logged.fromMs, logged.toMs, logged.gaps], [fromMs, toMs, []]);
   await again.close();

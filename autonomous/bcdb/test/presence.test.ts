@@ -127,7 +127,7 @@ test('a node that saw another log, or has a twin, leaves evidence and does not c
   await assert.rejects(send(bcdb, one, 1, ahead), hasCode('BCDB_FORKED_VIEW'));
   assert.equal(bcdb.presence.get(one.id), undefined);
   const evidence = (): Promise<string[]> => readdir(join(folder.path, 'evidence'));
-  await waitFor(async () => (await evidence()).length === 1, { what: 'it', timeoutMs: 5000 });
+  await waitFor(async () => (await evidence()).length === 1, { what: 'it', timeoutMs: 60_000 });
   // An older machine with the same key, that has seen the newer session begin.
   await boot(town, one, 2);
   await assert.rejects(send(bcdb, one, 1), hasCode('BCDB_NODE_CLONED'));
@@ -156,7 +156,7 @@ test('the presence of a node is logged with its gaps, and at once when a placeme
   assert.equal(loggedOf(bcdb, two), undefined);
   await town.place(ada, contract, [one.id], 2);
   await beats(3);
-  const logged = await waitFor(() => loggedOf(bcdb, two), { what: 'presence', timeoutMs: 5000 });
+  const logged = await waitFor(() => loggedOf(bcdb, two), { what: 'presence', timeoutMs: 60_000 });
   assert.equal(logged.fromMs, beganMs);
   assert.deepEqual(logged.gaps, [{ fromMs: beganMs + 9000, toMs: beganMs + 17_000 }]);
   // It covers the time up to the end of the placement, and none that is not over.
@@ -196,7 +196,7 @@ test('presence is logged hourly without a hole, whatever small steps the clock m
     if (counter % 400 === 0) clock.jump(counter % 800 === 0 ? 700 : -700);
     await clock.advance(3000);
   }
-  await waitFor(() => told.length >= 3, { what: 'three summaries', timeoutMs: 5000 });
+  await waitFor(() => told.length >= 3, { what: 'three summaries', timeoutMs: 60_000 });
   stop();
   for (const [index, { gaps, fromMs }] of told.entries()) {
     assert.deepEqual(gaps, []);

@@ -300,7 +300,7 @@ test('the words of a service that has nothing to do are merged', async () => {
   await service.waitFor(59);
   using db = new DatabaseSync(join(folder.path, 'ns-home.db'), { readOnly: true });
   const parts = db.prepare('SELECT count(DISTINCT segid) AS n FROM _t2_idx');
-  await waitFor(() => Number(parts.get()?.['n']) < 4, { what: 'merged words', timeoutMs: 10_000 });
+  await waitFor(() => Number(parts.get()?.['n']) < 4, { what: 'merged words', timeoutMs: 60_000 });
   assert.equal((await service.search('home', { text: 'person', limit: 100 })).rows.length, 59);
 });
 

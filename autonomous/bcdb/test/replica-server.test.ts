@@ -19,7 +19,7 @@ import type { Served } from './http-fixture.ts';
 import { LocalSource } from '../src/testing/local-source.ts';
 import { ForgedLog } from './support/forged-log.ts';
 
-const timeoutMs = 20_000;
+const timeoutMs = 60_000;
 const copyToken = 'C'.repeat(43);
 const loopback = { host: '127.0.0.1', port: 0 };
 

@@ -14,7 +14,7 @@ test('XREAD BLOCK wakes for records of its stream, and only for those', async ()
   const waiting = reader('XREAD', 'BLOCK', '0', 'STREAMS', 'people:log', '$');
   const isBlocked = async (): Promise<boolean> =>
     /blocked_clients:1\r/.test(String(await writer('INFO', 'clients')));
-  await waitFor(isBlocked, { what: 'a blocked client', timeoutMs: 5000 });
+  await waitFor(isBlocked, { what: 'a blocked client', timeoutMs: 60_000 });
   await fixture.bcdb.write({
     ns: 'other',
     op: 'put',
@@ -40,9 +40,9 @@ test('XREAD BLOCK ends at its time, and when its client leaves', async () => {
   const waiting = leaver.command(['XREAD', 'BLOCK', '0', 'STREAMS', 'log', '999999']);
   const blocked = async (count: number): Promise<boolean> =>
     String(await ask('INFO', 'clients')).includes(`blocked_clients:${count}\r`);
-  await waitFor(() => blocked(1), { what: 'a blocked client', timeoutMs: 5000 });
+  await waitFor(() => blocked(1), { what: 'a blocked client', timeoutMs: 60_000 });
   const left = Promise.allSettled([leaver.close(), waiting]);
-  await waitFor(() => blocked(0), { what: 'no blocked client', timeoutMs: 10_000 });
+  await waitFor(() => blocked(0), { what: 'no blocked client', timeoutMs: 60_000 });
   await left;
 });
 

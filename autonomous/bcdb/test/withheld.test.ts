@@ -18,7 +18,7 @@ import { systemUrls } from '../src/record/system-records.ts';
 import { LocalSource } from '../src/testing/local-source.ts';
 import { noteUrl, openNotes, signNote } from './support/notes.ts';
 
-const timeoutMs = 20_000;
+const timeoutMs = 60_000;
 
 /** A source that leaves payloads out, or gives others in their place. */
 class WithholdingSource extends LocalSource {

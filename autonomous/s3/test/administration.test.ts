@@ -312,7 +312,7 @@ suite('the administration of a head on six servers', () => {
     const log = (): Promise<string> => readFile(path, 'utf8');
     await waitFor(async () => (await log()).includes('REST.PUT.LIFECYCLE'), {
       what: 'the access log',
-      timeoutMs: 5_000,
+      timeoutMs: 60_000,
     });
     const lines = (await log()).trimEnd().split('\n');
     // Status, code, bytes sent, bytes of the object, ms in all and until the first byte.
@@ -355,14 +355,14 @@ suite('the administration of a head on six servers', () => {
         const away = now.care.backends.filter(({ state }) => state === 'suspect');
         return !now.isServing && away.length === 3 ? now : undefined;
       },
-      { what, timeoutMs: 20_000 },
+      { what, timeoutMs: 60_000 },
     );
     assert.deepEqual([stat.objects, stat.bytes], [known.objects, known.bytes]);
     await assert.rejects(ask('s3.buckets'), { code: 'ZSTOR_CATALOG_NOT_SERVING' });
     await fleet.restart(0, 1, 2);
     await waitFor(async () => (await ask<StatReport>('s3.stat')).isServing, {
       what: 'the head to serve again',
-      timeoutMs: 20_000,
+      timeoutMs: 60_000,
     });
   });
 });

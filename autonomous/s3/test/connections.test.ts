@@ -12,7 +12,7 @@ import { S3Endpoint } from '../src/index.ts';
 import type { Answered, S3Handler } from '../src/index.ts';
 
 const mebibyte = 2 ** 20;
-const waiting = { what: 'the other side', everyMs: 5, timeoutMs: 20_000 };
+const waiting = { what: 'the other side', everyMs: 5, timeoutMs: 60_000 };
 const get = 'GET /books/k HTTP/1.1\r\nhost: a\r\n\r\n';
 
 suite('a connection', () => {

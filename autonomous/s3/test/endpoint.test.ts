@@ -11,7 +11,7 @@ import type { Answered, S3Handler } from '../src/index.ts';
 import { MemoryStorage } from './memory-storage.ts';
 import { accessKey, secretKey, sha256, signedChunks, signedHead } from './signed-request.ts';
 
-const waiting = { what: 'the other side', everyMs: 5, timeoutMs: 20_000 };
+const waiting = { what: 'the other side', everyMs: 5, timeoutMs: 60_000 };
 
 suite('endpoint', () => {
   test('asks for a body when its signature is right, and not before', () =>

@@ -95,7 +95,7 @@ suite('two heads', () => {
     const standingBy = open('two');
     await waitFor(() => put.size >= 20 && Parts.length >= 2, {
       what: 'puts and parts',
-      timeoutMs: 20_000,
+      timeoutMs: 60_000,
     });
     await active.kill();
     const killedMs = performance.now();

@@ -121,7 +121,7 @@ suite('a head over 20 servers with 16+4', () => {
     }
     await fleet.restart(11);
     const what = 'a write';
-    await waitFor(() => put('other').then(isDone, isNot), { what, timeoutMs: 20_000 });
+    await waitFor(() => put('other').then(isDone, isNot), { what, timeoutMs: 60_000 });
     for (const key of ['large', 'other']) assert.ok((await get(key)).equals(Body), key);
     await fleet.restart(1, 6, 16, 19);
     client.destroy();

@@ -113,6 +113,6 @@ suite('requests that meet others half-way', () => {
       orphans += (await head.store.collection.runNow()).orphans;
       return orphans >= 18;
     };
-    await waitFor(collect, { what: 'six shards of three blobs', everyMs: 50, timeoutMs: 10_000 });
+    await waitFor(collect, { what: 'six shards of three blobs', everyMs: 50, timeoutMs: 60_000 });
   });
 });

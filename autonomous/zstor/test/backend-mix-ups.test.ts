@@ -39,11 +39,11 @@ test('a server that is listed under a second name loses nothing by it', async ()
   }));
   await writeFile(path, JSON.stringify([...entries, ...aliases]));
   const { backends, collection } = files.store;
-  await waitFor(() => backends.all.length === 12, { what: 'the aliases', timeoutMs: 5_000 });
+  await waitFor(() => backends.all.length === 12, { what: 'the aliases', timeoutMs: 60_000 });
   const { orphans, strays } = await collection.runNow();
   assert.deepEqual([orphans, strays], [0, 0]);
   await writeFile(path, JSON.stringify(entries));
-  await waitFor(() => backends.all.length === 6, { what: 'the aliases to go', timeoutMs: 5_000 });
+  await waitFor(() => backends.all.length === 6, { what: 'the aliases to go', timeoutMs: 60_000 });
   await assertWhole(files);
 });
 
@@ -87,7 +87,7 @@ test('two servers that took the addresses of each other are used as what they ar
     numberAt(one.port) === former.get(nameOf(other.port)) &&
     numberAt(other.port) === former.get(nameOf(one.port)) &&
     backends.all.every(({ isWritable }) => isWritable);
-  await waitFor(areSwapped, { what: 'both under their numbers', timeoutMs: 15_000 });
+  await waitFor(areSwapped, { what: 'both under their numbers', timeoutMs: 60_000 });
   const { strays } = await collection.runNow();
   // Only what was made again elsewhere, while the two were away, has a former place.
   const { shards } = files.store.care.status().repaired;

@@ -92,7 +92,7 @@ test('the pool follows its file, and keeps what it has when the file is wrong', 
   assert.deepEqual([one?.isWritable, (one?.freeBytes ?? 0) > 0], [true, true]);
   await write('one', 'two');
   const until = (what: string, condition: () => boolean | undefined): Promise<unknown> =>
-    waitFor(condition, { timeoutMs: 10_000, what });
+    waitFor(condition, { timeoutMs: 60_000, what });
   await until('the second backend', () => pool.byNo(2)?.isWritable);
   assert.equal(pool.byNo(1), one, 'the first one stays as it is');
   await pool.byNo(2)?.put(Buffer.from('key'), Buffer.from('value'));
@@ -133,7 +133,7 @@ test('a full disk takes no more shards while the log on it still takes records',
   await client.command(['SET', 'record', 'of the log']);
   disk.bavail = 600;
   const what = 'room';
-  await waitFor(() => pool.byNo(1)?.isWritable, { timeoutMs: 10_000, what });
+  await waitFor(() => pool.byNo(1)?.isWritable, { timeoutMs: 60_000, what });
   assert.equal(pool.byNo(1)?.freeBytes, (600 - 512 - 64) * mebibyte);
 });
 
@@ -154,5 +154,5 @@ test('a list that could not be numbered at first is taken later', async () => {
     code: 'ZSTOR_CATALOG_NOT_SERVING',
   });
   isServing = true;
-  await waitFor(() => pool.byNo(1), { what: 'the backend', timeoutMs: 10_000 });
+  await waitFor(() => pool.byNo(1), { what: 'the backend', timeoutMs: 60_000 });
 });

@@ -53,7 +53,7 @@ test('small objects are copies on m + 1 nodes, empty ones too', async () => {
     assert.equal((await cluster.get(blob)).equals(randomBytesOf(bytes, bytes)), true);
     await cluster.server(first).start();
     await waitFor(() => cluster.pool.byNo(first)?.isWritable, {
-      timeoutMs: 10_000,
+      timeoutMs: 60_000,
       what: 'the backend to be back',
     });
   }
@@ -95,7 +95,7 @@ test('fewer than k backends take no write, and say so', async () => {
         throw error;
       }
     },
-    { timeoutMs: 10_000, what: 'the blob to be read with one backend back', everyMs: 100 },
+    { timeoutMs: 60_000, what: 'the blob to be read with one backend back', everyMs: 100 },
   );
 });
 
@@ -145,7 +145,7 @@ test('wiped backends and wrong shards of each kind are read around, and reported
       await assertReads(cluster, blob, 'kinds');
       return named().length >= 6;
     },
-    { timeoutMs: 30_000, what: 'each wrong shard to be read' },
+    { timeoutMs: 60_000, what: 'each wrong shard to be read' },
   );
   assert.deepEqual(named(), [
     '0/0 wrong',

@@ -114,7 +114,7 @@ class CaredStore implements AsyncDisposable {
       faults = await this.faults();
       return faults.length === 0;
     };
-    await waitFor(isWhole, { what: 'repair', timeoutMs: 30_000, everyMs: 200 }).catch(
+    await waitFor(isWhole, { what: 'repair', timeoutMs: 60_000, everyMs: 200 }).catch(
       (cause: unknown) => {
         const { repaired, pending } = this.blobs.care.status();
         throw new Error(`${faults.join(', ')}; ${JSON.stringify({ repaired, pending })}`, {
@@ -165,7 +165,7 @@ test('with no others left shards share nodes, and are spread when those come bac
   await fleet.kill(1, 2);
   const isShared = (): boolean =>
     store.records.every(({ locations }) => !locations.includes(2) && !locations.includes(3));
-  await waitFor(isShared, { what: 'shards on four nodes', timeoutMs: 20_000 });
+  await waitFor(isShared, { what: 'shards on four nodes', timeoutMs: 60_000 });
   // Any one more may be lost now.
   await fleet.kill(5);
   await store.assertReads();
@@ -236,7 +236,7 @@ test('chunks of another k and m take the place of those that are there', async (
       const isFormer = former.has(Buffer.from(id).toString('hex'));
       return !isFormer || store.isDead(id);
     });
-  await waitFor(areDead, { what: 'the former chunks to be dead', timeoutMs: 20_000 });
+  await waitFor(areDead, { what: 'the former chunks to be dead', timeoutMs: 60_000 });
   assert.ok(store.records.some(({ dataShards }) => dataShards === 5));
   await fleet.kill(0, 2, 4);
   await store.assertReads();
@@ -258,7 +258,7 @@ test('backends that come later take their part of what is there', async () => {
   const bytesOn = (no: number): number =>
     store.records.filter(({ locations }) => locations.includes(no)).length;
   await waitFor(() => bytesOn(7) >= 3 && bytesOn(8) >= 3, {
-    ...{ what: 'shards on the new ones', timeoutMs: 30_000, everyMs: 200 },
+    ...{ what: 'shards on the new ones', timeoutMs: 60_000, everyMs: 200 },
   });
   await store.untilWhole();
   await store.assertReads();
@@ -287,7 +287,7 @@ test('a snapshot whose shards were moved is taken again', async () => {
   await store.untilWhole();
   const isNew = (): boolean =>
     catalog.snapshotPointers[0]?.equals(first ?? Buffer.alloc(0)) === false;
-  await waitFor(isNew, { what: 'another snapshot', timeoutMs: 20_000 });
+  await waitFor(isNew, { what: 'another snapshot', timeoutMs: 60_000 });
 });
 
 test('a snapshot whose shards an earlier head moved is taken again', async () => {
@@ -304,15 +304,15 @@ test('a snapshot whose shards an earlier head moved is taken again', async () =>
       [last] = catalog.snapshotPointers;
       await fleet.wipe(at);
       const isGone = (): boolean => !backends.names.has(at + 1);
-      await waitFor(isGone, { what: 'the loss to be noticed', timeoutMs: 20_000 });
+      await waitFor(isGone, { what: 'the loss to be noticed', timeoutMs: 60_000 });
       await store.untilWhole();
       // The next reason for a snapshot waits, for ever here.
-      const options = { what: 'another snapshot', timeoutMs: 10_000 };
+      const options = { what: 'another snapshot', timeoutMs: 60_000 };
       if (at === 0) await waitFor(() => isNewIn(store), options);
     }
     assert.equal(isNewIn(store), false);
   }
   const path = join(fleet.folder, 'earlier.json');
   await using store = await CaredStore.open('earlier', path, { snapshotEveryMs: 500 });
-  await waitFor(() => isNewIn(store), { what: 'another snapshot', timeoutMs: 10_000 });
+  await waitFor(() => isNewIn(store), { what: 'another snapshot', timeoutMs: 60_000 });
 });

@@ -129,7 +129,7 @@ suite('16+4 on 20 servers', () => {
         await stor.put('other', [large]).catch(() => undefined);
         return stor.list('other').length === 1;
       },
-      { what: 'a write', timeoutMs: 20_000 },
+      { what: 'a write', timeoutMs: 60_000 },
     );
     for (const name of ['large', 'other']) {
       assert.ok(Buffer.concat((await readAll(stor, name)) ?? []).equals(large), name);

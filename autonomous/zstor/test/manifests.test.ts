@@ -45,7 +45,7 @@ test('manifests have m + 1 copies, again after a loss, and none once they are re
   );
   await fleet.kill(2);
   await waitFor(() => store.backends.all.some(({ state }) => state !== 'healthy'), {
-    timeoutMs: 30_000,
+    timeoutMs: 60_000,
     what: 'the loss to be noticed',
   });
   assert.ok((await store.manifests.keeper.keep()) > 0);
@@ -61,7 +61,7 @@ test('manifests have m + 1 copies, again after a loss, and none once they are re
   await assert.rejects(store.commitVersion(refuse), RangeError);
   assert.equal((await counts()).length, ids.length);
   await store.catalog.write((db) => ids.forEach((id) => releaseManifest(db, id)));
-  await waitFor(async () => (await counts()).length === 0, { timeoutMs: 30_000, what: 'the end' });
+  await waitFor(async () => (await counts()).length === 0, { timeoutMs: 60_000, what: 'the end' });
 });
 
 test('of a manifest that takes several values none is left', async () => {
@@ -82,7 +82,7 @@ test('of a manifest that takes several values none is left', async () => {
   assert.ok((await count()) >= 12);
   await store.catalog.write((db) => releaseManifest(db, versionId));
   const isReleased = (): boolean => store.catalog.read((db) => deadManifests(db, 1)).length === 0;
-  await waitFor(isReleased, { timeoutMs: 30_000, what: 'the end' });
+  await waitFor(isReleased, { timeoutMs: 60_000, what: 'the end' });
   assert.equal(await count(), 0);
 });
 
@@ -101,7 +101,7 @@ test('a backend that hangs holds up no version', async () => {
       const manifest = { versionId, document: Buffer.from('a document'), blobs: [] };
       return store.commitVersion(() => ({ result: undefined, manifest }));
     });
-    await withTimeout(() => Promise.all(all), { timeoutMs: 8_000, what: 'versions' });
+    await withTimeout(() => Promise.all(all), { timeoutMs: 60_000, what: 'versions' });
   } finally {
     fleet.server(0).signal('SIGCONT');
   }
@@ -128,6 +128,6 @@ test('the next head makes the manifests that the one before could not', async ()
   });
   const found = async (): Promise<boolean> =>
     (await copiesIn(store)).get(known.toString('hex')) === 3;
-  await waitFor(found, { timeoutMs: 30_000, what: 'the manifest' });
+  await waitFor(found, { timeoutMs: 60_000, what: 'the manifest' });
   assert.equal((await copiesIn(store)).size, 1);
 });

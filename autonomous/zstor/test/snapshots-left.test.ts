@@ -24,7 +24,7 @@ test('snapshots at the same time, and one whose head ends, leave nothing behind'
     await Promise.all([1, 2, 3].map(() => catalog.takeSnapshot()));
     assert.equal(blobsIn(files), 3);
     const taken = catalog.takeSnapshot();
-    await waitFor(() => blobsIn(files) === 4, { what: 'its blob', timeoutMs: 10_000, everyMs: 1 });
+    await waitFor(() => blobsIn(files) === 4, { what: 'its blob', timeoutMs: 60_000, everyMs: 1 });
     await Promise.all([assert.rejects(taken), files.store.close()]);
   }
   {

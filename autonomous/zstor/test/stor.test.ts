@@ -144,7 +144,7 @@ test('a head that lost the majority of the log for a while goes on when it is ba
   } finally {
     signalAll('SIGCONT');
   }
-  await waitFor(() => !isRefused(stor), { timeoutMs: 20_000, what: 'another take-over' });
+  await waitFor(() => !isRefused(stor), { timeoutMs: 60_000, what: 'another take-over' });
   await stor.put('after', [Buffer.from('2')]);
   assert.equal((await readAll(stor, 'before')).toString(), '1');
   const names = namesIn(stor).filter((name) => name !== 'gone');
@@ -197,7 +197,7 @@ test('manifests of puts that were killed go, those of files stay', async () => {
     });
     return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
   };
-  await waitFor(async () => (await manifests()) === 4, { what: 'copies', timeoutMs: 10_000 });
+  await waitFor(async () => (await manifests()) === 4, { what: 'copies', timeoutMs: 60_000 });
   await first.tidy();
   assert.equal(await client.command(['GET', left]), null);
   assert.equal(await manifests(), 3);
@@ -234,7 +234,7 @@ test('a put that is killed half way leaves nothing of its file', async () => {
   const ended = once(child, 'exit');
   let printed = '';
   child.stdout.on('data', (text: Buffer) => (printed += text.toString()));
-  await waitFor(() => printed.includes('half way'), { timeoutMs: 30_000, what: 'the put' });
+  await waitFor(() => printed.includes('half way'), { timeoutMs: 60_000, what: 'the put' });
   child.kill('SIGKILL');
   await ended;
   await using second = await Stor.open(fixture.options('killed'));

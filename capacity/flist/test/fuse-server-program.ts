@@ -31,7 +31,7 @@ const server = await FuseServer.open({
     read: async ({ id, offset, length }, signal) => {
       await appendFile(join(folder, `asked-${id}`), '.');
       const path = join(folder, 'source', id);
-      await waitFor(() => existsSync(path), { timeoutMs: 20_000, what: path, signal });
+      await waitFor(() => existsSync(path), { timeoutMs: 60_000, what: path, signal });
       return [(await readFile(path)).subarray(offset, offset + length)];
     },
   },

@@ -31,7 +31,7 @@ const image = directoryOf({
   noted: hollowFileOf(0, { xattrs: [xattrOf('user.note', 'hello'), xattrOf('user.other', 'x')] }),
 });
 
-const deadline = { timeoutMs: 20_000 };
+const deadline = { timeoutMs: 60_000 };
 const execAsync = promisify(execFile);
 
 interface Served {

@@ -128,7 +128,7 @@ test('the service is killed while it mounts: what is mounted is what it knows', 
     const order = harness.mount(flist, { id: 'm', mode: 'overlay', ...shift }).catch(() => '');
     const isAtStage = (): boolean => existsSync(join(harness.store, stage));
     const done = new AbortController();
-    const what = { timeoutMs: 20_000, what: stage, everyMs: 1, signal: done.signal };
+    const what = { timeoutMs: 60_000, what: stage, everyMs: 1, signal: done.signal };
     const reached = waitFor(isAtStage, what).catch(() => false);
     await Promise.race([order, reached]);
     process.kill(pid, 'SIGKILL');

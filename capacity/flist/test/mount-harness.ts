@@ -21,7 +21,7 @@ import type { ChunkHash } from '../src/ports.ts';
 import { FlistRepository } from '../src/store/flist-repository.ts';
 import { mountFolder } from './mount-cleanup.ts';
 
-const deadline = { timeoutMs: 30_000 };
+const deadline = { timeoutMs: 60_000 };
 
 /** An flist that was made of a folder, its chunks in a repository. */
 export interface MadeFlist {

@@ -69,7 +69,7 @@ test('a mount is the folder that its image was made of, in both modes', async ()
   for (const path of ['bin/busybox', 'large']) {
     const whole = await objectPath(path);
     const isThere = (): boolean => existsSync(whole);
-    await waitFor(isThere, { timeoutMs: 20_000, what: `${path} as a whole` });
+    await waitFor(isThere, { timeoutMs: 60_000, what: `${path} as a whole` });
   }
 });
 
@@ -228,7 +228,7 @@ test('a mount that is used is not unmounted, and stays served', async () => {
     const name = readFileSync(`/proc/${user.pid}/comm`, 'utf8').trim();
     return name === 'sh' || name === 'busybox';
   };
-  await waitFor(isRunning, { timeoutMs: 20_000, what: 'the program' });
+  await waitFor(isRunning, { timeoutMs: 60_000, what: 'the program' });
   const refused = (error: unknown): boolean => isGridError(error, 'FLIST_MOUNT_FAILED');
   await assert.rejects(harness.ask('unmount', { id: 'used' }), refused);
   user.stdin.end('\n');

@@ -11,7 +11,7 @@ import { chunkBytes } from '../src/tree/inode.ts';
 import { imageOf } from './store-images.ts';
 import { digestOf, MemorySource, sourcesOf } from './store-sources.ts';
 
-const deadline = { timeoutMs: 20_000 };
+const deadline = { timeoutMs: 60_000 };
 const content = randomBytes(40 * chunkBytes + 7);
 const image = imageOf({ long: content });
 const id = image.idOf('long');

@@ -46,7 +46,7 @@ test('a store on a full disk says so, keeps no halves, and still reads', async (
   }
   const isEmpty = async (): Promise<boolean> =>
     (await readdir(join(disk.path, 'temp'))).length === 0;
-  await waitFor(isEmpty, { timeoutMs: 20_000, what: 'the end of the last try to keep one' });
+  await waitFor(isEmpty, { timeoutMs: 60_000, what: 'the end of the last try to keep one' });
   const whole = files.filter(([name]) => store.hasObject(image.idOf(name)));
   const { readObjects, wholeObjects } = await store.verifyObjectsOf(digestOf(image));
   assert.deepEqual([wholeObjects, readObjects], [whole.length, 0]);

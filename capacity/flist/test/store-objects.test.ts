@@ -45,7 +45,7 @@ test('a store fetches what is asked for, and a small file becomes whole', async 
   assert.ok(source.asked.includes(image.hashes[1] ?? ''));
   const place = store.whereIs(a, 1);
   assert.ok(place !== undefined);
-  await waitFor(() => store.hasObject(a), { timeoutMs: 20_000, what: 'the whole file' });
+  await waitFor(() => store.hasObject(a), { timeoutMs: 60_000, what: 'the whole file' });
   const path = join(store.objectsFolder, a.slice(0, 2), a);
   assert.deepEqual(await readFile(path), image.contents['a']);
   assert.equal(store.whereIs(a, 2)?.offset, 2 * chunkBytes);
@@ -68,7 +68,7 @@ test('a large file is not completed unasked, and becomes whole when all of it wa
   assert.equal(source.asked.length, count - 1);
   assert.ok(!store.hasObject(big));
   await store.readChunk(big, 0);
-  await waitFor(() => store.hasObject(big), { timeoutMs: 20_000, what: 'the whole file' });
+  await waitFor(() => store.hasObject(big), { timeoutMs: 60_000, what: 'the whole file' });
   assert.equal(source.asked.length, count);
 });
 
@@ -223,7 +223,7 @@ test('a file that somebody removed is fetched again when it is read', async () =
   await store.need(a, 0, 1);
   await rm(join(store.objectsFolder, a.slice(0, 2), a));
   assert.equal((await store.readChunk(a, 0)).toString(), 'a');
-  await waitFor(() => store.hasObject(a), { timeoutMs: 20_000, what: 'the file' });
+  await waitFor(() => store.hasObject(a), { timeoutMs: 60_000, what: 'the file' });
   assert.deepEqual(events, []);
 });
 

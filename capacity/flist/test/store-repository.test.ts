@@ -107,7 +107,7 @@ test('many chunks get their names while others are put', async () => {
   const names = (): Promise<string[]> => readdir(join(folder.path, 'blobs'), { recursive: true });
   const areNamed = async (): Promise<boolean> =>
     (await names()).filter((name) => name.length > 2).length > 256;
-  await waitFor(areNamed, { timeoutMs: 20_000, what: 'the names of the first chunks' });
+  await waitFor(areNamed, { timeoutMs: 60_000, what: 'the names of the first chunks' });
   await repository.keepChunks(new Set(put));
   assert.deepEqual(await readdir(join(folder.path, 'temp')), []);
   assert.equal((await fetched(repository, put)).length, put.length);

@@ -226,7 +226,7 @@ test('store whose disk becomes quick again commits what came meanwhile', async (
     await waitFor(() => store.log.durableSequence === lastSequence, {
       what,
       everyMs: 1,
-      timeoutMs: 2000,
+      timeoutMs: 60_000,
     });
   }
   await store.close();

@@ -53,7 +53,7 @@ async function expectErased(image: string, value: string | undefined, isReplica:
   const store = await openStore(image, { isReplica });
   // Nothing that compaction drops may keep it from going on.
   await store.maintenance.compactAll();
-  await waitFor(() => store.table.erasures?.length === 0, { timeoutMs: 5000, what: 'the end' });
+  await waitFor(() => store.table.erasures?.length === 0, { timeoutMs: 60_000, what: 'the end' });
   assert.deepEqual(filesWithSecret(path.join(image, FOLDER)), []);
   assert.equal(await valueOf(store, KEY), value);
   assert.equal(await valueOf(store, 'other-0-7'), 'stays');
@@ -163,7 +163,7 @@ test('compaction keeps the record of an erasure that is not done, and drops it a
   // As if the process had died before it came to erase.
   await store.close();
   const again = await openStore(temp.path);
-  await waitFor(() => again.table.erasures?.length === 0, { timeoutMs: 5000, what: 'the end' });
+  await waitFor(() => again.table.erasures?.length === 0, { timeoutMs: 60_000, what: 'the end' });
   assert.deepEqual(filesWithSecret(path.join(temp.path, FOLDER)), []);
   await again.maintenance.compactAll();
   assert.equal(await again.recordAt(erasure), undefined);

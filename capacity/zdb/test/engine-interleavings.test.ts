@@ -77,9 +77,9 @@ test('store that was closed does no maintenance for those who still wait', async
   await store.close();
   const manifest = readManifest(realFiles, path.join(temp.path, FOLDER, MANIFEST_NAME));
   await Promise.allSettled([first]);
-  await withTimeout(() => room, { timeoutMs: 5000, what: 'room in a closed store' });
+  await withTimeout(() => room, { timeoutMs: 60_000, what: 'room in a closed store' });
   const late = store.maintenance.makeRoom(namespace, 10_000_000);
-  assert.equal(await withTimeout(() => late, { timeoutMs: 5000, what: 'room' }), false);
+  assert.equal(await withTimeout(() => late, { timeoutMs: 60_000, what: 'room' }), false);
   await outcomes;
   await assert.rejects(store.maintenance.compactAll(), { code: 'ZDB_CLOSED' });
   assert.deepEqual(
@@ -109,7 +109,7 @@ test('store reads on in the new files when they are opened anew meanwhile', asyn
     });
     await assert.rejects(store.recordAt(lastSequence), { code: 'ZDB_CLOSED' });
   };
-  await withTimeout(work, { timeoutMs: 10_000, what: 'reads beside a reopening' });
+  await withTimeout(work, { timeoutMs: 60_000, what: 'reads beside a reopening' });
 });
 
 test('deleted key stays so when the policy changes while compaction decides', async () => {
@@ -164,7 +164,7 @@ test('many scans at once end although each needs another index file', async () =
   await sealed(store);
   const scans = starts.map((after) => store.scan(namespace, { after, limit: 500 }));
   const all = Promise.all(scans);
-  const pages = await withTimeout(() => all, { timeoutMs: 20_000, what: '40 scans' });
+  const pages = await withTimeout(() => all, { timeoutMs: 60_000, what: '40 scans' });
   assert.ok(pages.every((page) => page.items.length === 500));
   await store.close();
 });
@@ -201,7 +201,7 @@ for (const what of ['emptied', 'removed'] as const) {
     if (what === 'emptied') store.flushNamespace(namespace);
     else store.removeNamespace(namespace);
     store.log.turn();
-    await waitFor(() => sizeBytes() < 1_000_000, { timeoutMs: 5000, what: 'less on disk' });
+    await waitFor(() => sizeBytes() < 1_000_000, { timeoutMs: 60_000, what: 'less on disk' });
     await store.close();
   });
 }

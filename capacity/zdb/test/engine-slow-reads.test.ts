@@ -29,6 +29,6 @@ test('store reads a slow disk through the pool, and in the turn again once it is
   assert.equal(look(), 'fault');
   isSlow = false;
   const inTurn = (): boolean => Array.from({ length: 50 }, look).every((one) => one === 'live');
-  await waitFor(inTurn, { timeoutMs: 15_000, what: 'reads in the turn' });
+  await waitFor(inTurn, { timeoutMs: 60_000, what: 'reads in the turn' });
   await store.close();
 });

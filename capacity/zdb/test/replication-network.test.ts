@@ -75,7 +75,7 @@ class Load {
   }
 
   async enough(count: number): Promise<void> {
-    await waitFor(() => this.acknowledged.size >= count, { timeoutMs: 10_000, what: 'writes' });
+    await waitFor(() => this.acknowledged.size >= count, { timeoutMs: 60_000, what: 'writes' });
   }
 
   async stop(): Promise<void> {
@@ -139,7 +139,7 @@ test('master behind a cut cable confirms nothing, is fenced, and gives up what n
   await load.enough(300);
   cable.cut();
   const before = load.refused;
-  await waitFor(() => load.refused > before, { timeoutMs: 5_000, what: 'a refusal' });
+  await waitFor(() => load.refused > before, { timeoutMs: 60_000, what: 'a refusal' });
   await load.stop();
   await right.client.command(['PROMOTE', 'TERM', '1']);
   await check(right.client, load.acknowledged);
@@ -147,7 +147,7 @@ test('master behind a cut cable confirms nothing, is fenced, and gives up what n
   await assert.rejects(left.client.command(['SET', 'old', 'there']), /NotReplicated/);
   cable.mend();
   await waitFor(async () => (await left.info('fenced_by')) === 'term 1', {
-    timeoutMs: 10_000,
+    timeoutMs: 60_000,
     what: 'the old master to hear of its end',
   });
   await assert.rejects(left.client.command(['SET', 'old', 'there']), /READONLY/);

@@ -120,7 +120,7 @@ class Trio implements AsyncDisposable {
         return false;
       }
     };
-    await waitFor(ready, { timeoutMs: 10_000, what: 'a confirmed write' });
+    await waitFor(ready, { timeoutMs: 60_000, what: 'a confirmed write' });
     for (const peer of this.#peers) await caughtUp(master.server, peer.server);
   }
 

@@ -143,7 +143,7 @@ test('master that hears of a later term takes no more writes, also after a resta
     await caughtUp(old.server, replica.server);
     await replica.client.command(['PROMOTE', 'TERM', '1']);
     await waitFor(() => old.events.some((one) => one.kind === 'fenced'), {
-      timeoutMs: 5_000,
+      timeoutMs: 60_000,
       what: 'the old master to hear of its end',
     });
     await assert.rejects(old.client.command(['SET', 'a', '2']), /READONLY.*term 1/);
@@ -282,7 +282,7 @@ test('replica of another log is refused and keeps what it has', async () => {
   await waitFor(
     async () => (await infoField(replica.client, 'master_link_problem'))?.includes('another log'),
     {
-      timeoutMs: 5_000,
+      timeoutMs: 60_000,
       what: 'the refusal to show',
     },
   );
@@ -297,7 +297,7 @@ for (const durability of ['everysec', 'os'] as const) {
     const { store } = master.server;
     for (let i = 0; i < 50; i++) await master.client.command(['SET', `key${i}`, 'x']);
     await waitFor(() => replica.server.store.log.lastSequence === store.log.lastSequence, {
-      timeoutMs: 5_000,
+      timeoutMs: 60_000,
       what: 'the replica to have all',
     });
     assert.deepEqual(await contentOf(replica.server.store), await contentOf(store));

@@ -15,7 +15,7 @@ import { caughtUp, contentOf, openPeer, replicaOf } from './support/replicated.t
 const run = promisify(execFile);
 const mebibyte = 2 ** 20;
 const cannotWrite = '-Cannot write data right now';
-const soon = { timeoutMs: 20_000, everyMs: 5, what: 'the server' };
+const soon = { timeoutMs: 60_000, everyMs: 5, what: 'the server' };
 
 suite('a disk that others fill', () => {
   test('is written to again once there is room, and what was refused is not there', async () => {

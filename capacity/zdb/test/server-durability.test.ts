@@ -104,11 +104,11 @@ suite('durability', { concurrency: false }, () => {
       assert.equal(await one('NSSET', 'default', 'epoch', '1'), cannotWrite);
     }
     await waitFor(() => door.server.store.readOnlyReason, {
-      timeoutMs: 5000,
+      timeoutMs: 60_000,
       what: 'the reopening',
     });
     await waitFor(async () => (await ask('GET', 'kept')) === '"1"', {
-      timeoutMs: 5000,
+      timeoutMs: 60_000,
       what: 'reading',
     });
     assert.equal(await ask('GET', 'lost'), 'nil');
@@ -314,5 +314,5 @@ suite('durability', { concurrency: false }, () => {
   });
 });
 
-const soon = { timeoutMs: 5000, what: 'the log' };
+const soon = { timeoutMs: 60_000, what: 'the log' };
 const sleeper = new Int32Array(new SharedArrayBuffer(4));

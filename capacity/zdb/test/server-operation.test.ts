@@ -73,7 +73,7 @@ suite('operation', { concurrency: false }, () => {
     await ask('NSJUMP');
     await ask('DEL', 'k0');
     const isSealed = (): boolean => posted.some(({ kind }) => kind === 'segment-sealed');
-    await waitFor(isSealed, { timeoutMs: 10_000, what: 'the webhook' });
+    await waitFor(isSealed, { timeoutMs: 60_000, what: 'the webhook' });
     const order = posted.map(({ kind, percent }) => percent ?? kind);
     assert.deepEqual(order.slice(0, 4), [80, 90, 100, 'segment-sealed']);
     assert.ok(posted.every(({ schema }) => schema === 'zdb.event.1'));

@@ -7,7 +7,7 @@ import { Door, field } from './support/door.ts';
 
 const denied = '-Access denied';
 const lastDenied = '-Access denied, too many attempts';
-const soon = { timeoutMs: 10_000, everyMs: 2 };
+const soon = { timeoutMs: 60_000, everyMs: 2 };
 
 /** A connection from any address of this machine, and what it received. */
 class Peer {

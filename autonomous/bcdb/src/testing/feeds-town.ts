@@ -279,7 +279,7 @@ export async function ticked(bcdb: Bcdb): Promise<void> {
     }
     return false;
   };
-  await waitFor(endsInTick, { timeoutMs: 30_000, what: 'a tick' });
+  await waitFor(endsInTick, { timeoutMs: 60_000, what: 'a tick' });
 }
 
 /** A reply that a test may write into. */

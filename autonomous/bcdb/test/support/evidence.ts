@@ -5,7 +5,7 @@ import { waitFor } from '@commongrid/base';
 /** Pieces of evidence in a folder, once there are so many: their names. */
 export async function evidenceNames(folder: string, count: number): Promise<readonly string[]> {
   const areThere = async (): Promise<boolean> => (await namesIn(folder)).length === count;
-  await waitFor(areThere, { timeoutMs: 10_000, what: `${count} pieces of evidence` });
+  await waitFor(areThere, { timeoutMs: 60_000, what: `${count} pieces of evidence` });
   return namesIn(folder);
 }
 
@@ -19,7 +19,7 @@ export async function evidenceIn(dataDir: string, kind: string): Promise<string>
     }
     return undefined;
   };
-  return waitFor(kept, { timeoutMs: 10_000, what: `evidence of ${kind}` });
+  return waitFor(kept, { timeoutMs: 60_000, what: `evidence of ${kind}` });
 }
 
 async function namesIn(folder: string): Promise<readonly string[]> {

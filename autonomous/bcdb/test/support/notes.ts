@@ -73,7 +73,7 @@ export async function sameState({ ledger, replica }: Follower, bcdb: Bcdb): Prom
     ledger.head.size === bcdb.head.size && ledger.fold.digest === bcdb.digest;
   await waitFor(() => isSame() || replica.halted !== undefined, {
     what: 'the replica to have the whole log and the same state',
-    timeoutMs: 20_000,
+    timeoutMs: 60_000,
   });
   assert.equal(replica.halted, undefined);
   assert.deepEqual(replica.alarms, []);

@@ -105,10 +105,10 @@ export function registersOf(catalog: Catalog): Record<string, number> {
   return Object.fromEntries(rows.map((row) => [String(row['name']), Number(row['value'])]));
 }
 
-/** Waits until `condition` holds, for 20 s at most: machines can be busy. */
+/** Waits until `condition` holds, for a minute at most: machines can be busy. */
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
 ): Promise<void> {
-  await waitFor(condition, { timeoutMs: 20_000, what });
+  await waitFor(condition, { timeoutMs: 60_000, what });
 }

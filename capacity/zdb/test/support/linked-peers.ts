@@ -59,7 +59,7 @@ export class PeerProcess implements AsyncDisposable {
   /** Waits until it has on disk exactly what another one has. */
   async reach(other: PeerProcess): Promise<void> {
     await waitFor(async () => (await this.sequence()) === (await other.sequence()), {
-      timeoutMs: 15_000,
+      timeoutMs: 60_000,
       everyMs: 50,
       what: `${this.folder} to reach ${other.folder}`,
     });

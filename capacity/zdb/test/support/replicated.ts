@@ -53,7 +53,7 @@ export async function caughtUp(
   await master.store.log.flush();
   const wanted = master.store.log.lastSequence;
   await waitFor(() => replica.store.log.durableSequence === wanted, {
-    timeoutMs: 10_000,
+    timeoutMs: 60_000,
     what: `the replica to reach ${wanted}`,
   });
 }
