@@ -191,7 +191,13 @@ export class BcdbClient {
     ns: string,
     url: string,
     obj: string,
-    { asOf, minSeq, signal }: ReadOptions & { readonly asOf?: number | string } = {},
+    {
+      asOf,
+      signal,
+      minSeq = this.#seenSeq(),
+    }: ReadOptions & {
+      readonly asOf?: number | string;
+    } = {},
   ): Promise<ClientObject> {
     const path = objectPath('objects', ns, url, obj, { asOf, minSeq });
     return this.#link.json(path, { signal });
@@ -204,8 +210,8 @@ export class BcdbClient {
     obj: string,
     options: ReadOptions & { readonly before?: number; readonly limit?: number } = {},
   ): Promise<readonly ClientChange[]> {
-    const { signal, ...query } = options;
-    const path = objectPath('history', ns, url, obj, query);
+    const { signal, minSeq = this.#seenSeq(), ...query } = options;
+    const path = objectPath('history', ns, url, obj, { ...query, minSeq });
     const answer = await this.#link.json<{ readonly versions: readonly ClientChange[] }>(path, {
       signal,
     });
@@ -223,11 +229,11 @@ export class BcdbClient {
   }
 
   find(ns: string, query: ClientFind, options: CallOptions = {}): Promise<ClientPage> {
-    return this.#ask(ns, 'find', query, options);
+    return this.#ask(ns, 'find', { minSeq: this.#seenSeq(), ...query }, options);
   }
 
   search(ns: string, query: ClientSearch, options: CallOptions = {}): Promise<ClientPage> {
-    return this.#ask(ns, 'search', query, options);
+    return this.#ask(ns, 'search', { minSeq: this.#seenSeq(), ...query }, options);
   }
 
   /** One reading statement. */
@@ -235,7 +241,7 @@ export class BcdbClient {
     ns: string,
     sql: string,
     parameters: readonly JsonValue[] = [],
-    { minSeq, signal }: ReadOptions = {},
+    { minSeq = this.#seenSeq(), signal }: ReadOptions = {},
   ): Promise<ClientRows> {
     return this.#ask(ns, 'sql', { sql, parameters, minSeq }, { signal });
   }
@@ -250,7 +256,7 @@ export class BcdbClient {
     ns: string,
     url: string,
     obj: string,
-    { minSeq, isOwn, signal }: ReadOptions & { readonly isOwn?: boolean } = {},
+    { minSeq = this.#seenSeq(), isOwn, signal }: ReadOptions & { readonly isOwn?: boolean } = {},
   ): Promise<ProvenObject> {
     const before = this.#heads.last;
     const path = objectPath('proof', ns, url, obj, { minSeq, own: isOwn });
@@ -285,11 +291,14 @@ export class BcdbClient {
     return watchChanges(this.#link, ns, options);
   }
 
-  /** Not from before what is known here: it may have been made just now. */
   #proveNamespace(ns: string, signal: AbortSignal | undefined): Promise<ProvenObject> {
-    const known = Math.max(this.lastHead?.size ?? 0, this.writtenSize);
-    const options = { minSeq: Math.max(0, known - 1), isOwn: true, signal };
-    return this.prove(ns, systemUrls.namespace, 'namespace', options);
+    return this.prove(ns, systemUrls.namespace, 'namespace', { isOwn: true, signal });
+  }
+
+  /** The newest record that is known here: answers of the server may be from before what it wrote last. */
+  #seenSeq(): number | undefined {
+    const size = Math.max(this.lastHead?.size ?? 0, this.writtenSize);
+    return size === 0 ? undefined : size - 1;
   }
 
   #written(receipt: ClientReceipt): ClientReceipt {

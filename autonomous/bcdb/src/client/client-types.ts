@@ -10,7 +10,10 @@ export interface CallOptions {
 
 /** What every read takes. */
 export interface ReadOptions extends CallOptions {
-  /** Read your writes: the answer counts everything up to this record. */
+  /**
+   * The answer counts everything up to this record. Default: the newest one that this client wrote, or
+   * saw the log have.
+   */
   readonly minSeq?: number | undefined;
 }
 
