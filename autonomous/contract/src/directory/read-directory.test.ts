@@ -20,8 +20,15 @@ const ours = { ...opening, role: { ...role, resources } };
 const slice = { ...examples['grid.slice.1'], opening: ours };
 const lock = { ...examples['grid.lock.1'], resources, expiresMs: 1_000 };
 
+/** Where records of a type are in the log. */
+type Places = { readonly [Url in RecordUrl]?: number };
+
 /** A database that answers in pages of two. */
-function sourceOf(records: Records, standings: object = {}): DirectorySource {
+function sourceOf(
+  records: Records,
+  standings: object = {},
+  places: Places = {},
+): DirectorySource {
   const all = {
     'grid.node.1': [node],
     'grid.farm.1': [examples['grid.farm.1']],
@@ -33,7 +40,9 @@ function sourceOf(records: Records, standings: object = {}): DirectorySource {
     find: async (_ns, { url, cursor = '0' }) => {
       const values = all[url] ?? [];
       const [from, to] = [Number(cursor), Number(cursor) + 2];
-      const objects = values.slice(from, to).map((value) => ({ value }));
+      const objects = values.slice(from, to).map((value) => {
+        return { value, seq: places[url as RecordUrl] ?? 0 };
+      });
       return { objects, ...(to < values.length ? { cursor: String(to) } : {}) } as never;
     },
     read: async (path) => {
@@ -45,16 +54,16 @@ function sourceOf(records: Records, standings: object = {}): DirectorySource {
   };
 }
 
-async function first(records: Records = {}, at = 0, standings: object = {}) {
-  const { nodes, farms } = await readDirectory(sourceOf(records, standings), at);
+async function first(records: Records = {}, at = 0, standings: object = {}, places: Places = {}) {
+  const { nodes, farms } = await readDirectory(sourceOf(records, standings, places), at);
   const [found] = nodes;
   const [farm] = farms.values();
   assert.ok(found && farm);
   return { ...found, freeIpv4: farm.freeIpv4 };
 }
 
-const freeOf = async (records: Records, at = 0) => {
-  const { free, freeIpv4 } = await first(records, at);
+const freeOf = async (records: Records, at = 0, places: Places = {}) => {
+  const { free, freeIpv4 } = await first(records, at, {}, places);
   return [free.cpuMilli, free.memoryBytes / gib, free.ssdBytes / gib, freeIpv4];
 };
 
@@ -89,6 +98,20 @@ test('an open lock keeps room: until it lapses, unless it was funded, and once w
   assert.equal(workload, slice.workload);
   const placed = { 'grid.slice.1': [slice], 'grid.placement.1': [examples['grid.placement.1']] };
   assert.deepEqual(await freeOf({ ...funded, ...placed }), taken);
+});
+
+test('a rented place keeps room until a placement that is newer than the money ends it', async () => {
+  const withdrawn = { ...examples['grid.placement.1'], items: [] };
+  const records = {
+    ...{ 'grid.lock.1': [lock], 'grid.placement.1': [withdrawn] },
+    'grid.escrow.1': [{ ...examples['grid.escrow.1'], lock: lock.id, contract }],
+  };
+  for (const at of [999, 1_000]) {
+    const before = { 'grid.placement.1': 4, 'grid.escrow.1': 5 };
+    assert.deepEqual(await freeOf(records, at, before), taken);
+    const after = { 'grid.placement.1': 6, 'grid.escrow.1': 5 };
+    assert.deepEqual(await freeOf(records, at, after), none);
+  }
 });
 
 test('a node that shrank below what it has is full, and three pages are read', async () => {

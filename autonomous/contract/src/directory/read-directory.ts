@@ -87,22 +87,30 @@ function farmsOf(
 /** What is in use of nodes: by what is placed, by open locks, and by data that nobody gave up. */
 async function readUses(source: DirectorySource, at: number): Promise<readonly Use[]> {
   const [placements, slices, locks, tombstones, escrows, refunds] = await Promise.all([
-    allOf(source, 'grid.placement.1'),
+    objectsOf(source, 'grid.placement.1'),
     allOf(source, 'grid.slice.1'),
     allOf(source, 'grid.lock.1'),
     allOf(source, 'grid.tombstone.1'),
-    allOf(source, 'grid.escrow.1', 'wallet'),
+    objectsOf(source, 'grid.escrow.1', 'wallet'),
     allOf(source, 'grid.refund.1', 'wallet'),
   ]);
   const refunded = new Set(refunds.map(({ lock }) => lock));
-  const funded = new Set(escrows.flatMap(({ lock }) => (refunded.has(lock) ? [] : [lock])));
-  const placed = placesOf(placements);
+  const placed = placesOf(placements.map(({ value }) => value));
+  const newest = new Map(placements.map(({ seq, value }) => [value.contract, seq]));
+  const funded = new Set<string>();
+  const ended = new Set<string>();
+  for (const { seq, value } of escrows) {
+    const { lock, contract } = value;
+    // A placement that came after the money and does not name the place has ended it.
+    const isOver = refunded.has(lock) || (newest.get(contract) ?? -1) > seq;
+    (isOver ? ended : funded).add(lock);
+  }
   const buried = new Map<WorkloadId, number>();
   for (const { workload, revision } of tombstones) buried.set(workload, revision);
   return [
     ...slices.flatMap((slice) => useOf(slice, placed, buried)),
     ...locks
-      .filter(({ id, expiresMs }) => at < expiresMs || funded.has(id))
+      .filter(({ id, expiresMs }) => funded.has(id) || (at < expiresMs && !ended.has(id)))
       .flatMap((lock) => keptBy(lock, placed)),
   ];
 }
@@ -173,11 +181,20 @@ async function allOf<Url extends RecordUrl>(
   url: Url,
   ns = 'grid',
 ): Promise<readonly RecordOf<Url>[]> {
-  const all: RecordOf<Url>[] = [];
+  return (await objectsOf(source, url, ns)).map(({ value }) => value);
+}
+
+/** Each with the place of its newest version in the log. */
+async function objectsOf<Url extends RecordUrl>(
+  source: DirectorySource,
+  url: Url,
+  ns = 'grid',
+): Promise<readonly { readonly seq: number; readonly value: RecordOf<Url> }[]> {
+  const all: { readonly seq: number; readonly value: RecordOf<Url> }[] = [];
   for (let cursor: string | undefined; ;) {
     const page = await source.find(ns, { url, limit: pageObjects, cursor });
-    for (const { value } of page.objects) {
-      if (value !== undefined) all.push(value as RecordOf<Url>);
+    for (const { seq, value } of page.objects) {
+      if (value !== undefined) all.push({ seq, value: value as RecordOf<Url> });
     }
     if (page.cursor === undefined) return all;
     cursor = page.cursor;
