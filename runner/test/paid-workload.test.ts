@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 
 import { waitFor } from '@commongrid/base';
 import { SettleService } from '@commongrid/wallet';
@@ -43,8 +44,9 @@ test('a node tells of what is paid for, over a restart of its agent, and its far
 
 test('while the database is away a node pauses what is no longer paid for, keeps its data, and tells of it later', async () => {
   // For ten seconds.
-  await using place = await openPaidPlace(10n * price, 1_000);
+  await using place = await openPaidPlace(10n * price, 4_000);
   const { phase, machine } = place;
+  const starts = () => machine.calls.filter((call) => call.startsWith('start ')).length;
   const line = place.line();
   line.isCut = true;
   const before = (await place.escrow())?.receipts.length ?? 0;
@@ -53,9 +55,15 @@ test('while the database is away a node pauses what is no longer paid for, keeps
   assert.deepEqual([paper?.state.state, paper?.hasData], ['prepared', true]);
   assert.ok(!machine.calls.some((call) => call.startsWith('destroy')));
   assert.equal((await place.escrow())?.receipts.length, before, 'nothing is told meanwhile');
+  assert.equal(starts(), 1);
   line.isCut = false;
-  const isUsedUp = async () => (await place.escrow())?.emptySinceMs !== undefined;
-  await waitFor(isUsedUp, { ...within, what: 'what was owed to be told' });
+  const isKnown = async () => {
+    const escrow = await place.escrow();
+    return escrow?.emptySinceMs !== undefined && isDeepStrictEqual(place.known(), escrow);
+  };
+  await waitFor(isKnown, { ...within, what: 'what was owed to be told, and read again' });
+  await place.apply();
   assert.equal(phase(), 'paused');
+  assert.equal(starts(), 1, 'nor did it run meanwhile');
   assert.equal(paper?.hasData, true);
 });

@@ -40,6 +40,7 @@ import type { NodeFacts } from './introduction.ts';
 import { Introducer } from './introducer.ts';
 import { Isolation } from './isolation.ts';
 import { LastHeard } from './last-heard.ts';
+import { LogTime } from './log-time.ts';
 import { OpenedWishes } from './opened-wishes.ts';
 
 export interface NodeAgentOptions {
@@ -100,10 +101,7 @@ export class NodeAgent implements AsyncDisposable {
   readonly #closing = new AbortController();
   readonly #listeners = new Set<(event: NumberedEvent) => void>();
   #applying: Promise<void> = Promise.resolve();
-  /** When the log time of the copy was in force, by the monotonic clock. */
-  #knownAtMs: number;
-  /** Whether the source has said it to this process. */
-  #isTimeTold = false;
+  readonly #logTime: LogTime;
   readonly #isolation = new Isolation();
   readonly #lastHeard: LastHeard;
   #waitsForView = false;
@@ -127,7 +125,7 @@ export class NodeAgent implements AsyncDisposable {
     this.#copy = parts.copy;
     const sealing = SealingKey.derive(key.exportSeed());
     this.#opened = new OpenedWishes(sealing, source.log);
-    this.#knownAtMs = clock.monotonicMs();
+    this.#logTime = new LogTime(this.#copy.at, clock);
     this.#lastHeard = new LastHeard(join(options.folder, 'last-heard'), bootId);
     this.#boot = new BootClearance(parts.state, bootId, clock.monotonicMs());
     this.view = new GridFold({ log: source.log, releaseKeys, reader: this.id });
@@ -143,7 +141,7 @@ export class NodeAgent implements AsyncDisposable {
     this.#receipts = new Receipts({
       ...{ node, bootId, state, machine: this.machine, view: this.view, source, logger, clock },
       everyMs: options.receiptsEveryMs,
-      logTimeMs: () => (this.#isTimeTold ? this.logTimeMs : undefined),
+      logTimeMs: () => this.#logTime.toldMs,
     });
     this.reconciler = new Reconciler({
       ...{ state, drivers, capacity, logger, clock },
@@ -191,7 +189,7 @@ export class NodeAgent implements AsyncDisposable {
 
   /** Log time as far as it is known here, ms since 1970: it goes on while the source is away. */
   get logTimeMs(): number {
-    return Math.floor(this.#copy.at + this.#clock.monotonicMs() - this.#knownAtMs);
+    return this.#logTime.ms;
   }
 
   /** Age of the newest word on what is in the log, s; Infinity when that is not to be trusted. */
@@ -274,15 +272,10 @@ export class NodeAgent implements AsyncDisposable {
   }
 
   async #take(change: Parameters<GridCopy['add']>[0]): Promise<void> {
-    const formerMs = this.#copy.at;
     const hasRecords = change.records.length > 0;
     const fresh = hasRecords ? this.#copy.add(change) : [];
     if (!hasRecords) this.#copy.noteTime(change.at);
-    // A source that has no news says the same again: time goes on meanwhile.
-    if (this.#copy.at > formerMs) {
-      this.#knownAtMs = this.#clock.monotonicMs();
-      this.#isTimeTold = true;
-    }
+    this.#logTime.note(this.#copy.at);
     if (fresh.length > 0) this.view.add(fresh);
     if (fresh.length > 0 || this.#waitsForView) await this.apply();
     this.#introducer.look();
@@ -295,6 +288,7 @@ export class NodeAgent implements AsyncDisposable {
       at: this.logTimeMs,
       viewAgeSeconds: source.viewAgeSeconds(),
       isFirstStart: (id, revision) => (state.revisionOf(id) ?? -1) < revision,
+      untold: (lock) => this.#receipts.untold(lock),
     });
     this.#waitsForView = false;
     const verdict = this.#boot.look({

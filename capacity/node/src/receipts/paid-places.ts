@@ -1,8 +1,15 @@
-import { lockOf, workloadIdOf } from '@commongrid/model';
-import type { GridObjects, LockId, NodeId, WorkloadId } from '@commongrid/model';
+import { lockOf, withReceipts, workloadIdOf } from '@commongrid/model';
+import type { GridObjects, LockId, NodeId, UntoldReceipt, WorkloadId } from '@commongrid/model';
 
-/** Workloads that are placed on a node by a lock whose money is not used up, and their locks. */
-export function paidPlacesOn(view: GridObjects, node: NodeId): ReadonlyMap<WorkloadId, LockId> {
+/**
+ * Workloads that are placed on a node by a lock whose money is not used up, and their locks.
+ * @param untold receipts that the log may not have yet
+ */
+export function paidPlacesOn(
+  view: GridObjects,
+  node: NodeId,
+  untold: (lock: LockId) => readonly UntoldReceipt[],
+): ReadonlyMap<WorkloadId, LockId> {
   const places = new Map<WorkloadId, LockId>();
   for (const { contract, items } of view.objects('grid.placement.1')) {
     for (const item of items) {
@@ -10,7 +17,8 @@ export function paidPlacesOn(view: GridObjects, node: NodeId): ReadonlyMap<Workl
       const lock = lockOf(view, { ...item, contract });
       const escrow = lock && view.money('escrow', lock.id);
       if (lock === undefined || escrow?.place === undefined) continue;
-      if (escrow.emptySinceMs !== undefined) continue;
+      const { emptySinceMs } = withReceipts(lock, escrow, untold(lock.id));
+      if (emptySinceMs !== undefined) continue;
       places.set(workloadIdOf(contract, item.role, item.replica), lock.id);
     }
   }

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { WorkloadId } from '@commongrid/model';
+import type { LockId, WorkloadId } from '@commongrid/model';
 import type { Meter, MeteredReceipt } from './meter.ts';
 
 /** A receipt that the source has not taken yet. */
@@ -14,6 +14,10 @@ export interface WaitingReceipt {
  */
 export class ReceiptBook {
   readonly #db: DatabaseSync;
+  /** What waits, as it was while the table was in this state. */
+  #byLock:
+    | { readonly state: string; readonly of: ReadonlyMap<LockId, MeteredReceipt[]> }
+    | undefined;
 
   /** To be called with the tables of `receiptSchema` in place. */
   constructor(db: DatabaseSync) {
@@ -52,6 +56,18 @@ export class ReceiptBook {
       seq: Number(row['seq']),
       receipt: JSON.parse(String(row['receipt'])) as MeteredReceipt,
     }));
+  }
+
+  /** Receipts of a lock that wait, the oldest first. */
+  waitingFor(lock: LockId): readonly MeteredReceipt[] {
+    // Asked for all locks each time that deadlines are looked at.
+    const row = this.#db.prepare('SELECT count(*) AS count, max(seq) AS last FROM receipt').get();
+    const state = `${String(row?.['count'])}/${String(row?.['last'])}`;
+    if (this.#byLock?.state !== state) {
+      const receipts = this.waiting(0, Number.MAX_SAFE_INTEGER).map(({ receipt }) => receipt);
+      this.#byLock = { state, of: Map.groupBy(receipts, (receipt) => receipt.lock) };
+    }
+    return this.#byLock.of.get(lock) ?? [];
   }
 
   /** The source has it, or never will. */

@@ -1,6 +1,6 @@
 import { closeOnce } from '@commongrid/base';
 import type { Clock, Logger } from '@commongrid/base';
-import type { GridFold, NodeId } from '@commongrid/model';
+import type { GridFold, LockId, NodeId, UntoldReceipt } from '@commongrid/model';
 import type { Machine } from '../machine/machine.ts';
 import type { WorkloadSource } from '../ports.ts';
 import type { NodeState } from '../reconcile/node-state.ts';
@@ -57,7 +57,13 @@ export class Receipts {
 
   /** Records may have changed what is paid for. */
   follow(): void {
-    this.#meter.follow(paidPlacesOn(this.#options.view, this.#options.node));
+    const { view, node } = this.#options;
+    this.#meter.follow(paidPlacesOn(view, node, (lock) => this.untold(lock)));
+  }
+
+  /** Receipts of a lock that the log may not have yet, in their order. */
+  untold(lock: LockId): readonly UntoldReceipt[] {
+    return this.#options.state.receipts.waitingFor(lock);
   }
 
   /** As the log has it, or will have it once the node could say it. */

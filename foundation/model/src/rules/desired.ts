@@ -1,5 +1,5 @@
 import type { GridCode } from '../errors.ts';
-import type { Hash, NodeId, WorkloadId } from '../fields.ts';
+import type { Hash, LockId, NodeId, WorkloadId } from '../fields.ts';
 import type { RecordOf, RecordUrl } from '../record-types.ts';
 import type { Slice } from '../records/slice.ts';
 import { buriedRevision, workloadIdOf, workloadParts } from './grid-view.ts';
@@ -7,7 +7,8 @@ import type { GridView } from './grid-view.ts';
 import { lockOf } from './lock-rules.ts';
 import { verifySlice } from './verify-slice.ts';
 import type { NodeNow, SealedAssignment } from './verify-slice.ts';
-import { paidUntilMs } from './wallet-metering.ts';
+import { paidUntilBy } from './wallet-metering.ts';
+import type { UntoldReceipt } from './wallet-metering.ts';
 
 /** A view whose objects can be gone through. */
 export interface GridObjects extends GridView {
@@ -36,6 +37,8 @@ export type Desired = {
 
 export interface DesiredNow extends Omit<NodeNow, 'isFirstStart'> {
   readonly isFirstStart: (workload: WorkloadId, revision: number) => boolean;
+  /** Receipts of the node that the log may not have yet, in their order. Default: it has them all. */
+  readonly untold?: (lock: LockId) => readonly UntoldReceipt[];
 }
 
 /**
@@ -86,7 +89,7 @@ function placedBy(
   if (term !== undefined && now.at >= term.untilMs + term.graceMs) {
     return { workload, revision, be: 'pause', code: 'CONTRACT_TERM_OVER' };
   }
-  if (term !== undefined && isUnpaid(view, slice, now.at - term.graceMs)) {
+  if (term !== undefined && isUnpaid(view, slice, now, term.graceMs)) {
     return { workload, revision, be: 'pause', code: 'ESCROW_EMPTY' };
   }
   const isFirstStart = now.isFirstStart(workload, revision);
@@ -95,8 +98,13 @@ function placedBy(
   return { workload, revision, be: 'run', assignment: verdict.assignment };
 }
 
-/** Whether the money for a place on the farm of another was used up by a log time. */
-function isUnpaid(view: GridView, { node, contract, workload }: Slice, at: number): boolean {
+/** Whether the money for a place on the farm of another was used up so long ago. */
+function isUnpaid(
+  view: GridView,
+  { node, contract, workload }: Slice,
+  { at, untold }: DesiredNow,
+  graceMs: number,
+): boolean {
   const { role, replica } = workloadParts(workload);
   const items = view.current('grid.placement.1', contract)?.items ?? [];
   const item = items.find((one) => one.role === role && one.replica === replica);
@@ -104,7 +112,8 @@ function isUnpaid(view: GridView, { node, contract, workload }: Slice, at: numbe
   const owner = view.current('grid.contract.1', contract)?.owner;
   if (lock === undefined || lock.farmer === owner) return false;
   const escrow = view.money('escrow', lock.id);
-  return escrow !== undefined && at >= (paidUntilMs(lock, escrow) ?? Infinity);
+  if (escrow === undefined) return false;
+  return at - graceMs >= (paidUntilBy(lock, escrow, untold?.(lock.id) ?? []) ?? Infinity);
 }
 
 /** What was placed on the node once; what it was told of and never given is nothing yet. */

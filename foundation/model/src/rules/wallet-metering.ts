@@ -1,6 +1,7 @@
 import type { NodeId } from '../fields.ts';
 import type { Lock } from '../records/lock.ts';
 import type { Presence } from '../records/presence.ts';
+import type { Receipt } from '../records/receipt.ts';
 import { heldBy, presenceSpansMax } from './wallet-state.ts';
 import type { AttendanceState, EscrowState, MoneyView, Span } from './wallet-state.ts';
 
@@ -59,8 +60,8 @@ export function covers(
   at: number,
   seconds: number,
 ): boolean {
-  const { place, receipts, cursorMs, paidSeconds, released } = escrow;
-  const reportedMs = Math.max(place?.fromMs ?? at, cursorMs, receipts.at(-1)?.[1] ?? 0);
+  const { place, paidSeconds, released } = escrow;
+  const reportedMs = place === undefined ? at : reportedUntilMs(escrow);
   const running = Math.ceil(Math.max(0, at - reportedMs) / 1000);
   const all = paidSeconds + reportedSeconds(escrow) + running + seconds;
   return dueFor({ price }, all) - BigInt(released) <= heldBy(escrow);
@@ -74,14 +75,62 @@ export function paidUntilMs(
   { price }: Pick<Lock, 'price'>,
   escrow: EscrowState,
 ): number | undefined {
-  const { place, receipts, cursorMs, paidSeconds, released } = escrow;
+  const { place, receipts, cursorMs, paidSeconds, released, emptySinceMs } = escrow;
   const perUnits = BigInt(price.amount);
   if (perUnits === 0n || place === undefined) return undefined;
-  const reportedMs = Math.max(place.fromMs, cursorMs, receipts.at(-1)?.[1] ?? 0);
+  if (emptySinceMs !== undefined) {
+    // Receipts of nothing that come behind the money do not make it last longer.
+    const lastMs = receipts.findLast(([, , healthySeconds]) => healthySeconds > 0)?.[1] ?? 0;
+    return Math.min(emptySinceMs, Math.max(place.fromMs, cursorMs, lastMs));
+  }
+  const reportedMs = reportedUntilMs(escrow);
   const used = dueFor({ price }, paidSeconds + reportedSeconds(escrow)) - BigInt(released);
   const left = heldBy(escrow) - used;
   const seconds = left > 0n ? (left * BigInt(price.perSeconds)) / perUnits : 0n;
   return reportedMs + Number(seconds) * 1000;
+}
+
+/** What a node counted, and the log may not have yet. */
+export type UntoldReceipt = Pick<Receipt, 'fromMs' | 'toMs' | 'healthySeconds'>;
+
+/** The state once receipts are told that wait for it, in their order. */
+export function withReceipts(
+  lock: Pick<Lock, 'price'>,
+  escrow: EscrowState,
+  untold: readonly UntoldReceipt[],
+): EscrowState {
+  let next = escrow;
+  for (const { fromMs, toMs, healthySeconds } of untoldTo(escrow, untold)) {
+    const receipts = [...next.receipts, [fromMs, toMs, healthySeconds] as const];
+    next = withEmptiness(lock, { ...next, receipts }, toMs);
+  }
+  return next;
+}
+
+/**
+ * `paidUntilMs` as a node knows it that has receipts to tell yet. Between the last that its view has and
+ * the first of those some may be on their way: all that time counts as used.
+ */
+export function paidUntilBy(
+  lock: Pick<Lock, 'price'>,
+  escrow: EscrowState,
+  untold: readonly UntoldReceipt[],
+): number | undefined {
+  const fromMs = reportedUntilMs(escrow);
+  const toMs = untoldTo(escrow, untold)[0]?.fromMs ?? fromMs;
+  const unseen = { fromMs, toMs, healthySeconds: Math.ceil((toMs - fromMs) / 1000) };
+  return paidUntilMs(lock, withReceipts(lock, escrow, [unseen, ...untold]));
+}
+
+/** The log has the others. */
+function untoldTo(escrow: EscrowState, untold: readonly UntoldReceipt[]): readonly UntoldReceipt[] {
+  const reportedMs = reportedUntilMs(escrow);
+  return untold.filter(({ fromMs }) => fromMs >= reportedMs);
+}
+
+/** Log time up to which receipts tell of a place. */
+function reportedUntilMs({ place, cursorMs, receipts }: EscrowState): number {
+  return Math.max(place?.fromMs ?? 0, cursorMs, receipts.at(-1)?.[1] ?? 0);
 }
 
 /** The state as it is from a log time on: notes since when it pays for nothing more. */

@@ -9,6 +9,7 @@ import { desiredOf } from './desired.ts';
 import type { GridFold } from './grid-fold.ts';
 import { verifySlice } from './verify-slice.ts';
 import { consentSubject } from './wallet-accounts.ts';
+import type { UntoldReceipt } from './wallet-metering.ts';
 import { conditionHash } from './wallet-transfers.ts';
 
 suite('judgeWallet: an escrow', () => {
@@ -100,6 +101,68 @@ suite('desiredOf, by money', () => {
     scene.fund(2, 720);
     equal(scene.settle(2, 2), undefined);
     equal(desired(4), 'run');
+  });
+
+  /** Money for two hours from now on, and an hour of grace. */
+  function rentedForTwoHours() {
+    const term = { fromMs: 1_700_000_000_000, untilMs: 1_800_000_000_000, graceMs: 3_600_000 };
+    const budget = {
+      ...{ currency: 'EUR', perMonth: fakeId.amount(600_000), total: fakeId.amount(8000) },
+    };
+    const scene = new WalletScene({ header: { budget, term } });
+    const workload = fakeId.workload(scene.plan.id, 'shard', 0);
+    scene.rent(1, 720);
+    const desired = (hour: number, untold: readonly UntoldReceipt[] = []) => {
+      const now = { at: scene.hour(hour), viewAgeSeconds: 0, isFirstStart: () => false };
+      const known = { ...now, untold: () => untold };
+      return desiredOf(scene.grid.fold, scene.bobsNode, known).get(workload)?.be;
+    };
+    const receipt = (from: number, to: number, healthySeconds = (to - from) * 3600) => {
+      return { fromMs: scene.hour(from), toMs: scene.hour(to), healthySeconds };
+    };
+    return { scene, desired, receipt };
+  }
+
+  test('goes by what a node counted and has not told', () => {
+    const { scene, desired, receipt } = rentedForTwoHours();
+    const half = receipt(0, 1, 1800);
+    deepEqual(
+      [desired(3.4), desired(3.4, [half]), desired(3.5, [half])],
+      ['pause', 'run', 'pause'],
+    );
+    const all = [receipt(0, 1), receipt(1, 2), receipt(2, 3, 0), receipt(3, 20, 0)];
+    deepEqual([desired(2.9, all), desired(3, all), desired(20, all)], ['run', 'pause', 'pause']);
+    // One after the other is told, and read again some time after that.
+    scene.at(20);
+    deepEqual(
+      [1, 2, 3, 4].map((told) => desired(20, all.slice(told))),
+      Array(4).fill('pause'),
+    );
+    scene.receipt(1, 0, 1);
+    deepEqual(
+      [1, 2, 3, 4].map((told) => desired(20, all.slice(told))),
+      Array(4).fill('pause'),
+    );
+    equal(desired(20, all), 'pause', 'the first of them is in the view');
+    scene.receipt(1, 1, 2);
+    deepEqual(
+      [2, 3, 4].map((told) => desired(20, all.slice(told))),
+      Array(3).fill('pause'),
+    );
+  });
+
+  test('pauses for good what is used up, also when more receipts of nothing come', () => {
+    const { scene, desired } = rentedForTwoHours();
+    scene.at(10);
+    scene.receipt(1, 0, 1);
+    scene.receipt(1, 1, 2);
+    equal(desired(10), 'pause');
+    scene.receipt(1, 2, 9.5, 0);
+    deepEqual([desired(10), desired(10.4)], ['pause', 'pause']);
+    scene.presence(0, 10);
+    scene.at(11);
+    equal(scene.release(1, 9.5), undefined);
+    equal(desired(11), 'pause');
   });
 });
 
