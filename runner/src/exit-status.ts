@@ -10,6 +10,7 @@ const statusByCode: ReadonlyMap<string, number> = new Map([
   ['BASE_CONTROL_ABSENT', 6],
   ['BASE_CONTROL_LOST', 6],
   ['GRID_USAGE', 2],
+  ['GRID_DATA_KEPT', 5],
   ['GRID_SERVICE_UNKNOWN', 3],
   ['GRID_BENCH_UNKNOWN', 3],
   ['GRID_CODE_UNKNOWN', 3],

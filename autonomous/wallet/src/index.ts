@@ -6,6 +6,8 @@ export type { LogRailOptions } from './log-rail.ts';
 export { parseOrder } from './order.ts';
 export type { Order, TransferOrder } from './order.ts';
 export type { LedgerView, Rail } from './rail.ts';
+export { rentedPlaces } from './rented-places.ts';
+export type { RentedPlace } from './rented-places.ts';
 export type { WaitOptions } from './say-once.ts';
 export { SettleService } from './settle-service.ts';
 export type { SettleServiceOptions, SettleStatus } from './settle-service.ts';

@@ -122,14 +122,21 @@ function unpaidFault(
   if (lock === undefined || escrow === undefined) return isKnown ? 'TOMBSTONE_PAID' : undefined;
   const sinceMs = unpaidSinceMs(header, escrow);
   if (moment.at < sinceMs) return 'TOMBSTONE_PAID';
-  const dueMs = sinceMs + header.term.graceMs + unpaidNoticeMs;
-  return moment.at < dueMs ? 'TOMBSTONE_TOO_EARLY' : undefined;
+  return moment.at < sinceMs + keptUnpaidMs(header) ? 'TOMBSTONE_TOO_EARLY' : undefined;
+}
+
+/** How long data of a contract are kept at least that nobody pays for, ms of log time. */
+export function keptUnpaidMs({ term }: Pick<Contract, 'term'>): number {
+  return term.graceMs + unpaidNoticeMs;
 }
 
 /**
  * The log time from which on nobody pays for a place: the term is over, a placement ended it, or a record
  * in the log shows that its money is used up. None of them can be dated back.
  */
-function unpaidSinceMs({ term }: Contract, { place, emptySinceMs }: EscrowState): number {
+export function unpaidSinceMs(
+  { term }: Pick<Contract, 'term'>,
+  { place, emptySinceMs }: EscrowState,
+): number {
   return Math.min(term.untilMs, place?.untilMs ?? Infinity, emptySinceMs ?? Infinity);
 }

@@ -15,6 +15,7 @@ import {
   contractSignCommand,
 } from './sign.ts';
 import { contractStatusCommand } from './status.ts';
+import { contractDiscardCommand, contractUnpaidCommand } from './unpaid.ts';
 
 export function contractCommand(context: CommandContext): Command {
   return new Command('contract')
@@ -32,5 +33,7 @@ export function contractCommand(context: CommandContext): Command {
     .addCommand(contractListCommand(context))
     .addCommand(contractShowCommand(context))
     .addCommand(contractStatusCommand(context))
-    .addCommand(contractAuditCommand(context));
+    .addCommand(contractAuditCommand(context))
+    .addCommand(contractUnpaidCommand(context))
+    .addCommand(contractDiscardCommand(context));
 }

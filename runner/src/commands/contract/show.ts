@@ -12,6 +12,7 @@ import { botName, contractIn, contractsIn, statusIn, withContractView } from './
 import type { ContractView, KnownContract } from './contract-view.ts';
 import { decisionsOf, describeLine, describeRoles } from './describe-contract.ts';
 import type { DecisionLine } from './describe-contract.ts';
+import { describeRent, placesOf } from './describe-rent.ts';
 import { readBuilt } from './read-contract.ts';
 
 export function contractListCommand(context: CommandContext): Command {
@@ -53,9 +54,9 @@ export function contractShowCommand(context: CommandContext): Command {
     });
 }
 
-type Shown = ReturnType<typeof shownOf>;
+type Shown = Awaited<ReturnType<typeof shownOf>>;
 
-function shownOf({ fold, now }: ContractView, contract: KnownContract) {
+async function shownOf({ fold, now, client }: ContractView, contract: KnownContract) {
   const { id, header } = contract;
   const votes = fold.contract(id)?.votes ?? [];
   const halts = votes.filter((vote) => vote.action === 'halt' && isOpenVote(fold, vote, now));
@@ -70,11 +71,14 @@ function shownOf({ fold, now }: ContractView, contract: KnownContract) {
       ...{ bot: signer, name: botName(fold, signer), expMs },
     })),
     decisions: decisionsOf({ fold, now }, contract),
+    /** On farms of others. */
+    places: await placesOf({ fold, now, client }, id),
   };
 }
 
 function describe(shown: Shown, style: Style): string {
   const { name, contract, phase, ownerName, term, budget, haltedBy, decisions, replaces } = shown;
+  const { places } = shown;
   const groups = Map.groupBy(decisions, ({ action }) => action);
   return [
     style.strong(`${name} is ${phase}${shown.isRejected ? ', rejected' : ''}`),
@@ -87,6 +91,7 @@ function describe(shown: Shown, style: Style): string {
       ...haltedBy.map((one) => ['  halted', `by ${one.name} until ${formatTime(one.expMs)}`]),
     ]),
     ...[...groups].flatMap(([action, lines]) => ['', style.strong(action), describeLines(lines)]),
+    ...(places.length === 0 ? [] : ['', style.strong('rent'), describeRent(places)]),
   ].join('\n');
 }
 
