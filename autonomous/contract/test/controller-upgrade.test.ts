@@ -46,6 +46,10 @@ test('an upgrade goes unit by unit, each healthy before the next, and the former
   assert.equal(world.placement(later)?.revision, 3);
   await world.pass(5_000);
   assert.equal(countOf(world, former), 0, 'the former one stays away');
+  world.approve(later, 'remove');
+  await world.until('the later one is ended', () => countOf(world, later) === 0);
+  await world.pass(5_000);
+  assert.equal(countOf(world, former), 0, 'also once the later one is removed');
 });
 
 test('an upgrade that does not become healthy is taken back where it may be', async () => {
@@ -63,6 +67,25 @@ test('an upgrade that does not become healthy is taken back where it may be', as
   });
   await world.pass(5_000);
   assert.equal(countOf(world, child), 0);
+  // Its place is free for another one.
+  world.unhealthy = () => false;
+  const again = await world.contract({ replaces: former, roles: [next] }, { isSigned: false });
+  world.approve(again, 'provision');
+  world.approve(again, 'upgrade');
+  await world.until('the next one took over', () => countOf(world, former) === 0, slowly);
+  assert.deepEqual([countOf(world, child), countOf(world, again)], [0, 3]);
+});
+
+test('of two upgrades of one contract the log takes the first, and the second waits for its end', async () => {
+  await using world = new ControllerWorld();
+  const [former, later] = await upgraded(world, {});
+  const rival = await world.contract({ replaces: former, roles: [web] }, { isSigned: false });
+  world.approve(rival, 'provision');
+  assert.throws(() => world.approve(rival, 'upgrade'), /APPROVAL_SUCCESSOR/);
+  await world.until('the first one took over', () => {
+    return countOf(world, former) === 0 && runs(world, later);
+  });
+  assert.equal(world.placement(rival), undefined);
 });
 
 test('an upgrade without a way back stands still where it does not become healthy', async () => {

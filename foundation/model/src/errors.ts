@@ -40,6 +40,7 @@ export type GridCode =
   | 'APPROVAL_NOT_SIGNER' // signed by no valid device key of the signer: sign with one
   | 'APPROVAL_ROLE' // the policy does not name the signer in this role for this action: see the contract
   | 'APPROVAL_SETTLED' // what it is about was agreed to before: nothing is left to say
+  | 'APPROVAL_SUCCESSOR' // another contract takes the place of the same one: replace or remove that one instead
   | 'CONTRACT_BOT_UNKNOWN' // its owner or a signer is no bot of this log: let them append their records
   | 'CONTRACT_HALTED' // somebody who may has halted it: nothing new until they take it back
   | 'CONTRACT_NAME_TWICE' // two of its roles, networks or secrets have one name: rename one
@@ -50,7 +51,9 @@ export type GridCode =
   | 'CONTRACT_POLICY_IMPOSSIBLE' // its signers can never be enough, or a role is there twice: name more
   | 'CONTRACT_QUORUM_MISSING' // owner and policy have not all agreed: collect the approvals that miss
   | 'CONTRACT_REMOVED' // those who may have agreed to remove it: make a new contract
+  | 'CONTRACT_REPLACED' // another contract took its place for good: agree on a new one
   | 'CONTRACT_REPLACED_UNKNOWN' // the contract that it replaces is not in the log: correct `replaces`
+  | 'CONTRACT_ROLLED_BACK' // it gave its place back to the contract before it: agree on a new one
   | 'CONTRACT_TERM_EARLY' // its term has not begun: wait
   | 'CONTRACT_TERM_INVALID' // its term ends before it begins: correct it
   | 'CONTRACT_TERM_OVER' // its term is over: agree on a new contract

@@ -1,4 +1,5 @@
 import type { Clock, Logger } from '@commongrid/base';
+import { isBinding } from '@commongrid/model';
 import type {
   Contract,
   ContractId,
@@ -63,7 +64,6 @@ export function caseOf(
 }
 
 /** Whether owner and policy want it, and those of the contract that it takes the place of. */
-export function isAgreed({ header, state: { agreed } }: ContractCase): boolean {
-  if (agreed.provision === undefined) return false;
-  return header.replaces === undefined || agreed.upgrade !== undefined;
+export function isAgreed({ header, state }: ContractCase): boolean {
+  return isBinding(header, state);
 }

@@ -1,4 +1,4 @@
-import { placeOf, workloadIdOf } from '@commongrid/model';
+import { placeOf, successorOf, workloadIdOf } from '@commongrid/model';
 import type { ContractId, GridFold, PlacementItem, RecordOf } from '@commongrid/model';
 import type { Assessment, WantedUnit } from '../heal/assess-units.ts';
 import { slotKey } from '../plan/units.ts';
@@ -28,29 +28,9 @@ export type RolloutStep =
 
 /** What a contract does while another takes its place, or while it takes that of another. */
 export function rolloutStepOf(look: Look, one: ContractCase, assessment: Assessment): RolloutStep {
-  const successor = successorOf(look, one.id);
+  const successor = successorOf(look.fold, one.id);
   if (successor !== undefined) return retirementOf(look, one, successor, assessment);
   return rolloutOf(look, one, assessment);
-}
-
-/** Whether the way back was taken from a contract that replaces another. */
-function isRolledBack(fold: GridFold, id: ContractId): boolean {
-  const placement = fold.current('grid.placement.1', id);
-  return placement?.reason === 'rollback' && placement.items.length === 0;
-}
-
-/**
- * The contract that takes the place of another: of those that everybody agreed to, the first one, unless
- * it was rolled back.
- */
-function successorOf({ fold, journal }: Look, id: ContractId): ContractId | undefined {
-  const agreed = journal.successorsOf(id).flatMap((other) => {
-    const { agreed: by } = fold.contract(other) ?? {};
-    const isLive = by?.provision !== undefined && by.remove === undefined;
-    if (!isLive || by.upgrade === undefined || isRolledBack(fold, other)) return [];
-    return [{ other, seq: by.upgrade.seq }];
-  });
-  return agreed.toSorted((a, b) => a.seq - b.seq)[0]?.other;
 }
 
 /**
@@ -60,23 +40,21 @@ function successorOf({ fold, journal }: Look, id: ContractId): ContractId | unde
  */
 function rolloutOf(
   look: Look,
-  { id, header, units }: ContractCase,
+  { id, header, state, units }: ContractCase,
   { wanted, blocked: held }: Assessment,
 ): RolloutStep {
   const { fold, at } = look;
   const { replaces } = header;
+  if (state.isReplaced === true) return ended(held);
   if (replaces === undefined) return { is: 'heal', wanted, blocked: held };
-  if (isRolledBack(fold, id)) {
+  if (state.isRolledBack === true) {
     return {
       is: 'heal',
       wanted: [],
       blocked: [blocked('HEAL_ROLLED_BACK', 'it did not become healthy')],
     };
   }
-  if (successorOf(look, replaces) !== id) {
-    const text = 'another contract takes the place of the same one';
-    return { is: 'heal', wanted: [], blocked: [...held, blocked('HEAL_REPLACED', text)] };
-  }
+  if (successorOf(fold, replaces) !== id) return ended(held);
   const items = fold.current('grid.placement.1', id)?.items ?? [];
   const slots = units.reduce((sum, unit) => sum + unit.slots.length, 0);
   // Once all of it was there it is healed as any other.
@@ -98,6 +76,12 @@ function rolloutOf(
   const placed = new Set(items.map(slotKey));
   const again = wanted.filter(({ unit }) => unit.slots.some((slot) => placed.has(slot)));
   return { is: 'heal', wanted: again, blocked: [...held, ...reasons] };
+}
+
+/** What has no place any more. */
+function ended(held: readonly Blocked[]): RolloutStep {
+  const text = 'another contract took its place, or takes that of the same one';
+  return { is: 'heal', wanted: [], blocked: [...held, blocked('HEAL_REPLACED', text)] };
 }
 
 /** Whether the former contract still has anything that is to end. */
@@ -148,7 +132,13 @@ export function withdrawal(
   { fold, at }: Look,
   id: ContractId,
   fence: number,
-  { items, reason }: RolloutStep & { readonly is: 'withdraw' },
+  {
+    items,
+    reason,
+  }: {
+    readonly items: readonly PlacementItem[];
+    readonly reason: RecordOf<'grid.placement.1'>['reason'];
+  },
 ): RecordOf<'grid.placement.1'> {
   const revision = (fold.current('grid.placement.1', id)?.revision ?? 0) + 1;
   const lease = id as string as RecordOf<'grid.placement.1'>['lease'];

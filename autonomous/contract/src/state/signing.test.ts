@@ -10,7 +10,7 @@ import type { ContractErrorCode } from '../errors.ts';
 import { makeApproval } from './signing.ts';
 import type { SignRequest } from './signing.ts';
 
-type Wish = Partial<Omit<SignRequest, 'contract' | 'signer'>>;
+type Wish = Partial<Omit<SignRequest, 'signer'>>;
 
 /** A contract of ada that bob, eve and dan decide over, two of them being enough. */
 function proposed(): Scene {
@@ -135,4 +135,19 @@ test('what is over, or was overtaken, is not signed', () => {
   const late = proposed();
   late.grid.at = late.plan.header.term.untilMs;
   refuses(late, late.bob, 'CONTRACT_LAPSED');
+});
+
+test('nobody signs for a second contract in the place of one', () => {
+  const scene = new Scene().begin();
+  const replaces = scene.plan.id;
+  const [first, second] = [scene.grid.log, 'b'.repeat(42) + 'A'].map((nonce) => {
+    const { plan } = new Scene({ header: { nonce, replaces } });
+    scene.grid.put('grid.contract.1', scene.ada.device, plan.header);
+    return plan;
+  });
+  assert.ok(first !== undefined && second !== undefined);
+  for (const action of ['provision', 'upgrade'] as const) {
+    assert.equal(sign(scene, scene.ada, { contract: first.id, action }), undefined);
+  }
+  refuses(scene, scene.ada, 'CONTRACT_STALE', { contract: second.id, action: 'upgrade' });
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 
 import { GridError } from '@commongrid/base';
-import { approvalHash, deciders, isOpenVote, judgeQuorum } from '@commongrid/model';
+import { approvalHash, deciders, isOpenVote, judgeQuorum, successorOf } from '@commongrid/model';
 import type {
   Approval,
   BotId,
@@ -160,12 +160,9 @@ function requireOpen(
   if (view.contract(replaces)?.agreed.remove !== undefined) {
     throw fault('CONTRACT_STALE', 'the contract that it takes the place of is to be removed');
   }
-  for (const other of view.objects('grid.approval.1')) {
-    const isRival = other.action === 'upgrade' && other.replaces === replaces;
-    if (!isRival || other.contract === state.id) continue;
-    if (view.contract(other.contract)?.agreed.upgrade === undefined) continue;
-    throw fault('CONTRACT_STALE', `${other.contract} takes the place of that contract already`);
-  }
+  const rival = successorOf(view, replaces);
+  if (rival === undefined || rival === state.id) return;
+  throw fault('CONTRACT_STALE', `${rival} takes the place of that contract already`);
 }
 
 /** Saying the same again changes nothing. */

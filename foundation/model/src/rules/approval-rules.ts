@@ -11,6 +11,7 @@ import type { Moment } from './identity-state.ts';
 import type { JudgedRecord } from './identity-view.ts';
 import { botBehind, stillCounts } from './keys.ts';
 import { judgeQuorum } from './quorum.ts';
+import { isBinding, succeed } from './succession.ts';
 
 /** What somebody says yes or no to. */
 export interface ApprovalSubject {
@@ -58,7 +59,12 @@ export function judgeApproval(
   const vote = { signer, role, action, key: author as KeyText, moment, expMs };
   const votes = verdict === 'approve' ? [...others, vote] : others;
   const next = { ...state, votes };
-  return acceptGrid(action === 'halt' ? next : settled(view, header, next, action, moment));
+  if (action === 'halt') return acceptGrid(next);
+  const known = settled(view, header, next, action, moment);
+  if (isBinding(header, state) || !isBinding(header, known)) return acceptGrid(known);
+  const { code, former } = succeed(view, header, state.id);
+  if (code !== undefined) return refuseGrid(code);
+  return former === undefined ? acceptGrid(known) : acceptGrid(known, former);
 }
 
 /** Whether somebody who may has frozen the contract. */

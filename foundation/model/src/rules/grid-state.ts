@@ -17,6 +17,12 @@ export interface ContractState {
   readonly openings: readonly { readonly role: string; readonly slice: string }[];
   /** Replicas that were moved to other nodes, of the last hour before the newest placement. */
   readonly moves: readonly { readonly at: number; readonly count: number }[];
+  /** The contract that everybody agreed to last as the one that replaces this one. */
+  readonly successor?: ContractId;
+  /** Another took its place, and nothing of it is placed any more: for good. */
+  readonly isReplaced?: true;
+  /** It replaced another, and gave its place back: for good. */
+  readonly isRolledBack?: true;
 }
 
 /** Actions that come about once, by a quorum over the contract alone. */

@@ -20,6 +20,7 @@ import { lockOf } from './lock-rules.ts';
 import { moveFault, openingOf, replicaFault, spreadFault } from './mandate.ts';
 import { nodeStanding } from './node-rules.ts';
 import { fundingFault } from './wallet-escrow.ts';
+import { successionFault, successorOf } from './succession.ts';
 import { isOverBudget, paidPlaces } from './wallet-places.ts';
 
 /** In this time a contract's `maxPerHour` counts moves, milliseconds of log time. */
@@ -29,7 +30,8 @@ const moveWindowMs = 3_600_000;
  * Judges `grid.placement.1`, the only thing that starts anything.
  *
  * 1. It is by the holder of the newest lease of the contract, the next revision, and in time.
- * 2. Owner and policy want the contract; nobody halted it; it is inside its term.
+ * 2. Owner and policy want the contract; nobody halted it; it is inside its term. One that replaces
+ *    another was not given up: see `successionFault`.
  * 3. Items that are as they were before are not judged again, so a lost node, or a lock that lapsed
  *    since, holds up no other. What is new stands on a node in service, with room that is kept for it.
  * 4. Of each role no more is in one place than its spread allows.
@@ -53,6 +55,9 @@ export function judgePlacement(
   const fault =
     orderFault(view, value, author, moment, former) ??
     agreementFault(view, header, state) ??
+    (value.items.length > 0 || state.isRolledBack === true
+      ? successionFault(view, header, state)
+      : undefined) ??
     (isHalted(view, state, moment) ? 'CONTRACT_HALTED' : undefined);
   if (fault !== undefined) return refuseGrid(fault);
   const changed = changedItems(value, former);
@@ -67,7 +72,7 @@ export function judgePlacement(
   if (exceeds(view, header, moves, value, former)) return refuseGrid('PLACEMENT_TOO_MANY_MOVES');
   if (isOverBudget(view, header, value)) return refuseGrid('PLACEMENT_BUDGET');
   return acceptGrid(
-    { ...state, moves },
+    { ...state, moves, ...endOf(view, header, value) },
     ...newPlaces(view, value, former, changed, moment),
     ...paidPlaces(view, value, former, moment),
   );
@@ -89,6 +94,18 @@ function orderFault(
   if (isWhole(view) && revision !== last + 1) return 'PLACEMENT_GAP';
   if (expMs <= at) return 'PLACEMENT_EXPIRED';
   return notAfterMs <= at ? 'PLACEMENT_LATE' : undefined;
+}
+
+/** Whether a contract has ended with a placement of nothing: handed over, or taken back where it may be. */
+function endOf(
+  view: GridView,
+  { replaces, mayRollBack }: Contract,
+  { contract, reason, items }: Placement,
+): Pick<ContractState, 'isReplaced' | 'isRolledBack'> {
+  if (items.length > 0) return {};
+  const isOver = reason === 'upgrade' && successorOf(view, contract) !== undefined;
+  const isBack = reason === 'rollback' && replaces !== undefined && mayRollBack === true;
+  return { ...(isOver ? { isReplaced: true } : {}), ...(isBack ? { isRolledBack: true } : {}) };
 }
 
 /** Why nothing new of a contract may begin now. */

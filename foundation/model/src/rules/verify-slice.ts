@@ -10,6 +10,7 @@ import { isGranted, workloadParts } from './grid-view.ts';
 import type { GridView } from './grid-view.ts';
 import { hostFault, lockFault, termFault } from './placement-rules.ts';
 import { contentFault } from './slice-rules.ts';
+import { successionFault } from './succession.ts';
 
 /** The oldest view by which something new may be started, seconds. */
 export const startViewAgeSecondsMax = 30;
@@ -56,8 +57,9 @@ export type SliceVerdict =
  * 1. To start a revision for the first time, the view is at most 30 s old.
  * 2. The newest placement has this workload on this node, as exactly this slice.
  * 3. The slice follows from header and placement, and shows the role that was signed.
- * 4. Owner and policy agreed. For a first start: nobody halted it, it is inside its term, the placement
- *    has not lapsed, the node is in service, and the farm of another keeps room for it.
+ * 4. Owner and policy agreed. For a first start: nobody halted it, no other contract took its place, it
+ *    is inside its term, the placement has not lapsed, the node is in service, and the farm of another
+ *    keeps room for it.
  *
  * 5. For a first start on the farm of another, the lock is funded and covers the next period.
  *
@@ -100,7 +102,10 @@ function startFault(
   if (isNew && at >= placement.expMs) return 'PLACEMENT_EXPIRED';
   const place = { ...item, contract: slice.contract };
   return (
-    termFault(header, state, { at }) ?? hostFault(view, slice) ?? lockFault(view, place, header, at)
+    successionFault(view, header, state) ??
+    termFault(header, state, { at }) ??
+    hostFault(view, slice) ??
+    lockFault(view, place, header, at)
   );
 }
 
