@@ -1,11 +1,15 @@
 import type { BenchOptions, BenchRow } from '../../bench/index.ts';
+import { liveName, liveRows } from '../../live/live-rows.ts';
 import { fleetName, fleetRows } from './fleet-rows.ts';
 
 /** Parts of the benchmark, each with what the names of its rows begin with. */
 const parts: readonly {
   readonly name: string;
   readonly run: (options: BenchOptions) => Promise<BenchRow[]>;
-}[] = [{ name: fleetName, run: fleetRows }];
+}[] = [
+  { name: fleetName, run: fleetRows },
+  { name: liveName, run: liveRows },
+];
 
 /** What it takes to keep contracts true. */
 export async function run(options: BenchOptions): Promise<BenchRow[]> {

@@ -1,0 +1,53 @@
+import { throwIfAborted } from '@commongrid/base';
+import { atMostRow, median } from '../bench/index.ts';
+import type { BenchOptions, BenchRow } from '../bench/index.ts';
+import type { LiveContracts } from './live-contract.ts';
+import type { LiveGrid } from './live-grid.ts';
+
+/** Rows begin so. */
+export const controllerName = 'live controller';
+
+/** A controller that was quicker than its death shows nothing: so often it may be. */
+const triesOfRound = 3;
+
+/**
+ * A controller is killed just when it was told to end what it runs, with its lease in force, until it appends
+ * the next record of that contract.
+ */
+export async function controllerRows(
+  options: BenchOptions,
+  live: LiveGrid,
+  contracts: LiveContracts,
+): Promise<readonly BenchRow[]> {
+  const rounds = options.isQuick === true ? 1 : options.rounds;
+  const seconds: number[] = [];
+  for (let left = rounds * triesOfRound; left > 0 && seconds.length < rounds; left--) {
+    throwIfAborted(options.signal);
+    options.note(`a controller is killed, ${seconds.length + 1} of ${rounds}`);
+    const tookMs = await killOnce(live, contracts);
+    if (tookMs !== undefined) seconds.push(tookMs / 1_000);
+  }
+  if (seconds.length < rounds) throw new Error('controllers were quicker than their death');
+  return [
+    atMostRow({
+      name: `${controllerName}: killed with its lease in force until it goes on`,
+      ...{ unit: 's', ours: Math.max(...seconds), must: 5 },
+      note: `the worst of ${rounds}; median ${median(seconds).toFixed(2)} s`,
+    }),
+  ];
+}
+
+/** @returns undefined when it had done all before it was killed */
+async function killOnce(live: LiveGrid, contracts: LiveContracts): Promise<number | undefined> {
+  const { id, workload } = await contracts.propose(live.node.id);
+  await contracts.approve(id, 'provision');
+  await live.reached(live.node, workload, 'running');
+  const kill = await live.buyerToKill();
+  await contracts.approve(id, 'remove');
+  const killedMs = kill();
+  await live.reached(live.node, workload, 'deleted');
+  const log = await live.log();
+  const last = log.findLast(({ url, obj }) => url === 'grid.placement.1' && obj === id);
+  if (last?.value?.['reason'] !== 'remove') throw new Error(`${id} ended without its controller`);
+  return last.signedMs > killedMs ? last.signedMs - killedMs : undefined;
+}
