@@ -52,6 +52,8 @@ async function newest<Url extends 'grid.placement.1' | 'grid.lease.1'>(
   url: Url,
   contract: string,
 ): Promise<RecordOf<Url>> {
+  // It sees all that commands wrote.
+  await grid.place.client.checkpoint();
   const { value } = await grid.place.client.get('grid', url, contract);
   return value as RecordOf<Url>;
 }

@@ -70,7 +70,7 @@ function stateOf(supervisor: Supervisor, name = 'ping'): ServiceState {
 
 async function answers(state: ServiceState): Promise<boolean> {
   const port = Number(state.address.split(':').at(-1));
-  return answersPing(port, AbortSignal.timeout(5_000)).catch(() => false);
+  return answersPing(port, AbortSignal.timeout(60_000)).catch(() => false);
 }
 
 async function startSleeper(): Promise<{ identity: ProcessIdentity; end(): void }> {
@@ -106,15 +106,19 @@ async function saveLeftover(home: GridHome, identity: ProcessIdentity): Promise<
 
 test('a service that hangs is restarted', async () => {
   await using fixture = await openFixture();
-  const probe = { everyMs: 50, timeoutMs: 200, missesMax: 2 };
+  // One that answers is not to be taken for hung, however busy the machine is.
+  const probe = { everyMs: 50, timeoutMs: 2_000, missesMax: 1 };
   const service = pingService({ probe, stopTimeoutMs: 100 });
   await using supervisor = await openSupervisor(fixture.home, service);
   const pid = stateOf(supervisor).process?.pid ?? 0;
   process.kill(pid, 'SIGSTOP');
-  await waitFor(() => stateOf(supervisor).restartCount === 1, deadline);
-  await waitFor(() => stateOf(supervisor).phase === 'running', deadline);
-  assert.notEqual(stateOf(supervisor).process?.pid, pid);
-  assert.ok(await answers(stateOf(supervisor)));
+  const isAnother = async (): Promise<boolean> => {
+    const state = stateOf(supervisor);
+    const hasStarted = state.phase === 'running' && state.process?.pid !== pid;
+    return hasStarted && (await answers(state));
+  };
+  await waitFor(isAnother, deadline);
+  assert.ok(stateOf(supervisor).restartCount >= 1);
 });
 
 test('a supervisor returns when its services answer, and ends them when it closes', async () => {

@@ -60,7 +60,7 @@ test('a Zero-Stor gives the chunks that it was given, also with two of six serve
   const found = new Map<ChunkHash, Buffer>();
   const wants = texts.map((text) => ({ hash: hashOf(text), sizeBytes: text.length }));
   await set.fetch(wants, (hash, plaintext) => void found.set(hash, Buffer.from(plaintext)), {
-    signal: AbortSignal.timeout(30_000),
+    signal: AbortSignal.timeout(60_000),
   });
   assert.deepEqual(
     texts.map((text) => found.get(hashOf(text))?.equals(text)),
@@ -108,7 +108,7 @@ test('a chunk that cannot be read takes no other along, and a store that is away
   const hashes = chunks.map(({ hash }) => hash);
   const found: string[] = [];
   const fetchAll = async (): Promise<void> => {
-    const signal = AbortSignal.timeout(10_000);
+    const signal = AbortSignal.timeout(60_000);
     for await (const { hash } of source.fetch(hashes, signal)) found.push(hash);
   };
   await assert.rejects(fetchAll(), hasCode('FLIST_SOURCE_FAILED'));

@@ -102,7 +102,7 @@ test('schemas of many properties and values that are too deep are judged in boun
     }
   } else assert.equal(made.code, 'BCDB_SCHEMA_INVALID');
   // No measurement: what is quadratic in the properties takes minutes.
-  assert.ok(performance.now() - startedMs < 20_000);
+  assert.ok(performance.now() - startedMs < 60_000);
 });
 
 test('strangers without rights leave nothing behind, however many keys they have', async () => {

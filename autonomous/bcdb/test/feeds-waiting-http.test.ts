@@ -242,7 +242,7 @@ test('a server that keeps silent is given up before its time is over, one that i
   const options = { timeoutMs: 60_000, authorize: async () => undefined, renew: () => false };
   let asked = 0;
   const silent = new HttpLink({ url: await rogue(t, () => asked++), ...options });
-  const lost = silent.json('/', { answerMs: 100, method: 'POST' });
+  const lost = silent.json('/', { answerMs: 1_000, method: 'POST' });
   await assert.rejects(lost, hasCode('BCDB_UNREACHABLE'));
   assert.equal(asked, 1);
   const url = await rogue(t, (response) => {

@@ -68,7 +68,7 @@ test('clients and followers over HTTP go on over two handovers with their first 
   });
   await sameState(follower, bcdb);
   assert.equal(follower.ledger.fold.handovers.sequencer, bcdb.sequencer);
-  const shown = await new HttpLightSource({ url, log }).succession(AbortSignal.timeout(5000));
+  const shown = await new HttpLightSource({ url, log }).succession(AbortSignal.timeout(60_000));
   assert.deepEqual(shown, JSON.parse(JSON.stringify(bcdb.succession)));
 });
 

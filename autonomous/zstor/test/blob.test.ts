@@ -171,19 +171,17 @@ test('wiped backends and wrong shards of each kind are read around, and reported
 });
 
 test('slow backends hold nothing up: others are asked after a while', async () => {
-  await using cluster = await Cluster.open({ servers: 6 });
+  await using cluster = await Cluster.open({ servers: 6, commandTimeoutMs: 600_000 });
   const blob = await cluster.put(randomPieces(size, 'slow'));
   await cluster.writer.idle();
   await assertReads(cluster, blob, 'slow');
-  for (const no of [2, 5]) cluster.server(no).proxy.delayMs = 3_000;
-  const startedMs = performance.now();
+  for (const no of [2, 5]) cluster.server(no).proxy.delayMs = 600_000;
+  // Longer than a test may last.
   await assertReads(cluster, blob, 'slow');
-  // Three chunks, one after the other, would wait 9 s.
-  assert.ok(performance.now() - startedMs < 8_000, 'nobody waited for the slow ones');
 });
 
 test('a backend that hangs in mid-write is replaced by a spare', async () => {
-  await using cluster = await Cluster.open({ servers: 8, spares: 2, commandTimeoutMs: 500 });
+  await using cluster = await Cluster.open({ servers: 8, spares: 2, commandTimeoutMs: 3_000 });
   for (const no of [3, 4]) cluster.server(no).proxy.delayMs = 60_000;
   const blob = await cluster.put(randomPieces(size, 'hangs'));
   await cluster.writer.idle();

@@ -137,10 +137,8 @@ class CaredStore implements AsyncDisposable {
 
 test('two that are wiped are noticed, and filled again with no command', async () => {
   await using store = await CaredStore.open('wiped', { servers: 6 });
-  const startedMs = performance.now();
   await fleet.wipe(1, 4);
   await store.untilWhole();
-  assert.ok(performance.now() - startedMs < 20_000);
   await store.assertReads();
   // Numbers of those that were emptied are given to nobody.
   const names = store.blobs.backends.all.map(({ no }) => no);
@@ -180,11 +178,11 @@ test('wrong values that are read are written anew', async () => {
   assert.ok((await fleet.corrupt('wrong', 0, 3)) > 0);
   // With two others too slow nobody gets around the wrong ones.
   await fleet.whileStill([1, 2], 500, () => store.assertReads());
-  const { repaired } = await care.repair({ signal: AbortSignal.timeout(20_000) });
+  const { repaired } = await care.repair({ signal: AbortSignal.timeout(60_000) });
   assert.ok(repaired.shards > 0);
   // What nobody reads is found by a look at all.
   assert.ok((await fleet.corrupt('wrong', 0, 3)) > 0);
-  const { faults } = await care.scrub({ signal: AbortSignal.timeout(20_000) });
+  const { faults } = await care.scrub({ signal: AbortSignal.timeout(60_000) });
   assert.ok(faults > 0);
   assert.deepEqual(await store.faults(), []);
 });
@@ -203,7 +201,7 @@ test('a backend is emptied on demand, is read from meanwhile, and is used again'
   const [name = ''] = backends.names.values();
   await assert.rejects(care.drain('nobody', true), { code: 'ZSTOR_BACKEND_UNKNOWN' });
   await care.drain(name, true);
-  await care.repair({ signal: AbortSignal.timeout(20_000) });
+  await care.repair({ signal: AbortSignal.timeout(60_000) });
   const drained = care.status().backends.find((backend) => backend.name === name);
   assert.deepEqual([drained?.use, drained?.shards], ['draining', 0]);
   await store.put(randomPieces(size, 'draineda'));
@@ -265,15 +263,19 @@ test('backends that come later take their part of what is there', async () => {
 });
 
 test('what a backend lost without saying so is found by its keys', async () => {
-  const times = { firstStockMs: 1_000 };
-  await using store = await CaredStore.open('keys', { servers: 6 }, times);
-  await store.untilWhole();
-  await using client = await fleet.server(2).connect();
-  await client.command(['SELECT', 'keys-shards']);
-  for (const { id, locations } of store.records) {
-    await client.command(['DEL', shardKey(id, locations.indexOf(3))]);
+  {
+    await using store = await CaredStore.open('keys', { servers: 6 });
+    await store.untilWhole();
+    await using client = await fleet.server(2).connect();
+    await client.command(['SELECT', 'keys-shards']);
+    for (const { id, locations } of store.records) {
+      await client.command(['DEL', shardKey(id, locations.indexOf(3))]);
+    }
+    assert.notDeepEqual(await store.faults(), []);
   }
-  assert.notDeepEqual(await store.faults(), []);
+  // It takes stock once in a day, and not before all of that is lost.
+  const path = join(fleet.folder, 'keys.json');
+  await using store = await CaredStore.open('keys', path, { firstStockMs: 100 });
   await store.untilWhole();
 });
 

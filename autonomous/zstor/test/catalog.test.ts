@@ -109,7 +109,7 @@ test('catalogue has a date once its members told the time, and none with a wrong
   const head = await fixture.serving('a');
   await until('a date', () => head.datesMs() !== undefined);
   const dateMs = head.datesMs() ?? 0;
-  assert.ok(Math.abs(dateMs - Date.now()) < 10_000);
+  assert.ok(Math.abs(dateMs - Date.now()) < 60_000);
   await head.write(setRegister('a', 1));
   await head.write(setRegister('b', 2));
   await head.close();

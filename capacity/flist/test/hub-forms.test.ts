@@ -26,9 +26,9 @@ test('a hub gives programs split to who takes that, and as frames to others', as
   const [first = assert.fail()] = hashes;
 
   await using source = new HttpSource({ url: `${hub.server.url}/v1` });
-  const taken = await collect(source.fetch(hashes, AbortSignal.timeout(10_000)));
+  const taken = await collect(source.fetch(hashes, AbortSignal.timeout(60_000)));
   assert.deepEqual(formsOf(taken, hashes), [true, false, false]);
-  const alone = await collect(source.fetch([first], AbortSignal.timeout(10_000)));
+  const alone = await collect(source.fetch([first], AbortSignal.timeout(60_000)));
   assert.deepEqual(alone.get(first), taken.get(first));
 
   // Somebody of before: the header is not there, or names other forms only.
@@ -48,7 +48,7 @@ test('a hub gives programs split to who takes that, and as frames to others', as
   await using mirror = await FlistRepository.open({ folder: folder.path });
   await hub.client().download(digest, mirror);
   await using files = new DirectorySource(folder.path);
-  await areSound(await collect(files.fetch(hashes, AbortSignal.timeout(10_000))), image.chunks);
+  await areSound(await collect(files.fetch(hashes, AbortSignal.timeout(60_000))), image.chunks);
   await using next = await hubUnderTest({}, mirror);
   await next.client(alice).upload(digest, mirror);
   assert.deepEqual((await mirror.scrub()).badChunks, []);

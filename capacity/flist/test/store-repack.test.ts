@@ -29,7 +29,7 @@ test('chunks are packed again once, and are the same', async () => {
   const { repackedChunks, savedBytes } = await repository.repack();
   assert.equal(repackedChunks, plaintexts.length);
   assert.ok(savedBytes > before.length / 20, `${savedBytes} of ${before.length}`);
-  for await (const { hash, packed } of repository.fetch(hashes, AbortSignal.timeout(10_000))) {
+  for await (const { hash, packed } of repository.fetch(hashes, AbortSignal.timeout(60_000))) {
     assert.ok(packed.length <= packedChunkBytesMax);
     assert.deepEqual(await unpackChunk(hash, packed), plaintexts[hashes.indexOf(hash)]);
   }

@@ -370,7 +370,8 @@ export class Care implements AsyncDisposable {
   }
 
   async #stockWhenServing(signal: AbortSignal): Promise<void> {
-    if (!this.#o.catalog.isServing) return;
+    // The next time is far away: one that does not serve just now takes stock as soon as it does.
+    while (!this.#o.catalog.isServing) await delay(lookEveryMs, { signal, clock: this.#clock });
     const missing = await this.#takeStock(signal);
     this.#logger.info({ missing }, 'keys of backends are compared with the records');
   }
