@@ -1,6 +1,7 @@
 import { idPatterns } from '@commongrid/model';
 import { Type } from 'typebox';
 import { actor, method } from './actors/actor.ts';
+import type { DatabaseState } from './log-view.ts';
 import type { MethodCaller } from './actors/typed-client.ts';
 
 const closed = { additionalProperties: false } as const;
@@ -13,6 +14,11 @@ const statusShape = Type.Object({
   /** Messages that are not known to have come. */
   letters: Type.Integer(),
   refused: Type.Array(Type.Object({ to: botId, id: Type.String(), why: Type.String() })),
+  /** Whether the database answered the last question, and when it answered last. */
+  database: Type.Object({
+    state: Type.Union([Type.Literal('there'), Type.Literal('away'), Type.Literal('unasked')]),
+    answeredMs: Type.Union([Type.Integer(), Type.Null()]),
+  }),
   residentBytes: Type.Integer(),
   /** Why nothing new starts; null when all is well. */
   halt: Type.Union([Type.String(), Type.Null()]),
@@ -26,6 +32,7 @@ export interface AboutOptions {
     readonly letters: number;
     readonly refused: { to: string; id: string; why: string }[];
     readonly halt: string | null;
+    readonly database: { state: DatabaseState; answeredMs: number | null };
   };
   readonly linkTo: (bot: string) => Promise<MethodCaller>;
 }

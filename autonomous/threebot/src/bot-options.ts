@@ -1,4 +1,4 @@
-import type { Clock, Logger } from '@commongrid/base';
+import type { Clock, Logger, MetricsRegistry } from '@commongrid/base';
 import type { SealingKey, SigningKey } from '@commongrid/crypto';
 import type { ListenAddress } from '@commongrid/resp';
 import type { Actor } from './actors/actor.ts';
@@ -32,6 +32,8 @@ export interface BotOptions {
   readonly relays?: readonly string[];
   /** File with the rules by which it sells capacity of its farms. Default: `farmer.json` in its folder. */
   readonly farmerFile?: string;
+  /** Where it publishes metrics. Default: nowhere. */
+  readonly registry?: MetricsRegistry;
   readonly limits?: Partial<BotLimits>;
   readonly logger?: Logger;
   readonly clock?: Clock;

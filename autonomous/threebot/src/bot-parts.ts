@@ -1,17 +1,14 @@
 import { join } from 'node:path';
-import type { DatabaseSync } from 'node:sqlite';
 import { inTransaction, repeat, silentLogger, systemClock, TaskGroup } from '@commongrid/base';
-import type { Clock } from '@commongrid/base';
 import { aboutActor } from './about-actor.ts';
-import type { Outgoing } from './actors/actor.ts';
+import type { Permission } from './actors/caller.ts';
 import { CallLimits } from './actors/call-limits.ts';
 import { Catalog } from './actors/catalog.ts';
 import { Dispatcher } from './actors/dispatcher.ts';
-import type { RunEffect } from './actors/dispatcher.ts';
 import { openBase } from './bot-base.ts';
 import type { BotOptions } from './bot-options.ts';
 import { defaultLimits } from './config.ts';
-import type { BotLimits } from './config.ts';
+import { effectsOf } from './effects.ts';
 import { Tokens } from './doors/tokens.ts';
 import { makeCredentials } from './keys/certificate.ts';
 import { ownData } from './data/own-data.ts';
@@ -20,9 +17,7 @@ import type { Link } from './links/link.ts';
 import { Delivery } from './mailbox/delivery.ts';
 import { HeldBoxes } from './mailbox/held-boxes.ts';
 import { Inbox } from './mailbox/inbox.ts';
-import type { InboxOptions } from './mailbox/inbox.ts';
 import { mailboxActor } from './mailbox/mailbox-actor.ts';
-import { requireMessage } from './mailbox/message.ts';
 import { Outbox } from './mailbox/outbox.ts';
 import { relayActor } from './mailbox/relay-actor.ts';
 import { visitRelays } from './mailbox/relay-visits.ts';
@@ -30,12 +25,13 @@ import { ReplayGuard } from './mailbox/replay-guard.ts';
 import { Market } from './market/market.ts';
 import { marketActor } from './market/market-actor.ts';
 import { messagesActor } from './messages-actor.ts';
+import { Gatekeeper } from './phonebook/gatekeeper.ts';
 import { peopleActor } from './people/people-actor.ts';
 import { People } from './people/people.ts';
 import { backupActor } from './recovery/backup-actor.ts';
 import { keepBacking } from './recovery/keep-backing.ts';
+import type { LogView } from './log-view.ts';
 import type { BotStore } from './store/bot-store.ts';
-import { CommitGroup } from './store/commit-group.ts';
 
 /** What a bot is made of. */
 export type Parts = Awaited<ReturnType<typeof makeParts>>;
@@ -51,22 +47,14 @@ export async function makeParts(options: BotOptions, stack: AsyncDisposableStack
   const linkTo = (bot: string): Promise<Link> => must(late.links).to(bot);
   const standingOf = (bot: string) => people.standingOf(bot);
   const base = await openBase(options, limits, stack);
-  const { store, db, view, phonebook, keeper } = base;
-  const market = new Market({
-    ...{ self: id, logHash: trust.log, db, phonebook, linkTo, clock, logger },
-    use: base.use,
-    isInCircle: (bot) => standingOf(bot) !== 'known',
-    rulesFile: options.farmerFile ?? join(options.folder, 'farmer.json'),
-    ...{ answerMs: farmerAnswerMs, seenMs: lockSeenMs },
-  });
+  const { store, db, view, phonebook, keeper, counts } = base;
+  const gatekeeper = new Gatekeeper(phonebook, limits, clock);
+  const market = marketOf(options, { ...base, linkTo, standingOf });
   const relay = relayActor({ limits, standingOf, clock });
   const own = [
-    aboutActor({ id, log: trust.log, linkTo, status: () => statusOf(late.links, store, outbox) }),
-    mailboxActor((box) => must(late.inbox).take(box)),
-    relay,
-    messagesActor(clock),
-    peopleActor(id),
-    marketActor(market),
+    aboutActor({ id, log: trust.log, linkTo, status: () => statusOf(late.links, base, outbox) }),
+    mailboxActor((box, bringer) => must(late.inbox).take(box, bringer)),
+    ...[relay, messagesActor(clock), peopleActor(id), marketActor(market)],
     ownData({ ...base, id, linkTo }),
     ...(keeper === undefined ? [] : [backupActor(keeper)]),
   ];
@@ -80,39 +68,53 @@ export async function makeParts(options: BotOptions, stack: AsyncDisposableStack
     (receiver) => late.delivery?.wake(receiver),
   );
   const dispatcher = new Dispatcher({
-    ...{ catalog, runEffect, logger, requireSound: view.requireSound },
+    ...{ catalog, runEffect, counts, logger, requireSound: view.requireSound },
     ...{ limits: new CallLimits(limits, clock), callMs: limits.callMs },
   });
   const credentials = await makeCredentials(key);
+  const { ownerToken, sealingKeys } = options;
   const appHash = (app: string) => base.book.appHash(app);
-  const tokens = new Tokens({ self: id, ownerToken: options.ownerToken, appHash, clock });
+  const tokens = new Tokens({ self: id, ownerToken, appHash, clock });
   const tasks = new TaskGroup({
     maxTasks: tasksMax,
     onError: (error, name) => logger.error({ err: error, task: name }, 'a task of the bot failed'),
   });
+  const shared = { self: id, phonebook, gatekeeper, standingOf, dispatcher, counts, logger, clock };
   const links = new Links({
-    ...{ self: id, credentials, view, phonebook, dispatcher, standingOf, limits, logger },
+    ...{ ...shared, credentials, view, limits },
     onLink: (bot) => late.delivery?.wake(bot),
   });
-  late.links = links;
-  late.inbox = new Inbox({
-    ...{ log: trust.log, self: id, sealingKeys: options.sealingKeys, phonebook, guard },
-    ...{ messageBytesMax: limits.messageBytesMax, dispatcher, commit, standingOf, clock },
-  });
-  late.delivery = new Delivery({
-    ...{ db, outbox, phonebook, linkTo, log: trust.log, self: id, key, tasks, logger, clock },
-    messageBytesMax: limits.messageBytesMax,
-  });
+  const ofMessages = { ...shared, ...limits, log: trust.log };
+  const inbox = new Inbox({ ...ofMessages, sealingKeys, guard, commit });
+  const ofLetters = { db, outbox, linkTo, key, tasks, letters: counts.letters };
+  const delivery = new Delivery({ ...ofMessages, ...ofLetters });
+  Object.assign(late, { links, inbox, delivery });
   stack.defer(async () => {
     // Tasks wait for answers that come no more once the links are gone.
     await Promise.all([tasks.close(), links.close()]);
     await view.settle().catch(() => {});
   });
   return {
-    ...{ id, db, outbox, guard, view, phonebook, people, dispatcher, links, tasks, limits, clock },
-    ...{ credentials, runEffect, relay, inbox: late.inbox, delivery: late.delivery },
-    ...{ tokens, market, keeper, relays: options.relays ?? [] },
+    ...{ ...base, id, outbox, guard, gatekeeper, people, dispatcher, links, tasks, limits, clock },
+    ...{ credentials, runEffect, relay, inbox, delivery, tokens, market },
+    relays: options.relays ?? [],
   };
+}
+
+type MarketParts = Awaited<ReturnType<typeof openBase>> & {
+  readonly linkTo: (bot: string) => Promise<Link>;
+  readonly standingOf: (bot: string) => Permission;
+};
+
+function marketOf(options: BotOptions, parts: MarketParts): Market {
+  const { id, folder, trust, farmerFile, clock = systemClock, logger = silentLogger } = options;
+  const { db, phonebook, use, counts, linkTo, standingOf } = parts;
+  return new Market({
+    ...{ self: id, logHash: trust.log, db, phonebook, use, linkTo, clock, logger },
+    isInCircle: (bot) => standingOf(bot) !== 'known',
+    rulesFile: farmerFile ?? join(folder, 'farmer.json'),
+    ...{ answerMs: farmerAnswerMs, seenMs: lockSeenMs, steps: counts.marketSteps },
+  });
 }
 
 /** From one clearing away of what has ended to the next, ms. */
@@ -130,58 +132,16 @@ const refusedShownMax = 20;
 /** Receivers of letters at a time, and what else runs. */
 const tasksMax = 10_000;
 
-interface EffectParts {
-  readonly db: DatabaseSync;
-  readonly outbox: Outbox;
-  readonly limits: BotLimits;
-  readonly clock: Clock;
-  readonly id: string;
-  readonly log: string;
-}
-
-/**
- * Ways to run an effect: at once in a transaction of its own, or with others of the same turn.
- * @param wake is called for each receiver of its messages once it is committed
- */
-function effectsOf(
-  { db, outbox, limits, clock, id, log }: EffectParts,
-  wake: (receiver: string) => void,
+function statusOf(
+  links: Links | undefined,
+  { store: { halt }, view }: { readonly store: BotStore; readonly view: LogView },
+  outbox: Outbox,
 ) {
-  const group = new CommitGroup(db);
-  const contextOf = (receivers: Set<string>) => {
-    const send = (message: Outgoing): string => {
-      const nowMs = clock.nowMs();
-      const { to, kind, body } = message;
-      const name = { log, to, from: id, id: anyMessageId, expMs: nowMs };
-      requireMessage({ ...name, kind, body }, limits.messageBytesMax);
-      receivers.add(to);
-      return outbox.add(message, nowMs);
-    };
-    return { db, send };
-  };
-  const runEffect: RunEffect = (work) => {
-    const receivers = new Set<string>();
-    const result = inTransaction(db, () => work(contextOf(receivers)));
-    receivers.forEach(wake);
-    return result;
-  };
-  const commit: InboxOptions['commit'] = async (work) => {
-    const receivers = new Set<string>();
-    const result = await group.run(() => work(contextOf(receivers)));
-    receivers.forEach(wake);
-    return result;
-  };
-  return { runEffect, commit };
-}
-
-/** As long as those that are given. */
-const anyMessageId = 'A'.repeat(22);
-
-function statusOf(links: Links | undefined, { halt }: BotStore, outbox: Outbox) {
   const refused = outbox.refused(refusedShownMax);
   return {
     ...{ links: links?.size ?? 0, letters: outbox.size, halt: halt ?? null },
     refused: refused.map(({ to, id, why = '' }) => ({ to, id, why })),
+    database: { state: view.database.state, answeredMs: view.database.answeredMs ?? null },
   };
 }
 
@@ -208,8 +168,9 @@ export function startTasks({ logger = silentLogger }: BotOptions, parts: Parts):
 }
 
 /** Clears away messages and deals that have ended. */
-function forgetEnded({ db, guard, outbox, market, limits, clock }: Parts): void {
+function forgetEnded({ db, guard, outbox, market, kept, limits, clock }: Parts): void {
   const nowMs = clock.nowMs();
+  kept.forget(nowMs - limits.recordKeptMs);
   inTransaction(db, () => {
     guard.forget(nowMs);
     outbox.forget(nowMs);

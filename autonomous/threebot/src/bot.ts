@@ -14,6 +14,7 @@ import { RespDoor } from './doors/resp-door.ts';
 import type { Link } from './links/link.ts';
 import type { Links } from './links/links.ts';
 import type { LockMarket } from './market/lock-market.ts';
+import { publishCounts } from './metrics/publish-counts.ts';
 import { changeOwnRecord } from './phonebook/publish.ts';
 
 /** Time for the database to take in where the bot is, ms. */
@@ -47,9 +48,10 @@ export class Bot implements AsyncDisposable {
     await using stack = new AsyncDisposableStack();
     const parts = await makeParts(options, stack);
     const { id, logger = silentLogger, listen, redis } = options;
-    const { dispatcher, links, phonebook, people, limits, credentials, tokens, view } = parts;
+    const { dispatcher, links, phonebook, gatekeeper, people, limits } = parts;
+    const { credentials, tokens, view } = parts;
     const shared = {
-      ...{ self: id, dispatcher, phonebook, credentials, tokens, limits, logger },
+      ...{ self: id, dispatcher, phonebook, gatekeeper, credentials, tokens, limits, logger },
       standingOf: (bot: string) => people.standingOf(bot),
     };
     const http = stack.use(await HttpDoor.open({ ...shared, listen, links }));
@@ -58,6 +60,9 @@ export class Bot implements AsyncDisposable {
         ? undefined
         : stack.use(await RespDoor.open({ ...shared, log: view.log, listen: redis }));
     startTasks(options, parts);
+    if (options.registry !== undefined) {
+      publishCounts(options.registry, { ...parts, nowMs: () => parts.clock.nowMs() });
+    }
     return new Bot(parts, http, resp, stack.move());
   }
 
@@ -84,12 +89,12 @@ export class Bot implements AsyncDisposable {
    * Says in the phonebook where the bot is, and who keeps its messages meanwhile.
    * @param address default: that of its door
    */
-  async publish(address = this.address): Promise<void> {
+  async publish(address = this.address, signal?: AbortSignal): Promise<void> {
     const { view, relays, id } = this.#parts;
     const addresses = [address, ...relays.map((relay) => `relay://${relay}`)];
     await view.use(
-      (client, signal) => changeOwnRecord(client, id, { addresses }, signal),
-      AbortSignal.timeout(publishMs),
+      (client, stop) => changeOwnRecord(client, id, { addresses }, stop),
+      AbortSignal.any([AbortSignal.timeout(publishMs), ...(signal === undefined ? [] : [signal])]),
     );
   }
 

@@ -12,7 +12,7 @@ export interface BotLimits {
   readonly callsBurst: number;
   /** Time for one call, ms. Default 30 s. */
   readonly callMs: number;
-  /** From the first byte of a link to the end of its greeting, ms. Default 10 s. */
+  /** From the first byte of a link to the end of its greeting, ms, whatever it waits for. Default 10 s. */
   readonly greetingMs: number;
   /** From one sign of life to the next that is asked for, ms. Default 10 s. */
   readonly pingMs: number;
@@ -32,6 +32,21 @@ export interface BotLimits {
   readonly recordFreshMs: number;
   /** For how long it counts while the database does not answer, ms. Default 60 s. */
   readonly recordStaleMs: number;
+  /**
+   * For how long it will do after that, ms, for what every bot of the phonebook may: to speak with bots
+   * that were known while the database is away. Default 1 day.
+   */
+  readonly recordKeptMs: number;
+  /** Keys and ids of strangers that are looked up, a second, of one address. Default 10. */
+  readonly strangersPerSecond: number;
+  /** The same at once after a rest. Default 100. */
+  readonly strangersBurst: number;
+  /** For how long it is remembered that a key is of no bot, ms. Default 5 s. */
+  readonly strangerKeptMs: number;
+  /** Connections that came and have not ended their greeting. Default 256. */
+  readonly greetingsMax: number;
+  /** Of these, from one address. Default 32. */
+  readonly greetingsPerAddressMax: number;
 }
 
 export const defaultLimits: BotLimits = {
@@ -51,4 +66,10 @@ export const defaultLimits: BotLimits = {
   heldBytesMax: 64 * 2 ** 20,
   recordFreshMs: 5_000,
   recordStaleMs: 60_000,
+  recordKeptMs: 86_400_000,
+  strangersPerSecond: 10,
+  strangersBurst: 100,
+  strangerKeptMs: 5_000,
+  greetingsMax: 256,
+  greetingsPerAddressMax: 32,
 };

@@ -116,7 +116,7 @@ test('a key that was ended speaks no more, on links that are there too', async (
 test('nobody is let in by a record that may be too old', async (t) => {
   const grid = await Grid.open(t);
   const [anna, bob] = [await grid.self('anna'), await grid.self('bob')];
-  const limits = { recordFreshMs: 1, recordStaleMs: 1 };
+  const limits = { recordFreshMs: 1, recordStaleMs: 1, recordKeptMs: 1 };
   const a = await grid.bot(anna, { limits: { recordStaleMs: 600_000 } });
   const b = await grid.bot(bob, { actors: [counting], limits });
   const client = a.client(counting, b.id);

@@ -6,11 +6,17 @@ import type { Rail } from '@commongrid/wallet';
 import { readLogFacts } from '../node/log-facts.ts';
 import { BotGrid } from './bot-grid.ts';
 import type { BotGridOptions } from './bot-grid.ts';
+import { ContractStores } from './contract-stores.ts';
 import { ContractsDesk } from './contracts-desk.ts';
 import type { ContractsDeskOptions } from './contracts-desk.ts';
 
 export type BotServiceOptions = Omit<BotGridOptions, 'releaseKeys' | 'source' | 'logger'> &
-  Omit<ContractsDeskOptions, 'grid'>;
+  Omit<ContractsDeskOptions, 'grid' | 'stores'> & {
+    /** Folder for backends files of contracts that stores use. */
+    readonly storesFolder: string;
+    /** Gives up while it waits for the database. */
+    readonly signal: AbortSignal;
+  };
 
 /** Time for the database to say how its log began, and for a record that nobody waits for, ms. */
 const answerMs = 60_000;
@@ -28,16 +34,18 @@ export class BotService implements AsyncDisposable {
   /** @throws BCDB_OTHER_LOG, BCDB_UNREACHABLE */
   static async open(options: BotServiceOptions): Promise<BotService> {
     await using stack = new AsyncDisposableStack();
-    const { url, trust, key, atLog, logger } = options;
+    const { url, trust, key, atLog, logger, signal } = options;
     const { releaseKeys } = await atLog(
       (client) => readLogFacts(client, trust.log),
-      AbortSignal.timeout(answerMs),
+      AbortSignal.any([signal, AbortSignal.timeout(answerMs)]),
     );
     const source = new HttpLightSource({ url, log: trust.log, key });
     const grid = stack.use(await BotGrid.open({ ...options, releaseKeys, source }));
-    const contracts = stack.use(ContractsDesk.open({ ...options, grid }));
+    const { papers, storesFolder: folder } = options;
+    const stores = stack.use(ContractStores.open({ folder, grid, papers, logger }));
+    const contracts = stack.use(ContractsDesk.open({ ...options, grid, stores }));
     const wallet = new Wallet(railOf(options, grid));
-    stack.use(new SettleService({ wallet, logger, news: (signal) => grid.news(signal) }));
+    stack.use(new SettleService({ wallet, logger, news: (stop) => grid.news(stop) }));
     return new BotService(contracts, stack.move());
   }
 

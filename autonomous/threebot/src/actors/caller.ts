@@ -18,6 +18,8 @@ export interface Caller {
   /** Name of the app, where it showed the token of one: it may use what is for apps alone. */
   readonly app?: string;
   readonly standing: Permission;
+  /** What the phonebook says of it may have changed since: then it has no more rights than all bots have. */
+  readonly isOld?: boolean;
   readonly way: Way;
   /** Whom limits count it to: the bot, or the address. */
   readonly account: string;
@@ -28,12 +30,17 @@ export function provenCaller(bot: string, standing: Permission, way: Way): Calle
   return { bot, standing, way, account: bot };
 }
 
+/** A bot that was proven by a record which nobody can say to be the newest. */
+export function formerlyProvenCaller(bot: string, way: Way): Caller {
+  return { bot, standing: 'known', isOld: true, way, account: bot };
+}
+
 /**
  * @param isForApps whether those may call the method that show the token of an app
- * @throws BOT_SENDER_UNKNOWN, BOT_NOT_PERMITTED
+ * @throws BOT_SENDER_UNKNOWN, BOT_NOT_PERMITTED, BOT_RECORD_STALE
  */
 export function requirePermission(
-  { bot, app, standing }: Caller,
+  { bot, app, standing, isOld = false }: Caller,
   needed: Permission,
   isForApps: boolean,
 ): void {
@@ -53,6 +60,13 @@ export function requirePermission(
       hint: 'connect with the certificate of a key of the phonebook, or show the token of the owner',
       details: { needed },
     });
+  }
+  if (isOld) {
+    throw new GridError<BotErrorCode>(
+      'BOT_RECORD_STALE',
+      `this is for: ${needed}, and the database does not say who you are now`,
+      { hint: 'try again when it answers', retryable: true, details: { needed } },
+    );
   }
   throw new GridError<BotErrorCode>('BOT_NOT_PERMITTED', `this is for: ${needed}`, {
     hint: 'let its owner allow it: grid bot call NAME people.allow',

@@ -1,6 +1,7 @@
 import { GridError, isGridError, silentLogger, withTimeout } from '@commongrid/base';
 import type { Logger } from '@commongrid/base';
 import type { BotErrorCode } from '../errors.ts';
+import type { BotCounts, CallOutcome } from '../metrics/bot-counts.ts';
 import type { EffectContext } from './actor.ts';
 import type { CallLimits } from './call-limits.ts';
 import { requirePermission } from './caller.ts';
@@ -18,6 +19,7 @@ export interface DispatcherOptions {
   readonly runEffect: RunEffect;
   /** @throws BOT_LOG_FORKED where nothing new may start */
   readonly requireSound: () => void;
+  readonly counts: BotCounts;
   readonly logger?: Logger;
 }
 
@@ -43,6 +45,25 @@ export class Dispatcher {
    *   BOT_INPUT_INVALID, BOT_LOG_FORKED, BASE_TIMEOUT, BOT_INTERNAL, and what the method refuses with
    */
   async call(name: string, input: unknown, caller: Caller, signal?: AbortSignal): Promise<unknown> {
+    const startedMs = performance.now();
+    let outcome: CallOutcome = 'done';
+    try {
+      return await this.#call(name, input, caller, signal);
+    } catch (error) {
+      outcome = isGridError(error) && !faults.has(error.code) ? 'refused' : 'failed';
+      throw error;
+    } finally {
+      const us = (performance.now() - startedMs) * 1_000;
+      this.#options.counts.call(caller.way, outcome, us);
+    }
+  }
+
+  async #call(
+    name: string,
+    input: unknown,
+    caller: Caller,
+    signal?: AbortSignal,
+  ): Promise<unknown> {
     const found = this.#admit(name, caller);
     using _call = this.#options.limits.enter(caller.account);
     found.checkInput(input);
@@ -105,6 +126,7 @@ export class Dispatcher {
   #shown(error: unknown, name: string): GridError {
     const isOurs = !isGridError(error) || error.code === 'BOT_OUTPUT_INVALID';
     if (!isOurs) return error;
+    this.#options.counts.methodFaults.add({ method: name });
     this.#logger.error({ err: error, method: name }, 'a method failed');
     if (isGridError(error)) return error;
     return new GridError<BotErrorCode>('BOT_INTERNAL', `${name} failed`, {
@@ -114,3 +136,5 @@ export class Dispatcher {
     });
   }
 }
+
+const faults: ReadonlySet<string> = new Set(['BOT_INTERNAL', 'BOT_OUTPUT_INVALID', 'BASE_TIMEOUT']);

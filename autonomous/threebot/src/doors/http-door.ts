@@ -8,7 +8,7 @@ import fastify from 'fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { WebSocketServer } from 'ws';
 import type { Caller, Permission } from '../actors/caller.ts';
-import { provenCaller } from '../actors/caller.ts';
+import { formerlyProvenCaller, provenCaller } from '../actors/caller.ts';
 import type { Dispatcher } from '../actors/dispatcher.ts';
 import { methodPath, openApiDocument } from '../actors/openapi.ts';
 import type { BotLimits } from '../config.ts';
@@ -16,7 +16,7 @@ import type { BotErrorCode } from '../errors.ts';
 import { keyOfCertificate, tlsVersion } from '../keys/certificate.ts';
 import type { Credentials } from '../keys/certificate.ts';
 import type { Links } from '../links/links.ts';
-import type { Phonebook } from '../phonebook/phonebook.ts';
+import type { Gatekeeper } from '../phonebook/gatekeeper.ts';
 import { httpStatusOf } from './http-status.ts';
 import type { Tokens } from './tokens.ts';
 
@@ -38,7 +38,7 @@ export interface HttpDoorOptions {
   readonly credentials: Credentials;
   readonly dispatcher: Dispatcher;
   readonly links: Links;
-  readonly phonebook: Phonebook;
+  readonly gatekeeper: Gatekeeper;
   readonly standingOf: (bot: string) => Permission;
   readonly tokens: Tokens;
   readonly limits: BotLimits;
@@ -134,7 +134,7 @@ function serveMethods(server: FastifyInstance, options: HttpDoorOptions): void {
 
 /** The token of the owner or of an app, a certificate of a key of the phonebook, or nobody in particular. */
 async function callerOf(
-  { tokens, phonebook, standingOf }: HttpDoorOptions,
+  { tokens, gatekeeper, standingOf }: HttpDoorOptions,
   request: FastifyRequest,
   signal: AbortSignal,
 ): Promise<Caller> {
@@ -148,8 +148,9 @@ async function callerOf(
   if (key === undefined) {
     return { bot: undefined, standing: 'public', way: 'http', account: address };
   }
-  const { id } = await phonebook.holder(key);
-  return provenCaller(id, standingOf(id), 'http');
+  const { entry, isOld } = await gatekeeper.holder(key, address);
+  if (isOld) return formerlyProvenCaller(entry.id, 'http');
+  return provenCaller(entry.id, standingOf(entry.id), 'http');
 }
 
 function takeLinks(server: Server, { links, limits, logger }: HttpDoorOptions): WebSocketServer {

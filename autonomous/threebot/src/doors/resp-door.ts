@@ -24,6 +24,7 @@ import type { Dispatcher } from '../actors/dispatcher.ts';
 import type { BotLimits } from '../config.ts';
 import type { BotErrorCode } from '../errors.ts';
 import type { Credentials } from '../keys/certificate.ts';
+import type { Gatekeeper } from '../phonebook/gatekeeper.ts';
 import type { Phonebook } from '../phonebook/phonebook.ts';
 import type { Tokens } from './tokens.ts';
 
@@ -39,6 +40,7 @@ export interface RespDoorOptions {
   readonly credentials: Credentials;
   readonly dispatcher: Dispatcher;
   readonly phonebook: Phonebook;
+  readonly gatekeeper: Gatekeeper;
   readonly standingOf: (bot: string) => Permission;
   readonly tokens: Tokens;
   readonly limits: BotLimits;
@@ -220,7 +222,7 @@ async function authenticate(
   i: number,
   count: number,
 ): Promise<void> {
-  const { self, log, tokens, phonebook, standingOf } = session.options;
+  const { self, log, tokens, gatekeeper, standingOf } = session.options;
   const { network, signal } = session.connection;
   const first = request.latin1(i);
   if (count === 1 || !first.startsWith('ed25519:')) {
@@ -236,8 +238,10 @@ async function authenticate(
   if (challenge === undefined || !PublicKey.fromText(first).verify(authDomain, bytes, signature)) {
     throw refused('BOT_AUTH_FAILED', 'the signature does not answer the challenge');
   }
-  const { id } = await phonebook.holder(first);
-  session.becomes(provenCaller(id, standingOf(id), 'redis'), first);
+  const { entry, isOld } = await gatekeeper.holder(first, network);
+  // A session lasts: whoever cannot be proven now begins it later.
+  if (isOld) throw recordStale();
+  session.becomes(provenCaller(entry.id, standingOf(entry.id), 'redis'), first);
 }
 
 function jsonOf(text: string): unknown {
@@ -246,6 +250,13 @@ function jsonOf(text: string): unknown {
   } catch {
     throw refused('BOT_INPUT_INVALID', 'the argument is no JSON');
   }
+}
+
+function recordStale(): GridError<BotErrorCode> {
+  return new GridError('BOT_RECORD_STALE', 'the database does not say who you are now', {
+    hint: 'try again when it answers',
+    retryable: true,
+  });
 }
 
 function unknownCommand(): GridError<BotErrorCode> {

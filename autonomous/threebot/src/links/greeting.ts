@@ -6,8 +6,9 @@ import { frameInvalid, frameText, linkVersion, parseFrame, readErrorJson } from 
 import type { Hello } from './frames.ts';
 import type { EarlyMessage } from './link.ts';
 
-/** Messages that may come before a greeting is answered. */
+/** Messages that may come before a greeting is answered, and their bytes. */
 const earlyMax = 64;
+const earlyBytesMax = 2 << 20;
 
 /** Bytes of a greeting or a refusal. */
 const greetingBytesMax = 32 << 10;
@@ -20,6 +21,7 @@ export class Greeting {
   readonly #socket: WebSocket;
   readonly #first = Promise.withResolvers<Hello>();
   readonly #early: EarlyMessage[] = [];
+  #earlyBytes = 0;
   #hasFirst = false;
 
   constructor(socket: WebSocket) {
@@ -62,8 +64,12 @@ export class Greeting {
     if (!this.#hasFirst) {
       this.#hasFirst = true;
       this.#read(message);
-    } else if (this.#early.length < earlyMax) this.#early.push(message);
-    else this.#socket.terminate();
+      return;
+    }
+    this.#earlyBytes += message.data.length;
+    const isTooMuch = this.#early.length >= earlyMax || this.#earlyBytes > earlyBytesMax;
+    if (isTooMuch) this.#socket.terminate();
+    else this.#early.push(message);
   };
 
   #read({ data, isBinary }: EarlyMessage): void {

@@ -1,8 +1,8 @@
 import type { TLSSocket } from 'node:tls';
-import { closeOnce, GridError, isGridError, silentLogger } from '@commongrid/base';
+import { closeOnce, GridError, isGridError, networkOf, silentLogger } from '@commongrid/base';
 import type { Clock, Logger } from '@commongrid/base';
 import type { WebSocket } from 'ws';
-import { provenCaller } from '../actors/caller.ts';
+import { formerlyProvenCaller, provenCaller } from '../actors/caller.ts';
 import type { Permission } from '../actors/caller.ts';
 import type { Dispatcher } from '../actors/dispatcher.ts';
 import type { BotLimits } from '../config.ts';
@@ -10,9 +10,12 @@ import type { BotErrorCode } from '../errors.ts';
 import { keyOfCertificate } from '../keys/certificate.ts';
 import type { Credentials } from '../keys/certificate.ts';
 import type { LogView } from '../log-view.ts';
+import type { BotCounts } from '../metrics/bot-counts.ts';
+import type { Gatekeeper } from '../phonebook/gatekeeper.ts';
 import type { Phonebook } from '../phonebook/phonebook.ts';
 import { dial } from './dial.ts';
 import { Greeting } from './greeting.ts';
+import { GreetingRoom } from './greeting-room.ts';
 import { Link } from './link.ts';
 import type { EarlyMessage } from './link.ts';
 
@@ -22,9 +25,11 @@ export interface LinksOptions {
   readonly credentials: Credentials;
   readonly view: LogView;
   readonly phonebook: Phonebook;
+  readonly gatekeeper: Gatekeeper;
   readonly dispatcher: Dispatcher;
   readonly standingOf: (bot: string) => Permission;
   readonly limits: BotLimits;
+  readonly counts: BotCounts;
   /** Called with the bot at the other end of each new link. */
   readonly onLink?: (bot: string) => void;
   readonly logger?: Logger;
@@ -40,15 +45,19 @@ export class Links implements AsyncDisposable {
   /** The newest link to a bot. */
   readonly #byBot = new Map<string, Link>();
   readonly #dialling = new Map<string, Promise<Link>>();
-  readonly #greeting = new Set<WebSocket>();
+  /** Of links that are being made from here. */
+  readonly #calling = new Set<WebSocket>();
+  readonly #arriving: GreetingRoom;
   #isClosing = false;
 
   constructor(options: LinksOptions) {
     this.#o = options;
     this.#logger = options.logger ?? silentLogger;
+    this.#arriving = new GreetingRoom(options.limits, options.clock);
     this.close = closeOnce(async () => {
       this.#isClosing = true;
-      for (const socket of this.#greeting) socket.terminate();
+      for (const socket of this.#calling) socket.terminate();
+      this.#arriving.clear();
       for (const link of this.#all) link.close();
       await Promise.all([...this.#all].map((link) => link.ended));
     });
@@ -56,6 +65,11 @@ export class Links implements AsyncDisposable {
 
   get size(): number {
     return this.#all.size;
+  }
+
+  /** Connections that came and have not ended their greeting. */
+  get arrivingCount(): number {
+    return this.#arriving.size;
   }
 
   /**
@@ -76,23 +90,25 @@ export class Links implements AsyncDisposable {
   /** Takes a link that came, once its TLS is up. */
   async accept(socket: WebSocket, tls: TLSSocket): Promise<void> {
     const greeting = new Greeting(socket);
-    this.#greeting.add(socket);
+    const address = networkOf(tls.remoteAddress ?? '');
     try {
+      using _place = this.#arriving.enter(address, socket);
       this.#requireRoom();
       const hello = await greeting.first(this.#o.limits.greetingMs);
       const key = keyOfCertificate(tls.getPeerX509Certificate());
       if (key === undefined) throw unproven();
       if (hello.log !== this.#o.view.log) throw otherLog(hello.log);
-      const { id: bot } = await this.#sender(key, hello.bot);
+      const bot = await this.#sender(key, address, hello.bot);
       await this.#o.view.hear(hello.checkpoint);
-      greeting.say(await this.#hello());
+      const own = await this.#hello();
+      this.#requireRoom();
+      greeting.say(own);
       this.#add(socket, { bot, key }, greeting.release());
     } catch (error) {
+      this.#o.counts.linksRefused.add({ code: shown(error).code });
       if (!isGridError(error)) this.#logger.error({ err: error }, 'a link was not taken');
       if (socket.readyState === socket.OPEN) greeting.refuse(shown(error).toJSON());
       setTimeout(() => socket.terminate(), refusedMs).unref();
-    } finally {
-      this.#greeting.delete(socket);
     }
   }
 
@@ -103,14 +119,23 @@ export class Links implements AsyncDisposable {
   async #dial(bot: string): Promise<Link> {
     this.#requireRoom();
     const { phonebook } = this.#o;
-    const { addresses } = await phonebook.bot(bot);
+    const { addresses } = (await phonebook.knownBot(bot)).entry;
     try {
       return await this.#dialAny(bot, addresses);
     } catch (error) {
       // It may have moved just now.
-      const now = (await phonebook.renewed(bot)).addresses;
+      const now = await this.#addressesNow(bot, error);
       if (now.join(' ') === addresses.join(' ')) throw error;
       return this.#dialAny(bot, now);
+    }
+  }
+
+  /** @throws why the bot was not reached, where the database does not answer */
+  async #addressesNow(bot: string, why: unknown): Promise<readonly string[]> {
+    try {
+      return (await this.#o.phonebook.renewed(bot)).addresses;
+    } catch (error) {
+      throw isGridError(error, 'BOT_RECORD_STALE') ? why : error;
     }
   }
 
@@ -133,10 +158,10 @@ export class Links implements AsyncDisposable {
     const { limits, credentials, phonebook, view } = this.#o;
     const { socket, key } = await dial(address, credentials, limits);
     const greeting = new Greeting(socket);
-    this.#greeting.add(socket);
+    this.#calling.add(socket);
     try {
       if (key === undefined) throw unproven();
-      await phonebook.holder(key, bot);
+      await phonebook.knownHolder(key, bot);
       greeting.say(await this.#hello());
       const hello = await greeting.first(limits.greetingMs);
       if (hello.log !== view.log) throw otherLog(hello.log);
@@ -147,7 +172,7 @@ export class Links implements AsyncDisposable {
       socket.terminate();
       throw error;
     } finally {
-      this.#greeting.delete(socket);
+      this.#calling.delete(socket);
     }
   }
 
@@ -161,11 +186,15 @@ export class Links implements AsyncDisposable {
       ...{ socket, peer, limits, early },
       answer: async (method, input, signal) => {
         // A key that was ended speaks no more, on links that are there too.
-        await phonebook.holder(peer.key, peer.bot).catch((error: unknown) => {
-          if (endsLink(error)) link.fail(error);
-          throw error;
-        });
-        const caller = provenCaller(peer.bot, standingOf(peer.bot), 'link');
+        const { isOld } = await phonebook
+          .knownHolder(peer.key, peer.bot)
+          .catch((error: unknown) => {
+            if (endsLink(error)) link.fail(error);
+            throw error;
+          });
+        const caller = isOld
+          ? formerlyProvenCaller(peer.bot, 'link')
+          : provenCaller(peer.bot, standingOf(peer.bot), 'link');
         return dispatcher.call(method, input, caller, signal);
       },
       ...(clock === undefined ? {} : { clock }),
@@ -186,9 +215,10 @@ export class Links implements AsyncDisposable {
     if (this.#byBot.get(bot) === link) this.#byBot.delete(bot);
   }
 
-  async #sender(key: string, bot: string) {
+  /** Id of the bot that says it is one. */
+  async #sender(key: string, address: string, bot: string): Promise<string> {
     try {
-      return await this.#o.phonebook.holder(key, bot);
+      return (await this.#o.gatekeeper.holder(key, address, bot)).entry.id;
     } catch (error) {
       if (!isGridError(error, 'BOT_UNKNOWN')) throw error;
       throw new GridError<BotErrorCode>('BOT_SENDER_UNKNOWN', 'the phonebook does not know you', {
@@ -207,7 +237,7 @@ export class Links implements AsyncDisposable {
   #requireRoom(): void {
     const { linksMax } = this.#o.limits;
     if (this.#isClosing) throw new GridError('BASE_CLOSED', 'the bot is closing');
-    if (this.#all.size + this.#greeting.size < linksMax + 1) return;
+    if (this.#all.size + this.#calling.size < linksMax) return;
     throw new GridError<BotErrorCode>('BOT_BUSY', `there are ${linksMax} links`, {
       retryable: true,
       details: { linksMax },

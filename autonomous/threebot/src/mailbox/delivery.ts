@@ -12,6 +12,7 @@ import { boxToText } from '@commongrid/crypto';
 import type { SigningKey } from '@commongrid/crypto';
 import type { MethodCaller } from '../actors/typed-client.ts';
 import type { BotErrorCode } from '../errors.ts';
+import type { BotCounts } from '../metrics/bot-counts.ts';
 import type { BotEntry } from '../phonebook/bot-entry.ts';
 import type { Phonebook } from '../phonebook/phonebook.ts';
 import { sealMessage } from './message.ts';
@@ -28,6 +29,8 @@ export interface DeliveryOptions {
   readonly self: string;
   readonly key: SigningKey;
   readonly messageBytesMax: number;
+  /** Counts what became of them. */
+  readonly letters: BotCounts['letters'];
   readonly tasks: TaskGroup;
   readonly logger?: Logger;
   readonly clock?: Clock;
@@ -108,7 +111,7 @@ export class Delivery {
   /** All letters once, by the receiver itself or else by a relay. @throws why some wait on */
   async #round(receiver: string): Promise<void> {
     const { phonebook, linkTo } = this.#o;
-    const entry = await phonebook.bot(receiver);
+    const { entry } = await phonebook.knownBot(receiver);
     let failure: unknown;
     try {
       const link = await linkTo(receiver);
@@ -154,7 +157,10 @@ export class Delivery {
   }
 
   #note(letter: Letter, fate: Fate): void {
-    const { outbox } = this.#o;
+    const { outbox, letters } = this.#o;
+    if (fate !== undefined) {
+      letters.add({ outcome: typeof fate === 'string' ? fate : 'refused' });
+    }
     if (fate === 'delivered') outbox.delivered(letter.seq);
     else if (fate === 'held') outbox.setState(letter.seq, 'held');
     else if (fate !== undefined) {

@@ -26,6 +26,11 @@ export interface NewBox {
   readonly box: Uint8Array;
 }
 
+/** Boxes that are kept for all bots. */
+export function heldCount(db: DatabaseSync): number {
+  return Number(db.prepare('SELECT count(*) AS n FROM held').get()?.['n']);
+}
+
 /** Boxes that a relay keeps for bots that are away; it cannot open them. */
 export class HeldBoxes {
   readonly #db: DatabaseSync;

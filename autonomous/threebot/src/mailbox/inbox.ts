@@ -3,10 +3,11 @@ import type { Clock } from '@commongrid/base';
 import type { SealingKey } from '@commongrid/crypto';
 import type { Dispatcher } from '../actors/dispatcher.ts';
 import type { EffectContext } from '../actors/actor.ts';
-import { provenCaller } from '../actors/caller.ts';
-import type { Permission } from '../actors/caller.ts';
+import { formerlyProvenCaller, provenCaller } from '../actors/caller.ts';
+import type { Caller, Permission } from '../actors/caller.ts';
 import type { BotErrorCode } from '../errors.ts';
-import type { Phonebook } from '../phonebook/phonebook.ts';
+import type { BotCounts, ArrivalOutcome } from '../metrics/bot-counts.ts';
+import type { Gatekeeper } from '../phonebook/gatekeeper.ts';
 import { openMessage } from './message.ts';
 import type { ReplayGuard } from './replay-guard.ts';
 
@@ -17,12 +18,13 @@ export interface InboxOptions {
   /** They open boxes: the present key first, then former ones. */
   readonly sealingKeys: readonly SealingKey[];
   readonly messageBytesMax: number;
-  readonly phonebook: Phonebook;
+  readonly gatekeeper: Gatekeeper;
   readonly guard: ReplayGuard;
   readonly dispatcher: Dispatcher;
   /** Runs an effect in a transaction; resolves once it is on disk. */
   readonly commit: <T>(work: (context: Omit<EffectContext, 'caller'>) => T) => Promise<T>;
   readonly standingOf: (bot: string) => Permission;
+  readonly counts: BotCounts;
   readonly clock?: Clock;
 }
 
@@ -43,18 +45,29 @@ export class Inbox {
   }
 
   /**
+   * @param bringer account of who brings it
    * @throws BOT_MESSAGE_INVALID, BOT_OTHER_LOG, BOT_SIGNATURE_WRONG, BOT_TOO_LARGE, BOT_MESSAGE_EXPIRED,
-   *   BOT_SENDER_UNKNOWN, BOT_KEY_WRONG, BOT_KEY_ENDED, BOT_RECORD_STALE, BOT_MESSAGE_REPLAYED, and what
-   *   the method refuses with
+   *   BOT_SENDER_UNKNOWN, BOT_KEY_WRONG, BOT_KEY_ENDED, BOT_RECORD_STALE, BOT_RATE_EXCEEDED,
+   *   BOT_MESSAGE_REPLAYED, and what the method refuses with
    */
-  async take(box: Uint8Array): Promise<void> {
+  async take(box: Uint8Array, bringer: string): Promise<void> {
+    const { arrivals } = this.#o.counts;
+    try {
+      await this.#take(box, bringer);
+      arrivals.add({ outcome: 'taken' });
+    } catch (error) {
+      arrivals.add({ outcome: outcomeOf(error) });
+      throw error;
+    }
+  }
+
+  async #take(box: Uint8Array, bringer: string): Promise<void> {
     const { log, self, messageBytesMax, sealingKeys, guard, dispatcher, commit } = this.#o;
     const place = { log, to: self, bytesMax: messageBytesMax };
     const { message, key } = await openMessage(box, sealingKeys, place);
     const { from, kind, body } = message;
     guard.requireAlive(message, this.#clock.nowMs());
-    await this.#requireSender(from, key);
-    const caller = provenCaller(from, this.#o.standingOf(from), 'mailbox');
+    const caller = await this.#sender(from, key, bringer);
     const effect = dispatcher.prepare(kind, body, caller);
     await commit((context) => {
       guard.take(message, this.#clock.nowMs());
@@ -62,14 +75,21 @@ export class Inbox {
     });
   }
 
-  async #requireSender(from: string, key: string): Promise<void> {
+  async #sender(from: string, key: string, bringer: string): Promise<Caller> {
     try {
-      await this.#o.phonebook.holder(key, from);
+      const { isOld } = await this.#o.gatekeeper.holder(key, bringer, from);
+      if (isOld) return formerlyProvenCaller(from, 'mailbox');
+      return provenCaller(from, this.#o.standingOf(from), 'mailbox');
     } catch (error) {
       if (!isGridError(error, 'BOT_UNKNOWN')) throw error;
       throw senderUnknown(from, error);
     }
   }
+}
+
+function outcomeOf(error: unknown): ArrivalOutcome {
+  if (isGridError(error, 'BOT_MESSAGE_REPLAYED')) return 'replayed';
+  return isGridError(error) && !error.retryable ? 'refused' : 'later';
 }
 
 function senderUnknown(from: string, cause: unknown): GridError<BotErrorCode> {

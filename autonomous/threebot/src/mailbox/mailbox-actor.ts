@@ -6,16 +6,16 @@ import { actor, method } from '../actors/actor.ts';
 /** A sealed box as text, base64url; 1 MiB of them is more than a frame. */
 export const boxText = Type.String({ pattern: '^[A-Za-z0-9_-]+$', maxLength: 2 ** 20 });
 
-/** Where messages arrive. @param take takes one, or refuses it */
-export function mailboxActor(take: (box: Uint8Array) => Promise<void>) {
+/** Where messages arrive. @param take takes one that some account brings, or refuses it */
+export function mailboxActor(take: (box: Uint8Array, bringer: string) => Promise<void>) {
   return actor('mailbox', {
     deliver: method({
       summary: 'Brings a sealed message for this bot; answered once its effect is on disk',
       permission: 'known',
       input: Type.Object({ box: boxText }, { additionalProperties: false }),
       output: Type.Object({ isTaken: Type.Literal(true) }),
-      handler: async ({ box }) => {
-        await take(boxFromText(box));
+      handler: async ({ box }, { caller }) => {
+        await take(boxFromText(box), caller.account);
         return { isTaken: true as const };
       },
     }),

@@ -76,6 +76,18 @@ export class Outbox {
     return Number(this.#db.prepare('SELECT count(*) AS n FROM outbox').get()?.['n']);
   }
 
+  /** How many there are in each state. */
+  counts(): ReadonlyMap<LetterState, number> {
+    const counts = new Map<LetterState, number>([
+      ['waiting', 0],
+      ['held', 0],
+      ['refused', 0],
+    ]);
+    const rows = this.#db.prepare('SELECT state, count(*) AS n FROM outbox GROUP BY state').all();
+    for (const row of rows) counts.set(row['state'] as LetterState, Number(row['n']));
+    return counts;
+  }
+
   /** Who waits for messages. */
   receivers(): readonly string[] {
     const sql = "SELECT DISTINCT receiver FROM outbox WHERE state <> 'refused'";

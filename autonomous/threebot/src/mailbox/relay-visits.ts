@@ -42,7 +42,7 @@ async function visit({ linkTo, inbox, actor }: RelayVisitsOptions, relay: string
     const { boxes } = await client.fetch({});
     const done: number[] = [];
     for (const { seq, box } of boxes) {
-      if (await isDone(inbox, box)) done.push(seq);
+      if (await isDone(inbox, box, relay)) done.push(seq);
     }
     if (done.length > 0) await client.drop({ seqs: done });
     if (done.length === 0 || done.length < boxes.length) return;
@@ -50,9 +50,9 @@ async function visit({ linkTo, inbox, actor }: RelayVisitsOptions, relay: string
 }
 
 /** Whether the relay need not keep it: it was taken, or never will be. */
-async function isDone(inbox: Inbox, box: string): Promise<boolean> {
+async function isDone(inbox: Inbox, box: string, relay: string): Promise<boolean> {
   try {
-    await inbox.take(boxFromText(box));
+    await inbox.take(boxFromText(box), relay);
     return true;
   } catch (error) {
     if (!isGridError(error)) throw error;

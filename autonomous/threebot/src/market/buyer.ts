@@ -13,8 +13,7 @@ import { Purchases } from './market-tables.ts';
 import type { Purchase } from './market-tables.ts';
 import { requireAnswers, requireNext } from './quote-check.ts';
 import { refusal } from './refusals.ts';
-import { Transcripts } from './transcripts.ts';
-import type { TranscriptStep } from './transcripts.ts';
+import type { Transcripts, TranscriptStep } from './transcripts.ts';
 
 export interface BuyerOptions {
   /** Id of this bot. */
@@ -27,6 +26,7 @@ export interface BuyerOptions {
   readonly farmers: FarmerLink;
   /** How long a lock that the farmer says is there may take to be seen, ms. */
   readonly seenMs: number;
+  readonly transcripts: Transcripts;
   readonly clock: Clock;
 }
 
@@ -43,12 +43,10 @@ const lateMsMax = 60_000;
 export class Buyer {
   readonly #o: BuyerOptions;
   readonly #purchases: Purchases;
-  readonly #transcripts: Transcripts;
 
   constructor(options: BuyerOptions) {
     this.#o = options;
     this.#purchases = new Purchases(options.db);
-    this.#transcripts = new Transcripts(options.db);
   }
 
   /**
@@ -185,7 +183,7 @@ export class Buyer {
   }
 
   #say(step: Omit<TranscriptStep, 'seq' | 'side' | 'atMs'> & { readonly atMs?: number }): void {
-    this.#transcripts.add({ atMs: this.#o.clock.nowMs(), ...step, side: 'buyer' });
+    this.#o.transcripts.add({ atMs: this.#o.clock.nowMs(), ...step, side: 'buyer' });
   }
 }
 

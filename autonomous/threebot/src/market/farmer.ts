@@ -16,8 +16,7 @@ import { farmsForSale, offerFor } from './offer.ts';
 import { answerCounter, isFinalRound, minFundOf } from './pricing.ts';
 import { refusal } from './refusals.ts';
 import type { RuleFile } from './rule-file.ts';
-import { Transcripts } from './transcripts.ts';
-import type { TranscriptStep } from './transcripts.ts';
+import type { Transcripts, TranscriptStep } from './transcripts.ts';
 
 export interface FarmerOptions {
   /** Id of this bot. */
@@ -28,6 +27,7 @@ export interface FarmerOptions {
   readonly log: MarketLog;
   readonly ruleFile: RuleFile;
   readonly isInCircle: (bot: string) => boolean;
+  readonly transcripts: Transcripts;
   readonly clock: Clock;
 }
 
@@ -48,12 +48,10 @@ const rememberedMs = 3_600_000;
 export class Farmer {
   readonly #o: FarmerOptions;
   readonly #deals: Deals;
-  readonly #transcripts: Transcripts;
 
   constructor(options: FarmerOptions) {
     this.#o = options;
     this.#deals = new Deals(options.db);
-    this.#transcripts = new Transcripts(options.db);
   }
 
   /**
@@ -270,7 +268,7 @@ export class Farmer {
 
   #say(deal: string, peer: string, step: TranscriptStep['step'], body: unknown): void {
     const atMs = this.#o.clock.nowMs();
-    this.#transcripts.add({ deal, side: 'farmer', peer, atMs, step, body });
+    this.#o.transcripts.add({ deal, side: 'farmer', peer, atMs, step, body });
   }
 }
 

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Clock, Logger } from '@commongrid/base';
 import type { MethodCaller } from '../actors/typed-client.ts';
+import type { BotCounts } from '../metrics/bot-counts.ts';
 import type { Phonebook } from '../phonebook/phonebook.ts';
 import { Buyer } from './buyer.ts';
 import { FarmerLink } from './farmer-link.ts';
@@ -27,6 +28,8 @@ export interface MarketOptions {
   readonly answerMs: number;
   /** How long a lock that a farmer says is there may take to be seen, ms. */
   readonly seenMs: number;
+  /** Where what is said is counted. */
+  readonly steps?: BotCounts['marketSteps'];
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -44,13 +47,16 @@ export class Market {
     const nowMs = (): number => clock.nowMs();
     const log = new MarketLog({ use, phonebook, nowMs });
     this.ruleFile = new RuleFile(options.rulesFile, options.logger);
-    this.transcripts = new Transcripts(db);
+    this.transcripts = new Transcripts(db, options.steps);
     this.farmer = new Farmer({
-      ...{ self, logHash, db, log, clock },
+      ...{ self, logHash, db, log, clock, transcripts: this.transcripts },
       ...{ ruleFile: this.ruleFile, isInCircle: options.isInCircle },
     });
     const farmers = new FarmerLink({ linkTo, answerMs });
-    this.buyer = new Buyer({ self, logHash, db, log, phonebook, farmers, seenMs, clock });
+    this.buyer = new Buyer({
+      ...{ self, logHash, db, log, phonebook, farmers, seenMs, clock },
+      transcripts: this.transcripts,
+    });
     this.locks = new LockMarket({ self, buyer: this.buyer, log, nowMs });
   }
 

@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { GridError } from '@commongrid/base';
 import { Type } from 'typebox';
 import type { Static } from 'typebox';
+import type { BotCounts } from '../metrics/bot-counts.ts';
 import { quoteId } from './market-schema.ts';
 
 export const transcriptTable = `
@@ -45,9 +46,12 @@ export type TranscriptStep = Static<typeof transcriptStep>;
 /** What was said in deals, word by word, for the owner to read. */
 export class Transcripts {
   readonly #db: DatabaseSync;
+  readonly #steps: BotCounts['marketSteps'] | undefined;
 
-  constructor(db: DatabaseSync) {
+  /** @param steps where each is counted */
+  constructor(db: DatabaseSync, steps?: BotCounts['marketSteps']) {
     this.#db = db;
+    this.#steps = steps;
   }
 
   add({ deal, side, peer, atMs, step, body }: Omit<TranscriptStep, 'seq'>): void {
@@ -57,6 +61,7 @@ export class Transcripts {
         'INSERT INTO market_transcript (deal, side, peer, at_ms, step, body) VALUES (?, ?, ?, ?, ?, ?)',
       )
       .run(deal, side, peer, atMs, step, text);
+    this.#steps?.add({ side, step });
     // Whoever asks much makes room of his own.
     this.#db
       .prepare(

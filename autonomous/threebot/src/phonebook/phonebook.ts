@@ -4,6 +4,14 @@ import type { BcdbClient } from '@commongrid/bcdb/client';
 import type { BotErrorCode } from '../errors.ts';
 import { botUrl, readEntry, requireKey } from './bot-entry.ts';
 import type { BotEntry } from './bot-entry.ts';
+import type { KeptEntries } from './kept-entries.ts';
+
+/** An entry, and whether it is older than what counts for everything. */
+export interface AgedEntry {
+  readonly entry: BotEntry;
+  /** Nobody could say whether the bot changed it since. */
+  readonly isOld: boolean;
+}
 
 /** What was seen of a bot stays seen, over restarts. */
 export interface SeenRecords {
@@ -19,9 +27,11 @@ export interface PhonebookOptions {
     signal: AbortSignal,
   ) => Promise<T>;
   readonly seen: SeenRecords;
+  readonly kept: KeptEntries;
   /** See `BotLimits`. */
   readonly recordFreshMs: number;
   readonly recordStaleMs: number;
+  readonly recordKeptMs: number;
   readonly clock?: Clock;
 }
 
@@ -36,6 +46,12 @@ const entriesMax = 10_000;
 /** Time for the database to answer, ms. */
 const askMs = 10_000;
 
+/** The same after it did not, ms: whoever waits for the answer gives up before long. */
+const askAgainMs = 2_000;
+
+/** After the database did not answer older answers are taken at once for so long, ms. */
+const restMs = 2_000;
+
 /** Age of the newest head, above which its database is behind, s. */
 const headAgeSecondsMax = 30;
 
@@ -46,6 +62,10 @@ export class Phonebook {
   /** In the order in which they were asked for. */
   readonly #known = new Map<string, Known>();
   readonly #asking = new Map<string, Promise<BotEntry>>();
+  /** Until then the database is not asked where an older answer will do. */
+  #restsUntilMs = Number.NEGATIVE_INFINITY;
+  /** Whether it did not answer the last question. */
+  #isAway = false;
 
   constructor(options: PhonebookOptions) {
     this.#options = options;
@@ -58,16 +78,53 @@ export class Phonebook {
    * @throws BOT_UNKNOWN, BOT_RECORD_STALE, BOT_RECORD_INVALID
    */
   async bot(id: string): Promise<BotEntry> {
+    return (await this.#current(id, this.#options.recordStaleMs)).entry;
+  }
+
+  /** The same; while the database does not answer, what was known of it a day ago will do. */
+  knownBot(id: string): Promise<AgedEntry> {
+    return this.#current(id, this.#options.recordKeptMs);
+  }
+
+  async #current(id: string, oldestMs: number): Promise<AgedEntry> {
     const { recordFreshMs, recordStaleMs } = this.#options;
-    const known = this.#known.get(id);
-    if (known !== undefined && this.#ageMs(known) < recordFreshMs) return known.entry;
+    const known = this.#remembered(id);
+    const ageMs = known === undefined ? Number.POSITIVE_INFINITY : this.#ageMs(known);
+    if (known !== undefined && ageMs < recordFreshMs) return { entry: known.entry, isOld: false };
+    const fallback =
+      known === undefined || ageMs >= oldestMs
+        ? undefined
+        : { entry: known.entry, isOld: ageMs >= recordStaleMs };
+    if (fallback !== undefined && this.#clock.monotonicMs() < this.#restsUntilMs) return fallback;
     try {
-      return await this.#askOnce(id);
+      return { entry: await this.#askOnce(id), isOld: false };
     } catch (error) {
-      const isLate = isGridError(error, 'BOT_RECORD_STALE');
-      if (isLate && known !== undefined && this.#ageMs(known) < recordStaleMs) return known.entry;
-      throw error;
+      if (!isGridError(error, 'BOT_RECORD_STALE') || fallback === undefined) throw error;
+      this.#restsUntilMs = this.#clock.monotonicMs() + restMs;
+      return fallback;
     }
+  }
+
+  /** Of this process, or of one before it. */
+  #remembered(id: string): Known | undefined {
+    const known = this.#known.get(id);
+    if (known !== undefined) return known;
+    const kept = this.#options.kept.of(id);
+    if (kept === undefined || kept.entry.seq < this.#options.seen.seen(id)) return undefined;
+    const ageMs = this.#clock.nowMs() - kept.atMs;
+    // A clock that was put back says nothing of its age.
+    if (ageMs < 0) return undefined;
+    const { entry } = kept;
+    return this.#remember({ entry, askedMs: this.#clock.monotonicMs() - ageMs });
+  }
+
+  #remember(known: Known): Known {
+    const { id } = known.entry;
+    this.#known.delete(id);
+    this.#known.set(id, known);
+    const [first] = this.#known.keys();
+    if (this.#known.size > entriesMax && first !== undefined) this.#known.delete(first);
+    return known;
   }
 
   /**
@@ -104,17 +161,29 @@ export class Phonebook {
    * @throws BOT_SENDER_UNKNOWN, BOT_KEY_WRONG, BOT_KEY_ENDED and what `bot` throws
    */
   async holder(key: string, id?: string): Promise<BotEntry> {
+    const holder = await this.knownHolder(key, id);
+    if (!holder.isOld) return holder.entry;
+    throw stale(`nobody says whether ${holder.entry.name} still lists its key`);
+  }
+
+  /** The same; while the database does not answer, what was known of the bot a day ago will do. */
+  async knownHolder(key: string, id?: string): Promise<AgedEntry> {
     const bot = id ?? this.#knownHolder(key) ?? (await this.#askHolder(key));
-    const entry = await this.bot(bot);
-    const isListed = entry.keys.some((one) => one.key === key);
-    const current = isListed ? entry : await this.#askOnce(bot);
-    requireKey(current, key);
-    return current;
+    const aged = await this.knownBot(bot);
+    if (isListing(aged.entry, key)) return required(aged, key);
+    return required({ entry: await this.#askOnce(bot), isOld: false }, key);
+  }
+
+  /** Whether a bot is known to list a key: then whose it is costs no question more than once in a while. */
+  isKnownHolder(key: string, id?: string): boolean {
+    if (id === undefined) return this.#knownHolder(key) !== undefined;
+    const known = this.#remembered(id);
+    return known !== undefined && isListing(known.entry, key);
   }
 
   #knownHolder(key: string): string | undefined {
     for (const { entry } of this.#known.values()) {
-      if (entry.keys.some((one) => one.key === key)) return entry.id;
+      if (isListing(entry, key)) return entry.id;
     }
     return undefined;
   }
@@ -148,16 +217,15 @@ export class Phonebook {
 
   async #askEntry(id: string): Promise<BotEntry> {
     const askedMs = this.#clock.monotonicMs();
+    const atMs = this.#clock.nowMs();
     const entry = await this.#ask(async (client, signal) => {
       const found = await readEntry(client, id, signal);
       this.#requireNewest(client, found);
       return found;
     });
     this.#options.seen.note(id, entry.seq);
-    this.#known.delete(id);
-    this.#known.set(id, { entry, askedMs });
-    const [first] = this.#known.keys();
-    if (this.#known.size > entriesMax && first !== undefined) this.#known.delete(first);
+    this.#options.kept.keep({ entry, atMs });
+    this.#remember({ entry, askedMs });
     return entry;
   }
 
@@ -171,13 +239,16 @@ export class Phonebook {
   }
 
   async #ask<T>(what: (client: BcdbClient, signal: AbortSignal) => Promise<T>): Promise<T> {
-    const signal = AbortSignal.timeout(askMs);
+    const signal = AbortSignal.timeout(this.#isAway ? askAgainMs : askMs);
     try {
-      return await this.#options.use(what, signal);
+      const answer = await this.#options.use(what, signal);
+      this.#isAway = false;
+      return answer;
     } catch (error) {
       if (isGridError(error, 'BCDB_NOT_FOUND')) throw unknownBot(error);
       const isAway = isGridError(error) && (error.retryable || error.code === 'BASE_ABORTED');
       if (!isAway || error.code === 'BOT_RECORD_STALE') throw error;
+      this.#isAway = true;
       throw stale('the database does not answer', error);
     }
   }
@@ -185,6 +256,15 @@ export class Phonebook {
   #ageMs({ askedMs }: Known): number {
     return this.#clock.monotonicMs() - askedMs;
   }
+}
+
+function isListing({ keys }: BotEntry, key: string): boolean {
+  return keys.some((one) => one.key === key);
+}
+
+function required(aged: AgedEntry, key: string): AgedEntry {
+  requireKey(aged.entry, key);
+  return aged;
 }
 
 function stale(message: string, cause?: unknown): GridError<BotErrorCode> {

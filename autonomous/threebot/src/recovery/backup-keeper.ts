@@ -10,6 +10,7 @@ import type { DataBook } from '../data/data-book.ts';
 import type { Files } from '../data/files.ts';
 import type { UseDatabase } from '../data/records.ts';
 import type { BotErrorCode } from '../errors.ts';
+import type { BotCounts } from '../metrics/bot-counts.ts';
 import type { Phonebook } from '../phonebook/phonebook.ts';
 import { changeOwnRecord } from '../phonebook/publish.ts';
 import { backupFiles } from './backup-files.ts';
@@ -35,6 +36,7 @@ export interface BackupKeeperOptions {
   readonly phonebook: Phonebook;
   readonly book: DataBook;
   readonly files: Files;
+  readonly counts: BotCounts;
   readonly clock: Clock;
 }
 
@@ -91,6 +93,22 @@ export class BackupKeeper {
   }
 
   async #make(
+    files: readonly BackupFile[],
+    extraFolder: string | undefined,
+    signal: AbortSignal,
+  ): Promise<MadeBackup> {
+    const { backups } = this.#o.counts;
+    try {
+      const made = await this.#makeOne(files, extraFolder, signal);
+      backups.add({ outcome: 'made' });
+      return made;
+    } catch (error) {
+      backups.add({ outcome: 'failed' });
+      throw error;
+    }
+  }
+
+  async #makeOne(
     files: readonly BackupFile[],
     extraFolder: string | undefined,
     signal: AbortSignal,

@@ -2,10 +2,12 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { GridError, silentLogger, systemClock } from '@commongrid/base';
 import { BcdbClient } from '@commongrid/bcdb/client';
+import { defaultLimits } from '../../src/config.ts';
 import { marketTables } from '../../src/market/market-tables.ts';
 import type { MarketLogOptions } from '../../src/market/market-log.ts';
 import { Market } from '../../src/market/market.ts';
 import { transcriptTable } from '../../src/market/transcripts.ts';
+import { KeptEntries } from '../../src/phonebook/kept-entries.ts';
 import { Phonebook } from '../../src/phonebook/phonebook.ts';
 import type { Self } from './grid.ts';
 import type { MarketScene } from './market-scene.ts';
@@ -35,7 +37,7 @@ export async function directMarket(
   const asked = use?.(client) ?? atOnce;
   const phonebook = new Phonebook({
     ...{ use: atOnce, seen: { seen: () => -1, note: () => {} } },
-    ...{ recordFreshMs: 5_000, recordStaleMs: 60_000 },
+    ...{ ...defaultLimits, kept: KeptEntries.open(':memory:') },
   });
   return new Market({
     ...{ self: id, logHash: grid.trust.log, db, use: asked, phonebook },

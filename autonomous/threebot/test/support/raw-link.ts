@@ -21,10 +21,14 @@ export class RawLink implements Disposable {
     socket.on('error', () => {});
   }
 
-  /** @param key whose certificate is shown; without one none is */
-  static async open(address: string, key?: SigningKey): Promise<RawLink> {
+  /**
+   * @param key whose certificate is shown; without one none is
+   * @param from address that it comes from; default: as the system has it
+   */
+  static async open(address: string, key?: SigningKey, from?: string): Promise<RawLink> {
     const credentials = key === undefined ? {} : await makeCredentials(key);
-    const socket = new WebSocket(address, { ...credentials, rejectUnauthorized: false });
+    const local = from === undefined ? {} : { localAddress: from };
+    const socket = new WebSocket(address, { ...credentials, ...local, rejectUnauthorized: false });
     const link = new RawLink(socket);
     await once(socket, 'open');
     return link;

@@ -14,6 +14,7 @@ interface BotStatus {
   readonly links: number;
   readonly letters: number;
   readonly refused: readonly { readonly to: string; readonly why: string }[];
+  readonly database: { readonly state: string; readonly answeredMs: number | null };
   readonly residentBytes: number;
   readonly halt: string | null;
 }
@@ -59,13 +60,18 @@ async function statusOf(
 
 function describe(name: string, id: string, status: BotStatus | undefined): string {
   if (status === undefined) return `${name} is ${id}; it does not run`;
-  const { links, letters, refused, residentBytes, halt } = status;
+  const { links, letters, refused, database, residentBytes, halt } = status;
   return [
     `${name} is ${id}; it runs, with ${Math.round(residentBytes / 1e6)} MB`,
     `  ${links} links, ${letters} messages that are not known to have come`,
     ...refused.map(({ to, why }) => `  refused by ${to}: ${why}`),
+    ...(database.state === 'away' ? [`  the database does not answer${lastAnswer(database)}`] : []),
     ...(halt === null ? [] : [`  nothing new starts: ${halt}`]),
   ].join('\n');
+}
+
+function lastAnswer({ answeredMs }: BotStatus['database']): string {
+  return answeredMs === null ? '' : `; last heard of at ${new Date(answeredMs).toISOString()}`;
 }
 
 function parseJson(text: string): unknown {

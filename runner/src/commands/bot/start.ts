@@ -2,10 +2,11 @@ import { once } from 'node:events';
 
 import { ControlSocket, createLogger, GridError, shutdownSignal } from '@commongrid/base';
 import type { BotId } from '@commongrid/model';
+import type { Bot } from '@commongrid/threebot';
 import type { Command } from 'commander';
 
 import type { AtLog } from '../../bot-service/bot-grid.ts';
-import type { ControllerDesk } from '../../bot-service/contracts-actor.ts';
+import type { LateBotService } from '../../bot-service/late-bot-service.ts';
 import { writeAction } from '../../bot-service/write-by-bot.ts';
 import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
@@ -34,18 +35,18 @@ export function botStartCommand(context: CommandContext): Command {
       const signal = shutdownSignal();
       const folder = botFolderOf(context, name, options);
       const { id, url, trust } = await folder.config();
-      const [{ Bot }, { contractsActor }, { KeptContracts }, { BotService }] = await Promise.all([
+      const [threebot, { contractsActor }, { KeptContracts }, later] = await Promise.all([
         import('@commongrid/threebot'),
         import('../../bot-service/contracts-actor.ts'),
         import('../../bot-service/kept-contracts.ts'),
-        import('../../bot-service/bot-service.ts'),
+        import('../../bot-service/late-bot-service.ts'),
       ]);
       const key = await folder.device();
       const former = await folder.formerKeys();
       const logger = createLogger('bot', { level: context.environment.logLevel });
       const papers = await KeptContracts.open(folder.contracts, logger);
-      const late: { desk?: ControllerDesk } = {};
-      await using bot = await Bot.open({
+      const late: { service?: LateBotService } = {};
+      await using bot = await threebot.Bot.open({
         ...{ folder: folder.data, id, key, url, trust, listen: options.listen },
         papers: folder.path,
         sealingKeys: [key, ...former].map(sealingKeyOf),
@@ -53,7 +54,7 @@ export function botStartCommand(context: CommandContext): Command {
         ownerToken: await folder.ownerToken(),
         ...(options.redis === undefined ? {} : { redis: options.redis }),
         relays: options.relay ?? [],
-        actors: [contractsActor(papers, () => late.desk)],
+        actors: [contractsActor(papers, () => late.service?.desk)],
         logger,
       });
       const atLog: AtLog = (work, stop) => bot.atLog(work, stop);
@@ -64,22 +65,39 @@ export function botStartCommand(context: CommandContext): Command {
           write: writeAction(atLog),
         },
       });
-      await bot.publish();
-      await using service = await BotService.open({
-        ...{ bot: id as BotId, url, trust, key, atLog, papers, logger },
-        ...{ folder: folder.feed, market: bot.lockMarket },
+      await using service = new later.LateBotService({
+        ...{ bot: id as BotId, url, trust, key, atLog, papers, logger, running: bot },
+        ...{ folder: folder.feed, storesFolder: folder.stores, market: bot.lockMarket },
       });
-      late.desk = service.contracts;
-      const { address, redisAddress, fingerprint } = bot;
-      const redis = redisAddress === undefined ? null : `${redisAddress.host}:${redisAddress.port}`;
-      const report = { schema: 'grid.bot.start.1', id, name, address, redis, fingerprint };
-      printResult(context, options, report, () =>
-        [`${name} answers at ${address}`, ...(redis === null ? [] : [`Redis: ${redis}`])].join(
-          '\n',
-        ),
-      );
-      if (!signal.aborted) await once(signal, 'abort');
+      late.service = service;
+      const ended = signal.aborted ? Promise.resolve() : once(signal, 'abort');
+      const isReached = await Promise.race([service.firstTry, ended]);
+      if (signal.aborted) return;
+      const report = reportOf({ id, name }, bot, isReached === true);
+      printResult(context, options, report, () => describe(report, url));
+      await Promise.race([ended, service.failed]);
     });
+}
+
+function reportOf(
+  who: { readonly id: string; readonly name: string },
+  { address, redisAddress, fingerprint }: Bot,
+  isReached: boolean,
+) {
+  const redis = redisAddress === undefined ? null : `${redisAddress.host}:${redisAddress.port}`;
+  const database = isReached ? ('there' as const) : ('away' as const);
+  return { schema: 'grid.bot.start.1', ...who, address, redis, fingerprint, database };
+}
+
+function describe(
+  { name, address, redis, database }: ReturnType<typeof reportOf>,
+  url: string,
+): string {
+  return [
+    `${name} answers at ${address}`,
+    ...(redis === null ? [] : [`Redis: ${redis}`]),
+    ...(database === 'there' ? [] : [`the database at ${url} does not answer: it goes on without`]),
+  ].join('\n');
 }
 
 function methodName(value: unknown): string {
