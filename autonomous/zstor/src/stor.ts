@@ -23,6 +23,8 @@ const nameBytesMax = 1024;
 /** Most files of one page of a list. */
 const listMax = 1000;
 
+/** How long a read waits until a majority of the log confirms that no other head serves. */
+const confirmWaitMsMax = 10_000;
 /** How long what was removed is deleted by a head that ends. */
 const deletingMs = 30_000;
 /** Records of the log after which a head that ends takes a snapshot. */
@@ -148,7 +150,8 @@ export class Stor implements AsyncDisposable {
    * @throws ZSTOR_FILE_UNKNOWN, as `BlobReader.read`
    */
   async *get(name: string, options: GetOptions = {}): AsyncGenerator<Buffer, void> {
-    yield* this.#blobs.read(this.#find(name).blob, options);
+    const { blob } = await this.#confirmed(name, options.signal);
+    yield* this.#blobs.read(blob, options);
   }
 
   /**
@@ -174,8 +177,9 @@ export class Stor implements AsyncDisposable {
    * Asks the backends whether they still have all of a file, and can read it.
    * @throws ZSTOR_FILE_UNKNOWN, ZSTOR_CATALOG_NOT_SERVING, ZSTOR_CHUNK_UNKNOWN
    */
-  check(name: string, signal?: AbortSignal): Promise<BlobCheck> {
-    return this.#blobs.check(this.#find(name).blob, signal);
+  async check(name: string, signal?: AbortSignal): Promise<BlobCheck> {
+    const { blob } = await this.#confirmed(name, signal);
+    return this.#blobs.check(blob, signal);
   }
 
   /**
@@ -251,15 +255,33 @@ export class Stor implements AsyncDisposable {
     return this.close();
   }
 
-  #find(name: string): { file: StorFile; blob: StoredBlob } {
-    const found = this.#blobs.catalog.read((db) => {
+  #find(name: string): FoundFile {
+    const found = this.#read(name);
+    this.#blobs.catalog.requireLease();
+    return found ?? fileUnknown(name);
+  }
+
+  /** The same, also where the lease ran out for a while. */
+  async #confirmed(name: string, signal: AbortSignal | undefined): Promise<FoundFile> {
+    const { catalog } = this.#blobs;
+    const { epoch } = catalog;
+    const found = this.#read(name);
+    await catalog.confirmLease(epoch, { waitMs: confirmWaitMsMax, signal });
+    return found ?? fileUnknown(name);
+  }
+
+  #read(name: string): FoundFile | undefined {
+    return this.#blobs.catalog.read((db) => {
       const entry = tables.findFile(db, name);
       const blob = entry && this.#blobs.find(db, entry.blobId);
       return entry && blob && { file: entry.file, blob };
     });
-    this.#blobs.catalog.requireLease();
-    return found ?? fileUnknown(name);
   }
+}
+
+interface FoundFile {
+  readonly file: StorFile;
+  readonly blob: StoredBlob;
 }
 
 async function* hashed(
