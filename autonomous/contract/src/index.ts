@@ -14,6 +14,7 @@ export type {
   ControllerGrid,
   ControllerLeases,
   ControllerPorts,
+  DispersedData,
   HeardNode,
   HeldLease,
   LockMarket,
@@ -29,6 +30,7 @@ export { measureLatency } from './directory/measure-latency.ts';
 export { readDirectory } from './directory/read-directory.ts';
 export { buildContract } from './draft/build-contract.ts';
 export type { BuildParties, BuiltContract } from './draft/build-contract.ts';
+export { openSecrets } from './controller/secret-openings.ts';
 export { draftFileOf, draftText, readDraft, readSecrets, secretsText } from './draft/draft-file.ts';
 export type { DraftFile } from './draft/draft-file.ts';
 export { seedBytes, seededDraw } from './draft/seeded-draw.ts';

@@ -56,5 +56,6 @@ export type {
   Volumes,
   VolumeUsage,
 } from './volumes/volumes.ts';
+export { zdbDoorIn } from './zdb/zdb-address.ts';
 export { ZdbDriver } from './zdb/zdb-driver.ts';
 export type { ZdbDoor, ZdbDriverOptions, ZdbFacts } from './zdb/zdb-driver.ts';

@@ -10,6 +10,16 @@ const closed = { additionalProperties: false } as const;
 const contractId = Type.Unsafe<ContractId>(Type.String({ pattern: `^${idPatterns.contract}$` }));
 
 const step = Type.Object({ at: Type.Integer(), url: Type.String(), obj: Type.String() });
+/** `StoreStanding`. */
+const store = Type.Object({
+  backends: Type.String(),
+  data: Type.String(),
+  shards: Type.Union([
+    Type.Object({ missing: Type.Integer(), repaired: Type.Integer(), left: Type.Integer() }),
+    Type.Null(),
+  ]),
+  isWhole: Type.Boolean(),
+});
 const standing = Type.Object({
   contract: contractId,
   name: Type.String(),
@@ -28,6 +38,8 @@ const standing = Type.Object({
   silent: Type.Array(Type.Object({ node: Type.String(), outlook: Type.String() })),
   /** Records that it appended last, the newest at the end; `at` in ms since 1970. */
   steps: Type.Array(step),
+  /** The store that its namespaces are for, and how far that is with its repair; null where there is none. */
+  store: Type.Union([store, Type.Null()]),
 });
 
 /** How a contract that the bot controls stands. */
@@ -49,7 +61,7 @@ export interface ControllerDesk {
 export function contractsActor(papers: KeptContracts, desk: () => ControllerDesk | undefined) {
   const standingOf = (contract: ContractId): ContractStanding => {
     const name = papers.of(contract)?.draft.header.name ?? '';
-    const unseen = { contract, name, phase: null, blocked: [], silent: [], steps: [] };
+    const unseen = { contract, name, phase: null, blocked: [], silent: [], steps: [], store: null };
     return desk()?.standingOf(contract) ?? unseen;
   };
   return actor('contracts', {

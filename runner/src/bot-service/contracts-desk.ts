@@ -1,10 +1,11 @@
 import type { Logger } from '@commongrid/base';
 import { Controller } from '@commongrid/contract';
-import type { ContractPapers, LockMarket } from '@commongrid/contract';
+import type { ContractPapers, ControlledContract, LockMarket } from '@commongrid/contract';
 import type { ContractId } from '@commongrid/model';
 
 import type { BotGrid } from './bot-grid.ts';
 import type { ContractStanding, ControllerDesk } from './contracts-actor.ts';
+import type { ContractStores } from './contract-stores.ts';
 import { probeNode } from './probe-node.ts';
 
 export interface ContractsDeskOptions {
@@ -12,6 +13,8 @@ export interface ContractsDeskOptions {
   readonly papers: ContractPapers;
   /** Without one, nothing is rented from others. */
   readonly market?: LockMarket | undefined;
+  /** Without them, former namespaces of stores are never given up. */
+  readonly stores?: ContractStores | undefined;
   readonly logger: Logger;
 }
 
@@ -19,11 +22,13 @@ export interface ContractsDeskOptions {
 export class ContractsDesk implements ControllerDesk, AsyncDisposable {
   readonly #controller: Controller;
   readonly #papers: ContractPapers;
+  readonly #stores: ContractStores | undefined;
 
-  private constructor({ grid, papers, market, logger }: ContractsDeskOptions) {
+  private constructor({ grid, papers, market, stores, logger }: ContractsDeskOptions) {
     this.#papers = papers;
+    this.#stores = stores;
     this.#controller = Controller.open({
-      ...{ grid, papers, market, logger, leases: grid.leases },
+      ...{ grid, papers, market, logger, leases: grid.leases, dispersed: stores },
       probe: { answers: ({ addresses }, { signal }) => probeNode(addresses, { signal }) },
     });
   }
@@ -41,7 +46,13 @@ export class ContractsDesk implements ControllerDesk, AsyncDisposable {
       blocked: (known?.blocked ?? []).map((one) => ({ ...one, slots: [...one.slots] })),
       silent: (known?.silent ?? []).map((one) => ({ ...one })),
       steps: (known?.steps ?? []).map((one) => ({ ...one })),
+      store: this.#stores?.standingOf(id) ?? null,
     };
+  }
+
+  /** All that it controls. */
+  all(): readonly ControlledContract[] {
+    return this.#controller.status();
   }
 
   look(): void {

@@ -3,7 +3,14 @@ import { availableParallelism, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { askControl, errorCode, isGridError, silentLogger } from '@commongrid/base';
+import {
+  askControl,
+  errorCode,
+  isGridError,
+  readTextIfThere,
+  silentLogger,
+  writeFileAtomic,
+} from '@commongrid/base';
 import type { Logger } from '@commongrid/base';
 import type { SigningKey } from '@commongrid/crypto';
 import { controlPathOf, serviceCommand } from '@commongrid/flist';
@@ -43,7 +50,10 @@ export interface OpenNodeOptions {
   readonly hubs: readonly string[];
   /** Version of the agent, for the node's record. */
   readonly software: string;
-  /** IP addresses at which it is reached; default: what is found, and what comes later. */
+  /**
+   * IP addresses at which it is reached; default: what is found, and what comes later. Its Zero-DBs listen at
+   * the first one; by default on loopback, since nobody said to whom the machine may be open.
+   */
   readonly addresses?: readonly string[] | undefined;
   /** Of what it makes in the kernel. */
   readonly prefix: string;
@@ -100,7 +110,11 @@ export async function openNode(options: OpenNodeOptions): Promise<NodeAgent> {
     },
     findAddresses: addresses === undefined ? machineAddresses : undefined,
     capacity: { ...room, pids: pidsMax },
-    openMachine: (facts) => openMachine({ ...options, volumeBytes }, facts),
+    openMachine: async (facts) => {
+      const zdbHost = options.addresses?.[0] ?? loopback;
+      await keepZdbHost(folder, zdbHost);
+      return openMachine({ ...options, volumeBytes, zdbHost }, facts);
+    },
     bootId: await bootId(),
   });
   return agent;
@@ -131,21 +145,42 @@ export async function takeOff(options: TakeOffOptions): Promise<void> {
   await using _keeper = await keeperLock(folder);
   await untilFree(folder);
   const volumeBytes = await volumeBytesOf(folder);
-  const machine = { ...options, hubs: [], volumeBytes, logger };
+  const zdbHost = await keptZdbHost(folder);
+  const machine = { ...options, hubs: [], volumeBytes, zdbHost, logger };
   await leaveNode({ folder, openMachine: (facts) => openMachine(machine, facts) });
 }
 
 type MachineOptions = Required<Pick<OpenNodeOptions, 'folder' | 'prefix' | 'hubs' | 'logger'>> &
-  Pick<OpenNodeOptions, 'zdbPort' | 'backups'> & { readonly volumeBytes: number };
+  Pick<OpenNodeOptions, 'zdbPort' | 'backups'> & {
+    readonly volumeBytes: number;
+    readonly zdbHost: string;
+  };
 
 function openMachine(options: MachineOptions, facts: FactStore): Promise<LinuxMachine> {
-  const { folder, prefix, hubs, zdbPort, backups, volumeBytes, logger } = options;
+  const { folder, prefix, hubs, zdbHost, zdbPort, backups, volumeBytes, logger } = options;
   return LinuxMachine.open({
     backups: backups && backupsOf(join(folder, 'backups'), backups),
     ...{ folder: join(folder, 'machine'), prefix, volumeBytes, facts, logger },
     images: { hubs, maxBytes: imageBytesMax, startService },
-    zdb: { command: [process.execPath, main, 'zdb', 'serve'], host: loopback, port: zdbPort },
+    zdb: {
+      command: [process.execPath, main, 'zdb', 'serve'],
+      host: zdbHost,
+      port: zdbPort,
+    },
   });
+}
+
+/** Zero-DBs outlive the agent: whoever takes the node off has to find them. */
+async function keepZdbHost(folder: string, host: string): Promise<void> {
+  if ((await keptZdbHost(folder)) !== host) await writeFileAtomic(zdbHostFile(folder), host);
+}
+
+async function keptZdbHost(folder: string): Promise<string> {
+  return (await readTextIfThere(zdbHostFile(folder))) ?? loopback;
+}
+
+function zdbHostFile(folder: string): string {
+  return join(folder, 'zdb-host');
 }
 
 function backupsOf(data: string, { backends, shards }: BackupStorage): BackupTarget {

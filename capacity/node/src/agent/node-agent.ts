@@ -42,6 +42,7 @@ import { Isolation } from './isolation.ts';
 import { LastHeard } from './last-heard.ts';
 import { LogTime } from './log-time.ts';
 import { OpenedWishes } from './opened-wishes.ts';
+import { addressesWithDoors } from '../zdb/zdb-address.ts';
 
 export interface NodeAgentOptions {
   /** Folder of this node alone; made when missing. */
@@ -135,7 +136,10 @@ export class NodeAgent implements AsyncDisposable {
     const { state, id: node } = this;
     this.#reporter = new EventReporter({ node, state, source, logger, clock });
     this.#introducer = new Introducer({
-      facts: { ...facts, id: node, seal: sealing.publicKey.text as SealingKeyText },
+      facts: {
+        ...{ ...facts, id: node, seal: sealing.publicKey.text as SealingKeyText },
+        addresses: [...this.#withDoors(facts.addresses)],
+      },
       ...{ bootId, view: this.view, source, logger, clock },
     });
     this.#receipts = new Receipts({
@@ -250,10 +254,14 @@ export class NodeAgent implements AsyncDisposable {
       const found = await findAddresses();
       if (isDeepStrictEqual(found, known)) return;
       known = found;
-      this.#introducer.moved(found);
+      this.#introducer.moved(this.#withDoors(found));
     };
     const onError = (error: unknown): void => this.#failed(error);
     await repeat(addressesEveryMs, look, { signal, clock: this.#clock, onError });
+  }
+
+  #withDoors(addresses: readonly string[]): readonly string[] {
+    return addressesWithDoors(addresses, this.machine.zdb?.doors() ?? []);
   }
 
   async #takeIn(signal: AbortSignal): Promise<void> {

@@ -41,6 +41,7 @@ const schema = 'grid.bot.folder.1';
  *     data/          its tables
  *     feed/          what of the log concerns it
  *     contracts/     contracts that it controls, and their secrets
+ *     stores/        backends files of stores that use namespaces of these contracts
  *     control.sock   where commands reach it
  */
 export class BotFolder {
@@ -65,6 +66,10 @@ export class BotFolder {
 
   get contracts(): string {
     return join(this.path, 'contracts');
+  }
+
+  get stores(): string {
+    return join(this.path, 'stores');
   }
 
   get controlSocket(): string {

@@ -1,0 +1,278 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+
+import {
+  askControl,
+  closeOnce,
+  isGridError,
+  readTextIfThere,
+  repeat,
+  silentLogger,
+  writeFileAtomic,
+} from '@commongrid/base';
+import type { Logger } from '@commongrid/base';
+import type { GridNow } from '@commongrid/bcdb/client';
+import type {
+  ContractPaper,
+  ContractPapers,
+  ControllerGrid,
+  DispersedData,
+} from '@commongrid/contract';
+import { workloadParts } from '@commongrid/model';
+import type { ContractId, FarmId, Node, NodeId, WorkloadId } from '@commongrid/model';
+import type { CareStatus } from '@commongrid/zstor';
+
+import {
+  backendName,
+  followsPlacement,
+  namespaceOf,
+  storeBackends,
+  storePasswords,
+  storeRoles,
+} from './store-backends.ts';
+import type { BackendEntry, NamespaceTools, StoreRole } from './store-backends.ts';
+
+export interface ContractStoresOptions {
+  /** Folder for them, of the bot alone. */
+  readonly folder: string;
+  readonly grid: Pick<ControllerGrid, 'now' | 'node' | 'directory'>;
+  readonly papers: ContractPapers;
+  readonly logger?: Logger;
+}
+
+/** What a store says of the shards of a contract. */
+export interface ShardStanding {
+  /** Shards that are missing now. */
+  readonly missing: number;
+  /** Shards that were made again since the head of the store serves. */
+  readonly repaired: number;
+  /** Shards that the store still has on record at places that were replaced. */
+  readonly left: number;
+}
+
+/** The store of a contract. */
+export interface StoreStanding {
+  /** Its backends file, which follows the contract. */
+  readonly backends: string;
+  /** The folder in which its head is found, wherever that leads. */
+  readonly data: string;
+  /** Null while no head of it answers. */
+  readonly shards: ShardStanding | null;
+  /**
+   * Nothing at replaced places is needed any more, of the log and of keys either, and no shard is missing or
+   * beside another one.
+   */
+  readonly isWhole: boolean;
+}
+
+/** How often it is looked where contracts have their namespaces, and how stores are, ms. */
+const lookEveryMs = 1_000;
+/** Time for a store to answer; one with many records looks through them for a while, ms. */
+const answerMs = 120_000;
+
+interface KeptStore {
+  readonly entries: readonly BackendEntry[];
+  readonly standing: StoreStanding;
+  /** The store said with these entries that it needs nothing at replaced places. */
+  readonly isClear: boolean;
+}
+
+/**
+ * Lets stores follow the contracts whose namespaces they use. For each contract with shards there is a folder
+ * ID in that of the bot, mode 700:
+ *
+ *     backends.json   where its namespaces are: written once all run, and anew when one runs elsewhere
+ *     passwords/NAME  what opens them
+ *     data/           of the head that is started with that file: `grid s3 serve --backends … --data …`
+ *
+ * The head reads its file again by itself, and makes again what replaced backends had. At its control socket
+ * it is asked how far it is. Nothing but the file is remembered: whoever was killed asks again.
+ */
+export class ContractStores implements DispersedData, AsyncDisposable {
+  readonly close: () => Promise<void>;
+  readonly #options: ContractStoresOptions;
+  readonly #logger: Logger;
+  readonly #kept = new Map<ContractId, KeptStore>();
+  #tools: NamespaceTools | undefined;
+
+  private constructor(options: ContractStoresOptions) {
+    this.#options = options;
+    this.#logger = options.logger ?? silentLogger;
+    const closing = new AbortController();
+    const { signal } = closing;
+    const looking = repeat(lookEveryMs, () => this.#look(signal), {
+      signal,
+      onError: (err) => this.#logger.warn({ err }, 'stores of contracts cannot be looked after'),
+    });
+    this.close = closeOnce(async () => {
+      closing.abort();
+      await looking;
+    });
+  }
+
+  static open(options: ContractStoresOptions): ContractStores {
+    return new ContractStores(options);
+  }
+
+  isElsewhere(workload: WorkloadId, node: NodeId): boolean {
+    const id = this.#tools?.shortIdOf(workload);
+    const kept = this.#kept.get(workloadParts(workload).contract);
+    const entry = kept?.entries.find((one) => id !== undefined && namespaceOf(one) === id);
+    return kept?.isClear === true && entry?.node === node;
+  }
+
+  /** Undefined for a contract that has no shards, or was not looked at yet. */
+  standingOf(id: ContractId): StoreStanding | undefined {
+    return this.#kept.get(id)?.standing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #look(signal: AbortSignal): Promise<void> {
+    const { grid, papers } = this.#options;
+    const stores = papers.ids().flatMap((id) => {
+      const paper = papers.of(id);
+      const roles = paper === undefined ? [] : storeRoles(paper);
+      return paper === undefined || roles.length === 0 ? [] : [{ id, paper, roles }];
+    });
+    if (stores.length === 0) return;
+    // Only bots that have such contracts need to know what nodes know.
+    const tools = (this.#tools ??= await import('@commongrid/node'));
+    const now = await grid.now({ signal });
+    for (const { id, paper, roles } of stores) {
+      try {
+        const entries = await this.#follow(now, paper, roles, signal);
+        if (entries.length === 0) continue;
+        const isCurrent = followsPlacement(now.fold, { id, roles, entries, tools });
+        await this.#ask(id, { entries, isCurrent }, signal);
+      } catch (err) {
+        if (!isGridError(err) || signal.aborted) throw err;
+        this.#logger.warn({ err, contract: id }, 'the store of a contract cannot be looked after');
+      }
+    }
+  }
+
+  /** Brings the backends file to where the namespaces are. */
+  async #follow(
+    { fold, at }: GridNow,
+    paper: ContractPaper,
+    roles: readonly StoreRole[],
+    signal: AbortSignal,
+  ): Promise<readonly BackendEntry[]> {
+    const { grid } = this.#options;
+    const { id } = paper.draft;
+    const items = fold.current('grid.placement.1', id)?.items ?? [];
+    if (items.length === 0 || this.#tools === undefined) return [];
+    const file = this.#fileOf(id);
+    const former = await readEntries(file);
+    const nodes = new Map<NodeId, Node>();
+    for (const node of new Set(items.map((item) => item.node))) {
+      const record = fold.current('grid.node.1', node) ?? (await grid.node(node, { signal }));
+      if (record !== undefined) nodes.set(node, record);
+    }
+    const known = new Map(former.map(({ farm, country }) => [farm, country]));
+    const input = { paper, roles, fold, former, nodes, tools: this.#tools };
+    const isKnown = [...nodes.values()].every(({ farm }) => known.has(farm));
+    const farms = isKnown ? undefined : (await grid.directory(at, { signal })).farms;
+    const countryOf = (farm: FarmId): string =>
+      known.get(farm) ?? farms?.get(farm)?.country ?? 'unknown';
+    const entries = storeBackends({ ...input, countryOf, passwordFile });
+    if (isDeepStrictEqual(entries, former)) return entries;
+    // A store begins with all of its namespaces.
+    const wanted = roles.reduce((sum, { role }) => sum + role.replicas, 0);
+    if (former.length === 0 && entries.length < wanted) return [];
+    const folder = this.#folderOf(id);
+    await mkdir(join(folder, 'passwords'), { recursive: true, mode: 0o700 });
+    for (const [name, value] of await storePasswords(paper, roles)) {
+      await writeFileAtomic(join(folder, passwordFile(name)), value, { mode: 0o600 });
+    }
+    await writeFileAtomic(file, `${JSON.stringify(entries, undefined, 2)}\n`, { mode: 0o600 });
+    this.#logger.info({ contract: id, entries: entries.length }, 'a backends file was written');
+    return entries;
+  }
+
+  /** Asks the head how far it is; thoroughly, once it seems to be done. */
+  async #ask(
+    id: ContractId,
+    { entries, isCurrent }: Pick<KeptStore, 'entries'> & { readonly isCurrent: boolean },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const before = this.#kept.get(id);
+    const isSame = before !== undefined && isDeepStrictEqual(before.entries, entries);
+    const data = join(this.#folderOf(id), 'data');
+    const places = { backends: this.#fileOf(id), data };
+    let status = await this.#statusOf(data, 'status', signal);
+    const wasClear = isSame && before.isClear && isCurrent;
+    let isClear = status === undefined ? wasClear : isCurrent && isDone(status, entries);
+    if (status !== undefined && isClear && !wasClear) {
+      status = await this.#statusOf(data, 'survey', signal);
+      isClear = status !== undefined && isDone(status, entries);
+    }
+    const shards = status === undefined ? null : shardsOf(status, entries);
+    this.#kept.set(id, { entries, isClear, standing: { ...places, shards, isWhole: isClear } });
+  }
+
+  async #statusOf(
+    data: string,
+    action: 'status' | 'survey',
+    signal: AbortSignal,
+  ): Promise<CareStatus | undefined> {
+    const { controlPathOf } = await import('@commongrid/zstor');
+    try {
+      const limited = AbortSignal.any([signal, AbortSignal.timeout(answerMs)]);
+      const path = controlPathOf(data);
+      const status = (await askControl(path, action, {}, { signal: limited })) as CareStatus;
+      return status.isServing ? status : undefined;
+    } catch (error) {
+      if (signal.aborted || !isGridError(error)) throw error;
+      this.#logger.debug({ err: error }, 'no head of the store of a contract answers');
+      return undefined;
+    }
+  }
+
+  #folderOf(id: ContractId): string {
+    return join(this.#options.folder, id);
+  }
+
+  #fileOf(id: ContractId): string {
+    return join(this.#folderOf(id), 'backends.json');
+  }
+}
+
+/**
+ * Whether a head that follows these entries needs nothing at the places that they replace, and all chunks are
+ * spread as they should be: shards that were made again beside others do not count.
+ */
+function isDone(status: CareStatus, entries: readonly BackendEntry[]): boolean {
+  const { backends, needed, needyChunks, pending } = status;
+  if (needyChunks > 0 || pending > 0) return false;
+  const states = new Map(backends.map(({ name, state }) => [name, state]));
+  const shards = entries.filter(({ namespace }) => namespace !== undefined);
+  if (!shards.every((one) => states.get(backendName(one)) === 'healthy')) return false;
+  const still = new Set(needed);
+  return !entries.some(({ replaces = [] }) => replaces.some((name) => still.has(name)));
+}
+
+function shardsOf(
+  { backends, missingShards, repaired }: CareStatus,
+  entries: readonly BackendEntry[],
+): ShardStanding {
+  const replaced = new Set(entries.flatMap(({ replaces = [] }) => replaces));
+  const left = backends.reduce((sum, { name, shards }) => {
+    return replaced.has(name) ? sum + shards : sum;
+  }, 0);
+  return { missing: missingShards, repaired: repaired.shards, left };
+}
+
+function passwordFile(secret: string): string {
+  return join('passwords', secret);
+}
+
+/** What this wrote before; none where nothing was. */
+async function readEntries(file: string): Promise<readonly BackendEntry[]> {
+  const text = await readTextIfThere(file);
+  return text === undefined ? [] : (JSON.parse(text) as readonly BackendEntry[]);
+}

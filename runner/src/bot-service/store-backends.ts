@@ -1,0 +1,178 @@
+import { contractStatus, openSecrets } from '@commongrid/contract';
+import type { ContractPaper } from '@commongrid/contract';
+import { placeOf, workloadIdOf } from '@commongrid/model';
+import type {
+  ContractId,
+  ContractRole,
+  FarmId,
+  GridFold,
+  Node,
+  NodeId,
+  WorkloadId,
+  ZdbNamespace,
+} from '@commongrid/model';
+
+/** Names of roles whose namespaces keep the log of a store, and the keys of its buckets. */
+const otherRoles = ['log', 'keys'] as const;
+/** Former backends that an entry names, as many as a backends file takes: the newest. */
+const replacedMax = 64;
+
+/** A role of a contract whose replicas are namespaces of a store. */
+export interface StoreRole {
+  readonly role: ContractRole;
+  readonly zdb: ZdbNamespace;
+  /** Which field of an entry has the namespace. */
+  readonly field: 'namespace' | (typeof otherRoles)[number];
+}
+
+/** An entry of a backends file: docs/formats/zstor-backends.md. */
+export interface BackendEntry {
+  readonly address: string;
+  readonly namespace?: string;
+  readonly log?: string;
+  readonly keys?: string;
+  readonly passwordFile: string;
+  readonly tlsFingerprint: string;
+  readonly node: string;
+  readonly farm: FarmId;
+  readonly country: string;
+  readonly replaces?: readonly string[];
+}
+
+/** Roles of a contract that are for a store: shards with a code, and dispersed ones named `log`, `keys`. */
+export function storeRoles({ draft: { openings, shards } }: ContractPaper): readonly StoreRole[] {
+  const all = openings.flatMap(({ role }): StoreRole[] => {
+    const { zdb } = role.workload;
+    if (zdb === undefined || role.data !== 'dispersed') return [];
+    const other = otherRoles.find((name) => name === role.name);
+    if (shards[role.name] !== undefined) return [{ role, zdb, field: 'namespace' }];
+    return other === undefined ? [] : [{ role, zdb, field: other }];
+  });
+  return all.some(({ field }) => field === 'namespace') ? all : [];
+}
+
+export interface BackendsInput {
+  readonly paper: ContractPaper;
+  readonly roles: readonly StoreRole[];
+  readonly fold: GridFold;
+  /** The entries as they were written last. */
+  readonly former: readonly BackendEntry[];
+  /** Records of nodes, proven by the log. */
+  readonly nodes: ReadonlyMap<NodeId, Node>;
+  /** Where a farm is. */
+  readonly countryOf: (farm: FarmId) => string;
+  readonly tools: NamespaceTools;
+  /** Path of the file with the password of a role, relative to that of the backends. */
+  readonly passwordFile: (secret: string) => string;
+}
+
+/** What the package of the node knows of the names of its Zero-DBs. */
+export interface NamespaceTools {
+  readonly shortIdOf: (id: WorkloadId) => string;
+  readonly zdbDoorIn: (
+    addresses: readonly string[],
+    disk: ZdbNamespace['disk'],
+  ) => { readonly host: string; readonly port: number; readonly fingerprint: string } | undefined;
+}
+
+/**
+ * The backends of a store as a contract is placed. A replica that is placed elsewhere stays where it was
+ * until its node says that it runs; from then on its entry names the former backends, which do not come back.
+ * These names go once a tombstone took the former places.
+ */
+export function storeBackends(input: BackendsInput): readonly BackendEntry[] {
+  const { paper, roles, fold, former, tools } = input;
+  const { id } = paper.draft;
+  const status = contractStatus(fold, id, { seq: Number.MAX_SAFE_INTEGER, at: 0 });
+  const ready = new Map(
+    (status?.workloads ?? []).flatMap((one) => (one.isReady ? [[one.id, one.node] as const] : [])),
+  );
+  return roles.flatMap((one) =>
+    Array.from({ length: one.role.replicas }, (_, replica): BackendEntry[] => {
+      const workload = workloadIdOf(id, one.role.name, replica);
+      const before = former.find((entry) => entry[one.field] === tools.shortIdOf(workload));
+      const node = ready.get(workload);
+      const next = node && entryOf(input, one, workload, node);
+      if (next === undefined) return before === undefined ? [] : [before];
+      const replaces = before === undefined ? [] : replacedBy(input, workload, before, next);
+      return [replaces.length === 0 ? next : { ...next, replaces }];
+    }).flat(),
+  );
+}
+
+function entryOf(
+  { nodes, countryOf, tools, passwordFile }: BackendsInput,
+  { zdb, field }: StoreRole,
+  workload: WorkloadId,
+  id: NodeId,
+): BackendEntry | undefined {
+  const node = nodes.get(id);
+  const door = node && tools.zdbDoorIn(node.addresses, zdb.disk);
+  if (node === undefined || door === undefined) return undefined;
+  const host = door.host.includes(':') ? `[${door.host}]` : door.host;
+  return {
+    ...{ address: `${host}:${door.port}`, [field]: tools.shortIdOf(workload) },
+    ...{ passwordFile: passwordFile(zdb.password), tlsFingerprint: door.fingerprint },
+    ...{ node: id, farm: node.farm },
+    country: countryOf(node.farm),
+  };
+}
+
+function replacedBy(
+  { fold }: BackendsInput,
+  workload: WorkloadId,
+  before: BackendEntry,
+  next: BackendEntry,
+): readonly string[] {
+  const place = placeOf(fold.workload(workload));
+  const buried = fold.current('grid.tombstone.1', workload)?.revision ?? 0;
+  const isOver = place !== undefined && buried >= place.from - 1;
+  const earlier = isOver && before.address === next.address ? [] : (before.replaces ?? []);
+  const names = new Set([...earlier, backendName(before)]);
+  names.delete(backendName(next));
+  return [...names].slice(-replacedMax);
+}
+
+/** Whether each replica of these roles has an entry where it is placed now. */
+export function followsPlacement(
+  fold: GridFold,
+  {
+    id,
+    roles,
+    entries,
+    tools,
+  }: Pick<BackendsInput, 'roles' | 'tools'> & {
+    readonly id: ContractId;
+    readonly entries: readonly BackendEntry[];
+  },
+): boolean {
+  const nodes = new Map(entries.map((one) => [namespaceOf(one), one.node]));
+  const names = new Set(roles.map(({ role }) => role.name));
+  return (fold.current('grid.placement.1', id)?.items ?? []).every(({ role, replica, node }) => {
+    if (!names.has(role)) return true;
+    return nodes.get(tools.shortIdOf(workloadIdOf(id, role, replica))) === node;
+  });
+}
+
+/** What a store calls the backend of an entry. */
+export function backendName(entry: BackendEntry): string {
+  return `${entry.address}/${namespaceOf(entry)}`;
+}
+
+export function namespaceOf({ namespace, log, keys }: BackendEntry): string {
+  return namespace ?? log ?? keys ?? '';
+}
+
+/** Passwords of the namespaces, by the names of their secrets; those that are not at hand are left out. */
+export async function storePasswords(
+  paper: ContractPaper,
+  roles: readonly StoreRole[],
+): Promise<ReadonlyMap<string, string>> {
+  const { header } = paper.draft;
+  const { found } = await openSecrets(
+    header,
+    roles.map(({ role }) => role),
+    paper,
+  );
+  return new Map([...found].map(([name, { value }]) => [name, value]));
+}
