@@ -22,6 +22,7 @@ interface Result {
   readonly message?: string;
   readonly id?: string;
   readonly hash?: string;
+  readonly revision?: number;
   readonly transfer?: string;
   readonly balances?: readonly { readonly shown: string }[];
   readonly lines?: readonly { readonly kind: string; readonly amount: string }[];
@@ -104,6 +105,20 @@ test('bots of a machine share an account, sell for a secret, and are refused wit
     ['4000', '-1500'],
   );
   assert.match(await grid.refusal('eve', 'balance', '--account', id), /WALLET_ACCOUNT_UNSEEN/);
+
+  // Eve comes to it, and sees all of it; one of three is enough from then on.
+  const joining = join(folder, 'joining.json');
+  const change = ['account', 'change', id, '--add', 'eve', '--min', '1', '--order', joining];
+  assert.match(await grid.refusal('bob', ...change, '--remove', 'ada', 'bob', 'eve'), /GRID_USAGE/);
+  assert.match(await grid.refusal('eve', ...change), /GRID_ACCOUNT_UNKNOWN/);
+  await grid.wallet('bob', ...change);
+  await grid.wallet('ada', 'consent', joining, '--yes');
+  await grid.wallet('bob', 'submit', joining);
+  const later = await grid.wallet('eve', 'statement', '--account', id);
+  assert.deepEqual(later.lines, lines);
+  await grid.wallet('eve', 'account', 'change', id, '--remove', 'bob');
+  assert.match(await grid.refusal('bob', 'balance', '--account', id), /WALLET_ACCOUNT_UNSEEN/);
+  assert.equal((await grid.wallet('ada', 'account', 'show', id)).revision, 3);
 
   const secret = join(folder, 'secret');
   const { hash = '' } = await grid.run('wallet', 'preimage', secret);

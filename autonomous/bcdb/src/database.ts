@@ -1,6 +1,7 @@
 import { GridError } from '@commongrid/base';
 import type { JsonValue } from '@commongrid/crypto';
 import { botIdOf, nodeIdOf } from '@commongrid/model';
+import type { RecordOf } from '@commongrid/model';
 import type { BcdbErrorCode } from './errors.ts';
 import { FeedServer } from './feeds/feed-server.ts';
 import type { FeedsReply, FeedsRequest } from './feeds/feeds-reply.ts';
@@ -19,6 +20,7 @@ import type { Right } from './record/system-records.ts';
 import type { Receipt } from './sequencer/sequencer.ts';
 import type { SignedHead } from './signed-head.ts';
 import { namespaceScope } from './state/access.ts';
+import { fitting } from './state/fitting.ts';
 import { Identities } from './state/identities.ts';
 import type { Speaker } from './state/identities.ts';
 import { knownSchema } from './state/known-schemas.ts';
@@ -245,6 +247,15 @@ export abstract class Database {
     if (!this.#identities.maySpeak(key)) return false;
     const holder = this.#identities.holderOf(key);
     return holder === undefined ? id === botIdOf(key) || id === nodeIdOf(key) : id === holder;
+  }
+
+  /** Whether a key is one of a bot that is a signer of an account now. */
+  signsFor(key: string, account: string): boolean {
+    const name = { ns: 'wallet', url: 'grid.account.1', obj: account };
+    const value = fitting(name.url, this.#ledger.view.document<unknown>(name)?.value);
+    const { signers = [] } = (value as RecordOf<'grid.account.1'> | undefined) ?? {};
+    const holder = this.#identities.maySpeak(key) ? this.#identities.holderOf(key) : undefined;
+    return signers.some((bot) => bot === holder);
   }
 
   /** The bot for which a key speaks now, by what the phonebook says. */

@@ -1,7 +1,10 @@
+import { join } from 'node:path';
+import { isGridError } from '@commongrid/base';
 import { FollowedGrid } from '@commongrid/bcdb/client';
 import type { BcdbClient, FollowedGridOptions } from '@commongrid/bcdb/client';
 import { recordTypes } from '@commongrid/model';
-import type { BotId, RecordOf, WalletUrl } from '@commongrid/model';
+import type { BotId, RecordOf, SharedAccountId, WalletUrl } from '@commongrid/model';
+import { accountUnseen } from './errors.ts';
 import type { LedgerView, Rail } from './rail.ts';
 
 export interface LogRailOptions extends Omit<FollowedGridOptions, 'reader'> {
@@ -16,12 +19,17 @@ export class LogRail implements Rail, AsyncDisposable {
   readonly bot: BotId;
   readonly #client: BcdbClient;
   readonly #grid: FollowedGrid;
+  readonly #options: LogRailOptions;
+  /** Of the accounts that were asked for. */
+  readonly #accounts = new Map<SharedAccountId, Promise<FollowedGrid>>();
 
-  private constructor({ trust, bot, client }: LogRailOptions, grid: FollowedGrid) {
+  private constructor(options: LogRailOptions, grid: FollowedGrid) {
+    const { trust, bot, client } = options;
     this.log = trust.log;
     this.bot = bot;
     this.#client = client;
     this.#grid = grid;
+    this.#options = options;
   }
 
   /** @throws BCDB_OTHER_LOG */
@@ -31,6 +39,18 @@ export class LogRail implements Rail, AsyncDisposable {
 
   sync(options: { readonly signal?: AbortSignal } = {}): Promise<LedgerView> {
     return this.#grid.now(options);
+  }
+
+  async syncAccount(
+    account: SharedAccountId,
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<LedgerView> {
+    try {
+      return await (await this.#follow(account)).now(options);
+    } catch (cause) {
+      if (!isGridError(cause, 'BCDB_DENIED')) throw cause;
+      throw accountUnseen(this.bot, account, cause);
+    }
   }
 
   async say<Url extends WalletUrl>(
@@ -48,6 +68,17 @@ export class LogRail implements Rail, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#grid[Symbol.asyncDispose]();
+    const others = await Promise.allSettled(this.#accounts.values());
+    const open = others.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    await Promise.all([this.#grid, ...open].map((grid) => grid[Symbol.asyncDispose]()));
+  }
+
+  #follow(account: SharedAccountId): Promise<FollowedGrid> {
+    const known = this.#accounts.get(account);
+    if (known !== undefined) return known;
+    const folder = join(this.#options.folder, account.replace(':', '-'));
+    const opened = FollowedGrid.open({ ...this.#options, folder, reader: account });
+    this.#accounts.set(account, opened);
+    return opened;
   }
 }

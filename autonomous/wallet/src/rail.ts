@@ -1,5 +1,5 @@
 import type { GridNow } from '@commongrid/bcdb/client';
-import type { BotId, RecordOf, WalletUrl } from '@commongrid/model';
+import type { BotId, RecordOf, SharedAccountId, WalletUrl } from '@commongrid/model';
 
 /** What a bot knows, verified: contracts, locks, receipts and money, as far as it was told. */
 export type LedgerView = GridNow;
@@ -15,6 +15,15 @@ export interface Rail {
   readonly bot: BotId;
   /** Whatever was said before this call is in the view that it gives. */
   sync(options?: { readonly signal?: AbortSignal }): Promise<LedgerView>;
+  /**
+   * The same of an account of several bots, all of it from its first revision on: for its signers. A rail
+   * that pays alone has none.
+   * @throws WALLET_ACCOUNT_UNSEEN
+   */
+  syncAccount?(
+    account: SharedAccountId,
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<LedgerView>;
   /**
    * Says it once and for all: when it returns, the ledger has it. A failure leaves open whether it does.
    * @throws BCDB_RULE_BROKEN with the code of the rule in `details.rule`

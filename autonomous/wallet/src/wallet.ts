@@ -3,13 +3,13 @@ import { balanceOf, consentSubject, heldBy } from '@commongrid/model';
 import type {
   AccountId,
   Currency,
-  GridFold,
   HoldState,
   LockId,
   RecordOf,
   SharedAccountId,
   TransferId,
 } from '@commongrid/model';
+import { accountUnseen } from './errors.ts';
 import type { WalletErrorCode } from './errors.ts';
 import type { LedgerView, Rail } from './rail.ts';
 import { duties } from './duties.ts';
@@ -52,8 +52,7 @@ export class Wallet {
     account: AccountId = this.#rail.bot,
     options: WaitOptions = {},
   ): Promise<readonly Balance[]> {
-    const { fold } = await this.#rail.sync(options);
-    requireSeen(fold, account);
+    const { fold } = await this.#viewOf(account, options);
     const own = [...fold.moneyOf('balance')].flatMap(({ id }): Balance[] => {
       const [holder, currency = ''] = id.split(' ');
       return holder === account ? [{ currency, amount: balanceOf(fold, account, currency) }] : [];
@@ -66,8 +65,7 @@ export class Wallet {
     account: AccountId = this.#rail.bot,
     options: WaitOptions = {},
   ): Promise<readonly StatementLine[]> {
-    const { fold } = await this.#rail.sync(options);
-    requireSeen(fold, account);
+    const { fold } = await this.#viewOf(account, options);
     return statementOf(fold.entries(), account);
   }
 
@@ -208,6 +206,15 @@ export class Wallet {
     await this.#rail.say('grid.currency.1', value, options);
   }
 
+  /** All that an account did. */
+  #viewOf(account: AccountId, options: WaitOptions): Promise<LedgerView> {
+    const shared = sharedAccount(account);
+    const view = shared === undefined ? undefined : this.#rail.syncAccount?.(shared, options);
+    if (view !== undefined) return view;
+    if (account === this.#rail.bot) return this.#rail.sync(options);
+    throw accountUnseen(this.#rail.bot, account);
+  }
+
   async #do(duty: Duty, { at }: LedgerView, options: WaitOptions): Promise<void> {
     const { lock } = duty;
     const closed = ({ fold }: LedgerView): boolean => fold.money('escrow', lock)?.isClosed === true;
@@ -231,24 +238,6 @@ export class Wallet {
       fold.money('hold', value.transfer)?.outcome === outcome;
     await sayOnce(this.#rail, 'grid.settlement.1', value, isThere, options);
   }
-}
-
-/**
- * A reader is told all of its own account, and of a shared one for as long as it is a signer: all of it where it
- * was one from the first revision on.
- */
-function requireSeen(fold: GridFold, account: AccountId): void {
-  const { reader } = fold;
-  if (reader === undefined || reader === account) return;
-  const revisions = fold.versions('grid.account.1', account);
-  const isTold = ({ revision, signers }: RecordOf<'grid.account.1'>, at: number): boolean =>
-    revision === at + 1 && signers.some((bot) => bot === reader);
-  if (revisions.length > 0 && revisions.every(isTold)) return;
-  throw new GridError<WalletErrorCode>(
-    'WALLET_ACCOUNT_UNSEEN',
-    `${reader} is not told of everything that ${account} does`,
-    { hint: 'ask a bot that is a signer of it from the beginning', details: { account } },
-  );
 }
 
 function alone(account: AccountId): GridError<WalletErrorCode> {

@@ -58,7 +58,7 @@ test('wallets over a real database pay once, together where an account asks for 
   const own = await ada.wallet.prepareTransfer({ ...order, from: ada.bot });
   await assert.rejects(bob.wallet.consent(own), { code: 'WALLET_ACCOUNT_ALONE' });
 
-  // Signers from the first revision on are told of everything, others are not.
+  // Signers are told of everything, those who came later too; others are not.
   const rest = [{ currency, amount: 60n }];
   for (const { wallet } of [ada, bob]) assert.deepEqual(await wallet.balances(account), rest);
   assert.deepEqual(await bob.wallet.accounts(), [shared]);
@@ -68,8 +68,18 @@ test('wallets over a real database pay once, together where an account asks for 
   await bob.wallet.consent(change);
   await ada.wallet.submit(change);
   assert.deepEqual(await mint.wallet.accounts(), [three]);
-  await assert.rejects(mint.wallet.balances(account), { code: 'WALLET_ACCOUNT_UNSEEN' });
-  assert.deepEqual(await ada.wallet.balances(account), rest);
+  assert.deepEqual(await mint.wallet.balances(account), rest);
+  const movements = async ({ wallet }: typeof mint) =>
+    (await wallet.statement(account)).map(({ amount }) => amount);
+  assert.deepEqual(await movements(mint), ['100', '-40']);
+  assert.deepEqual(await movements(ada), ['100', '-40']);
+  // Who has left is told nothing more.
+  const two = { ...three, revision: 3, signers: [ada.bot, mint.bot].toSorted() };
+  const farewell = { url: 'grid.account.1', value: two } as const;
+  await mint.wallet.consent(farewell);
+  await ada.wallet.submit(farewell);
+  await assert.rejects(bob.wallet.balances(account), { code: 'WALLET_ACCOUNT_UNSEEN' });
+  assert.deepEqual(await mint.wallet.balances(account), rest);
   assert.deepEqual(await bob.wallet.balances(), [{ currency, amount: 40n }]);
   const statement = await ada.wallet.statement();
   assert.deepEqual(

@@ -1,7 +1,7 @@
 import { waitFor } from '@commongrid/base';
 import type { Logger } from '@commongrid/base';
 import { GridFold, recordTypes } from '@commongrid/model';
-import type { BotId, GridRecord, NodeId } from '@commongrid/model';
+import type { BotId, GridRecord, NodeId, SharedAccountId } from '@commongrid/model';
 import { LightFollower } from '../follow/light-follower.ts';
 import type { LightSource } from '../follow/light-source.ts';
 import type { Trust } from '../tree/verifier.ts';
@@ -19,7 +19,7 @@ export interface FollowedGridOptions {
   readonly trust: Trust;
   /** Keys of the genesis that sign releases. */
   readonly releaseKeys: readonly string[];
-  readonly reader: BotId | NodeId;
+  readonly reader: BotId | NodeId | SharedAccountId;
   readonly logger?: Logger | undefined;
 }
 

@@ -53,6 +53,10 @@ export class SceneRail implements Rail {
     return { fold: this.#fold, at: grid.at };
   }
 
+  syncAccount(): Promise<LedgerView> {
+    return this.sync();
+  }
+
   async say<Url extends WalletUrl>(url: Url, value: RecordOf<Url>): Promise<void> {
     // Killed before it was sent, or after it was taken and before the answer came.
     this.#step();

@@ -22,7 +22,8 @@ export interface Antecedents {
  * 1. A node names a farm, or gets a place, slice or lock: it needs the farm, or the contract.
  * 2. A contract begins: all whom it concerns need the bots behind it, and the contract that it
  *    replaces.
- * 3. A record names a bot, or a key of one, that its former version did not: whoever relies on what
+ * 3. An account of several bots pays for a lock: its feed needs the lock and the contract.
+ * 4. A record names a bot, or a key of one, that its former version did not: whoever relies on what
  *    the record is about relies on that bot. So does whoever relies on a key once a bot lists it.
  *
  * What somebody relied on before and does again is brought again in whole. Where it would take a
@@ -51,7 +52,7 @@ const beginnings: Readonly<Record<string, Begin>> = {
   ...Object.fromEntries(governing.map((url) => [url, nameAnew])),
   'grid.bot.1': listKeys,
   'grid.contract.1': foundContract,
-  'grid.escrow.1': revive,
+  'grid.escrow.1': pay,
   'grid.farm.1': nameAnew,
   'grid.lease.1': nameAnew,
   'grid.lock.1': keepRoom,
@@ -110,13 +111,19 @@ function keepRoom(view: ConcernsView, { value, at }: Change & { at: number }, to
   return isMet ? new Set([lock.node]) : undefined;
 }
 
-/** A lock that had lapsed counts again. */
-function revive(view: ConcernsView, { value, at }: Change & { at: number }, topics: Topics) {
-  const lock = view.current('grid.lock.1', (value as RecordOf<'grid.escrow.1'>).lock);
-  if (lock === undefined || isOpenLock(view, lock, at)) return undefined;
-  topics.addContract(lock.contract);
-  topics.addNamed(lock);
-  return undefined;
+/** Signers of an account that pays need the lock; all do where it had lapsed, and counts again. */
+function pay(view: ConcernsView, { value, at }: Change & { at: number }, topics: Topics) {
+  const { lock: id, from } = value as RecordOf<'grid.escrow.1'>;
+  const lock = view.current('grid.lock.1', id);
+  if (lock === undefined) return undefined;
+  const isRevived = !isOpenLock(view, lock, at);
+  const isShared = from.startsWith('account:');
+  if (isShared) topics.addLock(lock);
+  if (isRevived) {
+    topics.addContract(lock.contract);
+    topics.addNamed(lock);
+  }
+  return isRevived ? undefined : new Set<ReaderId>([from]);
 }
 
 function foundContract(view: ConcernsView, { obj, value }: Change, topics: Topics) {

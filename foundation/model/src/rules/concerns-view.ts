@@ -1,8 +1,11 @@
-import type { BotId, NodeId } from '../fields.ts';
+import type { BotId, NodeId, SharedAccountId } from '../fields.ts';
 import type { RecordOf, RecordUrl } from '../record-types.ts';
 
-/** Whose feed it is: a bot's, a node's, or the one that everybody reads. */
-export type ReaderId = BotId | NodeId | typeof everyone;
+/**
+ * Whose feed it is: a bot's, a node's, that of the signers of an account, which has all of it from its first
+ * revision on, or the one that everybody reads.
+ */
+export type ReaderId = BotId | NodeId | SharedAccountId | typeof everyone;
 
 /** The feed that each reader follows beside its own. */
 export const everyone = '*';

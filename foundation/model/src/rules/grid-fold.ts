@@ -1,6 +1,6 @@
 import { PublicKey } from '@commongrid/crypto';
 import type { GridCode, IdentityCode, WalletCode } from '../errors.ts';
-import type { BotId, Hash, NodeId } from '../fields.ts';
+import type { BotId, Hash, NodeId, SharedAccountId } from '../fields.ts';
 import { recordTypes } from '../record-types.ts';
 import type { RecordOf, RecordUrl } from '../record-types.ts';
 import type { Presence } from '../records/presence.ts';
@@ -40,7 +40,7 @@ export interface GridFoldOptions {
   readonly log: string;
   readonly releaseKeys: readonly string[];
   /** Whose records these are; without one, all of the log are expected. */
-  readonly reader?: BotId | NodeId;
+  readonly reader?: BotId | NodeId | SharedAccountId;
   /** Tests have keys that cannot sign. */
   readonly isProof?: IdentityView['isProof'];
 }
@@ -67,7 +67,7 @@ export type Refusal = GridCode | IdentityCode | WalletCode | 'MODEL_RECORD_INVAL
 export class GridFold extends IdentityMemory implements GridObjects {
   readonly log: string;
   readonly releaseKeys: readonly string[];
-  readonly reader: BotId | NodeId | undefined;
+  readonly reader: BotId | NodeId | SharedAccountId | undefined;
   readonly isProof: IdentityView['isProof'];
   /** By place in the log, each with what it changed. */
   readonly #taken: { readonly record: GridRecord; readonly undo: Undo[] }[] = [];
@@ -79,6 +79,7 @@ export class GridFold extends IdentityMemory implements GridObjects {
   readonly #entries = new Map<number, LedgerEntry>();
   /** All slices ever accepted, by what placements name them by. */
   readonly #slices = new Map<Hash, Slice>();
+  readonly #watchers = new Set<(record: GridRecord) => void>();
 
   constructor({ log, releaseKeys, reader, isProof = isKeyProof }: GridFoldOptions) {
     super();
@@ -108,8 +109,19 @@ export class GridFold extends IdentityMemory implements GridObjects {
       this.#taken.pop();
       again.push(last.record);
     }
-    for (const record of [...fresh, ...again].toSorted((a, b) => a.seq - b.seq)) this.#take(record);
+    const due = [...fresh, ...again].toSorted((a, b) => a.seq - b.seq);
+    for (const record of due) this.#take(record);
+    for (const watcher of this.#watchers) for (const record of due) watcher(record);
     return fresh.length;
+  }
+
+  /**
+   * Tells of each record that is judged from now on, also where one that came late has it judged again.
+   * @returns ends that
+   */
+  watch(watcher: (record: GridRecord) => void): () => void {
+    this.#watchers.add(watcher);
+    return () => void this.#watchers.delete(watcher);
   }
 
   /** Why records had no effect, by their place. */

@@ -1,4 +1,4 @@
-import type { BotId, ContractId, NodeId, WorkloadId } from '../fields.ts';
+import type { BotId, ContractId, NodeId, SharedAccountId, WorkloadId } from '../fields.ts';
 import type { GridCode } from '../errors.ts';
 import type { Grant } from '../records/grant.ts';
 import type { ContractState, GridState, WorkloadState } from './grid-state.ts';
@@ -13,7 +13,7 @@ export interface GridView extends IdentityView, MoneyView {
    * Whose view it is, of what concerns it; undefined where every record is there. What a reader is
    * not told is not held against a record: whoever has everything judges it in full.
    */
-  readonly reader: BotId | NodeId | undefined;
+  readonly reader: BotId | NodeId | SharedAccountId | undefined;
   contract(id: string): ContractState | undefined;
   workload(id: string): WorkloadState | undefined;
 }

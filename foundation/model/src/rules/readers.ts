@@ -54,6 +54,7 @@ export class Readers {
       this.#addPayee(this.#view.current('grid.escrow.1', id)?.from);
     }
     if (kind === 'account') {
+      this.#found.add(id as ReaderId);
       for (const bot of this.#view.current('grid.account.1', id)?.signers ?? [])
         this.#found.add(bot);
     }
@@ -151,7 +152,12 @@ export class Readers {
     for (const { kind, id } of namesIn(header)) {
       if (kind === 'bot' || kind === 'key') this.addNamed(kind, id);
     }
-    for (const lock of this.#locksOf(contract)) this.#addLock(lock);
+    for (const lock of this.#locksOf(contract)) {
+      this.#addLock(lock);
+      // Signers of an account see by its feed what comes of the place that it pays for.
+      const from = this.#view.current('grid.escrow.1', lock.id)?.from;
+      if (from?.startsWith('account:') === true) this.#found.add(from);
+    }
   }
 
   #addLock(lock: Lock | undefined): void {

@@ -1,5 +1,6 @@
-import type { BotId, ContractId, FarmId } from '../fields.ts';
+import type { BotId, ContractId, FarmId, LockId } from '../fields.ts';
 import type { Contract } from '../records/contract.ts';
+import type { Lock } from '../records/lock.ts';
 import { recordTypes } from '../record-types.ts';
 import { scopeOf } from './concerns.ts';
 import type { Change, ConcernsView } from './concerns-view.ts';
@@ -8,9 +9,9 @@ import type { NamedId } from './names-in.ts';
 
 /**
  * Something that readers rely on as a whole, by its id: a bot with its recoveries; a farm; a contract
- * with its approvals, leases, and its placement.
+ * with its approvals, leases, and its placement; a lock.
  */
-export type TopicId = BotId | FarmId | ContractId;
+export type TopicId = BotId | FarmId | ContractId | LockId;
 
 /** Where a record belongs among those that somebody needs who comes to rely on something later. */
 export interface TopicPlace {
@@ -36,7 +37,7 @@ export function topicOf(record: Change & { readonly ns: string }): TopicPlace | 
 export const replacedUrls = ['grid.allowance.1', 'grid.placement.1'] as const;
 
 interface TopicType {
-  readonly kind: 'bot' | 'farm' | 'contract';
+  readonly kind: 'bot' | 'farm' | 'contract' | 'lock';
   /** What names the topic: the object's own id, or a field. */
   readonly by: 'obj' | 'contract';
   readonly isReplaced?: true;
@@ -48,6 +49,7 @@ const topicTypes: ReadonlyMap<string, TopicType> = new Map<string, TopicType>([
   ['grid.contract.1', { kind: 'contract', by: 'obj' }],
   ['grid.farm.1', { kind: 'farm', by: 'obj' }],
   ['grid.lease.1', { kind: 'contract', by: 'obj' }],
+  ['grid.lock.1', { kind: 'lock', by: 'obj' }],
   ['grid.recovery.1', { kind: 'bot', by: 'obj' }],
   ...replacedUrls.map((url) => [url, { kind: 'contract', by: 'obj', isReplaced: true }] as const),
 ]);
@@ -84,6 +86,13 @@ export class Topics {
     ]) {
       this.#addOwn(other, this.#view.current('grid.contract.1', other));
     }
+  }
+
+  /** A lock, with its contract and both of its sides. */
+  addLock(lock: Lock): void {
+    this.#found.add(lock.id);
+    this.addContract(lock.contract);
+    this.addNamed(lock);
   }
 
   addFarm(farm: FarmId): void {

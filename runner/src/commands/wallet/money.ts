@@ -127,7 +127,7 @@ function conditionOf({ hashLock, until }: SendOptions): Transfer['condition'] {
 function withAccount(command: Command): Command {
   return command.option(
     '--account <account>',
-    'a shared one that the bot has had a part in from its beginning',
+    'a shared one that the bot is a signer of',
     parseAccount,
   );
 }

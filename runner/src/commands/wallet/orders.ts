@@ -31,14 +31,21 @@ const hourMs = 3_600_000;
 
 /** Adds from whose account an order is, and the file in which others get it. */
 export function withOrder(command: Command): Command {
-  return command
+  return withOrderFile(command)
     .option('--from <account>', 'account that pays; default: that of the bot', parseAccount)
-    .option('--order <file>', 'write it there, for other signers to agree; nothing is paid yet')
     .option(
       '--hours <n>',
       `with --order: how long it is good; default: ${hoursDefault}`,
       parseCount,
     );
+}
+
+/** Adds the file in which others get an order. */
+export function withOrderFile(command: Command): Command {
+  return command.option(
+    '--order <file>',
+    'write it there, for other signers to agree; nothing is done yet',
+  );
 }
 
 /** What `prepareTransfer` and the like take of these options. */

@@ -88,7 +88,7 @@ async function held(
 }
 
 /**
- * A feed is its reader's, and the owner's; what concerns everyone is for all who may see the
+ * A feed is its reader's, and the owner's; that of an account its signers'; what concerns everyone is for all who may see the
  * namespace of the grid.
  * @throws BCDB_AUTH_NEEDED, BCDB_DENIED
  */
@@ -97,7 +97,7 @@ function requireFeed({ bcdb, rights }: DoorContext, who: Identity, reader: strin
   const isOpen =
     reader === everyone
       ? rights.maySee(who, gridNamespace)
-      : who.kind === 'key' && bcdb.speaksFor(who.key, reader);
+      : who.kind === 'key' && (bcdb.speaksFor(who.key, reader) || bcdb.signsFor(who.key, reader));
   if (isOpen) return;
   if (who.kind === 'anyone') throw authNeeded();
   throw new GridError<BcdbErrorCode>('BCDB_DENIED', `${who.key} may not read feed ${reader}`, {
