@@ -8,6 +8,7 @@ import type { JudgedRecord } from './identity-view.ts';
 import { botBehind, stillCounts } from './keys.ts';
 import { acceptWallet, balanceOf, refuseWallet } from './wallet-ledger.ts';
 import type { WalletVerdict } from './wallet-ledger.ts';
+import type { ConsentState } from './wallet-state.ts';
 
 /** A record that signers of an account agree to before it is appended. */
 export interface ConsentedRecord {
@@ -41,6 +42,24 @@ export function payerFault(
   if (!isWhole(view)) return undefined;
   const shared = view.current('grid.account.1', account);
   return shared === undefined ? 'ACCOUNT_UNKNOWN' : signersFault(view, shared, bot, record);
+}
+
+/**
+ * What signers of an account consented to a record with, as it is once the record is said: it lapsed. For
+ * records that could be said again, to take back what was decided after them.
+ */
+export function spentConsents(
+  view: GridView,
+  account: AccountId,
+  { url, value, moment }: JudgedRecord,
+): readonly ConsentState[] {
+  const signers = view.current('grid.account.1', account)?.signers ?? [];
+  const subject = consentSubject({ log: view.log, url, value });
+  return signers.flatMap((signer) => {
+    const consent = view.money('consent', `${signer}/${subject}`);
+    const isOpen = consent?.account === account && moment.at < consent.expMs;
+    return isOpen ? [{ ...consent, expMs: moment.at }] : [];
+  });
 }
 
 /** Whether nobody has, or can have, such an account. */
@@ -109,7 +128,8 @@ export function judgeCurrency(
   }
   const out = -balanceOf(view, issuer, code);
   const isOver = maxSupply !== undefined && isWhole(view) && out > BigInt(maxSupply);
-  return isOver ? refuseWallet('CURRENCY_SUPPLY') : acceptWallet(view, []);
+  if (isOver) return refuseWallet('CURRENCY_SUPPLY');
+  return acceptWallet(view, [], ...spentConsents(view, issuer, record));
 }
 
 function signersFault(

@@ -263,6 +263,33 @@ suite('judgeWallet: accounts and conditions', () => {
     equal(change(), 'ACCOUNT_CONSENT_MISSING');
   });
 
+  test('a consent serves once: who agreed to an allowance does not agree to it again', () => {
+    const scene = new WalletScene();
+    const { grid, plan, ada, bob } = scene;
+    const id = fakeId.account(1);
+    const account = { id, name: 'Board', revision: 1, signers: [ada.id, bob.id], min: 2 };
+    equal(grid.put('grid.account.1', ada.device, account).code, undefined);
+    const allowance = (perMonth: number) => ({
+      ...{ contract: plan.id, from: id, currency: 'EUR', expMs: scene.hour(1000) },
+      perMonth: fakeId.amount(perMonth),
+    });
+    const consent = (perMonth: number) => {
+      const [url, value] = ['grid.allowance.1', allowance(perMonth)];
+      const subject = consentSubject({ log: grid.log, url, value });
+      const yes = { subject, account: id, by: bob.id, expMs: scene.hour(1000) };
+      equal(grid.put('grid.consent.1', bob.device, yes).code, undefined);
+    };
+    const allow = (n: number) => grid.put('grid.allowance.1', ada.device, allowance(n)).code;
+    consent(100);
+    equal(allow(100), undefined);
+    equal(allow(100), 'ACCOUNT_CONSENT_MISSING');
+    consent(0);
+    equal(allow(0), undefined);
+    equal(allow(100), 'ACCOUNT_CONSENT_MISSING', 'what was taken back stays so');
+    consent(100);
+    equal(allow(100), undefined);
+  });
+
   test('a transfer with a condition goes to who shows the preimage, or back', () => {
     const scene = new WalletScene();
     const { grid, ada, bob, eve } = scene;

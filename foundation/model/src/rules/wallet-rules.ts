@@ -4,7 +4,13 @@ import { isWhole } from './grid-view.ts';
 import type { GridView } from './grid-view.ts';
 import type { JudgedRecord } from './identity-view.ts';
 import { botBehind } from './keys.ts';
-import { judgeAccount, judgeConsent, judgeCurrency, payerFault } from './wallet-accounts.ts';
+import {
+  judgeAccount,
+  judgeConsent,
+  judgeCurrency,
+  payerFault,
+  spentConsents,
+} from './wallet-accounts.ts';
 import { judgeEscrow } from './wallet-escrow.ts';
 import { acceptWallet, refuseWallet } from './wallet-ledger.ts';
 import type { WalletVerdict } from './wallet-ledger.ts';
@@ -43,7 +49,8 @@ function judgeAllowance(view: GridView, record: JudgedRecord<'grid.allowance.1'>
     return refuseWallet('ALLOWANCE_NOT_OWNER');
   }
   const fault = payerFault(view, value.from, record);
-  return fault === undefined ? acceptWallet(view, []) : refuseWallet(fault);
+  if (fault !== undefined) return refuseWallet(fault);
+  return acceptWallet(view, [], ...spentConsents(view, value.from, record));
 }
 
 type Rule = (view: GridView, record: JudgedRecord) => WalletVerdict;
