@@ -27,6 +27,8 @@ const singlePorts = {
   'node-metrics': { port: 9903, offset: 34, purpose: 'node, metrics' },
   'bot-farmer': { port: 9950, offset: 35, purpose: '3Bot of the owner' },
   'bot-buyer': { port: 9951, offset: 36, purpose: '3Bot of a buyer' },
+  'bot-farmer-metrics': { port: 9952, offset: 37, purpose: '3Bot of the owner, metrics' },
+  'bot-buyer-metrics': { port: 9953, offset: 38, purpose: '3Bot of a buyer, metrics' },
 } as const satisfies Readonly<Record<string, PortEntry>>;
 
 /** Most Zero-DBs of a storage: `zdb-1` to `zdb-24`. */

@@ -136,7 +136,7 @@ function botService(bot: HomeBotName): ServiceDefinition {
   return {
     name,
     dependsOn: ['bcdb'],
-    ports: [name],
+    ports: [name, `${name}-metrics`],
     dataDir: (home) => folderIn(home).path,
     prepare: async () => {},
     command: ({ home, ports }) => [
@@ -147,6 +147,7 @@ function botService(bot: HomeBotName): ServiceDefinition {
       bot,
       `--data=${folderIn(home).path}`,
       `--listen=${addressOf(ports, name)}`,
+      `--metrics=${addressOf(ports, `${name}-metrics`)}`,
     ],
     isReady: ({ home }, signal) => answersCalls(folderIn(home).controlSocket, signal),
     isStartedByName: true,

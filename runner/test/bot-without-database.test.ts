@@ -49,7 +49,7 @@ test('a bot comes up while its database is away, says so, and goes on when it is
   const { id } = JSON.parse(await text(init.stdout)) as { readonly id: string };
 
   gate.shut();
-  const bot = run('start', 'anna');
+  const bot = run('start', 'anna', '--metrics', '127.0.0.1:0');
   const report = JSON.parse(await firstLineOf(bot)) as Record<string, string>;
   assert.equal(report['database'], 'away');
   const call = (method: string, input: object = {}): Promise<unknown> =>
@@ -61,6 +61,8 @@ test('a bot comes up while its database is away, says so, and goes on when it is
   assert.deepEqual(await call('people.list'), []);
   assert.deepEqual(await call('contracts.list'), []);
   assert.equal(bot.exitCode, null);
+  const metrics = async (): Promise<string> => (await fetch(report['metrics'] ?? '')).text();
+  assert.match(await metrics(), /^bot_database_up 0$/m);
 
   gate.unshut();
   const { log, sequencer: sequencerKey } = server.bcdb;
@@ -79,6 +81,11 @@ test('a bot comes up while its database is away, says so, and goes on when it is
   await waitFor(async () => (await status()).database.state === 'there', {
     ...{ what: 'the database to be there', ...patience },
   });
+  const isUp = async (): Promise<boolean> => /^bot_database_up 1$/m.test(await metrics());
+  await waitFor(isUp, { what: 'the metrics to say so', ...patience });
+  const published = await metrics();
+  assert.match(published, /^bot_contract_nodes_silent 0$/m);
+  assert.match(published, /^bot_messages_arrived_total\{outcome="taken"\} 1$/m);
   assert.equal(await stop(bot), 0);
 });
 

@@ -1,5 +1,6 @@
 import { isGridError, retry, TaskGroup } from '@commongrid/base';
 import type { Logger } from '@commongrid/base';
+import type { ControlledContract } from '@commongrid/contract';
 import type { Bot } from '@commongrid/threebot';
 
 import type { ControllerDesk } from './contracts-actor.ts';
@@ -59,6 +60,11 @@ export class LateBotService implements AsyncDisposable {
   /** Undefined until the database has answered. */
   get desk(): ControllerDesk | undefined {
     return this.#service?.contracts;
+  }
+
+  /** What it controls; nothing until then. */
+  contracts(): readonly ControlledContract[] {
+    return this.#service?.contracts.all() ?? [];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,11 +1,20 @@
 import { once } from 'node:events';
 
-import { ControlSocket, createLogger, GridError, shutdownSignal } from '@commongrid/base';
+import {
+  ControlSocket,
+  createLogger,
+  createRegistry,
+  GridError,
+  MetricsServer,
+  shutdownSignal,
+} from '@commongrid/base';
+import type { Logger, MetricsRegistry } from '@commongrid/base';
 import type { BotId } from '@commongrid/model';
 import type { Bot } from '@commongrid/threebot';
 import type { Command } from 'commander';
 
 import type { AtLog } from '../../bot-service/bot-grid.ts';
+import { publishContracts } from '../../bot-service/contract-metrics.ts';
 import type { LateBotService } from '../../bot-service/late-bot-service.ts';
 import { writeAction } from '../../bot-service/write-by-bot.ts';
 import { printResult } from '../../command-context.ts';
@@ -21,6 +30,7 @@ type StartOptions = BotOptions & {
   readonly listen: Address;
   readonly redis?: Address;
   readonly relay?: readonly string[];
+  readonly metrics?: Address;
 };
 
 export function botStartCommand(context: CommandContext): Command {
@@ -31,6 +41,7 @@ export function botStartCommand(context: CommandContext): Command {
     })
     .option('--redis <host:port>', 'for the Redis protocol over TLS', parseAddress)
     .option('--relay <bot...>', 'ids of bots that keep its messages while it is away')
+    .option('--metrics <host:port>', 'address of the Prometheus metrics', parseAddress)
     .action(async (name: string, options: StartOptions) => {
       const signal = shutdownSignal();
       const folder = botFolderOf(context, name, options);
@@ -45,6 +56,7 @@ export function botStartCommand(context: CommandContext): Command {
       const former = await folder.formerKeys();
       const logger = createLogger('bot', { level: context.environment.logLevel });
       const papers = await KeptContracts.open(folder.contracts, logger);
+      const registry = registryFor(options);
       const late: { service?: LateBotService } = {};
       await using bot = await threebot.Bot.open({
         ...{ folder: folder.data, id, key, url, trust, listen: options.listen },
@@ -55,6 +67,7 @@ export function botStartCommand(context: CommandContext): Command {
         ...(options.redis === undefined ? {} : { redis: options.redis }),
         relays: options.relay ?? [],
         actors: [contractsActor(papers, () => late.service?.desk)],
+        ...(registry === undefined ? {} : { registry }),
         logger,
       });
       const atLog: AtLog = (work, stop) => bot.atLog(work, stop);
@@ -70,10 +83,12 @@ export function botStartCommand(context: CommandContext): Command {
         ...{ folder: folder.feed, storesFolder: folder.stores, market: bot.lockMarket },
       });
       late.service = service;
+      if (registry !== undefined) publishContracts(registry, () => service.contracts());
+      await using metrics = await openMetrics(options, { registry, logger });
       const ended = signal.aborted ? Promise.resolve() : once(signal, 'abort');
       const isReached = await Promise.race([service.firstTry, ended]);
       if (signal.aborted) return;
-      const report = reportOf({ id, name }, bot, isReached === true);
+      const report = reportOf({ id, name }, { bot, metrics }, isReached === true);
       printResult(context, options, report, () => describe(report, url));
       await Promise.race([ended, service.failed]);
     });
@@ -81,23 +96,40 @@ export function botStartCommand(context: CommandContext): Command {
 
 function reportOf(
   who: { readonly id: string; readonly name: string },
-  { address, redisAddress, fingerprint }: Bot,
+  { bot, metrics }: { readonly bot: Bot; readonly metrics: MetricsServer | undefined },
   isReached: boolean,
 ) {
+  const { address, redisAddress, fingerprint } = bot;
   const redis = redisAddress === undefined ? null : `${redisAddress.host}:${redisAddress.port}`;
   const database = isReached ? ('there' as const) : ('away' as const);
-  return { schema: 'grid.bot.start.1', ...who, address, redis, fingerprint, database };
+  return {
+    ...{ schema: 'grid.bot.start.1', ...who, address, redis, fingerprint, database },
+    metrics: metrics === undefined ? null : `http://${metrics.host}:${metrics.port}/metrics`,
+  };
 }
 
 function describe(
-  { name, address, redis, database }: ReturnType<typeof reportOf>,
+  { name, address, redis, database, metrics }: ReturnType<typeof reportOf>,
   url: string,
 ): string {
   return [
     `${name} answers at ${address}`,
     ...(redis === null ? [] : [`Redis: ${redis}`]),
+    ...(metrics === null ? [] : [`metrics: ${metrics}`]),
     ...(database === 'there' ? [] : [`the database at ${url} does not answer: it goes on without`]),
   ].join('\n');
+}
+
+function registryFor({ metrics }: StartOptions): MetricsRegistry | undefined {
+  return metrics === undefined ? undefined : createRegistry({ withProcessMetrics: true });
+}
+
+async function openMetrics(
+  { metrics }: StartOptions,
+  { registry, logger }: { readonly registry: MetricsRegistry | undefined; readonly logger: Logger },
+): Promise<MetricsServer | undefined> {
+  if (metrics === undefined || registry === undefined) return undefined;
+  return MetricsServer.open({ registry, logger, ...metrics });
 }
 
 function methodName(value: unknown): string {
