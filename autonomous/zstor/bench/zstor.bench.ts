@@ -6,6 +6,7 @@ import type { BenchOptions, BenchRow } from '@commongrid/system/bench';
 import { chunkRows } from './chunk-rows.ts';
 import { codeRows } from './code-rows.ts';
 import { overheadRows } from './overhead-rows.ts';
+import { repairRows } from './repair-rows.ts';
 import { threadRows } from './thread-rows.ts';
 import { ZstorBenchRun } from './zstor-bench-run.ts';
 
@@ -22,6 +23,7 @@ export async function run(options: BenchOptions): Promise<BenchRow[]> {
       ...chunkRows(benchRun),
       ...(await threadRows(benchRun)),
       ...(await overheadRows(benchRun)),
+      ...(await repairRows(benchRun)),
     ];
   } catch (error) {
     throwIfAborted(options.signal);

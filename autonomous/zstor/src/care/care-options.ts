@@ -12,7 +12,7 @@ import type { ScrubTimes } from './scrubbing.ts';
 
 /** When and how fast care does what it does, where it is not the usual. */
 export interface CareTimes extends BackendTimes, ScrubTimes {
-  /** Default 64 MiB. */
+  /** Default 192 MiB. */
   readonly repairBytesPerSecond?: number;
   /** Default 1 min. */
   readonly snapshotEveryMs?: number;

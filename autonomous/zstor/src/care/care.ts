@@ -34,8 +34,10 @@ import { SnapshotCare } from './snapshot-care.ts';
 import { takeStock } from './stock-taking.ts';
 import { Surveys } from './surveys.ts';
 
-/** Read and written in a second to repair, drain and spread, by one head. */
-const repairBytesPerSecond = 64 * 2 ** 20;
+/** Read and written in a second to make again what is lost, by one head: until then the next loss is nearer. */
+const repairBytesPerSecond = 192 * 2 ** 20;
+/** The same to drain and to spread, which nothing waits for. */
+const moveBytesPerSecond = 64 * 2 ** 20;
 /** The same to fill backends evenly. */
 const rebalanceBytesPerSecond = 16 * 2 ** 20;
 /** How often is looked whether they are. */
@@ -98,13 +100,12 @@ export class Care implements AsyncDisposable {
     const chunks = mendedChunks(catalog, options.onLeft);
     const common = { backends, threads, budget, limits, onFault, clock, logger, chunks };
     const view = this.#placeView();
-    const mender = new ChunkMender({ ...common, view, rate });
+    const moveRate = new ByteBudget(moveBytesPerSecond, clock);
+    const mender = new ChunkMender({ ...common, view, rate, moveRate });
+    const spareTime = new ByteBudget(rebalanceBytesPerSecond, clock);
     this.#rebalance = new Rebalance({
       ...{ tables: catalog, backends, logger },
-      mender: new ChunkMender({
-        ...{ ...common, view },
-        rate: new ByteBudget(rebalanceBytesPerSecond, clock),
-      }),
+      mender: new ChunkMender({ ...common, view, rate: spareTime, moveRate: spareTime }),
       isCalm: () => catalog.isServing && this.#repairer.pending === 0,
     });
     this.#repairer = new Repairer({

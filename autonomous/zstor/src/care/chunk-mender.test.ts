@@ -137,7 +137,7 @@ class Model {
         nodeOf: (no) => this.backend(no)?.place.node,
         writableNodes: () => new Set(backends.all.map((backend) => backend.place.node)),
       },
-      rate,
+      ...{ rate, moveRate: rate },
       onFault: () => {},
       clock: systemClock,
       logger: silentLogger,

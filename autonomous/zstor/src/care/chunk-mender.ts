@@ -36,7 +36,10 @@ export interface ChunkMenderOptions {
   readonly chunks: MendedChunks;
   readonly view: PlaceView;
   readonly limits: Omit<PlacementRules, 'dataShards' | 'parityShards'>;
+  /** Of what is read and written to make shards again. */
   readonly rate: ByteBudget;
+  /** Of what is copied from a backend that has it, and of doubted shards that are read. */
+  readonly moveRate: ByteBudget;
   /** Hears of other shards that turn out to be missing or wrong. */
   readonly onFault: (fault: ShardFault) => void;
   readonly clock: Clock;
@@ -355,7 +358,7 @@ class MendAttempt {
 
   async #spend(bytes: number): Promise<void> {
     this.bytes += bytes;
-    await this.#o.rate.take(bytes, this.#signal);
+    await this.#o.moveRate.take(bytes, this.#signal);
   }
 
   #keyOf(index: number): Buffer {
