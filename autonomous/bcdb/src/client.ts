@@ -1,3 +1,5 @@
+import './client/verify-by-node.ts';
+
 export { BcdbClient } from './client/bcdb-client.ts';
 export type { BcdbClientOptions } from './client/bcdb-client.ts';
 export type {

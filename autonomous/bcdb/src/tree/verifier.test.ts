@@ -6,6 +6,7 @@ import { signRecord } from '../record/author.ts';
 import type { Entry } from '../record/entry.ts';
 import { toBase64url } from './base64.ts';
 import { browserPrimitives } from './browser-primitives.ts';
+import { verifyBy, verifyCheckpoint } from './browser-verifier.ts';
 import { CheckpointSigner } from './checkpoint-signer.ts';
 import { treeHasher } from './node-hasher.ts';
 import { nodePrimitives } from './node-primitives.ts';
@@ -41,6 +42,23 @@ test('proof of a record gives the record, its place and the head', () => {
     assert.equal(record.version, toBase64url(treeHasher.leafHash(entryAt(seq).leaf)));
     assert.equal(new TextDecoder().decode(record.payload), '{"n":7}');
     assert.deepEqual(record.head, { size: 11, root: toBase64url(head.root), timestamp: now });
+  }
+});
+
+test('the door of clients verifies by what it was told to', () => {
+  let calls = 0;
+  verifyBy({
+    ...nodePrimitives,
+    verifyForeign: (...parts) => {
+      calls++;
+      return nodePrimitives.verifyForeign(...parts);
+    },
+  });
+  try {
+    assert.equal(verifyCheckpoint(signer.sign(head), trust).size, 11);
+    assert.equal(calls, 1);
+  } finally {
+    verifyBy(browserPrimitives);
   }
 });
 
