@@ -9,4 +9,6 @@ export interface Assignment extends Omit<SealedAssignment, 'secrets'> {
    * are in memory only: empty where a workload is stopped or taken away.
    */
   readonly secrets: ReadonlyMap<string, string>;
+  /** Single writers alone: nothing of it may run once the node was not heard for so long, ms. */
+  readonly cutOffMs?: number;
 }

@@ -111,6 +111,7 @@ export type { QuorumLine, QuorumVerdict, Vote } from './rules/quorum.ts';
 export { recoveryPhase } from './rules/recovery-rules.ts';
 export type { RecoveryPhase } from './rules/recovery-rules.ts';
 export {
+  guardMs,
   isolationLookMs,
   isolationMs,
   moveWithinMs,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { tempFolder } from '@commongrid/base/testing';
@@ -19,6 +19,7 @@ test('what was heard counts for the next agent, and for no other run of the mach
   assert.equal(first.ageSeconds(4, 5), 5);
   assert.equal(open().ageSeconds(Infinity, Infinity), 5);
   assert.equal(open('another').ageSeconds(Infinity, Infinity), Infinity);
-  await writeFile(file, '{"bootId":"boot","at');
+  assert.equal(await readFile(file, 'utf8'), 'boot 998000\n');
+  await writeFile(file, 'boot 99');
   assert.equal(open().ageSeconds(Infinity, Infinity), Infinity);
 });

@@ -1,14 +1,12 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { uptime } from 'node:os';
-
-interface KeptHearing {
-  readonly bootId: string;
-  readonly atMs: number;
-}
 
 /**
  * When a node last had word of the log while its own signs of life came in. It outlives the agent, not
  * the run of the machine: a new agent would take itself for cut off else, and stop single writers.
+ *
+ * The file is a line `BOOT MS`. Guards of single writers (`GuardLimit`) read it, too: so this is what
+ * moves their deadlines, and when it is not called they pass.
  */
 export class LastHeard {
   readonly #file: string;
@@ -35,9 +33,11 @@ export class LastHeard {
     const heardMs = nowMs - Math.max(viewAgeSeconds, silentSeconds) * 1000;
     if (Number.isFinite(heardMs) && heardMs > (this.#atMs ?? Number.NEGATIVE_INFINITY)) {
       this.#atMs = heardMs;
-      const kept: KeptHearing = { bootId: this.#bootId, atMs: heardMs };
       // Not synced: after a loss of power the run of the machine is another one.
-      writeFileSync(this.#file, JSON.stringify(kept), { mode: 0o600 });
+      writeFileSync(`${this.#file}.new`, `${this.#bootId} ${Math.floor(heardMs)}\n`, {
+        mode: 0o600,
+      });
+      renameSync(`${this.#file}.new`, this.#file);
     }
     return this.#atMs === undefined ? Number.POSITIVE_INFINITY : (nowMs - this.#atMs) / 1000;
   }
@@ -46,8 +46,8 @@ export class LastHeard {
 /** What cannot be read says nothing: the node counts as cut off until it hears. */
 function readKept(file: string, bootId: string): number | undefined {
   try {
-    const kept = JSON.parse(readFileSync(file, 'utf8')) as Partial<KeptHearing> | null;
-    return kept?.bootId === bootId && Number.isFinite(kept.atMs) ? kept.atMs : undefined;
+    const [, boot, atMs] = /^(\S+) (\d+)\n$/.exec(readFileSync(file, 'utf8')) ?? [];
+    return boot === bootId ? Number(atMs) : undefined;
   } catch {
     return undefined;
   }

@@ -1,28 +1,13 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import {
-  closeOnce,
-  FolderLock,
-  isGridError,
-  repeat,
-  silentLogger,
-  systemClock,
-} from '@commongrid/base';
+import { closeOnce, FolderLock, repeat, silentLogger, systemClock } from '@commongrid/base';
 import type { Clock, Logger } from '@commongrid/base';
 import { SealingKey } from '@commongrid/crypto';
 import type { SigningKey } from '@commongrid/crypto';
 import { desiredOf, GridFold, isolationLookMs, nodeIdOf } from '@commongrid/model';
-import type {
-  Desired,
-  GridRecord,
-  NodeId,
-  SealedAssignment,
-  SealingKeyText,
-  WorkloadId,
-} from '@commongrid/model';
+import type { Desired, GridRecord, NodeId, SealingKeyText, WorkloadId } from '@commongrid/model';
 import { GridCopy } from '../grid/grid-copy.ts';
-import type { NodeErrorCode } from '../errors.ts';
 import type { FactStore, Machine } from '../machine/machine.ts';
 import type { WorkloadSource } from '../ports.ts';
 import type { Room } from '../reconcile/admission.ts';
@@ -34,14 +19,12 @@ import { resumeMeters } from '../receipts/resume-meters.ts';
 import { Reconciler } from '../reconcile/reconciler.ts';
 import type { Wish } from '../reconcile/wish.ts';
 import { BootClearance } from './boot-clearance.ts';
-import type { BootVerdict } from './boot-clearance.ts';
 import { EventReporter } from './event-reporter.ts';
 import type { NodeFacts } from './introduction.ts';
 import { Introducer } from './introducer.ts';
-import { Isolation } from './isolation.ts';
-import { LastHeard } from './last-heard.ts';
 import { LogTime } from './log-time.ts';
-import { OpenedWishes } from './opened-wishes.ts';
+import { SingleWriters } from './single-writers.ts';
+import { WishMaker } from './wish-maker.ts';
 import { addressesWithDoors } from '../zdb/zdb-address.ts';
 
 export interface NodeAgentOptions {
@@ -94,7 +77,7 @@ export class NodeAgent implements AsyncDisposable {
   readonly #logger: Logger;
   readonly #clock: Clock;
   readonly #copy: GridCopy;
-  readonly #opened: OpenedWishes;
+  readonly #wishes: WishMaker;
   readonly #reporter: EventReporter;
   readonly #introducer: Introducer;
   readonly #receipts: Receipts;
@@ -103,11 +86,10 @@ export class NodeAgent implements AsyncDisposable {
   readonly #listeners = new Set<(event: NumberedEvent) => void>();
   #applying: Promise<void> = Promise.resolve();
   readonly #logTime: LogTime;
-  readonly #isolation = new Isolation();
-  readonly #lastHeard: LastHeard;
+  readonly #singleWriters: SingleWriters;
   #waitsForView = false;
   #lookedMs = Number.NEGATIVE_INFINITY;
-  /** Something stops when the view grows too old. */
+  /** Something may have to stop, or to start, soon. */
   #looksOften = false;
 
   private constructor(
@@ -125,9 +107,7 @@ export class NodeAgent implements AsyncDisposable {
     this.machine = parts.machine;
     this.#copy = parts.copy;
     const sealing = SealingKey.derive(key.exportSeed());
-    this.#opened = new OpenedWishes(sealing, source.log);
     this.#logTime = new LogTime(this.#copy.at, clock);
-    this.#lastHeard = new LastHeard(join(options.folder, 'last-heard'), bootId);
     this.#boot = new BootClearance(parts.state, bootId, clock.monotonicMs());
     this.view = new GridFold({ log: source.log, releaseKeys, reader: this.id });
     this.view.add(this.#copy.records());
@@ -151,6 +131,15 @@ export class NodeAgent implements AsyncDisposable {
       ...{ state, drivers, capacity, logger, clock },
       onEvent: (event) => this.#told(event),
     });
+    this.#singleWriters = new SingleWriters({
+      ...{ node, view: this.view, source, bootId, clock },
+      heardFile: parts.machine.heardFile ?? join(options.folder, 'last-heard'),
+      onError: (error) => this.#failed(error),
+    });
+    this.#wishes = new WishMaker({
+      ...{ sealing, log: source.log, state, logger },
+      ...{ singleWriters: this.#singleWriters, reconciler: this.reconciler },
+    });
     const { signal } = this.#closing;
     const loops = [
       this.#takeIn(signal),
@@ -161,6 +150,7 @@ export class NodeAgent implements AsyncDisposable {
       this.#closing.abort();
       await Promise.all(loops);
       await this.#applying;
+      await this.#singleWriters.close();
       await this.#introducer.close();
       await this.reconciler.close();
       await this.#receipts.close();
@@ -298,69 +288,21 @@ export class NodeAgent implements AsyncDisposable {
       isFirstStart: (id, revision) => (state.revisionOf(id) ?? -1) < revision,
       untold: (lock) => this.#receipts.untold(lock),
     });
-    this.#waitsForView = false;
     const verdict = this.#boot.look({
       ...{ node: this.view.node(this.id), viewAgeSeconds: source.viewAgeSeconds() },
       monotonicMs: this.#clock.monotonicMs(),
     });
-    this.#looksOften = verdict === 'wait';
+    this.#singleWriters.forget();
     const wishes: Wish[] = [];
     for (const one of desired.values()) {
-      const wish = await this.#wishOf(one, verdict);
+      const wish = await this.#wishes.of(one, verdict);
       if (wish !== undefined) wishes.push(wish);
     }
+    this.#looksOften = verdict === 'wait' || this.#singleWriters.areAny;
+    this.#waitsForView = desired.values().some(isStale);
     if (this.#closing.signal.aborted) return;
     this.reconciler.apply(wishes);
     this.#receipts.follow();
-  }
-
-  async #wishOf(desired: Desired, boot: BootVerdict): Promise<Wish | undefined> {
-    const { workload: id, revision } = desired;
-    if (desired.be === 'run') {
-      if (boot === 'clear') return this.#running(desired);
-      if (boot === 'cloned') this.reconciler.refuse({ id, revision }, cloned);
-      return undefined;
-    }
-    if (desired.be === 'refused') {
-      this.#waitsForView ||= desired.code === 'VIEW_STALE';
-      this.reconciler.refuse({ id, revision }, refusalOf(desired.code));
-      return undefined;
-    }
-    const isKnown = this.state.workload(id) !== undefined;
-    return isKnown ? { is: endOf[desired.be], id, revision } : undefined;
-  }
-
-  async #running(desired: Desired & { readonly be: 'run' }): Promise<Wish | undefined> {
-    const { workload: id, revision, assignment } = desired;
-    const { role } = assignment;
-    this.#looksOften ||= role.onIsolation === 'stop';
-    if (this.#mustStandStill(assignment)) {
-      const isKnown = this.state.workload(id) !== undefined;
-      return isKnown ? { is: 'paused', id, revision } : undefined;
-    }
-    try {
-      return await this.#opened.of(assignment);
-    } catch (error) {
-      // Whatever it is, others are not held up by it.
-      if (!isGridError(error)) this.#logger.error({ err: error, id }, 'a workload was refused');
-      const known = isGridError(error) ? error : undefined;
-      const { code = 'NODE_FAULT', message = 'the node cannot make it out', hint } = known ?? {};
-      this.reconciler.refuse({ id, revision }, { code, message, hint, isRetryable: false });
-      return undefined;
-    }
-  }
-
-  #mustStandStill(assignment: SealedAssignment): boolean {
-    const { source } = this.#options;
-    // Asked only of those that it matters for: it keeps what it hears.
-    if (assignment.role.onIsolation !== 'stop') return false;
-    const viewAgeSeconds = source.viewAgeSeconds();
-    const hearing = {
-      viewAgeSeconds,
-      cutOffSeconds: this.#lastHeard.ageSeconds(viewAgeSeconds, source.silentSeconds()),
-      monotonicMs: this.#clock.monotonicMs(),
-    };
-    return this.#isolation.holds(this.view, this.id, assignment, hearing);
   }
 
   #told(event: NumberedEvent): void {
@@ -382,6 +324,10 @@ export class NodeAgent implements AsyncDisposable {
   }
 }
 
+function isStale(desired: Desired): boolean {
+  return desired.be === 'refused' && desired.code === 'VIEW_STALE';
+}
+
 /** A file system needs some of its disk: nothing is accepted that volumes then have no room for. */
 function withRoomOf({ volumeBytes }: Machine, options: NodeAgentOptions): NodeAgentOptions {
   if (volumeBytes === undefined) return options;
@@ -389,18 +335,4 @@ function withRoomOf({ volumeBytes }: Machine, options: NodeAgentOptions): NodeAg
   const ssdBytes = Math.min(capacity.ssdBytes, volumeBytes);
   const known = { ...facts.capacity, ssdBytes: Math.min(facts.capacity.ssdBytes, ssdBytes) };
   return { ...options, capacity: { ...capacity, ssdBytes }, facts: { ...facts, capacity: known } };
-}
-
-const endOf = { pause: 'paused', stop: 'stopped', remove: 'deleted' } as const;
-
-const cloned = {
-  code: 'NODE_CLONED' satisfies NodeErrorCode,
-  message: 'another machine has the key of this node: nothing is started here',
-  hint: 'stop one of them and remove its folder, then the owner of the farm adopts the node again',
-  isRetryable: true,
-};
-
-function refusalOf(code: string) {
-  const message = `verified records do not allow it: ${code}`;
-  return { code, message, hint: `grid explain ${code}`, isRetryable: code === 'VIEW_STALE' };
 }

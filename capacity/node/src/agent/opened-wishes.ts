@@ -8,6 +8,11 @@ import { checkRole } from './role-check.ts';
 
 type Running = Wish & { readonly is: 'running' };
 
+interface Opened {
+  readonly sealed: SealedAssignment;
+  readonly wish: Running;
+}
+
 /**
  * Makes wishes of verified assignments: opens what is sealed in them, and checks their roles. They are
  * worked out again and again, and mostly come to the same: then it is the same wish as before.
@@ -16,7 +21,7 @@ export class OpenedWishes {
   readonly #key: SealingKey;
   readonly #log: string;
   /** By the role, which goes when its record does. */
-  readonly #known = new WeakMap<ContractRole, { sealed: SealedAssignment; wish: Running }>();
+  readonly #known = new WeakMap<ContractRole, Opened>();
 
   /** @param log hash of the genesis */
   constructor(key: SealingKey, log: string) {
@@ -24,12 +29,17 @@ export class OpenedWishes {
     this.#log = log;
   }
 
-  /** @throws NODE_SECRET_MISMATCH, NODE_ROLE_INVALID */
-  async of(sealed: SealedAssignment): Promise<Running> {
+  /**
+   * @param cutOffMs of a single writer
+   * @throws NODE_SECRET_MISMATCH, NODE_ROLE_INVALID
+   */
+  async of(sealed: SealedAssignment, cutOffMs?: number): Promise<Running> {
     const known = this.#known.get(sealed.role);
-    if (known !== undefined && isDeepStrictEqual(known.sealed, sealed)) return known.wish;
+    const isSame = known !== undefined && isDeepStrictEqual(known.sealed, sealed);
+    if (isSame && known.wish.assignment.cutOffMs === cutOffMs) return known.wish;
     const secrets = await openSecrets(this.#key, this.#log, sealed);
-    const assignment = { ...sealed, key: shortIdOf(sealed.id), secrets };
+    const limit = cutOffMs === undefined ? {} : { cutOffMs };
+    const assignment = { ...sealed, key: shortIdOf(sealed.id), secrets, ...limit };
     checkRole(assignment);
     const wish: Running = { is: 'running', assignment };
     this.#known.set(sealed.role, { sealed, wish });

@@ -12,6 +12,7 @@ import type { ContainerAccess, FactStore } from '../machine/machine.ts';
 import type { NodeNetwork } from '../network/node-network.ts';
 import { shortIdOf } from '../short-id.ts';
 import type { CgroupUsage } from '../sys/cgroup.ts';
+import type { GuardLimit } from '../sys/guard.ts';
 import { signalNumber } from '../sys/signals.ts';
 import type { Volumes } from '../volumes/volumes.ts';
 import type { ContainerProcess, TerminalSize } from './container-exec.ts';
@@ -34,6 +35,8 @@ export interface ContainerDriverOptions {
    * home of anybody.
    */
   readonly rootsFolder: string;
+  /** Where the agent says when its node was heard last: see `GuardLimit`. */
+  readonly heardFile: string;
   readonly runtime: ContainerRuntime;
   readonly network: NodeNetwork;
   readonly images: Images;
@@ -77,10 +80,12 @@ export class ContainerDriver implements Driver, ContainerAccess {
     const { spec } = known ?? (await this.#furnish(assignment, context));
     await logs.open(assignment);
     await runtime.create(spec);
-    await runtime.start(key);
+    await runtime.start(key, this.#limitOf(assignment));
   }
 
   async attend(assignment: Assignment): Promise<void> {
+    const limit = this.#limitOf(assignment);
+    if (limit !== undefined) await this.#options.runtime.guard(assignment.key, limit);
     await this.#options.logs.open(assignment);
     this.#options.stats.open(assignment);
   }
@@ -267,6 +272,11 @@ export class ContainerDriver implements Driver, ContainerAccess {
     const { runtime } = this.#options;
     const { env, cwd, user, isElevated } = await runtime.specOf(key);
     return runtime.exec(key, { command, env, cwd, user, isElevated, terminal });
+  }
+
+  #limitOf({ cutOffMs }: Assignment): GuardLimit | undefined {
+    const { heardFile } = this.#options;
+    return cutOffMs === undefined ? undefined : { heardFile, cutOffMs };
   }
 
   #addressOf(id: WorkloadId, key: string): string {

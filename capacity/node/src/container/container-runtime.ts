@@ -8,6 +8,8 @@ import type { NodeErrorCode } from '../errors.ts';
 import { Cgroups } from '../sys/cgroup.ts';
 import type { CgroupUsage } from '../sys/cgroup.ts';
 import { bundleFiles, hasConmon, isConmonAlive, reopenLog } from '../sys/conmon.ts';
+import { ensureGuard } from '../sys/guard.ts';
+import type { GuardLimit } from '../sys/guard.ts';
 import { openFilesLimit } from '../sys/open-files.ts';
 import { Runc } from '../sys/runc.ts';
 import { mountSysfs, unmountSysfs } from '../sys/sysfs.ts';
@@ -117,14 +119,27 @@ export class ContainerRuntime implements AsyncDisposable {
     });
   }
 
-  /** Starts what is made; what runs is left alone. @throws NODE_CONTAINER_NOT_RUNNING */
-  start(id: string): Promise<void> {
+  /**
+   * Starts what is made; what runs is left alone.
+   * @param limit of a single writer
+   * @throws NODE_CONTAINER_NOT_RUNNING, NODE_CONTAINER_FAILED
+   */
+  start(id: string, limit?: GuardLimit): Promise<void> {
     return this.#locks.run(id, async () => {
       const { state } = await this.state(id);
       if (state === 'running' || state === 'paused') return;
       if (state !== 'created') throw notThere(id, state);
+      if (limit !== undefined) await this.#guard(id, limit);
       await writeFile(this.#inBundle(id, startedFile), '');
       await this.#parts.runc.start(id);
+    });
+  }
+
+  /** Sees to it that what runs is killed once its node was not heard for so long. */
+  async guard(id: string, limit: GuardLimit): Promise<void> {
+    await this.#locks.run(id, async () => {
+      const { status } = await this.#parts.runc.state(id);
+      if (status !== 'absent' && status !== 'stopped') await this.#guard(id, limit);
     });
   }
 
@@ -317,6 +332,11 @@ export class ContainerRuntime implements AsyncDisposable {
   async #end(id: string): Promise<void> {
     const { runc, cgroups, exits } = this.#parts;
     await endContainer({ id, bundleFolder: this.#bundle(id), runc, cgroups, exits });
+  }
+
+  async #guard(id: string, limit: GuardLimit): Promise<void> {
+    const cgroup = this.#parts.cgroups.files(id);
+    await ensureGuard({ ...limit, bundleFolder: this.#bundle(id), cgroup });
   }
 
   #bundle(id: string): string {

@@ -6,6 +6,7 @@ import { GridError, isGridError, terminate, waitFor } from '@commongrid/base';
 import type { NodeErrorCode } from '../errors.ts';
 import type { Cgroups } from '../sys/cgroup.ts';
 import { bundleFiles, conmonOf, isConmonAlive } from '../sys/conmon.ts';
+import { endGuard } from '../sys/guard.ts';
 import type { Runc } from '../sys/runc.ts';
 import type { ExitFiles } from './exit-files.ts';
 import { endProcess, endStrays } from './stray-processes.ts';
@@ -37,6 +38,8 @@ export async function endContainer(options: EndContainerOptions): Promise<void> 
   if (await isHalfMade(bundleFolder)) await endStrays([bundleFolder]);
   await endProcesses(id, cgroups);
   await endConmon(bundleFolder);
+  await endGuard(bundleFolder);
+
   if (await runc.has(id)) await runc.delete(id);
   await cgroups.remove(id);
   await exits.remove(id);

@@ -5,7 +5,7 @@ import type { Logger } from '@commongrid/base';
 import type { Workload } from '@commongrid/model';
 import { ContainerDriver } from '../container/container-driver.ts';
 import { ContainerLogs } from '../container/container-logs.ts';
-import { ContainerRuntime } from '../container/container-runtime.ts';
+import { ContainerRuntime, runFolderOf } from '../container/container-runtime.ts';
 import type { ContainerRuntimeOptions } from '../container/container-runtime.ts';
 import { ContainerStats } from '../container/container-stats.ts';
 import { Images } from '../container/images.ts';
@@ -58,7 +58,7 @@ export interface MachineZdbOptions {
 
 interface MachineParts extends Pick<
   LinuxMachine,
-  'drivers' | 'containers' | 'network' | 'volumes' | 'volumeBytes' | 'zdb' | 'traffic'
+  'drivers' | 'containers' | 'network' | 'volumes' | 'volumeBytes' | 'heardFile' | 'zdb' | 'traffic'
 > {
   readonly images: Images;
   readonly rules: RulesKeeper;
@@ -74,6 +74,7 @@ export class LinuxMachine implements Machine {
   readonly #rules: RulesKeeper;
   readonly volumes: Volumes;
   readonly volumeBytes: number;
+  readonly heardFile: string;
   readonly zdb: ZdbDriver | undefined;
   readonly traffic: () => Promise<ReadonlyMap<string, LinkTraffic>>;
 
@@ -82,6 +83,7 @@ export class LinuxMachine implements Machine {
     this.#rules = parts.rules;
     this.volumes = parts.volumes;
     this.volumeBytes = parts.volumeBytes;
+    this.heardFile = parts.heardFile;
     this.drivers = parts.drivers;
     this.containers = parts.containers;
     this.network = parts.network;
@@ -122,8 +124,10 @@ export class LinuxMachine implements Machine {
     const stats = stack.use(
       new ContainerStats({ usageOf: (key) => runtime.stats(key), forbidden, logger }),
     );
+    // In memory: it tells of this run of the machine, and also when no disk takes anything.
+    const heardFile = join(runFolderOf(prefix), 'last-heard');
     const containers = new ContainerDriver({
-      ...{ folder: join(folder, 'containers'), rootsFolder },
+      ...{ folder: join(folder, 'containers'), rootsFolder, heardFile },
       ...{ runtime, network, images, volumes, logs, stats, facts },
     });
     const zdb = stack.use(await openZdb(options));
@@ -135,7 +139,7 @@ export class LinuxMachine implements Machine {
     if (zdb !== undefined) drivers.set('zdb', zdb);
     const { sizeBytes } = await volumes.room();
     const traffic = (): Promise<ReadonlyMap<string, LinkTraffic>> => readTraffic(prefix);
-    const parts = { drivers, containers, network, rules, images, volumes, zdb, traffic };
+    const parts = { drivers, heardFile, containers, network, rules, images, volumes, zdb, traffic };
     const kept = stack.move();
     return new LinuxMachine({ ...parts, volumeBytes: sizeBytes }, () => kept.disposeAsync());
   }

@@ -12,6 +12,8 @@ export interface Machine extends AsyncDisposable {
   readonly drivers: ReadonlyMap<Workload['kind'], Driver>;
   /** What of its disk volumes can be promised together; undefined where there are none. */
   readonly volumeBytes?: number | undefined;
+  /** Where guards of single writers look when the node was heard last. Undefined where there are none. */
+  readonly heardFile?: string | undefined;
   /** Undefined where no container runs. */
   readonly containers?: ContainerAccess | undefined;
   /** What passed the links of containers, by their names on the machine. Undefined where there are none. */

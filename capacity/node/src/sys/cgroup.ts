@@ -15,6 +15,16 @@ export interface CgroupUsage {
 }
 
 const cgroupRoot = '/sys/fs/cgroup';
+const processesFile = 'cgroup.procs';
+
+/** Files of a container's cgroup, for a program that ends all in it. */
+export interface CgroupFiles {
+  /** Numbers of its processes, a line each. */
+  readonly processes: string;
+  readonly freezer: string;
+  /** What lets frozen processes go on, written to the freezer. */
+  readonly thawed: string;
+}
 
 /** Controllers of v1 that this module reads, each a tree of its own. */
 type Controller = 'cpuacct' | 'cpuset' | 'freezer' | 'memory' | 'pids';
@@ -95,13 +105,24 @@ export class Cgroups {
 
   /** Lets frozen processes go on: those of v1 do not even end by SIGKILL. */
   async thaw(id: string): Promise<void> {
-    const [file, text] = this.#isV2 ? ['cgroup.freeze', '0'] : ['freezer.state', 'THAWED'];
-    await ignoreAbsent(writeFile(join(this.#folder('freezer', id), file), text));
+    const { freezer, thawed } = this.files(id);
+    await ignoreAbsent(writeFile(freezer, thawed));
+  }
+
+  files(id: string): CgroupFiles {
+    const [file, thawed] = this.#isV2
+      ? (['cgroup.freeze', '0'] as const)
+      : (['freezer.state', 'THAWED'] as const);
+    return {
+      processes: join(this.#folder('pids', id), processesFile),
+      freezer: join(this.#folder('freezer', id), file),
+      thawed,
+    };
   }
 
   /** Processes in it, as the host numbers them. */
   async processes(id: string): Promise<readonly number[]> {
-    const text = await this.#read('pids', id, 'cgroup.procs');
+    const text = await this.#read('pids', id, processesFile);
     // 0 is one that this process's own namespace does not number.
     return text
       .split('\n')

@@ -107,7 +107,7 @@ export async function endOf(
       const found = await runtime.state(id);
       return found.state === 'ended' && found;
     },
-    { timeoutMs: 20_000, what: `the end of container ${id}` },
+    { timeoutMs: 60_000, what: `the end of container ${id}` },
   );
 }
 

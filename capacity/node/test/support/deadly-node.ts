@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 
 import { isGridError, waitFor, writeFileAtomic } from '@commongrid/base';
 import type { EventPhase, WorkloadId } from '@commongrid/model';
@@ -59,12 +61,19 @@ export class DeadlyNode implements AsyncDisposable {
     await kill(this.#process);
   }
 
+  /** Lets it stand still, alive, or go on. */
+  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
+    this.#process?.kill(signal);
+  }
+
   /** Waits until all are in a phase; undefined: not known any more. */
   async reach(
     ids: readonly WorkloadId[],
     phase: EventPhase | undefined,
     why: string,
   ): Promise<void> {
+    const file = join(this.#plan.folder, 'state.sqlite');
+    await waitFor(() => isMade(file), { ...deadline, what: `the state of the node ${why}` });
     using state = NodeState.open(this.#plan.folder);
     const areThere = (): boolean => ids.every((id) => state.workload(id)?.phase === phase);
     try {
@@ -96,6 +105,17 @@ export class DeadlyNode implements AsyncDisposable {
       // Most of its start is reading the program.
       env: { ...process.env, NODE_COMPILE_CACHE: join(this.#plan.records, '..', 'compiled') },
     });
+  }
+}
+
+/** Whether the first to open it is through with it: the version of its format is written last. */
+function isMade(file: string): boolean {
+  if (!existsSync(file)) return false;
+  const db = new DatabaseSync(file, { readOnly: true, timeout: deadline.timeoutMs });
+  try {
+    return db.prepare('PRAGMA user_version').get()?.['user_version'] !== 0;
+  } finally {
+    db.close();
   }
 }
 

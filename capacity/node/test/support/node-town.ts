@@ -92,8 +92,9 @@ export async function openPlanned(
       });
       machine = opened;
       const drivers = new Map([...opened.drivers].map(([kind, one]) => [kind, around(one)]));
-      const { containers, volumeBytes, zdb } = opened;
-      return { drivers, containers, volumeBytes, zdb, [Symbol.asyncDispose]: opened.close };
+      const { containers, volumeBytes, heardFile, zdb } = opened;
+      const parts = { drivers, containers, volumeBytes, heardFile, zdb };
+      return { ...parts, [Symbol.asyncDispose]: opened.close };
     },
   });
   if (machine === undefined) throw new Error('no machine was opened');
@@ -183,7 +184,7 @@ export class NodeTown implements AsyncDisposable {
   draft(
     roles: readonly ContractRole[],
     secrets: Readonly<Record<string, string>> = {},
-    { lastsMs = 3_600_000, graceMs = 3_600_000 } = {},
+    { lastsMs = 3_600_000, graceMs = 3_600_000, replaceAfterMs = 10_000 } = {},
   ) {
     return draftContract({
       ...{ log: this.plan.log, name: 'web', owner: this.#ownerId, roles },
@@ -191,6 +192,7 @@ export class NodeTown implements AsyncDisposable {
       secrets: new Map(Object.entries(secrets)),
       term: { fromMs: 0, untilMs: Date.now() + lastsMs, graceMs },
       draw: (count) => systemRandom.bytes(count),
+      terms: { heal: { suspectAfterMs: 3_000, replaceAfterMs, maxPerHour: 8, mayMoveTo: {} } },
     });
   }
 

@@ -38,6 +38,14 @@ export function isolationMs(
   return Math.max(0, replaceAfterMs / clockRatesMax - stopMs(role) - isolationLookMs);
 }
 
+/**
+ * For how long a node may be cut off before a guard beside its agent kills such a role, ms: after the
+ * agent's own stop, and in time for the kill to be over before the controller may start it elsewhere.
+ */
+export function guardMs({ replaceAfterMs }: Pick<Contract['heal'], 'replaceAfterMs'>): number {
+  return Math.max(0, replaceAfterMs / clockRatesMax - isolationLookMs / 2);
+}
+
 /** The least `replaceAfterMs` with which a role that stops when it is cut off runs in ordinary times. */
 export function replaceAfterMsMin(role: Stopped): number {
   return Math.ceil(clockRatesMax * (stopMs(role) + isolationLookMs + hearingPauseMsMax));
