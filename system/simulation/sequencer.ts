@@ -2,7 +2,7 @@ import { GridError, silentLogger } from '@commongrid/base';
 import type { Random } from '@commongrid/base';
 import { LeaseTable, PresenceTable, renewal, SummaryWriter } from '@commongrid/bcdb/testing';
 import type { JsonValue } from '@commongrid/crypto';
-import { GridFold, recordTypes } from '@commongrid/model';
+import { GridFold, maySpeak, recordTypes } from '@commongrid/model';
 import type {
   GridRecord,
   NodeId,
@@ -203,6 +203,7 @@ export class Sequencer {
     }
     const leases = new LeaseTable({
       clock,
+      maySpeak: (key) => maySpeak(this.fold, key, { seq: this.#size, at: this.at }),
       leaseOf: (name) => {
         const value = this.fold.current('grid.lease.1', name);
         // Appended and durable are one here.

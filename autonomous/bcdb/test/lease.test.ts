@@ -3,13 +3,13 @@ import { test } from 'node:test';
 import { isGridError, waitFor } from '@commongrid/base';
 import { hasCode, ManualClock, tempFolder } from '@commongrid/base/testing';
 import { SigningKey } from '@commongrid/crypto';
-import type { KeyText } from '@commongrid/model';
+import type { ContractId, KeyText } from '@commongrid/model';
 import { Bcdb } from '../src/bcdb.ts';
 import { LeaseHolder } from '../src/presence/lease-holder.ts';
 import type { LeaseDoor } from '../src/presence/lease-holder.ts';
 import { renewal } from '../src/presence/renewal.ts';
 import type { Renewal } from '../src/presence/renewal.ts';
-import { keyOf, Town } from '../src/testing/feeds-town.ts';
+import { keyOf, text, Town } from '../src/testing/feeds-town.ts';
 import { doorOf, leaseOf, makeLease } from './support/lease-town.ts';
 
 const owner = SigningKey.fromSeed(new Uint8Array(32).fill(7));
@@ -123,3 +123,44 @@ test('a renewal counts once, from the holder, under the newest fence, within the
   await assert.rejects(send(one, 3), hasCode('BCDB_LEASE_LOST'));
   await send(two, 1, { fence: 2 });
 });
+
+test('a contract that names a bot is acted for by the keys that the bot has now', async () => {
+  await using folder = await tempFolder();
+  const clock = new ManualClock(1_800_000_000_000);
+  await using bcdb = await Bcdb.open({ dataDir: folder.path, owner, clock });
+  const town = await Town.found(bcdb);
+  const ada = await town.citizen('ada');
+  const name = await makeLease(town, [], [ada.id]);
+  const eve = await town.citizen('eve');
+  const strange = town.put('grid.lease.1', eve.device, { name, ...leaseBy(eve.device, 1) });
+  await assert.rejects(strange, ruleIs('LEASE_NOT_CONTROLLER'));
+  const long = { ...leaseBy(ada.device, 1), ttlMs: 3_600_000 };
+  await town.put('grid.lease.1', ada.device, { name, ...long });
+  const send = (key: SigningKey, counter: number, fence = 1) => {
+    const { presence, log } = bcdb;
+    const says = { log, name, fence, epoch: presence.epoch, counter };
+    return presence.renew(renewal.sign(key, says));
+  };
+  await send(ada.device, 1);
+  // The key is replaced, as after a recovery.
+  const next = keyOf('ada, next device');
+  const record = town.botOf(ada, [next]);
+  const keys = record.keys.map((one) => (one.key === text(next) ? one : { ...one, ...ended }));
+  await town.put('grid.bot.1', ada.root, { ...record, keys });
+  await assert.rejects(send(ada.device, 2), hasCode('BCDB_LEASE_LOST'));
+  const again = town.put('grid.lease.1', ada.device, { name, ...leaseBy(ada.device, 2) });
+  await assert.rejects(again, hasCode('BCDB_KEY_ENDED'));
+  await town.put('grid.lease.1', next, { name, ...leaseBy(next, 2) });
+  await send(next, 1, 2);
+  const place = town.put('grid.placement.1', ada.device, {
+    ...{ contract: name as string as ContractId, revision: 1, lease: name, fence: 2, items: [] },
+    ...{ reason: 'initial', expMs: clock.nowMs() + 60_000 },
+  });
+  await assert.rejects(place, hasCode('BCDB_KEY_ENDED'));
+});
+
+const ended = { ended: 'retired' } as const;
+
+function ruleIs(rule: string) {
+  return (error: unknown): boolean => isGridError(error) && error.details['rule'] === rule;
+}

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { heldBy } from '@commongrid/model';
+import { botOf, fakeId, keyEntry } from '@commongrid/model/testing';
 import { ControllerWorld, runs } from './support/controller-world.ts';
 
 const container = { flist: 'a'.repeat(64), rootBytes: '1GiB' };
@@ -70,6 +71,38 @@ test('of two controllers one acts, and the other goes on when that one is gone',
   await world.until('the other one heals', () => runs(world, id));
   assert.equal(world.placement(id)?.fence, 2);
   assert.deepEqual(world.codes(id, second), []);
+});
+
+test('a bot that was recovered heals by its new key, and the lost one changes nothing', async () => {
+  await using world = new ControllerWorld({ own: 4 });
+  const { ada } = world;
+  const id = await world.contract({ controllers: [ada.id], roles: [{ ...web, ...apart }] });
+  const thief = world.start();
+  await world.until('it runs', () => runs(world, id));
+  const next = fakeId.key(801);
+  world.put('grid.bot.1', ada.root, {
+    ...botOf(world.grid, ada, 'ada'),
+    keys: [
+      keyEntry(world.grid, ada.id, ada.device, 'device', 'compromised'),
+      keyEntry(world.grid, ada.id, ada.controller, 'controller'),
+      keyEntry(world.grid, ada.id, next, 'device'),
+    ],
+  });
+  const [node] = world.placesOf(id, 'web');
+  assert.ok(node !== undefined);
+  world.lose(node);
+  await world.until('the lost key is refused', () => {
+    return [...world.grid.fold.refusals.values()].includes('KEY_ENDED');
+  });
+  assert.equal(world.placement(id)?.revision, 1);
+  // The log renews nothing for it.
+  world.cutOff(thief);
+  const own = world.start({ key: next });
+  await world.until('it is healed', () => runs(world, id));
+  world.rejoin(thief);
+  await world.pass(5_000);
+  assert.deepEqual([world.placement(id)?.fence, world.placement(id)?.revision], [2, 2]);
+  assert.deepEqual(world.codes(id, own), []);
 });
 
 test('a controller that was cut off and comes back under an old fence changes nothing', async () => {

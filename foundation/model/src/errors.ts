@@ -41,7 +41,7 @@ export type GridCode =
   | 'APPROVAL_ROLE' // the policy does not name the signer in this role for this action: see the contract
   | 'APPROVAL_SETTLED' // what it is about was agreed to before: nothing is left to say
   | 'APPROVAL_SUCCESSOR' // another contract takes the place of the same one: replace or remove that one instead
-  | 'CONTRACT_BOT_UNKNOWN' // its owner or a signer is no bot of this log: let them append their records
+  | 'CONTRACT_BOT_UNKNOWN' // its owner, a signer or a controller is no bot of this log: let them append their records
   | 'CONTRACT_HALTED' // somebody who may has halted it: nothing new until they take it back
   | 'CONTRACT_NAME_TWICE' // two of its roles, networks or secrets have one name: rename one
   | 'CONTRACT_NETWORK_INVALID' // a network is no range such as 10.10.0.0/16: correct it
@@ -66,7 +66,7 @@ export type GridCode =
   | 'KEY_ENDED' // its author's key was retired, or is compromised: sign with a valid one
   | 'LEASE_CONTRACT_UNKNOWN' // no contract of this name is in the log: append it first
   | 'LEASE_FENCE' // the fence is not one above the last: read the lease again
-  | 'LEASE_NOT_CONTROLLER' // the contract does not list this key: ask one of its controllers
+  | 'LEASE_NOT_CONTROLLER' // the contract lists neither this key nor a bot that has it now: ask one of its controllers
   | 'LEASE_NOT_HOLDER' // signed by another key than it names, or let go by who does not have it
   | 'LEASE_RELEASED' // it was let go before: take it under the next fence
   | 'LOCK_ADDRESSES' // open locks would keep more public IPv4 addresses than the farm has: lock without one, or another farm

@@ -24,6 +24,8 @@ export type LockId = Branded<'LockId'>;
 export type SharedAccountId = Branded<'SharedAccountId'>;
 /** `bot:…`, the bot's own account, or `account:…`, one of several bots. */
 export type AccountId = BotId | SharedAccountId;
+/** `bot:…`, whose live keys place and heal; or one key alone, `ed25519:…`. */
+export type ControllerId = BotId | KeyText;
 /** `transfer:` and 16 random bytes. */
 export type TransferId = Branded<'TransferId'>;
 /** One replica of a role: `contract:…/role/0`. */
@@ -94,6 +96,8 @@ export const contractId = branded<ContractId>(idPatterns.contract, { ref: 'grid.
 export const lockId = branded<LockId>(idPatterns.lock, { ref: 'grid.lock.1' });
 export const sharedAccountId = branded<SharedAccountId>(idPatterns.account);
 export const accountId = branded<AccountId>(`(?:${idPatterns.bot}|${idPatterns.account})`);
+/** A union, as databases widen: there were keys alone at first. */
+export const controllerId = Type.Union([keyText, branded<BotId>(idPatterns.bot)]);
 export const transferId = branded<TransferId>(idPatterns.transfer);
 export const workloadId = branded<WorkloadId>(`${idPatterns.contract}/${label}/${number}`);
 export const leaseName = branded<LeaseName>(`${idPatterns.contract}(?:/${label})?`);

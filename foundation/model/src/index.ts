@@ -5,6 +5,7 @@ export type {
   Amount,
   Branded,
   BotId,
+  ControllerId,
   ContractId,
   FarmId,
   FlistDigest,

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 
 import { askControl, errorCode, isGridError } from '@commongrid/base';
-import type { ContractId } from '@commongrid/model';
+import type { Contract, ContractId } from '@commongrid/model';
 
 import { BotFolder } from '../commands/bot/bot-folder.ts';
 import { GridHome } from '../home.ts';
@@ -21,6 +21,16 @@ export async function botHere(home: string, id: string): Promise<BotFolder | und
     if (entry.isDirectory() && folder.isMade && (await folder.config()).id === id) return folder;
   }
   return undefined;
+}
+
+/** Whether a contract names the bot of a folder, or the key that it has now. */
+export async function isControlledBy(
+  { controllers }: Pick<Contract, 'controllers'>,
+  folder: BotFolder,
+): Promise<boolean> {
+  const named: readonly string[] = controllers;
+  const [{ id }, { publicKey }] = await Promise.all([folder.config(), folder.device()]);
+  return named.includes(id) || named.includes(publicKey.text);
 }
 
 /**

@@ -1,7 +1,7 @@
 import { createLogger, GridError } from '@commongrid/base';
 import type { ContractPaper } from '@commongrid/contract';
 import type { SigningKey } from '@commongrid/crypto';
-import type { ContractId } from '@commongrid/model';
+import type { Contract, ContractId } from '@commongrid/model';
 
 import type { CommandContext } from '../command-context.ts';
 import type { ServerOptions } from '../commands/bcdb/connection.ts';
@@ -13,7 +13,7 @@ import { GridHome } from '../home.ts';
 import { readKeyFile } from '../key-file.ts';
 import { BotGrid } from './bot-grid.ts';
 import type { AtLog } from './bot-grid.ts';
-import { handOver, isRunning, standingAt } from './bots-here.ts';
+import { handOver, isControlledBy, isRunning, standingAt } from './bots-here.ts';
 import type { ContractStanding } from './contracts-actor.ts';
 import { ContractsDesk } from './contracts-desk.ts';
 import { readPaper } from './kept-contracts.ts';
@@ -31,8 +31,8 @@ export interface KeeperOptions {
   readonly owned: OwnedConnection;
   /** The owner's bot of this machine, whether it runs or not. */
   readonly bot: BotFolder | undefined;
-  /** Keys that may control the contract. Default: it is not made yet. */
-  readonly controllers?: readonly string[];
+  /** Of the contract, where it is made already. */
+  readonly header?: Pick<Contract, 'controllers'>;
 }
 
 /**
@@ -41,12 +41,11 @@ export interface KeeperOptions {
  */
 export async function withKeeper<T>(
   context: CommandContext,
-  { options, owned, bot, controllers }: KeeperOptions,
+  { options, owned, bot, header }: KeeperOptions,
   work: (keeper: ContractKeeper) => Promise<T>,
 ): Promise<T> {
   if (bot !== undefined && (await isRunning(bot))) {
-    const { text } = (await bot.device()).publicKey;
-    if (controllers?.includes(text) ?? true) {
+    if (header === undefined || (await isControlledBy(header, bot))) {
       return work({
         adopt: async (given) => void (await handOver(bot, given)),
         standing: (id) => standingAt(bot, id),

@@ -4,7 +4,7 @@ import { errorCode, GridError, isGridError, systemRandom } from '@commongrid/bas
 import { buildContract } from '@commongrid/contract';
 import type { BuiltContract } from '@commongrid/contract';
 import { parseDeploymentFile } from '@commongrid/model';
-import type { BotId, DeploymentFile, KeyText } from '@commongrid/model';
+import type { BotId, ControllerId, DeploymentFile } from '@commongrid/model';
 import { checkRole } from '@commongrid/node';
 
 import type { GridErrorCode } from '../errors.ts';
@@ -12,10 +12,8 @@ import type { GridErrorCode } from '../errors.ts';
 export interface DeploymentParties {
   readonly log: string;
   readonly owner: BotId;
-  /** Signs for the owner, and places where no bot does. */
-  readonly controller: KeyText;
-  /** Of bots of the owner, which place and heal. */
-  readonly bots?: readonly KeyText[];
+  /** Who places and heals it. */
+  readonly controller: ControllerId;
   /** Log time, ms since 1970. */
   readonly at: number;
   /** Digest of an image that a file names by its name in a hub. */
@@ -52,22 +50,17 @@ export async function makeDeployment(
   file: DeploymentFile,
   parties: DeploymentParties,
 ): Promise<BuiltContract> {
-  const { bots = [], controller } = parties;
-  const controllers = [...new Set([...bots, controller])];
   try {
-    return await buildContract(
-      { controllers, ...file },
-      {
-        ...parties,
-        folder: process.cwd(),
-        draw: (count) => systemRandom.bytes(count),
-        // A node would refuse it, too, but only once it is signed.
-        checkRole,
-        // A deployment is the owner's alone: it names nobody.
-        findBot: async () => undefined,
-        findSeal: async () => undefined,
-      },
-    );
+    return await buildContract(file, {
+      ...parties,
+      folder: process.cwd(),
+      draw: (count) => systemRandom.bytes(count),
+      // A node would refuse it, too, but only once it is signed.
+      checkRole,
+      // A deployment is the owner's alone: it names nobody.
+      findBot: async () => undefined,
+      findSeal: async () => undefined,
+    });
   } catch (error) {
     if (!isGridError(error, 'CONTRACT_DEFINITION_INVALID')) throw error;
     const { path } = error.details;

@@ -78,7 +78,7 @@ class SlowDoor implements LeaseDoor {
       const value = this.logged.at(-1);
       return value && { seq: this.logged.length - 1, value };
     };
-    const table = new LeaseTable({ clock: this.#clock, leaseOf });
+    const table = new LeaseTable({ clock: this.#clock, leaseOf, maySpeak: () => true });
     table.begin(this.logged.slice(-1), this.logged.length);
     return table;
   }

@@ -19,16 +19,26 @@ const header = { ...examples['grid.contract.1'], controllers: keys };
 class LeaseWorld {
   readonly clock = new ManualClock();
   readonly logged: Lease[] = [];
+  /** Keys that their holder ended. */
+  readonly ended = new Set<string>();
   /** Records at the end of the log that are not durable yet. */
   #inFlight = 0;
+  readonly name: LeaseName;
   #table = this.#begin();
 
+  constructor(of: LeaseName = name) {
+    this.name = of;
+  }
+
   put(lease: Lease): string | undefined {
-    const envelope = { ns: 'grid', url: 'grid.lease.1', obj: name };
+    const envelope = { ns: 'grid', url: 'grid.lease.1', obj: this.name };
     const held = this.#table.admit({ envelope, value: { ...lease } });
     if (held !== undefined) return held.code;
-    const view = { reader: undefined, current: (url: string) => this.#current(url) as never };
-    const verdict = judgeLease(view, { author: lease.holder, value: lease });
+    const current = (url: string) => this.#current(url) as never;
+    const nobody = () => undefined;
+    const view = { reader: undefined, current, bot: nobody, holderOf: nobody };
+    const moment = { seq: this.logged.length, at: this.clock.nowMs() };
+    const verdict = judgeLease(view, { author: lease.holder, value: lease, moment });
     if (!verdict.isAccepted) return verdict.code;
     this.logged.push(lease);
     this.#inFlight++;
@@ -43,7 +53,8 @@ class LeaseWorld {
 
   renew(fence: number, counter: number): string | undefined {
     const renewal: Renewal = {
-      ...{ log: fakeId.hash(0), epoch: fakeId.nonce16(0), name, fence, counter },
+      ...{ log: fakeId.hash(0), epoch: fakeId.nonce16(0), fence, counter },
+      name: this.name,
     };
     try {
       this.#table.renew(renewal);
@@ -64,7 +75,10 @@ class LeaseWorld {
       const value = this.logged.at(-1);
       return value && { seq: this.logged.length - 1, value };
     };
-    const table = new LeaseTable({ clock: this.clock, leaseOf });
+    const table = new LeaseTable({
+      ...{ clock: this.clock, leaseOf },
+      maySpeak: (key) => !this.ended.has(key),
+    });
     table.begin(this.logged.slice(-1), this.logged.length);
     return table;
   }
@@ -179,4 +193,22 @@ test('a lease on its way to the log is nobody else’s, however long the log tak
   assert.equal(world.put({ name, holder: rival, fence: 2, ttlMs }), 'BCDB_LEASE_HELD');
   await world.clock.advance(ttlMs);
   assert.equal(world.put({ name, holder: rival, fence: 2, ttlMs }), undefined);
+});
+
+test('a key that was ended renews nothing, and lets the next one in where only the log is acted on', () => {
+  const world = new LeaseWorld();
+  const [holder = fakeId.key(1), rival = fakeId.key(2)] = keys;
+  assert.equal(world.put({ name, holder, fence: 1, ttlMs }), undefined);
+  world.settle();
+  assert.equal(world.renew(1, 1), undefined);
+  world.ended.add(holder);
+  assert.equal(world.renew(1, 2), 'BCDB_LEASE_LOST');
+  assert.equal(world.put({ name, holder: rival, fence: 2, ttlMs }), undefined);
+  const ofRole = new LeaseWorld(`${contract}/head` as LeaseName);
+  const mine = { name: ofRole.name, ttlMs };
+  assert.equal(ofRole.put({ ...mine, holder, fence: 1 }), undefined);
+  ofRole.settle();
+  ofRole.ended.add(holder);
+  assert.equal(ofRole.renew(1, 1), 'BCDB_LEASE_LOST');
+  assert.equal(ofRole.put({ ...mine, holder: rival, fence: 2 }), 'BCDB_LEASE_HELD');
 });

@@ -25,6 +25,8 @@ interface AskedRecord extends Pick<CheckedRecord, 'value'> {
 export interface LeaseTableOptions {
   readonly clock: Clock;
   readonly leaseOf: (name: string) => LoggedLease | undefined;
+  /** Whether records of a key are taken: its holder did not end it. */
+  readonly maySpeak: (key: string) => boolean;
 }
 
 /** What the sequencer knows of a lease. */
@@ -100,7 +102,8 @@ export class LeaseTable {
     const lease = this.#options.leaseOf(name)?.value;
     const row = this.#rows.get(name);
     const isHeld = lease?.fence === fence && lease.isReleased !== true && row?.fence === fence;
-    if (!isHeld || this.#remainingMs(row) === 0) throw lost(name, fence, lease);
+    if (!isHeld || !this.#options.maySpeak(lease.holder) || this.#remainingMs(row) === 0)
+      throw lost(name, fence, lease);
     if (counter <= row.counter) {
       throw refusal('BCDB_HEARTBEAT_STALE', `renewal ${counter} of ${name} came before`, {
         details: { counter: row.counter },
@@ -127,9 +130,18 @@ export class LeaseTable {
   remainingMs(name: string): number {
     const logged = this.#options.leaseOf(name);
     if (logged === undefined || logged.value.isReleased === true) return 0;
+    if (this.#isGone(logged.value)) return 0;
     // On its way to the log: its holder may act as soon as it is durable.
     if (logged.seq >= this.#size) return logged.value.ttlMs;
     return this.#remainingMs(this.#rows.get(name));
+  }
+
+  /**
+   * Whoever holds a whole contract acts through the log alone, which takes nothing by an ended key. What
+   * holds a role may act elsewhere for as long as it believes that it has the lease.
+   */
+  #isGone({ name, holder }: Lease): boolean {
+    return !name.includes('/') && !this.#options.maySpeak(holder);
   }
 
   #remainingMs(row: Renewed | undefined): number {

@@ -92,6 +92,7 @@ export class Presence implements AsyncDisposable {
     this.#leases = new LeaseTable({
       clock,
       leaseOf: (obj) => ledger.view.document<Lease>({ ns: gridNamespace, url: leaseUrl, obj }),
+      maySpeak: (key) => this.#identities.maySpeak(key),
     });
     this.#summaries = new SummaryWriter({
       clock,

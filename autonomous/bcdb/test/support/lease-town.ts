@@ -1,23 +1,24 @@
 import type { SigningKey } from '@commongrid/crypto';
 import { contractIdOf } from '@commongrid/model';
-import type { Lease, LeaseName, RecordOf } from '@commongrid/model';
+import type { BotId, Lease, LeaseName, RecordOf } from '@commongrid/model';
 import { examples } from '@commongrid/model/testing';
 import type { Bcdb } from '../../src/bcdb.ts';
 import type { LeaseDoor } from '../../src/presence/lease-holder.ts';
 import { text } from '../../src/testing/feeds-town.ts';
 import type { Town } from '../../src/testing/feeds-town.ts';
 
-/** A contract with these controllers; returns the name of its lease. */
+/** A contract with these keys and bots as its controllers; returns the name of its lease. */
 export async function makeLease(
   town: Town,
   controllers: readonly SigningKey[],
+  bots: readonly BotId[] = [],
 ): Promise<LeaseName> {
   const ada = await town.citizen('ada');
   const lines = [{ role: 'owner', signers: [ada.id], min: 1 }];
   const header = {
     ...examples['grid.contract.1'],
     ...{ log: town.bcdb.log as RecordOf<'grid.contract.1'>['log'], owner: ada.id, secrets: [] },
-    controllers: controllers.map(text),
+    controllers: [...controllers.map(text), ...bots],
     policy: { provision: lines, upgrade: lines, change: lines, remove: lines },
   };
   await town.put('grid.contract.1', ada.device, header);

@@ -31,7 +31,10 @@ export interface ContractDefinition<
   readonly networks?: Readonly<Record<Network, string>>;
   /** Bot, by id or name. Default: whoever builds it. */
   readonly owner?: string;
-  /** Keys that may place and heal. Default: the key of whoever builds it. */
+  /**
+   * Who may place and heal: bots by id or name, with whatever keys they list then, or keys, `ed25519:…`.
+   * Default: the owner's bot.
+   */
   readonly controllers?: readonly string[];
   /** Controllers that may seal secrets for other nodes: keys that a bot lists. Default none. */
   readonly keepers?: readonly string[];

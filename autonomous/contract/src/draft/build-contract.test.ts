@@ -136,7 +136,8 @@ test('what can be told only with the grid at hand is told with its place', async
     at('/policy/provision'),
   );
   await assert.rejects(build({ networks: { inner: '10.10.0.0/29' } }), at('/roles/0/networks'));
-  await assert.rejects(build({ controllers: ['me'] }), at('/controllers/0'));
+  await assert.rejects(build({ controllers: ['me'] }), hasCode('CONTRACT_PARTY_UNKNOWN'));
+  await assert.rejects(build({ controllers: ['ed25519:x'] }), at('/controllers/0'));
   await assert.rejects(build({ heal: { maxPerHour: -1 } }), at('/heal/maxPerHour'));
   const checkRole: BuildParties['checkRole'] = ({ role }) => {
     if (role.name === 'web') throw new GridError('NODE_ROLE_INVALID', 'no');

@@ -5,7 +5,6 @@ import {
   draftContract,
   isFeasible,
   keeperBoxInfo,
-  nodeIdOf,
   parse,
   replaceAfterMsMin,
 } from '@commongrid/model';
@@ -15,8 +14,10 @@ import type {
   ContractDraft,
   ContractRole,
   ContractTerms,
+  ControllerId,
   FlistDigest,
   KeyText,
+  NodeId,
   SealingKeyText,
 } from '@commongrid/model';
 import { GridError, isGridError } from '@commongrid/base';
@@ -30,9 +31,9 @@ import { readSecretValues } from './secret-values.ts';
 /** What a definition needs from around it to become a contract. */
 export interface BuildParties {
   readonly log: string;
-  /** Whoever builds it: the owner, and the key that places for him, where it names no other. */
+  /** Whoever builds it: the owner, and the bot or key that places for him, where it names no other. */
   readonly owner: BotId;
-  readonly controller: KeyText;
+  readonly controller: ControllerId;
   /** Log time, ms since 1970. */
   readonly at: number;
   /** Folder of the definition: files of secrets are looked for from there. */
@@ -130,11 +131,12 @@ async function readTerms(
   definition: ReadDefinition & Pick<Contract, 'heal'>,
   parties: BuildParties,
 ): Promise<Partial<ContractTerms>> {
-  const { networks, budget, heal, replaces, mayRollBack, controllers } = definition;
+  const { networks, budget, heal, replaces, mayRollBack } = definition;
+  const controllers = definition.controllers?.map((who) => controllerOf(who, parties));
   const policy = definition.policy && (await policyOf(definition.policy, parties));
   return {
     ...{ networks, heal },
-    ...(controllers === undefined ? {} : { controllers: controllers as KeyText[] }),
+    ...(controllers === undefined ? {} : { controllers: await Promise.all(controllers) }),
     ...(policy === undefined ? {} : { policy }),
     ...(budget === undefined ? {} : { budget }),
     ...(replaces === undefined ? {} : { replaces }),
@@ -194,6 +196,10 @@ async function botOf(name: string | undefined, { owner, findBot }: BuildParties)
   throw unknownParty(`no bot is called ${name}`, name);
 }
 
+async function controllerOf(who: string, parties: BuildParties): Promise<ControllerId> {
+  return who.startsWith('ed25519:') ? (who as KeyText) : botOf(who, parties);
+}
+
 async function withKeepers(
   draft: ContractDraft,
   keepers: readonly string[],
@@ -228,7 +234,8 @@ function checkHeader({ header, openings, id }: ContractDraft): void {
     if (!isGridError(error, 'MODEL_RECORD_INVALID')) throw error;
     throw definitionFault(pathIn(error), error.message);
   }
-  const node = nodeIdOf(header.controllers[0] ?? '');
+  // Addresses do not depend on the node.
+  const node = `node:${header.nonce}` as NodeId;
   for (const [index, opening] of openings.entries()) {
     const replica = opening.role.replicas - 1;
     if (deriveSlice(header, opening, { replica, node, revision: 1 }, id) !== undefined) continue;

@@ -68,7 +68,7 @@ export class TownGrid {
         ...{ log: this.grid.log, owner: this.ada.id, controller: this.ada.device },
         ...{ at: this.at, folder: '/', draw: (count) => systemRandom.bytes(count) },
         resolveImage: async () => '',
-        findBot: async () => undefined,
+        findBot: async (name) => this.grid.fold.bot(name)?.id,
         findSeal: async () => undefined,
       },
     );

@@ -271,9 +271,9 @@ export class NodeTown implements AsyncDisposable {
   async lease({ id, header }: ContractDraft): Promise<number> {
     const fence = (this.#fences.get(id) ?? 0) + 1;
     this.#fences.set(id, fence);
-    const [holder] = header.controllers;
+    const holder = header.controllers.find((one): one is KeyText => one.startsWith('ed25519:'));
     const name = id as string as LeaseName;
-    if (holder === undefined) throw new Error('there is a controller');
+    if (holder === undefined) throw new Error('there is a controller with a key');
     await this.put('grid.lease.1', name, { name, holder, fence, ttlMs: 1_000 });
     return fence;
   }

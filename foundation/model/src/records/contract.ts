@@ -55,8 +55,11 @@ export const contract = new RecordType({
       name: f.marked(f.text(100), { fts: true }),
       owner: f.marked(f.botId, { index: true }),
       rules: Type.Literal('grid@1'),
-      /** Who may take the lease and place workloads. */
-      controllers: f.setOf(f.keyText, { minItems: 1, maxItems: 16 }),
+      /**
+       * Who may take the lease and place workloads. Of a bot, whichever keys it lists as devices or
+       * controllers then; a key is for as long as its holder does not end it.
+       */
+      controllers: f.setOf(f.controllerId, { minItems: 1, maxItems: 16 }),
       roles: Type.Array(Type.Object({ name: f.labelText, hash: f.hash }, f.closed), {
         minItems: 1,
         maxItems: contractRolesMax,

@@ -29,7 +29,8 @@ export function judgeContract(
     return refuseGrid('CONTRACT_NETWORK_INVALID');
   }
   const lines = Object.values(value.policy).flat();
-  const bots = new Set([value.owner, ...lines.flatMap(({ signers }) => signers)]);
+  const placers = value.controllers.filter((one) => one.startsWith('bot:'));
+  const bots = new Set([value.owner, ...placers, ...lines.flatMap(({ signers }) => signers)]);
   if ([...bots].some((bot) => view.bot(bot) === undefined)) {
     return refuseGrid('CONTRACT_BOT_UNKNOWN');
   }

@@ -1,4 +1,4 @@
-import type { Amount, BotId, ContractId, Hash, KeyText } from '../fields.ts';
+import type { Amount, BotId, ContractId, ControllerId, Hash } from '../fields.ts';
 import { contractIdOf } from '../records/contract.ts';
 import type { Contract } from '../records/contract.ts';
 import type { ContractRole, ContractRoleOpening } from '../records/contract-role.ts';
@@ -19,7 +19,8 @@ export interface DraftOptions {
   readonly name: string;
   /** Signs alone for everything. */
   readonly owner: BotId;
-  readonly controller: KeyText;
+  /** Who places and heals, where `terms` name nobody. */
+  readonly controller: ControllerId;
   readonly roles: readonly ContractRole[];
   /** Values by name. */
   readonly secrets: ReadonlyMap<string, string>;

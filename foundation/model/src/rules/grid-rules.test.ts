@@ -1,10 +1,13 @@
 import { equal, ok } from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import type { LeaseName } from '../fields.ts';
+import type { KeyText, LeaseName } from '../fields.ts';
+import type { BotKey } from '../records/bot.ts';
 import type { Lease } from '../records/lease.ts';
 import { examples } from '../testing/examples.ts';
+import { foldOf } from '../testing/folded-grid.ts';
 import { fakeId } from '../testing/ids.ts';
 import { Scene } from '../testing/scene.ts';
+import { keyEntry } from '../testing/story.ts';
 import { compareVersions } from './software-rules.ts';
 
 suite('judgeGrid: a lease', () => {
@@ -51,6 +54,81 @@ suite('judgeGrid: a lease', () => {
     equal(say({ holder: one }, two), 'LEASE_NOT_HOLDER');
     const name = fakeId.contract(2) as string as LeaseName;
     equal(say({ name }), 'LEASE_CONTRACT_UNKNOWN');
+  });
+});
+
+suite('judgeGrid: a contract that names a bot as its controller', () => {
+  function named() {
+    const owner = new Scene().ada;
+    const scene = new Scene({ header: { controllers: [owner.id] } });
+    scene.propose();
+    equal(scene.approve(scene.ada), undefined);
+    const { grid, ada, plan } = scene;
+    const lease = (holder: KeyText, fence: number) =>
+      grid.put('grid.lease.1', holder, plan.lease(fence, { holder })).code;
+    const place = (author: KeyText, revision: number, fence: number) => {
+      const value = plan.placement(revision, [scene.nodes[0]], { fence });
+      return grid.put('grid.placement.1', author, value).code;
+    };
+    const list = (keys: readonly BotKey[]) => {
+      const bot = grid.fold.current('grid.bot.1', ada.id);
+      if (bot === undefined) throw new Error('ada is there');
+      return grid.put('grid.bot.1', ada.root, { ...bot, keys: [...keys] }).code;
+    };
+    return { scene, lease, place, list };
+  }
+
+  test('is acted for by devices and controllers of that bot, and by nobody else', () => {
+    const { scene, lease, place, list } = named();
+    const { grid, ada, eve } = scene;
+    const head = fakeId.key(777);
+    equal(lease(eve.device, 1), 'LEASE_NOT_CONTROLLER');
+    equal(lease(ada.root, 1), 'LEASE_NOT_CONTROLLER');
+    equal(lease(head, 1), 'LEASE_NOT_CONTROLLER');
+    const keys = grid.fold.current('grid.bot.1', ada.id)?.keys ?? [];
+    equal(list([...keys, keyEntry(grid, ada.id, head, 'head')]), undefined);
+    equal(lease(head, 1), 'LEASE_NOT_CONTROLLER');
+    equal(lease(ada.controller, 1), undefined);
+    equal(lease(ada.device, 2), undefined);
+    equal(place(ada.device, 1, 2), undefined);
+  });
+
+  test('is acted for by its new keys once the former ones ended, as every node sees it', () => {
+    const { scene, lease, place, list } = named();
+    const { grid, nodes, ada } = scene;
+    const next = fakeId.key(778);
+    equal(lease(ada.device, 1), undefined);
+    equal(place(ada.device, 1, 1), undefined);
+    const ended = [ada.device, ada.controller].map((key) =>
+      keyEntry(grid, ada.id, key, 'device', 'compromised'),
+    );
+    equal(list([...ended, keyEntry(grid, ada.id, next, 'device')]), undefined);
+    equal(place(ada.device, 2, 1), 'KEY_ENDED');
+    equal(lease(ada.device, 2), 'KEY_ENDED');
+    equal(place(next, 2, 1), 'CONTRACT_NOT_HOLDER');
+    equal(lease(next, 2), undefined);
+    equal(place(next, 2, 2), undefined);
+    const node = foldOf({ releaseKeys: [fakeId.key(900)], reader: nodes[0] });
+    node.add(grid.records);
+    equal([...node.refusals].join(), [...grid.fold.refusals].join());
+  });
+
+  test('is not acted for by a key that the bot uses for something else since', () => {
+    const { scene, lease, place, list } = named();
+    const { grid, ada } = scene;
+    equal(lease(ada.controller, 1), undefined);
+    const keys = [
+      keyEntry(grid, ada.id, ada.device, 'device'),
+      keyEntry(grid, ada.id, ada.controller, 'head'),
+    ];
+    equal(list(keys), undefined);
+    equal(place(ada.controller, 1, 1), 'LEASE_NOT_CONTROLLER');
+    equal(scene.slice(0, scene.nodes[0], 1), 'LEASE_NOT_CONTROLLER');
+  });
+
+  test('is none of a bot that nobody knows', () => {
+    const stranger = new Scene({ header: { controllers: [fakeId.bot(779)] } });
+    equal(stranger.propose(), 'CONTRACT_BOT_UNKNOWN');
   });
 });
 

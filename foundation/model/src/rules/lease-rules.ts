@@ -1,8 +1,11 @@
 import type { GridCode } from '../errors.ts';
 import type { ContractId } from '../fields.ts';
+import type { Contract } from '../records/contract.ts';
 import { acceptGrid, isWhole, refuseGrid } from './grid-view.ts';
 import type { GridVerdict, GridView } from './grid-view.ts';
+import type { Moment } from './identity-state.ts';
 import type { JudgedRecord } from './identity-view.ts';
+import { botBehind } from './keys.ts';
 
 /**
  * Judges `grid.lease.1`. The order of the log is the compare-and-set: a fence is one above the last, so
@@ -11,8 +14,8 @@ import type { JudgedRecord } from './identity-view.ts';
  * know that.
  */
 export function judgeLease(
-  view: Pick<GridView, 'current' | 'reader'>,
-  { author, value }: Pick<JudgedRecord<'grid.lease.1'>, 'author' | 'value'>,
+  view: Pick<GridView, 'current' | 'reader' | 'bot' | 'holderOf'>,
+  { author, value, moment }: Pick<JudgedRecord<'grid.lease.1'>, 'author' | 'value' | 'moment'>,
 ): GridVerdict {
   const { name, holder, fence, ttlMs, isReleased = false } = value;
   if (author !== holder) return refuseGrid('LEASE_NOT_HOLDER');
@@ -27,19 +30,42 @@ export function judgeLease(
   }
   if (!isNext) return refuseGrid('LEASE_FENCE');
   const [contract = ''] = name.split('/', 1);
-  const controllers = view.current('grid.contract.1', contract)?.controllers;
-  if (controllers === undefined) return refuseGrid('LEASE_CONTRACT_UNKNOWN');
-  return controllers.includes(holder) ? acceptGrid() : refuseGrid('LEASE_NOT_CONTROLLER');
+  const header = view.current('grid.contract.1', contract);
+  if (header === undefined) return refuseGrid('LEASE_CONTRACT_UNKNOWN');
+  const mayHold = isController(view, header, holder, moment);
+  return mayHold ? acceptGrid() : refuseGrid('LEASE_NOT_CONTROLLER');
 }
 
-/** Why a key does not act for a whole contract under a fence, or under the newest one. */
+/**
+ * Whether a key that may speak is one of those that place and heal: named itself, or one that a bot that is
+ * named lists at that moment. So a bot that changes its keys keeps its contracts.
+ */
+function isController(
+  view: Pick<GridView, 'bot' | 'holderOf'>,
+  { controllers }: Pick<Contract, 'controllers'>,
+  key: string,
+  moment: Moment,
+): boolean {
+  if (controllers.some((one) => one === key)) return true;
+  const bot = botBehind(view, key, 'device', moment) ?? botBehind(view, key, 'controller', moment);
+  return bot !== undefined && controllers.includes(bot);
+}
+
+/**
+ * Why a key does not act for a whole contract under a fence, or under the newest one. Who took the lease
+ * may have been taken off the list of the bot since.
+ */
 export function actorFault(
   view: GridView,
   contract: ContractId,
   author: string,
+  moment: Moment,
   fence?: number,
 ): GridCode | undefined {
   const lease = view.current('grid.lease.1', contract);
   if (fence !== undefined && lease?.fence !== fence) return 'PLACEMENT_FENCE_OLD';
-  return lease?.holder === author && lease.isReleased !== true ? undefined : 'CONTRACT_NOT_HOLDER';
+  if (lease?.holder !== author || lease.isReleased === true) return 'CONTRACT_NOT_HOLDER';
+  const header = view.current('grid.contract.1', contract);
+  if (header === undefined) return undefined;
+  return isController(view, header, author, moment) ? undefined : 'LEASE_NOT_CONTROLLER';
 }

@@ -82,18 +82,18 @@ function orderFault(
   view: GridView,
   { contract, revision, lease, fence, expMs, notAfterMs = Infinity }: Placement,
   author: string,
-  { at }: Moment,
+  moment: Moment,
   former: Placement | undefined,
 ): GridCode | undefined {
   // The lease of a role is for whoever leads its replicas; it places nothing.
   if ((lease as string) !== contract) return 'CONTRACT_NOT_HOLDER';
   const last = former?.revision ?? 0;
-  const fault = actorFault(view, contract, author, fence);
+  const fault = actorFault(view, contract, author, moment, fence);
   if (fault !== undefined) return fault;
   if (revision <= last) return 'PLACEMENT_REPLAYED';
   if (isWhole(view) && revision !== last + 1) return 'PLACEMENT_GAP';
-  if (expMs <= at) return 'PLACEMENT_EXPIRED';
-  return notAfterMs <= at ? 'PLACEMENT_LATE' : undefined;
+  if (expMs <= moment.at) return 'PLACEMENT_EXPIRED';
+  return notAfterMs <= moment.at ? 'PLACEMENT_LATE' : undefined;
 }
 
 /** Whether a contract has ended with a placement of nothing: handed over, or taken back where it may be. */

@@ -15,13 +15,13 @@ import { replicaFault, spreadFault } from './mandate.ts';
  */
 export function judgeSlice(
   view: GridView,
-  { obj, value, author }: JudgedRecord<'grid.slice.1'>,
+  { obj, value, author, moment }: JudgedRecord<'grid.slice.1'>,
 ): GridVerdict {
   const header = view.current('grid.contract.1', value.contract);
   const state = view.contract(value.contract);
   if (header === undefined || state === undefined) return refuseGrid('SLICE_CONTRACT_UNKNOWN');
   const fault =
-    actorFault(view, value.contract, author) ??
+    actorFault(view, value.contract, author, moment) ??
     contentFault(header, value) ??
     revisionFault(view, obj, value);
   if (fault !== undefined) return refuseGrid(fault);

@@ -52,7 +52,9 @@ function reasonFault(
     case 'removed':
       return removedFault(view, header, state, author, moment);
     case 'replaced':
-      return actorFault(view, state.id, author) ?? replacedFault(view, state, value, moment);
+      return (
+        actorFault(view, state.id, author, moment) ?? replacedFault(view, state, value, moment)
+      );
     default:
       return unpaidFault(view, header, value, author, moment);
   }
@@ -84,7 +86,7 @@ function removedFault(
   if (agreed.remove === undefined) return 'CONTRACT_QUORUM_MISSING';
   const bot = botBehind(view, author, 'device', moment);
   const isParty = policy.remove.some(({ signers }) => signers.some((one) => one === bot));
-  return isParty || bot === owner ? undefined : actorFault(view, id, author);
+  return isParty || bot === owner ? undefined : actorFault(view, id, author, moment);
 }
 
 function replacedFault(

@@ -134,7 +134,7 @@ function authorFault(
   if (from.startsWith('bot:') && from !== buyer) return 'ESCROW_NOT_BUYER';
   // Who the buyer is everybody knows to whom the lock matters.
   const fault = payerFault(view, from, record, view.bot(from) !== undefined);
-  if (fault === undefined || actorFault(view, contract, author) !== undefined) return fault;
+  if (fault === undefined || actorFault(view, contract, author, moment) !== undefined) return fault;
   const allowance = view.current('grid.allowance.1', contract);
   if (allowance === undefined) return isWhole(view) ? 'ALLOWANCE_MISSING' : undefined;
   const isFit = allowance.from === from && allowance.currency === currency;

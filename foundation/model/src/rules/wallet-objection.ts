@@ -55,7 +55,7 @@ function object(
   const { id, by, fromMs, toMs } = value;
   const isBuyer = botBehind(view, author, 'device', moment) === lock.buyer && by === lock.buyer;
   const isController =
-    view.holderOf(author) === by && actorFault(view, lock.contract, author) === undefined;
+    view.holderOf(author) === by && actorFault(view, lock.contract, author, moment) === undefined;
   if (isWhole(view) && !isBuyer && !isController) return refuseWallet('OBJECTION_NOT_PARTY');
   const known = escrow.objections.some((one) => one.id === id);
   const fault = known ? 'OBJECTION_FIXED' : spanFault(lock, escrow, value, moment.at);

@@ -1,7 +1,9 @@
+import { isGridError } from '@commongrid/base';
 import type { Bcdb } from '@commongrid/bcdb';
 import { systemUrls } from '@commongrid/bcdb';
 import type { JsonValue } from '@commongrid/crypto';
 import { recordTypes } from '@commongrid/model';
+import type { RecordType } from '@commongrid/model';
 
 /** Where farms, nodes and bots of everybody are; its rules judge who may say what. */
 const gridNamespace = 'grid';
@@ -13,23 +15,27 @@ const walletNamespace = 'wallet';
 const ownNamespace = 'me';
 
 /**
- * Makes the namespaces that a grid begins with, and defines the types in them. What is there already
- * stays as it is, so a newer release adds the types that it brings.
+ * Makes the namespaces that a grid begins with, and defines the types in them. A newer release adds the
+ * types that it brings, and what it takes besides in those that are there. What would take less than
+ * before stays as it is: the rules of the grid judge it anyway.
  */
 export async function makeGridNamespaces(bcdb: Bcdb): Promise<void> {
   await openToAll(bcdb, gridNamespace, 'grid@1');
   await openToAll(bcdb, walletNamespace, 'wallet@1');
   if (!bcdb.hasNamespace(ownNamespace)) await bcdb.createNamespace(ownNamespace);
-  const missing = [...recordTypes.values()].flatMap(({ url, namespace, schema }) => {
-    const ns = namespaceFor(namespace);
-    return bcdb.schemaOf(ns, url) === undefined ? [{ ns, url, schema }] : [];
-  });
   // Written together they share a commit.
-  await Promise.all(
-    missing.map(({ ns, url, schema }) =>
-      bcdb.defineSchema(ns, url, JSON.parse(JSON.stringify(schema)) as JsonValue),
-    ),
-  );
+  await Promise.all([...recordTypes.values()].map((type) => defineType(bcdb, type)));
+}
+
+async function defineType(bcdb: Bcdb, { url, namespace, schema, schemaId }: RecordType) {
+  const ns = namespaceFor(namespace);
+  const known = bcdb.schemaOf(ns, url);
+  if (known === schemaId) return;
+  try {
+    await bcdb.defineSchema(ns, url, JSON.parse(JSON.stringify(schema)) as JsonValue);
+  } catch (error) {
+    if (known === undefined || !isGridError(error, 'BCDB_SCHEMA_INCOMPATIBLE')) throw error;
+  }
 }
 
 /** A namespace in which anybody may say what its rules let in. */

@@ -1,19 +1,18 @@
 import { isGridError } from '@commongrid/base';
 import type { Contract, ContractId } from '@commongrid/model';
 
-import { botHere, standingAt } from '../../bot-service/bots-here.ts';
+import { botHere, isControlledBy, standingAt } from '../../bot-service/bots-here.ts';
 import type { ContractStanding } from '../../bot-service/contracts-actor.ts';
 import type { CommandContext } from '../../command-context.ts';
 import type { BotFolder } from '../bot/bot-folder.ts';
 
-/** The bot of this machine that may place a contract: its owner's, by one of the keys that it names. */
+/** The bot of this machine that may place a contract: its owner's, where it names that or its key. */
 export async function controllerHere(
   { environment }: CommandContext,
-  { owner, controllers }: Contract,
+  header: Contract,
 ): Promise<BotFolder | undefined> {
-  const bot = await botHere(environment.home, owner);
-  const key = (await bot?.device())?.publicKey.text;
-  return controllers.some((one) => one === key) ? bot : undefined;
+  const bot = await botHere(environment.home, header.owner);
+  return bot !== undefined && (await isControlledBy(header, bot)) ? bot : undefined;
 }
 
 /** What its controller says of a contract; undefined where none runs on this machine. */

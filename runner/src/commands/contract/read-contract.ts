@@ -7,11 +7,9 @@ import type { BcdbClient } from '@commongrid/bcdb/client';
 import type { BotId, KeyText, RecordOf, SealingKeyText } from '@commongrid/model';
 import { checkRole } from '@commongrid/node';
 
-import { botHere } from '../../bot-service/bots-here.ts';
 import type { CommandContext } from '../../command-context.ts';
 import type { GridErrorCode } from '../../errors.ts';
 import { readLogFacts } from '../../node/log-facts.ts';
-import type { OwnedGrid } from '../../node/owned-grid.ts';
 import type { ServerOptions } from '../bcdb/connection.ts';
 import { digestOf, readingClient } from '../hub/hub-client.ts';
 import { ownedGrid } from '../node/farm.ts';
@@ -35,9 +33,8 @@ export async function readContract(
   if (loaded.printed !== '') context.terminal.note(loaded.printed.trimEnd());
   const { client, grid, trust } = await ownedGrid(context, options);
   const { at } = await readLogFacts(client, trust.log);
-  const { home } = context.environment;
-  const built = await buildContract(await withControllers(loaded.value, home, grid), {
-    ...{ log: trust.log, owner: grid.owner, controller: grid.key, at },
+  const built = await buildContract(loaded.value, {
+    ...{ log: trust.log, owner: grid.owner, controller: grid.owner, at },
     ...{ folder: loaded.folder, draw, checkRole },
     resolveImage: (name) => resolveImage(context, options, name),
     findBot: (name) => findBot(client, name),
@@ -45,18 +42,6 @@ export async function readContract(
   });
   const { id, header, openings } = built.draft;
   return { id, header, openings, shards: Object.fromEntries(built.shards), built };
-}
-
-/** With the owner's bot of this machine as a controller, where the definition names none. */
-async function withControllers(
-  value: unknown,
-  home: string,
-  { owner, key }: Pick<OwnedGrid, 'owner' | 'key'>,
-): Promise<unknown> {
-  const bot = await botHere(home, owner);
-  if (bot === undefined || typeof value !== 'object' || value === null) return value;
-  const { text } = (await bot.device()).publicKey;
-  return { controllers: [...new Set([text, key])], ...value };
 }
 
 /** Where the secrets of a built contract are: beside it. */
