@@ -86,10 +86,22 @@ test('a node that is named gets all of it', async () => {
   assert.deepEqual((await newest('grid.placement.1', contract)).items, []);
 });
 
-test('what fits nowhere says what it waits for', async () => {
-  await assert.rejects(deploy('large', { volume: { size: '1TiB' } }, '--timeout', '8'), (error) => {
+test('what fits nowhere says what it waits for and what to do, and is taken back unplaced', async () => {
+  const role = { volume: { size: '1TiB' } };
+  await assert.rejects(deploy('large', role, '--timeout', '8'), (error) => {
     assert.ok(isGridError(error, 'GRID_DEPLOY_BLOCKED'), String(error));
     assert.deepEqual(error.details['blocked'], ['HEAL_NOTHING_FITS']);
+    assert.match(error.hint ?? '', /grid rm contract:\S+, then grid deploy \S+ --budget AMOUNT/);
     return true;
   });
+  const { contract } = await grid.json<Deployed>('rm', 'large');
+  const { phase } = await grid.json<{ readonly phase: string }>('contract', 'status', contract);
+  assert.equal(phase, 'closed');
+  await assert.rejects(grid.run('rm', 'large'), hasCode('GRID_CONTRACT_UNKNOWN'));
+
+  // Rents are for a bot that runs, in a currency that there is.
+  await assert.rejects(deploy('large', role, '--budget', '5'), hasCode('GRID_USAGE'));
+  await assert.rejects(deploy('large', role, '--currency', 'EUR'), hasCode('GRID_USAGE'));
+  await grid.run('wallet', 'currency', 'create', 'EUR', '--json');
+  await assert.rejects(deploy('large', role, '--budget', '5'), hasCode('GRID_BOT_STOPPED'));
 });

@@ -3,7 +3,7 @@ import { Type } from 'typebox';
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import type { ModelErrorCode } from './errors.ts';
-import { closed, labelText } from './fields.ts';
+import { closed, currency, labelText } from './fields.ts';
 import { contractRole } from './records/contract-role.ts';
 
 /** What people write: a contract whose rarely used parts are left out. */
@@ -14,6 +14,15 @@ export interface DeploymentFile {
   readonly secrets?: Readonly<Record<string, string | { readonly file: string }>>;
   /** For how long, days. Default 365. */
   readonly days?: number;
+  /** Without one it runs on machines of its owner alone. */
+  readonly budget?: DeploymentBudget;
+}
+
+/** What places of others may cost. Whole numbers in the smallest unit of the currency. */
+export interface DeploymentBudget {
+  readonly currency: string;
+  readonly perMonth: number | string;
+  readonly total: number | string;
 }
 
 /** A role: the kind of workload is whichever of the three is there. Sizes are text such as `256MiB`. */
@@ -70,6 +79,15 @@ const secret = Type.Union([
   Type.Object({ file: said(Type.String({ minLength: 1 }), 'path of a file that has it') }, closed),
 ]);
 
+const units = said(
+  Type.Union([
+    Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
+    Type.String({ pattern: '^(0|[1-9][0-9]{0,37})$' }),
+  ]),
+  'in the smallest unit of the currency',
+);
+const budget = Type.Object({ currency, perMonth: units, total: units }, closed);
+
 const file = Type.Object(
   {
     $schema: Type.Optional(said(Type.String(), 'for editors')),
@@ -77,6 +95,7 @@ const file = Type.Object(
     roles: Type.Array(fileRole, { minItems: 1 }),
     secrets: Type.Optional(said(Type.Record(labelText, secret, closed), 'by name')),
     days: Type.Optional(said(Type.Number({ exclusiveMinimum: 0 }), 'for how long; default 365')),
+    budget: Type.Optional(said(budget, 'what places of others may cost; default: nothing')),
   },
   closed,
 );

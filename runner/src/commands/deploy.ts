@@ -2,7 +2,7 @@ import { draftFileOf, secretsText } from '@commongrid/contract';
 import type { BuiltContract, DraftFile } from '@commongrid/contract';
 import { GridError, isGridError } from '@commongrid/base';
 import { deploymentSchema } from '@commongrid/model';
-import type { ContractDraft, Node, RecordOf, WorkloadId } from '@commongrid/model';
+import type { ContractDraft, KeyText, Node, RecordOf, WorkloadId } from '@commongrid/model';
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 
@@ -21,24 +21,31 @@ import type { LiveContract } from '../node/owned-grid.ts';
 import { formatTable } from '../terminal.ts';
 import { serverCommand } from './bcdb/connection.ts';
 import type { ServerOptions } from './bcdb/connection.ts';
+import { namingBudget, requireRenter, withBudget, withBudgetOptions } from './deploy-budget.ts';
+import type { BudgetOptions } from './deploy-budget.ts';
+import { endUnplaced } from './unplaced-contract.ts';
 import { resolveImage } from './contract/read-contract.ts';
 import { ownedGrid } from './node/farm.ts';
 import type { OwnedConnection } from './node/farm.ts';
 import { addText } from './node/node-arguments.ts';
 
-type DeployCommandOptions = ServerOptions & {
-  readonly node?: readonly string[];
-  readonly hub?: string;
-  readonly wait?: true;
-  readonly schema?: true;
-  readonly timeout: number;
-};
+type DeployCommandOptions = ServerOptions &
+  BudgetOptions & {
+    readonly node?: readonly string[];
+    readonly hub?: string;
+    readonly wait?: true;
+    readonly schema?: true;
+    readonly timeout: number;
+  };
 
 /** How long workloads have to come up, s, unless somebody says otherwise. */
 const timeoutSecondsDefault = 300;
 
 export function deployCommand(context: CommandContext): Command {
-  return serverCommand('deploy', 'Run what a file says on your nodes, and show how it comes up.')
+  const command = serverCommand(
+    'deploy',
+    'Run what a file says on your nodes, or on rented ones, and show how it comes up.',
+  )
     .argument('[file]', 'JSON: name, roles, secrets; see docs/operate/node.md')
     .option('--schema', 'only print the JSON Schema of such a file')
     .option(
@@ -48,13 +55,15 @@ export function deployCommand(context: CommandContext): Command {
     )
     .option('--hub <origin>', 'where images are by their name; default: the one of `grid up`')
     .option('--wait', 'go on waiting while what failed is tried again')
-    .option('--timeout <seconds>', 'wait no longer', parseSeconds, timeoutSecondsDefault)
-    .action(async (file: string | undefined, options: DeployCommandOptions) => {
+    .option('--timeout <seconds>', 'wait no longer', parseSeconds, timeoutSecondsDefault);
+  return withBudgetOptions(command).action(
+    async (file: string | undefined, options: DeployCommandOptions) => {
       if (options.schema === true)
         context.terminal.print(JSON.stringify(deploymentSchema, null, 2));
       else if (file === undefined) throw fileMissing();
       else await run(context, file, options);
-    });
+    },
+  );
 }
 
 export function rmCommand(context: CommandContext): Command {
@@ -64,13 +73,19 @@ export function rmCommand(context: CommandContext): Command {
     .action(async (name: string, options: ServerOptions & { readonly timeout: number }) => {
       const owned = await ownedGrid(context, options);
       const { client, grid, trust } = owned;
-      const live = await grid.contract(name);
+      const live = await placedContract(owned, name);
+      if (live === undefined) {
+        const unplaced = await endUnplaced(context, options, owned, name);
+        const ended = { schema: 'grid.rm.1', contract: unplaced, workloads: [] };
+        printResult(context, options, ended, () => `${name} is ended: ${unplaced}`);
+        return;
+      }
       const { id, header, placement } = live;
       const workloads = placement.items.map(
         ({ role, replica }) => `${id}/${role}/${replica}` as WorkloadId,
       );
       const bot = await botHere(context.environment.home, grid.owner);
-      const who = { options, owned, bot, header };
+      const who = { options, owned, bot, controllers: header.controllers };
       await withKeeper(context, who, async (keeper) => {
         const { phase } = await keeper.standing(id);
         // What ends is controlled as well, by whatever is known of it.
@@ -87,19 +102,34 @@ export function rmCommand(context: CommandContext): Command {
     });
 }
 
+/** Undefined where nothing of it was placed. @throws GRID_NAME_AMBIGUOUS */
+async function placedContract(
+  { grid }: OwnedConnection,
+  name: string,
+): Promise<LiveContract | undefined> {
+  try {
+    return await grid.contract(name);
+  } catch (error) {
+    if (isGridError(error, 'GRID_CONTRACT_UNKNOWN')) return undefined;
+    throw error;
+  }
+}
+
 async function run(
   context: CommandContext,
   file: string,
   options: DeployCommandOptions,
 ): Promise<void> {
-  const given = await readDeployment(file);
   const owned = await ownedGrid(context, options);
   const { client, grid, trust } = owned;
+  const given = await withBudget(client, await readDeployment(file), options);
   const only = options.node === undefined ? undefined : await grid.adoptedNodes(options.node);
   const { at, size } = await readLogFacts(client, trust.log);
   const bot = await botHere(context.environment.home, grid.owner);
+  await requireRenter(given, bot);
   const built = await makeDeployment(given, {
-    ...{ log: trust.log, owner: grid.owner, controller: grid.owner, at },
+    ...{ log: trust.log, owner: grid.owner, controller: grid.key, at },
+    bots: bot === undefined ? [] : [(await bot.device()).publicKey.text as KeyText],
     resolveImage: (name) => resolveImage(context, options, name),
   });
   const { draft } = built;
@@ -113,6 +143,8 @@ async function run(
       ...{ client, isPatient: options.wait === true, signal },
       standing: () => keeper.standing(draft.id),
     });
+  }).catch((error: unknown) => {
+    throw namingBudget(error, given, file);
   });
   const from = { owned, options, draft, placed, from: size, startedMs, signal };
   const standing = await follow(context, from);
