@@ -35,7 +35,10 @@ export type ContractErrorCode =
 export type BlockedCode =
   | 'HEAL_BUDGET' // what it would cost is above the budget of the contract: agree on a new one
   | 'HEAL_DECLINED' // no farmer gives a lock for what is to run: see the message, and the market's transcripts
+  | 'HEAL_DRAIN' // a node is taken out of service, and its replicas leave one after the other: it goes on once those that moved are healthy
+  | 'HEAL_FAILS_EVERYWHERE' // several nodes refused it, or it failed there: see the message, and agree on a contract that mends it
   | 'HEAL_HALTED' // somebody who may has halted the contract: nothing is placed until they take it back
+  | 'HEAL_HANDOVER' // a single writer has to end where it was before it begins elsewhere: it goes on by itself
   | 'HEAL_LEASE_TAKEN' // another controller acts for the contract: this one goes on when that one stops
   | 'HEAL_LOCAL_DATA' // the only copy of data is on a node that is not heard of: bring it back, or remove the contract
   | 'HEAL_MONEY' // an escrow is refused, for want of money or of an allowance: see the message

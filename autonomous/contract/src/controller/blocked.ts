@@ -15,7 +15,11 @@ export interface Blocked {
 const hints: Readonly<Record<BlockedCode, string>> = {
   HEAL_BUDGET: 'agree on a contract with a larger budget that replaces this one',
   HEAL_DECLINED: 'see why in the transcripts of the market, or allow other farms',
+  HEAL_DRAIN: 'nothing is to be done unless it lasts; see which replicas are not healthy',
+  HEAL_FAILS_EVERYWHERE:
+    'see the logs and events of these workloads; agree on a contract that mends it',
   HEAL_HALTED: 'let whoever halted it take that back',
+  HEAL_HANDOVER: 'nothing is to be done unless it lasts; see whether its former node is there',
   HEAL_LEASE_TAKEN: 'nothing is to be done; this controller goes on when the other stops',
   HEAL_LOCAL_DATA: 'bring the node back; nothing else has the data',
   HEAL_MONEY: 'see the balance of the owner, and what the allowance leaves',

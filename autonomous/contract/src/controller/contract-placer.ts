@@ -1,18 +1,21 @@
 import { GridError } from '@commongrid/base';
 import { isHalted } from '@commongrid/model';
-import type { ContractId, ContractRole, LockId, NodeId } from '@commongrid/model';
+import type { ContractId, ContractRole, LockId, NodeId, Placement } from '@commongrid/model';
 import type { Directory } from '../directory/directory.ts';
 import type { ContractErrorCode } from '../errors.ts';
-import type { Assessment } from '../heal/assess-units.ts';
+import type { Assessment, WantedUnit } from '../heal/assess-units.ts';
+import { wordOf } from '../heal/node-word.ts';
 import { slotKey } from '../plan/units.ts';
 import { blocked } from './blocked.ts';
 import type { Blocked } from './blocked.ts';
+import { confirmMoves } from './confirm-moves.ts';
 import { findPlaces } from './find-places.ts';
 import type { FoundPlaces } from './find-places.ts';
 import { inParallel } from './in-parallel.ts';
 import type { ContractCase, ControllerTools, Look } from './look.ts';
 import type { PlaceBook } from './place-book.ts';
 import type { LockWish } from './ports.ts';
+import { withdrawal } from './rollout.ts';
 import { openSecrets } from './secret-openings.ts';
 import { farmOf, needOf } from './supply.ts';
 import type { Need, Target } from './supply.ts';
@@ -42,6 +45,8 @@ export interface PlaceDone {
   readonly blocked: readonly Blocked[];
 }
 
+type Secrets = Parameters<typeof writePlacement>[0]['secrets'];
+
 interface Supplied {
   readonly target: Target;
   readonly need: Need;
@@ -67,22 +72,14 @@ export class ContractPlacer {
   async step(step: PlaceStep): Promise<PlaceDone> {
     const { look, one, assessment, signal } = step;
     const { fold, at } = look;
-    const { id, header, state } = one;
+    const { id, header } = one;
     const held = assessment.blocked;
-    const isInTerm = at >= header.term.fromMs && at < header.term.untilMs;
-    if (!isInTerm) return { hasActed: false, blocked: held };
-    if (isHalted(fold, state, { seq: Number.MAX_SAFE_INTEGER, at })) {
-      return rest(held, blocked('HEAL_HALTED', 'somebody who may has halted the contract'));
-    }
-    const { found: secrets, missing } = await openSecrets(header, rolesOf(assessment), one.paper);
-    if (missing.length > 0) {
-      const text = `these secrets are not at hand: ${missing.join(', ')}`;
-      return rest(held, blocked('SECRETS_UNAVAILABLE', text));
-    }
+    const { secrets, hindrance = [] } = await this.#openFor(step, assessment.wanted);
+    if (secrets === undefined) return { hasActed: false, blocked: [...held, ...hindrance] };
     const { book } = this.#options;
     const directory = await book.directory(id, at, signal);
     const isFirst = fold.current('grid.placement.1', id) === undefined;
-    const places = this.#find(step, directory, isFirst);
+    const places = this.#find(step, directory, assessment.wanted, isFirst);
     const targets = places.units.flat();
     if (targets.length === 0) {
       book.drop(id);
@@ -102,15 +99,60 @@ export class ContractPlacer {
       return this.#supply(step, supplied.flat(), reasons);
     }
     // Money, and at once what it is for: the log took it, so the view need not have it.
-    const ready = payable.flat();
-    this.#confirmLost(step, ready);
-    const escrows = ready.flatMap(({ need }) => (need.is === 'escrow' ? [need.escrow] : []));
-    await inParallel(escrows, (value) => step.write('grid.escrow.1', value.lock, value));
-    await this.#place(step, ready, secrets, isFirst);
+    const goes = payable.flat();
+    this.#confirm(step, goes);
+    const escrows = goes.flatMap(({ need }) => (need.is === 'escrow' ? [need.escrow] : []));
+    const paid = inParallel(escrows, (value) => step.write('grid.escrow.1', value.lock, value));
+    await this.#place(step, { ready: goes, paid, secrets, isFirst });
     return { hasActed: true, blocked: reasons };
   }
 
-  #find({ look, one, assessment }: PlaceStep, directory: Directory, isFirst: boolean): FoundPlaces {
+  /**
+   * Ends single writers where they are, so that they can begin elsewhere: those for which there is a place.
+   * What the node says against them must hold still.
+   */
+  async end(step: PlaceStep): Promise<PlaceDone> {
+    const { look, one, fence, assessment, write, signal } = step;
+    const { id } = one;
+    const { secrets, hindrance = [] } = await this.#openFor(step, assessment.ends);
+    if (secrets === undefined) return { hasActed: false, blocked: hindrance };
+    const directory = await this.#options.book.directory(id, look.at, signal);
+    const places = this.#find(step, directory, assessment.ends, false);
+    const ending = new Set(places.units.flat().map(keyOf));
+    const items = look.fold.current('grid.placement.1', id)?.items ?? [];
+    const ends = items.filter((item) => {
+      return ending.has(slotKey(item)) && wordOf(look.fold, id, item) !== undefined;
+    });
+    const reasons = this.#reasons(look, places);
+    if (ends.length === 0) return { hasActed: false, blocked: reasons };
+    const rest = items.filter((item) => !ends.includes(item));
+    const isDrain = assessment.ends.every(({ leaves }) => leaves === 'leaving');
+    const change = { items: rest, reason: isDrain ? 'drain' : 'heal' } as const;
+    await write('grid.placement.1', id, withdrawal(look, id, fence, change));
+    return { hasActed: true, blocked: reasons };
+  }
+
+  /** Secrets of what is to be placed; or why nothing can be placed. */
+  async #openFor(
+    { look: { fold, at }, one: { header, state, paper } }: PlaceStep,
+    units: readonly WantedUnit[],
+  ): Promise<{ readonly secrets?: Secrets; readonly hindrance?: readonly Blocked[] }> {
+    if (at < header.term.fromMs || at >= header.term.untilMs) return {};
+    if (isHalted(fold, state, { seq: Number.MAX_SAFE_INTEGER, at })) {
+      return { hindrance: [blocked('HEAL_HALTED', 'somebody who may has halted the contract')] };
+    }
+    const { found, missing } = await openSecrets(header, rolesOf(units), paper);
+    if (missing.length === 0) return { secrets: found };
+    const text = `these secrets are not at hand: ${missing.join(', ')}`;
+    return { hindrance: [blocked('SECRETS_UNAVAILABLE', text)] };
+  }
+
+  #find(
+    { look, one, assessment }: PlaceStep,
+    directory: Directory,
+    wanted: readonly WantedUnit[],
+    isFirst: boolean,
+  ): FoundPlaces {
     const { header, roles, paper } = one;
     const { fold, nowMs, watch } = look;
     const isForeign = (node: NodeId): boolean => farmOf(directory, node)?.owner !== header.owner;
@@ -122,7 +164,8 @@ export class ContractPlacer {
       ...(isFirst ? { only: paper.only } : {}),
       except: new Set(except.map(({ id }) => id)),
     };
-    const { stays, wanted } = assessment;
+    const goes = new Set(wanted.flatMap(({ unit }) => unit.slots));
+    const stays = assessment.stays.filter((item) => !goes.has(slotKey(item)));
     return findPlaces({
       ...{ header, roles, fold, directory, stays, wanted, wishes },
       isAtOnce: isFirst,
@@ -138,9 +181,17 @@ export class ContractPlacer {
 
   async #place(
     step: PlaceStep,
-    ready: readonly Supplied[],
-    secrets: Parameters<typeof writePlacement>[0]['secrets'],
-    isFirst: boolean,
+    {
+      ready,
+      paid,
+      secrets,
+      isFirst,
+    }: {
+      readonly ready: readonly Supplied[];
+      readonly paid: Promise<unknown>;
+      readonly secrets: Secrets;
+      readonly isFirst: boolean;
+    },
   ): Promise<void> {
     const { look, one, fence, write, signal } = step;
     const { ports, book } = this.#options;
@@ -149,43 +200,26 @@ export class ContractPlacer {
     // What is still without a place stays where it was, though that is lost.
     const former = fold.current('grid.placement.1', one.id)?.items ?? [];
     await writePlacement({
-      ...{ draft: one.paper.draft, fold, at, fence, secrets, write },
-      reason: reasonOf(one, isFirst),
+      ...{ draft: one.paper.draft, fold, at, fence, secrets, paid, write },
+      reason: reasonOf(step, isFirst, slots),
       stays: former.filter((item) => !slots.has(slotKey(item))),
       goes: ready.map(({ target, need }) => {
         const lock = need.is === 'nothing' || need.is === 'escrow' ? need.lock?.id : undefined;
         return { ...target, lock };
       }),
-      confirm: () => this.#confirmLost(step, ready),
+      confirm: () => this.#confirm(step, ready),
       nodeOf: (node) => ports.grid.node(node, { signal }),
     });
     book.settle(one.id);
   }
 
-  /**
-   * Nothing is moved away from a node that is back meanwhile: it may go on with what it has.
-   * @returns log time before which a move has to be in the log; undefined where nothing moves
-   */
-  #confirmLost(
-    { look, one: { id, header } }: PlaceStep,
+  /** @returns log time before which it has to be in the log @throws CONTRACT_NODE_BACK */
+  #confirm(
+    { look, one, assessment: { wanted } }: PlaceStep,
     ready: readonly Supplied[],
   ): number | undefined {
     const nowMs = this.#options.clock.monotonicMs();
-    const former = look.fold.current('grid.placement.1', id)?.items ?? [];
-    const before = new Map(former.map((item) => [slotKey(item), item.node]));
-    let hasMoved = false;
-    for (const { target } of ready) {
-      const node = before.get(keyOf(target));
-      if (node === undefined || node === target.node) continue;
-      hasMoved = true;
-      if (look.watch.isStillLost(node, header.heal, nowMs)) continue;
-      throw new GridError<ContractErrorCode>(
-        'CONTRACT_NODE_BACK',
-        `${node} is not known to be lost any more`,
-        { retryable: true, details: { contract: id, node } },
-      );
-    }
-    return hasMoved ? look.watch.movesBeforeMs : undefined;
+    return confirmMoves({ look, one, wanted, nowMs, targets: ready.map(({ target }) => target) });
   }
 
   /** Gets the locks that miss, and says what there is no money for. */
@@ -252,17 +286,18 @@ export class ContractPlacer {
 }
 
 /** A contract that replaces another is not new where it is placed, unit by unit. */
-function reasonOf({ header }: ContractCase, isFirst: boolean): 'initial' | 'heal' | 'upgrade' {
-  if (!isFirst) return 'heal';
-  return header.replaces === undefined ? 'initial' : 'upgrade';
+function reasonOf(
+  { one: { header }, assessment: { wanted } }: PlaceStep,
+  isFirst: boolean,
+  slots: ReadonlySet<string>,
+): Placement['reason'] {
+  if (isFirst) return header.replaces === undefined ? 'initial' : 'upgrade';
+  const goes = wanted.filter(({ unit }) => unit.slots.some((slot) => slots.has(slot)));
+  return goes.every(({ leaves }) => leaves === 'leaving') ? 'drain' : 'heal';
 }
 
-function rest(held: readonly Blocked[], why: Blocked): PlaceDone {
-  return { hasActed: false, blocked: [...held, why] };
-}
-
-function rolesOf({ wanted }: Assessment): readonly ContractRole[] {
-  return [...new Set(wanted.flatMap(({ unit }) => unit.roles))];
+function rolesOf(units: readonly WantedUnit[]): readonly ContractRole[] {
+  return [...new Set(units.flatMap(({ unit }) => unit.roles))];
 }
 
 function keyOf({ role, replica }: Target): string {

@@ -4,6 +4,7 @@ import type { ContractId, RecordOf, RecordUrl } from '@commongrid/model';
 import type { ContractErrorCode } from '../errors.ts';
 import { assessUnits } from '../heal/assess-units.ts';
 import type { Assessment } from '../heal/assess-units.ts';
+import { UnitTrials } from '../heal/unit-trials.ts';
 import { blocked, blockedByError, ruleOf } from './blocked.ts';
 import type { Blocked } from './blocked.ts';
 import { endStep } from './contract-end.ts';
@@ -24,6 +25,8 @@ import type { Write } from './write-placement.ts';
 const retryAfterMs = 250;
 /** up to this, ms. */
 const retryAfterMsMax = 30_000;
+/** How long a contract of which nothing changes is not gone through, ms. */
+const idleMs = 10_000;
 /** Refusals that say that another controller acts now. */
 const leaseRules: ReadonlySet<string> = new Set(['CONTRACT_NOT_HOLDER', 'PLACEMENT_FENCE_OLD']);
 /** Refusals of what is in the log already. */
@@ -43,11 +46,18 @@ export class ContractWorker {
   readonly #lease: ContractLease;
   readonly #placer: ContractPlacer;
   readonly #log = new StepLog();
+  readonly #trials: UnitTrials;
   #blocked: readonly Blocked[] = [];
   #isBusy = false;
   #isClosed = false;
   #failures = 0;
   #notBeforeMs = 0;
+  /** Something may have changed since the last step began. */
+  #isTouched = true;
+  /** Nodes may have said something since units were assessed. */
+  #hasNews = true;
+  /** Nothing is to be done until something changes, or until then by the monotonic clock, ms. */
+  #idleUntilMs = 0;
   /** Earlier looks may lack what the last step did. */
   #firstLook = 0;
 
@@ -55,9 +65,14 @@ export class ContractWorker {
     this.#options = options;
     const { id, clock, logger, tasks, again, ports } = options;
     this.#placer = new ContractPlacer(options);
+    this.#trials = new UnitTrials(id);
     this.#lease = new ContractLease({
       ...{ id, clock, logger, tasks },
-      ...{ leases: ports.leases, onTaken: () => void again() },
+      leases: ports.leases,
+      onTaken: () => {
+        this.#isTouched = true;
+        again();
+      },
     });
   }
 
@@ -70,11 +85,20 @@ export class ContractWorker {
     return this.#log.steps;
   }
 
-  /** Begins the next step, if none is under way. */
-  look(look: Look): void {
-    if (this.#isBusy || this.#isClosed) return;
-    if (look.nowMs < this.#notBeforeMs || look.n < this.#firstLook) return;
+  /**
+   * Begins the next step, if none is under way, and there may be one.
+   * @param change what may have changed since the look before: records, or what is heard of nodes
+   * @returns whether it began one
+   */
+  look(look: Look, change: 'news' | 'outlook' | undefined): boolean {
+    this.#isTouched ||= change !== undefined;
+    this.#hasNews ||= change === 'news';
+    if (this.#isBusy || this.#isClosed) return false;
+    if (look.nowMs < this.#notBeforeMs || look.n < this.#firstLook) return false;
+    if (!this.#isTouched && look.nowMs < this.#idleUntilMs) return false;
     this.#isBusy = true;
+    this.#isTouched = false;
+    this.#idleUntilMs = 0;
     const { id, tasks } = this.#options;
     tasks.start(`a step of ${id}`, async (signal) => {
       try {
@@ -83,6 +107,7 @@ export class ContractWorker {
         this.#isBusy = false;
       }
     });
+    return true;
   }
 
   /** Lets other controllers in. */
@@ -96,6 +121,7 @@ export class ContractWorker {
       const hasActed = await this.#step(look, signal);
       this.#failures = 0;
       if (hasActed) this.#firstLook = again();
+      else if (this.#isQuiet()) this.#idleUntilMs = look.nowMs + idleMs;
     } catch (error) {
       if (signal.aborted && isGridError(error, 'BASE_ABORTED')) throw error;
       logger.warn({ contract: id, error }, 'a step of a contract failed');
@@ -105,6 +131,12 @@ export class ContractWorker {
       this.#notBeforeMs = look.nowMs + pauseMs;
       this.#firstLook = look.n + 1;
     }
+  }
+
+  /** Whether only news can give it anything to do, but for what takes minutes anyway. */
+  #isQuiet(): boolean {
+    const isWaiting = this.#blocked.some(({ code }) => code !== 'HEAL_LEASE_TAKEN');
+    return !isWaiting && !this.#trials.isWaiting;
   }
 
   /** Does what comes next. @returns whether anything was appended, so that there may be more to do */
@@ -130,12 +162,17 @@ export class ContractWorker {
       return true;
     }
     const assessment = { ...assessed, wanted: rollout.wanted, blocked: rollout.blocked };
+    const step = { look, one, fence, assessment, write, signal };
     if (assessment.wanted.length > 0) {
-      const done = await this.#placer.step({ look, one, fence, assessment, write, signal });
+      const done = await this.#placer.step(step);
       this.#blocked = done.blocked;
+      if (done.hasActed || assessment.ends.length === 0) return done.hasActed;
+    } else this.#rest(assessment.blocked);
+    if (assessment.ends.length > 0) {
+      const done = await this.#placer.end(step);
+      this.#blocked = [...this.#blocked, ...done.blocked];
       return done.hasActed;
     }
-    this.#rest(assessment.blocked);
     const due = dueTombstones(look, one, this.#options.ports.dispersed);
     await inParallel(due, (value) => write('grid.tombstone.1', value.workload, value));
     return due.length > 0;
@@ -147,9 +184,12 @@ export class ContractWorker {
   }
 
   #assess(look: Look, { id, paper, header, state, units }: ContractCase): Assessment {
-    const { fold, at, watch, isStorm } = look;
+    const { fold, at, nowMs, watch, isStorm } = look;
+    const hasNews = this.#hasNews;
+    this.#hasNews = false;
     return assessUnits({
-      ...{ contract: id, fold, at, state, units, isStorm },
+      ...{ contract: id, fold, at, nowMs, state, units, isStorm, hasNews },
+      trials: this.#trials,
       ...{ maxPerHour: header.heal.maxPerHour, untilMs: header.term.untilMs },
       shards: paper.draft.shards,
       journal: () => look.journal.of(id),

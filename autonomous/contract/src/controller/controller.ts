@@ -10,20 +10,24 @@ import type { Clock, Logger } from '@commongrid/base';
 import type { GridNow } from '@commongrid/bcdb/client';
 import type { ContractId, NodeId } from '@commongrid/model';
 import { NodeWatch } from '../heal/node-watch.ts';
-import type { NodeOutlook, Patience } from '../heal/node-watch.ts';
+import type { NodeOutlook } from '../heal/node-watch.ts';
 import { StormBrake } from '../heal/storm-brake.ts';
 import { contractStatus } from '../state/contract-status.ts';
 import type { ContractStatus } from '../state/contract-status.ts';
 import type { Blocked } from './blocked.ts';
+import { ContractIndex } from './contract-index.ts';
 import { JournalIndex } from './contract-journal.ts';
 import { ContractWorker } from './contract-worker.ts';
+import { caseOf } from './look.ts';
+import type { Look } from './look.ts';
+import { OutlookChanges } from './outlook-changes.ts';
 import { PlaceBook } from './place-book.ts';
 import type { ControllerPorts } from './ports.ts';
 import type { StepNote } from './step-log.ts';
 
 /** How long nothing is looked at when nothing was heard of, ms: silence is no news. */
 const lookEveryMsDefault = 500;
-/** Least time from one look to the next for each contract, ms. */
+/** Least time from one look to the next for each contract that does a step, ms. */
 const lookRestMs = 1;
 /** Longest time from one look to the next that many contracts make, ms. */
 const lookRestMsMax = 250;
@@ -70,6 +74,10 @@ export class Controller implements AsyncDisposable {
   readonly #book: PlaceBook;
   readonly #watch: NodeWatch;
   readonly #brake = new StormBrake();
+  readonly #index = new ContractIndex();
+  readonly #outlooks = new OutlookChanges();
+  /** Contracts that something may have changed of, and whose workers were not told yet. */
+  readonly #touched = new Set<ContractId>();
   #now: GridNow | undefined;
   #looks = 0;
   #wake = Promise.withResolvers<void>();
@@ -77,6 +85,7 @@ export class Controller implements AsyncDisposable {
   /** Ends what runs, and lets other controllers in. Idempotent. */
   readonly close = closeOnce(async () => {
     await this.#tasks.close();
+    this.#index.close();
     await Promise.all([...this.#workers.values()].map((worker) => worker.release()));
   });
 
@@ -148,15 +157,16 @@ export class Controller implements AsyncDisposable {
     while (!signal.aborted) {
       this.#wake = Promise.withResolvers<void>();
       let pauseMs = lookEveryMs;
+      let steps = 0;
       try {
-        await this.#look(signal);
+        steps = await this.#look(signal);
       } catch (error) {
         if (signal.aborted) return;
         this.#logger.warn({ error }, 'the grid cannot be looked at');
         pauseMs = retryAfterMs;
       }
-      // A look goes through all contracts, and each of them may ask for the next one.
-      const restMs = Math.min(lookRestMsMax, this.#options.papers.ids().length * lookRestMs);
+      // Each step may ask for the next look, which many of them can wait for together.
+      const restMs = Math.min(lookRestMsMax, steps * lookRestMs);
       await delay(restMs, { clock: this.#clock, signal });
       await this.#pause(pauseMs, signal);
     }
@@ -187,14 +197,19 @@ export class Controller implements AsyncDisposable {
     }
   }
 
-  async #look(signal: AbortSignal): Promise<void> {
+  /** @returns how many contracts there was a step of */
+  async #look(signal: AbortSignal): Promise<number> {
     const { grid, papers } = this.#options;
     const n = ++this.#looks;
     const ids = papers.ids().slice(0, contractsMax);
+    // Whoever controls nothing, as a farmer, is not to read the grid with each of its news.
+    if (ids.length === 0) return 0;
     const now = await grid.now({ signal });
     this.#now = now;
     const { fold, at } = now;
-    const wanted = patienceOf(now, ids);
+    const touched = this.#index.refresh(fold, ids, (id) => caseOf(now, this.#options, id));
+    for (const id of touched) this.#touched.add(id);
+    const { wanted } = this.#index;
     const asked = new Set([...wanted.keys(), ...this.#brake.nodes]);
     const heardMs = this.#clock.monotonicMs();
     const heard = await grid.presence([...asked], { signal });
@@ -203,9 +218,21 @@ export class Controller implements AsyncDisposable {
     const alive = [...heard].flatMap(([id, one]) => (one.standing === 'alive' ? [id] : []));
     this.#brake.note(nowMs, new Set(alive), new Set(wanted.keys()));
     this.#probe(now);
-    const journal = new JournalIndex(fold, at);
+    const journal = new JournalIndex(fold, at, this.#index);
     const look = { n, fold, at, nowMs, journal, watch: this.#watch, isStorm: this.isStorm };
-    for (const id of ids) this.#workerOf(id).look(look);
+    return this.#lookAt(look, ids);
+  }
+
+  /** @returns how many contracts there was a step of */
+  #lookAt(look: Look, ids: readonly ContractId[]): number {
+    const silenced = this.#outlooks.take(this.#watch, this.#index);
+    let count = 0;
+    for (const id of ids) {
+      const why = this.#touched.has(id) ? 'news' : silenced.has(id) ? 'outlook' : undefined;
+      if (this.#workerOf(id).look(look, why)) count++;
+    }
+    this.#touched.clear();
+    return count;
   }
 
   #workerOf(id: ContractId): ContractWorker {
@@ -238,21 +265,4 @@ export class Controller implements AsyncDisposable {
       });
     }
   }
-}
-
-/** Nodes that contracts run on, each with the least patience of these. */
-function patienceOf({ fold }: GridNow, ids: readonly ContractId[]): ReadonlyMap<NodeId, Patience> {
-  const all = new Map<NodeId, Patience>();
-  for (const id of ids) {
-    const heal = fold.current('grid.contract.1', id)?.heal;
-    if (heal === undefined) continue;
-    for (const { node } of fold.current('grid.placement.1', id)?.items ?? []) {
-      const known = all.get(node);
-      all.set(node, {
-        suspectAfterMs: Math.min(heal.suspectAfterMs, known?.suspectAfterMs ?? Infinity),
-        replaceAfterMs: Math.min(heal.replaceAfterMs, known?.replaceAfterMs ?? Infinity),
-      });
-    }
-  }
-  return all;
 }

@@ -6,6 +6,7 @@ import { planReplacement } from '../plan/plan-replacement.ts';
 import type { KeptPlace, Replacement } from '../plan/plan-replacement.ts';
 import type { NodeWishes } from '../plan/screening.ts';
 import { priceFor } from '../plan/unit-price.ts';
+import type { Unit } from '../plan/units.ts';
 import { blocked, blockedByObstacles } from './blocked.ts';
 import type { Blocked } from './blocked.ts';
 import { farmOf } from './supply.ts';
@@ -35,7 +36,7 @@ export interface FoundPlaces {
  */
 export function findPlaces(input: PlacesInput): FoundPlaces {
   const begun = input.wanted.flatMap(({ unit, begun: node }) =>
-    node === undefined ? [] : [targetsOn({ unit, begun: node }, node)],
+    node === undefined ? [] : [targetsOn(unit, node)],
   );
   const open = input.wanted.filter((one) => one.begun === undefined);
   const kept = [...input.stays.map((item) => keptItem(input, item)), ...begun.flat().map(price)];
@@ -70,7 +71,12 @@ function plan(
   kept: readonly KeptPlace[],
 ): Replacement {
   const missing = new Set(open.flatMap(({ unit }) => unit.slots));
-  return planReplacement({ header, roles, directory, wishes, kept, missing });
+  const avoided = open.flatMap(({ avoids }) => [...avoids]);
+  const except = new Set([...(wishes.except ?? []), ...avoided]);
+  return planReplacement({
+    ...{ header, roles, directory, kept, missing },
+    wishes: { ...wishes, except },
+  });
 }
 
 /** Why units find no place: perhaps others than those that the contract names would do. */
@@ -104,7 +110,7 @@ function keptItem({ fold }: PlacesInput, { role, replica, node, lock }: Placemen
   return { role, replica, node, perMonth };
 }
 
-function targetsOn({ unit }: WantedUnit, node: NodeId): readonly Target[] {
+function targetsOn(unit: Unit, node: NodeId): readonly Target[] {
   return unit.roles.map((role) => ({ role, replica: unit.replica, node }));
 }
 
@@ -118,7 +124,7 @@ function targetsOf(
       return role === first?.name && replica === one.unit.replica;
     });
     if (item === undefined) throw new Error(`the plan has no node for ${one.unit.key}`);
-    return targetsOn(one, item.node);
+    return targetsOn(one.unit, item.node);
   });
 }
 

@@ -1,38 +1,28 @@
-import { paidUntilMs, workloadIdOf } from '@commongrid/model';
-import type { ContractId, ContractState, GridFold, NodeId, PlacementItem } from '@commongrid/model';
-import { blocked } from '../controller/blocked.ts';
+import { workloadIdOf } from '@commongrid/model';
+import type { ContractState, NodeId, PlacementItem } from '@commongrid/model';
 import type { Blocked } from '../controller/blocked.ts';
-import type { ContractJournal } from '../controller/contract-journal.ts';
 import type { ShardCode } from '../definition/read-role.ts';
 import { slotKey } from '../plan/units.ts';
 import type { Unit } from '../plan/units.ts';
-import type { NodeOutlook } from './node-watch.ts';
+import { Holds } from './holds.ts';
+import { hasEnded, isSingleWriter } from './single-writer.ts';
+import { standingOf } from './unit-standing.ts';
+import type { StandingInput, UnitStanding } from './unit-standing.ts';
+import { failureText } from './unit-trials.ts';
 
 /** In this time the log counts moves against `heal.maxPerHour`, ms of log time. */
 const moveWindowMs = 3_600_000;
-/** What is paid for up to so short before the end of the term needs no other lock, ms. */
-const termSlackMs = 3_600_000;
 /** So many shards to spare or fewer are repaired while a storm holds up everything else. */
 const stormSpareMax = 1;
 
-export interface AssessInput {
-  readonly contract: ContractId;
-  readonly fold: GridFold;
-  /** Log time, ms since 1970. */
-  readonly at: number;
+export interface AssessInput extends StandingInput {
   readonly state: Pick<ContractState, 'moves'>;
   readonly maxPerHour: number;
-  /** End of the contract's term, ms since 1970: nothing is paid for beyond it. */
-  readonly untilMs: number;
   readonly units: readonly Unit[];
   readonly shards: Readonly<Record<string, ShardCode>>;
-  /** Asked only where something is not as it should be. */
-  readonly journal: () => ContractJournal;
-  /** @param isBegun whether the log shows that a move away from there was begun */
-  readonly outlook: (node: NodeId, isBegun: boolean) => NodeOutlook;
   readonly isStorm: boolean;
-  /** Whether a node was tried for a unit and did not do. */
-  readonly isExcluded: (node: NodeId) => boolean;
+  /** Whether nodes may have said anything since the last time. */
+  readonly hasNews: boolean;
 }
 
 /** What is to become of the units of a contract. */
@@ -41,6 +31,8 @@ export interface Assessment {
   readonly stays: readonly PlacementItem[];
   /** Units that need a place, each with the node that was begun with. */
   readonly wanted: readonly WantedUnit[];
+  /** Single writers that leave a node which is there: they end before they begin elsewhere. */
+  readonly ends: readonly WantedUnit[];
   readonly blocked: readonly Blocked[];
 }
 
@@ -48,111 +40,152 @@ export interface WantedUnit {
   readonly unit: Unit;
   /** A lock is held there, or the node was told. */
   readonly begun: NodeId | undefined;
+  /** It leaves a node that is there: it does not do there, or the node is taken out of service. */
+  readonly leaves: 'unfit' | 'leaving' | undefined;
+  /** Nodes on which it did not do. */
+  readonly avoids: ReadonlySet<NodeId>;
 }
 
 /**
  * Which units stay, and which need a place now:
  *
- * 1. What was never placed, and what is on a lost node.
- * 2. Of the latter not what has local data, which is nowhere else; and while a storm lasts only shards
+ * 1. What was never placed, and what is on a lost node. Then what its node refuses, or what fails there for
+ *    good (`UnitTrials`). Then what is on a node that is taken out of service: of each role one replica at a
+ *    time, while all others are well.
+ * 2. Of what was placed not what has local data, which is nowhere else; and while a storm lasts only shards
  *    of which few are to spare.
  * 3. No more of what moves than the contract allows within an hour.
- * 4. What stays, and has used up most of what was paid for it, needs another lock for the same node.
+ * 4. A single writer ends where it was before it is placed elsewhere, unless that node is lost.
+ * 5. What stays, and has used up most of what was paid for it, needs another lock for the same node.
  */
 export function assessUnits(input: AssessInput): Assessment {
-  const { contract, fold, units } = input;
+  const { contract, fold, units, trials } = input;
   const items = new Map<string, PlacementItem>();
   for (const item of fold.current('grid.placement.1', contract)?.items ?? []) {
     items.set(slotKey(item), item);
   }
-  const standings = units.map((unit) => standingOf(input, unit, items));
-  const spares = spareShards(input, standings);
-  const reasons = new Map<Blocked['code'], string[]>();
-  const hold = (code: Blocked['code'], { slots }: Unit): void => {
-    reasons.set(code, [...(reasons.get(code) ?? []), ...slots]);
-  };
-  let moves = movesLeft(input);
+  if (input.hasNews || trials.isWaiting) {
+    trials.note(input, units, (unit) => unit.slots.flatMap((slot) => items.get(slot) ?? []));
+  }
+  const standings = byUrgency(units.map((unit) => standingOf(input, unit, items)));
+  const moving = new Moving(input, standings);
   const wanted: WantedUnit[] = [];
-  for (const { unit, isLost, isPlaced, begun, runsOut } of standings) {
-    if (runsOut) wanted.push({ unit, begun });
-    if (isPlaced && !isLost) continue;
-    if (isPlaced && unit.roles.some(({ data }) => data === 'local')) hold('HEAL_LOCAL_DATA', unit);
-    else if (isPlaced && input.isStorm && !isNeeded(unit, spares)) hold('HEAL_STORM', unit);
-    else {
-      const count = movedSlots(input, unit);
-      if (count > moves) hold('HEAL_RATE', unit);
-      else {
-        moves -= count;
-        wanted.push({ unit, begun });
-      }
+  const ends: WantedUnit[] = [];
+  for (const one of standings) {
+    const { unit, isPlaced, isLost, begun, verdict, runsOut, nodes } = one;
+    const avoids = new Set(trials.failuresOf(unit).map(({ node }) => node));
+    const isSettled = isPlaced && !isLost && verdict === undefined;
+    if (isSettled || !moving.admits(one)) {
+      if (runsOut) wanted.push({ unit, begun: nodes[0], avoids, leaves: undefined });
+      continue;
     }
+    const leaves = isLost || verdict?.is === 'everywhere' ? undefined : verdict?.is;
+    const isFirstToEnd = leaves !== undefined && isSingleWriter(unit);
+    (isFirstToEnd ? ends : wanted).push({ unit, begun, avoids, leaves });
   }
   const goes = new Set(wanted.flatMap(({ unit }) => unit.slots));
   return {
     stays: [...items].flatMap(([slot, item]) => (goes.has(slot) ? [] : [item])),
-    wanted,
-    blocked: [...reasons].map(([code, slots]) => blocked(code, holdTexts[code] ?? code, slots)),
+    ...{ wanted, ends, blocked: moving.holds.told() },
   };
 }
 
-const holdTexts: { readonly [Code in Blocked['code']]?: string } = {
-  HEAL_LOCAL_DATA: 'its node is not heard of, and has the only copy of its data',
-  HEAL_STORM: 'its node is not heard of, as a large part of all nodes',
-  HEAL_RATE: 'its node is lost, and no more may be moved within this hour',
-};
+/** Lets units move, and says why others may not. */
+class Moving {
+  readonly holds = new Holds();
+  readonly #input: AssessInput;
+  readonly #spares: ReadonlyMap<string, number>;
+  /** Roles of which something is not well, each with the units that are not. */
+  readonly #unwell: Map<string, Set<string>>;
+  #left: number;
 
-interface UnitStanding {
-  readonly unit: Unit;
-  readonly isPlaced: boolean;
-  readonly isLost: boolean;
-  readonly begun: NodeId | undefined;
-  /** It is well, and what was paid for its place is used up soon. */
-  readonly runsOut: boolean;
-}
-
-function standingOf(
-  { fold, at, untilMs, journal, outlook, isExcluded }: AssessInput,
-  unit: Unit,
-  items: ReadonlyMap<string, PlacementItem>,
-): UnitStanding {
-  const own = unit.slots.flatMap((slot) => items.get(slot) ?? []);
-  const nodes = [...new Set(own.map(({ node }) => node))];
-  // What goes together is placed together, so that a part of it means that the rest is lost.
-  const isPlaced = own.length === unit.slots.length;
-  const isWell = isPlaced && nodes.every((node) => outlook(node, true) === 'alive');
-  const [only] = nodes;
-  if (isWell && only !== undefined) {
-    const runsOut = !isExcluded(only) && own.some((item) => isUsedUpSoon(fold, item, at, untilMs));
-    return { unit, isPlaced, isLost: false, begun: runsOut ? only : undefined, runsOut };
+  constructor(input: AssessInput, standings: readonly UnitStanding[]) {
+    this.#input = input;
+    this.#spares = spareShards(input, standings);
+    this.#left = movesLeft(input);
+    const hasLeaving = standings.some(({ verdict }) => verdict?.is === 'leaving');
+    this.#unwell = hasLeaving ? unwellIn(standings) : new Map();
   }
-  const { locks, told } = journal();
-  const hinted = unit.slots.flatMap((slot) => [
-    ...(locks.get(slot) ?? []).map(({ node }) => node),
-    ...(told.get(slot) ?? []),
-  ]);
-  const begun = hinted.find((node) => {
-    return !nodes.includes(node) && !isExcluded(node) && outlook(node, false) !== 'lost';
-  });
-  const isLost = nodes.some((node) => outlook(node, begun !== undefined) === 'lost');
-  return { unit, isPlaced, isLost, begun, runsOut: false };
+
+  admits(one: UnitStanding): boolean {
+    return this.#mayLeave(one) && this.#hasEnded(one) && this.#isWithinRate(one);
+  }
+
+  #mayLeave(one: UnitStanding): boolean {
+    const { unit, isPlaced, verdict, isLost } = one;
+    if (!isPlaced) return true;
+    const cause = isLost ? undefined : verdict;
+    if (cause?.is === 'everywhere') {
+      return this.holds.add('HEAL_FAILS_EVERYWHERE', failureText(cause.failures), unit);
+    }
+    if (unit.roles.some(({ data }) => data === 'local')) {
+      return this.holds.add('HEAL_LOCAL_DATA', localTexts[cause?.is ?? 'lost'], unit);
+    }
+    if (this.#input.isStorm && !isNeeded(unit, this.#spares)) {
+      return this.holds.add('HEAL_STORM', 'a large part of all nodes is not heard of', unit);
+    }
+    if (cause?.is !== 'leaving' || this.#isNext(unit)) return true;
+    const text = 'its node is taken out of service, and other replicas are not healthy yet';
+    return this.holds.add('HEAL_DRAIN', text, unit);
+  }
+
+  /** Whether all other replicas of the roles of a unit are well. */
+  #isNext({ key, roles }: Unit): boolean {
+    return roles.every(({ name }) => {
+      const unwell = this.#unwell.get(name) ?? new Set();
+      return unwell.size === 0 || (unwell.size === 1 && unwell.has(key));
+    });
+  }
+
+  #hasEnded({ unit, isPlaced }: UnitStanding): boolean {
+    if (isPlaced || !isSingleWriter(unit) || hasEnded(this.#input, unit)) return true;
+    const text = 'where it was its node has not said yet that it ended';
+    return this.holds.add('HEAL_HANDOVER', text, unit);
+  }
+
+  #isWithinRate({ unit, verdict }: UnitStanding): boolean {
+    const count = movedSlots(this.#input, unit);
+    if (count > this.#left) {
+      const text = 'it has to move, and no more may be moved within this hour';
+      return this.holds.add('HEAL_RATE', text, unit);
+    }
+    this.#left -= count;
+    // The next one of its roles waits for this one.
+    if (verdict?.is === 'leaving') {
+      for (const { name } of unit.roles) addTo(this.#unwell, name, unit.key);
+    }
+    return true;
+  }
 }
 
-/** Whether less than a tenth is left of the time that was paid for a place. */
-function isUsedUpSoon(
-  fold: GridFold,
-  { lock: id }: PlacementItem,
-  at: number,
-  termEndMs: number,
-): boolean {
-  const lock = fold.current('grid.lock.1', id ?? '');
-  const escrow = lock && fold.money('escrow', lock.id);
-  if (lock === undefined || escrow === undefined) return false;
-  const endMs = paidUntilMs(lock, escrow);
-  if (endMs === undefined || endMs >= termEndMs - termSlackMs) return false;
-  const paidMs = Number(
-    (BigInt(escrow.funded) * BigInt(lock.price.perSeconds) * 1000n) / BigInt(lock.price.amount),
-  );
-  return endMs - at < paidMs / 10;
+const localTexts = {
+  lost: 'its node is not heard of, and has the only copy of its data',
+  unfit: 'its node does not run it, and has the only copy of its data',
+  leaving: 'its node is taken out of service, and has the only copy of its data',
+} as const;
+
+/** What is lost comes first, then what does not do where it is. */
+function byUrgency(standings: readonly UnitStanding[]): readonly UnitStanding[] {
+  if (standings.every(({ verdict }) => verdict === undefined)) return standings;
+  const rank = ({ isPlaced, isLost, verdict }: UnitStanding): number => {
+    if (!isPlaced || isLost) return 0;
+    return verdict?.is === 'leaving' ? 2 : 1;
+  };
+  return standings.toSorted((a, b) => rank(a) - rank(b));
+}
+
+/** Units that are not well, by role. */
+function unwellIn(standings: readonly UnitStanding[]): Map<string, Set<string>> {
+  const unwell = new Map<string, Set<string>>();
+  for (const { unit, isWell } of standings) {
+    if (isWell()) continue;
+    for (const { name } of unit.roles) addTo(unwell, name, unit.key);
+  }
+  return unwell;
+}
+
+function addTo(all: Map<string, Set<string>>, name: string, key: string): void {
+  all.set(name, (all.get(name) ?? new Set()).add(key));
 }
 
 /** How many shards of each role can still be lost. */

@@ -78,6 +78,13 @@ export class NodeWatch {
     this.#nodes = nodes;
   }
 
+  /** Nodes that are not heard of, whoever began to watch when. */
+  *silent(): Generator<NodeId> {
+    for (const [node, { silentMs, patience }] of this.#nodes) {
+      if (silentMs >= patience.suspectAfterMs) yield node;
+    }
+  }
+
   /** Nodes that are to be asked now; each is on its way until `noteProbe`. */
   *toProbe(): Generator<NodeId> {
     for (const [node, watched] of this.#nodes) {

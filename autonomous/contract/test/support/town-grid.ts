@@ -5,11 +5,13 @@ import { approvalHash, workloadIdOf } from '@commongrid/model';
 import type {
   Approval,
   ContractId,
+  Event,
   KeyText,
   Node,
   NodeId,
   RecordOf,
   RecordUrl,
+  WorkloadId,
 } from '@commongrid/model';
 import {
   examples,
@@ -134,24 +136,62 @@ export class TownGrid {
     return own.map(({ value }) => value as RecordOf<Url>);
   }
 
-  /** Nodes that are there tell that what they were given is healthy. */
+  /** Nodes that are there tell how what they were given is, and what they were given before has ended. */
   report(): void {
     const { fold } = this.grid;
+    const placed = new Set<string>();
     for (const { contract, items } of fold.objects('grid.placement.1')) {
       for (const { role, replica, node, slice } of items) {
         const workload = workloadIdOf(contract, role, replica);
         const revision = fold.slice(slice)?.revision;
-        const last = fold.current('grid.event.1', `${node}/${workload}`);
-        if (this.away.has(node) || revision === undefined || last?.revision === revision) continue;
-        const phase = this.unhealthy(workload) ? 'unhealthy' : 'healthy';
-        const key = this.#keys.get(node) ?? '';
-        this.put('grid.event.1', key, { node, workload, revision, phase, at: this.at });
+        placed.add(`${node}/${workload}`);
+        if (revision !== undefined) this.#say(node, workload, revision, this.says(workload, node));
       }
+    }
+    for (const event of [...fold.objects('grid.event.1')]) {
+      const { node, workload, revision, phase } = event;
+      const hasEnded = phase === 'stopped' || phase === 'refused';
+      if (workload === undefined || placed.has(`${node}/${workload}`) || hasEnded) continue;
+      if (!this.lingering.has(workload)) this.#say(node, workload, revision, { phase: 'stopped' });
     }
   }
 
+  /** What a node says of what it was given; tests say otherwise. */
+  says: (workload: string, node: NodeId) => Pick<Event, 'phase'> & Partial<Event> = (workload) => ({
+    phase: this.unhealthy(workload) ? 'unhealthy' : 'healthy',
+  });
+
   /** Workloads that do not become healthy; tests say which. */
   unhealthy: (workload: string) => boolean = () => false;
+
+  /** Workloads that do not end where they are placed no more. */
+  readonly lingering = new Set<string>();
+
+  /** The farmer takes a node out of service: it says so of itself, and of all that it runs. */
+  drain(node: NodeId): void {
+    const { says } = this;
+    const own = this.grid.fold.current('grid.node.1', node);
+    if (own === undefined) throw new Error('there is no such node');
+    this.put('grid.node.1', this.#keys.get(node) ?? '', { ...own, isDraining: true });
+    this.says = (workload, at) => {
+      return at === node ? { ...says(workload, at), code: 'NODE_DRAINING' } : says(workload, at);
+    };
+  }
+
+  /** Once, unless it says something else than before. */
+  #say(
+    node: NodeId,
+    workload: WorkloadId,
+    revision: number,
+    word: Pick<Event, 'phase'> & Partial<Event>,
+  ): void {
+    const last = this.grid.fold.current('grid.event.1', `${node}/${workload}`);
+    const isSaid =
+      last?.revision === revision && last.phase === word.phase && last.code === word.code;
+    if (this.away.has(node) || isSaid) return;
+    const value = { node, workload, revision, at: this.at, ...word };
+    this.put('grid.event.1', this.#keys.get(node) ?? '', value);
+  }
 
   #install(owner: Actor, farm: number, n: number): void {
     const key = fakeId.key(n);

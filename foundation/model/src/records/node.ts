@@ -33,6 +33,8 @@ export const node = new RecordType({
       /** Key of its end of the overlay network. */
       overlay: Type.Optional(f.sealingKeyText),
       software: Type.Optional(f.text(64)),
+      /** Its farmer takes it out of service: nothing new comes, and what it runs is to leave. */
+      isDraining: Type.Optional(Type.Literal(true)),
       /** Shows the owner of the farm by which invitation it came: docs/formats/records.md. */
       invite: Type.Optional(f.nonce32),
     },
