@@ -69,7 +69,7 @@ export type {
   WorkloadPlace,
   WorkloadState,
 } from './rules/grid-state.ts';
-export { workloadIdOf, workloadParts } from './rules/grid-view.ts';
+export { buriedRevision, workloadIdOf, workloadParts } from './rules/grid-view.ts';
 export type { GridVerdict, GridView } from './rules/grid-view.ts';
 export { isIdentityUrl, judgeIdentity } from './rules/identity.ts';
 export type { IdentityUrl } from './rules/identity.ts';

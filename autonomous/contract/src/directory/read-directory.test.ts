@@ -24,11 +24,7 @@ const lock = { ...examples['grid.lock.1'], resources, expiresMs: 1_000 };
 type Places = { readonly [Url in RecordUrl]?: number };
 
 /** A database that answers in pages of two. */
-function sourceOf(
-  records: Records,
-  standings: object = {},
-  places: Places = {},
-): DirectorySource {
+function sourceOf(records: Records, standings: object = {}, places: Places = {}): DirectorySource {
   const all = {
     'grid.node.1': [node],
     'grid.farm.1': [examples['grid.farm.1']],
@@ -84,6 +80,18 @@ test('what is placed takes room, and its data do until a tombstone', async () =>
   const container = { kind: 'container' as const };
   const stateless = { ...slice, opening: { ...ours, role: { ...ours.role, workload: container } } };
   assert.deepEqual(await freeOf({ 'grid.slice.1': [stateless] }), none);
+});
+
+test('a tombstone of what nobody pays for frees the room on the node that it names, and on no other', async () => {
+  const placed = { 'grid.slice.1': [slice], 'grid.placement.1': [examples['grid.placement.1']] };
+  const unpaid = { workload: slice.workload, revision: 1, reason: 'unpaid' as const };
+  for (const records of [placed, { 'grid.slice.1': [slice] }]) {
+    const before = await freeOf(records);
+    const there = { ...unpaid, node: node.id };
+    assert.deepEqual(await freeOf({ ...records, 'grid.tombstone.1': [there] }), none);
+    const elsewhere = { ...unpaid, node: fakeId.node(99) };
+    assert.deepEqual(await freeOf({ ...records, 'grid.tombstone.1': [elsewhere] }), before);
+  }
 });
 
 test('an open lock keeps room: until it lapses, unless it was funded, and once with what is placed', async () => {

@@ -11,7 +11,7 @@ import type {
   RecordOf,
   RecordUrl,
   Slice,
-  WorkloadId,
+  Tombstone,
 } from '@commongrid/model';
 import { freeOf } from './directory.ts';
 import type { Directory, DirectoryFarm, DirectoryNode, Use } from './directory.ts';
@@ -105,8 +105,7 @@ async function readUses(source: DirectorySource, at: number): Promise<readonly U
     const isOver = refunded.has(lock) || (newest.get(contract) ?? -1) > seq;
     (isOver ? ended : funded).add(lock);
   }
-  const buried = new Map<WorkloadId, number>();
-  for (const { workload, revision } of tombstones) buried.set(workload, revision);
+  const buried = new Map(tombstones.map((one) => [graveKey(one), one.revision]));
   return [
     ...slices.flatMap((slice) => useOf(slice, placed, buried)),
     ...locks
@@ -126,14 +125,21 @@ function placesOf(placements: readonly Placement[]): ReadonlySet<string> {
 function useOf(
   { node, workload, revision, opening }: Slice,
   placed: ReadonlySet<string>,
-  buried: ReadonlyMap<WorkloadId, number>,
+  buried: ReadonlyMap<string, number>,
 ): readonly Use[] {
   const { resources, workload: what } = opening.role;
+  const graves = [graveKey({ workload }), graveKey({ workload, node })];
+  // What nobody pays for is given up where it is placed, too.
+  if (graves.some((grave) => (buried.get(grave) ?? 0) >= revision)) return [];
   if (placed.has(placeKey(node, workload))) return [{ node, ...resources }];
-  const isGone = (buried.get(workload) ?? 0) >= revision;
   // A node deletes nothing without a tombstone: the data of what ran there are still there.
-  if (isGone || what.kind === 'container') return [];
+  if (what.kind === 'container') return [];
   return [{ node, ...resources, cpuMilli: 0, memoryBytes: 0, ipv4: 0 }];
+}
+
+/** Where a tombstone counts: on the node that it names, or on all of them. */
+function graveKey({ workload, node }: Pick<Tombstone, 'workload' | 'node'>): string {
+  return node === undefined ? workload : placeKey(node, workload);
 }
 
 /** What an open lock keeps: nothing once what it is for is placed, which counts itself. */

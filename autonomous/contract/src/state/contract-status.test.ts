@@ -125,3 +125,49 @@ test('a place that was rented says up to when it is paid', () => {
   assertDone(own.run(1, [own.nodes[0]]));
   assert.equal(statusOf(own).workloads[0]?.paidUntilMs, undefined);
 });
+
+/** Hours after which what nobody pays for since the first hour may be given up. */
+const unpaidHours = 1 + 14 * 24 + 7 * 24;
+
+/** Bob gave up what ada rented of him for an hour. */
+function givenUp(): WalletScene {
+  const scene = new WalletScene();
+  assertDone(scene.rent(1, 360), scene.report(scene.bobsNode, 0, 1, 'healthy'));
+  assert.equal(statusOf(scene).phase, 'running');
+  scene.at(1);
+  assertDone(scene.receipt(1, 0, 1));
+  scene.at(unpaidHours);
+  assertDone(scene.bury(1, 'unpaid', scene.bob.device, 0, scene.bobsNode));
+  return scene;
+}
+
+test('what was given up as unpaid where it is placed does not run', () => {
+  const scene = givenUp();
+  const { readyCount, phase } = statusOf(scene);
+  assert.deepEqual([readyCount, phase === 'running'], [0, false]);
+});
+
+test('a contract whose data were given up as unpaid is closed without tombstones of its own', () => {
+  const scene = givenUp();
+  assertDone(scene.approve(scene.ada, { action: 'remove' }));
+  assert.equal(statusOf(scene).phase, 'removing');
+  assertDone(scene.place(2, []));
+  assert.equal(statusOf(scene).phase, 'closed');
+});
+
+test('what was given up as unpaid on one node is kept on others', () => {
+  const scene = givenUp();
+  const [own] = scene.nodes;
+  assertDone(scene.run(2, [own]), scene.approve(scene.ada, { action: 'remove' }));
+  assertDone(scene.place(3, []));
+  assert.equal(statusOf(scene).phase, 'removing');
+  assertDone(scene.bury(2, 'removed', scene.ada.device));
+  assert.equal(statusOf(scene).phase, 'closed');
+});
+
+test('a contract whose term is over is closed once all of it was given up', () => {
+  const scene = givenUp();
+  const { untilMs, graceMs } = scene.plan.header.term;
+  scene.grid.at = untilMs + graceMs;
+  assert.equal(statusOf(scene).phase, 'closed');
+});

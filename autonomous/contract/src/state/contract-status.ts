@@ -1,4 +1,10 @@
-import { isHalted, paidUntilMs, signaturesOf, workloadIdOf } from '@commongrid/model';
+import {
+  buriedRevision,
+  isHalted,
+  paidUntilMs,
+  signaturesOf,
+  workloadIdOf,
+} from '@commongrid/model';
 import type {
   Contract,
   ContractId,
@@ -27,7 +33,7 @@ export type ContractPhase =
   | 'upgrading'
   | 'paused' // term and grace are over: it stands still, and its data stay
   | 'removing'
-  | 'closed'; // all of its data may be gone, and nothing of it comes back
+  | 'closed'; // all of its data may be gone, or were given up as unpaid, and nothing of it comes back
 
 export interface ContractStatus {
   readonly id: ContractId;
@@ -107,7 +113,9 @@ function livingPhase(
   if (signatures.length > 0) {
     return signatures.some(({ signed }) => signed.length > 0) ? 'signing' : 'proposed';
   }
-  if (at >= header.term.untilMs + header.term.graceMs) return 'paused';
+  if (at >= header.term.untilMs + header.term.graceMs) {
+    return isBuried(view, state.id) ? 'closed' : 'paused';
+  }
   if (placement === undefined) return moneyPhase(view, state.id, at);
   if (isReady) return 'running';
   if (placement.reason === 'initial') return 'provisioning';
@@ -129,11 +137,15 @@ function moneyPhase(view: GridObjects, contract: ContractId, at: number): Contra
 function endPhase(view: GridObjects, id: ContractId): ContractPhase {
   const placement = view.current('grid.placement.1', id);
   if ((placement?.items.length ?? 0) > 0) return 'removing';
+  return isBuried(view, id) ? 'closed' : 'removing';
+}
+
+/** Whether tombstones cover all that nodes were ever told of a contract, each where it counts. */
+function isBuried(view: GridObjects, id: ContractId): boolean {
   const told = [...view.objects('grid.slice.1')].filter(({ contract }) => contract === id);
-  const isBuried = told.every(({ workload, revision }) => {
-    return (view.current('grid.tombstone.1', workload)?.revision ?? 0) >= revision;
+  return told.every(({ workload, node, revision }) => {
+    return buriedRevision(view, workload, node) >= revision;
   });
-  return isBuried ? 'closed' : 'removing';
 }
 
 function workloadStatus(
@@ -147,7 +159,9 @@ function workloadStatus(
   // An earlier revision may have ended well.
   const event = last !== undefined && last.revision >= (told?.revision ?? 0) ? last : undefined;
   const probe = told?.opening.role.health?.probe ?? 'process';
-  const isReady = event?.phase === 'healthy' || (event?.phase === 'running' && probe === 'process');
+  const runs = event?.phase === 'healthy' || (event?.phase === 'running' && probe === 'process');
+  // Given up there as unpaid: the node deletes it, whatever it said before.
+  const isReady = runs && buriedRevision(view, id, node) < (told?.revision ?? 0);
   return { id, role, replica, node, isReady, event, paidUntilMs: paidFor(view, lock) };
 }
 
