@@ -12,6 +12,7 @@ import type {
   RecordUrl,
   Slice,
   Tombstone,
+  WorkloadId,
 } from '@commongrid/model';
 import { freeOf } from './directory.ts';
 import type { Directory, DirectoryFarm, DirectoryNode, Use } from './directory.ts';
