@@ -102,6 +102,7 @@ export class BotGrid implements ControllerGrid, AsyncDisposable {
     nodes: readonly NodeId[],
     { signal }: { readonly signal: AbortSignal },
   ): Promise<ReadonlyMap<NodeId, HeardNode>> {
+    if (nodes.length === 0) return new Map();
     const answer = await this.#read<PresenceAnswer>(`/v1/presence?limit=${listedNodesMax}`, signal);
     const listed = new Map(answer.nodes.map((one) => [one.node, one]));
     const heard = new Map<NodeId, HeardNode>();

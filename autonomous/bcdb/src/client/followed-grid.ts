@@ -1,4 +1,4 @@
-import { waitFor } from '@commongrid/base';
+import { systemClock, waitFor } from '@commongrid/base';
 import type { Logger } from '@commongrid/base';
 import { GridFold, recordTypes } from '@commongrid/model';
 import type { BotId, GridRecord, NodeId, SharedAccountId } from '@commongrid/model';
@@ -9,6 +9,14 @@ import type { BcdbClient } from './bcdb-client.ts';
 
 /** How long a view may take to have what was said before, ms. */
 const syncTimeoutMs = 30_000;
+/**
+ * How long a round that is held open may take to bring what was just said, ms: so soon the database tells readers
+ * of what concerns them. To ask before that breaks the round off, and costs another answer.
+ */
+const newsWithinMs = 60;
+/** Between two rounds that are asked for, and between two looks at what came, ms. */
+const syncEveryMs = 50;
+const lookEveryMs = 10;
 
 export interface FollowedGridOptions {
   /** Of the follower: what it has read is kept there. */
@@ -37,6 +45,8 @@ export class FollowedGrid implements AsyncDisposable {
   #fold: GridFold;
   #epoch = '';
   #arrived = 0;
+  /** Who follows the news: for them a round is held open. */
+  #listeners = 0;
 
   private constructor(options: FollowedGridOptions, follower: LightFollower) {
     this.#options = options;
@@ -61,9 +71,17 @@ export class FollowedGrid implements AsyncDisposable {
   async now({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<GridNow> {
     const options = signal === undefined ? {} : { signal };
     const { size } = await this.#options.client.checkpoint(options);
+    let syncAtMs = systemClock.monotonicMs() + (this.#listeners > 0 ? newsWithinMs : 0);
     // What was said before this call is told with the next tick.
-    await waitFor(() => this.#reaches(size, options), {
-      ...{ timeoutMs: syncTimeoutMs, everyMs: 50, what: 'news of the log' },
+    const look = async (): Promise<boolean> => {
+      if (this.#isTold(size)) return true;
+      if (systemClock.monotonicMs() < syncAtMs) return false;
+      await this.#follower.sync(options);
+      syncAtMs = systemClock.monotonicMs() + syncEveryMs;
+      return this.#isTold(size);
+    };
+    await waitFor(look, {
+      ...{ timeoutMs: syncTimeoutMs, everyMs: lookEveryMs, what: 'news of the log' },
       ...options,
     });
     this.#takeIn();
@@ -73,12 +91,17 @@ export class FollowedGrid implements AsyncDisposable {
   /** Follows on its own until the signal fires; gives each time that something came in. */
   async *news(signal: AbortSignal): AsyncGenerator<void, void> {
     let last = '';
-    for await (const _failure of this.#follower.rounds({ signal })) {
-      let arrived = this.#epoch === this.#follower.epoch ? this.#arrived : 0;
-      for (const one of this.#follower.changes(arrived)) arrived = one.arrived;
-      const place = `${this.#follower.epoch} ${arrived}`;
-      if (place !== last) yield;
-      last = place;
+    this.#listeners++;
+    try {
+      for await (const _failure of this.#follower.rounds({ signal })) {
+        let arrived = this.#epoch === this.#follower.epoch ? this.#arrived : 0;
+        for (const one of this.#follower.changes(arrived)) arrived = one.arrived;
+        const place = `${this.#follower.epoch} ${arrived}`;
+        if (place !== last) yield;
+        last = place;
+      }
+    } finally {
+      this.#listeners--;
     }
   }
 
@@ -103,9 +126,10 @@ export class FollowedGrid implements AsyncDisposable {
     this.#fold.add(records);
   }
 
-  async #reaches(size: number, options: { readonly signal?: AbortSignal }): Promise<boolean> {
-    await this.#follower.sync(options);
-    return this.#follower.toldSize >= size;
+  /** A follower that was lied to has to hear it again. */
+  #isTold(size: number): boolean {
+    const { problem, toldSize } = this.#follower;
+    return problem === undefined && toldSize >= size;
   }
 }
 

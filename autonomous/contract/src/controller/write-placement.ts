@@ -38,6 +38,8 @@ export interface PlacementInput {
   readonly stays: readonly PlacementItem[];
   readonly goes: readonly (Target & { readonly lock: LockId | undefined })[];
   readonly secrets: ReadonlyMap<string, SecretOpening>;
+  /** The money for all of it is in the log: the placement waits for that, slices alone start nothing. */
+  readonly paid: Promise<unknown>;
   /**
    * Called before the placement itself. @returns log time before which it has to be in the log, where it
    * moves anything away from a lost node @throws when what it is for is not so any more
@@ -52,7 +54,7 @@ export async function writePlacement(input: PlacementInput): Promise<void> {
   const { draft, fold, at, fence, reason, stays, goes, write } = input;
   const former = fold.current('grid.placement.1', draft.id);
   const revision = (former?.revision ?? 0) + 1;
-  const fresh = await inParallel(goes, async (target): Promise<PlacementItem> => {
+  const telling = inParallel(goes, async (target): Promise<PlacementItem> => {
     const { role, replica, node, lock } = target;
     const before = former?.items.find((one) => one.role === role.name && one.replica === replica);
     // Another lock for the same place: what runs there goes on as it is.
@@ -60,7 +62,11 @@ export async function writePlacement(input: PlacementInput): Promise<void> {
     const slice = isSame ? before.slice : await tell(input, target, revision);
     return { role: role.name, replica, node, slice, ...(lock === undefined ? {} : { lock }) };
   });
-  const items = [...stays, ...fresh].toSorted(
+  // Both end before this does, also where one of them fails.
+  const [money, told] = await Promise.allSettled([input.paid, telling]);
+  if (money.status === 'rejected') throw money.reason;
+  if (told.status === 'rejected') throw told.reason;
+  const items = [...stays, ...told.value].toSorted(
     (a, b) => (a.role < b.role ? -1 : 1) * Number(a.role !== b.role) || a.replica - b.replica,
   );
   const notAfterMs = input.confirm();
@@ -92,6 +98,11 @@ async function tell(
   const hash = sliceHash(derived);
   const told: Slice | undefined = fold.current('grid.slice.1', obj);
   if (told !== undefined && sliceHash(told) === hash) return hash;
+  if (derived.secrets.length === 0) {
+    // Nothing is sealed, so that the key of the node is of no use.
+    await write('grid.slice.1', obj, { ...derived, secrets: [] });
+    return hash;
+  }
   const node = await nodeOf(id);
   if (node === undefined) {
     throw new GridError<ContractErrorCode>(
