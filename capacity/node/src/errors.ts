@@ -21,6 +21,7 @@ export type NodeErrorCode =
   | 'NODE_IMAGE_LOST' // the image of a container that runs was lost with the image service: it is started anew, unless its role never starts it again
   | 'NODE_IMAGE_UNAVAILABLE' // no hub that the node knows gives an image: upload it, or let the farmer name another hub
   | 'NODE_KEY_TAKEN' // two workloads have one short id: place the other one on another node
+  | 'NODE_LET_GO' // the farm let the node go: what it runs is placed elsewhere, nothing new comes
   | 'NODE_LOG_DIFFERS' // a record of the log is another than it was: the source lies, or the log was rewritten
   | 'NODE_LOG_STUCK' // conmon does not begin a new log file: see whether it hangs, the container prints on
   | 'NODE_NETWORK_UNREADABLE' // the table of addresses is damaged, or of a later release: move it away, addresses are given anew

@@ -100,6 +100,44 @@ test('a machine that is reached elsewhere says so', async () => {
   await says(addresses);
 });
 
+test('a node that drains says so of itself, also after its agent was started again', async () => {
+  await using f = await openFixture();
+  const says = (wanted: true | undefined): Promise<unknown> =>
+    waitFor(
+      () => {
+        const last = f.source.said.findLast(({ url }) => url === 'grid.node.1');
+        const record = last?.value as RecordOf<'grid.node.1'> | undefined;
+        return record !== undefined && record.isDraining === wanted;
+      },
+      { timeoutMs: 60_000, what: 'the record' },
+    );
+  await says(undefined);
+  f.agent.drain(true);
+  await says(true);
+  f.agent.drain(false);
+  await says(undefined);
+  f.agent.drain(true);
+  await f.agent.close();
+  f.source.said.length = 0;
+  await using _again = await openAgent(f);
+  await says(true);
+});
+
+test('a node that its farm let go says of all that it runs that it has to leave', async () => {
+  await using f = await openFixture();
+  const { node, plan } = f.town;
+  const [id] = (await f.town.deploy(f.town.draft([f.town.role('keep', '')]))).values();
+  await waitFor(() => f.phase(id) === 'running', deadline);
+  const codes = () => f.agent.state.newestEvents(10).map(({ code }) => code);
+  assert.ok(!codes().includes('NODE_LET_GO'));
+  const farm = plan.farm as FarmId;
+  await f.town.put('grid.adoption.1', node, { node, farm, standing: 'retired' });
+  await waitFor(() => codes().includes('NODE_LET_GO'), deadline);
+  assert.equal(f.phase(id), 'running');
+  await f.town.adopt();
+  await waitFor(() => f.agent.state.newestEvents(1)[0]?.code === undefined, deadline);
+});
+
 test('nothing new is started by an old view, and what runs goes on under it', async () => {
   await using f = await openFixture();
   const [keep, stop] = [f.town.role('keep', ''), f.town.role('stop', '', { onIsolation: 'stop' })];

@@ -295,6 +295,26 @@ test('a node that drains keeps what it has and lets nothing in', async () => {
   await waitFor(() => f.phase(two) === 'running', deadline);
 });
 
+test('a node that is taken out of service says of all that it runs that it has to leave', async () => {
+  await using f = await openFixture();
+  const one = assignmentOf('ada');
+  f.reconciler.apply([running(one)]);
+  await waitFor(() => f.phase(one) === 'running', deadline);
+  const said = (): string => {
+    const { phase, code } = f.state.newestEvents(1)[0] ?? {};
+    return `${phase} ${code}`;
+  };
+  f.reconciler.isDraining = true;
+  assert.equal(said(), 'running NODE_DRAINING');
+  await f.restart();
+  f.reconciler.apply([running(one)]);
+  assert.equal(said(), 'running NODE_DRAINING', 'once');
+  f.reconciler.isDraining = false;
+  assert.equal(said(), 'running undefined');
+  f.reconciler.isLetGo = true;
+  assert.equal(said(), 'running NODE_LET_GO');
+});
+
 test('remains without an owner go if they hold no data, and are shown if they do', async () => {
   await using f = await openFixture();
   f.machine.all.set('aaaaaaaaaaaa', { state: { state: 'prepared' }, hasData: false });

@@ -51,6 +51,13 @@ export class Introducer {
     this.look();
   }
 
+  /** The node takes nothing new from now on, or takes it again. */
+  drains(isDraining: boolean): void {
+    const { isDraining: _before, ...facts } = this.#facts;
+    this.#facts = { ...facts, ...(isDraining ? { isDraining } : {}) };
+    this.look();
+  }
+
   /** Looks whether something has to be said. */
   look(): void {
     const { bootId, view, source } = this.#options;

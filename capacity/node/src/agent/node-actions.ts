@@ -96,7 +96,7 @@ export function nodeActions(
     workloads: async () => reconciler.workloads().map(summaryOf),
     events: (args, { signal }) => eventsOf(agent, queryFrom(args), signal),
     drain: async ({ end }) => {
-      reconciler.isDraining = end !== true;
+      agent.drain(end !== true);
       return { isDraining: reconciler.isDraining };
     },
     orphans: (_args, { signal }) => reconciler.orphans(signal),

@@ -5,7 +5,7 @@ import { closeOnce, FolderLock, repeat, silentLogger, systemClock } from '@commo
 import type { Clock, Logger } from '@commongrid/base';
 import { SealingKey } from '@commongrid/crypto';
 import type { SigningKey } from '@commongrid/crypto';
-import { desiredOf, GridFold, isolationLookMs, nodeIdOf } from '@commongrid/model';
+import { desiredOf, GridFold, isolationLookMs, nodeIdOf, nodeStanding } from '@commongrid/model';
 import type { Desired, GridRecord, NodeId, SealingKeyText, WorkloadId } from '@commongrid/model';
 import { GridCopy } from '../grid/grid-copy.ts';
 import type { FactStore, Machine } from '../machine/machine.ts';
@@ -16,7 +16,7 @@ import type { NumberedEvent, OwnEvent } from '../reconcile/node-state.ts';
 import { observeWorkload } from '../receipts/observe-workload.ts';
 import { Receipts } from '../receipts/receipts.ts';
 import { resumeMeters } from '../receipts/resume-meters.ts';
-import { Reconciler } from '../reconcile/reconciler.ts';
+import { Reconciler, wasDraining } from '../reconcile/reconciler.ts';
 import type { Wish } from '../reconcile/wish.ts';
 import { BootClearance } from './boot-clearance.ts';
 import { EventReporter } from './event-reporter.ts';
@@ -119,6 +119,7 @@ export class NodeAgent implements AsyncDisposable {
       facts: {
         ...{ ...facts, id: node, seal: sealing.publicKey.text as SealingKeyText },
         addresses: [...this.#withDoors(facts.addresses)],
+        ...(wasDraining(state) ? { isDraining: true } : {}),
       },
       ...{ bootId, view: this.view, source, logger, clock },
     });
@@ -217,6 +218,12 @@ export class NodeAgent implements AsyncDisposable {
     this.#told(this.state.noteOwn(event));
   }
 
+  /** Takes the node out of service in order, or back into it. */
+  drain(isDraining: boolean): void {
+    this.reconciler.isDraining = isDraining;
+    this.#introducer.drains(isDraining);
+  }
+
   /** Works out what every workload is to be, and sees to it. */
   apply(): Promise<void> {
     const applied = this.#applying.then(() => this.#apply());
@@ -301,6 +308,8 @@ export class NodeAgent implements AsyncDisposable {
     this.#looksOften = verdict === 'wait' || this.#singleWriters.areAny;
     this.#waitsForView = desired.values().some(isStale);
     if (this.#closing.signal.aborted) return;
+    const own = this.view.node(this.id);
+    this.reconciler.isLetGo = own !== undefined && nodeStanding(own) === 'retired';
     this.reconciler.apply(wishes);
     this.#receipts.follow();
   }

@@ -65,6 +65,7 @@ export class Reconciler implements AsyncDisposable {
   readonly #dependencies = new Dependencies();
   readonly #refused = new Map<WorkloadId, string>();
   #isDraining = false;
+  #isLetGo = false;
   #isClosed = false;
 
   constructor(options: ReconcilerOptions) {
@@ -73,7 +74,7 @@ export class Reconciler implements AsyncDisposable {
     this.#logger = logger;
     this.#clock = clock;
     this.admission = new Admission(capacity);
-    this.#isDraining = state.fact(drainFact) === drainingFact;
+    this.#isDraining = wasDraining(state);
     for (const row of state.workloads()) {
       this.admission.restore(row.known, dataOnly.has(row.phase) ? 'data' : 'whole');
       if (drivers.has(row.known.role.workload.kind)) this.#begin(row.known, row.phase);
@@ -100,6 +101,14 @@ export class Reconciler implements AsyncDisposable {
   set isDraining(isDraining: boolean) {
     this.#isDraining = isDraining;
     this.#options.state.setFact(drainFact, isDraining ? drainingFact : '');
+    for (const actor of this.#actors.values()) actor.noteLeaving();
+  }
+
+  /** A node that its farm let go keeps what it has as well, and says that it has to leave. */
+  set isLetGo(isLetGo: boolean) {
+    if (isLetGo === this.#isLetGo) return;
+    this.#isLetGo = isLetGo;
+    for (const actor of this.#actors.values()) actor.noteLeaving();
   }
 
   /**
@@ -235,6 +244,7 @@ export class Reconciler implements AsyncDisposable {
       isReady: (assignment) => this.#dependencies.isReady(assignment),
       isFree: (one) => this.#dependencies.isFree(one),
       onEvent: (event) => this.#tell(event),
+      leaving: () => this.#whyLeaving(),
       onGone: () => this.#gone(known),
       ...(clock === undefined ? {} : { clock }),
     });
@@ -242,6 +252,12 @@ export class Reconciler implements AsyncDisposable {
     this.#byKey.set(known.key, actor);
     this.#dependencies.add(known, phase);
     return actor;
+  }
+
+  #whyLeaving(): Why | undefined {
+    if (!this.#isDraining && !this.#isLetGo) return undefined;
+    const { code, message, hint, retryable } = this.#isDraining ? draining() : letGo();
+    return { code, message, hint, isRetryable: retryable };
   }
 
   #gone(known: KnownWorkload): void {
@@ -279,6 +295,11 @@ const stepsOfOneMax = 8;
 /** How long a close waits for actors, ms. */
 const closeLimitMs = 15_000;
 
+/** Whether the node was taken out of service, as its state has it. */
+export function wasDraining(state: Pick<NodeState, 'fact'>): boolean {
+  return state.fact(drainFact) === drainingFact;
+}
+
 const drainFact = 'draining';
 const drainingFact = 'yes';
 
@@ -300,6 +321,12 @@ function draining(): GridError<NodeErrorCode> {
   return new GridError('NODE_DRAINING', 'this node takes nothing new', {
     hint: 'place it on another node, or: grid node drain --end',
     retryable: true,
+  });
+}
+
+function letGo(): GridError<NodeErrorCode> {
+  return new GridError('NODE_LET_GO', 'its farm let this node go', {
+    hint: 'place it on another node',
   });
 }
 

@@ -12,6 +12,7 @@ import { assignmentOf } from './wish.ts';
 import type { KnownWorkload, Wish } from './wish.ts';
 import { runningPhases, WorkloadFate } from './workload-fate.ts';
 import { WorkloadJournal } from './workload-journal.ts';
+import type { PhaseReason } from './workload-journal.ts';
 import { WorkloadSteps } from './workload-steps.ts';
 
 export interface WorkloadActorOptions {
@@ -26,6 +27,8 @@ export interface WorkloadActorOptions {
   readonly isFree: (known: KnownWorkload) => boolean;
   /** Something was told: whoever depends on it, or reports it, looks again. */
   readonly onEvent: (event: NumberedWorkloadEvent) => void;
+  /** Why what runs has to leave the node; undefined while it may stay. */
+  readonly leaving: () => PhaseReason | undefined;
   /** The workload is gone, data and all. */
   readonly onGone: () => void;
   readonly logger: Logger;
@@ -69,10 +72,10 @@ export class WorkloadActor implements AsyncDisposable {
   #isAttended = false;
 
   constructor(options: WorkloadActorOptions) {
-    const { known, driver, state, gate, onEvent, clock = systemClock } = options;
+    const { known, driver, state, gate, onEvent, leaving, clock = systemClock } = options;
     this.#options = options;
     this.#clock = clock;
-    const journal = new WorkloadJournal({ known, state, onEvent, clock });
+    const journal = new WorkloadJournal({ known, state, onEvent, leaving, clock });
     this.#journal = journal;
     this.#fate = new WorkloadFate(journal, clock);
     this.#steps = new WorkloadSteps({ tenant: known.tenant, journal, gate, clock });
@@ -121,6 +124,11 @@ export class WorkloadActor implements AsyncDisposable {
   has(wish: Wish): boolean {
     if (wish === this.#wish) return true;
     return revisionOf(wish) === this.#journal.revision && this.#fingerprint === fingerprintOf(wish);
+  }
+
+  /** Says of what runs that it has to leave the node now, or may stay again. */
+  noteLeaving(): void {
+    this.#journal.noteLeaving();
   }
 
   /** Something may have changed: looks at once. */

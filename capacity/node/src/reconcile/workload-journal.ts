@@ -3,13 +3,17 @@ import type { Clock, GridError } from '@commongrid/base';
 import type { EventPhase } from '@commongrid/model';
 import type { RestartState } from '../health/restart-policy.ts';
 import type { NodeState, NumberedWorkloadEvent, WorkloadStanding } from './node-state.ts';
+import type { NodeErrorCode } from '../errors.ts';
 import type { KnownWorkload } from './wish.ts';
+import { runningPhases } from './workload-fate.ts';
 
 export interface WorkloadJournalOptions {
   readonly known: KnownWorkload;
   readonly state: NodeState;
   /** Something was told: whoever depends on it, or reports it, looks again. */
   readonly onEvent: (event: NumberedWorkloadEvent) => void;
+  /** Why what runs has to leave the node; undefined while it may stay. */
+  readonly leaving?: () => PhaseReason | undefined;
   readonly clock?: Clock;
 }
 
@@ -20,6 +24,9 @@ export interface PhaseReason {
   readonly hint?: string | undefined;
   readonly isRetryable?: boolean | undefined;
 }
+
+/** Codes by which a node says of what it runs that it has to leave. */
+const leavingCodes: ReadonlySet<string> = new Set<NodeErrorCode>(['NODE_DRAINING', 'NODE_LET_GO']);
 
 /** Of what is said about a failure, the log takes so many characters. */
 const messageMax = 1_000;
@@ -68,10 +75,21 @@ export class WorkloadJournal {
     this.note(phase, { code, message, hint, isRetryable: retryable });
   }
 
+  /** Says of what runs that it has to leave the node now, or may stay again. */
+  noteLeaving(): void {
+    const { phase, code } = this.standing;
+    if (!runningPhases.has(phase)) return;
+    const why = this.#options.leaving?.();
+    if (why !== undefined) this.note(phase, why);
+    else if (leavingCodes.has(code ?? '')) this.note(phase, {});
+  }
+
   /** Keeps an event, unless it says what was said last. */
-  note(phase: EventPhase, reason: PhaseReason): void {
-    const { known, state, onEvent, clock = systemClock } = this.#options;
+  note(phase: EventPhase, said: PhaseReason): void {
+    const { known, state, onEvent, leaving, clock = systemClock } = this.#options;
     const { standing, revision } = this;
+    const isPlain = said.code === undefined && runningPhases.has(phase);
+    const reason = isPlain ? (leaving?.() ?? said) : said;
     if (standing.phase === phase && standing.code === reason.code) return;
     const told = { ...reason, message: reason.message?.slice(0, messageMax) };
     const at = clock.nowMs();
