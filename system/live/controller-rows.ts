@@ -39,15 +39,16 @@ export async function controllerRows(
 
 /** @returns undefined when it had done all before it was killed */
 async function killOnce(live: LiveGrid, contracts: LiveContracts): Promise<number | undefined> {
-  const { id, workload } = await contracts.propose(live.node.id);
-  await contracts.approve(id, 'provision');
-  await live.reached(live.node, workload, 'running');
+  const order = await contracts.propose(live.node.id);
+  await contracts.approve(order.id, 'provision');
+  await live.reached(live.node, order, 'running');
   const kill = await live.buyerToKill();
-  await contracts.approve(id, 'remove');
+  await contracts.approve(order.id, 'remove');
   const killedMs = kill();
-  await live.reached(live.node, workload, 'deleted');
+  await live.reached(live.node, order, 'deleted');
   const log = await live.log();
-  const last = log.findLast(({ url, obj }) => url === 'grid.placement.1' && obj === id);
-  if (last?.value?.['reason'] !== 'remove') throw new Error(`${id} ended without its controller`);
+  const last = log.findLast(({ url, obj }) => url === 'grid.placement.1' && obj === order.id);
+  if (last?.value?.['reason'] !== 'remove')
+    throw new Error(`${order.id} ended without its controller`);
   return last.signedMs > killedMs ? last.signedMs - killedMs : undefined;
 }

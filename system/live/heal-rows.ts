@@ -56,22 +56,22 @@ export async function healRows(
 async function healOnce(live: LiveGrid, contracts: LiveContracts): Promise<Healed> {
   const { outpost, node, far } = live;
   const health = { probe: 'exec', command: ['true'], everySeconds: 1, startSeconds: 10 } as const;
-  const { id, workload } = await contracts.propose(far.id, { roles: [waiting({ health })] });
-  await contracts.approve(id, 'provision');
-  await live.reached(far, workload, 'healthy');
+  const order = await contracts.propose(far.id, { roles: [waiting({ health })] });
+  await contracts.approve(order.id, 'provision');
+  await live.reached(far, order, 'healthy');
   const killedMs = Date.now();
   outpost.cut();
   await outpost.kill();
   const suspectedMs = await live.until('the machine to be suspected', async () => {
-    const { silent } = await live.call<Standing>('contracts.status', { contract: id });
+    const { silent } = await live.call<Standing>('contracts.status', { contract: order.id });
     return silent.length > 0 && Date.now();
   });
-  const { at: healthyMs } = await live.reached(node, workload, 'healthy');
+  const { at: healthyMs } = await live.reached(node, order, 'healthy');
   outpost.mend();
   outpost.start();
   await live.inService(far);
-  await contracts.approve(id, 'remove');
-  await live.reached(node, workload, 'deleted');
+  await contracts.approve(order.id, 'remove');
+  await live.reached(node, order, 'deleted');
   const seconds = (ms: number): number => (ms - killedMs) / 1_000;
   return { suspectedSeconds: seconds(suspectedMs), healthySeconds: seconds(healthyMs) };
 }

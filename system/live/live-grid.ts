@@ -30,6 +30,12 @@ export interface ToldEvent {
   readonly at: number;
 }
 
+/** A workload that is waited for, and its contract. */
+export interface Ordered {
+  readonly id: string;
+  readonly workload: string;
+}
+
 export interface LiveNode {
   readonly id: string;
   /** Control socket of its agent. */
@@ -101,18 +107,18 @@ export class LiveGrid implements AsyncDisposable {
     return this.#events(node, { workload, after: 0 });
   }
 
-  /** The event by which a workload reached a phase. @throws when the node refuses it, or it fails */
-  async reached(node: LiveNode, workload: string, phase: string): Promise<ToldEvent> {
-    for (let after = 0; ;) {
-      // Asked once: whoever asks again and again is in the way of what is measured.
-      for (const event of await this.#events(node, { workload, after, wait: true })) {
-        if (event.phase === phase) return event;
-        if (event.phase === 'failed' || event.phase === 'refused') {
-          const why = `${event.code ?? ''} ${event.message ?? ''}`;
-          throw new Error(`${workload} ${event.phase}, not ${phase}: ${why}`);
-        }
-        after = event.seq;
-      }
+  /**
+   * The event by which a workload reached a phase.
+   * @throws when the node refuses it, when it fails, and, with what its controller says, when it takes too long
+   */
+  async reached(node: LiveNode, { id, workload }: Ordered, phase: string): Promise<ToldEvent> {
+    try {
+      return await this.#reached(node, workload, phase);
+    } catch (error) {
+      if (!isGridError(error, 'BASE_TIMEOUT')) throw error;
+      const standing = await this.call('contracts.status', { contract: id });
+      const text = `${workload} is not ${phase} yet: ${JSON.stringify(standing)}`;
+      throw new Error(text, { cause: error });
     }
   }
 
@@ -184,6 +190,20 @@ export class LiveGrid implements AsyncDisposable {
     const socket = join(this.grid.home, 'bots', 'buyer', 'control.sock');
     const options = { signal: this.#signal, timeoutMs: patienceMs };
     return askControl(socket, action, args, options);
+  }
+
+  async #reached(node: LiveNode, workload: string, phase: string): Promise<ToldEvent> {
+    for (let after = 0; ;) {
+      // Asked once: whoever asks again and again is in the way of what is measured.
+      for (const event of await this.#events(node, { workload, after, wait: true })) {
+        if (event.phase === phase) return event;
+        if (event.phase === 'failed' || event.phase === 'refused') {
+          const why = `${event.code ?? ''} ${event.message ?? ''}`;
+          throw new Error(`${workload} ${event.phase}, not ${phase}: ${why}`);
+        }
+        after = event.seq;
+      }
+    }
   }
 
   async #services(): Promise<Status['services']> {

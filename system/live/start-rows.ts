@@ -72,13 +72,13 @@ async function orderOnce(
   live: LiveGrid,
   contracts: LiveContracts,
 ): Promise<Pick<LiveContract, 'id'> & { readonly told: readonly ToldEvent[] }> {
-  const { id, workload } = await contracts.propose(live.node.id);
-  await contracts.approve(id, 'provision');
-  await live.reached(live.node, workload, 'running');
-  await contracts.approve(id, 'remove');
+  const order = await contracts.propose(live.node.id);
+  await contracts.approve(order.id, 'provision');
+  await live.reached(live.node, order, 'running');
+  await contracts.approve(order.id, 'remove');
   // The next one begins on a machine that has nothing else to do.
-  await live.reached(live.node, workload, 'deleted');
-  return { id, told: await live.events(live.node, workload) };
+  await live.reached(live.node, order, 'deleted');
+  return { id: order.id, told: await live.events(live.node, order.workload) };
 }
 
 function timesOf(id: ContractId, told: readonly ToldEvent[], log: readonly LoggedRecord[]): Times {
@@ -116,19 +116,19 @@ function rowsOf(all: readonly Times[], costs: string): readonly BenchRow[] {
   const whole = between('approval', 'running');
   const way = `${startName}: from the record of the escrow to the process running, image cached`;
   const chain = `${startName}: from the last approval to the process running`;
-  const of = `of ${all.length}`;
+  const note = `of ${all.length}; least ${Math.min(...paid)} ms`;
   return [
-    atMostRow({ name: `${way}, median`, unit: 'ms', ours: median(paid), must: 300, note: of }),
-    atMostRow({ name: `${way}, p99`, unit: 'ms', ours: p99(paid), must: 1_000, note: of }),
+    atMostRow({ name: `${way}, median`, unit: 'ms', ours: median(paid), must: 300, note }),
+    atMostRow({ name: `${way}, p99`, unit: 'ms', ours: p99(paid), must: 1_000, note }),
     atMostRow({
       ...{ name: `${chain}, median`, unit: 'ms', ours: median(whole) },
-      note: `p99 ${p99(whole).toFixed(0)} ms; CPU time from the approval to the removal: ${costs}`,
+      note: `least ${Math.min(...whole)} ms, p99 ${p99(whole)} ms; CPU time from the approval to the removal: ${costs}`,
     }),
     ...legs.map(({ from, to, what }) => {
       const times = between(from, to);
       return atMostRow({
         ...{ name: `${startName}: ${from} to ${to}`, unit: 'ms', ours: median(times) },
-        note: `${what}; p99 ${p99(times).toFixed(0)} ms`,
+        note: `${what}; least ${Math.min(...times)} ms, p99 ${p99(times)} ms`,
       });
     }),
   ];
