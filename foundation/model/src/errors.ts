@@ -36,7 +36,7 @@ export type GridCode =
   | 'APPROVAL_CONTRACT_UNKNOWN' // no such contract is in the log: append its header first
   | 'APPROVAL_EXPIRED' // its time is over when it comes: sign again with a later end
   | 'APPROVAL_HASH' // it is over other bytes than its subject: use `approvalHash`
-  | 'APPROVAL_MISFIT' // an upgrade names what its contract replaces, a change its proposal, others neither
+  | 'APPROVAL_MISFIT' // an upgrade names what its contract replaces, others nothing
   | 'APPROVAL_NOT_SIGNER' // signed by no valid device key of the signer: sign with one
   | 'APPROVAL_ROLE' // the policy does not name the signer in this role for this action: see the contract
   | 'APPROVAL_SETTLED' // what it is about was agreed to before: nothing is left to say

@@ -39,7 +39,7 @@ export interface ContractDefinition<
   /** Controllers that may seal secrets for other nodes: keys that a bot lists. Default none. */
   readonly keepers?: readonly string[];
   /** Who has to agree, an action each. Default: what `provision` says; without it the owner alone. */
-  readonly policy?: { readonly [Action in keyof Contract['policy']]?: readonly PolicyLine[] };
+  readonly policy?: { readonly [Action in DecidedAction]?: readonly PolicyLine[] };
   /** Most that it may cost. Default nothing: machines of the owner alone. */
   readonly budget?: {
     readonly currency: string;
@@ -58,6 +58,9 @@ export interface ContractDefinition<
   /** Whether a controller may go back to that one by itself when this one is not healthy. */
   readonly mayRollBack?: boolean;
 }
+
+/** What people of a contract decide together. */
+export type DecidedAction = 'provision' | 'upgrade' | 'remove';
 
 /** A line of a policy: so many of these bots, by id or name, agree in this role. */
 export interface PolicyLine {

@@ -1,14 +1,12 @@
 import { contractRolesMax, networkRange, secretCharactersMax } from '@commongrid/model';
 import type { Contract, ContractId } from '@commongrid/model';
 import { checkNames } from './check-names.ts';
-import type { PolicyLine, SecretDefinition } from './contract-definition.ts';
+import type { DecidedAction, PolicyLine, SecretDefinition } from './contract-definition.ts';
 import { definitionFault, listOf, membersOf, textOf, wholeOf } from './fault.ts';
 import type { Members } from './fault.ts';
 import { NotPlainError, plainValue } from './plain-value.ts';
 import { readRole } from './read-role.ts';
 import type { ReadRole } from './read-role.ts';
-
-type Action = keyof Contract['policy'];
 
 /** A definition that was held to its form, with defaults for what its author left out. */
 export interface ReadDefinition {
@@ -21,7 +19,7 @@ export interface ReadDefinition {
   readonly controllers: readonly string[] | undefined;
   readonly keepers: readonly string[];
   /** Undefined: the owner alone. */
-  readonly policy: Readonly<Record<Action, readonly PolicyLine[]>> | undefined;
+  readonly policy: Readonly<Record<DecidedAction, readonly PolicyLine[]>> | undefined;
   readonly budget: Contract['budget'] | undefined;
   /** Milliseconds since 1970; undefined: at once. */
   readonly fromMs: number | undefined;
@@ -38,7 +36,7 @@ const members = [
   ...['name', 'roles', 'secrets', 'networks', 'owner', 'controllers', 'keepers', 'policy'],
   ...['budget', 'from', 'days', 'graceDays', 'heal', 'replaces', 'mayRollBack'],
 ];
-const actions: readonly Action[] = ['provision', 'upgrade', 'change', 'remove'];
+const actions: readonly DecidedAction[] = ['provision', 'upgrade', 'remove'];
 const dayMs = 86_400_000;
 /** Longest term, and longest grace. */
 const daysMax = 3_650;
@@ -116,12 +114,9 @@ function readPolicy(value: unknown): ReadDefinition['policy'] {
   if (value === undefined) return undefined;
   const given = membersOf(value, '/policy', actions);
   const provision = readLines(given['provision'], '/policy/provision');
-  const linesOf = (action: Action): readonly PolicyLine[] =>
+  const linesOf = (action: DecidedAction): readonly PolicyLine[] =>
     given[action] === undefined ? provision : readLines(given[action], `/policy/${action}`);
-  return {
-    ...{ provision, upgrade: linesOf('upgrade') },
-    ...{ change: linesOf('change'), remove: linesOf('remove') },
-  };
+  return { provision, upgrade: linesOf('upgrade'), remove: linesOf('remove') };
 }
 
 function readLines(value: unknown, path: string): readonly PolicyLine[] {

@@ -21,6 +21,7 @@ import type {
   SealingKeyText,
 } from '@commongrid/model';
 import { GridError, isGridError } from '@commongrid/base';
+import type { DecidedAction } from '../definition/contract-definition.ts';
 import { definitionFault, pathIn } from '../definition/fault.ts';
 import type { ShardCode } from '../definition/read-role.ts';
 import { readDefinition } from '../definition/read-definition.ts';
@@ -167,7 +168,7 @@ async function policyOf(
   policy: NonNullable<ReadDefinition['policy']>,
   parties: BuildParties,
 ): Promise<Contract['policy']> {
-  const linesOf = async (action: keyof Contract['policy']) => {
+  const linesOf = async (action: DecidedAction) => {
     const lines = await Promise.all(
       policy[action].map(async ({ role, signers, min }) => {
         return { role, min, signers: await Promise.all(signers.map((who) => botOf(who, parties))) };
@@ -178,15 +179,10 @@ async function policyOf(
     if (!hasTwins && isFeasible(sets)) return lines;
     throw definitionFault(`/policy/${action}`, 'these lines can never be met together');
   };
-  const [provision, upgrade, change, remove] = await Promise.all([
-    ...[linesOf('provision'), linesOf('upgrade'), linesOf('change'), linesOf('remove')],
+  const [provision = [], upgrade = [], remove = []] = await Promise.all([
+    ...[linesOf('provision'), linesOf('upgrade'), linesOf('remove')],
   ]);
-  return {
-    provision: provision ?? [],
-    upgrade: upgrade ?? [],
-    change: change ?? [],
-    remove: remove ?? [],
-  };
+  return { provision, upgrade, remove };
 }
 
 async function botOf(name: string | undefined, { owner, findBot }: BuildParties): Promise<BotId> {

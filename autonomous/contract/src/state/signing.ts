@@ -13,8 +13,8 @@ import type {
 } from '@commongrid/model';
 import type { ContractErrorCode } from '../errors.ts';
 
-/** What a stakeholder says yes or no to, about a contract alone. */
-export type SignedAction = Exclude<Approval['action'], 'change'>;
+/** What a stakeholder says yes or no to. */
+export type SignedAction = Approval['action'];
 
 export interface SignRequest {
   readonly contract: ContractId;

@@ -5,7 +5,7 @@ import { RecordType } from '../record-type.ts';
 
 /**
  * `grid.approval.1`, signed by a key of a stakeholder: yes or no to one action on one contract. `hash`
- * is that of {log, action, contract, replaces?, proposal?}. A stakeholder's later word on the same
+ * is that of {log, action, contract, replaces?}. A stakeholder's later word on the same
  * hash replaces the earlier one until it took effect.
  */
 export const approval = new RecordType({
@@ -16,12 +16,10 @@ export const approval = new RecordType({
       contract: f.marked(f.contractId, { index: true }),
       signer: f.marked(f.botId, { index: true }),
       role: f.labelText,
-      action: f.oneOf('provision', 'upgrade', 'remove', 'change', 'halt'),
+      action: f.oneOf('provision', 'upgrade', 'remove', 'halt'),
       hash: f.hash,
       /** The contract that an upgrade takes the place of. */
       replaces: Type.Optional(f.contractId),
-      /** Version of the proposal that a change is. */
-      proposal: Type.Optional(f.hash),
       verdict: f.oneOf('approve', 'reject'),
       /** Without effect from this log time on. */
       expMs: f.timeMs,

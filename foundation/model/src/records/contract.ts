@@ -69,7 +69,11 @@ export const contract = new RecordType({
       }),
       secrets: Type.Array(secret, { maxItems: 64 }),
       policy: Type.Object(
-        { provision: policyLines, upgrade: policyLines, change: policyLines, remove: policyLines },
+        {
+          ...{ provision: policyLines, upgrade: policyLines, remove: policyLines },
+          /** In contracts of before: a contract never changes, and who is named here may halt it. */
+          change: Type.Optional(policyLines),
+        },
         f.closed,
       ),
       budget: Type.Object({ currency: f.currency, perMonth: f.amount, total: f.amount }, f.closed),

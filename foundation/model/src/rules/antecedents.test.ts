@@ -146,7 +146,7 @@ class Story {
   }
 
   approve(n: number, who: number): void {
-    const { replaces: _none, proposal: _nor, ...rest } = examples['grid.approval.1'];
+    const { replaces: _none, ...rest } = examples['grid.approval.1'];
     const { id, device } = this.person(who);
     const value = { ...rest, contract: this.contract(n), signer: id, hash: fakeId.hash(n) };
     this.heard.put('grid.approval.1', device, value);

@@ -19,15 +19,13 @@ export interface ApprovalSubject {
   readonly action: Approval['action'];
   readonly contract: ContractId;
   readonly replaces?: ContractId | undefined;
-  readonly proposal?: Hash | undefined;
 }
 
 /** SHA-256 of the canonical text of the subject, without the members that are not there. */
-export function approvalHash({ log, action, contract, replaces, proposal }: ApprovalSubject): Hash {
+export function approvalHash({ log, action, contract, replaces }: ApprovalSubject): Hash {
   const subject = {
     ...{ log, action, contract },
     ...(replaces === undefined ? {} : { replaces }),
-    ...(proposal === undefined ? {} : { proposal }),
   };
   const bytes = canonicalHash(subject);
   return bytes.toBase64({ alphabet: 'base64url', omitPadding: true }) as Hash;
@@ -51,7 +49,6 @@ export function judgeApproval(
   if (expMs <= moment.at) return refuseGrid('APPROVAL_EXPIRED');
   if (botBehind(view, author, 'device', moment) !== signer)
     return refuseGrid('APPROVAL_NOT_SIGNER');
-  if (action === 'change') return acceptGrid();
   if (action !== 'halt' && state.agreed[action] !== undefined) {
     return refuseGrid('APPROVAL_SETTLED');
   }
@@ -75,12 +72,12 @@ export function isHalted(view: GridView, { votes }: ContractState, moment: Momen
 function subjectFault(
   view: GridView,
   header: Contract,
-  { action, contract, replaces, proposal, hash }: Approval,
+  { action, contract, replaces, hash }: Approval,
 ): GridCode | undefined {
   const former = action === 'upgrade' ? header.replaces : undefined;
   const isFit = replaces === former && (action === 'upgrade') === (replaces !== undefined);
-  if (!isFit || (action === 'change') !== (proposal !== undefined)) return 'APPROVAL_MISFIT';
-  const subject = { log: view.log, action, contract, replaces, proposal };
+  if (!isFit) return 'APPROVAL_MISFIT';
+  const subject = { log: view.log, action, contract, replaces };
   return hash === approvalHash(subject) ? undefined : 'APPROVAL_HASH';
 }
 

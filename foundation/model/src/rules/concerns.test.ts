@@ -167,7 +167,7 @@ suite('concerns: what a node relies on without being named', () => {
     const placement = grid.current('grid.placement.1', contract) ?? examples['grid.placement.1'];
     const items = [{ role: 'shard', replica: 0, node: node2, slice: fakeId.hash(2) }];
     grid.put('grid.placement.1', carol.controller, { ...placement, revision: 2, items });
-    const { replaces: _replaces, proposal: _proposal, ...rest } = examples['grid.approval.1'];
+    const { replaces: _replaces, ...rest } = examples['grid.approval.1'];
     const value = { ...rest, contract, signer: dan.id, action: 'halt' } as const;
     heard(grid.put('grid.approval.1', dan.device, value), [node2], [node4]);
   });
@@ -199,7 +199,7 @@ suite('concerns: what a node relies on without being named', () => {
   test('its contract is approved, halted or changed by somebody it never met', () => {
     const { grid, dan, contract, node1, node3, node2 } = village();
     const example = examples['grid.approval.1'];
-    const { replaces: _replaces, proposal: _proposal, ...rest } = example;
+    const { replaces: _replaces, ...rest } = example;
     const value = { ...rest, contract, signer: dan.id, action: 'halt' } as const;
     heard(grid.put('grid.approval.1', dan.device, value), [node1, node3], [node2]);
   });

@@ -33,7 +33,7 @@ suite('judgeGrid: a contract', () => {
     equal(proposed({ owner: fakeId.bot(77) }), 'CONTRACT_BOT_UNKNOWN');
     const strange = { ...policy, remove: [{ ...line, signers: [fakeId.bot(77)] }] };
     equal(proposed({ policy: strange }), 'CONTRACT_BOT_UNKNOWN');
-    const many = { ...policy, change: [{ ...line, min: 2 }] };
+    const many = { ...policy, remove: [{ ...line, min: 2 }] };
     equal(proposed({ policy: many }), 'CONTRACT_POLICY_IMPOSSIBLE');
     equal(proposed({ policy: { ...policy, upgrade: [line, line] } }), 'CONTRACT_POLICY_IMPOSSIBLE');
     equal(proposed({ replaces: fakeId.contract(5) }), 'CONTRACT_REPLACED_UNKNOWN');
@@ -62,10 +62,8 @@ suite('judgeGrid: an approval', () => {
     equal(scene.approve(eve), 'APPROVAL_ROLE');
     equal(scene.approve(bob, { role: 'owner' }), 'APPROVAL_ROLE');
     equal(scene.approve(ada, { hash: fakeId.hash(1) }), 'APPROVAL_HASH');
-    equal(scene.approve(ada, { proposal: fakeId.hash(1) }), 'APPROVAL_MISFIT');
+    equal(scene.approve(ada, { replaces: plan.id }), 'APPROVAL_MISFIT');
     equal(scene.approve(ada, { action: 'upgrade' }), 'APPROVAL_MISFIT');
-    equal(scene.approve(ada, { action: 'change' }), 'APPROVAL_MISFIT');
-    equal(scene.approve(ada, { action: 'change', proposal: fakeId.hash(1) }), undefined);
     equal(scene.approve(ada, { expMs: grid.at }), 'APPROVAL_EXPIRED');
     equal(scene.approve(bob), undefined);
     equal(scene.approve(ada, { role: 'owner' }), undefined);

@@ -58,7 +58,7 @@ export function draftContract(options: DraftOptions): ContractDraft {
     secrets: [...secrets].map(([key, opening]) => ({
       ...{ name: key, commit: secretCommit(opening), keepers: [] },
     })),
-    policy: { provision: lines, upgrade: lines, change: lines, remove: lines },
+    policy: { provision: lines, upgrade: lines, remove: lines },
     budget: { currency: 'EUR', perMonth: '0' as Amount, total: '0' as Amount },
     term,
     heal: { suspectAfterMs: 3_000, replaceAfterMs: 10_000, maxPerHour: 8, mayMoveTo: {} },

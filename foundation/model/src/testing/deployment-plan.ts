@@ -47,7 +47,7 @@ export class DeploymentPlan {
       log: log as Contract['log'],
       ...{ owner, controllers: [controller], secrets },
       roles: [{ name: 'shard', hash: openingHash(this.opening) }],
-      policy: { provision: lines, upgrade: lines, change: lines, remove: lines },
+      policy: { provision: lines, upgrade: lines, remove: lines },
       term: { fromMs: at, untilMs: at + 365 * dayMs, graceMs: 14 * dayMs },
       heal: { ...examples['grid.contract.1'].heal, mayMoveTo: {} },
       ...header,
@@ -59,8 +59,8 @@ export class DeploymentPlan {
 
   approval(signer: BotId, change: Partial<Approval> = {}): Approval {
     const action = change.action ?? 'provision';
-    const { replaces, proposal } = change;
-    const subject = { log: this.#log, contract: this.id, action, replaces, proposal };
+    const { replaces } = change;
+    const subject = { log: this.#log, contract: this.id, action, replaces };
     return {
       ...{ contract: this.id, signer, role: 'people', action, verdict: 'approve' },
       hash: approvalHash(subject),

@@ -96,7 +96,6 @@ export const examples: { readonly [Url in RecordUrl]: RecordOf<Url> } = {
     action: 'provision',
     hash: fakeId.hash(5),
     replaces: fakeId.contract(9),
-    proposal: fakeId.hash(6),
     verdict: 'approve',
     expMs: 1_700_086_400_000,
   },
