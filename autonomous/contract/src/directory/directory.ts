@@ -9,7 +9,7 @@ export interface Directory {
 }
 
 export interface DirectoryNode extends Pick<Node, 'id' | 'name' | 'farm' | 'addresses'> {
-  /** Adopted by the farm that it names, and let go by nobody. */
+  /** Adopted by the farm that it names, let go by nobody, and it does not drain. */
   readonly isInService: boolean;
   /** By its heartbeats; `unseen`: none was ever heard, or not for a day. */
   readonly presence: 'alive' | 'suspect' | 'gone' | 'unseen';

@@ -42,11 +42,11 @@ export async function readDirectory(source: DirectorySource, at: number): Promis
   const uptimes = new Map(summaries.map((one) => [one.node, uptimeOf(one)]));
   const usesOf = Map.groupBy(uses, ({ node }) => node);
   const listed = nodes.map((node): DirectoryNode => {
-    const { id, name, farm, addresses, features, capacity } = node;
+    const { id, name, farm, addresses, features, capacity, isDraining } = node;
     const adoption = adopted.get(id);
     return {
       ...{ id, name, farm, addresses, capacity, features: new Set(features) },
-      isInService: adoption?.standing === 'active' && adoption.farm === farm,
+      isInService: adoption?.standing === 'active' && adoption.farm === farm && isDraining !== true,
       ...{ presence: presence(id), uptime: uptimes.get(id) },
       free: freeOf(capacity, usesOf.get(id) ?? []),
     };
