@@ -107,6 +107,7 @@ test('a contract of code is built, named, kept apart from its secrets, and plann
     printed,
     /shard\s+any 4 nodes, or any 1 farm, or any 1 country; 16 of 20 are needed/,
   );
+  assert.match(printed, /shard\s+what was on any of its 20 nodes finds room elsewhere now/);
   assert.match(printed, /admin\s+its author; 20 nodes of ada: /);
   assert.match(printed, /shard: go on; nothing lost is replaced/);
   const plan = await grid.json<PlanResult>('contract', 'plan', output);
@@ -163,8 +164,8 @@ test('what the own machines lack is bought where that is cheapest, within the bu
   const poor = await definition('poor', web);
   const { printed, status } = await grid.run('contract', 'plan', poor);
   assert.equal(status, 1);
-  assert.match(printed, /the cheapest choice costs \d+ a month/);
-  assert.match(printed, /the budget is 0 a month/);
+  assert.match(printed, /the cheapest choice costs \d+ of the smallest unit of EUR a month/);
+  assert.match(printed, /the budget is 0 of the smallest unit of EUR a month/);
 });
 
 test('two contracts are compared, and who has to agree is told', async () => {
@@ -178,6 +179,7 @@ test('two contracts are compared, and who has to agree is told', async () => {
   const to = await file('to.json', JSON.stringify(next));
   const { printed } = await grid.run('contract', 'diff', output, to);
   assert.match(printed, /^disk\n\s+~\s+grow\s+replicas\s+1 -> 2$/m);
+  assert.match(printed, /disk\s+begins empty: local data are not moved/);
   assert.match(printed, /upgrade: bot:\S+, owner of the first, and 1 of 1 as owner/);
   const same = await grid.run('contract', 'diff', output, output);
   assert.equal(same.printed, 'they say the same\n');

@@ -5,6 +5,7 @@ export { loadContract } from './code/load-contract.ts';
 export type { LoadedContract } from './code/load-contract.ts';
 export { compareContracts } from './compare/compare-contracts.ts';
 export type { Agreement, Change, Comparison } from './compare/compare-contracts.ts';
+export type { UpgradeCourse } from './compare/upgrade-course.ts';
 export type { Blocked } from './controller/blocked.ts';
 export { Controller } from './controller/controller.ts';
 export type { ControlledContract, ControllerOptions } from './controller/controller.ts';
@@ -13,6 +14,7 @@ export type {
   ContractPapers,
   ControllerGrid,
   ControllerLeases,
+  ControllerMemory,
   ControllerPorts,
   DispersedData,
   HeardNode,
@@ -40,6 +42,7 @@ export type { Obstacle, SpreadLimit } from './plan/obstacles.ts';
 export { planContract } from './plan/plan-contract.ts';
 export type { PlannedReplica } from './plan/contract-problem.ts';
 export type { FoundPlan, NoPlan, Plan } from './plan/plan-contract.ts';
+export type { RoleReplacement } from './plan/replaceability.ts';
 export type { RoleTolerance } from './plan/tolerance.ts';
 export { contractStatus } from './state/contract-status.ts';
 export type { ContractPhase, ContractStatus, WorkloadStatus } from './state/contract-status.ts';

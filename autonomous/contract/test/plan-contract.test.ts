@@ -64,6 +64,34 @@ test('twenty shards on six farms bear the loss of any four nodes or any one farm
   assert.deepEqual(readers[0]?.owners, [fakeId.bot(1)]);
 });
 
+test('what is lost with a node is replaced where others have room left, and local data never is', async () => {
+  const replaced = async (...given: Parameters<typeof plan>) =>
+    (await planned(...given)).replacements.map(({ isTied, triedCount, stuck }) => {
+      return [isTied, triedCount, stuck.length];
+    });
+  const shards = { secrets, roles: [shard] };
+  assert.deepEqual(await replaced(shards, fakeDirectory(sixFarms)), [[false, 20, 0]]);
+  // Five farms of four nodes are all taken.
+  assert.deepEqual(await replaced(shards, fakeDirectory(sixFarms.slice(1))), [[false, 20, 20]]);
+  const disk = { name: 'disk', volume: { size: '1GiB' } };
+  const volumes = [{ role: 'disk', path: '/data', isReadOnly: false }];
+  const roles = [
+    disk,
+    { name: 'web', container: { ...container, volumes } },
+    { name: 'cache', memory: '1GiB', container },
+  ];
+  const both = await replaced({ roles }, fakeDirectory(sixFarms));
+  assert.deepEqual(both, [
+    [true, 1, 0],
+    [true, 1, 0],
+    [false, 1, 0],
+  ]);
+  // Two nodes, each with room for one of two: what is left of the plan takes it.
+  const large = { name: 'db', cpu: 3, replicas: 2, container };
+  const two = fakeDirectory([{ owner: 1, nodes: 2 }]);
+  assert.deepEqual(await replaced({ roles: [large] }, two), [[false, 2, 2]]);
+});
+
 test('with four farms the loss of one is more than the parity', async () => {
   const farms = Array.from({ length: 4 }, () => ({ owner: 1, nodes: 5 }));
   const definition = { secrets, roles: [{ ...shard, spread: { distinctNodes: true } }] };

@@ -68,14 +68,19 @@ export async function requireRenter(
 }
 
 /** What to do where nothing fits on the own machines and no budget was said: the same error, with that. */
-export function namingBudget(error: unknown, { budget }: DeploymentFile, path: string): unknown {
+export function namingBudget(
+  error: unknown,
+  { budget }: DeploymentFile,
+  { path, bot }: { readonly path: string; readonly bot: string | undefined },
+): unknown {
   if (budget !== undefined || !isGridError(error, 'GRID_DEPLOY_BLOCKED')) return error;
   const { blocked } = error.details;
   const isFull = Array.isArray(blocked) && blocked.includes('HEAL_NOTHING_FITS');
   if (!isFull) return error;
   const contract = String(error.details['contract']);
+  const as = bot === undefined ? '' : ` --bot ${bot}`;
   return new GridError<GridErrorCode>('GRID_DEPLOY_BLOCKED', error.message, {
-    hint: `to rent places of others: grid rm ${contract}, then grid deploy ${path} --budget AMOUNT`,
+    hint: `to rent places of others: grid rm ${contract}${as}, then grid deploy ${path} --budget AMOUNT${as}`,
     details: error.details,
     cause: error,
   });

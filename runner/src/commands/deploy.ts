@@ -144,7 +144,7 @@ async function run(
       standing: () => keeper.standing(draft.id),
     });
   }).catch((error: unknown) => {
-    throw namingBudget(error, given, file);
+    throw namingBudget(error, given, { path: file, bot: options.bot });
   });
   const from = { owned, options, draft, placed, from: size, startedMs, signal };
   const standing = await follow(context, from);

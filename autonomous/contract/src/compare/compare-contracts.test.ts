@@ -93,3 +93,35 @@ test('those of the former contract have to let the next replace it', async () =>
     ['provision'],
   );
 });
+
+test('an upgrade says role by role what it interrupts, and what becomes of local data', async () => {
+  const shards = { zdb: { size: '1GiB', password: 'key' }, data: 'dispersed', shards: '2+1' };
+  const cache = { ...web, name: 'cache', container: { ...web.container, ports: [] } };
+  const fixed = { ...port('http', 80), publish: 8080 };
+  const front = { ...web, onIsolation: 'stop', container: { ...web.container, ports: [fixed] } };
+  const secrets = { key: 'x' };
+  const old = [
+    { ...volume, name: 'old' },
+    { ...cache, name: 'gone' },
+  ];
+  const both = [volume, front, cache, { name: 'shard', ...shards }];
+  const from = await build({ name: 'a', secrets, roles: [...both, ...old] });
+  const to = await build({
+    ...{ name: 'a', secrets, replaces: from.id },
+    roles: [...both, { ...cache, name: 'new' }],
+  });
+  const { course } = compareContracts(from, to);
+  assert.deepEqual(
+    course.map((one) => [one.role, one.course, one.ports, one.isDoubled]),
+    [
+      ['disk', 'empty', [], false],
+      ['web', 'overlaps', [8080], true],
+      ['cache', 'overlaps', [], false],
+      ['shard', 'refills', [], false],
+      ['old', 'stays', [], false],
+      ['gone', 'ends', [], false],
+      ['new', 'begins', [], false],
+    ],
+  );
+  assert.deepEqual(compareContracts(from, from).course, []);
+});

@@ -1,6 +1,8 @@
 import { canonicalText } from '@commongrid/crypto';
 import type { Contract, ContractId, ContractPolicyLine, ContractRole } from '@commongrid/model';
 import type { DraftFile } from '../draft/draft-file.ts';
+import { upgradeCourse } from './upgrade-course.ts';
+import type { UpgradeCourse } from './upgrade-course.ts';
 
 /**
  * What a change comes to where the role runs: `add` and `remove` of a role; more or less of something
@@ -36,6 +38,8 @@ export interface Comparison {
   readonly isUpgrade: boolean;
   /** Who has to agree to go over from one to the other; none where nothing changed. */
   readonly agree: readonly Agreement[];
+  /** Of an upgrade: what happens to each role. */
+  readonly course: readonly UpgradeCourse[];
 }
 
 /** The owner, and all of these lines of one contract. */
@@ -58,6 +62,7 @@ export function compareContracts(from: ComparedContract, to: ComparedContract): 
   return {
     ...{ from: from.id, to: to.id, changes, isUpgrade },
     agree: changes.length === 0 ? [] : agreements(from, to, isUpgrade),
+    course: isUpgrade ? upgradeCourse(from, to) : [],
   };
 }
 

@@ -5,6 +5,8 @@ import { itemsOf, problemOf } from './contract-problem.ts';
 import type { PlannedReplica } from './contract-problem.ts';
 import { obstaclesOf } from './obstacles.ts';
 import type { Obstacle } from './obstacles.ts';
+import { replacementsOf } from './replaceability.ts';
+import type { RoleReplacement } from './replaceability.ts';
 import { screen } from './screening.ts';
 import type { NodeWishes } from './screening.ts';
 import { secretReaders } from './secret-readers.ts';
@@ -41,6 +43,8 @@ export interface FoundPlan {
   readonly items: readonly PlannedReplica[];
   readonly cost: PlanCost;
   readonly tolerance: readonly RoleTolerance[];
+  /** Whether what is lost with a node finds another place. */
+  readonly replacements: readonly RoleReplacement[];
   /** Roles by what they do while their nodes hear nothing of the log. */
   readonly alone: { readonly keep: readonly string[]; readonly stop: readonly string[] };
   readonly secrets: readonly SecretReaders[];
@@ -88,6 +92,7 @@ export function planContract(input: PlanInput): Plan {
       ...{ perMonthBound: solution.bound, isCheapest: solution.isCheapest },
     },
     tolerance: roles.map((role) => roleTolerance(role, input, items)),
+    replacements: replacementsOf(input, items),
     alone: {
       keep: namesOf(roles, 'keep'),
       stop: namesOf(roles, 'stop'),

@@ -1,12 +1,13 @@
 import { planContract, readDirectory, rejectionsOf } from '@commongrid/contract';
 import type { DraftFile, SignedAction } from '@commongrid/contract';
 import { deciders, signaturesOf } from '@commongrid/model';
-import type { Approval, BotId } from '@commongrid/model';
+import type { Approval, BotId, Contract } from '@commongrid/model';
 
 import type { CommandContext } from '../../command-context.ts';
 import { readLogFacts } from '../../node/log-facts.ts';
 import { counted, formatTable } from '../../terminal.ts';
 import { formatTime } from '../bcdb/options.ts';
+import { MoneyText } from '../market/money-text.ts';
 import { botName } from './contract-view.ts';
 import type { ContractView, KnownContract } from './contract-view.ts';
 import { describePlan } from './describe-plan.ts';
@@ -30,13 +31,14 @@ export interface DecisionLine {
 type Said = 'approve' | 'reject' | null;
 
 /** What whoever signs has to have seen before. */
-export function describeSubject(
-  { fold, now, bot }: ContractView,
+export async function describeSubject(
+  { fold, now, bot, client }: ContractView,
   contract: KnownContract,
   says: readonly Approval[],
-): string {
+): Promise<string> {
   const { id, header } = contract;
   const { owner, term, budget, replaces } = header;
+  const money = await MoneyText.of(client, [budget.currency]);
   const actions = new Set<string>(says.map(({ action }) => action));
   const lines = decisionsOf({ fold, now }, contract).filter(({ action }) => actions.has(action));
   return [
@@ -48,11 +50,20 @@ export function describeSubject(
       ['  owner', botName(fold, owner)],
       ['  term', `${formatTime(term.fromMs)} to ${formatTime(term.untilMs)}`],
       ['  roles', header.roles.map(({ name }) => name).join(', ')],
-      ['  budget', `${budget.perMonth} a month, ${budget.total} in all, ${budget.currency}`],
+      ['  budget', budgetText(budget, money)],
       ...(replaces === undefined ? [] : [['  replaces', replaces]]),
       ...lines.map((line) => [`  ${line.action}`, `${line.role}: ${describeLine(line)}`]),
     ]),
   ].join('\n');
+}
+
+/** What places of others may cost. */
+export function budgetText(
+  { currency, perMonth, total }: Contract['budget'],
+  money: MoneyText,
+): string {
+  const [each, all] = [perMonth, total].map((one) => money.show(BigInt(one), currency));
+  return BigInt(total) === 0n ? 'none: nothing is rented' : `${each} a month, ${all} in all`;
 }
 
 /** Who of a line said what, and when. */
@@ -80,9 +91,10 @@ export async function describeDraft(
     ...{ header, directory, roles, shards: new Map(Object.entries(shards)) },
     wishes: {},
   });
+  const money = await MoneyText.of(client, [header.budget.currency]);
   return [
     describeRoles(openings),
-    describePlan({ header, plan, directory }, style),
+    describePlan({ header, plan, directory }, money, style),
     'where it runs in the end is for its controller, within what the contract allows',
   ].join('\n');
 }

@@ -3,6 +3,7 @@ import type {
   Directory,
   FoundPlan,
   Obstacle,
+  RoleReplacement,
   RoleTolerance,
   SpreadLimit,
 } from '@commongrid/contract';
@@ -10,26 +11,36 @@ import type { BotId, Contract, NodeId } from '@commongrid/model';
 
 import { counted, formatTable } from '../../terminal.ts';
 import type { Style } from '../../terminal.ts';
+import type { MoneyText } from '../market/money-text.ts';
 import type { PlanFacts } from './plan-result.ts';
 
 /** A plan for people. */
-export function describePlan({ header, plan, directory }: PlanFacts, style: Style): string {
+export function describePlan(
+  { header, plan, directory }: PlanFacts,
+  money: MoneyText,
+  style: Style,
+): string {
   if (plan.is === 'none') {
     const title = plan.isProven
       ? `${header.name} does not fit`
       : `${header.name}: nothing that fits was found in time`;
-    const lines = plan.obstacles.flatMap((obstacle) => describeObstacle(obstacle));
+    const lines = plan.obstacles.flatMap((obstacle) => describeObstacle(obstacle, money));
     return [style.bad(title), ...lines].join('\n');
   }
   return [
     style.strong(`${header.name} fits on ${counted(nodesOf(plan).length, 'node')}`),
-    describeItems(plan, directory),
+    describeItems(plan, directory, (amount) => money.show(amount, plan.cost.currency)),
     '',
     style.strong('Cost'),
-    ...describeCost(plan, header),
+    ...describeCost(plan, header, money),
     '',
     style.strong('What may be lost at once'),
     formatTable(plan.tolerance.map((role) => [`  ${role.role}`, describeTolerance(role)])),
+    '',
+    style.strong('When a node is lost'),
+    formatTable(
+      plan.replacements.map((role) => [`  ${role.role}`, describeReplacement(role, directory)]),
+    ),
     '',
     style.strong('While the database is away'),
     ...describeAlone(plan, header),
@@ -39,7 +50,11 @@ export function describePlan({ header, plan, directory }: PlanFacts, style: Styl
 }
 
 /** Replicas of a role on a node in one row. */
-function describeItems(plan: FoundPlan, { nodes, farms }: Directory): string {
+function describeItems(
+  plan: FoundPlan,
+  { nodes, farms }: Directory,
+  shown: (amount: bigint) => string,
+): string {
   const { items } = plan;
   const names = new Map(nodes.map(({ id, name }) => [id, name]));
   const rows = [...Map.groupBy(items, ({ role, node }) => `${role} ${node}`).values()].map(
@@ -51,21 +66,27 @@ function describeItems(plan: FoundPlan, { nodes, farms }: Directory): string {
         `  ${first?.role}/${own.map(({ replica }) => replica).join(',')}`,
         first === undefined ? '' : (names.get(first.node) ?? first.node),
         `${farm?.name}, ${farm?.city} ${farm?.country}`,
-        perMonth === 0n ? 'nothing to pay' : `${perMonth} a month`,
+        perMonth === 0n ? 'nothing to pay' : `${shown(perMonth)} a month`,
       ];
     },
   );
   return formatTable(rows);
 }
 
-function describeCost({ cost }: FoundPlan, { budget }: Contract): readonly string[] {
+function describeCost(
+  { cost }: FoundPlan,
+  { budget }: Contract,
+  money: MoneyText,
+): readonly string[] {
   const { currency, perMonth, total, perMonthBound, isCheapest } = cost;
   if (perMonth === 0n) return ['  nothing: all of it is on machines of the owner'];
+  const shown = (amount: bigint | string): string => money.show(BigInt(amount), currency);
   const sure = isCheapest
     ? 'no other choice costs less'
-    : `the best that was found in time; none costs less than ${perMonthBound}`;
+    : `the best that was found in time; none costs less than ${shown(perMonthBound)} a month`;
   return [
-    `  ${perMonth} of ${budget.perMonth} a month, ${total} of ${budget.total} in all: smallest units of ${currency}`,
+    `  ${shown(perMonth)} of ${shown(budget.perMonth)} a month`,
+    `  ${shown(total)} of ${shown(budget.total)} in all`,
     `  ${sure}`,
   ];
 }
@@ -87,6 +108,18 @@ function describeTolerance(role: RoleTolerance): string {
       ? `; ${needed} of ${replicas} is enough`
       : `; ${needed} of ${replicas} are needed`;
   return borne.length === 0 ? `nothing${rest}` : `${borne.join(', or ')}${rest}`;
+}
+
+function describeReplacement(
+  { isTied, triedCount, stuck }: RoleReplacement,
+  { nodes }: Directory,
+): string {
+  if (isTied) return 'it waits for its node: what is on it is nowhere else';
+  const tried = triedCount === 1 ? 'it' : `any of its ${triedCount} nodes`;
+  if (stuck.length === 0) return `what was on ${tried} finds room elsewhere now`;
+  const names = stuck.map((id) => nodes.find((one) => one.id === id)?.name ?? id);
+  const where = stuck.length === triedCount ? '' : ` after the loss of ${shortened(names)}`;
+  return `it is not replaced${where}: no other node has room and suits now`;
 }
 
 function describeAlone(
@@ -122,7 +155,7 @@ function describeSecrets({ secrets }: FoundPlan, { nodes, bots }: Directory): re
   return rows.length === 0 ? [] : [formatTable(rows)];
 }
 
-function describeObstacle(obstacle: Obstacle): readonly string[] {
+function describeObstacle(obstacle: Obstacle, money: MoneyText): readonly string[] {
   if (obstacle.is === 'together') {
     const roles = obstacle.roles.map((names) => names.join(' with ')).join('; ');
     return [`  each of these fits alone, and not beside the others: ${roles}`];
@@ -130,9 +163,10 @@ function describeObstacle(obstacle: Obstacle): readonly string[] {
   if (obstacle.is === 'budget') {
     const { currency, cost, budget, isCheapest } = obstacle;
     const what = isCheapest ? 'the cheapest choice' : 'the best choice that was found';
+    const shown = (amount: bigint): string => money.show(amount, currency);
     return [
-      `  ${what} costs ${cost.perMonth} a month, ${cost.total} in all, in the smallest unit of ${currency}`,
-      `  the budget is ${budget.perMonth} a month, ${budget.total} in all`,
+      `  ${what} costs ${shown(cost.perMonth)} a month, ${shown(cost.total)} in all`,
+      `  the budget is ${shown(budget.perMonth)} a month, ${shown(budget.total)} in all`,
     ];
   }
   const { roles, wanted, placed, nodes, suiting, lacking, without } = obstacle;

@@ -1,5 +1,5 @@
 import { compareContracts } from '@commongrid/contract';
-import type { Agreement, Change, Comparison } from '@commongrid/contract';
+import type { Agreement, Change, Comparison, UpgradeCourse } from '@commongrid/contract';
 import type { Command } from 'commander';
 
 import { printResult } from '../../command-context.ts';
@@ -26,14 +26,39 @@ export function contractDiffCommand(context: CommandContext): Command {
     });
 }
 
-function describe({ changes, agree, isUpgrade }: Comparison, style: Style): string {
+function describe({ changes, agree, isUpgrade, course }: Comparison, style: Style): string {
   if (changes.length === 0) return 'they say the same';
   const groups = [...Map.groupBy(changes, ({ role }) => role)];
   const roles = groups.flatMap(([role, own]) => [
     style.strong(role ?? 'the contract'),
     formatTable(own.map((change) => ['', mark(change), ...wordsOf(change)])),
   ]);
-  return [...roles, '', ...describeAgreements(agree, isUpgrade)].join('\n');
+  const upgrade = course.map((one) => [`  ${one.role}`, describeCourse(one)]);
+  return [
+    ...roles,
+    '',
+    ...(isUpgrade ? ['what the upgrade does, replica by replica:', formatTable(upgrade), ''] : []),
+    ...describeAgreements(agree, isUpgrade),
+  ].join('\n');
+}
+
+const courses: Readonly<Record<UpgradeCourse['course'], string>> = {
+  begins: 'begins',
+  overlaps:
+    'starts beside the former, which ends once the new one is healthy: nothing is interrupted',
+  refills: 'starts beside the former, and is filled again; the former ends once it is healthy',
+  empty: 'begins empty: local data are not moved, the former goes on and keeps them',
+  ends: 'ends once all of the second is healthy',
+  stays: 'goes on and keeps its data, until the first contract is removed',
+};
+
+function describeCourse({ course, ports, isDoubled }: UpgradeCourse): string {
+  const taken = ports.join(', ');
+  return [
+    courses[course],
+    ...(isDoubled ? ['two run at once until then'] : []),
+    ...(ports.length === 0 ? [] : [`it needs another node: port ${taken} is taken until then`]),
+  ].join('; ');
 }
 
 const marks = { add: '+', remove: '-' } as const;

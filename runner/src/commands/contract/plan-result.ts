@@ -19,7 +19,7 @@ export function planResult({
     return { ...common, isProven: plan.isProven, obstacles: plain(plan.obstacles) };
   }
   const names = new Map(directory.nodes.map((node) => [node.id, node.name]));
-  const { items, cost, tolerance, alone, secrets } = plan;
+  const { items, cost, tolerance, replacements, alone, secrets } = plan;
   return {
     ...{ ...common, fits: true },
     items: items.map(({ role, replica, node, farm, perMonth }) => {
@@ -27,7 +27,7 @@ export function planResult({
       const where = { node, nodeName: names.get(node), farm, farmName: name, owner, country };
       return { role, replica, ...where, perMonth: String(perMonth) };
     }),
-    ...{ cost: plain(cost), tolerance, alone, secrets },
+    ...{ cost: plain(cost), tolerance, replacements, alone, secrets },
   };
 }
 

@@ -9,6 +9,7 @@ import type { CommandContext } from '../../command-context.ts';
 import { readLogFacts } from '../../node/log-facts.ts';
 import { addText } from '../node/node-arguments.ts';
 import { connect, serverCommand } from '../bcdb/connection.ts';
+import { MoneyText } from '../market/money-text.ts';
 import { describePlan } from './describe-plan.ts';
 import { planResult } from './plan-result.ts';
 import { readContract } from './read-contract.ts';
@@ -48,8 +49,9 @@ export function contractPlanCommand(context: CommandContext): Command {
       });
       if (plan.is === 'none') context.exitStatus = 1;
       const result = planResult({ id, header, plan, directory });
+      const money = await MoneyText.of(client, [header.budget.currency]);
       printResult(context, options, result, () =>
-        describePlan({ header, plan, directory }, context.terminal.style),
+        describePlan({ header, plan, directory }, money, context.terminal.style),
       );
     });
 }

@@ -10,7 +10,8 @@ import type { ServerOptions } from '../bcdb/connection.ts';
 import { formatTime } from '../bcdb/options.ts';
 import { botName, contractIn, contractsIn, statusIn, withContractView } from './contract-view.ts';
 import type { ContractView, KnownContract } from './contract-view.ts';
-import { decisionsOf, describeLine, describeRoles } from './describe-contract.ts';
+import { MoneyText } from '../market/money-text.ts';
+import { budgetText, decisionsOf, describeLine, describeRoles } from './describe-contract.ts';
 import type { DecisionLine } from './describe-contract.ts';
 import { describeRent, placesOf } from './describe-rent.ts';
 import { readBuilt } from './read-contract.ts';
@@ -42,14 +43,15 @@ export function contractShowCommand(context: CommandContext): Command {
     .argument('<contract>', 'its name or id; or its file, to see its roles as well')
     .action(async (text: string, options: ServerOptions) => {
       const draft = text.endsWith('.json') ? await readBuilt(text) : undefined;
-      const shown = await withContractView(context, options, async (view) =>
-        shownOf(view, contractIn(view.fold, draft?.id ?? text)),
-      );
+      const { shown, money } = await withContractView(context, options, async (view) => {
+        const one = await shownOf(view, contractIn(view.fold, draft?.id ?? text));
+        return { shown: one, money: await MoneyText.of(view.client, [one.budget.currency]) };
+      });
       const roles = draft === undefined ? {} : { roles: draft.openings.map(({ role }) => role) };
       const result = { schema: 'grid.contract.show.1', ...shown, ...roles };
       printResult(context, options, result, () => {
         const what = draft === undefined ? [] : ['', describeRoles(draft.openings)];
-        return [describe(shown, context.terminal.style), ...what].join('\n');
+        return [describe(shown, money, context.terminal.style), ...what].join('\n');
       });
     });
 }
@@ -76,7 +78,7 @@ async function shownOf({ fold, now, client }: ContractView, contract: KnownContr
   };
 }
 
-function describe(shown: Shown, style: Style): string {
+function describe(shown: Shown, money: MoneyText, style: Style): string {
   const { name, contract, phase, ownerName, term, budget, haltedBy, decisions, replaces } = shown;
   const { places } = shown;
   const groups = Map.groupBy(decisions, ({ action }) => action);
@@ -86,7 +88,7 @@ function describe(shown: Shown, style: Style): string {
       ['  contract', contract],
       ['  owner', ownerName],
       ['  term', `${formatTime(term.fromMs)} to ${formatTime(term.untilMs)}`],
-      ['  budget', `${budget.perMonth} a month, ${budget.total} in all, ${budget.currency}`],
+      ['  budget', budgetText(budget, money)],
       ...(replaces === null ? [] : [['  replaces', replaces]]),
       ...haltedBy.map((one) => ['  halted', `by ${one.name} until ${formatTime(one.expMs)}`]),
     ]),

@@ -78,7 +78,7 @@ function sayingCommand(context: CommandContext, saying: Saying): Command {
     await withContractView(context, options, async (view) => {
       const contract = contractIn(view.fold, draft?.id ?? text);
       const says = approvalsOf(view, contract, { ...saying, ...options });
-      context.terminal.note(describeSubject(view, contract, says));
+      context.terminal.note(await describeSubject(view, contract, says));
       if (draft !== undefined) context.terminal.note(await describeDraft(view, draft, context));
       await requireYes(context, options, {
         ...{ message: 'Sign this?', refused: 'nothing was signed' },

@@ -12,6 +12,7 @@ import { formatTable } from '../../terminal.ts';
 import { parseHash, serverCommand } from '../bcdb/connection.ts';
 import type { ServerOptions } from '../bcdb/connection.ts';
 import { formatTime } from '../bcdb/options.ts';
+import { MoneyText } from '../market/money-text.ts';
 import { placedText, placeOrder, termsOf, withOrder } from './orders.ts';
 import type { OrderOptions } from './orders.ts';
 import { accountOf, currencyOf, shownBalances, withWallet } from './own-wallet.ts';
@@ -96,11 +97,13 @@ export function walletSettleCommand(context: CommandContext): Command {
 
 export function walletStatementCommand(context: CommandContext): Command {
   return withAccount(serverCommand('statement', 'List everything that moved money of the bot.'))
-    .option('--csv', 'as CSV, amounts in the smallest unit')
+    .option('--csv', 'as CSV; there, and with --json, amounts are in the smallest unit')
     .action(async (options: StatementOptions) => {
-      const lines = await withWallet(context, options, ({ wallet }) =>
-        wallet.statement(options.account as AccountId | undefined),
-      );
+      const { lines, money } = await withWallet(context, options, async (own) => {
+        const all = await own.wallet.statement(options.account as AccountId | undefined);
+        const currencies = all.map(({ currency }) => currency);
+        return { lines: all, money: await MoneyText.of(own.client, currencies) };
+      });
       if (options.csv === true && options.json !== true) {
         context.terminal.print(statementCsv(lines).trimEnd());
         return;
@@ -108,7 +111,8 @@ export function walletStatementCommand(context: CommandContext): Command {
       const result = { schema: 'grid.wallet.statement.1', lines };
       printResult(context, options, result, () => {
         const rows = lines.map(({ at, kind, currency, amount, balance, memo }) => {
-          return [formatTime(at), kind, amount, currency, balance, memo];
+          const [moved, left] = [amount, balance].map((one) => money.show(BigInt(one), currency));
+          return [formatTime(at), kind, moved ?? '', `${left} then`, memo];
         });
         return rows.length === 0 ? 'nothing moved yet' : formatTable(rows).trimEnd();
       });
