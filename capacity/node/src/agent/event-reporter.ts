@@ -1,8 +1,9 @@
-import { closeOnce, delay, isGridError, silentLogger, systemClock } from '@commongrid/base';
+import { isGridError, silentLogger, systemClock } from '@commongrid/base';
 import type { Clock, Logger } from '@commongrid/base';
 import type { NodeId } from '@commongrid/model';
 import type { WorkloadSource } from '../ports.ts';
 import type { NodeState, NumberedEvent } from '../reconcile/node-state.ts';
+import { TellLoop } from '../tell-loop.ts';
 import { EventPace } from './event-pace.ts';
 
 export interface EventReporterOptions {
@@ -15,9 +16,6 @@ export interface EventReporterOptions {
 
 /** Events that are looked at in one go; of so many that wait only the newest of each workload is told. */
 const batchMax = 100;
-/** Pause after a failure, ms; it doubles up to the longest. */
-const pauseFirstMs = 500;
-const pauseMaxMs = 30_000;
 
 /**
  * Tells the source what happened, in order, however long that takes; all of it is kept here anyway.
@@ -26,8 +24,7 @@ const pauseMaxMs = 30_000;
 export class EventReporter implements AsyncDisposable {
   readonly close: () => Promise<void>;
   readonly #options: EventReporterOptions;
-  readonly #closing = new AbortController();
-  #fresh = Promise.withResolvers<void>();
+  readonly #loop: TellLoop;
   readonly #pace = new EventPace();
   /** The newest event of each workload that waits for its time. */
   readonly #held = new Map<string, NumberedEvent>();
@@ -37,41 +34,25 @@ export class EventReporter implements AsyncDisposable {
   constructor(options: EventReporterOptions) {
     this.#options = options;
     this.#seen = options.state.told;
-    const running = this.#run(this.#closing.signal);
-    this.close = closeOnce(async () => {
-      this.#closing.abort();
-      this.poke();
-      await running;
+    const { logger = silentLogger, clock = systemClock } = options;
+    this.#loop = new TellLoop({
+      tell: async (signal) => ((await this.#tellSome(signal)) ? 0 : this.#restMs()),
+      onFailure: (error, isFirst) => {
+        if (!isGridError(error)) logger.error({ err: error }, 'events cannot be told');
+        else if (isFirst) logger.warn({ err: error }, 'events cannot be told');
+      },
+      clock,
     });
+    this.close = () => this.#loop.close();
   }
 
   /** There may be something to tell. */
   poke(): void {
-    this.#fresh.resolve();
+    this.#loop.poke();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  async #run(signal: AbortSignal): Promise<void> {
-    const { logger = silentLogger, clock = systemClock } = this.#options;
-    let pauseMs = pauseFirstMs;
-    while (!signal.aborted) {
-      this.#fresh = Promise.withResolvers();
-      try {
-        if (await this.#tellSome(signal)) continue;
-        pauseMs = pauseFirstMs;
-        await this.#rest(signal);
-      } catch (error) {
-        if (signal.aborted) return;
-        const isKnown = isGridError(error);
-        if (pauseMs === pauseFirstMs) logger.warn({ err: error }, 'events cannot be told');
-        if (!isKnown) logger.error({ err: error }, 'events cannot be told');
-        await delay(pauseMs, { signal, clock }).catch(() => {});
-        pauseMs = Math.min(pauseMaxMs, 2 * pauseMs);
-      }
-    }
   }
 
   /** Whether there was anything new. */
@@ -124,15 +105,9 @@ export class EventReporter implements AsyncDisposable {
     return this.#pace.waitMs(subjectOf(event), clock.monotonicMs());
   }
 
-  /** Until there is something to tell, or it is time for what is held. */
-  async #rest(signal: AbortSignal): Promise<void> {
-    if (this.#held.size === 0) return this.#fresh.promise;
-    const { clock = systemClock } = this.#options;
-    const ms = Math.min(...[...this.#held.values()].map((event) => this.#waitMs(event)));
-    const over = new AbortController();
-    const pause = delay(ms, { clock, signal: AbortSignal.any([signal, over.signal]) });
-    await Promise.race([this.#fresh.promise, pause.catch(() => {})]);
-    over.abort();
+  /** Until it is time for what is held, ms. */
+  #restMs(): number {
+    return Math.min(...[...this.#held.values()].map((event) => this.#waitMs(event)));
   }
 }
 

@@ -1,15 +1,15 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import { closeOnce, FolderLock, repeat, silentLogger, systemClock } from '@commongrid/base';
 import type { Clock, Logger } from '@commongrid/base';
 import { SealingKey } from '@commongrid/crypto';
 import type { SigningKey } from '@commongrid/crypto';
 import { desiredOf, GridFold, isolationLookMs, nodeIdOf, nodeStanding } from '@commongrid/model';
 import type { Desired, GridRecord, NodeId, SealingKeyText, WorkloadId } from '@commongrid/model';
+import { followSource } from '../grid/follow-source.ts';
 import { GridCopy } from '../grid/grid-copy.ts';
 import type { FactStore, Machine } from '../machine/machine.ts';
-import type { WorkloadSource } from '../ports.ts';
+import type { SourceChange, WorkloadSource } from '../ports.ts';
 import type { Room } from '../reconcile/admission.ts';
 import { NodeState } from '../reconcile/node-state.ts';
 import type { NumberedEvent, OwnEvent } from '../reconcile/node-state.ts';
@@ -18,6 +18,7 @@ import { Receipts } from '../receipts/receipts.ts';
 import { resumeMeters } from '../receipts/resume-meters.ts';
 import { Reconciler, wasDraining } from '../reconcile/reconciler.ts';
 import type { Wish } from '../reconcile/wish.ts';
+import { watchAddresses } from './address-watch.ts';
 import { BootClearance } from './boot-clearance.ts';
 import { EventReporter } from './event-reporter.ts';
 import type { NodeFacts } from './introduction.ts';
@@ -56,10 +57,6 @@ export interface NodeAgentOptions {
 /** How often deadlines are looked at when nothing else happens, ms; seldom where none is near. */
 const lookEveryMs = isolationLookMs;
 const lookSeldomMs = 20_000;
-/** Between two looks at where the machine is reached, ms. */
-const addressesEveryMs = 60_000;
-/** Pause after a source failed, ms. */
-const sourceRetryMs = 1_000;
 
 /**
  * A node at work: takes in the records that concern it, verifies by them what each workload is to
@@ -142,10 +139,19 @@ export class NodeAgent implements AsyncDisposable {
       ...{ singleWriters: this.#singleWriters, reconciler: this.reconciler },
     });
     const { signal } = this.#closing;
+    const rhythm = { signal, clock, onError: (error: unknown): void => this.#failed(error) };
+    const { findAddresses } = options;
     const loops = [
-      this.#takeIn(signal),
-      repeat(lookEveryMs, () => this.#look(), { signal, clock, onError: (e) => this.#failed(e) }),
-      this.#followAddresses(signal),
+      followSource({
+        ...{ source, cursor: () => this.#copy.cursor, ...rhythm },
+        take: (change) => this.#take(change),
+      }),
+      repeat(lookEveryMs, () => this.#look(), rhythm),
+      findAddresses &&
+        watchAddresses({
+          ...{ find: findAddresses, known: facts.addresses, ...rhythm },
+          onMoved: (addresses) => this.#introducer.moved(this.#withDoors(addresses)),
+        }),
     ];
     this.close = closeOnce(async () => {
       this.#closing.abort();
@@ -243,40 +249,11 @@ export class NodeAgent implements AsyncDisposable {
     await this.apply();
   }
 
-  async #followAddresses(signal: AbortSignal): Promise<void> {
-    const { findAddresses, facts } = this.#options;
-    if (findAddresses === undefined) return;
-    let known: readonly string[] = facts.addresses;
-    const look = async (): Promise<void> => {
-      const found = await findAddresses();
-      if (isDeepStrictEqual(found, known)) return;
-      known = found;
-      this.#introducer.moved(this.#withDoors(found));
-    };
-    const onError = (error: unknown): void => this.#failed(error);
-    await repeat(addressesEveryMs, look, { signal, clock: this.#clock, onError });
-  }
-
   #withDoors(addresses: readonly string[]): readonly string[] {
     return addressesWithDoors(addresses, this.machine.zdb?.doors() ?? []);
   }
 
-  async #takeIn(signal: AbortSignal): Promise<void> {
-    const { source } = this.#options;
-    while (!signal.aborted) {
-      try {
-        for await (const change of source.changes(this.#copy.cursor, signal)) {
-          await this.#take(change);
-        }
-      } catch (error) {
-        if (signal.aborted) return;
-        this.#failed(error);
-        await this.#pause(sourceRetryMs, signal);
-      }
-    }
-  }
-
-  async #take(change: Parameters<GridCopy['add']>[0]): Promise<void> {
+  async #take(change: SourceChange): Promise<void> {
     const hasRecords = change.records.length > 0;
     const fresh = hasRecords ? this.#copy.add(change) : [];
     if (!hasRecords) this.#copy.noteTime(change.at);
@@ -322,14 +299,6 @@ export class NodeAgent implements AsyncDisposable {
 
   #failed(error: unknown): void {
     this.#logger.warn({ err: error }, 'the node goes on with what it knows');
-  }
-
-  async #pause(ms: number, signal: AbortSignal): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = this.#clock.setTimer(ms, resolve);
-    signal.addEventListener('abort', () => resolve(), { once: true });
-    await promise;
-    timer.cancel();
   }
 }
 

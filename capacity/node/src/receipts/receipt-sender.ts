@@ -1,7 +1,8 @@
-import { closeOnce, delay, isGridError, silentLogger, systemClock } from '@commongrid/base';
+import { closeOnce, isGridError, silentLogger, systemClock } from '@commongrid/base';
 import type { Clock, Logger } from '@commongrid/base';
 import type { NodeId, WorkloadId } from '@commongrid/model';
 import type { WorkloadSource } from '../ports.ts';
+import { TellLoop } from '../tell-loop.ts';
 import type { ReceiptBook, WaitingReceipt } from './receipt-book.ts';
 
 export interface ReceiptSenderOptions {
@@ -14,9 +15,6 @@ export interface ReceiptSenderOptions {
 
 /** Receipts that are looked at in one go. */
 const batchMax = 100;
-/** Pause after a failure, ms; it doubles up to the longest. */
-const pauseFirstMs = 500;
-const pauseMaxMs = 30_000;
 /** Pause before what the rules do not take yet is told again, ms. */
 const heldMs = 10_000;
 /** How long a node that closes tries to tell the last ones, ms. The next agent tells the rest. */
@@ -26,48 +24,32 @@ const lastWordsMs = 2_000;
 export class ReceiptSender implements AsyncDisposable {
   readonly close: () => Promise<void>;
   readonly #options: ReceiptSenderOptions;
-  readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #closing = new AbortController();
-  #fresh = Promise.withResolvers<void>();
+  readonly #loop: TellLoop;
 
   constructor(options: ReceiptSenderOptions) {
     this.#options = options;
-    this.#clock = options.clock ?? systemClock;
     this.#logger = options.logger ?? silentLogger;
-    const running = this.#run(this.#closing.signal);
+    this.#loop = new TellLoop({
+      tell: async (signal) => ((await this.#tellAll(signal)) ? heldMs : Infinity),
+      onFailure: (error, isFirst) => {
+        if (isFirst) this.#logger.warn({ err: error }, 'no receipts can be told');
+      },
+      clock: options.clock ?? systemClock,
+    });
     this.close = closeOnce(async () => {
-      this.#closing.abort();
-      this.poke();
-      await running;
+      await this.#loop.close();
       await this.#tellAll(AbortSignal.timeout(lastWordsMs)).catch(() => {});
     });
   }
 
   /** There may be something to tell. */
   poke(): void {
-    this.#fresh.resolve();
+    this.#loop.poke();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  async #run(signal: AbortSignal): Promise<void> {
-    let pauseMs = pauseFirstMs;
-    while (!signal.aborted) {
-      this.#fresh = Promise.withResolvers();
-      try {
-        const isHeld = await this.#tellAll(signal);
-        pauseMs = pauseFirstMs;
-        await this.#rest(isHeld, signal);
-      } catch (error) {
-        if (signal.aborted) return;
-        if (pauseMs === pauseFirstMs) this.#logger.warn({ err: error }, 'no receipts can be told');
-        await delay(pauseMs, { signal, clock: this.#clock }).catch(() => {});
-        pauseMs = Math.min(pauseMaxMs, 2 * pauseMs);
-      }
-    }
   }
 
   /** Whether something has to be told later. */
@@ -106,17 +88,6 @@ export class ReceiptSender implements AsyncDisposable {
       }
       return true;
     }
-  }
-
-  async #rest(isHeld: boolean, signal: AbortSignal): Promise<void> {
-    if (!isHeld) return this.#fresh.promise;
-    const over = new AbortController();
-    const pause = delay(heldMs, {
-      clock: this.#clock,
-      signal: AbortSignal.any([signal, over.signal]),
-    });
-    await Promise.race([this.#fresh.promise, pause.catch(() => {})]);
-    over.abort();
   }
 }
 
