@@ -24,7 +24,7 @@ class StoreFixture implements AsyncDisposable {
   constructor(folder: string, servers: readonly ZdbProcess[], stack: AsyncDisposableStack) {
     this.folder = folder;
     this.servers = servers;
-    this.backendsFile = join(folder, 'backends.json');
+    this.backendsFile = backendsFileIn(folder);
     this.#stack = stack;
   }
 
@@ -37,13 +37,12 @@ class StoreFixture implements AsyncDisposable {
         return stack.use(await ZdbProcess.open(join(path, `node-${at}`), names));
       }),
     );
-    const fixture = new StoreFixture(path, servers, stack.move());
     const entries = servers.map(({ port }, at) => {
       const place = { node: `node-${at}`, farm: `farm-${at}`, country: 'BE' };
       return { address: `127.0.0.1:${port}`, namespace: 'shards', log: 'log', ...place };
     });
-    await writeFile(fixture.backendsFile, JSON.stringify(entries));
-    return fixture;
+    await writeFile(backendsFileIn(path), JSON.stringify(entries));
+    return new StoreFixture(path, servers, stack.move());
   }
 
   options(head: string): StorOptions {
@@ -66,6 +65,10 @@ class StoreFixture implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stack.disposeAsync();
   }
+}
+
+function backendsFileIn(folder: string): string {
+  return join(folder, 'backends.json');
 }
 
 const size = 5 * mebibyte + 77;

@@ -11,6 +11,8 @@ import { TlogCipher } from './tlog-cipher.ts';
 import { extentKey, identityKey, identityOf, membershipKey, snapshotsKey } from './tlog-member.ts';
 import type { TlogMember } from './tlog-member.ts';
 
+/** How long each member may take where all have to answer. */
+export const everyMemberMs = 30_000;
 /** Bytes of the id of a log. */
 const logIdBytes = 16;
 
@@ -37,7 +39,7 @@ export async function foundLog(
   const logId = Buffer.from(random.bytes(logIdBytes));
   const cipher = new TlogCipher(place.metadataKey, logId);
   await using stack = new AsyncDisposableStack();
-  const members = place.members.map((name) => stack.use(place.openMember(name)));
+  const members = place.members.map((name) => stack.use(place.openMember(name, everyMemberMs)));
   const fences = await Promise.all(members.map((member) => member.fence()));
   const fence = nextFence(Math.max(...fences), random);
   await Promise.all(members.map((member) => bindEmpty(member, fence)));
@@ -64,7 +66,7 @@ export async function foundLog(
  */
 export async function finishFounding(place: LogPlace, random: Random): Promise<void> {
   await using stack = new AsyncDisposableStack();
-  const members = place.members.map((name) => stack.use(place.openMember(name)));
+  const members = place.members.map((name) => stack.use(place.openMember(name, everyMemberMs)));
   const notes = [membershipKey, extentKey, snapshotsKey];
   const answers = await Promise.allSettled(
     members.map((member) => member.get([identityKey, ...notes])),

@@ -3,8 +3,11 @@ import type { MemberName, Membership } from './chain.ts';
 import { MemberLink } from './member-link.ts';
 import type { TlogMember } from './tlog-member.ts';
 
-/** Opens a member by its name. Called again for the same name once the former is closed. */
-export type OpenMember = (name: string) => TlogMember;
+/**
+ * Opens a member by its name. Called again for the same name once the former is closed.
+ * @param timeoutMs how long it may take for an answer; default: what the log, which a majority keeps, waits
+ */
+export type OpenMember = (name: string, timeoutMs?: number) => TlogMember;
 
 /** The links to all members that were ever needed, one for each id. */
 export class Roster implements AsyncDisposable {

@@ -1,6 +1,7 @@
 import { GridError } from '@commongrid/base';
 import { nameOfBackend } from '../backends/backends-file.ts';
 import type { BackendSpec } from '../backends/backends-file.ts';
+import { everyMemberMs } from '../catalog/found-log.ts';
 import type { LogPlace } from '../catalog/found-log.ts';
 import { identityKey } from '../catalog/tlog-member.ts';
 import { ZdbMember } from '../catalog/zdb-member.ts';
@@ -8,13 +9,14 @@ import type { ZstorErrorCode } from '../errors.ts';
 
 /** Opens the namespaces that the backends file, as it is then, names as `log`. */
 export function openMemberOf(specs: () => readonly BackendSpec[]): LogPlace['openMember'] {
-  return (name) => {
+  return (name, timeoutMs) => {
+    const limit = timeoutMs === undefined ? {} : { timeoutMs };
     const spec = specs().find((each) => logNameOf(each) === name);
     // Who has left the file is still asked, at its address: the log itself says who keeps it.
-    if (spec === undefined) return new ZdbMember({ name, ...addressIn(name) });
+    if (spec === undefined) return new ZdbMember({ name, ...addressIn(name), ...limit });
     const { host, port, log = '', password, tlsFingerprint } = spec;
     return new ZdbMember({
-      ...{ name, host, port, namespace: log },
+      ...{ name, host, port, namespace: log, ...limit },
       ...(password === undefined ? {} : { password }),
       ...(tlsFingerprint === undefined ? {} : { tls: { fingerprint256: tlsFingerprint } }),
     });
@@ -54,16 +56,34 @@ export function firstMembersOf(specs: readonly BackendSpec[], parityShards: numb
  * Whether a log is kept there already. That there is none is known only when all answer.
  * @throws ZSTOR_CATALOG_MEMBER_FAILED
  */
-export async function keepsLog({ members, openMember }: LogPlace): Promise<boolean> {
+export async function keepsLog(place: LogPlace): Promise<boolean> {
+  // That there is one, any of them tells soon; whether there is none, the slowest.
+  const { isKept, silent } = await askForLog(place);
+  if (isKept || silent === undefined) return isKept;
+  const patient = await askForLog(place, everyMemberMs);
+  if (patient.isKept || patient.silent === undefined) return patient.isKept;
+  throw patient.silent.reason;
+}
+
+interface LogAnswers {
+  readonly isKept: boolean;
+  /** One that did not answer. */
+  readonly silent: PromiseRejectedResult | undefined;
+}
+
+async function askForLog(
+  { members, openMember }: LogPlace,
+  timeoutMs?: number,
+): Promise<LogAnswers> {
   await using stack = new AsyncDisposableStack();
-  const opened = members.map((name) => stack.use(openMember(name)));
+  const opened = members.map((name) => stack.use(openMember(name, timeoutMs)));
   const answers = await Promise.allSettled(opened.map((member) => member.get([identityKey])));
-  if (answers.some((answer) => answer.status === 'fulfilled' && answer.value[0] !== undefined)) {
-    return true;
-  }
-  const silent = answers.find((answer) => answer.status === 'rejected');
-  if (silent !== undefined) throw silent.reason;
-  return false;
+  return {
+    isKept: answers.some(
+      (answer) => answer.status === 'fulfilled' && answer.value[0] !== undefined,
+    ),
+    silent: answers.find((answer) => answer.status === 'rejected'),
+  };
 }
 
 /** The name of the namespace for the log of an entry. */

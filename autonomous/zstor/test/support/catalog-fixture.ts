@@ -46,8 +46,11 @@ export class CatalogFixture implements AsyncDisposable {
     const places = names.map((name, i) => {
       return [name, { port: servers[i % processes]?.port ?? 0, namespace: name }] as const;
     });
+    await using owned = new AsyncDisposableStack();
     const fixture = new CatalogFixture(folder, servers, new Map(places), stack.move());
+    owned.use(fixture);
     await Catalog.found(fixture.place(names.slice(0, count)));
+    owned.move();
     return fixture;
   }
 
@@ -57,9 +60,9 @@ export class CatalogFixture implements AsyncDisposable {
     members: readonly string[];
     openMember: CatalogOptions['openMember'];
   } {
-    const openMember = (name: string): ZdbMember => {
-      const place = this.places.get(name);
-      return new ZdbMember({ name, port: place?.port ?? 1, namespace: place?.namespace ?? '' });
+    const openMember = (name: string, timeoutMs = 2_000): ZdbMember => {
+      const { port = 1, namespace = '' } = this.places.get(name) ?? {};
+      return new ZdbMember({ name, port, namespace, timeoutMs });
     };
     return { metadataKey, members, openMember };
   }
