@@ -25,6 +25,7 @@ import type { ContainerMount, ContainerSpec } from './container-spec.ts';
 import { ContainerLosses } from './container-losses.ts';
 import type { Images } from './images.ts';
 import { resolveUser } from './resolve-user.ts';
+import type { ResolvedUser } from './resolve-user.ts';
 import { uidStartOf } from './uid-ranges.ts';
 
 export interface ContainerDriverOptions {
@@ -202,7 +203,10 @@ export class ContainerDriver implements Driver, ContainerAccess {
     const rootFolder = join(rootsFolder, key);
     await mkdir(folder, { recursive: true, mode: 0o711 });
     await mkdir(rootFolder, { recursive: true, mode: 0o711 });
-    const mounted = async (): Promise<ImageConfig> => {
+    const mounted = async (): Promise<{
+      readonly image: ImageConfig;
+      readonly user: ResolvedUser;
+    }> => {
       // The list of files is fetched for the one, and is there for the other.
       const [config, writableFolder] = await Promise.all([
         images.config(container.flist, context),
@@ -212,14 +216,16 @@ export class ContainerDriver implements Driver, ContainerAccess {
       ]);
       const place = { id: key, digest: container.flist, target: rootFolder };
       await images.mount({ ...place, writableFolder, idShift: uidStart }, context);
-      return config;
+      const userText = container.user ?? config.user ?? '';
+      return { image: config, user: await resolveUser(rootFolder, userText, context.signal) };
     };
     const ports = container.ports.map(({ port, protocol, publish }) =>
       publish === undefined ? { port, protocol } : { port, protocol, publish },
     );
-    const [image, attached] = await Promise.all([mounted(), network.attach({ id, tenant, ports })]);
-    const userText = container.user ?? image.user ?? '';
-    const user = await resolveUser(rootFolder, userText, context.signal);
+    const [{ image, user }, attached] = await Promise.all([
+      mounted(),
+      network.attach({ id, tenant, ports }),
+    ]);
     const hostname = `${role.name}-${replica}`;
     const files = await writeContainerFiles(assignment, {
       ...{ folder: this.#at(key, 'files'), hostname, uidStart },
