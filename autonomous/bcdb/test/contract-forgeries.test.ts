@@ -68,6 +68,7 @@ function planOf(n: number): DeploymentPlan {
     header: {
       nonce: fakeId.hash(n),
       controllers: [ada.id],
+      budget: { currency: 'EUR', perMonth: fakeId.amount(1_000), total: fakeId.amount(1_000) },
       heal: {
         ...{ suspectAfterMs: 3_000, replaceAfterMs: 10_000, maxPerHour: 1 },
         mayMoveTo: { farms: [fakeId.farm(1)] },
@@ -158,6 +159,33 @@ test('a placement that nobody pays for is refused by log and node', async () => 
   });
   const locked = place(running, [], { items: [{ ...item, lock }] });
   await refuses('ESCROW_MISSING', 'grid.placement.1', ada.device, locked, rented);
+});
+
+test('what costs more a month than was signed is refused by the log, which alone knows all locks', async () => {
+  const { town, bcdb } = timed;
+  const expMs = bcdb.at + 600_000;
+  const currency = 'EUR';
+  await town.put('grid.currency.1', eve.device, {
+    ...{ code: currency, name: 'Euro', decimals: 2, issuer: eve.id },
+  });
+  const gift = { from: eve.id, to: ada.id, currency, amount: fakeId.amount(1_000), expMs };
+  await town.put('grid.transfer.1', eve.device, { id: fakeId.transfer(1), ...gift });
+  const { arbiter: _arbiter, ...example } = examples['grid.lock.1'];
+  const lock = fakeId.lock(2);
+  await town.put('grid.lock.1', bob.device, {
+    ...{ ...example, id: lock, slot: { role: 'shard', replica: 0 }, contract: running.id },
+    ...{ node: rented.id, farmer: bob.id, buyer: ada.id, minFund: fakeId.amount(1) },
+    price: { amount: fakeId.amount(2), currency, perSeconds: 3_600 },
+    expiresMs: expMs,
+  });
+  const escrow = { lock, contract: running.id, from: ada.id, currency, expMs };
+  const above = { ...escrow, amount: fakeId.amount(1_001) };
+  assert.equal(await broken(town.put('grid.escrow.1', ada.device, above)), 'ESCROW_BUDGET');
+  await town.put('grid.escrow.1', ada.device, { ...escrow, amount: fakeId.amount(100) });
+  const [item] = place(running, [rented.id]).items;
+  assert.ok(item !== undefined);
+  const dear = place(running, [], { items: [{ ...item, lock }] });
+  assert.equal(await broken(town.put('grid.placement.1', ada.device, dear)), 'PLACEMENT_BUDGET');
 });
 
 test('a placement outside the mandate, a late one and a replayed one are refused by log and node', async () => {

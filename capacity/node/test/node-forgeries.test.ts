@@ -128,6 +128,26 @@ test('a record whose text is not what was signed is taken by no node', async () 
   await until(() => phaseOf(slice.workload) === 'running', 'what was signed');
 });
 
+test('a secret that is not what the contract committed to starts nothing, until the right one is sealed', async () => {
+  const container = { secretEnv: [{ name: 'TOKEN', secret: 'token' }] };
+  const role = town.role('web', 'exec sleep 1000', { resources: small, container });
+  const one = town.draft([role], { token: 'opensesame' });
+  const [known] = one.secrets.values();
+  assert.ok(known !== undefined);
+  const wrong = { ...one, secrets: new Map([['token', { ...known, value: 'sesame' }]]) };
+  await town.put('grid.contract.1', one.id, one.header);
+  await town.approve(one, 'provision');
+  await town.lease(one);
+  const slice = await town.sliceOf(wrong, 'web', 0, 1);
+  await town.put('grid.slice.1', `${town.node}/${slice.workload}`, slice);
+  await town.place(one, 1, [itemOf(slice)]);
+  await until(() => codeOf(one) === 'NODE_SECRET_MISMATCH', 'a refusal of the wrong secret');
+  assert.notEqual(phaseOf(slice.workload), 'running');
+  const right = await town.sliceOf(one, 'web', 0, 1);
+  await town.put('grid.slice.1', `${town.node}/${right.workload}`, right);
+  await until(() => phaseOf(right.workload) === 'running', 'it by the right secret');
+});
+
 function draft(): ContractDraft {
   return town.draft([town.role('web', 'exec sleep 1000', { resources: small })]);
 }

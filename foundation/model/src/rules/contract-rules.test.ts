@@ -39,6 +39,17 @@ suite('judgeGrid: a contract', () => {
     equal(proposed({ replaces: fakeId.contract(5) }), 'CONTRACT_REPLACED_UNKNOWN');
   });
 
+  test('of before, with lines for a change, is what it was, and who is named in them may halt it', () => {
+    const lines = [{ role: 'legal', signers: [fakeId.bot(30)], min: 1 }];
+    const { policy } = new Scene().plan.header;
+    const scene = new Scene({ header: { policy: { ...policy, change: lines } } }).begin();
+    equal(scene.eve.id, fakeId.bot(30));
+    equal(scene.approve(scene.eve, { action: 'halt', role: 'legal' }), undefined);
+    equal(scene.place(1, [scene.nodes[0]]), 'CONTRACT_HALTED');
+    const change = { action: 'change' as 'halt', role: 'legal' };
+    equal(scene.approve(scene.eve, change), 'MODEL_RECORD_INVALID');
+  });
+
   test('stays said, under its own name', () => {
     const { grid, ada, plan } = new Scene();
     const { header } = plan;
