@@ -106,6 +106,8 @@ test('bots are made, talk, get new keys and talk on', async (t) => {
   const status = await bots.run('status', 'bob');
   assert.equal(status['isRunning'], true);
   assert.ok(Number(status['residentBytes']) < 200e6, String(status['residentBytes']));
+  const brake = await bots.run('release-brake', 'anna');
+  assert.deepEqual([brake['schema'], brake['wasOn']], ['grid.bot.release-brake.1', false]);
   // Without the words nobody gets a new key.
   await stop(b);
   await rm(String(bob['wordsFile']));

@@ -50,8 +50,8 @@ export interface ControllerDesk {
   standingOf(id: ContractId): ContractStanding;
   /** Looks at contracts now. */
   look(): void;
-  /** Lets it go on though many nodes vanished at once. */
-  releaseBrake(): void;
+  /** Lets it go on though many nodes vanished at once. @returns whether that held it up */
+  releaseBrake(): boolean;
 }
 
 /**
@@ -101,11 +101,8 @@ export function contractsActor(papers: KeptContracts, desk: () => ControllerDesk
       summary: 'Lets healing go on though many nodes vanished at once',
       permission: 'owner',
       input: Type.Object({}, closed),
-      output: Type.Object({}, closed),
-      handler: () => {
-        desk()?.releaseBrake();
-        return {};
-      },
+      output: Type.Object({ wasOn: Type.Boolean() }, closed),
+      handler: () => ({ wasOn: desk()?.releaseBrake() ?? false }),
     }),
   });
 }

@@ -1,6 +1,11 @@
 import type { Logger } from '@commongrid/base';
 import { Controller } from '@commongrid/contract';
-import type { ContractPapers, ControlledContract, LockMarket } from '@commongrid/contract';
+import type {
+  ContractPapers,
+  ControlledContract,
+  ControllerMemory,
+  LockMarket,
+} from '@commongrid/contract';
 import type { ContractId } from '@commongrid/model';
 
 import type { BotGrid } from './bot-grid.ts';
@@ -15,6 +20,8 @@ export interface ContractsDeskOptions {
   readonly market?: LockMarket | undefined;
   /** Without them, former namespaces of stores are never given up. */
   readonly stores?: ContractStores | undefined;
+  /** Without one, a controller that is started anew knows nothing of a storm that it is in. */
+  readonly memory?: ControllerMemory | undefined;
   readonly logger: Logger;
 }
 
@@ -24,11 +31,11 @@ export class ContractsDesk implements ControllerDesk, AsyncDisposable {
   readonly #papers: ContractPapers;
   readonly #stores: ContractStores | undefined;
 
-  private constructor({ grid, papers, market, stores, logger }: ContractsDeskOptions) {
+  private constructor({ grid, papers, market, stores, memory, logger }: ContractsDeskOptions) {
     this.#papers = papers;
     this.#stores = stores;
     this.#controller = Controller.open({
-      ...{ grid, papers, market, logger, leases: grid.leases, dispersed: stores },
+      ...{ grid, papers, market, memory, logger, leases: grid.leases, dispersed: stores },
       probe: { answers: ({ addresses }, { signal }) => probeNode(addresses, { signal }) },
     });
   }
@@ -59,8 +66,8 @@ export class ContractsDesk implements ControllerDesk, AsyncDisposable {
     this.#controller.look();
   }
 
-  releaseBrake(): void {
-    this.#controller.releaseBrake();
+  releaseBrake(): boolean {
+    return this.#controller.releaseBrake();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -5,6 +5,7 @@ import type { ContractErrorCode } from '../errors.ts';
 import { assessUnits } from '../heal/assess-units.ts';
 import type { Assessment } from '../heal/assess-units.ts';
 import { UnitTrials } from '../heal/unit-trials.ts';
+import type { Failure } from '../heal/unit-trials.ts';
 import { blocked, blockedByError, ruleOf } from './blocked.ts';
 import type { Blocked } from './blocked.ts';
 import { endStep } from './contract-end.ts';
@@ -36,6 +37,8 @@ export interface ContractWorkerOptions extends ControllerTools {
   readonly id: ContractId;
   readonly book: PlaceBook;
   readonly tasks: TaskGroup;
+  /** Where replicas did not do, as another process saw it. */
+  readonly failures: readonly Failure[];
   /** Asks for another look. @returns the number of the first one that begins after this call */
   readonly again: () => number;
 }
@@ -65,7 +68,7 @@ export class ContractWorker {
     this.#options = options;
     const { id, clock, logger, tasks, again, ports } = options;
     this.#placer = new ContractPlacer(options);
-    this.#trials = new UnitTrials(id);
+    this.#trials = new UnitTrials(id, options.failures);
     this.#lease = new ContractLease({
       ...{ id, clock, logger, tasks },
       leases: ports.leases,
@@ -79,6 +82,11 @@ export class ContractWorker {
   /** Why it does not go on; nothing while it does, or nothing is to be done. */
   get blocked(): readonly Blocked[] {
     return this.#blocked;
+  }
+
+  /** Where replicas did not do: another list whenever it changes. */
+  get failures(): readonly Failure[] {
+    return this.#trials.failures;
   }
 
   get steps(): readonly StepNote[] {

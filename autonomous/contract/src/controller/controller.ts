@@ -12,11 +12,13 @@ import type { ContractId, NodeId } from '@commongrid/model';
 import { NodeWatch } from '../heal/node-watch.ts';
 import type { NodeOutlook } from '../heal/node-watch.ts';
 import { StormBrake } from '../heal/storm-brake.ts';
+import type { Failure } from '../heal/unit-trials.ts';
 import { contractStatus } from '../state/contract-status.ts';
 import type { ContractStatus } from '../state/contract-status.ts';
 import type { Blocked } from './blocked.ts';
 import { ContractIndex } from './contract-index.ts';
 import { JournalIndex } from './contract-journal.ts';
+import { ControllerNotes } from './controller-notes.ts';
 import { ContractWorker } from './contract-worker.ts';
 import { caseOf } from './look.ts';
 import type { Look } from './look.ts';
@@ -74,6 +76,7 @@ export class Controller implements AsyncDisposable {
   readonly #book: PlaceBook;
   readonly #watch: NodeWatch;
   readonly #brake = new StormBrake();
+  readonly #notes: ControllerNotes | undefined;
   readonly #index = new ContractIndex();
   readonly #outlooks = new OutlookChanges();
   /** Contracts that something may have changed of, and whose workers were not told yet. */
@@ -90,7 +93,7 @@ export class Controller implements AsyncDisposable {
   });
 
   private constructor(options: ControllerOptions) {
-    const { clock = systemClock, logger = silentLogger } = options;
+    const { clock = systemClock, logger = silentLogger, memory } = options;
     this.#options = options;
     this.#clock = clock;
     this.#logger = logger;
@@ -99,6 +102,8 @@ export class Controller implements AsyncDisposable {
       onError: (error, name) => logger.error({ name, error }, 'a task of the controller failed'),
     });
     this.#book = new PlaceBook(options.grid, clock);
+    const brake = this.#brake;
+    this.#notes = memory && new ControllerNotes({ memory, brake, logger });
     this.#watch = new NodeWatch(clock.monotonicMs(), { canProbe: options.probe !== undefined });
   }
 
@@ -115,10 +120,15 @@ export class Controller implements AsyncDisposable {
     return this.#looks + 1;
   }
 
-  /** The owner looked at the network, and wants what is gone to be replaced. */
-  releaseBrake(): void {
+  /**
+   * The owner looked at the network, and wants what is gone to be replaced.
+   * @returns whether the brake was on
+   */
+  releaseBrake(): boolean {
+    const wasOn = this.isStorm;
     this.#brake.release();
     this.look();
+    return wasOn;
   }
 
   /** Whether a large part of the nodes vanished at once, so that little is moved. */
@@ -210,6 +220,7 @@ export class Controller implements AsyncDisposable {
     const touched = this.#index.refresh(fold, ids, (id) => caseOf(now, this.#options, id));
     for (const id of touched) this.#touched.add(id);
     const { wanted } = this.#index;
+    await this.#notes?.read({ at, nowMs: this.#clock.monotonicMs() });
     const asked = new Set([...wanted.keys(), ...this.#brake.nodes]);
     const heardMs = this.#clock.monotonicMs();
     const heard = await grid.presence([...asked], { signal });
@@ -220,7 +231,9 @@ export class Controller implements AsyncDisposable {
     this.#probe(now);
     const journal = new JournalIndex(fold, at, this.#index);
     const look = { n, fold, at, nowMs, journal, watch: this.#watch, isStorm: this.isStorm };
-    return this.#lookAt(look, ids);
+    const count = this.#lookAt(look, ids);
+    await this.#notes?.keep(look, this.#failures());
+    return count;
   }
 
   /** @returns how many contracts there was a step of */
@@ -235,12 +248,18 @@ export class Controller implements AsyncDisposable {
     return count;
   }
 
+  #failures(): ReadonlyMap<ContractId, readonly Failure[]> {
+    const all = [...this.#workers].map(([id, { failures }]) => [id, failures] as const);
+    return new Map(all.filter(([, failures]) => failures.length > 0));
+  }
+
   #workerOf(id: ContractId): ContractWorker {
     let worker = this.#workers.get(id);
     if (worker === undefined) {
       worker = new ContractWorker({
         ...{ id, book: this.#book, clock: this.#clock, logger: this.#logger, tasks: this.#tasks },
         ...{ ports: this.#options, again: () => this.look() },
+        failures: this.#notes?.failuresOf(id) ?? [],
       });
       this.#workers.set(id, worker);
     }

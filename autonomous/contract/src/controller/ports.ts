@@ -24,6 +24,8 @@ export interface ControllerPorts {
   readonly market?: LockMarket | undefined;
   /** Without one, silence alone decides over a node. */
   readonly probe?: NodeProbe | undefined;
+  /** Without one, a controller that is started anew knows nothing of a storm that it is in. */
+  readonly memory?: ControllerMemory | undefined;
   /** Without one, no namespace of a dispersed role is given up. */
   readonly dispersed?: DispersedData | undefined;
 }
@@ -35,6 +37,14 @@ export interface DispersedData {
    * had was made again. @param node where the replica is now
    */
   isElsewhere(workload: WorkloadId, node: NodeId): boolean;
+}
+
+/** Keeps what a controller saw and is in no record, for the next one. */
+export interface ControllerMemory {
+  /** What was written last; undefined: nothing. */
+  read(): Promise<unknown>;
+  /** Replaces it by other plain JSON, at once or not at all. */
+  write(value: unknown): Promise<void>;
 }
 
 /** The database as the owner's bot has it. */

@@ -11,6 +11,21 @@ interface Sign {
   readonly sinceMs: number | undefined;
 }
 
+/** What a brake saw, for the one of the next process. Plain JSON. */
+export interface BrakeNotes {
+  /** Nodes, whether they were alive, and for how long that was so, ms; without it from the first look on. */
+  readonly signs: readonly {
+    readonly node: NodeId;
+    readonly isAlive: boolean;
+    readonly forMs?: number;
+  }[];
+  /** The nodes that were alive before, while the brake is on. */
+  readonly before?: readonly NodeId[];
+}
+
+/** What was seen of nodes so long ago says nothing of what vanishes now, ms. */
+const signsAgeMsMax = 600_000;
+
 /**
  * Notices that a large part of a grid goes away at once. Then it is rather the network, or whoever
  * looks, that failed, and moving everything would do more harm than waiting.
@@ -22,9 +37,39 @@ export class StormBrake {
   readonly #signs = new Map<NodeId, Sign>();
   /** The nodes that were alive before, while the brake is on. */
   #before: ReadonlySet<NodeId> | undefined;
+  #changes = 0;
 
   get isOn(): boolean {
     return this.#before !== undefined;
+  }
+
+  /** Another number whenever it saw something else than before. */
+  get changes(): number {
+    return this.#changes;
+  }
+
+  notes(nowMs: number): BrakeNotes {
+    const before = this.#before;
+    return {
+      signs: [...this.#signs].map(([node, { isAlive, sinceMs }]) => {
+        return { node, isAlive, ...(sinceMs === undefined ? {} : { forMs: nowMs - sinceMs }) };
+      }),
+      ...(before === undefined ? {} : { before: [...before] }),
+    };
+  }
+
+  /**
+   * Goes on where another one was: what was alive then and is not now vanished.
+   * @param ageMs how old the notes are
+   */
+  resume({ signs, before }: BrakeNotes, nowMs: number, ageMs: number): void {
+    if (ageMs <= signsAgeMsMax) {
+      for (const { node, isAlive, forMs } of signs) {
+        const sinceMs = forMs === undefined ? undefined : nowMs - ageMs - forMs;
+        this.#signs.set(node, { isAlive, sinceMs });
+      }
+    }
+    if (before !== undefined) this.#before = new Set(before);
   }
 
   /** Nodes of which it has to hear whether they are back, though nothing runs on them any more. */
@@ -42,15 +87,19 @@ export class StormBrake {
     for (const node of new Set([...this.#signs.keys(), ...alive])) {
       const isAlive = alive.has(node);
       if (this.#signs.get(node)?.isAlive === isAlive) continue;
+      this.#changes++;
       this.#signs.set(node, { isAlive, sinceMs: isFirst ? undefined : nowMs });
     }
     this.#forget(nowMs);
-    if (this.#before === undefined) this.#before = this.#storm();
-    else if (isBack(this.#before, alive)) this.#before = undefined;
+    const former = this.#before;
+    if (former === undefined) this.#before = this.#storm();
+    else if (isBack(former, alive)) this.#before = undefined;
+    if (this.#before !== former) this.#changes++;
   }
 
   /** The owner looked, and wants what is gone to be replaced. What is gone by now counts no more. */
   release(): void {
+    this.#changes++;
     this.#before = undefined;
     for (const [node, { isAlive }] of this.#signs) if (!isAlive) this.#signs.delete(node);
   }

@@ -44,6 +44,8 @@ export class ControllerWorld extends TownGrid {
   /** Controllers that were started, in order. */
   readonly processes: Process[] = [];
   probes = 0;
+  /** What controllers keep for the next one; tests may take it away. */
+  memory: unknown;
   /** For so long a placement is on its way to the log, ms. */
   placementDelayMs = 0;
   /** Of a lock, an hour. */
@@ -143,6 +145,12 @@ export class ControllerWorld extends TownGrid {
     };
     return {
       papers: { ids: () => [...this.papers.keys()], of: (id) => this.papers.get(id) },
+      memory: {
+        read: async () => this.memory,
+        write: async (value) => {
+          if (!process.isDead) this.memory = structuredClone(value);
+        },
+      },
       probe: {
         answers: async ({ id }) => {
           this.probes++;

@@ -42,6 +42,7 @@ const schema = 'grid.bot.folder.1';
  *     feed/          what of the log concerns it
  *     contracts/     contracts that it controls, and their secrets
  *     stores/        backends files of stores that use namespaces of these contracts
+ *     controller     what its controller saw and is in no record
  *     control.sock   where commands reach it
  */
 export class BotFolder {
@@ -66,6 +67,10 @@ export class BotFolder {
 
   get contracts(): string {
     return join(this.path, 'contracts');
+  }
+
+  get controllerFile(): string {
+    return join(this.path, 'controller');
   }
 
   get stores(): string {

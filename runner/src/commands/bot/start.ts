@@ -15,6 +15,7 @@ import type { Command } from 'commander';
 
 import type { AtLog } from '../../bot-service/bot-grid.ts';
 import { publishContracts } from '../../bot-service/contract-metrics.ts';
+import { ControllerFile } from '../../bot-service/controller-file.ts';
 import type { LateBotService } from '../../bot-service/late-bot-service.ts';
 import { writeAction } from '../../bot-service/write-by-bot.ts';
 import { printResult } from '../../command-context.ts';
@@ -81,6 +82,7 @@ export function botStartCommand(context: CommandContext): Command {
       await using service = new later.LateBotService({
         ...{ bot: id as BotId, url, trust, key, atLog, papers, logger, running: bot },
         ...{ folder: folder.feed, storesFolder: folder.stores, market: bot.lockMarket },
+        memory: new ControllerFile(folder.controllerFile),
       });
       late.service = service;
       if (registry !== undefined) publishContracts(registry, () => service.contracts());
