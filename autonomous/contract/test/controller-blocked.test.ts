@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { fakeId } from '@commongrid/model/testing';
 import { ControllerWorld, runs } from './support/controller-world.ts';
 
 const container = { flist: 'a'.repeat(64), rootBytes: '1GiB' };
@@ -114,6 +115,29 @@ test('a farmer who declines is left alone for a while', async () => {
   assert.ok(world.codes(id).includes('HEAL_DECLINED'));
   world.declining.clear();
   await world.until('it runs', () => runs(world, id));
+});
+
+test('room that another buyer takes first is looked for elsewhere', async () => {
+  await using world = new ControllerWorld({ own: 0, rented: 3 });
+  const taken = new Set<string>();
+  world.beforeLock = (node) => {
+    // Somebody else was planned for the same room, and is quicker; twice.
+    if (taken.size >= 2) return;
+    const resources = world.grid.fold.current('grid.node.1', node)?.capacity;
+    assert.ok(resources !== undefined);
+    taken.add(node);
+    world.giveLock({
+      ...{ contract: fakeId.contract(77), buyer: world.eve.id, farmer: world.bob.id, node },
+      slot: { role: 'other', replica: 0 },
+      ...{ resources: { ...resources, ipv4: 0 }, currency: 'EUR' },
+    });
+  };
+  const id = await world.contract({ budget: rich, roles: [web] });
+  world.start();
+  await world.until('it runs', () => runs(world, id), { forMs: 20_000 });
+  const [node] = world.placesOf(id, 'web');
+  assert.ok(node !== undefined && taken.size === 2 && !taken.has(node));
+  assert.equal(world.accepted('grid.escrow.1').length, 1, 'nothing is paid for room of others');
 });
 
 test('without money a lock is not paid for, and nothing is placed', async () => {

@@ -222,12 +222,22 @@ export class ControllerWorld extends TownGrid {
     const open = [...this.grid.fold.objects('grid.lock.1')].find((lock) => {
       const isSlot = lock.slot.role === slot.role && lock.slot.replica === slot.replica;
       const isFree = this.grid.fold.money('escrow', lock.id)?.place === undefined;
-      return isSlot && isFree && lock.node === node && this.at < lock.expiresMs;
+      const isPlace = isSlot && lock.contract === contract && lock.node === node;
+      return isPlace && isFree && this.at < lock.expiresMs;
     });
     if (open !== undefined) return open.id;
+    this.beforeLock(node);
+    return this.giveLock({ contract, node, farmer, buyer, slot, resources, currency });
+  }
+
+  /** Called before bob gives a lock: another buyer may be quicker. */
+  beforeLock: (node: NodeId) => void = () => {};
+
+  /** Bob gives a lock. @throws where the log refuses it */
+  giveLock({ currency, ...place }: Omit<LockWish, 'perMonthMax' | 'untilMs'>): LockId {
     const id = fakeId.lock(++this.#locks);
     this.put('grid.lock.1', this.bob.device, {
-      ...{ id, contract, node, farmer, buyer, slot, resources },
+      ...{ id, ...place },
       price: { amount: fakeId.amount(this.lockPrice), currency, perSeconds: 3_600 },
       ...{ minFund: fakeId.amount(1), disputeMs: 3_600_000, onDispute: 'refund' },
       expiresMs: this.at + 600_000,
