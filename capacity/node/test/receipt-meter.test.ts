@@ -7,6 +7,7 @@ import type { EventPhase, LockId, WorkloadId } from '@commongrid/model';
 import { fakeId } from '@commongrid/model/testing';
 
 import type { Observation } from '../src/index.ts';
+import type { Counters } from '../src/receipts/meter.ts';
 import { ReceiptMeter } from '../src/receipts/receipt-meter.ts';
 import { resumeMeters } from '../src/receipts/resume-meters.ts';
 import { NodeState } from '../src/reconcile/node-state.ts';
@@ -27,6 +28,8 @@ class Bench {
   bootId = 'boot-one';
   session = 1;
   isTold = true;
+  /** What the machine counts of the run, also after its end. */
+  counters: Counters | undefined = { cpuUs: 0, receivedBytes: 0, sentBytes: 0 };
   aheadMs = 0;
 
   constructor(folder: string, isProbed: boolean) {
@@ -54,6 +57,7 @@ class Bench {
             { cpuUs: 0, memoryBytes: 10, diskBytes: 1, receivedBytes: 0, sentBytes: 0 },
           ]),
         ),
+      counters: async () => this.counters,
       onReceipts: () => {},
       onError: (error) => {
         // One that was killed goes on, and finds its state closed.
@@ -127,6 +131,32 @@ test('an hour of health is a receipt, and so is what is left at the end', async 
   await bench.meter?.close();
   assert.equal(bench.receipts.length, 3);
   assert.deepEqual(bench.state.receipts.meters(), []);
+});
+
+test('what a run used since the last look is told, however it ends', async () => {
+  await using folder = await tempFolder('meter');
+  const bench = new Bench(folder.path, false);
+  await bench.open();
+  bench.follow(first);
+  bench.phase('running');
+  await bench.pass(600_000);
+  // It ends by itself, two minutes after it was looked at.
+  await bench.pass(120_000);
+  bench.counters = { cpuUs: 7_000_000, receivedBytes: 5, sentBytes: 6 };
+  await bench.meter?.noteEnd(web);
+  bench.phase('failed');
+  // Another run counts from 0, and the lock ends.
+  bench.phase('running');
+  await bench.pass(60_000);
+  bench.counters = { cpuUs: 2_000_000, receivedBytes: 1, sentBytes: 1 };
+  bench.follow(undefined);
+  await bench.meter?.close();
+  assert.equal(bench.check(), 780);
+  const [use, ...others] = bench.receipts.map(({ usage }) => usage);
+  assert.deepEqual(others, []);
+  assert.deepEqual([use?.cpuSeconds, use?.receivedBytes, use?.sentBytes], [9, 6, 7]);
+  // 10 bytes for 720 s; of the second run nobody looked at its memory.
+  assert.equal(use?.memoryByteSeconds, '7200');
 });
 
 test('what is probed counts while it is healthy, not while it runs', async () => {

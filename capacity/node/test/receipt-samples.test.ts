@@ -3,7 +3,7 @@ import { test } from 'node:test';
 
 import { waitFor } from '@commongrid/base';
 
-import { readSamples } from '../src/receipts/read-samples.ts';
+import { readCounters, readSamples } from '../src/receipts/read-samples.ts';
 import { NodeTown, openPlanned } from './support/node-town.ts';
 import { freePort } from './support/taken-ports.ts';
 
@@ -33,4 +33,19 @@ test('what receipts say of use is counted on the machine: time, memory, disk and
   const samples = await sample();
   assert.ok((samples.get(id)?.diskBytes ?? 0) > 0 && (samples.get(disk)?.diskBytes ?? 0) > 0);
   assert.equal(samples.get(disk)?.cpuUs, 0);
+});
+
+test('what a run used can be read once it has ended', async () => {
+  await using town = await NodeTown.open();
+  await using agent = await openPlanned(town.plan);
+  const role = town.role('short', 'i=0; while [ $i -lt 20000 ]; do i=$((i + 1)); done');
+  const draft = town.draft([{ ...role, restart: { ...role.restart, policy: 'never' } }]);
+  const id = (await town.deploy(draft)).get('short');
+  assert.ok(id !== undefined);
+  await waitFor(() => agent.state.workload(id)?.phase === 'stopped', {
+    ...{ ...deadline, what: 'its end' },
+  });
+  const known = agent.state.workload(id)?.known;
+  assert.ok(known !== undefined);
+  assert.ok(((await readCounters(agent.machine, known))?.cpuUs ?? 0) > 1_000);
 });

@@ -20,7 +20,7 @@ const capacity = {
   hddBytes: 0,
   pids: 1_000,
 };
-const deadline = { timeoutMs: 10_000, what: 'the workloads' };
+const deadline = { timeoutMs: 60_000, what: 'the workloads' };
 
 function roleOf(change: Partial<ContractRole> = {}): ContractRole {
   return {
@@ -59,6 +59,8 @@ function running(assignment: Assignment): Wish {
 
 interface Fixture extends AsyncDisposable {
   readonly machine: PaperMachine;
+  /** Ends of runs as they were noted: how many calls there were, and what was told last. */
+  readonly ends: { id: WorkloadId; calls: number; phase: string | undefined }[];
   readonly driver: PaperDriver;
   readonly state: NodeState;
   readonly reconciler: Reconciler;
@@ -70,11 +72,15 @@ interface Fixture extends AsyncDisposable {
 async function openFixture(): Promise<Fixture> {
   const folder = await tempFolder('node');
   const machine = new PaperMachine();
+  const ends: Fixture['ends'] = [];
   const open = () => {
     const driver = new PaperDriver(machine);
     const state = NodeState.open(folder.path);
     const drivers = new Map([['volume' as const, driver]]);
-    return { driver, state, reconciler: new Reconciler({ state, drivers, capacity }) };
+    const onEnded = async (id: WorkloadId): Promise<void> => {
+      ends.push({ id, calls: machine.calls.length, phase: state.workload(id)?.phase });
+    };
+    return { driver, state, reconciler: new Reconciler({ state, drivers, capacity, onEnded }) };
   };
   let parts = open();
   const close = async () => {
@@ -82,7 +88,7 @@ async function openFixture(): Promise<Fixture> {
     parts.state.close();
   };
   return {
-    machine,
+    ...{ machine, ends },
     get driver() {
       return parts.driver;
     },
@@ -103,6 +109,22 @@ async function openFixture(): Promise<Fixture> {
     },
   };
 }
+
+test('the end of each run is noted once, before it is told and anything is taken away', async () => {
+  await using f = await openFixture();
+  const one = assignmentOf('ada');
+  const { id, key } = one;
+  const calls = (name: string) =>
+    f.machine.calls.filter((call) => call === `${name} ${key}`).length;
+  f.reconciler.apply([running(one)]);
+  for (const run of [1, 2]) {
+    await waitFor(() => calls('start') === run && f.phase(one) === 'running', deadline);
+    const made = f.machine.calls.length;
+    f.driver.end(key, 1);
+    await waitFor(() => calls('start') > run && f.phase(one) === 'running', deadline);
+    assert.deepEqual(f.ends.slice(run - 1), [{ id, calls: made, phase: 'running' }]);
+  }
+});
 
 test('a workload is prepared and started, and told of in that order', async () => {
   await using f = await openFixture();

@@ -128,6 +128,7 @@ export class NodeAgent implements AsyncDisposable {
     this.reconciler = new Reconciler({
       ...{ state, drivers, capacity, logger, clock },
       onEvent: (event) => this.#told(event),
+      onEnded: (id) => this.#receipts.noteEnd(id),
     });
     this.#singleWriters = new SingleWriters({
       ...{ node, view: this.view, source, bootId, clock },

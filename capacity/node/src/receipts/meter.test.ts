@@ -2,7 +2,7 @@ import { deepEqual, equal, ok } from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import fc from 'fast-check';
 import { fakeId } from '@commongrid/model/testing';
-import { addSample, beginMeter, count, cut } from './meter.ts';
+import { addEnd, addSample, beginMeter, count, cut } from './meter.ts';
 import type { Meter, MeteredReceipt } from './meter.ts';
 
 const contract = `contract:${'A'.repeat(43)}` as ReturnType<typeof fakeId.contract>;
@@ -63,6 +63,25 @@ suite('a meter', () => {
         equal(told + meter.healthyMs, healthyMs);
       }),
     );
+  });
+
+  test('tells a run that ended from the next one, however much that used', () => {
+    const counters = { cpuUs: 5e6, receivedBytes: 30, sentBytes: 40 };
+    const memory = { memoryBytes: 100, diskBytes: 7 };
+    const begun = addSample(begin(true), { ...counters, ...memory, cpuUs: 4e6 }, 1_000);
+    const ended = addEnd(begun, counters, 2_000);
+    // It is looked at again before another run begins, also by another agent.
+    const again = addSample(
+      addEnd(ended, counters, 500),
+      { ...counters, ...memory, memoryBytes: 0 },
+      500,
+    );
+    const next = addSample(again, { ...counters, ...memory, cpuUs: 9e6 }, 1_000);
+    const meter = count(next, { logMs: 6_000, nowMs: 0, elapsedMs: 5_000 });
+    deepEqual(cut(meter).receipt?.usage, {
+      ...{ cpuSeconds: 14, memoryByteSeconds: '400', diskBytes: 7 },
+      ...{ receivedBytes: 30, sentBytes: 40 },
+    });
   });
 
   test('adds up use over runs that count from 0 again', () => {

@@ -32,6 +32,10 @@ export interface Meter {
   readonly used: Used;
   /** Counters as they were seen last. */
   readonly seen: Counters;
+  /** Memory as it was seen last; absent before. */
+  readonly memoryBytes?: number;
+  /** CPU time of a run that ended, until another one is seen: that one counts from 0. */
+  readonly endedCpuUs?: number;
 }
 
 /** Use since `fromMs`. */
@@ -73,14 +77,18 @@ export function count(meter: Meter, { logMs, nowMs, elapsedMs }: Passed): Meter 
 
 /** Adds what was used since the last sample; memory as it is now, for `forMs`. */
 export function addSample(meter: Meter, sample: Sample, forMs: number): Meter {
-  const { used, seen } = meter;
+  const { used, endedCpuUs, ...rest } = meter;
+  const isOther = endedCpuUs !== undefined && sample.cpuUs !== endedCpuUs;
+  const seen = isOther ? { ...meter.seen, cpuUs: 0 } : meter.seen;
   const since = (name: keyof Counters): number => {
     // A run that began anew counts from 0.
     return used[name] + (sample[name] < seen[name] ? sample[name] : sample[name] - seen[name]);
   };
   const { cpuUs, receivedBytes, sentBytes, memoryBytes, diskBytes } = sample;
   return {
-    ...meter,
+    ...rest,
+    ...(endedCpuUs === undefined || isOther ? {} : { endedCpuUs }),
+    memoryBytes,
     seen: { cpuUs, receivedBytes, sentBytes },
     used: {
       cpuUs: since('cpuUs'),
@@ -90,6 +98,13 @@ export function addSample(meter: Meter, sample: Sample, forMs: number): Meter {
       diskBytes,
     },
   };
+}
+
+/** Adds what a run used since the last sample, once it ended: its memory counts as it was seen last. */
+export function addEnd(meter: Meter, counters: Counters, forMs: number): Meter {
+  const { used, memoryBytes = 0 } = meter;
+  const ended = addSample(meter, { ...counters, memoryBytes, diskBytes: used.diskBytes }, forMs);
+  return { ...ended, memoryBytes: 0, endedCpuUs: counters.cpuUs };
 }
 
 /** A receipt without the node that says it. */

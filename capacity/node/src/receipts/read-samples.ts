@@ -1,7 +1,7 @@
 import type { WorkloadId } from '@commongrid/model';
 import type { Machine } from '../machine/machine.ts';
 import type { KnownWorkload } from '../reconcile/wish.ts';
-import type { Sample } from './meter.ts';
+import type { Counters, Sample } from './meter.ts';
 
 /** What workloads use, as the machine counts it anyway; nothing of those that are not there. */
 export async function readSamples(
@@ -27,4 +27,19 @@ export async function readSamples(
     samples.set(id, { cpuUs: cpuUsageUs, memoryBytes, diskBytes, receivedBytes, sentBytes });
   }
   return samples;
+}
+
+/**
+ * What a workload used up to now; undefined where that is not counted, or no more. Of a container that
+ * ended it is there until that is taken away. No service is asked, so that no end waits for one.
+ */
+export async function readCounters(
+  { containers, traffic }: Machine,
+  { key, role }: KnownWorkload,
+): Promise<Counters | undefined> {
+  if (role.workload.kind !== 'container') return undefined;
+  const usage = await containers?.stats(key);
+  if (usage === undefined) return undefined;
+  const { receivedBytes = 0, sentBytes = 0 } = (await traffic?.())?.get(key) ?? {};
+  return { cpuUs: usage.cpuUsageUs, receivedBytes, sentBytes };
 }

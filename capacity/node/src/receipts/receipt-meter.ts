@@ -3,8 +3,8 @@ import type { Clock } from '@commongrid/base';
 import type { ContractRole, EventPhase, LockId, WorkloadId } from '@commongrid/model';
 import type { Observation } from '../driver.ts';
 import type { NodeState, NumberedWorkloadEvent } from '../reconcile/node-state.ts';
-import { addSample, beginMeter, count, cut } from './meter.ts';
-import type { Meter, Passed, Sample } from './meter.ts';
+import { addEnd, addSample, beginMeter, count, cut } from './meter.ts';
+import type { Counters, Meter, Passed, Sample } from './meter.ts';
 
 export interface ReceiptMeterOptions {
   readonly state: NodeState;
@@ -16,6 +16,8 @@ export interface ReceiptMeterOptions {
   readonly observe: (id: WorkloadId) => Promise<Observation | undefined>;
   /** What workloads use. */
   readonly sample: (ids: readonly WorkloadId[]) => Promise<ReadonlyMap<WorkloadId, Sample>>;
+  /** What a workload used up to now, also one that ended; undefined where nothing tells it. */
+  readonly counters: (id: WorkloadId) => Promise<Counters | undefined>;
   /** Receipts were cut. */
   readonly onReceipts: () => void;
   readonly onError: (error: unknown) => void;
@@ -31,10 +33,11 @@ const keepEveryMsMax = 60_000;
 /** Between two looks at what workloads use, ms. */
 const sampleEveryMsMax = 300_000;
 
-/** A meter, and when this process counted last, by the monotonic clock. */
+/** A meter, and when this process counted, and looked at use, last, by the monotonic clock. */
 interface Live {
   readonly meter: Meter;
   readonly countedMs: number | undefined;
+  readonly sampledMs: number | undefined;
 }
 
 /**
@@ -43,7 +46,8 @@ interface Live {
  * 1. A workload is counted from the moment on at which it is placed by a lock with money (`follow`).
  * 2. Each change of its phase ends a stretch, in the transaction that keeps the change (`note`).
  * 3. Once a minute all is counted and kept; what has lasted an hour is cut off as a receipt.
- * 4. A meter is cut when the workload stands still, when its lock changes or ends, and when the agent
+ * 4. What is used is looked at every five minutes, and once more when a run has ended (`noteEnd`).
+ * 5. A meter is cut when the workload stands still, when its lock changes or ends, and when the agent
  *    ends. What ran on under no agent is counted by the next one, where the same run still goes on, or
  *    tells when it ended. Of a machine that was cut off nothing is counted since the last minute.
  */
@@ -54,6 +58,9 @@ export class ReceiptMeter {
   readonly #everyMs: number;
   readonly #live = new Map<WorkloadId, Live>();
   #sampledMs = Number.NEGATIVE_INFINITY;
+  #places: ReadonlyMap<WorkloadId, LockId> = new Map();
+  #isEnding = false;
+  #ending: Promise<void> = Promise.resolve();
 
   /** @param options of which the meters were resumed by `resumeMeters` */
   constructor(options: ReceiptMeterOptions) {
@@ -62,7 +69,7 @@ export class ReceiptMeter {
     this.#clock = clock;
     this.#everyMs = everyMs;
     for (const meter of state.receipts.meters()) {
-      this.#live.set(meter.workload, { meter, countedMs: undefined });
+      this.#live.set(meter.workload, { meter, countedMs: undefined, sampledMs: undefined });
     }
     const closing = new AbortController();
     const { signal } = closing;
@@ -72,6 +79,7 @@ export class ReceiptMeter {
     this.close = closeOnce(async () => {
       closing.abort();
       await looking;
+      await this.#ending;
       watch[Symbol.dispose]();
       state.together(() => {
         for (const id of this.#live.keys()) this.#change(id, (meter) => this.#cut(meter));
@@ -81,18 +89,54 @@ export class ReceiptMeter {
 
   /** From now on these are paid for, each by its lock, and no others. */
   follow(places: ReadonlyMap<WorkloadId, LockId>): void {
+    this.#places = places;
+    if (this.#isEnding) return;
+    const ended = this.#ended();
+    if (ended.length === 0) return this.#settle();
+    // What they used since the last look belongs to their last receipts.
+    this.#isEnding = true;
+    this.#ending = Promise.all(ended.map((id) => this.noteEnd(id))).then(() => {
+      this.#isEnding = false;
+      this.#settle();
+    });
+    this.#ending = this.#ending.catch(this.#options.onError);
+  }
+
+  /** Ends and begins what is paid for otherwise than before. */
+  #settle(): void {
     const { state } = this.#options;
-    const ended = [...this.#live].filter(([id, { meter }]) => places.get(id) !== meter.lock);
-    const begun = [...places].filter(
+    const ended = this.#ended();
+    const begun = [...this.#places].filter(
       ([id, lock]) => this.#live.get(id)?.meter.lock !== lock && state.revisionOf(id) !== undefined,
     );
     const fromMs = this.#options.logTimeMs();
     if (fromMs === undefined || (ended.length === 0 && begun.length === 0)) return;
     state.together(() => {
-      const formers = new Map(ended.map(([id]) => [id, this.#end(id)]));
+      const formers = new Map(ended.map((id) => [id, this.#end(id)]));
       for (const [workload, lock] of begun) this.#begin(workload, lock, fromMs, formers);
     });
     void this.#confirm().catch(this.#options.onError);
+  }
+
+  /** Those that are counted, and paid for by that lock no more. */
+  #ended(): readonly WorkloadId[] {
+    const ended = [...this.#live].filter(([id, { meter }]) => this.#places.get(id) !== meter.lock);
+    return ended.map(([id]) => id);
+  }
+
+  /** A run has ended, and nothing of it is taken away yet: adds what it used since the last look. */
+  async noteEnd(id: WorkloadId): Promise<void> {
+    if (!this.#live.has(id)) return;
+    const { state, counters, onError } = this.#options;
+    try {
+      const used = await counters(id);
+      if (used === undefined) return;
+      state.together(() => {
+        this.#change(id, (meter, forMs) => addEnd(meter, used, forMs), true);
+      });
+    } catch (error) {
+      onError(error);
+    }
   }
 
   #begin(
@@ -112,7 +156,8 @@ export class ReceiptMeter {
       ...(former === undefined ? {} : { seen: former.seen }),
     });
     state.receipts.keep(meter);
-    this.#live.set(workload, { meter, countedMs: this.#clock.monotonicMs() });
+    const nowMs = this.#clock.monotonicMs();
+    this.#live.set(workload, { meter, countedMs: nowMs, sampledMs: nowMs });
   }
 
   /** @returns what was counted last */
@@ -148,12 +193,12 @@ export class ReceiptMeter {
     if (isDue) this.#sampledMs = startedMs;
     state.together(() => {
       for (const id of this.#live.keys()) {
-        this.#change(id, (meter) => {
-          const seen = samples.get(id);
-          const forMs = Number.isFinite(sinceMs) ? sinceMs : 0;
+        const seen = samples.get(id);
+        const change = (meter: Meter, forMs: number): Meter => {
           const next = seen === undefined ? meter : addSample(meter, seen, forMs);
           return next.toMs - next.fromMs >= this.#everyMs ? this.#cut(next) : next;
-        });
+        };
+        this.#change(id, change, seen !== undefined);
       }
     });
     await this.#confirm();
@@ -178,16 +223,27 @@ export class ReceiptMeter {
     return row !== undefined && isHealthyIn(row.phase, row.known.role);
   }
 
-  /** Counts up to now, changes, and keeps. */
-  #change(id: WorkloadId, change: (meter: Meter) => Meter): void {
+  /**
+   * Counts up to now, changes, and keeps.
+   * @param change is told for how long nobody looked at use, ms
+   * @param isSample somebody did now
+   */
+  #change(
+    id: WorkloadId,
+    change: (meter: Meter, unsampledMs: number) => Meter,
+    isSample = false,
+  ): void {
     const live = this.#live.get(id);
     if (live === undefined) return;
+    const nowMs = this.#clock.monotonicMs();
     const passed = this.#passed(live);
     const counted = passed === undefined ? live.meter : count(live.meter, passed);
-    const meter = change({ ...counted, session: this.#options.session() });
-    const countedMs = passed === undefined ? live.countedMs : this.#clock.monotonicMs();
+    const unsampledMs = nowMs - (live.sampledMs ?? nowMs);
+    const meter = change({ ...counted, session: this.#options.session() }, unsampledMs);
+    const countedMs = passed === undefined ? live.countedMs : nowMs;
+    const sampledMs = isSample ? nowMs : live.sampledMs;
     this.#options.state.receipts.keep(meter);
-    this.#live.set(id, { meter, countedMs });
+    this.#live.set(id, { meter, countedMs, sampledMs });
   }
 
   #passed({ countedMs }: Live): Passed | undefined {

@@ -1,12 +1,12 @@
 import { closeOnce } from '@commongrid/base';
 import type { Clock, Logger } from '@commongrid/base';
-import type { GridFold, LockId, NodeId, UntoldReceipt } from '@commongrid/model';
+import type { GridFold, LockId, NodeId, UntoldReceipt, WorkloadId } from '@commongrid/model';
 import type { Machine } from '../machine/machine.ts';
 import type { WorkloadSource } from '../ports.ts';
 import type { NodeState } from '../reconcile/node-state.ts';
 import { observeWorkload } from './observe-workload.ts';
 import { paidPlacesOn } from './paid-places.ts';
-import { readSamples } from './read-samples.ts';
+import { readCounters, readSamples } from './read-samples.ts';
 import { ReceiptMeter } from './receipt-meter.ts';
 import { ReceiptSender } from './receipt-sender.ts';
 
@@ -45,6 +45,10 @@ export class Receipts {
         const known = ids.flatMap((id) => state.workload(id)?.known ?? []);
         return readSamples(machine, known, closing.signal);
       },
+      counters: async (id) => {
+        const known = state.workload(id)?.known;
+        return known && readCounters(machine, known);
+      },
       onReceipts: () => sender.poke(),
       onError: (err) => logger.warn({ err }, 'what was healthy is counted later'),
     });
@@ -59,6 +63,11 @@ export class Receipts {
   follow(): void {
     const { view, node } = this.#options;
     this.#meter.follow(paidPlacesOn(view, node, (lock) => this.untold(lock)));
+  }
+
+  /** A run has ended, and nothing of it is taken away yet. */
+  noteEnd(workload: WorkloadId): Promise<void> {
+    return this.#meter.noteEnd(workload);
   }
 
   /** Receipts of a lock that the log may not have yet, in their order. */

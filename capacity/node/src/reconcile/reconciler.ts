@@ -29,6 +29,8 @@ export interface ReconcilerOptions {
   readonly capacity: Room;
   /** Gets every event, once it is kept. */
   readonly onEvent?: (event: NumberedWorkloadEvent) => void;
+  /** A run has ended: called before anything of it is taken away, or told. It does not fail. */
+  readonly onEnded?: (id: WorkloadId) => Promise<void>;
   readonly logger?: Logger;
   readonly clock?: Clock;
 }
@@ -244,6 +246,7 @@ export class Reconciler implements AsyncDisposable {
       isReady: (assignment) => this.#dependencies.isReady(assignment),
       isFree: (one) => this.#dependencies.isFree(one),
       onEvent: (event) => this.#tell(event),
+      onEnded: this.#options.onEnded,
       leaving: () => this.#whyLeaving(),
       onGone: () => this.#gone(known),
       ...(clock === undefined ? {} : { clock }),

@@ -1,5 +1,6 @@
 import { closeOnce, delay, isGridError, systemClock } from '@commongrid/base';
 import type { Clock, Logger } from '@commongrid/base';
+import type { WorkloadId } from '@commongrid/model';
 import type { Assignment } from '../assignment.ts';
 import type { Driver, DriverContext, Observation, Progress } from '../driver.ts';
 import type { FairGate } from './fair-gate.ts';
@@ -27,6 +28,8 @@ export interface WorkloadActorOptions {
   readonly isFree: (known: KnownWorkload) => boolean;
   /** Something was told: whoever depends on it, or reports it, looks again. */
   readonly onEvent: (event: NumberedWorkloadEvent) => void;
+  /** A run has ended: called before anything of it is taken away, or told. It does not fail. */
+  readonly onEnded?: ((id: WorkloadId) => Promise<void>) | undefined;
   /** Why what runs has to leave the node; undefined while it may stay. */
   readonly leaving: () => PhaseReason | undefined;
   /** The workload is gone, data and all. */
@@ -70,6 +73,7 @@ export class WorkloadActor implements AsyncDisposable {
   #isSettled = false;
   #isGone = false;
   #isAttended = false;
+  #isEndNoted = false;
 
   constructor(options: WorkloadActorOptions) {
     const { known, driver, state, gate, onEvent, leaving, clock = systemClock } = options;
@@ -162,6 +166,7 @@ export class WorkloadActor implements AsyncDisposable {
     if (this.#retryAtMs !== undefined && nowMs < this.#retryAtMs) return this.#retryAtMs - nowMs;
     const { known, driver, isReady, isFree } = this.#options;
     const seen = await this.#take('looking', (c) => driver.observe(known.key, c.signal), 10_000);
+    if (seen.state === 'ended') await this.#noteEnd();
     if (wish !== this.#wish) return 0;
     const role = wish.is === 'running' ? wish.assignment.role : undefined;
     if (role !== undefined && this.#isMade(wish)) this.#fate.note(seen, role);
@@ -248,8 +253,17 @@ export class WorkloadActor implements AsyncDisposable {
     this.#isAttended = true;
   }
 
+  /** Once for each run that this process sees the end of. */
+  async #noteEnd(): Promise<void> {
+    if (this.#isEndNoted) return;
+    const { known, onEnded } = this.#options;
+    await onEnded?.(known.id);
+    this.#isEndNoted = true;
+  }
+
   #started(): void {
     this.#isAttended = false;
+    this.#isEndNoted = false;
     this.#journal.tell('running');
     this.#health.begin();
     this.#fate.begin();
