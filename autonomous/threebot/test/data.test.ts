@@ -116,6 +116,16 @@ test('an address leads to a record here and at another bot, where it is shared',
   await assert.rejects(call('data.put', put), denied);
   await assert.rejects(call('data.share', { path: 'notes', readers: 'public' }), denied);
   await assert.rejects(open(bob, 'grid://nobody/notes/1'), { code: 'BOT_UNKNOWN' });
+
+  const grant = (rights: object[]) => ada.call('data.grant', { bot: bob.id, rights });
+  await grant([{ path: 'notes/1', rights: ['read', 'write'] }]);
+  await call('data.put', { ...put, value: { ...note, title: 'by bob' } });
+  const { value } = (await open(ada, 'grid://ada/notes/1')) as { value: { title: string } };
+  assert.equal(value.title, 'by bob');
+  await assert.rejects(call('data.put', { ...put, id: '2' }), denied);
+  await assert.rejects(call('data.grant', { bot: bob.id, rights: [] }), denied);
+  await grant([]);
+  await assert.rejects(call('data.put', put), denied);
 });
 
 test('the token of an app is good for what it was given, and for nothing else', async (t) => {

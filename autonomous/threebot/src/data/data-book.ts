@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
 import type { Permission } from '../actors/caller.ts';
 import { tokenHash } from '../doors/tokens.ts';
-import type { AppRight, DataRules, Share } from './data-rights.ts';
+import type { DataRules, PathRight, Share } from './data-rights.ts';
 
 export const dataTables = `
   CREATE TABLE IF NOT EXISTS data_settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -11,6 +11,7 @@ export const dataTables = `
   CREATE TABLE IF NOT EXISTS data_apps (
     name TEXT PRIMARY KEY, hash BLOB NOT NULL, rights TEXT NOT NULL
   ) STRICT;
+  CREATE TABLE IF NOT EXISTS data_grants (bot TEXT PRIMARY KEY, rights TEXT NOT NULL) STRICT;
 `;
 
 /** Where the files of a bot are, and the key to them. */
@@ -31,7 +32,13 @@ export interface Collection {
 
 export interface AppEntry {
   readonly app: string;
-  readonly rights: readonly AppRight[];
+  readonly rights: readonly PathRight[];
+}
+
+export interface GrantEntry {
+  /** Id of the bot. */
+  readonly bot: string;
+  readonly rights: readonly PathRight[];
 }
 
 /** What a bot keeps about its data: where it is, and who may do what. The data is elsewhere. */
@@ -97,7 +104,7 @@ export class DataBook {
     const rows = this.#db.prepare('SELECT name, rights FROM data_apps ORDER BY name').all();
     return rows.map((row) => ({
       app: String(row['name']),
-      rights: JSON.parse(String(row['rights'])) as readonly AppRight[],
+      rights: rightsIn(row),
     }));
   }
 
@@ -120,10 +127,33 @@ export class DataBook {
     return row?.['hash'] as Uint8Array | undefined;
   }
 
+  grants(): readonly GrantEntry[] {
+    const rows = this.#db.prepare('SELECT bot, rights FROM data_grants ORDER BY bot').all();
+    return rows.map((row) => ({ bot: String(row['bot']), rights: rightsIn(row) }));
+  }
+
+  /** Gives a bot these rights and no others; none take it out. */
+  grant({ bot, rights }: GrantEntry): void {
+    if (rights.length === 0) {
+      this.#db.prepare('DELETE FROM data_grants WHERE bot = ?').run(bot);
+      return;
+    }
+    this.#db
+      .prepare('INSERT OR REPLACE INTO data_grants VALUES (?, ?)')
+      .run(bot, JSON.stringify(rights));
+  }
+
   /** Who may do what, as it is now. */
   rules(): DataRules {
     const apps = new Map(this.apps().map(({ app, rights }) => [app, rights]));
-    return { shares: this.shares(), rightsOf: (app) => apps.get(app) ?? [] };
+    return {
+      shares: this.shares(),
+      rightsOf: (app) => apps.get(app) ?? [],
+      grantsTo: (bot) => {
+        const row = this.#db.prepare('SELECT rights FROM data_grants WHERE bot = ?').get(bot);
+        return row === undefined ? [] : rightsIn(row);
+      },
+    };
   }
 
   #setting(name: string): string | undefined {
@@ -134,4 +164,8 @@ export class DataBook {
   #set(name: string, value: string): void {
     this.#db.prepare('INSERT OR REPLACE INTO data_settings VALUES (?, ?)').run(name, value);
   }
+}
+
+function rightsIn(row: Readonly<Record<string, unknown>>): readonly PathRight[] {
+  return JSON.parse(String(row['rights'])) as readonly PathRight[];
 }

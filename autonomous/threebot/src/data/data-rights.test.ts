@@ -18,6 +18,7 @@ const rules: DataRules = {
           { path: 'files', rights: ['read'] },
         ]
       : [],
+  grantsTo: (name) => (name === 'bot:friend' ? [{ path: 'notes', rights: ['read', 'write'] }] : []),
 };
 
 function bot(standing: Permission): Caller {
@@ -54,4 +55,19 @@ test('an app has the rights that it was given, and no others', () => {
   assert.ok(!mayUse(app('diary'), 'read', 'notesx/1', rules));
   // What is for everybody is for an app only where it was given to it.
   assert.ok(!mayUse(app('other'), 'read', 'files/photos/cat.jpg', rules));
+});
+
+test('a bot has what it was given by name, and what all bots have', () => {
+  const friend = { ...bot('known'), bot: 'bot:friend' };
+  assert.ok(mayUse(friend, 'write', 'notes/secret', rules));
+  assert.ok(mayUseAll(friend, 'read', 'notes', rules));
+  assert.ok(
+    !mayUse(friend, 'write', 'tasks/1', rules) && !mayUse(friend, 'write', 'notesx/1', rules),
+  );
+  assert.ok(mayUse(friend, 'read', 'files/photos/cat.jpg', rules));
+  // Nobody knows whether its key is still its own.
+  const old = { ...friend, isOld: true };
+  assert.ok(!mayUse(old, 'write', 'notes/1', rules) && mayUse(old, 'read', 'notes/1', rules));
+  // An app of the owner is no bot.
+  assert.ok(!mayUse({ ...friend, app: 'other' }, 'write', 'notes/1', rules));
 });

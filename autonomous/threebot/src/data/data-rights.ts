@@ -12,8 +12,8 @@ export interface Share {
   readonly readers: Permission;
 }
 
-/** What an app may do below a path. */
-export interface AppRight {
+/** What an app or a bot may do below a path. */
+export interface PathRight {
   readonly path: string;
   readonly rights: readonly DataRight[];
 }
@@ -22,20 +22,21 @@ export interface AppRight {
 export interface DataRules {
   readonly shares: readonly Share[];
   /** Rights of an app; none for one that is not, or not any more. */
-  readonly rightsOf: (app: string) => readonly AppRight[];
+  readonly rightsOf: (app: string) => readonly PathRight[];
+  /** What a single bot was given, besides what is shared. */
+  readonly grantsTo: (bot: string) => readonly PathRight[];
 }
 
 /**
  * Whether a caller has a right on an object. The owner may do everything; an app what it was given;
- * others may read what is shared: the narrowest share decides.
+ * others what they were given by name, and to read what is shared: the narrowest share decides.
  */
 export function mayUse(caller: Caller, right: DataRight, path: string, rules: DataRules): boolean {
   const { app, standing } = caller;
   if (app !== undefined) {
-    const given = rules.rightsOf(app);
-    return given.some((one) => one.rights.includes(right) && isWithin(path, one.path));
+    return isGiven(rules.rightsOf(app), right, path);
   }
-  if (standing === 'owner') return true;
+  if (standing === 'owner' || hasGrant(caller, right, path, rules)) return true;
   return right === 'read' && isReader(standing, narrowest(path, rules.shares));
 }
 
@@ -48,15 +49,30 @@ export function mayUseAll(
 ): boolean {
   if (!mayUse(caller, right, path, rules)) return false;
   if (caller.app !== undefined || caller.standing === 'owner') return true;
+  if (hasGrant(caller, right, path, rules)) return true;
   const below = rules.shares.filter((share) => isWithin(share.path, path));
   return below.every(({ readers }) => isReader(caller.standing, readers));
+}
+
+/** What one bot was given is no right of all bots: whoever had its key may have lost it since. */
+function hasGrant(
+  { bot, isOld = false }: Caller,
+  right: DataRight,
+  path: string,
+  rules: DataRules,
+): boolean {
+  return bot !== undefined && !isOld && isGiven(rules.grantsTo(bot), right, path);
+}
+
+function isGiven(given: readonly PathRight[], right: DataRight, path: string): boolean {
+  return given.some((one) => one.rights.includes(right) && isWithin(path, one.path));
 }
 
 /** @throws BOT_NOT_PERMITTED, whether there is such an object or not */
 export function requireRight(isGranted: boolean, right: DataRight, path: string): void {
   if (isGranted) return;
   throw new GridError<BotErrorCode>('BOT_NOT_PERMITTED', `you may not ${right} ${path} here`, {
-    hint: 'the owner of the bot shares it: data.share for bots, data.allow for apps',
+    hint: 'the owner of the bot shares it: data.share and data.grant for bots, data.allow for apps',
     details: { path, right },
   });
 }

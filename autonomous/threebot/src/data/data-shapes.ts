@@ -1,3 +1,4 @@
+import { idPatterns } from '@commongrid/model';
 import { Type } from 'typebox';
 import type { TUnsafe } from 'typebox';
 import { permissions } from '../actors/caller.ts';
@@ -20,6 +21,7 @@ export const recordId = Type.String({
 export const typeName = Type.String({ pattern: '^[a-z][a-z0-9.-]{2,95}$' });
 export const dataPath = Type.String({ minLength: 1, maxLength: dataPathMax });
 export const versionHash = Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' });
+export const botId = Type.String({ pattern: `^${idPatterns.bot}$` });
 export const appName = Type.String({ pattern: '^[a-z][a-z0-9-]{0,31}$' });
 export const cursor = Type.Optional(Type.String({ maxLength: 4_096 }));
 export const share = Type.Object({ path: dataPath, readers: oneOf(...permissions) }, closed);
@@ -75,7 +77,7 @@ export const fileStore = Type.Object(
   closed,
 );
 
-export const appRights = Type.Array(
+export const pathRights = Type.Array(
   Type.Object(
     {
       path: dataPath,

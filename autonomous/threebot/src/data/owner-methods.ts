@@ -2,6 +2,7 @@ import type { JsonValue } from '@commongrid/crypto';
 import { Type } from 'typebox';
 import { method } from '../actors/actor.ts';
 import { DataBook } from './data-book.ts';
+import type { PathRight } from './data-rights.ts';
 import * as shape from './data-shapes.ts';
 import type { DataStore } from './data-store.ts';
 
@@ -48,7 +49,8 @@ export function ownerMethods({ records, files }: DataStore) {
         files: Type.Union([Type.Omit(shape.fileStore, ['secretKey']), Type.Null()]),
         collections: Type.Array(Type.Object({ name: Type.String(), type: Type.String() })),
         shares: Type.Array(shape.share),
-        apps: Type.Array(Type.Object({ app: Type.String(), rights: shape.appRights })),
+        grants: Type.Array(Type.Object({ bot: Type.String(), rights: shape.pathRights })),
+        apps: Type.Array(Type.Object({ app: Type.String(), rights: shape.pathRights })),
       }),
       effect: (_input, { db }) => settingsOf(new DataBook(db)),
     }),
@@ -81,9 +83,11 @@ function settingsOf(book: DataBook) {
     files: files === undefined ? null : (open as Omit<typeof files, 'secretKey'>),
     collections: book.collections().map((one) => ({ ...one })),
     shares: book.shares().map((one) => ({ ...one })),
-    apps: book.apps().map(({ app, rights }) => ({
-      app,
-      rights: rights.map(({ path, rights: given }) => ({ path, rights: [...given] })),
-    })),
+    grants: book.grants().map(({ bot, rights }) => ({ bot, rights: copied(rights) })),
+    apps: book.apps().map(({ app, rights }) => ({ app, rights: copied(rights) })),
   };
+}
+
+function copied(rights: readonly PathRight[]) {
+  return rights.map(({ path, rights: given }) => ({ path, rights: [...given] }));
 }

@@ -27,10 +27,21 @@ export function rightsMethods() {
       output: Type.Object({ wasThere: Type.Boolean() }),
       effect: ({ path }, { db }) => ({ wasThere: new DataBook(db).unshare(path) }),
     }),
+    grant: method({
+      ...shape.ownerOnly,
+      summary: 'Gives one bot these rights and no others, besides what is shared; none take it out',
+      input: Type.Object({ bot: shape.botId, rights: shape.pathRights }, closed),
+      output: Type.Object({}),
+      effect: ({ bot, rights }, { db }) => {
+        for (const { path } of rights) requireDataPath(path);
+        new DataBook(db).grant({ bot, rights });
+        return {};
+      },
+    }),
     allow: method({
       ...shape.ownerOnly,
       summary: 'Gives an app these rights and no others, and a new token, which is shown once',
-      input: Type.Object({ app: shape.appName, rights: shape.appRights }, closed),
+      input: Type.Object({ app: shape.appName, rights: shape.pathRights }, closed),
       output: Type.Object({ app: Type.String(), token: Type.String() }),
       effect: ({ app, rights }, { db }) => {
         for (const { path } of rights) requireDataPath(path);

@@ -6,7 +6,12 @@ import { dataInitCommand } from './init.ts';
 import { dataLsCommand } from './ls.ts';
 import { dataPutCommand } from './put.ts';
 import { dataRmCommand } from './rm.ts';
-import { dataAllowCommand, dataDefineCommand, dataShareCommand } from './rights.ts';
+import {
+  dataAllowCommand,
+  dataDefineCommand,
+  dataGrantCommand,
+  dataShareCommand,
+} from './rights.ts';
 
 export function dataCommand(context: CommandContext): Command {
   return new Command('data')
@@ -18,5 +23,6 @@ export function dataCommand(context: CommandContext): Command {
     .addCommand(dataLsCommand(context))
     .addCommand(dataRmCommand(context))
     .addCommand(dataShareCommand(context))
+    .addCommand(dataGrantCommand(context))
     .addCommand(dataAllowCommand(context));
 }

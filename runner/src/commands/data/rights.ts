@@ -1,3 +1,4 @@
+import { idPatterns } from '@commongrid/model';
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 
@@ -46,6 +47,20 @@ export function dataShareCommand(context: CommandContext): Command {
     });
 }
 
+export function dataGrantCommand(context: CommandContext): Command {
+  return dataSubcommand('grant', 'Give another bot these rights and no others; none take it out.')
+    .argument('<other>', 'id of the bot: bot:…', parseBotId)
+    .argument('[rights...]', 'such as notes:read, files/photos:read+write', addRight)
+    .action(async (other: string, given: readonly Right[] | undefined, options: DataOptions) => {
+      const rights = given ?? [];
+      await askData(context, options, 'grant', { bot: other, rights });
+      const result = { schema: 'grid.data.grant.1', bot: other, rights };
+      printResult(context, options, result, () =>
+        rights.length === 0 ? `${other} has no rights by name` : `${other} has its rights`,
+      );
+    });
+}
+
 export function dataAllowCommand(context: CommandContext): Command {
   return dataSubcommand('allow', 'Give an app a new token, with these rights and no others.')
     .argument('<app>', 'its name: a-z, 0-9 and dashes')
@@ -58,6 +73,11 @@ export function dataAllowCommand(context: CommandContext): Command {
       const result = { schema: 'grid.data.allow.1', app, rights, token };
       printResult(context, options, result, () => `${token}\nit is shown once`);
     });
+}
+
+function parseBotId(text: string): string {
+  if (new RegExp(`^${idPatterns.bot}$`).test(text)) return text;
+  throw new InvalidArgumentError('give the id of a bot: bot:…');
 }
 
 function parseStanding(text: string): string {
