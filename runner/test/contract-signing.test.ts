@@ -126,7 +126,11 @@ test('a halt of one holds until that one takes it back, and enough of the board 
   );
   await assert.rejects(say('dora', 'resume', id), hasCode('CONTRACT_NOT_HALTED'));
   assert.equal((await say('finn', 'resume', id)).isHalted, false);
-  await say('dora', 'remove', id);
+  const { missing } = await say('dora', 'remove', id);
+  assert.deepEqual(
+    missing.map(({ role }) => role),
+    ['board'],
+  );
   assert.equal((await say('eli', 'remove', id)).phase, 'closed');
   await assert.rejects(say('dora', 'sign', id), hasCode('CONTRACT_STALE'));
 });

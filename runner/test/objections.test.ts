@@ -60,6 +60,10 @@ test('seconds that both sides call unpaid go back, the rest is paid, and the far
   const isOver = async () => (await place.escrow())?.place?.untilMs !== undefined;
   await waitFor(isOver, { ...within, what: 'the end of the place' });
   await waitFor(() => place.phase() === 'stopped', { ...within, what: 'the last receipt' });
+  assert.match(
+    await asBuyer('contract', 'show', 'web'),
+    /5000\.00 EUR held, of which what was not/,
+  );
   await does(asFarmer, 'give-back', lock);
   const given = await place.escrow();
   assert.ok(given !== undefined && BigInt(given.refunded) > 0n);

@@ -1,4 +1,11 @@
-import { keptUnpaidMs, paidUntilMs, unpaidSinceMs, workloadOf } from '@commongrid/model';
+import {
+  endOf,
+  heldBy,
+  keptUnpaidMs,
+  paidUntilMs,
+  unpaidSinceMs,
+  workloadOf,
+} from '@commongrid/model';
 import type {
   BotId,
   Contract,
@@ -35,6 +42,11 @@ export interface RentedPlace {
   readonly pausesMs: number | undefined;
   /** Its data are kept until then at least. */
   readonly keptUntilMs: number;
+  readonly currency: string;
+  /** What its lock holds: not paid, nor given back. Smallest units, decimal. */
+  readonly held: string;
+  /** From when on its buyer gets back what is left of that; undefined while it is placed. */
+  readonly backMs: number | undefined;
   /** Up to which its data may be given up once nobody pays: the newest that was placed. */
   readonly revision: number;
 }
@@ -80,6 +92,8 @@ function placeOf({ fold, at }: LedgerView, { lock, escrow, header }: Rent): Rent
     paidUntilMs: paidMs,
     pausesMs: isPlaced ? unpaidMs + graceMs : undefined,
     keptUntilMs,
+    ...{ currency: lock.price.currency, held: String(heldBy(escrow)) },
+    backMs: isPlaced ? undefined : endOf(fold, lock, escrow),
     revision: fold.current('grid.placement.1', lock.contract)?.revision ?? 0,
   };
 }

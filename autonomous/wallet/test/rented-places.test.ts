@@ -71,6 +71,9 @@ test('money that comes in the grace ends the warning, and what moved away is kep
     ['left', undefined, undefined],
   );
   assert.equal(left.keptUntilMs, scene.hour(2 + graceHours + noticeHours));
+  // Its lock has an hour for disputes; reports may take two more.
+  assert.deepEqual([left.held, left.backMs], ['3600', scene.hour(5)]);
+  assert.deepEqual([renewed.held, renewed.backMs], ['3600', undefined]);
   scene.at(2 + graceHours + noticeHours);
   assert.equal((await placeIn(scene, scene.bob)).standing, 'forfeit');
 });

@@ -57,6 +57,6 @@ function describeRecords({ records }: AuditReport): string[][] {
 function describeMoney({ money }: AuditReport): string[][] {
   return money.totals.map(({ currency, funded, released, refunded, held }) => [
     `  ${currency}`,
-    `${funded} funded = ${released} paid + ${refunded} given back + ${held} held`,
+    `${funded} funded = ${released} paid + ${refunded} given back + ${held} held, in the smallest unit`,
   ]);
 }

@@ -4,6 +4,7 @@ import type { RentedPlace } from '@commongrid/wallet';
 
 import { formatTable } from '../../terminal.ts';
 import { formatTime } from '../bcdb/options.ts';
+import type { MoneyText } from '../market/money-text.ts';
 import { botName } from './contract-view.ts';
 import type { ContractView } from './contract-view.ts';
 
@@ -28,14 +29,22 @@ export function placesOf(
   );
 }
 
-/** Places as people read them: which, where, and what becomes of them. */
-export function describeRent(places: readonly NamedPlace[]): string {
+/** Places as people read them: which, where, and what becomes of them and of their money. */
+export function describeRent(places: readonly NamedPlace[], money: MoneyText): string {
   return formatTable(
     places.map((place) => {
       const [, ...name] = place.workload.split('/');
-      return [`  ${name.join('/')}`, place.nodeName, sentenceOf(place)];
+      const text = [sentenceOf(place), ...restOf(place, money)].join('; ');
+      return [`  ${name.join('/')}`, place.nodeName, text];
     }),
   );
+}
+
+/** What comes back of what was put aside. */
+function restOf({ held, currency, backMs }: NamedPlace, money: MoneyText): readonly string[] {
+  if (backMs === undefined || held === '0') return [];
+  const amount = money.show(BigInt(held), currency);
+  return [`${amount} held, of which what was not earned comes back from ${formatTime(backMs)} on`];
 }
 
 function sentenceOf({
@@ -58,6 +67,6 @@ function sentenceOf({
     case 'forfeit':
       return `not paid for: ${farmerName} may give its data up`;
     default:
-      return 'its data were given up';
+      return 'ended: its data are given up';
   }
 }

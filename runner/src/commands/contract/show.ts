@@ -45,7 +45,8 @@ export function contractShowCommand(context: CommandContext): Command {
       const draft = text.endsWith('.json') ? await readBuilt(text) : undefined;
       const { shown, money } = await withContractView(context, options, async (view) => {
         const one = await shownOf(view, contractIn(view.fold, draft?.id ?? text));
-        return { shown: one, money: await MoneyText.of(view.client, [one.budget.currency]) };
+        const currencies = [one.budget, ...one.places].map(({ currency }) => currency);
+        return { shown: one, money: await MoneyText.of(view.client, currencies) };
       });
       const roles = draft === undefined ? {} : { roles: draft.openings.map(({ role }) => role) };
       const result = { schema: 'grid.contract.show.1', ...shown, ...roles };
@@ -93,7 +94,7 @@ function describe(shown: Shown, money: MoneyText, style: Style): string {
       ...haltedBy.map((one) => ['  halted', `by ${one.name} until ${formatTime(one.expMs)}`]),
     ]),
     ...[...groups].flatMap(([action, lines]) => ['', style.strong(action), describeLines(lines)]),
-    ...(places.length === 0 ? [] : ['', style.strong('rent'), describeRent(places)]),
+    ...(places.length === 0 ? [] : ['', style.strong('rent'), describeRent(places, money)]),
   ].join('\n');
 }
 

@@ -1,5 +1,6 @@
 import { makeApproval, rolesIn } from '@commongrid/contract';
 import type { SignedAction } from '@commongrid/contract';
+import { signaturesOf } from '@commongrid/model';
 import type { Approval } from '@commongrid/model';
 import { Option } from 'commander';
 import type { Command } from 'commander';
@@ -89,11 +90,17 @@ function sayingCommand(context: CommandContext, saying: Saying): Command {
         const statement = { ns: 'grid', op: 'put', url: 'grid.approval.1', obj } as const;
         await view.client.write({ ...statement, value: { ...value } });
       }
-      const status = statusIn(await view.again(), contract.id);
+      const after = await view.again();
+      const status = statusIn(after, contract.id);
+      // What a removal waits for is no matter of what the contract needs to begin.
+      const end = says.some(({ action }) => action === 'remove')
+        ? signaturesOf(after.fold, contract.id, 'remove', after.now)
+        : undefined;
+      const open = end === 'agreed' ? [] : (end ?? status.signatures);
       const result = {
         ...{ schema: 'grid.contract.sign.1', contract: contract.id, name: contract.header.name },
         ...{ signer: view.bot, said: says, phase: status.phase, isHalted: status.isHalted },
-        missing: status.signatures.filter(({ min, signed }) => signed.length < min),
+        missing: open.filter(({ min, signed }) => signed.length < min),
       };
       printResult(context, options, result, () =>
         [

@@ -12,6 +12,7 @@ import { counted } from '../../terminal.ts';
 import { serverCommand } from '../bcdb/connection.ts';
 import type { ServerOptions } from '../bcdb/connection.ts';
 import { formatTime } from '../bcdb/options.ts';
+import { MoneyText } from '../market/money-text.ts';
 import { contractIn, contractsIn, withContractView } from './contract-view.ts';
 import type { ContractView, KnownContract } from './contract-view.ts';
 import { describeRent, placesOf } from './describe-rent.ts';
@@ -40,8 +41,12 @@ export function contractUnpaidCommand(context: CommandContext): Command {
         const contracts = unpaid.map(({ contract: { id, header }, places }) => {
           return { contract: id, name: header.name, places };
         });
+        const money = await moneyOf(
+          view,
+          contracts.flatMap(({ places }) => places),
+        );
         const lines = contracts.map((one) => {
-          return `${one.name}, ${one.contract}\n${describeRent(one.places)}`;
+          return `${one.name}, ${one.contract}\n${describeRent(one.places, money)}`;
         });
         const due = contracts.filter(({ places }) => places.some(isForfeit));
         const next = due.map((one) => `next: ./grid contract discard ${one.contract}`);
@@ -68,7 +73,8 @@ export function contractDiscardCommand(context: CommandContext): Command {
         const places = tenancy?.places ?? [];
         const due = places.filter(isForfeit);
         if (due.length === 0) throw dataKept(header.name, places);
-        context.terminal.note(`${header.name}, ${id}\n${describeRent(due)}`);
+        const money = await moneyOf(view, due);
+        context.terminal.note(`${header.name}, ${id}\n${describeRent(due, money)}`);
         await requireYes(context, options, {
           message: 'Delete these data for good?',
           refused: 'nothing was deleted',
@@ -92,6 +98,13 @@ function tenanciesIn(view: ContractView, name?: string): Promise<readonly Tenanc
       const places = await placesOf(view, contract.id);
       return { contract, places: places.filter(({ farmer }) => farmer === view.bot) };
     }),
+  );
+}
+
+function moneyOf({ client }: ContractView, places: readonly NamedPlace[]): Promise<MoneyText> {
+  return MoneyText.of(
+    client,
+    places.map(({ currency }) => currency),
   );
 }
 
