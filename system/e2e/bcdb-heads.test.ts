@@ -26,6 +26,7 @@ async function gridThatWentBack(): Promise<TestGrid> {
   await grid.json('up', '--port-base', '0');
   // What it wrote itself is all that this command saw of it.
   await grid.json('bcdb', 'ns', 'create', 'late');
+  await grid.json('bcdb', 'ns', 'create', 'later');
   await grid.json('down');
   await rm(home, { recursive: true });
   await cp(copy, home, { recursive: true });
@@ -47,12 +48,13 @@ async function writeAsOther(grid: TestGrid, names: readonly string[]): Promise<v
     ...['--genesis', join(grid.home, 'bcdb', 'genesis.json')],
     ...['--token-file', join(grid.home, 'identity', 'owner-token')],
   ];
-  for (const name of names) {
+  const env = { GRID_HOME: join(grid.home, 'others') };
+  const made = names.map(async (name) => {
     const words = ['bcdb', 'ns', 'create', name, ...far];
-    const env = { GRID_HOME: join(grid.home, 'others') };
     const { status, stderr } = await run(join(root, 'grid'), words, { env });
     assert.equal(status, 0, stderr);
-  }
+  });
+  await Promise.all(made);
 }
 
 test('commands notice a log that went back or on otherwise, until they are told to accept it', async () => {
@@ -64,11 +66,11 @@ test('commands notice a log that went back or on otherwise, until they are told 
   assert.deepEqual([kept.seen, kept.shown], [seen, shown]);
   assert.equal((await stat(evidence)).mode & 0o777, 0o600);
   // It grows beyond what was seen, and is another log nevertheless.
-  await writeAsOther(grid, ['red', 'green', 'blue', 'gray']);
+  await writeAsOther(grid, ['red', 'green', 'blue', 'gray', 'pink', 'gold']);
   const forked = await failure(grid, 'bcdb', 'ns', 'list');
   assert.equal(forked.code, 'BCDB_LOG_FORKED');
   assert.notEqual(forked.details.evidence, evidence);
   await grid.json('bcdb', 'checkpoint', '--accept');
-  await grid.json('bcdb', 'ns', 'create', 'later');
+  await grid.json('bcdb', 'ns', 'create', 'next');
   await stat(evidence);
 });

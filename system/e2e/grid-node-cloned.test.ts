@@ -170,6 +170,6 @@ async function processesOf(prefix: string): Promise<readonly string[]> {
   const names = await readdir(folder, { withFileTypes: true }).catch(() => []);
   const lists = names
     .filter((entry) => entry.isDirectory())
-    .map(({ name }) => readFile(join(folder, name, 'cgroup.procs'), 'utf8'));
+    .map(({ name }) => readFile(join(folder, name, 'cgroup.procs'), 'utf8').catch(() => ''));
   return (await Promise.all(lists)).flatMap((text) => text.split('\n').filter(Boolean)).toSorted();
 }

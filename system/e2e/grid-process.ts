@@ -43,7 +43,10 @@ export async function run(
 /** A new folder that is removed at the end of the test. */
 export async function tempFolder(): Promise<AsyncDisposable & { readonly path: string }> {
   const path = await mkdtemp(join(tmpdir(), 'grid-e2e-'));
-  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
+  return {
+    path,
+    [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true, maxRetries: 10 }),
+  };
 }
 
 export interface TestGridOptions {
@@ -91,8 +94,9 @@ export class TestGrid implements AsyncDisposable {
   }
 
   async close(): Promise<void> {
-    await this.run('down');
-    await this.#folder[Symbol.asyncDispose]();
+    await using _folder = this.#folder;
+    const { status, stderr } = await this.run('down');
+    if (status !== 0) throw new Error(`grid down: ${status}\n${stderr}`);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

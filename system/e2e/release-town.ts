@@ -38,7 +38,7 @@ interface Up {
   readonly services: Record<string, { readonly pid: number | null }>;
 }
 
-const deadline = { timeoutMs: 60_000, everyMs: 200 };
+const deadline = { timeoutMs: 120_000, everyMs: 200 };
 
 /**
  * A grid, and a node of it that is run by `grid node start` with releases that are small: a script as
@@ -72,7 +72,7 @@ export class ReleaseTown implements AsyncDisposable {
   }
 
   /** Starts the keeper, and waits until an agent answers. */
-  async start(trialSeconds = 6, patienceSeconds = 25): Promise<void> {
+  async start(trialSeconds = 6, patienceSeconds = 60): Promise<void> {
     const [program = '', ...words] = this.#command;
     const { NODE_TEST_CONTEXT: _runner, ...inherited } = process.env;
     const pace = [`--trial=${trialSeconds}`, `--patience=${patienceSeconds}`];

@@ -38,7 +38,9 @@ export const testStages: readonly TestStage[] = [
     // a head that takes over, a backend that is given up, what is made again.
     name: 'integration',
     globs: ['*/*/test/**/*.test.ts', 'runner/test/**/*.test.ts', 'system/**/*.test.ts'],
-    words: ['--test-concurrency=2'],
+    // A file ends with its tests: one that failed may have left a server that keeps its process, and
+    // would hold up all others for ever.
+    words: ['--test-concurrency=2', '--test-force-exit'],
     budgetMinutes: 35,
   },
 ];

@@ -11,6 +11,6 @@ export async function tempFolder(name = 'test'): Promise<TempFolder> {
   const path = await mkdtemp(join(tmpdir(), `commongrid-${name}-`));
   return {
     path,
-    [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true, maxRetries: 3 }),
+    [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true, maxRetries: 10 }),
   };
 }
