@@ -2,7 +2,7 @@ import { draftFileOf, secretsText } from '@commongrid/contract';
 import type { BuiltContract, DraftFile } from '@commongrid/contract';
 import { GridError, isGridError } from '@commongrid/base';
 import { deploymentSchema } from '@commongrid/model';
-import type { ContractDraft, KeyText, Node, RecordOf, WorkloadId } from '@commongrid/model';
+import type { ContractDraft, Node, RecordOf, WorkloadId } from '@commongrid/model';
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 
@@ -85,7 +85,7 @@ export function rmCommand(context: CommandContext): Command {
         ({ role, replica }) => `${id}/${role}/${replica}` as WorkloadId,
       );
       const bot = await botHere(context.environment.home, grid.owner);
-      const who = { options, owned, bot, controllers: header.controllers };
+      const who = { options, owned, bot, header };
       await withKeeper(context, who, async (keeper) => {
         const { phase } = await keeper.standing(id);
         // What ends is controlled as well, by whatever is known of it.
@@ -128,8 +128,7 @@ async function run(
   const bot = await botHere(context.environment.home, grid.owner);
   await requireRenter(given, bot);
   const built = await makeDeployment(given, {
-    ...{ log: trust.log, owner: grid.owner, controller: grid.key, at },
-    bots: bot === undefined ? [] : [(await bot.device()).publicKey.text as KeyText],
+    ...{ log: trust.log, owner: grid.owner, controller: grid.owner, at },
     resolveImage: (name) => resolveImage(context, options, name),
   });
   const { draft } = built;
