@@ -1,29 +1,21 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 
 import type { ContractId } from '@commongrid/model';
 import { Stor } from '@commongrid/zstor';
 
+import { Killable } from './fixtures/killable.ts';
 import { ShardTown } from './fixtures/shard-town.ts';
+import { vault, vaultPolicy } from './fixtures/vault.ts';
 
 const mebibyte = 2 ** 20;
-const apart = { distinctNodes: true };
-const zdb = { size: '1GiB', password: 'admin' };
-const vault = {
-  secrets: { admin: 'open sesame' },
-  heal: { suspectAfterMs: 5_000, replaceAfterMs: 20_000, maxPerHour: 100 },
-  roles: [
-    { name: 'shards', shards: '2+1', data: 'dispersed', zdb, spread: apart },
-    { name: 'log', replicas: 3, data: 'dispersed', zdb, spread: apart },
-  ],
-};
-const policy = {
-  dataShards: 2,
-  parityShards: 1,
-  chunkSizeBytes: 4 * mebibyte,
-  compression: 'none',
-} as const;
+
+interface StorePlace {
+  readonly backends: string;
+  readonly data: string;
+}
 
 /** Files of a store, by what they should have. */
 class Files {
@@ -44,39 +36,60 @@ class Files {
   }
 }
 
-async function storeOf(
-  town: ShardTown,
-  id: ContractId,
-): Promise<{ backends: string; data: string }> {
-  await town.until('its backends file', () => town.standing(id)?.store != null);
-  const store = town.standing(id)?.store;
-  assert.ok(store != null);
-  return store;
+/** A vault that runs, and where its store is to be. */
+async function openVault(town: ShardTown): Promise<{ id: ContractId; place: StorePlace }> {
+  const id = await town.contract(vault);
+  await town.startBot();
+  const { store } = await town.untilStands(id, 'its backends file', (one) => one.store !== null);
+  assert.ok(store !== null);
+  return { id, place: store };
 }
 
-test('shards of a machine that died are made again elsewhere, with no command', async () => {
-  await using town = await ShardTown.open(5);
-  const id = await town.contract(vault);
-  await town.until('it runs', () => town.standing(id)?.phase === 'running');
-  const { backends, data } = await storeOf(town, id);
-  await using stor = await Stor.open({
-    ...{ folder: data, backendsFile: backends, policy, canBegin: true },
-  });
-  const files = new Files();
-  for (const name of ['a', 'b', 'c']) await files.put(stor, name, 5 * mebibyte);
-  await town.until('the bot hears of the store', () => town.standing(id)?.store?.shards != null);
+function openStore({ backends, data }: StorePlace, canBegin = false): Promise<Stor> {
+  return Stor.open({ folder: data, backendsFile: backends, policy: vaultPolicy, canBegin });
+}
 
-  const lost = await town.nodeOf(id, 'shards', 0);
+test('shards of a machine that died are made again elsewhere, whoever is killed meanwhile', async () => {
+  await using town = await ShardTown.open(5);
+  const { id, place } = await openVault(town);
+  const files = new Files();
+  {
+    await using stor = await openStore(place, true);
+    for (const name of ['a', 'b', 'c']) await files.put(stor, name, 9 * mebibyte);
+  }
+  const startStore = (): Promise<Killable> =>
+    Killable.start('shard-store.ts', place.backends, place.data);
+  const before = await readFile(place.backends, 'utf8');
+  let head = await startStore();
+
+  // 1. The bot, before it has heard that a machine is gone; 2. both, once it was placed elsewhere.
+  const lost = await town.nodeOf(id, 'log', 0);
   await lost.kill();
-  await town.until('it is placed elsewhere', async () => {
+  await town.killBot();
+  await town.startBot();
+  await town.until('it to be placed elsewhere', async () => {
     return (await town.items(id)).every(({ node }) => node !== lost.id);
   });
-  await town.until('its shards are made again', () => {
-    const { missing, left, repaired } = town.standing(id)?.store?.shards ?? {};
-    const isMade = missing === 0 && left === 0 && repaired !== undefined && repaired >= 6;
-    return isMade && town.standing(id)?.store?.isWhole === true;
+  await Promise.all([town.killBot(), head.kill()]);
+  head = await startStore();
+  await town.startBot();
+  // 3. Both, once the file has the new place: the repair has hardly begun.
+  await town.until('the file to be written', async () => {
+    return (await readFile(place.backends, 'utf8')) !== before;
   });
-  // One more may be lost now, and it is not the one that has nothing.
-  await (await town.nodeOf(id, 'shards', 1)).kill();
+  await Promise.all([town.killBot(), head.kill()]);
+  assert.ok(Array.isArray(JSON.parse(await readFile(place.backends, 'utf8'))));
+  head = await startStore();
+  await town.startBot();
+  const { store } = await town.untilStands(id, 'shards to be made again', (one) => {
+    return one.store?.isWhole === true;
+  });
+  assert.deepEqual([store?.shards?.missing, store?.shards?.left], [0, 0]);
+
+  // One more may be lost now, though what came back has nothing that is needed.
+  await lost.restart();
+  await (await town.nodeOf(id, 'shards', 2)).kill();
+  await head.kill();
+  await using stor = await openStore(place);
   await files.assertAll(stor);
 });
