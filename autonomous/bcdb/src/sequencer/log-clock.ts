@@ -8,8 +8,14 @@ const clockJumpMaxMs = 10_000;
 /** Longest that log time may lag behind records, ms. */
 export const tickEveryMs = 1000;
 
-/** Least time from one tick for the sake of readers to the next, ms: what concerns them meanwhile shares it. */
+/**
+ * Time from one tick for the sake of readers to the next where many are due, ms: what concerns them meanwhile
+ * shares it.
+ */
 export const newsEveryMs = 50;
+
+/** So many may follow each other at once after a pause: an order is a few records, each of which waits for the last. */
+export const newsBurst = 4;
 
 /**
  * The sequencer's clock: gives the times of ticks. They never go back, and a wall clock that leaps

@@ -15,7 +15,7 @@ import type { Entry } from '../record/entry.ts';
 import { logNamespace, systemUrls } from '../record/system-records.ts';
 import type { TickRecord } from '../record/system-records.ts';
 import type { Evidence } from './evidence.ts';
-import { LogClock, newsEveryMs, tickEveryMs } from './log-clock.ts';
+import { LogClock, newsBurst, newsEveryMs, tickEveryMs } from './log-clock.ts';
 import type { SignaturePool } from './signature-pool.ts';
 
 /** Records that wait to be judged; beyond it appends are refused. */
@@ -108,8 +108,8 @@ export class Sequencer implements AsyncDisposable {
   #recordsSinceTick = 0;
   /** What `feeds.concerned` was at the last tick. */
   #concernedAtTick: number;
-  /** When the last tick for the sake of readers was put, by the monotonic clock. */
-  #newsTickMs = Number.NEGATIVE_INFINITY;
+  /** When ticks for the sake of readers that were put would be over at their pace, by the monotonic clock. */
+  #newsPaidMs = Number.NEGATIVE_INFINITY;
   #drained: (() => void) | undefined;
 
   constructor({ ledger, signatures, key, evidence, clock = systemClock }: SequencerOptions) {
@@ -228,7 +228,7 @@ export class Sequencer implements AsyncDisposable {
       for (const waiting of taken) answers.push(this.#judge(batch, waiting));
       for (const waiting of own) answers.push(this.#judgeOwn(batch, waiting));
       if (mayTell && this.#hasNews) {
-        this.#newsTickMs = this.#clock.monotonicMs();
+        this.#newsPaidMs = Math.max(this.#newsPaidMs, this.#clock.monotonicMs()) + newsEveryMs;
         this.#tick(batch);
       }
     } catch (error) {
@@ -382,7 +382,7 @@ export class Sequencer implements AsyncDisposable {
 
   /** Time until the next tick for the sake of readers may be put, ms. */
   get #newsWaitMs(): number {
-    return this.#newsTickMs + newsEveryMs - this.#clock.monotonicMs();
+    return this.#newsPaidMs - (newsBurst - 1) * newsEveryMs - this.#clock.monotonicMs();
   }
 
   #isTickDue(): boolean {
