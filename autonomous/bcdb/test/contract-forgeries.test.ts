@@ -211,8 +211,8 @@ test('what an old controller orders is refused by log and node', async () => {
   const { town, clock } = timed;
   await clock.advance(20_000);
   await town.put('grid.lease.1', ada.device, running.lease(2));
-  const before = running.placement(3, [[second.id, 2]], { fence: 1 });
-  await refuses('PLACEMENT_FENCE_OLD', 'grid.placement.1', ada.device, before);
+  const former = running.placement(3, [[second.id, 2]], { fence: 1 });
+  await refuses('PLACEMENT_FENCE_OLD', 'grid.placement.1', ada.device, former);
   const next = keyOf('ada, next');
   const bot = town.botOf(ada, [next]);
   const keys = bot.keys.map((one): RecordOf<'grid.bot.1'>['keys'][number] => {

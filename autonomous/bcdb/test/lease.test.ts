@@ -145,7 +145,7 @@ test('a contract that names a bot is acted for by the keys that the bot has now'
   // The key is replaced, as after a recovery.
   const next = keyOf('ada, next device');
   const record = town.botOf(ada, [next]);
-  const keys = record.keys.map((one) => (one.key === text(next) ? one : { ...one, ...ended }));
+  const keys = record.keys.map((own) => (own.key === text(next) ? own : { ...own, ...ended }));
   await town.put('grid.bot.1', ada.root, { ...record, keys });
   await assert.rejects(send(ada.device, 2), hasCode('BCDB_LEASE_LOST'));
   const again = town.put('grid.lease.1', ada.device, { name, ...leaseBy(ada.device, 2) });
