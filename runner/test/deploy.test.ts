@@ -88,7 +88,7 @@ test('a node that is named gets all of it', async () => {
 
 test('what fits nowhere says what it waits for and what to do, and is taken back unplaced', async () => {
   const role = { volume: { size: '1TiB' } };
-  await assert.rejects(deploy('large', role, '--timeout', '8'), (error) => {
+  await assert.rejects(deploy('large', role, '--timeout', '60'), (error) => {
     assert.ok(isGridError(error, 'GRID_DEPLOY_BLOCKED'), String(error));
     assert.deepEqual(error.details['blocked'], ['HEAL_NOTHING_FITS']);
     assert.match(error.hint ?? '', /grid rm contract:\S+, then grid deploy \S+ --budget AMOUNT/);
