@@ -171,3 +171,25 @@ test('a contract whose term is over is closed once all of it was given up', () =
   scene.grid.at = untilMs + graceMs;
   assert.equal(statusOf(scene).phase, 'closed');
 });
+
+test('a contract that handed its place over stands still until its data are given up', () => {
+  const scene = new Scene().begin();
+  const { ada, grid, nodes } = scene;
+  const [node] = nodes;
+  assertDone(scene.run(1, [node]), scene.report(node, 0, 1, 'healthy'));
+  const header = { nonce: 'b'.repeat(42) + 'A', replaces: scene.plan.id };
+  const { plan } = new Scene({ header });
+  const sign = (action: 'provision' | 'upgrade') => {
+    const replaced = action === 'upgrade' ? { replaces: scene.plan.id } : {};
+    return grid.put('grid.approval.1', ada.device, plan.approval(ada.id, { action, ...replaced }));
+  };
+  assertDone(
+    grid.put('grid.contract.1', ada.device, plan.header).code,
+    ...[sign('provision').code, sign('upgrade').code],
+  );
+  assert.equal(statusOf(scene).phase, 'running');
+  assertDone(scene.place(2, [], { reason: 'upgrade' }));
+  assert.equal(statusOf(scene).phase, 'paused');
+  assertDone(scene.approve(ada, { action: 'remove' }), scene.bury(1, 'removed', ada.device));
+  assert.equal(statusOf(scene).phase, 'closed');
+});

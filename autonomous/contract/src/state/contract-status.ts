@@ -31,7 +31,7 @@ export type ContractPhase =
   | 'running'
   | 'healing' // something that ran does not, or was placed anew
   | 'upgrading'
-  | 'paused' // term and grace are over: it stands still, and its data stay
+  | 'paused' // term and grace are over, or another has its place: it stands still, and its data stay
   | 'removing'
   | 'closed'; // all of its data may be gone, or were given up as unpaid, and nothing of it comes back
 
@@ -113,9 +113,9 @@ function livingPhase(
   if (signatures.length > 0) {
     return signatures.some(({ signed }) => signed.length > 0) ? 'signing' : 'proposed';
   }
-  if (at >= header.term.untilMs + header.term.graceMs) {
-    return isBuried(view, state.id) ? 'closed' : 'paused';
-  }
+  const isOver = at >= header.term.untilMs + header.term.graceMs;
+  const hasNoPlace = state.isReplaced === true || state.isRolledBack === true;
+  if (isOver || hasNoPlace) return isBuried(view, state.id) ? 'closed' : 'paused';
   if (placement === undefined) return moneyPhase(view, state.id, at);
   if (isReady) return 'running';
   if (placement.reason === 'initial') return 'provisioning';
