@@ -35,3 +35,23 @@ test('a former namespace is given up after a day of health and its repair, never
     { workload, revision: 1, reason: 'replaced' },
   ]);
 });
+
+test('shards leave a node that drains once those before them are made again', async () => {
+  await using world = new ControllerWorld({ own: 6 });
+  const zdb = { size: '1GiB', password: 'admin' };
+  const roles = [{ name: 'shards', shards: '1+1', data: 'dispersed', zdb }];
+  const id = await world.contract({ secrets: { admin: 'x' }, roles });
+  world.start();
+  await world.until('it runs', () => runs(world, id));
+  const [node] = world.placesOf(id, 'shards');
+  assert.ok(node !== undefined);
+  const there = (): number => world.placesOf(id, 'shards').filter((one) => one === node).length;
+  const before = there();
+  world.isBeingRepaired = true;
+  world.drain(node);
+  await world.until('it waits', () => world.codes(id).includes('HEAL_DRAIN'));
+  await world.pass(20_000);
+  assert.equal(there(), before);
+  world.isBeingRepaired = false;
+  await world.until('it leaves', () => there() === 0);
+});

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
@@ -20,7 +21,7 @@ import type {
   DispersedData,
 } from '@commongrid/contract';
 import { workloadParts } from '@commongrid/model';
-import type { ContractId, FarmId, Node, NodeId, WorkloadId } from '@commongrid/model';
+import type { ContractId, FarmId, GridFold, Node, NodeId, WorkloadId } from '@commongrid/model';
 import type { CareStatus } from '@commongrid/zstor';
 
 import {
@@ -74,6 +75,8 @@ const answerMs = 120_000;
 interface KeptStore {
   readonly entries: readonly BackendEntry[];
   readonly standing: StoreStanding;
+  /** A head was started with them here, be it long ago. */
+  readonly isUsed: boolean;
   /** The store said with these entries that it needs nothing at replaced places. */
   readonly isClear: boolean;
 }
@@ -120,6 +123,14 @@ export class ContractStores implements DispersedData, AsyncDisposable {
     const kept = this.#kept.get(workloadParts(workload).contract);
     const entry = kept?.entries.find((one) => id !== undefined && namespaceOf(one) === id);
     return kept?.isClear === true && entry?.node === node;
+  }
+
+  isBeingRepaired(contract: ContractId, fold: GridFold): boolean {
+    const [kept, paper] = [this.#kept.get(contract), this.#options.papers.of(contract)];
+    if (kept === undefined || paper === undefined || this.#tools === undefined) return false;
+    const { entries, isClear, isUsed } = kept;
+    const [id, roles, tools] = [contract, storeRoles(paper), this.#tools];
+    return isUsed && !(isClear && followsPlacement(fold, { id, roles, entries, tools }));
   }
 
   /** Undefined for a contract that has no shards, or was not looked at yet. */
@@ -212,7 +223,13 @@ export class ContractStores implements DispersedData, AsyncDisposable {
       isClear = status !== undefined && isDone(status, entries);
     }
     const shards = status === undefined ? null : shardsOf(status, entries);
-    this.#kept.set(id, { entries, isClear, standing: { ...places, shards, isWhole: isClear } });
+    const isUsed = before?.isUsed === true || existsSync(data);
+    this.#kept.set(id, {
+      entries,
+      isUsed,
+      isClear,
+      standing: { ...places, shards, isWhole: isClear },
+    });
   }
 
   async #statusOf(

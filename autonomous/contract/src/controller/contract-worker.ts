@@ -198,6 +198,7 @@ export class ContractWorker {
     return assessUnits({
       ...{ contract: id, fold, at, nowMs, state, units, isStorm, hasNews },
       trials: this.#trials,
+      isBeingRepaired: () => this.#options.ports.dispersed?.isBeingRepaired(id, fold) ?? false,
       ...{ maxPerHour: header.heal.maxPerHour, untilMs: header.term.untilMs },
       shards: paper.draft.shards,
       journal: () => look.journal.of(id),

@@ -2,6 +2,7 @@ import type { GridNow } from '@commongrid/bcdb/client';
 import type {
   BotId,
   ContractId,
+  GridFold,
   LeaseName,
   LockId,
   Node,
@@ -37,6 +38,8 @@ export interface DispersedData {
    * had was made again. @param node where the replica is now
    */
   isElsewhere(workload: WorkloadId, node: NodeId): boolean;
+  /** Whether somebody spread data over the namespaces of a contract, and not all of it is where it should be. */
+  isBeingRepaired(contract: ContractId, fold: GridFold): boolean;
 }
 
 /** Keeps what a controller saw and is in no record, for the next one. */

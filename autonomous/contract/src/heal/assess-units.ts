@@ -21,6 +21,8 @@ export interface AssessInput extends StandingInput {
   readonly units: readonly Unit[];
   readonly shards: Readonly<Record<string, ShardCode>>;
   readonly isStorm: boolean;
+  /** Asked only where something leaves a node: see `DispersedData`. */
+  readonly isBeingRepaired: () => boolean;
   /** Whether nodes may have said anything since the last time. */
   readonly hasNews: boolean;
 }
@@ -51,7 +53,7 @@ export interface WantedUnit {
  *
  * 1. What was never placed, and what is on a lost node. Then what its node refuses, or what fails there for
  *    good (`UnitTrials`). Then what is on a node that is taken out of service: of each role one replica at a
- *    time, while all others are well.
+ *    time, while all others are well; of shards while none has to be made again.
  * 2. Of what was placed not what has local data, which is nowhere else; and while a storm lasts only shards
  *    of which few are to spare.
  * 3. No more of what moves than the contract allows within an hour.
@@ -124,7 +126,13 @@ class Moving {
     if (this.#input.isStorm && !isNeeded(unit, this.#spares)) {
       return this.holds.add('HEAL_STORM', 'a large part of all nodes is not heard of', unit);
     }
-    if (cause?.is !== 'leaving' || this.#isNext(unit)) return true;
+    if (cause?.is !== 'leaving') return true;
+    if (isNamespace(unit) && this.#input.isBeingRepaired()) {
+      const text =
+        'its node is taken out of service, and shards that were lost are not all made again';
+      return this.holds.add('HEAL_DRAIN', text, unit);
+    }
+    if (this.#isNext(unit)) return true;
     const text = 'its node is taken out of service, and other replicas are not healthy yet';
     return this.holds.add('HEAL_DRAIN', text, unit);
   }
@@ -156,6 +164,11 @@ class Moving {
     }
     return true;
   }
+}
+
+/** Part of what somebody spread over several: what it has is made again elsewhere, and does not come along. */
+function isNamespace({ roles }: Unit): boolean {
+  return roles.some(({ data, workload }) => data === 'dispersed' && workload.kind === 'zdb');
 }
 
 const localTexts = {

@@ -39,6 +39,8 @@ export class ControllerWorld extends TownGrid {
   readonly answering = new Set<NodeId>();
   /** Farmers that give no locks. */
   readonly declining = new Set<BotId>();
+  /** What was spread over namespaces is not all where it should be. */
+  isBeingRepaired = false;
   /** Workloads whose former namespaces have nothing any more that is needed. */
   readonly elsewhere = new Set<WorkloadId>();
   /** Controllers that were started, in order. */
@@ -158,7 +160,10 @@ export class ControllerWorld extends TownGrid {
         },
       },
       leases: { acquire: (name, signal) => this.#leases.acquire(process, name, signal) },
-      dispersed: { isElsewhere: (workload) => this.elsewhere.has(workload) },
+      dispersed: {
+        isElsewhere: (workload) => this.elsewhere.has(workload),
+        isBeingRepaired: () => this.isBeingRepaired,
+      },
       market: {
         obtain: async (wish) => {
           alive();
