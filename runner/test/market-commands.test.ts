@@ -131,6 +131,8 @@ test('capacity is searched for, asked for, bargained over and taken by commands'
   assert.match((await grid.run('market', 'search', ...size)).printed, /7200\.00 EUR a month/);
   const { locks } = await take(id);
   assert.equal(locks.length, 1);
+  // What her bot wrote, too.
+  await bea.client.checkpoint();
   const { value } = await bea.client.get('grid', 'grid.lock.1', locks[0]?.id ?? '');
   const { contract: its, buyer, farmer } = value as Record<string, unknown>;
   assert.deepEqual([its, buyer, farmer], [contract, bea.bot, fern.bot]);

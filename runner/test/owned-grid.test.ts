@@ -14,7 +14,7 @@ import type { OpenGrid } from './fixtures/owned-place.ts';
 import { placeByHand, removeByHand } from './fixtures/place-by-hand.ts';
 
 /** A node that names a farm, and what it needs to be adopted. */
-async function makeNode({ put, trust, url }: OpenGrid, farm: string, name: string) {
+async function makeNode({ put, trust, url, client: owner }: OpenGrid, farm: string, name: string) {
   const key = SigningKey.generate();
   const id = nodeIdOf(key.publicKey.text);
   const client = await BcdbClient.connect({ url, trust, key });
@@ -22,6 +22,8 @@ async function makeNode({ put, trust, url }: OpenGrid, farm: string, name: strin
   const seal = SealingKey.derive(key.exportSeed()).publicKey.text;
   const value = { id, farm, name, capacity, features: [], addresses: [], seal };
   await put('grid.node.1', id, value, client);
+  // What the owner reads counts what he has seen.
+  await owner.checkpoint();
   return id;
 }
 
