@@ -86,7 +86,11 @@ test('the tour of contracts and money works as it is written', async () => {
   const file = join(path, 'shop.json');
   const example = await readFile(join(root, 'examples', 'shop.json'), 'utf8');
   await writeFile(file, example.replace('8081', port));
+  const rented = join(path, 'web.json');
+  const web = await readFile(join(root, 'examples', 'web.json'), 'utf8');
+  await writeFile(rented, web.replace('8080', String(await reservePort())));
   const places = {
+    'examples/web.json': rented,
     ...{ '--prefix sh ': `--prefix ${prefix} `, '--prefix sh\n': `--prefix ${prefix}\n` },
     ...{ 'examples/shop.json': file, ':8081': `:${port}`, shed: name },
     '198.18.0.': `198.18.${randomInt(128, 255)}.`,
@@ -95,12 +99,16 @@ test('the tour of contracts and money works as it is written', async () => {
   const { status, stdout, stderr } = await tour(grid, 'A tour of contracts and money', places, env);
   assert.equal(status, 0, stderr + stdout);
   assert.match(stdout, /^1000\.000000 +GRD$/m);
+  assert.match(stdout, /^ +web\/0 +node +paid until /m);
   assert.match(stdout, new RegExp(`^ +web/0 +${name} +home`, 'm'));
   assert.match(stdout, /^shop is agreed$/m);
   assert.equal(stdout.match(/^the shop is open$/gm)?.length, 2, stdout);
   const [there, here] = stdout.match(/^ +web\/0 +healthy +node:\S+/gm) ?? [];
   assert.ok(there !== undefined && here !== undefined && there !== here, stdout);
-  assert.match(stdout, /^ +GRD +\d+ funded = 0 paid \+ 0 given back \+ \d+ held$/m);
+  assert.match(
+    stdout,
+    /^ +GRD +\d+ funded = 0 paid \+ 0 given back \+ \d+ held, in the smallest unit$/m,
+  );
   assert.match(stdout, /^Proven$/m);
 });
 

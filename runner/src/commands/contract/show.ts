@@ -39,7 +39,10 @@ export function contractListCommand(context: CommandContext): Command {
 }
 
 export function contractShowCommand(context: CommandContext): Command {
-  return serverCommand('show', 'Show what a contract says, who has to agree, and who did.')
+  return serverCommand(
+    'show',
+    'Show what a contract says, who agreed to it, and how long its places are paid.',
+  )
     .argument('<contract>', 'its name or id; or its file, to see its roles as well')
     .action(async (text: string, options: ServerOptions) => {
       const draft = text.endsWith('.json') ? await readBuilt(text) : undefined;
