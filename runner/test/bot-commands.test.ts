@@ -8,7 +8,7 @@ import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 
 import { BcdbServer } from '@commongrid/bcdb';
-import { waitFor } from '@commongrid/base';
+import { collectionFlags, waitFor } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
 import { SigningKey } from '@commongrid/crypto';
 
@@ -26,7 +26,8 @@ class Bots {
   }
 
   spawn(args: readonly string[]): ChildProcess {
-    return spawn(process.execPath, [main, 'bot', ...args, '--json'], {
+    // As the supervisor starts them.
+    return spawn(process.execPath, [...collectionFlags.waiting, main, 'bot', ...args, '--json'], {
       env: childVariables({ ...process.env, GRID_HOME: this.#home }),
       stdio: ['ignore', 'pipe', 'inherit'],
     });

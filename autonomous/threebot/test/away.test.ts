@@ -8,8 +8,8 @@ import { Grid } from './support/grid.ts';
 
 const patience = { timeoutMs: 60_000, everyMs: 100 };
 
-/** Each answer of the database is old at once. */
-const limits = { recordFreshMs: 1, recordStaleMs: 1 };
+/** Each answer of the database is old at once; greetings may wait for one that does not come. */
+const limits = { recordFreshMs: 1, recordStaleMs: 1, greetingMs: 120_000 };
 
 function databaseOf(bot: Bot): Promise<string> {
   return bot
@@ -47,28 +47,24 @@ test('a bot starts while its database is away, and speaks with those whom it kno
   // Who is of a circle may have lost his key since, and whom nobody knows stays unknown.
   await assert.rejects(client.read({}), hasCode('BOT_RECORD_STALE'));
   await assert.rejects(b.linkTo(carl.id), hasCode('BOT_RECORD_STALE'));
-  // A letter that needs more rights waits.
+  // A letter that needs more rights waits until then.
   b.send({ to: a.id, kind: 'counting.read', body: {} });
-  await assert.rejects(
-    a.links.to(b.id).then((link) => link.call('people.list', {})),
-    isGridError,
-  );
-  assert.equal(b.letterCount, 1);
 
   gate.unshut();
   const isRead = (): Promise<boolean> =>
     client.read({}).then(
       () => true,
       (error: unknown) => {
-        assert.ok(isGridError(error, 'BOT_RECORD_STALE'), String(error));
+        assert.ok(isGridError(error) && error.retryable, String(error));
         return false;
       },
     );
   await waitFor(isRead, { what: 'the database to be back', ...patience });
   await waitFor(() => b.letterCount === 0, { what: 'the other letter', ...patience });
-  assert.equal(await databaseOf(a), 'there');
-  await b.publish();
-  assert.equal(await databaseOf(b), 'there');
+  for (const bot of [a, b]) {
+    await bot.publish();
+    assert.equal(await databaseOf(bot), 'there');
+  }
 });
 
 test('what was known too long ago counts for nothing', async (t) => {

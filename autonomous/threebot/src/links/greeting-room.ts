@@ -1,36 +1,27 @@
-import { GridError, systemClock } from '@commongrid/base';
-import type { Clock } from '@commongrid/base';
+import { GridError } from '@commongrid/base';
 import type { WebSocket } from 'ws';
 import type { BotLimits } from '../config.ts';
 import type { BotErrorCode } from '../errors.ts';
 
-export type GreetingLimits = Pick<
-  BotLimits,
-  'greetingMs' | 'greetingsMax' | 'greetingsPerAddressMax'
->;
+export type GreetingLimits = Pick<BotLimits, 'greetingsMax' | 'greetingsPerAddressMax'>;
 
-/**
- * Places for connections that came and have not said who they are: they take no room of links, each address has
- * so many, and none of them stays for longer than a greeting takes.
- */
+/** Places for connections that came and have not said who they are: they take no room of links, and each address has so many. */
 export class GreetingRoom {
   readonly #limits: GreetingLimits;
-  readonly #clock: Clock;
   readonly #sockets = new Set<WebSocket>();
   readonly #perAddress = new Map<string, number>();
 
-  constructor(limits: GreetingLimits, clock: Clock = systemClock) {
+  constructor(limits: GreetingLimits) {
     this.#limits = limits;
-    this.#clock = clock;
   }
 
   get size(): number {
     return this.#sockets.size;
   }
 
-  /** A place until what is given back is disposed of; when its time is up it is cut. @throws BOT_BUSY */
+  /** A place until what is given back is disposed of. @throws BOT_BUSY */
   enter(address: string, socket: WebSocket): Disposable {
-    const { greetingMs, greetingsMax, greetingsPerAddressMax } = this.#limits;
+    const { greetingsMax, greetingsPerAddressMax } = this.#limits;
     const count = this.#perAddress.get(address) ?? 0;
     if (this.#sockets.size >= greetingsMax) throw busy('greetings are under way', greetingsMax);
     if (count >= greetingsPerAddressMax) {
@@ -38,10 +29,8 @@ export class GreetingRoom {
     }
     this.#sockets.add(socket);
     this.#perAddress.set(address, count + 1);
-    const timer = this.#clock.setTimer(greetingMs, () => socket.terminate());
     return {
       [Symbol.dispose]: () => {
-        timer.cancel();
         this.#sockets.delete(socket);
         this.#leave(address);
       },

@@ -1,5 +1,12 @@
 import type { TLSSocket } from 'node:tls';
-import { closeOnce, GridError, isGridError, networkOf, silentLogger } from '@commongrid/base';
+import {
+  closeOnce,
+  GridError,
+  isGridError,
+  networkOf,
+  silentLogger,
+  withTimeout,
+} from '@commongrid/base';
 import type { Clock, Logger } from '@commongrid/base';
 import type { WebSocket } from 'ws';
 import { formerlyProvenCaller, provenCaller } from '../actors/caller.ts';
@@ -53,7 +60,7 @@ export class Links implements AsyncDisposable {
   constructor(options: LinksOptions) {
     this.#o = options;
     this.#logger = options.logger ?? silentLogger;
-    this.#arriving = new GreetingRoom(options.limits, options.clock);
+    this.#arriving = new GreetingRoom(options.limits);
     this.close = closeOnce(async () => {
       this.#isClosing = true;
       for (const socket of this.#calling) socket.terminate();
@@ -90,26 +97,36 @@ export class Links implements AsyncDisposable {
   /** Takes a link that came, once its TLS is up. */
   async accept(socket: WebSocket, tls: TLSSocket): Promise<void> {
     const greeting = new Greeting(socket);
+    const { limits, counts, clock } = this.#o;
     const address = networkOf(tls.remoteAddress ?? '');
     try {
       using _place = this.#arriving.enter(address, socket);
       this.#requireRoom();
-      const hello = await greeting.first(this.#o.limits.greetingMs);
       const key = keyOfCertificate(tls.getPeerX509Certificate());
-      if (key === undefined) throw unproven();
-      if (hello.log !== this.#o.view.log) throw otherLog(hello.log);
-      const bot = await this.#sender(key, address, hello.bot);
-      await this.#o.view.hear(hello.checkpoint);
-      const own = await this.#hello();
+      const { bot, own } = await withTimeout(() => this.#greeted(greeting, key, address), {
+        ...{ timeoutMs: limits.greetingMs, what: 'the greeting of a bot' },
+        ...(clock === undefined ? {} : { clock }),
+      });
       this.#requireRoom();
       greeting.say(own);
-      this.#add(socket, { bot, key }, greeting.release());
+      this.#add(socket, bot, greeting.release());
     } catch (error) {
-      this.#o.counts.linksRefused.add({ code: shown(error).code });
+      counts.linksRefused.add({ code: shown(error).code });
       if (!isGridError(error)) this.#logger.error({ err: error }, 'a link was not taken');
       if (socket.readyState === socket.OPEN) greeting.refuse(shown(error).toJSON());
       setTimeout(() => socket.terminate(), refusedMs).unref();
     }
+  }
+
+  /** Who calls, proven, and what is said to it. */
+  async #greeted(greeting: Greeting, key: string | undefined, address: string) {
+    const { view, limits } = this.#o;
+    const hello = await greeting.first(limits.greetingMs);
+    if (key === undefined) throw unproven();
+    if (hello.log !== view.log) throw otherLog(hello.log);
+    const bot = await this.#sender(key, address, hello.bot);
+    await view.hear(hello.checkpoint);
+    return { bot: { bot, key }, own: await this.#hello() };
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { waitFor } from '@commongrid/base';
+import { waitFor, writeFileAtomic } from '@commongrid/base';
 import { systemUrls } from '@commongrid/bcdb';
 import { BcdbClient, HeartbeatSender } from '@commongrid/bcdb/client';
 import { SigningKey } from '@commongrid/crypto';
@@ -160,7 +159,7 @@ export class MarketScene {
   /** Writes the rules of a farmer. */
   rules({ name }: Self, rules: object): Promise<void> {
     const text = JSON.stringify({ schema: 'grid.farmer.1', ...rules });
-    return writeFile(join(this.grid.folder, name, 'farmer.json'), text);
+    return writeFileAtomic(join(this.grid.folder, name, 'farmer.json'), text);
   }
 
   wish(
