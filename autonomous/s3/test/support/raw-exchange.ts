@@ -8,7 +8,7 @@ export interface RawAnswer {
   readonly body: string;
 }
 
-const answerMsMax = 20_000;
+const answerMsMax = 60_000;
 
 /**
  * Sends exactly these bytes over a connection of their own, and reads until the other side ends it:
