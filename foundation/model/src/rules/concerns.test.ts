@@ -232,6 +232,21 @@ suite('concerns: what a node relies on without being named', () => {
     ok(tell[0]?.readers.some((one) => one === ada.id));
   });
 
+  test('an account pays for its place: its feed has all of both', () => {
+    const { grid, carol, bob, contract, lock3, node1, node3, node2 } = village();
+    const id = fakeId.account(1);
+    const account = { id, name: 'Two', revision: 1, signers: [carol.id, bob.id], min: 2 };
+    heard(grid.put('grid.account.1', carol.device, account), [id, bob.id], [node3]);
+    const { condition: _condition, ...transfer } = examples['grid.transfer.1'];
+    heard(grid.put('grid.transfer.1', bob.device, { ...transfer, to: id }), [id], [node3]);
+    // Before it pays it has nothing to do with the contract.
+    heard(place(grid, carol.controller, contract, 3, [node1, node3]), [node3], [id]);
+    const escrow = { ...examples['grid.escrow.1'], lock: lock3, contract, from: id };
+    heard(grid.put('grid.escrow.1', carol.device, escrow), [id, node3], [node2]);
+    heard(place(grid, carol.controller, contract, 4, [node1, node3]), [id, node3], [node2]);
+    heard(grid.put('grid.refund.1', bob.device, { lock: lock3 }), [id], [node2]);
+  });
+
   test('a change of its contract is proposed, and approved by the version of the proposal', () => {
     const { grid, dan, contract, node1, node3, node2 } = village();
     const change = { url: 'grid.allowance.1', obj: contract, value: { contract } };
