@@ -99,7 +99,7 @@ export function replaceRoot(
 
 /** The bot whose valid key of this role signed; never by its root, which signs for bots only. */
 export function botBehind(
-  view: Pick<IdentityView, 'bot' | 'holderOf'>,
+  view: IdentityView,
   key: string,
   role: KeySpan['role'],
   moment: Moment,

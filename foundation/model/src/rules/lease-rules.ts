@@ -5,7 +5,7 @@ import { acceptGrid, isWhole, refuseGrid } from './grid-view.ts';
 import type { GridVerdict, GridView } from './grid-view.ts';
 import type { Moment } from './identity-state.ts';
 import type { JudgedRecord } from './identity-view.ts';
-import { botBehind } from './keys.ts';
+import { keyStanding } from './keys.ts';
 
 /**
  * Judges `grid.lease.1`. The order of the log is the compare-and-set: a fence is one above the last, so
@@ -47,8 +47,11 @@ function isController(
   moment: Moment,
 ): boolean {
   if (controllers.some((one) => one === key)) return true;
-  const bot = botBehind(view, key, 'device', moment) ?? botBehind(view, key, 'controller', moment);
-  return bot !== undefined && controllers.includes(bot);
+  const holder = view.holderOf(key);
+  const bot = controllers.find((one) => one === holder);
+  const span = bot && view.bot(bot)?.keys.find((one) => one.key === key);
+  if (span === undefined || keyStanding(span, moment) !== 'valid') return false;
+  return span.role === 'device' || span.role === 'controller';
 }
 
 /**
