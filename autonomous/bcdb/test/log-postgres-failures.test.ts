@@ -224,7 +224,7 @@ test('PostgreSQL log leaves a server that has fallen silent', async () => {
   const database = await pair.createDatabase();
   const wire = await SilentWire.open(pair.primary.port);
   const urls = [wire.url(database), pair.primary.url(database)];
-  await using engine = await PostgresLog.open({ urls, log, answerMs: 100 });
+  await using engine = await PostgresLog.open({ urls, log, answerMs: 1_000 });
   await engine.append(batchAt(0, 5));
   wire.fallSilent();
   await engine.append(batchAt(5, 5));

@@ -297,8 +297,12 @@ suite('the administration of a head on six servers', () => {
     const stat = await ask<StatReport>('s3.stat');
     assert.equal(stat.buckets, 3);
     assert.equal(stat.care.backends.length, 6);
-    const answer = await fetch(`http://127.0.0.1:${metricsAddress?.port}/metrics`);
-    const text = await answer.text();
+    const metrics = async (): Promise<string> =>
+      (await fetch(`http://127.0.0.1:${metricsAddress?.port}/metrics`)).text();
+    let text = '';
+    const isServing = async (): Promise<boolean> =>
+      (text = await metrics()).includes('s3_serving 1');
+    await waitFor(isServing, { what: 'a head that serves', timeoutMs: 60_000 });
     for (const line of [
       's3_errors_total{operation="PutObject",code="QuotaExceeded"}',
       's3_requests_total{operation="CreateBucket"} 4',
@@ -345,8 +349,11 @@ suite('the administration of a head on six servers', () => {
   });
 
   test('stat tells what it can while too few members of the log answer', async () => {
-    const known = await ask<StatReport>('s3.stat');
-    assert.ok(known.isServing);
+    const isServing = async (): Promise<StatReport | undefined> => {
+      const now = await ask<StatReport>('s3.stat');
+      return now.isServing ? now : undefined;
+    };
+    const known = await waitFor(isServing, { what: 'the head to serve', timeoutMs: 60_000 });
     await fleet.kill(0, 1, 2);
     const what = 'three that do not answer';
     const stat = await waitFor(
@@ -360,9 +367,6 @@ suite('the administration of a head on six servers', () => {
     assert.deepEqual([stat.objects, stat.bytes], [known.objects, known.bytes]);
     await assert.rejects(ask('s3.buckets'), { code: 'ZSTOR_CATALOG_NOT_SERVING' });
     await fleet.restart(0, 1, 2);
-    await waitFor(async () => (await ask<StatReport>('s3.stat')).isServing, {
-      what: 'the head to serve again',
-      timeoutMs: 60_000,
-    });
+    await waitFor(isServing, { what: 'the head to serve again', timeoutMs: 60_000 });
   });
 });

@@ -43,7 +43,7 @@ test('members of the log that are lost or emptied are replaced without a command
   // Two more: without the spare and the one that was emptied there would be no majority.
   await fleet.kill(...others.slice(0, 2));
   await catalog.write((db) => releaseManifest(db, Buffer.alloc(16)));
-  assert.equal(catalog.isServing, true);
+  await waitFor(() => catalog.isServing, { ...deadline, what: 'the head to serve' });
 });
 
 test('a member whose disk is an old copy is found out, and has the whole log again', async () => {
