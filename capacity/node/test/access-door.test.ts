@@ -119,19 +119,19 @@ test('exec ends with its caller', async () => {
     stdin: new PassThrough(),
     signal: caller.signal,
   });
-  await waitFor(() => door.pids.length === 1, { timeoutMs: 5_000, what: 'the command' });
+  await waitFor(() => door.pids.length === 1, { timeoutMs: 60_000, what: 'the command' });
   const identity = await identityOf(door.pids[0] ?? 0);
   assert.ok(identity !== undefined);
   caller.abort();
   await assert.rejects(exitCode, hasCode('NODE_ACCESS_LOST'));
-  await waitFor(async () => !(await isAlive(identity)), { timeoutMs: 5_000, what: 'its end' });
+  await waitFor(async () => !(await isAlive(identity)), { timeoutMs: 60_000, what: 'its end' });
 });
 
 test('exec ends when the door closes', async () => {
   await using door = await openDoor();
   const { exitCode } = door.run(['sleep', '600'], { stdin: new PassThrough() });
   exitCode.catch(() => {});
-  await waitFor(() => door.pids.length === 1, { timeoutMs: 5_000, what: 'the command' });
+  await waitFor(() => door.pids.length === 1, { timeoutMs: 60_000, what: 'the command' });
   await door.door.close();
   await assert.rejects(exitCode, hasCode('NODE_ACCESS_LOST'));
 });
@@ -163,7 +163,7 @@ test('exec holds a command back whose output nobody takes', async () => {
   const blocked = new Writable({ write: () => {} });
   const { exitCode } = door.run(['yes'], { stdout: blocked, signal: caller.signal });
   exitCode.catch(() => {});
-  await waitFor(() => producedBytes > 0, { timeoutMs: 5_000, what: 'output' });
+  await waitFor(() => producedBytes > 0, { timeoutMs: 60_000, what: 'output' });
   for (let turn = 0; turn < 2_000; turn++) {
     await new Promise<void>((resolve) => void setImmediate(resolve));
   }
@@ -183,9 +183,9 @@ test('exec tells the command when its terminal gets another size', async () => {
       return { [Symbol.dispose]: () => void listeners.pop() };
     },
   });
-  await waitFor(() => listeners.length === 1, { timeoutMs: 5_000, what: 'a listener' });
+  await waitFor(() => listeners.length === 1, { timeoutMs: 60_000, what: 'a listener' });
   listeners[0]?.({ rows: 50, columns: 120 });
-  await waitFor(() => door.sizes.length === 1, { timeoutMs: 5_000, what: 'the size' });
+  await waitFor(() => door.sizes.length === 1, { timeoutMs: 60_000, what: 'the size' });
   assert.deepEqual(door.sizes, [{ rows: 50, columns: 120 }]);
   stdin.end();
   assert.equal(await exitCode, 0);

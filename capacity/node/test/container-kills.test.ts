@@ -38,7 +38,7 @@ async function killedAgent(
     let said = '';
     agent.stdout.setEncoding('utf8').on('data', (part: string) => (said += part));
     await waitFor(() => agent.exitCode !== null || isTime(said), {
-      timeoutMs: 20_000,
+      timeoutMs: 60_000,
       everyMs: 1,
       what: 'the time to kill the agent',
     });
@@ -109,7 +109,7 @@ test('an agent that is killed does not touch what runs, but its own commands end
   const first = await processesWith('sleep', '12345');
   await bed.reopen();
   await waitFor(async () => (await sleeping()).length === 0, {
-    timeoutMs: 10_000,
+    timeoutMs: 60_000,
     what: 'the end of the command',
   });
   assert.equal((await bed.runtime.state(spec.id)).state, 'running');
@@ -128,7 +128,7 @@ async function startAlone(name: string): Promise<string> {
       const found = await bed.runtime.state(spec.id);
       return found.state === 'running' && !found.isSupervised;
     },
-    { timeoutMs: 5_000, what: 'the loss of conmon to be seen' },
+    { timeoutMs: 60_000, what: 'the loss of conmon to be seen' },
   );
   return spec.id;
 }
@@ -139,7 +139,7 @@ test('a container whose conmon is killed runs on unsupervised, and its end is no
   using _listening = bed.runtime.onExit((ended) => ends.add(ended));
   await bed.runtime.kill(id, 'SIGKILL');
   assert.equal((await endOf(bed.runtime, id)).exitCode, undefined);
-  await waitFor(() => ends.has(id), { timeoutMs: 5_000, what: 'the end to be told' });
+  await waitFor(() => ends.has(id), { timeoutMs: 60_000, what: 'the end to be told' });
   await becomesRight('alone');
 });
 

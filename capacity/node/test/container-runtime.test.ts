@@ -44,7 +44,7 @@ test('a container goes from made to gone, each call as good twice, and as runc s
   for (let times = 0; times < 2; times++) await runtime.start(id);
   const running = await runtime.state(id);
   assert.ok(running.state === 'running' && running.isSupervised);
-  assert.ok(running.startedAtMs >= beforeMs - 10 && running.startedAtMs <= Date.now() + 10);
+  assert.ok(running.startedAtMs >= beforeMs - 1_000 && running.startedAtMs <= Date.now());
   assert.equal(await runcStatus(id), 'running');
   await runtime.create(spec);
   assert.equal(await stateOf(), 'running', 'one that is as the spec says is left alone');
@@ -72,7 +72,8 @@ test('a container that does not end by its signal is ended after its grace', asy
   await bed.runtime.start(spec.id);
   const startedAtMs = performance.now();
   await bed.runtime.stop(spec.id, 'SIGTERM', 300);
-  assert.ok(performance.now() - startedAtMs >= 300);
+  // Timers may come a little early.
+  assert.ok(performance.now() - startedAtMs >= 290);
   assert.equal((await endOf(bed.runtime, spec.id)).exitCode, 137);
   await bed.runtime.delete(spec.id);
 });
@@ -162,7 +163,7 @@ test('every end is told: of those before one listens, and of those after', async
     using _listening = bed.runtime.onExit((id) => seen.add(id));
     await bed.runtime.create(late);
     await bed.runtime.start(late.id);
-    await waitFor(() => seen.size === 2, { timeoutMs: 10_000, what: 'two ends' });
+    await waitFor(() => seen.size === 2, { timeoutMs: 60_000, what: 'two ends' });
   }
   assert.deepEqual([...seen].toSorted(), [early.id, late.id].toSorted());
   for (const { id } of [early, late]) await bed.runtime.delete(id);
@@ -248,7 +249,7 @@ test('a command in a terminal sees its size, and each other that it is given', a
   shell.stdout.setEncoding('utf8').on('data', (part: string) => (screen += part));
   shell.stderr.resume();
   const shows = (what: RegExp): Promise<unknown> =>
-    waitFor(() => what.test(screen), { timeoutMs: 10_000, what: `${what} on the screen` });
+    waitFor(() => what.test(screen), { timeoutMs: 60_000, what: `${what} on the screen` });
   shell.stdin.write('stty size\n');
   await shows(/\n30 100\r\n/);
   await shell.resize({ rows: 40, columns: 120 });
@@ -293,10 +294,10 @@ test('a log goes on in a new file once it is reopened', async () => {
       (said) => said.includes('tick'),
       () => false,
     );
-  await waitFor(() => ticks(spec.logFile), { timeoutMs: 10_000, what: 'a first line' });
+  await waitFor(() => ticks(spec.logFile), { timeoutMs: 60_000, what: 'a first line' });
   await rename(spec.logFile, `${spec.logFile}.1`);
   assert.equal(await bed.runtime.reopenLog(spec.id), true);
-  await waitFor(() => ticks(spec.logFile), { timeoutMs: 10_000, what: 'a line in the new file' });
+  await waitFor(() => ticks(spec.logFile), { timeoutMs: 60_000, what: 'a line in the new file' });
   assert.equal(await ticks(`${spec.logFile}.1`), true);
   await bed.runtime.delete(spec.id);
   assert.equal(await bed.runtime.reopenLog(spec.id), false);

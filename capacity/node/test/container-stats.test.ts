@@ -30,7 +30,7 @@ test('what a container uses is told to its owner, until it is closed', async () 
   const container = { stats: { to: `http://127.0.0.1:${port}/use`, everySeconds: 1 } };
   const role = { workload: { kind: 'container', container } };
   stats.open({ id: 'contract:a/web/0', key: 'aaaaaaaaaaaa', role } as never);
-  await waitFor(() => told.length >= 2, { timeoutMs: 10_000, what: 'two tellings' });
+  await waitFor(() => told.length >= 2, { timeoutMs: 60_000, what: 'two tellings' });
   await stats.close('aaaaaaaaaaaa');
   server.close();
   const said: unknown = JSON.parse(told[0] ?? '');

@@ -9,7 +9,7 @@ import { EventReporter } from '../src/agent/event-reporter.ts';
 import type { NodeStatement } from '../src/ports.ts';
 import { NodeState } from '../src/reconcile/node-state.ts';
 
-const deadline = { timeoutMs: 10_000, everyMs: 5 };
+const deadline = { timeoutMs: 60_000, everyMs: 5 };
 const loud = 'contract:loud/web/0' as WorkloadId;
 const calm = 'contract:calm/web/0' as WorkloadId;
 

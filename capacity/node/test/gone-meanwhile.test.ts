@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { randomInt } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -9,10 +8,10 @@ import { tempFolder } from '@commongrid/base/testing';
 
 import { ContainerLinks } from '../src/network/container-links.ts';
 import { forgetAddress } from '../src/sys/conntrack.ts';
-import { randomPrefix } from './support/network-lab.ts';
+import { drawPrefix } from './support/draw-prefix.ts';
 
-/** Of networks that are for benchmarks: nobody here sends anything there. */
-const network = `198.18.${randomInt(256)}`;
+/** For documents only: nobody here sends anything there. */
+const network = '192.0.2';
 const [ours, theirs] = [`${network}.1`, `${network}.2`];
 
 /** Connections from the one address to the other, in the kernel's table. */
@@ -53,7 +52,7 @@ test('connections that go while those of an address are deleted are no failure, 
 });
 
 test('links and namespaces that go while they are taken away are no failure', async () => {
-  const prefix = randomPrefix();
+  const prefix = await drawPrefix();
   const group = Buffer.from(`C${prefix.padStart(3, '\0')}`, 'latin1').readUInt32BE();
   const links = new ContainerLinks({ prefix, group, gateway: `${network}.254` });
   const names = Array.from(

@@ -108,11 +108,11 @@ test('log ring follows across files and a new agent goes on without a gap', asyn
       seen.push(...lineNumbers([line]));
     }
   })();
-  await waitFor(() => seen.length === 2, { timeoutMs: 5_000, what: 'the last lines' });
+  await waitFor(() => seen.length === 2, { timeoutMs: 60_000, what: 'the last lines' });
   for (let first = 5; first < 65; first += 20) {
     await log.write(records(first, 20));
     await log.ring.rotate();
-    await waitFor(() => seen.at(-1) === first + 19, { timeoutMs: 5_000, what: 'the lines' });
+    await waitFor(() => seen.at(-1) === first + 19, { timeoutMs: 60_000, what: 'the lines' });
   }
   stop.abort();
   await following;
@@ -238,7 +238,7 @@ test('log ring keeps each line that conmon writes, over new files and agents', a
     await looker.rotate();
     return (await looker.tail(1))[0]?.text === `line ${lines - 1}`;
   };
-  const wanted = { timeoutMs: 20_000, everyMs: 20, what: 'the last line' };
+  const wanted = { timeoutMs: 60_000, everyMs: 20, what: 'the last line' };
   await waitFor(isAllThere, wanted);
   using ring = await LogRing.open(options);
   // Of the first line, the beginning may have gone with the file before.
@@ -274,7 +274,7 @@ test('log ring has no gap after agents that were killed while they began new fil
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit'] });
     const exited = once(child, 'exit');
     const hasBegunSome = async (): Promise<boolean> => (await newest()) >= before + 3;
-    await waitFor(hasBegunSome, { timeoutMs: 20_000, everyMs: 1, what: 'some new files' });
+    await waitFor(hasBegunSome, { timeoutMs: 60_000, everyMs: 1, what: 'some new files' });
     child.kill('SIGKILL');
     await exited;
     using ring = await LogRing.open({ folder, totalBytes, reopen: () => container.reopen() });

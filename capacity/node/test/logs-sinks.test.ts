@@ -17,6 +17,7 @@ import { RespServer } from '@commongrid/resp';
 import { LogRing } from '../src/logs/log-ring.ts';
 import { LogSinks, ringBytesOf } from '../src/logs/log-sinks.ts';
 import { addressOf, nodeAddresses } from '../src/logs/sink-address.ts';
+import { freePort } from './support/taken-ports.ts';
 
 const stamp = '2026-11-21T22:26:27.123456789+00:00';
 const workload = fakeId.workload(fakeId.contract(1), 'web', 0);
@@ -89,7 +90,7 @@ function openSinks(log: Log, to: string, clock = new ManualClock()): Promise<Log
   });
 }
 
-const patience = { timeoutMs: 5_000, what: 'the lines at the sink' };
+const patience = { timeoutMs: 60_000, what: 'the lines at the sink' };
 
 test('http sink gets each line once, also over a restart of the agent', async () => {
   await using log = await writtenLog();
@@ -156,11 +157,10 @@ test('http sink that is away gets the lines also after a restart of the agent', 
 
 test('http sink that is not there yet gets all lines once it is', async () => {
   await using log = await writtenLog();
-  const gone = await httpSink();
-  await gone[Symbol.asyncDispose]();
+  const port = await freePort();
   const clock = new ManualClock();
   await log.write('one');
-  await using _sinks = await openSinks(log, `http://127.0.0.1:${gone.port}/`, clock);
+  await using _sinks = await openSinks(log, `http://127.0.0.1:${port}/`, clock);
   const got: Sent[] = [];
   await using stack = new AsyncDisposableStack();
   const server = createServer((request, response) => {
@@ -169,7 +169,7 @@ test('http sink that is not there yet gets all lines once it is', async () => {
       return response.end();
     });
   });
-  server.listen(gone.port, '127.0.0.1');
+  server.listen(port, '127.0.0.1');
   await once(server, 'listening');
   stack.defer(() => {
     server.closeAllConnections();

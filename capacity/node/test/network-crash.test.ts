@@ -9,7 +9,7 @@ import { test } from 'node:test';
 import { runProgram } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
 
-import { randomPrefix } from './support/network-lab.ts';
+import { drawPrefix } from './support/draw-prefix.ts';
 
 const isLong = process.env['GRID_TEST_LONG'] === '1';
 
@@ -24,7 +24,7 @@ test('a node killed before or after a run of nft comes to the same, and leaves n
 /** Kills it at one step, at a later one, and so on, until it comes to its end. */
 async function killAtSteps(program: string, stride: number): Promise<void> {
   await using folder = await tempFolder('network');
-  const prefix = randomPrefix();
+  const prefix = await drawPrefix();
   await using machine = await emptyMachine(prefix);
   const programs = join(folder.path, 'programs');
   await mkdir(programs);
@@ -109,7 +109,7 @@ esac
 
 /** A namespace that knows no network yet. */
 async function emptyMachine(prefix: string): Promise<AsyncDisposable & { readonly path: string }> {
-  const name = `lab-machine-${randomPrefix()}`;
+  const name = `lab-machine-${await drawPrefix()}`;
   await runProgram('ip', ['netns', 'add', name]);
   const path = `/run/netns/${name}`;
   return {

@@ -7,13 +7,14 @@ import { runProgram } from '@commongrid/base';
 import { hasCode, tempFolder } from '@commongrid/base/testing';
 
 import { NodeNetwork } from '../src/network/node-network.ts';
-import { NetworkLab, randomPrefix, request } from './support/network-lab.ts';
+import { drawPrefix } from './support/draw-prefix.ts';
+import { NetworkLab, request } from './support/network-lab.ts';
 import { boundUdpPort, freePort, listeningPort } from './support/taken-ports.ts';
 
 test('a workload keeps its address until it is forgotten', async () => {
   await using lab = await NetworkLab.open();
   await using folder = await tempFolder('network');
-  const options = { folder: folder.path, prefix: randomPrefix() };
+  const options = { folder: folder.path, prefix: await drawPrefix() };
   const node = await lab.node(options);
   const first = await node.attach(request(0));
   assert.deepEqual(await node.attach(request(0)), first, 'again');
@@ -96,7 +97,7 @@ test('fifty workloads attach at once', async () => {
 test('a range gives each of its addresses once, and does not change under workloads', async () => {
   await using lab = await NetworkLab.open();
   await using folder = await tempFolder('network');
-  const options = { folder: folder.path, prefix: randomPrefix(), range: '10.255.77.0/29' };
+  const options = { folder: folder.path, prefix: await drawPrefix(), range: '10.255.77.0/29' };
   const node = await lab.node(options);
   const numbers = [0, 1, 2, 3, 4];
   const attached = await Promise.all(numbers.map((number) => node.attach(request(number))));
@@ -119,7 +120,7 @@ test('a range gives each of its addresses once, and does not change under worklo
 test('two nodes on one machine keep to their own', async () => {
   await using lab = await NetworkLab.open();
   await using folder = await tempFolder('network');
-  const options = { folder: folder.path, prefix: randomPrefix() };
+  const options = { folder: folder.path, prefix: await drawPrefix() };
   const [one, two] = [await lab.node(options), await lab.node()];
   const port = await freePort();
   const ports = [{ port: 80, protocol: 'tcp', publish: port } as const];
@@ -159,7 +160,7 @@ test('a node with an address of its own publishes and reaches out there alone', 
 test('a node that starts again leaves what is whole as it is', async () => {
   await using lab = await NetworkLab.open();
   await using folder = await tempFolder('network');
-  const options = { folder: folder.path, prefix: randomPrefix() };
+  const options = { folder: folder.path, prefix: await drawPrefix() };
   const node = await lab.node(options);
   const { namespacePath } = await node.attach(request(0));
   const inside = async (): Promise<string> =>
@@ -174,7 +175,7 @@ test('a node that starts again leaves what is whole as it is', async () => {
 test('rules that somebody else took away come back', async () => {
   await using lab = await NetworkLab.open();
   await using folder = await tempFolder('network');
-  const options = { folder: folder.path, prefix: randomPrefix() };
+  const options = { folder: folder.path, prefix: await drawPrefix() };
   const node = await lab.node(options);
   const world = lab.peer(lab.worldPath);
   await world.listen('tcp', 80);
@@ -197,7 +198,7 @@ test('rules that somebody else took away come back', async () => {
 
 test('a node that lost its folder takes away what it had made', async () => {
   await using lab = await NetworkLab.open();
-  const prefix = randomPrefix();
+  const prefix = await drawPrefix();
   const lost = await lab.node({ prefix, range: '10.255.79.0/29' });
   await lost.attach(request(0));
   const node = await lab.node({ prefix, range: '10.255.80.0/29' });
@@ -212,7 +213,7 @@ test('a node that lost its folder takes away what it had made', async () => {
 test('options and tables that cannot be used are refused', async () => {
   await using folder = await tempFolder('network');
   const open = async (options: object): Promise<NodeNetwork> =>
-    NodeNetwork.open({ folder: folder.path, prefix: randomPrefix(), ...options });
+    NodeNetwork.open({ folder: folder.path, prefix: await drawPrefix(), ...options });
   const invalid = hasCode('NODE_CONFIG_INVALID');
   for (const prefix of ['', '1a', 'abcd', 'A', 'a-']) {
     await assert.rejects(open({ prefix }), invalid, prefix);

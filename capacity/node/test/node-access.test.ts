@@ -13,7 +13,7 @@ import { callExec, callLogs, nodeAccessPath, NodeDoors } from '../src/index.ts';
 import type { AccessClaim } from '../src/index.ts';
 import { NodeTown, openPlanned } from './support/node-town.ts';
 
-const deadline = { timeoutMs: 40_000, everyMs: 20 };
+const deadline = { timeoutMs: 60_000, everyMs: 20 };
 
 test('exec and logs of a container need a token of its owner for just that, each one once', async () => {
   await using town = await NodeTown.open();

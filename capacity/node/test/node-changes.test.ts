@@ -12,7 +12,7 @@ import { FolderSource, shortIdOf } from '../src/index.ts';
 import { NodeTown, openPlanned } from './support/node-town.ts';
 
 /** A term's end is seen up to 20 s late. */
-const deadline = { timeoutMs: 60_000, everyMs: 20 };
+const deadline = { timeoutMs: 120_000, everyMs: 20 };
 const mib = 2 ** 20;
 const sleep = 'exec sleep 1000';
 const volumes = [{ role: 'disk', path: '/data', isReadOnly: false }];
@@ -80,9 +80,9 @@ test('a contract whose term and grace are over stands still, and its data stay',
   const draft = town.draft(
     [town.volume('disk'), town.role('web', line, { container: { volumes } })],
     {},
-    { lastsMs: 20_000, graceMs: 2_000 },
+    { lastsMs: 30_000, graceMs: 2_000 },
   );
-  const endMs = Date.now() + 22_000;
+  const endMs = Date.now() + 32_000;
   const workloads = await town.deploy(draft);
   const [disk, web] = [idOf(workloads, 'disk'), idOf(workloads, 'web')];
   await until(() => phaseOf(web) === 'running', 'the container');
@@ -101,10 +101,14 @@ test('a contract whose term and grace are over stands still, and its data stay',
 
 test('a single writer stands still while the log is away, and goes on with its data', async () => {
   const line = `date >> /data/starts; ${sleep}`;
-  const draft = town.draft([
-    town.volume('disk'),
-    town.role('web', line, { container: { volumes }, onIsolation: 'stop' }),
-  ]);
+  const draft = town.draft(
+    [
+      town.volume('disk'),
+      town.role('web', line, { container: { volumes }, onIsolation: 'stop' }),
+    ],
+    {},
+    { replaceAfterMs: 20_000 },
+  );
   const workloads = await town.deploy(draft);
   const [disk, web] = [idOf(workloads, 'disk'), idOf(workloads, 'web')];
   const startsAre = async (count: number): Promise<boolean> =>

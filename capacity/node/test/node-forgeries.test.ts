@@ -12,7 +12,7 @@ import type { ContractDraft, PlacementItem, Slice, WorkloadId } from '@commongri
 import { FolderSource, shortIdOf } from '../src/index.ts';
 import { NodeTown, openPlanned, sourceOf } from './support/node-town.ts';
 
-const deadline = { timeoutMs: 40_000, everyMs: 20 };
+const deadline = { timeoutMs: 60_000, everyMs: 20 };
 const mib = 2 ** 20;
 const small = { cpuMilli: 50, memoryBytes: 16 * mib, ssdBytes: 32 * mib, hddBytes: 0, ipv4: 0 };
 

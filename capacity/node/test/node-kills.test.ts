@@ -11,7 +11,7 @@ import { remainsOf } from './support/node-remains.ts';
 import { NodeTown } from './support/node-town.ts';
 
 const killsCount = process.env['GRID_TEST_LONG'] === '1' ? 54 : 12;
-const deadline = { timeoutMs: 30_000, everyMs: 20 };
+const deadline = { timeoutMs: 60_000, everyMs: 20 };
 
 const callsToRun = [
   ...['VolumeDriver.prepare', 'VolumeDriver.start'],

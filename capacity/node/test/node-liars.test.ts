@@ -8,7 +8,7 @@ import type { GridRecord, WorkloadId } from '@commongrid/model';
 import type { WorkloadSource } from '../src/index.ts';
 import { NodeTown, openPlanned, sourceOf } from './support/node-town.ts';
 
-const deadline = { timeoutMs: 20_000, everyMs: 20 };
+const deadline = { timeoutMs: 60_000, everyMs: 20 };
 
 type Lie = (records: readonly GridRecord[]) => readonly GridRecord[];
 

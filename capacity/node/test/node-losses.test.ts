@@ -10,7 +10,7 @@ import type { NumberedEvent } from '../src/index.ts';
 import { shortIdOf } from '../src/index.ts';
 import { NodeTown, openPlanned } from './support/node-town.ts';
 
-const deadline = { timeoutMs: 30_000, everyMs: 20 };
+const deadline = { timeoutMs: 60_000, everyMs: 20 };
 
 type Agent = Awaited<ReturnType<typeof openPlanned>>;
 

@@ -14,6 +14,7 @@ import { drawBootId, NodeTown, openPlanned } from './support/node-town.ts';
 import type { NodePlan } from './support/node-town.ts';
 import { SlowHub } from './support/slow-hub.ts';
 import { enter } from './support/zdb-place.ts';
+import { freePort } from './support/taken-ports.ts';
 
 type Agent = Awaited<ReturnType<typeof openPlanned>>;
 
@@ -26,7 +27,7 @@ test('a full node whose machine lost power has all back, also with database and 
   await using town = await NodeTown.open(room);
   await using hub = await SlowHub.open(town.plan.hub);
   const plan = { ...town.plan, hub: hub.url };
-  const port = 20_000 + Math.floor(Math.random() * 10_000);
+  const port = await freePort();
   const workloads = await deployAll(town, port);
   const ids = [...workloads.values()];
   let before: object;
@@ -121,8 +122,8 @@ async function allRun(
     return phase === 'running' && seen?.state === 'running';
   };
   const areThere = async (): Promise<boolean> => {
-    const page = await fetch(`http://127.0.0.1:${port}/starts`).catch(() => undefined);
-    const lines = (await page?.text())?.trim().split('\n').length;
+    const asked = fetch(`http://127.0.0.1:${port}/starts`).then((page) => page.text());
+    const lines = (await asked.catch(() => undefined))?.trim().split('\n').length;
     return lines === starts && (await Promise.all(ids.map(isThere))).every(Boolean);
   };
   try {

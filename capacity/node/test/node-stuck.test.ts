@@ -19,7 +19,7 @@ import type { ContractRole, WorkloadId } from '@commongrid/model';
 import { NodeTown, openPlanned } from './support/node-town.ts';
 import { SlowHub } from './support/slow-hub.ts';
 
-const deadline = { timeoutMs: 30_000, everyMs: 10 };
+const deadline = { timeoutMs: 60_000, everyMs: 10 };
 
 type Agent = Awaited<ReturnType<typeof openPlanned>>;
 

@@ -6,8 +6,9 @@ import { waitFor } from '@commongrid/base';
 import type { WorkloadId } from '@commongrid/model';
 
 import { NodeTown, openPlanned } from './support/node-town.ts';
+import { freePort } from './support/taken-ports.ts';
 
-const deadline = { timeoutMs: 30_000, everyMs: 20 };
+const deadline = { timeoutMs: 60_000, everyMs: 20 };
 
 type Agent = Awaited<ReturnType<typeof openPlanned>>;
 
@@ -152,7 +153,7 @@ test('a command that the image does not have is told with its code and a next st
   const container = { entrypoint: ['/no/such'] };
   const workloads = await town.deploy(town.draft([town.role('web', '', { container })]));
   await reach(agent, workloads.get('web'), 'failed');
-  const event = agent.state.newestEvents(1)[0];
+  const event = agent.state.events(0, 1_000).find(({ phase }) => phase === 'failed');
   assert.equal(event?.code, 'NODE_COMMAND_MISSING');
   assert.notEqual(event?.hint, undefined);
 });
@@ -160,16 +161,16 @@ test('a command that the image does not have is told with its code and a next st
 test('a published port is reached at the node, and a port of another tenant is not taken', async () => {
   await using town = await NodeTown.open();
   await using agent = await openPlanned(town.plan);
-  const publish = 20_000 + Math.floor(Math.random() * 10_000);
+  const publish = await freePort();
   const ports = [{ name: 'http', port: 80, protocol: 'tcp' as const, publish }];
   const line = 'echo hello > /tmp/index.html; exec httpd -f -p 80 -h /tmp';
   const container = { ports };
   const workloads = await town.deploy(town.draft([town.role('web', line, { container })]));
   await reach(agent, workloads.get('web'), 'running');
-  const text = await waitFor(
-    async () => (await fetch(`http://127.0.0.1:${publish}/`).catch(() => undefined))?.text(),
-    { ...deadline, what: 'an answer' },
-  );
+  const ask = () => fetch(`http://127.0.0.1:${publish}/`).then((page) => page.text());
+  const text = await waitFor(() => ask().catch(() => undefined), {
+    ...{ ...deadline, what: 'an answer' },
+  });
   assert.equal(text, 'hello\n');
   const second = await town.deploy(town.draft([town.role('web', line, { container })]));
   const rival = second.get('web');

@@ -184,7 +184,7 @@ test('a new lock begins where the last one ended, and no lock is told of nothing
   bench.follow(first);
   // It ran before, so it is looked at.
   await waitFor(() => bench.state.receipts.meters()[0]?.isHealthy === true, {
-    ...{ timeoutMs: 30_000, what: 'it to be seen' },
+    ...{ timeoutMs: 60_000, what: 'it to be seen' },
   });
   await bench.pass(10_000);
   bench.phase('failed');

@@ -13,7 +13,7 @@ import { NodeState } from '../src/reconcile/node-state.ts';
 
 const node = 'node:one' as NodeId;
 const [web, other] = ['contract:a/web/0' as WorkloadId, 'contract:b/web/0' as WorkloadId];
-const within = { timeoutMs: 30_000, everyMs: 5 };
+const within = { timeoutMs: 60_000, everyMs: 5 };
 
 function receipt(workload: WorkloadId, fromMs: number): MeteredReceipt {
   const memoryByteSeconds = fakeId.amount(0);

@@ -11,7 +11,7 @@ import { shortIdOf } from '../src/index.ts';
 import type { Assignment } from '../src/index.ts';
 import { NodeTown, openPlanned } from './support/node-town.ts';
 
-const deadline = { timeoutMs: 40_000, everyMs: 20 };
+const deadline = { timeoutMs: 60_000, everyMs: 20 };
 
 type Agent = Awaited<ReturnType<typeof openPlanned>>;
 

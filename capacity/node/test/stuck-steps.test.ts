@@ -12,7 +12,7 @@ import { Reconciler } from '../src/reconcile/reconciler.ts';
 import { PaperDriver, PaperMachine } from '../src/testing/index.ts';
 import { zdbAssignment } from './support/zdb-place.ts';
 
-const deadline = { timeoutMs: 10_000, what: 'the workloads' };
+const deadline = { timeoutMs: 60_000, what: 'the workloads' };
 const gib = 2 ** 30;
 const capacity = {
   ...{ cpuMilli: 100_000, memoryBytes: 100 * gib, ssdBytes: 100 * gib, hddBytes: 100 * gib },

@@ -17,7 +17,7 @@ const mib = 2 ** 20;
 const sizeBytes = 256 * mib;
 const id = 'aaaaaaaaaaaa';
 const small = { sizeBytes: 16 * mib, ownerUid: 1_000_000 };
-const patience = { timeoutMs: 30_000 };
+const patience = { timeoutMs: 60_000 };
 
 /** A program that an agent started in a folder of volumes before it was killed. */
 async function leftIn(folder: string, program: string, ...args: readonly string[]) {

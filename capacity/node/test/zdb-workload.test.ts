@@ -151,7 +151,7 @@ test('Zero-DB that is killed comes back with password, size, readers and data', 
   const pid = await place.pid();
   assert.ok(pid !== undefined);
   process.kill(pid, 'SIGKILL');
-  await waitFor(() => told.length > 0, { timeoutMs: 5_000, what: 'word of its end' });
+  await waitFor(() => told.length > 0, { timeoutMs: 60_000, what: 'word of its end' });
   assert.deepEqual(told, [assignment.key]);
   assert.equal((await driver.observe(assignment.key, signal)).state, 'absent');
   await driver.prepare(assignment, context);
@@ -196,7 +196,7 @@ test('agent that is killed while it starts a Zero-DB is followed by one that end
   ]) {
     const child = spawn(process.execPath, [agent, folder], { stdio: 'ignore' });
     const exited = once(child, 'exit');
-    await waitFor(isFarEnough, { timeoutMs: 20_000, what: 'the first steps' });
+    await waitFor(isFarEnough, { timeoutMs: 60_000, what: 'the first steps' });
     child.kill('SIGKILL');
     await exited;
   }

@@ -41,7 +41,7 @@ async function killAll(plan: NodePlan): Promise<void> {
     for (const pid of pids) kill(pid);
     return pids.length === 0;
   };
-  await waitFor(areGone, { timeoutMs: 30_000, everyMs: 20, what: 'all processes to be gone' });
+  await waitFor(areGone, { timeoutMs: 60_000, everyMs: 20, what: 'all processes to be gone' });
 }
 
 async function processesOf({ folder, prefix }: NodePlan): Promise<readonly number[]> {

@@ -7,6 +7,7 @@ import type { BotId, WorkloadId } from '@commongrid/model';
 import { NodeNetwork } from '../../src/network/node-network.ts';
 import type { NodeNetworkOptions } from '../../src/network/node-network.ts';
 import type { NetworkPort, NetworkRequest } from '../../src/network/networked.ts';
+import { drawPrefix } from './draw-prefix.ts';
 import { NetworkPeer } from './network-peer.ts';
 
 /** A network outside of this machine, and nodes on it, for one test. */
@@ -52,7 +53,7 @@ export class NetworkLab implements AsyncDisposable {
   /** A node, which is taken out of the kernel at the end. */
   async node(options: Partial<NodeNetworkOptions> = {}): Promise<NodeNetwork> {
     const folder = this.#stack.use(await tempFolder('network')).path;
-    const node = await NodeNetwork.open({ folder, prefix: randomPrefix(), ...options });
+    const node = await NodeNetwork.open({ folder, prefix: await drawPrefix(), ...options });
     this.#stack.defer(() => node.dismantle());
     return node;
   }
@@ -80,12 +81,6 @@ function labNames(): LabNames {
     `198.${18 + ((block + offset) >> 16)}.${((block + offset) >> 8) & 255}.${(block + offset) & 255}`;
   const id = block.toString(16);
   return { link: `lab-${id}`, worldName: `lab-world-${id}`, uplink: at(1), world: at(2) };
-}
-
-export function randomPrefix(): string {
-  return `t${randomInt(36 ** 2)
-    .toString(36)
-    .padStart(2, '0')}`;
 }
 
 /** A workload with a number of a tenant. */

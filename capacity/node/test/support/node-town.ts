@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { randomBytes, randomInt } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -39,6 +39,7 @@ import type {
   Room,
   WorkloadSource,
 } from '../../src/index.ts';
+import { drawPrefix } from './draw-prefix.ts';
 import { makeImage } from './town-image.ts';
 
 /** What a process needs to be the node of a town. Plain JSON. */
@@ -119,7 +120,7 @@ async function startService(folder: string): Promise<void> {
       throw error;
     }
   };
-  await waitFor(answers, { timeoutMs: 30_000, what: 'the image service' });
+  await waitFor(answers, { timeoutMs: 60_000, what: 'the image service' });
 }
 
 /** A farm, its owner, a hub with an image of busybox, and the records of one node, as signed files. */
@@ -153,7 +154,7 @@ export class NodeTown implements AsyncDisposable {
       ...{ folder: join(path, 'node'), records, log: randomBytes(32).toString('base64url') },
       seed: randomBytes(32).toString('base64url'),
       farm: `farm:${randomBytes(16).toString('base64url')}`,
-      prefix: drawPrefix(),
+      prefix: await drawPrefix(),
       hub: `http://${hub.host}:${hub.port}`,
       bootId: drawBootId(),
       room,
@@ -395,16 +396,6 @@ export class NodeTown implements AsyncDisposable {
     await this.boot(this.plan.bootId, 1);
     await this.adopt();
   }
-}
-
-/**
- * What names in the kernel begin with, three characters at most. Towns beside each other must not have
- * the same: each would take away what the other has. No other test uses these first letters.
- */
-function drawPrefix(): string {
-  const draw = (letters: string): string => letters.charAt(randomInt(letters.length));
-  const any = 'abcdefghijklmnopqrstuvwxyz0123456789';
-  return draw('tvwxyz') + draw(any) + draw(any);
 }
 
 export function drawBootId(): string {

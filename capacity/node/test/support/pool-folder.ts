@@ -31,5 +31,5 @@ export async function attachLoop(file: string): Promise<string> {
 /** Waits until no file of a folder is a disk: who copied the table of mounts meanwhile keeps it for as long. */
 export async function noLoopsBelow(folder: string): Promise<void> {
   const what = `the end of all disks in ${folder}`;
-  await waitFor(async () => (await loopsBelow(folder)).length === 0, { timeoutMs: 20_000, what });
+  await waitFor(async () => (await loopsBelow(folder)).length === 0, { timeoutMs: 60_000, what });
 }

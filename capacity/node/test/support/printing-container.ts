@@ -42,8 +42,8 @@ export class PrintingContainer implements AsyncDisposable {
       },
     );
     await once(child, 'exit');
-    const pid = await waitFor(() => pidIn(conmonPidFile), { timeoutMs: 5_000, what: 'conmon' });
-    await waitFor(() => pidIn(pidFile), { timeoutMs: 5_000, what: 'the program' });
+    const pid = await waitFor(() => pidIn(conmonPidFile), { timeoutMs: 60_000, what: 'conmon' });
+    await waitFor(() => pidIn(pidFile), { timeoutMs: 60_000, what: 'the program' });
     return new PrintingContainer(folder, pid);
   }
 
