@@ -6,8 +6,10 @@ import { frameInvalid, frameText, linkVersion, parseFrame, readErrorJson } from 
 import type { Hello } from './frames.ts';
 import type { EarlyMessage } from './link.ts';
 
-/** Messages that may come before a greeting is answered, and their bytes. */
+/** Messages that may come before a greeting is answered. */
 const earlyMax = 64;
+
+/** Bytes of these messages. */
 const earlyBytesMax = 2 << 20;
 
 /** Bytes of a greeting or a refusal. */

@@ -7,8 +7,10 @@ import type { AgedEntry, Phonebook } from './phonebook.ts';
 /** Keys of strangers whose refusal is remembered; the oldest is forgotten first. */
 const refusedMax = 10_000;
 
-/** Questions for strangers that are under way: of one address, and of all. */
+/** Questions for strangers of one address that are under way. */
 const perAddressUnderWayMax = 16;
+
+/** Questions for strangers of all addresses that are under way. */
 const underWayMax = 128;
 
 /** What all addresses together may ask, in turns of one address. */
