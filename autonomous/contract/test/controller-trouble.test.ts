@@ -179,6 +179,26 @@ test('a single writer whose node vanishes while it ends begins elsewhere once th
   assert.ok(world.placement(id)?.notAfterMs !== undefined, 'as any move away from a lost node');
 });
 
+test('a single writer of which its node never said anything begins elsewhere after a while', async () => {
+  await using world = new ControllerWorld({ own: 3 });
+  const heal = { replaceAfterMs: 60_000 };
+  const id = await world.contract({ heal, roles: [{ ...web, onIsolation: 'stop' }] });
+  world.start();
+  world.isMute = true;
+  await world.until('it is placed', () => world.placement(id) !== undefined);
+  const [item] = world.placement(id)?.items ?? [];
+  const { fence = 1 } = world.placement(id) ?? {};
+  world.put('grid.placement.1', world.ada.device, {
+    ...{ contract: id, revision: 2, fence, items: [], reason: 'upgrade' },
+    ...{ lease: id as never, expMs: world.at + 600_000 },
+  });
+  await world.until('it is told', () => world.codes(id).includes('HEAL_HANDOVER'));
+  await world.pass(55_000);
+  assert.equal(world.placement(id)?.revision, 2);
+  await world.until('it is placed again', () => world.placement(id)?.items.length === 1);
+  assert.ok(item !== undefined);
+});
+
 test('a single writer is not ended where no other node has room for it', async () => {
   await using world = new ControllerWorld({ own: 1 });
   const heal = { replaceAfterMs: 60_000 };

@@ -5,6 +5,7 @@ import type { ContractErrorCode } from '../errors.ts';
 import type { WantedUnit } from '../heal/assess-units.ts';
 import { wordOf } from '../heal/node-word.ts';
 import { hasEnded, isSingleWriter } from '../heal/single-writer.ts';
+import type { EndWaits } from '../heal/single-writer.ts';
 import { slotKey } from '../plan/units.ts';
 import type { ContractCase, Look } from './look.ts';
 import type { Target } from './supply.ts';
@@ -17,6 +18,7 @@ export interface MovesInput {
   readonly wanted: readonly WantedUnit[];
   /** Of the monotonic clock, ms. */
   readonly nowMs: number;
+  readonly waits: EndWaits;
 }
 
 /**
@@ -32,8 +34,10 @@ export function confirmMoves({
   targets,
   wanted,
   nowMs,
+  waits,
 }: MovesInput): number | undefined {
   const { fold, watch } = look;
+  const { replaceAfterMs } = header.heal;
   const items = fold.current('grid.placement.1', id)?.items ?? [];
   const before = new Map(items.map((item) => [slotKey(item), item]));
   const units = new Map(wanted.flatMap((one) => one.unit.slots.map((slot) => [slot, one])));
@@ -48,7 +52,8 @@ export function confirmMoves({
     if (former !== undefined && leaves !== undefined && stillSays(look, id, former)) continue;
     const outlook = (): 'alive' => 'alive';
     const isOver = former === undefined && unit !== undefined;
-    if (isOver && hasEnded({ contract: id, fold, outlook }, unit)) continue;
+    if (isOver && hasEnded({ contract: id, fold, outlook, nowMs, waits, replaceAfterMs }, unit))
+      continue;
     if (!watch.isStillLost(node, header.heal, nowMs)) throw isBack(id, node);
     isFromLost = true;
   }

@@ -5,6 +5,7 @@ import type { Directory } from '../directory/directory.ts';
 import type { ContractErrorCode } from '../errors.ts';
 import type { Assessment, WantedUnit } from '../heal/assess-units.ts';
 import { wordOf } from '../heal/node-word.ts';
+import { EndWaits } from '../heal/single-writer.ts';
 import { slotKey } from '../plan/units.ts';
 import { blocked } from './blocked.ts';
 import type { Blocked } from './blocked.ts';
@@ -57,6 +58,8 @@ export class ContractPlacer {
   readonly #options: ContractPlacerOptions;
   /** Nodes on which no lock was given, until when and why. */
   readonly #declined = new Map<NodeId, { readonly untilMs: number; readonly why: Blocked }>();
+  /** For the ends of single writers. */
+  readonly waits = new EndWaits();
   /** The last lock that was given for a slot on a node. */
   readonly #given = new Map<string, LockId>();
 
@@ -219,7 +222,14 @@ export class ContractPlacer {
     ready: readonly Supplied[],
   ): number | undefined {
     const nowMs = this.#options.clock.monotonicMs();
-    return confirmMoves({ look, one, wanted, nowMs, targets: ready.map(({ target }) => target) });
+    return confirmMoves({
+      look,
+      one,
+      wanted,
+      nowMs,
+      waits: this.waits,
+      targets: ready.map(({ target }) => target),
+    });
   }
 
   /** Gets the locks that miss, and says what there is no money for. */

@@ -200,6 +200,7 @@ export class ContractWorker {
       trials: this.#trials,
       isBeingRepaired: () => this.#options.ports.dispersed?.isBeingRepaired(id, fold) ?? false,
       ...{ maxPerHour: header.heal.maxPerHour, untilMs: header.term.untilMs },
+      ...{ replaceAfterMs: header.heal.replaceAfterMs, waits: this.#placer.waits },
       shards: paper.draft.shards,
       journal: () => look.journal.of(id),
       outlook: (node, isBegun) => watch.outlook(node, header.heal, isBegun),

@@ -4,6 +4,7 @@ import type { ContractJournal } from '../controller/contract-journal.ts';
 import type { Unit } from '../plan/units.ts';
 import type { NodeOutlook } from './node-watch.ts';
 import { isWell } from './node-word.ts';
+import type { EndWaits } from './single-writer.ts';
 import type { UnitTrials, UnitVerdict } from './unit-trials.ts';
 
 /** What is paid for up to so short before the end of the term needs no other lock, ms. */
@@ -16,6 +17,9 @@ export interface StandingInput {
   readonly at: number;
   /** Of the monotonic clock. */
   readonly nowMs: number;
+  /** Of the contract, ms. */
+  readonly replaceAfterMs: number;
+  readonly waits: EndWaits;
   /** End of the contract's term, ms since 1970: nothing is paid for beyond it. */
   readonly untilMs: number;
   /** Asked only where something is not as it should be. */

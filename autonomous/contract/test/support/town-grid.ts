@@ -164,6 +164,9 @@ export class TownGrid {
   /** Workloads that do not become healthy; tests say which. */
   unhealthy: (workload: string) => boolean = () => false;
 
+  /** Nodes live, and say nothing. */
+  isMute = false;
+
   /** Workloads that do not end where they are placed no more. */
   readonly lingering = new Set<string>();
 
@@ -188,7 +191,7 @@ export class TownGrid {
     const last = this.grid.fold.current('grid.event.1', `${node}/${workload}`);
     const isSaid =
       last?.revision === revision && last.phase === word.phase && last.code === word.code;
-    if (this.away.has(node) || isSaid) return;
+    if (this.isMute || this.away.has(node) || isSaid) return;
     const value = { node, workload, revision, at: this.at, ...word };
     this.put('grid.event.1', this.#keys.get(node) ?? '', value);
   }
