@@ -1,5 +1,5 @@
 import type { ControlledContract } from '@commongrid/contract';
-import { balanceOf, heldBy, workloadIdOf } from '@commongrid/model';
+import { balanceOf, heldBy, successorOf, workloadIdOf } from '@commongrid/model';
 import type { ContractId, NodeId } from '@commongrid/model';
 import { currency } from './town.ts';
 import type { Town } from './town.ts';
@@ -37,10 +37,19 @@ export function reasonsOf(told: readonly ControlledContract[]): readonly string[
 function checkContract(town: Town, id: ContractId, told: readonly ControlledContract[]): void {
   const reasons = reasonsOf(told);
   const items = town.sequencer.fold.current('grid.placement.1', id)?.items ?? [];
-  const isPlaced = items.length > 0;
+  const { fold } = town.sequencer;
+  // What ends, or was taken the place of, has nothing left that runs but what has data there.
+  const isOver = fold.contract(id)?.agreed.remove !== undefined;
+  if (isOver && items.length > 0) throw new BrokenPromise(`${id} was removed, and is still placed`);
+  if (isOver) return;
+  const isReplaced = successorOf(fold, id) !== undefined;
+  const isPlaced = items.length > 0 || isReplaced;
   const stuck = items.filter(({ role, replica, node }) => {
     return town.node(node)?.host.isRunning(workloadIdOf(id, role, replica)) !== true;
   });
+  if (!isReplaced && reasons.includes('HEAL_HANDOVER')) {
+    throw new BrokenPromise(`a single writer of ${id} does not get to where it is to go`);
+  }
   if (isPlaced && stuck.length === 0) return;
   const isLost = town.nodes.some(({ machine }) => !machine.isOn);
   const sound = isLost ? soundReasons : soundReasonsOfWhole;

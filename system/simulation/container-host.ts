@@ -22,7 +22,12 @@ export interface ContainerHostOptions {
   /** How long the start and the stop of something take, ms. */
   readonly startMs: () => number;
   readonly stopMs: (role: ContractRole) => number;
-  readonly onPhase: (workload: WorkloadId, revision: number, phase: EventPhase) => void;
+  readonly onPhase: (
+    workload: WorkloadId,
+    revision: number,
+    phase: EventPhase,
+    code?: string,
+  ) => void;
 }
 
 /** What is wished of a workload. */
@@ -30,11 +35,16 @@ export type HostWish =
   | { readonly is: 'running'; readonly assignment: SealedAssignment }
   | { readonly is: 'paused' | 'stopped' | 'deleted' };
 
+/** Pause before something that could not start is tried again, ms. */
+const retryMs = 5_000;
+
 interface Container {
   readonly role: ContractRole;
   revision: number;
   state: 'starting' | 'running' | 'stopping';
   wish: HostWish;
+  /** A probe found it healthy. */
+  isHealthy: boolean;
   timer: Timer | undefined;
 }
 
@@ -43,6 +53,10 @@ export class ContainerHost {
   readonly #options: ContainerHostOptions;
   readonly #containers = new Map<WorkloadId, Container>();
   readonly #data = new Set<WorkloadId>();
+  /** What had processes when the machine lost its power: nobody was told of their end. */
+  readonly #broken = new Set<WorkloadId>();
+  /** Whether images of what is to start can be had. */
+  hasImages = true;
 
   constructor(options: ContainerHostOptions) {
     this.#options = options;
@@ -66,7 +80,10 @@ export class ContainerHost {
       if (wish.is === 'running' || known.state === 'stopping') return;
       this.#stop(workload, known);
     } else if (wish.is === 'running') this.#start(workload, wish.assignment);
-    else if (wish.is === 'deleted' && this.#data.delete(workload)) {
+    else if (this.#broken.delete(workload)) {
+      this.#options.onPhase(workload, revision, wish.is === 'paused' ? 'paused' : 'stopped');
+      this.wish(workload, revision, wish);
+    } else if (wish.is === 'deleted' && this.#data.delete(workload)) {
       this.#options.witness.deleted(workload, this.#options.node, revision);
       this.#options.onPhase(workload, revision, 'deleted');
     }
@@ -74,8 +91,10 @@ export class ContainerHost {
 
   /** The machine loses its power. */
   crash(): void {
-    for (const [workload] of this.#containers)
+    for (const [workload] of this.#containers) {
       this.#options.witness.ended(workload, this.#options.node);
+      this.#broken.add(workload);
+    }
     this.#containers.clear();
   }
 
@@ -83,16 +102,43 @@ export class ContainerHost {
     const { machine, witness, node, startMs, onPhase } = this.#options;
     const { role, revision } = assignment;
     const container: Container = {
-      ...{ role, revision, state: 'starting', timer: undefined },
+      ...{ role, revision, state: 'starting', timer: undefined, isHealthy: false },
       wish: { is: 'running', assignment },
     };
     this.#containers.set(workload, container);
+    this.#broken.delete(workload);
     onPhase(workload, revision, 'starting');
-    container.timer = machine.setTimer(startMs(), () => {
+    const begin = (): void => {
+      if (!this.hasImages) {
+        onPhase(workload, container.revision, 'failed', 'NODE_IMAGE_UNAVAILABLE');
+        container.timer = machine.setTimer(retryMs, begin);
+        return;
+      }
       container.state = 'running';
       this.#data.add(workload);
       witness.began(workload, node, role);
       onPhase(workload, container.revision, 'running');
+      this.#probe(workload, container);
+    };
+    container.timer = machine.setTimer(startMs(), begin);
+  }
+
+  /** Says again of all that runs that it does. */
+  repeat(): void {
+    for (const [workload, { state, revision, isHealthy }] of this.#containers) {
+      if (state !== 'running') continue;
+      this.#options.onPhase(workload, revision, isHealthy ? 'healthy' : 'running');
+    }
+  }
+
+  /** What has a probe is healthy some time after it runs. */
+  #probe(workload: WorkloadId, container: Container): void {
+    const { machine, startMs, onPhase } = this.#options;
+    const { probe = 'process' } = container.role.health ?? {};
+    if (probe === 'process') return;
+    container.timer = machine.setTimer(startMs(), () => {
+      container.isHealthy = true;
+      onPhase(workload, container.revision, 'healthy');
     });
   }
 
@@ -101,6 +147,7 @@ export class ContainerHost {
     const wasRunning = container.state === 'running';
     container.timer?.cancel();
     container.state = 'stopping';
+    container.isHealthy = false;
     container.timer = machine.setTimer(wasRunning ? stopMs(container.role) : 0, () => {
       this.#containers.delete(workload);
       if (wasRunning) witness.ended(workload, node);

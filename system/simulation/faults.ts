@@ -12,6 +12,12 @@ export type Fault = { readonly atMs: number; readonly forMs: number } & (
   | { readonly is: 'bot-off'; readonly bot: number }
   | { readonly is: 'sequencer-off'; readonly clock: ClockFault }
   | { readonly is: 'node-clock'; readonly node: number; readonly clock: ClockFault }
+  /** Its farmer takes it out of service, and back. */
+  | { readonly is: 'node-drains'; readonly node: number }
+  /** Nothing new starts there: no image can be had. */
+  | { readonly is: 'node-fails'; readonly node: number }
+  /** What it says to the database takes so much longer: it has given up by then. */
+  | { readonly is: 'bot-slow'; readonly bot: number; readonly byMs: number }
 );
 
 export type Way = 'both' | 'in' | 'out';
@@ -36,6 +42,11 @@ export function drawFaults({ random, nodes, bots, windowMs }: FaultsOptions): re
   for (let dead = 0; dead < deadMax; dead++) {
     const atMs = random.int(0, windowMs);
     faults.push({ is: 'node-dead', node: random.int(0, nodes), atMs, forMs: 0 });
+  }
+  const slowMax = random.int(0, 4);
+  for (let slow = 0; slow < slowMax; slow++) {
+    const when = { atMs: random.int(0, windowMs), forMs: durationOf(random) };
+    faults.push({ ...when, ...drawCare(random, nodes, bots) });
   }
   return faults.toSorted((a, b) => a.atMs - b.atMs);
 }
@@ -80,6 +91,20 @@ function drawOne(random: Random, nodes: number, bots: number): Cause {
       return { is: 'sequencer-off', clock: drawClock(random) };
     default:
       return { is: 'node-clock', node, clock: drawClock(random) };
+  }
+}
+
+/** What makes replicas leave nodes that are there, or makes orders late. */
+function drawCare(random: Random, nodes: number, bots: number): Cause {
+  const node = random.int(0, nodes);
+  switch (random.int(0, 4)) {
+    case 0:
+    case 1:
+      return { is: 'node-drains', node };
+    case 2:
+      return { is: 'node-fails', node };
+    default:
+      return { is: 'bot-slow', bot: random.int(0, bots), byMs: random.int(1_000, 20_000) };
   }
 }
 

@@ -14,11 +14,12 @@ const hourMs = 3_600_000;
  */
 export class LogWatch {
   readonly #town: Town;
-  readonly #orders: ReadonlyMap<string, Order>;
+  readonly #orders: Map<string, Order>;
   /** Where each replica was last, and moves of each contract: when, and how many. */
   readonly #places = new Map<string, NodeId>();
   readonly #moves = new Map<ContractId, { readonly at: number; readonly count: number }[]>();
   #heals = 0;
+  #drains = 0;
   #broken: BrokenPromise | undefined;
 
   constructor(town: Town, orders: readonly Order[]) {
@@ -27,9 +28,19 @@ export class LogWatch {
     town.sequencer.onRecord = (record) => this.#take(record);
   }
 
+  /** Holds another contract to what it promises as well. */
+  add(order: Order): void {
+    this.#orders.set(order.draft.id, order);
+  }
+
   /** Placements that healing made. */
   get healCount(): number {
     return this.#heals;
+  }
+
+  /** Placements by which something left a node that was taken out of service. */
+  get drainCount(): number {
+    return this.#drains;
   }
 
   /** @throws BrokenPromise the first that was seen */
@@ -50,6 +61,7 @@ export class LogWatch {
     const placement = value as Placement;
     const { contract, items, reason } = placement;
     if (reason === 'heal') this.#heals++;
+    if (reason === 'drain') this.#drains++;
     const paper = this.#orders.get(contract);
     if (paper === undefined) return;
     for (const { role } of paper.draft.openings) this.#holdSpread(role, placement);

@@ -26,6 +26,8 @@ export interface CallOptions {
  */
 export class Network {
   readonly #options: NetworkOptions;
+  /** Ways that take longer, `FROM TO`, by so many ms. */
+  readonly #slow = new Map<string, number>();
   /** Ways that are cut, `FROM TO`, and how often. */
   readonly #cut = new Map<string, number>();
 
@@ -42,6 +44,13 @@ export class Network {
     };
   }
 
+  /** Lets a way take longer until the answer is called. */
+  slow(from: Machine, to: Machine, byMs: number): () => void {
+    const key = `${from.name} ${to.name}`;
+    this.#slow.set(key, (this.#slow.get(key) ?? 0) + byMs);
+    return () => void this.#slow.set(key, (this.#slow.get(key) ?? byMs) - byMs);
+  }
+
   isCut(from: Machine, to: Machine): boolean {
     return (this.#cut.get(`${from.name} ${to.name}`) ?? 0) > 0;
   }
@@ -56,7 +65,8 @@ export class Network {
     const arrive = (): void => {
       if (to.isOn) deliver();
     };
-    time.after(wayMs + againMs, arrive, to.name);
+    const slowMs = this.#slow.get(`${from.name} ${to.name}`) ?? 0;
+    time.after(wayMs + againMs + slowMs, arrive, to.name);
   }
 
   /**

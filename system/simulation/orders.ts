@@ -1,7 +1,7 @@
 import { buildContract, draftText } from '@commongrid/contract';
 import type { ContractDefinition, ControllerPorts } from '@commongrid/contract';
 import { approvalHash } from '@commongrid/model';
-import type { KeyText, NodeId } from '@commongrid/model';
+import type { Approval, ContractId, KeyText, NodeId } from '@commongrid/model';
 import type { Random } from '@commongrid/base';
 import { currency } from './town.ts';
 import type { Person, Town } from './town.ts';
@@ -49,7 +49,8 @@ export async function order({
   const draft = JSON.parse(draftText(built)) as Paper['draft'];
   const { id, header } = draft;
   sequencer.put('grid.contract.1', person.device, header);
-  approve(town, person, draft);
+  approve(town, person, draft, 'provision');
+  if (header.replaces !== undefined) approve(town, person, draft, 'upgrade');
   sequencer.put('grid.allowance.1', person.device, {
     ...{ contract: id, from: person.id, perMonth: header.budget.total, currency },
     expMs: header.term.untilMs,
@@ -57,12 +58,24 @@ export async function order({
   return { owner, draft, secrets: new Map(), ...(only === undefined ? {} : { only }) };
 }
 
-function approve({ sequencer }: Town, person: Person, { id, header }: Paper['draft']): void {
-  const action = 'provision';
+/** Has the owner agree that a contract ends. */
+export function removeOrder(town: Town, { owner, draft }: Order): void {
+  approve(town, town.person(owner), draft, 'remove');
+}
+
+function approve(
+  { sequencer }: Town,
+  person: Person,
+  { id, header }: Paper['draft'],
+  action: 'provision' | 'upgrade' | 'remove',
+): void {
+  const { replaces } = header;
+  const former: { replaces?: ContractId } =
+    action === 'upgrade' && replaces !== undefined ? { replaces } : {};
   sequencer.put('grid.approval.1', person.device, {
-    ...{ contract: id, signer: person.id, action, verdict: 'approve' },
-    role: header.policy.provision[0]?.role ?? '',
-    hash: approvalHash({ log: sequencer.log, action, contract: id }),
+    ...{ contract: id, signer: person.id, action, verdict: 'approve', ...former },
+    role: header.policy[action]?.[0]?.role ?? '',
+    hash: approvalHash({ log: sequencer.log, action, contract: id, ...former }),
     expMs: sequencer.at + dayMs,
-  });
+  } satisfies Approval);
 }

@@ -54,6 +54,9 @@ export class SimulatedNode {
   readonly #facts = new Map<string, string>();
   readonly #outbox: Outbox;
   readonly #receipts: ReceiptWriter;
+  #isDraining = false;
+  #saidDraining = false;
+  readonly #refused = new Map<WorkloadId, number>();
   #knownAt = 0;
   #count = 0;
   #session = 0;
@@ -73,7 +76,7 @@ export class SimulatedNode {
       ...{ node: id, machine, witness: options.witness },
       startMs: () => random.int(50, 1_500),
       stopMs: (role) => random.int(0, 1 + graceMs(role)),
-      onPhase: (workload, revision, phase) => this.#tell(workload, revision, phase),
+      onPhase: (workload, revision, phase, code) => this.#tell(workload, revision, phase, code),
     });
     this.#receipts = new ReceiptWriter({ node: id, host: this.host, outbox: this.#outbox });
   }
@@ -106,6 +109,7 @@ export class SimulatedNode {
     };
     this.#session++;
     this.#outbox.say('grid.session.1', { node: this.id, n: this.#session, bootId });
+    this.#sayDraining();
     void this.#beat(this.#run);
     void this.#read(this.#run);
     this.#look(this.#run);
@@ -129,6 +133,26 @@ export class SimulatedNode {
         return `${one.workload} ${one.revision}: ${one.be} ${'code' in one ? one.code : ''}`;
       }),
     ];
+  }
+
+  /** Its farmer takes it out of service, or back; while it is off it tells that once it is on. */
+  drain(isDraining: boolean): void {
+    this.#isDraining = isDraining;
+    if (this.#run === undefined) return;
+    this.#sayDraining();
+    this.#apply(this.#run);
+  }
+
+  #sayDraining(): void {
+    if (this.#saidDraining === this.#isDraining) return;
+    this.#saidDraining = this.#isDraining;
+    const { fold } = this.#options.sequencer;
+    const { isDraining: _before, ...record } = fold.current('grid.node.1', this.id) ?? noRecord();
+    this.#outbox.say('grid.node.1', {
+      ...record,
+      ...(this.#isDraining ? { isDraining: true } : {}),
+    });
+    this.host.repeat();
   }
 
   crash(): void {
@@ -255,6 +279,11 @@ export class SimulatedNode {
       return this.host.wish(workload, revision, { is: endOf[desired.be] });
     }
     const { assignment } = desired;
+    if (this.#isDraining && !this.#accepted.has(workload)) {
+      if (this.#refused.get(workload) === revision) return;
+      this.#refused.set(workload, revision);
+      return this.#tell(workload, revision, 'refused', 'NODE_DRAINING');
+    }
     run.looksOften ||= assignment.role.onIsolation === 'stop';
     const silentSeconds = this.#silentSeconds(run);
     const monotonicMs = this.machine.monotonicMs();
@@ -268,9 +297,12 @@ export class SimulatedNode {
     this.host.wish(workload, revision, { is: 'running', assignment });
   }
 
-  #tell(workload: WorkloadId, revision: number, phase: EventPhase): void {
+  #tell(workload: WorkloadId, revision: number, phase: EventPhase, code?: string): void {
     const at = Math.max(0, this.machine.nowMs());
-    this.#outbox.say('grid.event.1', { node: this.id, workload, revision, phase, at });
+    const isUp = phase === 'running' || phase === 'healthy';
+    const why = code ?? (this.#isDraining && isUp ? 'NODE_DRAINING' : undefined);
+    const said = why === undefined ? {} : { code: why, isRetryable: true };
+    this.#outbox.say('grid.event.1', { node: this.id, workload, revision, phase, at, ...said });
   }
 }
 
@@ -299,6 +331,10 @@ const lookSeldomMs = 20_000;
 
 function graceMs(role: ContractRole): number {
   return (role.workload.container?.stop.graceSeconds ?? 0) * 1000;
+}
+
+function noRecord(): never {
+  throw new Error('a node has no record');
 }
 
 function nonceOf(random: Random): string {

@@ -19,16 +19,19 @@ const shrinkTriesMax = 40;
 
 test(`${seeds.length} small grids keep their promises, whatever goes wrong`, async () => {
   let heals = 0;
+  let drains = 0;
   let earned = 0n;
   for (const seed of seeds) {
     const report = await simulate(seed);
     if (report.problem !== undefined) assert.fail(await told(report));
     heals += report.healCount;
+    drains += report.drainCount;
     earned += report.earned;
   }
   // Else nothing was put to the test.
   if (seeds.length >= 50) {
     assert.ok(heals >= seeds.length, `${heals} times something was placed anew`);
+    assert.ok(drains >= seeds.length / 20, `${drains} times something left a node in order`);
     assert.ok(earned > 0n, 'nobody earned anything');
   }
 });

@@ -3,12 +3,14 @@ import type { Random } from '@commongrid/base';
 import { Controller } from '@commongrid/contract';
 import type { ControlledContract } from '@commongrid/contract';
 import type { ContractId } from '@commongrid/model';
+import { drawAffairs } from './affairs.ts';
+import type { Affair } from './affairs.ts';
 import { checkAtRest, reasonsOf } from './at-rest.ts';
 import { LogWatch } from './log-watch.ts';
 import { soundClock, Machine } from './machine.ts';
 import { drawClock, drawFaults } from './faults.ts';
 import type { Fault, Way } from './faults.ts';
-import { order } from './orders.ts';
+import { order, removeOrder } from './orders.ts';
 import type { Order } from './orders.ts';
 import { SimulatedBot } from './simulated-bot.ts';
 import { townOrders } from './town-orders.ts';
@@ -33,6 +35,8 @@ export interface SimulationReport {
   readonly recordCount: number;
   /** Placements of contracts that healing made. */
   readonly healCount: number;
+  /** Those by which something left a node that was taken out of service. */
+  readonly drainCount: number;
   /** Why replicas wait at the end, by code. */
   readonly waiting: readonly string[];
   /** What farmers earned, smallest units. */
@@ -44,7 +48,9 @@ export interface SimulationReport {
 /** A bot of the town that controls contracts. */
 interface ControlledBot {
   readonly bot: SimulatedBot;
-  readonly orders: readonly Order[];
+  /** Papers of its contracts, on its disk. */
+  readonly papers: Map<ContractId, Order>;
+  readonly owner: number;
   controller: Controller | undefined;
 }
 
@@ -65,24 +71,32 @@ export async function simulate(seed: number, faults?: readonly Fault[]): Promise
 
 class Simulation {
   readonly #seed: number;
+  readonly #random: Random;
   readonly #town: Town;
   readonly #bots: readonly ControlledBot[];
   readonly #faults: readonly Fault[];
+  readonly #affairs: readonly Affair[];
+  readonly #orders: readonly Order[];
   readonly #watch: LogWatch;
 
   private constructor(
     seed: number,
     parts: {
       readonly town: Town;
+      readonly random: Random;
       readonly bots: readonly ControlledBot[];
       readonly faults: readonly Fault[];
+      readonly affairs: readonly Affair[];
       readonly orders: readonly Order[];
     },
   ) {
     this.#seed = seed;
+    this.#random = parts.random;
     this.#town = parts.town;
     this.#bots = parts.bots;
     this.#faults = parts.faults;
+    this.#affairs = parts.affairs;
+    this.#orders = parts.orders;
     this.#watch = new LogWatch(parts.town, parts.orders);
   }
 
@@ -90,14 +104,15 @@ class Simulation {
     const random = seededRandom(`simulation ${seed}`);
     const town = foundTown(random);
     const orders: Order[] = [];
-    for (const wanted of townOrders(town, random))
-      orders.push(await order({ town, random, ...wanted }));
+    const wanted = townOrders(town, random);
+    for (const one of wanted) orders.push(await order({ town, random, ...one }));
     const bots = [...Map.groupBy(orders, ({ owner }) => owner)].flatMap(([owner, own]) =>
       [0, 1].map((which) => botOf(town, random, owner, which as 0 | 1, own)),
     );
     const { length: nodes } = town.nodes;
     const drawn = drawFaults({ random, nodes, bots: bots.length, windowMs: faultsWindowMs });
-    return new Simulation(seed, { town, bots, orders, faults: given ?? drawn });
+    const affairs = drawAffairs(random, orders, wanted, faultsWindowMs);
+    return new Simulation(seed, { town, random, bots, orders, affairs, faults: given ?? drawn });
   }
 
   async run(): Promise<void> {
@@ -112,7 +127,14 @@ class Simulation {
     for (const fault of this.#faults) {
       time.after(calmMs + fault.atMs, () => this.#begin(fault));
     }
-    const lastMs = Math.max(0, ...this.#faults.map(({ atMs, forMs }) => atMs + forMs));
+    for (const affair of this.#affairs) {
+      time.after(calmMs + affair.atMs, () => void this.#settle(affair));
+    }
+    const lastMs = Math.max(
+      0,
+      ...this.#affairs.map(({ atMs }) => atMs),
+      ...this.#faults.map(({ atMs, forMs }) => atMs + forMs),
+    );
     time.after(calmMs + lastMs + 1, () => this.#mendClocks());
     await time.runUntil(beganMs + lastMs + restMs, look);
     checkAtRest(this.#town, this.#statuses());
@@ -123,7 +145,8 @@ class Simulation {
     return {
       ...{ seed: this.#seed, faults: this.#faults, problem },
       ...{ eventCount: time.eventCount, recordCount: sequencer.size },
-      ...{ healCount: this.#watch.healCount, earned: earnedIn(this.#town) },
+      ...{ healCount: this.#watch.healCount, drainCount: this.#watch.drainCount },
+      earned: earnedIn(this.#town),
       waiting: [...this.#statuses().values()].flatMap((told) => reasonsOf(told)),
       tookMs: time.nowMs - startMs,
     };
@@ -136,9 +159,24 @@ class Simulation {
   }
 
   #start(one: ControlledBot): void {
-    const papers = new Map(one.orders.map((paper) => [paper.draft.id, paper]));
+    const { papers } = one;
     const ports = one.bot.ports({ ids: () => [...papers.keys()], of: (id) => papers.get(id) });
     one.controller = Controller.open({ ...ports, clock: one.bot.machine });
+  }
+
+  /** An owner has his way. */
+  async #settle(affair: Affair): Promise<void> {
+    const former = this.#orders[affair.order];
+    if (former === undefined) return;
+    if (affair.is === 'remove') return removeOrder(this.#town, former);
+    const { definition } = affair;
+    const next = await order({
+      ...{ town: this.#town, random: this.#random, owner: former.owner, definition },
+    });
+    this.#watch.add(next);
+    for (const { owner, papers } of this.#bots) {
+      if (owner === former.owner) papers.set(next.draft.id, next);
+    }
   }
 
   #begin(fault: Fault): void {
@@ -174,6 +212,22 @@ class Simulation {
         if (!sequencer.machine.isOn) return;
         sequencer.crash();
         return later(() => sequencer.restart(fault.clock));
+      }
+      case 'node-drains': {
+        const node = this.#town.nodes[fault.node];
+        node?.drain(true);
+        return later(() => node?.drain(false));
+      }
+      case 'node-fails': {
+        const host = this.#town.nodes[fault.node]?.host;
+        if (host === undefined) return;
+        host.hasImages = false;
+        return later(() => void (host.hasImages = true));
+      }
+      case 'bot-slow': {
+        const machine = this.#bots[fault.bot]?.bot.machine;
+        if (machine === undefined) return;
+        return later(this.#town.network.slow(machine, sequencer.machine, fault.byMs));
       }
       case 'node-clock':
         this.#town.nodes[fault.node]?.machine.setClock(fault.clock);
@@ -255,5 +309,6 @@ function botOf(
       },
     },
   });
-  return { bot, orders, controller: undefined };
+  const papers = new Map(orders.map((paper) => [paper.draft.id, paper]));
+  return { bot, papers, owner, controller: undefined };
 }

@@ -28,6 +28,7 @@ export function townOrders(town: Town, random: Random): readonly Wanted[] {
           {
             ...{ name: 'web', replicas: random.int(2, 5), container, ...small },
             spread: { distinctNodes: true, perFarm: 2 },
+            ...(random.int(0, 2) === 0 ? { health: { probe: 'exec', command: ['true'] } } : {}),
           },
         ],
       },
