@@ -102,10 +102,7 @@ test('a contract whose term and grace are over stands still, and its data stay',
 test('a single writer stands still while the log is away, and goes on with its data', async () => {
   const line = `date >> /data/starts; ${sleep}`;
   const draft = town.draft(
-    [
-      town.volume('disk'),
-      town.role('web', line, { container: { volumes }, onIsolation: 'stop' }),
-    ],
+    [town.volume('disk'), town.role('web', line, { container: { volumes }, onIsolation: 'stop' })],
     {},
     { replaceAfterMs: 20_000 },
   );

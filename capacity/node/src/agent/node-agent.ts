@@ -139,24 +139,10 @@ export class NodeAgent implements AsyncDisposable {
       ...{ sealing, log: source.log, state, logger },
       ...{ singleWriters: this.#singleWriters, reconciler: this.reconciler },
     });
-    const { signal } = this.#closing;
-    const rhythm = { signal, clock, onError: (error: unknown): void => this.#failed(error) };
-    const { findAddresses } = options;
-    const loops = [
-      followSource({
-        ...{ source, cursor: () => this.#copy.cursor, ...rhythm },
-        take: (change) => this.#take(change),
-      }),
-      repeat(lookEveryMs, () => this.#look(), rhythm),
-      findAddresses &&
-        watchAddresses({
-          ...{ find: findAddresses, known: facts.addresses, ...rhythm },
-          onMoved: (addresses) => this.#introducer.moved(this.#withDoors(addresses)),
-        }),
-    ];
+    const following = this.#follow();
     this.close = closeOnce(async () => {
       this.#closing.abort();
-      await Promise.all(loops);
+      await following;
       await this.#applying;
       await this.#singleWriters.close();
       await this.#introducer.close();
@@ -240,6 +226,29 @@ export class NodeAgent implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** Takes in what comes, and looks now and then, until the node closes. */
+  async #follow(): Promise<void> {
+    const { source, findAddresses, facts } = this.#options;
+    const { signal } = this.#closing;
+    const onError = (error: unknown): void => this.#failed(error);
+    const rhythm = { signal, clock: this.#clock, onError };
+    const loops = [
+      followSource({
+        ...{ source, cursor: () => this.#copy.cursor, ...rhythm },
+        take: (change) => this.#take(change),
+      }),
+      repeat(lookEveryMs, () => this.#look(), rhythm),
+    ];
+    if (findAddresses !== undefined) {
+      const onMoved = (addresses: readonly string[]): void =>
+        this.#introducer.moved(this.#withDoors(addresses));
+      loops.push(
+        watchAddresses({ ...{ find: findAddresses, known: facts.addresses, onMoved }, ...rhythm }),
+      );
+    }
+    await Promise.all(loops);
   }
 
   /** Deadlines come by themselves. */

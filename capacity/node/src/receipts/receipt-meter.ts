@@ -94,12 +94,14 @@ export class ReceiptMeter {
     const ended = this.#ended();
     if (ended.length === 0) return this.#settle();
     // What they used since the last look belongs to their last receipts.
+    this.#ending = this.#settleAfterLook(ended).catch(this.#options.onError);
+  }
+
+  async #settleAfterLook(ended: readonly WorkloadId[]): Promise<void> {
     this.#isEnding = true;
-    this.#ending = Promise.all(ended.map((id) => this.noteEnd(id))).then(() => {
-      this.#isEnding = false;
-      this.#settle();
-    });
-    this.#ending = this.#ending.catch(this.#options.onError);
+    await Promise.all(ended.map((id) => this.noteEnd(id)));
+    this.#isEnding = false;
+    this.#settle();
   }
 
   /** Ends and begins what is paid for otherwise than before. */
