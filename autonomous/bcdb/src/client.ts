@@ -1,4 +1,8 @@
-import './client/verify-by-node.ts';
+import { verifyBy } from './tree/browser-verifier.ts';
+import { nodePrimitives } from './tree/node-primitives.ts';
+
+// Whoever comes by this door has node:crypto; the door for browsers leaves this out.
+verifyBy(nodePrimitives);
 
 export { BcdbClient } from './client/bcdb-client.ts';
 export type { BcdbClientOptions } from './client/bcdb-client.ts';
