@@ -23,7 +23,7 @@ export function drawAffairs(
     if (chance === 0) return [{ ...when, is: 'remove' }];
     const [role] = definition.roles;
     if (chance > 1 || replaces === undefined || role?.volume !== undefined) return [];
-    const roles = definition.roles.map((one) => ({ ...one, memory: '384MiB' }));
+    const roles = definition.roles.map((one) => ({ ...one, memory: '384MiB' as const }));
     return [{ ...when, is: 'upgrade', definition: { ...definition, replaces, roles } }];
   });
 }
