@@ -53,7 +53,7 @@ export class ContainerHost {
   readonly #options: ContainerHostOptions;
   readonly #containers = new Map<WorkloadId, Container>();
   readonly #data = new Set<WorkloadId>();
-  /** What had processes when the machine lost its power: nobody was told of their end. */
+  /** What had processes when the machine lost its power, or stands still: nobody was told that it stopped. */
   readonly #broken = new Set<WorkloadId>();
   /** Whether images of what is to start can be had. */
   hasImages = true;
@@ -80,8 +80,8 @@ export class ContainerHost {
       if (wish.is === 'running' || known.state === 'stopping') return;
       this.#stop(workload, known);
     } else if (wish.is === 'running') this.#start(workload, wish.assignment);
-    else if (this.#broken.delete(workload)) {
-      this.#options.onPhase(workload, revision, wish.is === 'paused' ? 'paused' : 'stopped');
+    else if (wish.is !== 'paused' && this.#broken.delete(workload)) {
+      this.#options.onPhase(workload, revision, 'stopped');
       this.wish(workload, revision, wish);
     } else if (wish.is === 'deleted' && this.#data.delete(workload)) {
       this.#options.witness.deleted(workload, this.#options.node, revision);
@@ -154,6 +154,7 @@ export class ContainerHost {
       const { wish, revision } = container;
       if (wish.is === 'running') return this.#start(workload, wish.assignment);
       onPhase(workload, revision, wish.is === 'paused' ? 'paused' : 'stopped');
+      if (wish.is === 'paused') this.#broken.add(workload);
       if (wish.is === 'deleted') this.wish(workload, revision, wish);
     });
   }
