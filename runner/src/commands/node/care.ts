@@ -9,7 +9,10 @@ import { askNode, nodeFolderOf, nodeSubcommand } from './node-folder-option.ts';
 import type { NodeOptions } from './node-folder-option.ts';
 
 export function nodeDrainCommand(context: CommandContext): Command {
-  return nodeSubcommand('drain', 'Take the node out of service: nothing new comes, and what runs leaves in order.')
+  return nodeSubcommand(
+    'drain',
+    'Take the node out of service: nothing new comes, and what runs leaves in order.',
+  )
     .option('--end', 'let it come again')
     .action(async (options: NodeOptions & { readonly end?: true }) => {
       const order = { end: options.end === true };
