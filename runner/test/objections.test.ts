@@ -70,9 +70,10 @@ test('seconds that both sides call unpaid go back, the rest is paid, and the far
   const claimed = given.receipts.reduce((sum, [, , seconds]) => sum + seconds, 0);
   assert.equal(funded - BigInt(given.refunded), price * BigInt(claimed));
 
-  clock.hurry(4 * hourMs);
-  // Pay is for seconds in which the log has the node as present: it has to tell first.
+  // Pay is for seconds in which the log has the node as present: it has to beat once more, and to be told of.
   const { untilMs = Infinity } = given.place ?? {};
+  await waitFor(() => place.heardAtMs() > untilMs, { ...within, what: 'the node to beat' });
+  clock.hurry(4 * hourMs);
   const isTold = async () => {
     const { fold } = await place.farmer.rail.sync();
     return (fold.current('grid.presence.1', place.node)?.toMs ?? 0) >= untilMs;

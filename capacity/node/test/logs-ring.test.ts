@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFile, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -226,20 +226,28 @@ test('log ring keeps each line that conmon writes, over new files and agents', a
   const bundle = join(temp.path, 'bundle');
   await mkdir(folder);
   await mkdir(bundle);
-  const lines = 40_000;
-  const script = `i=0; while [ $i -lt ${lines} ]; do echo "line $i"; i=$((i+1)); done; sleep 60`;
+  const [bursts, burstLines] = [8, 5_000];
+  const lines = bursts * burstLines;
+  // Each burst is above what a file has, and waits until the one before was seen.
+  const burst = `n=0; while [ $n -lt ${burstLines} ]; do echo "line $i"; i=$((i+1)); n=$((n+1)); done`;
+  const go = join(temp.path, 'go');
+  const script = `i=0; while [ $i -lt ${lines} ]; do ${burst}; read -r _ < ${go}; done; sleep 60`;
+  execFileSync('mkfifo', [go]);
   const path = join(folder, 'log');
   await using container = await PrintingContainer.start(bundle, path, 'sh', ['-c', script]);
   const options = { folder, totalBytes: 16 * 2 ** 20, reopen: () => container.reopen() };
-  const isAllThere = async (): Promise<boolean> => {
+  const shows = async (line: number): Promise<boolean> => {
     // Each look is an agent of its own that finds what the last one left, and is small enough for
     // several files.
     using looker = await LogRing.open({ ...options, totalBytes: 2 ** 21 });
     await looker.rotate();
-    return (await looker.tail(1))[0]?.text === `line ${lines - 1}`;
+    return (await looker.tail(1))[0]?.text === `line ${line}`;
   };
-  const wanted = { timeoutMs: 60_000, everyMs: 20, what: 'the last line' };
-  await waitFor(isAllThere, wanted);
+  for (let end = burstLines; end <= lines; end += burstLines) {
+    const wanted = { timeoutMs: 60_000, everyMs: 20, what: `line ${end - 1}` };
+    await waitFor(() => shows(end - 1), wanted);
+    await writeFile(go, '\n');
+  }
   using ring = await LogRing.open(options);
   // Of the first line, the beginning may have gone with the file before.
   const kept = lineNumbers((await Array.fromAsync(ring.since(0))).slice(1));
