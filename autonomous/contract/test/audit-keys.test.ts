@@ -60,10 +60,10 @@ test('an audit holds what a bot did for its contract to the keys that it had the
   );
   const devices = report.keys.filter(({ role }) => role === 'device');
   assert.deepEqual(
-    devices.map(({ key, to }) => [key, to !== null]),
-    [
+    new Map(devices.map(({ key, to }) => [key, to !== null])),
+    new Map([
       [textOf(ada.device), true],
       [textOf(next), false],
-    ],
+    ]),
   );
 });
