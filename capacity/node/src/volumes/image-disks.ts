@@ -79,11 +79,8 @@ export class ImageDisks {
     this.#budgetBytes = Math.max(this.#budgetBytes, sizeBytes);
   }
 
-  async room(): Promise<PoolRoom> {
-    let promisedBytes = 0;
-    for (const name of await this.names()) promisedBytes += await this.takenBytes(name);
-    const sizeBytes = this.#budgetBytes;
-    return { sizeBytes, promisedBytes, freeBytes: Math.max(0, sizeBytes - promisedBytes) };
+  room(): Promise<PoolRoom> {
+    return this.#taking.run(() => this.#room());
   }
 
   /** Makes an empty disk. @throws NODE_ROOM_MISSING */
@@ -135,7 +132,7 @@ export class ImageDisks {
       await fill(this.mountOf(filling));
       await this.#hide(filling);
       await this.#hide(name);
-      await rename(this.#imageOf(filling), this.#imageOf(name));
+      await this.#rename(filling, name);
     } finally {
       await this.#forget(filling);
       await this.#show(name);
@@ -179,15 +176,27 @@ export class ImageDisks {
     await this.#forget(making);
     try {
       await fill(this.#imageOf(making));
-      await rename(this.#imageOf(making), this.#imageOf(name));
+      await this.#rename(making, name);
     } finally {
       await this.#forget(making);
     }
   }
 
+  /** Who reads a folder while a name in it changes may see neither the old nor the new one. */
+  #rename(from: string, to: string): Promise<void> {
+    return this.#taking.run(() => rename(this.#imageOf(from), this.#imageOf(to)));
+  }
+
+  async #room(): Promise<PoolRoom> {
+    let promisedBytes = 0;
+    for (const name of await this.names()) promisedBytes += await this.takenBytes(name);
+    const sizeBytes = this.#budgetBytes;
+    return { sizeBytes, promisedBytes, freeBytes: Math.max(0, sizeBytes - promisedBytes) };
+  }
+
   async #take(image: string, sizeBytes: number, moreBytes: number): Promise<void> {
     await this.#taking.run(async () => {
-      checkRoom(await this.room(), moreBytes);
+      checkRoom(await this.#room(), moreBytes);
       try {
         await preallocate(this.#programs, image, sizeBytes);
       } catch (error) {

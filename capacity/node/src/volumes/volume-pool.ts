@@ -1,4 +1,4 @@
-import { chmod, chown, mkdir, realpath, rename, rmdir } from 'node:fs/promises';
+import { chmod, chown, mkdir, realpath, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { closeOnce } from '@commongrid/base';
@@ -44,7 +44,7 @@ export class VolumePool implements Volumes {
 
   constructor(disk: PoolDisk, opened: AsyncDisposableStack) {
     this.#disk = disk;
-    this.#groups = new PoolGroups(disk);
+    this.#groups = new PoolGroups(disk, () => this.#begun());
     this.close = closeOnce(() => opened.disposeAsync());
   }
 
@@ -188,8 +188,8 @@ export class VolumePool implements Volumes {
     return idsOf('r', await namesIn(this.#disk.path));
   }
 
-  async room(): Promise<PoolRoom> {
-    return this.#groups.room(await this.#begun());
+  room(): Promise<PoolRoom> {
+    return this.#groups.room();
   }
 
   async growPool(sizeBytes?: number): Promise<void> {
@@ -240,16 +240,13 @@ export class VolumePool implements Volumes {
     const path = this.#at(`t-${kind}-${id}`);
     const group = groupOf(kind, id);
     await this.#drop(path);
-    await this.#groups.promise(
-      group,
-      sizeBytes,
-      () => this.#begun(),
-      () => createSubvolume(this.#programs, path, group),
+    await this.#groups.promise(group, sizeBytes, () =>
+      createSubvolume(this.#programs, path, group),
     );
     try {
       await chmod(path, 0o755);
       await fill(path);
-      await rename(path, this.#at(`${kind === 'w' ? 'n' : kind}-${id}`));
+      await this.#groups.rename(path, this.#at(`${kind === 'w' ? 'n' : kind}-${id}`));
     } catch (error) {
       await this.#drop(path);
       await this.#leave(kind, id);
@@ -285,12 +282,7 @@ export class VolumePool implements Volumes {
     const found = await this.#usage(kind, id);
     checkGrows(diskName(kind, id), found.sizeBytes, sizeBytes);
     if (sizeBytes === found.sizeBytes) return;
-    await this.#groups.promise(
-      groupOf(kind, id),
-      sizeBytes,
-      () => this.#begun(),
-      () => Promise.resolve(),
-    );
+    await this.#groups.promise(groupOf(kind, id), sizeBytes, () => Promise.resolve());
   }
 
   async #usage(kind: DiskKind, id: string): Promise<VolumeUsage> {
@@ -300,7 +292,7 @@ export class VolumePool implements Volumes {
   }
 
   #leave(kind: GroupKind, id: string): Promise<void> {
-    return this.#groups.leave([groupOf(kind, id)], () => this.#begun());
+    return this.#groups.leave([groupOf(kind, id)]);
   }
 
   async #drop(path: string): Promise<void> {
@@ -318,8 +310,8 @@ export class VolumePool implements Volumes {
     const volume = this.#at(diskName('v', id));
     const [complete, replaced] = [this.#at(`n-${id}`), this.#at(`o-${id}`)];
     if (await isThere(complete)) {
-      if (await isThere(volume)) await rename(volume, replaced);
-      await rename(complete, volume);
+      if (await isThere(volume)) await this.#groups.rename(volume, replaced);
+      await this.#groups.rename(complete, volume);
     }
     await this.#drop(replaced);
   }
@@ -330,7 +322,7 @@ export class VolumePool implements Volumes {
       const [, id] = /^[no]-([0-9a-f]{12})$/.exec(name) ?? [];
       if (id !== undefined) await this.#settle(id);
     }
-    await this.#groups.sweep(() => this.#begun());
+    await this.#groups.sweep();
   }
 }
 

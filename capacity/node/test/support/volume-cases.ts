@@ -119,6 +119,18 @@ export function testVolumes(cases: VolumeCases): void {
     await volumes.create(b, size);
   });
 
+  test(titled('a volume that comes to its name is counted all the while'), async () => {
+    await using opened = await open(cases);
+    const { volumes } = opened;
+    for (let round = 0; round < 10; round++) {
+      const made = new AbortController();
+      const looking = Promise.all([looks(volumes, made.signal), looks(volumes, made.signal)]);
+      await volumes.create(a, size).finally(() => made.abort());
+      for (const seen of await looking) assert.deepEqual(seen, seen.toSorted(ascending));
+      await volumes.remove(a);
+    }
+  });
+
   test(titled('snapshots keep files as they were'), async () => {
     await using opened = await open(cases);
     const { volumes } = opened;
@@ -378,6 +390,17 @@ function* endless(begin: Buffer, then: () => void): Generator<Buffer> {
   yield begin.subarray(0, begin.length / 2);
   then();
   for (;;) yield Buffer.alloc(1);
+}
+
+/** What is promised, again and again. */
+async function looks(volumes: Volumes, until: AbortSignal): Promise<readonly number[]> {
+  const seen: number[] = [];
+  while (!until.aborted) seen.push((await volumes.room()).promisedBytes);
+  return seen;
+}
+
+function ascending(one: number, other: number): number {
+  return one - other;
 }
 
 const isInvalid = hasCode('NODE_CONFIG_INVALID');
