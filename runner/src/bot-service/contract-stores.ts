@@ -28,6 +28,7 @@ import {
   backendName,
   followsPlacement,
   namespaceOf,
+  placesOf,
   storeBackends,
   storePasswords,
   storeRoles,
@@ -185,20 +186,20 @@ export class ContractStores implements DispersedData, AsyncDisposable {
       if (record !== undefined) nodes.set(node, record);
     }
     const known = new Map(former.map(({ farm, country }) => [farm, country]));
-    const input = { paper, roles, fold, former, nodes, tools: this.#tools };
+    const input = { id, roles, places: placesOf(fold, id), former, nodes, tools: this.#tools };
     const isKnown = [...nodes.values()].every(({ farm }) => known.has(farm));
     const farms = isKnown ? undefined : (await grid.directory(at, { signal })).farms;
     const countryOf = (farm: FarmId): string =>
       known.get(farm) ?? farms?.get(farm)?.country ?? 'unknown';
-    const entries = storeBackends({ ...input, countryOf, passwordFile });
+    const entries = storeBackends({ ...input, countryOf });
     if (isDeepStrictEqual(entries, former)) return entries;
     // A store begins with all of its namespaces.
-    const wanted = roles.reduce((sum, { role }) => sum + role.replicas, 0);
+    const wanted = roles.reduce((sum, { replicas }) => sum + replicas, 0);
     if (former.length === 0 && entries.length < wanted) return [];
     const folder = this.#folderOf(id);
     await mkdir(join(folder, 'passwords'), { recursive: true, mode: 0o700 });
     for (const [name, value] of await storePasswords(paper, roles)) {
-      await writeFileAtomic(join(folder, passwordFile(name)), value, { mode: 0o600 });
+      await writeFileAtomic(join(folder, name), value, { mode: 0o600 });
     }
     await writeFileAtomic(file, `${JSON.stringify(entries, undefined, 2)}\n`, { mode: 0o600 });
     this.#logger.info({ contract: id, entries: entries.length }, 'a backends file was written');
@@ -282,10 +283,6 @@ function shardsOf(
     return replaced.has(name) ? sum + shards : sum;
   }, 0);
   return { missing: missingShards, repaired: repaired.shards, left };
-}
-
-function passwordFile(secret: string): string {
-  return join('passwords', secret);
 }
 
 /** What this wrote before; none where nothing was. */

@@ -1,9 +1,10 @@
+import { join } from 'node:path';
+
 import { contractStatus, openSecrets } from '@commongrid/contract';
 import type { ContractPaper } from '@commongrid/contract';
 import { placeOf, workloadIdOf } from '@commongrid/model';
 import type {
   ContractId,
-  ContractRole,
   FarmId,
   GridFold,
   Node,
@@ -19,11 +20,16 @@ const replacedMax = 64;
 
 /** A role of a contract whose replicas are namespaces of a store. */
 export interface StoreRole {
-  readonly role: ContractRole;
-  readonly zdb: ZdbNamespace;
+  readonly name: string;
+  readonly replicas: number;
+  readonly disk: ZdbNamespace['disk'];
+  /** Path of the file with what opens them, relative to that of the backends. */
+  readonly passwordFile: string;
   /** Which field of an entry has the namespace. */
-  readonly field: 'namespace' | (typeof otherRoles)[number];
+  readonly field: StoreField;
 }
+
+export type StoreField = 'namespace' | (typeof otherRoles)[number];
 
 /** An entry of a backends file: docs/formats/zstor-backends.md. */
 export interface BackendEntry {
@@ -42,19 +48,24 @@ export interface BackendEntry {
 /** Roles of a contract that are for a store: shards with a code, and dispersed ones named `log`, `keys`. */
 export function storeRoles({ draft: { openings, shards } }: ContractPaper): readonly StoreRole[] {
   const all = openings.flatMap(({ role }): StoreRole[] => {
-    const { zdb } = role.workload;
-    if (zdb === undefined || role.data !== 'dispersed') return [];
-    const other = otherRoles.find((name) => name === role.name);
-    if (shards[role.name] !== undefined) return [{ role, zdb, field: 'namespace' }];
-    return other === undefined ? [] : [{ role, zdb, field: other }];
+    const { name, replicas, data, workload } = role;
+    const field = shards[name] === undefined ? otherField(name) : 'namespace';
+    if (workload.zdb === undefined || data !== 'dispersed' || field === undefined) return [];
+    const { disk, password } = workload.zdb;
+    return [{ name, replicas, disk, field, passwordFile: passwordFile(password) }];
   });
   return all.some(({ field }) => field === 'namespace') ? all : [];
 }
 
+/** What namespaces of a role are for beside shards. */
+export function otherField(role: string): StoreField | undefined {
+  return otherRoles.find((name) => name === role);
+}
+
 export interface BackendsInput {
-  readonly paper: ContractPaper;
+  readonly id: ContractId;
   readonly roles: readonly StoreRole[];
-  readonly fold: GridFold;
+  readonly places: StorePlaces;
   /** The entries as they were written last. */
   readonly former: readonly BackendEntry[];
   /** Records of nodes, proven by the log. */
@@ -62,8 +73,30 @@ export interface BackendsInput {
   /** Where a farm is. */
   readonly countryOf: (farm: FarmId) => string;
   readonly tools: NamespaceTools;
-  /** Path of the file with the password of a role, relative to that of the backends. */
-  readonly passwordFile: (secret: string) => string;
+}
+
+/** What the log says of where namespaces are. */
+export interface StorePlaces {
+  /** The node where a workload is placed, once it says that it runs there. */
+  readyAt(workload: WorkloadId): NodeId | undefined;
+  /** Whether a tombstone took all places where it was before. */
+  isBuried(workload: WorkloadId): boolean;
+}
+
+/** The places of a contract as a fold has them. */
+export function placesOf(fold: GridFold, id: ContractId): StorePlaces {
+  const status = contractStatus(fold, id, { seq: Number.MAX_SAFE_INTEGER, at: 0 });
+  const ready = new Map(
+    (status?.workloads ?? []).flatMap((one) => (one.isReady ? [[one.id, one.node] as const] : [])),
+  );
+  return {
+    readyAt: (workload) => ready.get(workload),
+    isBuried: (workload) => {
+      const place = placeOf(fold.workload(workload));
+      const buried = fold.current('grid.tombstone.1', workload)?.revision ?? 0;
+      return place !== undefined && buried >= place.from - 1;
+    },
+  };
 }
 
 /** What the package of the node knows of the names of its Zero-DBs. */
@@ -81,17 +114,12 @@ export interface NamespaceTools {
  * These names go once a tombstone took the former places.
  */
 export function storeBackends(input: BackendsInput): readonly BackendEntry[] {
-  const { paper, roles, fold, former, tools } = input;
-  const { id } = paper.draft;
-  const status = contractStatus(fold, id, { seq: Number.MAX_SAFE_INTEGER, at: 0 });
-  const ready = new Map(
-    (status?.workloads ?? []).flatMap((one) => (one.isReady ? [[one.id, one.node] as const] : [])),
-  );
+  const { id, roles, places, former, tools } = input;
   return roles.flatMap((one) =>
-    Array.from({ length: one.role.replicas }, (_, replica): BackendEntry[] => {
-      const workload = workloadIdOf(id, one.role.name, replica);
+    Array.from({ length: one.replicas }, (_, replica): BackendEntry[] => {
+      const workload = workloadIdOf(id, one.name, replica);
       const before = former.find((entry) => entry[one.field] === tools.shortIdOf(workload));
-      const node = ready.get(workload);
+      const node = places.readyAt(workload);
       const next = node && entryOf(input, one, workload, node);
       if (next === undefined) return before === undefined ? [] : [before];
       const replaces = before === undefined ? [] : replacedBy(input, workload, before, next);
@@ -101,32 +129,30 @@ export function storeBackends(input: BackendsInput): readonly BackendEntry[] {
 }
 
 function entryOf(
-  { nodes, countryOf, tools, passwordFile }: BackendsInput,
-  { zdb, field }: StoreRole,
+  { nodes, countryOf, tools }: BackendsInput,
+  { disk, field, passwordFile }: StoreRole,
   workload: WorkloadId,
   id: NodeId,
 ): BackendEntry | undefined {
   const node = nodes.get(id);
-  const door = node && tools.zdbDoorIn(node.addresses, zdb.disk);
+  const door = node && tools.zdbDoorIn(node.addresses, disk);
   if (node === undefined || door === undefined) return undefined;
   const host = door.host.includes(':') ? `[${door.host}]` : door.host;
   return {
     ...{ address: `${host}:${door.port}`, [field]: tools.shortIdOf(workload) },
-    ...{ passwordFile: passwordFile(zdb.password), tlsFingerprint: door.fingerprint },
+    ...{ passwordFile, tlsFingerprint: door.fingerprint },
     ...{ node: id, farm: node.farm },
     country: countryOf(node.farm),
   };
 }
 
 function replacedBy(
-  { fold }: BackendsInput,
+  { places }: BackendsInput,
   workload: WorkloadId,
   before: BackendEntry,
   next: BackendEntry,
 ): readonly string[] {
-  const place = placeOf(fold.workload(workload));
-  const buried = fold.current('grid.tombstone.1', workload)?.revision ?? 0;
-  const isOver = place !== undefined && buried >= place.from - 1;
+  const isOver = places.isBuried(workload);
   const earlier = isOver && before.address === next.address ? [] : (before.replaces ?? []);
   const names = new Set([...earlier, backendName(before)]);
   names.delete(backendName(next));
@@ -147,7 +173,7 @@ export function followsPlacement(
   },
 ): boolean {
   const nodes = new Map(entries.map((one) => [namespaceOf(one), one.node]));
-  const names = new Set(roles.map(({ role }) => role.name));
+  const names = new Set(roles.map(({ name }) => name));
   return (fold.current('grid.placement.1', id)?.items ?? []).every(({ role, replica, node }) => {
     if (!names.has(role)) return true;
     return nodes.get(tools.shortIdOf(workloadIdOf(id, role, replica))) === node;
@@ -163,16 +189,18 @@ export function namespaceOf({ namespace, log, keys }: BackendEntry): string {
   return namespace ?? log ?? keys ?? '';
 }
 
-/** Passwords of the namespaces, by the names of their secrets; those that are not at hand are left out. */
+/** Passwords of the namespaces, by the names of their files; those that are not at hand are left out. */
 export async function storePasswords(
   paper: ContractPaper,
   roles: readonly StoreRole[],
 ): Promise<ReadonlyMap<string, string>> {
-  const { header } = paper.draft;
-  const { found } = await openSecrets(
-    header,
-    roles.map(({ role }) => role),
-    paper,
-  );
-  return new Map([...found].map(([name, { value }]) => [name, value]));
+  const { header, openings } = paper.draft;
+  const names = new Set(roles.map(({ name }) => name));
+  const own = openings.flatMap(({ role }) => (names.has(role.name) ? [role] : []));
+  const { found } = await openSecrets(header, own, paper);
+  return new Map([...found].map(([name, { value }]) => [passwordFile(name), value]));
+}
+
+function passwordFile(secret: string): string {
+  return join('passwords', secret);
 }

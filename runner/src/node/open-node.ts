@@ -113,11 +113,22 @@ export async function openNode(options: OpenNodeOptions): Promise<NodeAgent> {
     openMachine: async (facts) => {
       const zdbHost = options.addresses?.[0] ?? loopback;
       await keepZdbHost(folder, zdbHost);
-      return openMachine({ ...options, volumeBytes, zdbHost }, facts);
+      const variables = variablesOf(options);
+      return openMachine({ ...options, volumeBytes, zdbHost, variables }, facts);
     },
     bootId: await bootId(),
   });
   return agent;
+}
+
+/** What containers are told: the log, where to ask for it, and where others find what they publish. */
+function variablesOf({ trust, url, addresses = [] }: OpenNodeOptions): Record<string, string> {
+  const [address] = addresses;
+  return {
+    ...{ COMMONGRID_DATABASE: url, COMMONGRID_LOG: trust.log },
+    COMMONGRID_SEQUENCER: trust.sequencerKey,
+    ...(address === undefined ? {} : { COMMONGRID_ADDRESS: address }),
+  };
 }
 
 /** What the node can do, found by trying: what it runs, and what of the machine makes a difference. */
@@ -154,13 +165,15 @@ type MachineOptions = Required<Pick<OpenNodeOptions, 'folder' | 'prefix' | 'hubs
   Pick<OpenNodeOptions, 'zdbPort' | 'backups'> & {
     readonly volumeBytes: number;
     readonly zdbHost: string;
+    readonly variables?: Readonly<Record<string, string>>;
   };
 
 function openMachine(options: MachineOptions, facts: FactStore): Promise<LinuxMachine> {
   const { folder, prefix, hubs, zdbHost, zdbPort, backups, volumeBytes, logger } = options;
+  const { variables } = options;
   return LinuxMachine.open({
     backups: backups && backupsOf(join(folder, 'backups'), backups),
-    ...{ folder: join(folder, 'machine'), prefix, volumeBytes, facts, logger },
+    ...{ folder: join(folder, 'machine'), prefix, volumeBytes, facts, logger, variables },
     images: { hubs, maxBytes: imageBytesMax, startService },
     zdb: {
       command: [process.execPath, main, 'zdb', 'serve'],

@@ -38,6 +38,8 @@ export interface ContainerDriverOptions {
   readonly rootsFolder: string;
   /** Where the agent says when its node was heard last: see `GuardLimit`. */
   readonly heardFile: string;
+  /** Of the environment of each container: what its node tells it. */
+  readonly variables?: Readonly<Record<string, string>> | undefined;
   readonly runtime: ContainerRuntime;
   readonly network: NodeNetwork;
   readonly images: Images;
@@ -239,7 +241,7 @@ export class ContainerDriver implements Driver, ContainerAccess {
     const spec: ContainerSpec = {
       ...{ id: key, rootFolder, hostname, user, uidStart },
       command: commandOf(container, image),
-      env: variablesOf(assignment, image, user.home),
+      env: variablesOf(assignment, image, user.home, this.#options.variables),
       cwd: container.workingDir ?? image.workingDir ?? '/',
       isReadOnly: container.isReadOnly,
       isImageOnly: container.exec === 'image-only',

@@ -17,11 +17,15 @@ export function commandOf(
   return [...(entrypoint ?? image.entrypoint), ...ownArgs];
 }
 
-/** Variables of the image, the role's over them, and secrets over these. */
+/**
+ * What a program is told of where it runs; variables of the image over that, the role's over these, and
+ * secrets over all.
+ */
 export function variablesOf(
-  { role, secrets }: Pick<Assignment, 'role' | 'secrets'>,
+  { role, secrets, contract, replica }: Pick<Assignment, 'role' | 'secrets' | 'contract' | 'replica'>,
   image: Pick<ImageConfig, 'env'>,
   home: string | undefined,
+  ofNode: Readonly<Record<string, string>> = {},
 ): Readonly<Record<string, string>> {
   const { env, secretEnv } = containerOf(role);
   const ofImage = image.env.map((text) => {
@@ -31,6 +35,10 @@ export function variablesOf(
   return {
     PATH: pathDefault,
     ...(home === undefined ? {} : { HOME: home }),
+    ...ofNode,
+    COMMONGRID_CONTRACT: contract,
+    COMMONGRID_ROLE: role.name,
+    COMMONGRID_REPLICA: String(replica),
     ...Object.fromEntries(ofImage),
     ...Object.fromEntries(env.map(({ name, value }) => [name, value])),
     ...Object.fromEntries(secretEnv.map(({ name, secret }) => [name, secrets.get(secret) ?? ''])),

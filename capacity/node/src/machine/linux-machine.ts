@@ -38,6 +38,8 @@ export interface LinuxMachineOptions {
   /** Address of the machine at which ports are published; default: all that it has. */
   readonly address?: string | undefined;
   readonly facts: FactStore;
+  /** Of the environment of each container. */
+  readonly variables?: Readonly<Record<string, string>> | undefined;
   /** Where runc and conmon are, if not where Debian has them. */
   readonly programs?: Pick<ContainerRuntimeOptions, 'runc' | 'conmon'> | undefined;
   readonly backups?: BackupTarget | undefined;
@@ -129,8 +131,10 @@ export class LinuxMachine implements Machine {
     const containers = new ContainerDriver({
       ...{ folder: join(folder, 'containers'), rootsFolder, heardFile },
       ...{ runtime, network, images, volumes, logs, stats, facts },
+      variables: options.variables,
     });
     const zdb = stack.use(await openZdb(options));
+    await network.openDoors(zdb?.doors() ?? []);
     const care = stack.use(new VolumeCare({ volumes, facts, backups, logger }));
     const drivers = new Map<Workload['kind'], Driver>([
       ['container', containers],

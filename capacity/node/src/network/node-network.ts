@@ -1,4 +1,5 @@
 import { writeFile } from 'node:fs/promises';
+import { isIPv4 } from 'node:net';
 import { join } from 'node:path';
 
 import { GridError, isGridError, runProgram } from '@commongrid/base';
@@ -17,6 +18,7 @@ import type { Ipv4Range } from './ipv4-range.ts';
 import type { Networked, NetworkPort, NetworkRequest } from './networked.ts';
 import { assertNobodyListens, portTaken } from './published-ports.ts';
 import { resolvConfForContainers } from './resolv-conf.ts';
+import type { NodeDoor } from './ruleset.ts';
 
 export interface NodeNetworkOptions {
   /** Keeps the table of addresses. One node at a time uses it, which the caller sees to. */
@@ -154,6 +156,15 @@ export class NodeNetwork {
       ...workload,
       isAttached: whole.has(this.#nameOf(workload.id)),
     }));
+  }
+
+  /**
+   * Lets containers reach services of this node, as other machines do. What listens on loopback, or on an
+   * IPv6 address, they do not reach.
+   */
+  async openDoors(doors: readonly NodeDoor[]): Promise<void> {
+    const reached = doors.filter(({ host }) => isIPv4(host) && !host.startsWith('127.'));
+    if (reached.length > 0) await this.#firewall.openDoors(reached);
   }
 
   /** Text for /etc/resolv.conf of containers. */

@@ -10,6 +10,14 @@ export interface RulesetSettings {
   readonly range: Ipv4Range;
   readonly gateway: string;
   readonly uplinkAddress: string | undefined;
+  /** Services of the node that containers may use, as others may: they know who comes. */
+  readonly doors?: readonly NodeDoor[] | undefined;
+}
+
+/** Where a service of the node listens. */
+export interface NodeDoor {
+  readonly host: string;
+  readonly port: number;
 }
 
 /** What the rules know of a workload. */
@@ -56,7 +64,7 @@ ${elements.map((element) => `${addText(table, element)}\n`).join('')}`;
 }
 
 /** Who may reach whom. */
-function filterChains({ group, range }: RulesetSettings): string {
+function filterChains({ group, range, doors = [] }: RulesetSettings): string {
   return `
   chain sent {
     type filter hook prerouting priority raw; policy accept;
@@ -75,7 +83,7 @@ function filterChains({ group, range }: RulesetSettings): string {
   }
   chain check_to_node {
     ct state { established, related } accept
-    reject with icmpx admin-prohibited
+${doors.map(doorText).join('')}    reject with icmpx admin-prohibited
   }
 
   chain forward {
@@ -100,6 +108,10 @@ function filterChains({ group, range }: RulesetSettings): string {
     ct status dnat accept
     drop
   }`;
+}
+
+function doorText({ host, port }: NodeDoor): string {
+  return `    ip daddr ${host} tcp dport ${port} accept\n`;
 }
 
 /** Which address is put in the place of which. */
