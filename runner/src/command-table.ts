@@ -27,6 +27,16 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import('./commands/status.ts')).statusCommand,
   },
   {
+    name: 'install',
+    summary: 'let systemd start the grid with the machine',
+    load: async () => (await import('./commands/install.ts')).installCommand,
+  },
+  {
+    name: 'uninstall',
+    summary: 'take the unit of systemd away again',
+    load: async () => (await import('./commands/install.ts')).uninstallCommand,
+  },
+  {
     name: 'zdb',
     summary: 'run and look after Zero-DB, the append-only store',
     load: async () => (await import('./commands/zdb/zdb.ts')).zdbCommand,

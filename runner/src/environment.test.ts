@@ -12,6 +12,12 @@ test('the home is GRID_HOME, else a folder that fits the user', () => {
   assert.match(homeOf({ GRID_HOME: '' }, 1000), /\/\.local\/share\/grid$/);
 });
 
+test('programs of a user are configured in XDG_CONFIG_HOME, else in .config', () => {
+  const { userConfig } = readEnvironment({ XDG_CONFIG_HOME: '/etc/mine' }, 1000);
+  assert.equal(userConfig, '/etc/mine');
+  assert.match(readEnvironment({}, 1000).userConfig, /\/\.config$/);
+});
+
 test('a relative GRID_HOME is made absolute', () => {
   assert.equal(readEnvironment({ GRID_HOME: 'here' }, 0).home, `${process.cwd()}/here`);
 });

@@ -11,6 +11,23 @@ export interface Environment {
   /** Level of the log lines that services write: `GRID_LOG`, default `info`. */
   readonly logLevel: LogLevel;
   readonly isRoot: boolean;
+  /** Where programs of this user are configured, always absolute. */
+  readonly userConfig: string;
+  /** Where in a grid this program itself is a workload. */
+  readonly workload?: OwnWorkload;
+}
+
+/** What a node tells the containers that it runs. */
+export interface OwnWorkload {
+  /** `COMMONGRID_CONTRACT`. */
+  readonly contract: string;
+  /** HTTP door of a database, as the node reaches it: `COMMONGRID_DATABASE`. */
+  readonly database: string | undefined;
+  /** `COMMONGRID_LOG` and `COMMONGRID_SEQUENCER`. */
+  readonly log: string | undefined;
+  readonly sequencer: string | undefined;
+  /** Where others find what it publishes: `COMMONGRID_ADDRESS`. */
+  readonly address: string | undefined;
 }
 
 export type Variables = Readonly<Record<string, string | undefined>>;
@@ -25,6 +42,22 @@ export function readEnvironment(variables: Variables, userId: number): Environme
     home: resolve(variables['GRID_HOME'] || defaultHome(variables, isRoot)),
     logLevel: logLevelFrom(variables),
     isRoot,
+    userConfig: resolve(variables['XDG_CONFIG_HOME'] || join(homedir(), '.config')),
+    ...workloadIn(variables),
+  };
+}
+
+function workloadIn(variables: Variables): Pick<Environment, 'workload'> {
+  const { COMMONGRID_CONTRACT: contract } = variables;
+  if (!contract) return {};
+  return {
+    workload: {
+      contract,
+      database: variables['COMMONGRID_DATABASE'] || undefined,
+      log: variables['COMMONGRID_LOG'] || undefined,
+      sequencer: variables['COMMONGRID_SEQUENCER'] || undefined,
+      address: variables['COMMONGRID_ADDRESS'] || undefined,
+    },
   };
 }
 

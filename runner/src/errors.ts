@@ -51,6 +51,8 @@ export type GridErrorCode =
   | 'GRID_DISK_FULL' // a disk has no room for what grid writes: make room, then do it again
   | 'GRID_SYSTEM_REFUSED' // the system refused something that grid did with a file: the message says what and why
   | 'GRID_SECRET_UNREADABLE' // a password file is missing, closed or empty: name another, or mend it
+  | 'GRID_UNIT_FOREIGN' // a unit of systemd has that name and is not of this grid: choose --name, or take it away
+  | 'GRID_UNIT_UNKNOWN' // the grid has no unit of that name: `grid install` writes one
   | 'GRID_SERVICE_UNKNOWN' // no service has that name: `grid status` lists them
   | 'GRID_SERVICE_FAILED' // a service ended while it started: its log, named in the message, says why
   | 'GRID_START_TIMEOUT' // a service was not ready in time: look at its log, then `grid up` again

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { waitFor } from '@commongrid/base';
+import { firstLineOf } from '@commongrid/base/testing';
 
 import { root, run, tempFolder, TestGrid } from './grid-process.ts';
 import type { Ended } from './grid-process.ts';
@@ -111,7 +114,7 @@ test('down leaves nothing of the node on the machine but data, whatever was kill
   await killAll();
   await grid.json('down');
   assert.deepEqual(await remains(), []);
-  up = await grid.json<Up>('up');
+  up = await grid.json<Up>('up', '--port-base', '0');
   assert.equal(up.node.lack, null);
   const isBack = async (): Promise<boolean> => (await processesOfWeb()).length === 1;
   await waitFor(isBack, { ...deadline, what: 'the container' });
@@ -120,8 +123,37 @@ test('down leaves nothing of the node on the machine but data, whatever was kill
   await waitFor(answers, { ...deadline, what: 'the namespace' });
 });
 
+test('a unit of systemd brings all back after the machine was cut off, and ends in order', async () => {
+  await using folder = await tempFolder();
+  const { text } = await grid.json<{ text: string }>(
+    ...['install', '--root', folder.path, '--port-base', '0'],
+  );
+  const [, home = ''] = /^Environment="GRID_HOME=(.*)"$/m.exec(text) ?? [];
+  assert.equal(home, grid.home);
+  const [, start = ''] = /^ExecStart=(.*)$/m.exec(text) ?? [];
+  await cutOff();
+  // As systemd starts it: with these variables alone.
+  const env = { GRID_HOME: home, PATH: process.env['PATH'] ?? '' };
+  const unit = spawn('sh', ['-c', `exec ${start} --json`], {
+    env,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const exit = once(unit, 'exit');
+  up = JSON.parse(await firstLineOf(unit)) as Up;
+  assert.equal(up.node.lack, null);
+  const isBack = async (): Promise<boolean> => {
+    const { stdout } = await inStore('GET greeting');
+    return stdout.includes('hello') && (await processesOfWeb()).length === 1;
+  };
+  await waitFor(isBack, { ...deadline, what: 'namespace and container' });
+  unit.kill('SIGTERM');
+  const [status] = await exit;
+  assert.equal(status, 0);
+  assert.deepEqual(await remains(), []);
+});
+
 test('a machine that lacks something is told what, and the grid is up all the same', async () => {
-  const without = await grid.json<Up>('up', '--no-node');
+  const without = await grid.json<Up>('up', '--no-node', '--port-base', '0');
   assert.equal(without.node.lack, 'not wanted; ./grid up --node');
   assert.deepEqual(await remains(), []);
   await using folder = await tempFolder();
@@ -154,6 +186,25 @@ async function killAll(): Promise<void> {
   for (const pid of living) process.kill(pid, 'SIGKILL');
   const areGone = (): boolean => living.every((pid) => !existsSync(`/proc/${pid}/exe`));
   await waitFor(areGone, { ...deadline, what: 'their end' });
+}
+
+/** Ends every process of the grid and its node at once, workloads too: as a reboot does. */
+async function cutOff(): Promise<void> {
+  const containers = await processesOfWeb();
+  assert.equal(containers.length, 1);
+  await killAll();
+  const isOfNode = async (pid: string): Promise<boolean> => {
+    const words = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+    return containers.includes(pid) || words.includes(join(grid.home, 'node'));
+  };
+  const areGone = async (): Promise<boolean> => {
+    const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+    const ofNode = await Promise.all(pids.map(isOfNode));
+    const living = pids.filter((_pid, at) => ofNode[at] === true);
+    await run('kill', ['-KILL', ...living]);
+    return living.length === 0;
+  };
+  await waitFor(areGone, { ...deadline, what: 'the end of all workloads' });
 }
 
 /** Numbers of the processes of the container. */

@@ -1,6 +1,6 @@
 import { shutdownSignal } from '@commongrid/base';
 import type { Command } from 'commander';
-import { InvalidArgumentError, Option } from 'commander';
+import { Option } from 'commander';
 
 import { printResult, resultCommand } from '../command-context.ts';
 import type { CommandContext, JsonOption } from '../command-context.ts';
@@ -11,13 +11,13 @@ import { startHomeBots } from '../home-bots/start-home-bots.ts';
 import { startHomeNode } from '../node/home-node.ts';
 import { bringUp, lookAt, prepareHome, runInForeground } from '../one-machine-grid.ts';
 import { introduceOwner, ownerNameDefault } from '../owner-bot.ts';
-import { maxOffset } from '../ports.ts';
 import { layoutNames, layoutOf, usualLayout } from '../storage-layout.ts';
 import type { LayoutName } from '../storage-layout.ts';
 import type { GridState } from '../supervisor/grid-state.ts';
 import { withProgress } from '../terminal.ts';
 import { wordCard } from '../word-card.ts';
 import { parseSize } from './node/node-arguments.ts';
+import { parsePortBase } from './port-base-option.ts';
 import { describe, reportOf } from './up-report.ts';
 import type { UpBots, UpHub, UpNode } from './up-report.ts';
 
@@ -138,10 +138,4 @@ function showWords({ terminal }: CommandContext, home: GridHome, words: string):
   note(`They are also in ${home.wordsFile}.`);
   note('Keep that file elsewhere and delete it here: the grid runs without it.');
   note('');
-}
-
-function parsePortBase(text: string): number {
-  const port = Number(text);
-  if (/^\d+$/.test(text) && port + maxOffset <= 65_535) return port;
-  throw new InvalidArgumentError(`give a port from 0 to ${65_535 - maxOffset}`);
 }

@@ -52,6 +52,7 @@ const testNeeds: readonly TestNeed[] = [
   { package: 'attr', needs: { program: 'getfattr' } },
   { package: 'acl', needs: { program: 'setfacl' } },
   { package: 'libcap2-bin', needs: { program: 'setcap' } },
+  { package: 'systemd', needs: { program: 'systemd-analyze' } },
   { package: 'conmon', needs: { program: 'conmon' } },
   { package: 'runc', needs: { program: 'runc' } },
   {
