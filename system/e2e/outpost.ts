@@ -18,6 +18,11 @@ interface Up {
 
 const deadline = { timeoutMs: 120_000, everyMs: 200 };
 
+export interface OutpostOptions {
+  /** What its node gives to others of the disk. Default 256MiB. */
+  readonly volumeSize?: string;
+}
+
 /**
  * A second machine of a grid: a network namespace with a cable to this one, an address of its own, and a
  * node that joined by an invitation. Its agent reaches the database and the hub by the cable alone.
@@ -54,7 +59,11 @@ export class Outpost implements AsyncDisposable {
   }
 
   /** Joined and adopted. @param up what `grid up` printed */
-  static async open(grid: TestGrid, { services }: Up): Promise<Outpost> {
+  static async open(
+    grid: TestGrid,
+    { services }: Up,
+    { volumeSize = '256MiB' }: OutpostOptions = {},
+  ): Promise<Outpost> {
     await using stack = new AsyncDisposableStack();
     const { path } = stack.use(await tempFolder());
     const { tag, here, there } = layCable(stack);
@@ -69,7 +78,9 @@ export class Outpost implements AsyncDisposable {
     const tokenFile = join(path, 'token');
     await writeFile(tokenFile, token);
     const folder = join(path, 'node');
-    const start = ['--token-file', tokenFile, '--name', `outpost-${tag}`, '--address', there];
+    const name = ['--name', `outpost-${tag}`];
+    const room = ['--volume-size', volumeSize];
+    const start = [...room, '--token-file', tokenFile, ...name, '--address', there];
     const outpost = new Outpost(grid, { tag, folder, start }, stack.move());
     try {
       outpost.start();
@@ -86,10 +97,9 @@ export class Outpost implements AsyncDisposable {
   start(): void {
     const { NODE_TEST_CONTEXT: _runner, ...inherited } = process.env;
     const words = ['node', 'start', '--data', this.folder, '--prefix', this.prefix];
-    const size = ['--volume-size', '256MiB'];
     this.#agent = spawn(
       'nsenter',
-      [`--net=/run/netns/${this.#link}`, join(root, 'grid'), ...words, ...size, ...this.#start],
+      [`--net=/run/netns/${this.#link}`, join(root, 'grid'), ...words, ...this.#start],
       {
         env: { ...inherited, GRID_HOME: this.#grid.home, GRID_LOG: 'error' },
         stdio: 'ignore',

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemRandom } from '@commongrid/base';
-import { buildContract, draftFileOf } from '@commongrid/contract';
-import type { ContractDefinition, DraftFile } from '@commongrid/contract';
+import { buildContract, draftFileOf, secretsText } from '@commongrid/contract';
+import type { BuiltContract, ContractDefinition } from '@commongrid/contract';
 import { SigningKey } from '@commongrid/crypto';
 import { approvalHash, workloadIdOf } from '@commongrid/model';
 import type { Approval, BotId, ContractId, KeyText, WorkloadId } from '@commongrid/model';
@@ -12,7 +12,6 @@ import type { LiveGrid } from './live-grid.ts';
 export interface LiveContract {
   readonly id: ContractId;
   readonly workload: WorkloadId;
-  readonly draft: DraftFile;
 }
 
 /** Approvals count for so long, ms. */
@@ -44,10 +43,18 @@ export class LiveContracts {
 
   /** In the log, and with its controller; nobody agreed to it yet. @param only where it is placed at first */
   async propose(only: string, change: Partial<ContractDefinition> = {}): Promise<LiveContract> {
-    const draft = await this.#build(change);
-    await this.#live.call('contracts.adopt', { draft, only: [only] });
-    await this.#live.say('grid.contract.1', draft.id, draft.header);
-    return { id: draft.id, workload: workloadIdOf(draft.id, role, 0), draft };
+    const id = await this.offer([only], change);
+    return { id, workload: workloadIdOf(id, role, 0) };
+  }
+
+  /** The same, with roles of its own. */
+  async offer(only: readonly string[], change: Partial<ContractDefinition>): Promise<ContractId> {
+    const built = await this.#build(change);
+    const { id, header } = built.draft;
+    const secrets: unknown = JSON.parse(secretsText(built) ?? 'null') ?? undefined;
+    await this.#live.call('contracts.adopt', { draft: draftFileOf(built), secrets, only });
+    await this.#live.say('grid.contract.1', id, header);
+    return id;
   }
 
   /** The owner agrees; he is the only one who has to. */
@@ -59,14 +66,14 @@ export class LiveContracts {
     await this.#live.say('grid.approval.1', `${signer}/${hash}`, value);
   }
 
-  async #build(change: Partial<ContractDefinition>): Promise<DraftFile> {
+  async #build(change: Partial<ContractDefinition>): Promise<BuiltContract> {
     const definition: ContractDefinition = {
       ...{ name: `bench-${this.#made++}`, days: 2 },
       budget: { currency: 'GRD', perMonth: '50000000', total: '50000000' },
       roles: [waiting()],
       ...change,
     };
-    const built = await buildContract(definition, {
+    return buildContract(definition, {
       ...{ log: this.#log, owner: this.#live.buyer as BotId, controller: this.#controller },
       ...{ at: Date.now(), folder: this.#live.grid.home },
       draw: (count) => systemRandom.bytes(count),
@@ -74,7 +81,6 @@ export class LiveContracts {
       findBot: async () => undefined,
       findSeal: async () => undefined,
     });
-    return draftFileOf(built);
   }
 }
 

@@ -42,6 +42,14 @@ export interface LiveNode {
   readonly socket: string;
 }
 
+/** A machine in a network namespace, and the node on it. */
+export interface LiveMachine {
+  readonly outpost: Outpost;
+  readonly node: LiveNode;
+}
+
+/** What each machine gives to others of its disk: what namespaces of the benchmark take. */
+const volumeSize = '8GiB';
 /** How long anything may take before a benchmark is given up, ms. */
 const patienceMs = 120_000;
 /** Between two looks of a benchmark at something, ms. */
@@ -61,11 +69,16 @@ export class LiveGrid implements AsyncDisposable {
   readonly buyer: string;
   /** Digest of the image that the hub begins with. */
   readonly image: string;
+  readonly #up: Up;
   readonly #signal: AbortSignal;
   readonly #stack: AsyncDisposableStack;
 
   private constructor(
-    { grid, up, outpost, far }: { grid: TestGrid; up: Up; outpost: Outpost; far: LiveNode },
+    {
+      grid,
+      up,
+      second: { outpost, node: far },
+    }: { readonly grid: TestGrid; readonly up: Up; readonly second: LiveMachine },
     signal: AbortSignal,
     stack: AsyncDisposableStack,
   ) {
@@ -73,6 +86,7 @@ export class LiveGrid implements AsyncDisposable {
     this.node = { id: up.node.id, socket: join(grid.home, 'node', 'control.sock') };
     this.outpost = outpost;
     this.far = far;
+    this.#up = up;
     this.buyer = up.bots.ids['buyer'] ?? '';
     this.image = up.hub.image?.digest ?? '';
     this.#signal = signal;
@@ -86,10 +100,14 @@ export class LiveGrid implements AsyncDisposable {
     const lack = up.node.lack ?? up.bots.lack ?? (up.hub.image === null ? 'no image' : null);
     if (lack !== null) throw new Error(`there is no grid to measure: ${lack}`);
     throwIfAborted(signal);
-    const outpost = stack.use(await Outpost.open(grid, up));
-    const socket = join(outpost.folder, 'control.sock');
-    const { id } = (await askControl(socket, 'status')) as { readonly id: string };
-    return new LiveGrid({ grid, up, outpost, far: { id, socket } }, signal, stack.move());
+    const second = await openMachine(grid, up);
+    stack.use(second.outpost);
+    return new LiveGrid({ grid, up, second }, signal, stack.move());
+  }
+
+  /** One more machine like the outpost; whoever asked for it takes it off again. */
+  join(): Promise<LiveMachine> {
+    return openMachine(this.grid, this.#up);
   }
 
   /** Calls a method of the buyer's bot, as its owner. */
@@ -177,8 +195,12 @@ export class LiveGrid implements AsyncDisposable {
   }
 
   /** Looks until there is something. @throws BASE_TIMEOUT, BASE_ABORTED */
-  until<T>(what: string, look: () => Promise<T | false | undefined>): Promise<T> {
-    const options = { timeoutMs: patienceMs, everyMs: lookEveryMs, signal: this.#signal };
+  until<T>(
+    what: string,
+    look: () => Promise<T | false | undefined>,
+    everyMs = lookEveryMs,
+  ): Promise<T> {
+    const options = { timeoutMs: patienceMs, everyMs, signal: this.#signal };
     return waitFor(look, { ...options, what });
   }
 
@@ -217,4 +239,14 @@ export class LiveGrid implements AsyncDisposable {
     const options = { signal: this.#signal, timeoutMs: patienceMs };
     return (await askControl(socket, 'events', query, options)) as readonly ToldEvent[];
   }
+}
+
+async function openMachine(grid: TestGrid, up: Up): Promise<LiveMachine> {
+  await using stack = new AsyncDisposableStack();
+  const outpost = stack.use(await Outpost.open(grid, up, { volumeSize }));
+  const socket = join(outpost.folder, 'control.sock');
+  const { id } = (await askControl(socket, 'status')) as { readonly id: string };
+  // Nothing is to be taken off here.
+  stack.move();
+  return { outpost, node: { id, socket } };
 }

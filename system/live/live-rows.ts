@@ -3,6 +3,7 @@ import { controllerName, controllerRows } from './controller-rows.ts';
 import { healName, healRows } from './heal-rows.ts';
 import { LiveContracts } from './live-contract.ts';
 import { LiveGrid } from './live-grid.ts';
+import { shardRows, shardsName } from './shard-rows.ts';
 import { startName, startRows } from './start-rows.ts';
 
 /** Rows begin so. */
@@ -20,6 +21,7 @@ const parts: readonly {
   { name: startName, run: startRows },
   { name: healName, run: healRows },
   { name: controllerName, run: controllerRows },
+  { name: shardsName, run: shardRows },
 ];
 
 /** What real machines need to make contracts true: needs root, as nodes do. */
