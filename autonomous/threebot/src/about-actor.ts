@@ -19,6 +19,8 @@ const statusShape = Type.Object({
     state: Type.Union([Type.Literal('there'), Type.Literal('away'), Type.Literal('unasked')]),
     answeredMs: Type.Union([Type.Integer(), Type.Null()]),
   }),
+  /** What waits to be read by the owner: `notices.list`. */
+  notices: Type.Object({ open: Type.Integer(), urgent: Type.Integer() }),
   residentBytes: Type.Integer(),
   /** Why nothing new starts; null when all is well. */
   halt: Type.Union([Type.String(), Type.Null()]),
@@ -33,6 +35,7 @@ export interface AboutOptions {
     readonly refused: { to: string; id: string; why: string }[];
     readonly halt: string | null;
     readonly database: { state: DatabaseState; answeredMs: number | null };
+    readonly notices: { open: number; urgent: number };
   };
   readonly linkTo: (bot: string) => Promise<MethodCaller>;
 }

@@ -25,6 +25,8 @@ import { ReplayGuard } from './mailbox/replay-guard.ts';
 import { Market } from './market/market.ts';
 import { marketActor } from './market/market-actor.ts';
 import { messagesActor } from './messages-actor.ts';
+import { NoticeBook } from './notices/notice-book.ts';
+import { noticesActor } from './notices/notices-actor.ts';
 import { Gatekeeper } from './phonebook/gatekeeper.ts';
 import { peopleActor } from './people/people-actor.ts';
 import { People } from './people/people.ts';
@@ -50,11 +52,18 @@ export async function makeParts(options: BotOptions, stack: AsyncDisposableStack
   const { store, db, view, phonebook, keeper, counts } = base;
   const gatekeeper = new Gatekeeper(phonebook, limits, clock);
   const market = marketOf(options, { ...base, linkTo, standingOf });
+  const notices = new NoticeBook(db);
   const relay = relayActor({ limits, standingOf, clock });
   const own = [
-    aboutActor({ id, log: trust.log, linkTo, status: () => statusOf(late.links, base, outbox) }),
+    aboutActor({
+      id,
+      log: trust.log,
+      linkTo,
+      status: () => statusOf(late.links, base, outbox, notices),
+    }),
     mailboxActor((box, bringer) => must(late.inbox).take(box, bringer)),
     ...[relay, messagesActor(clock), peopleActor(id), marketActor(market)],
+    noticesActor(notices, clock),
     ownData({ ...base, id, linkTo }),
     ...(keeper === undefined ? [] : [backupActor(keeper)]),
   ];
@@ -96,7 +105,7 @@ export async function makeParts(options: BotOptions, stack: AsyncDisposableStack
   });
   return {
     ...{ ...base, id, outbox, guard, gatekeeper, people, dispatcher, links, tasks, limits, clock },
-    ...{ credentials, runEffect, relay, inbox, delivery, tokens, market },
+    ...{ credentials, runEffect, relay, inbox, delivery, tokens, market, notices },
     relays: options.relays ?? [],
   };
 }
@@ -136,12 +145,14 @@ function statusOf(
   links: Links | undefined,
   { store: { halt }, view }: { readonly store: BotStore; readonly view: LogView },
   outbox: Outbox,
+  notices: NoticeBook,
 ) {
   const refused = outbox.refused(refusedShownMax);
   return {
     ...{ links: links?.size ?? 0, letters: outbox.size, halt: halt ?? null },
     refused: refused.map(({ to, id, why = '' }) => ({ to, id, why })),
     database: { state: view.database.state, answeredMs: view.database.answeredMs ?? null },
+    notices: { ...notices.counts },
   };
 }
 

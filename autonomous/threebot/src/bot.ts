@@ -15,6 +15,7 @@ import type { Link } from './links/link.ts';
 import type { Links } from './links/links.ts';
 import type { LockMarket } from './market/lock-market.ts';
 import { publishCounts } from './metrics/publish-counts.ts';
+import type { NoticeBook } from './notices/notice-book.ts';
 import { changeOwnRecord } from './phonebook/publish.ts';
 
 /** Time for the database to take in where the bot is, ms. */
@@ -138,6 +139,11 @@ export class Bot implements AsyncDisposable {
   /** Gets locks of farmers for contracts of this bot. */
   get lockMarket(): LockMarket {
     return this.#parts.market.locks;
+  }
+
+  /** What the bot tells its owner by itself, kept in its tables: for a `NoticeKeeper`. */
+  get notices(): NoticeBook {
+    return this.#parts.notices;
   }
 
   /** Messages that are not known to have come. */

@@ -61,3 +61,14 @@ export type BotErrorCode =
   | 'MARKET_TERM_REFUSED' // the term has ended, or is longer than the farmer sells: ask for another
   | 'MARKET_TOO_DEAR' // the best price of the farmer is above the cap: raise the budget, or ask another
   | 'MARKET_UNPRICED'; // the farmer has no price for some of these resources: ask for others
+
+/** What a 3Bot tells its owner by itself. What its controller waits for keeps the code of that. */
+export type NoticeCode =
+  | 'NOTICE_FORFEIT' // a place was unpaid for so long that its farmer may delete the data: copy them, if they are still there
+  | 'NOTICE_MOVED' // replicas were placed on other nodes: nothing is to be done
+  | 'NOTICE_PAID_SHORTLY' // the money for a place ends soon, and nothing was added in time: see its balance and what its controller waits for
+  | 'NOTICE_PAUSED' // a place stands still since it is not paid for; its data are kept for a while: pay, or agree on another contract
+  | 'NOTICE_TENANT_GONE' // nobody paid for data on your nodes for so long that you may give them up: grid contract discard
+  | 'NOTICE_TERM_ENDS' // the term of a contract ends soon, or is over: agree on one that replaces it
+  | 'NOTICE_UNPAID' // a place is not paid for, and runs on for the grace of its contract: pay, or it stands still
+  | 'NOTICE_WORD_AWAITED'; // your word on a contract is waited for: sign it, or say no

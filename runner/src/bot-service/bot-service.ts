@@ -1,5 +1,7 @@
 import { HttpLightSource } from '@commongrid/bcdb/client';
 import { recordTypes } from '@commongrid/model';
+import { NoticeKeeper } from '@commongrid/threebot';
+import type { NoticeBook } from '@commongrid/threebot';
 import { SettleService, Wallet } from '@commongrid/wallet';
 import type { Rail } from '@commongrid/wallet';
 
@@ -11,9 +13,11 @@ import { ContractsDesk } from './contracts-desk.ts';
 import type { ContractsDeskOptions } from './contracts-desk.ts';
 
 export type BotServiceOptions = Omit<BotGridOptions, 'releaseKeys' | 'source' | 'logger'> &
-  Omit<ContractsDeskOptions, 'grid' | 'stores'> & {
+  Omit<ContractsDeskOptions, 'grid' | 'stores' | 'onBlocked'> & {
     /** Folder for backends files of contracts that stores use. */
     readonly storesFolder: string;
+    /** Gets what the owner should know. Without one, he is told nothing. */
+    readonly notices?: NoticeBook | undefined;
     /** Gives up while it waits for the database. */
     readonly signal: AbortSignal;
   };
@@ -21,7 +25,7 @@ export type BotServiceOptions = Omit<BotGridOptions, 'releaseKeys' | 'source' | 
 /** Time for the database to say how its log began, and for a record that nobody waits for, ms. */
 const answerMs = 60_000;
 
-/** What a bot does on its own, by one feed and one connection: it controls contracts, and settles money. */
+/** What a bot does by one feed and one connection: it controls contracts, settles money, tells its owner. */
 export class BotService implements AsyncDisposable {
   readonly contracts: ContractsDesk;
   readonly #stack: AsyncDisposableStack;
@@ -43,9 +47,19 @@ export class BotService implements AsyncDisposable {
     const grid = stack.use(await BotGrid.open({ ...options, releaseKeys, source }));
     const { papers, storesFolder: folder } = options;
     const stores = stack.use(ContractStores.open({ folder, grid, papers, logger }));
-    const contracts = stack.use(ContractsDesk.open({ ...options, grid, stores }));
+    const late: { keeper?: NoticeKeeper } = {};
+    const onBlocked = (): void => late.keeper?.look();
+    const contracts = stack.use(ContractsDesk.open({ ...options, grid, stores, onBlocked }));
     const wallet = new Wallet(railOf(options, grid));
     stack.use(new SettleService({ wallet, logger, news: (stop) => grid.news(stop) }));
+    if (options.notices !== undefined) {
+      late.keeper = stack.use(
+        new NoticeKeeper({
+          ...{ bot: options.bot, book: options.notices, grid, logger },
+          blocked: () => contracts.blocked(),
+        }),
+      );
+    }
     return new BotService(contracts, stack.move());
   }
 

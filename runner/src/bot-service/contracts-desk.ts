@@ -7,6 +7,7 @@ import type {
   LockMarket,
 } from '@commongrid/contract';
 import type { ContractId } from '@commongrid/model';
+import type { BlockedContract } from '@commongrid/threebot';
 
 import type { BotGrid } from './bot-grid.ts';
 import type { ContractStanding, ControllerDesk } from './contracts-actor.ts';
@@ -22,6 +23,8 @@ export interface ContractsDeskOptions {
   readonly stores?: ContractStores | undefined;
   /** Without one, a controller that is started anew knows nothing of a storm that it is in. */
   readonly memory?: ControllerMemory | undefined;
+  /** Gets each change of what a contract waits for. */
+  readonly onBlocked?: (() => void) | undefined;
   readonly logger: Logger;
 }
 
@@ -31,11 +34,13 @@ export class ContractsDesk implements ControllerDesk, AsyncDisposable {
   readonly #papers: ContractPapers;
   readonly #stores: ContractStores | undefined;
 
-  private constructor({ grid, papers, market, stores, memory, logger }: ContractsDeskOptions) {
+  private constructor(options: ContractsDeskOptions) {
+    const { grid, papers, market, stores, memory, onBlocked, logger } = options;
     this.#papers = papers;
     this.#stores = stores;
     this.#controller = Controller.open({
       ...{ grid, papers, market, memory, logger, leases: grid.leases, dispersed: stores },
+      onBlocked,
       probe: { answers: ({ addresses }, { signal }) => probeNode(addresses, { signal }) },
     });
   }
@@ -60,6 +65,13 @@ export class ContractsDesk implements ControllerDesk, AsyncDisposable {
   /** All that it controls. */
   all(): readonly ControlledContract[] {
     return this.#controller.status();
+  }
+
+  /** What contracts wait for, those that wait for something. */
+  blocked(): readonly BlockedContract[] {
+    return this.#controller.blocked().map(({ id: contract, blocked }) => {
+      return { contract, name: this.#papers.of(contract)?.draft.header.name ?? contract, blocked };
+    });
   }
 
   look(): void {

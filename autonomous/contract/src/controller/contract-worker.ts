@@ -41,6 +41,8 @@ export interface ContractWorkerOptions extends ControllerTools {
   readonly failures: readonly Failure[];
   /** Asks for another look. @returns the number of the first one that begins after this call */
   readonly again: () => number;
+  /** Gets each change of what it waits for. */
+  readonly onBlocked?: (() => void) | undefined;
 }
 
 /** One step at a time for one contract, each from what the log says then. */
@@ -108,11 +110,13 @@ export class ContractWorker {
     this.#isTouched = false;
     this.#idleUntilMs = 0;
     const { id, tasks } = this.#options;
+    const before = this.#blocked;
     tasks.start(`a step of ${id}`, async (signal) => {
       try {
         await this.#try(look, signal);
       } finally {
         this.#isBusy = false;
+        if (isOther(before, this.#blocked)) this.#options.onBlocked?.();
       }
     });
     return true;
@@ -241,4 +245,9 @@ export class ContractWorker {
     }
     this.#log.note({ at, url: record.url, obj: record.obj });
   }
+}
+
+/** Whether a contract waits for something else than before. */
+function isOther(before: readonly Blocked[], now: readonly Blocked[]): boolean {
+  return before !== now && JSON.stringify(before) !== JSON.stringify(now);
 }

@@ -43,6 +43,8 @@ export interface ControllerOptions extends ControllerPorts {
   readonly logger?: Logger;
   /** How long nothing is looked at when there is no news, ms. Default 500. */
   readonly lookEveryMs?: number;
+  /** Gets each change of what a contract waits for: `status` has it. */
+  readonly onBlocked?: (() => void) | undefined;
 }
 
 /** What a controller makes of a contract. */
@@ -134,6 +136,13 @@ export class Controller implements AsyncDisposable {
   /** Whether a large part of the nodes vanished at once, so that little is moved. */
   get isStorm(): boolean {
     return this.#brake.isOn;
+  }
+
+  /** What contracts wait for, those that wait for something, as of the last look. */
+  blocked(): readonly { readonly id: ContractId; readonly blocked: readonly Blocked[] }[] {
+    return [...this.#workers].flatMap(([id, { blocked }]) =>
+      blocked.length === 0 ? [] : [{ id, blocked }],
+    );
   }
 
   /** Of each contract whose papers are here, as of the last look. */
@@ -258,7 +267,7 @@ export class Controller implements AsyncDisposable {
     if (worker === undefined) {
       worker = new ContractWorker({
         ...{ id, book: this.#book, clock: this.#clock, logger: this.#logger, tasks: this.#tasks },
-        ...{ ports: this.#options, again: () => this.look() },
+        ...{ ports: this.#options, again: () => this.look(), onBlocked: this.#options.onBlocked },
         failures: this.#notes?.failuresOf(id) ?? [],
       });
       this.#workers.set(id, worker);

@@ -6,6 +6,7 @@ import { botCardCommand } from './card.ts';
 import { botRecoverCommand } from './recover.ts';
 import { botCallCommand, botStatusCommand } from './call.ts';
 import { botInitCommand } from './init.ts';
+import { botNoticesCommand } from './notices.ts';
 import { botReleaseBrakeCommand } from './release-brake.ts';
 import { botRotateCommand } from './rotate.ts';
 import { botStartCommand } from './start.ts';
@@ -16,6 +17,7 @@ export function botCommand(context: CommandContext): Command {
     .addCommand(botInitCommand(context))
     .addCommand(botStartCommand(context))
     .addCommand(botStatusCommand(context))
+    .addCommand(botNoticesCommand(context))
     .addCommand(botCallCommand(context))
     .addCommand(botReleaseBrakeCommand(context))
     .addCommand(botRotateCommand(context))

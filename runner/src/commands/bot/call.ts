@@ -7,6 +7,7 @@ import type { CommandContext } from '../../command-context.ts';
 import { askBot } from './ask-bot.ts';
 import { botFolderOf, botSubcommand } from './bot-options.ts';
 import type { BotOptions } from './bot-options.ts';
+import { noticesLine } from './notices.ts';
 
 interface BotStatus {
   readonly id: string;
@@ -15,6 +16,7 @@ interface BotStatus {
   readonly letters: number;
   readonly refused: readonly { readonly to: string; readonly why: string }[];
   readonly database: { readonly state: string; readonly answeredMs: number | null };
+  readonly notices: { readonly open: number; readonly urgent: number };
   readonly residentBytes: number;
   readonly halt: string | null;
 }
@@ -61,11 +63,13 @@ async function statusOf(
 function describe(name: string, id: string, status: BotStatus | undefined): string {
   if (status === undefined) return `${name} is ${id}; it does not run`;
   const { links, letters, refused, database, residentBytes, halt } = status;
+  const told = noticesLine(name, status.notices);
   return [
     `${name} is ${id}; it runs, with ${Math.round(residentBytes / 1e6)} MB`,
     `  ${links} links, ${letters} messages that are not known to have come`,
     ...refused.map(({ to, why }) => `  refused by ${to}: ${why}`),
     ...(database.state === 'away' ? [`  the database does not answer${lastAnswer(database)}`] : []),
+    ...(told === undefined ? [] : [`  ${told}`]),
     ...(halt === null ? [] : [`  nothing new starts: ${halt}`]),
   ].join('\n');
 }

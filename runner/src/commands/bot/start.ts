@@ -82,7 +82,7 @@ export function botStartCommand(context: CommandContext): Command {
       await using service = new later.LateBotService({
         ...{ bot: id as BotId, url, trust, key, atLog, papers, logger, running: bot },
         ...{ folder: folder.feed, storesFolder: folder.stores, market: bot.lockMarket },
-        memory: new ControllerFile(folder.controllerFile),
+        ...{ memory: new ControllerFile(folder.controllerFile), notices: bot.notices },
       });
       late.service = service;
       if (registry !== undefined) publishContracts(registry, () => service.contracts());
