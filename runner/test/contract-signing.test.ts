@@ -135,6 +135,21 @@ test('a halt of one holds until that one takes it back, and enough of the board 
   await assert.rejects(say('dora', 'sign', id), hasCode('CONTRACT_STALE'));
 });
 
+test('a name is that of the contract that is not closed, however many had it before', async () => {
+  const { id: former } = await propose('shed');
+  const shown = (): Promise<{ readonly id: string; readonly phase: string }> =>
+    grid.json('contract', 'status', 'shed');
+  for (const bot of ['dora', 'eli']) await say(bot, 'remove', former);
+  const ended = await shown();
+  assert.deepEqual([ended.id, ended.phase], [former, 'closed']);
+  const { id } = await propose('shed');
+  assert.equal((await shown()).id, id);
+  await say('dora', 'sign', 'shed');
+  assert.equal((await grid.json<{ readonly id: string }>('contract', 'status', former)).id, former);
+  await propose('shed');
+  await assert.rejects(shown(), hasCode('GRID_NAME_AMBIGUOUS'));
+});
+
 test('the log takes no approval that is forged, copied, late, or over another subject', async () => {
   const { id } = await propose('vault');
   const { said } = await say('dora', 'sign', id, '--days', '1');

@@ -39,6 +39,7 @@ async function readJson(path: string): Promise<unknown> {
   } catch (error) {
     const why = errorCode(error) ?? (error instanceof Error ? error.message : String(error));
     throw new GridError<GridErrorCode>('GRID_FILE_UNREADABLE', `cannot read ${path}: ${why}`, {
+      hint: 'name a file such as examples/web.json; `grid deploy --schema` shows what it says',
       details: { path },
       cause: error,
     });

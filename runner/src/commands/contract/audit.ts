@@ -19,8 +19,9 @@ export function contractAuditCommand(context: CommandContext): Command {
     .option('--export <file>', 'write all that shows it: `grid audit verify` needs no server')
     .action(async (name: string, options: AuditOptions) => {
       const signal = shutdownSignal();
-      const work = withContractView(context, options, ({ fold, feed, bot, client }) => {
-        const { id } = contractIn(fold, name);
+      const work = withContractView(context, options, (view) => {
+        const { feed, bot, client } = view;
+        const { id } = contractIn(view, name);
         const { source } = feed;
         return auditContract({ source, trust: client.trust, reader: bot, contract: id, signal });
       });

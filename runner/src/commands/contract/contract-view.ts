@@ -55,9 +55,15 @@ export function contractsIn(fold: GridFold): readonly KnownContract[] {
   return headers.map((header) => ({ id: contractIdOf(header), header }));
 }
 
-/** @param name or id @throws GRID_CONTRACT_UNKNOWN, GRID_NAME_AMBIGUOUS */
-export function contractIn(fold: GridFold, name: string): KnownContract {
-  return contractCalled(contractsIn(fold), name);
+/**
+ * Of those of one name the one that is not closed yet.
+ * @param name or id
+ * @throws GRID_CONTRACT_UNKNOWN, GRID_NAME_AMBIGUOUS
+ */
+export function contractIn(view: Pick<ContractView, 'fold' | 'now'>, name: string): KnownContract {
+  const all = contractsIn(view.fold).filter(({ id, header }) => [id, header.name].includes(name));
+  const open = all.filter(({ id }) => statusIn(view, id).phase !== 'closed');
+  return contractCalled(open.length === 0 ? all : open, name);
 }
 
 export function statusIn(

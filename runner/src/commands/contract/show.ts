@@ -47,7 +47,7 @@ export function contractShowCommand(context: CommandContext): Command {
     .action(async (text: string, options: ServerOptions) => {
       const draft = text.endsWith('.json') ? await readBuilt(text) : undefined;
       const { shown, money } = await withContractView(context, options, async (view) => {
-        const one = await shownOf(view, contractIn(view.fold, draft?.id ?? text));
+        const one = await shownOf(view, contractIn(view, draft?.id ?? text));
         const currencies = [one.budget, ...one.places].map(({ currency }) => currency);
         return { shown: one, money: await MoneyText.of(view.client, currencies) };
       });

@@ -77,7 +77,7 @@ function sayingCommand(context: CommandContext, saying: Saying): Command {
   return command.action(async (text: string, options: SignOptions) => {
     const draft = text.endsWith('.json') ? await readBuilt(text) : undefined;
     await withContractView(context, options, async (view) => {
-      const contract = contractIn(view.fold, draft?.id ?? text);
+      const contract = contractIn(view, draft?.id ?? text);
       const says = approvalsOf(view, contract, { ...saying, ...options });
       context.terminal.note(await describeSubject(view, contract, says));
       if (draft !== undefined) context.terminal.note(await describeDraft(view, draft, context));

@@ -18,7 +18,7 @@ export function contractStatusCommand(context: CommandContext): Command {
     .argument('<contract>', 'its name, or its id')
     .action(async (name: string, options: ServerOptions) => {
       const { contract, status } = await withContractView(context, options, async (view) => {
-        const found = contractIn(view.fold, name);
+        const found = contractIn(view, name);
         return { contract: found, status: statusIn(view, found.id) };
       });
       const controller = await standingHere(context, contract);

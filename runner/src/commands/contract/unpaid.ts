@@ -68,7 +68,7 @@ export function contractDiscardCommand(context: CommandContext): Command {
     .option('--yes', 'do it without asking')
     .action(async (name: string, options: DiscardOptions) => {
       const result = await withContractView(context, options, async (view) => {
-        const { id, header } = contractIn(view.fold, name);
+        const { id, header } = contractIn(view, name);
         const [tenancy] = await tenanciesIn(view, id);
         const places = tenancy?.places ?? [];
         const due = places.filter(isForfeit);
@@ -92,7 +92,7 @@ export function contractDiscardCommand(context: CommandContext): Command {
 
 /** Contracts on nodes of farms of the bot. @param name or id; default: all */
 function tenanciesIn(view: ContractView, name?: string): Promise<readonly Tenancy[]> {
-  const contracts = name === undefined ? contractsIn(view.fold) : [contractIn(view.fold, name)];
+  const contracts = name === undefined ? contractsIn(view.fold) : [contractIn(view, name)];
   return Promise.all(
     contracts.map(async (contract) => {
       const places = await placesOf(view, contract.id);
