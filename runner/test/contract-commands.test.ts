@@ -107,7 +107,10 @@ test('a contract of code is built, named, kept apart from its secrets, and plann
     printed,
     /shard\s+any 4 nodes, or any 1 farm, or any 1 country; 16 of 20 are needed/,
   );
-  assert.match(printed, /shard\s+what was on any of its 20 nodes finds room elsewhere now/);
+  assert.match(
+    printed,
+    /shard\s+what was on any of its 20 nodes finds room elsewhere now; what was on any of its \d farms finds/,
+  );
   assert.match(printed, /admin\s+its author; 20 nodes of ada: /);
   assert.match(printed, /shard: go on; nothing lost is replaced/);
   const plan = await grid.json<PlanResult>('contract', 'plan', output);
@@ -166,6 +169,20 @@ test('what the own machines lack is bought where that is cheapest, within the bu
   assert.equal(status, 1);
   assert.match(printed, /the cheapest choice costs \d+ of the smallest unit of EUR a month/);
   assert.match(printed, /the budget is 0 of the smallest unit of EUR a month/);
+  assert.match(
+    printed,
+    /\n {4}budget\.perMonth 1440 of the smallest unit of EUR in place of 0 .*, and budget\.total \d+ /,
+  );
+  assert.match(printed, /\n {4}web: replicas 1 in place of 2\n/);
+  const rented = await grid.run('contract', 'plan', within, '--owner', 'bob', '--country', 'NO');
+  assert.match(
+    rented.printed,
+    /web: 1 of 2 find a place; 1 of 25 nodes suit\n {4}24 were not named/,
+  );
+  await assert.rejects(
+    grid.run('contract', 'plan', within, '--owner', 'nobody'),
+    hasCode('GRID_USAGE'),
+  );
 });
 
 test('two contracts are compared, and who has to agree is told', async () => {

@@ -27,7 +27,13 @@ export { contract } from './definition/contract.ts';
 export type { ContractDefinition } from './definition/contract-definition.ts';
 export { readDefinition } from './definition/read-definition.ts';
 export type { ShardCode } from './definition/read-role.ts';
-export type { Directory, DirectoryFarm, DirectoryNode } from './directory/directory.ts';
+export type {
+  Directory,
+  DirectoryFarm,
+  DirectoryNode,
+  FarmerAnswer,
+} from './directory/directory.ts';
+export { inspectNodes } from './directory/inspect-nodes.ts';
 export { measureLatency } from './directory/measure-latency.ts';
 export { readDirectory } from './directory/read-directory.ts';
 export { buildContract } from './draft/build-contract.ts';
@@ -39,11 +45,14 @@ export { seedBytes, seededDraw } from './draft/seeded-draw.ts';
 export type { BlockedCode, ContractErrorCode } from './errors.ts';
 export { needTexts } from './plan/obstacles.ts';
 export type { Obstacle, SpreadLimit } from './plan/obstacles.ts';
+export { planClosely } from './plan/plan-closely.ts';
+export type { FarmQuestion } from './plan/plan-closely.ts';
 export { planContract } from './plan/plan-contract.ts';
 export type { PlannedReplica } from './plan/contract-problem.ts';
 export type { FoundPlan, NoPlan, Plan } from './plan/plan-contract.ts';
 export type { RoleReplacement } from './plan/replaceability.ts';
-export type { RoleTolerance } from './plan/tolerance.ts';
+export type { ContractChange } from './plan/smallest-changes.ts';
+export type { RoleTolerance, Tolerance } from './plan/tolerance.ts';
 export { contractStatus } from './state/contract-status.ts';
 export type { ContractPhase, ContractStatus, WorkloadStatus } from './state/contract-status.ts';
 export { makeApproval, rejectionsOf, rolesIn } from './state/signing.ts';

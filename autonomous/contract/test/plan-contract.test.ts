@@ -66,13 +66,17 @@ test('twenty shards on six farms bear the loss of any four nodes or any one farm
 
 test('what is lost with a node is replaced where others have room left, and local data never is', async () => {
   const replaced = async (...given: Parameters<typeof plan>) =>
-    (await planned(...given)).replacements.map(({ isTied, triedCount, stuck }) => {
-      return [isTied, triedCount, stuck.length];
+    (await planned(...given)).replacements.map(({ isTied, nodes, farms }) => {
+      const [ofNodes, ofFarms] = [nodes, farms].map((one) => [one.triedCount, one.stuck.length]);
+      return [isTied, ofNodes, ofFarms];
     });
   const shards = { secrets, roles: [shard] };
-  assert.deepEqual(await replaced(shards, fakeDirectory(sixFarms)), [[false, 20, 0]]);
-  // Five farms of four nodes are all taken.
-  assert.deepEqual(await replaced(shards, fakeDirectory(sixFarms.slice(1))), [[false, 20, 20]]);
+  assert.deepEqual(await replaced(shards, fakeDirectory(sixFarms)), [[false, [20, 0], [6, 0]]]);
+  // Five farms of four nodes are all taken; with a fifth node each, a node is replaced and no farm.
+  const five = sixFarms.slice(1);
+  assert.deepEqual(await replaced(shards, fakeDirectory(five)), [[false, [20, 20], [5, 5]]]);
+  const larger = fakeDirectory(five.map((farm) => ({ ...farm, nodes: 5 })));
+  assert.deepEqual(await replaced(shards, larger), [[false, [20, 0], [5, 5]]]);
   const disk = { name: 'disk', volume: { size: '1GiB' } };
   const volumes = [{ role: 'disk', path: '/data', isReadOnly: false }];
   const roles = [
@@ -82,14 +86,14 @@ test('what is lost with a node is replaced where others have room left, and loca
   ];
   const both = await replaced({ roles }, fakeDirectory(sixFarms));
   assert.deepEqual(both, [
-    [true, 1, 0],
-    [true, 1, 0],
-    [false, 1, 0],
+    [true, [1, 0], [1, 0]],
+    [true, [1, 0], [1, 0]],
+    [false, [1, 0], [1, 0]],
   ]);
   // Two nodes, each with room for one of two: what is left of the plan takes it.
   const large = { name: 'db', cpu: 3, replicas: 2, container };
   const two = fakeDirectory([{ owner: 1, nodes: 2 }]);
-  assert.deepEqual(await replaced({ roles: [large] }, two), [[false, 2, 2]]);
+  assert.deepEqual(await replaced({ roles: [large] }, two), [[false, [2, 2], [1, 1]]]);
 });
 
 test('with four farms the loss of one is more than the parity', async () => {
@@ -181,6 +185,72 @@ test('what fits alone and not together is told as such', async () => {
   );
   assert.deepEqual(obstacles, [{ is: 'together', roles: [['left'], ['right']] }]);
   assert.equal(isProven, true);
+});
+
+const changesOf = async (...given: Parameters<typeof plan>): Promise<readonly unknown[]> => {
+  const { changes } = await refused(...given);
+  return changes.map((all) =>
+    all.map(({ role, path, from, to }) => [role ?? '', path, from, to].map(String).join(' ')),
+  );
+};
+
+test('the smallest changes with which it fits are told, and each of them is enough', async () => {
+  const five = fakeDirectory(Array.from({ length: 4 }, () => ({ owner: 1, nodes: 6 })));
+  assert.deepEqual(await changesOf({ secrets, roles: [shard] }, five), [
+    ['shard /spread/perFarm 4 5'],
+  ]);
+  const more = { ...shard, replicas: 26, spread: { distinctNodes: true } };
+  assert.deepEqual(await changesOf({ secrets, roles: [more] }, five), [
+    ['shard /spread/distinctNodes true false'],
+    ['shard /replicas 26 24'],
+  ]);
+  const disk = { name: 'disk', replicas: 5, volume: { size: '60GiB' } };
+  const two = fakeDirectory([{ nodes: 2, owner: 1 }]);
+  // Two nodes of 100 GiB: three on one of them.
+  assert.deepEqual(await changesOf({ roles: [disk] }, two), [
+    ['disk /replicas 5 2'],
+    [`disk /resources/ssdBytes ${60 * 2 ** 30} ${Math.floor((100 * 2 ** 30) / 3)}`],
+  ]);
+  const half = (name: string) => ({ name, replicas: 2, volume: { size: '60GiB' } });
+  const both = [half('left'), half('right')];
+  assert.deepEqual(await changesOf({ roles: both }, fakeDirectory([{ nodes: 3, owner: 1 }])), [
+    ['left /replicas 2 1'],
+    ['right /replicas 2 1'],
+    [`left /resources/ssdBytes ${60 * 2 ** 30} ${50 * 2 ** 30}`],
+    [`right /resources/ssdBytes ${60 * 2 ** 30} ${50 * 2 ** 30}`],
+  ]);
+});
+
+test('a change that costs more than the budget says so, and a short budget what it lacks', async () => {
+  const web = { name: 'web', replicas: 2, cpu: 1, memory: '1GiB', container };
+  const farms = [
+    { nodes: 1, owner: 1, country: 'BE' },
+    { nodes: 2, cu: 8_000, country: 'CH' },
+    { nodes: 2, cu: 4_000, country: 'EG' },
+  ];
+  const apart = { ...web, spread: { distinctNodes: true } };
+  const heal = { mayMoveTo: { countries: ['BE'] } };
+  const budget = { currency: 'EUR', perMonth: 0, total: 0 };
+  const definition = { heal, budget, days: 60, roles: [apart] };
+  const directory = fakeDirectory(farms);
+  assert.deepEqual(await changesOf(definition, directory), [
+    ['web /spread/distinctNodes true false'],
+    ['web /replicas 2 1'],
+    [
+      ...[' /heal/mayMoveTo/countries BE BE,EG'],
+      ...[' /budget/perMonth 0 720', ' /budget/total 0 1440'],
+    ],
+  ]);
+  const anywhere = { ...definition, heal: {} };
+  assert.deepEqual(await changesOf(anywhere, directory), [
+    [' /budget/perMonth 0 720', ' /budget/total 0 1440'],
+    ['web /replicas 2 1'],
+  ]);
+  const wishes = { uptimeMin: 0.9 };
+  const away = fakeDirectory([{ nodes: 2, owner: 1 }], () => ({ uptime: 0.5 }));
+  assert.deepEqual(await changesOf({ roles: [web] }, away, { wishes }), [
+    [' uptimeMin 0.9 undefined'],
+  ]);
 });
 
 test('wishes for nodes, countries, uptime and public addresses are kept', async () => {

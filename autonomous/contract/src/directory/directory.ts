@@ -1,4 +1,4 @@
-import type { BotId, Farm, FarmId, Node, NodeId, Resources } from '@commongrid/model';
+import type { BotId, Farm, FarmId, Lock, Node, NodeId, Resources } from '@commongrid/model';
 
 /** What there is to place on: what the log says of nodes and farms, as of one moment. */
 export interface Directory {
@@ -26,7 +26,23 @@ export interface DirectoryFarm extends Pick<Farm, 'id' | 'name' | 'owner' | 'pri
   readonly city: string;
   /** Public addresses of IPv4 that nobody has. */
   readonly freeIpv4: number;
+  /** What its farmer said when he was asked; without it its prices are those of its record. */
+  readonly answer?: FarmerAnswer;
 }
+
+/** What a farmer says of what roles of a contract cost in one of his farms. */
+export type FarmerAnswer =
+  | {
+      readonly is: 'quoted';
+      /** By the name of the role: for one replica. */
+      readonly prices: ReadonlyMap<string, Lock['price']>;
+      /** By the clock of the farmer, ms since 1970. */
+      readonly untilMs: number;
+    }
+  /** Nothing is sold to this buyer there. */
+  | { readonly is: 'declined'; readonly code: string; readonly message: string }
+  /** Nothing that a price follows from. */
+  | { readonly is: 'silent'; readonly code: string; readonly message: string };
 
 /** Resources that a node itself has, in the order in which they are told. */
 export const nodeResources = ['cpuMilli', 'memoryBytes', 'ssdBytes', 'hddBytes'] as const;

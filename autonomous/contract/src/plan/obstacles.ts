@@ -86,6 +86,7 @@ export const needTexts: Readonly<Record<Need, string>> = {
   hddBytes: 'have too little free hard disk',
   ipv4: 'are in farms without free public addresses',
   price: 'are not for sale in the currency of the budget',
+  answer: 'are in farms that declined when they were asked',
   uptime: 'were away too much',
   latency: 'are too far, or do not answer',
 };

@@ -1,30 +1,22 @@
-import type { Contract, ContractRole } from '@commongrid/model';
+import type { ContractRole } from '@commongrid/model';
 import type { ShardCode } from '../definition/read-role.ts';
-import type { Directory } from '../directory/directory.ts';
-import { itemsOf, problemOf } from './contract-problem.ts';
 import type { PlannedReplica } from './contract-problem.ts';
 import { obstaclesOf } from './obstacles.ts';
 import type { Obstacle } from './obstacles.ts';
+import { tryPlacement } from './placement-trial.ts';
+import type { TrialInput } from './placement-trial.ts';
 import { replacementsOf } from './replaceability.ts';
 import type { RoleReplacement } from './replaceability.ts';
-import { screen } from './screening.ts';
-import type { NodeWishes } from './screening.ts';
 import { secretReaders } from './secret-readers.ts';
 import type { SecretReaders } from './secret-readers.ts';
-import { solvePlacement } from './solve-placement.ts';
-import type { SolveOptions } from './solve-placement.ts';
-import { toleranceOf } from './tolerance.ts';
-import type { RoleTolerance } from './tolerance.ts';
-import { priceFor } from './unit-price.ts';
-import { unitKinds } from './units.ts';
+import { smallestChanges } from './smallest-changes.ts';
+import type { ContractChange } from './smallest-changes.ts';
+import { tolerancesOf, wholeTolerance } from './tolerance.ts';
+import type { ReplicaPlace, RoleTolerance, Tolerance } from './tolerance.ts';
 
-export interface PlanInput extends SolveOptions {
-  readonly header: Contract;
-  readonly roles: readonly ContractRole[];
+export interface PlanInput extends TrialInput {
   /** Of roles whose replicas are shards. */
   readonly shards: ReadonlyMap<string, ShardCode>;
-  readonly directory: Directory;
-  readonly wishes?: NodeWishes;
 }
 
 export interface PlanCost {
@@ -43,7 +35,9 @@ export interface FoundPlan {
   readonly items: readonly PlannedReplica[];
   readonly cost: PlanCost;
   readonly tolerance: readonly RoleTolerance[];
-  /** Whether what is lost with a node finds another place. */
+  /** What all of it bears; undefined where that is not known of one of its roles. */
+  readonly whole: Tolerance | undefined;
+  /** Whether what is lost with a node, or with a farm, finds another place. */
   readonly replacements: readonly RoleReplacement[];
   /** Roles by what they do while their nodes hear nothing of the log. */
   readonly alone: { readonly keep: readonly string[]; readonly stop: readonly string[] };
@@ -56,6 +50,8 @@ export interface NoPlan {
   /** Whether it was shown that nothing fits; else nothing was found in time. */
   readonly isProven: boolean;
   readonly obstacles: readonly Obstacle[];
+  /** Each would let it fit by itself; none was found where it is empty. */
+  readonly changes: readonly (readonly ContractChange[])[];
 }
 
 export type Plan = FoundPlan | NoPlan;
@@ -63,16 +59,14 @@ export type Plan = FoundPlan | NoPlan;
 /** Where a contract would run at least cost, and what that is worth; or why it cannot run. */
 export function planContract(input: PlanInput): Plan {
   const { header, roles, directory } = input;
-  const kinds = unitKinds(roles);
-  const screenings = kinds.map((kind) => screen(kind, { wishes: {}, ...input }));
-  const problem = problemOf(input, kinds, screenings);
-  const solution = solvePlacement(problem, input);
+  const trial = tryPlacement(input);
+  const { solution, items, total } = trial;
   if (solution.is === 'none') {
+    const { problem, kinds, screenings } = trial;
+    const obstacles = obstaclesOf(problem, kinds, screenings);
     const { isProven } = solution;
-    return { is: 'none', isProven, obstacles: obstaclesOf(problem, kinds, screenings) };
+    return { is: 'none', isProven, obstacles, changes: smallestChanges(input, trial) };
   }
-  const items = itemsOf(input, kinds, solution.choice);
-  const total = totalOf(input, items);
   const { currency, perMonth, total: most } = header.budget;
   const isOver = solution.cost > BigInt(perMonth) || total > BigInt(most);
   if (isOver) {
@@ -82,8 +76,10 @@ export function planContract(input: PlanInput): Plan {
       ...{ cost: { perMonth: solution.cost, total }, least },
       budget: { perMonth: BigInt(perMonth), total: BigInt(most) },
     };
-    return { is: 'none', isProven: solution.isCheapest, obstacles: [obstacle] };
+    const changes = smallestChanges(input, trial);
+    return { is: 'none', isProven: solution.isCheapest, obstacles: [obstacle], changes };
   }
+  const tolerance = tolerancesIn(input, items);
   const farmOf = new Map(directory.nodes.map(({ id, farm }) => [id, directory.farms.get(farm)]));
   return {
     ...{ is: 'found', items },
@@ -91,7 +87,7 @@ export function planContract(input: PlanInput): Plan {
       ...{ currency, perMonth: solution.cost, total },
       ...{ perMonthBound: solution.bound, isCheapest: solution.isCheapest },
     },
-    tolerance: roles.map((role) => roleTolerance(role, input, items)),
+    ...{ tolerance, whole: wholeTolerance(tolerance) },
     replacements: replacementsOf(input, items),
     alone: {
       keep: namesOf(roles, 'keep'),
@@ -101,31 +97,17 @@ export function planContract(input: PlanInput): Plan {
   };
 }
 
-/** Of the whole term, each replica rounded up. */
-function totalOf(
-  { header, roles, directory: { farms } }: PlanInput,
+function tolerancesIn(
+  { roles, shards, directory: { farms } }: PlanInput,
   items: readonly PlannedReplica[],
-): bigint {
-  const termMs = header.term.untilMs - header.term.fromMs;
-  return items.reduce((sum, { role: name, farm: id }) => {
-    const farm = farms.get(id);
-    const role = roles.find((one) => one.name === name);
-    if (farm === undefined || role === undefined) return sum;
-    return sum + (priceFor([role], farm, header, termMs) ?? 0n);
-  }, 0n);
-}
-
-function roleTolerance(
-  role: ContractRole,
-  { shards, directory: { farms } }: PlanInput,
-  items: readonly PlannedReplica[],
-): RoleTolerance {
-  const places = items.flatMap(({ role: name, node, farm: id }) => {
-    const farm = farms.get(id);
-    if (name !== role.name || farm === undefined) return [];
-    return [{ node, farm: id, owner: farm.owner, country: farm.country }];
-  });
-  return toleranceOf(role, places, shards.get(role.name));
+): readonly RoleTolerance[] {
+  const placesOf = (role: string): readonly ReplicaPlace[] =>
+    items.flatMap(({ role: name, node, farm: id }) => {
+      const farm = farms.get(id);
+      if (name !== role || farm === undefined) return [];
+      return [{ node, farm: id, owner: farm.owner, country: farm.country }];
+    });
+  return tolerancesOf(roles, placesOf, shards);
 }
 
 function namesOf(roles: readonly ContractRole[], does: 'keep' | 'stop'): readonly string[] {

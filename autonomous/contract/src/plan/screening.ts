@@ -18,6 +18,7 @@ export type Need =
   | 'hddBytes'
   | 'ipv4'
   | 'price'
+  | 'answer'
   | 'uptime'
   | 'latency';
 
@@ -27,7 +28,7 @@ export interface NodeWishes {
   readonly only?: ReadonlySet<NodeId> | undefined;
   /** Not these. */
   readonly except?: ReadonlySet<NodeId> | undefined;
-  /** Least part of the time that it was there in its newest summary. */
+  /** Least part of the time that it was there, as far as the directory looked. */
   readonly uptimeMin?: number | undefined;
   readonly latencyMsMax?: number | undefined;
   /** Measured, ms; undefined where a node did not answer. */
@@ -73,6 +74,7 @@ function lacksOf(
   { header, wishes }: ScreeningInput,
 ): readonly Need[] {
   const { mayMoveTo } = header.heal;
+  const isDeclined = farm?.owner !== header.owner && farm?.answer?.is === 'declined';
   const { only, except, uptimeMin = 0, latencyMsMax = Infinity, latencies } = wishes;
   const faults: readonly (readonly [Need, boolean])[] = [
     ['service', !node.isInService || farm === undefined],
@@ -84,7 +86,8 @@ function lacksOf(
     ['feature', !features.every((feature) => node.features.has(feature))],
     ...nodeResources.map((name) => [name, need[name] > node.free[name]] as const),
     ['ipv4', need.ipv4 > (farm?.freeIpv4 ?? 0)],
-    ['price', farm !== undefined && priceFor(roles, farm, header) === undefined],
+    ['price', farm !== undefined && !isDeclined && priceFor(roles, farm, header) === undefined],
+    ['answer', isDeclined],
     ['uptime', (node.uptime ?? 0) < uptimeMin],
     ['latency', latencyMsMax < (latencies?.get(node.id) ?? Infinity) && latencyMsMax !== Infinity],
   ];

@@ -1,4 +1,4 @@
-import { planContract, readDirectory, rejectionsOf } from '@commongrid/contract';
+import { inspectNodes, planClosely, readDirectory, rejectionsOf } from '@commongrid/contract';
 import type { DraftFile, SignedAction } from '@commongrid/contract';
 import { deciders, signaturesOf } from '@commongrid/model';
 import type { Approval, BotId, Contract } from '@commongrid/model';
@@ -85,12 +85,12 @@ export async function describeDraft(
   { terminal: { style } }: CommandContext,
 ): Promise<string> {
   const { at } = await readLogFacts(client, log);
-  const directory = await readDirectory(client, at);
+  const listed = await readDirectory(client, at);
   const roles = openings.map(({ role }) => role);
-  const plan = planContract({
-    ...{ header, directory, roles, shards: new Map(Object.entries(shards)) },
-    wishes: {},
-  });
+  const { plan, directory } = await planClosely(
+    { header, directory: listed, roles, shards: new Map(Object.entries(shards)) },
+    { inspect: (nodes) => inspectNodes(client, nodes, at) },
+  );
   const money = await MoneyText.of(client, [header.budget.currency]);
   return [
     describeRoles(openings),

@@ -1,22 +1,23 @@
-import { needTexts } from '@commongrid/contract';
 import type {
   Directory,
+  DirectoryFarm,
   FoundPlan,
-  Obstacle,
   RoleReplacement,
   RoleTolerance,
-  SpreadLimit,
+  Tolerance,
 } from '@commongrid/contract';
-import type { BotId, Contract, NodeId } from '@commongrid/model';
+import type { BotId, Contract, FarmId, NodeId } from '@commongrid/model';
 
 import { counted, formatTable } from '../../terminal.ts';
 import type { Style } from '../../terminal.ts';
 import type { MoneyText } from '../market/money-text.ts';
+import { describeNoPlan } from './describe-obstacles.ts';
+import { describePrices } from './describe-prices.ts';
 import type { PlanFacts } from './plan-result.ts';
 
 /** A plan for people. */
 export function describePlan(
-  { header, plan, directory }: PlanFacts,
+  { header, plan, directory, latencies }: PlanFacts,
   money: MoneyText,
   style: Style,
 ): string {
@@ -24,20 +25,26 @@ export function describePlan(
     const title = plan.isProven
       ? `${header.name} does not fit`
       : `${header.name}: nothing that fits was found in time`;
-    const lines = plan.obstacles.flatMap((obstacle) => describeObstacle(obstacle, money));
-    return [style.bad(title), ...lines].join('\n');
+    const prices = describePrices({ header, plan, directory });
+    return [style.bad(title), ...describeNoPlan(plan, header, money), ...prices].join('\n');
   }
   return [
     style.strong(`${header.name} fits on ${counted(nodesOf(plan).length, 'node')}`),
-    describeItems(plan, directory, (amount) => money.show(amount, plan.cost.currency)),
+    describeItems({ plan, directory, latencies }, (amount) => {
+      return money.show(amount, plan.cost.currency);
+    }),
     '',
     style.strong('Cost'),
     ...describeCost(plan, header, money),
+    ...describePrices({ header, plan, directory }),
     '',
     style.strong('What may be lost at once'),
-    formatTable(plan.tolerance.map((role) => [`  ${role.role}`, describeTolerance(role)])),
+    formatTable([
+      ...plan.tolerance.map((role) => [`  ${role.role}`, describeTolerance(role)]),
+      ...describeWhole(plan),
+    ]),
     '',
-    style.strong('When a node is lost'),
+    style.strong('When a node or a farm is lost'),
     formatTable(
       plan.replacements.map((role) => [`  ${role.role}`, describeReplacement(role, directory)]),
     ),
@@ -51,26 +58,37 @@ export function describePlan(
 
 /** Replicas of a role on a node in one row. */
 function describeItems(
-  plan: FoundPlan,
-  { nodes, farms }: Directory,
+  {
+    plan: { items },
+    directory: { nodes, farms },
+    latencies,
+  }: Pick<PlanFacts, 'directory' | 'latencies'> & { readonly plan: FoundPlan },
   shown: (amount: bigint) => string,
 ): string {
-  const { items } = plan;
-  const names = new Map(nodes.map(({ id, name }) => [id, name]));
+  const known = new Map(nodes.map((node) => [node.id, node]));
   const rows = [...Map.groupBy(items, ({ role, node }) => `${role} ${node}`).values()].map(
     (own) => {
       const [first] = own;
       const farm = first && farms.get(first.farm);
+      const node = first && known.get(first.node);
       const perMonth = own.reduce((sum, one) => sum + one.perMonth, 0n);
       return [
         `  ${first?.role}/${own.map(({ replica }) => replica).join(',')}`,
-        first === undefined ? '' : (names.get(first.node) ?? first.node),
+        node?.name ?? first?.node ?? '',
         `${farm?.name}, ${farm?.city} ${farm?.country}`,
-        perMonth === 0n ? 'nothing to pay' : `${shown(perMonth)} a month`,
+        node?.uptime === undefined ? 'new' : `there ${(node.uptime * 100).toFixed(1)} %`,
+        ...(latencies === undefined || node === undefined
+          ? []
+          : [`${(latencies.get(node.id) ?? Infinity).toFixed(1)} ms from here`]),
+        perMonth === 0n ? 'nothing to pay' : `${shown(perMonth)} a month, ${priceKind(farm)}`,
       ];
     },
   );
   return formatTable(rows);
+}
+
+function priceKind(farm: DirectoryFarm | undefined): string {
+  return farm?.answer?.is === 'quoted' ? 'quoted' : 'by the list';
 }
 
 function describeCost(
@@ -92,34 +110,55 @@ function describeCost(
 }
 
 function describeTolerance(role: RoleTolerance): string {
-  const { needed, replicas, data, nodes, farms, owners, countries } = role;
+  const { needed, replicas, data, beside } = role;
   if (needed === undefined) return "unknown: say what its shards are, as in shards: '16+4'";
   if (data === 'local') {
     return 'nothing: its data is on one node alone, and waits for it';
   }
+  const verb = data === 'none' ? 'is enough' : 'are needed';
+  const others = beside.length === 0 ? '' : `, those of ${beside.join(', ')} among them`;
+  return `${borneText(role)}; ${needed} of ${replicas} ${verb}${others}`;
+}
+
+/** Where there are several roles: what all of them bear. */
+function describeWhole({ tolerance, whole }: FoundPlan): readonly (readonly string[])[] {
+  if (tolerance.length < 2) return [];
+  return [['  all of it', whole === undefined ? 'unknown, as one of its roles' : borneText(whole)]];
+}
+
+function borneText({ nodes, farms, owners, countries }: Tolerance): string {
   const borne = [
     ...(nodes > 0 ? [`any ${counted(nodes, 'node')}`] : []),
     ...(farms > 0 ? [`any ${counted(farms, 'farm')}`] : []),
     ...(owners > 0 && owners !== farms ? [`any ${counted(owners, 'owner')}`] : []),
     ...(countries > 0 ? [`any ${countries === 1 ? '1 country' : `${countries} countries`}`] : []),
   ];
-  const rest =
-    data === 'none'
-      ? `; ${needed} of ${replicas} is enough`
-      : `; ${needed} of ${replicas} are needed`;
-  return borne.length === 0 ? `nothing${rest}` : `${borne.join(', or ')}${rest}`;
+  return borne.length === 0 ? 'nothing' : borne.join(', or ');
 }
 
 function describeReplacement(
-  { isTied, triedCount, stuck }: RoleReplacement,
-  { nodes }: Directory,
+  { isTied, nodes, farms }: RoleReplacement,
+  { nodes: listed, farms: all }: Directory,
 ): string {
   if (isTied) return 'it waits for its node: what is on it is nowhere else';
-  const tried = triedCount === 1 ? 'it' : `any of its ${triedCount} nodes`;
+  const nodeName = (id: NodeId): string => listed.find((one) => one.id === id)?.name ?? id;
+  const farmName = (id: FarmId): string => all.get(id)?.name ?? id;
+  return [
+    lossText(nodes, 'node', nodes.stuck.map(nodeName)),
+    lossText(farms, 'farm', farms.stuck.map(farmName)),
+  ].join('; ');
+}
+
+/** @param stuck names of those after whose loss something waits */
+function lossText(
+  { triedCount }: { readonly triedCount: number },
+  what: 'node' | 'farm',
+  stuck: readonly string[],
+): string {
+  const tried = triedCount === 1 ? `its ${what}` : `any of its ${triedCount} ${what}s`;
   if (stuck.length === 0) return `what was on ${tried} finds room elsewhere now`;
-  const names = stuck.map((id) => nodes.find((one) => one.id === id)?.name ?? id);
-  const where = stuck.length === triedCount ? '' : ` after the loss of ${shortened(names)}`;
-  return `it is not replaced${where}: no other node has room and suits now`;
+  const where = stuck.length === triedCount ? tried : shortened(stuck);
+  return `what was on ${where} is not replaced: no other node has room and suits now`;
 }
 
 function describeAlone(
@@ -154,39 +193,6 @@ function describeSecrets({ secrets }: FoundPlan, { nodes, bots }: Directory): re
   });
   return rows.length === 0 ? [] : [formatTable(rows)];
 }
-
-function describeObstacle(obstacle: Obstacle, money: MoneyText): readonly string[] {
-  if (obstacle.is === 'together') {
-    const roles = obstacle.roles.map((names) => names.join(' with ')).join('; ');
-    return [`  each of these fits alone, and not beside the others: ${roles}`];
-  }
-  if (obstacle.is === 'budget') {
-    const { currency, cost, budget, isCheapest } = obstacle;
-    const what = isCheapest ? 'the cheapest choice' : 'the best choice that was found';
-    const shown = (amount: bigint): string => money.show(amount, currency);
-    return [
-      `  ${what} costs ${shown(cost.perMonth)} a month, ${shown(cost.total)} in all`,
-      `  the budget is ${shown(budget.perMonth)} a month, ${shown(budget.total)} in all`,
-    ];
-  }
-  const { roles, wanted, placed, nodes, suiting, lacking, without } = obstacle;
-  const each = lacking.map(({ need, nodes: count, only }) => {
-    const alone = only > 0 ? `; ${only} lack nothing else` : '';
-    return `    ${count} ${needTexts[need]}${alone}`;
-  });
-  return [
-    `  ${roles.join(' with ')}: ${placed} of ${wanted} find a place; ${suiting} of ${nodes} nodes suit`,
-    ...each,
-    ...without.map(({ limit, placed: more }) => `    without ${limitTexts[limit]}: ${more}`),
-  ];
-}
-
-const limitTexts: Readonly<Record<SpreadLimit, string>> = {
-  perNode: 'spread.distinctNodes',
-  perFarm: 'spread.perFarm',
-  perOwner: 'spread.perOwner',
-  perCountry: 'spread.perCountry',
-};
 
 function nodesOf({ items }: FoundPlan): readonly NodeId[] {
   return [...new Set(items.map(({ node }) => node))];

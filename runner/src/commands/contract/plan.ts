@@ -1,68 +1,92 @@
-import { measureLatency, planContract, readDirectory } from '@commongrid/contract';
+import { inspectNodes, measureLatency, planClosely, readDirectory } from '@commongrid/contract';
 import type { Directory } from '@commongrid/contract';
-import type { NodeId } from '@commongrid/model';
+import type { BotId, NodeId } from '@commongrid/model';
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 
+import { botHere, isRunning } from '../../bot-service/bots-here.ts';
 import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
 import { readLogFacts } from '../../node/log-facts.ts';
-import { addText } from '../node/node-arguments.ts';
+import type { BotFolder } from '../bot/bot-folder.ts';
 import { connect, serverCommand } from '../bcdb/connection.ts';
 import { MoneyText } from '../market/money-text.ts';
+import { askFarmers } from './ask-farmers.ts';
 import { describePlan } from './describe-plan.ts';
+import { nodesIn, withPlaces } from './plan-places.ts';
+import type { PlaceOptions } from './plan-places.ts';
 import { planResult } from './plan-result.ts';
 import { readContract } from './read-contract.ts';
 import type { ContractOptions } from './read-contract.ts';
 
-type PlanOptions = ContractOptions & {
-  readonly node?: readonly string[];
-  readonly uptime?: number;
-  readonly latency?: number;
-};
+type PlanOptions = ContractOptions &
+  PlaceOptions & {
+    readonly uptime?: number;
+    readonly latency?: number;
+    readonly quotes: boolean;
+  };
 
 /** Nodes to which it is measured at a time. */
 const measuredMax = 64;
 
 export function contractPlanCommand(context: CommandContext): Command {
-  return serverCommand('plan', 'Say where a contract would run, what it costs and what it bears.')
+  return withPlaces(
+    serverCommand('plan', 'Say where a contract would run, what it costs and what it bears.'),
+  )
     .argument('<file>', 'FILE.contract.ts, JSON, or a built contract')
-    .option('--node <name>', 'only on this node, by name or id; again for more', addText)
-    .option('--uptime <part>', 'only on nodes that were there for this part of the time', parsePart)
+    .option('--uptime <part>', 'only on nodes that were there for this part of a week', parsePart)
     .option('--latency <ms>', 'only on nodes that answer this machine within', parseMs)
+    .option(
+      '--no-quotes',
+      'by lists of prices: ask no farmer, though the bot of the owner runs here',
+    )
     .option('--hub <origin>', 'where images are by their name; default: the one of `grid up`')
-    .addHelpText('after', '\nExit status 0 when it fits, 1 when it does not.')
+    .addHelpText(
+      'after',
+      [
+        '',
+        'Options are for this plan alone: whoever places goes by the contract, which names countries and',
+        'farms in heal.mayMoveTo. Exit status 0 when it fits, 1 when it does not.',
+      ].join('\n'),
+    )
     .action(async (file: string, options: PlanOptions) => {
       const { id, header, openings, shards } = await readContract(context, options, file);
       const { client, trust } = await connect(context, options);
       const { at } = await readLogFacts(client, trust.log);
-      const directory = await readDirectory(client, at);
-      const plan = planContract({
-        ...{ header, directory, shards: new Map(Object.entries(shards)) },
-        roles: openings.map(({ role }) => role),
-        wishes: {
-          only: nodesCalled(directory, options.node),
-          uptimeMin: options.uptime,
-          latencyMsMax: options.latency,
-          latencies: options.latency === undefined ? undefined : await latenciesOf(directory),
+      const listed = await readDirectory(client, at);
+      const latencies = options.latency === undefined ? undefined : await latenciesOf(listed);
+      const roles = openings.map(({ role }) => role);
+      const bot = options.quotes ? await runningBotOf(context, header.owner) : undefined;
+      const { plan, directory } = await planClosely(
+        {
+          ...{ header, roles, directory: listed, shards: new Map(Object.entries(shards)) },
+          wishes: {
+            only: nodesIn(listed, options),
+            uptimeMin: options.uptime,
+            latencyMsMax: options.latency,
+            latencies,
+          },
         },
-      });
+        {
+          inspect: (nodes) => inspectNodes(client, nodes, at),
+          quote: bot && ((questions) => askFarmers({ bot, id, header, roles }, questions)),
+        },
+      );
       if (plan.is === 'none') context.exitStatus = 1;
-      const result = planResult({ id, header, plan, directory });
+      const facts = { header, plan, directory, latencies };
       const money = await MoneyText.of(client, [header.budget.currency]);
-      printResult(context, options, result, () =>
-        describePlan({ header, plan, directory }, money, context.terminal.style),
+      printResult(context, options, planResult({ id, ...facts }), () =>
+        describePlan(facts, money, context.terminal.style),
       );
     });
 }
 
-function nodesCalled(
-  { nodes }: Directory,
-  names: readonly string[] | undefined,
-): ReadonlySet<NodeId> | undefined {
-  if (names === undefined) return undefined;
-  const wanted = new Set(names);
-  return new Set(nodes.flatMap(({ id, name }) => (wanted.has(id) || wanted.has(name) ? [id] : [])));
+async function runningBotOf(
+  { environment }: CommandContext,
+  owner: BotId,
+): Promise<BotFolder | undefined> {
+  const folder = await botHere(environment.home, owner);
+  return folder !== undefined && (await isRunning(folder)) ? folder : undefined;
 }
 
 /** Measured from this machine, to nodes that are heard of. */
