@@ -27,6 +27,11 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import('./commands/status.ts')).statusCommand,
   },
   {
+    name: 'doctor',
+    summary: 'look for what is wrong, mend it, gather what helps others to help',
+    load: async () => (await import('./commands/doctor.ts')).doctorCommand,
+  },
+  {
     name: 'install',
     summary: 'let systemd start the grid with the machine',
     load: async () => (await import('./commands/install.ts')).installCommand,

@@ -75,6 +75,16 @@ test('up makes the machine a node, and a namespace is reached under its certific
   assert.match((await grid.run('node', 'leave')).stderr, /GRID_NODE_IN_USE/);
 });
 
+test('the doctor finds nothing wrong with a grid that is up', async () => {
+  const { findings } = await grid.json<{ findings: { name: string; level: string }[] }>('doctor');
+  const ofGrid = ['services', 'ports', 'ledger', 'clock', 'certificates', 'key files'];
+  const levels = ofGrid.map((wanted) => findings.find(({ name }) => name === wanted)?.level);
+  assert.deepEqual(
+    levels,
+    ofGrid.map(() => 'ok'),
+  );
+});
+
 test('secrets are in no log, event or state of the node', async () => {
   // Disks of volumes are not the node's own words; the file is that of the deployment.
   const not = ['--exclude=pool.img', '--exclude=shop.json', '--exclude-dir=sys'];

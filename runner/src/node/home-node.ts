@@ -18,6 +18,7 @@ import { turnIn } from '../turn-in.ts';
 import { homeFarm } from './home-farm.ts';
 import { homeNodeService, leaveHomeNode } from './home-node-place.ts';
 import type { JoinToken } from './join-token.ts';
+import { installStep, lackOfMachine } from './machine-lack.ts';
 import { readLogFacts } from './log-facts.ts';
 import { NodeFolder } from './node-folder.ts';
 import { OwnedGrid } from './owned-grid.ts';
@@ -81,25 +82,11 @@ async function stop(home: GridHome, state: GridState): Promise<void> {
 /** What the machine lacks, and the next step; undefined when it has all. */
 async function lackOf(home: GridHome): Promise<string | undefined> {
   if (process.getuid?.() !== 0) return 'only root can run one';
-  const { examineMachine } = await import('@commongrid/node');
-  const findings = await examineMachine(home.node);
-  const missing = findings.filter(({ isOk, name }) => !isOk && !dispensable.has(name));
+  const { missing, packages, steps } = await lackOfMachine(home.node);
   if (missing.length === 0) return undefined;
   const names = missing.map(({ name }) => name).join(', ');
-  const steps = new Set(missing.flatMap(({ next = '' }) => (isInstall(next) ? [] : [next])));
-  const packages = missing.flatMap(({ next = '' }) => {
-    return isInstall(next) ? next.slice(install.length).split(' ') : [];
-  });
-  if (packages.length > 0) steps.add(`${install}${[...new Set(packages)].join(' ')}`);
-  return `missing: ${names}; next: ${[...steps].join('; ')}, then ./grid up`;
-}
-
-/** Without these a node runs, slower, with fewer kinds of disks, or with the disk that it has. */
-const dispensable: ReadonlySet<string> = new Set(['erofs', 'btrfs', 'mkfs.ext4', 'disk']);
-const install = 'apt-get install ';
-
-function isInstall(step: string): boolean {
-  return step.startsWith(install);
+  const all = packages.length === 0 ? steps : [...steps, installStep(packages)];
+  return `missing: ${names}; next: ${all.join('; ')}, then ./grid up`;
 }
 
 async function start(

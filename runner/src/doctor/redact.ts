@@ -1,0 +1,48 @@
+import { readTextIfThere } from '@commongrid/base';
+
+import type { GridHome } from '../home.ts';
+import { secretFiles } from './secret-files.ts';
+
+/** Takes secrets out of a text. */
+export type Redact = (text: string) => string;
+
+/** Shorter lines of a key file are no secret, characters. */
+const secretCharactersMin = 6;
+
+const instead = '[secret]';
+
+/**
+ * Takes out of texts every secret that the folder of a grid holds, wherever it came from. What is handed
+ * to others goes through this, though nothing of the grid writes secrets there.
+ */
+export async function redactorOf(home: GridHome): Promise<Redact> {
+  const files = (await secretFiles(home)).filter((file) => !isOpenToRead(file));
+  const found = await Promise.all(files.map(secretsIn));
+  const secrets = [...new Set(found.flat())].toSorted((a, b) => b.length - a.length);
+  return (text) => secrets.reduce((rest, secret) => rest.replaceAll(secret, instead), text);
+}
+
+/** Papers beside secrets: contracts, hashes of invitations, certificates. */
+function isOpenToRead(file: string): boolean {
+  return /(?:\.json|\.nodes|cert\.pem)$/.test(file);
+}
+
+async function secretsIn(file: string): Promise<readonly string[]> {
+  const text = (await readTextIfThere(file)) ?? '';
+  const parts = [text.trim(), ...text.split('\n').map((line) => line.trim()), ...stringsOf(text)];
+  return parts.filter((part) => part.length >= secretCharactersMin);
+}
+
+/** Each text in a value of JSON; none of what is no JSON. */
+function stringsOf(text: string): readonly string[] {
+  const strings: string[] = [];
+  try {
+    JSON.parse(text, (_name, value: unknown) => {
+      if (typeof value === 'string') strings.push(value);
+      return value;
+    });
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  return strings;
+}

@@ -1,0 +1,87 @@
+import { chmod, readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { errorCode } from '@commongrid/base';
+
+import type { GridHome } from '../home.ts';
+import { fine } from './diagnosis.ts';
+import type { Diagnosis } from './diagnosis.ts';
+
+/** Files whose content opens something. */
+export async function secretFiles(home: GridHome): Promise<readonly string[]> {
+  const bots = (await namesIn(home.bots)).map((name) => join(home.bots, name));
+  const zdb = join(home.node, 'machine', 'zdb');
+  const folders = await Promise.all([
+    filesBelow(home.identity),
+    ...bots.flatMap((bot) => [
+      filesBelow(join(bot, 'contracts')),
+      filesBelow(join(bot, 'stores')),
+      ownFilesOf(bot),
+    ]),
+    ownFilesOf(home.node),
+    filesBelow(join(zdb, 'tls')),
+    ownFilesOf(zdb),
+  ]);
+  return folders.flat();
+}
+
+/** Whether nobody but their owner may read the secrets. */
+export async function examineSecrets(home: GridHome): Promise<Diagnosis> {
+  const name = 'key files';
+  const files = (await secretFiles(home)).filter((file) => !isPublic(file));
+  const open = await Promise.all(files.map(async (file) => ((await isOpen(file)) ? [file] : [])));
+  const wrong = open.flat();
+  const [first = ''] = wrong;
+  if (wrong.length === 0) return fine(name, `${files.length}, for their owner alone`);
+  return {
+    name,
+    level: 'fail',
+    says: `${wrong.length} of ${files.length} may be read by others, such as ${first}`,
+    next: './grid doctor --fix, and think of who may have read them',
+    repair: () => Promise.all(wrong.map(closeToOthers)),
+  };
+}
+
+/** Certificates are there to be shown. */
+function isPublic(file: string): boolean {
+  return file.endsWith('cert.pem');
+}
+
+/** Words, keys, tokens and passwords in a folder that holds more than those. */
+async function ownFilesOf(folder: string): Promise<readonly string[]> {
+  const names = await namesIn(folder);
+  const secret = names.filter((name) => /(?:^words|key|token|password)$/.test(name));
+  return secret.map((name) => join(folder, name));
+}
+
+async function filesBelow(folder: string): Promise<readonly string[]> {
+  const entries = await ifThere(readdir(folder, { recursive: true, withFileTypes: true }), []);
+  const files = entries.filter((entry) => entry.isFile() && entry.name !== 'LOCK');
+  return files.map(({ parentPath, name }) => join(parentPath, name));
+}
+
+function namesIn(folder: string): Promise<readonly string[]> {
+  return ifThere(readdir(folder), []);
+}
+
+async function isOpen(file: string): Promise<boolean> {
+  const found = await ifThere(stat(file), undefined);
+  return found !== undefined && (found.mode & othersBits) !== 0;
+}
+
+async function closeToOthers(file: string): Promise<void> {
+  await chmod(file, (await stat(file)).mode & 0o700);
+}
+
+/** All rights of group and others. */
+const othersBits = 0o077;
+
+/** What runs beside removes files of its own. */
+async function ifThere<T, U>(reading: Promise<T>, absent: U): Promise<T | U> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return absent;
+    throw error;
+  }
+}
