@@ -10,6 +10,7 @@ import {
   readTextIfThere,
   repeat,
   silentLogger,
+  systemClock,
   writeFileAtomic,
 } from '@commongrid/base';
 import type { Logger } from '@commongrid/base';
@@ -24,33 +25,26 @@ import { workloadParts } from '@commongrid/model';
 import type { ContractId, FarmId, GridFold, Node, NodeId, WorkloadId } from '@commongrid/model';
 import type { CareStatus } from '@commongrid/zstor';
 
+import { repeatByNews } from './repeat-by-news.ts';
+import { isDone, shardsOf } from './store-answers.ts';
+import type { ShardStanding } from './store-answers.ts';
 import {
-  backendName,
   followsPlacement,
   namespaceOf,
   placesOf,
   storeBackends,
   storePasswords,
   storeRoles,
+  whereReady,
 } from './store-backends.ts';
 import type { BackendEntry, NamespaceTools, StoreRole } from './store-backends.ts';
 
 export interface ContractStoresOptions {
   /** Folder for them, of the bot alone. */
   readonly folder: string;
-  readonly grid: Pick<ControllerGrid, 'now' | 'node' | 'directory'>;
+  readonly grid: Pick<ControllerGrid, 'now' | 'node' | 'directory' | 'changed'>;
   readonly papers: ContractPapers;
   readonly logger?: Logger;
-}
-
-/** What a store says of the shards of a contract. */
-export interface ShardStanding {
-  /** Shards that are missing now. */
-  readonly missing: number;
-  /** Shards that were made again since the head of the store serves. */
-  readonly repaired: number;
-  /** Shards that the store still has on record at places that were replaced. */
-  readonly left: number;
 }
 
 /** The store of a contract. */
@@ -68,8 +62,10 @@ export interface StoreStanding {
   readonly isWhole: boolean;
 }
 
-/** How often it is looked where contracts have their namespaces, and how stores are, ms. */
+/** How often it is looked how stores are, and without news where contracts have their namespaces, ms. */
 const lookEveryMs = 1_000;
+/** Least time between two looks where namespaces are, ms. */
+const lookRestMs = 100;
 /** Time for a store to answer; one with many records looks through them for a while, ms. */
 const answerMs = 120_000;
 
@@ -80,6 +76,14 @@ interface KeptStore {
   readonly isUsed: boolean;
   /** The store said with these entries that it needs nothing at replaced places. */
   readonly isClear: boolean;
+}
+
+interface FollowedStore extends Pick<KeptStore, 'entries'> {
+  readonly isCurrent: boolean;
+  /** Which node each namespace runs on. */
+  readonly where: string;
+  /** When its entries were made, ms of the monotonic clock. */
+  readonly atMs: number;
 }
 
 /**
@@ -98,6 +102,8 @@ export class ContractStores implements DispersedData, AsyncDisposable {
   readonly #options: ContractStoresOptions;
   readonly #logger: Logger;
   readonly #kept = new Map<ContractId, KeptStore>();
+  /** As of the newest look. */
+  #followed: ReadonlyMap<ContractId, FollowedStore> = new Map();
   #tools: NamespaceTools | undefined;
 
   private constructor(options: ContractStoresOptions) {
@@ -105,13 +111,20 @@ export class ContractStores implements DispersedData, AsyncDisposable {
     this.#logger = options.logger ?? silentLogger;
     const closing = new AbortController();
     const { signal } = closing;
-    const looking = repeat(lookEveryMs, () => this.#look(signal), {
-      signal,
-      onError: (err) => this.#logger.warn({ err }, 'stores of contracts cannot be looked after'),
-    });
+    const onError = (err: unknown): void =>
+      this.#logger.warn({ err }, 'stores of contracts cannot be looked after');
+    const { grid } = options;
+    // A store that takes long to answer, or never does, is told of its namespaces all the same.
+    const working = Promise.all([
+      repeatByNews(() => this.#look(signal), {
+        ...{ everyMs: lookEveryMs, restMs: lookRestMs, signal, onError },
+        changed: (until) => grid.changed(until),
+      }),
+      repeat(lookEveryMs, () => this.#askAll(signal), { signal, onError }),
+    ]);
     this.close = closeOnce(async () => {
       closing.abort();
-      await looking;
+      await working;
     });
   }
 
@@ -154,16 +167,40 @@ export class ContractStores implements DispersedData, AsyncDisposable {
     // Only bots that have such contracts need to know what nodes know.
     const tools = (this.#tools ??= await import('@commongrid/node'));
     const now = await grid.now({ signal });
+    const followed = new Map<ContractId, FollowedStore>();
     for (const { id, paper, roles } of stores) {
-      try {
-        const entries = await this.#follow(now, paper, roles, signal);
-        if (entries.length === 0) continue;
+      await this.#orWarn(id, signal, async () => {
+        const where = whereReady(id, roles, placesOf(now.fold, id));
+        const before = this.#followed.get(id);
+        const nowMs = systemClock.monotonicMs();
+        const isOld = before?.where !== where || nowMs - before.atMs >= lookEveryMs;
+        const entries = isOld ? await this.#follow(now, paper, roles, signal) : before.entries;
+        if (entries.length === 0) return;
         const isCurrent = followsPlacement(now.fold, { id, roles, entries, tools });
-        await this.#ask(id, { entries, isCurrent }, signal);
-      } catch (err) {
-        if (!isGridError(err) || signal.aborted) throw err;
-        this.#logger.warn({ err, contract: id }, 'the store of a contract cannot be looked after');
-      }
+        const atMs = isOld ? nowMs : before.atMs;
+        followed.set(id, { entries, isCurrent, where, atMs });
+      });
+    }
+    this.#followed = followed;
+  }
+
+  async #askAll(signal: AbortSignal): Promise<void> {
+    for (const [id, followed] of this.#followed) {
+      await this.#orWarn(id, signal, () => this.#ask(id, followed, signal));
+    }
+  }
+
+  /** What befalls one store does not hold up others. */
+  async #orWarn(
+    contract: ContractId,
+    signal: AbortSignal,
+    work: () => Promise<void>,
+  ): Promise<void> {
+    try {
+      await work();
+    } catch (err) {
+      if (!isGridError(err) || signal.aborted) throw err;
+      this.#logger.warn({ err, contract }, 'the store of a contract cannot be looked after');
     }
   }
 
@@ -209,7 +246,7 @@ export class ContractStores implements DispersedData, AsyncDisposable {
   /** Asks the head how far it is; thoroughly, once it seems to be done. */
   async #ask(
     id: ContractId,
-    { entries, isCurrent }: Pick<KeptStore, 'entries'> & { readonly isCurrent: boolean },
+    { entries, isCurrent }: FollowedStore,
     signal: AbortSignal,
   ): Promise<void> {
     const before = this.#kept.get(id);
@@ -258,31 +295,6 @@ export class ContractStores implements DispersedData, AsyncDisposable {
   #fileOf(id: ContractId): string {
     return join(this.#folderOf(id), 'backends.json');
   }
-}
-
-/**
- * Whether a head that follows these entries needs nothing at the places that they replace, and all chunks are
- * spread as they should be: shards that were made again beside others do not count.
- */
-function isDone(status: CareStatus, entries: readonly BackendEntry[]): boolean {
-  const { backends, needed, needyChunks, pending } = status;
-  if (needyChunks > 0 || pending > 0) return false;
-  const states = new Map(backends.map(({ name, state }) => [name, state]));
-  const shards = entries.filter(({ namespace }) => namespace !== undefined);
-  if (!shards.every((one) => states.get(backendName(one)) === 'healthy')) return false;
-  const still = new Set(needed);
-  return !entries.some(({ replaces = [] }) => replaces.some((name) => still.has(name)));
-}
-
-function shardsOf(
-  { backends, missingShards, repaired }: CareStatus,
-  entries: readonly BackendEntry[],
-): ShardStanding {
-  const replaced = new Set(entries.flatMap(({ replaces = [] }) => replaces));
-  const left = backends.reduce((sum, { name, shards }) => {
-    return replaced.has(name) ? sum + shards : sum;
-  }, 0);
-  return { missing: missingShards, repaired: repaired.shards, left };
 }
 
 /** What this wrote before; none where nothing was. */

@@ -99,6 +99,19 @@ export function placesOf(fold: GridFold, id: ContractId): StorePlaces {
   };
 }
 
+/** On which node each namespace of these roles runs, in words that can be compared. */
+export function whereReady(
+  id: ContractId,
+  roles: readonly StoreRole[],
+  places: StorePlaces,
+): string {
+  const nodes = roles.flatMap(({ name, replicas }) => {
+    const all = Array.from({ length: replicas }, (_, replica) => workloadIdOf(id, name, replica));
+    return all.map((workload) => places.readyAt(workload) ?? '');
+  });
+  return nodes.join(' ');
+}
+
 /** What the package of the node knows of the names of its Zero-DBs. */
 export interface NamespaceTools {
   readonly shortIdOf: (id: WorkloadId) => string;
