@@ -33,7 +33,7 @@ test('a node backs a volume up into a Zero-Stor, and a later volume begins with 
   const { agent, folder } = node;
   const backups = { everySeconds: 60, keep: 2 };
   const first = await run(place, agent, { size: '16MiB', backups });
-  await reach(agent, first.workload, 'running');
+  await reach(agent, first.workload, 'healthy');
   const key = shortIdOf(first.workload);
   const file = (volume: string): string => join(folder, `machine/volumes/pool/v-${volume}/words`);
   await writeFile(file(key), text);
@@ -47,7 +47,7 @@ test('a node backs a volume up into a Zero-Stor, and a later volume begins with 
   await assert.rejects(readFile(file(key)), { code: 'ENOENT' });
 
   const second = await run(place, agent, { size: '16MiB', restore: name });
-  await reach(agent, second.workload, 'running');
+  await reach(agent, second.workload, 'healthy');
   const restored = file(shortIdOf(second.workload));
   assert.equal(await readFile(restored, 'utf8'), text);
   assert.equal((await stat(restored)).uid, uid + 5);

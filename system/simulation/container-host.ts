@@ -6,6 +6,7 @@ import type {
   SealedAssignment,
   WorkloadId,
 } from '@commongrid/model';
+import { steadyMs } from '@commongrid/node/testing';
 import type { Machine } from './machine.ts';
 
 /** Sees what truly runs where: what nobody inside the world can. */
@@ -43,7 +44,7 @@ interface Container {
   revision: number;
   state: 'starting' | 'running' | 'stopping';
   wish: HostWish;
-  /** A probe found it healthy. */
+  /** A probe found it healthy, or it ran for long enough. */
   isHealthy: boolean;
   timer: Timer | undefined;
 }
@@ -131,12 +132,11 @@ export class ContainerHost {
     }
   }
 
-  /** What has a probe is healthy some time after it runs. */
+  /** What has a probe is healthy some time after it runs, anything else as soon as nodes say so. */
   #probe(workload: WorkloadId, container: Container): void {
     const { machine, startMs, onPhase } = this.#options;
     const { probe = 'process' } = container.role.health ?? {};
-    if (probe === 'process') return;
-    container.timer = machine.setTimer(startMs(), () => {
+    container.timer = machine.setTimer(probe === 'process' ? steadyMs : startMs(), () => {
       container.isHealthy = true;
       onPhase(workload, container.revision, 'healthy');
     });

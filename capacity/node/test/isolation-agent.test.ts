@@ -35,7 +35,7 @@ async function nodeWithWriters() {
     await begun('keep', aWhile),
   ];
   await node.start();
-  await node.reach([writer, patient, keeper], 'running', 'at first');
+  await node.reach([writer, patient, keeper], 'up', 'at first');
   const cgroups = await Cgroups.open(`/${town.plan.prefix}.containers`);
   const processesOf = (id: WorkloadId) => cgroups.processes(shortIdOf(id));
   const heardFile = join(runFolderOf(town.plan.prefix), 'last-heard');

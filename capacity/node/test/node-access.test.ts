@@ -9,7 +9,8 @@ import { SigningKey } from '@commongrid/crypto';
 import type { WorkloadId } from '@commongrid/model';
 import { fakeId } from '@commongrid/model/testing';
 
-import { callExec, callLogs, nodeAccessPath, NodeDoors } from '../src/index.ts';
+import { isUp } from '../src/testing/index.ts';
+import { callExec, callLogs, nodeAccessPath, NodeDoors, shortIdOf } from '../src/index.ts';
 import type { AccessClaim } from '../src/index.ts';
 import { NodeTown, openPlanned } from './support/node-town.ts';
 
@@ -25,8 +26,13 @@ test('exec and logs of a container need a token of its owner for just that, each
   );
   const web = workloads.get('web');
   assert.ok(web !== undefined);
-  const isUp = (): boolean => agent.state.workload(web)?.phase === 'running';
-  await waitFor(isUp, { ...deadline, what: 'the container' });
+  const isThere = (): boolean => isUp(agent.state.workload(web)?.phase);
+  await waitFor(isThere, { ...deadline, what: 'the container' });
+  const hasPrinted = async (): Promise<boolean> => {
+    using log = await agent.machine.containers.readLog(shortIdOf(web));
+    return (await log.tail(1)).length > 0;
+  };
+  await waitFor(hasPrinted, { ...deadline, what: 'what it prints' });
 
   const exec = async (token: string, ...command: string[]): Promise<string> => {
     const [stdout, stderr] = [new PassThrough(), new PassThrough().resume()];

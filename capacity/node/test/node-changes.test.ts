@@ -7,6 +7,7 @@ import { isGridError, waitFor } from '@commongrid/base';
 import { SigningKey } from '@commongrid/crypto';
 import type { WorkloadId } from '@commongrid/model';
 
+import { isUp } from '../src/testing/index.ts';
 import type { SourceChange } from '../src/index.ts';
 import { FolderSource, shortIdOf } from '../src/index.ts';
 import { NodeTown, openPlanned } from './support/node-town.ts';
@@ -65,7 +66,7 @@ test('records that come alone, again and in any order start a workload once', as
   ]);
   const workloads = await town.deploy(draft);
   const [disk, web] = [idOf(workloads, 'disk'), idOf(workloads, 'web')];
-  await until(() => phaseOf(web) === 'running', 'the container');
+  await until(() => isUp(phaseOf(web)), 'the container');
   await until(async () => (await textIn(disk, 'starts')) !== '', 'its start');
   await town.remove(draft, workloads.values());
   await until(() => phaseOf(web) === undefined && phaseOf(disk) === undefined, 'their end');
@@ -85,7 +86,7 @@ test('a contract whose term and grace are over stands still, and its data stay',
   const endMs = Date.now() + 32_000;
   const workloads = await town.deploy(draft);
   const [disk, web] = [idOf(workloads, 'disk'), idOf(workloads, 'web')];
-  await until(() => phaseOf(web) === 'running', 'the container');
+  await until(() => isUp(phaseOf(web)), 'the container');
   await until(async () => (await textIn(disk, 'starts')) !== '', 'its start');
   await until(() => phaseOf(web) === 'paused', 'the end of its term');
   assert.ok(Date.now() >= endMs, 'the grace counts');
@@ -110,13 +111,13 @@ test('a single writer stands still while the log is away, and goes on with its d
   const [disk, web] = [idOf(workloads, 'disk'), idOf(workloads, 'web')];
   const startsAre = async (count: number): Promise<boolean> =>
     (await textIn(disk, 'starts')).split('\n').length - 1 === count;
-  await until(() => phaseOf(web) === 'running' && startsAre(1), 'the container');
+  await until(() => isUp(phaseOf(web)) && startsAre(1), 'the container');
   source.ageSeconds = 1_000;
   await until(() => phaseOf(web) === 'paused', 'it to stand still');
   const seen = await agent.machine.containers.observe(shortIdOf(web));
   assert.notEqual(seen.state, 'running');
   source.ageSeconds = 0;
-  await until(() => phaseOf(web) === 'running' && startsAre(2), 'it to go on');
+  await until(() => isUp(phaseOf(web)) && startsAre(2), 'it to go on');
 });
 
 test('a revision is made true by its difference, and what is new of it together or not at all', async () => {
@@ -134,7 +135,7 @@ test('a revision is made true by its difference, and what is new of it together 
   );
   const workloads = await town.deploy(draft, ['calm', 'sealed', 'former']);
   const ids = [...workloads.values()];
-  await until(() => ids.every((id) => phaseOf(id) === 'running'), 'the first revision');
+  await until(() => ids.every((id) => phaseOf(id) === 'healthy'), 'the first revision');
   const kept = [idOf(workloads, 'calm'), idOf(workloads, 'sealed')];
   const former = await observed(kept);
   const eventCount = (): number =>
@@ -151,7 +152,7 @@ test('a revision is made true by its difference, and what is new of it together 
   assert.equal(phaseOf(next), undefined);
 
   await town.change(draft, 3, new Map([['calm', 1]]), ['calm', 'sealed', 'next']);
-  await until(() => phaseOf(next) === 'running', 'what is new');
+  await until(() => isUp(phaseOf(next)), 'what is new');
   await until(
     () => agent.state.workload(kept[1] as WorkloadId)?.known.revision === 3,
     'revision 3',

@@ -9,6 +9,7 @@ import { SigningKey } from '@commongrid/crypto';
 import { sliceHash } from '@commongrid/model';
 import type { ContractDraft, PlacementItem, Slice, WorkloadId } from '@commongrid/model';
 
+import { isUp } from '../src/testing/index.ts';
 import { FolderSource, shortIdOf } from '../src/index.ts';
 import { NodeTown, openPlanned, sourceOf } from './support/node-town.ts';
 
@@ -47,7 +48,7 @@ const stranger = SigningKey.generate();
 test('records that are forged, altered, replayed or told late start nothing, each with its code', async () => {
   const honest = draft();
   const calm = idOf(await town.deploy(honest));
-  await until(() => phaseOf(calm) === 'running', 'the honest one');
+  await until(() => isUp(phaseOf(calm)), 'the honest one');
   const former = await agent.machine.containers.observe(shortIdOf(calm));
   const contracts: ContractDraft[] = [];
   const begun = async (signer?: SigningKey): Promise<ContractDraft> => {
@@ -101,7 +102,7 @@ test('records that are forged, altered, replayed or told late start nothing, eac
   assert.equal((await agent.machine.containers.list()).length, 1);
   for (const { id } of contracts) assert.equal(phaseOf(`${id}/web/0` as WorkloadId), undefined);
   source.ageSeconds = 0;
-  await until(() => phaseOf(lateId) === 'running', 'the late one');
+  await until(() => isUp(phaseOf(lateId)), 'the late one');
 });
 
 test('a record whose text is not what was signed is taken by no node', async () => {
@@ -125,7 +126,7 @@ test('a record whose text is not what was signed is taken by no node', async () 
     hasCode('NODE_RECORD_INVALID'),
   );
   await writeFile(file, good);
-  await until(() => phaseOf(slice.workload) === 'running', 'what was signed');
+  await until(() => isUp(phaseOf(slice.workload)), 'what was signed');
 });
 
 test('a secret that is not what the contract committed to starts nothing, until the right one is sealed', async () => {
@@ -145,7 +146,7 @@ test('a secret that is not what the contract committed to starts nothing, until 
   assert.notEqual(phaseOf(slice.workload), 'running');
   const right = await town.sliceOf(one, 'web', 0, 1);
   await town.put('grid.slice.1', `${town.node}/${right.workload}`, right);
-  await until(() => phaseOf(right.workload) === 'running', 'it by the right secret');
+  await until(() => isUp(phaseOf(right.workload)), 'it by the right secret');
 });
 
 function draft(): ContractDraft {

@@ -61,8 +61,9 @@ async function whatRuns(
 ): Promise<object> {
   await using agent = await openPlanned(plan, undefined, source);
   const { state, machine } = agent;
-  const areRunning = (): boolean => ids.every((id) => state.workload(id)?.phase === 'running');
-  await waitFor(() => hasHeard() && areRunning(), { ...deadline, what: 'what runs' });
+  // The last that is told of them.
+  const areHealthy = (): boolean => ids.every((id) => state.workload(id)?.phase === 'healthy');
+  await waitFor(() => hasHeard() && areHealthy(), { ...deadline, what: 'what runs' });
   await agent.apply();
   // The janitor goes by what the node knows, whatever it was told last.
   const { signal } = new AbortController();

@@ -39,7 +39,7 @@ test('what loses its conmon, its image or a runc is healed by its policy, and to
   };
   const haveStarted = async (counts: readonly number[]): Promise<void> => {
     const areThere = async () =>
-      (await Promise.all(policies.map(starts))).join() === counts.join() && areRunning(agent, ids);
+      (await Promise.all(policies.map(starts))).join() === counts.join() && areSettled(agent, ids);
     await until(agent, areThere, `starts ${counts.join()}`);
   };
   await haveStarted([1, 1, 1]);
@@ -50,7 +50,7 @@ test('what loses its conmon, its image or a runc is healed by its policy, and to
   await haveStarted([2, 2, 1]);
   for (const id of ids) assert.equal((await sleepers(town, id)).length, 1, 'one runs, not two');
   const counted = ids.map((id) => told(agent, id, 'NODE_SUPERVISOR_LOST')?.phase);
-  assert.deepEqual(counted, ['failed', 'failed', 'running']);
+  assert.deepEqual(counted, ['failed', 'failed', 'healthy']);
 
   // The image service alone: what holds its mounts starts another one, and nobody notices.
   const bundleOf = (id: WorkloadId): string =>
@@ -71,7 +71,7 @@ test('what loses its conmon, its image or a runc is healed by its policy, and to
   await until(agent, areNews, 'news of the image');
   const areBack = async (): Promise<boolean> => {
     const counts = await Promise.all(policies.map(starts));
-    return areRunning(agent, [always, onFailure]) && counts.join() === '3,3,1';
+    return areSettled(agent, [always, onFailure]) && counts.join() === '3,3,1';
   };
   await until(agent, areBack, 'what lost its image');
   assert.equal(told(agent, idOf('never'), 'NODE_ENDED')?.phase, 'failed');
@@ -80,12 +80,12 @@ test('what loses its conmon, its image or a runc is healed by its policy, and to
   const isFailed = (): boolean => told(agent, always, 'NODE_CONTAINER_FAILED') !== undefined;
   const hunt = async (): Promise<boolean> => {
     // Its turn is short: whenever it was missed the container is made once more.
-    if (areRunning(agent, [always])) (await sleepers(town, always)).forEach(kill);
+    if (areSettled(agent, [always])) (await sleepers(town, always)).forEach(kill);
     (await processesWith('create', bundleOf(always))).forEach(kill);
     return isFailed();
   };
   await until(agent, hunt, 'runc to be killed', 1);
-  await until(agent, () => areRunning(agent, [always, onFailure]), 'what runc did not make');
+  await until(agent, () => areSettled(agent, [always, onFailure]), 'what runc did not make');
   assert.equal((await sleepers(town, always)).length, 1);
   assert.deepEqual(await agent.reconciler.orphans(new AbortController().signal), []);
 });
@@ -94,8 +94,9 @@ function told(agent: Agent, id: WorkloadId, code: string): NumberedEvent | undef
   return agent.state.events(0, 1_000, id).find((event) => event.code === code);
 }
 
-function areRunning(agent: Agent, ids: readonly WorkloadId[]): boolean {
-  return ids.every((id) => agent.state.workload(id)?.phase === 'running');
+/** Nothing more is told of them unless something happens. */
+function areSettled(agent: Agent, ids: readonly WorkloadId[]): boolean {
+  return ids.every((id) => agent.state.workload(id)?.phase === 'healthy');
 }
 
 async function until(

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { isGridError, waitFor } from '@commongrid/base';
 import type { ContractRole, WorkloadId } from '@commongrid/model';
 
+import { isUp } from '../src/testing/index.ts';
 import { assignmentOf } from '../src/reconcile/wish.ts';
 import { fieldsIn, textOf } from '../src/zdb/zdb-fields.ts';
 import { DeadlyNode } from './support/deadly-node.ts';
@@ -119,7 +120,7 @@ async function allRun(
     const { known, phase } = agent.state.workload(id) ?? {};
     const driver = known && agent.machine.drivers.get(known.role.workload.kind);
     const seen = await driver?.observe(known?.key ?? '', new AbortController().signal);
-    return phase === 'running' && seen?.state === 'running';
+    return isUp(phase) && seen?.state === 'running';
   };
   const areThere = async (): Promise<boolean> => {
     const asked = fetch(`http://127.0.0.1:${port}/starts`).then((page) => page.text());

@@ -10,7 +10,7 @@ import { shortIdOf } from '../src/index.ts';
 import { NodeState } from '../src/reconcile/node-state.ts';
 import { Reconciler } from '../src/reconcile/reconciler.ts';
 import type { Wish } from '../src/reconcile/wish.ts';
-import { PaperDriver, PaperMachine } from '../src/testing/index.ts';
+import { isUp, PaperDriver, PaperMachine } from '../src/testing/index.ts';
 
 const gib = 2 ** 30;
 const capacity = {
@@ -118,11 +118,11 @@ test('the end of each run is noted once, before it is told and anything is taken
     f.machine.calls.filter((call) => call === `${name} ${key}`).length;
   f.reconciler.apply([running(one)]);
   for (const run of [1, 2]) {
-    await waitFor(() => calls('start') === run && f.phase(one) === 'running', deadline);
+    await waitFor(() => calls('start') === run && isUp(f.phase(one)), deadline);
     const made = f.machine.calls.length;
     f.driver.end(key, 1);
-    await waitFor(() => calls('start') > run && f.phase(one) === 'running', deadline);
-    assert.deepEqual(f.ends.slice(run - 1), [{ id, calls: made, phase: 'running' }]);
+    await waitFor(() => calls('start') > run && isUp(f.phase(one)), deadline);
+    assert.deepEqual(f.ends.slice(run - 1), [{ id, calls: made, phase: 'healthy' }]);
   }
 });
 
@@ -130,9 +130,9 @@ test('a workload is prepared and started, and told of in that order', async () =
   await using f = await openFixture();
   const one = assignmentOf('ada');
   f.reconciler.apply([running(one)]);
-  await waitFor(() => f.phase(one) === 'running', deadline);
+  await waitFor(() => isUp(f.phase(one)), deadline);
   const phases = f.state.events(0, 100).map(({ phase }) => phase);
-  assert.deepEqual(phases, ['accepted', 'preparing', 'starting', 'running']);
+  assert.deepEqual(phases, ['accepted', 'preparing', 'starting', 'healthy']);
   assert.deepEqual(f.machine.calls, [`prepare ${one.key}`, `start ${one.key}`]);
 });
 
@@ -140,7 +140,7 @@ test('the same wish again, and a restart of the agent, touch nothing that runs',
   await using f = await openFixture();
   const one = assignmentOf('ada');
   f.reconciler.apply([running(one)]);
-  await waitFor(() => f.phase(one) === 'running', deadline);
+  await waitFor(() => isUp(f.phase(one)), deadline);
   const calls = [...f.machine.calls];
   f.reconciler.apply([running(one)]);
   await f.restart();
@@ -154,7 +154,7 @@ test('what no record speaks of any more goes on, and nothing is deleted without 
   await using f = await openFixture();
   const [one, two] = [assignmentOf('ada'), assignmentOf('bob')];
   f.reconciler.apply([running(one), running(two)]);
-  await waitFor(() => f.phase(one) === 'running' && f.phase(two) === 'running', deadline);
+  await waitFor(() => isUp(f.phase(one)) && isUp(f.phase(two)), deadline);
   f.reconciler.apply([]);
   await f.restart();
   f.reconciler.apply([]);
@@ -172,14 +172,14 @@ test('what ends is started again with growing pauses, and its end is told with i
   await using f = await openFixture();
   const one = assignmentOf('ada');
   f.reconciler.apply([running(one)]);
-  await waitFor(() => f.phase(one) === 'running', deadline);
+  await waitFor(() => isUp(f.phase(one)), deadline);
   for (const [isOutOfMemory, code] of [
     [false, 'NODE_ENDED'],
     [true, 'NODE_OUT_OF_MEMORY'],
   ] as const) {
     f.driver.end(one.key, 137, isOutOfMemory);
     await waitFor(() => f.state.workload(one.id)?.code === code, deadline);
-    await waitFor(() => f.phase(one) === 'running', deadline);
+    await waitFor(() => isUp(f.phase(one)), deadline);
   }
   assert.equal(f.state.workload(one.id)?.restart.restarts, 2);
 });
@@ -189,7 +189,7 @@ test('what its role does not start again stays ended', async () => {
   const restart = { policy: 'on-failure', delayMs: 100, delayMaxMs: 100 } as const;
   const one = assignmentOf('ada', 0, { restart });
   f.reconciler.apply([running(one)]);
-  await waitFor(() => f.phase(one) === 'running', deadline);
+  await waitFor(() => isUp(f.phase(one)), deadline);
   f.driver.end(one.key, 0);
   await waitFor(() => f.phase(one) === 'stopped', deadline);
   await f.restart();
@@ -212,7 +212,7 @@ test('a step that fails is told with its code, and taken again', async () => {
   };
   const one = assignmentOf('ada');
   f.reconciler.apply([running(one)]);
-  await waitFor(() => f.phase(one) === 'running', deadline);
+  await waitFor(() => isUp(f.phase(one)), deadline);
   const failed = f.state.events(0, 100).find(({ phase }) => phase === 'failed');
   assert.equal(failed?.code, 'FLIST_CHUNK_UNAVAILABLE');
   assert.equal(failed?.hint, 'wait');
@@ -224,10 +224,10 @@ test('a workload that hangs holds up nobody else', async () => {
   const [stuck, other] = [assignmentOf('ada'), assignmentOf('bob')];
   f.driver.mischief = (_call, key) => (key === stuck.key ? hang.promise : undefined);
   f.reconciler.apply([running(stuck), running(other)]);
-  await waitFor(() => f.phase(other) === 'running', deadline);
+  await waitFor(() => isUp(f.phase(other)), deadline);
   await waitFor(() => f.phase(stuck) === 'preparing', deadline);
   hang.resolve();
-  await waitFor(() => f.phase(stuck) === 'running', deadline);
+  await waitFor(() => isUp(f.phase(stuck)), deadline);
 });
 
 test('roles that come first work before those after them', async () => {
@@ -235,16 +235,16 @@ test('roles that come first work before those after them', async () => {
   const health = { everySeconds: 1, timeoutSeconds: 1, failures: 1, startSeconds: 1 };
   const base = assignmentOf('ada', 0, { name: 'base', health: { probe: 'tcp', ...health } });
   const web = assignmentOf('ada', 0, { after: ['base'] });
-  let isUp = false;
+  let answers = false;
   f.driver.mischief = (call) => {
-    if (call === 'probe' && !isUp) throw new GridError('PAPER_DOWN', 'nobody answers');
+    if (call === 'probe' && !answers) throw new GridError('PAPER_DOWN', 'nobody answers');
   };
   f.reconciler.apply([running(web), running(base)]);
   await waitFor(() => f.phase(base) === 'running', deadline);
   await delay(50);
   assert.equal(f.phase(web), 'accepted');
-  isUp = true;
-  await waitFor(() => f.phase(base) === 'healthy' && f.phase(web) === 'running', deadline);
+  answers = true;
+  await waitFor(() => f.phase(base) === 'healthy' && f.phase(web) === 'healthy', deadline);
 });
 
 test('a probe that is broken off says nothing about the workload', async () => {
@@ -283,7 +283,7 @@ test('what does not fit is refused with figures, all of one contract together', 
   const [one] = all;
   assert.ok(one !== undefined);
   f.reconciler.apply([running(one)]);
-  await waitFor(() => f.phase(one) === 'running', deadline);
+  await waitFor(() => isUp(f.phase(one)), deadline);
   assert.equal(f.reconciler.admission.used.cpuMilli, 3_000);
 });
 
@@ -291,7 +291,7 @@ test('a full node has everything back after a restart, and lets nothing more in'
   await using f = await openFixture();
   const all = [0, 1, 2, 3].map((replica) => assignmentOf('ada', replica));
   f.reconciler.apply(all.map(running));
-  await waitFor(() => all.every((one) => f.phase(one) === 'running'), deadline);
+  await waitFor(() => all.every((one) => isUp(f.phase(one))), deadline);
   for (const { key } of all) f.machine.of(key).state = { state: 'absent' };
   await f.restart();
   f.reconciler.apply([running(assignmentOf('bob')), ...all.map(running)]);
@@ -306,7 +306,7 @@ test('a node that drains keeps what it has and lets nothing in', async () => {
   await using f = await openFixture();
   const [one, two] = [assignmentOf('ada'), assignmentOf('bob')];
   f.reconciler.apply([running(one)]);
-  await waitFor(() => f.phase(one) === 'running', deadline);
+  await waitFor(() => isUp(f.phase(one)), deadline);
   f.reconciler.isDraining = true;
   await f.restart();
   f.reconciler.apply([running(one), running(two)]);
@@ -314,27 +314,27 @@ test('a node that drains keeps what it has and lets nothing in', async () => {
   assert.equal(f.machine.of(one.key).state.state, 'running');
   f.reconciler.isDraining = false;
   f.reconciler.apply([running(two)]);
-  await waitFor(() => f.phase(two) === 'running', deadline);
+  await waitFor(() => isUp(f.phase(two)), deadline);
 });
 
 test('a node that is taken out of service says of all that it runs that it has to leave', async () => {
   await using f = await openFixture();
   const one = assignmentOf('ada');
   f.reconciler.apply([running(one)]);
-  await waitFor(() => f.phase(one) === 'running', deadline);
+  await waitFor(() => isUp(f.phase(one)), deadline);
   const said = (): string => {
     const { phase, code } = f.state.newestEvents(1)[0] ?? {};
     return `${phase} ${code}`;
   };
   f.reconciler.isDraining = true;
-  assert.equal(said(), 'running NODE_DRAINING');
+  assert.equal(said(), 'healthy NODE_DRAINING');
   await f.restart();
   f.reconciler.apply([running(one)]);
-  assert.equal(said(), 'running NODE_DRAINING', 'once');
+  assert.equal(said(), 'healthy NODE_DRAINING', 'once');
   f.reconciler.isDraining = false;
-  assert.equal(said(), 'running undefined');
+  assert.equal(said(), 'healthy undefined');
   f.reconciler.isLetGo = true;
-  assert.equal(said(), 'running NODE_LET_GO');
+  assert.equal(said(), 'healthy NODE_LET_GO');
 });
 
 test('remains without an owner go if they hold no data, and are shown if they do', async () => {

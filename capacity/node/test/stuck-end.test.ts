@@ -7,6 +7,7 @@ import { isGridError, waitFor } from '@commongrid/base';
 import type { WorkloadId } from '@commongrid/model';
 import { fakeId } from '@commongrid/model/testing';
 
+import { isUp } from '../src/testing/index.ts';
 import { shortIdOf } from '../src/index.ts';
 import type { Assignment } from '../src/index.ts';
 import { NodeTown, openPlanned } from './support/node-town.ts';
@@ -25,7 +26,7 @@ test('processes that SIGKILL does not end are told, and another tenant comes and
       is === 'running' ? { is, assignment: one } : { is, id: one.id, revision: 1 },
     ]);
   order(stuck, 'running');
-  await until(agent, () => phaseOf(agent, stuck) === 'running', 'the first tenant');
+  await until(agent, () => isUp(phaseOf(agent, stuck)), 'the first tenant');
   const isAtWork = async (): Promise<boolean> => {
     using log = await agent.machine.containers.readLog(stuck.key);
     return (await log.tail(1)).length > 0;
@@ -40,7 +41,7 @@ test('processes that SIGKILL does not end are told, and another tenant comes and
   assert.equal(told()?.isRetryable, true);
 
   order(other, 'running');
-  await until(agent, () => phaseOf(agent, other) === 'running', 'the second tenant');
+  await until(agent, () => isUp(phaseOf(agent, other)), 'the second tenant');
   order(other, 'deleted');
   await until(agent, () => isGone(other), 'the end of the second tenant');
   assert.ok(!isGone(stuck));

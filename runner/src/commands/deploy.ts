@@ -14,7 +14,7 @@ import type { GridErrorCode } from '../errors.ts';
 import { endOf, placesOf, signContract, signRemoval } from '../node/deploy.ts';
 import type { PlacedWorkload } from '../node/deploy.ts';
 import { followDeploy, standingOf } from '../node/deploy-progress.ts';
-import type { AwaitedWorkload, DeployStanding, WorkloadEvent } from '../node/deploy-progress.ts';
+import type { DeployStanding, WorkloadEvent } from '../node/deploy-progress.ts';
 import { makeDeployment, readDeployment } from '../node/deployment.ts';
 import { readLogFacts } from '../node/log-facts.ts';
 import type { LiveContract } from '../node/owned-grid.ts';
@@ -206,7 +206,6 @@ async function follow(
   {
     owned,
     options,
-    draft,
     placed,
     from,
     startedMs,
@@ -214,14 +213,12 @@ async function follow(
   }: {
     readonly owned: OwnedConnection;
     readonly options: DeployCommandOptions;
-    readonly draft: ContractDraft;
     readonly placed: readonly PlacedWorkload[];
     readonly from: number;
     readonly startedMs: number;
     readonly signal: AbortSignal;
   },
 ): Promise<DeployStanding> {
-  const awaited = awaitedOf(draft, placed);
   const seen = new Map<WorkloadId, WorkloadEvent>();
   const isPatient = options.wait === true;
   const onEvent = (event: WorkloadEvent): void => {
@@ -229,23 +226,11 @@ async function follow(
     if (options.json !== true) terminal.note(describeEvent(event, performance.now() - startedMs));
   };
   try {
-    return await followDeploy(awaited, { client: owned.client, from, isPatient, signal, onEvent });
+    return await followDeploy(placed, { client: owned.client, from, isPatient, signal, onEvent });
   } catch (error) {
     if (!signal.aborted || !isGridError(error)) throw error;
-    return standingOf(awaited, seen, isPatient);
+    return standingOf(placed, seen, isPatient);
   }
-}
-
-/** How far each workload has to come: where it is probed, until it is healthy. */
-function awaitedOf(
-  { openings }: ContractDraft,
-  placed: readonly PlacedWorkload[],
-): readonly AwaitedWorkload[] {
-  const probes = new Map(openings.map(({ role }) => [role.name, role.health?.probe ?? 'process']));
-  return placed.map((one) => {
-    const [, role = ''] = one.workload.split('/');
-    return { ...one, goal: probes.get(role) === 'process' ? 'running' : 'healthy' };
-  });
 }
 
 interface PublishedPort {

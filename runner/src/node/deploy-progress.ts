@@ -3,12 +3,6 @@ import type { Event, EventPhase, RecordOf, WorkloadId } from '@commongrid/model'
 
 import type { PlacedWorkload } from './deploy.ts';
 
-/** A workload that is to come up. */
-export interface AwaitedWorkload extends PlacedWorkload {
-  /** It counts once it is this far. */
-  readonly goal: 'running' | 'healthy';
-}
-
 /** What a node said of a workload; it also speaks of itself. */
 export type WorkloadEvent = Event & { readonly workload: WorkloadId };
 
@@ -19,28 +13,24 @@ export interface DeployStanding {
   readonly is: 'coming' | 'there' | 'failed';
 }
 
-/** Phases in which a workload is there, by how far it has to be. */
-const reached: Readonly<Record<AwaitedWorkload['goal'], ReadonlySet<EventPhase>>> = {
-  running: new Set(['running', 'healthy']),
-  healthy: new Set(['healthy']),
-};
-
 /** Where workloads stand by the newest event of each. @param isPatient what is tried again counts as coming */
 export function standingOf(
-  awaited: readonly AwaitedWorkload[],
+  awaited: readonly PlacedWorkload[],
   events: ReadonlyMap<WorkloadId, WorkloadEvent>,
   isPatient: boolean,
 ): DeployStanding {
   const newest = awaited.map((one) => ({ ...one, event: events.get(one.workload) }));
-  const isThere = newest.every(({ goal, event }) => {
-    return event !== undefined && reached[goal].has(event.phase);
-  });
-  if (isThere) return { events, is: 'there' };
+  if (newest.every(({ event }) => isThere(event))) return { events, is: 'there' };
   const hasFailed = newest.some(({ event }) => {
     if (event === undefined || !badPhases.has(event.phase)) return false;
     return !(isPatient && event.isRetryable === true);
   });
   return { events, is: hasFailed ? 'failed' : 'coming' };
+}
+
+/** Healthy, or a task that has ended as it should. */
+function isThere(event: WorkloadEvent | undefined): boolean {
+  return event?.phase === 'healthy' || (event?.phase === 'stopped' && event.code === 'NODE_ENDED');
 }
 
 const badPhases: ReadonlySet<EventPhase> = new Set(['refused', 'failed', 'unhealthy', 'stopped']);
@@ -60,7 +50,7 @@ export interface FollowDeployOptions {
  * word of the server.
  */
 export async function followDeploy(
-  awaited: readonly AwaitedWorkload[],
+  awaited: readonly PlacedWorkload[],
   { client, from, isPatient, signal, onEvent }: FollowDeployOptions,
 ): Promise<DeployStanding> {
   const nodes = new Map(awaited.map(({ workload, node }) => [workload, node]));

@@ -44,9 +44,7 @@ export function wordOf(
 
 /** Whether a replica runs as it should, as far as its node said. */
 export function isWell(fold: GridFold, contract: ContractId, item: PlacementItem): boolean {
-  const probe = fold.slice(item.slice)?.opening.role.health?.probe ?? 'process';
-  const { phase } = eventOf(fold, contract, item) ?? {};
-  return phase === 'healthy' || (phase === 'running' && probe === 'process');
+  return eventOf(fold, contract, item)?.phase === 'healthy';
 }
 
 /** Whether a word says that the node takes nothing, rather than that this does not run there. */

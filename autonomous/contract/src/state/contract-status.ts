@@ -158,10 +158,9 @@ function workloadStatus(
   const last = view.current('grid.event.1', `${node}/${id}`);
   // An earlier revision may have ended well.
   const event = last !== undefined && last.revision >= (told?.revision ?? 0) ? last : undefined;
-  const probe = told?.opening.role.health?.probe ?? 'process';
-  const runs = event?.phase === 'healthy' || (event?.phase === 'running' && probe === 'process');
   // Given up there as unpaid: the node deletes it, whatever it said before.
-  const isReady = runs && buriedRevision(view, id, node) < (told?.revision ?? 0);
+  const isReady =
+    event?.phase === 'healthy' && buriedRevision(view, id, node) < (told?.revision ?? 0);
   return { id, role, replica, node, isReady, event, paidUntilMs: paidFor(view, lock) };
 }
 

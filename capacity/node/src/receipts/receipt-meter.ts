@@ -2,6 +2,7 @@ import { closeOnce, repeat, systemClock } from '@commongrid/base';
 import type { Clock } from '@commongrid/base';
 import type { ContractRole, EventPhase, LockId, WorkloadId } from '@commongrid/model';
 import type { Observation } from '../driver.ts';
+import { isProbed } from '../health/unprobed.ts';
 import type { NodeState, NumberedWorkloadEvent } from '../reconcile/node-state.ts';
 import { addEnd, addSample, beginMeter, count, cut } from './meter.ts';
 import type { Counters, Meter, Passed, Sample } from './meter.ts';
@@ -275,7 +276,6 @@ export class ReceiptMeter {
 const standing: ReadonlySet<EventPhase> = new Set(['paused', 'stopped', 'deleted']);
 
 /** Whether a workload counts as healthy; one that nobody probes does while it runs. */
-function isHealthyIn(phase: EventPhase, { health }: ContractRole): boolean {
-  const isProbed = health !== undefined && health.probe !== 'process';
-  return phase === 'healthy' || (phase === 'running' && !isProbed);
+function isHealthyIn(phase: EventPhase, role: ContractRole): boolean {
+  return phase === 'healthy' || (phase === 'running' && !isProbed(role));
 }

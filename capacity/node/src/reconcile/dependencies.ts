@@ -63,9 +63,7 @@ export class Dependencies {
   }
 
   #isUp(id: WorkloadId): boolean {
-    const member = this.#members.get(id);
-    const probe = member?.role.health?.probe ?? 'process';
-    return member?.phase === 'healthy' || (member?.phase === 'running' && probe === 'process');
+    return this.#members.get(id)?.phase === 'healthy';
   }
 }
 

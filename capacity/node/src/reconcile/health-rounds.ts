@@ -1,6 +1,7 @@
 import type { Clock } from '@commongrid/base';
 import type { Assignment } from '../assignment.ts';
 import { countProbe, healthAtStart } from '../health/health-count.ts';
+import { isProbed, phaseAtStart, steadyMs } from '../health/unprobed.ts';
 import type { WorkloadJournal } from './workload-journal.ts';
 
 export interface HealthRoundsOptions {
@@ -10,11 +11,16 @@ export interface HealthRoundsOptions {
   readonly clock: Clock;
 }
 
-/** Asks one workload whether it works, as often as its role says, and tells what comes of it. */
+/**
+ * Asks one workload whether it works, as often as its role says, and tells what comes of it. Of one that
+ * nobody probes it tells that it is healthy once it has run for `steadyMs`.
+ */
 export class HealthRounds {
   readonly #options: HealthRoundsOptions;
   #health = healthAtStart;
   #nextProbeMs = 0;
+  /** When what nobody probes counts as healthy, by the monotonic clock; undefined before it is looked at. */
+  #steadyAtMs: number | undefined;
 
   constructor(options: HealthRoundsOptions) {
     this.#options = options;
@@ -24,10 +30,11 @@ export class HealthRounds {
   begin(): void {
     this.#health = healthAtStart;
     this.#nextProbeMs = 0;
+    this.#steadyAtMs = undefined;
   }
 
   /**
-   * Probes when it is time; gives how long it is until the next one, ms; undefined for never.
+   * Probes when it is time; gives how long it is until the next look, ms; undefined for never.
    * @throws what the probe throws once the signal has fired
    */
   async look(
@@ -37,7 +44,7 @@ export class HealthRounds {
   ): Promise<number | undefined> {
     const { journal, clock } = this.#options;
     const { health } = assignment.role;
-    if (health === undefined || health.probe === 'process') return undefined;
+    if (health === undefined || !isProbed(assignment.role)) return this.#await(assignment, sinceMs);
     const nowMs = clock.monotonicMs();
     if (nowMs < this.#nextProbeMs) return this.#nextProbeMs - nowMs;
     this.#nextProbeMs = nowMs + health.everySeconds * 1000;
@@ -49,6 +56,21 @@ export class HealthRounds {
     if (standing === 'healthy') journal.tell('healthy');
     if (standing === 'unhealthy') journal.tell('unhealthy', problem);
     return Math.max(1, this.#nextProbeMs - clock.monotonicMs());
+  }
+
+  /** @returns how long it is until that which runs counts as healthy, ms; undefined once it does */
+  #await({ role }: Assignment, sinceMs: number): number | undefined {
+    const { journal, clock } = this.#options;
+    if (journal.standing.phase === 'healthy') return undefined;
+    const nowMs = clock.monotonicMs();
+    if (this.#steadyAtMs === undefined) {
+      const neededMs = phaseAtStart(role) === 'healthy' ? 0 : steadyMs;
+      const ranMs = Math.max(0, clock.nowMs() - sinceMs);
+      this.#steadyAtMs = nowMs + Math.max(0, neededMs - ranMs);
+    }
+    if (nowMs < this.#steadyAtMs) return this.#steadyAtMs - nowMs;
+    journal.tell('healthy');
+    return undefined;
   }
 
   async #problem(assignment: Assignment, timeoutMs: number, signal: AbortSignal): Promise<unknown> {

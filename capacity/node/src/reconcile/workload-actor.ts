@@ -3,6 +3,7 @@ import type { Clock, Logger } from '@commongrid/base';
 import type { WorkloadId } from '@commongrid/model';
 import type { Assignment } from '../assignment.ts';
 import type { Driver, DriverContext, Observation, Progress } from '../driver.ts';
+import { phaseAtStart } from '../health/unprobed.ts';
 import type { FairGate } from './fair-gate.ts';
 import { fingerprintOf, isMadeAs } from './fingerprint.ts';
 import { HealthRounds } from './health-rounds.ts';
@@ -201,7 +202,7 @@ export class WorkloadActor implements AsyncDisposable {
       case 'start':
         this.#journal.tell('starting');
         await this.#takeHeavy('starting', (context) => driver.start(assignment, context));
-        return this.#started();
+        return this.#started(assignment);
       case 'stop':
         this.#journal.tell('stopping');
         return this.#take(
@@ -241,7 +242,7 @@ export class WorkloadActor implements AsyncDisposable {
       return undefined;
     }
     if (seen.state !== 'running') return undefined;
-    if (!runningPhases.has(this.#journal.standing.phase)) this.#started();
+    if (!runningPhases.has(this.#journal.standing.phase)) this.#started(wish.assignment);
     await this.#attend(wish.assignment);
     return this.#health.look(wish.assignment, seen.sinceMs, this.#wanted());
   }
@@ -261,10 +262,10 @@ export class WorkloadActor implements AsyncDisposable {
     this.#isEndNoted = true;
   }
 
-  #started(): void {
+  #started({ role }: Assignment): void {
     this.#isAttended = false;
     this.#isEndNoted = false;
-    this.#journal.tell('running');
+    this.#journal.tell(phaseAtStart(role));
     this.#health.begin();
     this.#fate.begin();
   }

@@ -8,8 +8,9 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
 import { isGridError, waitFor, writeFileAtomic } from '@commongrid/base';
-import type { EventPhase, WorkloadId } from '@commongrid/model';
+import type { WorkloadId } from '@commongrid/model';
 
+import { isUp } from '../../src/testing/index.ts';
 import type { NumberedEvent } from '../../src/index.ts';
 import { NodeState } from '../../src/reconcile/node-state.ts';
 import { shortIdOf } from '../../src/short-id.ts';
@@ -66,18 +67,15 @@ export class DeadlyNode implements AsyncDisposable {
     this.#process?.kill(signal);
   }
 
-  /** Waits until all are in a phase; undefined: not known any more. */
-  async reach(
-    ids: readonly WorkloadId[],
-    phase: EventPhase | undefined,
-    why: string,
-  ): Promise<void> {
+  /** Waits until all run, or are not known any more. */
+  async reach(ids: readonly WorkloadId[], goal: 'up' | 'gone', why: string): Promise<void> {
     const file = join(this.#plan.folder, 'state.sqlite');
     await waitFor(() => isMade(file), { ...deadline, what: `the state of the node ${why}` });
     using state = NodeState.open(this.#plan.folder);
-    const areThere = (): boolean => ids.every((id) => state.workload(id)?.phase === phase);
+    const areThere = (): boolean =>
+      ids.map((id) => state.workload(id)).every((one) => (goal === 'up' ? isUp(one?.phase) : !one));
     try {
-      await waitFor(areThere, { ...deadline, what: `${phase} ${why}` });
+      await waitFor(areThere, { ...deadline, what: `${goal} ${why}` });
     } catch (error) {
       if (isGridError(error)) console.log(state.newestEvents(20));
       throw error;
