@@ -142,7 +142,8 @@ async function stepsOf(
   const its = nodes.find(({ id }) => id === node);
   const workload = workloadIdOf(contract, shardsRole, replica);
   const events = its === undefined ? [] : await live.events(its, workload);
-  const running = events.find(({ phase, at }) => phase === 'running' && at > killedMs);
+  // What has no process is healthy as soon as it is there.
+  const running = events.find(({ phase, at }) => phase === 'healthy' && at > killedMs);
   if (lock === undefined || placement === undefined || running === undefined) {
     throw new Error(`neither log nor node say how ${workload} came to ${node}`);
   }
