@@ -3,7 +3,7 @@ export type { AuditFinding, AuditOptions } from './audit/audit-contract.ts';
 export type { AuditReport } from './audit/audit-report.ts';
 export { loadContract } from './code/load-contract.ts';
 export type { LoadedContract } from './code/load-contract.ts';
-export { compareContracts } from './compare/compare-contracts.ts';
+export { compareContracts, compareHeaders } from './compare/compare-contracts.ts';
 export type { Agreement, Change, Comparison } from './compare/compare-contracts.ts';
 export type { UpgradeCourse } from './compare/upgrade-course.ts';
 export type { Blocked } from './controller/blocked.ts';
@@ -22,6 +22,7 @@ export type {
   LockMarket,
   LockWish,
   NodeProbe,
+  ProposalPapers,
 } from './controller/ports.ts';
 export { contract } from './definition/contract.ts';
 export type { ContractDefinition } from './definition/contract-definition.ts';
@@ -39,7 +40,14 @@ export { readDirectory } from './directory/read-directory.ts';
 export { buildContract } from './draft/build-contract.ts';
 export type { BuildParties, BuiltContract } from './draft/build-contract.ts';
 export { openSecrets } from './controller/secret-openings.ts';
-export { draftFileOf, draftText, readDraft, readSecrets, secretsText } from './draft/draft-file.ts';
+export {
+  draftFileOf,
+  draftText,
+  readDraft,
+  readSecrets,
+  secretsFile,
+  secretsText,
+} from './draft/draft-file.ts';
 export type { DraftFile } from './draft/draft-file.ts';
 export { seedBytes, seededDraw } from './draft/seeded-draw.ts';
 export type { BlockedCode, ContractErrorCode } from './errors.ts';
@@ -53,6 +61,7 @@ export type { FoundPlan, NoPlan, Plan } from './plan/plan-contract.ts';
 export type { RoleReplacement } from './plan/replaceability.ts';
 export type { ContractChange } from './plan/smallest-changes.ts';
 export type { RoleTolerance, Tolerance } from './plan/tolerance.ts';
+export { proposalsAmong, proposalState } from './propose/proposal-state.ts';
 export { contractStatus } from './state/contract-status.ts';
 export type { ContractPhase, ContractStatus, WorkloadStatus } from './state/contract-status.ts';
 export { makeApproval, rejectionsOf, rolesIn } from './state/signing.ts';

@@ -1,4 +1,5 @@
 import { HttpLightSource } from '@commongrid/bcdb/client';
+import type { ContractPaper } from '@commongrid/contract';
 import { recordTypes } from '@commongrid/model';
 import { NoticeKeeper } from '@commongrid/threebot';
 import type { NoticeBook } from '@commongrid/threebot';
@@ -11,9 +12,12 @@ import type { BotGridOptions } from './bot-grid.ts';
 import { ContractStores } from './contract-stores.ts';
 import { ContractsDesk } from './contracts-desk.ts';
 import type { ContractsDeskOptions } from './contracts-desk.ts';
+import { givenOf } from './kept-contracts.ts';
+import type { KeptContracts } from './kept-contracts.ts';
 
 export type BotServiceOptions = Omit<BotGridOptions, 'releaseKeys' | 'source' | 'logger'> &
-  Omit<ContractsDeskOptions, 'grid' | 'stores' | 'onBlocked'> & {
+  Omit<ContractsDeskOptions, 'grid' | 'stores' | 'papers' | 'proposals' | 'onBlocked'> & {
+    readonly papers: KeptContracts;
     /** Folder for backends files of contracts that stores use. */
     readonly storesFolder: string;
     /** Gets what the owner should know. Without one, he is told nothing. */
@@ -45,11 +49,15 @@ export class BotService implements AsyncDisposable {
     );
     const source = new HttpLightSource({ url, log: trust.log, key });
     const grid = stack.use(await BotGrid.open({ ...options, releaseKeys, source }));
-    const { papers, storesFolder: folder } = options;
+    const { bot, papers, storesFolder: folder } = options;
     const stores = stack.use(ContractStores.open({ folder, grid, papers, logger }));
     const late: { keeper?: NoticeKeeper } = {};
     const onBlocked = (): void => late.keeper?.look();
-    const contracts = stack.use(ContractsDesk.open({ ...options, grid, stores, onBlocked }));
+    const keep = async (paper: ContractPaper): Promise<void> => {
+      await papers.keep(givenOf(paper));
+    };
+    const more = { grid, stores, proposals: { owner: bot, keep }, onBlocked };
+    const contracts = stack.use(ContractsDesk.open({ ...options, ...more }));
     const wallet = new Wallet(railOf(options, grid));
     stack.use(new SettleService({ wallet, logger, news: (stop) => grid.news(stop) }));
     if (options.notices !== undefined) {

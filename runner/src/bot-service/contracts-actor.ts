@@ -32,6 +32,8 @@ const standing = Type.Object({
       message: Type.String(),
       hint: Type.String(),
       slots: Type.Array(Type.String()),
+      /** The contract that would allow it, and waits for its signers. */
+      proposal: Type.Optional(contractId),
     }),
   ),
   /** Nodes of it that are not heard of. */

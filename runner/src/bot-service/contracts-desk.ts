@@ -5,6 +5,7 @@ import type {
   ControlledContract,
   ControllerMemory,
   LockMarket,
+  ProposalPapers,
 } from '@commongrid/contract';
 import type { ContractId } from '@commongrid/model';
 import type { BlockedContract } from '@commongrid/threebot';
@@ -23,6 +24,8 @@ export interface ContractsDeskOptions {
   readonly stores?: ContractStores | undefined;
   /** Without one, a controller that is started anew knows nothing of a storm that it is in. */
   readonly memory?: ControllerMemory | undefined;
+  /** Without it, nothing is drafted for what a contract does not allow. */
+  readonly proposals?: ProposalPapers | undefined;
   /** Gets each change of what a contract waits for. */
   readonly onBlocked?: (() => void) | undefined;
   readonly logger: Logger;
@@ -35,12 +38,12 @@ export class ContractsDesk implements ControllerDesk, AsyncDisposable {
   readonly #stores: ContractStores | undefined;
 
   private constructor(options: ContractsDeskOptions) {
-    const { grid, papers, market, stores, memory, onBlocked, logger } = options;
+    const { grid, papers, market, stores, memory, proposals, onBlocked, logger } = options;
     this.#papers = papers;
     this.#stores = stores;
     this.#controller = Controller.open({
       ...{ grid, papers, market, memory, logger, leases: grid.leases, dispersed: stores },
-      onBlocked,
+      ...{ proposals, onBlocked },
       probe: { answers: ({ addresses }, { signal }) => probeNode(addresses, { signal }) },
     });
   }

@@ -11,7 +11,7 @@ import {
   writeFileAtomic,
 } from '@commongrid/base';
 import type { Logger } from '@commongrid/base';
-import { readDraft, readSecrets } from '@commongrid/contract';
+import { readDraft, readSecrets, secretsFile } from '@commongrid/contract';
 import type { ContractPaper, ContractPapers, DraftFile } from '@commongrid/contract';
 import { canonicalText } from '@commongrid/crypto';
 import { idPatterns } from '@commongrid/model';
@@ -112,6 +112,16 @@ export class KeptContracts implements ContractPapers {
     this.#all.set(id, { ...kept, secrets });
     return kept.draft;
   }
+}
+
+/** A contract as it is given to a bot: what is kept of it comes out the same. */
+export function givenOf({ draft, secrets, only }: ContractPaper): GivenContract {
+  const file = secretsFile({ id: draft.id, secrets });
+  return {
+    draft,
+    ...(file === undefined ? {} : { secrets: file }),
+    ...(only === undefined ? {} : { only: [...only] }),
+  };
 }
 
 async function readKept(folder: string, id: string): Promise<ContractPaper> {

@@ -66,6 +66,11 @@ export function compareContracts(from: ComparedContract, to: ComparedContract): 
   };
 }
 
+/** What of a header is different in another, but for roles and their names in it. */
+export function compareHeaders(from: Contract, to: Contract): readonly Change[] {
+  return [...headerChanges(from, to)];
+}
+
 /** A contract never changes: what is different is another one, which those of the former let it replace. */
 function agreements(
   { header: former }: ComparedContract,

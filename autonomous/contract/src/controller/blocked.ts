@@ -1,4 +1,5 @@
 import { isGridError } from '@commongrid/base';
+import type { ContractId } from '@commongrid/model';
 import type { BlockedCode } from '../errors.ts';
 import type { Obstacle } from '../plan/obstacles.ts';
 import { needTexts } from '../plan/obstacles.ts';
@@ -10,6 +11,8 @@ export interface Blocked {
   readonly hint: string;
   /** Replicas that wait, as `role/replica`; none where it is the whole contract. */
   readonly slots: readonly string[];
+  /** The contract that would allow it, and waits for its signers. */
+  readonly proposal?: ContractId;
 }
 
 const hints: Readonly<Record<BlockedCode, string>> = {

@@ -46,6 +46,11 @@ export class ContractIndex implements JournalSource {
     return this.#on.get(node) ?? none;
   }
 
+  /** Contracts that want to take the place of one, as far as their papers are here. */
+  successorsOf(contract: ContractId): Iterable<ContractId> {
+    return this.#successors.get(contract) ?? [];
+  }
+
   *locksOf(contract: ContractId): Generator<Lock> {
     for (const id of this.#locks.get(contract) ?? []) {
       const lock = this.#fold?.current('grid.lock.1', id);

@@ -7,6 +7,7 @@ import type { Assessment, WantedUnit } from '../heal/assess-units.ts';
 import { wordOf } from '../heal/node-word.ts';
 import { EndWaits } from '../heal/single-writer.ts';
 import { slotKey } from '../plan/units.ts';
+import type { Shortage } from '../propose/widening.ts';
 import { blocked } from './blocked.ts';
 import type { Blocked } from './blocked.ts';
 import { confirmMoves } from './confirm-moves.ts';
@@ -44,6 +45,8 @@ export interface PlaceDone {
   /** Whether anything was appended or learned, so that there may be more to do. */
   readonly hasActed: boolean;
   readonly blocked: readonly Blocked[];
+  /** What found no place. */
+  readonly shortage?: Shortage | undefined;
 }
 
 type Secrets = Parameters<typeof writePlacement>[0]['secrets'];
@@ -86,7 +89,8 @@ export class ContractPlacer {
     const targets = places.units.flat();
     if (targets.length === 0) {
       book.drop(id);
-      return { hasActed: false, blocked: [...held, ...this.#reasons(look, places)] };
+      const why = [...held, ...this.#reasons(look, places)];
+      return { hasActed: false, blocked: why, shortage: places.shortage };
     }
     const uses = targets.map(({ node, role }) => ({ node, ...role.resources }));
     book.claim(id, uses);
@@ -99,7 +103,8 @@ export class ContractPlacer {
       return unit.every(({ need }) => need.is === 'nothing' || need.is === 'escrow');
     });
     if (payable.length === 0 || (isFirst && payable.length < supplied.length)) {
-      return this.#supply(step, supplied.flat(), reasons);
+      const done = await this.#supply(step, supplied.flat(), reasons);
+      return { ...done, shortage: places.shortage };
     }
     // Money, and at once what it is for: the log took it, so the view need not have it.
     const goes = payable.flat();
@@ -127,7 +132,8 @@ export class ContractPlacer {
       return ending.has(slotKey(item)) && wordOf(look.fold, id, item) !== undefined;
     });
     const reasons = this.#reasons(look, places);
-    if (ends.length === 0) return { hasActed: false, blocked: reasons };
+    const { shortage } = places;
+    if (ends.length === 0) return { hasActed: false, blocked: reasons, shortage };
     const rest = items.filter((item) => !ends.includes(item));
     const isDrain = assessment.ends.every(({ leaves }) => leaves === 'leaving');
     const change = { items: rest, reason: isDrain ? 'drain' : 'heal' } as const;

@@ -11,12 +11,14 @@ import type { Blocked } from './blocked.ts';
 import { endStep } from './contract-end.ts';
 import { ContractLease } from './contract-lease.ts';
 import { ContractPlacer } from './contract-placer.ts';
+import type { PlaceDone, PlaceStep } from './contract-placer.ts';
 import { dueTombstones } from './due-tombstones.ts';
 import { inParallel } from './in-parallel.ts';
 import { caseOf, isAgreed } from './look.ts';
 import type { ContractCase, ControllerTools, Look } from './look.ts';
 import type { PlaceBook } from './place-book.ts';
 import type { HeldLease } from './ports.ts';
+import { Proposer } from './proposer.ts';
 import { rolloutStepOf, withdrawal } from './rollout.ts';
 import { StepLog } from './step-log.ts';
 import type { StepNote } from './step-log.ts';
@@ -50,6 +52,7 @@ export class ContractWorker {
   readonly #options: ContractWorkerOptions;
   readonly #lease: ContractLease;
   readonly #placer: ContractPlacer;
+  readonly #proposer: Proposer;
   readonly #log = new StepLog();
   readonly #trials: UnitTrials;
   #blocked: readonly Blocked[] = [];
@@ -70,6 +73,7 @@ export class ContractWorker {
     this.#options = options;
     const { id, clock, logger, tasks, again, ports } = options;
     this.#placer = new ContractPlacer(options);
+    this.#proposer = new Proposer(options);
     this.#trials = new UnitTrials(id, options.failures);
     this.#lease = new ContractLease({
       ...{ id, clock, logger, tasks },
@@ -148,7 +152,7 @@ export class ContractWorker {
   /** Whether only news can give it anything to do, but for what takes minutes anyway. */
   #isQuiet(): boolean {
     const isWaiting = this.#blocked.some(({ code }) => code !== 'HEAL_LEASE_TAKEN');
-    return !isWaiting && !this.#trials.isWaiting;
+    return !isWaiting && !this.#trials.isWaiting && !this.#proposer.isWaiting;
   }
 
   /** Does what comes next. @returns whether anything was appended, so that there may be more to do */
@@ -174,20 +178,29 @@ export class ContractWorker {
       return true;
     }
     const assessment = { ...assessed, wanted: rollout.wanted, blocked: rollout.blocked };
-    const step = { look, one, fence, assessment, write, signal };
-    if (assessment.wanted.length > 0) {
-      const done = await this.#placer.step(step);
-      this.#blocked = done.blocked;
-      if (done.hasActed || assessment.ends.length === 0) return done.hasActed;
-    } else this.#rest(assessment.blocked);
-    if (assessment.ends.length > 0) {
-      const done = await this.#placer.end(step);
-      this.#blocked = [...this.#blocked, ...done.blocked];
-      return done.hasActed;
+    const done = await this.#place({ look, one, fence, assessment, write, signal });
+    const { hasActed, shortage, blocked: reasons } = done;
+    const proposed = hasActed
+      ? done
+      : await this.#proposer.step({ look, one, shortage, blocked: reasons, write });
+    this.#blocked = proposed.blocked;
+    if (proposed.hasActed || assessment.wanted.length + assessment.ends.length > 0) {
+      return proposed.hasActed;
     }
     const due = dueTombstones(look, one, this.#options.ports.dispersed);
     await inParallel(due, (value) => write('grid.tombstone.1', value.workload, value));
     return due.length > 0;
+  }
+
+  /** Places what needs a place; where that is not to be done, ends what is to begin elsewhere. */
+  async #place(step: PlaceStep): Promise<PlaceDone> {
+    const { wanted, ends, blocked: held } = step.assessment;
+    const rest: PlaceDone = { hasActed: false, blocked: held };
+    const placed = wanted.length > 0 ? await this.#placer.step(step) : rest;
+    if (placed.hasActed || ends.length === 0) return placed;
+    const ended = await this.#placer.end(step);
+    const blockedBy = [...placed.blocked, ...ended.blocked];
+    return { ...ended, blocked: blockedBy, shortage: placed.shortage ?? ended.shortage };
   }
 
   #rest(reasons: readonly Blocked[]): false {

@@ -239,7 +239,10 @@ export class Controller implements AsyncDisposable {
     this.#brake.note(nowMs, new Set(alive), new Set(wanted.keys()));
     this.#probe(now);
     const journal = new JournalIndex(fold, at, this.#index);
-    const look = { n, fold, at, nowMs, journal, watch: this.#watch, isStorm: this.isStorm };
+    const look = {
+      ...{ n, fold, at, nowMs, journal, watch: this.#watch, isStorm: this.isStorm },
+      successorsOf: (id: ContractId) => this.#index.successorsOf(id),
+    };
     const count = this.#lookAt(look, ids);
     await this.#notes?.keep(look, this.#failures());
     return count;

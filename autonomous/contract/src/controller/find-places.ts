@@ -2,11 +2,12 @@ import { monthlyPrice } from '@commongrid/model';
 import type { Contract, ContractRole, GridFold, NodeId, PlacementItem } from '@commongrid/model';
 import type { Directory } from '../directory/directory.ts';
 import type { WantedUnit } from '../heal/assess-units.ts';
-import { planReplacement } from '../plan/plan-replacement.ts';
 import type { KeptPlace, Replacement } from '../plan/plan-replacement.ts';
 import type { NodeWishes } from '../plan/screening.ts';
 import { priceFor } from '../plan/unit-price.ts';
 import type { Unit } from '../plan/units.ts';
+import { anywhere, atAnyPrice, planUnits } from '../propose/widening.ts';
+import type { Shortage } from '../propose/widening.ts';
 import { blocked, blockedByObstacles } from './blocked.ts';
 import type { Blocked } from './blocked.ts';
 import { farmOf } from './supply.ts';
@@ -28,6 +29,8 @@ export interface PlacesInput {
 export interface FoundPlaces {
   readonly units: readonly (readonly Target[])[];
   readonly blocked: readonly Blocked[];
+  /** Units without a place; undefined where all have one. */
+  readonly shortage?: Shortage;
 }
 
 /**
@@ -41,22 +44,28 @@ export function findPlaces(input: PlacesInput): FoundPlaces {
   const open = input.wanted.filter((one) => one.begun === undefined);
   const kept = [...input.stays.map((item) => keptItem(input, item)), ...begun.flat().map(price)];
   if (open.length === 0) return { units: begun, blocked: [] };
-  const all = plan(input, open, kept);
+  const whole = { ...input, units: open, kept };
+  const all = planUnits(whole);
   if (all.is === 'found') return { units: [...begun, ...targetsOf(all, open)], blocked: [] };
-  if (input.isAtOnce) return { units: [], blocked: [reasonOf(input, open, kept, all)] };
+  if (input.isAtOnce) return { units: [], blocked: [reasonOf(whole, all)], shortage: whole };
   const found = [...begun];
   const reasons: Blocked[] = [];
+  const waiting: WantedUnit[] = [];
   for (const one of open) {
-    const alone = plan(input, [one], kept);
+    const own = { ...input, units: [one], kept };
+    const alone = planUnits(own);
     if (alone.is === 'none') {
-      reasons.push(reasonOf(input, [one], kept, alone));
+      reasons.push(reasonOf(own, alone));
+      waiting.push(one);
       continue;
     }
     const [targets = []] = targetsOf(alone, [one]);
     found.push(targets);
     kept.push(...targets.map(price));
   }
-  return { units: found, blocked: merged(reasons) };
+  const shortage = { ...input, units: waiting, kept };
+  const isShort = waiting.length > 0;
+  return { units: found, blocked: merged(reasons), ...(isShort ? { shortage } : {}) };
 
   function price({ role, replica, node }: Target): KeptPlace {
     const farm = farmOf(input.directory, node);
@@ -65,40 +74,26 @@ export function findPlaces(input: PlacesInput): FoundPlaces {
   }
 }
 
-function plan(
-  { header, roles, directory, wishes }: PlacesInput,
-  open: readonly WantedUnit[],
-  kept: readonly KeptPlace[],
-): Replacement {
-  const missing = new Set(open.flatMap(({ unit }) => unit.slots));
-  const avoided = open.flatMap(({ avoids }) => [...avoids]);
-  const except = new Set([...(wishes.except ?? []), ...avoided]);
-  return planReplacement({
-    ...{ header, roles, directory, kept, missing },
-    wishes: { ...wishes, except },
-  });
-}
-
 /** Why units find no place: perhaps others than those that the contract names would do. */
-function reasonOf(
-  input: PlacesInput,
-  open: readonly WantedUnit[],
-  kept: readonly KeptPlace[],
-  none: Replacement & { readonly is: 'none' },
-): Blocked {
-  const slots = open.flatMap(({ unit }) => unit.slots);
-  const { header, directory } = input;
+function reasonOf(shortage: Shortage, none: Replacement & { readonly is: 'none' }): Blocked {
+  const { header, directory, units } = shortage;
+  const slots = units.flatMap(({ unit }) => unit.slots);
   const { farms, countries } = header.heal.mayMoveTo;
   if (farms !== undefined || countries !== undefined) {
-    const anywhere = { ...header, heal: { ...header.heal, mayMoveTo: {} } };
-    const other = plan({ ...input, header: anywhere }, open, kept);
+    const far = anywhere(header);
+    const isPaid = planUnits({ ...shortage, header: far });
+    const other =
+      isPaid.is === 'found' ? isPaid : planUnits({ ...shortage, header: atAnyPrice(far) });
     if (other.is === 'found') {
       const nodes = [...new Set(other.items.map(({ node }) => node))];
       const names = nodes.map((id) => {
         const name = directory.nodes.find((one) => one.id === id)?.name ?? id;
         return `${name} of ${farmOf(directory, id)?.name ?? 'no farm'}`;
       });
-      return blocked('HEAL_OUTSIDE_MANDATE', `these would do: ${names.join(', ')}`, slots);
+      const { currency, perMonth } = header.budget;
+      const price = `for ${other.perMonth} ${currency} a month in all, of ${perMonth}`;
+      const ending = isPaid.is === 'found' ? '' : `, ${price}`;
+      return blocked('HEAL_OUTSIDE_MANDATE', `these would do: ${names.join(', ')}${ending}`, slots);
     }
   }
   return blockedByObstacles(none.obstacles, slots);

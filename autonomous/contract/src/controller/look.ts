@@ -23,6 +23,8 @@ export interface Look {
   /** Of the monotonic clock. */
   readonly nowMs: number;
   readonly journal: JournalIndex;
+  /** Contracts in the log that want to take the place of one, as far as their papers are here. */
+  readonly successorsOf: (id: ContractId) => Iterable<ContractId>;
   readonly watch: NodeWatch;
   readonly isStorm: boolean;
 }

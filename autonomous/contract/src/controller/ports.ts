@@ -29,6 +29,16 @@ export interface ControllerPorts {
   readonly memory?: ControllerMemory | undefined;
   /** Without one, no namespace of a dispersed role is given up. */
   readonly dispersed?: DispersedData | undefined;
+  /** Without it, nothing is drafted for what a contract does not allow. */
+  readonly proposals?: ProposalPapers | undefined;
+}
+
+/** Keeps contracts that the controller drafts, so that it can place them once they are agreed to. */
+export interface ProposalPapers {
+  /** Its devices sign what the controller appends: contracts of others are not proposed for. */
+  readonly owner: BotId;
+  /** Durable when this resolves; once more changes nothing. Throws a `GridError` where there is no room. */
+  keep(paper: ContractPaper): Promise<void>;
 }
 
 /** What those say who spread data over namespaces, such as a Zero-Stor. */

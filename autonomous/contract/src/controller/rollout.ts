@@ -62,7 +62,9 @@ function rolloutOf(
   if (isOver) return { is: 'heal', wanted, blocked: held };
   const ready = readySlots(fold, id);
   const waiting = items.filter((item) => !ready.has(slotKey(item)));
-  if (waiting.length === 0) return { is: 'heal', wanted: wanted.slice(0, 1), blocked: held };
+  if (waiting.length === 0) {
+    return { is: 'heal', wanted: nextOf(look, replaces, wanted), blocked: held };
+  }
   const late = waiting.filter((item) => {
     const place = placeOf(fold.workload(workloadIdOf(id, item.role, item.replica)));
     return place !== undefined && at - place.moment.at >= healthyWithinMs;
@@ -76,6 +78,27 @@ function rolloutOf(
   const placed = new Set(items.map(slotKey));
   const again = wanted.filter(({ unit }) => unit.slots.some((slot) => placed.has(slot)));
   return { is: 'heal', wanted: again, blocked: [...held, ...reasons] };
+}
+
+/** The unit that comes next: first one that does not run in the former contract; what does runs on longest. */
+function nextOf(
+  { fold, watch }: Look,
+  former: ContractId,
+  wanted: readonly WantedUnit[],
+): readonly WantedUnit[] {
+  const heal = fold.current('grid.contract.1', former)?.heal;
+  const items = fold.current('grid.placement.1', former)?.items ?? [];
+  const ready = readySlots(fold, former);
+  const running = new Set(
+    items
+      .filter(({ node }) => heal !== undefined && watch.outlook(node, heal) === 'alive')
+      .map(slotKey)
+      .filter((slot) => ready.has(slot)),
+  );
+  const isMissing = ({ unit }: WantedUnit): boolean =>
+    unit.slots.some((slot) => !running.has(slot));
+  const missing = wanted.filter(isMissing);
+  return (missing.length > 0 ? missing : wanted).slice(0, 1);
 }
 
 /** What has no place any more. */

@@ -1,7 +1,13 @@
 import { GridError, isGridError } from '@commongrid/base';
 import { canonicalText } from '@commongrid/crypto';
 import { contractIdOf, openingHash, parse, parseRole, secretCommit } from '@commongrid/model';
-import type { Contract, ContractId, ContractRoleOpening, SecretOpening } from '@commongrid/model';
+import type {
+  Contract,
+  ContractDraft,
+  ContractId,
+  ContractRoleOpening,
+  SecretOpening,
+} from '@commongrid/model';
 import type { ShardCode } from '../definition/read-role.ts';
 import type { ContractErrorCode } from '../errors.ts';
 import type { BuiltContract } from './build-contract.ts';
@@ -34,10 +40,16 @@ export function draftText(built: BuiltContract): string {
 }
 
 /** Values and salts of its secrets, for a file of mode 600; undefined where it has none. */
-export function secretsText({ draft: { id, secrets } }: BuiltContract): string | undefined {
+export function secretsText({ draft }: BuiltContract): string | undefined {
+  const file = secretsFile(draft);
+  return file && `${canonicalText(file)}\n`;
+}
+
+/** The same as JSON. */
+export function secretsFile({ id, secrets }: Pick<ContractDraft, 'id' | 'secrets'>) {
   if (secrets.size === 0) return undefined;
   const all: Readonly<Record<string, SecretOpening>> = Object.fromEntries(secrets);
-  return `${canonicalText({ schema: secretsSchema, id, secrets: all })}\n`;
+  return { schema: secretsSchema, id, secrets: all };
 }
 
 /** Whether a value claims to be such a file, so that it is no definition. */

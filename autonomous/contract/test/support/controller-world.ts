@@ -159,6 +159,13 @@ export class ControllerWorld extends TownGrid {
           return !this.away.has(id) || this.answering.has(id);
         },
       },
+      proposals: {
+        owner: this.ada.id,
+        keep: async (paper) => {
+          alive();
+          this.papers.set(paper.draft.id, paper);
+        },
+      },
       leases: { acquire: (name, signal) => this.#leases.acquire(process, name, signal) },
       dispersed: {
         isElsewhere: (workload) => this.elsewhere.has(workload),

@@ -13,6 +13,12 @@ import type { ContractView, KnownContract } from './contract-view.ts';
 import { MoneyText } from '../market/money-text.ts';
 import { budgetText, decisionsOf, describeLine, describeRoles } from './describe-contract.ts';
 import type { DecisionLine } from './describe-contract.ts';
+import {
+  describeProposals,
+  describeReplacing,
+  openProposalsOf,
+  replacingOf,
+} from './describe-proposal.ts';
 import { describeRent, placesOf } from './describe-rent.ts';
 import { readBuilt } from './read-contract.ts';
 
@@ -20,17 +26,25 @@ export function contractListCommand(context: CommandContext): Command {
   return serverCommand('list', 'List the contracts that you own, sign or control.').action(
     async (options: ServerOptions) => {
       const contracts = await withContractView(context, options, async ({ fold, now }) =>
-        contractsIn(fold).map(({ id, header: { name, owner } }) => {
+        contractsIn(fold).map(({ id, header }) => {
+          const { name, owner, replaces } = header;
           const { phase, isHalted, isRejected } = statusIn({ fold, now }, id);
           const bot = botName(fold, owner);
-          return { contract: id, name, owner, ownerName: bot, phase, isHalted, isRejected };
+          const former = replacingOf({ fold, now }, { id, header });
+          return {
+            ...{ contract: id, name, owner, ownerName: bot, phase, isHalted, isRejected },
+            ...{ replaces: replaces ?? null, replacesName: former?.name ?? null },
+            isWithdrawn: former?.isWithdrawn === true,
+          };
         }),
       );
       const result = { schema: 'grid.contract.list.1', contracts };
       printResult(context, options, result, () => {
         const rows = contracts.map((one) => {
-          const mark = one.isHalted ? ', halted' : one.isRejected ? ', rejected' : '';
-          return [one.name, `${one.phase}${mark}`, one.ownerName, one.contract];
+          const against = one.isWithdrawn ? ', withdrawn' : one.isRejected ? ', rejected' : '';
+          const mark = one.isHalted ? ', halted' : against;
+          const former = one.replacesName === null ? '' : `replaces ${one.replacesName}`;
+          return [one.name, `${one.phase}${mark}`, one.ownerName, one.contract, former];
         });
         return formatTable(rows) || 'there are none';
       });
@@ -73,6 +87,10 @@ async function shownOf({ fold, now, client }: ContractView, contract: KnownContr
     ownerName: botName(fold, header.owner),
     ...{ controllers: header.controllers, term: header.term, budget: header.budget },
     ...{ heal: header.heal, replaces: header.replaces ?? null },
+    /** How it differs from the one that it replaces. */
+    replacing: replacingOf({ fold, now }, contract) ?? null,
+    /** What would allow more, and waits for signers. */
+    proposals: openProposalsOf({ fold, now }, id),
     haltedBy: halts.map(({ signer, expMs }) => ({
       ...{ bot: signer, name: botName(fold, signer), expMs },
     })),
@@ -84,7 +102,7 @@ async function shownOf({ fold, now, client }: ContractView, contract: KnownContr
 
 function describe(shown: Shown, money: MoneyText, style: Style): string {
   const { name, contract, phase, ownerName, term, budget, haltedBy, decisions, replaces } = shown;
-  const { places } = shown;
+  const { places, replacing, proposals } = shown;
   const groups = Map.groupBy(decisions, ({ action }) => action);
   return [
     style.strong(`${name} is ${phase}${shown.isRejected ? ', rejected' : ''}`),
@@ -96,6 +114,10 @@ function describe(shown: Shown, money: MoneyText, style: Style): string {
       ...(replaces === null ? [] : [['  replaces', replaces]]),
       ...haltedBy.map((one) => ['  halted', `by ${one.name} until ${formatTime(one.expMs)}`]),
     ]),
+    ...(replacing === null ? [] : ['', style.strong('changes'), describeReplacing(replacing)]),
+    ...(proposals.length === 0
+      ? []
+      : ['', style.strong('proposals'), describeProposals(proposals)]),
     ...[...groups].flatMap(([action, lines]) => ['', style.strong(action), describeLines(lines)]),
     ...(places.length === 0 ? [] : ['', style.strong('rent'), describeRent(places, money)]),
   ].join('\n');
