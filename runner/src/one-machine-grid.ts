@@ -15,6 +15,7 @@ import type { GridErrorCode } from './errors.ts';
 import { GridHome } from './home.ts';
 import { createIdentity } from './owner-identity.ts';
 import type { OwnerIdentity } from './owner-identity.ts';
+import type { PortBase } from './ports.ts';
 import { keptPorts } from './backends-file.ts';
 import { serviceTable, startTimeoutMs } from './service-table.ts';
 import { homeNodeService, keptZdbPort, leaveHomeNode } from './node/home-node-place.ts';
@@ -50,10 +51,14 @@ export async function prepareHome(
 /**
  * Brings everything up and returns once it is ready: starts a supervisor, or asks the one that
  * runs to start what is down. Any number of callers may do this at the same time.
+ * @param portBase undefined for the ports of the last start
  * @throws GRID_HOME_*, GRID_PORT_UNAVAILABLE, GRID_PORTS_DIFFER, GRID_SERVICE_FAILED,
  *   GRID_START_TIMEOUT, GRID_SUPERVISOR_*
  */
-export async function bringUp(homePath: string, portBase: number | undefined): Promise<GridState> {
+export async function bringUp(
+  homePath: string,
+  portBase: PortBase | undefined,
+): Promise<GridState> {
   const home = new GridHome(homePath);
   await home.create();
   const deadlineMs = performance.now() + orderTimeoutMs;
@@ -61,7 +66,7 @@ export async function bringUp(homePath: string, portBase: number | undefined): P
     const state = await askSupervisor(home, { action: 'start', services: [] }, orderTimeoutMs);
     if (state !== undefined) return requirePorts(state, portBase);
     try {
-      return await launchSupervisor(home, portBase, orderTimeoutMs);
+      return await launchSupervisor(home, await baseOf(home, portBase), orderTimeoutMs);
     } catch (error) {
       // Another caller's supervisor holds the lock, and does not listen yet or not any more.
       const isLate = performance.now() > deadlineMs;
@@ -77,7 +82,7 @@ export async function bringUp(homePath: string, portBase: number | undefined): P
  */
 export async function runInForeground(
   homePath: string,
-  portBase: number | undefined,
+  portBase: PortBase | undefined,
   logLevel: LogLevel,
   signal: AbortSignal,
   onReady: (state: GridState) => Promise<void>,
@@ -91,7 +96,11 @@ export async function runInForeground(
     const kept = new Map(await keptPorts(home, layout));
     const zdbPort = await keptZdbPort(home);
     if (zdbPort !== undefined) kept.set('node-zdb', zdbPort);
-    const options = { home, services, portBase, keptPorts: kept, logger };
+    const base = await baseOf(home, portBase);
+    const options = {
+      ...{ home, services, keptPorts: kept, logger },
+      portBase: base === 'usual' ? undefined : base,
+    };
     await using supervisor = await Supervisor.open(options, signal);
     const isLaunched = reportToLauncher({ state: supervisor.state });
     if (!isLaunched) await onReady(supervisor.state);
@@ -189,11 +198,19 @@ async function requireKnown(home: GridHome, services: readonly string[]): Promis
   }
 }
 
-function requirePorts(state: GridState, portBase: number | undefined): GridState {
-  if (portBase === undefined || portBase === state.portBase) return state;
+/** What was said, or how the grid was started last: who joined it looks for it there. */
+async function baseOf(home: GridHome, said: PortBase | undefined): Promise<PortBase> {
+  return said ?? (await loadState(home))?.portBase ?? 'usual';
+}
+
+function requirePorts(state: GridState, portBase: PortBase | undefined): GridState {
+  if (portBase === undefined || portBase === (state.portBase ?? 'usual')) return state;
   throw new GridError<GridErrorCode>(
     'GRID_PORTS_DIFFER',
     `the grid in ${state.home} runs on other ports`,
-    { hint: './grid down, then ./grid up', details: { portBase: state.portBase } },
+    {
+      hint: `./grid down, then ./grid up --port-base ${portBase}`,
+      details: { portBase: state.portBase },
+    },
   );
 }

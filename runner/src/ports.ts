@@ -56,6 +56,9 @@ const lasting: ReadonlySet<PortName> = new Set(['node-zdb']);
 /** Ports of one grid. */
 export type Ports = ReadonlyMap<PortName, number>;
 
+/** Where the ports of a grid begin: `usual` for those of a grid without a base, 0 for any free ones. */
+export type PortBase = number | 'usual';
+
 /** All services of the one-machine grid listen here, and nowhere else. */
 export const loopback = '127.0.0.1';
 

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { test } from 'node:test';
 
-import { choosePorts } from '../src/ports.ts';
+import { choosePorts, portEntry, portNames } from '../src/ports.ts';
 
 test('port base 0 chooses free ports, each another', async () => {
   const ports = await choosePorts(['zdb', 'zdb-metrics', 's3'], 0);
@@ -28,4 +30,19 @@ test('a port that is taken is named', async () => {
     return true;
   });
   server.close();
+});
+
+test('the documents name every port, and its place in a range', async () => {
+  const file = join(import.meta.dirname, '..', '..', 'docs', 'limits.md');
+  const text = await readFile(file, 'utf8');
+  const rows = [...text.matchAll(/^\| (\d+)(?: … (\d+))? +\| (\d+)(?: … \d+)? +\|/gm)];
+  const named = rows.flatMap(([, first, last = first, offset]) =>
+    Array.from({ length: Number(last) - Number(first) + 1 }, (_, at) => [
+      Number(first) + at,
+      Number(offset) + at,
+    ]),
+  );
+  const byPort = ([a = 0]: number[], [b = 0]: number[]): number => a - b;
+  const used = portNames.map((name) => [portEntry(name).port, portEntry(name).offset]);
+  assert.deepEqual(named.toSorted(byPort), used.toSorted(byPort));
 });

@@ -92,12 +92,22 @@ test('up twice, and many at once, is one grid', async () => {
   assert.equal(pids.size, 1);
 });
 
-test('up refuses other ports while the grid runs', async () => {
+test('up refuses other ports while the grid runs, and keeps to its own afterwards', async () => {
   await using grid = await TestGrid.open();
   await grid.json<Up>('up', '--port-base', '0');
   const { status, stdout } = await grid.run('up', '--port-base', '40000', '--json');
   assert.equal(status, 5);
   assert.equal((JSON.parse(stdout) as Failure).code, 'GRID_PORTS_DIFFER');
+  const usual = JSON.parse(
+    (await grid.run('up', '--port-base', 'usual', '--json')).stdout,
+  ) as Failure;
+  assert.deepEqual(
+    [usual.code, usual.hint],
+    ['GRID_PORTS_DIFFER', './grid down, then ./grid up --port-base usual'],
+  );
+  await grid.json('down');
+  const again = await grid.json<Up>('up');
+  assert.notEqual(zdbOf(again).address, '127.0.0.1:9900');
 });
 
 test('a service that was killed is back, and status counts it', async () => {

@@ -11,19 +11,20 @@ import { startHomeBots } from '../home-bots/start-home-bots.ts';
 import { startHomeNode } from '../node/home-node.ts';
 import { bringUp, lookAt, prepareHome, runInForeground } from '../one-machine-grid.ts';
 import { introduceOwner, ownerNameDefault } from '../owner-bot.ts';
+import type { PortBase } from '../ports.ts';
 import { layoutNames, layoutOf, usualLayout } from '../storage-layout.ts';
 import type { LayoutName } from '../storage-layout.ts';
 import type { GridState } from '../supervisor/grid-state.ts';
 import { withProgress } from '../terminal.ts';
 import { wordCard } from '../word-card.ts';
 import { parseSize } from './node/node-arguments.ts';
-import { parsePortBase } from './port-base-option.ts';
+import { parseUpPortBase } from './port-base-option.ts';
 import { describe, reportOf } from './up-report.ts';
 import type { UpBots, UpHub, UpNode } from './up-report.ts';
 
 type UpOptions = JsonOption & {
   readonly foreground?: true;
-  readonly portBase?: number;
+  readonly portBase?: PortBase;
   readonly shards?: LayoutName;
   readonly name: string;
   readonly node?: boolean;
@@ -33,7 +34,11 @@ type UpOptions = JsonOption & {
 
 export function upCommand(context: CommandContext): Command {
   return resultCommand('up', 'Start the one-machine grid and return once all of it is ready.')
-    .option('--port-base <port>', 'use the ports from here on; 0: any free ones', parsePortBase)
+    .option(
+      '--port-base <port>',
+      'use the ports from here on; 0: any free ones; usual: 9900 and the like; default: as at the last start',
+      parseUpPortBase,
+    )
     .addOption(
       new Option(
         '--shards <k+m>',

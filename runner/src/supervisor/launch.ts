@@ -7,6 +7,7 @@ import type { GridErrorJson } from '@commongrid/base';
 import { childVariables } from '../environment.ts';
 import type { GridErrorCode } from '../errors.ts';
 import type { GridHome } from '../home.ts';
+import type { PortBase } from '../ports.ts';
 import type { GridState } from './grid-state.ts';
 import { LogFile } from './log-file.ts';
 
@@ -19,16 +20,12 @@ export type LaunchReport = { readonly state: GridState } | { readonly error: Gri
  */
 export async function launchSupervisor(
   home: GridHome,
-  portBase: number | undefined,
+  portBase: PortBase,
   timeoutMs: number,
 ): Promise<GridState> {
   await using log = await LogFile.open(home.logOf('supervisor'));
   const main = join(import.meta.dirname, '..', 'main.ts');
-  const words = [
-    'up',
-    '--foreground',
-    ...(portBase === undefined ? [] : [`--port-base=${portBase}`]),
-  ];
+  const words = ['up', '--foreground', `--port-base=${portBase}`];
   const child = spawn(process.execPath, [main, ...words], {
     cwd: '/',
     detached: true,
