@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { BcdbClient } from '@commongrid/bcdb/client';
-import { GridError, waitFor } from '@commongrid/base';
+import { GridError, isGridError, waitFor } from '@commongrid/base';
 import { hasCode } from '@commongrid/base/testing';
 import type { AuditReport } from '@commongrid/contract';
 import { SigningKey } from '@commongrid/crypto';
@@ -23,6 +23,7 @@ type Approval = RecordOf<'grid.approval.1'>;
 interface SignResult {
   readonly phase: string;
   readonly isHalted: boolean;
+  readonly isRejected: boolean;
   readonly said: readonly { readonly action: string; readonly role: string }[];
   readonly missing: readonly { readonly role: string }[];
 }
@@ -101,8 +102,8 @@ test('a contract is agreed once its owner and two of the board signed by command
 
 test('a contract is rejected by so many that the rest is too few, and by its owner alone', async () => {
   const { id } = await propose('tower');
-  await say('dora', 'reject', id);
-  await say('eli', 'reject', id);
+  assert.equal((await say('dora', 'reject', id)).isRejected, false);
+  assert.equal((await say('eli', 'reject', id)).isRejected, true);
   const { printed } = await grid.run('contract', 'list');
   assert.match(printed, /^tower\s+proposed, rejected/m);
   await assert.rejects(say('finn', 'sign', id), hasCode('CONTRACT_REJECTED'));
@@ -197,6 +198,10 @@ test('whoever is not named signs nothing, and a contract of another grid is none
   const { id, file } = await propose('attic');
   await grid.bot('hugo');
   await assert.rejects(say('hugo', 'sign', id), hasCode('GRID_CONTRACT_UNKNOWN'));
+  await assert.rejects(say('hugo', 'sign', file), (error) => {
+    const isUnknown = isGridError(error, 'GRID_CONTRACT_UNKNOWN');
+    return isUnknown && error.message === 'attic is not proposed yet, or does not name hugo';
+  });
   await using stranger = await openGrid();
   const elsewhere = ['--address', stranger.url, '--log', stranger.trust.log];
   const who = ['--key-file', join(stranger.path, 'home', 'identity', 'owner-key')];

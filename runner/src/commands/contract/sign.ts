@@ -1,5 +1,6 @@
+import { GridError, isGridError } from '@commongrid/base';
 import { makeApproval, rolesIn } from '@commongrid/contract';
-import type { SignedAction } from '@commongrid/contract';
+import type { DraftFile, SignedAction } from '@commongrid/contract';
 import { signaturesOf } from '@commongrid/model';
 import type { Approval } from '@commongrid/model';
 import { Option } from 'commander';
@@ -8,9 +9,10 @@ import type { Command } from 'commander';
 import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
 import { requireYes } from '../../confirm.ts';
+import type { GridErrorCode } from '../../errors.ts';
 import { serverCommand } from '../bcdb/connection.ts';
 import { formatTime, parseCount } from '../bcdb/options.ts';
-import { contractIn, statusIn, withContractView } from './contract-view.ts';
+import { botName, contractIn, statusIn, withContractView } from './contract-view.ts';
 import type { ContractView, KnownContract } from './contract-view.ts';
 import { describeDraft, describeSubject } from './describe-contract.ts';
 import { readBuilt } from './read-contract.ts';
@@ -77,7 +79,7 @@ function sayingCommand(context: CommandContext, saying: Saying): Command {
   return command.action(async (text: string, options: SignOptions) => {
     const draft = text.endsWith('.json') ? await readBuilt(text) : undefined;
     await withContractView(context, options, async (view) => {
-      const contract = contractIn(view, draft?.id ?? text);
+      const contract = draft === undefined ? contractIn(view, text) : builtIn(view, draft, text);
       const says = approvalsOf(view, contract, { ...saying, ...options });
       context.terminal.note(await describeSubject(view, contract, says));
       if (draft !== undefined) context.terminal.note(await describeDraft(view, draft, context));
@@ -100,6 +102,7 @@ function sayingCommand(context: CommandContext, saying: Saying): Command {
       const result = {
         ...{ schema: 'grid.contract.sign.1', contract: contract.id, name: contract.header.name },
         ...{ signer: view.bot, said: says, phase: status.phase, isHalted: status.isHalted },
+        isRejected: status.isRejected,
         missing: open.filter(({ min, signed }) => signed.length < min),
       };
       printResult(context, options, result, () =>
@@ -108,6 +111,7 @@ function sayingCommand(context: CommandContext, saying: Saying): Command {
             return `${verdict} ${action} as ${role}, until ${formatTime(expMs)}`;
           }),
           `${result.name} is ${result.phase}${result.isHalted ? ', halted' : ''}`,
+          ...(result.isRejected ? ['it is rejected: those who are left are too few'] : []),
           ...result.missing.map(({ role, min, signed }) => {
             return `waits for ${min - signed.length} more as ${role}`;
           }),
@@ -115,6 +119,25 @@ function sayingCommand(context: CommandContext, saying: Saying): Command {
       );
     });
   });
+}
+
+/** The contract of a built file. @throws GRID_CONTRACT_UNKNOWN */
+function builtIn(
+  view: ContractView,
+  { id, header: { name } }: DraftFile,
+  file: string,
+): KnownContract {
+  try {
+    return contractIn(view, id);
+  } catch (error) {
+    if (!isGridError(error, 'GRID_CONTRACT_UNKNOWN')) throw error;
+    const message = `${name} is not proposed yet, or does not name ${botName(view.fold, view.bot)}`;
+    throw new GridError<GridErrorCode>('GRID_CONTRACT_UNKNOWN', message, {
+      hint: `sign as one whom it names, or first: ./grid contract propose ${file}`,
+      details: { contract: id, bot: view.bot },
+      cause: error,
+    });
+  }
 }
 
 /** What the bot says. Without an action: all that the contract needs to begin, and it has a say in. */
