@@ -18,7 +18,7 @@ export type { BotLimits } from './config.ts';
 export type { BotErrorCode } from './errors.ts';
 export type { HeadsKeeper } from './log-view.ts';
 export type { LockMarket } from './market/lock-market.ts';
-export { parseGridAddress } from './data/grid-address.ts';
+export { formatGridAddress, parseGridAddress } from './data/grid-address.ts';
 export type { GridAddress } from './data/grid-address.ts';
 export type { BlockedContract } from './notices/blocked-findings.ts';
 export type { Notice, NoticeBook } from './notices/notice-book.ts';

@@ -119,13 +119,67 @@ test('an address leads to a record here and at another bot, where it is shared',
 
   const grant = (rights: object[]) => ada.call('data.grant', { bot: bob.id, rights });
   await grant([{ path: 'notes/1', rights: ['read', 'write'] }]);
-  await call('data.put', { ...put, value: { ...note, title: 'by bob' } });
+  const write = (address: string, change: object = {}) =>
+    bob.call('data.write', { address, value: { ...note, title: 'by bob' }, ...change });
+  const written = (await write('grid://ada/notes/1')) as { version: string };
+  await assert.rejects(write('grid://ada/notes/1', { prev: 'A'.repeat(43) }), {
+    code: 'BCDB_CONFLICT',
+  });
+  await write('grid://ada/notes/1', { prev: written.version });
   const { value } = (await open(ada, 'grid://ada/notes/1')) as { value: { title: string } };
   assert.equal(value.title, 'by bob');
-  await assert.rejects(call('data.put', { ...put, id: '2' }), denied);
+  await assert.rejects(write('grid://ada/notes/2'), denied);
+  await assert.rejects(write('grid://ada/notes'), { code: 'BOT_OBJECT_UNKNOWN' });
+  // Nobody reaches others by a bot that is not his.
+  await assert.rejects(
+    bob.call('bot.call', {
+      bot: ada.id,
+      method: 'data.open',
+      input: { address: 'grid://bob/a/1' },
+    }),
+    denied,
+  );
   await assert.rejects(call('data.grant', { bot: bob.id, rights: [] }), denied);
+  await bob.call('data.discard', { address: 'grid://ada/notes/1', erase: true });
+  await assert.rejects(open(ada, 'grid://ada/notes/1'), { code: 'BOT_OBJECT_UNKNOWN' });
   await grant([]);
-  await assert.rejects(call('data.put', put), denied);
+  await assert.rejects(write('grid://ada/notes/1'), denied);
+});
+
+test('an app reaches other bots as far as it was given that, and as far as they let its bot', async (t) => {
+  const grid = await Grid.open(t);
+  const [adaSelf, bobSelf] = [await grid.self('ada'), await grid.self('bob')];
+  const [ada, bob] = [await withData(grid, adaSelf), await withData(grid, bobSelf)];
+  await ada.call('data.put', { collection: 'notes', id: '1', value: note });
+  await ada.call('data.share', { path: 'notes', readers: 'known' });
+  const allow = async (...rights: object[]) =>
+    ((await bob.call('data.allow', { app: 'diary', rights })) as { token: string }).token;
+  const denied = 'BOT_NOT_PERMITTED';
+  const address = 'grid://ada/notes/1';
+  const own = await allow({ path: 'notes', rights: ['read', 'write'] });
+  assert.equal(code(await ask(bob, own, 'data.open', { address })), denied);
+  const at = await allow({ path: 'grid://ada/notes', rights: ['read', 'write'] });
+  const got = (await ask(bob, at, 'data.open', { address })) as { value: unknown };
+  assert.deepEqual(got.value, note);
+  const page = await ask(bob, at, 'data.browse', { address: 'grid://ada/notes/' });
+  assert.deepEqual(page, { entries: [{ path: 'notes/1' }] });
+  assert.equal(code(await ask(bob, at, 'data.browse', { address: 'grid://ada/' })), denied);
+  // Its own bot judges first, then the other one.
+  assert.equal(code(await ask(bob, at, 'data.open', { address: 'grid://bob/notes/1' })), denied);
+  const write = { address, value: { ...note, title: 'by an app' } };
+  assert.equal(code(await ask(bob, at, 'data.write', write)), denied);
+  const rights = [{ path: 'notes', rights: ['write'] }];
+  await ada.call('data.grant', { bot: bob.id, rights });
+  const written = (await ask(bob, at, 'data.write', write)) as { version: string };
+  assert.equal(written.version.length, 43);
+  const reads = await allow({ path: `grid://${ada.id}`, rights: ['read'] });
+  assert.equal(code(await ask(bob, reads, 'data.write', write)), denied);
+  const again = (await ask(bob, reads, 'data.open', { address })) as { value: unknown };
+  assert.deepEqual(again.value, write.value);
+  assert.equal(
+    code(await ask(bob, reads, 'data.open', { address: 'grid://nobody/notes/1' })),
+    'BOT_UNKNOWN',
+  );
 });
 
 test('the token of an app is good for what it was given, and for nothing else', async (t) => {
@@ -148,7 +202,9 @@ test('the token of an app is good for what it was given, and for nothing else', 
     ['data.get', { collection: 'tasks', id: '1' }],
     ['data.settings', {}],
     ['data.allow', { app: 'diary', rights: [{ path: 'tasks', rights: ['read'] }] }],
-    ['data.open', { address: 'grid://ada/notes/1' }],
+    ['data.open', { address: 'grid://ada/tasks/1' }],
+    ['data.open', { address: 'grid://bob/notes/1' }],
+    ['data.write', { address: 'grid://ada/notes/1', value: note }],
     ['bot.about', {}],
     ['messages.list', {}],
   ];

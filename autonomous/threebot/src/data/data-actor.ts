@@ -5,6 +5,7 @@ import type { DataStore } from './data-store.ts';
 import { objectMethods } from './object-methods.ts';
 import { ownerMethods } from './owner-methods.ts';
 import { rightsMethods } from './rights-methods.ts';
+import type { RightsParts } from './rights-methods.ts';
 import { recordMethods } from './record-methods.ts';
 import type { Resolver } from './resolver.ts';
 
@@ -12,11 +13,11 @@ import type { Resolver } from './resolver.ts';
  * The data of the owner, for himself, his apps and whom he shares it with: typed records in the database,
  * files in S3.
  */
-export function dataActor(data: DataStore, resolver: Resolver) {
+export function dataActor(data: DataStore, resolver: Resolver, named: RightsParts['named']) {
   const methods = {
     ...ownerMethods(data),
     ...addressMethods(resolver),
-    ...rightsMethods(),
+    ...rightsMethods({ book: data.book, named }),
     ...recordMethods(data),
     ...objectMethods(data),
   };

@@ -2,7 +2,7 @@ import { GridError } from '@commongrid/base';
 import { permissions } from '../actors/caller.ts';
 import type { Caller, Permission } from '../actors/caller.ts';
 import type { BotErrorCode } from '../errors.ts';
-import { isWithin } from './grid-address.ts';
+import { gridScheme, isWithin } from './grid-address.ts';
 
 export type DataRight = 'read' | 'write';
 
@@ -52,6 +52,25 @@ export function mayUseAll(
   if (hasGrant(caller, right, path, rules)) return true;
   const below = rules.shares.filter((share) => isWithin(share.path, path));
   return below.every(({ readers }) => isReader(caller.standing, readers));
+}
+
+/**
+ * Whether a caller may use this bot to reach an object of another one, which judges the bot then. Only the
+ * owner may, and an app what it was given below `grid://<id of the bot>`.
+ */
+export function mayReach(
+  { app, standing }: Caller,
+  right: DataRight,
+  { bot, path }: { readonly bot: string; readonly path: string },
+  rules: DataRules,
+): boolean {
+  if (app === undefined) return standing === 'owner';
+  return isGiven(rules.rightsOf(app), right, rightPath({ bot, path }));
+}
+
+/** How rights of apps name what another bot has. @param bot its id */
+export function rightPath({ bot, path }: { readonly bot: string; readonly path: string }): string {
+  return path === '' ? `${gridScheme}${bot}` : `${gridScheme}${bot}/${path}`;
 }
 
 /** What one bot was given is no right of all bots: whoever had its key may have lost it since. */

@@ -100,6 +100,13 @@ export const found = Type.Union([
   }),
 ]);
 
+/** A version of a record that was written. */
+export const written = Type.Object({ version: Type.String(), seq: Type.Integer() });
+
+export const removed = Type.Object({ wasThere: Type.Boolean() });
+
+export const signedFileUrl = Type.Object({ url: Type.String(), urlSeconds: Type.Integer() });
+
 export const entryPage = Type.Object({
   /** Paths as addresses have them; those of folders end in `/`. */
   entries: Type.Array(

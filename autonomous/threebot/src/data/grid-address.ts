@@ -16,7 +16,8 @@ export interface GridAddress {
   readonly path: string;
 }
 
-const scheme = 'grid://';
+/** Addresses begin with it. */
+export const gridScheme = 'grid://';
 const botIdPattern = new RegExp(`^${idPatterns.bot}$`);
 const collectionPattern = /^[a-z][a-z0-9-]{0,31}$/;
 
@@ -25,8 +26,8 @@ const collectionPattern = /^[a-z][a-z0-9-]{0,31}$/;
  * @throws BOT_ADDRESS_INVALID
  */
 export function parseGridAddress(text: string): GridAddress {
-  if (!text.startsWith(scheme)) throw invalid(text, `it does not begin with ${scheme}`);
-  const [bot = '', ...rest] = text.slice(scheme.length).split('/');
+  if (!text.startsWith(gridScheme)) throw invalid(text, `it does not begin with ${gridScheme}`);
+  const [bot = '', ...rest] = text.slice(gridScheme.length).split('/');
   if (!isName(bot) && !botIdPattern.test(bot)) throw invalid(text, 'it names no bot');
   const path = rest.map((part) => unescape(text, part)).join('/');
   if (path !== '') requireDataPath(path);
@@ -37,7 +38,7 @@ export function parseGridAddress(text: string): GridAddress {
 export function formatGridAddress({ bot, path }: GridAddress): string {
   if (path !== '') requireDataPath(path);
   const escaped = path.split('/').map((part) => encodeURIComponent(part).replaceAll('%40', '@'));
-  return `${scheme}${bot}/${escaped.join('/')}`;
+  return `${gridScheme}${bot}/${escaped.join('/')}`;
 }
 
 /**

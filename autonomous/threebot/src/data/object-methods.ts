@@ -23,7 +23,7 @@ export function objectMethods(data: DataStore) {
         },
         closed,
       ),
-      output: Type.Object({ url: Type.String(), urlSeconds: Type.Integer() }),
+      output: shape.signedFileUrl,
       handler: ({ path, method: verb = 'GET', seconds = urlSecondsDefault }, { caller }) => {
         data.require(caller, verb === 'GET' ? 'read' : 'write', `${filesRoot}/${path}`);
         return { url: files.urlOf(path, verb, seconds), urlSeconds: seconds };

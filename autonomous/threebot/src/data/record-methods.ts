@@ -18,7 +18,7 @@ export function recordMethods(data: DataStore) {
         { ...recordName, value: Type.Unknown(), prev: Type.Optional(shape.versionHash) },
         closed,
       ),
-      output: Type.Object({ version: Type.String(), seq: Type.Integer() }),
+      output: shape.written,
       handler: ({ collection, id, value, prev }, { caller, signal }) => {
         data.require(caller, 'write', `${collection}/${id}`);
         return records.put({ collection, id }, value as JsonValue, prev, signal);
@@ -62,7 +62,7 @@ export function recordMethods(data: DataStore) {
       ...judged,
       summary: 'Removes a record; with `erase` all that it ever was',
       input: Type.Object({ ...recordName, erase: Type.Optional(Type.Boolean()) }, closed),
-      output: Type.Object({ wasThere: Type.Boolean() }),
+      output: shape.removed,
       handler: async ({ collection, id, erase = false }, { caller, signal }) => {
         data.require(caller, 'write', `${collection}/${id}`);
         return { wasThere: await records.remove({ collection, id }, erase, signal) };

@@ -1,13 +1,30 @@
 import { Type } from 'typebox';
 import { method } from '../actors/actor.ts';
+import type { BotEntry } from '../phonebook/bot-entry.ts';
 import { DataBook } from './data-book.ts';
+import { rightPath } from './data-rights.ts';
 import * as shape from './data-shapes.ts';
-import { requireDataPath } from './grid-address.ts';
+import { gridScheme, parseGridAddress, requireDataPath } from './grid-address.ts';
 
 const { closed } = shape;
 
+export interface RightsParts {
+  readonly book: DataBook;
+  /** The bot of this name. @throws BOT_UNKNOWN */
+  readonly named: (name: string) => Promise<Pick<BotEntry, 'id'>>;
+}
+
 /** How the owner says who may do what. */
-export function rightsMethods() {
+export function rightsMethods({ book, named }: RightsParts) {
+  /** A path of this bot, or of another one by its id: whoever takes its name later is not meant. */
+  const rightOf = async (given: string): Promise<string> => {
+    if (!given.startsWith(gridScheme)) {
+      requireDataPath(given);
+      return given;
+    }
+    const { bot, path } = parseGridAddress(given);
+    return rightPath({ bot: bot.startsWith('bot:') ? bot : (await named(bot)).id, path });
+  };
   return {
     share: method({
       ...shape.ownerOnly,
@@ -40,12 +57,15 @@ export function rightsMethods() {
     }),
     allow: method({
       ...shape.ownerOnly,
-      summary: 'Gives an app these rights and no others, and a new token, which is shown once',
+      summary:
+        'Gives an app these rights and no others, at other bots by grid://BOT/PATH, and a new token',
       input: Type.Object({ app: shape.appName, rights: shape.pathRights }, closed),
       output: Type.Object({ app: Type.String(), token: Type.String() }),
-      effect: ({ app, rights }, { db }) => {
-        for (const { path } of rights) requireDataPath(path);
-        return { app, token: new DataBook(db).allow({ app, rights }) };
+      handler: async ({ app, rights }) => {
+        const reached = await Promise.all(
+          rights.map(async (one) => ({ ...one, path: await rightOf(one.path) })),
+        );
+        return { app, token: book.allow({ app, rights: reached }) };
       },
     }),
     forbid: method({

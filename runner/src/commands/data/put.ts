@@ -12,34 +12,36 @@ import { askBot } from '../bot/ask-bot.ts';
 import { readValue } from '../bcdb/value-input.ts';
 import { dataBot, dataSubcommand } from './data-bot.ts';
 import type { DataOptions } from './data-bot.ts';
+import { fullAddress } from './full-address.ts';
 import { failed } from './get.ts';
-import { ownPath } from './own-path.ts';
 
 type PutOptions = DataOptions & { readonly file?: string; readonly prev?: string };
 
 export function dataPutCommand(context: CommandContext): Command {
-  return dataSubcommand('put', 'Write a record, or send a file, of this bot.')
+  return dataSubcommand(
+    'put',
+    'Write a record, or send a file, of this bot or of another that allows it.',
+  )
     .argument('<address>', 'grid://BOT/COLLECTION/ID or grid://BOT/files/KEY')
     .argument('[value]', 'of a record: JSON; default: that of --file, or stdin')
     .option('--file <file>', 'what is sent, or the value of a record')
     .option('--prev <version>', 'of a record: only if this is still the newest version')
-    .action(async (address: string, text: string | undefined, options: PutOptions) => {
+    .action(async (given: string, text: string | undefined, options: PutOptions) => {
       const bot = await dataBot(context, options);
-      const own = await ownPath(bot, address);
-      if (own.kind === 'file') {
-        const { path } = own;
-        const input = { path, method: 'PUT' };
-        const { url } = (await askBot(bot, 'data.fileUrl', input)) as { readonly url: string };
+      const { address, kind } = await fullAddress(bot, given);
+      if (kind === 'file') {
+        const { url } = (await askBot(bot, 'data.writeUrl', { address })) as {
+          readonly url: string;
+        };
         const sizeBytes = await sendFile(url, options.file);
         const result = { schema: 'grid.data.put.1', address, sizeBytes };
         printResult(context, options, result, () => `${sizeBytes} bytes are at ${address}`);
         return;
       }
-      const { collection, id } = own;
       const value = await readValue(text, options.file);
       const prev = options.prev === undefined ? {} : { prev: options.prev };
-      const input = { collection, id, value, ...prev };
-      const written = (await askBot(bot, 'data.put', input)) as { readonly version: string };
+      const input = { address, value, ...prev };
+      const written = (await askBot(bot, 'data.write', input)) as { readonly version: string };
       const result = { schema: 'grid.data.put.1', address, ...written };
       printResult(context, options, result, () => `${address} is version ${written.version}`);
     });

@@ -64,7 +64,11 @@ export function dataGrantCommand(context: CommandContext): Command {
 export function dataAllowCommand(context: CommandContext): Command {
   return dataSubcommand('allow', 'Give an app a new token, with these rights and no others.')
     .argument('<app>', 'its name: a-z, 0-9 and dashes')
-    .argument('<rights...>', 'such as notes:read, files/photos:read+write', addRight)
+    .argument(
+      '<rights...>',
+      'such as notes:read, files/photos:read+write, grid://BOT/notes:read',
+      addRight,
+    )
     .action(async (app: string, rights: readonly Right[], options: DataOptions) => {
       const { token } = await askData<{ token: string }>(context, options, 'allow', {
         app,
@@ -86,7 +90,7 @@ function parseStanding(text: string): string {
 }
 
 function addRight(text: string, before: readonly Right[] = []): readonly Right[] {
-  const [, path, rights] = /^([^:]+):((?:read|write)(?:\+(?:read|write))?)$/.exec(text) ?? [];
+  const [, path, rights] = /^(.+):((?:read|write)(?:\+(?:read|write))?)$/.exec(text) ?? [];
   if (path === undefined || rights === undefined) {
     throw new InvalidArgumentError('give a path and read, write or both: notes:read+write');
   }

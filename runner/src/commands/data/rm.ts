@@ -5,22 +5,21 @@ import type { CommandContext } from '../../command-context.ts';
 import { askBot } from '../bot/ask-bot.ts';
 import { dataBot, dataSubcommand } from './data-bot.ts';
 import type { DataOptions } from './data-bot.ts';
-import { ownPath } from './own-path.ts';
+import { fullAddress } from './full-address.ts';
 
 type RmOptions = DataOptions & { readonly erase?: true };
 
 export function dataRmCommand(context: CommandContext): Command {
-  return dataSubcommand('rm', 'Remove a record or a file of this bot.')
+  return dataSubcommand(
+    'rm',
+    'Remove a record or a file of this bot, or of another that allows it.',
+  )
     .argument('<address>', 'grid://BOT/COLLECTION/ID or grid://BOT/files/KEY')
     .option('--erase', 'of a record: also all that it ever was')
-    .action(async (address: string, options: RmOptions) => {
+    .action(async (given: string, options: RmOptions) => {
       const bot = await dataBot(context, options);
-      const own = await ownPath(bot, address);
-      if (own.kind === 'file') await askBot(bot, 'data.removeFile', { path: own.path });
-      else {
-        const { collection, id } = own;
-        await askBot(bot, 'data.remove', { collection, id, erase: options.erase === true });
-      }
+      const { address } = await fullAddress(bot, given);
+      await askBot(bot, 'data.discard', { address, erase: options.erase === true });
       const result = { schema: 'grid.data.rm.1', address };
       printResult(context, options, result, () => `${address} is removed`);
     });
