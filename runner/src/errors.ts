@@ -38,7 +38,7 @@ export type GridErrorCode =
   | 'GRID_IDENTITY_LOST' // the grid has a database, but its owner's key and words are gone: put the words back
   | 'GRID_BOT_EXISTS' // the words have a bot already: give it a further key, or use other words
   | 'GRID_BOT_FULL' // the bot keeps as many contracts as it may: take files of closed ones out of its folder
-  | 'GRID_BOT_RUNNING' // the key of a bot cannot be changed while it runs: stop it first
+  | 'GRID_BOT_RUNNING' // the process of a bot did not take its new key: end it, and start it again
   | 'GRID_BOT_STOPPED' // the bot does not run on this machine: `grid bot start`
   | 'GRID_BOT_UNKNOWN' // the words have no bot in this database: `grid bcdb bot new`, or name another database
   | 'GRID_WORDS_MISSING' // a bot of the grid takes a key, for which its words are needed: put them back, once

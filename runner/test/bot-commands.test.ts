@@ -94,12 +94,19 @@ test('bots are made, talk, get new keys and talk on', async (t) => {
   await say('before');
   const patience = { timeoutMs: 120_000, everyMs: 200 };
   await waitFor(() => heard('before'), { what: 'the first message', ...patience });
-  assert.equal((await bots.run('rotate', 'bob'))['code'], 'GRID_BOT_RUNNING');
+  const running = await bots.run('rotate', 'bob');
+  assert.equal(running['schema'], 'grid.bot.rotate.1');
+  await say('meanwhile');
+  await waitFor(() => heard('meanwhile'), {
+    what: 'a message to the key of who runs',
+    ...patience,
+  });
 
   assert.equal(await stop(b), 0);
   assert.equal((await bots.run('status', 'bob'))['isRunning'], false);
   assert.equal((await bots.run('call', 'bob', 'bot.about'))['code'], 'GRID_BOT_STOPPED');
   const { former, key } = await bots.run('rotate', 'bob');
+  assert.equal(former, running['key']);
   assert.notEqual(former, key);
   await say('after');
   b = await bots.start('bob');

@@ -26,6 +26,10 @@ interface Standing {
   readonly silent: readonly { readonly node: string; readonly outlook: string }[];
 }
 
+interface Notices {
+  readonly notices: readonly { readonly code: string; readonly contract: string }[];
+}
+
 const deadline = { timeoutMs: 120_000, everyMs: 100 };
 
 /** One grid for all tests, in their order, with a second machine. */
@@ -68,12 +72,29 @@ test('what ran on a machine that is cut off runs elsewhere, and stops there when
   await waitFor(isGone, { ...deadline, what: 'the end of what was healed' });
 });
 
-test('what ran on a machine that died runs elsewhere, and not again when it is back', async (t) => {
+test('what ran on a machine that died is moved by the new key of its bot, and does not begin again there', async (t) => {
   const { contract } = await deployOn(outpost.name, 'shop');
+  const words = join(grid.home, 'identity', 'recovery-words');
+  const rotated = await grid.json<{ readonly former: string; readonly key: string }>(
+    ...['bot', 'rotate', 'farmer', '--words-file', words],
+  );
+  assert.notEqual(rotated.former, rotated.key);
   await outpost.kill();
   outpost.cut();
   await healed(t, contract);
   assert.deepEqual(await outpost.containers(), []);
+  const { versions } = await grid.json<{ readonly versions: readonly { author: string }[] }>(
+    ...['bcdb', 'history', 'grid', 'grid.placement.1', contract],
+  );
+  assert.deepEqual(
+    [versions.at(0)?.author, versions.at(-1)?.author],
+    [rotated.key, rotated.former],
+  );
+  const isTold = async (): Promise<boolean> => {
+    const { notices } = await grid.json<Notices>('bot', 'notices', 'farmer');
+    return notices.some((one) => one.code === 'NOTICE_MOVED' && one.contract === contract);
+  };
+  await waitFor(isTold, { ...deadline, what: 'the owner to be told of the move' });
   const running = await processesOf(prefix);
   assert.equal(running.length, 1);
   outpost.mend();

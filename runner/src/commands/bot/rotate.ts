@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 
 import { BcdbClient } from '@commongrid/bcdb/client';
-import { FolderLock, GridError, isGridError } from '@commongrid/base';
+import { askControl, FolderLock, GridError, isGridError, waitFor } from '@commongrid/base';
 import { rootKeyFromWords } from '@commongrid/crypto';
 import type { Command } from 'commander';
 
@@ -11,6 +11,7 @@ import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
 import type { GridErrorCode } from '../../errors.ts';
 import { currentRecord, deviceEntry } from '../../made-bot.ts';
+import { turnIn } from '../../turn-in.ts';
 import { readWordsFile } from './bot-folder.ts';
 import type { BotFolder } from './bot-folder.ts';
 import { botFolderOf, botSubcommand } from './bot-options.ts';
@@ -19,15 +20,20 @@ import type { BotOptions } from './bot-options.ts';
 type RotateOptions = BotOptions & { readonly wordsFile?: string; readonly compromised?: true };
 
 export function botRotateCommand(context: CommandContext): Command {
-  return botSubcommand('rotate', 'End the key of a bot that is stopped, and list a new one.')
+  return botSubcommand(
+    'rotate',
+    'End the key of a bot, and list a new one; one that runs goes on with it.',
+  )
     .option('--words-file <file>', 'its 24 words; default: words in its folder')
     .option('--compromised', 'somebody else has the key: what it approved does not count either')
     .action(async (name: string, options: RotateOptions) => {
       const folder = botFolderOf(context, name, options);
       const { id } = await folder.config();
-      await using _lock = await lockOf(folder, name);
+      await using _turn = await turnIn(folder.path);
+      await using lock = await lockOf(folder);
       const words = await readWordsFile(options.wordsFile ?? folder.wordsFile);
       const [former, key] = await rotate(folder, words, options.compromised === true);
+      if (lock === undefined) await beginAnew(folder, name);
       const result = { schema: 'grid.bot.rotate.1', id, name, former, key };
       printResult(context, options, result, () => `${name} speaks with ${key} from now on`);
     });
@@ -63,17 +69,44 @@ async function rotate(
   return [former, key];
 }
 
-/** A bot that runs would go on with a key that is ended. @throws GRID_BOT_RUNNING */
-async function lockOf(folder: BotFolder, name: string): Promise<FolderLock> {
+/** Keeps the bot from starting meanwhile; undefined where it runs. */
+async function lockOf(folder: BotFolder): Promise<FolderLock | undefined> {
   await mkdir(folder.data, { recursive: true, mode: 0o700 });
   try {
     return await FolderLock.open(folder.data);
   } catch (error) {
-    if (!isGridError(error, 'BASE_FOLDER_LOCKED')) throw error;
-    throw new GridError<GridErrorCode>('GRID_BOT_RUNNING', `${name} runs`, {
-      hint: 'stop it first: SIGTERM to its process',
-      details: error.details,
-      cause: error,
-    });
+    if (isGridError(error, 'BASE_FOLDER_LOCKED')) return undefined;
+    throw error;
+  }
+}
+
+/** Time for the process of a bot to take its new key, ms: it ends what it does, and opens all of it again. */
+const takeKeyMs = 60_000;
+
+/** The process of the bot goes on with its new key; one that just ended does so anyway. @throws GRID_BOT_RUNNING */
+async function beginAnew(folder: BotFolder, name: string): Promise<void> {
+  const take = async (): Promise<boolean> => {
+    try {
+      await askControl(folder.controlSocket, 'takeKey', {});
+      return true;
+    } catch (error) {
+      if (!isGridError(error, 'BASE_CONTROL_ABSENT')) throw error;
+    }
+    // It has no socket yet, or no more.
+    await using lock = await lockOf(folder);
+    return lock !== undefined;
+  };
+  try {
+    await waitFor(take, { what: `${name} to go on`, timeoutMs: takeKeyMs, everyMs: 100 });
+  } catch (cause) {
+    throw new GridError<GridErrorCode>(
+      'GRID_BOT_RUNNING',
+      `the key of ${name} is another one now, and its process did not take it`,
+      {
+        hint: 'end its process with SIGTERM, and start it again',
+        details: { folder: folder.path },
+        cause,
+      },
+    );
   }
 }
