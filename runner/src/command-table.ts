@@ -122,6 +122,11 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import('./commands/software/software.ts')).softwareCommand,
   },
   {
+    name: 'completion',
+    summary: 'let a shell complete commands, options and names',
+    load: async () => (await import('./commands/completion.ts')).completionCommand,
+  },
+  {
     name: 'explain',
     summary: 'say what an error code means and what to do',
     load: async () => (await import('./commands/explain.ts')).explainCommand,

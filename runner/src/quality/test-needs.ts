@@ -54,6 +54,8 @@ const testNeeds: readonly TestNeed[] = [
   { package: 'libcap2-bin', needs: { program: 'setcap' } },
   { package: 'systemd', needs: { program: 'systemd-analyze' } },
   { package: 'conmon', needs: { program: 'conmon' } },
+  { package: 'zsh', needs: { program: 'zsh' } },
+  { package: 'fish', needs: { program: 'fish' } },
   { package: 'runc', needs: { program: 'runc' } },
   {
     package: 'golang-github-containers-common',
