@@ -22,6 +22,15 @@ test('a relative GRID_HOME is made absolute', () => {
   assert.equal(readEnvironment({ GRID_HOME: 'here' }, 0).home, `${process.cwd()}/here`);
 });
 
+test('a container knows of which contract it is, and where its node finds the log', () => {
+  assert.equal(readEnvironment({ COMMONGRID_DATABASE: 'http://192.0.2.1' }, 0).workload, undefined);
+  const variables = { COMMONGRID_CONTRACT: 'contract:x', COMMONGRID_ADDRESS: '192.0.2.7' };
+  assert.deepEqual(readEnvironment(variables, 0).workload, {
+    ...{ contract: 'contract:x', address: '192.0.2.7' },
+    ...{ database: undefined, log: undefined, sequencer: undefined },
+  });
+});
+
 test('an unknown GRID_LOG is refused', () => {
   assert.throws(() => readEnvironment({ GRID_LOG: 'loud' }, 0), { code: 'BASE_LOG_LEVEL_INVALID' });
 });

@@ -2,6 +2,7 @@
 export type S3PackageErrorCode =
   | 'S3_LISTEN_FAILED' // the address of the endpoint cannot be opened: see the cause, choose another
   | 'S3_REFUSED' // the request gets an S3 error: details.s3Code says which, its text what to do
+  | 'S3_HEAD_UNREACHABLE' // no head serves there, or the key is none of its administrators: see the cause
   | 'S3_USER_INVALID' // no such name can be given, or there are too many: see the hint
   | 'S3_USER_EXISTS' // the name is taken, or a policy still names it: choose another
   | 'S3_USER_UNKNOWN' // there is no such user: grid s3 keys ls

@@ -4,10 +4,8 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 
 import {
-  askControl,
   closeOnce,
   isGridError,
-  readTextIfThere,
   repeat,
   silentLogger,
   systemClock,
@@ -22,9 +20,17 @@ import type {
   DispersedData,
 } from '@commongrid/contract';
 import { workloadParts } from '@commongrid/model';
-import type { ContractId, FarmId, GridFold, Node, NodeId, WorkloadId } from '@commongrid/model';
-import type { CareStatus } from '@commongrid/zstor';
+import type {
+  ContractId,
+  FarmId,
+  GridFold,
+  Node,
+  NodeId,
+  PlacementItem,
+  WorkloadId,
+} from '@commongrid/model';
 
+import { askStore } from './ask-store.ts';
 import { repeatByNews } from './repeat-by-news.ts';
 import { isDone, shardsOf } from './store-answers.ts';
 import type { ShardStanding } from './store-answers.ts';
@@ -32,12 +38,15 @@ import {
   followsPlacement,
   namespaceOf,
   placesOf,
+  readBackends,
   storeBackends,
   storePasswords,
   storeRoles,
   whereReady,
 } from './store-backends.ts';
 import type { BackendEntry, NamespaceTools, StoreRole } from './store-backends.ts';
+import { headRoles, storeHeads } from './store-heads.ts';
+import type { StoreHeads } from './store-heads.ts';
 
 export interface ContractStoresOptions {
   /** Folder for them, of the bot alone. */
@@ -51,7 +60,7 @@ export interface ContractStoresOptions {
 export interface StoreStanding {
   /** Its backends file, which follows the contract. */
   readonly backends: string;
-  /** The folder in which its head is found, wherever that leads. */
+  /** The folder in which a head beside the bot is found, wherever that leads. */
   readonly data: string;
   /** Null while no head of it answers. */
   readonly shards: ShardStanding | null;
@@ -66,8 +75,6 @@ export interface StoreStanding {
 const lookEveryMs = 1_000;
 /** Least time between two looks where namespaces are, ms. */
 const lookRestMs = 100;
-/** Time for a store to answer; one with many records looks through them for a while, ms. */
-const answerMs = 120_000;
 
 interface KeptStore {
   readonly entries: readonly BackendEntry[];
@@ -78,8 +85,12 @@ interface KeptStore {
   readonly isClear: boolean;
 }
 
-interface FollowedStore extends Pick<KeptStore, 'entries'> {
+interface Asked extends Pick<KeptStore, 'entries'> {
   readonly isCurrent: boolean;
+  readonly heads: StoreHeads | undefined;
+}
+
+interface FollowedStore extends Asked {
   /** Which node each namespace runs on. */
   readonly where: string;
   /** When its entries were made, ms of the monotonic clock. */
@@ -94,8 +105,9 @@ interface FollowedStore extends Pick<KeptStore, 'entries'> {
  *     passwords/NAME  what opens them
  *     data/           of the head that is started with that file: `grid s3 serve --backends … --data …`
  *
- * The head reads its file again by itself, and makes again what replaced backends had. At its control socket
- * it is asked how far it is. Nothing but the file is remembered: whoever was killed asks again.
+ * Heads that run in containers of the contract follow it by themselves (`PlacedBackends`), and are asked where
+ * they publish. A head reads its file again by itself, and makes again what replaced backends had. One beside the bot
+ * is asked at its control socket how far it is. Nothing but the file is remembered: whoever was killed asks again.
  */
 export class ContractStores implements DispersedData, AsyncDisposable {
   readonly close: () => Promise<void>;
@@ -177,8 +189,9 @@ export class ContractStores implements DispersedData, AsyncDisposable {
         const entries = isOld ? await this.#follow(now, paper, roles, signal) : before.entries;
         if (entries.length === 0) return;
         const isCurrent = followsPlacement(now.fold, { id, roles, entries, tools });
+        const heads = await this.#headsOf(now, paper, signal);
         const atMs = isOld ? nowMs : before.atMs;
-        followed.set(id, { entries, isCurrent, where, atMs });
+        followed.set(id, { entries, isCurrent, heads, where, atMs });
       });
     }
     this.#followed = followed;
@@ -216,12 +229,8 @@ export class ContractStores implements DispersedData, AsyncDisposable {
     const items = fold.current('grid.placement.1', id)?.items ?? [];
     if (items.length === 0 || this.#tools === undefined) return [];
     const file = this.#fileOf(id);
-    const former = await readEntries(file);
-    const nodes = new Map<NodeId, Node>();
-    for (const node of new Set(items.map((item) => item.node))) {
-      const record = fold.current('grid.node.1', node) ?? (await grid.node(node, { signal }));
-      if (record !== undefined) nodes.set(node, record);
-    }
+    const former = await readBackends(file);
+    const nodes = await this.#nodesOf(fold, items, signal);
     const known = new Map(former.map(({ farm, country }) => [farm, country]));
     const input = { id, roles, places: placesOf(fold, id), former, nodes, tools: this.#tools };
     const isKnown = [...nodes.values()].every(({ farm }) => known.has(farm));
@@ -246,22 +255,23 @@ export class ContractStores implements DispersedData, AsyncDisposable {
   /** Asks the head how far it is; thoroughly, once it seems to be done. */
   async #ask(
     id: ContractId,
-    { entries, isCurrent }: FollowedStore,
+    { entries, isCurrent, heads }: Asked,
     signal: AbortSignal,
   ): Promise<void> {
+    const logger = this.#logger;
     const before = this.#kept.get(id);
     const isSame = before !== undefined && isDeepStrictEqual(before.entries, entries);
     const data = join(this.#folderOf(id), 'data');
     const places = { backends: this.#fileOf(id), data };
-    let status = await this.#statusOf(data, 'status', signal);
+    let status = await askStore({ data, heads, action: 'status', signal, logger });
     const wasClear = isSame && before.isClear && isCurrent;
     let isClear = status === undefined ? wasClear : isCurrent && isDone(status, entries);
     if (status !== undefined && isClear && !wasClear) {
-      status = await this.#statusOf(data, 'survey', signal);
+      status = await askStore({ data, heads, action: 'survey', signal, logger });
       isClear = status !== undefined && isDone(status, entries);
     }
     const shards = status === undefined ? null : shardsOf(status, entries);
-    const isUsed = before?.isUsed === true || existsSync(data);
+    const isUsed = before?.isUsed === true || heads !== undefined || existsSync(data);
     this.#kept.set(id, {
       entries,
       isUsed,
@@ -270,22 +280,30 @@ export class ContractStores implements DispersedData, AsyncDisposable {
     });
   }
 
-  async #statusOf(
-    data: string,
-    action: 'status' | 'survey',
+  /** Heads that run in containers of the contract, and where these are now. */
+  async #headsOf(
+    { fold }: GridNow,
+    paper: ContractPaper,
     signal: AbortSignal,
-  ): Promise<CareStatus | undefined> {
-    const { controlPathOf } = await import('@commongrid/zstor');
-    try {
-      const limited = AbortSignal.any([signal, AbortSignal.timeout(answerMs)]);
-      const path = controlPathOf(data);
-      const status = (await askControl(path, action, {}, { signal: limited })) as CareStatus;
-      return status.isServing ? status : undefined;
-    } catch (error) {
-      if (signal.aborted || !isGridError(error)) throw error;
-      this.#logger.debug({ err: error }, 'no head of the store of a contract answers');
-      return undefined;
+  ): Promise<StoreHeads | undefined> {
+    const names = new Set(headRoles(paper).map(({ name }) => name));
+    const items = fold.current('grid.placement.1', paper.draft.id)?.items ?? [];
+    const own = items.filter(({ role }) => names.has(role));
+    return storeHeads(paper, own, await this.#nodesOf(fold, own, signal));
+  }
+
+  async #nodesOf(
+    fold: GridFold,
+    items: readonly PlacementItem[],
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<NodeId, Node>> {
+    const nodes = new Map<NodeId, Node>();
+    for (const id of new Set(items.map((item) => item.node))) {
+      const known = fold.current('grid.node.1', id);
+      const record = known ?? (await this.#options.grid.node(id, { signal }));
+      if (record !== undefined) nodes.set(id, record);
     }
+    return nodes;
   }
 
   #folderOf(id: ContractId): string {
@@ -295,10 +313,4 @@ export class ContractStores implements DispersedData, AsyncDisposable {
   #fileOf(id: ContractId): string {
     return join(this.#folderOf(id), 'backends.json');
   }
-}
-
-/** What this wrote before; none where nothing was. */
-async function readEntries(file: string): Promise<readonly BackendEntry[]> {
-  const text = await readTextIfThere(file);
-  return text === undefined ? [] : (JSON.parse(text) as readonly BackendEntry[]);
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 
+import { readTextIfThere } from '@commongrid/base';
 import { contractStatus, openSecrets } from '@commongrid/contract';
 import type { ContractPaper } from '@commongrid/contract';
 import { placeOf, workloadIdOf } from '@commongrid/model';
@@ -191,6 +192,12 @@ export function followsPlacement(
     if (!names.has(role)) return true;
     return nodes.get(tools.shortIdOf(workloadIdOf(id, role, replica))) === node;
   });
+}
+
+/** The entries of a backends file that follows a contract; none where there is no file. */
+export async function readBackends(file: string): Promise<readonly BackendEntry[]> {
+  const text = await readTextIfThere(file);
+  return text === undefined ? [] : (JSON.parse(text) as readonly BackendEntry[]);
 }
 
 /** What a store calls the backend of an entry. */

@@ -16,10 +16,12 @@ import { objectConfiguration } from './object-configuration.ts';
 import { putObject } from './put-object.ts';
 import { refusalOf } from './refusal.ts';
 import { refuseWhenFull } from './refuse-when-full.ts';
+import { getStoreStatus } from './store-status.ts';
 import { uploadHandlers } from './upload-handlers.ts';
 
 const handlers: Readonly<Record<Operation, Handle>> = {
   ...bucketHandlers,
+  GetStoreStatus: getStoreStatus,
   ...bucketConfiguration,
   ...listHandlers,
   ...corsHandlers,

@@ -22,9 +22,14 @@ const bucket = (method: string, sub?: string): Rule =>
 const object = (method: string, sub?: string): Rule =>
   sub === undefined ? { method, resource: 'object' } : { method, resource: 'object', sub };
 
+/** Asks for how the store is; with the value `survey` as its records are now. */
+export const storeStatusParameter = 'commongrid-store';
+
 /** The operations that are answered. Of two that fit, the first is meant. */
 export const operations = {
   ListBuckets: { method: 'GET', resource: 'service' },
+  /** Not of S3: how the store below is, for whoever looks after its Zero-DBs. */
+  GetStoreStatus: { method: 'GET', resource: 'service', sub: storeStatusParameter },
 
   CreateBucket: bucket('PUT'),
   HeadBucket: bucket('HEAD'),

@@ -75,6 +75,7 @@ const versioned: Readonly<Partial<Record<Operation, readonly [current: Action, v
  * by CORS.
  */
 export const judgedApart: ReadonlySet<Operation> = new Set([
+  'GetStoreStatus',
   'ListBuckets',
   'CreateBucket',
   'DeleteObjects',

@@ -229,6 +229,7 @@ describe('rights', () => {
     assert.equal(fixture.ask(undefined, 'CreateBucket', { bucket: 'new' }), 'AccessDenied');
     assert.equal(fixture.ask('bob', 'ListBuckets', { bucket: undefined }), 'ok');
     assert.equal(fixture.ask(undefined, 'ListBuckets', { bucket: undefined }), 'AccessDenied');
+    assert.equal(fixture.ask('bob', 'GetStoreStatus', { bucket: undefined }), 'AccessDenied');
     assert.equal(fixture.ask('bob', 'GetObject', { bucket: 'nothing' }), 'NoSuchBucket');
   });
 

@@ -141,6 +141,7 @@ export class Rights {
     const user = this.#userOf(asked);
     const facts = this.#factsOf(asked, user);
     if (asked.operation === 'ListBuckets' && user === undefined) throw denied();
+    if (asked.operation === 'GetStoreStatus' && user?.isAdmin !== true) throw denied();
     if (asked.operation === 'CreateBucket' && user?.isAdmin !== true) {
       if (user?.makesBuckets !== true) throw denied();
     }
