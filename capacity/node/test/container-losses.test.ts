@@ -15,6 +15,8 @@ const key = 'one';
 interface Fixture extends AsyncDisposable {
   readonly clock: ManualClock;
   isSupervised: boolean;
+  /** How often guards of single writers were looked after. */
+  guardLooks: number;
   /** What was told since it was asked last. */
   told(): readonly string[];
   /** Where the root of the container is mounted now. */
@@ -33,6 +35,7 @@ async function watchOne(): Promise<Fixture> {
   const fixture: Fixture = {
     clock,
     isSupervised: true,
+    guardLooks: 0,
     told: () => told.splice(0),
     mount: async (path) => {
       await rm(join(roots.path, key), { force: true });
@@ -60,6 +63,7 @@ async function watchOne(): Promise<Fixture> {
       pidOf: () => process.pid,
     },
     images: { revive: async () => {} },
+    guards: { look: () => fixture.guardLooks++ },
     rootsFolder: roots.path,
     clock,
   });
@@ -73,7 +77,9 @@ test('what a container lost is told at once, and then once a minute', async () =
   await f.clock.advance(120_000);
   assert.deepEqual(f.told(), []);
   await f.mount('/proc');
+  const { guardLooks } = f;
   await f.clock.advance(5_000);
+  assert.ok(f.guardLooks > guardLooks, 'guards are looked after each time');
   assert.deepEqual(f.told(), [key], 'another mount than the one that it has');
   await f.clock.advance(55_000);
   assert.deepEqual(f.told(), []);

@@ -39,10 +39,12 @@ async function nodeWithWriters() {
   const cgroups = await Cgroups.open(`/${town.plan.prefix}.containers`);
   const processesOf = (id: WorkloadId) => cgroups.processes(shortIdOf(id));
   const heardFile = join(runFolderOf(town.plan.prefix), 'last-heard');
+  const guardOf = async (id: WorkloadId) =>
+    Number(await readFile(join(town.plan.folder, 'machine/bundles', shortIdOf(id), 'guard.pid')));
   const heardMs = async () => Number((await readFile(heardFile, 'utf8')).split(' ')[1]);
   const owned = stack.move();
   return {
-    ...{ town, node, writer, patient, keeper, processesOf, heardMs },
+    ...{ town, node, writer, patient, keeper, processesOf, guardOf, heardMs },
     /** Its program was started: before, runc waits in its place. */
     runs: (id: WorkloadId) =>
       waitFor(async () => (await programsIn(await processesOf(id))).includes('sleep'), {
@@ -63,10 +65,16 @@ async function programsIn(pids: readonly number[]): Promise<readonly string[]> {
 
 test('a single writer ends on a node whose agent alone is dead or hangs, and nothing else does', async () => {
   await using place = await nodeWithWriters();
-  const { node, writer, patient, keeper, processesOf, heardMs, killed, runs } = place;
+  const { node, writer, patient, keeper, processesOf, guardOf, heardMs, killed, runs } = place;
   const before = await Promise.all([patient, keeper].map(processesOf));
   assert.ok(before.every((pids) => pids.length > 0));
   const others = async () => Promise.all([patient, keeper].map(processesOf));
+
+  // One whose guard was killed gets another one while the agent lives.
+  const guard = await guardOf(writer);
+  process.kill(-guard, 'SIGKILL');
+  const another = async () => (await guardOf(writer)) !== guard;
+  await waitFor(another, { ...within, what: 'another guard' });
 
   await node.kill();
   await killed(writer);

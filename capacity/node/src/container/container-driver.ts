@@ -23,6 +23,7 @@ import { commandOf, containerOf, variablesOf } from './container-plan.ts';
 import type { ContainerRuntime } from './container-runtime.ts';
 import type { ContainerMount, ContainerSpec } from './container-spec.ts';
 import { ContainerLosses } from './container-losses.ts';
+import { Guards } from './guards.ts';
 import type { Images } from './images.ts';
 import { resolveUser } from './resolve-user.ts';
 import type { ResolvedUser } from './resolve-user.ts';
@@ -62,13 +63,15 @@ interface Furnished {
 export class ContainerDriver implements Driver, ContainerAccess {
   readonly logs: ContainerLogs;
   readonly #options: ContainerDriverOptions;
+  readonly #guards: Guards;
   readonly #losses: ContainerLosses;
   /** What this process prepared itself: a start needs not look again. */
   readonly #furnished = new Map<string, Furnished>();
 
   constructor(options: ContainerDriverOptions) {
     this.#options = options;
-    this.#losses = new ContainerLosses(options);
+    this.#guards = new Guards(options.runtime);
+    this.#losses = new ContainerLosses({ ...options, guards: this.#guards });
     this.logs = options.logs;
   }
 
@@ -87,8 +90,7 @@ export class ContainerDriver implements Driver, ContainerAccess {
   }
 
   async attend(assignment: Assignment): Promise<void> {
-    const limit = this.#limitOf(assignment);
-    if (limit !== undefined) await this.#options.runtime.guard(assignment.key, limit);
+    await this.#guards.attend(assignment.key, this.#limitOf(assignment));
     await this.#options.logs.open(assignment);
     this.#options.stats.open(assignment);
   }
@@ -119,6 +121,7 @@ export class ContainerDriver implements Driver, ContainerAccess {
 
   async stop({ key, role }: Assignment): Promise<void> {
     const { signal, graceSeconds } = containerOf(role).stop;
+    this.#guards.forget(key);
     // One that nobody knows holds up no end.
     const number = signalNumber(signal) ?? constants.signals.SIGTERM;
     await this.#options.runtime.stop(key, number, graceSeconds * 1000);
@@ -127,6 +130,7 @@ export class ContainerDriver implements Driver, ContainerAccess {
   async release(key: string): Promise<void> {
     const { runtime, images, network, logs, stats, rootsFolder } = this.#options;
     this.#furnished.delete(key);
+    this.#guards.forget(key);
     await runtime.delete(key);
     await stats.close(key);
     await logs.close(key);

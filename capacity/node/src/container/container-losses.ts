@@ -6,12 +6,14 @@ import type { Clock } from '@commongrid/base';
 
 import type { Loss } from '../driver.ts';
 import type { ContainerRuntime } from './container-runtime.ts';
+import type { Guards } from './guards.ts';
 import type { Images } from './images.ts';
 
 export interface ContainerLossesOptions {
   readonly runtime: Pick<ContainerRuntime, 'isSupervised' | 'made' | 'pidOf'>;
   readonly images: Pick<Images, 'revive'>;
   readonly rootsFolder: string;
+  readonly guards: Pick<Guards, 'look'>;
   readonly clock?: Clock;
 }
 
@@ -53,17 +55,18 @@ export class ContainerLosses {
 
   /**
    * Calls the listener with each container that may have lost something: at once, when what is seen of
-   * it changes, and now and then while it does not. Sees to it that the image service runs: until
-   * then nobody can say which mounts are dead.
+   * it changes, and now and then while it does not. Sees to it that single writers have their guards, and
+   * that the image service runs: until then nobody can say which mounts are dead.
    */
   watch(listener: (key: string) => void): Disposable {
-    const { runtime, images, clock = systemClock } = this.#options;
+    const { runtime, images, guards, clock = systemClock } = this.#options;
     const closing = new AbortController();
     const { signal } = closing;
     const devices = new Map<string, number>();
     const told = new Map<string, Suspicion & { readonly atMs: number }>();
     let checkedMs = clock.monotonicMs();
     const look = async (): Promise<void> => {
+      guards.look();
       const keys = await runtime.made();
       if (keys.length > 0) await images.revive(signal);
       forgetOthers(keys, devices, told);

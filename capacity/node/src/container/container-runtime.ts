@@ -8,7 +8,7 @@ import type { NodeErrorCode } from '../errors.ts';
 import { Cgroups } from '../sys/cgroup.ts';
 import type { CgroupUsage } from '../sys/cgroup.ts';
 import { bundleFiles, hasConmon, isConmonAlive, reopenLog } from '../sys/conmon.ts';
-import { ensureGuard } from '../sys/guard.ts';
+import { ensureGuard, guardPid } from '../sys/guard.ts';
 import type { GuardLimit } from '../sys/guard.ts';
 import { openFilesLimit } from '../sys/open-files.ts';
 import { Runc } from '../sys/runc.ts';
@@ -141,6 +141,11 @@ export class ContainerRuntime implements AsyncDisposable {
       const { status } = await this.#parts.runc.state(id);
       if (status !== 'absent' && status !== 'stopped') await this.#guard(id, limit);
     });
+  }
+
+  /** Whether a guard watches over it. At once. */
+  isGuarded(id: string): boolean {
+    return guardPid(this.#bundle(id)) !== undefined;
   }
 
   async state(id: string): Promise<ContainerState> {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 
@@ -70,13 +70,27 @@ export async function endGuard(bundleFolder: string): Promise<void> {
   await waitForEnd(guard, beginTimeoutMs);
 }
 
+/** The number of the guard of a container; undefined for none that lives. Two small files are read, at once. */
+export function guardPid(bundleFolder: string): number | undefined {
+  const pid = Number(textOf(join(bundleFolder, pidFile)));
+  if (!(pid > 1)) return undefined;
+  // Another process may have its number by now.
+  return textOf(`/proc/${pid}/cmdline`).split('\0').includes(bundleFolder) ? pid : undefined;
+}
+
 /** The guard of a container, while it lives. */
 async function guardOf(bundleFolder: string): Promise<ProcessIdentity | undefined> {
-  const pid = Number(await readFile(join(bundleFolder, pidFile), 'utf8').catch(() => ''));
-  if (!(pid > 1)) return undefined;
-  const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-  // Another process may have its number by now.
-  return commandLine.split('\0').includes(bundleFolder) ? identityOf(pid) : undefined;
+  const pid = guardPid(bundleFolder);
+  return pid === undefined ? undefined : identityOf(pid);
+}
+
+/** Empty where there is nothing, or nothing can be read: a process may just be ending. */
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 /** In a bundle. */
