@@ -156,3 +156,25 @@ test('a list that could not be numbered at first is taken later', async () => {
   isServing = true;
   await waitFor(() => pool.byNo(1), { what: 'the backend', timeoutMs: 60_000 });
 });
+
+test('who watches the backends hears of a list once those that are new were asked', async () => {
+  await using folder = await tempFolder('backends');
+  await using server = await ZdbServer.open({
+    dataDir: join(folder.path, 'data'),
+    listen: [{ host: '127.0.0.1', port: 0 }],
+    durability: 'os',
+  });
+  const port = server.addresses[0]?.port ?? 0;
+  await using client = await RespClient.connect({ port });
+  await client.command(['NSNEW', 'shards']);
+  const path = join(folder.path, 'backends.json');
+  await writeFile(path, JSON.stringify([{ ...entry, address: `127.0.0.1:${port}` }]));
+  await using pool = await BackendPool.open([], { numberOf: () => 1 });
+  const states: unknown[] = [];
+  const watching = pool.watch(() => states.push(pool.byNo(1)?.state));
+  await pool.reload(await readBackendsFile(path));
+  assert.deepEqual(states, ['healthy']);
+  watching[Symbol.dispose]();
+  await pool.reload([]);
+  assert.deepEqual(states, ['healthy']);
+});

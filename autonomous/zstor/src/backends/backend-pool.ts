@@ -53,6 +53,7 @@ export class BackendPool implements AsyncDisposable {
   #all: readonly ZdbBackend[] = [];
   #specs: readonly BackendSpec[] = [];
   #reloading: Promise<void> = Promise.resolve();
+  readonly #listeners = new Set<() => void>();
 
   private constructor(options: BackendPoolOptions) {
     this.#options = options;
@@ -112,6 +113,12 @@ export class BackendPool implements AsyncDisposable {
     return reloaded;
   }
 
+  /** @param listener hears of each list that was taken, once backends that are new were asked whether they are there */
+  watch(listener: () => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+
   /**
    * Reads the file again at each change and at SIGHUP, until the pool is closed. A file that cannot
    * be read changes nothing, and is logged.
@@ -147,6 +154,7 @@ export class BackendPool implements AsyncDisposable {
       ...gone.map(([, member]) => end(member)),
       ...added.map(([no]) => this.probe(no)),
     ]);
+    for (const tell of this.#listeners) tell();
   }
 
   #list(): void {

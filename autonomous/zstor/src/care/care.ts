@@ -78,6 +78,7 @@ export class Care implements AsyncDisposable {
   readonly #snapshots: SnapshotCare;
   readonly #takeStock: (signal: AbortSignal) => Promise<number>;
   readonly #probedMs = new Map<number, number>();
+  readonly #watching: Disposable;
   #rows: readonly BackendRow[] = [];
   #nodes = new Map<number, string>();
   #writableNodes: ReadonlySet<string> = new Set();
@@ -134,7 +135,9 @@ export class Care implements AsyncDisposable {
       storedBytes: () => this.#surveys.latest.bytes,
     });
     this.#tasks = new TaskGroup({ onError: (err, name) => logger.error({ err, name }, 'care') });
+    this.#watching = backends.watch(() => this.#lookAtOnce());
     this.close = closeOnce(async () => {
+      this.#watching[Symbol.dispose]();
       await this.#tasks.close();
       await this.#repairer.close();
     });
@@ -299,6 +302,14 @@ export class Care implements AsyncDisposable {
       await delay(lookEveryMs / 2, { signal, clock: this.#clock });
       onProgress?.(this.status());
     }
+  }
+
+  /** What was lost need not wait for the time of the next look once it has another place. */
+  #lookAtOnce(): void {
+    this.#tasks.start('backends', async (signal) => {
+      this.#look();
+      await this.#survey(signal);
+    });
   }
 
   /** Compares backends with what they were. */

@@ -72,10 +72,15 @@ export class Surveys {
     return this.#count + (this.#isRunning ? 2 : 1);
   }
 
-  /** @param hasNews there is another reason than time. @throws BASE_ABORTED */
+  /**
+   * Nothing while one runs: what became due meanwhile waits for the next call.
+   * @param hasNews there is another reason than time
+   * @throws BASE_ABORTED
+   */
   async runWhenDue(hasNews: boolean, signal: AbortSignal): Promise<void> {
     const { tables, isReady, clock } = this.#o;
     if (hasNews) this.#isDue = true;
+    if (this.#isRunning) return;
     const startedMs = clock.monotonicMs();
     if (!this.#isDue && startedMs - this.#endedMs < surveyEveryMs) return;
     if (startedMs < this.#nextMs || !isReady()) return;
