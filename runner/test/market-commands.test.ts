@@ -3,10 +3,12 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
 import { BcdbClient } from '@commongrid/bcdb/client';
+import { waitFor } from '@commongrid/base';
 import { hasCode } from '@commongrid/base/testing';
 import { draftContract } from '@commongrid/model';
 import type { BotId, ContractId, KeyText, LockId } from '@commongrid/model';
@@ -74,6 +76,27 @@ async function contractOf(
   });
   await grid.place.put('grid.contract.1', draft.id, draft.header, client);
   return draft.id;
+}
+
+interface PlanResult {
+  readonly fits: boolean;
+  readonly items: readonly { readonly farmName: string; readonly price: string }[];
+  readonly cost: { readonly perMonth: string };
+  readonly answers: readonly { readonly name: string; readonly is: string }[];
+}
+
+/** A contract of a bot for one machine of others, built into a file. */
+async function builtContract(grid: PlannedGrid, home: string, bot: string): Promise<string> {
+  const path = join(home, `${bot}.json`);
+  const web = {
+    ...{ name: 'web', cpu: 2, memory: '4GiB' },
+    container: { flist: 'a'.repeat(64), rootBytes: '16MiB' },
+  };
+  const budget = { currency: 'EUR', perMonth: '800000', total: '10000000' };
+  await writeFile(path, JSON.stringify({ name: 'web', budget, days: 100, roles: [web] }));
+  const built = join(home, `${bot}.built.json`);
+  await grid.jsonAs(bot, 'contract', 'build', path, '--output', built);
+  return built;
 }
 
 test('capacity is searched for, asked for, bargained over and taken by commands', async (t) => {
@@ -149,6 +172,45 @@ test('capacity is searched for, asked for, bargained over and taken by commands'
   }
   const all = await grid.runWith([], 'market', 'transcripts', 'bea');
   assert.match(all.printed, /MARKET_CONTRACT_UNKNOWN/);
+  // What farmers say when they are asked decides over where a contract is planned.
+  const oak = await botOf(grid, home, 'oak');
+  const dearer = { unitHours: 1, cu: '1100', su: '0' } as object;
+  const barn = await grid.farm('barn', { farmer: oak, country: 'BE', prices: dearer });
+  await grid.node(barn, oak, 'shelf-2');
+  await grid.allAlive(2);
+  running.push(await startBot(home, 'oak'));
+  const discounts = { term: [{ days: 90, percent: 20 }] };
+  const shownRules = await grid.runWith([], 'market', 'rules', 'oak', '--json');
+  const { file: farmerFile } = JSON.parse(shownRules.printed) as { readonly file: string };
+  await writeFile(farmerFile, JSON.stringify({ schema: 'grid.farmer.1', discounts }));
+  const built = await builtContract(grid, home, 'bea');
+  const planned = (...words: string[]) =>
+    grid.jsonAs<PlanResult>('bea', 'contract', 'plan', built, ...words);
+  const listed = await planned('--no-quotes');
+  assert.deepEqual(listed.answers, []);
+  assert.deepEqual(
+    listed.items.map((one) => [one.farmName, one.price]),
+    [['attic', 'list']],
+  );
+  // On a busy machine a farmer may not answer in time; then his list counts.
+  const answered = (is: string) => {
+    const look = async (): Promise<PlanResult | undefined> => {
+      const plan = await planned();
+      const said = plan.answers.map((one) => `${one.name} ${one.is}`).toSorted();
+      return said.join() === ['attic quoted', `barn ${is}`].join() ? plan : undefined;
+    };
+    return waitFor(look, { what: `barn ${is}`, timeoutMs: 120_000, everyMs: 500 });
+  };
+  const quoted = await answered('quoted');
+  assert.deepEqual(
+    quoted.items.map((one) => [one.farmName, one.price]),
+    [['barn', 'quoted']],
+  );
+  // A fifth off 1,100 an hour, and 1,000 elsewhere.
+  assert.deepEqual([listed.cost.perMonth, quoted.cost.perMonth], ['720000', '633600']);
+  await writeFile(farmerFile, JSON.stringify({ schema: 'grid.farmer.1', isSelling: false }));
+  const [left] = (await answered('declined')).items;
+  assert.deepEqual([left?.farmName, left?.price], ['attic', 'quoted']);
   const rules = await grid.runWith([], 'market', 'rules', 'fern');
   assert.match(rules.printed, /farmer\.json[^]*"mostPercent": 10/);
 });

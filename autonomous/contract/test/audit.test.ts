@@ -1,21 +1,16 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { GridError, waitFor } from '@commongrid/base';
+import { GridError } from '@commongrid/base';
 import { hasCode } from '@commongrid/base/testing';
 import type { Trust } from '@commongrid/bcdb/browser';
-import { beat, offerPlace, TimedTown } from '@commongrid/bcdb/testing';
-import type { Citizen } from '@commongrid/bcdb/testing';
+import type { Citizen, TimedTown } from '@commongrid/bcdb/testing';
 import { canonicalHash, canonicalText } from '@commongrid/crypto';
 import type { ContractId, LockId } from '@commongrid/model';
-import { examples, fakeId } from '@commongrid/model/testing';
 
 import { auditContract, verifyAudit } from '../src/audit/audit-contract.ts';
 import type { AuditFinding } from '../src/audit/audit-contract.ts';
-
-const hourMs = 3_600_000;
-/** Heartbeats of the node: 800 s, of which one unit is due. */
-const beats = 400;
+import { tellStory } from './support/audited-story.ts';
 
 /** More than one reply of the database holds. */
 const gifts = 600;
@@ -31,71 +26,11 @@ let lock: LockId;
 let text: string;
 
 before(async () => {
-  timed = await TimedTown.open();
-  const { bcdb, clock, town } = timed;
-  trust = { log: bcdb.log, sequencerKey: bcdb.genesis.sequencer };
-  [ada, bob, eve] = [
-    ...[await town.citizen('ada'), await town.citizen('bob'), await town.citizen('eve')],
-  ] as [Citizen, Citizen, Citizen];
-  const mint = await town.citizen('mint');
-  const currency = { code: 'EUR', name: 'Euro', decimals: 2, issuer: mint.id };
-  await town.put('grid.currency.1', mint.device, currency);
-  await Promise.all(Array.from({ length: gifts }, (_, n) => give(mint, ada, n)));
-  const farm = await town.farm(bob, 1);
-  const node = await town.node(bob, farm, 'node');
-  await town.put('grid.session.1', node.key, { node: node.id, n: 1, bootId: fakeId.nonce16(1) });
-  contract = await town.contract(ada, [eve], 1);
-  const other = await town.contract(ada, [ada], 2);
-  lock = await offerPlace(town, { farmer: bob, buyer: ada, contract, node: node.id });
-  const { plan } = town.planOf(contract);
-  await town.slice(ada, other, node.id, 0);
-  await town.slice(ada, contract, node.id, 0);
-  await town.put('grid.escrow.1', ada.device, {
-    ...{ lock, contract, from: ada.id, currency: 'EUR' },
-    ...{ amount: fakeId.amount(400), expMs: bcdb.at + hourMs },
-  });
-  const items = plan.placement(1, [node.id]).items.map((item) => ({ ...item, lock }));
-  await town.put('grid.placement.1', ada.device, { ...plan.placement(1, []), items });
-  const fromMs = bcdb.at;
-  for (let n = 1; n <= beats; n++) await beat(bcdb, clock, node, n);
-  // A record brings log time up to the clock.
-  await town.put('grid.approval.1', eve.device, halt(eve, 'approve'));
-  const toMs = bcdb.at;
-  const workload = fakeId.workload(contract, 'shard', 0);
-  const { lock: _lock, ...example } = examples['grid.receipt.1'];
-  const healthySeconds = Math.floor((toMs - fromMs) / 1000);
-  await town.put('grid.receipt.1', node.key, {
-    ...{ ...example, node: node.id, workload, lock, fromMs, toMs, healthySeconds },
-  });
-  await town.put('grid.approval.1', eve.device, halt(eve, 'reject'));
-  await town.place(ada, contract, [], 2);
-  const name = { ns: 'grid', url: 'grid.presence.1', obj: node.id };
-  for (let n = 1; n <= 3; n++) await beat(bcdb, clock, node, beats + n);
-  const isLogged = (): boolean => bcdb.state.document(name) !== undefined;
-  await waitFor(isLogged, { what: 'presence of the node', timeoutMs: 60_000 });
-  await town.put('grid.release.1', bob.device, {
-    ...{ lock, workload, toMs, expMs: bcdb.at + hourMs },
-  });
-  await town.put('grid.refund.1', bob.device, { lock });
-  await timed.tick();
-  assert.notEqual(contract, other);
+  ({ timed, trust, ada, bob, eve, contract, lock } = await tellStory({ gifts }));
   ({ text } = await audit(ada));
 });
 
 after(() => timed[Symbol.asyncDispose]());
-
-function halt(who: Citizen, verdict: 'approve' | 'reject') {
-  const { plan } = timed.town.planOf(contract);
-  return plan.approval(who.id, { role: 'people', action: 'halt', verdict });
-}
-
-function give(from: Citizen, to: Citizen, n: number) {
-  const { bcdb, town } = timed;
-  return town.put('grid.transfer.1', from.device, {
-    ...{ id: fakeId.transfer(n), from: from.id, to: to.id, currency: 'EUR' },
-    ...{ amount: fakeId.amount(1), expMs: bcdb.at + hourMs },
-  });
-}
 
 function audit({ id }: Citizen, limits: { readonly bytesMax?: number } = {}) {
   const signal = AbortSignal.timeout(60_000);

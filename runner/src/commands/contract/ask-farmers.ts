@@ -8,9 +8,9 @@ import type { BotFolder } from '../bot/bot-folder.ts';
 import type { ShownQuote } from '../market/by-bot.ts';
 
 /** Farmers that are asked at a time. */
-const askedAtOnceMax = 4;
+const askedAtOnceMax = 8;
 /** For all answers together, ms. */
-const answersMs = 15_000;
+const answersMs = 25_000;
 
 export interface Asking {
   /** The bot that asks: that of the contract's owner, as quotes are for him. */
