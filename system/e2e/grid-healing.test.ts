@@ -5,9 +5,12 @@ import { after, before, test } from 'node:test';
 import type { TestContext } from 'node:test';
 
 import { waitFor } from '@commongrid/base';
+import type { WorkloadId } from '@commongrid/model';
+import { shortIdOf } from '@commongrid/node';
 
 import { TestGrid } from './grid-process.ts';
-import { Outpost, processesOf } from './outpost.ts';
+import { processesOf, runningIn } from '../machines/machine-processes.ts';
+import { Outpost } from './outpost.ts';
 
 interface Up {
   readonly services: Record<string, { readonly pid: number | null; readonly address: string }>;
@@ -105,13 +108,44 @@ test('what ran on a machine that died is moved by the new key of its bot, and do
   assert.deepEqual(await processesOf(prefix), running);
 });
 
-async function deployOn(node: string, name: string): Promise<Deployed> {
+test('a node that drains ends up empty, and nothing that it ran is ever missing', async () => {
+  const { workloads } = await deployOn(outpost.name, 'shelf', { many: 2, single: 1 });
+  const keys = workloads.map(({ id }) => shortIdOf(id as WorkloadId));
+  assert.equal(keys.length, 3);
+  const here = await runningIn(outpost.prefix);
+  assert.deepEqual(
+    keys.filter((key) => !here.has(key)),
+    [],
+  );
+  const words = ['node', 'status', '--data', outpost.folder];
+  await grid.json('node', 'drain', '--data', outpost.folder);
+  const isEmpty = async (): Promise<boolean> => {
+    // First where it leaves: what is not there any more runs where it went, and stays.
+    const left = await runningIn(outpost.prefix);
+    const come = await runningIn(prefix);
+    const missing = keys.filter((key) => !left.has(key) && !come.has(key));
+    assert.deepEqual(missing, [], 'a replica runs nowhere');
+    return left.size === 0;
+  };
+  await waitFor(isEmpty, { ...deadline, what: 'the node to be empty' });
+  const isTold = async (): Promise<boolean> => {
+    const { stdout } = await grid.run(...words);
+    return stdout.includes('draining: nothing runs here any more');
+  };
+  await waitFor(isTold, { ...deadline, what: 'it to say so' });
+  await grid.json('node', 'drain', '--data', outpost.folder, '--end');
+});
+
+/** @param counts replicas of each role */
+async function deployOn(node: string, name: string, counts = { [name]: 1 }): Promise<Deployed> {
   const container = {
-    ...{ image: 'base', entrypoint: ['sleep', '100000'], rootBytes: '32MiB' },
+    ...{ image: 'base', entrypoint: ['sleep', '100000'], rootBytes: '16MiB' },
     stop: { signal: 'SIGKILL', graceSeconds: 1 },
   };
   const file = join(grid.home, 'node', `${name}.json`);
-  const roles = [{ name, cpu: 0.1, memory: '32MiB', container }];
+  const roles = Object.entries(counts).map(([role, replicas]) => {
+    return { name: role, replicas, cpu: 0.1, memory: '32MiB', container };
+  });
   await writeFile(file, JSON.stringify({ name, roles }));
   return grid.json<Deployed>('deploy', file, '--node', node, '--wait');
 }

@@ -1,14 +1,15 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
-import type { AddressInfo, Socket } from 'node:net';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { errorCode, waitFor } from '@commongrid/base';
+import { waitFor } from '@commongrid/base';
 
+import { ip } from '../machines/ip.ts';
+import { killMachine, processesOf } from '../machines/machine-processes.ts';
+import { relayTo } from '../machines/relay-to.ts';
 import { root, run, tempFolder } from './grid-process.ts';
 import type { TestGrid } from './grid-process.ts';
 
@@ -30,6 +31,8 @@ export interface OutpostOptions {
 export class Outpost implements AsyncDisposable {
   /** As commands call the node. */
   readonly name: string;
+  /** Where others reach it. */
+  readonly address: string;
   /** Begins the names of what the node has in the kernel. */
   readonly prefix: string;
   /** Folder of the node. */
@@ -42,14 +45,11 @@ export class Outpost implements AsyncDisposable {
 
   private constructor(
     grid: TestGrid,
-    {
-      tag,
-      folder,
-      start,
-    }: { readonly tag: string; readonly folder: string; readonly start: readonly string[] },
+    { tag, address, folder, start }: Settled,
     stack: AsyncDisposableStack,
   ) {
     this.#grid = grid;
+    this.address = address;
     this.name = `outpost-${tag}`;
     this.prefix = `o${tag}`;
     this.folder = folder;
@@ -81,7 +81,7 @@ export class Outpost implements AsyncDisposable {
     const name = ['--name', `outpost-${tag}`];
     const room = ['--volume-size', volumeSize];
     const start = [...room, '--token-file', tokenFile, ...name, '--address', there];
-    const outpost = new Outpost(grid, { tag, folder, start }, stack.move());
+    const outpost = new Outpost(grid, { tag, address: there, folder, start }, stack.move());
     try {
       outpost.start();
       await outpost.#adopted();
@@ -118,15 +118,7 @@ export class Outpost implements AsyncDisposable {
 
   /** Ends every process of the machine at once: agent, containers, and what watches these. */
   async kill(): Promise<void> {
-    const pids = new Set([...(await this.containers()), ...(await this.#programs())]);
-    for (const pid of pids) {
-      try {
-        process.kill(Number(pid), 'SIGKILL');
-      } catch (error) {
-        // One that ended meanwhile, as the program that looked for them.
-        if (errorCode(error) !== 'ESRCH') throw error;
-      }
-    }
+    await killMachine(this);
   }
 
   /** Numbers of the processes of all containers of the node. */
@@ -153,15 +145,6 @@ export class Outpost implements AsyncDisposable {
     await waitFor(look, { ...deadline, what: `${this.name} to be in service` });
   }
 
-  /** Programs that name its folder: agent, image service, keepers of containers. */
-  async #programs(): Promise<readonly string[]> {
-    const { stdout } = await run('sh', ['-c', `grep -lFa "$0" /proc/[0-9]*/cmdline`, this.folder]);
-    return stdout.split('\n').flatMap((path) => {
-      const [, pid] = /^\/proc\/(\d+)\//.exec(path) ?? [];
-      return pid === undefined || Number(pid) === process.pid ? [] : [pid];
-    });
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     await using _stack = this.#stack;
     const agent = this.#agent;
@@ -179,14 +162,12 @@ export class Outpost implements AsyncDisposable {
   }
 }
 
-/** Numbers of the processes of all containers of a node. */
-export async function processesOf(prefix: string): Promise<readonly string[]> {
-  const folder = join('/sys/fs/cgroup/pids', `${prefix}.containers`);
-  const names = await readdir(folder, { withFileTypes: true }).catch(() => []);
-  const lists = names
-    .filter((entry) => entry.isDirectory())
-    .map(({ name }) => readFile(join(folder, name, 'cgroup.procs'), 'utf8').catch(() => ''));
-  return (await Promise.all(lists)).flatMap((text) => text.split('\n').filter(Boolean)).toSorted();
+interface Settled {
+  readonly tag: string;
+  readonly address: string;
+  readonly folder: string;
+  /** Further words of the command that starts it. */
+  readonly start: readonly string[];
 }
 
 /** Name of the namespace, and of this end of its cable. */
@@ -234,34 +215,4 @@ function makeNamespace(): string {
       if (tries === 20 || !String(error).includes('File exists')) throw error;
     }
   }
-}
-
-/** Lets the other machine reach a port of loopback. @returns the port there */
-async function relayTo(port: number, host: string, stack: AsyncDisposableStack): Promise<number> {
-  const sockets = new Set<Socket>();
-  const server = createServer((from) => {
-    const to = connect(port, '127.0.0.1');
-    from.pipe(to).pipe(from);
-    for (const socket of [from, to]) {
-      sockets.add(socket);
-      socket.on('error', () => socket.destroy());
-      socket.on('close', () => {
-        sockets.delete(socket);
-        from.destroy();
-        to.destroy();
-      });
-    }
-  });
-  server.listen(0, host);
-  await once(server, 'listening');
-  stack.defer(async () => {
-    server.close();
-    for (const socket of sockets) socket.destroy();
-    await once(server, 'close');
-  });
-  return (server.address() as AddressInfo).port;
-}
-
-function ip(...words: readonly string[]): void {
-  execFileSync('env', ['ip', ...words], { stdio: ['ignore', 'ignore', 'pipe'] });
 }

@@ -1,0 +1,82 @@
+import { seededRandom } from '@commongrid/base';
+
+import { machinesLostStep } from './archive/machines-lost-step.ts';
+import { marketStep } from './archive/market-step.ts';
+import { paymentStep } from './archive/payment-step.ts';
+import { planStep } from './archive/plan-step.ts';
+import { provisionStep } from './archive/provision-step.ts';
+import { refundStep } from './archive/refund-step.ts';
+import { signingStep } from './archive/signing-step.ts';
+import type { Shards } from './archive/archive-contract.ts';
+import type { ArchiveScene } from './archive/archive-scene.ts';
+import { DemoFolder } from './demo-folder.ts';
+import { DemoTown } from './demo-town.ts';
+import { attempt, reportOf, runSteps } from './steps.ts';
+import type { DemoReport, DemoStep, StepResult } from './steps.ts';
+import { townPlans } from './town-plan.ts';
+import type { TownSize } from './town-plan.ts';
+
+export { lastLine, stepLine } from './steps.ts';
+export type { DemoReport, StepResult } from './steps.ts';
+export type { Shards } from './archive/archive-contract.ts';
+export { townPlans } from './town-plan.ts';
+export type { TownSize } from './town-plan.ts';
+
+export interface ArchiveDemoOptions {
+  /** Machines. */
+  readonly nodes: TownSize;
+  readonly shards: Shards;
+  /** Decides who is killed. */
+  readonly seed: number;
+  /** Of this demo alone; it is empty afterwards. Absolute. */
+  readonly folder: string;
+  /** Ends it before its time. */
+  readonly signal: AbortSignal;
+  /** Is told what is being done. */
+  readonly note: (text: string) => void;
+  readonly onResult: (result: StepResult) => void;
+}
+
+const steps: readonly DemoStep<ArchiveScene>[] = [
+  planStep,
+  signingStep,
+  marketStep,
+  paymentStep,
+  provisionStep,
+  refundStep,
+  machinesLostStep,
+];
+
+/**
+ * The archive on a grid of many owners, from the contract to machines that are lost. Whatever it made is taken off this machine at the end,
+ * also when it fails or is ended.
+ * @throws BASE_FOLDER_LOCKED while another demo has the folder
+ */
+export async function archiveDemo(options: ArchiveDemoOptions): Promise<DemoReport> {
+  const { shards, signal, note, onResult } = options;
+  const startedMs = performance.now();
+  await using folder = await DemoFolder.open(options.folder);
+  await using stack = new AsyncDisposableStack();
+  const plan = townPlans[options.nodes];
+  let town: DemoTown | undefined;
+  const opening = await attempt(
+    {
+      name: 'grid',
+      run: async () => {
+        town = stack.use(await DemoTown.open({ folder, plan, signal, note }));
+        return figureOf(town);
+      },
+    },
+    undefined,
+  );
+  onResult(opening);
+  if (town === undefined) return reportOf([opening], startedMs);
+  const random = seededRandom(options.seed);
+  const results = await runSteps(steps, { town, shards, random }, onResult);
+  note('all of it is taken off this machine');
+  return reportOf([opening, ...results], startedMs);
+}
+
+function figureOf({ nodes, farms, bots }: DemoTown): string {
+  return `${nodes.length} nodes in ${farms.length} farms of as many owners, ${bots.size} bots`;
+}

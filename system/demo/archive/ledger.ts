@@ -1,0 +1,61 @@
+import type { RecordOf } from '@commongrid/model';
+
+import type { DemoTown } from '../demo-town.ts';
+import { money } from '../town-plan.ts';
+
+type Lock = RecordOf<'grid.lock.1'>;
+type Escrow = RecordOf<'grid.escrow.1'>;
+type Refund = RecordOf<'grid.refund.1'>;
+
+/** Objects of one type: a demo has fewer. */
+const limit = 1_000;
+
+/** Locks of a contract. */
+export async function locksOf({ client }: DemoTown, contract: string): Promise<readonly Lock[]> {
+  const { objects } = await client.find('grid', { url: 'grid.lock.1', limit });
+  return objects.map(({ value }) => value as Lock).filter((one) => one.contract === contract);
+}
+
+/** All escrows of the log. */
+export async function escrowsIn({ client }: DemoTown): Promise<readonly Escrow[]> {
+  const { objects } = await client.find('wallet', { url: 'grid.escrow.1', limit });
+  return objects.map(({ value }) => value as Escrow);
+}
+
+/** Locks whose money went back. */
+export async function refundedIn({ client }: DemoTown): Promise<ReadonlySet<string>> {
+  const { objects } = await client.find('wallet', { url: 'grid.refund.1', limit });
+  return new Set(objects.map(({ value }) => (value as Refund).lock));
+}
+
+/** What the buyer has and what is put aside, millionths. Nothing is earned in the first hour, so no third part is there. */
+export interface Sums {
+  readonly balance: bigint;
+  readonly held: bigint;
+}
+
+/** @throws when they are not together what the buyer began with */
+export async function requireSums(town: DemoTown): Promise<Sums> {
+  const look = async (): Promise<Sums> => {
+    const [escrows, refunded] = await Promise.all([escrowsIn(town), refundedIn(town)]);
+    const open = escrows.filter(({ lock }) => !refunded.has(lock));
+    const held = open.reduce((sum, { amount }) => sum + BigInt(amount), 0n);
+    return { balance: await balanceOf(town), held };
+  };
+  const start = BigInt(money.start) * 10n ** BigInt(money.decimals);
+  const { balance, held } = await look();
+  if (balance + held === start) return { balance, held };
+  throw new Error(`${balance} and ${held} put aside are not the ${start} of the beginning`);
+}
+
+async function balanceOf(town: DemoTown): Promise<bigint> {
+  const { balances } = await town.as<{
+    readonly balances: readonly { readonly currency: string; readonly amount: string }[];
+  }>('buyer', 'wallet', 'balance');
+  return BigInt(balances.find(({ currency }) => currency === money.code)?.amount ?? 0);
+}
+
+/** `12.50 TFT` */
+export function shown(amount: bigint): string {
+  return `${(Number(amount) / 10 ** money.decimals).toFixed(2)} ${money.code}`;
+}

@@ -1,0 +1,184 @@
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { askControl, isGridError, waitFor } from '@commongrid/base';
+
+import { root, run } from '../e2e/grid-process.ts';
+import { killMachine, processesOf, programsOf } from '../machines/machine-processes.ts';
+import type { DemoNetwork } from './demo-network.ts';
+
+/** For a node to come, ms: many start at once. */
+export const nodePatience = { timeoutMs: 300_000, everyMs: 200 };
+
+export interface DemoNodeOptions {
+  readonly network: DemoNetwork;
+  /** Number of the machine on the network. */
+  readonly at: number;
+  /** As commands call it. */
+  readonly name: string;
+  /** Name of its farm. */
+  readonly farm: string;
+  /** Of all nodes; it gets one of its own in there. */
+  readonly folder: string;
+  /** GRID_HOME of whoever starts it. */
+  readonly home: string;
+  /** Its disk, which is taken from this machine's at once. */
+  readonly diskBytes: number;
+}
+
+interface NodeStatus {
+  readonly id: string;
+  readonly standing: string;
+  /** Workloads by phase. */
+  readonly phases: Readonly<Record<string, number>>;
+  /** Where its Zero-DBs are. */
+  readonly zdb: readonly { readonly host: string; readonly port: number }[];
+}
+
+/** A machine of a farm: a namespace of the network, a folder that is its disk, and a node that joined. */
+export class DemoNode {
+  readonly at: number;
+  readonly name: string;
+  readonly farm: string;
+  readonly folder: string;
+  readonly prefix: string;
+  readonly address: string;
+  readonly #network: DemoNetwork;
+  readonly #home: string;
+  readonly #diskBytes: number;
+  #id = '';
+
+  constructor({ network, at, name, farm, folder, home, diskBytes }: DemoNodeOptions) {
+    this.at = at;
+    this.name = name;
+    this.farm = farm;
+    this.folder = nodeFolder(folder, at);
+    this.prefix = network.prefixOf(at);
+    this.address = network.addressOf(at);
+    this.#network = network;
+    this.#home = home;
+    this.#diskBytes = diskBytes;
+  }
+
+  /** Of its record; empty until it answered. */
+  get id(): string {
+    return this.#id;
+  }
+
+  /** Path of its network namespace. */
+  get netns(): string {
+    return join('/run/netns', this.#network.netnsOf(this.at));
+  }
+
+  /** Puts the machine on the network, and starts its node with an invitation. */
+  async join(token: string): Promise<void> {
+    this.#network.addMachine(this.at);
+    await writeFile(this.#tokenFile, token, { mode: 0o600 });
+    this.#start();
+  }
+
+  /** What its agent says. @throws when it does not answer */
+  async status(signal: AbortSignal): Promise<NodeStatus> {
+    const path = join(this.folder, 'control.sock');
+    return (await askControl(path, 'status', {}, { signal })) as NodeStatus;
+  }
+
+  /** Waits until its agent answers. */
+  async answers(signal: AbortSignal): Promise<void> {
+    const look = async (): Promise<boolean> => {
+      const status = await this.#statusNow(signal);
+      this.#id = status?.id ?? this.#id;
+      return status !== undefined;
+    };
+    await waitFor(look, { ...nodePatience, signal, what: `the agent of ${this.name}` });
+  }
+
+  /** Waits until it takes part in the grid. */
+  async inService(signal: AbortSignal): Promise<void> {
+    const look = async (): Promise<boolean> =>
+      (await this.#statusNow(signal))?.standing === 'inService';
+    await waitFor(look, { ...nodePatience, signal, what: `${this.name} to be in service` });
+  }
+
+  /** The machine loses its power: no process of it is left, and nothing answers at its address. */
+  async kill(): Promise<void> {
+    this.#network.setCable(this.at, 'down');
+    await killMachine(this);
+  }
+
+  /** It has power again, with what is on its disk. */
+  restart(): void {
+    this.#network.setCable(this.at, 'up');
+    this.#start();
+  }
+
+  /** Numbers of all processes of the machine. */
+  async processes(): Promise<readonly number[]> {
+    const all = [...(await programsOf(this.folder)), ...(await processesOf(this.prefix))];
+    return [...new Set(all)].map(Number);
+  }
+
+  #start(): void {
+    const { NODE_TEST_CONTEXT: _runner, ...inherited } = process.env;
+    const netns = `--net=${this.netns}`;
+    const words = ['node', 'start', '--data', this.folder, '--prefix', this.prefix];
+    const choices = [
+      '--volume-size',
+      String(this.#diskBytes),
+      '--name',
+      this.name,
+      '--address',
+      this.address,
+    ];
+    const program = [netns, join(root, 'grid'), ...words, ...choices];
+    // In a session of its own: Ctrl-C at a terminal is for the demo, which ends it in order.
+    const child = spawn('nsenter', [...program, '--token-file', this.#tokenFile], {
+      env: { ...inherited, GRID_HOME: this.#home, GRID_LOG: 'error' },
+      stdio: 'ignore',
+      detached: true,
+    });
+    child.unref();
+  }
+
+  /** Undefined while it does not answer. */
+  async #statusNow(signal: AbortSignal): Promise<NodeStatus | undefined> {
+    try {
+      return await this.status(signal);
+    } catch (error) {
+      if (isGridError(error, 'BASE_ABORTED')) throw error;
+      if (isGridError(error)) return undefined;
+      throw error;
+    }
+  }
+
+  get #tokenFile(): string {
+    return `${this.folder}.token`;
+  }
+}
+
+/** Where the disk of a machine is. */
+export function nodeFolder(folder: string, at: number): string {
+  return join(folder, String(at).padStart(2, '0'));
+}
+
+/**
+ * Takes a machine off this one, whatever state it is in: processes, mounts, what it has in the kernel. Data stay.
+ * @throws when something of it stays
+ */
+export async function takeMachineOff(
+  network: DemoNetwork,
+  folder: string,
+  at: number,
+): Promise<void> {
+  const machine = { folder: nodeFolder(folder, at), prefix: network.prefixOf(at) };
+  await killMachine(machine);
+  const netns = join('/run/netns', network.netnsOf(at));
+  // One that never joined has nothing.
+  if (!existsSync(join(machine.folder, 'node.json')) || !existsSync(netns)) return;
+  const words = ['node', 'leave', '--data', machine.folder, '--prefix', machine.prefix];
+  const program = [`--net=${netns}`, join(root, 'grid'), ...words];
+  const { status, stderr } = await run('nsenter', program);
+  if (status !== 0) throw new Error(`${machine.folder} stays on this machine: ${stderr}`);
+}

@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { attempt, lastLine, reportOf, runSteps, stepLine } from './steps.ts';
+import type { DemoStep } from './steps.ts';
+
+const fine: DemoStep<string[]> = { name: 'fine', run: async (said) => `said ${said.push('fine')}` };
+const broken: DemoStep<string[]> = {
+  name: 'broken',
+  run: async () => {
+    throw new Error('no promise was kept');
+  },
+};
+const late: DemoStep<string[]> = { ...fine, name: 'late', needs: ['fine', 'broken'] };
+const last: DemoStep<string[]> = { ...fine, name: 'last', needs: ['fine'] };
+
+test('a step that fails takes along those that need it, and no others', async () => {
+  const said: string[] = [];
+  const told: string[] = [];
+  const results = await runSteps([fine, broken, late, last], said, (one) => told.push(one.name));
+  assert.deepEqual(
+    results.map(({ name, passed, figure }) => [name, passed, figure]),
+    [
+      ['fine', true, 'said 1'],
+      ['broken', false, 'no promise was kept'],
+      ['late', false, 'not tried: it needs broken'],
+      ['last', true, 'said 2'],
+    ],
+  );
+  assert.deepEqual(told, ['fine', 'broken', 'late', 'last']);
+});
+
+test('what needs a step that was not tried is not tried either', async () => {
+  const after: DemoStep<string[]> = { ...fine, name: 'after', needs: ['late'] };
+  const results = await runSteps([broken, late, after], [], () => {});
+  assert.equal(results[2]?.figure, 'not tried: it needs late');
+});
+
+test('a step alone fails with the text of its error', async () => {
+  const step = { name: 'odd', run: () => Promise.reject(new Error('odd')) };
+  const { passed, figure } = await attempt(step, undefined);
+  assert.deepEqual([passed, figure], [false, 'odd']);
+});
+
+test('a step is one line, and the last line counts them', () => {
+  const result = { name: 'payment', passed: true, seconds: 12.34, figure: '10 places paid' };
+  assert.equal(stepLine(result), 'PASS   12.3 s  payment: 10 places paid');
+  const failed = { ...result, passed: false, seconds: 0 };
+  assert.equal(stepLine(failed), 'FAIL    0.0 s  payment: 10 places paid');
+  const report = reportOf([result, failed, result], performance.now());
+  assert.equal(lastLine('archive', report), 'demo archive: 2 passed, 1 failed in 0 s');
+});

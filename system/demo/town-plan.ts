@@ -1,0 +1,45 @@
+/** Where a farm is, and what it asks for. */
+export interface FarmPlan {
+  /** Of the country, two small letters: also the first part of the names of what is there. */
+  readonly code: string;
+  readonly city: string;
+  /** Prices of an hour, in millionths of a TFT. */
+  readonly cu: number;
+  readonly su: number;
+  /** What the bot of the farmer quotes beyond the prices of its farm, percent; counters bring it down again. */
+  readonly surchargePercent: number;
+}
+
+/** Farms of as many owners, each with so many machines. */
+export interface TownPlan {
+  readonly farms: readonly FarmPlan[];
+  readonly nodesPerFarm: number;
+  /** Disk of each machine. */
+  readonly diskBytes: number;
+}
+
+const usual = { cu: 100_000, su: 400_000, surchargePercent: 0 };
+
+/**
+ * The farms in their order. The first one asks for a little less than the others, so that plans always have it, and
+ * its bot quotes more than that.
+ */
+const farms: readonly FarmPlan[] = [
+  { code: 'be', city: 'Gent', cu: 90_000, su: 360_000, surchargePercent: 8 },
+  { code: 'ch', city: 'Basel', ...usual, cu: 95_000, su: 380_000 },
+  { code: 'eg', city: 'Cairo', ...usual },
+  { code: 'us', city: 'Boston', ...usual },
+  { code: 'at', city: 'Graz', ...usual },
+  { code: 'za', city: 'Durban', ...usual },
+];
+
+/** The town of so many machines. */
+export const townPlans = {
+  24: { farms, nodesPerFarm: 4, diskBytes: 2 ** 30 },
+  8: { farms: farms.slice(0, 4), nodesPerFarm: 2, diskBytes: 2 ** 29 },
+} as const satisfies Readonly<Record<number, TownPlan>>;
+
+export type TownSize = keyof typeof townPlans;
+
+/** The currency of the demo: what the buyer has of it at first, and how fine it is. */
+export const money = { code: 'TFT', decimals: 6, start: 1_000 } as const;

@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { test } from 'node:test';
+
+import { tempFolder } from '@commongrid/base/testing';
+
+import { killMachine, programsOf } from './machine-processes.ts';
+
+/** A process that waits, with further words on its command line. */
+async function waiting(...words: string[]) {
+  const child = spawn(process.execPath, [
+    '-e',
+    'process.stdout.write("up"); setInterval(() => {}, 60_000)',
+    '--',
+    ...words,
+  ]);
+  await once(child.stdout, 'data');
+  return child;
+}
+
+test('killing a machine ends what names its folder or is of what is in it, and nothing else', async (t) => {
+  await using folder = await tempFolder('machine');
+  const machine = join(folder.path, '1');
+  const own = await Promise.all([
+    waiting('--data', machine),
+    waiting(`--data=${machine}`),
+    waiting(join(machine, 'zdb', 'config')),
+  ]);
+  const others = await Promise.all([waiting(`${machine}0`), waiting(folder.path)]);
+  t.after(() => [...own, ...others].map((child) => child.kill('SIGKILL')));
+  const ends = own.map((child) => once(child, 'exit'));
+  await killMachine({ folder: machine, prefix: '-' });
+  for (const [, by] of await Promise.all(ends)) assert.equal(by, 'SIGKILL');
+  assert.deepEqual(await programsOf(machine), []);
+  for (const { exitCode, signalCode } of others)
+    assert.deepEqual([exitCode, signalCode], [null, null]);
+});

@@ -1,0 +1,75 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { errorCode, waitFor } from '@commongrid/base';
+
+/** For processes that were killed to be gone. */
+const gone = { timeoutMs: 60_000, everyMs: 20 };
+
+/** Numbers of the processes of all containers of a node. */
+export async function processesOf(prefix: string): Promise<readonly string[]> {
+  return (await processLists(prefix)).flatMap(([, pids]) => pids).toSorted();
+}
+
+/** Names of the containers of a node that have processes: short ids of workloads. */
+export async function runningIn(prefix: string): Promise<ReadonlySet<string>> {
+  return new Set(
+    (await processLists(prefix)).flatMap(([name, pids]) => (pids.length > 0 ? [name] : [])),
+  );
+}
+
+/** Programs that name a folder or what is in it: an agent, its keeper, image service, Zero-DBs, keepers of containers. */
+export async function programsOf(folder: string): Promise<readonly string[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const found = pids.map(async (pid) => {
+    if (Number(pid) === process.pid) return [];
+    const line = await readFile(`/proc/${pid}/cmdline`, 'latin1').catch(() => '');
+    return line.split('\0').some((word) => isNaming(word, folder)) ? [pid] : [];
+  });
+  return (await Promise.all(found)).flat();
+}
+
+function isNaming(word: string, folder: string): boolean {
+  const path = word.startsWith('--') ? word.slice(word.indexOf('=') + 1) : word;
+  return path === folder || path.includes(`${folder}/`);
+}
+
+/** Ends every process of a machine at once: agent, containers, and what watches these. Returns when there is none. */
+export async function killMachine({
+  folder,
+  prefix,
+}: {
+  readonly folder: string;
+  readonly prefix: string;
+}): Promise<void> {
+  const isOver = async (): Promise<boolean> => {
+    const pids = new Set([...(await processesOf(prefix)), ...(await programsOf(folder))]);
+    for (const pid of pids) killIfThere(Number(pid));
+    return pids.size === 0;
+  };
+  await waitFor(isOver, { ...gone, what: `the end of what runs in ${folder}` });
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    // One that ended meanwhile.
+    if (errorCode(error) !== 'ESRCH') throw error;
+  }
+}
+
+/** Each container of a node with the numbers of its processes. */
+async function processLists(
+  prefix: string,
+): Promise<readonly (readonly [string, readonly string[]])[]> {
+  const folder = join('/sys/fs/cgroup/pids', `${prefix}.containers`);
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  return Promise.all(
+    names.map(async (name) => {
+      const text = await readFile(join(folder, name, 'cgroup.procs'), 'utf8').catch(() => '');
+      return [name, text.split('\n').filter(Boolean)] as const;
+    }),
+  );
+}
