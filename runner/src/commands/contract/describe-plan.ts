@@ -26,10 +26,12 @@ export function describePlan(
       ? `${header.name} does not fit`
       : `${header.name}: nothing that fits was found in time`;
     const prices = describePrices({ header, plan, directory });
-    return [style.bad(title), ...describeNoPlan(plan, header, money), ...prices].join('\n');
+    const why = describeNoPlan(plan, header, money);
+    return [style.bad(title), ...describeFormer(header), ...why, ...prices].join('\n');
   }
   return [
     style.strong(`${header.name} fits on ${counted(nodesOf(plan).length, 'node')}`),
+    ...describeFormer(header),
     describeItems({ plan, directory, latencies }, (amount) => {
       return money.show(amount, plan.cost.currency);
     }),
@@ -54,6 +56,12 @@ export function describePlan(
     ...(plan.secrets.length === 0 ? [] : ['', style.strong('Who can read secrets')]),
     ...describeSecrets(plan, directory),
   ].join('\n');
+}
+
+/** Of an upgrade: what else takes room. */
+function describeFormer({ replaces }: Contract): readonly string[] {
+  if (replaces === undefined) return [];
+  return ['  beside what runs of the contract that it replaces, which ends unit by unit'];
 }
 
 /** Replicas of a role on a node in one row. */
