@@ -37,6 +37,8 @@ const statusByCode: ReadonlyMap<string, number> = new Map([
   ['GRID_BOT_RUNNING', 5],
   ['GRID_BOT_STOPPED', 6],
   ['BOT_AUTH_FAILED', 4],
+  ['BOT_BACKUP_AHEAD', 5],
+  ['BOT_BACKUP_FORKED', 5],
   ['BOT_BACKUP_STALE', 5],
   ['BOT_FILES_FAILED', 6],
   ['BOT_NOT_PERMITTED', 4],

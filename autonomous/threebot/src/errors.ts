@@ -4,6 +4,8 @@ export type BotErrorCode =
   | 'BOT_ADDRESS_INVALID' // an address of an object has not the form grid://BOT/PATH: see docs/formats/grid-address.md
   | 'BOT_ADDRESS_MISSING' // the record of a bot names no address: let it start, or write to its mailbox
   | 'BOT_AUTH_FAILED' // a token or signature is wrong: see whether it is that of this bot
+  | 'BOT_BACKUP_AHEAD' // a backup saw more of the log than the database has: wait for it, or name another database
+  | 'BOT_BACKUP_FORKED' // a backup is from another branch of the log: find out which branch others see
   | 'BOT_BACKUP_INVALID' // a file is no backup of the bot, or was changed: take another copy
   | 'BOT_BACKUP_MISSING' // the backup that the log names is nowhere to be had: name a copy of it
   | 'BOT_BACKUP_STALE' // a backup is not the one that the log names: find the newest, or accept the loss

@@ -26,6 +26,7 @@ export { NoticeKeeper } from './notices/notice-keeper.ts';
 export { readEntry } from './phonebook/bot-entry.ts';
 export type { BotEntry } from './phonebook/bot-entry.ts';
 export { fetchBackup } from './recovery/backup-places.ts';
-export type { FetchedBackup } from './recovery/backup-places.ts';
+export type { FetchedBackup, S3Key } from './recovery/backup-places.ts';
 export { openBackup } from './recovery/sealed-backup.ts';
 export type { OpenedBackup } from './recovery/sealed-backup.ts';
+export { holdToLog, seenHeadPath } from './recovery/seen-head.ts';

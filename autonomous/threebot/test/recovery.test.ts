@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
@@ -7,10 +10,11 @@ import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { systemUrls } from '@commongrid/bcdb';
 import { BcdbClient } from '@commongrid/bcdb/client';
-import { waitFor } from '@commongrid/base';
+import { isGridError, waitFor } from '@commongrid/base';
 import { fetchBackup } from '../src/recovery/backup-places.ts';
-import { openBackup } from '../src/recovery/sealed-backup.ts';
+import { backupHash, openBackup } from '../src/recovery/sealed-backup.ts';
 import type { OpenedBackup } from '../src/recovery/sealed-backup.ts';
+import { holdToLog, seenHeadPath } from '../src/recovery/seen-head.ts';
 import type { Bot } from '../src/index.ts';
 import { Grid } from './support/grid.ts';
 import type { Self } from './support/grid.ts';
@@ -87,7 +91,9 @@ test('a backup is named in the record, and the words open what is at its places'
     const { files, key } = await kept.openSealed(fetched.sealed);
     assert.equal(key, kept.self.device.publicKey.text);
     const paths = files.map(({ path }) => path);
-    assert.deepEqual(paths, ['contracts/one.json', 'data/farmer.json', 'data/bot.sqlite']);
+    assert.deepEqual(paths, [
+      ...['contracts/one.json', 'data/farmer.json', 'data/bot.sqlite', 'seen-head'],
+    ]);
     const copy = join(kept.grid.folder, 'copy.sqlite');
     await writeFile(copy, files[2]?.bytes ?? '');
     const db = new DatabaseSync(copy);
@@ -129,6 +135,63 @@ test('an older or changed backup is refused, unless somebody accepts it', async 
   assert.ok(found.place.startsWith('bcdb://'));
   for (let n = 0; n < 4; n++) await make();
   assert.equal((await readdir(folder)).length, 3);
+});
+
+test('a backup is held to the log: what it saw has to be there', async (t) => {
+  const kept = await Kept.open(t);
+  const { grid, self } = kept;
+  const fork = await grid.fork();
+  const bot = await kept.start();
+  await bot.call('data.configure', { namespace: 'bot-ada' });
+  const { hash, urls } = (await bot.call('backup.now', {})) as Made;
+  const client = await kept.root();
+  const { sealed } = await fetchBackup({ places: urls, hash, isOlderAccepted: false, client });
+  const { files } = await kept.openSealed(sealed);
+  assert.equal(await holdToLog(client, files), true);
+  const before = files.filter(({ path }) => path !== seenHeadPath);
+  assert.equal(await holdToLog(client, before), undefined);
+  // A database that was brought back from an old copy has less, and then something else.
+  const { host, port } = fork.httpAddress;
+  const url = `http://${host}:${port}`;
+  const other = await BcdbClient.connect({ url, trust: grid.trust, key: self.root });
+  await assert.rejects(holdToLog(other, files), { code: 'BOT_BACKUP_AHEAD', retryable: true });
+  let n = 0;
+  const isForked = async (): Promise<boolean> => {
+    await fork.bcdb.createNamespace(`other-${n++}`);
+    const error = await holdToLog(other, files).catch((thrown: unknown) => thrown);
+    assert.ok(isGridError(error), 'it is held to nothing on this branch');
+    return error.code === 'BOT_BACKUP_FORKED';
+  };
+  await waitFor(isForked, { what: 'the other branch', timeoutMs: 60_000, everyMs: 100 });
+});
+
+test('a backup at an S3 that not everybody reads comes by a key to that S3 alone', async (t) => {
+  const kept = await Kept.open(t);
+  const asked: string[] = [];
+  const server = createServer((request, response) => {
+    asked.push(request.url ?? '');
+    const isSigned = request.url?.includes('X-Amz-Signature=') === true;
+    response.writeHead(isSigned ? 200 : 403).end(isSigned ? 'sealed' : '');
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const endpoint = `http://127.0.0.1:${port}`;
+  const key = { endpoint, region: 'us-east-1', accessKey: 'id', secretKey: 'hidden' };
+  const options = {
+    ...{ places: [`${endpoint}/bot-ada/backups/a%20b.backup`], client: await kept.root() },
+    ...{ hash: backupHash(Buffer.from('sealed')), isOlderAccepted: false },
+  };
+  await assert.rejects(fetchBackup(options), { code: 'BOT_BACKUP_MISSING' });
+  const elsewhere = { ...key, endpoint: 'http://127.0.0.1:1' };
+  await assert.rejects(fetchBackup({ ...options, s3Key: elsewhere }), {
+    code: 'BOT_BACKUP_MISSING',
+  });
+  assert.ok(asked.length === 2 && asked.every((url) => !url.includes('X-Amz')));
+  const { sealed } = await fetchBackup({ ...options, s3Key: key });
+  assert.equal(Buffer.from(sealed).toString(), 'sealed');
+  assert.match(asked[2] ?? '', /^\/bot-ada\/backups\/a%20b\.backup\?/);
 });
 
 test('a backup is made by itself where one is due', async (t) => {

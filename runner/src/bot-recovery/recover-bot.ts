@@ -1,8 +1,8 @@
 import { GridError } from '@commongrid/base';
 import { SealingKey, wordsToEntropy } from '@commongrid/crypto';
 import { botIdOf } from '@commongrid/model';
-import { fetchBackup, openBackup, readEntry } from '@commongrid/threebot';
-import type { BotEntry, OpenedBackup } from '@commongrid/threebot';
+import { fetchBackup, holdToLog, openBackup, readEntry } from '@commongrid/threebot';
+import type { BotEntry, OpenedBackup, S3Key } from '@commongrid/threebot';
 
 import type { BotFolder } from '../commands/bot/bot-folder.ts';
 import type { GridErrorCode } from '../errors.ts';
@@ -20,6 +20,8 @@ export interface RecoverOptions {
   readonly isLost: boolean;
   readonly isOlderAccepted: boolean;
   readonly withoutBackup: boolean;
+  /** A key to the S3 that has the backup, where not everybody may read there. */
+  readonly s3Key?: S3Key | undefined;
   /** Further keys that are to end. */
   readonly end: readonly string[];
 }
@@ -46,11 +48,12 @@ interface FoundBackup {
  * Makes a bot be on this machine again:
  *
  * 1. A key of its own, on disk: no two machines ever count with one. 2. The record, and the backup that it
- * names. 3. The files. 4. The root lists the new key and ends the lost ones. 5. The config: from now on
+ * names, held to the log. 3. The files, and the head that was seen. 4. The root lists the new key and ends the lost ones. 5. The config: from now on
  * there is a bot here.
  *
  * Broken off anywhere, the same call goes on. The caller has the turn in the folder.
- * @throws GRID_BOT_EXISTS, GRID_BOT_UNKNOWN, BOT_BACKUP_MISSING, BOT_BACKUP_STALE, BOT_BACKUP_INVALID
+ * @throws GRID_BOT_EXISTS, GRID_BOT_UNKNOWN, BOT_BACKUP_MISSING, BOT_BACKUP_STALE, BOT_BACKUP_INVALID,
+ *   BOT_BACKUP_AHEAD, BOT_BACKUP_FORKED
  */
 export async function recoverBot(
   folder: BotFolder,
@@ -63,7 +66,12 @@ export async function recoverBot(
   const entry = await entryOf(origin, options.name);
   const found = options.withoutBackup ? undefined : await findBackup(origin, entry, options);
   const files = found?.opened.files ?? [];
+  const isHeld = await holdToLog(origin.client, files);
   const fileCount = await restoreFiles(folder.path, files);
+  const { lastHead, lastCheckpoint } = origin.client;
+  if (isHeld === true && lastHead !== undefined && lastCheckpoint !== undefined) {
+    await folder.heads(origin.trust).keep({ size: lastHead.size, note: lastCheckpoint });
+  }
   const { id, name } = entry;
   const listed = await listDevice(origin.client, id, device, {
     lost: [...lostKeys(files), ...options.end],
@@ -96,11 +104,13 @@ async function entryOf({ client, root }: RecoveryOrigin, name: string): Promise<
 async function findBackup(
   { client, words, trust }: RecoveryOrigin,
   { id, record }: BotEntry,
-  { from, isOlderAccepted }: RecoverOptions,
+  { from, isOlderAccepted, s3Key }: RecoverOptions,
 ): Promise<FoundBackup> {
   const { urls = [], hash = '' } = record.backup ?? {};
   const places = [...from, ...urls];
-  const { sealed, place, isNewest } = await fetchBackup({ places, hash, isOlderAccepted, client });
+  const { sealed, place, isNewest } = await fetchBackup({
+    ...{ places, hash, isOlderAccepted, client, s3Key },
+  });
   const key = SealingKey.derive(wordsToEntropy(words));
   const opened = await openBackup(sealed, key, { log: trust.log, bot: id });
   const signer = record.keys.find((one) => one.key === opened.key);

@@ -3,12 +3,16 @@ import { dirname, join } from 'node:path';
 
 import { writeFileAtomic } from '@commongrid/base';
 import { SigningKey } from '@commongrid/crypto';
+import { seenHeadPath } from '@commongrid/threebot';
 import type { OpenedBackup } from '@commongrid/threebot';
 
 type Files = OpenedBackup['files'];
 
-/** Made anew for this machine, or about the one that is gone. */
-const notRestored: ReadonlySet<string> = new Set(['bot.json', 'owner-token', 'words']);
+/** Made anew for this machine, or about the one that is gone; and what is not of the folder. */
+const notRestored: ReadonlySet<string> = new Set([
+  ...['bot.json', 'owner-token', 'words'],
+  seenHeadPath,
+]);
 
 /** Keys that the bot acted with, or was about to. */
 const keyFiles: readonly string[] = ['device-key', 'next-key'];

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { GridError, Mutex, readTextIfThere, writeFileAtomic } from '@commongrid/base';
 import type { Clock } from '@commongrid/base';
+import type { BcdbClient } from '@commongrid/bcdb/client';
 import { SealingPublicKey } from '@commongrid/crypto';
 import type { SigningKey } from '@commongrid/crypto';
 import type { Hash } from '@commongrid/model';
@@ -21,6 +22,7 @@ import { BackupSettings } from './backup-settings.ts';
 import type { BackupPlan } from './backup-settings.ts';
 import { eraseOthers, putIntoDatabase } from './database-backups.ts';
 import { backupHash, sealBackup } from './sealed-backup.ts';
+import { seenHeadFile } from './seen-head.ts';
 
 export interface BackupKeeperOptions {
   /** Id of the bot. */
@@ -117,7 +119,10 @@ export class BackupKeeper {
     const { seal, backup: former } = (await phonebook.renewed(id)).record;
     const named = former?.urls ?? [];
     const name = { log, bot: id, atMs: clock.nowMs() };
-    const sealed = await sealBackup(name, files, SealingPublicKey.fromText(seal), key);
+    // No older than the tables. It is no part of what is compared: each backup would differ by it.
+    const seen = seenHeadFile(await use(newestNote, signal));
+    const all = [...files, seen];
+    const sealed = await sealBackup(name, all, SealingPublicKey.fromText(seal), key);
     const digest = backupHash(sealed);
     const dated = { sealed, atMs: name.atMs };
     const { urls, failures } = await this.#place(dated, named, extraFolder, signal);
@@ -204,6 +209,11 @@ export class BackupKeeper {
   get #lastFile(): string {
     return join(this.#o.folder, 'last-backup.json');
   }
+}
+
+async function newestNote(client: BcdbClient, signal: AbortSignal): Promise<string> {
+  await client.checkpoint({ signal });
+  return client.lastCheckpoint ?? '';
 }
 
 function digestOf(files: readonly BackupFile[]): string {

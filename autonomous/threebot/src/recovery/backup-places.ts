@@ -1,9 +1,11 @@
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { GridError, removeFileDurably, writeFileAtomic } from '@commongrid/base';
+import { GridError, removeFileDurably, systemClock, writeFileAtomic } from '@commongrid/base';
 import type { BcdbClient } from '@commongrid/bcdb/client';
+import type { FileStore } from '../data/data-book.ts';
 import type { Files } from '../data/files.ts';
+import { signedUrl } from '../data/signed-url.ts';
 import type { BotErrorCode } from '../errors.ts';
 import { getFromDatabase } from './database-backups.ts';
 import { backupHash } from './sealed-backup.ts';
@@ -74,6 +76,9 @@ interface Miss {
   readonly why: string;
 }
 
+/** Who may read at an S3. */
+export type S3Key = Omit<FileStore, 'bucket'>;
+
 export interface FetchBackupOptions {
   /** Files and URLs; those of the record of the bot, or such as a person names. */
   readonly places: readonly string[];
@@ -83,6 +88,8 @@ export interface FetchBackupOptions {
   readonly isOlderAccepted: boolean;
   /** Reads as the root of the bot. */
   readonly client: BcdbClient;
+  /** A key to the S3 that has it, where not everybody may read there. */
+  readonly s3Key?: S3Key | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -113,7 +120,10 @@ export async function fetchBackup(options: FetchBackupOptions): Promise<FetchedB
   throw other === undefined ? missing(options.places, misses) : stale(other.place, options.hash);
 }
 
-async function read(place: string, { client, signal }: FetchBackupOptions): Promise<Uint8Array> {
+async function read(
+  place: string,
+  { client, s3Key, signal }: FetchBackupOptions,
+): Promise<Uint8Array> {
   const end = AbortSignal.any([
     AbortSignal.timeout(fetchMs),
     ...(signal === undefined ? [] : [signal]),
@@ -121,7 +131,7 @@ async function read(place: string, { client, signal }: FetchBackupOptions): Prom
   if (place.startsWith('bcdb://')) return getFromDatabase(client, place, end);
   if (place.startsWith('file://')) return readFile(fileURLToPath(place));
   if (!/^https?:\/\//.test(place)) return readFile(place);
-  const response = await fetch(place, { signal: end });
+  const response = await fetch(readableUrl(place, s3Key), { signal: end });
   if (!response.ok || response.body === null) throw new TypeError(`it answers ${response.status}`);
   const chunks: Uint8Array[] = [];
   let sizeBytes = 0;
@@ -133,11 +143,21 @@ async function read(place: string, { client, signal }: FetchBackupOptions): Prom
   return Buffer.concat(chunks);
 }
 
+/** Signed where the place is at the S3 that the key is for; a key is shown to nobody else. */
+function readableUrl(place: string, s3Key: S3Key | undefined): string {
+  const url = new URL(place);
+  if (s3Key === undefined || url.search !== '') return place;
+  const { endpoint, ...keys } = s3Key;
+  if (url.origin !== new URL(endpoint).origin) return place;
+  const nowMs = systemClock.nowMs();
+  return signedUrl({ method: 'GET', url, ...keys, lifeSeconds: fetchMs / 1_000, nowMs });
+}
+
 function missing(places: readonly string[], misses: readonly Miss[]): GridError<BotErrorCode> {
   const whys = misses.map(({ place, why }) => `${place}: ${why}`).join('; ');
   const what = places.length === 0 ? 'no place is known' : whys;
   return new GridError('BOT_BACKUP_MISSING', `the backup is not to be had: ${what}`, {
-    hint: 'name a copy of it with --from, or go on with --without-backup',
+    hint: 'name a copy of it with --from, or a key to its S3 with --s3-key; or go on with --without-backup',
     details: { misses },
   });
 }

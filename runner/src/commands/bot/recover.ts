@@ -1,13 +1,17 @@
 import { mkdir } from 'node:fs/promises';
 
+import { GridError } from '@commongrid/base';
+import type { S3Key } from '@commongrid/threebot';
 import type { Command } from 'commander';
 
 import type { RecoveryOptions } from '../../bot-recovery/recovery-origin.ts';
 import type { Recovered } from '../../bot-recovery/recover-bot.ts';
 import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
+import type { GridErrorCode } from '../../errors.ts';
 import { turnIn } from '../../turn-in.ts';
 import { parseHash, parseKey } from '../bcdb/connection.ts';
+import { readJsonFile } from '../bcdb/value-input.ts';
 import { parseDoor } from '../bcdb/options.ts';
 import { botFolderOf, botSubcommand } from './bot-options.ts';
 import type { BotOptions } from './bot-options.ts';
@@ -16,6 +20,7 @@ type Options = BotOptions &
   RecoveryOptions & {
     readonly from?: readonly string[];
     readonly end?: readonly string[];
+    readonly s3Key?: string;
     readonly lost?: true;
     readonly acceptOlder?: true;
     readonly withoutBackup?: true;
@@ -31,6 +36,7 @@ export function botRecoverCommand(context: CommandContext): Command {
       '--from <place...>',
       'files or URLs with its backup, before those that its record names',
     )
+    .option('--s3-key <file>', 'a key to its S3, where not everybody may read the backup there')
     .option(
       '--lost',
       'somebody else may have its old keys: what they approved does not count either',
@@ -54,10 +60,28 @@ export function botRecoverCommand(context: CommandContext): Command {
         isLost: options.lost === true,
         isOlderAccepted: options.acceptOlder === true,
         withoutBackup: options.withoutBackup === true,
+        s3Key: options.s3Key === undefined ? undefined : await readS3Key(options.s3Key),
       });
       const result = { schema: 'grid.bot.recover.1', name, folder: folder.path, ...recovered };
       printResult(context, options, result, () => describe(name, recovered));
     });
+}
+
+/** A key as `grid s3 keys add` prints it. @throws GRID_FILE_UNREADABLE */
+async function readS3Key(file: string): Promise<S3Key> {
+  const { endpoint, region, accessKey, secretKey } = await readJsonFile(file);
+  const all = [endpoint, region, accessKey, secretKey];
+  const isKey = all.every((one) => typeof one === 'string') && URL.canParse(String(endpoint));
+  if (!isKey) {
+    throw new GridError<GridErrorCode>('GRID_FILE_UNREADABLE', `${file} is no key to an S3`, {
+      hint: 'give what grid s3 keys add --json prints',
+      details: { file },
+    });
+  }
+  const [place, where, id, secret] = all.map(String);
+  return {
+    ...{ endpoint: place ?? '', region: where ?? '', accessKey: id ?? '', secretKey: secret ?? '' },
+  };
 }
 
 function describe(name: string, recovered: Recovered): string {
