@@ -69,19 +69,16 @@ export function botRecoverCommand(context: CommandContext): Command {
 
 /** A key as `grid s3 keys add` prints it. @throws GRID_FILE_UNREADABLE */
 async function readS3Key(file: string): Promise<S3Key> {
-  const { endpoint, region, accessKey, secretKey } = await readJsonFile(file);
-  const all = [endpoint, region, accessKey, secretKey];
-  const isKey = all.every((one) => typeof one === 'string') && URL.canParse(String(endpoint));
-  if (!isKey) {
-    throw new GridError<GridErrorCode>('GRID_FILE_UNREADABLE', `${file} is no key to an S3`, {
-      hint: 'give what grid s3 keys add --json prints',
-      details: { file },
-    });
+  const given = ((await readJsonFile(file)) ?? {}) as unknown as Partial<S3Key>;
+  const { endpoint, region, accessKey, secretKey } = given;
+  const isKey = [endpoint, region, accessKey, secretKey].every((one) => typeof one === 'string');
+  if (isKey && URL.canParse(endpoint ?? '')) {
+    return { endpoint, region, accessKey, secretKey } as S3Key;
   }
-  const [place, where, id, secret] = all.map(String);
-  return {
-    ...{ endpoint: place ?? '', region: where ?? '', accessKey: id ?? '', secretKey: secret ?? '' },
-  };
+  throw new GridError<GridErrorCode>('GRID_FILE_UNREADABLE', `${file} is no key to an S3`, {
+    hint: 'give what grid s3 keys add --json prints',
+    details: { file },
+  });
 }
 
 function describe(name: string, recovered: Recovered): string {
