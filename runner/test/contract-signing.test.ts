@@ -306,6 +306,11 @@ test('what several signed waits for a node, says so, and is placed by the bot th
   await grid.node(await grid.farm('doras-farm', { farmer, country: 'BE' }), farmer, 'shelf');
   const isPlaced = async (): Promise<boolean> => (await status()).phase === 'provisioning';
   await waitFor(isPlaced, { what: 'the contract to be placed', ...patience });
+  // Its end is no matter of its owner alone: he is told so, and need not wait.
+  await assert.rejects(grid.jsonAs('dora', 'rm', 'well'), (error) => {
+    const isOthers = isGridError(error, 'GRID_DEPLOY_BLOCKED');
+    return isOthers && error.message === 'others have to agree to its end';
+  });
 });
 
 test('an audit tells who signed, and verifies without the database', async () => {

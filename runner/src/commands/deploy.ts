@@ -11,7 +11,7 @@ import { withKeeper } from '../bot-service/contract-keeper.ts';
 import { printResult } from '../command-context.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { GridErrorCode } from '../errors.ts';
-import { endOf, placesOf, signContract, signRemoval } from '../node/deploy.ts';
+import { endOf, placesOf, signContract } from '../node/deploy.ts';
 import type { PlacedWorkload } from '../node/deploy.ts';
 import { followDeploy, standingOf } from '../node/deploy-progress.ts';
 import type { DeployStanding, WorkloadEvent } from '../node/deploy-progress.ts';
@@ -23,6 +23,7 @@ import { serverCommand } from './bcdb/connection.ts';
 import type { ServerOptions } from './bcdb/connection.ts';
 import { namingBudget, requireRenter, withBudget, withBudgetOptions } from './deploy-budget.ts';
 import type { BudgetOptions } from './deploy-budget.ts';
+import { agreeToEnd } from './agreed-end.ts';
 import { endUnplaced } from './unplaced-contract.ts';
 import { resolveImage } from './contract/read-contract.ts';
 import { ownedGrid } from './node/farm.ts';
@@ -72,7 +73,7 @@ export function rmCommand(context: CommandContext): Command {
     .option('--timeout <seconds>', 'wait no longer', parseSeconds, timeoutSecondsDefault)
     .action(async (name: string, options: ServerOptions & { readonly timeout: number }) => {
       const owned = await ownedGrid(context, options);
-      const { client, grid, trust } = owned;
+      const { client, grid } = owned;
       const live = await placedContract(owned, name);
       if (live === undefined) {
         const unplaced = await endUnplaced(context, options, owned, name);
@@ -90,8 +91,7 @@ export function rmCommand(context: CommandContext): Command {
         const { phase } = await keeper.standing(id);
         // What ends is controlled as well, by whatever is known of it.
         if (phase === null) await keeper.adopt({ draft: await draftInLog(owned, live) });
-        const { at } = await readLogFacts(client, trust.log);
-        await signRemoval(id, { client, log: trust.log, owner: grid.owner, at });
+        await agreeToEnd(context, options, owned, id);
         await endOf(id, workloads, {
           ...{ client, isPatient: false, standing: () => keeper.standing(id) },
           signal: AbortSignal.timeout(options.timeout * 1000),
