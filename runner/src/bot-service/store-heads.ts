@@ -1,9 +1,9 @@
-import { isIP, isIPv6 } from 'node:net';
-
 import type { AccessKey } from '@commongrid/s3';
 import { openSecrets } from '@commongrid/contract';
 import type { ContractPaper } from '@commongrid/contract';
 import type { Container, Node, NodeId, PlacementItem } from '@commongrid/model';
+
+import { hostOfNode } from '../node/node-host.ts';
 
 /** The heads of a store that run in containers of the contract that has its namespaces. */
 export interface StoreHeads {
@@ -49,18 +49,13 @@ export async function storeHeads(
   const { found } = await openSecrets(header, own, paper);
   const [accessKey = '', secretKey = ''] = (found.get(role.keySecret)?.value ?? '').split(':');
   const addresses = items.flatMap((item): string[] => {
-    const host = item.role === role.name ? hostOf(nodes.get(item.node)) : undefined;
-    return host === undefined ? [] : [`${isIPv6(host) ? `[${host}]` : host}:${role.publish}`];
+    const host = item.role === role.name ? hostOfNode(nodes.get(item.node)) : undefined;
+    return host === undefined ? [] : [`${host}:${role.publish}`];
   });
   return { addresses, region: role.region, key: { accessKey, secretKey: secretKey.trim() } };
 }
 
 const usual = 'us-east-1';
-
-function hostOf(node: Node | undefined): string | undefined {
-  const hosts = (node?.addresses ?? []).map((address) => address.replace(/^ip:\/\//, ''));
-  return hosts.find((host) => isIP(host) !== 0);
-}
 
 function isListening(args: readonly string[]): (port: Container['ports'][number]) => boolean {
   const listened = Number(wordAfter(args, '--listen')?.split(':').at(-1) ?? 0);

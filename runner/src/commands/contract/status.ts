@@ -1,5 +1,5 @@
 import type { ContractStatus } from '@commongrid/contract';
-import type { SignatureLine } from '@commongrid/model';
+import type { Node, SignatureLine } from '@commongrid/model';
 import type { Command } from 'commander';
 
 import type { ContractStanding } from '../../bot-service/contracts-actor.ts';
@@ -11,32 +11,62 @@ import { serverCommand } from '../bcdb/connection.ts';
 import type { ServerOptions } from '../bcdb/connection.ts';
 import { formatTime } from '../bcdb/options.ts';
 import { contractIn, statusIn, withContractView } from './contract-view.ts';
+import type { ContractView } from './contract-view.ts';
 import { standingHere } from './controller-here.ts';
+import { publishedPorts } from './published-ports.ts';
+import type { PublishedPort } from './published-ports.ts';
 
 export function contractStatusCommand(context: CommandContext): Command {
   return serverCommand('status', 'Say how far a contract is: who signed, what runs, what waits.')
     .argument('<contract>', 'its name, or its id')
     .action(async (name: string, options: ServerOptions) => {
-      const { contract, status } = await withContractView(context, options, async (view) => {
-        const found = contractIn(view, name);
-        return { contract: found, status: statusIn(view, found.id) };
-      });
-      const controller = await standingHere(context, contract);
+      const look = async (view: ContractView) => {
+        const contract = contractIn(view, name);
+        const status = statusIn(view, contract.id);
+        const controller = await standingHere(context, contract);
+        const nodes = [...status.workloads, ...(controller?.silent ?? [])].map(({ node }) => node);
+        const records = await nodesOf(view, nodes);
+        const published = publishedPorts(view.fold, status, records);
+        const names = new Map([...records].map(([node, { name: called }]) => [node, called]));
+        return { status, controller, names, published };
+      };
+      const { status, controller, names, published } = await withContractView(
+        context,
+        options,
+        look,
+      );
       const { blocked = [], silent = [] } = controller ?? {};
       const isControlledHere = controller !== undefined;
       const result = {
         ...{ schema: 'grid.contract.status.1', ...status },
-        ...{ isControlledHere, blocked, silent },
+        ...{ isControlledHere, blocked, silent, published },
       };
       printResult(context, options, result, () =>
-        [describe(status, context.terminal.style), ...describeWaits(controller, context)].join(
-          '\n',
-        ),
+        [
+          describe(status, names, context.terminal.style),
+          ...describePublished(published, context),
+          ...describeWaits(controller, names, context),
+        ].join('\n'),
       );
     });
 }
 
-function describe(status: ContractStatus, style: Style): string {
+/** What nodes are called. */
+type NodeNames = ReadonlyMap<string, string>;
+
+/** Nodes as the database has them. */
+async function nodesOf(
+  { client }: ContractView,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, Node>> {
+  const found = [...new Set(ids)].map(async (id) => {
+    const { value } = await client.get('grid', 'grid.node.1', id);
+    return [id, value as Node] as const;
+  });
+  return new Map(await Promise.all(found));
+}
+
+function describe(status: ContractStatus, names: NodeNames, style: Style): string {
   const { name, id, phase, isHalted, isRejected, signatures, workloads, readyCount } = status;
   const halted = isHalted ? ', halted: nothing new is placed' : '';
   const rejected = isRejected ? ', rejected: those who are left are too few' : '';
@@ -45,7 +75,9 @@ function describe(status: ContractStatus, style: Style): string {
     style.strong(`${name} is ${phase}${ready}${halted}${rejected}`),
     id,
     ...(signatures.length === 0 ? [] : ['', style.strong('Signatures'), describeLines(signatures)]),
-    ...(workloads.length === 0 ? [] : ['', style.strong('Workloads'), describeWorkloads(status)]),
+    ...(workloads.length === 0
+      ? []
+      : ['', style.strong('Workloads'), describeWorkloads(status, names)]),
   ].join('\n');
 }
 
@@ -58,27 +90,51 @@ function describeLines(lines: readonly SignatureLine[]): string {
   );
 }
 
-function describeWorkloads({ workloads }: ContractStatus): string {
+function describeWorkloads({ workloads }: ContractStatus, names: NodeNames): string {
   return formatTable(
     workloads.map(({ role, replica, node, event, paidUntilMs }) => [
       `  ${role}/${replica}`,
       event?.phase ?? 'its node said nothing yet',
-      node,
+      names.get(node) ?? node,
       paidUntilMs === undefined ? 'nothing to pay' : `paid until ${formatTime(paidUntilMs)}`,
       [event?.code, event?.message, event?.hint].filter((text) => text !== undefined).join(': '),
     ]),
   );
 }
 
+/** Where others reach what runs. */
+function describePublished(
+  published: readonly PublishedPort[],
+  { terminal: { style } }: CommandContext,
+): readonly string[] {
+  const rows = published.map(({ role, replica, port, address, isReady }) => [
+    ...[`  ${role}/${replica}`, port, address],
+    isReady ? '' : 'not ready',
+  ]);
+  return rows.length === 0 ? [] : ['', style.strong('Published'), formatTable(rows)];
+}
+
+/** What becomes of what runs on a node that is not heard. */
+const outlooks: Readonly<Record<string, string>> = {
+  alive: 'watched for a short time only: nothing is moved yet',
+  suspect: 'silent for a short time: nothing is moved yet',
+  cutOff: 'its machine answers: nothing is moved while it does',
+  lost: 'lost: what ran there goes elsewhere',
+};
+
 /** What the controller on this machine waits for, and whom it does not hear. */
 function describeWaits(
   controller: ContractStanding | undefined,
+  names: NodeNames,
   { terminal: { style } }: CommandContext,
 ): readonly string[] {
   if (controller === undefined) return [];
   const { blocked, silent } = controller;
   const waits = blocked.map(({ code, message, hint }) => [`  ${code}`, message, hint]);
-  const nodes = silent.map(({ node, outlook }) => [`  ${node}`, outlook]);
+  const nodes = silent.map(({ node, outlook }) => [
+    `  ${names.get(node) ?? node}`,
+    outlooks[outlook] ?? outlook,
+  ]);
   return [
     ...(waits.length === 0 ? [] : ['', style.bad('Blocked'), formatTable(waits)]),
     ...(nodes.length === 0 ? [] : ['', style.strong('Not heard of'), formatTable(nodes)]),

@@ -1,0 +1,38 @@
+import type { ContractStatus } from '@commongrid/contract';
+import type { GridFold, Node } from '@commongrid/model';
+
+import { hostOfNode } from '../../node/node-host.ts';
+
+/** A port that a replica publishes at the address of the node that it is on now. */
+export interface PublishedPort {
+  readonly role: string;
+  readonly replica: number;
+  /** What the role calls it. */
+  readonly port: string;
+  /** `HOST:PORT` */
+  readonly address: string;
+  readonly isReady: boolean;
+}
+
+/**
+ * What a contract publishes, by what its nodes were given to run: known to those who see that.
+ * @param nodes records of the nodes that it is placed on
+ */
+export function publishedPorts(
+  fold: GridFold,
+  { id, workloads }: Pick<ContractStatus, 'id' | 'workloads'>,
+  nodes: ReadonlyMap<string, Pick<Node, 'addresses'>>,
+): readonly PublishedPort[] {
+  const items = fold.current('grid.placement.1', id)?.items ?? [];
+  return items.flatMap(({ role, replica, node, slice }) => {
+    const host = hostOfNode(nodes.get(node));
+    if (host === undefined) return [];
+    const one = workloads.find((other) => other.role === role && other.replica === replica);
+    const ports = fold.slice(slice)?.opening.role.workload.container?.ports ?? [];
+    return ports.flatMap(({ name, publish }): PublishedPort[] => {
+      if (publish === undefined) return [];
+      const address = `${host}:${publish}`;
+      return [{ role, replica, port: name, address, isReady: one?.isReady === true }];
+    });
+  });
+}
