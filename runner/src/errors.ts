@@ -12,7 +12,7 @@ export type GridErrorCode =
   | 'GRID_NOT_UP' // the command needs a running grid: `grid up`, or name a server
   | 'GRID_ACCOUNT_UNKNOWN' // the bot has no part in such an account: `grid wallet account list`
   | 'GRID_CURRENCY_UNKNOWN' // no such currency is in the log: grid wallet currency list
-  | 'GRID_CONTRACT_UNKNOWN' // the owner has no contract of that name or id, or it has ended: see `grid node workloads`
+  | 'GRID_CONTRACT_UNKNOWN' // the owner has no contract of that name or id, or it has ended: see `grid contract list`
   | 'GRID_DATA_KEPT' // nobody may give these data up yet: `grid contract unpaid` says how long they are kept
   | 'GRID_DEPLOY_BLOCKED' // a contract is agreed and cannot be placed or ended now: the message says what it waits for
   | 'GRID_DEPLOY_FAILED' // a workload of the deployment does not run: the lines above and `grid node events` say why
