@@ -27,6 +27,21 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import('./commands/status.ts')).statusCommand,
   },
   {
+    name: 'top',
+    summary: 'show who is alive, what it uses, and whose money ends',
+    load: async () => (await import('./commands/top.ts')).topCommand,
+  },
+  {
+    name: 'events',
+    summary: 'show what happened to workloads of the node of this machine',
+    load: async () => (await import('./commands/node/workloads.ts')).nodeEventsCommand,
+  },
+  {
+    name: 'logs',
+    summary: 'show what a container of the node of this machine printed',
+    load: async () => (await import('./commands/node/access.ts')).nodeLogsCommand,
+  },
+  {
     name: 'doctor',
     summary: 'look for what is wrong, mend it, gather what helps others to help',
     load: async () => (await import('./commands/doctor.ts')).doctorCommand,
