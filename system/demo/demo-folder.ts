@@ -51,8 +51,8 @@ export class DemoFolder implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await using _lock = this.#lock;
     await this.#clear();
-    await this.#lock.close();
   }
 
   /** @throws when something stays mounted: then nothing is deleted */

@@ -1,27 +1,14 @@
+import { programsOf } from '../../machines/machine-processes.ts';
 import type { DemoTown } from '../demo-town.ts';
 
 /** The service of `grid up` that runs the bot of the buyer, and starts it again when it ends. */
 export const buyerService = 'bot-buyer';
 
-interface Status {
-  readonly services: Readonly<
-    Record<string, { readonly pid: number | null; readonly phase: string }>
-  >;
-}
-
-/** Starts the bot of the buyer, and waits until it answers. */
-export async function startBuyer(town: DemoTown): Promise<void> {
-  await town.grid.json('up');
-  await buyerAnswers(town);
-}
-
-/** Number of the process of the buyer's bot. */
-export function buyerPid(town: DemoTown): Promise<number> {
-  return town.until('the bot of the buyer to run', async () => {
-    const { services } = await town.grid.json<Status>('status');
-    const service = services[buyerService];
-    return service?.phase === 'running' && (service.pid ?? undefined);
-  });
+/** Ends the process of the buyer's bot at once. @throws when there is none */
+export async function killBuyer({ buyer }: DemoTown): Promise<void> {
+  const pids = await programsOf(buyer.folder);
+  if (pids.length === 0) throw new Error('the bot of the buyer does not run');
+  for (const pid of pids) process.kill(Number(pid), 'SIGKILL');
 }
 
 /** Waits until the bot of the buyer answers its owner. */

@@ -1,4 +1,5 @@
 import { isGridError } from '@commongrid/base';
+import { lockTtlMsMax } from '@commongrid/model';
 
 import { farmerWithoutNodes } from '../demo-town.ts';
 import type { DemoTown, TownFarm } from '../demo-town.ts';
@@ -7,7 +8,7 @@ import { money } from '../town-plan.ts';
 import { placesOf } from './archive-contract.ts';
 import { contractOf, must } from './archive-scene.ts';
 import type { ArchiveScene } from './archive-scene.ts';
-import { buyerAnswers, buyerPid, startBuyer } from './buyer-service.ts';
+import { buyerAnswers, killBuyer } from './buyer-service.ts';
 import { escrowsIn, locksOf } from './ledger.ts';
 
 /** What a bot keeps of what was said. */
@@ -30,6 +31,7 @@ export const marketStep: DemoStep<ArchiveScene> = {
     const { id } = contractOf(scene);
     const [dear, slow] = town.farms;
     if (dear === undefined || slow === undefined) throw new Error('the town has no two farms');
+    const startedMs = Date.now();
     slow.farmer.freeze();
     try {
       scene.killed = await killAfterLock(scene);
@@ -45,11 +47,10 @@ export const marketStep: DemoStep<ArchiveScene> = {
       return slots.size === wanted && all;
     });
     const farms = new Set(locks.map(({ farmer }) => farmer)).size;
-    const ends = locks.map(({ expiresMs }) => expiresMs);
-    must(
-      ends.every((end) => end > 0),
-      'a lock has no end',
-    );
+    const isBound = locks.every(({ expiresMs }) => {
+      return expiresMs > startedMs && expiresMs <= Date.now() + lockTtlMsMax;
+    });
+    must(isBound, 'a lock waits for its money for longer than it may');
     const deal = await bargainOf(town, dear);
     return `${wanted} places locked by ${farms} farmers; ${farmerWithoutNodes} declined (${refusal}); ${deal}`;
   },
@@ -61,11 +62,12 @@ async function killAfterLock(
 ): Promise<{ readonly locks: number; readonly escrows: number }> {
   const { town } = scene;
   const { id } = contractOf(scene);
-  await startBuyer(town);
-  const pid = await buyerPid(town);
+  // It may ask farmers before this command ends, and ends before it is ready: so nobody waits for one or the other.
+  const starting = town.grid.run('up');
   await town.until('a first lock', async () => (await locksOf(town, id)).length > 0);
-  process.kill(pid, 'SIGKILL');
+  await killBuyer(town);
   const [locks, escrows] = [await locksOf(town, id), await escrowsIn(town)];
+  await starting;
   return { locks: locks.length, escrows: escrows.length };
 }
 
