@@ -33,7 +33,7 @@ export type ContractErrorCode =
 
 /** Why a controller does not go on with a contract. It looks again by itself, and goes on once it can. */
 export type BlockedCode =
-  | 'HEAL_BUDGET' // what it would cost is above the budget of the contract: agree on a new one
+  | 'HEAL_BUDGET' // what it would cost is above the budget of the contract: agree to the one that is proposed, or build one
   | 'HEAL_DECLINED' // no farmer gives a lock for what is to run: see the message, and the market's transcripts
   | 'HEAL_DRAIN' // a node is taken out of service, and its replicas leave one after the other: it goes on once those that moved are healthy
   | 'HEAL_FAILS_EVERYWHERE' // several nodes refused it, or it failed there: see the message, and agree on a contract that mends it
@@ -43,7 +43,7 @@ export type BlockedCode =
   | 'HEAL_LOCAL_DATA' // the only copy of data is on a node that is not heard of: bring it back, or remove the contract
   | 'HEAL_MONEY' // an escrow is refused, for want of money or of an allowance: see the message
   | 'HEAL_NOTHING_FITS' // no node has what is asked for: see the message for what they lack
-  | 'HEAL_OUTSIDE_MANDATE' // other nodes would do, but `heal.mayMoveTo` leaves them out: agree on a new contract
+  | 'HEAL_OUTSIDE_MANDATE' // other nodes would do, but `heal.mayMoveTo` leaves them out: agree to the contract that is proposed, or build one
   | 'HEAL_RATE' // as many replicas as `heal.maxPerHour` allows were moved within an hour: it goes on by itself
   | 'HEAL_REFUSED' // the log refused a record of the controller for a reason that the message names
   | 'HEAL_REPLACED' // another contract takes the place of the same one: remove one of the two

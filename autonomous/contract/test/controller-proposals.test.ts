@@ -15,11 +15,15 @@ const belgium = { mayMoveTo: { countries: ['BE'] } };
 const patienceMs = 10_000;
 
 /** A contract that runs, and then loses a node, and may not go to the only farm with room. */
-async function short(world: ControllerWorld, definition: object = {}): Promise<ContractId> {
+async function short(
+  world: ControllerWorld,
+  definition: object = {},
+  lost = 0,
+): Promise<ContractId> {
   const id = await world.contract({ budget: rich, heal: belgium, roles: [web], ...definition });
   world.start();
   await world.until('it runs', () => runs(world, id));
-  const [node] = world.placesOf(id, 'web');
+  const node = world.placesOf(id, 'web')[lost];
   assert.ok(node !== undefined);
   world.lose(node);
   return id;
@@ -88,18 +92,17 @@ test('what the mandate leaves out is proposed once, and placed once it is agreed
 
 test('what runs well goes on until what is missing is there', async () => {
   await using world = new ControllerWorld({ own: 2, rented: 1 });
-  const id = await short(world, { roles: [{ ...web, replicas: 2, ...apart }] });
-  const [, healthy] = world.placesOf(id, 'web');
-  agree(world, await proposed(world, id));
-  let withFirst: readonly string[] | undefined;
-  await world.until('it took over', () => {
-    const later = world.papers.keys().toArray().at(-1);
-    assert.ok(later !== undefined && later !== id);
-    const items = world.placement(later)?.items ?? [];
-    if (items.length === 1) withFirst = world.placesOf(id, 'web').filter((one) => one === healthy);
-    return items.length === 2 && runs(world, later);
+  const id = await short(world, { roles: [{ ...web, replicas: 2, ...apart }] }, 1);
+  const [healthy] = world.placesOf(id, 'web');
+  const proposal = await proposed(world, id);
+  agree(world, proposal);
+  await world.until('the first one is there', () => world.placement(proposal)?.items.length === 1);
+  // Of the two it is the one that was lost.
+  assert.equal(world.placement(proposal)?.items[0]?.replica, 1);
+  assert.equal(world.placesOf(id, 'web')[0], healthy);
+  await world.until('all of it runs', () => {
+    return world.placement(proposal)?.items.length === 2 && runs(world, proposal);
   });
-  assert.deepEqual(withFirst, [healthy], 'the lost one is placed first');
 });
 
 test('more money is proposed where that is all that misses', async () => {
@@ -200,6 +203,25 @@ test('another need is another proposal, which takes the place of the one before'
     words.map(({ contract }) => contract),
     [first],
   );
+});
+
+test('a proposal is taken back with the contract that it was made for', async () => {
+  await using world = new ControllerWorld({ own: 1, rented: 1 });
+  const id = await short(world);
+  const proposal = await proposed(world, id);
+  world.approve(id, 'remove');
+  await world.until('it is over', () => world.placement(id)?.items.length === 0);
+  const word = world.accepted('grid.approval.1').at(-1);
+  assert.deepEqual([word?.contract, word?.verdict], [proposal, 'reject']);
+});
+
+test('what was agreed to is placed also where its papers were lost', async () => {
+  await using world = new ControllerWorld({ own: 1, rented: 1 });
+  const id = await short(world);
+  const proposal = await proposed(world, id);
+  world.papers.delete(proposal);
+  agree(world, proposal);
+  await world.until('it runs', () => runs(world, proposal));
 });
 
 test('a contract with data is left alone, and says so', async () => {

@@ -9,7 +9,7 @@ import { SigningKey } from '@commongrid/crypto';
 import type { KeyText } from '@commongrid/model';
 import { fakeId } from '@commongrid/model/testing';
 
-import { KeptContracts } from './kept-contracts.ts';
+import { givenOf, KeptContracts } from './kept-contracts.ts';
 
 /** A contract with a secret, as its files have it. */
 async function given(seed: number) {
@@ -49,6 +49,17 @@ test('papers are there after a restart, for their owner alone', async () => {
   for (const name of names) {
     assert.equal((await stat(join(folder.path, name))).mode & 0o777, 0o600, name);
   }
+});
+
+test('papers of a controller are kept as they were given', async () => {
+  await using folder = await tempFolder('kept-contracts');
+  await using other = await tempFolder('kept-contracts');
+  const first = await KeptContracts.open(folder.path);
+  const { id } = await first.keep({ ...(await given(1)), only: [fakeId.node(1)] });
+  const paper = first.of(id);
+  assert.ok(paper !== undefined);
+  await (await KeptContracts.open(other.path)).keep(givenOf(paper));
+  assert.deepEqual((await KeptContracts.open(other.path)).of(id), paper);
 });
 
 test('papers that are not what the id says are not taken, and not read', async () => {

@@ -4,6 +4,7 @@ import type { ContractId, RecordOf, RecordUrl } from '@commongrid/model';
 import type { ContractErrorCode } from '../errors.ts';
 import { assessUnits } from '../heal/assess-units.ts';
 import type { Assessment } from '../heal/assess-units.ts';
+import { drainEnd } from '../heal/drain-end.ts';
 import { UnitTrials } from '../heal/unit-trials.ts';
 import type { Failure } from '../heal/unit-trials.ts';
 import { blocked, blockedByError, ruleOf } from './blocked.ts';
@@ -168,7 +169,9 @@ export class ContractWorker {
       ]);
     }
     const write: Write = (url, obj, value) => this.#write(look, lease, signal, { url, obj, value });
-    if (isEnding) return this.#end(look, one, lease, write);
+    if (isEnding) {
+      return (await this.#proposer.end(look, one, write)) || this.#end(look, one, lease, write);
+    }
     const { fence } = lease;
     const assessed = this.#assess(look, one);
     const rollout = rolloutStepOf(look, one, assessed);
@@ -186,6 +189,11 @@ export class ContractWorker {
     this.#blocked = proposed.blocked;
     if (proposed.hasActed || assessment.wanted.length + assessment.ends.length > 0) {
       return proposed.hasActed;
+    }
+    const settled = drainEnd(look.fold, one.id);
+    if (settled !== undefined) {
+      await write('grid.placement.1', one.id, withdrawal(look, one.id, fence, settled));
+      return true;
     }
     const due = dueTombstones(look, one, this.#options.ports.dispersed);
     await inParallel(due, (value) => write('grid.tombstone.1', value.workload, value));

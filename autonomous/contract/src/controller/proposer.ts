@@ -11,7 +11,7 @@ import {
 import type { ProposalState } from '../propose/proposal-state.ts';
 import { wideningOf, wouldDo } from '../propose/widening.ts';
 import type { Shortage } from '../propose/widening.ts';
-import { widerContract } from '../propose/wider-contract.ts';
+import { isWiderContract, paperOf, widerContract } from '../propose/wider-contract.ts';
 import { ruleOf } from './blocked.ts';
 import type { Blocked } from './blocked.ts';
 import type { ContractCase, ControllerTools, Look } from './look.ts';
@@ -22,8 +22,10 @@ import type { Write } from './write-placement.ts';
 const patienceMs = 5_000;
 /** From one draft of a contract to the next, ms. */
 const paceMs = 600_000;
-/** How often it is worked out what would do, ms. */
+/** From one time that it is worked out what would do to the next, ms; twice as long each time that nothing changed, */
 const reckonEveryMs = 2_000;
+/** up to this, ms. */
+const reckonEveryMsMax = 60_000;
 /** Drafts that were made for one contract in all: more are not proposed. */
 const proposalsMax = 16;
 
@@ -49,6 +51,13 @@ interface Note {
   readonly proposal?: ContractId;
 }
 
+/** When it was worked out last what would do, and for what. */
+interface Reckoning {
+  readonly of: string;
+  readonly atMs: number;
+  readonly pauseMs: number;
+}
+
 /**
  * Drafts the contract that would allow what a contract does not: the same one with other farms, countries or more
  * money, as little as helps. It is appended as a proposal, and comes to something only as any other upgrade does:
@@ -65,7 +74,7 @@ export class Proposer {
   #waitsSinceMs: number | undefined;
   #overSinceMs: number | undefined;
   #notBeforeMs = 0;
-  #reckonedMs = -Infinity;
+  #reckoning: Reckoning | undefined;
   #note: Note | undefined;
 
   constructor(tools: ControllerTools) {
@@ -81,9 +90,11 @@ export class Proposer {
     const { look, one, shortage, blocked } = step;
     const { proposals } = this.#tools.ports;
     if (proposals === undefined || one.header.owner !== proposals.owner) return idle(blocked);
-    const known = proposalsAmong(look.fold, one.id, look.successorsOf(one.id));
-    const open = known.filter((id) => stateOf(look, id) === 'open');
+    const { known, open } = knownOf(look, one.id);
     const successor = successorOf(look.fold, one.id);
+    if (successor !== undefined && (await this.#adopt(step, successor))) {
+      return { hasActed: true, blocked };
+    }
     const isWanted = shortage !== undefined && successor === undefined;
     if (isWanted) {
       this.#overSinceMs = undefined;
@@ -91,7 +102,7 @@ export class Proposer {
       const hasActed = await this.#propose(step, shortage, known, open);
       return { hasActed, blocked: blocked.map((why) => withNote(why, shortage, this.#note)) };
     }
-    [this.#waitsSinceMs, this.#note, this.#reckonedMs] = [undefined, undefined, -Infinity];
+    [this.#waitsSinceMs, this.#note, this.#reckoning] = [undefined, undefined, undefined];
     const isOver = blocked.length === 0 || successor !== undefined;
     if (!isOver || open.length === 0) {
       this.#overSinceMs = undefined;
@@ -99,9 +110,43 @@ export class Proposer {
     }
     this.#overSinceMs ??= look.nowMs;
     if (look.nowMs - this.#overSinceMs < patienceMs) return idle(blocked);
-    await withdraw(step, open);
+    await withdraw(look, open, step.write);
     this.#overSinceMs = undefined;
     return { hasActed: true, blocked };
+  }
+
+  /** Takes back what was proposed for a contract that is removed. @returns whether anything was appended */
+  async end(look: Look, one: ContractCase, write: Write): Promise<boolean> {
+    const { proposals } = this.#tools.ports;
+    if (proposals === undefined || one.header.owner !== proposals.owner) return false;
+    const { open } = knownOf(look, one.id);
+    await withdraw(look, open, write);
+    return open.length > 0;
+  }
+
+  /** What was agreed to is placed here too where another controller drafted it, or its papers were lost. */
+  async #adopt({ look, one }: ProposeStep, successor: ContractId): Promise<boolean> {
+    const { papers, proposals } = this.#tools.ports;
+    const header = look.fold.current('grid.contract.1', successor);
+    if (proposals === undefined || header === undefined) return false;
+    if (papers.of(successor) !== undefined) return false;
+    if (!isWiderContract(one.header, one.id, header)) return false;
+    await proposals.keep(paperOf(one.paper, header));
+    return true;
+  }
+
+  /** Whether it is time to work out again what would do. */
+  #isDue(look: Look, shortage: Shortage, known: readonly ContractId[]): boolean {
+    const slots = shortage.units.flatMap(({ unit }) => unit.slots);
+    const of = JSON.stringify([slots, known.map((id) => [id, stateOf(look, id)])]);
+    const last = this.#reckoning;
+    const isSame = last?.of === of;
+    if (isSame && look.nowMs - last.atMs < last.pauseMs) return false;
+    const isSettled = look.nowMs - (this.#waitsSinceMs ?? look.nowMs) >= patienceMs;
+    const pauseMs =
+      isSame && isSettled ? Math.min(reckonEveryMsMax, 2 * last.pauseMs) : reckonEveryMs;
+    this.#reckoning = { of, atMs: look.nowMs, pauseMs };
+    return true;
   }
 
   /** @returns whether anything was appended */
@@ -112,8 +157,7 @@ export class Proposer {
     open: readonly ContractId[],
   ): Promise<boolean> {
     const { look, one } = step;
-    if (look.nowMs - this.#reckonedMs < reckonEveryMs) return false;
-    this.#reckonedMs = look.nowMs;
+    if (!this.#isDue(look, shortage, known)) return false;
     this.#note = undefined;
     const live = open.find((id) => {
       const header = look.fold.current('grid.contract.1', id);
@@ -158,7 +202,7 @@ export class Proposer {
     const { id, header } = paper.draft;
     const { ports, logger } = this.#tools;
     try {
-      await withdraw(step, open);
+      await withdraw(look, open, write);
       const reopening = reopeningOf(look.fold, id, look.at);
       // Whoever places it has its papers before there is anything to place.
       await ports.proposals?.keep(paper);
@@ -188,7 +232,13 @@ function stateOf({ fold, at }: Look, id: ContractId): ProposalState {
   return proposalState(fold, id, now);
 }
 
-async function withdraw({ look, write }: ProposeStep, ids: readonly ContractId[]): Promise<void> {
+/** What was drafted for a contract, as far as its papers are here, and what of it waits for signers. */
+function knownOf(look: Look, id: ContractId) {
+  const known = proposalsAmong(look.fold, id, look.successorsOf(id));
+  return { known, open: known.filter((one) => stateOf(look, one) === 'open') };
+}
+
+async function withdraw(look: Look, ids: readonly ContractId[], write: Write): Promise<void> {
   for (const id of ids) {
     const word = withdrawalOf(look.fold, id);
     if (word !== undefined) await write('grid.approval.1', objectOf(word), word);

@@ -9,7 +9,7 @@ export type ProposalState =
   | 'open' // it waits for signers
   | 'withdrawn' // by the owner's bot: what it was for was over
   | 'rejected' // by so many that it cannot pass now
-  | 'settled'; // agreed to; or removed or rolled back, which is for good
+  | 'settled'; // agreed to; or removed, rolled back, or past its term, which is for good
 
 const actions = ['upgrade', 'provision'] as const;
 /** How long a word counts by which a withdrawal is taken back, ms of log time: the log may be ahead of its readers. */
@@ -20,9 +20,8 @@ export function proposalState(view: GridObjects, id: ContractId, now: Moment): P
   const state = view.contract(id);
   if (header === undefined || state === undefined) return 'unknown';
   const { agreed, isRolledBack } = state;
-  if (isBinding(header, state) || agreed.remove !== undefined || isRolledBack === true) {
-    return 'settled';
-  }
+  const isEnded = agreed.remove !== undefined || isRolledBack === true;
+  if (isEnded || isBinding(header, state) || now.at >= header.term.untilMs) return 'settled';
   if (actions.some((action) => isWithdrawn(view, id, header, action, now))) return 'withdrawn';
   const isPossible = actions.every((action) => {
     return agreed[action] !== undefined || canStillPass(view, id, action, now);

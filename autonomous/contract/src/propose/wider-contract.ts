@@ -15,6 +15,7 @@ export interface Widening {
 
 /** A month of a budget, ms: 30 days. */
 const monthMs = 30n * 86_400_000n;
+/** Characters of the name of a contract, as its record allows. */
 const nameMax = 100;
 
 /**
@@ -31,6 +32,12 @@ export function widerContract(paper: ContractPaper, widening: Widening): Contrac
   // Where alone it may begin: also where it is to go.
   const only = paper.only && new Set([...paper.only, ...widening.nodes]);
   return { ...paper, only, draft: { ...draft, id: contractIdOf(header), header } };
+}
+
+/** The papers of such a contract from its header, for whoever has those of the former one. */
+export function paperOf(former: ContractPaper, header: Contract): ContractPaper {
+  const draft = { ...former.draft, id: contractIdOf(header), header };
+  return { ...former, only: undefined, draft };
 }
 
 /** Whether one contract is such a draft for the other. */
