@@ -127,7 +127,8 @@ test('a node that drains ends up empty, and nothing that it ran is ever missing'
     assert.deepEqual(missing, [], 'a replica runs nowhere');
     return left.size === 0;
   };
-  await waitFor(isEmpty, { ...deadline, what: 'the node to be empty' });
+  // Three moves, one after the other.
+  await waitFor(isEmpty, { ...deadline, timeoutMs: 300_000, what: 'the node to be empty' });
   const isTold = async (): Promise<boolean> => {
     const { stdout } = await grid.run(...words);
     return stdout.includes('draining: nothing runs here any more');

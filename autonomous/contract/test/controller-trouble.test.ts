@@ -233,10 +233,43 @@ test('what is on a node that drains leaves one after the other, and nothing new 
     assert.ok(controller.status().length === 1);
   }
   await world.until('all have left', () => !world.placesOf(id, 'web').includes(node));
-  assert.equal(world.placement(id)?.revision, 1 + here, 'one at a time');
+  // One at a time; once the last one is well, its former place is told to end it.
+  const revision = 2 + here;
+  await world.until('the last one ends', () => world.placement(id)?.revision === revision);
+  assert.equal(world.placement(id)?.reason, 'drain');
   const other = await world.contract({ roles: [{ ...web, replicas: 4 }] });
   await world.until('the other one runs', () => runs(world, other));
   assert.ok(!world.placesOf(other, 'web').includes(node));
+  assert.equal(world.placement(id)?.revision, revision, 'once');
+});
+
+test('of several roles that leave a node none goes on before what left first is healthy', async () => {
+  await using world = new ControllerWorld({ own: 1 });
+  const slow = { ...web, name: 'slow' };
+  const id = await world.contract({ roles: [{ ...web, replicas: 2 }, slow] });
+  world.start();
+  await world.until('it runs', () => runs(world, id));
+  const [node] = world.placesOf(id, 'web');
+  assert.ok(node !== undefined);
+  world.addNode();
+  let isSlow = true;
+  const { says } = world;
+  world.says = (workload, at) => {
+    const waits = isSlow && at !== node && workload.includes('/slow/');
+    return waits ? { phase: 'starting' } : says(workload, at);
+  };
+  world.drain(node);
+  await world.until('one of each leaves', () => !world.placesOf(id, 'slow').includes(node));
+  await world.until('the rest waits', () => world.codes(id).includes('HEAL_DRAIN'));
+  // The controller looked again and again meanwhile.
+  const other = await world.contract({ roles: [web] });
+  await world.until('another contract runs', () => runs(world, other));
+  // Another placement would end the slow one where it was.
+  assert.equal(world.placement(id)?.revision, 2);
+  assert.equal(world.placesOf(id, 'web').filter((one) => one === node).length, 1);
+  isSlow = false;
+  await world.until('all have left', () => !world.placesOf(id, 'web').includes(node));
+  await world.until('the last one ends', () => world.placement(id)?.revision === 4);
 });
 
 test('what is rented leaves a node that drains, with another lock', async () => {

@@ -50,7 +50,7 @@ async function startCrowd(node: BenchNode, size: number, ids: WorkloadId[]): Pro
 async function idleRows(node: BenchNode, count: number, forMs: number): Promise<BenchRow[]> {
   const peakMib = await residentMib(node.pid, 'VmHWM');
   // What the last start left to do is over.
-  await delay(2_000);
+  await delay(5_000);
   const [before, agentBefore] = [await node.cpuMs(), await cpuSecondsOf(node.pid)];
   const start = performance.now();
   await delay(forMs);

@@ -55,7 +55,7 @@ export type { ApprovalSubject } from './rules/approval-rules.ts';
 export { isBinding, successorOf } from './rules/succession.ts';
 export { deriveSlice, openingHash, secretsOf, sliceHash } from './rules/derive-slice.ts';
 export type { SliceTarget, UnsealedSlice } from './rules/derive-slice.ts';
-export { desiredOf } from './rules/desired.ts';
+export { desiredOf, drainOverlapMs, mayOverlap } from './rules/desired.ts';
 export type { Desired, DesiredNow, GridObjects } from './rules/desired.ts';
 export { GridFold, isKeyProof } from './rules/grid-fold.ts';
 export type { GridFoldOptions, GridRecord, LedgerEntry, Refusal } from './rules/grid-fold.ts';

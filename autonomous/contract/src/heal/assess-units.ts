@@ -4,6 +4,7 @@ import type { Blocked } from '../controller/blocked.ts';
 import type { ShardCode } from '../definition/read-role.ts';
 import { slotKey } from '../plan/units.ts';
 import type { Unit } from '../plan/units.ts';
+import { isHandingOver } from './drain-end.ts';
 import { Holds } from './holds.ts';
 import { hasEnded, isSingleWriter } from './single-writer.ts';
 import { standingOf } from './unit-standing.ts';
@@ -53,7 +54,8 @@ export interface WantedUnit {
  *
  * 1. What was never placed, and what is on a lost node. Then what its node refuses, or what fails there for
  *    good (`UnitTrials`). Then what is on a node that is taken out of service: of each role one replica at a
- *    time, while all others are well; of shards while none has to be made again.
+ *    time, while all others are well, and so is all that left before; of shards while none has to be made
+ *    again.
  * 2. Of what was placed not what has local data, which is nowhere else; and while a storm lasts only shards
  *    of which few are to spare.
  * 3. No more of what moves than the contract allows within an hour.
@@ -99,6 +101,8 @@ class Moving {
   readonly #spares: ReadonlyMap<string, number>;
   /** Roles of which something is not well, each with the units that are not. */
   readonly #unwell: Map<string, Set<string>>;
+  /** Of any role: the next placement would end what runs on beside what is not well yet. */
+  readonly #isHandingOver: boolean;
   #left: number;
 
   constructor(input: AssessInput, standings: readonly UnitStanding[]) {
@@ -107,6 +111,7 @@ class Moving {
     this.#left = movesLeft(input);
     const hasLeaving = standings.some(({ verdict }) => verdict?.is === 'leaving');
     this.#unwell = hasLeaving ? unwellIn(standings) : new Map();
+    this.#isHandingOver = hasLeaving && isHandingOver(input.fold, input.contract, input.at);
   }
 
   admits(one: UnitStanding): boolean {
@@ -132,8 +137,9 @@ class Moving {
         'its node is taken out of service, and shards that were lost are not all made again';
       return this.holds.add('HEAL_DRAIN', text, unit);
     }
-    if (this.#isNext(unit)) return true;
-    const text = 'its node is taken out of service, and other replicas are not healthy yet';
+    if (!this.#isHandingOver && this.#isNext(unit)) return true;
+    const text =
+      'its node is taken out of service, and what left before, or other replicas, are not healthy yet';
     return this.holds.add('HEAL_DRAIN', text, unit);
   }
 

@@ -1,7 +1,9 @@
 import type { GridCode } from '../errors.ts';
 import type { Hash, LockId, NodeId, WorkloadId } from '../fields.ts';
 import type { RecordOf, RecordUrl } from '../record-types.ts';
+import type { ContractRole } from '../records/contract-role.ts';
 import type { Slice } from '../records/slice.ts';
+import { placeOf } from './grid-state.ts';
 import { buriedRevision, workloadIdOf, workloadParts } from './grid-view.ts';
 import type { GridView } from './grid-view.ts';
 import { lockOf } from './lock-rules.ts';
@@ -9,6 +11,9 @@ import { verifySlice } from './verify-slice.ts';
 import type { NodeNow, SealedAssignment } from './verify-slice.ts';
 import { paidUntilBy } from './wallet-metering.ts';
 import type { UntoldReceipt } from './wallet-metering.ts';
+
+/** How long what leaves a node that drains runs beside its successor at most, ms of log time. */
+export const drainOverlapMs = 300_000;
 
 /** A view whose objects can be gone through. */
 export interface GridObjects extends GridView {
@@ -65,7 +70,7 @@ export function desiredOf(
   for (const workload of [...new Set([...told.keys(), ...placed.keys()])].toSorted()) {
     const one = placed.has(workload)
       ? placedBy(view, workload, placed.get(workload), now)
-      : formerBy(view, node, workload, told.get(workload) ?? 0);
+      : formerBy(view, node, workload, told.get(workload) ?? 0, now.at);
     if (one !== undefined) desired.set(workload, one);
   }
   return desired;
@@ -116,17 +121,44 @@ function isUnpaid(
   return at - graceMs >= (paidUntilBy(lock, escrow, untold?.(lock.id) ?? []) ?? Infinity);
 }
 
-/** What was placed on the node once; what it was told of and never given is nothing yet. */
+/**
+ * What was placed on the node once; what it was told of and never given is nothing yet, and what leaves a node
+ * that drains goes on until its successor is settled.
+ */
 function formerBy(
   view: GridView,
   node: NodeId,
   workload: WorkloadId,
   told: number,
+  at: number,
 ): Desired | undefined {
   const last = view.workload(workload)?.places.findLast((place) => place.node === node);
   if (last === undefined) return undefined;
   // A slice that came when it was to go never counted here.
   const revision = Math.min(told, (last.until ?? told + 1) - 1);
   const isBuried = revision > 0 && revision <= buriedRevision(view, workload, node);
+  if (!isBuried && last.until !== undefined && at < settlesAtMs(view, node, workload, last.until)) {
+    return undefined;
+  }
   return { workload, revision, be: isBuried ? 'remove' : 'stop' };
+}
+
+/**
+ * Until when a replica that leaves a node which drains runs beside its successor, ms of log time; 0 for
+ * others. The next placement of the contract, whatever is in it, ends that earlier.
+ * @param until the placement by which it left
+ */
+function settlesAtMs(view: GridView, node: NodeId, workload: WorkloadId, until: number): number {
+  const { contract } = workloadParts(workload);
+  const placement = view.current('grid.placement.1', contract);
+  if (placement?.reason !== 'drain' || placement.revision !== until) return 0;
+  const next = placeOf(view.workload(workload));
+  const role = view.current('grid.slice.1', `${node}/${workload}`)?.opening.role;
+  const isSuccessor = next?.from === until && role !== undefined && mayOverlap(role);
+  return isSuccessor ? next.moment.at + drainOverlapMs : 0;
+}
+
+/** Whether two of a replica may run for a while: it has no data, and goes on where it is cut off. */
+export function mayOverlap({ data, onIsolation }: ContractRole): boolean {
+  return data === 'none' && onIsolation === 'keep';
 }

@@ -146,6 +146,51 @@ suite('desiredOf', () => {
     equal(short(desired(scene, nodes[2]).get(workload)), undefined);
   });
 
+  test('lets what leaves a node that drains run beside its successor, until the next placement', () => {
+    const begun = (role: ConstructorParameters<typeof Scene>[0] = {}) => {
+      const scene = new Scene(role).begin();
+      const [a, b] = scene.nodes;
+      const be = (): string | undefined =>
+        short(desired(scene, a).get(fakeId.workload(scene.plan.id, 'shard', 0)));
+      scene.run(1, [a]);
+      equal(be(), 'run 1');
+      scene.slice(0, b, 2);
+      return {
+        scene,
+        be,
+        a,
+        b,
+        leave: (reason: 'drain' | 'heal') => scene.place(2, [b], { reason }),
+      };
+    };
+    const plain = { role: { data: 'none', onIsolation: 'keep' } } as const;
+    const one = begun(plain);
+    equal(one.leave('drain'), undefined);
+    equal(one.be(), undefined);
+    const { items } = one.scene.plan.placement(2, [one.b]);
+    equal(one.scene.place(3, [], { items, reason: 'drain' }), undefined);
+    equal(one.be(), 'stop 1');
+
+    const long = begun(plain);
+    long.leave('drain');
+    long.scene.grid.at += 299_000;
+    equal(long.be(), undefined);
+    long.scene.grid.at += 1_000;
+    equal(long.be(), 'stop 1', 'not for ever');
+
+    const lost = begun(plain);
+    lost.leave('heal');
+    equal(lost.be(), 'stop 1');
+    const gone = begun(plain);
+    gone.scene.place(2, [], { reason: 'drain' });
+    equal(gone.be(), 'stop 1', 'nothing takes its place');
+    for (const change of [{ data: 'dispersed' }, { onIsolation: 'stop' }] as const) {
+      const other = begun({ role: { ...plain.role, ...change } });
+      other.leave('drain');
+      equal(other.be(), 'stop 1');
+    }
+  });
+
   test('takes the slice of one workload for no other', () => {
     const scene = new Scene().begin();
     const [node] = scene.nodes;

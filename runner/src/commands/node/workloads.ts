@@ -119,7 +119,7 @@ function describeStatus(status: NodeStatus): string {
   return formatTable([
     ['node', `${name}  ${id}`],
     ['farm', farm],
-    ['standing', `${standing}, ${boots}${status.isDraining ? ', draining' : ''}`],
+    ['standing', `${standing}, ${boots}${status.isDraining ? `, ${drainText(status)}` : ''}`],
     ['view', `${view}, log time ${formatTime(logTimeMs)}`],
     ['runs', status.drivers.join(', ')],
     ...describeRelease(status.release),
@@ -131,6 +131,15 @@ function describeStatus(status: NodeStatus): string {
     ]),
   ]);
 }
+
+/** How far a node is that is taken out of service. */
+function drainText({ phases }: NodeStatus): string {
+  const all = Object.entries(phases).filter(([phase]) => !overPhases.has(phase));
+  const left = all.reduce((sum, [, count]) => sum + count, 0);
+  return left === 0 ? 'draining: nothing runs here any more' : `draining: ${left} to leave`;
+}
+
+const overPhases: ReadonlySet<string> = new Set(['stopped', 'paused', 'refused']);
 
 function describeRelease(release: NodeStatus['release']): (readonly string[])[] {
   if (release === null) return [];
