@@ -5,7 +5,6 @@ import type { ContractErrorCode } from '../errors.ts';
 import { assessUnits } from '../heal/assess-units.ts';
 import type { Assessment } from '../heal/assess-units.ts';
 import { drainEnd } from '../heal/drain-end.ts';
-import { drainEnd } from '../heal/drain-end.ts';
 import { UnitTrials } from '../heal/unit-trials.ts';
 import type { Failure } from '../heal/unit-trials.ts';
 import { blocked, blockedByError, ruleOf } from './blocked.ts';
@@ -190,11 +189,6 @@ export class ContractWorker {
     this.#blocked = proposed.blocked;
     if (proposed.hasActed || assessment.wanted.length + assessment.ends.length > 0) {
       return proposed.hasActed;
-    }
-    const settled = drainEnd(look.fold, one.id);
-    if (settled !== undefined) {
-      await write('grid.placement.1', one.id, withdrawal(look, one.id, fence, settled));
-      return true;
     }
     const settled = drainEnd(look.fold, one.id);
     if (settled !== undefined) {
