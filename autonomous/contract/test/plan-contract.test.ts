@@ -246,6 +246,13 @@ test('a change that costs more than the budget says so, and a short budget what 
     [' /budget/perMonth 0 720', ' /budget/total 0 1440'],
     ['web /replicas 2 1'],
   ]);
+  const foreign = { ...anywhere, budget: { ...budget, currency: 'USD' } };
+  const others = fakeDirectory(farms.slice(1).map((farm, at) => ({ ...farm, owner: at + 5 })));
+  const [sold] = (await changesOf(foreign, others)).slice(-1);
+  assert.deepEqual(sold, [
+    ' /budget/currency USD EUR',
+    ...[' /budget/perMonth 0 1440', ' /budget/total 0 2880'],
+  ]);
   const wishes = { uptimeMin: 0.9 };
   const away = fakeDirectory([{ nodes: 2, owner: 1 }], () => ({ uptime: 0.5 }));
   assert.deepEqual(await changesOf({ roles: [web] }, away, { wishes }), [

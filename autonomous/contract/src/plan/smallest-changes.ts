@@ -62,6 +62,7 @@ class ChangeSearch {
       ...this.#input.roles.flatMap((role) => this.#fewer(role, false)),
       ...sizes.flatMap((one) => this.#smaller(one)),
       ...this.#elsewhere(),
+      ...this.#inOtherMoney(),
       ...this.#lessWished(),
     ];
   }
@@ -146,6 +147,22 @@ class ChangeSearch {
       });
       const [cheapest] = fits.toSorted((a, b) => Number(a.cost - b.cost));
       return cheapest === undefined ? [] : [cheapest.all];
+    });
+  }
+
+  /** A budget in another currency, in which farms sell. */
+  #inOtherMoney(): readonly (readonly ContractChange[])[] {
+    const { header, directory } = this.#input;
+    const { currency: from } = header.budget;
+    const sold = new Set([...directory.farms.values()].map(({ prices }) => prices.currency));
+    sold.delete(from);
+    return [...sold].slice(0, placesTriedMax).flatMap((to) => {
+      const changed = {
+        ...this.#input,
+        header: { ...header, budget: { ...header.budget, currency: to } },
+      };
+      const what = { role: undefined, path: '/budget/currency', from };
+      return this.#least([to], () => changed, what);
     });
   }
 

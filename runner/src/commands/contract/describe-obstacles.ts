@@ -12,7 +12,10 @@ export function describeNoPlan(
   money: MoneyText,
 ): readonly string[] {
   const all = changes.map((one) => {
-    return `    ${one.map((change) => describeChange(change, budget, money)).join(', and ')}`;
+    const other = one.find(({ path }) => path === '/budget/currency')?.to;
+    const to = typeof other === 'string' ? other : budget.currency;
+    const currencies = { from: budget.currency, to };
+    return `    ${one.map((change) => describeChange(change, currencies, money)).join(', and ')}`;
   });
   const title = '  it fits with any one of these changes:';
   return [
@@ -65,18 +68,19 @@ const optionTexts: Readonly<Record<string, string>> = {
 
 function describeChange(
   { role, path, from, to }: ContractChange,
-  { currency }: { readonly currency: string },
+  currencies: { readonly from: string; readonly to: string },
   money: MoneyText,
 ): string {
   const option = optionTexts[path];
   if (option !== undefined) return option;
   const name = path.slice(1).replaceAll('/', '.');
   const isBytes = name.endsWith('Bytes');
-  const isMoney = name.startsWith('budget.');
-  const shown = (value: unknown): string => {
+  const isMoney = name === 'budget.perMonth' || name === 'budget.total';
+  const shown = (value: unknown, currency: string): string => {
     if (isMoney) return money.show(BigInt(value as Amount | bigint), currency);
     if (isBytes) return formatBytes(Number(value));
     return Array.isArray(value) ? value.join(', ') : String(value);
   };
-  return `${role === undefined ? '' : `${role}: `}${name} ${shown(to)} in place of ${shown(from)}`;
+  const [next, former] = [shown(to, currencies.to), shown(from, currencies.from)];
+  return `${role === undefined ? '' : `${role}: `}${name} ${next} in place of ${former}`;
 }

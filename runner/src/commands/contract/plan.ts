@@ -74,7 +74,8 @@ export function contractPlanCommand(context: CommandContext): Command {
       );
       if (plan.is === 'none') context.exitStatus = 1;
       const facts = { header, plan, directory, latencies };
-      const money = await MoneyText.of(client, [header.budget.currency]);
+      const sold = [...directory.farms.values()].map(({ prices }) => prices.currency);
+      const money = await MoneyText.of(client, [header.budget.currency, ...sold]);
       printResult(context, options, planResult({ id, ...facts }), () =>
         describePlan(facts, money, context.terminal.style),
       );
