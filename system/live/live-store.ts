@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { askControl } from '@commongrid/base';
+import { askControl, isGridError } from '@commongrid/base';
 import type { ContractDefinition } from '@commongrid/contract';
 import type { ContractId } from '@commongrid/model';
 import { controlPathOf } from '@commongrid/zstor';
@@ -116,6 +116,22 @@ export class LiveStore implements AsyncDisposable {
   /** How the bot of its owner says that its contract stands. */
   standing(live: LiveGrid): Promise<Standing> {
     return live.call('contracts.status', { contract: this.contract });
+  }
+
+  /** As `LiveGrid.until`, and says how its contract stands when it takes too long. */
+  async until<T>(
+    live: LiveGrid,
+    what: string,
+    look: () => Promise<T | false | undefined>,
+    everyMs?: number,
+  ): Promise<T> {
+    try {
+      return await live.until(what, look, everyMs);
+    } catch (error) {
+      if (!isGridError(error, 'BASE_TIMEOUT')) throw error;
+      const standing = JSON.stringify(await this.standing(live));
+      throw new Error(`${what} took too long: ${standing}`, { cause: error });
+    }
   }
 
   async status(): Promise<CareStatus> {

@@ -83,10 +83,10 @@ async function replaceOnce(live: LiveGrid, town: Town, moved?: string): Promise<
   const killedMs = Date.now();
   machine.outpost.cut();
   await machine.outpost.kill();
-  const suspectedMs = await live.until('the machine to be suspected', async () => {
+  const suspectedMs = await store.until(live, 'the machine to be suspected', async () => {
     return (await store.standing(live)).silent.length > 0 && Date.now();
   });
-  const node = await live.until('the store to be told of another namespace', async () => {
+  const node = await store.until(live, 'the store to be told of another namespace', async () => {
     const now = (await store.shards())[replica]?.node;
     return now !== machine.node.id && now;
   });
@@ -96,7 +96,7 @@ async function replaceOnce(live: LiveGrid, town: Town, moved?: string): Promise<
     const { repaired, pending } = await store.status();
     return repaired.chunks - before >= store.chunks && pending === 0;
   };
-  await live.until('its shards to be made again', isFull, askEveryMs);
+  await store.until(live, 'its shards to be made again', isFull, askEveryMs);
   const fullMs = Date.now();
   const cpuSeconds = (await store.cpuSeconds()) - cpu;
   machine.outpost.mend();
@@ -105,7 +105,7 @@ async function replaceOnce(live: LiveGrid, town: Town, moved?: string): Promise<
   // The log as well: else the next loss would be the second one.
   const isWhole = async (): Promise<boolean> =>
     (await store.standing(live)).store?.isWhole === true;
-  await live.until('the store to be whole', isWhole, askEveryMs);
+  await store.until(live, 'the store to be whole', isWhole, askEveryMs);
   const steps = await stepsOf(live, town, { killedMs, replica, node });
   const seconds = (ms: number): number => (ms - killedMs) / 1_000;
   return {
