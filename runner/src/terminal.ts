@@ -40,17 +40,21 @@ export interface TerminalOptions {
   readonly wantsJson: boolean;
 }
 
-/** Shows `text` and the seconds that passed while `work` lasts, once it takes over a second. */
+/**
+ * Shows `text` and the seconds that passed while `work` lasts, once it takes over a second.
+ * @param text what is done, or what gives it each second
+ */
 export async function withProgress<T>(
   terminal: Terminal,
-  text: string,
+  text: string | (() => string),
   work: Promise<T>,
 ): Promise<T> {
   if (!terminal.showsProgress) return work;
   const startedMs = performance.now();
   const timer = setInterval(() => {
     const seconds = Math.floor((performance.now() - startedMs) / 1000);
-    process.stderr.write(`\r${clearLine}${text} ${terminal.style.faint(`${seconds} s`)}`);
+    const now = typeof text === 'string' ? text : text();
+    process.stderr.write(`\r${clearLine}${now} ${terminal.style.faint(`${seconds} s`)}`);
   }, 1000);
   try {
     return await work;

@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { after, before, test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 
 import { waitFor } from '@commongrid/base';
 import { firstLineOf } from '@commongrid/base/testing';
@@ -25,6 +26,19 @@ interface Status {
 
 interface Workloads {
   readonly workloads: readonly { readonly key: string; readonly role: string }[];
+}
+
+interface Top {
+  readonly services: readonly Used[];
+  readonly nodes: readonly { readonly presence: string | null }[];
+  readonly workloads: readonly Used[];
+  readonly unknown: readonly string[];
+}
+
+interface Used {
+  readonly name: string;
+  readonly phase: string;
+  readonly memoryBytes: number | null;
 }
 
 const deadline = { timeoutMs: 60_000, everyMs: 100 };
@@ -69,7 +83,9 @@ test('up makes the machine a node, and a namespace is reached under its certific
   const file = join(grid.home, 'node', 'shop.json');
   await writeFile(file, JSON.stringify(deployment));
   await grid.json('deploy', file);
-  assert.equal((await inStore(`SET greeting hello`)).status, 0);
+  const written = await inStore('SET greeting hello');
+  // redis-cli has status 0 for a refusal, too.
+  assert.match(written.stdout, /^greeting$/m, written.stdout + written.stderr);
   const answers = await inStore('GET greeting');
   assert.match(answers.stdout, /^hello$/m, answers.stderr);
   assert.match((await grid.run('node', 'leave')).stderr, /GRID_NODE_IN_USE/);
@@ -83,6 +99,27 @@ test('the doctor finds nothing wrong with a grid that is up', async () => {
     levels,
     ofGrid.map(() => 'ok'),
   );
+});
+
+test('top shows who is alive, and what runs', async () => {
+  const isShown = async (): Promise<boolean> => {
+    const top = await grid.json<Top>('top', '--once');
+    assert.deepEqual(top.unknown, []);
+    const running = top.services.filter(({ phase }) => phase === 'running');
+    assert.deepEqual(
+      running.map(({ name, memoryBytes }) => [name, (memoryBytes ?? 0) > 2 ** 20]),
+      ['zdb', 'bcdb', 'hub', 'node'].map((name) => [name, true]),
+    );
+    const used = top.workloads.map(({ name, memoryBytes }) => `${name} ${memoryBytes !== null}`);
+    return (
+      top.nodes.every(({ presence }) => presence === 'alive') &&
+      isDeepStrictEqual(used.toSorted(), ['store/0 false', 'web/0 true'])
+    );
+  };
+  await waitFor(isShown, { ...deadline, what: 'a node with its workloads' });
+  const { stdout } = await grid.run('top', '--once');
+  assert.match(stdout, /^nodes$/m);
+  assert.match(stdout, /^ {2}web\/0 .*container, /m);
 });
 
 test('secrets are in no log, event or state of the node', async () => {
@@ -167,7 +204,7 @@ test('a machine that lacks something is told what, and the grid is up all the sa
   assert.equal(without.node.lack, 'not wanted; ./grid up --node');
   assert.deepEqual(await remains(), []);
   await using folder = await tempFolder();
-  const path = await pathWithout(folder.path, ['runc', 'conmon']);
+  const path = await pathWithout(folder.path, ['runc', 'conmon', 'apt-get']);
   const env = { GRID_HOME: grid.home, PATH: path };
   const { status, stdout } = await run(join(root, 'grid'), ['up', '--node', '--json'], { env });
   assert.equal(status, 0);
@@ -176,7 +213,19 @@ test('a machine that lacks something is told what, and the grid is up all the sa
   assert.equal(services['node'], undefined);
   const { up: isUp, services: states } = await grid.json<Status>('status');
   assert.deepEqual([isUp, states['node']?.phase], [true, 'stopped']);
+  // Told to, it has them installed: what stands in for apt here brings back what was taken out.
+  await writeFile(join(path, 'apt-get'), aptGet, { mode: 0o755 });
+  const words = ['up', '--node', '--yes', '--json'];
+  const installed = await run(join(root, 'grid'), words, { env });
+  assert.match(installed.stderr, /^apt: install --yes --no-install-recommends runc conmon$/m);
+  assert.equal((JSON.parse(installed.stdout) as Up).node.lack, null);
 });
+
+const aptGet = `#!/bin/sh
+echo "apt: $*" >&2
+[ "$1" = install ] || exit 0
+for name in runc conmon; do ln -s "$(PATH=/usr/sbin:/usr/bin command -v $name)" "\${0%/*}/$name"; done
+`;
 
 /** A command to the namespace of the deployment. */
 async function inStore(command: string): Promise<Ended> {

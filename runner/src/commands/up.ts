@@ -15,14 +15,18 @@ import type { PortBase } from '../ports.ts';
 import { layoutNames, layoutOf, usualLayout } from '../storage-layout.ts';
 import type { LayoutName } from '../storage-layout.ts';
 import type { GridState } from '../supervisor/grid-state.ts';
+import { isLaunched } from '../supervisor/launch.ts';
 import { withProgress } from '../terminal.ts';
 import { wordCard } from '../word-card.ts';
 import { parseSize } from './node/node-arguments.ts';
+import { offerPackages } from './offer-packages.ts';
 import { parseUpPortBase } from './port-base-option.ts';
+import { StartingServices } from './starting-services.ts';
 import { describe, reportOf } from './up-report.ts';
 import type { UpBots, UpHub, UpNode } from './up-report.ts';
 
 type UpOptions = JsonOption & {
+  readonly yes?: true;
   readonly foreground?: true;
   readonly portBase?: PortBase;
   readonly shards?: LayoutName;
@@ -57,6 +61,7 @@ export function upCommand(context: CommandContext): Command {
     )
     .option('--bots', 'run the bots of a farmer and a buyer, as it is unless you said otherwise')
     .option('--no-bots', 'run none, from now on')
+    .option('--yes', 'install by apt what the node lacks, without asking; needs root')
     .option('--foreground', 'stay until SIGTERM, for service managers')
     .option('--name <name>', 'your name in the grid, at the first start', ownerNameDefault)
     .addHelpText(
@@ -70,17 +75,23 @@ export function upCommand(context: CommandContext): Command {
 
 async function up(context: CommandContext, options: UpOptions): Promise<void> {
   const { home, logLevel } = context.environment;
+  if (!isLaunched()) await offerPackages(context, options);
   const { key, newWords } = await prepareHome(home, options.shards);
   if (newWords !== undefined) showWords(context, new GridHome(home), newWords);
   const print = async (state: GridState): Promise<void> => {
     const bot = await introduce(state, options.name);
     const identity = { key, bot: bot ?? null, isNew: newWords !== undefined };
     const layout = await layoutOf(new GridHome(home));
-    const [hub, node, bots] = await Promise.all([
+    const parts = Promise.all([
       filledHub(state),
       startedNode(state, options),
       startedBots(context, state, options),
     ]);
+    const [hub, node, bots] = await withProgress(
+      context.terminal,
+      'starting node and bots, filling the hub',
+      parts,
+    );
     const now = (await lookAt(home)).state ?? state;
     const report = reportOf(now, identity, { layout, hub, node, bots });
     printResult(context, options, report, () => describe(context, report));
@@ -89,8 +100,9 @@ async function up(context: CommandContext, options: UpOptions): Promise<void> {
     await runInForeground(home, options.portBase, logLevel, shutdownSignal(), print);
     return;
   }
+  await using starting = StartingServices.watch(new GridHome(home));
   const work = bringUp(home, options.portBase);
-  await print(await withProgress(context.terminal, 'starting the grid', work));
+  await print(await withProgress(context.terminal, () => starting.text, work));
 }
 
 function introduce(state: GridState, name: string): Promise<string | undefined> {

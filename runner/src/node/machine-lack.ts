@@ -28,7 +28,7 @@ export async function lackOfMachine(folder: string): Promise<MachineLack> {
 }
 
 /** The packages that a next step installs. */
-export function packagesOf(step: string): readonly string[] {
+function packagesOf(step: string): readonly string[] {
   return step.startsWith(install) ? step.slice(install.length).split(' ') : [];
 }
 

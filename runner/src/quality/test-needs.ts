@@ -1,11 +1,9 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 
 import { GridError } from '@commongrid/base';
 
-import { childVariables } from '../environment.ts';
+import { installPackages } from '../apt.ts';
 import type { GridErrorCode } from '../errors.ts';
 import { runTool } from './run-tool.ts';
 
@@ -81,11 +79,7 @@ export async function installNeeds(
   const packages = [...new Set(missing.map((need) => need.package))];
   if (packages.length === 0) return;
   if (!isRoot) throw needsError('tests need programs that are missing', packages);
-  const install = ['install', '--yes', '--no-install-recommends', ...packages];
-  note(`apt-get update && apt-get ${install.join(' ')}`);
-  // Old lists may do; whether they did, the install tells.
-  await runApt(['update', '--quiet=2']);
-  const installed = await runApt(install);
+  const installed = await installPackages(packages, note);
   if (!installed || (await missingNeeds()).length > 0) {
     throw needsError('apt could not install what tests need', packages);
   }
@@ -115,16 +109,6 @@ async function isThere(path: string, mode = constants.R_OK): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-/** Lets apt talk on stderr: it may last minutes. */
-async function runApt(words: readonly string[]): Promise<boolean> {
-  const child = spawn('apt-get', words, {
-    env: childVariables({ DEBIAN_FRONTEND: 'noninteractive' }),
-    stdio: ['ignore', 2, 2],
-  });
-  const [status] = (await once(child, 'exit')) as [number | null];
-  return status === 0;
 }
 
 /** Without systemd nothing was started, and the program is not there either. */

@@ -51,9 +51,14 @@ export async function launchSupervisor(
   }
 }
 
+/** True in a supervisor whose launcher waits for its report. */
+export function isLaunched(): boolean {
+  return process.connected;
+}
+
 /** In the supervisor: tells the launcher; false when nobody launched it. */
 export function reportToLauncher(report: LaunchReport): boolean {
-  if (!process.connected) return false;
+  if (!isLaunched()) return false;
   process.send?.(report, undefined, undefined, () => {
     if (process.connected) process.disconnect?.();
   });

@@ -1,0 +1,35 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+
+import { errorCode } from '@commongrid/base';
+
+import { childVariables } from './environment.ts';
+
+/**
+ * Installs packages of Debian, as root; what apt says goes to stderr, for it may last minutes.
+ * @returns false when that failed, also where there is no apt
+ */
+export async function installPackages(
+  packages: readonly string[],
+  note: (text: string) => void,
+): Promise<boolean> {
+  const install = ['install', '--yes', '--no-install-recommends', ...packages];
+  note(`apt-get update && apt-get ${install.join(' ')}`);
+  // Old lists may do; whether they did, the install tells.
+  await runApt(['update', '--quiet=2']);
+  return runApt(install);
+}
+
+async function runApt(words: readonly string[]): Promise<boolean> {
+  const child = spawn('apt-get', words, {
+    env: childVariables({ DEBIAN_FRONTEND: 'noninteractive' }),
+    stdio: ['ignore', 2, 2],
+  });
+  try {
+    const [status] = (await once(child, 'exit')) as [number | null];
+    return status === 0;
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return false;
+    throw error;
+  }
+}
