@@ -6,6 +6,7 @@ import { hasCode } from '@commongrid/base/testing';
 import { SealingKey, SigningKey } from '@commongrid/crypto';
 import { nodeIdOf } from '@commongrid/model';
 
+import { signContract, signRemoval } from '../src/node/deploy.ts';
 import { makeDeployment } from '../src/node/deployment.ts';
 import { readLogFacts } from '../src/node/log-facts.ts';
 import { OwnedGrid } from '../src/node/owned-grid.ts';
@@ -72,6 +73,19 @@ test('a deployment is found by its name until it is ended', async () => {
   assert.equal((await grid.contract('web')).id, second.id);
   await removeByHand((await grid.contract(second.id)).id, second.options);
   await assert.rejects(grid.contract('web'), hasCode('GRID_CONTRACT_UNKNOWN'));
+});
+
+test('what an owner signs counts where nothing was written for an hour before', async () => {
+  await using place = await openGrid();
+  const { grid, client, trust } = place;
+  const { at } = await readLogFacts(client, trust.log);
+  const options = { client, log: trust.log, owner: grid.owner, at: at - 3_600_000 };
+  const { draft } = await makeDeployment(
+    { name: 'late', roles: [{ name: 'data', volume: { size: '16MiB' } }] },
+    { ...options, controller: grid.key, resolveImage: async () => '' },
+  );
+  await signContract(draft, options);
+  await signRemoval(draft.id, options);
 });
 
 test('a key that is no device of a bot owns nothing', async () => {

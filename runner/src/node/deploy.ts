@@ -1,5 +1,5 @@
 import type { BcdbClient } from '@commongrid/bcdb/client';
-import { delay, GridError, isGridError } from '@commongrid/base';
+import { delay, GridError, isGridError, systemClock } from '@commongrid/base';
 import { approvalHash } from '@commongrid/model';
 import type {
   BotId,
@@ -117,7 +117,8 @@ async function untilSeen<T>(
     const seen = await look();
     if (seen !== undefined) return seen;
     const { blocked } = await standing();
-    blockedSinceMs = blocked.length === 0 ? undefined : (blockedSinceMs ?? performance.now());
+    const isBlocked = blocked.some(({ code }) => code !== 'HEAL_LEASE_TAKEN');
+    blockedSinceMs = isBlocked ? (blockedSinceMs ?? performance.now()) : undefined;
     const isOver = performance.now() - (blockedSinceMs ?? Infinity) > blockedForMs;
     if (signal.aborted || (isOver && !isPatient)) throw stuck(id, blocked);
     await delay(lookEveryMs, { signal }).catch(() => undefined);
@@ -142,7 +143,8 @@ async function approve(
   const hash = approvalHash({ log, contract, action });
   await put(options, 'grid.approval.1', `${owner}/${hash}`, {
     ...{ contract, signer: owner, role: 'owner', action, hash, verdict: 'approve' },
-    expMs: at + signedForMs,
+    // The time of a log in which nothing is written stands still until this is.
+    expMs: Math.max(at, systemClock.nowMs()) + signedForMs,
   });
 }
 
