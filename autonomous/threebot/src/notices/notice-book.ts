@@ -41,7 +41,7 @@ export interface NewsOfNotices {
   readonly nowMs: number;
 }
 
-/** Notices that are kept; the oldest that are over or read make room. */
+/** Notices that are kept; the oldest that are over or past make room. */
 const keptMax = 5_000;
 /** Notices in one answer. */
 const pageMax = 200;
