@@ -68,7 +68,16 @@ test('records and files of a bot are reached by address, from another bot where 
   assert.deepEqual(folders.entries, [{ path: 'files/photos/' }]);
   // Those who may only read may not write, and what is removed is gone.
   const other = await grid.run('data', 'put', 'grid://ada/notes/2', '{}', '--bot', 'bob');
-  assert.equal(other.status, 2, other.stderr);
+  assert.equal(other.status, 4, other.stderr);
+  const { id: bob } = await grid.json<{ id: string }>('bot', 'status', 'bob');
+  await asAda('grant', bob, 'notes:write', 'files/photos:write');
+  await asBob('put', 'grid://ada/notes/2', JSON.stringify({ ...note, title: 'by bob' }));
+  const theirs = (await asAda('get', 'grid://ada/notes/2')) as { value: { title: string } };
+  assert.equal(theirs.value.title, 'by bob');
+  const photo = 'grid://ada/files/photos/bob.jpg';
+  await asBob('put', photo, '--file', sent);
+  await asBob('rm', photo);
+  await asBob('rm', 'grid://ada/notes/2');
   await asAda('rm', file);
   const gone = await grid.run('data', 'get', file, '--bot', 'bob');
   assert.equal(gone.status, 3, gone.stderr);
