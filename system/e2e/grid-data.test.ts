@@ -103,4 +103,13 @@ test('records and files of a bot are reached by address, from another bot where 
   const recovered = await elsewhere.json<{ backup: unknown }>(...recover);
   const { place, isNewest } = recovered.backup as { place: string; isNewest: boolean };
   assert.deepEqual([place, isNewest], [url, true]);
+  // Or from the place that its record names, by a key to that S3.
+  const key = await grid.json<object>('s3', 'keys', 'add', 'bot-ada');
+  const keyFile = join(grid.home, '..', 's3-key');
+  await writeFile(keyFile, JSON.stringify(key));
+  const again = await elsewhere.json<{ backup: { place: string } }>(
+    ...['bot', 'recover', 'ada', '--card', card, '--s3-key', keyFile],
+    ...['--data', join(elsewhere.home, 'other')],
+  );
+  assert.equal(again.backup.place, made.urls[0]);
 });
