@@ -142,6 +142,11 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import('./commands/completion.ts')).completionCommand,
   },
   {
+    name: 'demo',
+    summary: 'show a whole grid of many owners at work',
+    load: async () => (await import('./commands/demo.ts')).demoCommand,
+  },
+  {
     name: 'explain',
     summary: 'say what an error code means and what to do',
     load: async () => (await import('./commands/explain.ts')).explainCommand,

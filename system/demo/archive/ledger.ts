@@ -55,7 +55,7 @@ async function balanceOf(town: DemoTown): Promise<bigint> {
   return BigInt(balances.find(({ currency }) => currency === money.code)?.amount ?? 0);
 }
 
-/** `12.50 TFT` */
+/** `12.5 TFT` */
 export function shown(amount: bigint): string {
-  return `${(Number(amount) / 10 ** money.decimals).toFixed(2)} ${money.code}`;
+  return `${Number(amount) / 10 ** money.decimals} ${money.code}`;
 }
