@@ -48,34 +48,30 @@ async function deploy(name: string, role: object, ...words: string[]): Promise<D
   return grid.json<Deployed>('deploy', file, ...words);
 }
 
-async function newest<Url extends 'grid.placement.1' | 'grid.lease.1'>(
-  url: Url,
-  contract: string,
-): Promise<RecordOf<Url>> {
+async function placementOf(contract: string): Promise<RecordOf<'grid.placement.1'>> {
   // It sees all that commands wrote.
   await grid.place.client.checkpoint();
-  const { value } = await grid.place.client.get('grid', url, contract);
-  return value as RecordOf<Url>;
+  const { value } = await grid.place.client.get('grid', 'grid.placement.1', contract);
+  return value as RecordOf<'grid.placement.1'>;
 }
 
 test('replicas that may be anywhere go to several nodes, by a controller in the command', async () => {
   const zdb = { size: '16MiB', password: 'admin' };
   const { is, contract } = await deploy('store', { zdb, replicas: 3 });
   assert.equal(is, 'there');
-  const { items } = await newest('grid.placement.1', contract);
+  const { items } = await placementOf(contract);
   assert.deepEqual(new Set(items.map(({ node }) => node)), new Set(nodes));
-  // Others can control the contract at once.
-  assert.equal((await newest('grid.lease.1', contract)).isReleased, true);
 
+  // Another command controls it then.
   await grid.run('rm', 'store', '--json');
-  assert.deepEqual((await newest('grid.placement.1', contract)).items, []);
+  assert.deepEqual((await placementOf(contract)).items, []);
   await assert.rejects(grid.run('rm', 'store'), hasCode('GRID_CONTRACT_UNKNOWN'));
 });
 
 test('a node that is named gets all of it', async () => {
   const role = { volume: { size: '1GiB' }, replicas: 2 };
   const { contract } = await deploy('disk', role, '--node', 'shelf-2');
-  const { items } = await newest('grid.placement.1', contract);
+  const { items } = await placementOf(contract);
   assert.deepEqual(
     items.map(({ node }) => node),
     [nodes[1], nodes[1]],
@@ -83,7 +79,7 @@ test('a node that is named gets all of it', async () => {
   // Its end was agreed to before: there is nothing more to sign.
   await grid.run('contract', 'remove', contract, '--yes', '--json');
   await grid.run('rm', 'disk', '--json');
-  assert.deepEqual((await newest('grid.placement.1', contract)).items, []);
+  assert.deepEqual((await placementOf(contract)).items, []);
 });
 
 test('what fits nowhere says what it waits for and what to do, and is taken back unplaced', async () => {

@@ -3,12 +3,12 @@ import { test } from 'node:test';
 
 import { contractStatus } from '@commongrid/contract';
 import type { Container } from '@commongrid/model';
-import { Scene } from '@commongrid/model/testing';
+import { fakeId, Scene } from '@commongrid/model/testing';
 
 import { publishedPorts } from './published-ports.ts';
 
 const container: Container = {
-  ...{ flist: 'a'.repeat(64), rootBytes: 1, isReadOnly: true, exec: 'any', pids: 8 },
+  ...{ flist: fakeId.digest(7), rootBytes: 1, isReadOnly: true, exec: 'any', pids: 8 },
   ...{ env: [], volumes: [], files: [], logs: [] },
   secretEnv: [{ name: 'ADMIN', secret: 'admin' }],
   stop: { signal: 'SIGTERM', graceSeconds: 1 },
