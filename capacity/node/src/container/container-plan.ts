@@ -22,7 +22,12 @@ export function commandOf(
  * secrets over all.
  */
 export function variablesOf(
-  { role, secrets, contract, replica }: Pick<Assignment, 'role' | 'secrets' | 'contract' | 'replica'>,
+  {
+    role,
+    secrets,
+    contract,
+    replica,
+  }: Pick<Assignment, 'role' | 'secrets' | 'contract' | 'replica'>,
   image: Pick<ImageConfig, 'env'>,
   home: string | undefined,
   ofNode: Readonly<Record<string, string>> = {},
