@@ -95,10 +95,14 @@ export class PlacedBackends implements AsyncDisposable {
 
   #follow(): void {
     const { signal } = this.#closing;
-    this.#following = repeat(lookEveryMs, () => this.#look(signal).then(() => {}), {
+    this.#following = repeat(lookEveryMs, () => this.#lookOnce(signal), {
       signal,
       onError: (err) => this.#logger.warn({ err }, 'the backends file does not follow'),
     });
+  }
+
+  async #lookOnce(signal: AbortSignal): Promise<void> {
+    await this.#look(signal);
   }
 
   async #lookOrTell(signal: AbortSignal): Promise<boolean> {

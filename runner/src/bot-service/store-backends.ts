@@ -53,7 +53,7 @@ export function storeRoles({ draft: { openings, shards } }: ContractPaper): read
     const field = shards[name] === undefined ? otherField(name) : 'namespace';
     if (workload.zdb === undefined || data !== 'dispersed' || field === undefined) return [];
     const { disk, password } = workload.zdb;
-    return [{ name, replicas, disk, field, passwordFile: passwordFile(password) }];
+    return [{ name, replicas, disk, field, passwordFile: fileOfSecret(password) }];
   });
   return all.some(({ field }) => field === 'namespace') ? all : [];
 }
@@ -218,9 +218,9 @@ export async function storePasswords(
   const names = new Set(roles.map(({ name }) => name));
   const own = openings.flatMap(({ role }) => (names.has(role.name) ? [role] : []));
   const { found } = await openSecrets(header, own, paper);
-  return new Map([...found].map(([name, { value }]) => [passwordFile(name), value]));
+  return new Map([...found].map(([name, { value }]) => [fileOfSecret(name), value]));
 }
 
-function passwordFile(secret: string): string {
+function fileOfSecret(secret: string): string {
   return join('passwords', secret);
 }
