@@ -48,6 +48,8 @@ export interface PlacedBackendsOptions {
 const lookEveryMs = 1_000;
 /** How often it is looked whether nodes are reached elsewhere, ms. */
 const againEveryMs = 30_000;
+/** Placements that are looked through for where namespaces were: the newest. */
+const placementsMax = 200;
 /** For the namespaces of a contract that is just being placed, ms. */
 const beginTimeoutMs = 600_000;
 
@@ -61,11 +63,15 @@ export class PlacedBackends implements AsyncDisposable {
   readonly #options: PlacedBackendsOptions;
   readonly #logger: Logger;
   readonly #countries = new Map<FarmId, string>();
+  /** Where workloads ever were. */
+  readonly #formerNodes = new Map<WorkloadId, Set<NodeId>>();
   readonly #closing = new AbortController();
   #following: Promise<void> = Promise.resolve();
   #client: BcdbClient | undefined;
   /** The file says what the log did then. */
   #settled = { revision: 0, atMs: 0 };
+  /** The newest placement of which it is known what was where. */
+  #seenSeq = -1;
 
   private constructor(options: PlacedBackendsOptions) {
     this.#options = options;
@@ -126,20 +132,27 @@ export class PlacedBackends implements AsyncDisposable {
     const former = await readBackends(file);
     const places = new Map<WorkloadId, NodeId>();
     const nodes = new Map<NodeId, Node>();
+    if (!isSettled) await this.#readFormer(signal);
     for (const { role, replica, node } of items) {
       if (!roles.some(({ name }) => name === role)) continue;
       const workload = workloadIdOf(contract, role, replica);
       const event = await this.#read('grid.event.1', `${node}/${workload}`, signal);
       if (event?.phase === 'healthy') places.set(workload, node);
-      const record = nodes.get(node) ?? (await this.#read('grid.node.1', node, signal));
-      if (record === undefined) continue;
-      nodes.set(node, record);
-      await this.#findCountry(record.farm, signal);
+      for (const each of [node, ...this.#formerAt(workload)]) {
+        const record = nodes.get(each) ?? (await this.#read('grid.node.1', each, signal));
+        if (record === undefined) continue;
+        nodes.set(each, record);
+        await this.#findCountry(record.farm, signal);
+      }
     }
     const entries = storeBackends({
       ...{ id: contract, roles, former, nodes, tools: { shortIdOf, zdbDoorIn } },
       // What took former places is not asked for: a backend that is gone for good is named a while longer.
-      places: { readyAt: (workload) => places.get(workload), isBuried: () => false },
+      places: {
+        readyAt: (workload) => places.get(workload),
+        isBuried: () => false,
+        formerAt: (workload) => this.#formerAt(workload),
+      },
       countryOf: (farm) => this.#countries.get(farm) ?? 'unknown',
     });
     const wanted = roles.reduce((sum, { replicas }) => sum + replicas, 0);
@@ -147,6 +160,31 @@ export class PlacedBackends implements AsyncDisposable {
     if (!isDeepStrictEqual(entries, former)) await this.#write(entries);
     if (places.size === wanted) this.#settled = { revision, atMs: Date.now() };
     return true;
+  }
+
+  #formerAt(workload: WorkloadId): readonly NodeId[] {
+    return [...(this.#formerNodes.get(workload) ?? [])];
+  }
+
+  /** A head that begins where another one was lost has to know what is gone for good. */
+  async #readFormer(signal: AbortSignal): Promise<void> {
+    const { contract } = this.#options;
+    const client = await this.#connected(signal);
+    const versions = await client.history('grid', 'grid.placement.1', contract, {
+      limit: placementsMax,
+      signal,
+    });
+    const fresh = versions.filter(({ seq }) => seq > this.#seenSeq);
+    for (const { seq } of fresh) {
+      const { value } = await client.proveRecord(seq, { signal });
+      if (value === undefined) continue;
+      for (const { role, replica, node } of parse('grid.placement.1', value).items) {
+        const workload = workloadIdOf(contract, role, replica);
+        const nodes = this.#formerNodes.get(workload) ?? new Set();
+        this.#formerNodes.set(workload, nodes.add(node));
+      }
+    }
+    this.#seenSeq = Math.max(this.#seenSeq, ...fresh.map(({ seq }) => seq));
   }
 
   #rolesOf(items: readonly PlacementItem[]): readonly StoreRole[] {
@@ -172,16 +210,20 @@ export class PlacedBackends implements AsyncDisposable {
     if (found !== undefined) this.#countries.set(farm, found.location.country);
   }
 
+  async #connected(signal: AbortSignal): Promise<BcdbClient> {
+    const { url, trust } = this.#options;
+    return (this.#client ??= await BcdbClient.connect({ url, trust, signal }));
+  }
+
   /** The newest version, proven by the log; undefined where there is none. */
   async #read<Url extends RecordUrl>(
     url: Url,
     obj: string,
     signal: AbortSignal,
   ): Promise<RecordOf<Url> | undefined> {
-    const { url: door, trust } = this.#options;
+    const client = await this.#connected(signal);
     try {
-      this.#client ??= await BcdbClient.connect({ url: door, trust, signal });
-      const { value } = await this.#client.prove('grid', url, obj, { signal });
+      const { value } = await client.prove('grid', url, obj, { signal });
       return value === undefined ? undefined : parse(url, value);
     } catch (error) {
       if (isGridError(error, 'BCDB_NOT_FOUND')) return undefined;

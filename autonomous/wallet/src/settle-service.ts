@@ -7,7 +7,7 @@ export interface SettleServiceOptions {
   readonly wallet: Pick<Wallet, 'settle'>;
   /** Gives whenever the bot was told something, until the signal fires: `LogRail.news`. */
   readonly news: (signal: AbortSignal) => AsyncIterable<unknown>;
-  /** How often it looks where nothing is told, ms: time alone makes things due; default: an hour. */
+  /** How often it looks where nothing is told, ms: time alone makes things due; default: a minute. */
   readonly everyMs?: number;
   /** Gets what was asked for: pay of a farmer, what is left for a buyer. */
   readonly onSettled?: (done: readonly Duty[]) => void;
@@ -25,7 +25,7 @@ export interface SettleStatus {
   readonly problem: unknown;
 }
 
-const everyMsDefault = 3_600_000;
+const everyMsDefault = 60_000;
 /** Pause between two looks, ms: news come in handfuls. */
 const restMs = 1_000;
 /** Pause after a failure, ms; it doubles up to the longest. */
@@ -33,7 +33,7 @@ const pauseFirstMs = 1_000;
 const pauseMaxMs = 300_000;
 
 /**
- * Asks for what is due to a bot, again and again: once there is news, and once an hour. It keeps nothing:
+ * Asks for what is due to a bot, again and again: once there is news, and once a minute. It keeps nothing:
  * whoever is killed, and whoever runs beside another, asks the log what was done before.
  */
 export class SettleService implements AsyncDisposable {

@@ -156,6 +156,19 @@ test('a holder that was emptied is filled again, and one that stays away is repl
   for (const no of numbers) assert.equal((await other.wrapperOf(no)).no, no);
 });
 
+test('a holder whose namespace another one took the place of is replaced within seconds', async () => {
+  await using fixture = await RingFixture.open(4);
+  const [first, lost, third, next] = fixture.specs;
+  assert.ok(first !== undefined && lost !== undefined && third !== undefined && next !== undefined);
+  let specs = [first, lost, third];
+  const ring = fixture.ring({ lookEveryMs: never, glanceEveryMs: 20, specs: () => specs });
+  await ring.create();
+  await fixture.servers[1]?.kill();
+  specs = [first, third, { ...next, replaces: [`127.0.0.1:${fixture.servers[1]?.port}/keys`] }];
+  await waitFor(async () => (await fixture.count(3)) === 1, { timeoutMs: 60_000, what: 'keys' });
+  assert.equal(await fixture.count(0), 1);
+});
+
 test('a holder that was emptied is filled within seconds, without a look at all keys', async () => {
   await using fixture = await RingFixture.open(3);
   const ring = fixture.ring({ lookEveryMs: never, glanceEveryMs: 20 });

@@ -82,6 +82,8 @@ export interface StorePlaces {
   readyAt(workload: WorkloadId): NodeId | undefined;
   /** Whether a tombstone took all places where it was before. */
   isBuried(workload: WorkloadId): boolean;
+  /** Nodes where it was placed before, for whoever has not written down where it was. */
+  formerAt?(workload: WorkloadId): readonly NodeId[];
 }
 
 /** The places of a contract as a fold has them. */
@@ -136,7 +138,10 @@ export function storeBackends(input: BackendsInput): readonly BackendEntry[] {
       const node = places.readyAt(workload);
       const next = node && entryOf(input, one, workload, node);
       if (next === undefined) return before === undefined ? [] : [before];
-      const replaces = before === undefined ? [] : replacedBy(input, workload, before, next);
+      const formerNodes = places.formerAt?.(workload) ?? [];
+      const formerOnes = formerNodes.flatMap((at) => entryOf(input, one, workload, at) ?? []);
+      const known = before === undefined ? formerOnes : [...formerOnes, before];
+      const replaces = replacedBy(input, workload, known, next);
       return [replaces.length === 0 ? next : { ...next, replaces }];
     }).flat(),
   );
@@ -163,12 +168,14 @@ function entryOf(
 function replacedBy(
   { places }: BackendsInput,
   workload: WorkloadId,
-  before: BackendEntry,
+  former: readonly BackendEntry[],
   next: BackendEntry,
 ): readonly string[] {
   const isOver = places.isBuried(workload);
-  const earlier = isOver && before.address === next.address ? [] : (before.replaces ?? []);
-  const names = new Set([...earlier, backendName(before)]);
+  const earlier = former.flatMap(({ address, replaces = [] }) => {
+    return isOver && address === next.address ? [] : replaces;
+  });
+  const names = new Set([...earlier, ...former.map(backendName)]);
   names.delete(backendName(next));
   return [...names].slice(-replacedMax);
 }

@@ -190,16 +190,17 @@ export class KeyRing implements AsyncDisposable {
     await this.#turns.run(() => this.#eraseAll(signal));
   }
 
-  /** Asks each holder for one key; who does not have it, or is lost, is looked at. */
+  /** Asks each holder for one key; who does not have it, is lost, or was replaced, is looked at. */
   async #glance(signal: AbortSignal): Promise<void> {
     const { tables, random = systemRandom } = this.#o;
     if (!tables.isServing) return;
     const live = tables.read((db) => rows.keysOf(db, 'live'));
     const one = live.length === 0 ? undefined : live[random.int(0, live.length)];
-    if (one === undefined) return;
     const names = tables.read((db) => rows.keyHolders(db));
     const hasNot = await Promise.all(
       names.map(async (name) => {
+        if (this.#isReplaced(name)) return true;
+        if (one === undefined) return false;
         try {
           return (await this.#holder(name).get(one)) === undefined;
         } catch (error) {
@@ -337,6 +338,10 @@ export class KeyRing implements AsyncDisposable {
 
   /** Fills a holder that lacks keys, and erases what came back; replaces one that is lost. */
   async #lookAt(name: string): Promise<void> {
+    if (this.#isReplaced(name)) {
+      await this.replaceHolder(name);
+      return;
+    }
     const holder = this.#holder(name);
     try {
       await this.#fill(holder);
@@ -346,6 +351,13 @@ export class KeyRing implements AsyncDisposable {
       this.#logger.info({ err, holder: name }, 'a holder of keys is not in step');
       if (holder.isLost) await this.replaceHolder(name);
     }
+  }
+
+  /** Whether the backends file says that another namespace took its place: it does not come back. */
+  #isReplaced(name: string): boolean {
+    const specs = this.#o.specs();
+    const own = specs.map((spec) => keysSpecOf(spec)).map((spec) => spec && nameOfBackend(spec));
+    return !own.includes(name) && specs.some(({ replaces = [] }) => replaces.includes(name));
   }
 
   /**
