@@ -5,6 +5,9 @@ import { errorCode } from '@commongrid/base';
 
 import { childVariables } from './environment.ts';
 
+/** So long apt waits for another one. */
+const lockSeconds = 300;
+
 /**
  * Installs packages of Debian, as root; what apt says goes to stderr, for it may last minutes.
  * @returns false when that failed, also where there is no apt
@@ -21,7 +24,8 @@ export async function installPackages(
 }
 
 async function runApt(words: readonly string[]): Promise<boolean> {
-  const child = spawn('apt-get', words, {
+  // Another one may be at work, as on a machine that has just been started.
+  const child = spawn('apt-get', [...words, '-o', `DPkg::Lock::Timeout=${lockSeconds}`], {
     env: childVariables({ DEBIAN_FRONTEND: 'noninteractive' }),
     stdio: ['ignore', 2, 2],
   });

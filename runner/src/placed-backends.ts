@@ -25,7 +25,7 @@ import type {
 import { shortIdOf, zdbDoorIn } from '@commongrid/node';
 
 import type { LogTrust } from './bcdb-trust.ts';
-import { otherField, readBackends, storeBackends } from './bot-service/store-backends.ts';
+import { namespaceOf, otherField, readBackends, storeBackends } from './bot-service/store-backends.ts';
 import type { BackendEntry, StoreRole } from './bot-service/store-backends.ts';
 
 export interface PlacedBackendsOptions {
@@ -136,8 +136,7 @@ export class PlacedBackends implements AsyncDisposable {
     for (const { role, replica, node } of items) {
       if (!roles.some(({ name }) => name === role)) continue;
       const workload = workloadIdOf(contract, role, replica);
-      const event = await this.#read('grid.event.1', `${node}/${workload}`, signal);
-      if (event?.phase === 'healthy') places.set(workload, node);
+      if (await this.#isHealthy(`${node}/${workload}`, signal)) places.set(workload, node);
       for (const each of [node, ...this.#formerAt(workload)]) {
         const record = nodes.get(each) ?? (await this.#read('grid.node.1', each, signal));
         if (record === undefined) continue;
@@ -157,9 +156,20 @@ export class PlacedBackends implements AsyncDisposable {
     });
     const wanted = roles.reduce((sum, { replicas }) => sum + replicas, 0);
     if (wanted === 0 || (former.length === 0 && entries.length < wanted)) return false;
-    if (!isDeepStrictEqual(entries, former)) await this.#write(entries);
+    // What is placed nowhere for a while, as a single writer between two nodes, comes again.
+    const named = new Set(entries.map(namespaceOf));
+    const all = [...entries, ...former.filter((one) => !named.has(namespaceOf(one)))];
+    if (!isDeepStrictEqual(all, former)) await this.#write(all);
     if (places.size === wanted) this.#settled = { revision, atMs: Date.now() };
     return true;
+  }
+
+  /** By the node's word of what is placed there now: one of an earlier stay says nothing. */
+  async #isHealthy(place: string, signal: AbortSignal): Promise<boolean> {
+    const event = await this.#read('grid.event.1', place, signal);
+    if (event?.phase !== 'healthy') return false;
+    const slice = await this.#read('grid.slice.1', place, signal);
+    return event.revision >= (slice?.revision ?? 0);
   }
 
   #formerAt(workload: WorkloadId): readonly NodeId[] {

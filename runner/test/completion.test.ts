@@ -42,11 +42,14 @@ function typedAt(path: string): readonly (readonly [string, readonly string[]])[
   ];
 }
 
+const quiet = { HISTFILE: '', INPUTRC: '/dev/null' };
+
 /** Lines that a shell prints which people type into, on a terminal of its own. */
 async function typeInto(shell: string, lines: readonly string[], env: Record<string, string>) {
   const printed = await runProgram('script', ['-qec', shell, '/dev/null'], {
     input: `${lines.join('\n')}\nexit\n`,
-    env: { PATH: process.env['PATH'] ?? '', TERM: 'dumb', ...env },
+    // What is typed here is not to be in anybody's history, and nobody's choices count.
+    env: { PATH: process.env['PATH'] ?? '', TERM: 'dumb', ...quiet, ...env },
     timeoutMs: 120_000,
   });
   return printed.replaceAll('\r', '').split('\n');

@@ -20,7 +20,7 @@ interface Status {
   readonly blocked: readonly { readonly code: string; readonly proposal?: string }[];
 }
 
-const waiting = { timeoutMs: 60_000, everyMs: 200 };
+const waiting = { timeoutMs: 180_000, everyMs: 200 };
 
 /** A contract of bea, which fern signs too, and which may go nowhere: bea's bot drafts one that may. */
 async function proposeMore(grid: PlannedGrid): Promise<void> {
@@ -31,7 +31,8 @@ async function proposeMore(grid: PlannedGrid): Promise<void> {
     ...{ name: 'web', roles: [{ name: 'web', memory: '64MiB', container }] },
     policy: { provision: [{ role: 'board', signers: ['bea', 'fern'], min: 2 }] },
     budget: { currency: 'EUR', perMonth: 1, total: 12 },
-    heal: { mayMoveTo: { countries: ['BE'] } },
+    // A machine that stalls is not to move anything.
+    heal: { mayMoveTo: { countries: ['BE'] }, suspectAfterMs: 60_000, replaceAfterMs: 120_000 },
   };
   await writeFile(source, JSON.stringify(definition));
   await grid.runWith(['--bot', 'bea'], 'contract', 'build', source, '--output', file);

@@ -5,8 +5,10 @@ import type { CareStatus } from '@commongrid/zstor';
 
 import type { S3PackageErrorCode } from './errors.ts';
 import { canonicalHash } from './protocol/canonical-request.ts';
+import { statusProof, statusProofHeader } from './head/store-status.ts';
 import { storeStatusParameter } from './protocol/operations.ts';
 import { Query } from './protocol/query.ts';
+import { isSameSignature } from './protocol/signature.ts';
 import { sign, signingKey } from './protocol/signing-key.ts';
 import type { AccessKey } from './rights/rights.ts';
 
@@ -33,14 +35,15 @@ export async function askStoreStatus(question: StoreStatusQuestion): Promise<Car
   const query = action === 'survey' ? `${storeStatusParameter}=survey` : storeStatusParameter;
   try {
     const url = new URL(`http://${address}/?${query}`);
-    const response = await fetch(url, {
-      headers: signedHeaders(question, url),
-      redirect: 'error',
-      signal,
-    });
-    const text = await response.text();
-    if (response.ok && text.length <= statusBytesMax) return JSON.parse(text) as CareStatus;
-    throw new Error(`it answers ${response.status}: ${text.slice(0, 200)}`);
+    const headers = signedHeaders(question, url);
+    const response = await fetch(url, { headers, redirect: 'error', signal });
+    const text = await limitedText(response);
+    if (!response.ok) throw new Error(`it answers ${response.status}: ${text.slice(0, 200)}`);
+    const proof = statusProof(question.key.secretKey, headers.authorization, text);
+    // Whoever is on the way must not say that all is well.
+    const given = response.headers.get(statusProofHeader) ?? '';
+    if (!isSameSignature(given, proof)) throw new Error('its answer is not that of a head');
+    return JSON.parse(text) as CareStatus;
   } catch (cause) {
     signal.throwIfAborted();
     const why = cause instanceof Error ? cause.message : String(cause);
@@ -52,11 +55,25 @@ export async function askStoreStatus(question: StoreStatusQuestion): Promise<Car
   }
 }
 
+async function limitedText({ body }: Response): Promise<string> {
+  const pieces: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const piece of body ?? []) {
+    bytes += piece.byteLength;
+    // Leaving the loop ends the connection.
+    if (bytes > statusBytesMax) throw new Error(`its answer has more than ${statusBytesMax} bytes`);
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces).toString();
+}
+
+type SignedHeaders = Record<string, string> & { readonly authorization: string };
+
 /** AWS Signature Version 4, in the header. */
 function signedHeaders(
   { region, key: { accessKey, secretKey } }: StoreStatusQuestion,
   { host, search }: URL,
-): Record<string, string> {
+): SignedHeaders {
   const timestamp = new Date().toISOString().replaceAll(/[-:]|\.\d+/g, '');
   const day = timestamp.slice(0, 8);
   const payloadHash = hash('sha256', '');

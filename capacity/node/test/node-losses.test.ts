@@ -8,6 +8,7 @@ import type { ContractRole, WorkloadId } from '@commongrid/model';
 
 import type { NumberedEvent } from '../src/index.ts';
 import { shortIdOf } from '../src/index.ts';
+import { isUp } from '../src/testing/index.ts';
 import { NodeTown, openPlanned } from './support/node-town.ts';
 
 const deadline = { timeoutMs: 60_000, everyMs: 20 };
@@ -80,7 +81,7 @@ test('what loses its conmon, its image or a runc is healed by its policy, and to
   const isFailed = (): boolean => told(agent, always, 'NODE_CONTAINER_FAILED') !== undefined;
   const hunt = async (): Promise<boolean> => {
     // Its turn is short: whenever it was missed the container is made once more.
-    if (areSettled(agent, [always])) (await sleepers(town, always)).forEach(kill);
+    if (isUp(agent.state.workload(always)?.phase)) (await sleepers(town, always)).forEach(kill);
     (await processesWith('create', bundleOf(always))).forEach(kill);
     return isFailed();
   };

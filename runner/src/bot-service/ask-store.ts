@@ -27,11 +27,11 @@ export async function askStore(question: StoreQuestion): Promise<CareStatus | un
   const beside = await tried(question, answerMs, (signal) =>
     askControl(controlPathOf(data), action, {}, { signal }),
   );
-  if (beside !== undefined || heads === undefined) return beside;
+  if (beside !== undefined || heads?.key === undefined) return beside;
+  const { region, key } = heads;
   const { askStoreStatus } = await import('@commongrid/s3');
   const limitMs = action === 'status' ? remoteStatusMs : answerMs;
   const answers = heads.addresses.map(async (address) => {
-    const { region, key } = heads;
     const status = await tried(question, limitMs, (signal) =>
       askStoreStatus({ address, region, key, action, signal }),
     );

@@ -5,7 +5,6 @@ import { isDeepStrictEqual } from 'node:util';
 
 import {
   closeOnce,
-  isGridError,
   repeat,
   silentLogger,
   systemClock,
@@ -116,6 +115,8 @@ export class ContractStores implements DispersedData, AsyncDisposable {
   readonly #kept = new Map<ContractId, KeptStore>();
   /** As of the newest look. */
   #followed: ReadonlyMap<ContractId, FollowedStore> = new Map();
+  /** Contracts of which it was said that nobody can ask their heads. */
+  readonly #keyless = new Set<ContractId>();
   #tools: NamespaceTools | undefined;
 
   private constructor(options: ContractStoresOptions) {
@@ -189,7 +190,7 @@ export class ContractStores implements DispersedData, AsyncDisposable {
         const entries = isOld ? await this.#follow(now, paper, roles, signal) : before.entries;
         if (entries.length === 0) return;
         const isCurrent = followsPlacement(now.fold, { id, roles, entries, tools });
-        const heads = await this.#headsOf(now, paper, signal);
+        const heads = isOld ? await this.#headsOf(now, paper, signal) : before.heads;
         const atMs = isOld ? nowMs : before.atMs;
         followed.set(id, { entries, isCurrent, heads, where, atMs });
       });
@@ -212,7 +213,7 @@ export class ContractStores implements DispersedData, AsyncDisposable {
     try {
       await work();
     } catch (err) {
-      if (!isGridError(err) || signal.aborted) throw err;
+      if (signal.aborted) throw err;
       this.#logger.warn({ err, contract }, 'the store of a contract cannot be looked after');
     }
   }
@@ -289,7 +290,14 @@ export class ContractStores implements DispersedData, AsyncDisposable {
     const names = new Set(headRoles(paper).map(({ name }) => name));
     const items = fold.current('grid.placement.1', paper.draft.id)?.items ?? [];
     const own = items.filter(({ role }) => names.has(role));
-    return storeHeads(paper, own, await this.#nodesOf(fold, own, signal));
+    const heads = await storeHeads(paper, own, await this.#nodesOf(fold, own, signal));
+    const { id: contract } = paper.draft;
+    if (heads !== undefined && heads.key === undefined && !this.#keyless.has(contract)) {
+      this.#keyless.add(contract);
+      const message = 'heads of a store cannot be asked: drains of its contract wait';
+      this.#logger.warn({ contract }, `${message}; see Heads in a contract in docs/operate/s3.md`);
+    }
+    return heads;
   }
 
   async #nodesOf(

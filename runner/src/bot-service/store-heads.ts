@@ -7,19 +7,21 @@ import { hostOfNode } from '../node/node-host.ts';
 
 /** The heads of a store that run in containers of the contract that has its namespaces. */
 export interface StoreHeads {
-  /** `HOST:PORT` of each that is placed. */
+  /** `HOST:PORT` of each that is placed; none where the contract does not say how they are asked. */
   readonly addresses: readonly string[];
   readonly region: string;
-  readonly key: AccessKey;
+  /** Undefined where its secret is not at hand, or is not named: nobody can be asked. */
+  readonly key: AccessKey | undefined;
 }
 
 /** Of which `grid s3 serve --contract` is the program, in the words of `docs/operate/s3.md`. */
 interface HeadRole {
   readonly name: string;
-  readonly publish: number;
   readonly region: string;
+  /** Port of the node's address where they answer. */
+  readonly publish: number | undefined;
   /** Secret with `ACCESS-KEY:SECRET` of an administrator. */
-  readonly keySecret: string;
+  readonly keySecret: string | undefined;
 }
 
 /** Names of the roles whose replicas are heads of the store. */
@@ -27,11 +29,11 @@ export function headRoles({ draft: { openings } }: ContractPaper): readonly Head
   return openings.flatMap(({ role }): HeadRole[] => {
     const { container } = role.workload;
     const { args = [], files = [], ports = [] } = container ?? {};
-    if (args[0] !== 's3' || args[1] !== 'serve' || !args.includes('--contract')) return [];
+    const isHead = args[0] === 's3' && args[1] === 'serve' && placeOf(args, '--contract') >= 0;
+    if (!isHead) return [];
     const keyFile = wordAfter(args, '--first-key-file');
     const keySecret = files.find(({ path }) => path === keyFile)?.secret;
     const publish = ports.find(isListening(args))?.publish;
-    if (keySecret === undefined || publish === undefined) return [];
     return [{ name: role.name, publish, keySecret, region: wordAfter(args, '--region') ?? usual }];
   });
 }
@@ -47,12 +49,18 @@ export async function storeHeads(
   const { header, openings } = paper.draft;
   const own = openings.flatMap((one) => (one.role.name === role.name ? [one.role] : []));
   const { found } = await openSecrets(header, own, paper);
-  const [accessKey = '', secretKey = ''] = (found.get(role.keySecret)?.value ?? '').split(':');
+  const { region, publish, keySecret } = role;
+  const text = (keySecret && found.get(keySecret)?.value) ?? '';
+  const at = text.indexOf(':');
+  const key =
+    at < 0
+      ? undefined
+      : { accessKey: text.slice(0, at).trim(), secretKey: text.slice(at + 1).trim() };
   const addresses = items.flatMap((item): string[] => {
     const host = item.role === role.name ? hostOfNode(nodes.get(item.node)) : undefined;
-    return host === undefined ? [] : [`${host}:${role.publish}`];
+    return host === undefined || publish === undefined ? [] : [`${host}:${publish}`];
   });
-  return { addresses, region: role.region, key: { accessKey, secretKey: secretKey.trim() } };
+  return { addresses, region, key };
 }
 
 const usual = 'us-east-1';
@@ -63,6 +71,12 @@ function isListening(args: readonly string[]): (port: Container['ports'][number]
 }
 
 function wordAfter(args: readonly string[], option: string): string | undefined {
-  const at = args.indexOf(option);
-  return at < 0 ? undefined : args[at + 1];
+  const at = placeOf(args, option);
+  const word = args[at];
+  return word === option ? args[at + 1] : word?.slice(option.length + 1);
+}
+
+/** Of an option, or of one with its value behind `=`; below 0 where it is not given. */
+function placeOf(args: readonly string[], option: string): number {
+  return args.findIndex((word) => word === option || word.startsWith(`${option}=`));
 }

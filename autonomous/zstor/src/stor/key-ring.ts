@@ -281,8 +281,9 @@ export class KeyRing implements AsyncDisposable {
   #holder(name: string): KeyHolder {
     const specs = this.#o.specs().flatMap((spec) => keysSpecOf(spec) ?? []);
     // Who has left the file may still have keys, and is asked at its address.
-    const spec = specs.find((each) => nameOfBackend(each) === name) ?? placeOf(name);
     const known = this.#holders.get(name);
+    const listed = specs.find((each) => nameOfBackend(each) === name);
+    const spec = listed ?? known?.spec ?? placeOf(name);
     if (known !== undefined && JSON.stringify(known.spec) === JSON.stringify(spec)) return known;
     const holder = new KeyHolder(spec, this.#clock);
     this.#holders.set(name, holder);

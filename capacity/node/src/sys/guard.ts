@@ -107,6 +107,8 @@ const longestSleepMs = 10_000;
  */
 const guardScript = `
 heard_file=$1 cut_off=$2 longest=$3 processes=$4 freezer=$5 thawed=$6
+# Who asked for it may end before it hears that this one is ready.
+trap '' PIPE
 echo -1000 2> /dev/null > /proc/self/oom_score_adj
 look_at_clock() {
   read -r up rest < /proc/uptime
