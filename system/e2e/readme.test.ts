@@ -104,7 +104,7 @@ test('the tour of contracts and money works as it is written', async () => {
   assert.match(stdout, /^shop is agreed$/m);
   assert.equal(stdout.match(/^the shop is open$/gm)?.length, 2, stdout);
   // It answers a moment before the node calls it healthy.
-  const stays = stdout.matchAll(/^ +web\/0 +(?:running|healthy) +(node:\S+)/gm);
+  const stays = stdout.matchAll(/^ +web\/0 +(?:running|healthy) +(\S+)/gm);
   const [there, here] = [...stays].map(([, node]) => node);
   assert.ok(there !== undefined && here !== undefined && there !== here, stdout);
   assert.match(
