@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { chmod, cp, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -34,6 +34,11 @@ async function openHome() {
   await writeFile(join(bot, 'device-key'), 'the-key-of-a-device\n', { mode: 0o600 });
   const secrets = JSON.stringify({ values: { password: 'open sesame' } });
   await writeFile(join(bot, 'contracts', 'one.secrets'), secrets, { mode: 0o600 });
+  const store = join(bot, 'stores', 'one');
+  for (const name of ['passwords', 'data']) await mkdir(join(store, name), { recursive: true });
+  await writeFile(join(store, 'passwords', 'db'), 'the-password-of-a-store\n', { mode: 0o600 });
+  await writeFile(join(store, 'data', 'key'), 'the-key-of-a-store\n', { mode: 0o600 });
+  await writeFile(join(store, 'data', 'metadata.sqlite'), 'tables of a head\n', { mode: 0o644 });
   return { home, path: folder.path, [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose]() };
 }
 
@@ -54,6 +59,10 @@ test('keys that others may read are found, and closed by --fix', async () => {
   assert.equal((await examineSecrets(home)).level, 'ok');
   const files = [home.ownerKeyFile, join(home.bots, 'ada', 'device-key')];
   for (const file of files) await chmod(file, 0o640);
+  // Nobody else comes to them yet.
+  assert.equal((await examineSecrets(home)).level, 'ok');
+  const folders = [home.path, home.identity, home.bots, join(home.bots, 'ada')];
+  for (const folder of folders) await chmod(folder, 0o755);
   const { level, says } = await examineSecrets(home);
   assert.equal(level, 'fail');
   assert.match(says, /^2 of \d+ may be read by others, such as .*owner-key$/);
@@ -68,18 +77,25 @@ test('a bundle has logs and findings, and no secret of the grid', async () => {
   const files = await secretFiles(home);
   const texts = await Promise.all(files.map((file) => readFile(file, 'utf8')));
   const secrets = [...texts.map((text) => text.trim()), 'open sesame'];
-  assert.ok(secrets.length >= 6);
+  assert.ok(secrets.includes('the-password-of-a-store') && secrets.includes('the-key-of-a-store'));
+  assert.ok(!secrets.includes('tables of a head'));
+  const large = join(home.bots, 'ada', 'large-key');
+  await writeFile(large, 'not a secret\n'.repeat(10_000), { mode: 0o600 });
   const lines = secrets.map((secret, at) => `{"at":${at},"said":"${secret}"}`);
-  await writeFile(home.logOf('zdb'), `${lines.join('\n')}\nthe last line\n`);
+  await writeFile(home.logOf('zdb'), `${lines.join('\n')}\nnot a secret\nthe last line\n`);
   const bundle = join(path, 'bundle.tar.gz');
+  const victim = join(path, 'victim');
+  await writeFile(victim, 'of somebody else');
+  await symlink(victim, `${bundle}.part`);
   await findingsOf(home, '--bundle', bundle);
   assert.equal((await stat(bundle)).mode & 0o777, 0o600);
+  assert.equal(await readFile(victim, 'utf8'), 'of somebody else');
   const names = await runProgram('tar', ['-tzf', bundle]);
   assert.match(names, /^grid-doctor\/doctor\.json$/m);
   const content = await runProgram('tar', ['-xzOf', bundle]);
   for (const secret of secrets) assert.ok(!content.includes(secret), 'a secret is in the bundle');
   assert.match(content, /^\{"at":0,"said":"\[secret\]"\}$/m);
-  assert.match(content, /^the last line$/m);
+  assert.match(content, /^not a secret\nthe last line$/m);
   await assert.rejects(findingsOf(home, '--bundle', bundle), hasCode('GRID_FILE_EXISTS'));
 });
 

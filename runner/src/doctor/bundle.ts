@@ -1,5 +1,15 @@
-import { existsSync } from 'node:fs';
-import { chmod, link, mkdir, mkdtemp, open, readdir, rm, writeFile } from 'node:fs/promises';
+import { constants, existsSync } from 'node:fs';
+import {
+  chmod,
+  copyFile,
+  link,
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  rm,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 
@@ -7,6 +17,7 @@ import { errorCode, GridError, readTextIfThere, runProgram } from '@commongrid/b
 
 import type { GridErrorCode } from '../errors.ts';
 import { GridHome } from '../home.ts';
+import { tempBeside } from '../key-file.ts';
 import { lookAt } from '../one-machine-grid.ts';
 import { redactorOf } from './redact.ts';
 
@@ -110,10 +121,10 @@ async function endOf(file: string): Promise<string> {
 
 /** @throws GRID_FILE_EXISTS, GRID_FILE_UNWRITABLE */
 async function moveNew(from: string, target: string): Promise<void> {
-  const beside = `${target}.part`;
+  const beside = tempBeside(target);
   try {
-    // Another file system may be there.
-    await runProgram('cp', ['--preserve=mode', '--', from, beside]);
+    // Another file system may be there, and others may write in that folder: nothing of theirs is opened.
+    await copyFile(from, beside, constants.COPYFILE_EXCL);
     await link(beside, target);
   } catch (error) {
     if (errorCode(error) === 'EEXIST') throw exists(target);

@@ -1,4 +1,6 @@
-import { readTextIfThere } from '@commongrid/base';
+import { stat } from 'node:fs/promises';
+
+import { errorCode, readTextIfThere } from '@commongrid/base';
 
 import type { GridHome } from '../home.ts';
 import { secretFiles } from './secret-files.ts';
@@ -8,6 +10,11 @@ export type Redact = (text: string) => string;
 
 /** Shorter lines of a key file are no secret, characters. */
 const secretCharactersMin = 6;
+
+/** No secret is as large; a key file that is has something else in it, bytes. */
+const fileBytesMax = 64 * 2 ** 10;
+/** Secrets of a contract, all in one file, bytes. */
+const contractBytesMax = 8 * 2 ** 20;
 
 const instead = '[secret]';
 
@@ -28,9 +35,21 @@ function isOpenToRead(file: string): boolean {
 }
 
 async function secretsIn(file: string): Promise<readonly string[]> {
+  const bytesMax = file.endsWith('.secrets') ? contractBytesMax : fileBytesMax;
+  if ((await sizeOf(file)) > bytesMax) return [];
   const text = (await readTextIfThere(file)) ?? '';
   const parts = [text.trim(), ...text.split('\n').map((line) => line.trim()), ...stringsOf(text)];
   return parts.filter((part) => part.length >= secretCharactersMin);
+}
+
+/** Zero where it is gone: what runs beside removes files of its own. */
+async function sizeOf(file: string): Promise<number> {
+  try {
+    return (await stat(file)).size;
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return 0;
+    throw error;
+  }
 }
 
 /** Each text in a value of JSON; none of what is no JSON. */

@@ -1,5 +1,6 @@
-import { chmod, readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { chmod, readdir, realpath, stat } from 'node:fs/promises';
+import { dirname, join, sep } from 'node:path';
 
 import { errorCode } from '@commongrid/base';
 
@@ -15,7 +16,7 @@ export async function secretFiles(home: GridHome): Promise<readonly string[]> {
     filesBelow(home.identity),
     ...bots.flatMap((bot) => [
       filesBelow(join(bot, 'contracts')),
-      filesBelow(join(bot, 'stores')),
+      storeSecretsOf(bot),
       ownFilesOf(bot),
     ]),
     ownFilesOf(home.node),
@@ -29,7 +30,10 @@ export async function secretFiles(home: GridHome): Promise<readonly string[]> {
 export async function examineSecrets(home: GridHome): Promise<Diagnosis> {
   const name = 'key files';
   const files = (await secretFiles(home)).filter((file) => !isPublic(file));
-  const open = await Promise.all(files.map(async (file) => ((await isOpen(file)) ? [file] : [])));
+  const top = await ifThere(realpath(home.path), home.path);
+  const open = await Promise.all(
+    files.map(async (file) => ((await isOpen(file, top)) ? [file] : [])),
+  );
   const wrong = open.flat();
   const [first = ''] = wrong;
   if (wrong.length === 0) return fine(name, `${files.length}, for their owner alone`);
@@ -45,6 +49,14 @@ export async function examineSecrets(home: GridHome): Promise<Diagnosis> {
 /** Certificates are there to be shown. */
 function isPublic(file: string): boolean {
   return file.endsWith('cert.pem');
+}
+
+/** What opens stores: beside it are the tables of a head, which may be large. */
+async function storeSecretsOf(bot: string): Promise<readonly string[]> {
+  const stores = (await namesIn(join(bot, 'stores'))).map((id) => join(bot, 'stores', id));
+  const passwords = await Promise.all(stores.map((store) => filesBelow(join(store, 'passwords'))));
+  const keys = stores.map((store) => join(store, 'data', 'key'));
+  return [...passwords.flat(), ...keys.filter((key) => existsSync(key))];
 }
 
 /** Words, keys, tokens and passwords in a folder that holds more than those. */
@@ -64,9 +76,17 @@ function namesIn(folder: string): Promise<readonly string[]> {
   return ifThere(readdir(folder), []);
 }
 
-async function isOpen(file: string): Promise<boolean> {
-  const found = await ifThere(stat(file), undefined);
-  return found !== undefined && (found.mode & othersBits) !== 0;
+/** Not where a folder on the way to it, from that of the grid on, lets nobody else in. */
+async function isOpen(file: string, top: string): Promise<boolean> {
+  const modeOf = async (path: string): Promise<number> =>
+    (await ifThere(stat(path), undefined))?.mode ?? 0;
+  if (((await modeOf(file)) & othersBits) === 0) return false;
+  let folder = dirname(await ifThere(realpath(file), file));
+  while (folder === top || folder.startsWith(`${top}${sep}`)) {
+    if (((await modeOf(folder)) & enterBits) === 0) return false;
+    folder = dirname(folder);
+  }
+  return true;
 }
 
 async function closeToOthers(file: string): Promise<void> {
@@ -75,6 +95,8 @@ async function closeToOthers(file: string): Promise<void> {
 
 /** All rights of group and others. */
 const othersBits = 0o077;
+/** Their right to enter a folder. */
+const enterBits = 0o011;
 
 /** What runs beside removes files of its own. */
 async function ifThere<T, U>(reading: Promise<T>, absent: U): Promise<T | U> {
