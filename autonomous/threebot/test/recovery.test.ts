@@ -44,7 +44,13 @@ class Kept {
     await writeFile(join(kept.papers, 'contracts', 'one.json'), 'a contract');
     await mkdir(join(kept.papers, 'data'));
     await writeFile(join(kept.papers, 'data', 'farmer.json'), 'rules');
-    const notKept = ['words', 'LOCK', 'data/bot.sqlite', 'data/bot.sqlite-wal', 'data/LOCK'];
+    const head = 'stores/one/data';
+    await mkdir(join(kept.papers, head, 'deep'), { recursive: true });
+    await writeFile(join(kept.papers, head, 'key'), 'opens the store');
+    const notKept = [
+      ...['words', 'LOCK', 'data/bot.sqlite', 'data/bot.sqlite-wal', 'data/LOCK'],
+      ...[`${head}/metadata.sqlite`, `${head}/key.old`, `${head}/deep/key`],
+    ];
     for (const name of notKept) await writeFile(join(kept.papers, name), 'not in backups');
     const value = { grants: [{ to: kept.self.id, rights: ['admin'] }] };
     const name = { ns: 'bot-ada', url: systemUrls.namespace, obj: 'namespace' } as const;
@@ -92,10 +98,11 @@ test('a backup is named in the record, and the words open what is at its places'
     assert.equal(key, kept.self.device.publicKey.text);
     const paths = files.map(({ path }) => path);
     assert.deepEqual(paths, [
-      ...['contracts/one.json', 'data/farmer.json', 'data/bot.sqlite', 'seen-head'],
+      ...['contracts/one.json', 'data/farmer.json', 'stores/one/data/key'],
+      ...['data/bot.sqlite', 'seen-head'],
     ]);
     const copy = join(kept.grid.folder, 'copy.sqlite');
-    await writeFile(copy, files[2]?.bytes ?? '');
+    await writeFile(copy, files[3]?.bytes ?? '');
     const db = new DatabaseSync(copy);
     assert.deepEqual(db.prepare('SELECT standing FROM people').get()?.['standing'], 'circle');
     db.close();

@@ -30,6 +30,9 @@ const leftOut: ReadonlySet<string> = new Set([
   ...['data/last-backup.json', 'data/LOCK'],
 ]);
 
+/** Tables of a head beside the bot, which are had again; without its key the store is lost. */
+const storeTables = /^stores\/[^/]+\/data\/(?!key$)/;
+
 /**
  * What is to be kept of a bot: its tables as they are in one moment, and the papers in its folder.
  * @param folder of the bot
@@ -58,7 +61,8 @@ async function readPapers(folder: string, below: string, found: BackupFile[]): P
   const names = (await readdir(join(folder, below))).toSorted();
   for (const name of names) {
     const path = below === '' ? name : `${below}/${name}`;
-    const isTables = path.startsWith('data/') && /\.(?:sqlite.*|tmp)$/.test(name);
+    const isTables =
+      storeTables.test(path) || (path.startsWith('data/') && /\.(?:sqlite.*|tmp)$/.test(name));
     if (leftOut.has(path) || isAtomicTemp(name) || isTables) continue;
     // A link may lead anywhere.
     const facts = await lstat(join(folder, path));
