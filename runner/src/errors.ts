@@ -52,6 +52,7 @@ export type GridErrorCode =
   | 'GRID_SYSTEM_REFUSED' // the system refused something that grid did with a file: the message says what and why
   | 'GRID_SECRET_UNREADABLE' // a password file is missing, closed or empty: name another, or mend it
   | 'GRID_UNIT_FOREIGN' // a unit of systemd has that name and is not of this grid: choose --name, or take it away
+  | 'GRID_UNIT_OUTSIDE' // a link in the image leads out of it, where the unit would go: make it relative, or a folder
   | 'GRID_UNIT_UNKNOWN' // the grid has no unit of that name: `grid install` writes one
   | 'GRID_SERVICE_UNKNOWN' // no service has that name: `grid status` lists them
   | 'GRID_SERVICE_FAILED' // a service ended while it started: its log, named in the message, says why

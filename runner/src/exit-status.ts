@@ -124,6 +124,7 @@ const statusByCode: ReadonlyMap<string, number> = new Map([
   ['GRID_SHARDS_DIFFER', 5],
   ['GRID_ALREADY_UP', 5],
   ['GRID_UNIT_FOREIGN', 5],
+  ['GRID_UNIT_OUTSIDE', 5],
   ['GRID_SUPERVISOR_UNREACHABLE', 6],
 ]);
 

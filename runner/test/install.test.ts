@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, readlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, readlink, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 
@@ -82,4 +82,24 @@ test('units of others stay as they are', async () => {
   const words = ['uninstall', '--name', 'second', '--root', machine.root];
   await assert.rejects(runCommand(join(machine.root, 'elsewhere'), words), refused);
   assert.equal(existsSync(other.path), true);
+});
+
+test('a link out of an image is not followed', async () => {
+  await using machine = await openMachine();
+  await using host = await tempFolder('host');
+  await symlink(host.path, join(machine.root, 'etc'));
+  const outside = hasCode('GRID_UNIT_OUTSIDE');
+  await assert.rejects(machine.json('install'), outside);
+  await assert.rejects(machine.json('uninstall'), outside);
+  assert.deepEqual(await readdir(host.path), []);
+});
+
+test('a link of that name that leads elsewhere is left and told', async () => {
+  await using machine = await openMachine();
+  const { path, link } = await machine.json('install', '--dry-run');
+  await mkdir(dirname(link), { recursive: true });
+  await symlink('/etc/systemd/system/other.service', link);
+  await assert.rejects(machine.json('install'), hasCode('GRID_UNIT_FOREIGN'));
+  assert.equal(await readlink(link), '/etc/systemd/system/other.service');
+  assert.equal(existsSync(path), false);
 });
