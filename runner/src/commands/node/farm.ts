@@ -17,6 +17,7 @@ import { readLogFacts } from '../../node/log-facts.ts';
 import { OwnedGrid } from '../../node/owned-grid.ts';
 import { ownHubUrl } from '../../own-hub.ts';
 import { formatTable } from '../../terminal.ts';
+import { waitNotes } from '../../wait-notes.ts';
 import { connect, selfOf, serverCommand } from '../bcdb/connection.ts';
 import type { Connection, ServerOptions } from '../bcdb/connection.ts';
 import { formatTime, parseCount } from '../bcdb/options.ts';
@@ -98,8 +99,10 @@ export function nodeAdoptCommand(context: CommandContext): Command {
       }
       const owned = await ownedGrid(context, options);
       const signal = shutdownSignal();
+      const isNoteDue = waitNotes(performance.now());
       let adopted: readonly Node[] = await adopt(context, owned, name);
       while (adopted.length === 0 && options.wait === true && !signal.aborted) {
+        if (isNoteDue(performance.now())) context.terminal.note(nobodyAsked(name));
         await delay(lookEveryMs, { signal }).catch(() => {});
         adopted = await adopt(context, owned, name);
       }
@@ -192,6 +195,12 @@ async function adopt(
     adopted.push(node);
   }
   return adopted;
+}
+
+function nobodyAsked(name: string | undefined): string {
+  const who = name === undefined ? 'no machine that was invited' : `no node ${name}`;
+  const look = 'see that ./grid node start runs there, and what it says';
+  return `${who} asked to join yet: ${look}; those that asked: ./grid node list`;
 }
 
 function describeFarms(farms: readonly Farm[]): string {
