@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 
 import { GridError, isGridError } from '@commongrid/base';
 import { Command, CommanderError } from 'commander';
@@ -6,11 +6,15 @@ import { Command, CommanderError } from 'commander';
 import manifest from '../package.json' with { type: 'json' };
 import type { CommandContext } from './command-context.ts';
 import { commandTable } from './command-table.ts';
-import { allowsColor, readEnvironment } from './environment.ts';
+import { allowsColor, isOnPath, readEnvironment } from './environment.ts';
 import type { GridErrorCode } from './errors.ts';
 import { exitStatusOf } from './exit-status.ts';
 import { openTerminal } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
+import { typedHint } from './typed-hint.ts';
+
+/** Folder of the checkout, with the launcher. */
+const root = resolve(import.meta.dirname, '..', '..');
 
 /** Runs one command line (without `node` and the script) and returns its exit status. */
 export async function runCli(words: readonly string[]): Promise<number> {
@@ -19,7 +23,6 @@ export async function runCli(words: readonly string[]): Promise<number> {
   let program: Command | undefined;
   try {
     const environment = readEnvironment(process.env, process.getuid?.() ?? -1);
-    const root = resolve(import.meta.dirname, '..', '..');
     const context: CommandContext = {
       environment,
       terminal,
@@ -91,9 +94,14 @@ function asksForJson(words: readonly string[]): boolean {
 /** People read stderr; a program that asked for JSON finds the same facts on stdout. */
 function reportError(terminal: Terminal, error: GridError, json: boolean): number {
   terminal.note(`grid: ${terminal.style.bad(error.code)}: ${error.message}`);
-  if (error.hint !== undefined) terminal.note(`next: ${error.hint}`);
+  if (error.hint !== undefined) terminal.note(`next: ${typedHere(error.hint)}`);
   if (json) terminal.print(JSON.stringify(error));
   return exitStatusOf(error.code);
+}
+
+/** A checkout is seldom on PATH: there commands are those of its folder. */
+function typedHere(hint: string): string {
+  return typedHint(hint, isOnPath(process.env, 'grid', join(root, 'grid')));
 }
 
 function asGridError(error: unknown, command: string, terminal: Terminal): GridError {

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 
-import { allowsColor, childVariables, readEnvironment } from './environment.ts';
+import { tempFolder } from '@commongrid/base/testing';
+
+import { allowsColor, childVariables, isOnPath, readEnvironment } from './environment.ts';
 
 test('the home is GRID_HOME, else a folder that fits the user', () => {
   const homeOf = (variables: Record<string, string>, userId: number): string =>
@@ -39,6 +43,23 @@ test('colours can be turned off', () => {
   assert.equal(allowsColor({}), true);
   assert.equal(allowsColor({ NO_COLOR: '1' }), false);
   assert.equal(allowsColor({ TERM: 'dumb' }), false);
+});
+
+test('a program is on PATH where the first of its name leads to it', async () => {
+  await using folder = await tempFolder('path');
+  const [checkout, bin, other] = ['checkout', 'bin', 'other'].map((name) =>
+    join(folder.path, name),
+  );
+  assert.ok(checkout !== undefined && bin !== undefined && other !== undefined);
+  for (const each of [checkout, bin, other]) await mkdir(each);
+  const file = join(checkout, 'grid');
+  await writeFile(file, '');
+  await writeFile(join(other, 'grid'), '');
+  await symlink(file, join(bin, 'grid'));
+  const finds = (...folders: string[]): boolean =>
+    isOnPath({ PATH: folders.join(':') }, 'grid', file);
+  assert.ok(finds('/nowhere', bin, other) && finds(checkout));
+  assert.ok(!finds(other, bin) && !finds('/nowhere') && !isOnPath({}, 'grid', file));
 });
 
 test('children do not see the test runner around them', () => {

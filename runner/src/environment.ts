@@ -1,5 +1,6 @@
+import { realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
 
 import { logLevelFrom } from '@commongrid/base';
 import type { LogLevel } from '@commongrid/base';
@@ -64,6 +65,22 @@ function workloadIn(variables: Variables): Pick<Environment, 'workload'> {
 /** False with a non-empty `NO_COLOR` or on a dumb terminal. */
 export function allowsColor(variables: Variables): boolean {
   return !variables['NO_COLOR'] && variables['TERM'] !== 'dumb';
+}
+
+/** Whether a shell finds this file by its bare name, `program`. */
+export function isOnPath(variables: Variables, program: string, file: string): boolean {
+  const folders = (variables['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
+  const found = folders.map((folder) => realPathOf(join(folder, program)));
+  return found.find((path) => path !== undefined) === (realPathOf(file) ?? file);
+}
+
+function realPathOf(path: string): string | undefined {
+  try {
+    return realpathSync(path);
+  } catch {
+    // A folder on PATH may not be there, or be closed.
+    return undefined;
+  }
 }
 
 /** The variables for a program that is not part of the running test, with `added` on top. */
