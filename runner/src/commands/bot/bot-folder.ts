@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename } from 'node:fs/promises';
+import { link, mkdir, readdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import {
@@ -157,10 +157,16 @@ export class BotFolder {
     return readKeyFile(this.#nextFile);
   }
 
-  /** The next key is the one that the bot acts with. */
+  /** The next key is the one that the bot acts with. Broken off anywhere, the next call goes on. */
   async takeNext(): Promise<void> {
-    const count = (await this.#formerFiles()).length;
-    await rename(this.#deviceFile, join(this.path, `former-${count + 1}-key`));
+    const { publicKey } = await this.device();
+    const [newest] = await this.formerKeys();
+    // At no moment is there no key: the former has both names until the next one takes its place.
+    if (newest?.publicKey.text !== publicKey.text) {
+      const last = (await this.#formerFiles()).at(-1);
+      const number = last === undefined ? 1 : formerNumber(last) + 1;
+      await link(this.#deviceFile, join(this.path, `former-${number}-key`));
+    }
     await rename(this.#nextFile, this.#deviceFile);
     await syncFolder(this.path);
   }
@@ -178,11 +184,15 @@ export class BotFolder {
   }
 
   async #formerFiles(): Promise<readonly string[]> {
-    const pattern = /^former-(\d+)-key$/;
-    const numberOf = (name: string): number => Number(pattern.exec(name)?.[1]);
-    const names = (await readdir(this.path)).filter((name) => pattern.test(name));
-    return names.toSorted((a, b) => numberOf(a) - numberOf(b));
+    const names = (await readdir(this.path)).filter((name) => formerPattern.test(name));
+    return names.toSorted((a, b) => formerNumber(a) - formerNumber(b));
   }
+}
+
+const formerPattern = /^former-(\d+)-key$/;
+
+function formerNumber(name: string): number {
+  return Number(formerPattern.exec(name)?.[1]);
 }
 
 /** The words of a file. @throws GRID_FILE_UNREADABLE */

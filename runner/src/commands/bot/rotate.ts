@@ -5,12 +5,10 @@ import { askControl, FolderLock, GridError, isGridError, waitFor } from '@common
 import { rootKeyFromWords } from '@commongrid/crypto';
 import type { Command } from 'commander';
 
-import { botUrl } from '../../bot-record.ts';
-import type { Bot } from '../../bot-record.ts';
+import { listDevice } from '../../bot-recovery/list-device.ts';
 import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
 import type { GridErrorCode } from '../../errors.ts';
-import { currentRecord, deviceEntry } from '../../made-bot.ts';
 import { turnIn } from '../../turn-in.ts';
 import { readWordsFile } from './bot-folder.ts';
 import type { BotFolder } from './bot-folder.ts';
@@ -53,17 +51,16 @@ async function rotate(
   const next = await folder.makeNext();
   const [former, key] = [device.publicKey.text, next.publicKey.text];
   const client = await BcdbClient.connect({ url, trust, key: rootKeyFromWords(words) });
-  const record = await currentRecord(client, id);
-  if (record === undefined) {
+  const ending = isCompromised ? 'compromised' : 'retired';
+  try {
+    // A bot that runs may say its backup and addresses at the same time: these stay.
+    await listDevice(client, id, next, { lost: [former], ending });
+  } catch (cause) {
+    if (!isGridError(cause, 'BCDB_NOT_FOUND')) throw cause;
     throw new GridError<GridErrorCode>('GRID_BOT_UNKNOWN', 'the bot has no record', {
       hint: 'grid bot init',
+      cause,
     });
-  }
-  if (!record.keys.some((one) => one.key === key)) {
-    const ended = isCompromised ? 'compromised' : 'retired';
-    const keys = record.keys.map((one) => (one.key === former ? { ...one, ended } : one));
-    const value = { ...record, keys: [...keys, deviceEntry(next, trust.log, record.id)] } as Bot;
-    await client.write({ ns: 'grid', op: 'put', url: botUrl, obj: id, value: { ...value } });
   }
   await folder.takeNext();
   return [former, key];
@@ -85,9 +82,9 @@ const takeKeyMs = 60_000;
 
 /** The process of the bot goes on with its new key; one that just ended does so anyway. @throws GRID_BOT_RUNNING */
 async function beginAnew(folder: BotFolder, name: string): Promise<void> {
-  const take = async (): Promise<boolean> => {
+  const take = async (signal: AbortSignal): Promise<boolean> => {
     try {
-      await askControl(folder.controlSocket, 'takeKey', {});
+      await askControl(folder.controlSocket, 'takeKey', {}, { signal });
       return true;
     } catch (error) {
       if (!isGridError(error, 'BASE_CONTROL_ABSENT')) throw error;
