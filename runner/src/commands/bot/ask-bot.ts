@@ -7,10 +7,15 @@ import type { BotFolder } from './bot-folder.ts';
  * Calls a method of a bot of this machine, as its owner.
  * @throws GRID_BOT_UNKNOWN, GRID_BOT_STOPPED, and what the method is refused with
  */
-export async function askBot(folder: BotFolder, method: string, input: unknown): Promise<unknown> {
+export async function askBot(
+  folder: BotFolder,
+  method: string,
+  input: unknown,
+  signal?: AbortSignal,
+): Promise<unknown> {
   const { name } = await folder.config();
   try {
-    return await askControl(folder.controlSocket, 'call', { method, input });
+    return await askControl(folder.controlSocket, 'call', { method, input }, { signal });
   } catch (error) {
     if (!isGridError(error, 'BASE_CONTROL_ABSENT')) throw error;
     throw new GridError<GridErrorCode>('GRID_BOT_STOPPED', `${name} does not run here`, {

@@ -40,7 +40,10 @@ export async function askFarmers(
       const work = async (): Promise<void> => {
         for (const question of waiting) {
           if (signal.aborted) return;
-          answers.set(question.farm.id, await answerOf(asking, question));
+          const answer = await answerOf(asking, question, signal);
+          // One that was broken off is no word of the farmer.
+          if (signal.aborted) return;
+          answers.set(question.farm.id, answer);
         }
       };
       await Promise.all(Array.from({ length: askedAtOnceMax }, work));
@@ -53,16 +56,20 @@ export async function askFarmers(
 }
 
 /** All roles in one question; one by one where no node has room for all of them together. */
-async function answerOf(asking: Asking, question: FarmQuestion): Promise<FarmerAnswer> {
+async function answerOf(
+  asking: Asking,
+  question: FarmQuestion,
+  signal: AbortSignal,
+): Promise<FarmerAnswer> {
   const roles = asking.roles.filter(({ name }) => question.nodes.has(name));
-  const together = await quoteFor(asking, question, roles);
+  const together = await quoteFor(asking, question, roles, signal);
   if (together.is !== 'silent' || together.code !== 'MARKET_FULL' || roles.length === 1) {
     return together;
   }
   const prices = new Map<string, Lock['price']>();
   let untilMs = Infinity;
   for (const role of roles) {
-    const one = await quoteFor(asking, question, [role]);
+    const one = await quoteFor(asking, question, [role], signal);
     if (one.is !== 'quoted') return one;
     for (const [name, price] of one.prices) prices.set(name, price);
     untilMs = Math.min(untilMs, one.untilMs);
@@ -74,6 +81,7 @@ async function quoteFor(
   { bot, id, header }: Asking,
   { farm, nodes }: FarmQuestion,
   roles: readonly ContractRole[],
+  signal: AbortSignal,
 ): Promise<FarmerAnswer> {
   const { currency } = header.budget;
   const slots = roles.map(({ name, resources }) => ({
@@ -82,7 +90,7 @@ async function quoteFor(
   const intent = { contract: id, currency, untilMs: header.term.untilMs, slots };
   try {
     const input = { farmer: farm.owner, intent };
-    const quote = (await askBot(bot, 'market.ask', input)) as ShownQuote;
+    const quote = (await askBot(bot, 'market.ask', input, signal)) as ShownQuote;
     const { perSeconds, expiresMs } = quote;
     const prices = quote.slots.map(({ role, amount }) => {
       return [role, { amount, currency, perSeconds } as Lock['price']] as const;
