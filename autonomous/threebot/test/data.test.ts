@@ -211,6 +211,13 @@ test('the token of an app is good for what it was given, and for nothing else', 
   for (const [method, input] of refused) {
     assert.equal(code(await ask(ada, token, method, input)), 'BOT_NOT_PERMITTED', method);
   }
+  for (const bot of ['ada', ada.id]) {
+    const path = `grid://${bot}/notes`;
+    const input = { app: 'reader', rights: [{ path, rights: ['read'] }] };
+    const reader = (await ada.call('data.allow', input)) as { token: string };
+    const read = (await ask(ada, reader.token, 'data.get', name)) as { value: unknown };
+    assert.deepEqual(read.value, note, path);
+  }
   await using redis = await RespClient.connect({
     ...(ada.redisAddress ?? { host: '', port: 0 }),
     tls: { fingerprint256: ada.fingerprint },

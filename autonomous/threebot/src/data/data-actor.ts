@@ -13,11 +13,11 @@ import type { Resolver } from './resolver.ts';
  * The data of the owner, for himself, his apps and whom he shares it with: typed records in the database,
  * files in S3.
  */
-export function dataActor(data: DataStore, resolver: Resolver, named: RightsParts['named']) {
+export function dataActor(data: DataStore, resolver: Resolver, names: Omit<RightsParts, 'book'>) {
   const methods = {
     ...ownerMethods(data),
     ...addressMethods(resolver),
-    ...rightsMethods({ book: data.book, named }),
+    ...rightsMethods({ book: data.book, ...names }),
     ...recordMethods(data),
     ...objectMethods(data),
   };

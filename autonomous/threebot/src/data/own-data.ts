@@ -24,5 +24,5 @@ export function ownData({ id, book, files, view, phonebook, linkTo }: OwnDataPar
   const records = new Records(book, (work, signal) => view.use(work, signal));
   const data = new DataStore({ book, records, files });
   const named = (name: string) => phonebook.named(name);
-  return dataActor(data, new Resolver({ self: id, data, named, linkTo }), named);
+  return dataActor(data, new Resolver({ self: id, data, named, linkTo }), { self: id, named });
 }

@@ -9,21 +9,26 @@ import { gridScheme, parseGridAddress, requireDataPath } from './grid-address.ts
 const { closed } = shape;
 
 export interface RightsParts {
+  /** Id of this bot. */
+  readonly self: string;
   readonly book: DataBook;
   /** The bot of this name. @throws BOT_UNKNOWN */
   readonly named: (name: string) => Promise<Pick<BotEntry, 'id'>>;
 }
 
 /** How the owner says who may do what. */
-export function rightsMethods({ book, named }: RightsParts) {
-  /** A path of this bot, or of another one by its id: whoever takes its name later is not meant. */
+export function rightsMethods({ book, self, named }: RightsParts) {
+  /** A path of this bot, however it is named, or of another one by its id: whoever takes its name later is not meant. */
   const rightOf = async (given: string): Promise<string> => {
     if (!given.startsWith(gridScheme)) {
       requireDataPath(given);
       return given;
     }
-    const { bot, path } = parseGridAddress(given);
-    return rightPath({ bot: bot.startsWith('bot:') ? bot : (await named(bot)).id, path });
+    const { bot: meant, path } = parseGridAddress(given);
+    const bot = meant.startsWith('bot:') ? meant : (await named(meant)).id;
+    if (bot !== self) return rightPath({ bot, path });
+    requireDataPath(path);
+    return path;
   };
   return {
     share: method({
