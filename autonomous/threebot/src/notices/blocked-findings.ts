@@ -35,9 +35,11 @@ export function blockedFindings(
       if (code === 'HEAL_LEASE_TAKEN') return [];
       const severity: NoticeSeverity = urgent.has(code) ? 'urgent' : 'warning';
       const whose = slots.length === 0 ? name : `${name}, ${slots.join(', ')}`;
+      // One code may hold for several slots, each for a reason of its own.
+      const about = slots.toSorted().join(' ');
       return [
         {
-          ...{ about: '', code, severity, contract, message: `${whose}: ${message}` },
+          ...{ about, code, severity, contract, message: `${whose}: ${message}` },
           next: `${hint}; ${contractCommand(view, 'status', contract)}`,
           lastsMs: patient.has(code) ? patientMs : blockedMs,
         },

@@ -6,6 +6,7 @@ import type { Actor } from '@commongrid/model/testing';
 import { blockedFindings } from './blocked-findings.ts';
 import { moneyFindings } from './money-findings.ts';
 import { moveFindings } from './move-findings.ts';
+import { keyOf } from './notice.ts';
 import type { NoticeView } from './notice.ts';
 import { wordFindings } from './word-findings.ts';
 
@@ -149,4 +150,11 @@ test('what a controller waits for is told with its own code, another controller 
   assert.ok(local !== undefined && rate !== undefined && local.lastsMs < rate.lastsMs);
   assert.equal(local.message, 'shop, web/0: why');
   assert.match(local.next, /^do that; grid contract status /);
+  const stuck = [['web/0'], ['web/1']].map((slots) => {
+    return { ...reason, slots, code: 'HEAL_RATE' as const };
+  });
+  const both = blockedFindings(viewOf(scene, scene.ada), [
+    { contract, name: 'shop', blocked: stuck },
+  ]);
+  assert.equal(new Set(both.map(keyOf)).size, 2);
 });
