@@ -9,7 +9,7 @@ import { commandTable } from './command-table.ts';
 import { allowsColor, isOnPath, readEnvironment } from './environment.ts';
 import type { GridErrorCode } from './errors.ts';
 import { exitStatusOf } from './exit-status.ts';
-import { openTerminal } from './terminal.ts';
+import { openTerminal, plainText } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
 import { typedHint } from './typed-hint.ts';
 
@@ -93,8 +93,8 @@ function asksForJson(words: readonly string[]): boolean {
 
 /** People read stderr; a program that asked for JSON finds the same facts on stdout. */
 function reportError(terminal: Terminal, error: GridError, json: boolean): number {
-  terminal.note(`grid: ${terminal.style.bad(error.code)}: ${error.message}`);
-  if (error.hint !== undefined) terminal.note(`next: ${typedHere(error.hint)}`);
+  terminal.note(`grid: ${terminal.style.bad(error.code)}: ${plainText(error.message)}`);
+  if (error.hint !== undefined) terminal.note(`next: ${plainText(typedHere(error.hint))}`);
   if (json) terminal.print(JSON.stringify(error));
   return exitStatusOf(error.code);
 }

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 
 import type { Environment } from './environment.ts';
+import { plainLines } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
 
 /** What every command gets from the process that it runs in. */
@@ -33,5 +34,7 @@ export function printResult<T extends { readonly schema: string }>(
   value: T,
   describe: (value: T) => string,
 ): void {
-  context.terminal.print(options.json === true ? JSON.stringify(value) : describe(value));
+  context.terminal.print(
+    options.json === true ? JSON.stringify(value) : plainLines(describe(value)),
+  );
 }

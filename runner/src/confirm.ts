@@ -2,6 +2,7 @@ import { GridError } from '@commongrid/base';
 
 import type { CommandContext, JsonOption } from './command-context.ts';
 import type { GridErrorCode } from './errors.ts';
+import { plainText } from './terminal.ts';
 
 /** What somebody is asked before it is done. */
 interface Question {
@@ -23,7 +24,11 @@ export async function requireYes(
     throw usage('nobody can be asked here: say --yes', command);
   }
   const { confirm } = await import('@clack/prompts');
-  const answer = await confirm({ message, initialValue: false, output: process.stderr });
+  const answer = await confirm({
+    message: plainText(message),
+    initialValue: false,
+    output: process.stderr,
+  });
   if (answer !== true) throw usage(refused, command);
 }
 

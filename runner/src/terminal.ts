@@ -28,7 +28,7 @@ export function openTerminal(options: TerminalOptions): Terminal {
   }
   return {
     print: (text) => process.stdout.write(`${text}\n`),
-    note: (text) => process.stderr.write(`${text}\n`),
+    note: (text) => process.stderr.write(`${plainLines(text)}\n`),
     isWatched: process.stderr.isTTY,
     showsProgress: process.stderr.isTTY && !options.wantsJson,
     style: styleOf(options.allowsColor && process.stdout.isTTY && process.stderr.isTTY),
@@ -69,8 +69,30 @@ export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
-/** Lines of `rows` with columns that line up. */
-export function formatTable(rows: readonly (readonly string[])[]): string {
+/**
+ * Text of others, on one line and with all that it holds: what a terminal obeys or does not show, as `\u001b`
+ * or `\u202e`, is written out, so that no name and no message is taken for words of this program.
+ */
+export function plainText(text: string): string {
+  return text.replaceAll(/[\t\n\r\u2028\u2029]+/g, ' ').replaceAll(/[\p{Cc}\p{Cf}]/gu, writtenOut);
+}
+
+/** The same for all that is printed for people: its lines, tabs and styles stay. */
+export function plainLines(text: string): string {
+  // oxlint-disable-next-line no-control-regex -- our own styles are what is kept
+  const parts = text.split(/(\r?\n|\t|\u001b\[(?:0|1|2|31|32)m)/);
+  return parts.map((part, n) => (n % 2 === 0 ? plainText(part) : part)).join('');
+}
+
+/** As JSON escapes it: what is printed as JSON says the same. */
+function writtenOut(unseen: string): string {
+  const units = Array.from({ length: unseen.length }, (_, n) => unseen.charCodeAt(n));
+  return units.map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`).join('');
+}
+
+/** Lines of `texts` with columns that line up: no cell goes over a line. */
+export function formatTable(texts: readonly (readonly string[])[]): string {
+  const rows = texts.map((row) => row.map(plainText));
   const widths: number[] = [];
   for (const row of rows) {
     row.forEach((cell, column) => {

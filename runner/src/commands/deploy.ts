@@ -18,7 +18,7 @@ import type { DeployStanding, WorkloadEvent } from '../node/deploy-progress.ts';
 import { makeDeployment, readDeployment } from '../node/deployment.ts';
 import { readLogFacts } from '../node/log-facts.ts';
 import type { LiveContract } from '../node/owned-grid.ts';
-import { formatTable } from '../terminal.ts';
+import { formatTable, plainText } from '../terminal.ts';
 import { serverCommand } from './bcdb/connection.ts';
 import type { ServerOptions } from './bcdb/connection.ts';
 import { namingBudget, requireRenter, withBudget, withBudgetOptions } from './deploy-budget.ts';
@@ -264,7 +264,7 @@ export function describeEvent(event: WorkloadEvent, afterMs: number): string {
   const why = [code, message].filter((text) => text !== undefined).join(': ');
   const next = hint === undefined ? '' : ` (next: ${hint})`;
   const time = `${(afterMs / 1000).toFixed(1)} s`.padStart(8);
-  return `${time}  ${name.join('/')}  ${phase}  ${why}${next}`.trimEnd();
+  return plainText(`${time}  ${name.join('/')}  ${phase}  ${why}${next}`).trimEnd();
 }
 
 function parseSeconds(text: string): number {

@@ -1,6 +1,6 @@
 import type { AuditReport } from '@commongrid/contract';
 
-import { formatTable } from '../../terminal.ts';
+import { formatTable, plainText } from '../../terminal.ts';
 import type { Style } from '../../terminal.ts';
 import { formatTime } from '../bcdb/options.ts';
 
@@ -8,7 +8,9 @@ import { formatTime } from '../bcdb/options.ts';
 export function describeReport(report: AuditReport, style: Style): string {
   const { name, contract, phase, isHalted, at } = report;
   return [
-    style.strong(`${name} is ${phase}${isHalted ? ', halted' : ''} at ${formatTime(at)}`),
+    style.strong(
+      `${plainText(name)} is ${phase}${isHalted ? ', halted' : ''} at ${formatTime(at)}`,
+    ),
     contract,
     ...section('Signatures', describeSignatures(report), style),
     ...section('Agreed', describeAgreed(report), style),

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 
 import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
-import { counted } from '../../terminal.ts';
+import { counted, plainText } from '../../terminal.ts';
 import type { Style } from '../../terminal.ts';
 import { formatTime } from '../bcdb/options.ts';
 import { askBot } from './ask-bot.ts';
@@ -70,7 +70,7 @@ function describe(notices: readonly Notice[], style: Style): string {
     .map(({ severity, code, message, next, atMs, overMs }) => {
       const mark = severity === 'urgent' ? style.bad(severity) : severity;
       const over = overMs === null ? '' : `; over since ${formatTime(overMs)}`;
-      return `${formatTime(atMs)}  ${mark}  ${code}${over}\n  ${message}\n  next: ${next}`;
+      return `${formatTime(atMs)}  ${mark}  ${code}${over}\n  ${plainText(message)}\n  next: ${plainText(next)}`;
     })
     .join('\n');
 }

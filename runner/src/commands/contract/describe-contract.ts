@@ -5,7 +5,7 @@ import type { Approval, BotId, Contract } from '@commongrid/model';
 
 import type { CommandContext } from '../../command-context.ts';
 import { readLogFacts } from '../../node/log-facts.ts';
-import { counted, formatTable } from '../../terminal.ts';
+import { counted, formatTable, plainText } from '../../terminal.ts';
 import { formatTime } from '../bcdb/options.ts';
 import { MoneyText } from '../market/money-text.ts';
 import { botName } from './contract-view.ts';
@@ -43,7 +43,9 @@ export async function describeSubject(
   const lines = decisionsOf({ fold, now }, contract).filter(({ action }) => actions.has(action));
   return [
     ...says.map(({ action, role, verdict }) => {
-      return `${botName(fold, bot)} is to say: ${verdict} ${action} of ${header.name}, as ${role}`;
+      return plainText(
+        `${botName(fold, bot)} is to say: ${verdict} ${action} of ${header.name}, as ${role}`,
+      );
     }),
     formatTable([
       ['  contract', id],

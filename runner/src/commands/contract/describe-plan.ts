@@ -8,7 +8,7 @@ import type {
 } from '@commongrid/contract';
 import type { BotId, Contract, FarmId, NodeId } from '@commongrid/model';
 
-import { counted, formatTable } from '../../terminal.ts';
+import { counted, formatTable, plainText } from '../../terminal.ts';
 import type { Style } from '../../terminal.ts';
 import type { MoneyText } from '../market/money-text.ts';
 import { describeNoPlan } from './describe-obstacles.ts';
@@ -21,16 +21,17 @@ export function describePlan(
   money: MoneyText,
   style: Style,
 ): string {
+  const name = plainText(header.name);
   if (plan.is === 'none') {
     const title = plan.isProven
-      ? `${header.name} does not fit`
-      : `${header.name}: nothing that fits was found in time`;
+      ? `${name} does not fit`
+      : `${name}: nothing that fits was found in time`;
     const prices = describePrices({ header, plan, directory });
     const why = describeNoPlan(plan, header, money);
     return [style.bad(title), ...describeFormer(header), ...why, ...prices].join('\n');
   }
   return [
-    style.strong(`${header.name} fits on ${counted(nodesOf(plan).length, 'node')}`),
+    style.strong(`${name} fits on ${counted(nodesOf(plan).length, 'node')}`),
     ...describeFormer(header),
     describeItems({ plan, directory, latencies }, (amount) => {
       return money.show(amount, plan.cost.currency);

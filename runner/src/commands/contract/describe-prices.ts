@@ -1,3 +1,4 @@
+import { plainText } from '../../terminal.ts';
 import { formatTime } from '../bcdb/options.ts';
 import type { PlanFacts } from './plan-result.ts';
 
@@ -19,7 +20,7 @@ export function describePrices({ header, plan, directory }: PlanFacts): readonly
   const others = answers.flatMap(({ name, answer }) => {
     if (answer.is === 'quoted') return [];
     const what = answer.is === 'declined' ? 'declined' : 'gave no quote, so its list counts';
-    return [`    ${name} ${what}: ${answer.message}`];
+    return [plainText(`    ${name} ${what}: ${answer.message}`)];
   });
   const until =
     quoted.length === 0 ? '' : `, until ${formatTime(Math.min(...quoted))}; none is locked`;

@@ -2,7 +2,7 @@ import { compareHeaders, proposalsAmong, proposalState } from '@commongrid/contr
 import type { Change } from '@commongrid/contract';
 import type { ContractId } from '@commongrid/model';
 
-import { formatTable } from '../../terminal.ts';
+import { formatTable, plainText } from '../../terminal.ts';
 import { contractsIn } from './contract-view.ts';
 import type { ContractView, KnownContract } from './contract-view.ts';
 
@@ -72,7 +72,7 @@ export function describeReplacing({ changes, sameRoles, isWithdrawn }: Replacing
 export function describeProposals(proposals: readonly OpenProposal[]): string {
   return proposals
     .flatMap(({ contract, name, changes }) => [
-      `  ${name} allows what this one does not:`,
+      `  ${plainText(name)} allows what this one does not:`,
       formatTable(changes.map((one) => [`    ${one.path}`, changeText(one)])),
       `  next: ./grid contract sign ${contract}`,
     ])

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 
 import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
-import { formatTable } from '../../terminal.ts';
+import { formatTable, plainText } from '../../terminal.ts';
 import type { Style } from '../../terminal.ts';
 import { serverCommand } from '../bcdb/connection.ts';
 import type { ServerOptions } from '../bcdb/connection.ts';
@@ -105,7 +105,7 @@ function describe(shown: Shown, money: MoneyText, style: Style): string {
   const { places, replacing, proposals } = shown;
   const groups = Map.groupBy(decisions, ({ action }) => action);
   return [
-    style.strong(`${name} is ${phase}${shown.isRejected ? ', rejected' : ''}`),
+    style.strong(`${plainText(name)} is ${phase}${shown.isRejected ? ', rejected' : ''}`),
     formatTable([
       ['  contract', contract],
       ['  owner', ownerName],

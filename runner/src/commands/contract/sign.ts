@@ -10,6 +10,7 @@ import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
 import { requireYes } from '../../confirm.ts';
 import type { GridErrorCode } from '../../errors.ts';
+import { plainText } from '../../terminal.ts';
 import { serverCommand } from '../bcdb/connection.ts';
 import { formatTime, parseCount } from '../bcdb/options.ts';
 import { botName, contractIn, statusIn, withContractView } from './contract-view.ts';
@@ -110,7 +111,7 @@ function sayingCommand(context: CommandContext, saying: Saying): Command {
           ...says.map(({ action, role, expMs, verdict }) => {
             return `${verdict} ${action} as ${role}, until ${formatTime(expMs)}`;
           }),
-          `${result.name} is ${result.phase}${result.isHalted ? ', halted' : ''}`,
+          `${plainText(result.name)} is ${result.phase}${result.isHalted ? ', halted' : ''}`,
           ...(result.isRejected ? ['it is rejected: those who are left are too few'] : []),
           ...result.missing.map(({ role, min, signed }) => {
             return `waits for ${min - signed.length} more as ${role}`;

@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import type { ContractStanding } from '../../bot-service/contracts-actor.ts';
 import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
-import { formatTable } from '../../terminal.ts';
+import { formatTable, plainText } from '../../terminal.ts';
 import type { Style } from '../../terminal.ts';
 import { serverCommand } from '../bcdb/connection.ts';
 import type { ServerOptions } from '../bcdb/connection.ts';
@@ -72,7 +72,7 @@ function describe(status: ContractStatus, names: NodeNames, style: Style): strin
   const rejected = isRejected ? ', rejected: those who are left are too few' : '';
   const ready = workloads.length === 0 ? '' : `, ${readyCount} of ${workloads.length} ready`;
   return [
-    style.strong(`${name} is ${phase}${ready}${halted}${rejected}`),
+    style.strong(`${plainText(name)} is ${phase}${ready}${halted}${rejected}`),
     id,
     ...(signatures.length === 0 ? [] : ['', style.strong('Signatures'), describeLines(signatures)]),
     ...(workloads.length === 0

@@ -8,7 +8,7 @@ import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
 import { requireYes } from '../../confirm.ts';
 import type { GridErrorCode } from '../../errors.ts';
-import { counted } from '../../terminal.ts';
+import { counted, plainText } from '../../terminal.ts';
 import { serverCommand } from '../bcdb/connection.ts';
 import type { ServerOptions } from '../bcdb/connection.ts';
 import { formatTime } from '../bcdb/options.ts';
@@ -46,7 +46,7 @@ export function contractUnpaidCommand(context: CommandContext): Command {
           contracts.flatMap(({ places }) => places),
         );
         const lines = contracts.map((one) => {
-          return `${one.name}, ${one.contract}\n${describeRent(one.places, money)}`;
+          return `${plainText(one.name)}, ${one.contract}\n${describeRent(one.places, money)}`;
         });
         const due = contracts.filter(({ places }) => places.some(isForfeit));
         const next = due.map((one) => `next: ./grid contract discard ${one.contract}`);
@@ -74,7 +74,7 @@ export function contractDiscardCommand(context: CommandContext): Command {
         const due = places.filter(isForfeit);
         if (due.length === 0) throw dataKept(header.name, places);
         const money = await moneyOf(view, due);
-        context.terminal.note(`${header.name}, ${id}\n${describeRent(due, money)}`);
+        context.terminal.note(`${plainText(header.name)}, ${id}\n${describeRent(due, money)}`);
         await requireYes(context, options, {
           message: 'Delete these data for good?',
           refused: 'nothing was deleted',
@@ -85,7 +85,7 @@ export function contractDiscardCommand(context: CommandContext): Command {
         return { schema: 'grid.contract.discard.1', contract: id, name: header.name, discarded };
       });
       printResult(context, options, result, ({ discarded }) => {
-        return `${counted(discarded.length, 'place')} of ${result.name}: the nodes delete the data`;
+        return `${counted(discarded.length, 'place')} of ${plainText(result.name)}: the nodes delete the data`;
       });
     });
 }

@@ -8,7 +8,7 @@ import { Command } from 'commander';
 import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
 import type { GridErrorCode } from '../../errors.ts';
-import { formatTable } from '../../terminal.ts';
+import { formatTable, plainText } from '../../terminal.ts';
 import { serverCommand } from '../bcdb/connection.ts';
 import type { ServerOptions } from '../bcdb/connection.ts';
 import { parseCount } from '../bcdb/options.ts';
@@ -82,7 +82,10 @@ function changeCommand(context: CommandContext): Command {
       });
       const result = { schema: 'grid.wallet.account.change.1', ...value, order };
       printResult(context, options, result, ({ name, min, signers, revision }) =>
-        placedText(order, `${name}, revision ${revision}: ${min} of ${signers.length} sign`),
+        placedText(
+          order,
+          `${plainText(name)}, revision ${revision}: ${min} of ${signers.length} sign`,
+        ),
       );
     });
 }
@@ -119,7 +122,7 @@ function showCommand(context: CommandContext): Command {
       printResult(context, options, result, ({ name, min, signers, revision, balances }) => {
         const money = balances.map(({ currency, shown }) => [shown, currency]);
         return [
-          `${name}, revision ${revision}: ${min} of ${signers.length} sign`,
+          `${plainText(name)}, revision ${revision}: ${min} of ${signers.length} sign`,
           ...signers.map((bot) => `  ${bot}`),
           money.length === 0 ? 'nothing yet' : formatTable(money).trimEnd(),
         ].join('\n');

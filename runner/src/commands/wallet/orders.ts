@@ -11,6 +11,7 @@ import type { CommandContext } from '../../command-context.ts';
 import { requireYes } from '../../confirm.ts';
 import type { GridErrorCode } from '../../errors.ts';
 import { writeNewSecret } from '../../key-file.ts';
+import { plainText } from '../../terminal.ts';
 import { serverCommand } from '../bcdb/connection.ts';
 import type { ServerOptions } from '../bcdb/connection.ts';
 import { formatTime, parseCount } from '../bcdb/options.ts';
@@ -93,7 +94,7 @@ export function walletConsentCommand(context: CommandContext): Command {
         return said;
       });
       const result = { schema: 'grid.wallet.consent.1', file, order: text };
-      printResult(context, options, result, () => `agreed: ${text}`);
+      printResult(context, options, result, () => `agreed: ${plainText(text)}`);
     });
 }
 
@@ -107,7 +108,7 @@ export function walletSubmitCommand(context: CommandContext): Command {
         return describeOrder(own, order);
       });
       const result = { schema: 'grid.wallet.submit.1', file, order: text };
-      printResult(context, options, result, () => `done: ${text}`);
+      printResult(context, options, result, () => `done: ${plainText(text)}`);
     });
 }
 
