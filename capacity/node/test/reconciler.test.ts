@@ -150,6 +150,57 @@ test('the same wish again, and a restart of the agent, touch nothing that runs',
   assert.equal(f.state.workload(one.id)?.known.revision, 2);
 });
 
+test('what runs on is told again of a later revision that changes nothing of it, once; what was stopped is not', async () => {
+  await using f = await openFixture();
+  const [one, two] = [assignmentOf('ada'), assignmentOf('bob')];
+  const told = ({ id }: Assignment): string[] =>
+    f.state.events(0, 100, id).map(({ revision, phase, code = '' }) => {
+      return `${revision} ${phase} ${code}`.trim();
+    });
+  f.reconciler.apply([running(one), running(two)]);
+  await waitFor(() => isUp(f.phase(one)) && isUp(f.phase(two)), deadline);
+  // It was placed elsewhere by the second, and ran on.
+  for (let i = 0; i < 2; i++) f.reconciler.apply([running({ ...one, revision: 3 })]);
+  const first = ['1 accepted', '1 preparing', '1 starting', '1 healthy'];
+  assert.deepEqual(told(one), [...first, '3 healthy']);
+  await f.restart();
+  f.reconciler.isDraining = true;
+  for (const revision of [3, 4, 3]) f.reconciler.apply([running({ ...one, revision })]);
+  const leaving = f.state.newestEvents(1, one.id)[0];
+  assert.deepEqual(told(one).slice(5), ['3 healthy NODE_DRAINING', '4 healthy NODE_DRAINING']);
+  assert.match(leaving?.message ?? '', /takes nothing new/);
+  assert.equal(f.phase(one), 'healthy');
+
+  f.reconciler.apply([{ is: 'stopped', id: two.id, revision: 2 }]);
+  await waitFor(() => f.phase(two) === 'stopped', deadline);
+  f.reconciler.apply([running({ ...two, revision: 3 })]);
+  await waitFor(() => isUp(f.phase(two)), deadline);
+  assert.deepEqual(
+    told(two)
+      .filter((said) => said.startsWith('3'))
+      .slice(0, 1),
+    ['3 preparing'],
+  );
+});
+
+test('what was started for a wish that is gone is not told to be well', async () => {
+  await using f = await openFixture();
+  const one = assignmentOf('ada');
+  const [begun, go] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  f.driver.mischief = (call) => {
+    if (call !== 'start') return undefined;
+    begun.resolve();
+    return go.promise;
+  };
+  f.reconciler.apply([running(one)]);
+  await begun.promise;
+  f.reconciler.apply([{ is: 'stopped', id: one.id, revision: 2 }]);
+  go.resolve();
+  await waitFor(() => f.phase(one) === 'stopped', deadline);
+  const phases = f.state.events(0, 100).map(({ phase }) => phase);
+  assert.deepEqual(phases, ['accepted', 'preparing', 'starting', 'stopping', 'stopped']);
+});
+
 test('what no record speaks of any more goes on, and nothing is deleted without a tombstone', async () => {
   await using f = await openFixture();
   const [one, two] = [assignmentOf('ada'), assignmentOf('bob')];

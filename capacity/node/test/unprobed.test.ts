@@ -10,7 +10,7 @@ import type { Assignment } from '../src/index.ts';
 import { shortIdOf } from '../src/index.ts';
 import { NodeState } from '../src/reconcile/node-state.ts';
 import { Reconciler } from '../src/reconcile/reconciler.ts';
-import { PaperDriver, PaperMachine } from '../src/testing/index.ts';
+import { isUp, PaperDriver, PaperMachine } from '../src/testing/index.ts';
 import { zdbAssignment } from './support/zdb-place.ts';
 
 const deadline = { timeoutMs: 60_000, what: 'the workloads' };
@@ -19,14 +19,18 @@ const capacity = {
   ...{ cpuMilli: 4_000, memoryBytes: 4 * gib, ssdBytes: 100 * gib, hddBytes: 0 },
   pids: 1_000,
 };
-const restart = { policy: 'always', delayMs: 100, delayMaxMs: 100 } as const;
-
 /** A workload of contract 1 that nobody probes. */
-function assignmentOf(kind: 'container' | 'zdb', name: string, after: string[] = []): Assignment {
+function assignmentOf(
+  kind: 'container' | 'zdb',
+  name: string,
+  after: string[] = [],
+  policy: 'always' | 'never' = 'always',
+): Assignment {
   const { role, ...rest } = zdbAssignment();
   const { health: _health, workload: _workload, ...usual } = role;
   const contract = fakeId.contract(1);
   const id = fakeId.workload(contract, name, 0);
+  const restart = { policy, delayMs: 100, delayMaxMs: 100 };
   const resources = { cpuMilli: 100, memoryBytes: 0, ssdBytes: 0, hddBytes: 0, ipv4: 0 };
   return {
     ...{ ...rest, id, key: shortIdOf(id), contract, replica: 0 },
@@ -34,11 +38,11 @@ function assignmentOf(kind: 'container' | 'zdb', name: string, after: string[] =
   };
 }
 
-async function openNode() {
+/** @param nowMs default: earlier than this machine dates runs by its own clock, so that none is of long ago */
+async function openNode(nowMs = 1_700_000_000_000) {
   const folder = await tempFolder('unprobed');
   const state = NodeState.open(folder.path);
-  // Runs are dated by the clock of this machine, which is later: none is of long ago.
-  const clock = new ManualClock(1_700_000_000_000);
+  const clock = new ManualClock(nowMs);
   const machine = new PaperMachine();
   const driver = new PaperDriver(machine);
   const drivers = new Map([
@@ -105,6 +109,40 @@ test('what has no process is healthy as soon as it is there', async () => {
   f.apply([shard]);
   await waitFor(() => f.phase(shard) === 'healthy', deadline);
   assert.deepEqual(f.phases(shard), ['accepted', 'preparing', 'starting', 'healthy']);
+});
+
+test('what this process has started is steady by the clock that does not jump', async () => {
+  // To its wall clock each run began an hour ago.
+  await using f = await openNode(Date.now() + 3_600_000);
+  const web = assignmentOf('container', 'web');
+  f.apply([web]);
+  await waitFor(() => isUp(f.phase(web)) && f.isSettled(), deadline);
+  await f.clock.advance(steadyMs - 1);
+  assert.equal(f.phase(web), 'running');
+  await f.clock.advance(1);
+  await waitFor(() => f.phase(web) === 'healthy', deadline);
+});
+
+test('what comes after a task that is done starts, also under the next agent, and not after one that failed', async () => {
+  await using f = await openNode();
+  const [done, failed] = ['done', 'failed'].map((name) =>
+    assignmentOf('container', name, [], 'never'),
+  );
+  assert.ok(done !== undefined && failed !== undefined);
+  const [web, late] = ['web', 'late'].map((name) => assignmentOf('container', name, ['done']));
+  assert.ok(web !== undefined && late !== undefined);
+  const never = assignmentOf('container', 'never', ['failed']);
+  f.apply([done, failed, web, never]);
+  await waitFor(() => f.phase(done) === 'running' && f.phase(failed) === 'running', deadline);
+  assert.equal(f.phase(web), 'accepted');
+  f.driver.end(done.key, 0);
+  f.driver.end(failed.key, 1);
+  await waitFor(() => isUp(f.phase(web)) && f.phase(failed) === 'failed', deadline);
+  await f.restart();
+  f.apply([done, failed, web, never, late]);
+  await waitFor(() => isUp(f.phase(late)) && f.isSettled(), deadline);
+  assert.equal(f.phase(done), 'stopped');
+  assert.equal(f.phase(never), 'accepted');
 });
 
 test('what ran for long under another agent is healthy at the first look', async () => {

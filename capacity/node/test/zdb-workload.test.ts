@@ -12,6 +12,7 @@ import { RespClient } from '@commongrid/resp';
 
 import { ZdbDriver } from '../src/zdb/zdb-driver.ts';
 import { fieldsIn, textOf } from '../src/zdb/zdb-fields.ts';
+import { openZdbKeys } from '../src/zdb/zdb-keys.ts';
 import { enter, ZdbPlace, zdbAssignment } from './support/zdb-place.ts';
 
 const { signal } = new AbortController();
@@ -121,6 +122,34 @@ test('namespace of a Zero-DB', async (t) => {
       await assert.rejects(driver.prepare(odd, context), hasCode('NODE_ZDB_REFUSED'));
     },
   );
+
+  await t.test('namespace that no client can use does not start, and stays closed', async () => {
+    const assignment = zdbAssignment({}, { replica: 4 });
+    await driver.prepare(assignment, context);
+    const other = zdbAssignment({}, { replica: 4, password: 'other' });
+    await assert.rejects(driver.start(other, context), /Access denied/);
+    assert.equal((await driver.observe(assignment.key, signal)).state, 'prepared');
+    await driver.start(assignment, context);
+    assert.equal((await driver.observe(assignment.key, signal)).state, 'running');
+  });
+
+  await t.test('namespace that a loss of power left open is closed before it is used', async () => {
+    const assignment = zdbAssignment({}, { replica: 5 });
+    const { key } = assignment;
+    const { host, port, fingerprint } = driver.facts(assignment);
+    const { adminPassword } = await openZdbKeys(place.options.folder);
+    await using admin = await RespClient.connect({
+      ...{ host, port, tls: { fingerprint256: fingerprint } },
+      password: adminPassword,
+    });
+    await admin.command(['NSNEW', key]);
+    assert.equal((await driver.observe(key, signal)).state, 'absent');
+    await driver.prepare(assignment, context);
+    assert.equal((await driver.observe(key, signal)).state, 'prepared');
+    const info = fieldsIn(await admin.command(['NSINFO', key]));
+    assert.deepEqual([info.get('public'), info.get('frozen')], ['no', 'yes']);
+    assert.equal(info.get('data_limits_bytes'), String(2 ** 20));
+  });
 
   await t.test('namespace that cannot be is refused, each with its code', async () => {
     const refused = async (assignment: ReturnType<typeof zdbAssignment>, code: string) => {

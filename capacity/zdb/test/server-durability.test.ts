@@ -194,6 +194,11 @@ suite('durability', { concurrency: false }, () => {
     assert.equal(await ask('NSNEW', 'other'), '+OK');
     freeBlocks = 103;
     assert.equal(await ask('SET', 'b', value), '"b"');
+    // Nobody is promised what writes would not be given.
+    const reserve = (mib: number): Promise<string> =>
+      ask('NSSET', 'other', 'maxsize', String(mib * 1024 * 1024));
+    assert.match(await reserve(4), /^-Not enough free disk space/);
+    assert.equal(await reserve(3), '+OK');
   });
 
   test('server makes writers wait while too much is unsynced', async () => {

@@ -2,6 +2,7 @@ import { mkdir, readdir, rm, rmdir } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { errorCode } from '@commongrid/base';
+import type { Logger } from '@commongrid/base';
 import type { ImageConfig } from '@commongrid/flist';
 import type { WorkloadId } from '@commongrid/model';
 import type { Assignment } from '../assignment.ts';
@@ -48,6 +49,7 @@ export interface ContainerDriverOptions {
   readonly logs: ContainerLogs;
   readonly stats: ContainerStats;
   readonly facts: FactStore;
+  readonly logger?: Logger;
 }
 
 /** A container with all around it in place. */
@@ -70,7 +72,7 @@ export class ContainerDriver implements Driver, ContainerAccess {
 
   constructor(options: ContainerDriverOptions) {
     this.#options = options;
-    this.#guards = new Guards(options.runtime);
+    this.#guards = new Guards(options.runtime, options.logger);
     this.#losses = new ContainerLosses({ ...options, guards: this.#guards });
     this.logs = options.logs;
   }

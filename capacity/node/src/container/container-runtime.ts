@@ -135,11 +135,16 @@ export class ContainerRuntime implements AsyncDisposable {
     });
   }
 
-  /** Sees to it that what runs is killed once its node was not heard for so long. */
-  async guard(id: string, limit: GuardLimit): Promise<void> {
-    await this.#locks.run(id, async () => {
+  /**
+   * Sees to it that what runs is killed once its node was not heard for so long.
+   * @returns whether it runs @throws NODE_CONTAINER_FAILED, BASE_TIMEOUT
+   */
+  guard(id: string, limit: GuardLimit): Promise<boolean> {
+    return this.#locks.run(id, async () => {
       const { status } = await this.#parts.runc.state(id);
-      if (status !== 'absent' && status !== 'stopped') await this.#guard(id, limit);
+      if (status === 'absent' || status === 'stopped') return false;
+      await this.#guard(id, limit);
+      return true;
     });
   }
 

@@ -1,10 +1,13 @@
 import type { ContractRole, EventPhase, WorkloadId } from '@commongrid/model';
 import type { Assignment } from '../assignment.ts';
+import type { NodeErrorCode } from '../errors.ts';
 import type { KnownWorkload } from './wish.ts';
 
 interface Member {
   readonly role: ContractRole;
   phase: EventPhase;
+  /** It ended well, and its role does not start it again. */
+  isDone: boolean;
 }
 
 /**
@@ -14,21 +17,21 @@ interface Member {
 export class Dependencies {
   readonly #members = new Map<WorkloadId, Member>();
 
-  add({ id, role }: KnownWorkload, phase: EventPhase): void {
-    this.#members.set(id, { role, phase });
+  add({ id, role }: KnownWorkload, phase: EventPhase, code?: string): void {
+    this.#members.set(id, { role, phase, isDone: isDoneIn(phase, code) });
   }
 
   remove(id: WorkloadId): void {
     this.#members.delete(id);
   }
 
-  /** A workload is in that phase from now on. */
-  note(id: WorkloadId, phase: EventPhase): void {
+  /** A workload is in that phase from now on, for this reason. */
+  note(id: WorkloadId, phase: EventPhase, code?: string): void {
     const member = this.#members.get(id);
-    if (member !== undefined) member.phase = phase;
+    if (member !== undefined) Object.assign(member, { phase, isDone: isDoneIn(phase, code) });
   }
 
-  /** Whether the roles that come first, and the volumes that it uses, work on this node. */
+  /** Whether the roles that come first work on this node, or are done, and the volumes that it uses work. */
   isReady({ contract, replica, role }: Assignment): boolean {
     const volumes = role.workload.container?.volumes ?? [];
     const isMounted = volumes.every((one) => this.#isUp(idOf(contract, one.role, replica)));
@@ -56,14 +59,15 @@ export class Dependencies {
     }
   }
 
-  /** Whether a replica of a role works here; true when none of them is here. */
+  /** Whether a replica of a role works here, or is done; true when none of them is here. */
   #worksHere(prefix: string): boolean {
     const here = [...this.#members.keys()].filter((id) => id.startsWith(prefix));
     return here.length === 0 || here.some((id) => this.#isUp(id));
   }
 
   #isUp(id: WorkloadId): boolean {
-    return this.#members.get(id)?.phase === 'healthy';
+    const member = this.#members.get(id);
+    return member?.phase === 'healthy' || member?.isDone === true;
   }
 }
 
@@ -71,6 +75,11 @@ export class Dependencies {
 function usedBy(role: ContractRole | undefined): ReadonlySet<string> {
   const volumes = role?.workload.container?.volumes ?? [];
   return new Set([...(role?.after ?? []), ...volumes.map((volume) => volume.role)]);
+}
+
+/** Of what ended badly, or was stopped, the code is another. */
+function isDoneIn(phase: EventPhase, code: string | undefined): boolean {
+  return phase === 'stopped' && code === ('NODE_ENDED' satisfies NodeErrorCode);
 }
 
 function idOf(contract: string, role: string, replica: number): WorkloadId {

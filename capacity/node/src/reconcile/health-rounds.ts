@@ -19,6 +19,8 @@ export class HealthRounds {
   readonly #options: HealthRoundsOptions;
   #health = healthAtStart;
   #nextProbeMs = 0;
+  /** When the run was begun, by the monotonic clock; undefined for one that was found. */
+  #begunMs: number | undefined;
   /** When what nobody probes counts as healthy, by the monotonic clock; undefined before it is looked at. */
   #steadyAtMs: number | undefined;
 
@@ -26,8 +28,15 @@ export class HealthRounds {
     this.#options = options;
   }
 
-  /** Another run begins. */
+  /** This process has begun another run. */
   begin(): void {
+    this.find();
+    this.#begunMs = this.#options.clock.monotonicMs();
+  }
+
+  /** Another run goes on that was begun before. */
+  find(): void {
+    this.#begunMs = undefined;
     this.#health = healthAtStart;
     this.#nextProbeMs = 0;
     this.#steadyAtMs = undefined;
@@ -35,6 +44,7 @@ export class HealthRounds {
 
   /**
    * Probes when it is time; gives how long it is until the next look, ms; undefined for never.
+   * @param sinceMs when the run began by the wall clock, which may jump: it counts for those found
    * @throws what the probe throws once the signal has fired
    */
   async look(
@@ -50,7 +60,7 @@ export class HealthRounds {
     this.#nextProbeMs = nowMs + health.everySeconds * 1000;
     const problem = await this.#problem(assignment, health.timeoutSeconds * 1000, signal);
     const isGood = problem === undefined;
-    const runningMs = Math.max(0, clock.nowMs() - sinceMs);
+    const runningMs = this.#ranMs(sinceMs);
     this.#health = countProbe(health, this.#health, { isGood, runningMs });
     const { standing } = this.#health;
     if (standing === 'healthy') journal.tell('healthy');
@@ -65,12 +75,17 @@ export class HealthRounds {
     const nowMs = clock.monotonicMs();
     if (this.#steadyAtMs === undefined) {
       const neededMs = phaseAtStart(role) === 'healthy' ? 0 : steadyMs;
-      const ranMs = Math.max(0, clock.nowMs() - sinceMs);
-      this.#steadyAtMs = nowMs + Math.max(0, neededMs - ranMs);
+      this.#steadyAtMs = nowMs + Math.max(0, neededMs - this.#ranMs(sinceMs));
     }
     if (nowMs < this.#steadyAtMs) return this.#steadyAtMs - nowMs;
     journal.tell('healthy');
     return undefined;
+  }
+
+  #ranMs(sinceMs: number): number {
+    const { clock } = this.#options;
+    if (this.#begunMs !== undefined) return clock.monotonicMs() - this.#begunMs;
+    return Math.max(0, clock.nowMs() - sinceMs);
   }
 
   async #problem(assignment: Assignment, timeoutMs: number, signal: AbortSignal): Promise<unknown> {

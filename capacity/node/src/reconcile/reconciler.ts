@@ -15,7 +15,12 @@ import { Admission } from './admission.ts';
 import type { Room } from './admission.ts';
 import { Dependencies } from './dependencies.ts';
 import { FairGate } from './fair-gate.ts';
-import type { NodeState, NumberedWorkloadEvent, WorkloadRow } from './node-state.ts';
+import type {
+  NodeState,
+  NumberedWorkloadEvent,
+  WorkloadRow,
+  WorkloadStanding,
+} from './node-state.ts';
 import { WorkloadActor } from './workload-actor.ts';
 import type { ActorStatus } from './workload-actor.ts';
 import { knownOf, wishId } from './wish.ts';
@@ -79,7 +84,7 @@ export class Reconciler implements AsyncDisposable {
     this.#isDraining = wasDraining(state);
     for (const row of state.workloads()) {
       this.admission.restore(row.known, dataOnly.has(row.phase) ? 'data' : 'whole');
-      if (drivers.has(row.known.role.workload.kind)) this.#begin(row.known, row.phase);
+      if (drivers.has(row.known.role.workload.kind)) this.#begin(row.known, row);
       else this.#logger.warn({ workload: row.known.id }, 'nothing here can look after it');
     }
     const watches = [...drivers.values()].map((driver) => driver.watch((key) => this.#poke(key)));
@@ -134,8 +139,7 @@ export class Reconciler implements AsyncDisposable {
     for (const assignments of fresh.values()) {
       if (!this.#admit(assignments)) continue;
       for (const assignment of assignments) {
-        const row = state.workload(assignment.id);
-        const actor = this.#begin(knownOf(assignment), row?.phase ?? 'accepted');
+        const actor = this.#begin(knownOf(assignment), state.standing(assignment.id));
         actor.wish = { is: 'running', assignment };
       }
     }
@@ -237,7 +241,7 @@ export class Reconciler implements AsyncDisposable {
     }
   }
 
-  #begin(known: KnownWorkload, phase: EventPhase): WorkloadActor {
+  #begin(known: KnownWorkload, standing?: Pick<WorkloadStanding, 'phase' | 'code'>): WorkloadActor {
     const { state, drivers, clock } = this.#options;
     const driver = drivers.get(known.role.workload.kind);
     if (driver === undefined) throw missing(known.role.workload.kind);
@@ -253,7 +257,7 @@ export class Reconciler implements AsyncDisposable {
     });
     this.#actors.set(known.id, actor);
     this.#byKey.set(known.key, actor);
-    this.#dependencies.add(known, phase);
+    this.#dependencies.add(known, standing?.phase ?? 'accepted', standing?.code);
     return actor;
   }
 
@@ -271,8 +275,8 @@ export class Reconciler implements AsyncDisposable {
   }
 
   #tell(event: NumberedWorkloadEvent): void {
-    const { workload, phase } = event;
-    if (phase !== 'refused') this.#dependencies.note(workload, phase);
+    const { workload, phase, code } = event;
+    if (phase !== 'refused') this.#dependencies.note(workload, phase, code);
     this.#options.onEvent?.(event);
     for (const id of this.#dependencies.neighboursOf(workload)) this.#actors.get(id)?.poke();
   }

@@ -113,9 +113,11 @@ export class WorkloadActor implements AsyncDisposable {
   set wish(wish: Wish) {
     const fingerprint = fingerprintOf(wish);
     const isSame = this.#fingerprint === fingerprint;
+    const isLater = revisionOf(wish) > this.#journal.revision;
     this.#wish = wish;
     this.#journal.revision = revisionOf(wish);
     this.#fingerprint = fingerprint;
+    if (isLater && wish.is === 'running' && this.#isMade(wish)) this.#journal.tellAgain();
     if (isSame) return;
     this.#failures = 0;
     this.#retryAtMs = undefined;
@@ -199,10 +201,16 @@ export class WorkloadActor implements AsyncDisposable {
         await this.#takeHeavy('preparing', (context) => driver.prepare(assignment, context));
         this.#journal.setMade(fingerprintOf(wish));
         return;
-      case 'start':
+      case 'start': {
+        const { signal } = this.#outdated;
         this.#journal.tell('starting');
         await this.#takeHeavy('starting', (context) => driver.start(assignment, context));
-        return this.#started(assignment);
+        this.#begin();
+        this.#health.begin();
+        // Of what was started for a wish that is gone the next look tells, if it is to stay.
+        if (!signal.aborted) this.#journal.tell(phaseAtStart(assignment.role));
+        return;
+      }
       case 'stop':
         this.#journal.tell('stopping');
         return this.#take(
@@ -242,7 +250,7 @@ export class WorkloadActor implements AsyncDisposable {
       return undefined;
     }
     if (seen.state !== 'running') return undefined;
-    if (!runningPhases.has(this.#journal.standing.phase)) this.#started(wish.assignment);
+    if (!runningPhases.has(this.#journal.standing.phase)) this.#found(wish.assignment);
     await this.#attend(wish.assignment);
     return this.#health.look(wish.assignment, seen.sinceMs, this.#wanted());
   }
@@ -262,11 +270,17 @@ export class WorkloadActor implements AsyncDisposable {
     this.#isEndNoted = true;
   }
 
-  #started({ role }: Assignment): void {
+  /** A run of which nothing was told goes on. */
+  #found({ role }: Assignment): void {
+    this.#begin();
+    this.#health.find();
+    this.#journal.tell(phaseAtStart(role));
+  }
+
+  /** Another run begins. */
+  #begin(): void {
     this.#isAttended = false;
     this.#isEndNoted = false;
-    this.#journal.tell(phaseAtStart(role));
-    this.#health.begin();
     this.#fate.begin();
   }
 

@@ -31,6 +31,9 @@ const leavingCodes: ReadonlySet<string> = new Set<NodeErrorCode>(['NODE_DRAINING
 /** Of what is said about a failure, the log takes so many characters. */
 const messageMax = 1_000;
 
+/** So many events back it is looked for why a workload is in its phase: refusals may have come since. */
+const lookBackMax = 20;
+
 /** What is kept of one workload for the next agent, and what is told of it. */
 export class WorkloadJournal {
   /** Of what is wished now: each event names it. */
@@ -82,6 +85,23 @@ export class WorkloadJournal {
     const why = this.#options.leaving?.();
     if (why !== undefined) this.note(phase, why);
     else if (leavingCodes.has(code ?? '')) this.note(phase, {});
+  }
+
+  /**
+   * Says for the revision of now what was said last of what runs: a revision that changes nothing about
+   * it begins no phase, and whoever placed it so waits for word of it.
+   */
+  tellAgain(): void {
+    const { known, state, onEvent, clock = systemClock } = this.#options;
+    const { phase, code } = this.standing;
+    if (!runningPhases.has(phase)) return;
+    const said = state
+      .newestEvents(lookBackMax, known.id)
+      .findLast((event) => event.phase === phase && event.code === code);
+    const { message, hint, isRetryable } = said ?? {};
+    const { revision } = this;
+    const again = { workload: known.id, revision, phase, code, message, hint, isRetryable };
+    onEvent(state.noteAside({ ...again, at: clock.nowMs() }));
   }
 
   /** Keeps an event, unless it says what was said last. */

@@ -117,9 +117,19 @@ export class ZdbDriver implements Driver, AsyncDisposable {
     this.#seen.set(key, process);
   }
 
+  /**
+   * Resolves once a client can use it; one that cannot be used is closed again.
+   * @throws as `prepare`, and what a client gets
+   */
   async start(assignment: Assignment, { signal }: DriverContext): Promise<void> {
-    const process = this.#processFor(assignment);
-    await openNamespace(await process.running(signal), assignment.key);
+    const client = await this.#processFor(assignment).running(signal);
+    await openNamespace(client, assignment.key);
+    try {
+      await this.probe(assignment, signal);
+    } catch (error) {
+      await closeNamespace(client, assignment.key);
+      throw error;
+    }
   }
 
   /** A Zero-DB needs nobody to look after it. */

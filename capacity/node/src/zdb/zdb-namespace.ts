@@ -55,8 +55,8 @@ export async function listNamespaces(client: RespClient): Promise<readonly Names
 }
 
 /**
- * Makes it what it has to be. One that is new stays frozen, and gets its password last: without one
- * it is not finished. One that is new and cannot be so goes again.
+ * Makes it what it has to be. One that has no password stays frozen, and gets it last: without one it
+ * is not finished. One that is new and cannot be so goes again.
  * @throws NODE_ZDB_INVALID, NODE_ZDB_REFUSED
  */
 export async function makeNamespace(
@@ -67,11 +67,13 @@ export async function makeNamespace(
   checkPassword(password);
   // To a Zero-DB 0 is no limit.
   if (sizeBytes < 1) throw invalid('a namespace needs a size');
-  const isNew = (await readNamespace(client, name)) === undefined;
-  if (isNew) {
-    // Sent as one: there is no moment in which somebody else could write to it.
-    const begin = [['NSNEW', name], setting(name, 'freeze', '1'), setting(name, 'public', '0')];
-    await tell(client, begin);
+  const found = await readNamespace(client, name);
+  const isNew = found === undefined;
+  if (found?.hasPassword !== true) {
+    // Sent as one: there is no moment in which somebody else could write to it. After a loss of power it
+    // may be there without the rest.
+    const close = [setting(name, 'freeze', '1'), setting(name, 'public', '0')];
+    await tell(client, isNew ? [['NSNEW', name], ...close] : close);
   }
   try {
     await tell(client, [

@@ -14,7 +14,7 @@ export function reserveBytesOf({ table, log }: Store): number {
 
 /**
  * Whether the disk holds what all namespaces have reserved when `name` reserves `maxBytes`: what is
- * reserved and not yet used must fit into what is free.
+ * reserved and not yet used must fit into what is free, beside what is kept for deletions.
  */
 export function canReserve(store: Store, name: string, maxBytes: number): boolean {
   let missing = 0;
@@ -22,5 +22,5 @@ export function canReserve(store: Store, name: string, maxBytes: number): boolea
     const reserved = settings.name === name ? maxBytes : settings.maxBytes;
     missing += Math.max(0, reserved - usedBytes);
   }
-  return missing <= freeDiskBytes(store);
+  return missing + reserveBytesOf(store) <= freeDiskBytes(store);
 }
