@@ -130,7 +130,7 @@ export class LinuxMachine implements Machine {
     const heardFile = join(runFolderOf(prefix), 'last-heard');
     const containers = new ContainerDriver({
       ...{ folder: join(folder, 'containers'), rootsFolder, heardFile },
-      ...{ runtime, network, images, volumes, logs, stats, facts },
+      ...{ runtime, network, images, volumes, logs, stats, facts, logger },
       variables: options.variables,
     });
     const zdb = stack.use(await openZdb(options));
