@@ -126,6 +126,7 @@ export class SimulatedNode {
       at: this.#logTimeMs(run),
       viewAgeSeconds: this.#viewAgeSeconds(run),
       isFirstStart: (id, revision) => (this.#accepted.get(id) ?? -1) < revision,
+      isLeaving: this.#isDraining,
     });
     return [
       `its view is ${this.#viewAgeSeconds(run)} s old, it was silent for ${this.#silentSeconds(run)} s`,
@@ -255,6 +256,7 @@ export class SimulatedNode {
       at: this.#logTimeMs(run),
       viewAgeSeconds,
       isFirstStart: (id, revision) => (this.#accepted.get(id) ?? -1) < revision,
+      isLeaving: this.#isDraining,
     });
     const node = this.#view.node(this.id);
     const verdict = run.clearance.look({

@@ -154,7 +154,8 @@ class Deal {
 function assertRuns(rental: Rental, follower: LightFollower, { plan }: Deal): void {
   const fold = foldOf(rental.bcdb, follower, rental.node.id);
   assert.deepEqual([...fold.refusals], []);
-  const now = { at: rental.bcdb.at, viewAgeSeconds: 0, isFirstStart: () => true };
+  const { at } = rental.bcdb;
+  const now = { at, viewAgeSeconds: 0, isFirstStart: () => true, isLeaving: false };
   const one = desiredOf(fold, rental.node.id, now).get(fakeId.workload(plan.id, 'shard', 0));
   assert.equal(one?.be, 'run', JSON.stringify(one));
 }

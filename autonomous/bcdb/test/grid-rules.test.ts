@@ -84,5 +84,7 @@ async function seenBy(timed: TimedTown, node: NodeId): Promise<ReadonlyMap<strin
   await light.sync();
   const fold = foldOf(timed.bcdb, light, node);
   assert.deepEqual([...fold.refusals], []);
-  return desiredOf(fold, node, { at: timed.bcdb.at, viewAgeSeconds: 1, isFirstStart: () => true });
+  const { at } = timed.bcdb;
+  const now = { at, viewAgeSeconds: 1, isFirstStart: () => true, isLeaving: false };
+  return desiredOf(fold, node, now);
 }

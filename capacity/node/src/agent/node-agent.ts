@@ -276,14 +276,17 @@ export class NodeAgent implements AsyncDisposable {
   async #apply(): Promise<void> {
     const { source } = this.#options;
     const { state } = this;
+    const own = this.view.node(this.id);
+    const isLetGo = own !== undefined && nodeStanding(own) === 'retired';
     const desired = desiredOf(this.view, this.id, {
       at: this.logTimeMs,
       viewAgeSeconds: source.viewAgeSeconds(),
       isFirstStart: (id, revision) => (state.revisionOf(id) ?? -1) < revision,
+      isLeaving: this.reconciler.isDraining || isLetGo,
       untold: (lock) => this.#receipts.untold(lock),
     });
     const verdict = this.#boot.look({
-      ...{ node: this.view.node(this.id), viewAgeSeconds: source.viewAgeSeconds() },
+      ...{ node: own, viewAgeSeconds: source.viewAgeSeconds() },
       monotonicMs: this.#clock.monotonicMs(),
     });
     this.#singleWriters.forget();
@@ -295,8 +298,7 @@ export class NodeAgent implements AsyncDisposable {
     this.#looksOften = verdict === 'wait' || this.#singleWriters.areAny;
     this.#waitsForView = desired.values().some(isStale);
     if (this.#closing.signal.aborted) return;
-    const own = this.view.node(this.id);
-    this.reconciler.isLetGo = own !== undefined && nodeStanding(own) === 'retired';
+    this.reconciler.isLetGo = isLetGo;
     this.reconciler.apply(wishes);
     this.#receipts.follow();
   }

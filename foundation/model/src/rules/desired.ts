@@ -42,6 +42,11 @@ export type Desired = {
 
 export interface DesiredNow extends Omit<NodeNow, 'isFirstStart'> {
   readonly isFirstStart: (workload: WorkloadId, revision: number) => boolean;
+  /**
+   * Whether the node drains, by its own word, or was let go by its farm. The reason of a placement is the word of
+   * the tenant alone, who would run twice what he pays for once.
+   */
+  readonly isLeaving: boolean;
   /** Receipts of the node that the log may not have yet, in their order. Default: it has them all. */
   readonly untold?: (lock: LockId) => readonly UntoldReceipt[];
 }
@@ -70,7 +75,7 @@ export function desiredOf(
   for (const workload of [...new Set([...told.keys(), ...placed.keys()])].toSorted()) {
     const one = placed.has(workload)
       ? placedBy(view, workload, placed.get(workload), now)
-      : formerBy(view, node, workload, told.get(workload) ?? 0, now.at);
+      : formerBy(view, node, workload, told.get(workload) ?? 0, now);
     if (one !== undefined) desired.set(workload, one);
   }
   return desired;
@@ -122,24 +127,23 @@ function isUnpaid(
 }
 
 /**
- * What was placed on the node once; what it was told of and never given is nothing yet, and what leaves a node
- * that drains goes on until its successor is settled.
+ * What was placed on the node once; what it was told of and never given is nothing yet, and what leaves the node
+ * while that drains goes on until its successor is settled.
  */
 function formerBy(
   view: GridView,
   node: NodeId,
   workload: WorkloadId,
   told: number,
-  at: number,
+  { at, isLeaving }: DesiredNow,
 ): Desired | undefined {
   const last = view.workload(workload)?.places.findLast((place) => place.node === node);
   if (last === undefined) return undefined;
   // A slice that came when it was to go never counted here.
   const revision = Math.min(told, (last.until ?? told + 1) - 1);
   const isBuried = revision > 0 && revision <= buriedRevision(view, workload, node);
-  if (!isBuried && last.until !== undefined && at < settlesAtMs(view, node, workload, last.until)) {
-    return undefined;
-  }
+  const mayGoOn = isLeaving && !isBuried && last.until !== undefined;
+  if (mayGoOn && at < settlesAtMs(view, node, workload, last.until)) return undefined;
   return { workload, revision, be: isBuried ? 'remove' : 'stop' };
 }
 

@@ -32,7 +32,8 @@ function life(): Scene {
 
 /** All that can be asked of a fold about a life. */
 function seen(fold: GridFold, { nodes, plan, ada }: Scene) {
-  const now = { at: 1_700_000_000_000, viewAgeSeconds: 0, isFirstStart: () => true };
+  const at = 1_700_000_000_000;
+  const now = { at, viewAgeSeconds: 0, isFirstStart: () => true, isLeaving: false };
   return {
     refusals: [...fold.refusals].toSorted(([one], [other]) => one - other),
     desired: nodes.map((node) => [...desiredOf(fold, node, now)]),
@@ -115,7 +116,8 @@ suite('GridFold', () => {
     const fold = foldOf({ reader: a });
     fold.add(told);
     deepEqual([...fold.refusals], []);
-    const now = { at: grid.at, viewAgeSeconds: 0, isFirstStart: () => true };
+    const { at } = grid;
+    const now = { at, viewAgeSeconds: 0, isFirstStart: () => true, isLeaving: false };
     const workload = fakeId.workload(plan.id, 'shard', 2);
     equal(desiredOf(fold, a, now).get(workload)?.be, 'run');
     // What concerns itself it judges in full.

@@ -172,7 +172,8 @@ suite('judgeGrid: a tombstone of what is unpaid', () => {
     scene.receipt(1, 0, 1);
     scene.at(1 + graceHours + noticeHours);
     const be = (node: NodeId) => {
-      const now = { at: scene.grid.at, viewAgeSeconds: 0, isFirstStart: () => true };
+      const { at } = scene.grid;
+      const now = { at, viewAgeSeconds: 0, isFirstStart: () => true, isLeaving: false };
       return desiredOf(scene.grid.fold, node, now).get(fakeId.workload(scene.plan.id, 'shard', 0))
         ?.be;
     };

@@ -150,8 +150,8 @@ suite('desiredOf', () => {
     const begun = (role: ConstructorParameters<typeof Scene>[0] = {}) => {
       const scene = new Scene(role).begin();
       const [a, b] = scene.nodes;
-      const be = (): string | undefined =>
-        short(desired(scene, a).get(fakeId.workload(scene.plan.id, 'shard', 0)));
+      const be = (isLeaving = true): string | undefined =>
+        short(desired(scene, a, isLeaving).get(fakeId.workload(scene.plan.id, 'shard', 0)));
       scene.run(1, [a]);
       equal(be(), 'run 1');
       scene.slice(0, b, 2);
@@ -167,6 +167,7 @@ suite('desiredOf', () => {
     const one = begun(plain);
     equal(one.leave('drain'), undefined);
     equal(one.be(), undefined);
+    equal(one.be(false), 'stop 1', 'the tenant alone says that the node drains');
     const { items } = one.scene.plan.placement(2, [one.b]);
     equal(one.scene.place(3, [], { items, reason: 'drain' }), undefined);
     equal(one.be(), 'stop 1');
@@ -203,13 +204,13 @@ suite('desiredOf', () => {
   });
 
   test('has nothing for a view that has nothing: what is unknown is not to be stopped', () => {
-    const now = { at: 0, viewAgeSeconds: 0, isFirstStart: () => true };
+    const now = { at: 0, viewAgeSeconds: 0, isFirstStart: () => true, isLeaving: false };
     equal(desiredOf(foldOf(), new Scene().nodes[0], now).size, 0);
   });
 
-  function desired({ grid }: Scene, node: Scene['bobsNode']) {
+  function desired({ grid }: Scene, node: Scene['bobsNode'], isLeaving = false) {
     return desiredOf(grid.fold, node, {
-      ...{ at: grid.at, viewAgeSeconds: 0, isFirstStart: () => false },
+      ...{ at: grid.at, viewAgeSeconds: 0, isFirstStart: () => false, isLeaving },
     });
   }
 

@@ -85,7 +85,8 @@ suite('desiredOf, by money', () => {
     const scene = new WalletScene({ header: { ...header, term } });
     const workload = fakeId.workload(scene.plan.id, 'shard', 0);
     const desired = (hour: number) => {
-      const now = { at: scene.hour(hour), viewAgeSeconds: 0, isFirstStart: () => false };
+      const at = scene.hour(hour);
+      const now = { at, viewAgeSeconds: 0, isFirstStart: () => false, isLeaving: false };
       const one = desiredOf(scene.grid.fold, scene.bobsNode, now).get(workload);
       return one?.be === 'pause' ? one.code : one?.be;
     };
@@ -113,7 +114,8 @@ suite('desiredOf, by money', () => {
     const workload = fakeId.workload(scene.plan.id, 'shard', 0);
     scene.rent(1, 720);
     const desired = (hour: number, untold: readonly UntoldReceipt[] = []) => {
-      const now = { at: scene.hour(hour), viewAgeSeconds: 0, isFirstStart: () => false };
+      const at = scene.hour(hour);
+      const now = { at, viewAgeSeconds: 0, isFirstStart: () => false, isLeaving: false };
       const known = { ...now, untold: () => untold };
       return desiredOf(scene.grid.fold, scene.bobsNode, known).get(workload)?.be;
     };
