@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { GridError } from '@commongrid/base';
 import type { ContractId } from '@commongrid/model';
 import { fakeId } from '@commongrid/model/testing';
 import type { Blocked } from '../src/index.ts';
@@ -213,6 +214,35 @@ test('a proposal is taken back with the contract that it was made for', async ()
   await world.until('it is over', () => world.placement(id)?.items.length === 0);
   const word = world.accepted('grid.approval.1').at(-1);
   assert.deepEqual([word?.contract, word?.verdict], [proposal, 'reject']);
+});
+
+test('a proposal that was lost on its way is made again before long', async () => {
+  await using world = new ControllerWorld({ own: 1, rented: 1 });
+  let lost = 0;
+  world.beforeWrite = (url) => {
+    if (url !== 'grid.contract.1' || lost > 0) return;
+    lost++;
+    throw new GridError('BCDB_UNREACHABLE', 'gone', { retryable: true });
+  };
+  const id = await short(world);
+  await proposed(world, id);
+  assert.deepEqual([lost, drafts(world)], [1, [id]]);
+});
+
+test('a proposal that cannot be taken back does not hold up the removal', async () => {
+  await using world = new ControllerWorld({ own: 1, rented: 1 });
+  const id = await short(world);
+  await proposed(world, id);
+  let refused = 0;
+  world.beforeWrite = (url) => {
+    if (url !== 'grid.approval.1') return;
+    refused++;
+    throw new GridError('BCDB_RULE_BROKEN', 'no', { details: { rule: 'APPROVAL_SIGNER' } });
+  };
+  world.approve(id, 'remove');
+  await world.until('its data may go', () => world.accepted('grid.tombstone.1').length > 0);
+  assert.ok(refused > 0);
+  assert.deepEqual(world.placement(id)?.items, []);
 });
 
 test('what was agreed to is placed also where its papers were lost', async () => {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { successorHealthyMs } from '@commongrid/model';
+
 import { ControllerWorld, runs } from './support/controller-world.ts';
 
 const container = { flist: 'a'.repeat(64), rootBytes: '1GiB' };
@@ -270,6 +272,30 @@ test('of several roles that leave a node none goes on before what left first is 
   isSlow = false;
   await world.until('all have left', () => !world.placesOf(id, 'web').includes(node));
   await world.until('the last one ends', () => world.placement(id)?.revision === 4);
+});
+
+test('what is halted after it left a node that drains is held up by nothing', async () => {
+  await using world = new ControllerWorld({ own: 2 });
+  const id = await world.contract({ roles: [web] });
+  world.start();
+  await world.until('it runs', () => runs(world, id));
+  const [node] = world.placesOf(id, 'web');
+  assert.ok(node !== undefined);
+  let isSlow = true;
+  const { says } = world;
+  world.says = (workload, at) => {
+    return isSlow && at !== node ? { phase: 'starting' } : says(workload, at);
+  };
+  world.drain(node);
+  await world.until('it leaves', () => world.placement(id)?.revision === 2);
+  world.approve(id, 'halt', { expMs: world.at + 2 * successorHealthyMs });
+  isSlow = false;
+  await world.until('it runs elsewhere', () => runs(world, id));
+  await world.pass(20_000);
+  assert.deepEqual([world.codes(id), world.placement(id)?.revision], [[], 2]);
+  await world.leap(successorHealthyMs);
+  await world.until('the rest may go', () => world.accepted('grid.tombstone.1').length > 0);
+  assert.equal(world.placement(id)?.revision, 2);
 });
 
 test('what is rented leaves a node that drains, with another lock', async () => {

@@ -190,7 +190,7 @@ export class ContractWorker {
     if (proposed.hasActed || assessment.wanted.length + assessment.ends.length > 0) {
       return proposed.hasActed;
     }
-    const settled = drainEnd(look.fold, one.id);
+    const settled = drainEnd(look.fold, one.id, look.at);
     if (settled !== undefined) {
       await write('grid.placement.1', one.id, withdrawal(look, one.id, fence, settled));
       return true;

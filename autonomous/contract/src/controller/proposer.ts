@@ -1,4 +1,5 @@
 import { isGridError } from '@commongrid/base';
+import type { GridError } from '@commongrid/base';
 import { successorOf } from '@commongrid/model';
 import type { ContractId, Moment } from '@commongrid/model';
 import { compareHeaders } from '../compare/compare-contracts.ts';
@@ -119,9 +120,18 @@ export class Proposer {
   async end(look: Look, one: ContractCase, write: Write): Promise<boolean> {
     const { proposals } = this.#tools.ports;
     if (proposals === undefined || one.header.owner !== proposals.owner) return false;
-    const { open } = knownOf(look, one.id);
-    await withdraw(look, open, write);
-    return open.length > 0;
+    let hasActed = false;
+    for (const id of knownOf(look, one.id).open) {
+      try {
+        await withdraw(look, [id], write);
+        hasActed = true;
+      } catch (error) {
+        // A word that is never taken must not hold up the removal.
+        if (!isForGood(error)) throw error;
+        this.#tools.logger.warn({ contract: one.id, proposal: id, error }, 'a proposal stays open');
+      }
+    }
+    return hasActed;
   }
 
   /** What was agreed to is placed here too where another controller drafted it, or its papers were lost. */
@@ -188,8 +198,9 @@ export class Proposer {
     }
     const waitsMs = look.nowMs - (this.#waitsSinceMs ?? look.nowMs);
     if (waitsMs < patienceMs || look.nowMs < this.#notBeforeMs) return false;
+    const hasActed = await this.#append(step, paper, state, open);
     this.#notBeforeMs = look.nowMs + paceMs;
-    return this.#append(step, paper, state, open);
+    return hasActed;
   }
 
   async #append(
@@ -213,7 +224,7 @@ export class Proposer {
       return true;
     } catch (error) {
       // What may pass is tried again as a whole.
-      if (!isGridError(error) || error.retryable) throw error;
+      if (!isForGood(error)) throw error;
       logger.warn({ contract: one.id, error }, 'a contract that allows more cannot be proposed');
       this.#note = {
         text: `a contract that allows it cannot be proposed: ${ruleOf(error) ?? error.code}`,
@@ -221,6 +232,11 @@ export class Proposer {
       return false;
     }
   }
+}
+
+/** Whether the same thing would fail again. */
+function isForGood(error: unknown): error is GridError {
+  return isGridError(error) && !error.retryable && error.code !== 'BASE_ABORTED';
 }
 
 function idle(blocked: readonly Blocked[]): ProposeDone {

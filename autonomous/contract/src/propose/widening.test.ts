@@ -6,7 +6,7 @@ import { buildContract, seededDraw } from '../index.ts';
 import type { Directory } from '../index.ts';
 import { unitsOf } from '../plan/units.ts';
 import { fakeDirectory } from '../../test/support/fake-directory.ts';
-import { widerContract } from './wider-contract.ts';
+import { isWiderContract, widerContract } from './wider-contract.ts';
 import { wideningOf, wouldDo } from './widening.ts';
 import type { Shortage } from './widening.ts';
 
@@ -67,6 +67,10 @@ test('what is drafted would do, and is the same bytes again', async () => {
   assert.ok(widening !== undefined);
   const { draft } = widerContract(paper, widening);
   assert.deepEqual(draft, widerContract(paper, { ...widening }).draft);
+  const { id, header: former } = paper.draft;
+  assert.equal(isWiderContract(former, id, draft.header), true);
+  const roles = former.roles.map((role) => ({ ...role, hash: fakeId.hash(7) }));
+  assert.equal(isWiderContract(former, id, { ...draft.header, roles }), false, 'with its nonce');
   assert.equal(wouldDo(shortage, shortage.header), false);
   assert.equal(wouldDo(shortage, draft.header), true);
   assert.deepEqual(draft.header.heal.mayMoveTo, {

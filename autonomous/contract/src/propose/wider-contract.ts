@@ -44,9 +44,15 @@ export function paperOf(former: ContractPaper, header: Contract): ContractPaper 
 export function isWiderContract(
   former: Contract,
   formerId: ContractId,
-  { nonce, replaces }: Contract,
+  { nonce, replaces, roles }: Contract,
 ): boolean {
-  return replaces === formerId && nonce === former.nonce;
+  const isNamed = replaces === formerId && nonce === former.nonce;
+  return isNamed && hashesOf(roles) === hashesOf(former.roles);
+}
+
+/** Whoever builds a contract may take any nonce: what is the same is in the hashes. */
+function hashesOf(roles: Contract['roles']): string {
+  return roles.map(({ name, hash }) => `${name} ${hash}`).join('\n');
 }
 
 function widerHeader(id: ContractId, former: Contract, widening: Widening): Contract {

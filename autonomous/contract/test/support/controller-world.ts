@@ -186,6 +186,7 @@ export class ControllerWorld extends TownGrid {
           alive();
           if (url === 'grid.placement.1') await this.#travel();
           this.#reap(process, reaper, false);
+          this.beforeWrite(url);
           this.grid.at = this.at;
           const { code } = this.grid.put(url, process.key, value);
           this.#reap(process, reaper, true);
@@ -241,6 +242,9 @@ export class ControllerWorld extends TownGrid {
     this.beforeLock(node);
     return this.giveLock({ contract, node, farmer, buyer, slot, resources, currency });
   }
+
+  /** Called before a controller appends; tests throw where its record is lost, or refused. */
+  beforeWrite: (url: string) => void = () => {};
 
   /** Called before bob gives a lock: another buyer may be quicker. */
   beforeLock: (node: NodeId) => void = () => {};
