@@ -67,6 +67,38 @@ test('a port that somebody has is refused, with who has it', async () => {
   );
 });
 
+test('nobody publishes the port of a service of the node, whether that listens or not', async () => {
+  await using lab = await NetworkLab.open();
+  const port = await freePort();
+  const node = await lab.node({ doors: [{ host: '127.0.0.1', port }] });
+  await assert.rejects(
+    node.attach(request(0, 'ada', [{ port: 80, protocol: 'tcp', publish: port }])),
+    (error) => {
+      assert.match(String(error), /a Zero-DB of this node/);
+      return hasCode('NODE_PORT_TAKEN')(error);
+    },
+  );
+  await node.attach(request(0, 'ada', [{ port: 80, protocol: 'udp', publish: port }]));
+});
+
+test('containers reach services of the node, also as soon as it starts again', async () => {
+  await using lab = await NetworkLab.open();
+  await using folder = await tempFolder('network');
+  const [port, other] = await Promise.all([freePort(), freePort()]);
+  const doors = [{ host: lab.uplink, port }];
+  const options = { folder: folder.path, prefix: await drawPrefix(), doors };
+  const node = await lab.node(options);
+  const { namespacePath, address } = await node.attach(request(0));
+  const machine = lab.peer();
+  await machine.listen('tcp', port);
+  await machine.listen('tcp', other);
+  const container = lab.peer(namespacePath);
+  assert.equal(await container.ask('tcp', lab.uplink, port), address);
+  await NodeNetwork.open(options);
+  assert.equal(await container.ask('tcp', lab.uplink, port), address);
+  await container.askInVain('tcp', lab.uplink, other);
+});
+
 test('a sender over UDP that does not pause reaches whoever has the port now', async () => {
   await using lab = await NetworkLab.open();
   const node = await lab.node();

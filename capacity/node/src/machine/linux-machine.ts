@@ -102,8 +102,10 @@ export class LinuxMachine implements Machine {
     const rootsFolder = rootsFolderOf(prefix);
     await mkdir(rootsFolder, { recursive: true, mode: 0o711 });
     await using stack = new AsyncDisposableStack();
+    // Its ports are open, and taken, from the first rules on.
+    const zdb = stack.use(await openZdb(options));
     const network = await NodeNetwork.open({
-      ...{ folder, prefix },
+      ...{ folder, prefix, doors: zdb?.doors() ?? [] },
       ...(range === undefined ? {} : { range }),
       ...(address === undefined ? {} : { uplinkAddress: address }),
     });
@@ -133,8 +135,6 @@ export class LinuxMachine implements Machine {
       ...{ runtime, network, images, volumes, logs, stats, facts, logger },
       variables: options.variables,
     });
-    const zdb = stack.use(await openZdb(options));
-    await network.openDoors(zdb?.doors() ?? []);
     const care = stack.use(new VolumeCare({ volumes, facts, backups, logger }));
     const drivers = new Map<Workload['kind'], Driver>([
       ['container', containers],

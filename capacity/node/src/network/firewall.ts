@@ -4,7 +4,7 @@ import type { WorkloadId } from '@commongrid/model';
 import { runNft } from '../sys/nft.ts';
 import type { Networked } from './networked.ts';
 import { changeText, rulesetText } from './ruleset.ts';
-import type { NodeDoor, Ruled, RulesetSettings } from './ruleset.ts';
+import type { Ruled, RulesetSettings } from './ruleset.ts';
 
 /**
  * Holds the table of nft to the workloads that are wanted. Changes that come together are one run of
@@ -12,7 +12,7 @@ import type { NodeDoor, Ruled, RulesetSettings } from './ruleset.ts';
  * table anew.
  */
 export class Firewall {
-  #settings: RulesetSettings;
+  readonly #settings: RulesetSettings;
   readonly #linkOf: (id: WorkloadId) => string;
   readonly #mutex = new Mutex();
   readonly #wanted = new Map<WorkloadId, Networked & Ruled>();
@@ -68,12 +68,6 @@ export class Firewall {
       }
       for (const [id, workload] of wanted) this.#noteTold(id, workload);
     });
-  }
-
-  /** Lets containers reach services of the node. */
-  async openDoors(doors: readonly NodeDoor[]): Promise<void> {
-    this.#settings = { ...this.#settings, doors };
-    await this.reload();
   }
 
   /** Loads the whole table, whatever the kernel has of it. */

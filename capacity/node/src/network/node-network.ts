@@ -35,6 +35,11 @@ export interface NodeNetworkOptions {
    * containers reach out. Default: all it has; and that of the interface where a packet leaves.
    */
   readonly uplinkAddress?: string;
+  /**
+   * Zero-DBs of the node. Containers reach them as other machines do, so not those that listen on loopback
+   * or on an IPv6 address; and publish none of their ports.
+   */
+  readonly doors?: readonly NodeDoor[];
 }
 
 /** Where a container finds its network. */
@@ -61,15 +66,22 @@ export class NodeNetwork {
   readonly #links: ContainerLinks;
   readonly #firewall: Firewall;
   readonly #names: Names;
+  readonly #doorPorts: ReadonlySet<number>;
 
-  private constructor(table: AddressTable, names: Names, uplinkAddress: string | undefined) {
+  private constructor(
+    table: AddressTable,
+    names: Names,
+    { uplinkAddress, doors = [] }: NodeNetworkOptions,
+  ) {
     const { prefix, group } = names;
     const { gateway, range } = table;
+    const reached = doors.filter(({ host }) => isIPv4(host) && !host.startsWith('127.'));
+    this.#doorPorts = new Set(doors.map(({ port }) => port));
     this.#table = table;
     this.#names = names;
     this.#links = new ContainerLinks({ prefix, group, gateway });
     this.#firewall = new Firewall(
-      { table: names.table, group, range, gateway, uplinkAddress },
+      { table: names.table, group, range, gateway, uplinkAddress, doors: reached },
       (id) => names.prefix + shortIdOf(id),
     );
   }
@@ -89,7 +101,7 @@ export class NodeNetwork {
     await assertPrograms();
     const path = join(folder, 'network.json');
     const table = await AddressTable.open(path, range, () => freeRange(names));
-    const network = new NodeNetwork(table, names, uplinkAddress);
+    const network = new NodeNetwork(table, names, options);
     await network.#repair();
     return network;
   }
@@ -158,15 +170,6 @@ export class NodeNetwork {
     }));
   }
 
-  /**
-   * Lets containers reach services of this node, as other machines do. What listens on loopback, or on an
-   * IPv6 address, they do not reach.
-   */
-  async openDoors(doors: readonly NodeDoor[]): Promise<void> {
-    const reached = doors.filter(({ host }) => isIPv4(host) && !host.startsWith('127.'));
-    if (reached.length > 0) await this.#firewall.openDoors(reached);
-  }
-
   /** Text for /etc/resolv.conf of containers. */
   resolvConf(): Promise<string> {
     return resolvConfForContainers();
@@ -229,6 +232,9 @@ export class NodeNetwork {
     const seen = new Set<string>();
     for (const { protocol, publish } of ports) {
       if (publish === undefined) continue;
+      // It may not listen yet, or begin anew.
+      const isDoor = protocol === 'tcp' && this.#doorPorts.has(publish);
+      if (isDoor) throw portTaken(protocol, publish, 'a Zero-DB of this node');
       const owner = this.#firewall.ownerOf(protocol, publish);
       if (owner !== undefined && owner.id !== id) throw portTaken(protocol, publish, owner.id);
       if (seen.has(`${protocol} ${publish}`)) throw portTaken(protocol, publish, id);
