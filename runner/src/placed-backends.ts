@@ -25,7 +25,12 @@ import type {
 import { shortIdOf, zdbDoorIn } from '@commongrid/node';
 
 import type { LogTrust } from './bcdb-trust.ts';
-import { namespaceOf, otherField, readBackends, storeBackends } from './bot-service/store-backends.ts';
+import {
+  namespaceOf,
+  otherField,
+  readBackends,
+  storeBackends,
+} from './bot-service/store-backends.ts';
 import type { BackendEntry, StoreRole } from './bot-service/store-backends.ts';
 
 export interface PlacedBackendsOptions {

@@ -110,34 +110,38 @@ test('what ran on a machine that died is moved by the new key of its bot, and do
 });
 
 // Three moves, one after the other: more than the usual time on a slow machine.
-test('a node that drains ends up empty, and nothing that it ran is ever missing', longer, async () => {
-  const { workloads } = await deployOn(outpost.name, 'shelf', { many: 2, single: 1 });
-  const keys = workloads.map(({ id }) => shortIdOf(id as WorkloadId));
-  assert.equal(keys.length, 3);
-  const here = await runningIn(outpost.prefix);
-  assert.deepEqual(
-    keys.filter((key) => !here.has(key)),
-    [],
-  );
-  const words = ['node', 'status', '--data', outpost.folder];
-  await grid.json('node', 'drain', '--data', outpost.folder);
-  const isEmpty = async (): Promise<boolean> => {
-    // First where it leaves: what is not there any more runs where it went, and stays.
-    const left = await runningIn(outpost.prefix);
-    const come = await runningIn(prefix);
-    const missing = keys.filter((key) => !left.has(key) && !come.has(key));
-    assert.deepEqual(missing, [], 'a replica runs nowhere');
-    return left.size === 0;
-  };
-  // Three moves, one after the other.
-  await waitFor(isEmpty, { ...deadline, timeoutMs: 300_000, what: 'the node to be empty' });
-  const isTold = async (): Promise<boolean> => {
-    const { stdout } = await grid.run(...words);
-    return stdout.includes('draining: nothing runs here any more');
-  };
-  await waitFor(isTold, { ...deadline, what: 'it to say so' });
-  await grid.json('node', 'drain', '--data', outpost.folder, '--end');
-});
+test(
+  'a node that drains ends up empty, and nothing that it ran is ever missing',
+  longer,
+  async () => {
+    const { workloads } = await deployOn(outpost.name, 'shelf', { many: 2, single: 1 });
+    const keys = workloads.map(({ id }) => shortIdOf(id as WorkloadId));
+    assert.equal(keys.length, 3);
+    const here = await runningIn(outpost.prefix);
+    assert.deepEqual(
+      keys.filter((key) => !here.has(key)),
+      [],
+    );
+    const words = ['node', 'status', '--data', outpost.folder];
+    await grid.json('node', 'drain', '--data', outpost.folder);
+    const isEmpty = async (): Promise<boolean> => {
+      // First where it leaves: what is not there any more runs where it went, and stays.
+      const left = await runningIn(outpost.prefix);
+      const come = await runningIn(prefix);
+      const missing = keys.filter((key) => !left.has(key) && !come.has(key));
+      assert.deepEqual(missing, [], 'a replica runs nowhere');
+      return left.size === 0;
+    };
+    // Three moves, one after the other.
+    await waitFor(isEmpty, { ...deadline, timeoutMs: 300_000, what: 'the node to be empty' });
+    const isTold = async (): Promise<boolean> => {
+      const { stdout } = await grid.run(...words);
+      return stdout.includes('draining: nothing runs here any more');
+    };
+    await waitFor(isTold, { ...deadline, what: 'it to say so' });
+    await grid.json('node', 'drain', '--data', outpost.folder, '--end');
+  },
+);
 
 /** @param counts replicas of each role */
 async function deployOn(node: string, name: string, counts = { [name]: 1 }): Promise<Deployed> {

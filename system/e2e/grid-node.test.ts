@@ -216,7 +216,10 @@ test('a machine that lacks something is told what, and the grid is up all the sa
   await writeFile(join(path, 'apt-get'), aptGet, { mode: 0o755 });
   const words = ['up', '--node', '--yes', '--json'];
   const installed = await run(join(root, 'grid'), words, { env });
-  assert.match(installed.stderr, /^apt: install --yes --no-install-recommends runc conmon -o DPkg::Lock::Timeout=300$/m);
+  assert.match(
+    installed.stderr,
+    /^apt: install --yes --no-install-recommends runc conmon -o DPkg::Lock::Timeout=300$/m,
+  );
   assert.equal((JSON.parse(installed.stdout) as Up).node.lack, null);
 });
 

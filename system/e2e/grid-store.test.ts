@@ -24,7 +24,7 @@ const deadline = { timeoutMs: 240_000, everyMs: 500 };
 const longer = { timeout: 900_000 };
 const port = 9000;
 
-test('an archive runs in its contract: heads follow its namespaces, and are replaced like them', longer, async () => {
+test('heads of S3 in a contract follow its namespaces, and are replaced', longer, async () => {
   await using grid = await TestGrid.open({ hasBots: true });
   const up = await grid.json<Up>('up', '--port-base', '0');
   await using stack = new AsyncDisposableStack();

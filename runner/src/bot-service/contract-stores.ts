@@ -3,13 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 
-import {
-  closeOnce,
-  repeat,
-  silentLogger,
-  systemClock,
-  writeFileAtomic,
-} from '@commongrid/base';
+import { closeOnce, repeat, silentLogger, systemClock, writeFileAtomic } from '@commongrid/base';
 import type { Logger } from '@commongrid/base';
 import type { GridNow } from '@commongrid/bcdb/client';
 import type {
