@@ -9,7 +9,7 @@ import type { Rail } from '@commongrid/wallet';
 import { readLogFacts } from '../node/log-facts.ts';
 import { BotGrid } from './bot-grid.ts';
 import type { BotGridOptions } from './bot-grid.ts';
-import { ContractStores } from './contract-stores.ts';
+import { ContractStores } from '../contract-store/contract-stores.ts';
 import { ContractsDesk } from './contracts-desk.ts';
 import type { ContractsDeskOptions } from './contracts-desk.ts';
 import { givenOf } from './kept-contracts.ts';

@@ -12,7 +12,7 @@ import type { BlockedContract } from '@commongrid/threebot';
 
 import type { BotGrid } from './bot-grid.ts';
 import type { ContractStanding, ControllerDesk } from './contracts-actor.ts';
-import type { ContractStores } from './contract-stores.ts';
+import type { ContractStores } from '../contract-store/contract-stores.ts';
 import { probeNode } from './probe-node.ts';
 
 export interface ContractsDeskOptions {

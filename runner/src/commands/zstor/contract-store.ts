@@ -61,7 +61,7 @@ export async function followContract(
   path: string,
   { stack, signal }: StoreLife,
 ): Promise<string> {
-  const { PlacedBackends } = await import('../../placed-backends.ts');
+  const { PlacedBackends } = await import('../../contract-store/placed-backends.ts');
   const { workload } = environment;
   const { contract, shardsRole: shards, disk, passwordFile } = options;
   const id = contract === true ? workload?.contract : contract;

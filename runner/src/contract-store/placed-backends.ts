@@ -24,14 +24,9 @@ import type {
 } from '@commongrid/model';
 import { shortIdOf, zdbDoorIn } from '@commongrid/node';
 
-import type { LogTrust } from './bcdb-trust.ts';
-import {
-  namespaceOf,
-  otherField,
-  readBackends,
-  storeBackends,
-} from './bot-service/store-backends.ts';
-import type { BackendEntry, StoreRole } from './bot-service/store-backends.ts';
+import type { LogTrust } from '../bcdb-trust.ts';
+import { namespaceOf, otherField, readBackends, storeBackends } from './store-backends.ts';
+import type { BackendEntry, StoreRole } from './store-backends.ts';
 
 export interface PlacedBackendsOptions {
   readonly contract: ContractId;
