@@ -139,7 +139,7 @@ test('a revision is made true by its difference, and what is new of it together 
   const kept = [idOf(workloads, 'calm'), idOf(workloads, 'sealed')];
   const former = await observed(kept);
   const told = () => kept.map((id) => agent.state.events(0, 1_000, id));
-  const before = told().map((events) => events.length);
+  const counts = told().map((events) => events.length);
 
   // One of two that are new does not fit: neither comes. What is no longer placed here stops all the same.
   await town.change(draft, 2, new Map([['calm', 1]]), ['calm', 'sealed', 'next', 'huge']);
@@ -159,7 +159,7 @@ test('a revision is made true by its difference, and what is new of it together 
   assert.deepEqual(await observed(kept), former);
   // Of a later slice that changes nothing of what runs no more is told than that it is well.
   const since = told().map((events, i) => {
-    return events.slice(before[i]).map(({ revision, phase }) => `${revision} ${phase}`);
+    return events.slice(counts[i]).map(({ revision, phase }) => `${revision} ${phase}`);
   });
   assert.deepEqual(since, [[], ['2 healthy', '3 healthy']]);
 });
