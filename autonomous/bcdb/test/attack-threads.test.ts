@@ -60,9 +60,10 @@ test('a signature whose thread ends each time is refused, and the next one is ch
   using threads = new Threads();
   await using pool = SignaturePool.open(1);
   const killer = (worker: Worker): void => void worker.terminate();
-  await threads.killAll(1);
+  // Before: the next one may be there as soon as this one ends.
   process.on('worker', killer);
   try {
+    await threads.killAll(1);
     const check = pool.check('ed25519:x', new Uint8Array(80));
     await assert.rejects(
       ending('check', () => check),
@@ -102,9 +103,9 @@ test('a projection whose writer never stays alive says so, and the log goes on',
   await using bcdb = await openNotes({ dataDir: folder.path, owner: SigningKey.generate() });
   await bcdb.projection.waitFor(bcdb.head.size - 1);
   const killer = (worker: Worker): void => void worker.terminate();
-  await threads.killAll(2);
   process.on('worker', killer);
   try {
+    await threads.killAll(2);
     // Signatures have ended too: whoever writes now is told.
     const outcome = await ending('write', () => Promise.allSettled([writeNotes(bcdb, 1)]));
     assert.equal(outcome[0]?.status, 'rejected');
