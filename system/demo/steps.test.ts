@@ -42,8 +42,18 @@ test('a step alone fails with the text of its error', async () => {
   assert.deepEqual([passed, figure], [false, 'odd']);
 });
 
+test('numbers of a step stand beside what people read, and a failure has none', async () => {
+  const measures = { healedSeconds: 12.5 };
+  const step = { name: 'healed', run: async () => ({ figure: 'after 12.5 s', measures }) };
+  const done = await attempt(step, undefined);
+  assert.deepEqual([done.figure, done.measures], ['after 12.5 s', measures]);
+  const [, failed] = await runSteps([fine, broken], [], () => {});
+  assert.deepEqual(failed?.measures, {});
+});
+
 test('a step is one line, and the last line counts them', () => {
-  const result = { name: 'payment', passed: true, seconds: 12.34, figure: '10 places paid' };
+  const measures = {};
+  const result = { name: 'payment', passed: true, seconds: 12.34, figure: '10 places paid', measures };
   assert.equal(stepLine(result), 'PASS   12.3 s  payment: 10 places paid');
   const failed = { ...result, passed: false, seconds: 0 };
   assert.equal(stepLine(failed), 'FAIL    0.0 s  payment: 10 places paid');

@@ -4,8 +4,18 @@ export interface DemoStep<Scene> {
   /** Names of steps without which it makes no sense. */
   readonly needs?: readonly string[];
   /** @returns what was measured, for people @throws when a promise was not kept */
-  run(scene: Scene): Promise<string>;
+  run(scene: Scene): Promise<string | StepOutcome>;
 }
+
+/** What a step measured. */
+export interface StepOutcome {
+  /** For people. */
+  readonly figure: string;
+  /** Numbers by name, each with its unit at the end of the name: `shardReplacedSeconds`. */
+  readonly measures: Measures;
+}
+
+export type Measures = Readonly<Record<string, number>>;
 
 export interface StepResult {
   readonly name: string;
@@ -13,6 +23,8 @@ export interface StepResult {
   readonly seconds: number;
   /** What was measured, or why it failed. */
   readonly figure: string;
+  /** Numbers of it by name; none where it failed. */
+  readonly measures: Measures;
 }
 
 /** What came of all steps. */
@@ -40,7 +52,7 @@ export async function runSteps<Scene>(
     const result =
       missing === undefined
         ? await attempt(step, scene)
-        : { name: step.name, passed: false, seconds: 0, figure: `not tried: it needs ${missing}` };
+        : notTried(step.name, missing);
     results.push(result);
     onResult(result);
   }
@@ -50,14 +62,23 @@ export async function runSteps<Scene>(
 /** Runs one step. It does not throw. */
 export async function attempt<Scene>(step: DemoStep<Scene>, scene: Scene): Promise<StepResult> {
   const startedMs = performance.now();
-  const of = (passed: boolean, figure: string): StepResult => {
-    return { name: step.name, passed, seconds: secondsSince(startedMs), figure };
+  const of = (passed: boolean, figure: string, measures: Measures = {}): StepResult => {
+    return { name: step.name, passed, seconds: secondsSince(startedMs), figure, measures };
   };
   try {
-    return of(true, await step.run(scene));
+    const outcome = await step.run(scene);
+    if (typeof outcome === 'string') return of(true, outcome);
+    return of(true, outcome.figure, outcome.measures);
   } catch (error) {
     return of(false, error instanceof Error ? error.message : String(error));
   }
+}
+
+function notTried(name: string, missing: string): StepResult {
+  return {
+    ...{ name, passed: false, seconds: 0, measures: {} },
+    figure: `not tried: it needs ${missing}`,
+  };
 }
 
 /** @param startedMs of `performance.now()` */
