@@ -55,6 +55,24 @@ test('a controller that is killed at any append goes on where it was', async () 
   assert.ok(kills >= 20, `${kills} kills`);
 });
 
+test('a controller that starts anew leaves alone what was removed', async () => {
+  await using world = new ControllerWorld({ own: 4 });
+  const removed = await world.contract({ roles: [{ ...web, ...apart }] });
+  const first = world.start();
+  await world.until('it runs', () => runs(world, removed));
+  world.approve(removed, 'remove');
+  const phaseOf = (id: string): string | undefined =>
+    world.processes.at(-1)?.controller.status().find((one) => one.id === id)?.status?.phase;
+  await world.until('it is closed', () => phaseOf(removed) === 'closed');
+  const lease = world.grid.fold.current('grid.lease.1', removed)?.fence;
+  await world.kill(first);
+  const running = await world.contract({ roles: [{ ...web, ...apart }] });
+  world.start();
+  await world.until('the other one runs', () => runs(world, running));
+  assert.equal(phaseOf(removed), 'closed');
+  assert.equal(world.grid.fold.current('grid.lease.1', removed)?.fence, lease);
+});
+
 test('of two controllers one acts, and the other goes on when that one is gone', async () => {
   await using world = new ControllerWorld({ own: 4 });
   const controllers = [world.ada.device, world.ada.controller];

@@ -33,6 +33,8 @@ const hints: Readonly<Record<BlockedCode, string>> = {
   HEAL_REFUSED: 'read what the code of the refusal says; it is tried again',
   HEAL_REPLACED: 'remove the contract that is not to take that place',
   HEAL_ROLLED_BACK: 'see why in the events of its workloads, then agree on another contract',
+  HEAL_SHARDS_AWAY:
+    'bring one of these nodes back; if they are gone for good: grid bot release-brake BOT',
   HEAL_STORM: 'look at the network first; then: grid bot release-brake BOT',
   HEAL_UNREACHABLE: 'nothing is to be done unless it lasts; it is tried again',
   HEAL_UPGRADE: 'see why in the events of these workloads; remove the contract to go back',

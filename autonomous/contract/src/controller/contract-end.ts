@@ -31,3 +31,11 @@ export function endStep(
   });
   return tombstones.length === 0 ? { is: 'closed' } : { is: 'bury', tombstones };
 }
+
+/** Whether nothing is left to do of a contract that is to be removed: nobody needs its lease to see that. */
+export function isClosed(
+  look: Pick<Look, 'fold' | 'at' | 'journal'>,
+  one: Pick<ContractCase, 'id'>,
+): boolean {
+  return endStep(look, one, 0).is === 'closed';
+}

@@ -9,7 +9,7 @@ import { UnitTrials } from '../heal/unit-trials.ts';
 import type { Failure } from '../heal/unit-trials.ts';
 import { blocked, blockedByError, ruleOf } from './blocked.ts';
 import type { Blocked } from './blocked.ts';
-import { endStep } from './contract-end.ts';
+import { endStep, isClosed } from './contract-end.ts';
 import { ContractLease } from './contract-lease.ts';
 import { ContractPlacer } from './contract-placer.ts';
 import type { PlaceDone, PlaceStep } from './contract-placer.ts';
@@ -162,6 +162,9 @@ export class ContractWorker {
     if (one === undefined) return this.#rest([]);
     const isEnding = one.state.agreed.remove !== undefined;
     if (!isEnding && !isAgreed(one)) return this.#rest([]);
+    if (isEnding && isClosed(look, one) && !this.#proposer.isToEnd(look, one)) {
+      return this.#close(one);
+    }
     const lease = this.#lease.now(look.fold);
     if (lease === undefined) {
       return this.#rest([
@@ -224,6 +227,8 @@ export class ContractWorker {
       ...{ contract: id, fold, at, nowMs, state, units, isStorm, hasNews },
       trials: this.#trials,
       isBeingRepaired: () => this.#options.ports.dispersed?.isBeingRepaired(id, fold) ?? false,
+      isHollow: (...at) => this.#options.ports.dispersed?.isHollow(...at) ?? false,
+      isGivenUp: (node) => watch.isGivenUp(node),
       ...{ maxPerHour: header.heal.maxPerHour, untilMs: header.term.untilMs },
       ...{ replaceAfterMs: header.heal.replaceAfterMs, waits: this.#placer.waits },
       shards: paper.draft.shards,
@@ -242,9 +247,14 @@ export class ContractWorker {
         write('grid.tombstone.1', value.workload, value),
       );
     }
-    if (step.is !== 'closed') return true;
+    return step.is === 'closed' ? this.#close(one) : true;
+  }
+
+  /** Nothing of it is left to do, for good. */
+  async #close({ id }: ContractCase): Promise<false> {
     this.#isClosed = true;
-    this.#options.book.drop(one.id);
+    this.#rest([]);
+    this.#options.book.drop(id);
     await this.#lease.release();
     return false;
   }

@@ -124,11 +124,13 @@ export class Controller implements AsyncDisposable {
 
   /**
    * The owner looked at the network, and wants what is gone to be replaced.
-   * @returns whether the brake was on
+   * @returns whether anything waited for that
    */
   releaseBrake(): boolean {
-    const wasOn = this.isStorm;
+    const reasons = this.blocked().flatMap((one) => one.blocked);
+    const wasOn = this.isStorm || reasons.some(({ code }) => code === 'HEAL_SHARDS_AWAY');
     this.#brake.release();
+    this.#watch.giveUp();
     this.look();
     return wasOn;
   }

@@ -48,6 +48,8 @@ export interface DispersedData {
    * had was made again. @param node where the replica is now
    */
   isElsewhere(workload: WorkloadId, node: NodeId): boolean;
+  /** Whether a replica came to a node, and not all of what it had at former places was made again there. */
+  isHollow(workload: WorkloadId, node: NodeId): boolean;
   /** Whether somebody spread data over the namespaces of a contract, and not all of it is where it should be. */
   isBeingRepaired(contract: ContractId, fold: GridFold): boolean;
 }

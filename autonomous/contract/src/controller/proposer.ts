@@ -116,6 +116,12 @@ export class Proposer {
     return { hasActed: true, blocked };
   }
 
+  /** Whether anything that was proposed for a contract that is removed waits for signers. */
+  isToEnd(look: Look, { id, header }: ContractCase): boolean {
+    const { proposals } = this.#tools.ports;
+    return proposals?.owner === header.owner && knownOf(look, id).open.length > 0;
+  }
+
   /** Takes back what was proposed for a contract that is removed. @returns whether anything was appended */
   async end(look: Look, one: ContractCase, write: Write): Promise<boolean> {
     const { proposals } = this.#tools.ports;

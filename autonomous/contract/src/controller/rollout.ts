@@ -1,6 +1,7 @@
 import { placeOf, successorOf, workloadIdOf } from '@commongrid/model';
 import type { ContractId, GridFold, PlacementItem, RecordOf } from '@commongrid/model';
 import type { Assessment, WantedUnit } from '../heal/assess-units.ts';
+import { isFoundUnwell } from '../heal/node-word.ts';
 import { slotKey } from '../plan/units.ts';
 import { contractStatus } from '../state/contract-status.ts';
 import { blocked } from './blocked.ts';
@@ -35,8 +36,8 @@ export function rolloutStepOf(look: Look, one: ContractCase, assessment: Assessm
 
 /**
  * A contract that replaces another, unit by unit: the next one is placed once all former ones are healthy.
- * One that does not become healthy in time holds up the rest; where the contract says `mayRollBack`, all
- * of it ends, and the former contract comes back.
+ * One that does not become healthy in time, or of which the probe of its role said no when its time to start was
+ * over, holds up the rest; where the contract says `mayRollBack`, all of it ends, and the former contract comes back.
  */
 function rolloutOf(
   look: Look,
@@ -67,12 +68,13 @@ function rolloutOf(
   }
   const late = waiting.filter((item) => {
     const place = placeOf(fold.workload(workloadIdOf(id, item.role, item.replica)));
-    return place !== undefined && at - place.moment.at >= healthyWithinMs;
+    const isLate = place !== undefined && at - place.moment.at >= healthyWithinMs;
+    return isLate || isFoundUnwell(fold, id, item);
   });
   if (late.length > 0 && header.mayRollBack === true) {
     return { is: 'withdraw', items: [], reason: 'rollback' };
   }
-  const text = 'the upgrade stands still: these did not become healthy in time';
+  const text = 'the upgrade stands still: these are not healthy, or did not become so in time';
   const reasons = late.length === 0 ? [] : [blocked('HEAL_UPGRADE', text, late.map(slotKey))];
   // What is lost meanwhile is placed anew; nothing new begins.
   const placed = new Set(items.map(slotKey));
