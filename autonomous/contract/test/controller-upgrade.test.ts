@@ -76,6 +76,23 @@ test('an upgrade that does not become healthy is taken back where it may be', as
   assert.deepEqual([countOf(world, child), countOf(world, again)], [0, 3]);
 });
 
+test('an upgrade whose probe says no is taken back at once, and one that starts has its time', async () => {
+  await using world = new ControllerWorld();
+  const [former, child] = await upgraded(world, { mayRollBack: true });
+  const tried = (): boolean => world.codes(child).includes('HEAL_ROLLED_BACK');
+  world.says = (workload) => ({
+    phase: workload.startsWith(child) ? 'starting' : 'healthy',
+  });
+  await world.until('the first one is there', () => countOf(world, child) === 1);
+  await world.pass(60_000);
+  assert.equal(tried(), false, 'what starts has its time');
+  world.says = (workload) => ({
+    phase: workload.startsWith(child) ? 'unhealthy' : 'healthy',
+  });
+  await world.until('it is taken back', tried, { forMs: 10_000 });
+  assert.deepEqual([countOf(world, child), countOf(world, former)], [0, 3]);
+});
+
 test('of two upgrades of one contract the log takes the first, and the second waits for its end', async () => {
   await using world = new ControllerWorld();
   const [former, later] = await upgraded(world, {});

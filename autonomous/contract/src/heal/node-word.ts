@@ -47,6 +47,11 @@ export function isWell(fold: GridFold, contract: ContractId, item: PlacementItem
   return eventOf(fold, contract, item)?.phase === 'healthy';
 }
 
+/** Whether the probe of a replica said no as often as its role asks for, after the time that it has to start. */
+export function isFoundUnwell(fold: GridFold, contract: ContractId, item: PlacementItem): boolean {
+  return eventOf(fold, contract, item)?.phase === 'unhealthy';
+}
+
 /** Whether a word says that the node takes nothing, rather than that this does not run there. */
 export function isOutOfService({ code }: Pick<NodeWord, 'code'>): boolean {
   return leavingCodes.has(code) || nodeRules.has(code);
