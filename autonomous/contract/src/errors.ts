@@ -48,6 +48,7 @@ export type BlockedCode =
   | 'HEAL_REFUSED' // the log refused a record of the controller for a reason that the message names
   | 'HEAL_REPLACED' // another contract takes the place of the same one: remove one of the two
   | 'HEAL_ROLLED_BACK' // an upgrade did not become healthy and was taken back: agree on another one
+  | 'HEAL_SHARDS_AWAY' // more shards are away than can be made again: bring a node back, or release the brake when they are gone for good
   | 'HEAL_STORM' // a large part of the nodes vanished at once: it waits until most are back, or you release the brake
   | 'HEAL_UNREACHABLE' // database, farmer or node could not be asked: it is tried again
   | 'HEAL_UPGRADE' // a part of an upgrade does not become healthy, and there is no way back in it: see its events

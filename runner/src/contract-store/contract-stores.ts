@@ -25,7 +25,7 @@ import type {
 
 import { askStore } from './ask-store.ts';
 import { repeatByNews } from './repeat-by-news.ts';
-import { isDone, shardsOf } from './store-answers.ts';
+import { filledIn, isDone, shardsOf } from './store-answers.ts';
 import type { ShardStanding } from './store-answers.ts';
 import {
   followsPlacement,
@@ -76,6 +76,8 @@ interface KeptStore {
   readonly isUsed: boolean;
   /** The store said with these entries that it needs nothing at replaced places. */
   readonly isClear: boolean;
+  /** Nodes of namespaces to which all has come, as the store said last; undefined before it said anything. */
+  readonly filled: ReadonlyMap<string, string> | undefined;
 }
 
 interface Asked extends Pick<KeptStore, 'entries'> {
@@ -144,6 +146,12 @@ export class ContractStores implements DispersedData, AsyncDisposable {
     const kept = this.#kept.get(workloadParts(workload).contract);
     const entry = kept?.entries.find((one) => id !== undefined && namespaceOf(one) === id);
     return kept?.isClear === true && entry?.node === node;
+  }
+
+  isHollow(workload: WorkloadId, node: NodeId): boolean {
+    const id = this.#tools?.shortIdOf(workload);
+    const { filled } = this.#kept.get(workloadParts(workload).contract) ?? {};
+    return id !== undefined && filled !== undefined && filled.get(id) !== node;
   }
 
   isBeingRepaired(contract: ContractId, fold: GridFold): boolean {
@@ -267,10 +275,12 @@ export class ContractStores implements DispersedData, AsyncDisposable {
     }
     const shards = status === undefined ? null : shardsOf(status, entries);
     const isUsed = before?.isUsed === true || heads !== undefined || existsSync(data);
+    const filled = status === undefined ? before?.filled : filledIn(status, entries);
     this.#kept.set(id, {
       entries,
       isUsed,
       isClear,
+      filled,
       standing: { ...places, shards, isWhole: isClear },
     });
   }

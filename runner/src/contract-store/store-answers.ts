@@ -1,6 +1,6 @@
 import type { CareStatus } from '@commongrid/zstor';
 
-import { backendName } from './store-backends.ts';
+import { backendName, namespaceOf } from './store-backends.ts';
 import type { BackendEntry } from './store-backends.ts';
 
 /** What a store says of the shards of a contract. */
@@ -25,6 +25,16 @@ export function isDone(status: CareStatus, entries: readonly BackendEntry[]): bo
   if (!shards.every((one) => states.get(backendName(one)) === 'healthy')) return false;
   const still = new Set(needed);
   return !entries.some(({ replaces = [] }) => replaces.some((name) => still.has(name)));
+}
+
+/** Namespaces that have all that the store needs of the places that they replace, each with its node. */
+export function filledIn(
+  { needed }: Pick<CareStatus, 'needed'>,
+  entries: readonly BackendEntry[],
+): ReadonlyMap<string, string> {
+  const still = new Set(needed);
+  const filled = entries.filter(({ replaces = [] }) => !replaces.some((name) => still.has(name)));
+  return new Map(filled.map((entry) => [namespaceOf(entry), entry.node]));
 }
 
 /** What the owner is told of that. */

@@ -1,5 +1,5 @@
 import { workloadIdOf } from '@commongrid/model';
-import type { ContractState, NodeId, PlacementItem } from '@commongrid/model';
+import type { ContractState, NodeId, PlacementItem, WorkloadId } from '@commongrid/model';
 import type { Blocked } from '../controller/blocked.ts';
 import type { ShardCode } from '../definition/read-role.ts';
 import { slotKey } from '../plan/units.ts';
@@ -24,6 +24,10 @@ export interface AssessInput extends StandingInput {
   readonly isStorm: boolean;
   /** Asked only where something leaves a node: see `DispersedData`. */
   readonly isBeingRepaired: () => boolean;
+  /** Whether what a replica had elsewhere is not all made again at its node: see `DispersedData`. */
+  readonly isHollow: (workload: WorkloadId, node: NodeId) => boolean;
+  /** Whether the owner said of a silent node that it does not come back. */
+  readonly isGivenUp: (node: NodeId) => boolean;
   /** Whether nodes may have said anything since the last time. */
   readonly hasNews: boolean;
 }
@@ -56,8 +60,9 @@ export interface WantedUnit {
  *    good (`UnitTrials`). Then what is on a node that is taken out of service: of each role one replica at a
  *    time, while all others are well, and so is all that left before; of shards while none has to be made
  *    again.
- * 2. Of what was placed not what has local data, which is nowhere else; and while a storm lasts only shards
- *    of which few are to spare.
+ * 2. Of what was placed not what has local data, which is nowhere else; nor shards while too few others have
+ *    what is needed to make them again, since where they are they may come back; and while a storm lasts only
+ *    shards of which few are to spare.
  * 3. No more of what moves than the contract allows within an hour.
  * 4. A single writer ends where it was before it is placed elsewhere, unless that node is lost.
  * 5. What stays, and has used up most of what was paid for it, needs another lock for the same node.
@@ -99,6 +104,8 @@ class Moving {
   readonly holds = new Holds();
   readonly #input: AssessInput;
   readonly #spares: ReadonlyMap<string, number>;
+  /** How many shards of each role are there beyond those that others can be made from; below 0 where too few. */
+  readonly #sources: ReadonlyMap<string, number>;
   /** Roles of which something is not well, each with the units that are not. */
   readonly #unwell: Map<string, Set<string>>;
   /** Of any role: the next placement would end what runs on beside what is not well yet. */
@@ -107,7 +114,8 @@ class Moving {
 
   constructor(input: AssessInput, standings: readonly UnitStanding[]) {
     this.#input = input;
-    this.#spares = spareShards(input, standings);
+    this.#spares = spareShards(input, standings, ({ isLost }) => !isLost);
+    this.#sources = spareShards(input, standings, (one) => isSource(input, one));
     this.#left = movesLeft(input);
     const hasLeaving = standings.some(({ verdict }) => verdict?.is === 'leaving');
     this.#unwell = hasLeaving ? unwellIn(standings) : new Map();
@@ -128,6 +136,10 @@ class Moving {
     if (unit.roles.some(({ data }) => data === 'local')) {
       return this.holds.add('HEAL_LOCAL_DATA', localTexts[cause?.is ?? 'lost'], unit);
     }
+    if (this.#isBeyondRepair(one)) {
+      const text = 'more shards are away than can be made again from those that are left';
+      return this.holds.add('HEAL_SHARDS_AWAY', text, unit);
+    }
     if (this.#input.isStorm && !isNeeded(unit, this.#spares)) {
       return this.holds.add('HEAL_STORM', 'a large part of all nodes is not heard of', unit);
     }
@@ -141,6 +153,12 @@ class Moving {
     const text =
       'its node is taken out of service, and what left before, or other replicas, are not healthy yet';
     return this.holds.add('HEAL_DRAIN', text, unit);
+  }
+
+  /** Moving it would leave behind, for nothing, what is needed once it is back. */
+  #isBeyondRepair({ unit, nodes }: UnitStanding): boolean {
+    const isShort = unit.roles.some(({ name }) => (this.#sources.get(name) ?? 0) < 0);
+    return isShort && !nodes.every((node) => this.#input.isGivenUp(node));
   }
 
   /** Whether all other replicas of the roles of a unit are well. */
@@ -207,21 +225,32 @@ function addTo(all: Map<string, Set<string>>, name: string, key: string): void {
   all.set(name, (all.get(name) ?? new Set()).add(key));
 }
 
-/** How many shards of each role can still be lost. */
+/** How many shards of each role there are beyond those that the data can be made from. */
 function spareShards(
   { shards }: AssessInput,
   standings: readonly UnitStanding[],
+  counts: (one: UnitStanding) => boolean,
 ): ReadonlyMap<string, number> {
   const spares = new Map<string, number>();
   for (const [role, { dataShards }] of Object.entries(shards)) spares.set(role, -dataShards);
-  for (const { unit, isPlaced, isLost } of standings) {
-    if (!isPlaced || isLost) continue;
-    for (const { name } of unit.roles) {
+  for (const one of standings) {
+    if (!one.isPlaced || !counts(one)) continue;
+    for (const { name } of one.unit.roles) {
       const spare = spares.get(name);
       if (spare !== undefined) spares.set(name, spare + 1);
     }
   }
   return spares;
+}
+
+/** Whether others can be made from what a unit has. Nodes that vanish at once are not taken for lost at once. */
+function isSource({ outlook, isHollow, contract }: AssessInput, one: UnitStanding): boolean {
+  const { nodes, unit } = one;
+  if (nodes.some((node) => outlook(node, true) !== 'alive')) return false;
+  return unit.roles.every(({ name }) => {
+    const workload = workloadIdOf(contract, name, unit.replica);
+    return nodes.every((node) => !isHollow(workload, node));
+  });
 }
 
 function isNeeded({ roles }: Unit, spares: ReadonlyMap<string, number>): boolean {

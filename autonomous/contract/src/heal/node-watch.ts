@@ -43,6 +43,7 @@ export class NodeWatch {
   #nowMs: number;
   #heardMs = Number.NEGATIVE_INFINITY;
   #heardAt = 0;
+  #givenUp: ReadonlySet<NodeId> = new Set();
 
   constructor(nowMs: number, { canProbe }: { readonly canProbe: boolean }) {
     this.#startedMs = nowMs;
@@ -76,6 +77,16 @@ export class NodeWatch {
       });
     }
     this.#nodes = nodes;
+    if (this.#givenUp.size > 0) this.#givenUp = new Set(this.silent()).intersection(this.#givenUp);
+  }
+
+  /** The owner looked: those that are not heard of now do not come back. One that is heard again did. */
+  giveUp(): void {
+    this.#givenUp = new Set(this.silent());
+  }
+
+  isGivenUp(node: NodeId): boolean {
+    return this.#givenUp.has(node);
   }
 
   /** Nodes that are not heard of, whoever began to watch when. */

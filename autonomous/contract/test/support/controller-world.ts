@@ -43,6 +43,8 @@ export class ControllerWorld extends TownGrid {
   isBeingRepaired = false;
   /** Workloads whose former namespaces have nothing any more that is needed. */
   readonly elsewhere = new Set<WorkloadId>();
+  /** Nodes that came to have replicas of which nothing was made again yet. */
+  readonly hollow = new Set<NodeId>();
   /** Controllers that were started, in order. */
   readonly processes: Process[] = [];
   probes = 0;
@@ -170,6 +172,7 @@ export class ControllerWorld extends TownGrid {
       dispersed: {
         isElsewhere: (workload) => this.elsewhere.has(workload),
         isBeingRepaired: () => this.isBeingRepaired,
+        isHollow: (_workload, node) => this.hollow.has(node),
       },
       market: {
         obtain: async (wish) => {

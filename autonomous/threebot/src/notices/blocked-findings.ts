@@ -23,7 +23,12 @@ const patient: ReadonlySet<BlockedCode> = new Set([
 ]);
 
 /** Data or machines are at stake. */
-const urgent: ReadonlySet<BlockedCode> = new Set(['HEAL_LOCAL_DATA', 'HEAL_MONEY', 'HEAL_STORM']);
+const urgent: ReadonlySet<BlockedCode> = new Set([
+  'HEAL_LOCAL_DATA',
+  'HEAL_MONEY',
+  'HEAL_SHARDS_AWAY',
+  'HEAL_STORM',
+]);
 
 /** What contracts wait for, for people. That another controller acts is none of it. */
 export function blockedFindings(

@@ -9,14 +9,14 @@ import type { BotOptions } from './bot-options.ts';
 export function botReleaseBrakeCommand(context: CommandContext): Command {
   return botSubcommand(
     'release-brake',
-    'Let a bot place anew what vanished in a storm, though many nodes are away.',
+    'Let a bot place anew what vanished, though many nodes are away.',
   ).action(async (name: string, options: BotOptions) => {
     const folder = botFolderOf(context, name, options);
     const answer = await askBot(folder, 'contracts.releaseBrake', {});
     const { wasOn } = answer as { readonly wasOn: boolean };
     const result = { schema: 'grid.bot.release-brake.1', name, wasOn };
     printResult(context, options, result, () => {
-      return wasOn ? `${name} places anew what is lost` : 'nothing was held up by a storm';
+      return wasOn ? `${name} places anew what is lost` : 'nothing was held up by that';
     });
   });
 }
