@@ -13,7 +13,10 @@ export type Duty =
     }
   | { readonly is: 'refund'; readonly lock: LockId };
 
-/** What is due to a bot by what it knows: pay as a farmer, what is left as a buyer. */
+/**
+ * What is due to a bot by what it knows: pay as a farmer, what is left as a buyer. A farmer who has all that he
+ * earned gives the rest back: its buyer could ask for it two hours later only.
+ */
 export function* duties({ fold, at }: LedgerView, bot: BotId): Generator<Duty> {
   for (const escrow of fold.moneyOf('escrow')) {
     const lock = fold.current('grid.lock.1', escrow.id);
@@ -22,6 +25,7 @@ export function* duties({ fold, at }: LedgerView, bot: BotId): Generator<Duty> {
       const toMs = releasableUntil(fold, escrow, at);
       const isDue = toMs !== undefined && !('code' in releasable(fold, lock, toMs, at));
       if (isDue) yield { is: 'release', lock: lock.id, workload: workloadOf(lock), toMs };
+      else if (isAllEarned(escrow)) yield { is: 'refund', lock: lock.id };
     }
     const isOver = at >= (endOf(fold, lock, escrow) ?? Infinity);
     if (lock.buyer !== bot || !isOver) continue;
@@ -37,12 +41,22 @@ export function* duties({ fold, at }: LedgerView, bot: BotId): Generator<Duty> {
  */
 function releasableUntil(
   fold: GridFold,
-  { id, receipts }: EscrowState,
+  { id, receipts, place }: EscrowState,
   at: number,
 ): number | undefined {
   const lock = fold.current('grid.lock.1', id);
   if (lock === undefined) return undefined;
   const toldMs = fold.current('grid.presence.1', lock.node)?.toMs ?? 0;
-  const untilMs = Math.min(at - lock.disputeMs, Math.max(toldMs, at - lastReportsMs));
-  return receipts.findLast(([, toMs]) => toMs <= untilMs)?.[1];
+  const knownMs = Math.max(toldMs, at - lastReportsMs);
+  // Presence behind the end of the place pays nothing.
+  const endMs = place?.untilMs ?? Infinity;
+  const due = receipts.findLast(([, toMs]) => {
+    return toMs <= at - lock.disputeMs && Math.min(toMs, endMs) <= knownMs;
+  });
+  return due?.[1];
+}
+
+/** Whether the place ended, its node told of all of it, and that was paid. */
+function isAllEarned({ place, receipts, cursorMs }: EscrowState): boolean {
+  return receipts.length === 0 && cursorMs >= (place?.untilMs ?? Infinity);
 }
