@@ -28,7 +28,10 @@ export const testStages: readonly TestStage[] = [
   {
     // Unit tests touch nothing outside themselves: one process for all saves a start per file.
     name: 'unit',
-    globs: ['*/*/src/**/*.test.ts', 'runner/src/**/*.test.ts', 'tools/**/*.test.ts'],
+    globs: [
+      ...['*/*/src/**/*.test.ts', 'solutions/src/**/*.test.ts', 'runner/src/**/*.test.ts'],
+      'tools/**/*.test.ts',
+    ],
     words: ['--test-isolation=none'],
     budgetMinutes: 1,
   },

@@ -1,0 +1,13 @@
+export { answersSchema } from './answers-schema.ts';
+export type { SolutionErrorCode } from './errors.ts';
+export type { Answers, AnswerValue, Question } from './question.ts';
+export {
+  defaultOf,
+  missingAnswers,
+  openQuestions,
+  parseAnswer,
+  readAnswers,
+  withDefaults,
+} from './read-answers.ts';
+export type { Draw, ImageRecipe, MadeSolution, Solution, UsePlace } from './solution.ts';
+export { findSolution, solutions } from './solutions.ts';
