@@ -4,16 +4,8 @@ import type { DemoTown } from '../demo-town.ts';
 import type { DemoStep } from '../steps.ts';
 import { contractOf, must } from './archive-scene.ts';
 import type { ArchiveScene } from './archive-scene.ts';
+import { placeByForce, sign } from './board.ts';
 import { buyerService } from './buyer-service.ts';
-
-interface Status {
-  readonly phase: string;
-  readonly signatures: readonly {
-    readonly role: string;
-    readonly min: number;
-    readonly signed: readonly string[];
-  }[];
-}
 
 /** For the time in which a forged word would count, ms. */
 const approvalTtlMs = 600_000;
@@ -44,12 +36,6 @@ export const signingStep: DemoStep<ArchiveScene> = {
   },
 };
 
-/** Signs as a bot. @returns how far the contract is then, as that bot sees it */
-async function sign(town: DemoTown, bot: string, id: string): Promise<Status> {
-  await town.as(bot, 'contract', 'sign', id, '--yes');
-  return town.as<Status>(bot, 'contract', 'status', id);
-}
-
 /** What must not be taken, and the code that it is refused with. @throws when something is */
 async function refusalsOf(scene: ArchiveScene): Promise<Readonly<Record<string, string>>> {
   const { town } = scene;
@@ -67,24 +53,8 @@ async function refusalsOf(scene: ArchiveScene): Promise<Readonly<Record<string, 
   return {
     'a forged signature': await approve('legal', 'business', hash),
     'a signature of another hash': await approve('legal', 'legal', other),
-    'a placement with one signature': await placeByForce(scene),
+    'a placement with one signature': await placeByForce(town, id, 'shards'),
   };
-}
-
-/** The buyer takes the lease itself, and places without an agreement. @returns the code of the refusal */
-async function placeByForce(scene: ArchiveScene): Promise<string> {
-  const { town } = scene;
-  const { id } = contractOf(scene);
-  const lease = { name: id, holder: town.key, fence: 1, ttlMs: 3_000 };
-  await town.as('buyer', 'bcdb', 'put', 'grid', 'grid.lease.1', id, JSON.stringify(lease));
-  const [node] = town.nodes;
-  const item = { role: 'shards', replica: 0, node: node?.id, slice: 'A'.repeat(43) };
-  const placement = {
-    ...{ contract: id, revision: 1, lease: id, fence: 1, items: [item], reason: 'initial' },
-    expMs: Date.now() + approvalTtlMs,
-  };
-  const value = JSON.stringify(placement);
-  return town.refused('buyer', 'bcdb', 'put', 'grid', 'grid.placement.1', id, value);
 }
 
 /** @throws when a node has any workload */

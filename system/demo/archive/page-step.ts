@@ -1,0 +1,23 @@
+import type { DemoStep } from '../steps.ts';
+import type { ArchiveScene } from './archive-scene.ts';
+import { agree, build } from './board.ts';
+import { untilPage } from './page-client.ts';
+import { pageContract } from './page-contract.ts';
+
+const text = 'archive';
+
+/** The page of the archive, by a contract of its own, whose board is the same. */
+export const pageStep: DemoStep<ArchiveScene> = {
+  name: 'page',
+  needs: ['provision'],
+  async run(scene) {
+    const { town } = scene;
+    const built = await build(town, 'page', pageContract({ text }));
+    await agree(town, built);
+    const startedMs = performance.now();
+    await untilPage(town, built.id, text);
+    scene.page = { id: built.id, text };
+    const took = ((performance.now() - startedMs) / 1_000).toFixed(1);
+    return `it says "${text}" ${took} s after the board signed`;
+  },
+};
