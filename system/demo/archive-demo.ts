@@ -7,25 +7,27 @@ import { planStep } from './archive/plan-step.ts';
 import { provisionStep } from './archive/provision-step.ts';
 import { refundStep } from './archive/refund-step.ts';
 import { signingStep } from './archive/signing-step.ts';
-import type { Shards } from './archive/archive-contract.ts';
+import { newStoreSecrets } from './archive/archive-contract.ts';
+import type { Shards } from './archive/archive-sizes.ts';
 import type { ArchiveScene } from './archive/archive-scene.ts';
 import { DemoFolder } from './demo-folder.ts';
 import { DemoTown } from './demo-town.ts';
 import { attempt, reportOf, runSteps } from './steps.ts';
 import type { DemoReport, DemoStep, StepResult } from './steps.ts';
-import { townPlans } from './town-plan.ts';
+import { townPlan } from './town-plan.ts';
 import type { TownSize } from './town-plan.ts';
 
 export { lastLine, stepLine } from './steps.ts';
 export type { DemoReport, StepResult } from './steps.ts';
-export type { Shards } from './archive/archive-contract.ts';
-export { townPlans } from './town-plan.ts';
+export type { Shards } from './archive/archive-sizes.ts';
 export type { TownSize } from './town-plan.ts';
 
 export interface ArchiveDemoOptions {
   /** Machines. */
   readonly nodes: TownSize;
   readonly shards: Shards;
+  /** Of the objects that are loaded, bytes. */
+  readonly dataBytes: number;
   /** Decides who is killed. */
   readonly seed: number;
   /** Of this demo alone; it is empty afterwards. Absolute. */
@@ -53,11 +55,11 @@ const steps: readonly DemoStep<ArchiveScene>[] = [
  * @throws BASE_FOLDER_LOCKED while another demo has the folder
  */
 export async function archiveDemo(options: ArchiveDemoOptions): Promise<DemoReport> {
-  const { shards, signal, note, onResult } = options;
+  const { shards, dataBytes, signal, note, onResult } = options;
   const startedMs = performance.now();
   await using folder = await DemoFolder.open(options.folder);
   await using stack = new AsyncDisposableStack();
-  const plan = townPlans[options.nodes];
+  const plan = townPlan(options.nodes, shards, dataBytes);
   let town: DemoTown | undefined;
   const opening = await attempt(
     {
@@ -72,7 +74,8 @@ export async function archiveDemo(options: ArchiveDemoOptions): Promise<DemoRepo
   onResult(opening);
   if (town === undefined) return reportOf([opening], startedMs);
   const random = seededRandom(options.seed);
-  const results = await runSteps(steps, { town, shards, random }, onResult);
+  const scene = { town, shards, dataBytes, secrets: newStoreSecrets(), random };
+  const results = await runSteps(steps, scene, onResult);
   note('all of it is taken off this machine');
   return reportOf([opening, ...results], startedMs);
 }

@@ -40,6 +40,9 @@ export const stakeholders = ['expert', 'legal', 'business'] as const;
 /** The farmer that has no machine, in a country that it does not sell in. */
 export const farmerWithoutNodes = 'farmer-far';
 
+/** In the hub: the image in which services of the grid itself run. */
+export const systemImage = 'owner/grid';
+
 /** Programs that start at a time: more of them only wait for each other. */
 const width = 3;
 
@@ -94,6 +97,8 @@ export class DemoTown implements AsyncDisposable {
     if (up.bots.lack !== null) throw new Error(`there are no bots: ${up.bots.lack}`);
     if (up.hub.image === null) throw new Error('the hub has no image to begin with');
     await giveMoney(grid);
+    note('the image of the grid itself is made');
+    await uploadSystem(grid);
     const farmers = plan.farms.map(({ code }) => `farmer-${code}`);
     note(`${farmers.length + 1 + stakeholders.length} bots are made`);
     const bots = new Map(Object.entries(up.bots.ids));
@@ -262,6 +267,12 @@ async function requireDisk(
   if (bavail * bsize >= wanted) return;
   const [free, need] = [formatBytes(bavail * bsize), formatBytes(wanted)];
   throw new Error(`the demo takes ${need} of disk, and ${path} has ${free} free`);
+}
+
+/** Heads of S3 run in it. */
+async function uploadSystem(grid: TestGrid): Promise<void> {
+  const { digest } = await grid.json<{ readonly digest: string }>('flist', 'create', '--system');
+  await grid.json('hub', 'upload', digest, systemImage);
 }
 
 /** The owner of the grid issues it; the buyer begins with some. */

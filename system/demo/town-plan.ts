@@ -1,3 +1,6 @@
+import { machineDiskBytes, namespaceSizes } from './archive/archive-sizes.ts';
+import type { Shards } from './archive/archive-sizes.ts';
+
 /** Where a farm is, and what it asks for. */
 export interface FarmPlan {
   /** Of the country, two small letters: also the first part of the names of what is there. */
@@ -18,28 +21,37 @@ export interface TownPlan {
   readonly diskBytes: number;
 }
 
-const usual = { cu: 100_000, su: 400_000, surchargePercent: 0 };
+const usual = { cu: 40_000, su: 400_000, surchargePercent: 0 };
 
 /**
  * The farms in their order. The first one asks for a little less than the others, so that plans always have it, and
  * its bot quotes more than that.
  */
 const farms: readonly FarmPlan[] = [
-  { code: 'be', city: 'Gent', cu: 90_000, su: 360_000, surchargePercent: 8 },
-  { code: 'ch', city: 'Basel', ...usual, cu: 95_000, su: 380_000 },
+  { code: 'be', city: 'Gent', cu: 36_000, su: 360_000, surchargePercent: 8 },
+  { code: 'ch', city: 'Basel', ...usual, cu: 38_000, su: 380_000 },
   { code: 'eg', city: 'Cairo', ...usual },
   { code: 'us', city: 'Boston', ...usual },
   { code: 'at', city: 'Graz', ...usual },
   { code: 'za', city: 'Durban', ...usual },
 ];
 
-/** The town of so many machines. */
-export const townPlans = {
-  24: { farms, nodesPerFarm: 4, diskBytes: 2 ** 30 },
-  8: { farms: farms.slice(0, 4), nodesPerFarm: 2, diskBytes: 2 ** 29 },
-} as const satisfies Readonly<Record<number, TownPlan>>;
+/** Towns by how many machines they have. A machine of a small one is killed more often, and keeps what it had each time. */
+const sizes = {
+  24: { farms, nodesPerFarm: 4, generations: 2 },
+  8: { farms: farms.slice(0, 4), nodesPerFarm: 2, generations: 3 },
+} as const satisfies Readonly<
+  Record<number, Omit<TownPlan, 'diskBytes'> & { readonly generations: number }>
+>;
 
-export type TownSize = keyof typeof townPlans;
+export type TownSize = keyof typeof sizes;
+
+/** The town of so many machines for an archive. @param dataBytes of the objects that it is to hold */
+export function townPlan(size: TownSize, shards: Shards, dataBytes: number): TownPlan {
+  const { generations, ...plan } = sizes[size];
+  const diskBytes = machineDiskBytes(namespaceSizes(shards, dataBytes), generations);
+  return { ...plan, diskBytes };
+}
 
 /** The currency of the demo: what the buyer has of it at first, and how fine it is. */
 export const money = { code: 'TFT', decimals: 6, start: 1_000 } as const;

@@ -26,6 +26,9 @@ const usualShards: Readonly<Record<TownSize, Shards>> = {
   8: { data: 4, parity: 2 },
 };
 
+/** What is loaded, unless somebody says otherwise. */
+const usualDataBytes: Readonly<Record<TownSize, number>> = { 24: 2 * 2 ** 30, 8: 200_000_000 };
+
 export function demoCommand(context: CommandContext): Command {
   return new Command('demo')
     .description('Show a whole grid at work on this machine.')
@@ -62,13 +65,14 @@ async function runArchive(context: CommandContext, options: ArchiveOptions): Pro
     given === undefined
       ? usualShards[nodes]
       : { data: given.dataShards, parity: given.parityShards };
+  const dataBytes = options.data ?? usualDataBytes[nodes];
   const seed = options.seed ?? systemRandom.int(0, seedMax);
   terminal.note(missing);
   terminal.note(`seed ${seed}`);
   if (options.data !== undefined)
     terminal.note(`nothing of ${formatBytes(options.data)} is loaded`);
   const report = await archiveDemo({
-    ...{ nodes, shards, seed, folder: options.folder ?? `${environment.home}-demo` },
+    ...{ nodes, shards, dataBytes, seed, folder: options.folder ?? `${environment.home}-demo` },
     signal: shutdownSignal(),
     note: (text) => terminal.note(text),
     onResult: (result) => {

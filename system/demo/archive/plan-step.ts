@@ -44,26 +44,36 @@ export const planStep: DemoStep<ArchiveScene> = {
     must(own.length === total, `${own.length} of ${total} shards have a place`);
     must(countOf(own, 'node') === total, 'two shards are on one node');
     must(countOf(own, 'country') >= 3, `shards are in ${countOf(own, 'country')} countries`);
-    const told = plan.tolerance.find(({ role }) => role === 'shards');
-    const farmsBorne = farmsThatMayGo(own, shards.parity);
-    if (told === undefined) throw new Error('the plan does not say what may be lost');
-    must(told.nodes === shards.parity, `the plan says that ${told.nodes} nodes may be lost`);
-    must(told.farms === farmsBorne, `the plan says ${told.farms} farms, and it is ${farmsBorne}`);
-    must(farmsBorne >= 1, 'no farm may be lost');
+    for (const role of ['shards', 'log', 'keys']) requireTolerance(plan, role, shards.parity);
     const cost = Number(plan.cost.perMonth) / 10 ** money.decimals;
     must(cost <= monthlyMax, `it costs ${cost} ${money.code} a month`);
     const where = `${total} shards on ${total} nodes of ${countOf(own, 'farm')} farms in ${countOf(own, 'country')} countries`;
-    const borne = `any ${told.nodes} nodes or any ${farmsBorne === 1 ? '1 farm' : `${farmsBorne} farms`} may be lost`;
+    const borne = `data bears the loss of any ${shards.parity} nodes or any 1 farm`;
     return `${where}; ${borne}; ${cost.toFixed(2)} of ${monthlyMax} ${money.code} a month; ${id}`;
   },
 };
 
+/** @throws unless a role bears the loss of so many nodes, or of a farm, both as the plan says and as it is placed */
+function requireTolerance({ items, tolerance }: Plan, role: string, spare: number): void {
+  const told = tolerance.find((one) => one.role === role);
+  const borne = farmsThatMayGo(
+    items.filter((one) => one.role === role),
+    spare,
+  );
+  if (told === undefined) throw new Error(`the plan does not say how much of ${role} may be lost`);
+  must(told.nodes === spare, `the plan says that ${told.nodes} nodes with ${role} may be lost`);
+  must(told.farms === borne, `the plan says ${told.farms} farms with ${role}, and it is ${borne}`);
+  must(borne >= 1, `no farm with ${role} may be lost`);
+}
+
 async function buildFile({
   town,
   shards,
+  dataBytes,
+  secrets,
 }: ArchiveScene): Promise<{ source: string; built: string }> {
   const source = join(town.grid.home, 'archive.json');
-  await writeFile(source, JSON.stringify(archiveContract(shards)));
+  await writeFile(source, JSON.stringify(archiveContract({ shards, dataBytes, secrets })));
   return { source, built: join(town.grid.home, 'archive.built.json') };
 }
 
