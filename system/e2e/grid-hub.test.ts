@@ -133,7 +133,8 @@ test('an image of the hub is mounted by its name, and its content is fetched', a
     assert.ok(filled.chunks > 3);
     const { sources: changed, isRunning } = await grid.json<Sources>('flist', 'sources', 'list');
     assert.equal(isRunning, true);
-    assert.deepEqual(changed[0], { source: grid.home, isOwnHub: false, lastFailure: null });
+    const unasked = { isOwnHub: false, lastFailure: null, refusedChunks: 0 };
+    assert.deepEqual(changed[0], { source: grid.home, ...unasked });
     assert.equal(changed.length, 2);
     const unknown = await grid.run('flist', 'sources', 'remove', '/nowhere');
     assert.equal(unknown.status, 3);

@@ -68,7 +68,12 @@ export { isHashText, parseChunkHash } from './sources/hash-text.ts';
 export { HttpSource } from './sources/http-source.ts';
 export type { HttpSourceOptions } from './sources/http-source.ts';
 export { SourceSet } from './sources/source-set.ts';
-export type { ChunkWant, SourceSetOptions, SourceSpec } from './sources/source-set.ts';
+export type {
+  ChunkWant,
+  SourceSetOptions,
+  SourceSpec,
+  SourceStatus,
+} from './sources/source-set.ts';
 export type { HashRange, SourceEvent } from './sources/source-state.ts';
 export { ZdbSource } from './sources/zdb-source.ts';
 export type { ZdbSourceOptions } from './sources/zdb-source.ts';

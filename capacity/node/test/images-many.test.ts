@@ -8,6 +8,26 @@ import { controlPathOf } from '@commongrid/flist';
 
 import { Images } from '../src/container/images.ts';
 
+test('images tell which source gave wrong chunks, and nothing while their service is away', async () => {
+  await using folder = await tempFolder('images');
+  const told = [{ name: 'http://mirror/v1', isPaused: false, refusedChunks: 2 }];
+  const service = await ControlSocket.open({
+    path: controlPathOf(folder.path),
+    actions: {
+      status: async () => ({}),
+      reload: async () => ({}),
+      sources: async () => told,
+    },
+  });
+  const images = await Images.open({
+    ...{ folder: folder.path, hubs: ['http://mirror'], maxBytes: 2 ** 20 },
+    startService: () => Promise.reject(new Error('it runs already')),
+  });
+  assert.deepEqual(await images.sources(), told);
+  await service.close();
+  assert.equal(await images.sources(), undefined);
+});
+
 test('images take a hundred mounts away at once, of a service that hears few at a time', async () => {
   await using folder = await tempFolder('images');
   let [inside, insideMost, count] = [0, 0, 0];

@@ -62,7 +62,7 @@ export function serviceActions(service: ImageService): Readonly<Record<string, C
       waitingReads: service.waitingReads,
       probe: service.probe,
     }),
-    /** The sources in their order, and why those fail that are left alone for now. */
+    /** The sources in their order, and how they get on: `SourceStatus`. */
     sources: async () => service.sources.status,
     /** Takes up the sources of `service.json` as they are now. */
     reload: async () => {

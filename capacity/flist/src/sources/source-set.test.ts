@@ -114,6 +114,14 @@ test('a set refuses wrong, long and torn chunks, names their source, and asks th
   const refused = events.filter(({ kind }) => kind === 'chunk-refused');
   assert.equal(refused.length, 4);
   assert.ok(refused.every(({ source }) => source === 'liar'));
+  await set.replace([{ source: new TestSource('honest', give) }, { source: liar }]);
+  assert.deepEqual(
+    set.status.map(({ name, refusedChunks }) => [name, refusedChunks]),
+    [
+      ['honest', 0],
+      ['liar', 4],
+    ],
+  );
 });
 
 test('no source is blamed for the size that an image claims of a chunk', async () => {

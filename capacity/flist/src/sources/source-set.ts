@@ -36,6 +36,17 @@ export interface SourceSetOptions {
   readonly random?: Random;
 }
 
+/** How a source gets on. */
+export interface SourceStatus {
+  readonly name: string;
+  /** It failed, and is left alone for now. */
+  readonly isPaused: boolean;
+  /** Undefined once it answered again. */
+  readonly lastFailure?: string | undefined;
+  /** Chunks whose bytes were not those of their name, since the set is there. They were taken elsewhere. */
+  readonly refusedChunks: number;
+}
+
 /** Sources that a set may have. */
 const sourcesMax = 64;
 
@@ -49,6 +60,8 @@ const namedHashesMax = 10;
 export class SourceSet implements AsyncDisposable {
   #states: readonly SourceState[];
   readonly #options: SourceSetOptions;
+  /** Wrong chunks by the name of their source. */
+  readonly #refused = new Map<string, number>();
 
   /** @throws BASE_OPTION_INVALID */
   constructor(options: SourceSetOptions) {
@@ -66,10 +79,10 @@ export class SourceSet implements AsyncDisposable {
     await Promise.all(former.map(({ source }) => source[Symbol.asyncDispose]()));
   }
 
-  /** The sources, and why those fail that are left alone for now. */
-  get status(): { name: string; isPaused: boolean; lastFailure: string | undefined }[] {
-    return this.#states.map(({ source, isPaused, lastFailure }) => {
-      return { name: source.name, isPaused, lastFailure };
+  /** The sources in their order. */
+  get status(): readonly SourceStatus[] {
+    return this.#states.map(({ source: { name }, isPaused, lastFailure }) => {
+      return { name, isPaused, lastFailure, refusedChunks: this.#refused.get(name) ?? 0 };
     });
   }
 
@@ -88,7 +101,8 @@ export class SourceSet implements AsyncDisposable {
     if (wants.length > batchHashesMax) {
       throw new GridError('BASE_OPTION_INVALID', `${wants.length} chunks are too many at once`);
     }
-    const { onEvent = () => {}, clock = systemClock, random = systemRandom } = this.#options;
+    const { clock = systemClock, random = systemRandom } = this.#options;
+    const onEvent = (event: SourceEvent): void => this.#note(event);
     const { giveUpAfterMs = 30_000, rounds = 4 } = this.#options;
     const { signal } = options;
     const pending = new Map(wants.map((want) => [want.hash, want]));
@@ -102,6 +116,12 @@ export class SourceSet implements AsyncDisposable {
     const shouldRetry = (error: unknown): boolean =>
       isGridError(error, 'FLIST_CHUNK_UNAVAILABLE') && error.retryable;
     await retry(once, { attempts: rounds, baseMs: 250, signal, clock, random, shouldRetry });
+  }
+
+  #note(event: SourceEvent): void {
+    const { kind, source } = event;
+    if (kind === 'chunk-refused') this.#refused.set(source, (this.#refused.get(source) ?? 0) + 1);
+    this.#options.onEvent?.(event);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,5 +1,6 @@
 import { abortError, GridError } from '@commongrid/base';
 import type { ControlAction, ControlArguments } from '@commongrid/base';
+import type { SourceStatus } from '@commongrid/flist';
 import { nodeStanding } from '@commongrid/model';
 import type { EventPhase, WorkloadId } from '@commongrid/model';
 
@@ -37,6 +38,8 @@ export interface NodeStatus {
   readonly release: ReleaseStatus | null;
   /** Workloads by phase. */
   readonly phases: Readonly<Record<string, number>>;
+  /** Where content of images comes from; null while that does not answer, and where there are none. */
+  readonly images: readonly SourceStatus[] | null;
 }
 
 /** A workload as the node shows it. */
@@ -92,7 +95,10 @@ export function nodeActions(
 ): Readonly<Record<string, ControlAction>> {
   const { reconciler, state } = agent;
   return {
-    status: async () => ({ ...statusOf(agent), release: releases?.status ?? null }),
+    status: async () => {
+      const images = (await agent.machine.imageSources?.()) ?? null;
+      return { ...statusOf(agent), release: releases?.status ?? null, images };
+    },
     workloads: async () => reconciler.workloads().map(summaryOf),
     events: (args, { signal }) => eventsOf(agent, queryFrom(args), signal),
     drain: async ({ end }) => {
@@ -111,7 +117,7 @@ export function nodeActions(
   };
 }
 
-function statusOf(agent: NodeAgent): Omit<NodeStatus, 'release'> {
+function statusOf(agent: NodeAgent): Omit<NodeStatus, 'release' | 'images'> {
   const { id, facts, view, log, logTimeMs, viewAgeSeconds, machine, reconciler } = agent;
   const known = view.node(id);
   const phases: Record<string, number> = {};

@@ -33,7 +33,22 @@ export function publishNodeMetrics(agent: NodeAgent, registry: MetricsRegistry):
     help: 'Age of the newest verified head of the log',
     collect: (gauge) => gauge.set(agent.viewAgeSeconds),
   });
+  publishImageSources(agent, registry);
   publishContainers(agent, registry);
+}
+
+function publishImageSources({ machine }: NodeAgent, registry: MetricsRegistry): void {
+  registry.gauge({
+    name: 'node_image_chunks_refused',
+    help: 'Chunks with wrong bytes since the image service started, by the source that gave them',
+    labels: ['source'],
+    collect: async (gauge) => {
+      gauge.reset();
+      for (const { name: source, refusedChunks } of (await machine.imageSources?.()) ?? []) {
+        gauge.set({ source }, refusedChunks);
+      }
+    },
+  });
 }
 
 function publishRoom(agent: NodeAgent, registry: MetricsRegistry): void {

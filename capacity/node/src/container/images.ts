@@ -20,7 +20,7 @@ import {
   unpackFlist,
   writeServiceConfig,
 } from '@commongrid/flist';
-import type { Flist, FlistDigest, ImageConfig, MountRecord } from '@commongrid/flist';
+import type { Flist, FlistDigest, ImageConfig, MountRecord, SourceStatus } from '@commongrid/flist';
 import type { DriverContext } from '../driver.ts';
 import type { NodeErrorCode } from '../errors.ts';
 import { FairGate } from '../reconcile/fair-gate.ts';
@@ -122,6 +122,18 @@ export class Images {
 
   async list(): Promise<readonly MountRecord[]> {
     return (await this.#ask('list')) as readonly MountRecord[];
+  }
+
+  /** Where content comes from, and how that gets on; undefined while the service does not answer. */
+  async sources(): Promise<readonly SourceStatus[] | undefined> {
+    try {
+      const path = controlPathOf(this.#options.folder);
+      const timeoutMs = sourcesTimeoutMs;
+      return (await askControl(path, 'sources', {}, { timeoutMs })) as readonly SourceStatus[];
+    } catch (error) {
+      if (isGridError(error)) return undefined;
+      throw error;
+    }
   }
 
   /** Sees to it that the service runs: one that begins takes dead mounts out of sight. */
@@ -243,6 +255,8 @@ const configsMax = 256;
 const asksMax = 16;
 /** What a service may take for an answer, ms: before a mount it may have much to verify. */
 const askTimeoutMs = 60_000;
+/** How long those who look at a node wait for a service that has something else to do, ms. */
+const sourcesTimeoutMs = 2_000;
 
 function parsed(text: string): FlistDigest {
   const digest = parseFlistDigest(text);

@@ -2,6 +2,7 @@ import { access, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { closeOnce, silentLogger } from '@commongrid/base';
 import type { Logger } from '@commongrid/base';
+import type { SourceStatus } from '@commongrid/flist';
 import type { Workload } from '@commongrid/model';
 import { ContainerDriver } from '../container/container-driver.ts';
 import { ContainerLogs } from '../container/container-logs.ts';
@@ -150,6 +151,10 @@ export class LinuxMachine implements Machine {
 
   get images(): ReleaseImages {
     return this.#images;
+  }
+
+  imageSources(): Promise<readonly SourceStatus[] | undefined> {
+    return this.#images.sources();
   }
 
   /**

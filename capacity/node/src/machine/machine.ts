@@ -1,3 +1,4 @@
+import type { SourceStatus } from '@commongrid/flist';
 import type { Workload } from '@commongrid/model';
 import type { ContainerProcess, TerminalSize } from '../container/container-exec.ts';
 import type { Driver } from '../driver.ts';
@@ -20,6 +21,8 @@ export interface Machine extends AsyncDisposable {
   readonly traffic?: (() => Promise<ReadonlyMap<string, LinkTraffic>>) | undefined;
   /** Undefined where no releases of the agent come from images. */
   readonly images?: ReleaseImages | undefined;
+  /** Where content of images comes from; undefined while nobody can say. Undefined where there are none. */
+  readonly imageSources?: (() => Promise<readonly SourceStatus[] | undefined>) | undefined;
   /** Undefined where there is no Zero-DB for workloads. */
   readonly zdb?: { doors(): readonly ZdbDoor[] } | undefined;
 }

@@ -6,7 +6,7 @@ import { isDeepStrictEqual } from 'node:util';
 
 import { askControl, errorCode, isGridError, waitFor } from '@commongrid/base';
 import type { AskControlOptions, ControlArguments } from '@commongrid/base';
-import type { MountRecord, ServiceConfig, ServiceSource } from '@commongrid/flist';
+import type { MountRecord, ServiceConfig, ServiceSource, SourceStatus } from '@commongrid/flist';
 import type { Command } from 'commander';
 
 import type { CommandContext } from '../../command-context.ts';
@@ -24,12 +24,6 @@ export type ListedMount = MountRecord & {
   /** Something in it turned out damaged: what is open or in memory there may be wrong. */
   readonly isTainted: boolean;
 };
-
-/** A source of a service that runs. */
-export interface SourceStatus {
-  readonly name: string;
-  readonly lastFailure?: string;
-}
 
 /** Content of images that is kept until others need the room. */
 const storeBytesMax = 10 * 2 ** 30;

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { formatBytes, GridError, shutdownSignal } from '@commongrid/base';
-import type { FlistErrorCode, ServiceSource } from '@commongrid/flist';
+import type { FlistErrorCode, ServiceSource, SourceStatus } from '@commongrid/flist';
 
 import { printResult } from '../../command-context.ts';
 import { withByteProgress } from '../../byte-progress.ts';
@@ -15,7 +15,7 @@ import type { Shards } from '../zstor/store.ts';
 import { findImage, flistArgument } from './find-image.ts';
 import type { FoundImage } from './find-image.ts';
 import { ImageStore, storeSubcommand } from './image-store.ts';
-import type { SourceStatus, StoreOptions } from './image-store.ts';
+import type { StoreOptions } from './image-store.ts';
 import { parseSource, sourceText } from './source-text.ts';
 import type { SourceSecrets } from './source-text.ts';
 
@@ -165,6 +165,7 @@ async function print(
   const rows = sources.map((source, at) => ({
     ...{ source: sourceText(source), isOwnHub: 'isOwnHub' in source && source.isOwnHub },
     lastFailure: status?.[at]?.lastFailure ?? null,
+    refusedChunks: status?.[at]?.refusedChunks ?? 0,
   }));
   const result = { schema: 'grid.flist.sources.1', isRunning: status !== undefined, sources: rows };
   printResult(context, options, result, () => describe(rows, status));

@@ -129,6 +129,7 @@ function describeStatus(status: NodeStatus): string {
       `zdb ${disk}`,
       `${host}:${port}, TLS with the certificate ${fingerprint}`,
     ]),
+    ...describeImages(status.images),
   ]);
 }
 
@@ -149,6 +150,15 @@ function describeRelease(release: NodeStatus['release']): (readonly string[])[] 
   if (isOther) rows.push(['next', `${wanted.version}  ${problem ?? nextTexts[next]}`]);
   if (failed !== null) rows.push(['failed', `${failed.version}  ${failed.message}`]);
   return rows;
+/** Sources that are well are not told. */
+function describeImages(images: NodeStatus['images']): (readonly string[])[] {
+  return (images ?? []).flatMap(({ name, lastFailure, refusedChunks }) => {
+    const refused = refusedChunks === 0 ? '' : `gave ${counted(refusedChunks, 'wrong chunk')}`;
+    const words = [refused, lastFailure ?? ''].filter((word) => word !== '');
+    return words.length === 0 ? [] : [['images', `${name}  ${words.join(', ')}`]];
+  });
+}
+
 }
 
 const nextTexts = { later: 'not at this moment yet', due: 'it is fetched' } as const;
