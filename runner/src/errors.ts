@@ -15,7 +15,7 @@ export type GridErrorCode =
   | 'GRID_CONTRACT_UNKNOWN' // the owner has no contract of that name or id, or it has ended: see `grid contract list`
   | 'GRID_DATA_KEPT' // nobody may give these data up yet: `grid contract unpaid` says how long they are kept
   | 'GRID_DEPLOY_BLOCKED' // a contract is agreed and cannot be placed or ended now: the message says what it waits for
-  | 'GRID_DEPLOY_FAILED' // a workload of the deployment does not run: the lines above and `grid node events` say why
+  | 'GRID_DEPLOY_FAILED' // a workload of the deployment does not run: the lines above and `grid events` say why
   | 'GRID_DEPLOYMENT_INVALID' // a file says no deployment that can be made: the message names the place
   | 'GRID_FARM_UNKNOWN' // the owner has no such farm, or several: `grid node farm create`, or name one with --farm
   | 'GRID_FILE_EXISTS' // a file that must be new is there already: name another, or move it away
@@ -31,22 +31,32 @@ export type GridErrorCode =
   | 'GRID_JOIN_TOKEN_EXPIRED' // a join token is good for some time only: let the owner make another, `grid node invite`
   | 'GRID_JOIN_TOKEN_INVALID' // a join token is cut off, changed, or of another version: copy all of it
   | 'GRID_NAME_AMBIGUOUS' // several things have that name here: give the id
+  | 'GRID_NOT_CONTAINER' // nothing runs in a volume or namespace: name a container, `grid ls CONTRACT`
   | 'GRID_NODE_IN_USE' // a node runs that is to be wiped or taken off its machine: end `grid node start` first
   | 'GRID_NODE_JOINED' // the folder is that of a node that joined by another token: name another folder
   | 'GRID_NODE_NOT_JOINED' // there is no node in the folder: `grid node join`
   | 'GRID_NODE_UNKNOWN' // no adopted node of the owner is called that: `grid node list`, `grid node adopt`
   | 'GRID_IDENTITY_LOST' // the grid has a database, but its owner's key and words are gone: put the words back
+  | 'GRID_BACKUP_DAMAGED' // a backup differs from what was backed up: take another one, or another copy of the place
+  | 'GRID_BACKUP_FOREIGN' // the place has something else in it, or backups of another grid: name one of its own
+  | 'GRID_BACKUP_LOCKED' // these words or this passphrase do not open the backup: give those of its owner
+  | 'GRID_BACKUP_MISSING' // there is no whole backup at the place, or not the one that was named
+  | 'GRID_BACKUP_PLACE_FAILED' // the folder or S3 for backups does not answer, or refuses: see the message
   | 'GRID_BOT_EXISTS' // the words have a bot already: give it a further key, or use other words
   | 'GRID_BOT_FULL' // the bot keeps as many contracts as it may: take files of closed ones out of its folder
   | 'GRID_BOT_RUNNING' // the process of a bot did not take its new key: end it, and start it again
   | 'GRID_BOT_STOPPED' // the bot does not run on this machine: `grid bot start`
   | 'GRID_BOT_UNKNOWN' // the words have no bot in this database: `grid bcdb bot new`, or name another database
+  | 'GRID_BOT_WITHOUT_LOG' // the bot began while its database was away, and waits for it: see `grid status`
   | 'GRID_WORDS_MISSING' // a bot of the grid takes a key, for which its words are needed: put them back, once
   | 'GRID_KEY_MISSING' // a private namespace needs a key on this side: give --key-file with that of a reader
   | 'GRID_KEY_UNREADABLE' // a file holds no key: name one that `grid bcdb key new` made
+  | 'GRID_RESTART_TIMEOUT' // a container was restarted and is not healthy in time: `grid logs` says what it prints
+  | 'GRID_SHELL_MISSING' // the image of a container has no shell: `grid exec` runs programs that it has
   | 'GRID_RELEASE_KEY_UNKNOWN' // releases of a log are signed by keys of its genesis: name such a key with --key-file
   | 'GRID_RELEASE_UNFIT' // an image is no release of a program: make one by `grid flist create --system`
   | 'GRID_TRUST_UNKNOWN' // nothing says which log a server must have: give --log and --sequencer
+  | 'GRID_RESTORE_OCCUPIED' // a grid is restored into an empty folder only: name another by GRID_HOME
   | 'GRID_ROOT_NEEDED' // only root can do that: run it as root
   | 'GRID_DISK_FULL' // a disk has no room for what grid writes: make room, then do it again
   | 'GRID_SYSTEM_REFUSED' // the system refused something that grid did with a file: the message says what and why

@@ -30,6 +30,7 @@ const maxHomePathBytes = 80;
  *     no-node     there where none is to run with the grid
  *     bots/       a folder for each 3Bot of this machine, and what those of the grid began with
  *     no-bots     there where none are to run with the grid
+ *     front-door/ at which ports of this machine what contracts publish is reached
  *     heads/      the newest heads of logs that commands saw, of databases elsewhere too
  */
 export class GridHome {
@@ -141,6 +142,20 @@ export class GridHome {
     return join(this.path, 'no-bots');
   }
 
+  /** Where a bot takes orders: `controlSocket` of its folder, for those who load no more of bots. */
+  botControlSocket(name: string): string {
+    return join(this.bots, name, 'control.sock');
+  }
+
+  /** Where the front door keeps which ports it gave to whom. */
+  get frontDoor(): string {
+    return join(this.path, 'front-door');
+  }
+
+  get frontDoorControlSocket(): string {
+    return join(this.frontDoor, 'control.sock');
+  }
+
   /** There once the bots of the grid have prices and money. */
   get marketFile(): string {
     return join(this.bots, 'market.json');
@@ -159,6 +174,11 @@ export class GridHome {
   /** The 24 words of the owner. He may take the file away: nothing here needs it. */
   get wordsFile(): string {
     return join(this.identity, 'recovery-words');
+  }
+
+  /** Encrypts what `grid backup` puts elsewhere, so that it asks for nothing. */
+  get backupKeyFile(): string {
+    return join(this.identity, 'backup-key');
   }
 
   /** The key with which BCDB signs for the owner. */
@@ -224,8 +244,20 @@ export class GridHome {
     await this.requireUnmounted();
     if (await hasMounts(this.node)) throw nodeInUse(this.node);
     // The marker goes last: a wipe that was cut off can be done again.
-    const { zdb, bcdb, s3, hub, node, bots, flists, images, heads } = this;
-    const data = [zdb, bcdb, s3, hub, node, bots, flists, images, this.backend(''), heads];
+    const { zdb, bcdb, s3, hub, node, bots, flists, images, heads, frontDoor } = this;
+    const data = [
+      zdb,
+      bcdb,
+      s3,
+      hub,
+      node,
+      bots,
+      flists,
+      images,
+      this.backend(''),
+      heads,
+      frontDoor,
+    ];
     const files = [this.backendsFile, this.layoutFile, this.noNodeFile, this.noBotsFile];
     const all = [...data, this.identity, this.run, ...files];
     for (const path of all) await rm(path, { recursive: true, force: true });

@@ -29,6 +29,7 @@ const singlePorts = {
   'bot-buyer': { port: 9951, offset: 36, purpose: '3Bot of a buyer' },
   'bot-farmer-metrics': { port: 9952, offset: 37, purpose: '3Bot of the owner, metrics' },
   'bot-buyer-metrics': { port: 9953, offset: 38, purpose: '3Bot of a buyer, metrics' },
+  'front-door-metrics': { port: 9954, offset: 39, purpose: 'front door, metrics' },
 } as const satisfies Readonly<Record<string, PortEntry>>;
 
 /** Most Zero-DBs of a storage: `zdb-1` to `zdb-24`. */

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 import { chunkMemory, collectionFlags } from '@commongrid/base';
 
@@ -7,6 +8,7 @@ import { answersCalls, answersHttp, answersOrders, answersPing } from './answers
 import type { BotFolder } from './commands/bot/bot-folder.ts';
 import { makeBackendNamespaces } from './backend-namespaces.ts';
 import { writeBackendsFile } from './backends-file.ts';
+import { frontDoorService } from './front-door/front-door-place.ts';
 import type { GridHome } from './home.ts';
 import { homeBotFolder, homeBots, homeBotService } from './home-bots/home-bot-place.ts';
 import type { HomeBotName } from './home-bots/home-bot-place.ts';
@@ -34,7 +36,8 @@ const main = join(import.meta.dirname, 'main.ts');
 export function serviceTable(layout: StorageLayout): readonly ServiceDefinition[] {
   const storage = layout.backends === 0 ? [] : [s3Service(layout)];
   const backends = backendNames(layout).map(backendService);
-  return [...foundations, ...backends, ...storage, nodeService, ...homeBots.map(botService)];
+  const bots = homeBots.map(botService);
+  return [...foundations, ...backends, ...storage, nodeService, ...bots, frontDoor];
 }
 
 const foundations: readonly ServiceDefinition[] = [
@@ -154,6 +157,30 @@ function botService(bot: HomeBotName): ServiceDefinition {
     ...usualPace,
   };
 }
+
+/** What it runs: without the command around it, it needs less memory. */
+const frontDoorProcess = fileURLToPath(
+  new URL('front-door/front-door-process.ts', import.meta.url),
+);
+
+/** Addresses of loopback for what contracts publish. `grid up` starts it with the bots, who say what that is. */
+const frontDoor: ServiceDefinition = {
+  name: frontDoorService,
+  dependsOn: [],
+  ports: ['front-door-metrics'],
+  dataDir: (home) => home.frontDoor,
+  prepare: async () => {},
+  command: ({ home, ports }) => [
+    ...collectionFlags.requests,
+    frontDoorProcess,
+    home.path,
+    String(portOf(ports, 'front-door-metrics')),
+  ],
+  isReady: ({ home }, signal) => answersOrders(home.frontDoorControlSocket, signal),
+  mayFail: true,
+  isStartedByName: true,
+  ...usualPace,
+};
 
 /**
  * A Zero-DB that plays a node of the storage. Young objects get little room: of so many processes

@@ -12,6 +12,7 @@ import type { BotGridOptions } from './bot-grid.ts';
 import { ContractStores } from '../contract-store/contract-stores.ts';
 import { ContractsDesk } from './contracts-desk.ts';
 import type { ContractsDeskOptions } from './contracts-desk.ts';
+import { EndpointDesk } from '../front-door/endpoint-desk.ts';
 import { givenOf } from './kept-contracts.ts';
 import type { KeptContracts } from './kept-contracts.ts';
 
@@ -32,10 +33,15 @@ const answerMs = 60_000;
 /** What a bot does by one feed and one connection: it controls contracts, settles money, tells its owner. */
 export class BotService implements AsyncDisposable {
   readonly contracts: ContractsDesk;
+  readonly endpoints: EndpointDesk;
   readonly #stack: AsyncDisposableStack;
 
-  private constructor(contracts: ContractsDesk, stack: AsyncDisposableStack) {
+  private constructor(
+    { contracts, endpoints }: Pick<BotService, 'contracts' | 'endpoints'>,
+    stack: AsyncDisposableStack,
+  ) {
     this.contracts = contracts;
+    this.endpoints = endpoints;
     this.#stack = stack;
   }
 
@@ -68,7 +74,8 @@ export class BotService implements AsyncDisposable {
         }),
       );
     }
-    return new BotService(contracts, stack.move());
+    const endpoints = stack.use(new EndpointDesk({ owner: bot, grid }));
+    return new BotService({ contracts, endpoints }, stack.move());
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,9 +1,13 @@
+import { GridError } from '@commongrid/base';
 import { idPatterns } from '@commongrid/model';
 import type { ContractId } from '@commongrid/model';
 import { actor, method } from '@commongrid/threebot';
 import { Type } from 'typebox';
 import type { Static } from 'typebox';
 
+import type { GridErrorCode } from '../errors.ts';
+import type { EndpointDesk } from '../front-door/endpoint-desk.ts';
+import { endpointNewsSchema } from '../front-door/endpoint.ts';
 import type { KeptContracts } from './kept-contracts.ts';
 
 const closed = { additionalProperties: false } as const;
@@ -47,6 +51,9 @@ const standing = Type.Object({
 /** How a contract that the bot controls stands. */
 export type ContractStanding = Static<typeof standing>;
 
+/** Longest wait of a call for something new, ms. */
+const waitMsMax = 20_000;
+
 /** The controller, as far as the owner has to do with it. */
 export interface ControllerDesk {
   standingOf(id: ContractId): ContractStanding;
@@ -59,8 +66,13 @@ export interface ControllerDesk {
 /**
  * What a bot does with contracts; for its owner.
  * @param desk undefined while the bot has not reached its database yet
+ * @param endpoints the same
  */
-export function contractsActor(papers: KeptContracts, desk: () => ControllerDesk | undefined) {
+export function contractsActor(
+  papers: KeptContracts,
+  desk: () => ControllerDesk | undefined,
+  endpoints: () => Pick<EndpointDesk, 'look'> | undefined,
+) {
   const standingOf = (contract: ContractId): ContractStanding => {
     const name = papers.of(contract)?.draft.header.name ?? '';
     const unseen = { contract, name, phase: null, blocked: [], silent: [], steps: [], store: null };
@@ -99,6 +111,23 @@ export function contractsActor(papers: KeptContracts, desk: () => ControllerDesk
       output: standing,
       handler: ({ contract }) => standingOf(contract),
     }),
+    endpoints: method({
+      summary: 'Where what the contracts of the owner publish over TCP is reached now',
+      permission: 'owner',
+      input: Type.Object(
+        {
+          version: Type.Optional(Type.String()),
+          waitMs: Type.Optional(Type.Integer({ minimum: 0, maximum: waitMsMax })),
+        },
+        closed,
+      ),
+      output: endpointNewsSchema,
+      handler: (question, { signal }) => {
+        const known = endpoints();
+        if (known === undefined) throw notReached();
+        return known.look(question, signal);
+      },
+    }),
     releaseBrake: method({
       summary: 'Lets healing go on though many nodes vanished at once',
       permission: 'owner',
@@ -106,5 +135,12 @@ export function contractsActor(papers: KeptContracts, desk: () => ControllerDesk
       output: Type.Object({ wasOn: Type.Boolean() }, closed),
       handler: () => ({ wasOn: desk()?.releaseBrake() ?? false }),
     }),
+  });
+}
+
+function notReached(): GridError<GridErrorCode> {
+  return new GridError('GRID_BOT_WITHOUT_LOG', 'the bot has not reached its database yet', {
+    hint: './grid status',
+    retryable: true,
   });
 }

@@ -3,6 +3,7 @@ import type { Logger } from '@commongrid/base';
 import type { ControlledContract } from '@commongrid/contract';
 import type { Bot } from '@commongrid/threebot';
 
+import type { EndpointDesk } from '../front-door/endpoint-desk.ts';
 import type { ControllerDesk } from './contracts-actor.ts';
 import { BotService } from './bot-service.ts';
 import type { BotServiceOptions } from './bot-service.ts';
@@ -60,6 +61,11 @@ export class LateBotService implements AsyncDisposable {
   /** Undefined until the database has answered. */
   get desk(): ControllerDesk | undefined {
     return this.#service?.contracts;
+  }
+
+  /** The same. */
+  get endpoints(): EndpointDesk | undefined {
+    return this.#service?.endpoints;
   }
 
   /** What it controls; nothing until then. */

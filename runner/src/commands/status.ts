@@ -4,6 +4,8 @@ import type { Command } from 'commander';
 
 import { printResult, resultCommand } from '../command-context.ts';
 import type { CommandContext, JsonOption } from '../command-context.ts';
+import { doorsHere, frontDoorService } from '../front-door/front-door-place.ts';
+import type { DoorReport } from '../front-door/front-door-report.ts';
 import { homeBots, homeBotService } from '../home-bots/home-bot-place.ts';
 import { homeNodeService } from '../node/home-node-place.ts';
 import { lookAt } from '../one-machine-grid.ts';
@@ -11,7 +13,7 @@ import type { GridStatus } from '../one-machine-grid.ts';
 import { nameRanges, serviceRanges } from '../service-ranges.ts';
 import type { ServiceRow } from '../service-ranges.ts';
 import type { ServicePhase } from '../supervisor/grid-state.ts';
-import { counted, formatTable } from '../terminal.ts';
+import { counted, formatTable, plainText } from '../terminal.ts';
 import type { Style } from '../terminal.ts';
 
 interface StatusReport {
@@ -21,6 +23,8 @@ interface StatusReport {
   readonly up: boolean;
   readonly supervisor: { readonly pid: number } | null;
   readonly services: Readonly<Record<string, StatusService>>;
+  /** Where what contracts publish is reached on this machine; null where no front door answers. */
+  readonly frontDoor: readonly DoorReport[] | null;
 }
 
 interface StatusService {
@@ -38,12 +42,16 @@ export function statusCommand(context: CommandContext): Command {
     'Show what runs, and where. Exit status 0 also when it is down.',
   ).action(async (options: JsonOption) => {
     const { home } = context.environment;
-    const report = reportOf(home, await lookAt(home));
+    const [status, doors] = await Promise.all([lookAt(home), doorsHere(home)]);
+    const report = { ...reportOf(home, status), frontDoor: doors ?? null };
     printResult(context, options, report, () => describe(report, context.terminal.style));
   });
 }
 
-function reportOf(home: string, { state, isSupervised }: GridStatus): StatusReport {
+function reportOf(
+  home: string,
+  { state, isSupervised }: GridStatus,
+): Omit<StatusReport, 'frontDoor'> {
   const services = Object.entries(state?.services ?? {}).map(([name, service]) => {
     const { process, ...facts } = service;
     return [name, { ...facts, pid: process?.pid ?? null }] as const;
@@ -61,6 +69,7 @@ function reportOf(home: string, { state, isSupervised }: GridStatus): StatusRepo
 const dispensable: ReadonlySet<string> = new Set([
   homeNodeService,
   ...homeBots.map(homeBotService),
+  frontDoorService,
 ]);
 
 function isAsWanted([name, { phase }]: readonly [
@@ -85,8 +94,17 @@ function describe(report: StatusReport, style: Style): string {
   return [
     `${headline(report, style)}  (${report.home})`,
     ...(rows.length > 0 ? [formatTable(rows)] : []),
+    ...describeDoors(report.frontDoor ?? [], style),
     ...hint,
   ].join('\n');
+}
+
+function describeDoors(doors: readonly DoorReport[], style: Style): readonly string[] {
+  const rows = doors.map(({ address, name, role, port, active, connections }) => [
+    ...[`  ${address}`, `${plainText(name)}, ${role} ${port}`, active ?? ''],
+    connections === 0 ? '' : counted(connections, 'connection'),
+  ]);
+  return rows.length === 0 ? [] : ['', style.strong('Front door'), formatTable(rows)];
 }
 
 function headline({ up, supervisor, services }: StatusReport, style: Style): string {

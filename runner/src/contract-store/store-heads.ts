@@ -1,7 +1,7 @@
 import type { AccessKey } from '@commongrid/s3';
 import { openSecrets } from '@commongrid/contract';
 import type { ContractPaper } from '@commongrid/contract';
-import type { Container, Node, NodeId, PlacementItem } from '@commongrid/model';
+import type { Container, ContractRole, Node, NodeId, PlacementItem } from '@commongrid/model';
 
 import { hostOfNode } from '../node/node-host.ts';
 
@@ -24,18 +24,20 @@ interface HeadRole {
   readonly keySecret: string | undefined;
 }
 
-/** Names of the roles whose replicas are heads of the store. */
+/** The roles of a contract whose replicas are heads of the store. */
 export function headRoles({ draft: { openings } }: ContractPaper): readonly HeadRole[] {
-  return openings.flatMap(({ role }): HeadRole[] => {
-    const { container } = role.workload;
-    const { args = [], files = [], ports = [] } = container ?? {};
-    const isHead = args[0] === 's3' && args[1] === 'serve' && placeOf(args, '--contract') >= 0;
-    if (!isHead) return [];
-    const keyFile = wordAfter(args, '--first-key-file');
-    const keySecret = files.find(({ path }) => path === keyFile)?.secret;
-    const publish = ports.find(isListening(args))?.publish;
-    return [{ name: role.name, publish, keySecret, region: wordAfter(args, '--region') ?? usual }];
-  });
+  return openings.flatMap(({ role }) => storeHeadOf(role) ?? []);
+}
+
+/** A role as one whose replicas are heads of a store; undefined where they are not. */
+export function storeHeadOf({ name, workload }: ContractRole): HeadRole | undefined {
+  const { args = [], files = [], ports = [] } = workload.container ?? {};
+  const isHead = args[0] === 's3' && args[1] === 'serve' && placeOf(args, '--contract') >= 0;
+  if (!isHead) return undefined;
+  const keyFile = wordAfter(args, '--first-key-file');
+  const keySecret = files.find(({ path }) => path === keyFile)?.secret;
+  const publish = ports.find(isListening(args))?.publish;
+  return { name, publish, keySecret, region: wordAfter(args, '--region') ?? usual };
 }
 
 /** Where heads of a contract are placed, and how they are asked; undefined where it has none. */

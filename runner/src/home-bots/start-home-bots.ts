@@ -11,6 +11,7 @@ import type { CommandContext } from '../command-context.ts';
 import { readWordsFile } from '../commands/bot/bot-folder.ts';
 import type { BotConfig, BotFolder } from '../commands/bot/bot-folder.ts';
 import type { GridErrorCode } from '../errors.ts';
+import { frontDoorService } from '../front-door/front-door-place.ts';
 import { GridHome } from '../home.ts';
 import { keepChoice } from '../kept-choice.ts';
 import { writeNewSecret } from '../key-file.ts';
@@ -37,6 +38,9 @@ export interface HomeBot {
   /** File with words that this call made. */
   readonly newWordsFile: string | undefined;
 }
+
+/** The bots, and what follows what they say. */
+const botServices = [...homeBots.map(homeBotService), frontDoorService];
 
 /** For the services to start. */
 const startTimeoutMs = 120_000;
@@ -81,8 +85,7 @@ async function openMarket(
 }
 
 async function stop(home: GridHome, { services }: GridState): Promise<void> {
-  const names = homeBots.map(homeBotService);
-  if (names.some((name) => (services[name]?.phase ?? 'stopped') !== 'stopped')) {
+  if (botServices.some((name) => (services[name]?.phase ?? 'stopped') !== 'stopped')) {
     await order(home, 'stop');
   }
 }
@@ -136,7 +139,7 @@ async function moved(folder: BotFolder, { url }: Whereabouts): Promise<BotConfig
 
 /** @throws GRID_SERVICE_FAILED, GRID_START_TIMEOUT, GRID_SERVICE_UNKNOWN, GRID_SUPERVISOR_UNREACHABLE */
 async function order(home: GridHome, action: 'start' | 'stop'): Promise<void> {
-  await askSupervisor(home, { action, services: homeBots.map(homeBotService) }, startTimeoutMs);
+  await askSupervisor(home, { action, services: botServices }, startTimeoutMs);
 }
 
 function lacking(lack: string): StartedHomeBots {

@@ -64,7 +64,13 @@ export class BotRound implements AsyncDisposable {
         ownerToken: await folder.ownerToken(),
         ...(doors.redis === undefined ? {} : { redis: doors.redis }),
         relays: doors.relay ?? [],
-        actors: [contractsActor(papers, () => late.service?.desk)],
+        actors: [
+          contractsActor(
+            papers,
+            () => late.service?.desk,
+            () => late.service?.endpoints,
+          ),
+        ],
         ...(registry === undefined ? {} : { registry }),
         logger,
       }),

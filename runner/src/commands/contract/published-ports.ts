@@ -1,6 +1,7 @@
 import type { ContractStatus } from '@commongrid/contract';
 import type { GridFold, Node } from '@commongrid/model';
 
+import { storeHeadOf } from '../../contract-store/store-heads.ts';
 import { hostOfNode } from '../../node/node-host.ts';
 
 /** A port that a replica publishes at the address of the node that it is on now. */
@@ -11,7 +12,11 @@ export interface PublishedPort {
   readonly port: string;
   /** `HOST:PORT` */
   readonly address: string;
+  readonly publish: number;
+  readonly protocol: 'tcp' | 'udp';
   readonly isReady: boolean;
+  /** Heads of a store are reached there. */
+  readonly isOfStore: boolean;
 }
 
 /**
@@ -28,11 +33,14 @@ export function publishedPorts(
     const host = hostOfNode(nodes.get(node));
     if (host === undefined) return [];
     const one = workloads.find((other) => other.role === role && other.replica === replica);
-    const ports = fold.slice(slice)?.opening.role.workload.container?.ports ?? [];
-    return ports.flatMap(({ name, publish }): PublishedPort[] => {
+    const told = fold.slice(slice)?.opening.role;
+    const head = told && storeHeadOf(told);
+    const isReady = one?.isReady === true;
+    return (told?.workload.container?.ports ?? []).flatMap(({ name, publish, protocol }) => {
       if (publish === undefined) return [];
       const address = `${host}:${publish}`;
-      return [{ role, replica, port: name, address, isReady: one?.isReady === true }];
+      const isOfStore = head !== undefined && head.publish === publish && protocol === 'tcp';
+      return [{ role, replica, port: name, address, publish, protocol, isReady, isOfStore }];
     });
   });
 }

@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import type { ContractStanding } from '../../bot-service/contracts-actor.ts';
 import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
+import { doorsHere } from '../../front-door/front-door-place.ts';
 import { formatTable, plainText } from '../../terminal.ts';
 import type { Style } from '../../terminal.ts';
 import { serverCommand } from '../bcdb/connection.ts';
@@ -13,6 +14,7 @@ import { formatTime } from '../bcdb/options.ts';
 import { contractIn, statusIn, withContractView } from './contract-view.ts';
 import type { ContractView } from './contract-view.ts';
 import { standingHere } from './controller-here.ts';
+import type { DoorReport } from '../../front-door/front-door-report.ts';
 import { publishedPorts } from './published-ports.ts';
 import type { PublishedPort } from './published-ports.ts';
 
@@ -26,7 +28,11 @@ export function contractStatusCommand(context: CommandContext): Command {
         const controller = await standingHere(context, contract);
         const nodes = [...status.workloads, ...(controller?.silent ?? [])].map(({ node }) => node);
         const records = await nodesOf(view, nodes);
-        const published = publishedPorts(view.fold, status, records);
+        const doors = await doorsHere(context.environment.home);
+        const published = publishedPorts(view.fold, status, records).map((port) => {
+          const door = doors?.find((one) => leadsTo(one, contract.id, port));
+          return { ...port, frontDoor: door?.address ?? null };
+        });
         const names = new Map([...records].map(([node, { name: called }]) => [node, called]));
         return { status, controller, names, published };
       };
@@ -102,13 +108,24 @@ function describeWorkloads({ workloads }: ContractStatus, names: NodeNames): str
   );
 }
 
+/** Whether a door of this machine is that of a port. */
+function leadsTo(
+  { role, port, replicas }: DoorReport,
+  contract: string,
+  published: PublishedPort,
+): boolean {
+  const isOfContract = replicas.some((one) => one.contract === contract);
+  return isOfContract && role === published.role && port === published.port;
+}
+
 /** Where others reach what runs. */
 function describePublished(
-  published: readonly PublishedPort[],
+  published: readonly (PublishedPort & { readonly frontDoor: string | null })[],
   { terminal: { style } }: CommandContext,
 ): readonly string[] {
-  const rows = published.map(({ role, replica, port, address, isReady }) => [
+  const rows = published.map(({ role, replica, port, address, isReady, frontDoor }) => [
     ...[`  ${role}/${replica}`, port, address],
+    frontDoor === null ? '' : `here at ${frontDoor}`,
     isReady ? '' : 'not ready',
   ]);
   return rows.length === 0 ? [] : ['', style.strong('Published'), formatTable(rows)];
