@@ -61,7 +61,7 @@ export class ContractsDesk implements ControllerDesk, AsyncDisposable {
       blocked: (known?.blocked ?? []).map((one) => ({ ...one, slots: [...one.slots] })),
       silent: (known?.silent ?? []).map((one) => ({ ...one })),
       steps: (known?.steps ?? []).map((one) => ({ ...one })),
-      store: this.#stores?.standingOf(id) ?? null,
+      store: this.#stores?.standingOf(id, known?.status?.workloads ?? []) ?? null,
     };
   }
 

@@ -162,9 +162,22 @@ export class ContractStores implements DispersedData, AsyncDisposable {
     return isUsed && !(isClear && followsPlacement(fold, { id, roles, entries, tools }));
   }
 
-  /** Undefined for a contract that has no shards, or was not looked at yet. */
-  standingOf(id: ContractId): StoreStanding | undefined {
-    return this.#kept.get(id)?.standing;
+  /**
+   * Undefined for a contract that has no shards, or was not looked at yet.
+   * @param workloads where they are placed now: a store is not whole that does not know that
+   */
+  standingOf(
+    id: ContractId,
+    workloads: readonly { readonly id: WorkloadId; readonly node: NodeId }[],
+  ): StoreStanding | undefined {
+    const { entries, standing } = this.#kept.get(id) ?? {};
+    if (entries === undefined || standing === undefined) return undefined;
+    const known = new Map(entries.map((entry) => [namespaceOf(entry), entry.node]));
+    const isFollowed = workloads.every(({ id: workload, node }) => {
+      const at = known.get(this.#tools?.shortIdOf(workload) ?? '');
+      return at === undefined || at === node;
+    });
+    return { ...standing, isWhole: standing.isWhole && isFollowed };
   }
 
   [Symbol.asyncDispose](): Promise<void> {
