@@ -34,12 +34,42 @@ export const commandTable: readonly CommandEntry[] = [
   {
     name: 'events',
     summary: 'show what happened to workloads of the node of this machine',
-    load: async () => (await import('./commands/node/workloads.ts')).nodeEventsCommand,
+    load: async () => (await import('./commands/node/workloads.ts')).eventsCommand,
   },
   {
     name: 'logs',
-    summary: 'show what a container of the node of this machine printed',
-    load: async () => (await import('./commands/node/access.ts')).nodeLogsCommand,
+    summary: 'show what a container of yours printed',
+    load: async () => (await import('./commands/workload/logs.ts')).logsCommand,
+  },
+  {
+    name: 'exec',
+    summary: 'run a command in a container of yours',
+    load: async () => (await import('./commands/workload/exec.ts')).execCommand,
+  },
+  {
+    name: 'shell',
+    summary: 'open a shell in a container of yours',
+    load: async () => (await import('./commands/workload/exec.ts')).shellCommand,
+  },
+  {
+    name: 'restart',
+    summary: 'end containers and begin them again, one after the other',
+    load: async () => (await import('./commands/workload/restart.ts')).restartCommand,
+  },
+  {
+    name: 'cordon',
+    summary: 'let nothing new come to a node',
+    load: async () => (await import('./commands/drain.ts')).cordonCommand,
+  },
+  {
+    name: 'drain',
+    summary: 'take a node out of service: what runs leaves in order',
+    load: async () => (await import('./commands/drain.ts')).drainCommand,
+  },
+  {
+    name: 'uncordon',
+    summary: 'let workloads come to a node again',
+    load: async () => (await import('./commands/drain.ts')).uncordonCommand,
   },
   {
     name: 'doctor',
@@ -55,6 +85,16 @@ export const commandTable: readonly CommandEntry[] = [
     name: 'uninstall',
     summary: 'take the unit of systemd away again',
     load: async () => (await import('./commands/install.ts')).uninstallCommand,
+  },
+  {
+    name: 'backup',
+    summary: 'put all of the grid elsewhere, encrypted, while it runs',
+    load: async () => (await import('./commands/backup.ts')).backupCommand,
+  },
+  {
+    name: 'restore',
+    summary: 'make a grid be on this machine again, out of a backup',
+    load: async () => (await import('./commands/restore.ts')).restoreCommand,
   },
   {
     name: 'zdb',
@@ -123,13 +163,13 @@ export const commandTable: readonly CommandEntry[] = [
   },
   {
     name: 'deploy',
-    summary: 'run what a file says on nodes',
+    summary: 'run a solution, or what a file says, on nodes',
     load: async () => (await import('./commands/deploy.ts')).deployCommand,
   },
   {
     name: 'rm',
     summary: 'end a deployment, data and all',
-    load: async () => (await import('./commands/deploy.ts')).rmCommand,
+    load: async () => (await import('./commands/rm.ts')).rmCommand,
   },
   {
     name: 'software',

@@ -109,7 +109,7 @@ test('words are completed by what may stand there', async () => {
   assert.deepEqual(await candidatesOf('up', '--shards', 'n'), ['words', 'none']);
   assert.deepEqual(await candidatesOf('up', '--shar'), ['words', '--shards']);
   assert.deepEqual(await candidatesOf('up', '--shards', 'none', '--no-no'), ['words', '--no-node']);
-  assert.deepEqual(await candidatesOf('node', 'exec', 'web/0', '--', '--h'), ['words']);
+  assert.deepEqual(await candidatesOf('exec', 'shop/web/0', '--', '--h'), ['words']);
   assert.deepEqual(await candidatesOf('contract', 'build', ''), ['files']);
   assert.deepEqual(await candidatesOf('no-such-verb', ''), ['words']);
   const all = await candidatesOf('');

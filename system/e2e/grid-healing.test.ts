@@ -123,7 +123,7 @@ test(
       [],
     );
     const words = ['node', 'status', '--data', outpost.folder];
-    await grid.json('node', 'drain', '--data', outpost.folder);
+    await grid.json('drain', outpost.name, '--data', outpost.folder);
     const isEmpty = async (): Promise<boolean> => {
       // First where it leaves: what is not there any more runs where it went, and stays.
       const left = await runningIn(outpost.prefix);
@@ -139,7 +139,7 @@ test(
       return stdout.includes('draining: nothing runs here any more');
     };
     await waitFor(isTold, { ...deadline, what: 'it to say so' });
-    await grid.json('node', 'drain', '--data', outpost.folder, '--end');
+    await grid.json('uncordon', '--data', outpost.folder);
   },
 );
 

@@ -48,7 +48,7 @@ test('a copy of a node’s disk that boots elsewhere starts nothing, and what ru
   await waitFor(areCloned, { ...deadline, what: 'both to be clones' });
   // Longer than a boot waits for objections.
   const isRefused = async (): Promise<boolean> => {
-    const { events } = await grid.json<Events>('node', 'events', '--data', twin.folder);
+    const { events } = await grid.json<Events>('events', '--data', twin.folder);
     return events.some(({ phase, code }) => phase === 'refused' && code === 'NODE_CLONED');
   };
   await waitFor(isRefused, { ...deadline, what: 'a refusal by the copy' });

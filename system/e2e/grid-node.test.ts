@@ -138,7 +138,7 @@ test('secrets are in no log, event or state of the node', async () => {
     // A Zero-DB knows the password of its namespace.
     'zdb/ssd/data/segment-000000000001.log',
   ]);
-  const told = await grid.run('node', 'events', '--json');
+  const told = await grid.run('events', '--json');
   assert.equal(told.status, 0);
   assert.ok(!told.stdout.includes(password));
 });

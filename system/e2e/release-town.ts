@@ -162,7 +162,7 @@ export class ReleaseTown implements AsyncDisposable {
     return release;
   }
 
-  /** What the node tells, also to `grid node events`. */
+  /** What the node tells, also to `grid events`. */
   async events(): Promise<readonly ShownEvent[]> {
     return (await askControl(join(this.folder, 'control.sock'), 'events')) as ShownEvent[];
   }

@@ -13,7 +13,7 @@ export type NodeErrorCode =
   | 'NODE_CONTAINER_INVALID' // a container cannot be what it is asked to be: the message says why
   | 'NODE_CONTAINER_NOT_RUNNING' // it has to run for that: start it, or look at why it ended
   | 'NODE_CONTAINER_STUCK' // its processes do not end, or the runtime does not answer: look at `dmesg`
-  | 'NODE_DRAINING' // the node lets nothing new in: place it on another one, or `grid node drain --end`
+  | 'NODE_DRAINING' // the node lets nothing new in: place it on another one, or `grid uncordon`
   | 'NODE_ENDED' // a workload ended by itself: look at its log, and at the exit code in the message
   | 'NODE_EXEC_FULL' // as many commands as may run in containers at once do: end one, then try again
   | 'NODE_FAULT' // a fault in the node itself: its log says more, the step is tried again
@@ -35,10 +35,12 @@ export type NodeErrorCode =
   | 'NODE_RELEASE_BROKEN' // an image is no release of the node: the message says why; make one by `grid flist create --system`
   | 'NODE_RELEASE_FAILED' // a release did not hold its trial, and the node went back to the one before: mend it, then release another version
   | 'NODE_RELEASE_UNAVAILABLE' // a release cannot be fetched or kept here: the message says why; it is tried again
-  | 'NODE_REMOTE' // the workload is on another machine: run the command there, as long as no overlay network leads there
+  | 'NODE_REMOTE' // the workload, or the node, is on another machine: run the command there, for nodes take none from elsewhere
+  | 'NODE_RESTART_OVERTAKEN' // a workload was to be restarted, and is to be something else by now: see what, `grid node workloads`
   | 'NODE_ROLE_INVALID' // a role cannot be run as its contract has it: the message says why; make a new contract
   | 'NODE_ROOM_MISSING' // the node has less room than is asked for: the message has the figures
   | 'NODE_SECRET_MISMATCH' // a secret does not open, or is not what the contract committed to: seal it again to the node
+  | 'NODE_SERVICE_UNKNOWN' // a node is open, cordoned or draining, and nothing else: use the same version on both sides
   | 'NODE_SINK_FORBIDDEN' // a sink of logs is an address of the node or of its tenants: name one elsewhere
   | 'NODE_SNAPSHOT_LIMIT' // a volume has as many snapshots as it may have: drop one
   | 'NODE_SNAPSHOT_UNKNOWN' // the volume has no snapshot of that name: see which it has

@@ -12,7 +12,7 @@ import { GridError, isAlive, identityOf, waitFor } from '@commongrid/base';
 import { hasCode, tempFolder } from '@commongrid/base/testing';
 import { fakeId, MemoryGrid } from '@commongrid/model/testing';
 
-import { callExec, callLogs } from '../src/access/access-call.ts';
+import { callExec, callLogs, callRestart } from '../src/access/access-call.ts';
 import { AccessDoor } from '../src/access/access-door.ts';
 import type { ContainerProcess, TerminalSize } from '../src/container/container-exec.ts';
 import { LogRing } from '../src/logs/log-ring.ts';
@@ -23,7 +23,7 @@ const workload = fakeId.workload(fakeId.contract(1), 'web', 0);
 const goodToken = 'good';
 
 /** A door whose containers are processes of this machine, and which knows one good token. */
-async function openDoor(own: Partial<ContainerAccess> = {}) {
+async function openDoor(own: Partial<ContainerAccess> = {}, restart = async (): Promise<void> => {}) {
   await using stack = new AsyncDisposableStack();
   const { path: folder } = stack.use(await tempFolder('door'));
   const pids: number[] = [];
@@ -40,6 +40,10 @@ async function openDoor(own: Partial<ContainerAccess> = {}) {
         },
       },
       view: () => ({ grid, moment: grid.moment, revisionOf: () => 1 }),
+      restart: async (id) => {
+        assert.equal(id, workload);
+        await restart();
+      },
       containers: {
         exec: async (key, command) => {
           assert.equal(key, shortIdOf(workload));
@@ -110,6 +114,46 @@ test('exec that cannot be started says why', async () => {
   };
   await using door = await openDoor({ exec });
   await assert.rejects(door.run(['nothing']).exitCode, hasCode('NODE_COMMAND_MISSING'));
+});
+
+test('restart waits until it runs again, says why it does not, and lets nobody else ask for it', async () => {
+  const asked: PromiseWithResolvers<void>[] = [];
+  await using door = await openDoor({}, () => {
+    const one = Promise.withResolvers<void>();
+    asked.push(one);
+    return one.promise;
+  });
+  const { path } = door;
+  await assert.rejects(callRestart({ path, token: 'bad' }), hasCode('NODE_TOKEN_INVALID'));
+  assert.equal(asked.length, 0);
+  for (const fails of [false, true]) {
+    const count = asked.length + 1;
+    const call = callRestart({ path, token: goodToken });
+    let isOver = false;
+    const over = call.then(
+      () => (isOver = true),
+      () => (isOver = true),
+    );
+    await waitFor(() => asked.length === count, { timeoutMs: 60_000, what: 'the order' });
+    assert.equal(isOver, false);
+    if (fails) asked.at(-1)?.reject(new GridError('NODE_RESTART_OVERTAKEN', 'it is to stop'));
+    else asked.at(-1)?.resolve();
+    if (fails) await assert.rejects(call, hasCode('NODE_RESTART_OVERTAKEN'));
+    await over;
+  }
+});
+
+test('restart holds up no door that closes', async () => {
+  let count = 0;
+  await using door = await openDoor({}, () => {
+    count++;
+    return new Promise(() => {});
+  });
+  const call = callRestart({ path: door.path, token: goodToken });
+  call.catch(() => {});
+  await waitFor(() => count === 1, { timeoutMs: 60_000, what: 'the order' });
+  await door.door.close();
+  await assert.rejects(call, hasCode('NODE_ACCESS_LOST'));
 });
 
 test('exec ends with its caller', async () => {

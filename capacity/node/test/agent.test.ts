@@ -100,7 +100,7 @@ test('a machine that is reached elsewhere says so', async () => {
   await says(addresses);
 });
 
-test('a node that drains says so of itself, also after its agent was started again', async () => {
+test('a node that is not open says so of itself, also after its agent was started again', async () => {
   await using f = await openFixture();
   const says = (wanted: true | undefined): Promise<unknown> =>
     waitFor(
@@ -112,11 +112,11 @@ test('a node that drains says so of itself, also after its agent was started aga
       { timeoutMs: 60_000, what: 'the record' },
     );
   await says(undefined);
-  f.agent.drain(true);
+  f.agent.serve('draining');
   await says(true);
-  f.agent.drain(false);
+  f.agent.serve('open');
   await says(undefined);
-  f.agent.drain(true);
+  f.agent.serve('cordoned');
   await f.agent.close();
   f.source.said.length = 0;
   await using _again = await openAgent(f);

@@ -56,12 +56,14 @@ test('node shows who it is, and what it has', async () => {
   assert.deepEqual(await node.ask('orphans'), []);
 });
 
-test('node drains until that is taken back', async () => {
+test('node is cordoned or drained until it is open again', async () => {
   await using node = await openNode();
-  assert.deepEqual(await node.ask('drain'), { isDraining: true });
-  assert.equal((await node.ask<NodeStatus>('status')).isDraining, true);
-  assert.deepEqual(await node.ask('drain', { end: true }), { isDraining: false });
-  assert.equal(node.agent.reconciler.isDraining, false);
+  const { id } = node.agent;
+  for (const service of ['cordoned', 'draining', 'open'] as const) {
+    assert.deepEqual(await node.ask('serve', { service }), { id, name: 'shelf-3', service });
+    assert.equal((await node.ask<NodeStatus>('status')).service, service);
+  }
+  await assert.rejects(node.ask('serve', { service: 'away' }), hasCode('NODE_SERVICE_UNKNOWN'));
 });
 
 test('node gives events after a number, and waits for the next', async () => {

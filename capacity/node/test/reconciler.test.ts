@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { delay, GridError, seededRandom, waitFor } from '@commongrid/base';
-import { tempFolder } from '@commongrid/base/testing';
+import { hasCode, tempFolder } from '@commongrid/base/testing';
 import type { BotId, ContractId, ContractRole, WorkloadId } from '@commongrid/model';
 
 import type { Assignment } from '../src/index.ts';
@@ -164,7 +164,7 @@ test('what runs on is told again of a later revision that changes nothing of it,
   const first = ['1 accepted', '1 preparing', '1 starting', '1 healthy'];
   assert.deepEqual(told(one), [...first, '3 healthy']);
   await f.restart();
-  f.reconciler.isDraining = true;
+  f.reconciler.service = 'draining';
   for (const revision of [3, 4, 3]) f.reconciler.apply([running({ ...one, revision })]);
   const leaving = f.state.newestEvents(1, one.id)[0];
   assert.deepEqual(told(one).slice(5), ['3 healthy NODE_DRAINING', '4 healthy NODE_DRAINING']);
@@ -358,14 +358,76 @@ test('a node that drains keeps what it has and lets nothing in', async () => {
   const [one, two] = [assignmentOf('ada'), assignmentOf('bob')];
   f.reconciler.apply([running(one)]);
   await waitFor(() => isUp(f.phase(one)), deadline);
-  f.reconciler.isDraining = true;
+  f.reconciler.service = 'draining';
   await f.restart();
   f.reconciler.apply([running(one), running(two)]);
   assert.equal(f.state.newestEvents(1)[0]?.code, 'NODE_DRAINING');
   assert.equal(f.machine.of(one.key).state.state, 'running');
-  f.reconciler.isDraining = false;
+  f.reconciler.service = 'open';
   f.reconciler.apply([running(two)]);
   await waitFor(() => isUp(f.phase(two)), deadline);
+});
+
+test('a cordoned node lets nothing in, and does not say that what it runs has to leave', async () => {
+  await using f = await openFixture();
+  const [one, two] = [assignmentOf('ada'), assignmentOf('bob')];
+  f.reconciler.apply([running(one)]);
+  await waitFor(() => isUp(f.phase(one)), deadline);
+  f.reconciler.service = 'cordoned';
+  await f.restart();
+  f.reconciler.apply([running(one), running(two)]);
+  assert.equal(f.reconciler.service, 'cordoned');
+  assert.equal(f.state.newestEvents(1)[0]?.code, 'NODE_DRAINING');
+  assert.equal(f.state.newestEvents(1, one.id)[0]?.code, undefined);
+  f.reconciler.service = 'open';
+  f.reconciler.apply([running(two)]);
+  await waitFor(() => isUp(f.phase(two)), deadline);
+});
+
+test('a restart ends what runs and begins it again, whatever its role says, and counts for nothing', async () => {
+  await using f = await openFixture();
+  const one = assignmentOf('ada', 0, { restart: { policy: 'never', delayMs: 1, delayMaxMs: 1 } });
+  f.reconciler.apply([running(one)]);
+  await waitFor(() => isUp(f.phase(one)), deadline);
+  const before = f.machine.calls.length;
+  await Promise.all([f.reconciler.restart(one.id), f.reconciler.restart(one.id)]);
+  const taken = f.machine.calls.slice(before).filter((call) => !call.startsWith('probe'));
+  assert.deepEqual(taken, [`stop ${one.key}`, `start ${one.key}`]);
+  assert.equal(f.state.workload(one.id)?.restart.restarts, 0);
+  // Also of what ended by itself and is not started again.
+  f.driver.end(one.key, 0);
+  await waitFor(() => f.phase(one) === 'stopped', deadline);
+  await f.reconciler.restart(one.id);
+  assert.equal(f.machine.of(one.key).state.state, 'running');
+  const nobody = assignmentOf('bob').id;
+  await assert.rejects(f.reconciler.restart(nobody), hasCode('NODE_WORKLOAD_UNKNOWN'));
+});
+
+test('a restart that fails is told to who asked, and tried again', async () => {
+  await using f = await openFixture();
+  const one = assignmentOf('ada');
+  f.reconciler.apply([running(one)]);
+  await waitFor(() => isUp(f.phase(one)), deadline);
+  let faults = 1;
+  f.driver.mischief = (call) => {
+    if (call === 'start' && faults-- > 0) throw new GridError('PAPER_TORN', 'it is torn');
+  };
+  await assert.rejects(f.reconciler.restart(one.id), hasCode('PAPER_TORN'));
+  await waitFor(() => f.machine.of(one.key).state.state === 'running', deadline);
+});
+
+test('a restart ends without what it was for when the workload is to stop meanwhile', async () => {
+  await using f = await openFixture();
+  const one = assignmentOf('ada');
+  f.reconciler.apply([running(one)]);
+  await waitFor(() => isUp(f.phase(one)), deadline);
+  f.driver.mischief = async (call, _key, signal) => {
+    if (call !== 'start') return;
+    f.reconciler.apply([{ is: 'stopped', id: one.id, revision: 2 }]);
+    await delay(60_000, { signal });
+  };
+  await assert.rejects(f.reconciler.restart(one.id), hasCode('NODE_RESTART_OVERTAKEN'));
+  await waitFor(() => f.phase(one) === 'stopped', deadline);
 });
 
 test('a node that is taken out of service says of all that it runs that it has to leave', async () => {
@@ -377,12 +439,12 @@ test('a node that is taken out of service says of all that it runs that it has t
     const { phase, code } = f.state.newestEvents(1)[0] ?? {};
     return `${phase} ${code}`;
   };
-  f.reconciler.isDraining = true;
+  f.reconciler.service = 'draining';
   assert.equal(said(), 'healthy NODE_DRAINING');
   await f.restart();
   f.reconciler.apply([running(one)]);
   assert.equal(said(), 'healthy NODE_DRAINING', 'once');
-  f.reconciler.isDraining = false;
+  f.reconciler.service = 'open';
   assert.equal(said(), 'healthy undefined');
   f.reconciler.isLetGo = true;
   assert.equal(said(), 'healthy NODE_LET_GO');

@@ -9,18 +9,31 @@ import type { ContractStanding } from './contracts-actor.ts';
 import { KeptContracts } from './kept-contracts.ts';
 import type { GivenContract } from './kept-contracts.ts';
 
-/** Folder of the bot of this machine that is the one with this id; undefined where there is none. */
-export async function botHere(home: string, id: string): Promise<BotFolder | undefined> {
+/** A bot of this machine. */
+export interface BotHere {
+  readonly id: string;
+  readonly name: string;
+  readonly folder: BotFolder;
+}
+
+/** The bots of this machine, whether they run or not. */
+export async function botsHere(home: string): Promise<readonly BotHere[]> {
   const { bots } = new GridHome(home);
   const names = await readdir(bots, { withFileTypes: true }).catch((error: unknown) => {
     if (errorCode(error) === 'ENOENT') return [];
     throw error;
   });
-  for (const entry of names) {
+  const found = names.map(async (entry): Promise<readonly BotHere[]> => {
     const folder = BotFolder.named(home, entry.name);
-    if (entry.isDirectory() && folder.isMade && (await folder.config()).id === id) return folder;
-  }
-  return undefined;
+    if (!entry.isDirectory() || !folder.isMade) return [];
+    return [{ id: (await folder.config()).id, name: entry.name, folder }];
+  });
+  return (await Promise.all(found)).flat();
+}
+
+/** Folder of the bot of this machine that is the one with this id; undefined where there is none. */
+export async function botHere(home: string, id: string): Promise<BotFolder | undefined> {
+  return (await botsHere(home)).find((bot) => bot.id === id)?.folder;
 }
 
 /** Whether a contract names the bot of a folder, or the key that it has now. */

@@ -3,46 +3,57 @@ import type { NodeErrorCode } from '@commongrid/node';
 
 import type { GridErrorCode } from '../errors.ts';
 
+/** How workloads are called: the same on every command. */
+export const workloadArgument = 'CONTRACT, CONTRACT/ROLE or CONTRACT/ROLE/REPLICA';
+
 /** What of a workload it can be called by. */
 export interface NamedWorkload {
   readonly id: string;
-  /** Its short id. */
-  readonly key: string;
+  readonly contract: string;
+  /** Null where nobody here knows it: the id of the contract calls it all the same. */
+  readonly contractName: string | null;
   readonly role: string;
   readonly replica: number;
 }
 
-/**
- * The workload that people mean: by its id, its short id, ROLE/REPLICA, or ROLE alone where that is
- * one. Undefined when there is none. @throws GRID_NAME_AMBIGUOUS
- */
-export function findWorkload<T extends NamedWorkload>(
+/** The workloads that a name means: one, those of a role, or those of a contract, by its name or id. */
+export function workloadsCalled<T extends NamedWorkload>(
   all: readonly T[],
   name: string,
+): readonly T[] {
+  return all.filter(({ contract, contractName, role, replica }) => {
+    const parents = contractName === null ? [contract] : [contract, contractName];
+    return parents.some((parent) =>
+      [parent, `${parent}/${role}`, `${parent}/${role}/${replica}`].includes(name),
+    );
+  });
+}
+
+/** What people call a workload. */
+export function workloadName({ contract, contractName, role, replica }: NamedWorkload): string {
+  return `${contractName ?? contract}/${role}/${replica}`;
+}
+
+/** The one workload of those that a name means. @throws GRID_NAME_AMBIGUOUS */
+export function onlyWorkload<T extends NamedWorkload>(
+  found: readonly T[],
+  name: string,
 ): T | undefined {
-  const exact = all.find(({ id, key }) => id === name || key === name);
-  if (exact !== undefined) return exact;
-  const found = all.filter(({ role, replica }) => name === role || name === `${role}/${replica}`);
-  const [only] = found;
-  if (found.length < 2) return only;
+  if (found.length < 2) return found[0];
+  const names = found.map(workloadName);
+  // Contracts of one name are told apart by their ids.
+  const isTold = new Set(names).size === names.length;
+  const choices = isTold ? names : found.map(({ id }) => id);
   throw new GridError<GridErrorCode>('GRID_NAME_AMBIGUOUS', `several are called ${name} here`, {
-    hint: `give one of these: ${found.map(({ key }) => key).join(', ')}`,
+    hint: `give one of these: ${choices.join(', ')}`,
     details: { ids: found.map(({ id }) => id) },
   });
 }
 
 /** Neither here nor known elsewhere. */
 export function unknownWorkload(name: string): GridError<NodeErrorCode> {
-  return new GridError('NODE_WORKLOAD_UNKNOWN', `this node has no workload ${name}`, {
-    hint: 'see which it has: grid node workloads',
+  return new GridError('NODE_WORKLOAD_UNKNOWN', `nothing that runs is called ${name}`, {
+    hint: 'see what there is, and how it is called: grid ls, grid node workloads',
     details: { workload: name },
-  });
-}
-
-/** It is on another machine. */
-export function remoteWorkload(name: string, node: string): GridError<NodeErrorCode> {
-  return new GridError('NODE_REMOTE', `${name} is on ${node}, which is not this machine`, {
-    hint: 'run the command on that machine; what leads there from afar comes later',
-    details: { workload: name, node },
   });
 }

@@ -56,14 +56,14 @@ function nodeRow({ name, farm, standing, presence, silentMs }: TopNode): readonl
   return [name, farm, standing ?? 'not adopted', presence ?? 'unknown', heard];
 }
 
-function roomLine({ capacity, used, isDraining }: NonNullable<TopFrame['node']>): string {
+function roomLine({ capacity, used, service }: NonNullable<TopFrame['node']>): string {
   const cores = (milli: number): string => (milli / 1_000).toFixed(1);
   const words = [
     `cpu ${cores(used.cpuMilli)} of ${cores(capacity.cpuMilli)}`,
     `memory ${formatBytes(used.memoryBytes)} of ${formatBytes(capacity.memoryBytes)}`,
     `disk ${formatBytes(used.ssdBytes)} of ${formatBytes(capacity.ssdBytes)}`,
   ];
-  return `  given away here: ${words.join(', ')}${isDraining ? '; draining' : ''}`;
+  return `  given away here: ${words.join(', ')}${service === 'open' ? '' : `; ${service}`}`;
 }
 
 function rentRow({ workload, standing, paidUntilMs }: TopRent, atMs: number): readonly string[] {

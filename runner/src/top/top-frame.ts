@@ -18,7 +18,7 @@ export interface TopFrame {
   readonly services: readonly TopService[];
   readonly nodes: readonly TopNode[];
   /** What the node of this machine has given away, and runs; null where none answers. */
-  readonly node: Pick<NodeStatus, 'capacity' | 'used' | 'isDraining'> | null;
+  readonly node: Pick<NodeStatus, 'capacity' | 'used' | 'service'> | null;
   readonly workloads: readonly TopWorkload[];
   /** Rented places by when their money ends, the first ones first. */
   readonly rents: readonly TopRent[];
@@ -141,7 +141,7 @@ export class TopWatch {
   async #own(): Promise<Own> {
     const ask = <T>(action: string, args = {}): Promise<T> =>
       askNode<T>(this.#context, {}, action, args);
-    const [{ capacity, used, isDraining }, all] = await Promise.all([
+    const [{ capacity, used, service }, all] = await Promise.all([
       ask<NodeStatus>('status'),
       ask<readonly WorkloadSummary[]>('workloads'),
     ]);
@@ -155,7 +155,7 @@ export class TopWatch {
       const use = { cpuMs, memoryBytes: stats?.memoryBytes ?? null };
       return { name: `${role}/${replica}`, kind, phase, restarts, ...use };
     });
-    return { node: { capacity, used, isDraining }, workloads: await Promise.all(workloads) };
+    return { node: { capacity, used, service }, workloads: await Promise.all(workloads) };
   }
 
   async #readRents(): Promise<readonly TopRent[]> {

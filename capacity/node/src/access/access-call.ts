@@ -53,10 +53,7 @@ export async function callExec(options: ExecCallOptions): Promise<number> {
     else if (kind === frameKinds.stderr) await written(options.stderr, payload);
     else if (kind === frameKinds.exit) return exitCodeFrom(payload);
   }
-  throw new GridError<NodeErrorCode>('NODE_ACCESS_LOST', 'the node hung up before the end', {
-    hint: 'see whether the node still runs',
-    retryable: true,
-  });
+  throw lost();
 }
 
 export interface LogsCallOptions extends AccessCallOptions {
@@ -72,6 +69,16 @@ export async function* callLogs(options: LogsCallOptions): AsyncGenerator<LogLin
     if (kind === frameKinds.line) yield jsonFrom(payload) as LogLine;
     else if (kind === frameKinds.exit) return;
   }
+}
+
+/**
+ * Ends what runs in a container of the node and begins it again. Resolves once it runs.
+ * @throws what `callExec` throws, NODE_RESTART_OVERTAKEN
+ */
+export async function callRestart(options: AccessCallOptions): Promise<void> {
+  await using call = await openCall(options, { v: 1, verb: 'restart', token: options.token });
+  for await (const { kind } of framesOf(call.wire)) if (kind === frameKinds.exit) return;
+  throw lost();
 }
 
 interface OpenCall extends AsyncDisposable {
@@ -139,6 +146,13 @@ function exitCodeFrom(payload: Buffer): number {
   const { exitCode } = jsonFrom(payload) as Partial<Record<string, unknown>>;
   if (typeof exitCode === 'number') return exitCode;
   throw invalid('the command has no exit code');
+}
+
+function lost(): GridError<NodeErrorCode> {
+  return new GridError('NODE_ACCESS_LOST', 'the node hung up before the end', {
+    hint: 'see whether the node still runs',
+    retryable: true,
+  });
 }
 
 function refusalFrom(payload: Buffer): GridError {

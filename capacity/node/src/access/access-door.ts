@@ -11,6 +11,7 @@ import {
   silentLogger,
 } from '@commongrid/base';
 import type { Logger } from '@commongrid/base';
+import type { WorkloadId } from '@commongrid/model';
 
 import type { ContainerProcess, TerminalSize } from '../container/container-exec.ts';
 import type { NodeErrorCode } from '../errors.ts';
@@ -28,6 +29,8 @@ export interface AccessDoorOptions {
   /** What the node knows now. */
   readonly view: () => AccessView;
   readonly containers: ContainerAccess;
+  /** Ends what runs and begins it again; resolves once it runs. */
+  readonly restart: (workload: WorkloadId) => Promise<void>;
   readonly logger?: Logger;
 }
 
@@ -107,7 +110,8 @@ export class AccessDoor implements AsyncDisposable {
     const { workload } = await desk.verify(request.token, request.verb, view());
     const key = shortIdOf(workload);
     if (request.verb === 'exec') await this.#exec(wire, key, request, gone);
-    else await this.#logs(wire, key, request, gone);
+    else if (request.verb === 'logs') await this.#logs(wire, key, request, gone);
+    else await this.#restart(wire, workload, gone);
   }
 
   async #exec(
@@ -154,6 +158,19 @@ export class AccessDoor implements AsyncDisposable {
     try {
       const lines = follow ? ring.follow({ signal: gone.signal, tail }) : await ring.tail(tail);
       for await (const line of lines) await wire.sendJson(frameKinds.line, line);
+      await wire.sendJson(frameKinds.exit, { exitCode: 0 });
+    } finally {
+      await alive.stop();
+    }
+  }
+
+  /** It goes on when the caller hangs up, for what ended has to begin again. */
+  async #restart(wire: AccessWire, workload: WorkloadId, gone: AbortController): Promise<void> {
+    const alive = sendAlive(wire, gone);
+    const hangUp = endOf(wire).finally(() => gone.abort());
+    hangUp.catch(() => {});
+    try {
+      await Promise.race([this.#options.restart(workload), hangUp]);
       await wire.sendJson(frameKinds.exit, { exitCode: 0 });
     } finally {
       await alive.stop();
@@ -208,7 +225,7 @@ async function sendOutput(
   }
 }
 
-/** A caller of logs has nothing more to say: resolves once he hung up. */
+/** A caller of logs, or of a restart, has nothing more to say: resolves once he hung up. */
 async function endOf(wire: AccessWire): Promise<void> {
   while ((await wire.readFrame()) !== undefined);
 }

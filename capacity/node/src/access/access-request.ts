@@ -18,7 +18,8 @@ export type AccessRequest =
       readonly tail: number;
       /** Goes on with what is printed from now on. */
       readonly follow: boolean;
-    };
+    }
+  | { readonly v: 1; readonly verb: 'restart'; readonly token: string };
 
 /** @throws NODE_ACCESS_INVALID */
 export function readRequest(value: unknown): AccessRequest {
@@ -28,6 +29,7 @@ export function readRequest(value: unknown): AccessRequest {
   if (typeof token !== 'string') throw invalid('it has no token');
   if (verb === 'exec') return { v, verb, token, ...execOf(rest) };
   if (verb === 'logs') return { v, verb, token, ...logsOf(rest) };
+  if (verb === 'restart') return { v, verb, token };
   throw invalid(`there is no verb ${String(verb)}`);
 }
 

@@ -7,6 +7,10 @@ import type { KeyText, NodeId, WorkloadId } from '@commongrid/model';
 
 import type { NodeErrorCode } from '../errors.ts';
 
+const accessVerbs = ['exec', 'logs', 'restart'] as const;
+
+export type AccessVerb = (typeof accessVerbs)[number];
+
 /** What a token lets its bearer do, once. */
 export interface AccessClaim {
   /** Hash of the genesis. */
@@ -14,8 +18,8 @@ export interface AccessClaim {
   readonly node: NodeId;
   readonly workload: WorkloadId;
   readonly revision: number;
-  /** `exec`: run any commands in it, `logs`: read what it prints. */
-  readonly verb: 'exec' | 'logs';
+  /** `exec`: run any commands in it, `logs`: read what it prints, `restart`: end it and begin it again. */
+  readonly verb: AccessVerb;
   /** Milliseconds since 1970: good before that. */
   readonly expMs: number;
   /** 16 random bytes, base64url: no two tokens are the same. */
@@ -80,7 +84,7 @@ function claimOf(value: JsonValue): AccessClaim | undefined {
     Object.keys(claim).length === 7 &&
     [log, node, workload].every((text) => typeof text === 'string') &&
     [revision, expMs].every((number) => Number.isSafeInteger(number)) &&
-    (verb === 'exec' || verb === 'logs') &&
+    accessVerbs.some((one) => one === verb) &&
     typeof nonce === 'string' &&
     /^[A-Za-z0-9_-]{21}[AQgw]$/.test(nonce);
   return isWhole ? (value as unknown as AccessClaim) : undefined;

@@ -2,12 +2,13 @@ import { abortError, GridError } from '@commongrid/base';
 import type { ControlAction, ControlArguments } from '@commongrid/base';
 import type { SourceStatus } from '@commongrid/flist';
 import { nodeStanding } from '@commongrid/model';
-import type { EventPhase, WorkloadId } from '@commongrid/model';
+import type { BotId, EventPhase, WorkloadId } from '@commongrid/model';
 
 import type { NodeErrorCode } from '../errors.ts';
 import type { Room } from '../reconcile/admission.ts';
 import type { NumberedEvent } from '../reconcile/node-state.ts';
-import type { WorkloadStatus } from '../reconcile/reconciler.ts';
+import { unknownWorkload } from '../reconcile/reconciler.ts';
+import type { Service, WorkloadStatus } from '../reconcile/reconciler.ts';
 import type { Releases, ReleaseStatus } from '../release/releases.ts';
 import { shortIdOf } from '../short-id.ts';
 import type { CgroupUsage } from '../sys/cgroup.ts';
@@ -27,7 +28,8 @@ export interface NodeStatus {
   readonly viewAgeSeconds: number | null;
   /** Log time as the node knows it, ms since 1970. */
   readonly logTimeMs: number;
-  readonly isDraining: boolean;
+  /** `cordoned`: nothing new comes; `draining`: what runs leaves as well. */
+  readonly service: Service;
   /** Kinds of workloads that it can run. */
   readonly drivers: readonly string[];
   readonly capacity: Room;
@@ -36,10 +38,10 @@ export interface NodeStatus {
   readonly zdb: readonly ZdbDoor[];
   /** What of the agent runs, and is to run; null where no keeper starts other releases. */
   readonly release: ReleaseStatus | null;
-  /** Workloads by phase. */
-  readonly phases: Readonly<Record<string, number>>;
   /** Where content of images comes from; null while that does not answer, and where there are none. */
   readonly images: readonly SourceStatus[] | null;
+  /** Workloads by phase. */
+  readonly phases: Readonly<Record<string, number>>;
 }
 
 /** A workload as the node shows it. */
@@ -48,6 +50,10 @@ export interface WorkloadSummary {
   /** Its name on the machine. */
   readonly key: string;
   readonly contract: string;
+  /** As its header says; null where the node does not have it. */
+  readonly contractName: string | null;
+  /** Bot that owns the contract. */
+  readonly owner: BotId;
   readonly role: string;
   readonly replica: number;
   readonly kind: string;
@@ -99,11 +105,11 @@ export function nodeActions(
       const images = (await agent.machine.imageSources?.()) ?? null;
       return { ...statusOf(agent), release: releases?.status ?? null, images };
     },
-    workloads: async () => reconciler.workloads().map(summaryOf),
+    workloads: async () => reconciler.workloads().map((one) => summaryOf(agent, one)),
     events: (args, { signal }) => eventsOf(agent, queryFrom(args), signal),
-    drain: async ({ end }) => {
-      agent.drain(end !== true);
-      return { isDraining: reconciler.isDraining };
+    serve: async ({ service }) => {
+      agent.serve(serviceFrom(service));
+      return { id: agent.id, name: agent.facts.name, service: reconciler.service };
     },
     orphans: (_args, { signal }) => reconciler.orphans(signal),
     collect: (_args, { signal }) => reconciler.collect(signal),
@@ -127,7 +133,7 @@ function statusOf(agent: NodeAgent): Omit<NodeStatus, 'release' | 'images'> {
     standing: known === undefined ? 'unknown' : nodeStanding(known),
     session: known?.session?.n ?? null,
     viewAgeSeconds: Number.isFinite(viewAgeSeconds) ? Math.round(viewAgeSeconds) : null,
-    isDraining: reconciler.isDraining,
+    service: reconciler.service,
     drivers: [...machine.drivers.keys()],
     zdb: machine.zdb?.doors() ?? [],
     capacity: reconciler.admission.capacity,
@@ -135,13 +141,15 @@ function statusOf(agent: NodeAgent): Omit<NodeStatus, 'release' | 'images'> {
   };
 }
 
-function summaryOf(status: WorkloadStatus): WorkloadSummary {
+function summaryOf({ view }: NodeAgent, status: WorkloadStatus): WorkloadSummary {
   const { known, phase, code, phaseAtMs, restart, wish, progress, retryAtMs, isStuck } = status;
-  const { id, key, contract, revision, replica, role } = known;
+  const { id, key, contract, tenant: owner, revision, replica, role } = known;
   const { cpuMilli, memoryBytes } = role.resources;
   return {
     ...{ id, key, contract, role: role.name, replica, kind: role.workload.kind, revision, phase },
     ...{ sinceMs: phaseAtMs, restarts: restart.restarts, isStuck, cpuMilli, memoryBytes },
+    contractName: view.current('grid.contract.1', contract)?.name ?? null,
+    owner,
     code: code ?? null,
     wish: wish ?? null,
     progress: progress ?? null,
@@ -189,20 +197,21 @@ function queryFrom(args: ControlArguments): EventsQuery {
   };
 }
 
+/** @throws NODE_SERVICE_UNKNOWN */
+function serviceFrom(service: unknown): Service {
+  if (service === 'open' || service === 'cordoned' || service === 'draining') return service;
+  throw new GridError<NodeErrorCode>('NODE_SERVICE_UNKNOWN', `no node is ${String(service)}`, {
+    hint: 'use the same version on both sides',
+  });
+}
+
 function workloadFrom({ workload }: ControlArguments): WorkloadId {
   return String(workload) as WorkloadId;
 }
 
-function unknownWorkload(workload: string): GridError<NodeErrorCode> {
-  return new GridError('NODE_WORKLOAD_UNKNOWN', `${workload} is not on this node`, {
-    hint: 'see which it has: grid node workloads',
-    details: { workload },
-  });
-}
-
 function notRunning(workload: string): GridError<NodeErrorCode> {
   return new GridError('NODE_CONTAINER_NOT_RUNNING', `${workload} has no process now`, {
-    hint: 'see why: grid node events',
+    hint: 'see why: grid events',
     details: { workload },
   });
 }

@@ -16,7 +16,8 @@ import type { NumberedEvent, OwnEvent } from '../reconcile/node-state.ts';
 import { observeWorkload } from '../receipts/observe-workload.ts';
 import { Receipts } from '../receipts/receipts.ts';
 import { resumeMeters } from '../receipts/resume-meters.ts';
-import { Reconciler, wasDraining } from '../reconcile/reconciler.ts';
+import { Reconciler, serviceIn } from '../reconcile/reconciler.ts';
+import type { Service } from '../reconcile/reconciler.ts';
 import type { Wish } from '../reconcile/wish.ts';
 import { watchAddresses } from './address-watch.ts';
 import { BootClearance } from './boot-clearance.ts';
@@ -116,7 +117,7 @@ export class NodeAgent implements AsyncDisposable {
       facts: {
         ...{ ...facts, id: node, seal: sealing.publicKey.text as SealingKeyText },
         addresses: [...this.#withDoors(facts.addresses)],
-        ...(wasDraining(state) ? { isDraining: true } : {}),
+        ...(serviceIn(state) === 'open' ? {} : { isDraining: true }),
       },
       ...{ bootId, view: this.view, source, logger, clock },
     });
@@ -212,9 +213,10 @@ export class NodeAgent implements AsyncDisposable {
   }
 
   /** Takes the node out of service in order, or back into it. */
-  drain(isDraining: boolean): void {
-    this.reconciler.isDraining = isDraining;
-    this.#introducer.drains(isDraining);
+  serve(service: Service): void {
+    this.reconciler.service = service;
+    // By its record nobody places anything new on it.
+    this.#introducer.drains(service !== 'open');
   }
 
   /** Works out what every workload is to be, and sees to it. */
@@ -282,7 +284,7 @@ export class NodeAgent implements AsyncDisposable {
       at: this.logTimeMs,
       viewAgeSeconds: source.viewAgeSeconds(),
       isFirstStart: (id, revision) => (state.revisionOf(id) ?? -1) < revision,
-      isLeaving: this.reconciler.isDraining || isLetGo,
+      isLeaving: this.reconciler.service === 'draining' || isLetGo,
       untold: (lock) => this.#receipts.untold(lock),
     });
     const verdict = this.#boot.look({

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { closeOnce, ControlSocket } from '@commongrid/base';
 import type { Logger } from '@commongrid/base';
+import type { WorkloadId } from '@commongrid/model';
 
 import { AccessDesk } from '../access/access-desk.ts';
 import type { AccessView } from '../access/access-desk.ts';
@@ -44,7 +45,8 @@ export class NodeDoors implements AsyncDisposable {
       const desk = await AccessDesk.open({ folder, log: agent.log, node: agent.id });
       const path = nodeAccessPath(folder);
       const view = (): AccessView => viewOf(agent);
-      stack.use(await AccessDoor.open({ path, desk, view, containers, ...usual }));
+      const restart = (id: WorkloadId): Promise<void> => agent.reconciler.restart(id);
+      stack.use(await AccessDoor.open({ path, desk, view, containers, restart, ...usual }));
     }
     const path = nodeControlPath(folder);
     stack.use(await ControlSocket.open({ path, actions: nodeActions(agent, releases), ...usual }));

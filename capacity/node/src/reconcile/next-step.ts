@@ -11,6 +11,8 @@ export interface StepInput {
   readonly seen: Observation;
   /** Whether what is in place was made from the assignment that is wished for. */
   readonly isMade: boolean;
+  /** Whether what runs is to end, and to begin again. */
+  readonly isRestarting: boolean;
   /** Whether all that it depends on works. */
   readonly isReady: boolean;
   /** Whether nobody on this node uses it. */
@@ -33,9 +35,11 @@ export function nextStep(input: StepInput): Step {
   return { take: wish === 'paused' || seen.state === 'absent' ? 'none' : 'release' };
 }
 
-function towardsRunning({ seen, isMade, isReady, startAtMs, nowMs }: StepInput): Step {
+function towardsRunning(input: StepInput): Step {
+  const { seen, isMade, isRestarting, isReady, startAtMs, nowMs } = input;
   if (seen.state === 'absent') return { take: isReady ? 'prepare' : 'none' };
   if (!isMade) return { take: seen.state === 'running' ? 'stop' : 'release' };
+  if (seen.state === 'running' && isRestarting) return { take: 'stop' };
   if (seen.state === 'running' || startAtMs === undefined || !isReady) return { take: 'none' };
   return startAtMs <= nowMs ? { take: 'start' } : { take: 'wait', untilMs: startAtMs };
 }

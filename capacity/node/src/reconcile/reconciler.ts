@@ -71,7 +71,7 @@ export class Reconciler implements AsyncDisposable {
   readonly #byKey = new Map<string, WorkloadActor>();
   readonly #dependencies = new Dependencies();
   readonly #refused = new Map<WorkloadId, string>();
-  #isDraining = false;
+  #service: Service = 'open';
   #isLetGo = false;
   #isClosed = false;
 
@@ -81,7 +81,7 @@ export class Reconciler implements AsyncDisposable {
     this.#logger = logger;
     this.#clock = clock;
     this.admission = new Admission(capacity);
-    this.#isDraining = wasDraining(state);
+    this.#service = serviceIn(state);
     for (const row of state.workloads()) {
       this.admission.restore(row.known, dataOnly.has(row.phase) ? 'data' : 'whole');
       if (drivers.has(row.known.role.workload.kind)) this.#begin(row.known, row);
@@ -100,14 +100,14 @@ export class Reconciler implements AsyncDisposable {
     });
   }
 
-  get isDraining(): boolean {
-    return this.#isDraining;
+  get service(): Service {
+    return this.#service;
   }
 
-  /** A node that drains lets nothing new in. What is there stays until it is placed elsewhere. */
-  set isDraining(isDraining: boolean) {
-    this.#isDraining = isDraining;
-    this.#options.state.setFact(drainFact, isDraining ? drainingFact : '');
+  /** One that is not open lets nothing new in. What is there stays until it is placed elsewhere. */
+  set service(service: Service) {
+    this.#service = service;
+    this.#options.state.setFact(serviceFact, serviceFacts[service]);
     for (const actor of this.#actors.values()) actor.noteLeaving();
   }
 
@@ -165,6 +165,16 @@ export class Reconciler implements AsyncDisposable {
       const actor = this.#actors.get(row.known.id);
       return { ...row, ...(actor?.status ?? nobody) };
     });
+  }
+
+  /**
+   * Ends what runs and begins it again at once. Resolves once it runs.
+   * @throws NODE_WORKLOAD_UNKNOWN, NODE_RESTART_OVERTAKEN, and what its steps fail with
+   */
+  async restart(id: WorkloadId): Promise<void> {
+    const actor = this.#actors.get(id);
+    if (actor === undefined) throw unknownWorkload(id);
+    await actor.restart();
   }
 
   /** What is on the machine and belongs to no workload of the node. */
@@ -237,7 +247,7 @@ export class Reconciler implements AsyncDisposable {
       if (!drivers.has(kind)) throw missing(kind);
       const twin = this.#byKey.get(known.key);
       if (twin !== undefined && twin !== this.#actors.get(known.id)) throw sameKey(known);
-      if (this.#isDraining && !this.#actors.has(known.id)) throw draining();
+      if (this.#service !== 'open' && !this.#actors.has(known.id)) throw takesNothing();
     }
   }
 
@@ -262,8 +272,9 @@ export class Reconciler implements AsyncDisposable {
   }
 
   #whyLeaving(): Why | undefined {
-    if (!this.#isDraining && !this.#isLetGo) return undefined;
-    const { code, message, hint, retryable } = this.#isDraining ? draining() : letGo();
+    const isDraining = this.#service === 'draining';
+    if (!isDraining && !this.#isLetGo) return undefined;
+    const { code, message, hint, retryable } = isDraining ? takesNothing() : letGo();
     return { code, message, hint, isRetryable: retryable };
   }
 
@@ -302,13 +313,24 @@ const stepsOfOneMax = 8;
 /** How long a close waits for actors, ms. */
 const closeLimitMs = 15_000;
 
-/** Whether the node was taken out of service, as its state has it. */
-export function wasDraining(state: Pick<NodeState, 'fact'>): boolean {
-  return state.fact(drainFact) === drainingFact;
+/**
+ * `cordoned`: it lets nothing new in, and what runs stays. `draining`: what runs is to leave as well.
+ */
+export type Service = 'open' | 'cordoned' | 'draining';
+
+/** How far the node was taken out of service, as its state has it. */
+export function serviceIn(state: Pick<NodeState, 'fact'>): Service {
+  const fact = state.fact(serviceFact);
+  if (fact === serviceFacts.draining) return 'draining';
+  return fact === serviceFacts.cordoned ? 'cordoned' : 'open';
 }
 
-const drainFact = 'draining';
-const drainingFact = 'yes';
+const serviceFact = 'draining';
+const serviceFacts: Readonly<Record<Service, string>> = {
+  open: '',
+  cordoned: 'cordoned',
+  draining: 'yes',
+};
 
 function missing(kind: Kind): GridError<NodeErrorCode> {
   return new GridError('NODE_FEATURE_MISSING', `this node runs no workloads of kind ${kind}`, {
@@ -324,10 +346,18 @@ function sameKey({ id, key }: KnownWorkload): GridError<NodeErrorCode> {
   });
 }
 
-function draining(): GridError<NodeErrorCode> {
+function takesNothing(): GridError<NodeErrorCode> {
   return new GridError('NODE_DRAINING', 'this node takes nothing new', {
-    hint: 'place it on another node, or: grid node drain --end',
+    hint: 'place it on another node, or: grid uncordon',
     retryable: true,
+  });
+}
+
+/** There is no such workload here. */
+export function unknownWorkload(workload: string): GridError<NodeErrorCode> {
+  return new GridError('NODE_WORKLOAD_UNKNOWN', `${workload} is not on this node`, {
+    hint: 'see which it has: grid node workloads',
+    details: { workload },
   });
 }
 

@@ -1,8 +1,9 @@
 import { closeOnce, delay, isGridError, systemClock } from '@commongrid/base';
 import type { Clock, Logger } from '@commongrid/base';
-import type { WorkloadId } from '@commongrid/model';
+import type { ContractRole, WorkloadId } from '@commongrid/model';
 import type { Assignment } from '../assignment.ts';
 import type { Driver, DriverContext, Observation, Progress } from '../driver.ts';
+import { neverRestarted } from '../health/restart-policy.ts';
 import { phaseAtStart } from '../health/unprobed.ts';
 import type { FairGate } from './fair-gate.ts';
 import { fingerprintOf, isMadeAs } from './fingerprint.ts';
@@ -12,6 +13,7 @@ import type { Step } from './next-step.ts';
 import type { NodeState, NumberedWorkloadEvent } from './node-state.ts';
 import { assignmentOf } from './wish.ts';
 import type { KnownWorkload, Wish } from './wish.ts';
+import { RestartOrder } from './restart-order.ts';
 import { runningPhases, WorkloadFate } from './workload-fate.ts';
 import { WorkloadJournal } from './workload-journal.ts';
 import type { PhaseReason } from './workload-journal.ts';
@@ -63,6 +65,7 @@ export class WorkloadActor implements AsyncDisposable {
   readonly #fate: WorkloadFate;
   readonly #steps: WorkloadSteps;
   readonly #health: HealthRounds;
+  readonly #restart = new RestartOrder();
   readonly #closing = new AbortController();
   /** Fires when what is done now is for a wish that changed. */
   #outdated = new AbortController();
@@ -96,6 +99,7 @@ export class WorkloadActor implements AsyncDisposable {
       this.#closing.abort();
       this.poke();
       await running;
+      this.#restart.overtaken();
     });
   }
 
@@ -119,9 +123,8 @@ export class WorkloadActor implements AsyncDisposable {
     this.#fingerprint = fingerprint;
     if (isLater && wish.is === 'running' && this.#isMade(wish)) this.#journal.tellAgain();
     if (isSame) return;
-    this.#failures = 0;
-    this.#retryAtMs = undefined;
-    this.#isSettled = false;
+    this.#restart.overtaken();
+    this.#beginAnew();
     this.#outdated.abort();
     this.#outdated = new AbortController();
     this.poke();
@@ -131,6 +134,18 @@ export class WorkloadActor implements AsyncDisposable {
   has(wish: Wish): boolean {
     if (wish === this.#wish) return true;
     return revisionOf(wish) === this.#journal.revision && this.#fingerprint === fingerprintOf(wish);
+  }
+
+  /**
+   * Ends what runs and begins it again as it was made, at once, whatever its role says of restarts.
+   * Resolves once it runs again. @throws NODE_RESTART_OVERTAKEN, and what its steps fail with
+   */
+  restart(): Promise<void> {
+    const begun = this.#restart.ask();
+    this.#journal.setRestart(neverRestarted);
+    this.#beginAnew();
+    this.poke();
+    return begun;
   }
 
   /** Says of what runs that it has to leave the node now, or may stay again. */
@@ -172,14 +187,18 @@ export class WorkloadActor implements AsyncDisposable {
     if (seen.state === 'ended') await this.#noteEnd();
     if (wish !== this.#wish) return 0;
     const role = wish.is === 'running' ? wish.assignment.role : undefined;
-    if (role !== undefined && this.#isMade(wish)) this.#fate.note(seen, role);
+    const isMade = wish.is === 'running' && this.#isMade(wish);
+    const isRestarting = isMade && this.#restart.isOpen;
+    // What ended because it is restarted did not end by itself.
+    if (role !== undefined && isMade && !isRestarting) this.#fate.note(seen, role);
     const step = nextStep({
       wish: wish.is,
       seen,
-      isMade: wish.is === 'running' && this.#isMade(wish),
+      isMade: isMade && this.#isMade(wish),
+      isRestarting,
       isReady: wish.is === 'running' && isReady(wish.assignment),
       isFree: isFree(known),
-      startAtMs: role === undefined ? undefined : this.#fate.startAtMs(seen, role),
+      startAtMs: this.#startAtMs(seen, role),
       nowMs: this.#clock.nowMs(),
     });
     this.#isSettled = step.take === 'none';
@@ -189,6 +208,12 @@ export class WorkloadActor implements AsyncDisposable {
     this.#failures = 0;
     this.#retryAtMs = undefined;
     return 0;
+  }
+
+  /** When it may be started, ms since 1970; undefined when it is not started again. */
+  #startAtMs(seen: Observation, role: ContractRole | undefined): number | undefined {
+    if (role === undefined) return undefined;
+    return this.#restart.isOpen ? 0 : this.#fate.startAtMs(seen, role);
   }
 
   async #carryOut(step: TakenStep, wish: Wish): Promise<void> {
@@ -209,6 +234,7 @@ export class WorkloadActor implements AsyncDisposable {
         this.#health.begin();
         // Of what was started for a wish that is gone the next look tells, if it is to stay.
         if (!signal.aborted) this.#journal.tell(phaseAtStart(assignment.role));
+        this.#restart.done();
         return;
       }
       case 'stop':
@@ -277,6 +303,13 @@ export class WorkloadActor implements AsyncDisposable {
     this.#journal.tell(phaseAtStart(role));
   }
 
+  /** Forgets what failed before. */
+  #beginAnew(): void {
+    this.#failures = 0;
+    this.#retryAtMs = undefined;
+    this.#isSettled = false;
+  }
+
   /** Another run begins. */
   #begin(): void {
     this.#isAttended = false;
@@ -300,6 +333,7 @@ export class WorkloadActor implements AsyncDisposable {
     this.#failures = Math.min(this.#failures + 1, 30);
     this.#retryAtMs = this.#clock.nowMs() + pauseMs;
     this.#journal.tell('failed', error);
+    this.#restart.fail(error);
     return pauseMs;
   }
 

@@ -8,24 +8,6 @@ import { counted, formatTable } from '../../terminal.ts';
 import { askNode, nodeFolderOf, nodeSubcommand } from './node-folder-option.ts';
 import type { NodeOptions } from './node-folder-option.ts';
 
-export function nodeDrainCommand(context: CommandContext): Command {
-  return nodeSubcommand(
-    'drain',
-    'Take the node out of service: nothing new comes, and what runs leaves in order.',
-  )
-    .option('--end', 'let it come again')
-    .action(async (options: NodeOptions & { readonly end?: true }) => {
-      const order = { end: options.end === true };
-      const answer = await askNode<{ readonly isDraining: boolean }>(
-        ...([context, options, 'drain', order] as const),
-      );
-      const result = { schema: 'grid.node.drain.1', ...answer };
-      printResult(context, options, result, ({ isDraining }) => {
-        return isDraining ? 'the node lets nothing new in' : 'the node takes workloads again';
-      });
-    });
-}
-
 export function nodeGcCommand(context: CommandContext): Command {
   return nodeSubcommand('gc', 'Take away what belongs to no workload of the node. Data stays.')
     .option('--dry-run', 'only list it')

@@ -1,15 +1,13 @@
 import { Command } from 'commander';
 
 import type { CommandContext } from '../../command-context.ts';
-import { nodeExecCommand, nodeLogsCommand } from './access.ts';
 import { nodeAgentCommand } from './agent.ts';
-import { nodeDoctorCommand, nodeDrainCommand, nodeGcCommand } from './care.ts';
+import { nodeDoctorCommand, nodeGcCommand } from './care.ts';
 import { nodeAdoptCommand, nodeFarmCommand, nodeInviteCommand, nodeListCommand } from './farm.ts';
 import { nodeJoinCommand } from './join.ts';
 import { nodeLeaveCommand } from './leave.ts';
 import { nodeStartCommand } from './start.ts';
 import {
-  nodeEventsCommand,
   nodeStatsCommand,
   nodeStatusCommand,
   nodeWorkloadsCommand,
@@ -27,11 +25,7 @@ export function nodeCommand(context: CommandContext): Command {
     .addCommand(nodeListCommand(context))
     .addCommand(nodeStatusCommand(context))
     .addCommand(nodeWorkloadsCommand(context))
-    .addCommand(nodeEventsCommand(context))
-    .addCommand(nodeLogsCommand(context))
-    .addCommand(nodeExecCommand(context))
     .addCommand(nodeStatsCommand(context))
-    .addCommand(nodeDrainCommand(context))
     .addCommand(nodeGcCommand(context))
     .addCommand(nodeLeaveCommand(context))
     .addCommand(nodeDoctorCommand(context));

@@ -10,6 +10,7 @@ import { describeEvents, describeWorkloads } from './workloads.ts';
 const id = fakeId.workload(fakeId.contract(1), 'web', 0);
 const usual: WorkloadSummary = {
   ...{ id, key: '04df69b21e99', contract: fakeId.contract(1), role: 'web', replica: 0 },
+  ...{ contractName: 'shop', owner: fakeId.bot(1) },
   ...{ kind: 'container', revision: 1, phase: 'healthy', code: null, sinceMs: 1_000, restarts: 0 },
   ...{ wish: 'running', progress: null, retryAtMs: null, isStuck: false },
   ...{ cpuMilli: 500, memoryBytes: 1 },
@@ -29,13 +30,13 @@ test('workloads are shown one a line, with what people have to know', () => {
     61_000,
   ).split('\n');
   assert.deepEqual(
-    lines.map((line) => line.split(/ {2,}/).slice(1)),
+    lines.map((line) => line.split(/ {2,}/).filter((cell) => cell !== usual.key)),
     [
-      ['web/0', 'container', 'healthy', '1m'],
-      ['web/1', 'container', 'failed NODE_ENDED', '1m', 'tried again in 9s'],
-      ['web/2', 'container', 'pulling', '1m', 'image 1 MiB of 2 MiB'],
-      ['web/3', 'container', 'healthy', '1m', '3 restarts'],
-      ['web/4', 'container', 'healthy', '1m', 'stuck'],
+      ['shop/web/0', 'container', 'healthy', '1m'],
+      ['shop/web/1', 'container', 'failed NODE_ENDED', '1m', 'tried again in 9s'],
+      ['shop/web/2', 'container', 'pulling', '1m', 'image 1 MiB of 2 MiB'],
+      ['shop/web/3', 'container', 'healthy', '1m', '3 restarts'],
+      ['shop/web/4', 'container', 'healthy', '1m', 'stuck'],
     ],
   );
   assert.equal(describeWorkloads([], 0), 'the node has none');

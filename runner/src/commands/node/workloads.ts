@@ -10,13 +10,17 @@ import type { Command } from 'commander';
 
 import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
-import { findWorkload, unknownWorkload } from '../../node/find-workload.ts';
+import {
+  onlyWorkload,
+  unknownWorkload,
+  workloadArgument,
+  workloadName,
+  workloadsCalled,
+} from '../../node/find-workload.ts';
 import { counted, formatTable } from '../../terminal.ts';
 import { formatTime, parseCount } from '../bcdb/options.ts';
 import { askNode, nodeSubcommand } from './node-folder-option.ts';
 import type { NodeOptions } from './node-folder-option.ts';
-
-export const workloadArgument = 'its id, its short id, or ROLE/REPLICA';
 
 /** Events that are shown unless somebody asks for more. */
 const eventsShown = 50;
@@ -50,8 +54,8 @@ type EventsOptions = NodeOptions & {
   readonly limit: number;
 };
 
-export function nodeEventsCommand(context: CommandContext): Command {
-  return nodeSubcommand('events', 'Show what happened to workloads of the node.')
+export function eventsCommand(context: CommandContext): Command {
+  return nodeSubcommand('events', 'Show what happened to workloads of the node of this machine.')
     .option('-f, --follow', 'go on with what happens from now on')
     .option('--workload <workload>', `of one only: ${workloadArgument}`)
     .option('--limit <n>', 'so many of the newest', parseCount, eventsShown)
@@ -96,9 +100,11 @@ async function ownWorkload(
   name: string,
 ): Promise<WorkloadSummary> {
   const all = await askNode<readonly WorkloadSummary[]>(context, options, 'workloads');
-  const found = findWorkload(all, name);
-  if (found === undefined) throw unknownWorkload(name);
-  return found;
+  const found = workloadsCalled(all, name);
+  const containers = found.filter(({ kind }) => kind === 'container');
+  const one = onlyWorkload(containers.length === 0 ? found : containers, name);
+  if (one === undefined) throw unknownWorkload(name);
+  return one;
 }
 
 /** What is gone has events, too: by its whole id. */
@@ -107,7 +113,7 @@ async function eventsOf(
   options: EventsOptions,
 ): Promise<string | undefined> {
   const { workload: name } = options;
-  if (name === undefined || name.startsWith('contract:')) return name;
+  if (name === undefined || /^contract:[^/]+\/[^/]+\/\d+$/.test(name)) return name;
   return (await ownWorkload(context, options, name)).id;
 }
 
@@ -119,37 +125,31 @@ function describeStatus(status: NodeStatus): string {
   return formatTable([
     ['node', `${name}  ${id}`],
     ['farm', farm],
-    ['standing', `${standing}, ${boots}${status.isDraining ? `, ${drainText(status)}` : ''}`],
+    ['standing', [standing, boots, ...serviceText(status)].join(', ')],
     ['view', `${view}, log time ${formatTime(logTimeMs)}`],
     ['runs', status.drivers.join(', ')],
     ...describeRelease(status.release),
+    ...describeImages(status.images),
     ['workloads', phases.join(', ') || 'none'],
     ...describeRoom(status.used, status.capacity),
     ...status.zdb.map(({ disk, host, port, fingerprint }) => [
       `zdb ${disk}`,
       `${host}:${port}, TLS with the certificate ${fingerprint}`,
     ]),
-    ...describeImages(status.images),
   ]);
 }
 
 /** How far a node is that is taken out of service. */
-function drainText({ phases }: NodeStatus): string {
+function serviceText({ service, phases }: NodeStatus): readonly string[] {
+  if (service === 'open') return [];
+  if (service === 'cordoned') return ['cordoned: nothing new comes'];
   const all = Object.entries(phases).filter(([phase]) => !overPhases.has(phase));
   const left = all.reduce((sum, [, count]) => sum + count, 0);
-  return left === 0 ? 'draining: nothing runs here any more' : `draining: ${left} to leave`;
+  return [left === 0 ? 'draining: nothing runs here any more' : `draining: ${left} to leave`];
 }
 
 const overPhases: ReadonlySet<string> = new Set(['stopped', 'paused', 'refused']);
 
-function describeRelease(release: NodeStatus['release']): (readonly string[])[] {
-  if (release === null) return [];
-  const { version, digest = 'as installed', isTrial, wanted, next, failed, problem } = release;
-  const rows = [['release', `${version}  ${digest}${isTrial ? ', on trial' : ''}`]];
-  const isOther = wanted !== null && next !== 'kept';
-  if (isOther) rows.push(['next', `${wanted.version}  ${problem ?? nextTexts[next]}`]);
-  if (failed !== null) rows.push(['failed', `${failed.version}  ${failed.message}`]);
-  return rows;
 /** Sources that are well are not told. */
 function describeImages(images: NodeStatus['images']): (readonly string[])[] {
   return (images ?? []).flatMap(({ name, lastFailure, refusedChunks }) => {
@@ -159,6 +159,14 @@ function describeImages(images: NodeStatus['images']): (readonly string[])[] {
   });
 }
 
+function describeRelease(release: NodeStatus['release']): (readonly string[])[] {
+  if (release === null) return [];
+  const { version, digest = 'as installed', isTrial, wanted, next, failed, problem } = release;
+  const rows = [['release', `${version}  ${digest}${isTrial ? ', on trial' : ''}`]];
+  const isOther = wanted !== null && next !== 'kept';
+  if (isOther) rows.push(['next', `${wanted.version}  ${problem ?? nextTexts[next]}`]);
+  if (failed !== null) rows.push(['failed', `${failed.version}  ${failed.message}`]);
+  return rows;
 }
 
 const nextTexts = { later: 'not at this moment yet', due: 'it is fetched' } as const;
@@ -177,15 +185,15 @@ export function describeWorkloads(all: readonly WorkloadSummary[], nowMs: number
   if (all.length === 0) return 'the node has none';
   return formatTable(
     all.map((one) => {
-      const { key, role, replica, kind, phase, code, sinceMs, restarts } = one;
+      const { key, kind, phase, code, sinceMs, restarts } = one;
       const what = code === null ? phase : `${phase} ${code}`;
       const again = restarts === 0 ? '' : counted(restarts, 'restart');
       return [
-        key,
-        `${role}/${replica}`,
+        workloadName(one),
         kind,
         what,
         duration(nowMs - sinceMs),
+        key,
         remark(one, nowMs) || again,
       ];
     }),
