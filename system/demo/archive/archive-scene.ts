@@ -1,6 +1,9 @@
 import type { Random } from '@commongrid/base';
-import type { ContractId } from '@commongrid/model';
+import type { ContractId, LockId } from '@commongrid/model';
 
+import type { Rclone } from '../data/rclone.ts';
+import type { Traffic } from '../data/traffic.ts';
+import type { DemoBot } from '../demo-bot.ts';
 import type { DemoTown } from '../demo-town.ts';
 import type { StoreSecrets } from './archive-contract.ts';
 import type { Shards } from './archive-sizes.ts';
@@ -16,6 +19,12 @@ export interface ArchiveScene {
   readonly random: Random;
   /** The built contract, once there is one. */
   contract?: { readonly id: ContractId; readonly file: string };
+  /** A place that was paid for, and its farmer, who was killed then: ms of `performance.now()`. */
+  abandoned?: { readonly lock: LockId; readonly farmer: DemoBot; readonly killedMs: number };
+  /** A client of the store, once it was loaded. */
+  client?: Rclone;
+  /** What goes on beside the steps from then on; whoever runs them stops it. */
+  traffic?: Traffic;
   /** The version of the page that runs, and what it says. */
   page?: { readonly id: ContractId; readonly text: string };
   /** What the log had when the bot of the buyer was killed. */
@@ -26,6 +35,15 @@ export interface ArchiveScene {
 export function contractOf({ contract }: ArchiveScene): NonNullable<ArchiveScene['contract']> {
   if (contract === undefined) throw new Error('no contract was built');
   return contract;
+}
+
+/** The clients of the store that an earlier step loaded. */
+export function storeOf({ client, traffic }: ArchiveScene): {
+  readonly client: Rclone;
+  readonly traffic: Traffic;
+} {
+  if (client === undefined || traffic === undefined) throw new Error('no data was loaded');
+  return { client, traffic };
 }
 
 /** @throws with the sentence, unless it is so */

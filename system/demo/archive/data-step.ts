@@ -1,0 +1,48 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { formatBytes, seededRandom } from '@commongrid/base';
+
+import { prepareData } from '../data/real-files.ts';
+import { Traffic } from '../data/traffic.ts';
+import type { DemoStep } from '../steps.ts';
+import { writtenBytesMax } from './archive-sizes.ts';
+import type { ArchiveScene } from './archive-scene.ts';
+import { dataFolder, openClient } from './store-client.ts';
+
+/** Where real files are from. */
+const tree = '/usr';
+/** Seeds are below this. */
+const seedMax = 2 ** 31;
+
+/** Files of this machine and big ones are loaded by a client as it comes. From then on to the end others read and write. */
+export const dataStep: DemoStep<ArchiveScene> = {
+  name: 'data',
+  needs: ['provision'],
+  async run(scene) {
+    const { town, dataBytes } = scene;
+    const random = seededRandom(scene.random.int(0, seedMax));
+    const folders = ['files', 'traffic'].map((name) => join(dataFolder(town), name));
+    const [files = '', folder = ''] = folders;
+    for (const one of folders) await mkdir(one, { recursive: true, mode: 0o700 });
+    const { signal } = town;
+    const objects = await prepareData(files, { bytes: dataBytes, tree, random, signal });
+    const client = await openClient(scene);
+    const startedMs = performance.now();
+    await client.load(files);
+    const loadSeconds = (performance.now() - startedMs) / 1_000;
+    const loadBytesPerSecond = Math.round(dataBytes / loadSeconds);
+    scene.client = client;
+    scene.traffic = Traffic.start({
+      ...{ client, objects, random, folder, signal },
+      writtenBytesMax: writtenBytesMax(dataBytes),
+    });
+    const sizes = objects.map(({ bytes }) => bytes);
+    const range = `${formatBytes(Math.min(...sizes))} to ${formatBytes(Math.max(...sizes))}`;
+    const speed = `${formatBytes(loadBytesPerSecond)}/s`;
+    return {
+      figure: `${objects.length} objects of ${range}, ${formatBytes(dataBytes)} in all, by ${await client.version()} at ${speed}`,
+      measures: { loadBytesPerSecond, loadedObjects: objects.length },
+    };
+  },
+};

@@ -1,0 +1,44 @@
+import { join } from 'node:path';
+
+import { Rclone } from '../data/rclone.ts';
+import type { DemoTown } from '../demo-town.ts';
+import { contractOf } from './archive-scene.ts';
+import type { ArchiveScene } from './archive-scene.ts';
+
+/** The bucket of the archive. */
+export const bucket = 'archive';
+
+interface Doors {
+  readonly frontDoor: readonly {
+    readonly contract: string;
+    readonly role: string;
+    readonly address: string;
+    readonly replicas: readonly { readonly isReady: boolean }[];
+  }[];
+}
+
+/** What of the demo is data, and clients of S3. */
+export function dataFolder({ grid }: DemoTown): string {
+  return join(grid.home, 'demo-data');
+}
+
+/** The one address at which clients find whichever head serves. */
+export function storeEndpoint({ town, ...scene }: ArchiveScene): Promise<string> {
+  const { id } = contractOf({ town, ...scene });
+  return town.until('a door to the heads of S3', async () => {
+    const { frontDoor } = await town.grid.json<Doors>('status');
+    const door = frontDoor.find(({ contract, role }) => contract === id && role === 'heads');
+    const isReady = door?.replicas.some((one) => one.isReady) === true;
+    return isReady && `http://${door.address}`;
+  });
+}
+
+/** A client at that door, with the key of the administrator. */
+export async function openClient(scene: ArchiveScene): Promise<Rclone> {
+  const { town, secrets } = scene;
+  return Rclone.open({
+    ...{ endpoint: await storeEndpoint(scene), bucket, signal: town.signal },
+    ...{ accessKey: secrets.accessKey, secretKey: secrets.secretKey },
+    home: join(dataFolder(town), 'client'),
+  });
+}
