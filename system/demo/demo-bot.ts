@@ -11,6 +11,14 @@ import { root } from '../e2e/grid-process.ts';
 /** For a bot to come, ms. */
 const patience = { timeoutMs: 120_000, everyMs: 100 };
 
+interface FarmerRules {
+  readonly [name: string]: unknown;
+  readonly terms?: Readonly<Record<string, unknown>>;
+}
+
+/** Nobody waits for a day in which a buyer might object: what was earned is paid as soon as it is known. */
+const usualTerms = { disputeHours: 0 };
+
 /** A 3Bot of the demo in a process of its own. Its record is made before: `grid bot init`. */
 export class DemoBot {
   readonly name: string;
@@ -28,10 +36,11 @@ export class DemoBot {
   }
 
   /** By which rules it sells; they count at once. @param rules `farmer.json`, without its schema */
-  async setRules(rules: object): Promise<void> {
+  async setRules({ terms, ...rules }: FarmerRules): Promise<void> {
     const folder = join(this.folder, 'data');
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    const text = JSON.stringify({ schema: 'grid.farmer.1', ...rules });
+    const all = { ...rules, terms: { ...usualTerms, ...terms } };
+    const text = JSON.stringify({ schema: 'grid.farmer.1', ...all });
     await writeFileAtomic(join(folder, 'farmer.json'), text);
   }
 

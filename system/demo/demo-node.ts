@@ -33,8 +33,17 @@ interface NodeStatus {
   readonly standing: string;
   /** Workloads by phase. */
   readonly phases: Readonly<Record<string, number>>;
-  /** Where its Zero-DBs are. */
-  readonly zdb: readonly { readonly host: string; readonly port: number }[];
+  /** What is given away of its room, by kind. */
+  readonly used: Readonly<Record<string, number>>;
+  /** Where its Zero-DBs are, each with the SHA-256 of its certificate. */
+  readonly zdb: readonly ZdbDoor[];
+}
+
+/** A Zero-DB of a machine, as others reach it. */
+export interface ZdbDoor {
+  readonly host: string;
+  readonly port: number;
+  readonly fingerprint: string;
 }
 
 /** A machine of a farm: a namespace of the network, a folder that is its disk, and a node that joined. */
@@ -49,6 +58,7 @@ export class DemoNode {
   readonly #home: string;
   readonly #diskBytes: number;
   #id = '';
+  #hasPower = false;
 
   constructor({ network, at, name, farm, folder, home, diskBytes }: DemoNodeOptions) {
     this.at = at;
@@ -65,6 +75,11 @@ export class DemoNode {
   /** Of its record; empty until it answered. */
   get id(): string {
     return this.#id;
+  }
+
+  /** Whether it is switched on, as far as the demo did that. */
+  get hasPower(): boolean {
+    return this.#hasPower;
   }
 
   /** Path of its network namespace. */
@@ -104,6 +119,7 @@ export class DemoNode {
 
   /** The machine loses its power: no process of it is left, and nothing answers at its address. */
   async kill(): Promise<void> {
+    this.#hasPower = false;
     this.#network.setCable(this.at, 'down');
     await killMachine(this);
   }
@@ -121,6 +137,7 @@ export class DemoNode {
   }
 
   #start(): void {
+    this.#hasPower = true;
     const { NODE_TEST_CONTEXT: _runner, ...inherited } = process.env;
     const netns = `--net=${this.netns}`;
     const words = ['node', 'start', '--data', this.folder, '--prefix', this.prefix];

@@ -1,4 +1,4 @@
-import type { RecordOf } from '@commongrid/model';
+import type { ContractId, RecordOf } from '@commongrid/model';
 
 import type { DemoTown } from '../demo-town.ts';
 import { money } from '../town-plan.ts';
@@ -6,6 +6,7 @@ import { money } from '../town-plan.ts';
 type Lock = RecordOf<'grid.lock.1'>;
 type Escrow = RecordOf<'grid.escrow.1'>;
 type Refund = RecordOf<'grid.refund.1'>;
+type Placement = RecordOf<'grid.placement.1'>;
 
 /** Objects of one type: a demo has fewer. */
 const limit = 1_000;
@@ -42,16 +43,44 @@ export async function requireSums(town: DemoTown): Promise<Sums> {
     const held = open.reduce((sum, { amount }) => sum + BigInt(amount), 0n);
     return { balance: await balanceOf(town), held };
   };
-  const start = BigInt(money.start) * 10n ** BigInt(money.decimals);
   const { balance, held } = await look();
-  if (balance + held === start) return { balance, held };
-  throw new Error(`${balance} and ${held} put aside are not the ${start} of the beginning`);
+  if (balance + held === startAmount) return { balance, held };
+  throw new Error(`${balance} and ${held} put aside are not the ${startAmount} of the beginning`);
 }
 
-async function balanceOf(town: DemoTown): Promise<bigint> {
+/** Contracts of which anything was ever placed. */
+export async function contractsOf({ client }: DemoTown): Promise<readonly ContractId[]> {
+  const { objects } = await client.find('grid', { url: 'grid.placement.1', limit });
+  return objects.map(({ value }) => (value as Placement).contract);
+}
+
+/** Who has what, millionths, once nothing is put aside any more. */
+export interface Shares {
+  readonly buyer: bigint;
+  readonly farmers: bigint;
+}
+
+/** Waits until nothing is put aside. @throws when there is not as much then as in the beginning */
+export async function untilAllBack(town: DemoTown, timeoutMs: number): Promise<Shares> {
+  const look = async (): Promise<boolean> => {
+    const [escrows, refunded] = await Promise.all([escrowsIn(town), refundedIn(town)]);
+    return escrows.every(({ lock }) => refunded.has(lock));
+  };
+  await town.until('the money that was not used', look, timeoutMs);
+  const buyer = await balanceOf(town);
+  let farmers = 0n;
+  for (const { farmer } of town.farms) farmers += await balanceOf(town, farmer.name);
+  if (buyer + farmers === startAmount) return { buyer, farmers };
+  throw new Error(`${buyer} and ${farmers} of farmers are not the ${startAmount} of the beginning`);
+}
+
+/** What the buyer had in the beginning. */
+const startAmount = BigInt(money.start) * 10n ** BigInt(money.decimals);
+
+async function balanceOf(town: DemoTown, bot = 'buyer'): Promise<bigint> {
   const { balances } = await town.as<{
     readonly balances: readonly { readonly currency: string; readonly amount: string }[];
-  }>('buyer', 'wallet', 'balance');
+  }>(bot, 'wallet', 'balance');
   return BigInt(balances.find(({ currency }) => currency === money.code)?.amount ?? 0);
 }
 
