@@ -1,12 +1,15 @@
 import { seededRandom } from '@commongrid/base';
 
+import { clientsStep } from './archive/clients-step.ts';
+import { dataStep } from './archive/data-step.ts';
 import { machinesLostStep } from './archive/machines-lost-step.ts';
 import { marketStep } from './archive/market-step.ts';
 import { paymentStep } from './archive/payment-step.ts';
 import { planStep } from './archive/plan-step.ts';
 import { provisionStep } from './archive/provision-step.ts';
-import { refundStep } from './archive/refund-step.ts';
+import { abandonedStep, refundStep } from './archive/refund-step.ts';
 import { signingStep } from './archive/signing-step.ts';
+import { wholeCheckStep } from './archive/whole-check-step.ts';
 import { newStoreSecrets } from './archive/archive-contract.ts';
 import type { Shards } from './archive/archive-sizes.ts';
 import type { ArchiveScene } from './archive/archive-scene.ts';
@@ -45,8 +48,12 @@ const steps: readonly DemoStep<ArchiveScene>[] = [
   marketStep,
   paymentStep,
   provisionStep,
+  abandonedStep,
+  dataStep,
   refundStep,
   machinesLostStep,
+  wholeCheckStep,
+  clientsStep,
 ];
 
 /**
@@ -74,7 +81,8 @@ export async function archiveDemo(options: ArchiveDemoOptions): Promise<DemoRepo
   onResult(opening);
   if (town === undefined) return reportOf([opening], startedMs);
   const random = seededRandom(options.seed);
-  const scene = { town, shards, dataBytes, secrets: newStoreSecrets(), random };
+  const scene: ArchiveScene = { town, shards, dataBytes, secrets: newStoreSecrets(), random };
+  stack.defer(async () => scene.traffic?.stop());
   const results = await runSteps(steps, scene, onResult);
   note('all of it is taken off this machine');
   return reportOf([opening, ...results], startedMs);
