@@ -13,11 +13,15 @@ interface Plan {
   readonly fits: boolean;
   readonly items: readonly PlannedItem[];
   readonly cost: { readonly perMonth: string };
-  readonly tolerance: readonly {
-    readonly role: string;
-    readonly nodes: number;
-    readonly farms: number;
-  }[];
+  readonly tolerance: readonly (Borne & { readonly role: string })[];
+  /** Of what has data. */
+  readonly data: Borne | null;
+}
+
+/** What may be lost at once. */
+interface Borne {
+  readonly nodes: number;
+  readonly farms: number;
 }
 
 interface PlannedItem {
@@ -45,10 +49,13 @@ export const planStep: DemoStep<ArchiveScene> = {
     must(countOf(own, 'node') === total, 'two shards are on one node');
     must(countOf(own, 'country') >= 3, `shards are in ${countOf(own, 'country')} countries`);
     for (const role of ['shards', 'log', 'keys']) requireTolerance(plan, role, shards.parity);
+    const [nodes, farms] = [plan.data?.nodes, plan.data?.farms ?? 0];
+    must(nodes === shards.parity, `the plan says that data bears the loss of ${nodes} nodes`);
+    must(farms >= 1, 'the plan says that data bears the loss of no farm');
     const cost = Number(plan.cost.perMonth) / 10 ** money.decimals;
     must(cost <= monthlyMax, `it costs ${cost} ${money.code} a month`);
     const where = `${total} shards on ${total} nodes of ${countOf(own, 'farm')} farms in ${countOf(own, 'country')} countries`;
-    const borne = `data bears the loss of any ${shards.parity} nodes or any 1 farm`;
+    const borne = `data bears the loss of any ${nodes} nodes, or any ${farms === 1 ? '1 farm' : `${farms} farms`}`;
     return `${where}; ${borne}; ${cost.toFixed(2)} of ${monthlyMax} ${money.code} a month; ${id}`;
   },
 };

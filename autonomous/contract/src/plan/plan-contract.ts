@@ -11,7 +11,7 @@ import { secretReaders } from './secret-readers.ts';
 import type { SecretReaders } from './secret-readers.ts';
 import { smallestChanges } from './smallest-changes.ts';
 import type { ContractChange } from './smallest-changes.ts';
-import { tolerancesOf, wholeTolerance } from './tolerance.ts';
+import { dataTolerance, tolerancesOf, wholeTolerance } from './tolerance.ts';
 import type { ReplicaPlace, RoleTolerance, Tolerance } from './tolerance.ts';
 
 export interface PlanInput extends TrialInput {
@@ -37,6 +37,8 @@ export interface FoundPlan {
   readonly tolerance: readonly RoleTolerance[];
   /** What all of it bears; undefined where that is not known of one of its roles. */
   readonly whole: Tolerance | undefined;
+  /** What its data bears; undefined where it has none, or where that is not known. */
+  readonly data: Tolerance | undefined;
   /** Whether what is lost with a node, or with a farm, finds another place. */
   readonly replacements: readonly RoleReplacement[];
   /** Roles by what they do while their nodes hear nothing of the log. */
@@ -87,7 +89,7 @@ export function planContract(input: PlanInput): Plan {
       ...{ currency, perMonth: solution.cost, total },
       ...{ perMonthBound: solution.bound, isCheapest: solution.isCheapest },
     },
-    ...{ tolerance, whole: wholeTolerance(tolerance) },
+    ...{ tolerance, whole: wholeTolerance(tolerance), data: dataTolerance(tolerance) },
     replacements: replacementsOf(input, items),
     alone: {
       keep: namesOf(roles, 'keep'),

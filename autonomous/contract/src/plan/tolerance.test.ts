@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { ContractRole } from '@commongrid/model';
 import type { ShardCode } from '../definition/read-role.ts';
-import { tolerancesOf, wholeTolerance } from './tolerance.ts';
+import { dataTolerance, tolerancesOf, wholeTolerance } from './tolerance.ts';
 import type { ReplicaPlace, RoleTolerance } from './tolerance.ts';
 
 type Role = Pick<ContractRole, 'name' | 'data' | 'replicas'>;
@@ -166,4 +166,19 @@ test('the log and the keys of a store need a majority of their members, others a
     ],
   );
   assert.equal(wholeTolerance(alone), undefined);
+});
+
+test('data bears what the roles that have some do, whatever the others bear', () => {
+  const roles = [
+    { name: 'shard', data: 'dispersed', replicas: 6 },
+    { name: 'log', data: 'dispersed', replicas: 5 },
+    { name: 'page', data: 'none', replicas: 1 },
+  ] as const;
+  const apart = Array.from({ length: 6 }, (_, n) => ({ ...placeAt(n), farm: String(n) }));
+  const places = { shard: apart, log: apart.slice(0, 5), page: apart.slice(0, 1) };
+  const all = told(roles, places, new Map([['shard', code(4, 2)]]));
+  assert.deepEqual([wholeTolerance(all)?.nodes, wholeTolerance(all)?.farms], [0, 0]);
+  assert.deepEqual([dataTolerance(all)?.nodes, dataTolerance(all)?.farms], [2, 2]);
+  assert.equal(dataTolerance(all.slice(2)), undefined);
+  assert.equal(dataTolerance(told(roles.slice(1), places, new Map())), undefined);
 });

@@ -70,6 +70,12 @@ export function wholeTolerance(roles: readonly RoleTolerance[]): Tolerance | und
   };
 }
 
+/** What all data bears: what has none is placed anew. Undefined where there is none, or where that is not known. */
+export function dataTolerance(roles: readonly RoleTolerance[]): Tolerance | undefined {
+  const keeping = roles.filter(({ data }) => data !== 'none');
+  return keeping.length === 0 ? undefined : wholeTolerance(keeping);
+}
+
 /** Replicas that may be lost, whichever they are; undefined where nobody said what its shards are. */
 function spareOf(
   { name, data, replicas }: ToldRole,

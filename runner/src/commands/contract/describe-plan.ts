@@ -129,10 +129,14 @@ function describeTolerance(role: RoleTolerance): string {
   return `${borneText(role)}; ${needed} of ${replicas} ${verb}${others}`;
 }
 
-/** Where there are several roles: what all of them bear. */
-function describeWhole({ tolerance, whole }: FoundPlan): readonly (readonly string[])[] {
+/** Where there are several roles: what all of them bear, and those with data, where others have none. */
+function describeWhole({ tolerance, whole, data }: FoundPlan): readonly (readonly string[])[] {
   if (tolerance.length < 2) return [];
-  return [['  all of it', whole === undefined ? 'unknown, as one of its roles' : borneText(whole)]];
+  const text = (borne: Tolerance | undefined): string =>
+    borne === undefined ? 'unknown, as one of its roles' : borneText(borne);
+  const keeping = tolerance.filter((role) => role.data !== 'none').length;
+  const isMixed = keeping > 0 && keeping < tolerance.length;
+  return [['  all of it', text(whole)], ...(isMixed ? [['  its data', text(data)]] : [])];
 }
 
 function borneText({ nodes, farms, owners, countries }: Tolerance): string {

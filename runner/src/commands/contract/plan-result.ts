@@ -29,7 +29,7 @@ export function planResult({
     return { ...common, isProven, ...plain({ obstacles, changes }), answers };
   }
   const nodes = new Map(directory.nodes.map((node) => [node.id, node]));
-  const { items, cost, tolerance, whole, replacements, alone, secrets } = plan;
+  const { items, cost, tolerance, whole, data, replacements, alone, secrets } = plan;
   return {
     ...{ ...common, fits: true },
     items: items.map(({ role, replica, node, farm, perMonth }) => {
@@ -40,7 +40,8 @@ export function planResult({
       const price = owner === header.owner ? 'own' : answer?.is === 'quoted' ? 'quoted' : 'list';
       return { role, replica, ...where, perMonth: String(perMonth), price };
     }),
-    ...{ ...plain({ cost }), tolerance, whole: whole ?? null, replacements, alone, secrets },
+    ...{ ...plain({ cost }), tolerance, whole: whole ?? null, data: data ?? null },
+    ...{ replacements, alone, secrets },
     answers,
   };
 }
