@@ -14,10 +14,15 @@ const broken: DemoStep<string[]> = {
 const late: DemoStep<string[]> = { ...fine, name: 'late', needs: ['fine', 'broken'] };
 const last: DemoStep<string[]> = { ...fine, name: 'last', needs: ['fine'] };
 
+const silent = { onResult: () => {} };
+
 test('a step that fails takes along those that need it, and no others', async () => {
   const said: string[] = [];
   const told: string[] = [];
-  const results = await runSteps([fine, broken, late, last], said, (one) => told.push(one.name));
+  const results = await runSteps([fine, broken, late, last], said, {
+    onStart: (name) => told.push(`${name} begins`),
+    onResult: ({ name }) => told.push(name),
+  });
   assert.deepEqual(
     results.map(({ name, passed, figure }) => [name, passed, figure]),
     [
@@ -27,12 +32,13 @@ test('a step that fails takes along those that need it, and no others', async ()
       ['last', true, 'said 2'],
     ],
   );
-  assert.deepEqual(told, ['fine', 'broken', 'late', 'last']);
+  const begun = ['fine begins', 'fine', 'broken begins', 'broken', 'late', 'last begins', 'last'];
+  assert.deepEqual(told, begun);
 });
 
 test('what needs a step that was not tried is not tried either', async () => {
   const after: DemoStep<string[]> = { ...fine, name: 'after', needs: ['late'] };
-  const results = await runSteps([broken, late, after], [], () => {});
+  const results = await runSteps([broken, late, after], [], silent);
   assert.equal(results[2]?.figure, 'not tried: it needs late');
 });
 
@@ -47,13 +53,19 @@ test('numbers of a step stand beside what people read, and a failure has none', 
   const step = { name: 'healed', run: async () => ({ figure: 'after 12.5 s', measures }) };
   const done = await attempt(step, undefined);
   assert.deepEqual([done.figure, done.measures], ['after 12.5 s', measures]);
-  const [, failed] = await runSteps([fine, broken], [], () => {});
+  const [, failed] = await runSteps([fine, broken], [], silent);
   assert.deepEqual(failed?.measures, {});
 });
 
 test('a step is one line, and the last line counts them', () => {
   const measures = {};
-  const result = { name: 'payment', passed: true, seconds: 12.34, figure: '10 places paid', measures };
+  const result = {
+    name: 'payment',
+    passed: true,
+    seconds: 12.34,
+    figure: '10 places paid',
+    measures,
+  };
   assert.equal(stepLine(result), 'PASS   12.3 s  payment: 10 places paid');
   const failed = { ...result, passed: false, seconds: 0 };
   assert.equal(stepLine(failed), 'FAIL    0.0 s  payment: 10 places paid');

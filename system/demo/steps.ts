@@ -35,6 +35,12 @@ export interface DemoReport {
   readonly seconds: number;
 }
 
+/** Is told how steps go. */
+export interface StepListener {
+  onStart?(name: string): void;
+  onResult(result: StepResult): void;
+}
+
 /**
  * Runs steps one after another. One that fails does not keep others from being tried, unless they need it: those fail
  * as well, with its name.
@@ -42,19 +48,18 @@ export interface DemoReport {
 export async function runSteps<Scene>(
   steps: readonly DemoStep<Scene>[],
   scene: Scene,
-  onResult: (result: StepResult) => void,
+  listener: StepListener,
 ): Promise<readonly StepResult[]> {
   const results: StepResult[] = [];
   for (const step of steps) {
     const missing = step.needs?.find((name) => {
       return results.some((one) => one.name === name && !one.passed);
     });
+    if (missing === undefined) listener.onStart?.(step.name);
     const result =
-      missing === undefined
-        ? await attempt(step, scene)
-        : notTried(step.name, missing);
+      missing === undefined ? await attempt(step, scene) : notTried(step.name, missing);
     results.push(result);
-    onResult(result);
+    listener.onResult(result);
   }
   return results;
 }

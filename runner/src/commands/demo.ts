@@ -1,9 +1,11 @@
-import { formatBytes, shutdownSignal, systemRandom } from '@commongrid/base';
+import { shutdownSignal, systemRandom } from '@commongrid/base';
 import type { Shards, TownSize } from '@commongrid/system/demo';
 import { Command, InvalidArgumentError, Option } from 'commander';
 
 import { printResult, resultCommand } from '../command-context.ts';
 import type { CommandContext, JsonOption } from '../command-context.ts';
+import { DemoView } from '../demo-view/demo-view.ts';
+import { describeComparison } from '../demo-view/describe-demo.ts';
 import { requireRoot } from './flist/mounts.ts';
 import { parseSize } from './node/node-arguments.ts';
 import { parseShards } from './zstor/store.ts';
@@ -38,7 +40,7 @@ export function demoCommand(context: CommandContext): Command {
 function archiveCommand(context: CommandContext): Command {
   return resultCommand(
     'archive',
-    'Rent an archive from many farmers: contract, signatures, payment, machines lost. Needs root.',
+    'Rent an archive from many farmers, and take machines, a farm and more from it. Needs root.',
   )
     .addOption(
       new Option('--nodes <count>', 'machines: 24 in 6 farms, or 8 in 4')
@@ -46,7 +48,11 @@ function archiveCommand(context: CommandContext): Command {
         .default('24'),
     )
     .option('--shards <k+m>', 'data and parity; default: 16+4, with 8 nodes 4+2', parseShards)
-    .option('--data <size>', 'of the objects, such as 200M; no step loads any yet', parseData)
+    .option(
+      '--data <size>',
+      'of the objects, such as 200M; default: 2G, with 8 nodes 200M',
+      parseData,
+    )
     .option('--seed <n>', 'decides which machines are killed; default: drawn, and told', parseSeed)
     .option('--folder <path>', 'of the demo alone; default: GRID_HOME with -demo behind it')
     .addHelpText('after', '\nExit status 0 when every step passed, 1 when one did not.')
@@ -57,7 +63,7 @@ function archiveCommand(context: CommandContext): Command {
 }
 
 async function runArchive(context: CommandContext, options: ArchiveOptions): Promise<void> {
-  const { archiveDemo, lastLine, stepLine } = await import('@commongrid/system/demo');
+  const { archiveDemo, comparisonOf, lastLine, stepLine } = await import('@commongrid/system/demo');
   const { terminal, environment } = context;
   const nodes = options.nodes === '8' ? 8 : 24;
   const given = options.shards;
@@ -69,19 +75,27 @@ async function runArchive(context: CommandContext, options: ArchiveOptions): Pro
   const seed = options.seed ?? systemRandom.int(0, seedMax);
   terminal.note(missing);
   terminal.note(`seed ${seed}`);
-  if (options.data !== undefined)
-    terminal.note(`nothing of ${formatBytes(options.data)} is loaded`);
+  using view = terminal.showsProgress ? new DemoView(terminal.style) : undefined;
+  const above = (print: () => void): void => (view === undefined ? print() : view.above(print));
   const report = await archiveDemo({
     ...{ nodes, shards, dataBytes, seed, folder: options.folder ?? `${environment.home}-demo` },
     signal: shutdownSignal(),
-    note: (text) => terminal.note(text),
+    note: (text) => above(() => terminal.note(text)),
     onResult: (result) => {
-      if (options.json !== true) terminal.print(stepLine(result));
+      if (options.json !== true) above(() => terminal.print(stepLine(result)));
     },
+    onFrame: view && ((frame) => view.show(frame)),
   });
+  view?.close();
   if (report.failed > 0) context.exitStatus = 1;
-  const result = { schema: 'grid.demo.1', demo: 'archive', nodes, seed, ...report };
-  printResult(context, options, result, () => lastLine('archive', report));
+  const comparison = comparisonOf(report.steps);
+  const result = { schema: 'grid.demo.1', demo: 'archive', nodes, seed, ...report, comparison };
+  printResult(context, options, result, () =>
+    [
+      ...(comparison.length === 0 ? [] : [describeComparison(comparison, terminal.style), '']),
+      lastLine('archive', report),
+    ].join('\n'),
+  );
 }
 
 /** A size, whose unit may be short: `200M`. */

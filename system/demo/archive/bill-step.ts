@@ -39,7 +39,10 @@ export const billStep: DemoStep<ArchiveScene> = {
     for (const one of bill) {
       const due = dueFor(one);
       const got = earned.get(one.lock) ?? 0n;
-      must(due === got, `${one.lock}: ${one.paidSeconds} s come to ${due}, and its farmer got ${got}`);
+      must(
+        due === got,
+        `${one.lock}: ${one.paidSeconds} s come to ${due}, and its farmer got ${got}`,
+      );
       must(one.held === '0', `${one.lock} holds ${one.held} yet`);
       sum += due;
       seconds += one.paidSeconds;

@@ -31,7 +31,11 @@ export const removalStep: DemoStep<ArchiveScene> = {
     const startedMs = performance.now();
     const others = (await contractsOf(town)).filter((one) => one !== id);
     await Promise.all(others.map((one) => removeByAll(town, one)));
-    await town.until('the end of all contracts', () => areClosed(town, [id, ...others]), goneTimeoutMs);
+    await town.until(
+      'the end of all contracts',
+      () => areClosed(town, [id, ...others]),
+      goneTimeoutMs,
+    );
     for (const node of town.nodes) {
       await town.until(`${node.name} to be empty`, () => isEmpty(town, node), goneTimeoutMs);
     }
