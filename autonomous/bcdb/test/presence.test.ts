@@ -177,6 +177,45 @@ test('the presence of a node is logged with its gaps, and at once when a placeme
   assert.deepEqual(again.presence.counts(), { alive: 0, suspect: 2, gone: 0 });
 });
 
+test('a node that was silent when a placement ended is told of once it is heard again', async () => {
+  await using folder = await tempFolder();
+  const { bcdb, town, clock, ada, nodes } = await makeGrid(folder.path, 1);
+  await using _closing = bcdb;
+  const [one] = nodes;
+  assert.ok(one !== undefined);
+  const contract = await town.contract(ada, [ada], 1);
+  await town.place(ada, contract, [one.id]);
+  let counter = 0;
+  const beats = async (count: number): Promise<void> => {
+    for (let index = 0; index < count; index++) {
+      await send(bcdb, one, ++counter);
+      await clock.advance(1000);
+    }
+  };
+  const told = (wanted: (toMs: number) => boolean, what: string) =>
+    waitFor(
+      async () => {
+        const logged = loggedOf(bcdb, one);
+        if (logged !== undefined && wanted(logged.toMs)) return logged;
+        await clock.advance(1000);
+        return undefined;
+      },
+      { what, timeoutMs: 60_000 },
+    );
+  await beats(5);
+  const silentMs = clock.nowMs();
+  await clock.advance(20_000);
+  await town.place(ada, contract, [], 2);
+  await told((toMs) => toMs < silentMs, 'its presence until it was silent');
+  const backMs = clock.nowMs();
+  await beats(4);
+  const logged = await told((toMs) => toMs > backMs, 'its presence since it is back');
+  assert.ok(logged.toMs < backMs + 60_000, 'not only in the next hour');
+  // That was owed once.
+  await beats(10);
+  assert.equal(loggedOf(bcdb, one)?.toMs, logged.toMs);
+});
+
 test('presence is logged hourly without a hole, whatever small steps the clock makes', async () => {
   await using folder = await tempFolder();
   const { bcdb, clock, nodes } = await makeGrid(folder.path, 1);

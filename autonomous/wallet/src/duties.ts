@@ -1,5 +1,5 @@
 import { endOf, lastReportsMs, releasable, workloadOf } from '@commongrid/model';
-import type { BotId, EscrowState, GridFold, LockId, WorkloadId } from '@commongrid/model';
+import type { BotId, EscrowState, GridFold, Lock, LockId, WorkloadId } from '@commongrid/model';
 import type { LedgerView } from './rail.ts';
 
 /** What a bot can ask for now. */
@@ -25,7 +25,7 @@ export function* duties({ fold, at }: LedgerView, bot: BotId): Generator<Duty> {
       const toMs = releasableUntil(fold, escrow, at);
       const isDue = toMs !== undefined && !('code' in releasable(fold, lock, toMs, at));
       if (isDue) yield { is: 'release', lock: lock.id, workload: workloadOf(lock), toMs };
-      else if (isAllEarned(escrow)) yield { is: 'refund', lock: lock.id };
+      else if (isAllEarned(fold, lock, escrow)) yield { is: 'refund', lock: lock.id };
     }
     const isOver = at >= (endOf(fold, lock, escrow) ?? Infinity);
     if (lock.buyer !== bot || !isOver) continue;
@@ -56,7 +56,22 @@ function releasableUntil(
   return due?.[1];
 }
 
+/** Log time as a node knows it is so much behind at most, ms: its last receipt may end before its place did. */
+const behindMsMax = 5_000;
+
 /** Whether the place ended, its node told of all of it, and that was paid. */
-function isAllEarned({ place, receipts, cursorMs }: EscrowState): boolean {
-  return receipts.length === 0 && cursorMs >= (place?.untilMs ?? Infinity);
+function isAllEarned(
+  fold: GridFold,
+  lock: Lock,
+  { place, receipts, cursorMs }: EscrowState,
+): boolean {
+  const endMs = place?.untilMs;
+  if (endMs === undefined || receipts.length > 0) return false;
+  if (cursorMs >= endMs - behindMsMax) return true;
+  const workload = workloadOf(lock);
+  const from = fold.workload(workload)?.places.findLast((one) => one.lock === lock.id)?.from;
+  const event = fold.current('grid.event.1', `${lock.node}/${workload}`);
+  if (from === undefined || event === undefined || event.revision < from) return false;
+  // What never ran has no receipt; of what did the last one may be on its way.
+  return cursorMs === 0 && event.phase === 'refused';
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { WalletScene } from '@commongrid/model/testing';
+import { fakeId, WalletScene } from '@commongrid/model/testing';
 import { Wallet } from '../src/wallet.ts';
 import { SceneRail } from './support/scene-rail.ts';
 
@@ -28,6 +28,32 @@ test('a farmer who has all that he earned of a place gives the rest back', async
   assert.deepEqual([scene.held(1), scene.escrow(1).isClosed], [0n, true]);
   assert.equal(scene.balance(scene.ada.id), 9_640n);
   assert.deepEqual(await settle(), []);
+});
+
+test('a farmer gives back what was paid for a place that his node refused', async () => {
+  const scene = new WalletScene();
+  const { bob, bobsNode, plan } = scene;
+  assert.equal(scene.rent(1, 2000), undefined);
+  const workload = fakeId.workload(plan.id, 'shard', 0);
+  const settle = async (): Promise<readonly string[]> =>
+    (await new Wallet(new SceneRail(scene, bob)).settle()).map((duty) => duty.is);
+  const say = (phase: 'running' | 'refused', revision: number) => {
+    const value = { node: bobsNode, workload, revision, phase, at: scene.grid.at };
+    return scene.grid.put('grid.event.1', bobsNode.replace('node:', 'ed25519:'), value).code;
+  };
+  assert.equal(say('refused', 1), undefined);
+  scene.at(0.1);
+  assert.deepEqual(await settle(), [], 'it is placed there');
+  assert.equal(scene.settle(2), undefined);
+  assert.deepEqual(await settle(), ['refund']);
+  assert.equal(scene.escrow(1).isClosed, true);
+
+  assert.equal(scene.rent(2, 2000, 3), undefined);
+  scene.at(0.2);
+  assert.equal(scene.settle(4), undefined);
+  assert.deepEqual(await settle(), [], 'the refusal was of an earlier place');
+  assert.equal(say('running', 3), undefined);
+  assert.deepEqual(await settle(), [], 'its receipts may come yet');
 });
 
 test('a farmer keeps what may still be earned', async () => {

@@ -44,6 +44,12 @@ export class SeenRuns {
     return this.#runs.length > runsPerSpanMax;
   }
 
+  /** Whether a heartbeat at `nowMs` would begin a run of its own. */
+  isSilent(nowMs: number): boolean {
+    const last = this.#runs.at(-1);
+    return last === undefined || nowMs - last.toMs > this.#gapMs;
+  }
+
   see(session: number, atMs: number): void {
     const last = this.#runs.at(-1);
     const goesOn = last?.session === session && atMs - last.toMs <= this.#gapMs;
@@ -79,7 +85,7 @@ export class SeenRuns {
   isOver(nowMs: number): boolean {
     const last = this.#runs.at(-1);
     if (last === undefined) return true;
-    return this.#runs.length === 1 && last.fromMs === last.toMs && nowMs - last.toMs > this.#gapMs;
+    return this.#runs.length === 1 && last.fromMs === last.toMs && this.isSilent(nowMs);
   }
 }
 

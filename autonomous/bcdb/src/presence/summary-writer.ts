@@ -53,6 +53,8 @@ export class SummaryWriter {
   /** When summaries fall due, the first one first; all of a map wait for equally long. */
   readonly #due = new Map<NodeId, number>();
   readonly #urgent = new Map<NodeId, number>();
+  /** Nodes that were silent when a placement on them ended: farmers wait until they are heard again. */
+  readonly #owed = new Set<NodeId>();
   /** Whether `unlogged` would tell something else than it did last. */
   #isChanged = false;
   #timer: Timer | undefined;
@@ -120,15 +122,19 @@ export class SummaryWriter {
       this.#seen.set(node, seen);
     }
     seen.runs.see(session, nowMs);
-    if (seen.runs.isMany) this.hurry(node);
+    if (seen.runs.isMany || this.#owed.delete(node)) this.hurry(node);
     if (this.#due.has(node)) return;
     this.#due.set(node, nowMs + this.#options.everyMs);
     this.#schedule();
   }
 
-  /** The presence of a node up to now is to be logged soon. */
+  /** The presence of a node up to now is to be logged soon, and once more when it is heard again, if it is silent. */
   hurry(node: NodeId): void {
-    if (!this.#seen.has(node) || this.#urgent.has(node)) return;
+    const seen = this.#seen.get(node);
+    if (seen === undefined || seen.runs.isSilent(this.#options.clock.monotonicMs())) {
+      this.#owed.add(node);
+    }
+    if (seen === undefined || this.#urgent.has(node)) return;
     this.#urgent.set(node, this.#options.clock.monotonicMs() + urgentAfterMs);
     this.#schedule();
   }
