@@ -11,9 +11,10 @@ export const clientsStep: DemoStep<ArchiveScene> = {
   async run(scene) {
     const { traffic } = storeOf(scene);
     await traffic.stop();
-    const { reads, writes, expected, wrong, problems } = traffic.figures();
+    const { reads, writes, expected, wrong, hung, problems } = traffic.figures();
     const failed = reads.failed + writes.failed;
     must(failed === 0 && wrong === 0, `${failed} failed, ${wrong} wrong: ${problems.join('; ')}`);
+    must(hung === 0, `${hung} took longer than any answer may`);
     must(reads.done > 0 && writes.done > 0, 'nothing was read or written');
     const longestMs = Math.max(reads.longestMs, writes.longestMs);
     const clean = expected.reads.failed + expected.writes.failed;

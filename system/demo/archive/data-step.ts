@@ -1,14 +1,18 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { formatBytes, seededRandom } from '@commongrid/base';
 
-import { prepareData } from '../data/real-files.ts';
+import { roundTrip } from '../data/aws-cli.ts';
+import { prepareData, sumOfFile } from '../data/real-files.ts';
+import type { KnownObject } from '../data/real-files.ts';
+import { rcloneVersion } from '../data/rclone.ts';
 import { Traffic } from '../data/traffic.ts';
 import type { DemoStep } from '../steps.ts';
 import { writtenBytesMax } from './archive-sizes.ts';
+import { must } from './archive-scene.ts';
 import type { ArchiveScene } from './archive-scene.ts';
-import { dataFolder, openClient } from './store-client.ts';
+import { dataFolder, openClient, storeAccess } from './store-client.ts';
 
 /** Where real files are from. */
 const tree = '/usr';
@@ -37,12 +41,31 @@ export const dataStep: DemoStep<ArchiveScene> = {
       ...{ client, objects, random, folder, signal },
       writtenBytesMax: writtenBytesMax(dataBytes),
     });
+    const other = await byAnother(scene, files, objects);
     const sizes = objects.map(({ bytes }) => bytes);
     const range = `${formatBytes(Math.min(...sizes))} to ${formatBytes(Math.max(...sizes))}`;
     const speed = `${formatBytes(loadBytesPerSecond)}/s`;
     return {
-      figure: `${objects.length} objects of ${range}, ${formatBytes(dataBytes)} in all, by ${await client.version()} at ${speed}`,
+      figure: `${objects.length} objects of ${range}, ${formatBytes(dataBytes)} in all, by ${await rcloneVersion(signal)} at ${speed}; ${other}`,
       measures: { loadBytesPerSecond, loadedObjects: objects.length },
     };
   },
 };
+
+/** The biggest object, there and back by another client. @returns what came of it, for people */
+async function byAnother(
+  scene: ArchiveScene,
+  files: string,
+  objects: readonly KnownObject[],
+): Promise<string> {
+  const [biggest] = objects.toSorted((a, b) => b.bytes - a.bytes);
+  if (biggest === undefined) throw new Error('nothing was loaded');
+  const back = join(dataFolder(scene.town), 'back');
+  const access = await storeAccess(scene);
+  const version = await roundTrip(access, join(files, biggest.key), back);
+  if (version === undefined) return 'no awscli on this machine to try as well';
+  const { sha256 } = await sumOfFile(back, scene.town.signal);
+  must(sha256 === biggest.sha256, `${version} got other bytes back than it gave`);
+  await rm(back);
+  return `${formatBytes(biggest.bytes)} there and back by ${version}`;
+}

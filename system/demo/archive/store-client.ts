@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 
 import { Rclone } from '../data/rclone.ts';
+import type { S3Access } from '../data/rclone.ts';
 import type { DemoTown } from '../demo-town.ts';
 import { contractOf } from './archive-scene.ts';
 import type { ArchiveScene } from './archive-scene.ts';
@@ -33,12 +34,17 @@ export function storeEndpoint({ town, ...scene }: ArchiveScene): Promise<string>
   });
 }
 
-/** A client at that door, with the key of the administrator. */
-export async function openClient(scene: ArchiveScene): Promise<Rclone> {
+/** What clients have to know. */
+export async function storeAccess(scene: ArchiveScene): Promise<S3Access> {
   const { town, secrets } = scene;
-  return Rclone.open({
+  return {
     ...{ endpoint: await storeEndpoint(scene), bucket, signal: town.signal },
     ...{ accessKey: secrets.accessKey, secretKey: secrets.secretKey },
     home: join(dataFolder(town), 'client'),
-  });
+  };
+}
+
+/** A client at that door, with the key of the administrator. */
+export async function openClient(scene: ArchiveScene): Promise<Rclone> {
+  return Rclone.open(await storeAccess(scene));
 }

@@ -8,14 +8,12 @@ const objectTimeoutMs = 300_000;
 /** For all of them, ms. */
 const allTimeoutMs = 1_800_000;
 
+/** What a client of S3 has to know. */
 export interface S3Access {
   /** `http://HOST:PORT` */
   readonly endpoint: string;
   readonly accessKey: string;
   readonly secretKey: string;
-}
-
-export interface RcloneOptions extends S3Access {
   readonly bucket: string;
   /** Of the client alone: it finds no settings of anybody there. */
   readonly home: string;
@@ -27,10 +25,10 @@ export interface RcloneOptions extends S3Access {
  * big files. It is told where S3 is, and which key to use.
  */
 export class Rclone {
-  readonly #options: RcloneOptions;
+  readonly #options: S3Access;
   readonly #env: Readonly<Record<string, string>>;
 
-  private constructor(options: RcloneOptions) {
+  private constructor(options: S3Access) {
     const { endpoint, accessKey, secretKey, home } = options;
     this.#options = options;
     this.#env = {
@@ -43,7 +41,7 @@ export class Rclone {
   }
 
   /** Makes its bucket as well. @throws BASE_PROGRAM_MISSING, BASE_PROGRAM_FAILED, BASE_ABORTED */
-  static async open(options: RcloneOptions): Promise<Rclone> {
+  static async open(options: S3Access): Promise<Rclone> {
     await mkdir(options.home, { recursive: true, mode: 0o700 });
     const client = new Rclone(options);
     await client.#run(['mkdir', client.#at('')], objectTimeoutMs);
@@ -72,12 +70,6 @@ export class Rclone {
     return new Map(lines.map((line) => [line.slice(66), line.slice(0, 64)]));
   }
 
-  /** As it tells its name. */
-  async version(): Promise<string> {
-    const [line = ''] = (await this.#run(['version'], objectTimeoutMs)).split('\n');
-    return line.replace(/ v/, ' ');
-  }
-
   #at(key: string): string {
     return `s3:${join(this.#options.bucket, key)}`;
   }
@@ -86,4 +78,10 @@ export class Rclone {
     const { signal } = this.#options;
     return runProgram('rclone', words, { env: this.#env, timeoutMs, signal });
   }
+}
+
+/** As it tells its name. @throws BASE_PROGRAM_MISSING where this machine has none, BASE_ABORTED */
+export async function rcloneVersion(signal: AbortSignal): Promise<string> {
+  const [line = ''] = (await runProgram('rclone', ['version'], { signal })).split('\n');
+  return line.replace(/ v/, ' ');
 }

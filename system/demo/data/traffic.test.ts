@@ -7,7 +7,7 @@ import { seededRandom, waitFor } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
 
 import { Traffic } from './traffic.ts';
-import type { TrafficClient, TrafficFigures } from './traffic.ts';
+import type { TrafficClient, TrafficFigures, TrafficOptions } from './traffic.ts';
 
 const content = Buffer.from('what was loaded');
 const loaded = {
@@ -38,13 +38,13 @@ async function within(
     traffic: Traffic,
     until: (isSo: (now: TrafficFigures) => boolean) => Promise<void>,
   ) => Promise<void>,
-  writtenBytesMax = 1_000_000,
+  choices: Partial<TrafficOptions> = {},
 ): Promise<Traffic> {
   await using folder = await tempFolder('traffic');
   const random = seededRandom(1);
   const { signal } = new AbortController();
-  const options = { client, objects: [loaded], writtenBytesMax, random, signal };
-  await using traffic = Traffic.start({ ...options, folder: folder.path });
+  const options = { client, objects: [loaded], writtenBytesMax: 1_000_000, random, signal };
+  await using traffic = Traffic.start({ ...options, folder: folder.path, ...choices });
   await work(traffic, async (isSo) => {
     const look = async (): Promise<boolean> => isSo(traffic.figures());
     await waitFor(look, { timeoutMs: 60_000, everyMs: 20, what: 'the figures' });
@@ -72,7 +72,7 @@ test('once so much is written as may be, objects are tiny', async () => {
   const traffic = await within(
     new Objects(),
     (_, until) => until(({ writes }) => writes.done > 2),
-    0,
+    { writtenBytesMax: 0 },
   );
   for (const { bytes } of traffic.objects.slice(1)) assert.equal(bytes, 1_024);
 });
@@ -121,4 +121,15 @@ test('wrong bytes are wrong, also while failures are expected', async () => {
   const { problems, reads } = traffic.figures();
   assert.match(problems.join(), /loaded has other bytes than were written/);
   assert.equal(reads.failed, 0);
+});
+
+test('what takes too long hangs, also while failures are expected', async () => {
+  const traffic = await within(
+    new Objects(),
+    (running, until) => running.expectingFailures(() => until(({ hung }) => hung > 1)),
+    { hangMs: 0 },
+  );
+  assert.equal(traffic.figures().reads.failed, 0);
+  const other = await within(new Objects(), (_, until) => until(({ reads }) => reads.done > 1));
+  assert.equal(other.figures().hung, 0);
 });

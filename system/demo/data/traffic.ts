@@ -24,6 +24,8 @@ export interface TrafficOptions {
   readonly random: Random;
   /** For what is under way. */
   readonly folder: string;
+  /** From when on one hangs, ms. Default 4 min: a client tries again for a while. */
+  readonly hangMs?: number;
   readonly signal: AbortSignal;
 }
 
@@ -44,12 +46,15 @@ export interface TrafficFigures {
   readonly expected: { readonly reads: TrafficCounts; readonly writes: TrafficCounts };
   /** Reads that gave other bytes than were written: none may, whenever it is. */
   readonly wrong: number;
+  /** That took longer than any answer may, also while failures are expected. */
+  readonly hung: number;
   /** Why the first ones failed that nobody expected, and which bytes were wrong. */
   readonly problems: readonly string[];
 }
 
 /** Between two objects of a reader or a writer, ms: clients are not all that this machine has to do. */
 const pauseMs = 250;
+const hangMsDefault = 240_000;
 /** Of what is written, bytes; most are small. */
 const writtenBytes = { usual: 64 * 2 ** 10, big: 2 ** 20 } as const;
 /** One in so many is big. */
@@ -69,6 +74,7 @@ export class Traffic implements AsyncDisposable {
   readonly #problems: string[] = [];
   readonly #working: Promise<unknown>;
   #wrong = 0;
+  #hung = 0;
   #windows = 0;
   #windowsOpen = 0;
   #writtenBytes = 0;
@@ -97,7 +103,7 @@ export class Traffic implements AsyncDisposable {
     return {
       ...{ reads: own.reads.figures, writes: own.writes.figures },
       expected: { reads: expected.reads.figures, writes: expected.writes.figures },
-      ...{ wrong: this.#wrong, problems: this.#problems },
+      ...{ wrong: this.#wrong, hung: this.#hung, problems: this.#problems },
     };
   }
 
@@ -138,7 +144,11 @@ export class Traffic implements AsyncDisposable {
       const own = isExpected || this.#windows > windows ? this.#expected : this.#counts;
       return own[kind];
     };
-    const took = (): number => performance.now() - startedMs;
+    const took = (): number => {
+      const ms = performance.now() - startedMs;
+      if (ms > (this.#options.hangMs ?? hangMsDefault)) this.#hung++;
+      return ms;
+    };
     try {
       const bytes = await work();
       counts().add(bytes, took());
