@@ -28,7 +28,7 @@ export function dial(address: AddressText, signal?: AbortSignal): Promise<Dialed
     resolve(result);
   };
   signal?.addEventListener('abort', stop, { once: true });
-  socket.setTimeout(dialMsMax, stop);
+  socket.setTimeout(dialMsMax, () => afterWhatCame(stop));
   socket.once('connect', () => end(socket));
   socket.on('error', (error) => end(refusals.has(errorCode(error) ?? '') ? 'refused' : 'silent'));
   return promise;
@@ -67,9 +67,14 @@ export async function s3Standing(address: AddressText): Promise<Standing> {
     if (status !== undefined) end(status === '200' ? 'serves' : 'idle');
     else if (said.length > 64) end('idle');
   });
-  socket.setTimeout(dialMsMax, () => end('busy'));
+  socket.setTimeout(dialMsMax, () => afterWhatCame(() => end('busy')));
   socket.write(healthRequest(address));
   return promise;
+}
+
+/** A process that stood still itself hears first what came meanwhile. */
+function afterWhatCame(stop: () => void): void {
+  setImmediate(stop);
 }
 
 function hostAndPort(address: AddressText): { readonly host: string; readonly port: number } {

@@ -239,6 +239,9 @@ export class Door implements AsyncDisposable {
     const fields = { door: this.port, address, why, connections: pairs.length };
     this.#logger.warn(fields, 'connections are cut');
     this.#options.counts.cut += pairs.length;
-    for (const pair of pairs) pair.cut();
+    for (const pair of pairs) {
+      this.#pairs.delete(pair);
+      pair.cut();
+    }
   }
 }
