@@ -3,7 +3,8 @@ import type { ContractId, RecordOf } from '@commongrid/model';
 
 import type { DemoNode } from './demo-node.ts';
 import type { DemoTown } from './demo-town.ts';
-import type { DemoFrame, MachineState, ShardState, TrafficSight } from './frame.ts';
+import type { DemoFrame, MachineState, TrafficSight } from './frame.ts';
+import { ShardSight } from './shard-sight.ts';
 import type { StepListener, StepResult } from './steps.ts';
 
 /** Between two looks, ms. */
@@ -43,9 +44,7 @@ export class DemoSight implements StepListener, AsyncDisposable {
   #step: { readonly name: string; readonly sinceMs: number } | undefined;
   #results: readonly StepResult[] = [];
   #silent: ReadonlySet<string> = new Set();
-  #places: readonly (string | undefined)[] = [];
-  /** Where shards were when the store was last whole. */
-  #wholePlaces: readonly (string | undefined)[] = [];
+  readonly #shards = new ShardSight();
 
   constructor(onFrame: (frame: DemoFrame) => void) {
     this.#onFrame = onFrame;
@@ -85,15 +84,12 @@ export class DemoSight implements StepListener, AsyncDisposable {
     const { objects } = await client.find('grid', { url: 'grid.placement.1', limit: 1_000 });
     const placements = objects.map(({ value }) => value as RecordOf<'grid.placement.1'>);
     const items = placements.find((one) => one.contract === contract)?.items ?? [];
-    this.#places = items
-      .filter(({ role }) => role === 'shards')
-      .toSorted((a, b) => a.replica - b.replica)
-      .map(({ node }) => node);
+    const own = items.filter(({ role }) => role === 'shards');
+    this.#shards.place(own.toSorted((a, b) => a.replica - b.replica).map(({ node }) => node));
     // The bot of the buyer is down now and then.
     const { silent, store } = await buyer.call<Standing>('contracts.status', { contract }, signal);
     this.#silent = new Set(silent.map(({ node }) => node));
-    const isFirst = this.#wholePlaces.length === 0;
-    if (store?.isWhole === true || isFirst) this.#wholePlaces = this.#places;
+    if (store?.isWhole === true) this.#shards.noteWhole();
   }
 
   #show(): void {
@@ -103,10 +99,12 @@ export class DemoSight implements StepListener, AsyncDisposable {
       forMs: nowMs - this.#step.sinceMs,
     };
     const passed = this.#results.filter((one) => one.passed).length;
+    const nodes = this.scenery?.town.nodes ?? [];
+    const alive = new Set(nodes.filter((one) => this.#machineState(one) === 'alive').map(idOf));
     this.#onFrame({
       ...{ sinceMs: nowMs - this.#startedMs, passed, failed: this.#results.length - passed, step },
       farms: this.#farms(),
-      shards: this.#places.map((node, at) => this.#shardState(node, at)),
+      shards: this.#shards.states((machine) => alive.has(machine)),
       traffic: trafficOf(this.scenery?.traffic?.figures()),
     });
   }
@@ -122,12 +120,10 @@ export class DemoSight implements StepListener, AsyncDisposable {
     if (!hasPower) return 'lost';
     return this.#silent.has(id) ? 'silent' : 'alive';
   }
+}
 
-  #shardState(id: string | undefined, at: number): ShardState {
-    const node = this.scenery?.town.nodes.find((one) => one.id === id);
-    if (node === undefined || this.#machineState(node) !== 'alive') return 'lost';
-    return this.#wholePlaces[at] === id ? 'healthy' : 'refilling';
-  }
+function idOf({ id }: DemoNode): string {
+  return id;
 }
 
 function trafficOf(figures: SeenTraffic | undefined): TrafficSight | undefined {

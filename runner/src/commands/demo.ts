@@ -6,6 +6,7 @@ import { printResult, resultCommand } from '../command-context.ts';
 import type { CommandContext, JsonOption } from '../command-context.ts';
 import { DemoView } from '../demo-view/demo-view.ts';
 import { describeComparison } from '../demo-view/describe-demo.ts';
+import { parseCount } from './bcdb/options.ts';
 import { requireRoot } from './flist/mounts.ts';
 import { parseSize } from './node/node-arguments.ts';
 import { parseShards } from './zstor/store.ts';
@@ -16,6 +17,7 @@ type ArchiveOptions = JsonOption & {
   readonly data?: number;
   readonly seed?: number;
   readonly folder?: string;
+  readonly slack?: number;
 };
 
 /** What the demo does not do yet: said at its start. */
@@ -55,6 +57,7 @@ function archiveCommand(context: CommandContext): Command {
     )
     .option('--seed <n>', 'decides which machines are killed; default: drawn, and told', parseSeed)
     .option('--folder <path>', 'of the demo alone; default: GRID_HOME with -demo behind it')
+    .option('--slack <times>', 'how much longer than promised things may take', parseCount)
     .addHelpText('after', '\nExit status 0 when every step passed, 1 when one did not.')
     .action(async (options: ArchiveOptions) => {
       requireRoot(context, 'run a demo');
@@ -79,6 +82,7 @@ async function runArchive(context: CommandContext, options: ArchiveOptions): Pro
   const above = (print: () => void): void => (view === undefined ? print() : view.above(print));
   const report = await archiveDemo({
     ...{ nodes, shards, dataBytes, seed, folder: options.folder ?? `${environment.home}-demo` },
+    ...(options.slack === undefined ? {} : { slack: options.slack }),
     signal: shutdownSignal(),
     note: (text) => above(() => terminal.note(text)),
     onResult: (result) => {

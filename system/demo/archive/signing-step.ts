@@ -32,9 +32,18 @@ export const signingStep: DemoStep<ArchiveScene> = {
     const { phase } = await sign(town, 'business', id);
     must(phase === 'agreed', `signed by two of the board it is ${phase}`);
     const codes = Object.entries(refusals).map(([what, code]) => `${what} ${code}`);
-    return `1 of 2, then agreed; refused: ${codes.join(', ')}`;
+    const measures = { setUpCommands: orderingCommands(town) };
+    return { figure: `1 of 2, then agreed; refused: ${codes.join(', ')}`, measures };
   },
 };
+
+/** What the buyer has to type until what he wants is ordered: from its text to his signature. */
+function orderingCommands({ commands }: DemoTown): number {
+  const own = ['build', 'plan', 'propose', 'sign'];
+  return commands.filter(([bot, group, word = '']) => {
+    return bot === 'buyer' && group === 'contract' && own.includes(word);
+  }).length;
+}
 
 /** What must not be taken, and the code that it is refused with. @throws when something is */
 async function refusalsOf(scene: ArchiveScene): Promise<Readonly<Record<string, string>>> {
