@@ -16,6 +16,19 @@ export interface Environment {
   readonly userConfig: string;
   /** Where in a grid this program itself is a workload. */
   readonly workload?: OwnWorkload;
+  /** The S3 that `s3://` means, as programs of AWS are told it; undefined where a part is missing. */
+  readonly s3?: S3Access;
+}
+
+/** An S3, and a key to it. */
+export interface S3Access {
+  /** `AWS_ENDPOINT_URL_S3`, else `AWS_ENDPOINT_URL`. */
+  readonly endpoint: string;
+  /** `AWS_REGION`, else `AWS_DEFAULT_REGION`, else us-east-1. */
+  readonly region: string;
+  /** `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`. */
+  readonly accessKey: string;
+  readonly secretKey: string;
 }
 
 /** What a node tells the containers that it runs. */
@@ -45,7 +58,16 @@ export function readEnvironment(variables: Variables, userId: number): Environme
     isRoot,
     userConfig: resolve(variables['XDG_CONFIG_HOME'] || join(homedir(), '.config')),
     ...workloadIn(variables),
+    ...s3In(variables),
   };
+}
+
+function s3In(variables: Variables): Pick<Environment, 's3'> {
+  const endpoint = variables['AWS_ENDPOINT_URL_S3'] || variables['AWS_ENDPOINT_URL'];
+  const { AWS_ACCESS_KEY_ID: accessKey, AWS_SECRET_ACCESS_KEY: secretKey } = variables;
+  if (!endpoint || !accessKey || !secretKey) return {};
+  const region = variables['AWS_REGION'] || variables['AWS_DEFAULT_REGION'] || 'us-east-1';
+  return { s3: { endpoint, region, accessKey, secretKey } };
 }
 
 function workloadIn(variables: Variables): Pick<Environment, 'workload'> {

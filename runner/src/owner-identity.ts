@@ -34,14 +34,20 @@ export async function createIdentity(home: GridHome): Promise<OwnerIdentity> {
   if (!existsSync(home.ownerKeyFile)) {
     requireNoDatabase(home);
     isNew = await wasWritten(home.wordsFile, generateWords());
-    const entropy = wordsToEntropy(await readFile(home.wordsFile, 'utf8'));
+    const words = await readFile(home.wordsFile, 'utf8');
+    const entropy = wordsToEntropy(words);
     // The owner's key goes last: while it is missing all of this is done again.
     await wasWritten(home.releaseKeyFile, keyText(SigningKey.derive(entropy, releaseDomain)));
-    await wasWritten(home.ownerKeyFile, keyText(SigningKey.derive(entropy, ownerDomain)));
+    await wasWritten(home.ownerKeyFile, keyText(ownerKeyOf(words)));
   }
   const key = await readKeyFile(home.ownerKeyFile);
   const newWords = isNew ? await readWords(home) : undefined;
   return { key: key.publicKey.text, newWords };
+}
+
+/** The key of the owner, as his words give it. @throws CRYPTO_WORDS_INVALID */
+export function ownerKeyOf(words: string): SigningKey {
+  return SigningKey.derive(wordsToEntropy(words), ownerDomain);
 }
 
 /** The words, as long as they are kept here. */

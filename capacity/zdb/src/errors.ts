@@ -17,6 +17,7 @@ export type ZdbErrorCode =
   | 'ZDB_REPAIR_FAILED' // no replica has the record sound: restore a copy, or accept the loss
   | 'ZDB_CLOSED' // the store was closed while the call waited
   | 'ZDB_FOLDER_MISSING' // the folder is not there or holds no store: give the folder of --data
+  | 'ZDB_FOLDER_CHANGES' // files of a store change too often to be read together: try again later
   | 'ZDB_REPAIR_LOSS' // repair would lose records, which it lists: add --accept-loss to lose them
   | 'ZDB_REPAIR_UNDECIDED' // the files allow two readings, so nothing was changed: bring missing files back
   | 'ZDB_TARGET_EXISTS' // an export or import would overwrite something: name a new file or folder

@@ -18,6 +18,8 @@ export { ZdbServer } from './server/server.ts';
 export { exportFolder } from './offline/export-folder.ts';
 export type { ExportOptions, ExportResult } from './offline/export-folder.ts';
 export type { Finding, FindingKind } from './offline/finding.ts';
+export { FrozenFolder } from './offline/frozen-folder.ts';
+export type { FrozenFile } from './offline/frozen-folder.ts';
 export { importFolder } from './offline/import-folder.ts';
 export type { ImportOptions, ImportResult } from './offline/import-folder.ts';
 export { exportOriginal } from './offline/original/export-original.ts';

@@ -39,10 +39,10 @@ export interface FileFacts {
 
 /** Files of a bot: objects of one bucket of an S3. Their bytes go past the bot, by signed URLs. */
 export class Files {
-  readonly #book: DataBook;
+  readonly #book: Pick<DataBook, 'files'>;
   readonly #clock: Clock;
 
-  constructor(book: DataBook, clock: Clock = systemClock) {
+  constructor(book: Pick<DataBook, 'files'>, clock: Clock = systemClock) {
     this.#book = book;
     this.#clock = clock;
   }

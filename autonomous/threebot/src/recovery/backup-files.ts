@@ -33,6 +33,11 @@ const leftOut: ReadonlySet<string> = new Set([
 /** Tables of a head beside the bot, which are had again; without its key the store is lost. */
 const storeTables = /^stores\/[^/]+\/data\/(?!key$)/;
 
+/** Whether a path in the folder of a bot is no part of any backup. */
+export function isKeptElsewhere(path: string): boolean {
+  return leftOut.has(path) || storeTables.test(path);
+}
+
 /**
  * What is to be kept of a bot: its tables as they are in one moment, and the papers in its folder.
  * @param folder of the bot
@@ -61,9 +66,8 @@ async function readPapers(folder: string, below: string, found: BackupFile[]): P
   const names = (await readdir(join(folder, below))).toSorted();
   for (const name of names) {
     const path = below === '' ? name : `${below}/${name}`;
-    const isTables =
-      storeTables.test(path) || (path.startsWith('data/') && /\.(?:sqlite.*|tmp)$/.test(name));
-    if (leftOut.has(path) || isAtomicTemp(name) || isTables) continue;
+    const isTables = path.startsWith('data/') && /\.(?:sqlite.*|tmp)$/.test(name);
+    if (isKeptElsewhere(path) || isAtomicTemp(name) || isTables) continue;
     // A link may lead anywhere.
     const facts = await lstat(join(folder, path));
     if (facts.isDirectory() && path.split('/').length <= depthMax) {

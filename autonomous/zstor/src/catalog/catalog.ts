@@ -399,6 +399,11 @@ export class Catalog implements AsyncDisposable {
     );
   }
 
+  /** Runs `run` while this head keeps no change. One that does not serve keeps none anyway. */
+  hold(run: () => Promise<void>): Promise<void> {
+    return this.#service?.commits.exclusive(run) ?? run();
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

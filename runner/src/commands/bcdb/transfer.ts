@@ -106,7 +106,7 @@ async function fromServer(
   const { BcdbFolder, exportFromServer } = await import('@commongrid/bcdb');
   const folder = new BcdbFolder(options.data ?? new GridHome(context.environment.home).bcdb);
   const { client } = await connect(context, withGenesis(folder, options));
-  const key = isBackup ? { sequencerKey: await keyOf(folder, client) } : {};
+  const key = isBackup ? { sequencerKey: await sequencerKeyIn(folder, client) } : {};
   const signal = shutdownSignal();
   const { size, lines } = await exportFromServer(client, { ...key, signal });
   await writeLines(file, lines);
@@ -122,7 +122,10 @@ function withGenesis({ genesis: own }: BcdbFolder, options: ExportOptions): Expo
 }
 
 /** The key in a folder, which a server may use meanwhile. @throws BCDB_FOLDER_DAMAGED, GRID_USAGE */
-async function keyOf(folder: BcdbFolder, { trust }: BcdbClient): Promise<SigningKey> {
+export async function sequencerKeyIn(
+  folder: BcdbFolder,
+  { trust }: BcdbClient,
+): Promise<SigningKey> {
   const { loadIdentity } = await import('@commongrid/bcdb');
   const { newestSequencer } = await import('@commongrid/bcdb/browser');
   const { sequencerKey } = await loadIdentity(folder);

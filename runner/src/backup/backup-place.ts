@@ -1,0 +1,32 @@
+import type { Environment } from '../environment.ts';
+
+/**
+ * Where backups lie: named objects, in a folder or in a bucket of S3. An object is there whole or not at all, and
+ * is never changed but for the one that `replace` writes.
+ */
+export interface BackupPlace {
+  /** As people call it. */
+  readonly name: string;
+  /** @returns undefined where there is none. @throws GRID_BACKUP_PLACE_FAILED */
+  get(name: string): Promise<Uint8Array | undefined>;
+  /** Writes an object, over one of that name too. @throws GRID_BACKUP_PLACE_FAILED */
+  put(name: string, bytes: Uint8Array): Promise<void>;
+  /** Names right below a folder, without it; of the place itself for ''. @throws GRID_BACKUP_PLACE_FAILED */
+  list(folder: string): Promise<readonly string[]>;
+}
+
+/**
+ * @param target a folder, or `s3://bucket/prefix`
+ * @throws GRID_USAGE where S3 is meant and nothing says which
+ */
+export async function openBackupPlace(
+  target: string,
+  environment: Environment,
+): Promise<BackupPlace> {
+  if (!target.startsWith('s3://')) {
+    const { FolderPlace } = await import('./folder-place.ts');
+    return new FolderPlace(target);
+  }
+  const { openS3Place } = await import('./s3-place.ts');
+  return openS3Place(target, environment.s3);
+}

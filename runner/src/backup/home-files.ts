@@ -1,0 +1,126 @@
+import { createReadStream } from 'node:fs';
+import { lstat, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { backup, DatabaseSync } from 'node:sqlite';
+
+import { errorCode, isAtomicTemp } from '@commongrid/base';
+import { isKeptElsewhere } from '@commongrid/threebot';
+import { FrozenFolder } from '@commongrid/zdb';
+
+import type { GridHome } from '../home.ts';
+import { chunkBytes } from './chunks.ts';
+import { freezeStorage } from './frozen-storage.ts';
+
+/** A file that is to be backed up. */
+export interface HomeFile {
+  /** Relative to GRID_HOME, with slashes. */
+  readonly path: string;
+  readonly mode: number;
+  readonly content: AsyncIterable<Uint8Array>;
+}
+
+/** Made anew where a grid is restored, or of one run only. */
+const neverKept = /(?:^|\/)(?:LOCK|lost\+found|temp)$/;
+
+/** Tables of SQLite are copied as they are in one moment, and what belongs to them is not. */
+const tables = /\.sqlite$/;
+const besideTables = /\.sqlite-(?:wal|shm|journal)$/;
+
+/**
+ * All files of a grid that a backup has, one after the other; each is read before the next is asked for. What
+ * refers to something comes before it: tables of bots, then the hub, then data; BCDB is not in it, and comes last.
+ */
+export async function* filesOfHome(home: GridHome): AsyncGenerator<HomeFile> {
+  const scratch = await mkdtemp(join(home.run, 'backup-'));
+  try {
+    const walk = new Walk(home.path, scratch);
+    yield* walk.below('bots', (path) => isLeftOutOfBot(path.split('/').slice(2).join('/')));
+    const names = ['grid.json', 'layout.json', 'backends.json', 'no-node', 'no-bots'];
+    for (const name of names) yield* walk.one(name);
+    // Whoever restores has the words, or is not to get them.
+    yield* walk.below('identity', (path) => path === 'identity/recovery-words');
+    yield* walk.one('hub/hub.sqlite');
+    yield* walk.below('hub', (path) => path === 'hub/hub.sqlite');
+    yield* walk.below('flists', () => false);
+    await using own = await FrozenFolder.open(home.zdb);
+    if (own !== undefined) yield* frozen('zdb', own);
+    await using storage = await freezeStorage(home);
+    for (const [name, folder] of storage.folders) yield* frozen(`backends/${name}`, folder);
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+/** The words of a bot are in its folder alone, where nobody wrote them down; its own backups need them to be opened. */
+function isLeftOutOfBot(path: string): boolean {
+  return path !== 'words' && isKeptElsewhere(path);
+}
+
+function* frozen(path: string, { files }: FrozenFolder): Generator<HomeFile> {
+  for (const { name, read } of files) {
+    yield { path: `${path}/${name}`, mode: 0o600, content: read(chunkBytes) };
+  }
+}
+
+/** Files in the folders of a grid. Links may lead anywhere, sockets have no content: neither is taken. */
+class Walk {
+  readonly #top: string;
+  readonly #scratch: string;
+
+  constructor(top: string, scratch: string) {
+    this.#top = top;
+    this.#scratch = scratch;
+  }
+
+  async *below(path: string, isLeftOut: (path: string) => boolean): AsyncGenerator<HomeFile> {
+    const names = await ifThere(readdir(join(this.#top, path)));
+    for (const name of (names ?? []).toSorted()) {
+      const inner = `${path}/${name}`;
+      if (isAtomicTemp(name) || neverKept.test(inner) || isLeftOut(inner)) continue;
+      if (besideTables.test(name)) continue;
+      const facts = await ifThere(lstat(join(this.#top, inner)));
+      if (facts?.isDirectory() === true) yield* this.below(inner, isLeftOut);
+      else yield* this.one(inner);
+    }
+  }
+
+  /** Nothing where it is not there, or goes while it is looked at. */
+  async *one(path: string): AsyncGenerator<HomeFile> {
+    const file = join(this.#top, path);
+    const facts = await ifThere(lstat(file));
+    if (facts?.isFile() !== true) return;
+    const source = tables.test(path) ? await this.#copyTables(file) : file;
+    const stream = createReadStream(source, { highWaterMark: chunkBytes });
+    // Before anything is said of it: it may go between two looks.
+    const opened = new Promise<boolean>((resolve, reject) => {
+      stream.once('open', () => resolve(true));
+      stream.once('error', (error) => {
+        if (errorCode(error) === 'ENOENT') resolve(false);
+        else reject(error);
+      });
+    });
+    if (await opened) yield { path, mode: facts.mode & 0o777, content: stream };
+    if (source !== file) await rm(source, { force: true });
+  }
+
+  async #copyTables(file: string): Promise<string> {
+    const copy = join(this.#scratch, 'tables');
+    await rm(copy, { force: true });
+    const db = new DatabaseSync(file, { readOnly: true });
+    try {
+      await backup(db, copy);
+      return copy;
+    } finally {
+      db.close();
+    }
+  }
+}
+
+async function ifThere<T>(reading: Promise<T>): Promise<T | undefined> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return undefined;
+    throw error;
+  }
+}
