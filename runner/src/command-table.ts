@@ -32,6 +32,16 @@ export const commandTable: readonly CommandEntry[] = [
     load: async () => (await import('./commands/top.ts')).topCommand,
   },
   {
+    name: 'ls',
+    summary: 'list contracts of the bots here, or what of one runs, and where',
+    load: async () => (await import('./commands/ls.ts')).lsCommand,
+  },
+  {
+    name: 'describe',
+    summary: 'say all that there is to know of a contract, or of a node',
+    load: async () => (await import('./commands/describe.ts')).describeCommand,
+  },
+  {
     name: 'events',
     summary: 'show what happened to workloads of the node of this machine',
     load: async () => (await import('./commands/node/workloads.ts')).eventsCommand,
@@ -50,6 +60,11 @@ export const commandTable: readonly CommandEntry[] = [
     name: 'shell',
     summary: 'open a shell in a container of yours',
     load: async () => (await import('./commands/workload/exec.ts')).shellCommand,
+  },
+  {
+    name: 'cp',
+    summary: 'copy files into a container of yours, or out of it',
+    load: async () => (await import('./commands/workload/copy.ts')).cpCommand,
   },
   {
     name: 'restart',
@@ -165,6 +180,11 @@ export const commandTable: readonly CommandEntry[] = [
     name: 'deploy',
     summary: 'run a solution, or what a file says, on nodes',
     load: async () => (await import('./commands/deploy.ts')).deployCommand,
+  },
+  {
+    name: 'rollback',
+    summary: 'bring back the version of a contract before the one that runs',
+    load: async () => (await import('./commands/rollback.ts')).rollbackCommand,
   },
   {
     name: 'rm',

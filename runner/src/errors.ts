@@ -11,6 +11,9 @@ export type GridErrorCode =
   | 'GRID_ALREADY_UP' // another supervisor holds this GRID_HOME: see it with `grid status`
   | 'GRID_NOT_UP' // the command needs a running grid: `grid up`, or name a server
   | 'GRID_ACCOUNT_UNKNOWN' // the bot has no part in such an account: `grid wallet account list`
+  | 'GRID_COPY_FAILED' // a file or folder was not copied, and nothing of it is there: the message says why
+  | 'GRID_COPY_REFUSED' // what came out of a container would reach out of the folder that it is copied to: copy a part of it
+  | 'GRID_COPY_TOOLS_MISSING' // files are copied by sh, mktemp and tar of the container: use another container with that volume
   | 'GRID_CURRENCY_UNKNOWN' // no such currency is in the log: grid wallet currency list
   | 'GRID_CONTRACT_UNKNOWN' // the owner has no contract of that name or id, or it has ended: see `grid contract list`
   | 'GRID_DATA_KEPT' // nobody may give these data up yet: `grid contract unpaid` says how long they are kept
@@ -53,6 +56,7 @@ export type GridErrorCode =
   | 'GRID_KEY_UNREADABLE' // a file holds no key: name one that `grid bcdb key new` made
   | 'GRID_RESTART_TIMEOUT' // a container was restarted and is not healthy in time: `grid logs` says what it prints
   | 'GRID_SHELL_MISSING' // the image of a container has no shell: `grid exec` runs programs that it has
+  | 'GRID_VERSION_MISSING' // there is no version of the contract before, or nobody here kept it: build it again and let it replace this one
   | 'GRID_RELEASE_KEY_UNKNOWN' // releases of a log are signed by keys of its genesis: name such a key with --key-file
   | 'GRID_RELEASE_UNFIT' // an image is no release of a program: make one by `grid flist create --system`
   | 'GRID_TRUST_UNKNOWN' // nothing says which log a server must have: give --log and --sequencer

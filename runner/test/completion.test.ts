@@ -11,6 +11,7 @@ import { GridHome } from '../src/home.ts';
 import { runCommand } from './fixtures/run-command.ts';
 
 const contract = `contract:${'a'.repeat(43)}`;
+const damaged = `contract:${'b'.repeat(43)}`;
 
 /** A folder of a grid with a service, a bot and a contract. */
 async function openHome() {
@@ -21,7 +22,10 @@ async function openHome() {
   await mkdir(bot.contracts, { recursive: true });
   const trust = { log: 'log', sequencerKey: 'key' };
   await bot.writeConfig({ id: 'bot:farmer', name: 'farmer', url: 'http://127.0.0.1:1', trust });
-  await writeFile(join(bot.contracts, `${contract}.json`), '{}');
+  const openings = [{ role: { name: 'web', replicas: 2 } }];
+  const paper = JSON.stringify({ header: { name: 'shop' }, openings });
+  await writeFile(join(bot.contracts, `${contract}.json`), paper);
+  await writeFile(join(bot.contracts, `${damaged}.json`), '{');
   const state = { schema: 'grid.state.1', services: { 'bot-farmer': {}, zdb: {}, 'zdb-1': {} } };
   await writeFile(join(home.run, 'state.json'), JSON.stringify(state));
   await writeFile(join(folder.path, 'shop.json'), '{}');
@@ -37,7 +41,7 @@ function typedAt(path: string): readonly (readonly [string, readonly string[]])[
   return [
     ['stat', ['status']],
     ['up --shards=1', ['up', '--shards=16+4']],
-    ['contract show contr', ['contract', 'show', contract]],
+    ['contract show contract:a', ['contract', 'show', contract]],
     [`deploy ${path}/sho`, ['deploy', `${path}/shop.json`]],
   ];
 }
@@ -110,6 +114,13 @@ test('words are completed by what may stand there', async () => {
   assert.deepEqual(await candidatesOf('up', '--shar'), ['words', '--shards']);
   assert.deepEqual(await candidatesOf('up', '--shards', 'none', '--no-no'), ['words', '--no-node']);
   assert.deepEqual(await candidatesOf('exec', 'shop/web/0', '--', '--h'), ['words']);
+  const ofShop = ['shop', 'shop/web', 'shop/web/0', 'shop/web/1'];
+  assert.deepEqual(await candidatesOf('exec', 'shop'), ['words', ...ofShop]);
+  assert.deepEqual(await candidatesOf('logs', '-f', 'shop/web/'), ['words', ...ofShop.slice(2)]);
+  assert.deepEqual(await candidatesOf('restart', damaged), ['words', damaged]);
+  assert.deepEqual(await candidatesOf('ls', 'sh'), ['words', 'shop']);
+  assert.deepEqual(await candidatesOf('describe', 'sh'), ['words', 'shop']);
+  assert.deepEqual(await candidatesOf('cp', ''), ['files']);
   assert.deepEqual(await candidatesOf('contract', 'build', ''), ['files']);
   assert.deepEqual(await candidatesOf('no-such-verb', ''), ['words']);
   const all = await candidatesOf('');

@@ -61,6 +61,7 @@ export type { FoundPlan, NoPlan, Plan } from './plan/plan-contract.ts';
 export type { RoleReplacement } from './plan/replaceability.ts';
 export type { ContractChange } from './plan/smallest-changes.ts';
 export type { RoleTolerance, Tolerance } from './plan/tolerance.ts';
+export { formerContract } from './propose/former-contract.ts';
 export { proposalsAmong, proposalState } from './propose/proposal-state.ts';
 export { contractStatus } from './state/contract-status.ts';
 export type { ContractPhase, ContractStatus, WorkloadStatus } from './state/contract-status.ts';

@@ -94,6 +94,8 @@ export type {
   VerifyResult,
 } from './store/store-types.ts';
 export { completedFileBytesMax } from './store/whole-files.ts';
+export { readTar } from './tar/read-tar.ts';
+export type { TarEntry } from './tar/tar-entry.ts';
 export { byteTextFrom, byteTextOf, bytesOfText, shownText } from './tree/byte-text.ts';
 export type { ByteText } from './tree/byte-text.ts';
 export type { NewNode } from './tree/check-inode.ts';

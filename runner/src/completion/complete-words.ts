@@ -120,6 +120,9 @@ const pathWords: ReadonlySet<string> = new Set([
   'files',
   'folder',
   'path',
+  'from-path',
+  'to-path',
+  'solution-or-file',
   'export',
   'key-file',
 ]);

@@ -7,6 +7,7 @@ import type { CommandContext } from '../command-context.ts';
 import { withContractView } from '../commands/contract/contract-view.ts';
 import { ownedGrid } from '../commands/node/farm.ts';
 import { askNode } from '../commands/node/node-folder-option.ts';
+import { workloadName } from '../node/find-workload.ts';
 import { lookAt } from '../one-machine-grid.ts';
 import type { ServicePhase } from '../supervisor/grid-state.ts';
 import { processUse } from './process-use.ts';
@@ -145,7 +146,8 @@ export class TopWatch {
       ask<NodeStatus>('status'),
       ask<readonly WorkloadSummary[]>('workloads'),
     ]);
-    const workloads = all.map(async ({ id, role, replica, kind, phase, restarts }) => {
+    const workloads = all.map(async (one) => {
+      const { id, kind, phase, restarts } = one;
       // One that ended meanwhile uses nothing.
       const stats =
         kind === 'container'
@@ -153,7 +155,7 @@ export class TopWatch {
           : undefined;
       const cpuMs = stats === undefined ? null : stats.cpuUsageUs / 1_000;
       const use = { cpuMs, memoryBytes: stats?.memoryBytes ?? null };
-      return { name: `${role}/${replica}`, kind, phase, restarts, ...use };
+      return { name: workloadName(one), kind, phase, restarts, ...use };
     });
     return { node: { capacity, used, service }, workloads: await Promise.all(workloads) };
   }

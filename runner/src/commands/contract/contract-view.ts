@@ -4,7 +4,7 @@ import { FollowedGrid } from '@commongrid/bcdb/client';
 import type { BcdbClient } from '@commongrid/bcdb/client';
 import { contractStatus } from '@commongrid/contract';
 import type { ContractStatus } from '@commongrid/contract';
-import { contractIdOf } from '@commongrid/model';
+import { contractIdOf, successorOf } from '@commongrid/model';
 import type { BotId, Contract, ContractId, GridFold, Moment } from '@commongrid/model';
 
 import type { CommandContext } from '../../command-context.ts';
@@ -56,14 +56,17 @@ export function contractsIn(fold: GridFold): readonly KnownContract[] {
 }
 
 /**
- * Of those of one name the one that is not closed yet.
+ * Of those of one name the one that is not closed yet, and has not handed over to another one that is not.
  * @param name or id
  * @throws GRID_CONTRACT_UNKNOWN, GRID_NAME_AMBIGUOUS
  */
 export function contractIn(view: Pick<ContractView, 'fold' | 'now'>, name: string): KnownContract {
   const all = contractsIn(view.fold).filter(({ id, header }) => [id, header.name].includes(name));
   const open = all.filter(({ id }) => statusIn(view, id).phase !== 'closed');
-  return contractCalled(open.length === 0 ? all : open, name);
+  const ids = new Set<string>(open.map(({ id }) => id));
+  const newest = open.filter(({ id }) => !ids.has(successorOf(view.fold, id) ?? ''));
+  const found = [newest, open].find((some) => some.length > 0) ?? all;
+  return contractCalled(found, name);
 }
 
 export function statusIn(

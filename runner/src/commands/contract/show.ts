@@ -74,9 +74,10 @@ export function contractShowCommand(context: CommandContext): Command {
     });
 }
 
-type Shown = Awaited<ReturnType<typeof shownOf>>;
+export type ShownContract = Awaited<ReturnType<typeof shownOf>>;
 
-async function shownOf({ fold, now, client }: ContractView, contract: KnownContract) {
+/** What a contract says, who agreed to it, and how long its places are paid. */
+export async function shownOf({ fold, now, client }: ContractView, contract: KnownContract) {
   const { id, header } = contract;
   const votes = fold.contract(id)?.votes ?? [];
   const halts = votes.filter((vote) => vote.action === 'halt' && isOpenVote(fold, vote, now));
@@ -100,12 +101,20 @@ async function shownOf({ fold, now, client }: ContractView, contract: KnownContr
   };
 }
 
-function describe(shown: Shown, money: MoneyText, style: Style): string {
-  const { name, contract, phase, ownerName, term, budget, haltedBy, decisions, replaces } = shown;
+function describe(shown: ShownContract, money: MoneyText, style: Style): string {
+  const { name, phase, isRejected } = shown;
+  return [
+    style.strong(`${plainText(name)} is ${phase}${isRejected ? ', rejected' : ''}`),
+    describeShown(shown, money, style),
+  ].join('\n');
+}
+
+/** The same without how far it is. */
+export function describeShown(shown: ShownContract, money: MoneyText, style: Style): string {
+  const { contract, ownerName, term, budget, haltedBy, decisions, replaces } = shown;
   const { places, replacing, proposals } = shown;
   const groups = Map.groupBy(decisions, ({ action }) => action);
   return [
-    style.strong(`${plainText(name)} is ${phase}${shown.isRejected ? ', rejected' : ''}`),
     formatTable([
       ['  contract', contract],
       ['  owner', ownerName],

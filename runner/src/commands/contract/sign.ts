@@ -88,11 +88,7 @@ function sayingCommand(context: CommandContext, saying: Saying): Command {
         ...{ message: 'Sign this?', refused: 'nothing was signed' },
         command: `./grid contract ${saying.name} ${text} --yes`,
       });
-      for (const value of says) {
-        const obj = `${value.signer}/${value.hash}`;
-        const statement = { ns: 'grid', op: 'put', url: 'grid.approval.1', obj } as const;
-        await view.client.write({ ...statement, value: { ...value } });
-      }
+      await writeApprovals(view, says);
       const after = await view.again();
       const status = statusIn(after, contract.id);
       // What a removal waits for is no matter of what the contract needs to begin.
@@ -122,6 +118,18 @@ function sayingCommand(context: CommandContext, saying: Saying): Command {
   });
 }
 
+/** Says it, for everybody to see. */
+export async function writeApprovals(
+  { client }: Pick<ContractView, 'client'>,
+  says: readonly Approval[],
+): Promise<void> {
+  for (const value of says) {
+    const obj = `${value.signer}/${value.hash}`;
+    const statement = { ns: 'grid', op: 'put', url: 'grid.approval.1', obj } as const;
+    await client.write({ ...statement, value: { ...value } });
+  }
+}
+
 /** The contract of a built file. @throws GRID_CONTRACT_UNKNOWN */
 function builtIn(
   view: ContractView,
@@ -142,10 +150,10 @@ function builtIn(
 }
 
 /** What the bot says. Without an action: all that the contract needs to begin, and it has a say in. */
-function approvalsOf(
+export function approvalsOf(
   { fold, bot, now }: ContractView,
   { id, header }: KnownContract,
-  { action, verdict, role, days }: Saying & SignOptions,
+  { action, verdict, role, days }: Pick<Saying, 'verdict'> & Partial<SignOptions>,
 ): readonly Approval[] {
   const state = fold.contract(id);
   const needed =

@@ -12,7 +12,7 @@ import { serverCommand } from '../bcdb/connection.ts';
 import type { ServerOptions } from '../bcdb/connection.ts';
 import { formatTime } from '../bcdb/options.ts';
 import { contractIn, statusIn, withContractView } from './contract-view.ts';
-import type { ContractView } from './contract-view.ts';
+import type { ContractView, KnownContract } from './contract-view.ts';
 import { standingHere } from './controller-here.ts';
 import type { DoorReport } from '../../front-door/front-door-report.ts';
 import { publishedPorts } from './published-ports.ts';
@@ -22,39 +22,58 @@ export function contractStatusCommand(context: CommandContext): Command {
   return serverCommand('status', 'Say how far a contract is: who signed, what runs, what waits.')
     .argument('<contract>', 'its name, or its id')
     .action(async (name: string, options: ServerOptions) => {
-      const look = async (view: ContractView) => {
-        const contract = contractIn(view, name);
-        const status = statusIn(view, contract.id);
-        const controller = await standingHere(context, contract);
-        const nodes = [...status.workloads, ...(controller?.silent ?? [])].map(({ node }) => node);
-        const records = await nodesOf(view, nodes);
-        const doors = await doorsHere(context.environment.home);
-        const published = publishedPorts(view.fold, status, records).map((port) => {
-          const door = doors?.find((one) => leadsTo(one, contract.id, port));
-          return { ...port, frontDoor: door?.address ?? null };
-        });
-        const names = new Map([...records].map(([node, { name: called }]) => [node, called]));
-        return { status, controller, names, published };
-      };
-      const { status, controller, names, published } = await withContractView(
-        context,
-        options,
-        look,
-      );
+      const look = (view: ContractView) => lookAt(context, view, contractIn(view, name));
+      const seen = await withContractView(context, options, look);
+      const { status, controller, published } = seen;
       const { blocked = [], silent = [] } = controller ?? {};
       const isControlledHere = controller !== undefined;
       const result = {
         ...{ schema: 'grid.contract.status.1', ...status },
         ...{ isControlledHere, blocked, silent, published },
       };
-      printResult(context, options, result, () =>
-        [
-          describe(status, names, context.terminal.style),
-          ...describePublished(published, context),
-          ...describeWaits(controller, names, context),
-        ].join('\n'),
-      );
+      printResult(context, options, result, () => describeLook(context, seen));
     });
+}
+
+/** How far a contract is, by the log and by who controls it here. */
+export interface ContractLook {
+  readonly status: ContractStatus;
+  /** Undefined where nobody controls it on this machine. */
+  readonly controller: ContractStanding | undefined;
+  readonly names: NodeNames;
+  readonly published: readonly PublishedHere[];
+}
+
+/** A published port, and the address of this machine that leads there; null where none does. */
+type PublishedHere = PublishedPort & { readonly frontDoor: string | null };
+
+export async function lookAt(
+  context: CommandContext,
+  view: ContractView,
+  contract: KnownContract,
+): Promise<ContractLook> {
+  const status = statusIn(view, contract.id);
+  const controller = await standingHere(context, contract);
+  const nodes = [...status.workloads, ...(controller?.silent ?? [])].map(({ node }) => node);
+  const records = await nodesOf(view, nodes);
+  const doors = await doorsHere(context.environment.home);
+  const published = publishedPorts(view.fold, status, records).map((port) => {
+    const door = doors?.find((one) => leadsTo(one, contract.id, port));
+    return { ...port, frontDoor: door?.address ?? null };
+  });
+  const names = new Map([...records].map(([node, { name: called }]) => [node, called]));
+  return { status, controller, names, published };
+}
+
+export function describeLook(
+  context: CommandContext,
+  { status, controller, names, published }: ContractLook,
+): string {
+  return [
+    describe(status, names, context.terminal.style),
+    ...describePublished(published, context),
+    ...describeWaits(controller, names, context),
+  ].join('\n');
 }
 
 /** What nodes are called. */
@@ -120,7 +139,7 @@ function leadsTo(
 
 /** Where others reach what runs. */
 function describePublished(
-  published: readonly (PublishedPort & { readonly frontDoor: string | null })[],
+  published: readonly PublishedHere[],
   { terminal: { style } }: CommandContext,
 ): readonly string[] {
   const rows = published.map(({ role, replica, port, address, isReady, frontDoor }) => [

@@ -230,7 +230,7 @@ function describeStats({ cpuUsageUs, memoryBytes, pids, oomKills }: WorkloadStat
 }
 
 /** `12s`, `5m`, `3h`, `4d`. */
-function duration(ms: number): string {
+export function duration(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000));
   if (seconds < 60) return `${seconds}s`;
   if (seconds < 3_600) return `${Math.floor(seconds / 60)}m`;
