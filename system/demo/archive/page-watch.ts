@@ -1,30 +1,28 @@
 import { delay } from '@commongrid/base';
-import type { ContractId } from '@commongrid/model';
 
 import type { DemoTown } from '../demo-town.ts';
-import { askPage, pageNode } from './page-client.ts';
+import { askPage } from './page-client.ts';
 
 /** Between two questions, ms. */
 const everyMs = 100;
 
-/**
- * Asks a page again and again, as a client does that tries each machine that may have it: the former version's, then
- * the next one's. It ends when it is disposed.
- */
+/** Tries of one question: what ends in the middle of an answer is asked again, as clients do. */
+const tries = 3;
+
+/** Asks a page at its door again and again, until it is disposed. */
 export class PageWatch implements AsyncDisposable {
   /** What it said, by how often. */
   readonly texts = new Map<string, number>();
-  /** Questions that no machine answered. */
+  /** Questions that were not answered, after all tries. */
   silent = 0;
   readonly #town: DemoTown;
-  readonly #versions: readonly ContractId[];
+  readonly #door: string;
   readonly #over = new AbortController();
   readonly #asking: Promise<void>;
 
-  /** @param versions of the page, the one that runs first */
-  constructor(town: DemoTown, versions: readonly ContractId[]) {
+  constructor(town: DemoTown, door: string) {
     this.#town = town;
-    this.#versions = versions;
+    this.#door = door;
     this.#asking = this.#run();
     // It is thrown by whoever ends it.
     this.#asking.catch(() => {});
@@ -51,9 +49,8 @@ export class PageWatch implements AsyncDisposable {
   }
 
   async #ask(): Promise<string | undefined> {
-    for (const version of this.#versions) {
-      const node = await pageNode(this.#town, version);
-      const text = node === undefined ? undefined : await askPage(this.#town, node);
+    for (let count = 0; count < tries; count++) {
+      const text = await askPage(this.#town, this.#door);
       if (text !== undefined) return text;
     }
     return undefined;

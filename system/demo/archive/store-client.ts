@@ -5,18 +5,10 @@ import type { S3Access } from '../data/rclone.ts';
 import type { DemoTown } from '../demo-town.ts';
 import { contractOf } from './archive-scene.ts';
 import type { ArchiveScene } from './archive-scene.ts';
+import { doorOf } from './doors.ts';
 
 /** The bucket of the archive. */
 export const bucket = 'archive';
-
-interface Doors {
-  readonly frontDoor: readonly {
-    readonly contract: string;
-    readonly role: string;
-    readonly address: string;
-    readonly replicas: readonly { readonly isReady: boolean }[];
-  }[];
-}
 
 /** What of the demo is data, and clients of S3. */
 export function dataFolder({ grid }: DemoTown): string {
@@ -24,14 +16,8 @@ export function dataFolder({ grid }: DemoTown): string {
 }
 
 /** The one address at which clients find whichever head serves. */
-export function storeEndpoint({ town, ...scene }: ArchiveScene): Promise<string> {
-  const { id } = contractOf({ town, ...scene });
-  return town.until('a door to the heads of S3', async () => {
-    const { frontDoor } = await town.grid.json<Doors>('status');
-    const door = frontDoor.find(({ contract, role }) => contract === id && role === 'heads');
-    const isReady = door?.replicas.some((one) => one.isReady) === true;
-    return isReady && `http://${door.address}`;
-  });
+export async function storeEndpoint(scene: ArchiveScene): Promise<string> {
+  return `http://${await doorOf(scene.town, contractOf(scene).id, 'heads')}`;
 }
 
 /** What clients have to know. */

@@ -23,7 +23,7 @@ export const upgradeStep: DemoStep<ArchiveScene> = {
     const { town, page } = scene;
     if (page === undefined) throw new Error('there is no page');
     const next = await build(town, 'page-2', pageContract({ text, replaces: page.id }));
-    await using rolling = new PageWatch(town, [page.id, next.id]);
+    await using rolling = new PageWatch(town, page.door);
     const refusal = await signByOne(town, next, page.text, rolling);
     await sign(town, 'business', next.id);
     const upgradeSeconds = await secondsUntil(async () => {
@@ -32,7 +32,8 @@ export const upgradeStep: DemoStep<ArchiveScene> = {
         return (await statusOf(town, page.id)).workloads.length === 0;
       });
     });
-    scene.page = { id: next.id, text };
+    scene.page = { ...page, id: next.id, text };
+    await town.until('the next version at the door', async () => rolling.texts.has(text));
     await rolling[Symbol.asyncDispose]();
     requireAnswers(rolling, [page.text, text]);
 
@@ -41,10 +42,11 @@ export const upgradeStep: DemoStep<ArchiveScene> = {
       'page-3',
       pageContract({ text: '', answers: false, replaces: next.id }),
     );
-    await using kept = new PageWatch(town, [next.id, bad.id]);
+    await using kept = new PageWatch(town, page.door);
     await agree(town, bad);
     const rollbackSeconds = await secondsUntil(() => untilTakenBack(town, bad));
-    await untilPage(town, next.id, text);
+    const known = kept.answered;
+    await town.until('one more answer', async () => kept.answered > known);
     await kept[Symbol.asyncDispose]();
     requireAnswers(kept, [text]);
     const asked = rolling.answered + kept.answered;
