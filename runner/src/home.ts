@@ -31,6 +31,7 @@ const maxHomePathBytes = 80;
  *     bots/       a folder for each 3Bot of this machine, and what those of the grid began with
  *     no-bots     there where none are to run with the grid
  *     front-door/ at which ports of this machine what contracts publish is reached
+ *     deployed/   what opens solutions that were deployed, a folder each
  *     heads/      the newest heads of logs that commands saw, of databases elsewhere too
  */
 export class GridHome {
@@ -159,6 +160,11 @@ export class GridHome {
   /** There once the bots of the grid have prices and money. */
   get marketFile(): string {
     return join(this.bots, 'market.json');
+  }
+
+  /** What opens solutions that were deployed from here, a folder each. */
+  get deployed(): string {
+    return join(this.path, 'deployed');
   }
 
   /** What the owner keeps of invitations of nodes. */
@@ -331,6 +337,7 @@ export class GridHome {
 /** What may be in the folder before it is one of a grid: commands that need none put it there. */
 const beforeGrid: ReadonlySet<string> = new Set([
   'lost+found',
+  'deployed',
   'heads',
   'flists',
   'images',

@@ -1,25 +1,12 @@
-import { execFile } from 'node:child_process';
-import {
-  chmod,
-  copyFile,
-  mkdir,
-  mkdtemp,
-  readFile,
-  rm,
-  stat,
-  utimes,
-  writeFile,
-} from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { promisify } from 'node:util';
 
 import { GridError } from '@commongrid/base';
 import type { ByteText, ChunkSink, Directory, Flist, MadeImage } from '@commongrid/flist';
 
 import type { GridErrorCode } from './errors.ts';
-
-const execute = promisify(execFile);
+import { copyInto, librariesOf, settleTimes } from './staged-programs.ts';
 
 /** Where the checkout is in the image. */
 const home = 'opt/grid';
@@ -98,7 +85,7 @@ function nodeOf({ entries }: Directory): string {
 
 /** Programs with the libraries that they are linked with, users and empty folders. */
 async function stageSystem(stage: string, linked: readonly string[]): Promise<void> {
-  const libraries = (await Promise.all(linked.map(librariesOf))).flat();
+  const libraries = (await Promise.all(linked.map((one) => librariesOf(one)))).flat();
   for (const file of new Set([...programs, ...libraries])) await copyInto(stage, file);
   for (const folder of emptyFolders) await mkdir(join(stage, folder), { recursive: true });
   await mkdir(join(stage, 'etc'), { recursive: true });
@@ -106,28 +93,7 @@ async function stageSystem(stage: string, linked: readonly string[]): Promise<vo
   await writeFile(join(stage, 'etc/group'), 'root:x:0:\n');
   await chmod(join(stage, 'tmp'), 0o1777);
   await chmod(stage, 0o755);
-  const { stdout } = await execute('find', [stage, '-depth', '-print0']);
-  const paths = stdout.split('\0').filter((path) => path !== '');
-  // What is made here has no time of its own: the same checkout twice is the same image.
-  for (const path of paths) {
-    const found = await stat(path);
-    const isMade = found.isDirectory() || dirname(path) === join(stage, 'etc');
-    if (isMade) await utimes(path, 0, 0);
-  }
-}
-
-async function librariesOf(program: string): Promise<string[]> {
-  const { stdout } = await execute('ldd', [program]);
-  return stdout.split('\n').flatMap((line) => /(\/\S+) \(0x/.exec(line)?.[1] ?? []);
-}
-
-async function copyInto(stage: string, file: string): Promise<void> {
-  const target = join(stage, file);
-  await mkdir(dirname(target), { recursive: true });
-  await copyFile(file, target);
-  const { mode, atime, mtime } = await stat(file);
-  await chmod(target, mode & 0o7777);
-  await utimes(target, atime, mtime);
+  await settleTimes(stage, (path) => dirname(path) === join(stage, 'etc'));
 }
 
 /** The tree in the folder where the image has it. */

@@ -101,3 +101,45 @@ test('what fits nowhere says what it waits for and what to do, and is taken back
   await grid.run('wallet', 'currency', 'create', 'EUR', '--json');
   await assert.rejects(deploy('large', role, '--budget', '5'), hasCode('GRID_BOT_STOPPED'));
 });
+
+test('a dry run says where it would run, and signs nothing', async () => {
+  const role = { volume: { size: '1GiB' }, replicas: 2 };
+  const plan = await deploy('drawn', role, '--dry-run');
+  const { fits, items } = plan as unknown as { readonly fits: boolean; readonly items: object[] };
+  assert.deepEqual([fits, items.length], [true, 2]);
+  await grid.place.client.checkpoint();
+  await assert.rejects(grid.run('rm', 'drawn'), hasCode('GRID_CONTRACT_UNKNOWN'));
+  const file = join(grid.place.path, 'vast.json');
+  const vast = { name: 'data', volume: { size: '1PiB' } };
+  await writeFile(file, JSON.stringify({ name: 'vast', roles: [vast] }));
+  const { status, printed } = await grid.run('deploy', file, '--dry-run');
+  assert.equal(status, 1);
+  assert.match(printed, /^vast does not fit$/m);
+});
+
+test('who detaches needs a bot that goes on', async () => {
+  const role = { volume: { size: '1GiB' } };
+  await assert.rejects(deploy('alone', role, '--detach'), hasCode('GRID_BOT_STOPPED'));
+  await assert.rejects(grid.run('rm', 'alone'), hasCode('GRID_CONTRACT_UNKNOWN'));
+});
+
+test('answers that are missing, unknown or wrong are refused before anything is signed', async () => {
+  const file = join(grid.place.path, 'answers.json');
+  const answered = async (answers: object, ...words: string[]): Promise<unknown> => {
+    await writeFile(file, JSON.stringify(answers));
+    return grid.run('deploy', 'redis', '--answers', file, '--json', ...words);
+  };
+  await assert.rejects(answered({ name: 'cache' }), (error) => {
+    assert.ok(isGridError(error, 'SOLUTION_ANSWER_MISSING'), String(error));
+    assert.match(error.message, /: size, memory, cpu, full, publish, password, image$/);
+    return true;
+  });
+  await assert.rejects(answered({ colour: 'red' }, '--yes'), hasCode('SOLUTION_ANSWER_UNKNOWN'));
+  await assert.rejects(answered({ cpu: -1 }, '--yes'), hasCode('SOLUTION_ANSWER_INVALID'));
+  await writeFile(file, 'no JSON');
+  const words = ['deploy', 'redis', '--answers', file];
+  await assert.rejects(grid.run(...words), hasCode('GRID_FILE_UNREADABLE'));
+  await assert.rejects(grid.run('deploy', 'rediss', '--yes'), hasCode('SOLUTION_UNKNOWN'));
+  const asFile = ['deploy', './rediss', '--answers', file];
+  await assert.rejects(grid.run(...asFile), hasCode('GRID_USAGE'));
+});

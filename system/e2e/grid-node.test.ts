@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { after, before, test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 
-import { waitFor } from '@commongrid/base';
+import { reservePort, waitFor } from '@commongrid/base';
 import { firstLineOf } from '@commongrid/base/testing';
 
 import { root, run, tempFolder, TestGrid } from './grid-process.ts';
@@ -48,10 +48,14 @@ const deployment = {
   secrets: { password },
   roles: [
     { name: 'store', zdb: { size: '16MiB', password: 'password' } },
+    { name: 'disk', volume: { size: '16MiB' } },
     {
-      ...{ name: 'web', cpu: 0.1, memory: '32MiB' },
+      ...{ name: 'web', after: ['disk'], cpu: 0.1, memory: '32MiB' },
       container: {
-        ...{ image: 'base', entrypoint: ['sleep', '1000'], rootBytes: '32MiB' },
+        image: 'base',
+        entrypoint: ['sh', '-c', 'echo begun; exec sleep 1000'],
+        rootBytes: '32MiB',
+        volumes: [{ role: 'disk', path: '/data', isReadOnly: false }],
         secretEnv: [{ name: 'PASSWORD', secret: 'password' }],
         stop: { signal: 'SIGKILL', graceSeconds: 1 },
       },
@@ -112,14 +116,127 @@ test('top shows who is alive, and what runs', async () => {
     return (
       top.nodes.length === 1 &&
       top.nodes.every(({ presence }) => presence === 'alive') &&
-      isDeepStrictEqual(used.toSorted(), ['store/0 false', 'web/0 true'])
+      isDeepStrictEqual(used.toSorted(), [
+        ...['shop/disk/0 false', 'shop/store/0 false', 'shop/web/0 true'],
+      ])
     );
   };
   await waitFor(isShown, { ...deadline, what: 'a node with its workloads' });
   const { stdout } = await grid.run('top', '--once');
   assert.match(stdout, /^nodes$/m);
-  assert.match(stdout, /^ {2}web\/0 .*container, /m);
+  assert.match(stdout, /^ {2}shop\/web\/0 .*container, /m);
 });
+
+test('solutions run by their answers, and a redis that is killed has its data again', async () => {
+  const keysNow = async (): Promise<readonly string[]> => {
+    const { workloads } = await grid.json<Workloads>('node', 'workloads');
+    return workloads.map(({ key }) => key).toSorted();
+  };
+  const before = await keysNow();
+  const page = '<p>the shop is open</p>';
+  const web = await solution('web-app', { page, publish: await reservePort() });
+  const shown = await run('curl', ['--silent', '--fail', `http://${web.address}/`]);
+  assert.equal(shown.stdout, page, shown.stderr);
+  const redis = await solution('redis', { size: '64MiB', publish: await reservePort() });
+  const file = redis.credentials['password'] ?? '';
+  const secret = await readFile(file, 'utf8');
+  assert.ok(!redis.said.includes(secret));
+  const [host = '', at = ''] = redis.address.split(':');
+  const ask = (words: readonly string[], env: Readonly<Record<string, string>>): Promise<Ended> =>
+    run('redis-cli', ['-h', host, '-p', at, ...words], { env });
+  const known = { REDISCLI_AUTH: secret };
+  assert.match((await ask(['PING'], {})).stdout, /NOAUTH/);
+  assert.match((await ask(['SET', 'greeting', 'hello'], known)).stdout, /^OK$/m);
+  const [pid] = await redisServers();
+  assert.ok(pid !== undefined);
+  process.kill(pid, 'SIGKILL');
+  const isBack = async (): Promise<boolean> => {
+    const { stdout } = await ask(['GET', 'greeting'], known);
+    return stdout === 'hello\n' && !(await redisServers()).includes(pid);
+  };
+  await waitFor(isBack, { ...deadline, what: 'the redis with its data' });
+  for (const name of ['web', 'redis']) await grid.json('rm', name);
+  assert.ok(!existsSync(file));
+  const isGone = async (): Promise<boolean> => isDeepStrictEqual(await keysNow(), before);
+  await waitFor(isGone, { ...deadline, what: 'nothing of them' });
+});
+
+test('what runs is found by its name, and a wrong name says what to do', async () => {
+  const areReady = async (): Promise<boolean> => {
+    const { contracts } = await grid.json<{ contracts: { name: string; readyCount: number }[] }>('ls');
+    return isDeepStrictEqual(
+      contracts.map(({ name, readyCount }) => [name, readyCount]),
+      [['shop', 3]],
+    );
+  };
+  await waitFor(areReady, { ...deadline, what: 'all to be ready' });
+  assert.match((await grid.run('ls', 'shop')).stdout, /^shop\/web\/0 +healthy +\S+ +- +\d+[sm]$/m);
+  assert.match((await grid.run('describe', 'shop')).stdout, /^shop is running, 3 of 3 ready$/m);
+  assert.equal((await grid.run('exec', 'shop', '--', 'sh', '-c', 'exit 7')).status, 7);
+  const refusals: readonly (readonly [string, number, string])[] = [
+    ['web', 3, 'NODE_WORKLOAD_UNKNOWN'],
+    ['shop/disk', 2, 'GRID_NOT_CONTAINER'],
+  ];
+  for (const [name, status, code] of refusals) {
+    const refused = await grid.run('exec', name, '--', 'true');
+    assert.deepEqual([refused.status, refused.stderr.includes(code)], [status, true], refused.stderr);
+    assert.match(refused.stderr, /^next: /m);
+  }
+  const shell = await run('sh', ['-c', `echo 'echo shell $((40 + 2))' | ${root}/grid shell shop`], {
+    env: { GRID_HOME: grid.home },
+  });
+  assert.deepEqual([shell.status, shell.stdout], [0, 'shell 42\n'], shell.stderr);
+});
+
+test('files come into a container and out of it, whole or not at all', async () => {
+  await using folder = await tempFolder();
+  const at = (name: string): string => join(folder.path, name);
+  await mkdir(at('site'));
+  await writeFile(at('site/page'), 'hello');
+  await writeFile(at(`site/${'long'.repeat(40)}`), '#!/bin/sh\n', { mode: 0o751 });
+  await symlink('page', at('site/home'));
+  await grid.json('cp', at('site'), 'shop/web:/data');
+  const inside = await grid.run('exec', 'shop', '--', 'sh', '-c', 'cd /data && ls -a && cat site/home');
+  assert.deepEqual(inside.stdout.split('\n'), ['.', '..', 'site', 'hello']);
+  await grid.json('cp', 'shop/web/0:/data/site', at('back'));
+  const same = await run('diff', ['--recursive', '--no-dereference', at('site'), at('back')]);
+  assert.equal(same.stdout + same.stderr, '');
+  const { mode } = await stat(at(`back/${'long'.repeat(40)}`));
+  assert.equal(mode & 0o7777, 0o751);
+  // Neither what is there as a folder is replaced, nor does anything lead out of the copy.
+  const again = await grid.run('cp', at('site'), 'shop:/data');
+  assert.match(again.stderr, /GRID_FILE_EXISTS/);
+  await grid.run('exec', 'shop', '--', 'ln', '-s', '/etc/passwd', '/data/site/out');
+  const leads = await grid.run('cp', 'shop:/data/site', at('other'));
+  assert.match(leads.stderr, /GRID_COPY_REFUSED/);
+  const none = await grid.run('cp', 'shop:/data/nothing', at('other'));
+  assert.match(none.stderr, /GRID_COPY_FAILED/);
+  assert.deepEqual((await readdir(folder.path)).toSorted(), ['back', 'site']);
+});
+
+test('what is restarted begins anew, and a cordoned node keeps it', async () => {
+  const before = await processesOfWeb();
+  assert.equal((await logLines()).length, 1);
+  const restarted = await grid.run('restart', 'shop/web');
+  assert.equal(restarted.stdout, 'shop/web/0 is healthy again\n', restarted.stderr);
+  const now = await processesOfWeb();
+  assert.deepEqual([now.length, now.includes(before[0] ?? '')], [1, false]);
+  assert.equal((await logLines()).length, 2);
+  const elsewhere = await grid.run('drain', 'somewhere-else');
+  assert.deepEqual([elsewhere.status, elsewhere.stderr.includes('NODE_REMOTE')], [6, true]);
+  const service = async (verb: string): Promise<string> =>
+    (await grid.json<{ readonly service: string }>(verb)).service;
+  assert.equal(await service('cordon'), 'cordoned');
+  assert.match((await grid.run('node', 'status')).stdout, /cordoned: nothing new comes/);
+  assert.equal(await service('uncordon'), 'open');
+  assert.deepEqual(await processesOfWeb(), now);
+});
+
+/** What the container printed, each run once. */
+async function logLines(): Promise<readonly string[]> {
+  const { stdout } = await grid.run('logs', 'shop/web/0');
+  return stdout.split('\n').filter((line) => line === 'begun');
+}
 
 test('secrets are in no log, event or state of the node', async () => {
   // Disks of volumes are not the node's own words; the file is that of the deployment.
@@ -229,6 +346,25 @@ echo "apt: $*" >&2
 for name in runc conmon; do ln -s "$(PATH=/usr/sbin:/usr/bin command -v $name)" "\${0%/*}/$name"; done
 `;
 
+interface Solved {
+  readonly ports: readonly { readonly address: string | null }[];
+  readonly credentials: Readonly<Record<string, string>>;
+}
+
+/** A solution that runs by these answers, and defaults. @returns where its port is, and all that was printed */
+async function solution(
+  name: string,
+  answers: object,
+): Promise<Solved & { readonly address: string; readonly said: string }> {
+  const file = join(grid.home, 'node', `${name}.answers.json`);
+  await writeFile(file, JSON.stringify(answers));
+  const words = ['deploy', name, '--answers', file, '--yes', '--json'];
+  const { status, stdout, stderr } = await grid.run(...words);
+  assert.equal(status, 0, stdout + stderr);
+  const solved = JSON.parse(stdout) as Solved;
+  return { ...solved, address: solved.ports[0]?.address ?? '', said: stdout + stderr };
+}
+
 /** A command to the namespace of the deployment. */
 async function inStore(command: string): Promise<Ended> {
   const { workloads } = await grid.json<Workloads>('node', 'workloads');
@@ -275,7 +411,22 @@ async function processesOfWeb(): Promise<readonly string[]> {
     const { workloads } = JSON.parse(list.stdout) as Workloads;
     webKey = workloads.find(({ role }) => role === 'web')?.key ?? webKey;
   }
-  const file = join('/sys/fs/cgroup/pids', `${prefix}.containers`, webKey, 'cgroup.procs');
+  return processesIn(webKey);
+}
+
+/** Of the container of the redis: a probe may run there as well. */
+async function redisServers(): Promise<readonly number[]> {
+  const { workloads } = await grid.json<Workloads>('node', 'workloads');
+  const pids = await processesIn(workloads.find(({ role }) => role === 'redis')?.key ?? '');
+  const named = pids.map(async (pid) => {
+    const name = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '');
+    return name === 'redis-server\n' ? [Number(pid)] : [];
+  });
+  return (await Promise.all(named)).flat();
+}
+
+async function processesIn(key: string): Promise<readonly string[]> {
+  const file = join('/sys/fs/cgroup/pids', `${prefix}.containers`, key, 'cgroup.procs');
   const text = await readFile(file, 'utf8').catch(() => '');
   return text.split('\n').filter((pid) => pid !== '');
 }
@@ -286,7 +437,7 @@ async function remains(): Promise<readonly string[]> {
     ['cat /proc/self/mountinfo', grid.home],
     ['ls /run/netns', prefix],
     ['ls -d /run/commongrid-*', `commongrid-${prefix}`],
-    ['ls -d /sys/fs/cgroup/*/*.containers', `/${prefix}.containers`],
+    ['ls -d /sys/fs/cgroup/*.containers /sys/fs/cgroup/*/*.containers', `/${prefix}.containers`],
     ['nft list tables', `inet ${prefix}_`],
     ['ip -o link', ` ${prefix}`],
     ['losetup --list --noheadings', grid.home],

@@ -1,6 +1,6 @@
 import type { BcdbClient } from '@commongrid/bcdb/client';
 import { GridError, isGridError } from '@commongrid/base';
-import type { Currency, DeploymentFile } from '@commongrid/model';
+import type { Currency } from '@commongrid/model';
 import { parseAmount } from '@commongrid/wallet';
 import type { Command } from 'commander';
 
@@ -13,6 +13,12 @@ import { currencyOf } from './wallet/own-wallet.ts';
 export interface BudgetOptions {
   readonly budget?: string;
   readonly currency?: string;
+}
+
+/** What is deployed, as far as its budget goes. */
+interface Budgeted {
+  readonly days?: number;
+  readonly budget?: { readonly currency: string };
 }
 
 /** Days of a deployment that says none, and those that a budget is for. */
@@ -30,11 +36,11 @@ export function withBudgetOptions(command: Command): Command {
  * The deployment with the budget that the command says, for each 30 days of its term.
  * @throws GRID_USAGE, GRID_CURRENCY_UNKNOWN, WALLET_AMOUNT_INVALID
  */
-export async function withBudget(
+export async function withBudget<Deployed extends Budgeted>(
   client: BcdbClient,
-  file: DeploymentFile,
+  file: Deployed,
   { budget, currency }: BudgetOptions,
-): Promise<DeploymentFile> {
+): Promise<Deployed> {
   if (budget === undefined) {
     if (currency === undefined) return file;
     throw usage('a currency is that of a budget', 'add --budget AMOUNT');
@@ -53,7 +59,7 @@ export async function withBudget(
  * @throws GRID_BOT_STOPPED
  */
 export async function requireRenter(
-  { budget }: DeploymentFile,
+  { budget }: Budgeted,
   bot: BotFolder | undefined,
 ): Promise<void> {
   if (budget === undefined || (bot !== undefined && (await isRunning(bot)))) return;
@@ -70,7 +76,7 @@ export async function requireRenter(
 /** What to do where nothing fits on the own machines and no budget was said: the same error, with that. */
 export function namingBudget(
   error: unknown,
-  { budget }: DeploymentFile,
+  { budget }: Budgeted,
   { path, bot }: { readonly path: string; readonly bot: string | undefined },
 ): unknown {
   if (budget !== undefined || !isGridError(error, 'GRID_DEPLOY_BLOCKED')) return error;

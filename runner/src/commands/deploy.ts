@@ -1,37 +1,49 @@
-import { draftFileOf, secretsText } from '@commongrid/contract';
+import { GridError } from '@commongrid/base';
+import { draftFileOf, readDirectory, secretsText } from '@commongrid/contract';
 import type { BuiltContract, DraftFile } from '@commongrid/contract';
-import { GridError, isGridError } from '@commongrid/base';
 import { deploymentSchema } from '@commongrid/model';
-import type { ContractDraft, Node, RecordOf, WorkloadId } from '@commongrid/model';
-import { InvalidArgumentError } from 'commander';
+import type { ContractDraft, NodeId } from '@commongrid/model';
+import { answersSchema, findSolution, solutions } from '@commongrid/solutions';
 import type { Command } from 'commander';
 
-import { botHere } from '../bot-service/bots-here.ts';
+import { botHere, isRunning } from '../bot-service/bots-here.ts';
 import { withKeeper } from '../bot-service/contract-keeper.ts';
 import { printResult } from '../command-context.ts';
 import type { CommandContext } from '../command-context.ts';
 import type { GridErrorCode } from '../errors.ts';
-import { endOf, placesOf, signContract } from '../node/deploy.ts';
+import { placesOf, signContract } from '../node/deploy.ts';
 import type { PlacedWorkload } from '../node/deploy.ts';
-import { followDeploy, standingOf } from '../node/deploy-progress.ts';
-import type { DeployStanding, WorkloadEvent } from '../node/deploy-progress.ts';
-import { makeDeployment, readDeployment } from '../node/deployment.ts';
+import type { DeployStanding } from '../node/deploy-progress.ts';
+import { makeDeployment } from '../node/deployment.ts';
 import { readLogFacts } from '../node/log-facts.ts';
-import type { LiveContract } from '../node/owned-grid.ts';
-import { formatTable, plainText } from '../terminal.ts';
+import type { LogFacts } from '../node/log-facts.ts';
+import { imageFinder } from '../solutions/find-images.ts';
+import { findDeployable, isPath } from '../solutions/find-deployable.ts';
+import type { Deployable } from '../solutions/find-deployable.ts';
+import { dropCredentials, keepCredentials } from '../solutions/kept-credentials.ts';
+import { formatTable } from '../terminal.ts';
 import { serverCommand } from './bcdb/connection.ts';
 import type { ServerOptions } from './bcdb/connection.ts';
+import type { DoorReport } from '../front-door/front-door-report.ts';
+import type { BotFolder } from './bot/bot-folder.ts';
+import { printPlan } from './contract/print-plan.ts';
 import { namingBudget, requireRenter, withBudget, withBudgetOptions } from './deploy-budget.ts';
 import type { BudgetOptions } from './deploy-budget.ts';
-import { agreeToEnd } from './agreed-end.ts';
-import { endUnplaced } from './unplaced-contract.ts';
-import { resolveImage } from './contract/read-contract.ts';
+import { DeployPhases } from './deploy-phases.ts';
+import { deployedPorts, doorsOf } from './deploy-ports.ts';
+import type { DeployedPort } from './deploy-ports.ts';
+import { parseSeconds, timeoutSecondsDefault } from './deploy-timeout.ts';
 import { ownedGrid } from './node/farm.ts';
 import type { OwnedConnection } from './node/farm.ts';
 import { addText } from './node/node-arguments.ts';
 
 type DeployCommandOptions = ServerOptions &
   BudgetOptions & {
+    readonly answers?: string;
+    readonly yes?: true;
+    readonly dryRun?: true;
+    readonly detach?: true;
+    readonly list?: true;
     readonly node?: readonly string[];
     readonly hub?: string;
     readonly wait?: true;
@@ -39,16 +51,21 @@ type DeployCommandOptions = ServerOptions &
     readonly timeout: number;
   };
 
-/** How long workloads have to come up, s, unless somebody says otherwise. */
-const timeoutSecondsDefault = 300;
-
 export function deployCommand(context: CommandContext): Command {
   const command = serverCommand(
     'deploy',
-    'Run what a file says on your nodes, or on rented ones, and show how it comes up.',
+    'Run a solution, or what a file says, on your nodes or on rented ones, and show how it comes up.',
   )
-    .argument('[file]', 'JSON: name, roles, secrets; see docs/operate/node.md')
-    .option('--schema', 'only print the JSON Schema of such a file')
+    .argument(
+      '[solution-or-file]',
+      'a solution, or a file of JSON: name, roles, secrets; see docs/operate',
+    )
+    .option('--list', 'only list the solutions')
+    .option('--schema', 'only print the JSON Schema of the answers, or of such a file')
+    .option('--answers <file>', 'JSON with the answers to what the solution asks')
+    .option('--yes', 'ask nothing: what is not answered gets its default')
+    .option('--dry-run', 'only say where it would run, and what that costs')
+    .option('--detach', 'wait for nothing once it is signed')
     .option(
       '--node <name>',
       'place only on this node of yours, by name or id; again for more',
@@ -56,110 +73,184 @@ export function deployCommand(context: CommandContext): Command {
     )
     .option('--hub <origin>', 'where images are by their name; default: the one of `grid up`')
     .option('--wait', 'go on waiting while what failed is tried again')
-    .option('--timeout <seconds>', 'wait no longer', parseSeconds, timeoutSecondsDefault);
+    .option('--timeout <seconds>', 'wait no longer', parseSeconds, timeoutSecondsDefault)
+    .addHelpText('after', () => `\nSolutions:\n${describeSolutions()}`);
   return withBudgetOptions(command).action(
-    async (file: string | undefined, options: DeployCommandOptions) => {
-      if (options.schema === true)
-        context.terminal.print(JSON.stringify(deploymentSchema, null, 2));
-      else if (file === undefined) throw fileMissing();
-      else await run(context, file, options);
+    async (word: string | undefined, options: DeployCommandOptions) => {
+      if (options.list === true) printSolutions(context, options);
+      else if (options.schema === true) printSchema(context, word);
+      else if (word === undefined) throw nothingNamed();
+      else await run(context, word, options);
     },
   );
 }
 
-export function rmCommand(context: CommandContext): Command {
-  return serverCommand('rm', 'End a deployment for good: its workloads stop, and their data goes.')
-    .argument('<contract>', 'its id, or its name')
-    .option('--timeout <seconds>', 'wait no longer', parseSeconds, timeoutSecondsDefault)
-    .action(async (name: string, options: ServerOptions & { readonly timeout: number }) => {
-      const owned = await ownedGrid(context, options);
-      const { client, grid } = owned;
-      const live = await placedContract(owned, name);
-      if (live === undefined) {
-        const unplaced = await endUnplaced(context, options, owned, name);
-        const ended = { schema: 'grid.rm.1', contract: unplaced, workloads: [] };
-        printResult(context, options, ended, () => `${name} is ended: ${unplaced}`);
-        return;
-      }
-      const { id, header, placement } = live;
-      const workloads = placement.items.map(
-        ({ role, replica }) => `${id}/${role}/${replica}` as WorkloadId,
-      );
-      const bot = await botHere(context.environment.home, grid.owner);
-      const who = { options, owned, bot, header };
-      await withKeeper(context, who, async (keeper) => {
-        const { phase } = await keeper.standing(id);
-        // What ends is controlled as well, by whatever is known of it.
-        if (phase === null) await keeper.adopt({ draft: await draftInLog(owned, live) });
-        await agreeToEnd(context, options, owned, id);
-        await endOf(id, workloads, {
-          ...{ client, isPatient: false, standing: () => keeper.standing(id) },
-          signal: AbortSignal.timeout(options.timeout * 1000),
-        });
-      });
-      const result = { schema: 'grid.rm.1', contract: id, workloads };
-      printResult(context, options, result, () => `${name} is ended: ${id}`);
-    });
+function printSolutions(context: CommandContext, options: DeployCommandOptions): void {
+  const all = solutions.map(({ name, summary }) => ({ name, summary }));
+  const result = { schema: 'grid.solutions.1', solutions: all };
+  printResult(context, options, result, describeSolutions);
 }
 
-/** Undefined where nothing of it was placed. @throws GRID_NAME_AMBIGUOUS */
-async function placedContract(
-  { grid }: OwnedConnection,
-  name: string,
-): Promise<LiveContract | undefined> {
-  try {
-    return await grid.contract(name);
-  } catch (error) {
-    if (isGridError(error, 'GRID_CONTRACT_UNKNOWN')) return undefined;
-    throw error;
-  }
+function describeSolutions(): string {
+  return formatTable(solutions.map(({ name, summary }) => [`  ${name}`, summary]));
+}
+
+function printSchema({ terminal }: CommandContext, word: string | undefined): void {
+  const isOfFile = word === undefined || isPath(word);
+  const schema = isOfFile ? deploymentSchema : answersSchema(findSolution(word));
+  terminal.print(JSON.stringify(schema, null, 2));
+}
+
+/** What is deployed, by whom, and where that is said. */
+interface Deployment {
+  readonly owned: OwnedConnection;
+  readonly found: Deployable;
+  readonly built: BuiltContract;
+  readonly bot: BotFolder | undefined;
+  /** Nodes of the owner that it may be on; undefined: any. */
+  readonly only: readonly NodeId[] | undefined;
+  readonly facts: LogFacts;
+  readonly phases: DeployPhases;
 }
 
 async function run(
   context: CommandContext,
-  file: string,
+  word: string,
   options: DeployCommandOptions,
 ): Promise<void> {
+  // Before anybody looks for the grid.
+  if (!isPath(word)) findSolution(word);
   const owned = await ownedGrid(context, options);
   const { client, grid, trust } = owned;
-  const given = await withBudget(client, await readDeployment(file), options);
+  const found = await findDeployable(context, word, options);
+  const given = await withBudget(client, found.definition, options);
   const only = options.node === undefined ? undefined : await grid.adoptedNodes(options.node);
-  const { at, size } = await readLogFacts(client, trust.log);
+  const facts = await readLogFacts(client, trust.log);
   const bot = await botHere(context.environment.home, grid.owner);
-  await requireRenter(given, bot);
+  const phases = new DeployPhases(context, options);
+  if (options.dryRun !== true) await requireRenter(given, bot);
+  if (options.detach === true) await requireBot(bot);
   const built = await makeDeployment(given, {
-    ...{ log: trust.log, owner: grid.owner, controller: grid.owner, at },
-    resolveImage: (name) => resolveImage(context, options, name),
+    ...{ log: trust.log, owner: grid.owner, controller: grid.owner, at: facts.at },
+    resolveImage: imageFinder(context, options, found.made?.images ?? {}, (name) => {
+      phases.say(`image ${name}`, 'there');
+    }),
   });
+  const deployment = { owned, found, built, bot, only: only?.map(({ id }) => id), facts, phases };
+  if (options.dryRun === true) await plan(context, options, deployment);
+  else {
+    await place(context, options, deployment).catch((error: unknown) => {
+      throw namingBudget(error, given, { path: word, bot: options.bot });
+    });
+  }
+}
+
+async function plan(
+  context: CommandContext,
+  options: DeployCommandOptions,
+  { owned: { client }, built, only, facts: { at } }: Deployment,
+): Promise<void> {
+  const listed = await readDirectory(client, at);
+  const wishes = { only: only && new Set(only) };
+  const work = { client, at, listed, wishes, asksFarmers: true };
+  await printPlan(context, options, draftFileOf(built), work);
+}
+
+/** Signs it, and shows how it comes up. */
+async function place(
+  context: CommandContext,
+  options: DeployCommandOptions,
+  deployment: Deployment,
+): Promise<void> {
+  const { owned, found, built, bot, only, facts, phases } = deployment;
+  const { client, grid, trust } = owned;
   const { draft } = built;
-  const startedMs = performance.now();
+  const { home } = context.environment;
   const signal = AbortSignal.timeout(options.timeout * 1000);
+  const named = { home, name: draft.header.name, contract: draft.id };
+  // Before anything runs that only these open.
+  const files = await keepCredentials(named, found.made?.credentials ?? {});
   const placed = await withKeeper(context, { options, owned, bot }, async (keeper) => {
-    // Whoever places has the papers before there is anything to place.
-    await keeper.adopt({ ...papersOf(built), only: only?.map(({ id }) => id) });
-    await signContract(draft, { client, log: trust.log, owner: grid.owner, at });
+    try {
+      // Whoever places has the papers before there is anything to place.
+      await keeper.adopt({ ...papersOf(built), only });
+      await signContract(draft, { client, log: trust.log, owner: grid.owner, at: facts.at });
+    } catch (error) {
+      await dropCredentials(home, draft.id);
+      throw error;
+    }
+    phases.say('contract', 'signed', draft.id);
+    if (options.detach === true) return [];
     return placesOf(draft.id, replicasOf(draft), {
       ...{ client, isPatient: options.wait === true, signal },
       standing: () => keeper.standing(draft.id),
     });
-  }).catch((error: unknown) => {
-    throw namingBudget(error, given, { path: file, bot: options.bot });
   });
-  const from = { owned, options, draft, placed, from: size, startedMs, signal };
-  const standing = await follow(context, from);
-  const places = publishedOf(draft, placed, await nodesOf(owned, placed));
+  if (options.detach === true) {
+    const unseen = { placed, ports: [], doors: [], standing: undefined };
+    printDeployed(context, options, { deployment, files, ...unseen });
+    return;
+  }
+  phases.say('contract', 'placed');
+  const isPatient = options.wait === true;
+  const follow = { client, from: facts.size, isPatient, signal };
+  const standing = await phases.follow(placed, follow);
+  const ports = await deployedPorts(client, draft, placed);
+  const isFollowed = standing.is === 'there' && bot !== undefined && (await isRunning(bot));
+  const doors = isFollowed ? await doorsOf(home, draft.id, ports) : [];
+  printDeployed(context, options, { deployment, files, placed, ports, doors, standing });
+  if (standing.is !== 'there') throw failed(draft, standing, options.timeout);
+}
+
+interface Deployed {
+  readonly deployment: Deployment;
+  /** Paths of credentials. */
+  readonly files: ReadonlyMap<string, string>;
+  readonly placed: readonly PlacedWorkload[];
+  readonly ports: readonly DeployedPort[];
+  readonly doors: readonly DoorReport[];
+  /** Undefined where nobody waited. */
+  readonly standing: DeployStanding | undefined;
+}
+
+function printDeployed(
+  context: CommandContext,
+  options: DeployCommandOptions,
+  { deployment: { built, found }, files, placed, ports, doors, standing }: Deployed,
+): void {
+  const { id, header } = built.draft;
+  const place = {
+    addresses: (role: string) => {
+      const own = doors.filter((door) => door.role === role).map(({ address }) => address);
+      if (own.length > 0) return own;
+      return ports.flatMap((one) => (one.role === role && one.address ? [one.address] : []));
+    },
+    file: (credential: string) => files.get(credential) ?? credential,
+  };
+  const use = standing?.is === 'there' ? (found.made?.use(place) ?? []) : [];
   const result = {
-    ...{ schema: 'grid.deploy.1', contract: draft.id, is: standing.is },
+    ...{ schema: 'grid.deploy.1', contract: id, is: standing?.is ?? 'signed' },
     workloads: placed.map(({ workload, node }) => {
-      return { id: workload, node, phase: standing.events.get(workload)?.phase ?? null };
+      return { id: workload, node, phase: standing?.events.get(workload)?.phase ?? null };
     }),
-    ports: places,
+    ...{ ports, doors: doors.map(({ role, port, address }) => ({ role, port, address })) },
+    ...{ credentials: Object.fromEntries(files), use },
   };
   printResult(context, options, result, () => {
-    const rows = places.map((one) => [one.role, one.port, `port ${one.publish} of ${one.node}`]);
-    return [`${draft.header.name} is ${draft.id}`, formatTable(rows)].join('\n').trimEnd();
+    const where = (one: DeployedPort): string =>
+      one.address ?? `port ${one.publish} of ${one.node}`;
+    const rows = [
+      ...ports.map((one) => [`  ${one.role}`, one.port, where(one)]),
+      ...doors.map((one) => [`  ${one.role}`, one.port, `${one.address}, whatever node it is on`]),
+    ];
+    const next = standing === undefined ? [`  next: grid contract status ${header.name}`] : [];
+    const kept = [...files].map(([name, path]) => [`  ${name}`, path]);
+    return [
+      `${header.name} is ${id}`,
+      ...[...next, formatTable(rows), formatTable(kept)].filter((text) => text !== ''),
+      ...(use.length === 0 ? [] : ['use it:', ...use.map((line) => `  ${line}`)]),
+    ].join('\n');
   });
-  if (standing.is !== 'there') throw failed(draft, standing, options.timeout);
 }
 
 /** As files have it. */
@@ -173,107 +264,20 @@ function replicasOf({ openings }: ContractDraft): number {
   return openings.reduce((sum, { role }) => sum + role.replicas, 0);
 }
 
-/** A contract as its slices show it: enough to end it, and to place it without its secrets. */
-async function draftInLog(
-  { client }: OwnedConnection,
-  { id, header, placement }: LiveContract,
-): Promise<DraftFile> {
-  const shown = placement.items.map(async ({ node, role, replica }) => {
-    const { value } = await client.get('grid', 'grid.slice.1', `${node}/${id}/${role}/${replica}`);
-    return (value as RecordOf<'grid.slice.1'>).opening;
-  });
-  const all = await Promise.all(shown);
-  const openings = header.roles.flatMap(({ name }) => {
-    const opening = all.find(({ role }) => role.name === name);
-    return opening === undefined ? [] : [opening];
-  });
-  return { schema: 'grid.contract.draft.1', id, header, openings, shards: {} };
-}
-
-/** Those that something was placed on, by the word of the database. */
-async function nodesOf(
-  { client }: OwnedConnection,
-  placed: readonly PlacedWorkload[],
-): Promise<readonly Node[]> {
-  const ids = [...new Set(placed.map(({ node }) => node))];
-  return Promise.all(
-    ids.map(async (id) => (await client.get('grid', 'grid.node.1', id)).value as unknown as Node),
-  );
-}
-
-async function follow(
-  { terminal }: CommandContext,
-  {
-    owned,
-    options,
-    placed,
-    from,
-    startedMs,
-    signal,
-  }: {
-    readonly owned: OwnedConnection;
-    readonly options: DeployCommandOptions;
-    readonly placed: readonly PlacedWorkload[];
-    readonly from: number;
-    readonly startedMs: number;
-    readonly signal: AbortSignal;
-  },
-): Promise<DeployStanding> {
-  const seen = new Map<WorkloadId, WorkloadEvent>();
-  const isPatient = options.wait === true;
-  const onEvent = (event: WorkloadEvent): void => {
-    seen.set(event.workload, event);
-    if (options.json !== true) terminal.note(describeEvent(event, performance.now() - startedMs));
-  };
-  try {
-    return await followDeploy(placed, { client: owned.client, from, isPatient, signal, onEvent });
-  } catch (error) {
-    if (!signal.aborted || !isGridError(error)) throw error;
-    return standingOf(placed, seen, isPatient);
-  }
-}
-
-interface PublishedPort {
-  readonly role: string;
-  readonly port: string;
-  readonly publish: number;
-  readonly protocol: string;
-  readonly node: string;
-}
-
-function publishedOf(
-  { openings }: ContractDraft,
-  placed: readonly PlacedWorkload[],
-  nodes: readonly Node[],
-): readonly PublishedPort[] {
-  const names = new Map(nodes.map(({ id, name }) => [id, name]));
-  return placed.flatMap(({ workload, node }) => {
-    const [, name] = workload.split('/');
-    const opening = openings.find(({ role }) => role.name === name);
-    const ports = opening?.role.workload.container?.ports ?? [];
-    return ports.flatMap(({ name: port, protocol, publish }) => {
-      if (publish === undefined || name === undefined) return [];
-      return [{ role: name, port, publish, protocol, node: names.get(node) ?? node }];
-    });
+/** @throws GRID_BOT_STOPPED where nobody goes on once this command has ended */
+async function requireBot(bot: BotFolder | undefined): Promise<void> {
+  if (bot !== undefined && (await isRunning(bot))) return;
+  const message = 'your bot does not run on this machine: nobody would place it';
+  throw new GridError<GridErrorCode>('GRID_BOT_STOPPED', message, {
+    hint: 'leave --detach out: then this command places it; or grid bot start NAME',
   });
 }
 
-export function describeEvent(event: WorkloadEvent, afterMs: number): string {
-  const { workload, phase, code, message, hint } = event;
-  const [, ...name] = workload.split('/');
-  const why = [code, message].filter((text) => text !== undefined).join(': ');
-  const next = hint === undefined ? '' : ` (next: ${hint})`;
-  const time = `${(afterMs / 1000).toFixed(1)} s`.padStart(8);
-  return plainText(`${time}  ${name.join('/')}  ${phase}  ${why}${next}`).trimEnd();
-}
-
-function parseSeconds(text: string): number {
-  if (/^[1-9]\d{0,4}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('give a whole number of seconds');
-}
-
-function fileMissing(): GridError<GridErrorCode> {
-  return new GridError('GRID_USAGE', 'say which file', { hint: 'grid deploy FILE' });
+function nothingNamed(): GridError<GridErrorCode> {
+  const names = solutions.map(({ name }) => name).join(', ');
+  return new GridError('GRID_USAGE', 'say what: a file, or a solution', {
+    hint: `grid deploy FILE; or one of ${names}: grid deploy --list`,
+  });
 }
 
 function failed(
@@ -283,7 +287,7 @@ function failed(
 ): GridError<GridErrorCode> {
   const why = is === 'failed' ? 'a workload failed' : `not all is there after ${timeoutSeconds} s`;
   return new GridError('GRID_DEPLOY_FAILED', `${header.name} does not run: ${why}`, {
-    hint: `it goes on on the nodes; see grid node events, or end it: grid rm ${header.name}`,
+    hint: `it goes on on the nodes; see grid events, or end it: grid rm ${header.name}`,
     details: { contract: id },
   });
 }

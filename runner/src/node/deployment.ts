@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 
 import { errorCode, GridError, isGridError, systemRandom } from '@commongrid/base';
 import { buildContract } from '@commongrid/contract';
-import type { BuiltContract } from '@commongrid/contract';
+import type { BuiltContract, ContractDefinition } from '@commongrid/contract';
 import { parseDeploymentFile } from '@commongrid/model';
 import type { BotId, ControllerId, DeploymentFile } from '@commongrid/model';
 import { checkRole } from '@commongrid/node';
@@ -46,9 +46,9 @@ async function readJson(path: string): Promise<unknown> {
   }
 }
 
-/** Makes a contract of what people wrote. @throws GRID_DEPLOYMENT_INVALID with the place */
+/** Makes a contract of what people wrote, or of what a solution made of answers. @throws GRID_DEPLOYMENT_INVALID with the place */
 export async function makeDeployment(
-  file: DeploymentFile,
+  file: DeploymentFile | ContractDefinition,
   parties: DeploymentParties,
 ): Promise<BuiltContract> {
   try {

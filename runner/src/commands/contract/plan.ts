@@ -1,21 +1,15 @@
-import { inspectNodes, measureLatency, planClosely, readDirectory } from '@commongrid/contract';
+import { measureLatency, readDirectory } from '@commongrid/contract';
 import type { Directory } from '@commongrid/contract';
-import type { BotId, NodeId } from '@commongrid/model';
+import type { NodeId } from '@commongrid/model';
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 
-import { botHere, isRunning } from '../../bot-service/bots-here.ts';
-import { printResult } from '../../command-context.ts';
 import type { CommandContext } from '../../command-context.ts';
 import { readLogFacts } from '../../node/log-facts.ts';
-import type { BotFolder } from '../bot/bot-folder.ts';
 import { connect, serverCommand } from '../bcdb/connection.ts';
-import { MoneyText } from '../market/money-text.ts';
-import { askFarmers } from './ask-farmers.ts';
-import { describePlan } from './describe-plan.ts';
 import { nodesIn, withPlaces } from './plan-places.ts';
 import type { PlaceOptions } from './plan-places.ts';
-import { planResult } from './plan-result.ts';
+import { printPlan } from './print-plan.ts';
 import { readContract } from './read-contract.ts';
 import type { ContractOptions } from './read-contract.ts';
 
@@ -50,44 +44,20 @@ export function contractPlanCommand(context: CommandContext): Command {
       ].join('\n'),
     )
     .action(async (file: string, options: PlanOptions) => {
-      const { id, header, openings, shards } = await readContract(context, options, file);
+      const contract = await readContract(context, options, file);
       const { client, trust } = await connect(context, options);
       const { at } = await readLogFacts(client, trust.log);
       const listed = await readDirectory(client, at);
       const latencies = options.latency === undefined ? undefined : await latenciesOf(listed);
-      const roles = openings.map(({ role }) => role);
-      const bot = options.quotes ? await runningBotOf(context, header.owner) : undefined;
-      const { plan, directory } = await planClosely(
-        {
-          ...{ header, roles, directory: listed, shards: new Map(Object.entries(shards)) },
-          wishes: {
-            only: nodesIn(listed, options),
-            uptimeMin: options.uptime,
-            latencyMsMax: options.latency,
-            latencies,
-          },
-        },
-        {
-          inspect: (nodes) => inspectNodes(client, nodes, at),
-          quote: bot && ((questions) => askFarmers({ bot, id, header, roles }, questions)),
-        },
-      );
-      if (plan.is === 'none') context.exitStatus = 1;
-      const facts = { header, plan, directory, latencies };
-      const sold = [...directory.farms.values()].map(({ prices }) => prices.currency);
-      const money = await MoneyText.of(client, [header.budget.currency, ...sold]);
-      printResult(context, options, planResult({ id, ...facts }), () =>
-        describePlan(facts, money, context.terminal.style),
-      );
+      const wishes = {
+        only: nodesIn(listed, options),
+        uptimeMin: options.uptime,
+        latencyMsMax: options.latency,
+        latencies,
+      };
+      const work = { client, at, listed, wishes, asksFarmers: options.quotes };
+      await printPlan(context, options, contract, work);
     });
-}
-
-async function runningBotOf(
-  { environment }: CommandContext,
-  owner: BotId,
-): Promise<BotFolder | undefined> {
-  const folder = await botHere(environment.home, owner);
-  return folder !== undefined && (await isRunning(folder)) ? folder : undefined;
 }
 
 /** Measured from this machine, to nodes that are heard of. */

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { PassThrough } from 'node:stream';
+import { test } from 'node:test';
+
+import { waitFor } from '@commongrid/base';
+import { hasCode } from '@commongrid/base/testing';
+import { findSolution, openQuestions } from '@commongrid/solutions';
+import type { Answers } from '@commongrid/solutions';
+
+import { askQuestions } from '../src/solutions/ask-questions.ts';
+
+const draw = (count: number): Uint8Array => new Uint8Array(count).fill(9);
+const [enter, down, controlC] = ['\r', '\u001b[B', '\u0003'];
+
+/** Types each text once the screen shows what comes before it. */
+async function typed(
+  given: Answers,
+  keys: readonly (readonly [string, string])[],
+): Promise<{ readonly answers: Answers; readonly shown: string }> {
+  const [input, output] = [new PassThrough(), new PassThrough()];
+  let [shown, from] = ['', 0];
+  output.on('data', (part: Buffer) => (shown += part.toString()));
+  const asking = askQuestions(findSolution('redis'), given, { draw, input, output });
+  const typing = (async () => {
+    for (const [text, press] of keys) {
+      const isShown = (): boolean => shown.indexOf(text, from) !== -1;
+      await waitFor(isShown, { timeoutMs: 60_000, everyMs: 10, what: text });
+      from = shown.length;
+      input.write(press);
+    }
+  })();
+  // Of questions that were left nothing more is typed.
+  const [answers] = await Promise.all([asking, typing]);
+  return { answers, shown };
+}
+
+const most = {
+  ...{ name: 'cache', size: 2 ** 30, memory: 2 ** 27, cpu: 0.5, publish: 6379 },
+  ...{ image: 'redis', full: 'refuse', password: 'open-sesame' },
+};
+
+test('a person is asked what is not answered, and again where the answer is wrong', async () => {
+  const { size: _size, full: _full, password: _password, ...given } = most;
+  const { answers, shown } = await typed(given, [
+    ['Disk for its data', `tiny${enter}`],
+    ['give a size such as 10GiB', `${'\u007f'.repeat(4)}2GiB${enter}`],
+    ['What happens to new values', `${down}${enter}`],
+    ['Password', `hidden-words${enter}`],
+  ]);
+  assert.deepEqual(answers, { ...given, size: 2 ** 31, full: 'forget', password: 'hidden-words' });
+  assert.deepEqual(openQuestions(findSolution('redis'), answers), []);
+  assert.ok(!shown.includes('hidden-words'));
+  assert.ok(!shown.includes('What it is called'));
+});
+
+test('Enter takes the default, and makes a password', async () => {
+  const { name: _name, cpu: _cpu, password: _password, ...given } = most;
+  const { answers } = await typed(given, [
+    ['What it is called', enter],
+    ['Cores', enter],
+    ['Password', enter],
+  ]);
+  assert.deepEqual([answers['name'], answers['cpu']], ['redis', 0.5]);
+  assert.match(String(answers['password']), /^[\w-]{32}$/);
+});
+
+test('who leaves the questions deploys nothing', async () => {
+  const { name: _name, ...given } = most;
+  await assert.rejects(typed(given, [['What it is called', controlC]]), hasCode('GRID_USAGE'));
+});
