@@ -55,7 +55,7 @@ test('the tour of a node works as it is written', async () => {
   });
   assert.equal(status, 0, stderr + stdout);
   assert.match(stderr, / web\/0 {2}healthy/);
-  assert.match(stdout, /^[0-9a-f]{12} +web\/0 +container +healthy/m);
+  assert.match(stdout, new RegExp(`^web/web/0 +healthy +\\S+ +\\S+:${port} +\\d+[sm]$`, 'm'));
   assert.match(stdout, /^start 1$/m);
   assert.match(stdout, / web\/0 +failed +NODE_ENDED /);
   // One line, two, three.
@@ -99,6 +99,7 @@ test('the tour of contracts and money works as it is written', async () => {
   const { status, stdout, stderr } = await tour(grid, 'A tour of contracts and money', places, env);
   assert.equal(status, 0, stderr + stdout);
   assert.match(stdout, /^1000\.000000 +GRD$/m);
+  assert.match(stdout, /^web +running +2 of 2 ready +\d+\.\d+ GRD a month +paid until \S+Z +buyer$/m);
   assert.match(stdout, /^ +web\/0 +node +paid until /m);
   assert.match(stdout, new RegExp(`^ +web/0 +${name} +home`, 'm'));
   assert.match(stdout, /^shop is agreed$/m);
