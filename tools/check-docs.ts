@@ -10,6 +10,7 @@ import { commandShape } from '@commongrid/runner';
 
 import { commandLinesOf, findCommandFault, hintLinesOf } from './command-lines.ts';
 import { errorCodesOf, errorPage } from './error-codes.ts';
+import { findLimitRowFaults } from './limit-rows.ts';
 import { limitsPage, namedLimitsOf } from './named-limits.ts';
 import { hasTest, namedTestsOf } from './named-tests.ts';
 import { readSourceFiles, reportFaults, root } from './source-files.ts';
@@ -37,8 +38,13 @@ if (process.argv.includes('--write')) {
     ...(await findTestFaults()),
     ...(await findErrorFaults()),
     ...(await findLimitFaults()),
+    ...findLimitRowFaults(document('docs/limits.md'), document('docs/qa/limits-acceptance.md')),
     ...(await findSchemaFaults()),
   ]);
+}
+
+function document(path: string): SourceFile {
+  return documents.find((one) => one.path === path) ?? { path, text: '' };
 }
 
 async function findCommandFaults(): Promise<string[]> {
@@ -65,11 +71,11 @@ function findLinkFaults({ path, text }: SourceFile): string[] {
 
 async function findTestFaults(): Promise<string[]> {
   const faults: string[] = [];
-  for (const document of documents) {
-    for (const { file, name } of namedTestsOf(document)) {
-      const target = join(root, dirname(document.path), file);
+  for (const page of documents) {
+    for (const { file, name } of namedTestsOf(page)) {
+      const target = join(root, dirname(page.path), file);
       const text = await readFile(target, 'utf8').catch(() => '');
-      if (!hasTest(text, name)) faults.push(`${document.path}: ${file} has no test "${name}"`);
+      if (!hasTest(text, name)) faults.push(`${page.path}: ${file} has no test "${name}"`);
     }
   }
   return faults;

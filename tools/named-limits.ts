@@ -56,7 +56,7 @@ function packageOf({ path }: SourceFile): string {
 }
 
 /** Tests and their doors bound nothing that runs. */
-function isRunning({ path }: SourceFile): boolean {
+export function isRunning({ path }: SourceFile): boolean {
   return !path.endsWith('.test.ts') && !path.includes('/testing/');
 }
 

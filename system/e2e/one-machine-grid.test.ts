@@ -12,6 +12,7 @@ import { waitFor } from '@commongrid/base';
 import { RespClient } from '@commongrid/resp';
 
 import { root, run, TestGrid } from './grid-process.ts';
+import { listeningAddresses } from './listening-sockets.ts';
 
 interface Up {
   readonly schema: string;
@@ -72,7 +73,7 @@ test('up starts a Zero-DB that answers, and its data outlives down', async () =>
   assert.deepEqual(await second.command(['GET', 'hello']), Buffer.from('world'));
 });
 
-test('up keeps folders and secrets to their owner, and asks for the password', async () => {
+test('up keeps folders and secrets to their owner, asks for the password, and listens on loopback alone', async () => {
   await using grid = await TestGrid.open();
   const up = await grid.json<Up>('up', '--port-base', '0');
   const modeOf = async (path: string) => (await stat(join(grid.home, path))).mode & 0o777;
@@ -82,6 +83,13 @@ test('up keeps folders and secrets to their owner, and asks for the password', a
   const port = Number(zdbOf(up).address.split(':').at(-1));
   await using stranger = await RespClient.connect({ port });
   await assert.rejects(stranger.command(['SET', 'a', 'b']), { code: 'RESP_REPLY_ERROR' });
+  const pids = new Set(Object.values(up.services).map(({ pid }) => pid));
+  const listens = await Promise.all([...pids].map((pid) => listeningAddresses(pid)));
+  const asWritten = listens
+    .flat()
+    .map((address) => Number.parseInt(address.split(':')[1] ?? '', 16));
+  assert.ok(asWritten.includes(port), `${port} is among ${asWritten.join(', ')}`);
+  for (const address of listens.flat()) assert.match(address, /^0100007F:/);
 });
 
 test('up twice, and many at once, is one grid', async () => {

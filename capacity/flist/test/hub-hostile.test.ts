@@ -247,10 +247,21 @@ suite('a hub among strangers', () => {
     await refuses({ path: '/v1/names/alice/x', body: deep }, 400, 'HUB_REQUEST_INVALID');
     const huge = { path: '/v1/names/alice/x', body: Buffer.alloc(70_000, ' ') };
     await refuses(huge, 413, 'HUB_TOO_LARGE');
-    for (const labels of [{ a: 5 }, { '': 'x' }, { a: 'x'.repeat(300) }, []]) {
+    const many = Object.fromEntries(Array.from({ length: 65 }, (_, at) => [`l${at}`, 'x']));
+    for (const labels of [{ a: 5 }, { '': 'x' }, { a: 'x'.repeat(300) }, [], many]) {
       const body = json({ description: '', labels });
       await refuses({ path: '/v1/repositories/alice/x', body }, 400, 'HUB_REQUEST_INVALID');
     }
+    const described = json({ description: 'x'.repeat(4_097), labels: {} });
+    const repository = { path: '/v1/repositories/alice/x', body: described };
+    await refuses(repository, 400, 'HUB_REQUEST_INVALID');
+    const from = Array<string>(17).fill('alice/x');
+    const merge = { method: 'POST', path: '/v1/merge', body: json({ from, to: 'alice/y' }) };
+    await refuses(merge, 400, 'HUB_REQUEST_INVALID');
+    const long = { method: 'GET', path: `/v1/search?q=${'x'.repeat(5_000)}` };
+    await refuses(long, 400, 'HUB_REQUEST_INVALID');
+    const sought = { method: 'GET', path: `/v1/search?q=${'x'.repeat(257)}` };
+    await refuses(sought, 400, 'HUB_REQUEST_INVALID');
   });
 
   test('bodies without a length, and lengths that lie, are refused', async () => {

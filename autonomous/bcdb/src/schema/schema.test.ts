@@ -118,6 +118,8 @@ test('patternProblem lets pass what is quick on any text, and refuses what may n
     '^.*$',
     String.raw`^\d{4}-\d{2}-\d{2}$`,
     decimalPatternOf(),
+    `^${'a'.repeat(510)}$`,
+    `^${'(a'.repeat(8)}${')'.repeat(8)}$`,
   ]) {
     assert.equal(patternProblem(pattern, 1 << 20), undefined, pattern);
   }
@@ -137,6 +139,8 @@ test('patternProblem lets pass what is quick on any text, and refuses what may n
     '^a\\$',
     '^[z-a]$',
     '^(a$',
+    `^${'a'.repeat(511)}$`,
+    `^${'(a'.repeat(9)}${')'.repeat(9)}$`,
   ]) {
     assert.notEqual(patternProblem(pattern, 1 << 20), undefined, pattern);
   }

@@ -107,6 +107,19 @@ test('circles that contain themselves or nest too deep are refused', () => {
   assert.equal(circle('d8', 'circle:d9'), 'BCDB_CIRCLE_DEPTH');
 });
 
+test('circles have so many members, each and all together', () => {
+  using world = teamWorld();
+  const circle = (obj: string, count: number): string | undefined => {
+    const members = Array.from({ length: count }, (_, at) => `bot:m${at}`);
+    return world.say(world.admin, { url: systemUrls.circle, obj, value: { members } }).code;
+  };
+  assert.equal(circle('large', 10_001), 'BCDB_SCHEMA_MISMATCH');
+  for (let n = 0; n < 10; n++) assert.equal(circle(`c${n}`, 10_000), undefined);
+  assert.equal(circle('more', 1), 'BCDB_TOO_LARGE');
+  assert.equal(circle('c0', 9_999), undefined);
+  assert.equal(circle('more', 1), undefined);
+});
+
 test('a new version names the one before it, also after a deletion', () => {
   using world = teamWorld();
   const put = { url: note, obj: 'a' } as const;

@@ -114,3 +114,15 @@ test('something that contains itself is refused, not followed for ever', () => {
 
 const mount = (role: string) => ({ role, path: '/data', isReadOnly: false });
 const line = (min: number) => ({ role: 'board', signers: ['ada', 'bob'], min });
+
+test('a contract has so many roles, and so long a term and grace', () => {
+  const roles = (count: number): object[] =>
+    Array.from({ length: count }, (_, at) => ({ ...volume, name: `disk${at}` }));
+  assert.equal(faultOf(withRoles(...roles(64))), 'none');
+  assert.equal(faultOf(withRoles(...roles(65))), '/roles');
+  const lasting = (days: number, graceDays: number): string =>
+    faultOf({ ...withRoles(volume), days, graceDays });
+  assert.equal(lasting(3_650, 3_650), 'none');
+  assert.equal(lasting(3_651, 1), '/days');
+  assert.equal(lasting(1, 3_651), '/graceDays');
+});

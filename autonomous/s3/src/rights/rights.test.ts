@@ -294,4 +294,22 @@ describe('users', () => {
       'ok',
     );
   });
+
+  test('are ten thousand at most, with twenty access keys each', async () => {
+    const { db, rights } = await Fixture.open();
+    for (let n = 1; n < 20; n++) await rights.addKey('alice');
+    await assert.rejects(rights.addKey('alice'), { code: 'S3_USER_INVALID' });
+    const add = (name: string): string => {
+      const user = { name, isAdmin: false, makesBuckets: false, createdMs: 0 };
+      return codeOf(() => tables.addUser(db, user, tables.newUserId()));
+    };
+    const count = Number(db.prepare('SELECT count(*) AS n FROM s3_users').get()?.['n']);
+    const rest = `WITH RECURSIVE more(n) AS (SELECT ${count} UNION ALL SELECT n + 1 FROM more
+      WHERE n < 9998) INSERT INTO s3_users SELECT 'u' || n, 'id' || n, 0, 0, 0 FROM more`;
+    db.exec(rest);
+    assert.equal(add('last'), 'ok');
+    assert.equal(add('more'), 'S3_USER_INVALID');
+    tables.removeUser(db, 'last');
+    assert.equal(add('more'), 'ok');
+  });
 });

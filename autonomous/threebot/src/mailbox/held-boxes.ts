@@ -45,8 +45,11 @@ export class HeldBoxes {
   add({ to, from, id, expMs, box }: NewBox): void {
     const { heldMax, heldBytesMax } = this.#limits;
     const row = this.#db
-      .prepare('SELECT count(*) AS n, total(length(box)) AS bytes FROM held WHERE receiver = ?')
-      .get(to);
+      .prepare(
+        `SELECT count(*) AS n, total(length(box)) AS bytes FROM held
+          WHERE receiver = ? AND NOT (sender = ? AND id = ?)`,
+      )
+      .get(to, from, id);
     if (Number(row?.['n']) >= heldMax || Number(row?.['bytes']) + box.length > heldBytesMax) {
       throw new GridError<BotErrorCode>('BOT_MAILBOX_FULL', 'no more is kept for this bot', {
         hint: 'wait until it fetched what is here',

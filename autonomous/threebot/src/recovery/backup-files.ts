@@ -54,9 +54,8 @@ export async function backupFiles(
   await rm(scratch, { force: true });
   try {
     await backup(db, scratch);
-    const files = [...papers, { path: tablesPath, bytes: await readFile(scratch) }];
-    requireSize(files);
-    return files;
+    requireRoom(papers, (await lstat(scratch)).size);
+    return [...papers, { path: tablesPath, bytes: await readFile(scratch) }];
   } finally {
     await rm(scratch, { force: true });
   }
@@ -70,20 +69,26 @@ async function readPapers(folder: string, below: string, found: BackupFile[]): P
     if (isKeptElsewhere(path) || isAtomicTemp(name) || isTables) continue;
     // A link may lead anywhere.
     const facts = await lstat(join(folder, path));
-    if (facts.isDirectory() && path.split('/').length <= depthMax) {
+    if (facts.isDirectory()) {
+      if (path.split('/').length > depthMax) throw tooLarge({ path, depthMax });
       await readPapers(folder, path, found);
     }
     if (!facts.isFile()) continue;
+    requireRoom(found, facts.size);
     found.push({ path, bytes: await readFile(join(folder, path)) });
-    requireSize(found);
   }
 }
 
-function requireSize(files: readonly BackupFile[]): void {
-  const sizeBytes = files.reduce((sum, { bytes }) => sum + bytes.length, 0);
-  if (sizeBytes <= backupBytesMax && files.length <= backupFilesMax) return;
-  throw new GridError<BotErrorCode>('BOT_TOO_LARGE', 'the bot is too large for a backup', {
-    hint: 'see what is large in its folder',
-    details: { sizeBytes, sizeBytesMax: backupBytesMax, count: files.length },
+/** Before something is read, so that it takes no memory where it has no place. */
+function requireRoom(files: readonly BackupFile[], addedBytes: number): void {
+  const sizeBytes = files.reduce((sum, { bytes }) => sum + bytes.length, addedBytes);
+  if (sizeBytes <= backupBytesMax && files.length < backupFilesMax) return;
+  throw tooLarge({ sizeBytes, sizeBytesMax: backupBytesMax, count: files.length + 1 });
+}
+
+function tooLarge(details: Readonly<Record<string, number | string>>): GridError<BotErrorCode> {
+  return new GridError('BOT_TOO_LARGE', 'the bot is too large for a backup', {
+    hint: 'see what is large, or deep, in its folder',
+    details,
   });
 }

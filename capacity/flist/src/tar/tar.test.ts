@@ -185,9 +185,9 @@ test('the reader understands long names and large numbers of GNU', async () => {
   assert.equal(item.entry.mtimeNs, -2_000_000_000n);
 });
 
-async function refusal(bytes: Buffer, options?: ReadTarOptions): Promise<string> {
+async function refusal(bytes: Buffer, options?: ReadTarOptions, piece?: number): Promise<string> {
   try {
-    await read(bytes, options);
+    await read(bytes, options, piece);
   } catch (error) {
     assert.ok(isGridError(error), String(error));
     return error.code;
@@ -251,4 +251,27 @@ test('extended headers say only what can be understood', async () => {
   assert.equal(await all('11 path=ab\n'), 'FLIST_TAR_UNSUPPORTED');
   assert.equal(await all('22 SCHILY.xattr.a.b=c\n'), 'FLIST_TAR_UNSUPPORTED');
   assert.equal(await refusal(withExtension('x', Buffer.alloc(2 ** 20 + 1))), 'FLIST_TOO_LARGE');
+});
+
+test('headers in a row, paths and what follows the end have their limits', async () => {
+  const record = (text: string): Buffer => {
+    const length = (digits: number): number => digits + 1 + text.length + 1;
+    const digits = String(length(6)).length;
+    return Buffer.from(`${length(digits)} ${text}\n`);
+  };
+  const inARow = (count: number): Buffer => {
+    const one = withExtension('x', record('comment=a'));
+    const header = one.subarray(0, 1024);
+    return Buffer.concat([...Array.from({ length: count - 1 }, () => header), one]);
+  };
+  assert.equal(await refusal(inARow(8)), 'read');
+  assert.equal(await refusal(inARow(9)), 'FLIST_TOO_LARGE');
+  const named = (length: number): Buffer =>
+    withExtension('x', record(`path=${'a/'.repeat(length).slice(0, length - 1)}a`));
+  assert.equal(await refusal(named(262_144), {}, 2 ** 20), 'read');
+  assert.equal(await refusal(named(262_145), {}, 2 ** 20), 'FLIST_TOO_LARGE');
+  const followed = (length: number): Buffer =>
+    Buffer.concat([withExtension('x', record('comment=a')), Buffer.alloc(length)]);
+  assert.equal(await refusal(followed(64 * 2 ** 20), {}, 2 ** 20), 'read');
+  assert.equal(await refusal(followed(64 * 2 ** 20 + 512), {}, 2 ** 20), 'FLIST_TOO_LARGE');
 });
