@@ -128,6 +128,8 @@ const statusByCode: ReadonlyMap<string, number> = new Map([
   ['GRID_PORTS_DIFFER', 5],
   ['GRID_SHARDS_DIFFER', 5],
   ['GRID_ALREADY_UP', 5],
+  ['SOLUTION_ANSWER_MISSING', 2],
+  ['SOLUTION_ANSWER_UNKNOWN', 2],
   ['GRID_UNIT_FOREIGN', 5],
   ['GRID_UNIT_OUTSIDE', 5],
   ['GRID_SUPERVISOR_UNREACHABLE', 6],

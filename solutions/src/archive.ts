@@ -127,7 +127,10 @@ function definitionOf(
   };
   return contract({
     ...{ name, secrets },
+    // Shards are large: whoever is silent for a moment keeps them.
     heal: {
+      suspectAfterMs: 5_000,
+      replaceAfterMs: 20_000,
       maxPerHour: 100,
       ...(countries.length === 0 ? {} : { mayMoveTo: { countries: [...countries] } }),
     },

@@ -22,6 +22,7 @@ type WantedPrograms = Omit<ImageRecipe & { readonly of: 'programs' }, 'of'>;
 /** What a shell script of a container may use beside them. */
 const applets = ['sh', 'cat', 'grep', 'ls', 'sleep', 'ps', 'kill', 'head', 'tail', 'df', 'date'];
 const emptyFolders = ['dev', 'proc', 'sys', 'run', 'data', 'tmp', 'root'];
+/** Time for apt to bring packages, ms. */
 const aptMsMax = 600_000;
 
 /**
