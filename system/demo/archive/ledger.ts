@@ -1,3 +1,4 @@
+import { isGridError } from '@commongrid/base';
 import type { ContractId, RecordOf } from '@commongrid/model';
 
 import type { DemoTown } from '../demo-town.ts';
@@ -7,6 +8,7 @@ type Lock = RecordOf<'grid.lock.1'>;
 type Escrow = RecordOf<'grid.escrow.1'>;
 type Refund = RecordOf<'grid.refund.1'>;
 type Placement = RecordOf<'grid.placement.1'>;
+type Receipt = RecordOf<'grid.receipt.1'>;
 
 /** Objects of one type: a demo has fewer. */
 const limit = 1_000;
@@ -54,24 +56,50 @@ export async function contractsOf({ client }: DemoTown): Promise<readonly Contra
   return objects.map(({ value }) => (value as Placement).contract);
 }
 
-/** Who has what, millionths, once nothing is put aside any more. */
+/** Who has what, millionths. */
 export interface Shares {
   readonly buyer: bigint;
   readonly farmers: bigint;
+  /** Put aside for places of which their machines told nothing, as they never began there: for two hours more. */
+  readonly held: bigint;
 }
 
-/** Waits until nothing is put aside. @throws when there is not as much then as in the beginning */
+/**
+ * Waits until the money for all places that ended is back.
+ * @throws when some is not, though its machine told of the place, or when the sum is not that of the beginning
+ */
 export async function untilAllBack(town: DemoTown, timeoutMs: number): Promise<Shares> {
-  const look = async (): Promise<boolean> => {
-    const [escrows, refunded] = await Promise.all([escrowsIn(town), refundedIn(town)]);
-    return escrows.every(({ lock }) => refunded.has(lock));
-  };
-  await town.until('the money that was not used', look, timeoutMs);
+  try {
+    const isBack = async (): Promise<boolean> => (await heldFor(town)).length === 0;
+    await town.until('the money that was not used', isBack, timeoutMs);
+  } catch (error) {
+    if (!isGridError(error, 'BASE_TIMEOUT')) throw error;
+  }
+  const left = await heldFor(town);
+  const told = await toldOf(town);
+  for (const { lock, amount } of left) {
+    if (told.has(lock)) throw new Error(`${amount} for ${lock} did not come back`);
+  }
+  const held = left.reduce((sum, { amount }) => sum + BigInt(amount), 0n);
   const buyer = await balanceOf(town);
   let farmers = 0n;
   for (const { farmer } of town.farms) farmers += await balanceOf(town, farmer.name);
-  if (buyer + farmers === startAmount) return { buyer, farmers };
-  throw new Error(`${buyer} and ${farmers} of farmers are not the ${startAmount} of the beginning`);
+  if (buyer + farmers + held === startAmount) return { buyer, farmers, held };
+  throw new Error(
+    `${buyer}, ${farmers} of farmers and ${held} put aside are not the ${startAmount} of the beginning`,
+  );
+}
+
+/** Escrows of which nothing went back yet. */
+async function heldFor(town: DemoTown): Promise<readonly Escrow[]> {
+  const [escrows, refunded] = await Promise.all([escrowsIn(town), refundedIn(town)]);
+  return escrows.filter(({ lock }) => !refunded.has(lock));
+}
+
+/** Locks of which a machine told for how long it had their place. */
+async function toldOf({ client }: DemoTown): Promise<ReadonlySet<string | undefined>> {
+  const { objects } = await client.find('grid', { url: 'grid.receipt.1', limit });
+  return new Set(objects.map(({ value }) => (value as Receipt).lock));
 }
 
 /** What the buyer had in the beginning. */

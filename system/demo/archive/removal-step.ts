@@ -40,8 +40,9 @@ export const removalStep: DemoStep<ArchiveScene> = {
       await town.until(`${node.name} to be empty`, () => isEmpty(town, node), goneTimeoutMs);
     }
     const removalSeconds = (performance.now() - startedMs) / 1_000;
-    const { buyer, farmers } = await untilAllBack(town, goneTimeoutMs);
-    const money = `${shown(farmers)} earned by farmers, ${shown(buyer)} with the buyer, nothing held`;
+    const { buyer, farmers, held } = await untilAllBack(town, goneTimeoutMs);
+    const rest = held === 0n ? 'nothing' : `${shown(held)} for places that never began`;
+    const money = `${shown(farmers)} earned by farmers, ${shown(buyer)} with the buyer, ${rest} put aside`;
     return {
       figure: `with 1 of 2 signatures: ${refusal}, and all runs; then ${town.nodes.length} machines empty after ${removalSeconds.toFixed(1)} s; ${money}`,
       measures: { removalSeconds },
