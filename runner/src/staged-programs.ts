@@ -1,9 +1,7 @@
-import { execFile } from 'node:child_process';
 import { chmod, copyFile, lstat, lutimes, mkdir, stat, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { promisify } from 'node:util';
 
-const execute = promisify(execFile);
+import { runProgram } from '@commongrid/base';
 
 /**
  * Files that a program is linked with.
@@ -14,9 +12,10 @@ export async function librariesOf(
   program: string,
   folders: readonly string[] = [],
 ): Promise<readonly string[]> {
-  const path = folders.length === 0 ? {} : { LD_LIBRARY_PATH: folders.join(':') };
-  const { stdout } = await execute('ldd', [program], { env: { ...process.env, ...path } });
-  return stdout.split('\n').flatMap((line) => /(\/\S+) \(0x/.exec(line)?.[1] ?? []);
+  const path = process.env['PATH'] ?? '';
+  const env = { PATH: path, LD_LIBRARY_PATH: folders.join(':') };
+  const listed = await runProgram('ldd', [program], { env });
+  return listed.split('\n').flatMap((line) => /(\/\S+) \(0x/.exec(line)?.[1] ?? []);
 }
 
 /** Copies a file of this machine, with its mode and time. @param target below the stage, as the image has it */
@@ -35,9 +34,8 @@ export async function copyInto(stage: string, file: string, target = file): Prom
  * @param isMade of files; folders and links are
  */
 export async function settleTimes(stage: string, isMade: (path: string) => boolean): Promise<void> {
-  const { stdout } = await execute('find', [stage, '-depth', '-print0']);
-  for (const path of stdout.split('\0').filter((one) => one !== '')) {
-    const found = await lstat(path);
-    if (!found.isFile() || isMade(path)) await lutimes(path, 0, 0);
+  const found = await runProgram('find', [stage, '-depth', '-print0']);
+  for (const path of found.split('\0').filter((one) => one !== '')) {
+    if (!(await lstat(path)).isFile() || isMade(path)) await lutimes(path, 0, 0);
   }
 }

@@ -219,7 +219,7 @@ function printDeployed(
   { deployment: { built, found }, files, placed, ports, doors, standing }: Deployed,
 ): void {
   const { id, header } = built.draft;
-  const place = {
+  const whereabouts = {
     addresses: (role: string) => {
       const own = doors.filter((door) => door.role === role).map(({ address }) => address);
       if (own.length > 0) return own;
@@ -227,7 +227,7 @@ function printDeployed(
     },
     file: (credential: string) => files.get(credential) ?? credential,
   };
-  const use = standing?.is === 'there' ? (found.made?.use(place) ?? []) : [];
+  const use = standing?.is === 'there' ? (found.made?.use(whereabouts) ?? []) : [];
   const result = {
     ...{ schema: 'grid.deploy.1', contract: id, is: standing?.is ?? 'signed' },
     workloads: placed.map(({ workload, node }) => {

@@ -1,20 +1,15 @@
-import { execFile } from 'node:child_process';
 import { chmod, copyFile, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { arch } from 'node:process';
-import { promisify } from 'node:util';
 
-import { GridError } from '@commongrid/base';
+import { GridError, runProgram } from '@commongrid/base';
 import type { ChunkSink, MadeImage } from '@commongrid/flist';
 import type { ImageRecipe, SolutionErrorCode } from '@commongrid/solutions';
 
 import { findStaticBusybox } from '../base-image.ts';
-import { childVariables } from '../environment.ts';
 import { copyInto, librariesOf, settleTimes } from '../staged-programs.ts';
-
-const execute = promisify(execFile);
 
 /** Programs that an image is to have, and the packages of Debian that bring them. */
 type WantedPrograms = Omit<ImageRecipe & { readonly of: 'programs' }, 'of'>;
@@ -96,9 +91,9 @@ async function unpackPackages(
   const [archives, root] = [join(work, 'archives'), join(work, 'root')];
   await mkdir(join(archives, 'partial'), { recursive: true });
   await mkdir(root);
-  const options = { cwd: archives, env: childVariables({}), timeout: aptMsMax, signal };
-  const apt = (...words: readonly string[]): Promise<unknown> =>
-    execute('apt-get', ['--quiet=2', '--yes', '--no-install-recommends', ...words], options);
+  const options = { cwd: archives, timeoutMs: aptMsMax, signal };
+  const apt = (...words: readonly string[]): Promise<string> =>
+    runProgram('apt-get', ['--quiet=2', '--yes', '--no-install-recommends', ...words], options);
   try {
     // These also where the machine has them, in another version perhaps.
     await apt('download', ...packages);
@@ -109,7 +104,7 @@ async function unpackPackages(
       ...packages,
     );
     for (const name of await readdir(archives)) {
-      if (name.endsWith('.deb')) await execute('dpkg-deb', ['-x', join(archives, name), root]);
+      if (name.endsWith('.deb')) await runProgram('dpkg-deb', ['-x', join(archives, name), root]);
     }
   } catch (cause) {
     if (signal.aborted) throw cause;
