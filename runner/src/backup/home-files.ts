@@ -39,6 +39,7 @@ export async function* filesOfHome(home: GridHome): AsyncGenerator<HomeFile> {
     for (const name of names) yield* walk.one(name);
     // Whoever restores has the words, or is not to get them.
     yield* walk.below('identity', (path) => path === 'identity/recovery-words');
+    yield* walk.below('deployed', () => false);
     yield* walk.one('hub/hub.sqlite');
     yield* walk.below('hub', (path) => path === 'hub/hub.sqlite');
     yield* walk.below('flists', () => false);
