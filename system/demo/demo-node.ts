@@ -33,6 +33,8 @@ interface NodeStatus {
   readonly standing: string;
   /** Workloads by phase. */
   readonly phases: Readonly<Record<string, number>>;
+  /** Where images come from; null while that does not answer. */
+  readonly images: readonly { readonly name: string; readonly refusedChunks: number }[] | null;
   /** What is given away of its room, by kind. */
   readonly used: Readonly<Record<string, number>>;
   /** Where its Zero-DBs are, each with the SHA-256 of its certificate. */

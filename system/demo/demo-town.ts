@@ -8,6 +8,7 @@ import { SigningKey } from '@commongrid/crypto';
 
 import type { TestGrid } from '../e2e/grid-process.ts';
 import { relayTo } from '../machines/relay-to.ts';
+import { TamperingMirror } from '../machines/tampering-mirror.ts';
 import { DemoBot } from './demo-bot.ts';
 import type { DemoFolder } from './demo-folder.ts';
 import { DemoNetwork } from './demo-network.ts';
@@ -66,12 +67,16 @@ export class DemoTown implements AsyncDisposable {
   readonly withoutNodes: DemoBot;
   /** Ids of bots by name. */
   readonly bots: ReadonlyMap<string, string>;
+  /** Where the first farm looks for images first. */
+  readonly mirror: TamperingMirror;
   /** Reads the log. */
   readonly client: BcdbClient;
   readonly trust: LogTrust;
   /** Key of the buyer's bot, as text. */
   readonly key: string;
   readonly signal: AbortSignal;
+  /** Commands that bots gave with success so far, each with its bot before it. */
+  readonly commands: (readonly string[])[] = [];
   readonly #stack: AsyncDisposableStack;
 
   private constructor(parts: TownParts, stack: AsyncDisposableStack) {
@@ -80,6 +85,7 @@ export class DemoTown implements AsyncDisposable {
     this.buyer = parts.buyer;
     this.withoutNodes = parts.withoutNodes;
     this.bots = parts.bots;
+    this.mirror = parts.mirror;
     this.client = parts.reader.client;
     this.trust = parts.reader.trust;
     this.key = parts.reader.key;
@@ -117,6 +123,8 @@ export class DemoTown implements AsyncDisposable {
         return `http://${network.address}:${await relayTo(Number(port), network.address, stack)}`;
       }),
     );
+    const [url = '', hub = ''] = doors;
+    const mirror = await TamperingMirror.open(hub, network.address, stack);
     note(`${plan.farms.length * plan.nodesPerFarm} nodes of ${plan.farms.length} farms start`);
     const farms = await eachOf(plan.farms, 2, async (farm, farmAt): Promise<TownFarm> => {
       const farmer = await openFarmer(grid, farm, { bots, signal });
@@ -128,10 +136,11 @@ export class DemoTown implements AsyncDisposable {
           farm: `farm-${farm.code}`,
         });
       });
-      await joinAll({ grid, farm, nodes, doors, signal });
+      const hubs = farmAt === 0 ? [mirror.url, hub] : [hub];
+      await joinAll({ grid, farm, nodes, url, hubs, signal });
       return { plan: farm, name: `farm-${farm.code}`, farmer, nodes };
     });
-    const parts = { grid, farms, buyer, withoutNodes, bots, reader, signal };
+    const parts = { grid, farms, buyer, withoutNodes, bots, mirror, reader, signal };
     return new DemoTown(parts, stack.move());
   }
 
@@ -140,9 +149,11 @@ export class DemoTown implements AsyncDisposable {
   }
 
   /** The JSON result of a command as a bot. */
-  as<T>(bot: string, ...words: readonly string[]): Promise<T> {
+  async as<T>(bot: string, ...words: readonly string[]): Promise<T> {
     throwIfAborted(this.signal);
-    return this.grid.json<T>(...words, '--bot', bot);
+    const result = await this.grid.json<T>(...words, '--bot', bot);
+    this.commands.push([bot, ...words]);
+    return result;
   }
 
   /** The code with which a command as a bot is refused, or the rule of the log that does. @throws when it is not */
@@ -177,7 +188,7 @@ export class DemoTown implements AsyncDisposable {
 
 interface TownParts extends Pick<
   DemoTown,
-  'grid' | 'farms' | 'buyer' | 'withoutNodes' | 'bots' | 'signal'
+  'grid' | 'farms' | 'buyer' | 'withoutNodes' | 'bots' | 'mirror' | 'signal'
 > {
   readonly reader: Reader;
 }
@@ -226,19 +237,23 @@ async function joinAll({
   grid,
   farm,
   nodes,
-  doors: [url = '', hub = ''],
+  url,
+  hubs,
   signal,
 }: {
   readonly grid: TestGrid;
   readonly farm: FarmPlan;
   readonly nodes: readonly DemoNode[];
-  readonly doors: readonly string[];
+  /** Of the database. */
+  readonly url: string;
+  readonly hubs: readonly string[];
   readonly signal: AbortSignal;
 }): Promise<void> {
   const as = ['--bot', `farmer-${farm.code}`];
   for (const node of nodes) {
     throwIfAborted(signal);
-    const words = ['node', 'invite', '--farm', node.farm, '--url', url, '--hub', hub];
+    const places = ['--url', url, ...hubs.flatMap((hub) => ['--hub', hub])];
+    const words = ['node', 'invite', '--farm', node.farm, ...places];
     const { token } = await grid.json<{ readonly token: string }>(...words, ...as);
     await node.join(token);
   }

@@ -17,6 +17,8 @@ export interface ArchiveScene {
   readonly secrets: StoreSecrets;
   /** Chooses who is killed. */
   readonly random: Random;
+  /** How many times slower than promised things may be: 1, and more on a machine that has other work to do. */
+  readonly slack: number;
   /** The built contract, once there is one. */
   contract?: { readonly id: ContractId; readonly file: string };
   /** A place that was paid for, and its farmer, who was killed then: ms of `performance.now()`. */

@@ -1,0 +1,33 @@
+import type { DemoStep } from '../steps.ts';
+import type { ArchiveScene } from './archive-scene.ts';
+import { must } from './archive-scene.ts';
+import { bringBack, healed, healingText, loseMachines, secondsSince } from './outage.ts';
+import { pageNode, untilPage } from './page-client.ts';
+
+/** Most that it may take until the page answers from another machine, s. */
+const movedSecondsMax = 15;
+
+/** The machine of the page loses its power: the page answers from another one. */
+export const pageLostStep: DemoStep<ArchiveScene> = {
+  name: 'page lost',
+  needs: ['page'],
+  async run(scene) {
+    const { town, page, slack } = scene;
+    const victim = page && (await pageNode(town, page.id));
+    if (page === undefined || victim === undefined) throw new Error('the page is on no machine');
+    const outage = await loseMachines(scene, [victim]);
+    const next = await untilPage(town, page.id, page.text);
+    const seconds = secondsSince(outage.startedMs);
+    const limit = movedSecondsMax * slack;
+    must(
+      seconds <= limit,
+      `the page answered after ${seconds.toFixed(1)} s, not within ${limit} s`,
+    );
+    const healing = await healed(scene, outage);
+    await bringBack(scene, [victim]);
+    return {
+      figure: `${victim.name} lost; ${next.name} shows the page after ${seconds.toFixed(1)} s; ${healingText(healing)}`,
+      measures: { appMovedSeconds: seconds },
+    };
+  },
+};

@@ -1,0 +1,43 @@
+import type { DemoNode } from '../demo-node.ts';
+import type { DemoTown } from '../demo-town.ts';
+import type { DemoStep } from '../steps.ts';
+import { must } from './archive-scene.ts';
+import type { ArchiveScene } from './archive-scene.ts';
+
+/** The first farm takes images from a mirror that changes a chunk: its nodes refuse that, say so, and have it from the hub. */
+export const tamperedChunkStep: DemoStep<ArchiveScene> = {
+  name: 'tampered chunk',
+  needs: ['provision'],
+  async run({ town }) {
+    const { mirror, farms } = town;
+    const nodes = farms[0]?.nodes ?? [];
+    const told = await town.until('a node to refuse a chunk', async () => {
+      const all = await Promise.all(nodes.map((node) => refusedBy(town, node)));
+      const refusing = all.filter(({ ofMirror }) => ofMirror > 0);
+      return refusing.length > 0 && refusing;
+    });
+    must(mirror.changed > 0, 'the mirror changed nothing');
+    for (const { node, ofOthers } of told) {
+      must(ofOthers === 0, `${node.name} refused ${ofOthers} chunks of the hub`);
+      const { phases } = await node.status(town.signal);
+      must((phases['healthy'] ?? 0) > 0, `nothing runs on ${node.name}`);
+    }
+    const refused = told.reduce((sum, { ofMirror }) => sum + ofMirror, 0);
+    const names = told.map(({ node }) => node.name).join(' and ');
+    return `chunk ${mirror.chunk?.slice(0, 8)} of the mirror is wrong: refused ${refused} times by ${names}, taken from the hub, told by grid node status; all runs`;
+  },
+};
+
+/** Wrong chunks that a node had, by whom it had them. */
+async function refusedBy(
+  { mirror, signal }: DemoTown,
+  node: DemoNode,
+): Promise<{ readonly node: DemoNode; readonly ofMirror: number; readonly ofOthers: number }> {
+  const { images } = await node.status(signal);
+  let [ofMirror, ofOthers] = [0, 0];
+  for (const { name, refusedChunks } of images ?? []) {
+    if (name.startsWith(mirror.url)) ofMirror += refusedChunks;
+    else ofOthers += refusedChunks;
+  }
+  return { node, ofMirror, ofOthers };
+}

@@ -1,0 +1,138 @@
+import type { DemoNode } from '../demo-node.ts';
+import type { DemoStep } from '../steps.ts';
+import { contractOf, must, storeOf } from './archive-scene.ts';
+import type { ArchiveScene } from './archive-scene.ts';
+import { namesOf, placedOn, placementOf, untilBlocked, untilWhole } from './contract-places.ts';
+import { bringBack, drawn, loseMachines, secondsSince } from './outage.ts';
+import { StoreProbe } from './store-probe.ts';
+import type { ProbeAnswer } from './store-probe.ts';
+
+/** For one request, s: it is answered long before, or it hangs. */
+const requestSeconds = 60;
+/** Names that S3 gives for what cannot be done now, and clients try again. */
+const refusals: ReadonlySet<string> = new Set([
+  'ObjectUnavailable',
+  'BackendsUnavailable',
+  'ServiceUnavailable',
+]);
+
+/**
+ * One machine with shards more than the code bears loses its power. What they had cannot be read, and nothing is
+ * written that would not last: both are said by name. Nothing is placed elsewhere, since what is on these machines is needed.
+ * When one of them is back all can be read, and the others are replaced.
+ */
+export const tooManyLostStep: DemoStep<ArchiveScene> = {
+  name: 'too many lost',
+  needs: ['data'],
+  async run(scene) {
+    const { town, shards } = scene;
+    const { id } = contractOf(scene);
+    const probe = await StoreProbe.open(scene);
+    const key = 'probe/too-many-lost';
+    must((await probe.put(key, requestSeconds)).status === 200, 'a write was refused before');
+    const victims = await chosen(scene);
+    const [first, ...others] = victims;
+    if (first === undefined) throw new Error('no machine has shards');
+    const before = await shardPlaces(scene);
+    const { read, write, answers, seconds } = await storeOf(scene).traffic.expectingFailures(
+      async () => {
+        await loseMachines(scene, victims);
+        const refused = await untilRefused(scene, probe, key);
+        await untilBlocked(scene, 'HEAL_SHARDS_AWAY');
+        must((await shardPlaces(scene)) === before, 'shards were placed elsewhere');
+        const startedMs = performance.now();
+        first.restart();
+        await town.until('what cannot be read to be there again', async () => {
+          return (await probe.get(key, requestSeconds)).status === 200;
+        });
+        return { ...refused, seconds: secondsSince(startedMs) };
+      },
+    );
+    await first.inService(town.signal);
+    const startedMs = performance.now();
+    await untilWhole(scene, others);
+    const wholeSeconds = secondsSince(startedMs);
+    for (const each of probe.keys) {
+      const { status } = await probe.get(each, requestSeconds);
+      must(status === 200, `${each}, which was acknowledged, is answered ${status}`);
+    }
+    await bringBack(scene, others);
+    must(
+      placedOn(town, await placementOf(town, id), 'shards').includes(first),
+      `${first.name} lost its shard`,
+    );
+    const lost = `${namesOf(victims)} lost, ${shards.parity} are borne`;
+    const said = `a read is refused ${read}, a write ${write}, ${answers} answers in all, each with a name`;
+    const back = `${first.name} back: all read again after ${seconds.toFixed(1)} s, the store whole ${wholeSeconds.toFixed(1)} s later`;
+    return { figure: `${lost}; ${said}; ${back}`, measures: { readableAgainSeconds: seconds } };
+  },
+};
+
+interface Refused {
+  /** Names that S3 gives. */
+  readonly read: string;
+  readonly write: string;
+  readonly answers: number;
+}
+
+/** Reads and writes until both are refused. @throws when one is answered neither rightly nor with a name */
+async function untilRefused(
+  { town }: ArchiveScene,
+  probe: StoreProbe,
+  key: string,
+): Promise<Refused> {
+  let answers = 0;
+  const look = async (
+    kind: 'read' | 'write',
+    ask: () => Promise<ProbeAnswer>,
+  ): Promise<string | false> => {
+    const { status, code, seconds } = await ask();
+    answers++;
+    // What is under way when the power is lost may be cut off.
+    const isClean = status === 200 || refusals.has(code);
+    must(isClean, `a ${kind} was answered ${status} ${code} after ${seconds.toFixed(1)} s`);
+    return status !== 200 && code;
+  };
+  const read = await town.until('a read to be refused', () => {
+    return look('read', () => probe.get(key, requestSeconds));
+  });
+  const write = await town.until('a write to be refused', () => {
+    return look('write', () => probe.put(`probe/late-${answers}`, requestSeconds));
+  });
+  return { read, write, answers };
+}
+
+/**
+ * Machines with shards, none of them with a head, so that somebody is there to answer; and with as few members of
+ * the log and of keys as there may be: a majority of these is left wherever that is possible.
+ */
+async function chosen(scene: ArchiveScene): Promise<readonly DemoNode[]> {
+  const { town, shards, random } = scene;
+  const items = await placementOf(town, contractOf(scene).id);
+  const heads = new Set(placedOn(town, items, 'heads'));
+  const holders = placedOn(town, items, 'shards').filter((node) => !heads.has(node));
+  const count = shards.parity + 1;
+  const order = drawn(holders, holders.length, random);
+  const others = ['log', 'keys'].map((role) => new Set(placedOn(town, items, role)));
+  const victims: DemoNode[] = [];
+  const isBorne = (node: DemoNode): boolean =>
+    others.every((members) => {
+      return [...victims, node].filter((one) => members.has(one)).length <= shards.parity;
+    });
+  for (const node of order) if (victims.length < count && isBorne(node)) victims.push(node);
+  for (const node of order) {
+    if (victims.length < count && !victims.includes(node)) victims.push(node);
+  }
+  must(victims.length === count, `only ${victims.length} machines with shards have no head`);
+  return victims;
+}
+
+/** Where shards are placed, in words that can be compared. */
+async function shardPlaces(scene: ArchiveScene): Promise<string> {
+  const items = await placementOf(scene.town, contractOf(scene).id);
+  const own = items.filter(({ role }) => role === 'shards');
+  return own
+    .map(({ replica, node }) => `${replica} ${node}`)
+    .toSorted()
+    .join();
+}
