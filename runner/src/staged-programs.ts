@@ -12,9 +12,7 @@ export async function librariesOf(
   program: string,
   folders: readonly string[] = [],
 ): Promise<readonly string[]> {
-  const path = process.env['PATH'] ?? '';
-  const env = { PATH: path, LD_LIBRARY_PATH: folders.join(':') };
-  const listed = await runProgram('ldd', [program], { env });
+  const listed = await runProgram('env', [`LD_LIBRARY_PATH=${folders.join(':')}`, 'ldd', program]);
   return listed.split('\n').flatMap((line) => /(\/\S+) \(0x/.exec(line)?.[1] ?? []);
 }
 
