@@ -15,7 +15,7 @@ export type GridErrorCode =
   | 'GRID_COPY_REFUSED' // what came out of a container would reach out of the folder that it is copied to: copy a part of it
   | 'GRID_COPY_TOOLS_MISSING' // files are copied by sh, mktemp and tar of the container: use another container with that volume
   | 'GRID_CURRENCY_UNKNOWN' // no such currency is in the log: grid wallet currency list
-  | 'GRID_CONTRACT_UNKNOWN' // the owner has no contract of that name or id, or it has ended: see `grid contract list`
+  | 'GRID_CONTRACT_UNKNOWN' // the owner has no contract of that name or id, or it has ended: see `grid ls`
   | 'GRID_DATA_KEPT' // nobody may give these data up yet: `grid contract unpaid` says how long they are kept
   | 'GRID_DEPLOY_BLOCKED' // a contract is agreed and cannot be placed or ended now: the message says what it waits for
   | 'GRID_DEPLOY_FAILED' // a workload of the deployment does not run: the lines above and `grid events` say why

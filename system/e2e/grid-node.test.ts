@@ -132,7 +132,7 @@ test('solutions run by their answers, and a redis that is killed has its data ag
     const { workloads } = await grid.json<Workloads>('node', 'workloads');
     return workloads.map(({ key }) => key).toSorted();
   };
-  const before = await keysNow();
+  const others = await keysNow();
   const page = '<p>the shop is open</p>';
   const web = await solution('web-app', { page, publish: await reservePort() });
   const shown = await run('curl', ['--silent', '--fail', `http://${web.address}/`]);
@@ -157,13 +157,15 @@ test('solutions run by their answers, and a redis that is killed has its data ag
   await waitFor(isBack, { ...deadline, what: 'the redis with its data' });
   for (const name of ['web', 'redis']) await grid.json('rm', name);
   assert.ok(!existsSync(file));
-  const isGone = async (): Promise<boolean> => isDeepStrictEqual(await keysNow(), before);
+  const isGone = async (): Promise<boolean> => isDeepStrictEqual(await keysNow(), others);
   await waitFor(isGone, { ...deadline, what: 'nothing of them' });
 });
 
 test('what runs is found by its name, and a wrong name says what to do', async () => {
   const areReady = async (): Promise<boolean> => {
-    const { contracts } = await grid.json<{ contracts: { name: string; readyCount: number }[] }>('ls');
+    const { contracts } = await grid.json<{ contracts: { name: string; readyCount: number }[] }>(
+      'ls',
+    );
     return isDeepStrictEqual(
       contracts.map(({ name, readyCount }) => [name, readyCount]),
       [['shop', 3]],
@@ -179,7 +181,11 @@ test('what runs is found by its name, and a wrong name says what to do', async (
   ];
   for (const [name, status, code] of refusals) {
     const refused = await grid.run('exec', name, '--', 'true');
-    assert.deepEqual([refused.status, refused.stderr.includes(code)], [status, true], refused.stderr);
+    assert.deepEqual(
+      [refused.status, refused.stderr.includes(code)],
+      [status, true],
+      refused.stderr,
+    );
     assert.match(refused.stderr, /^next: /m);
   }
   const shell = await run('sh', ['-c', `echo 'echo shell $((40 + 2))' | ${root}/grid shell shop`], {
@@ -196,7 +202,14 @@ test('files come into a container and out of it, whole or not at all', async () 
   await writeFile(at(`site/${'long'.repeat(40)}`), '#!/bin/sh\n', { mode: 0o751 });
   await symlink('page', at('site/home'));
   await grid.json('cp', at('site'), 'shop/web:/data');
-  const inside = await grid.run('exec', 'shop', '--', 'sh', '-c', 'cd /data && ls -a && cat site/home');
+  const inside = await grid.run(
+    'exec',
+    'shop',
+    '--',
+    'sh',
+    '-c',
+    'cd /data && ls -a && cat site/home',
+  );
   assert.deepEqual(inside.stdout.split('\n'), ['.', '..', 'site', 'hello']);
   await grid.json('cp', 'shop/web/0:/data/site', at('back'));
   const same = await run('diff', ['--recursive', '--no-dereference', at('site'), at('back')]);
@@ -215,13 +228,13 @@ test('files come into a container and out of it, whole or not at all', async () 
 });
 
 test('what is restarted begins anew, and a cordoned node keeps it', async () => {
-  const before = await processesOfWeb();
-  assert.equal((await logLines()).length, 1);
+  const former = await processesOfWeb();
+  await hasBegun(1);
   const restarted = await grid.run('restart', 'shop/web');
   assert.equal(restarted.stdout, 'shop/web/0 is healthy again\n', restarted.stderr);
   const now = await processesOfWeb();
-  assert.deepEqual([now.length, now.includes(before[0] ?? '')], [1, false]);
-  assert.equal((await logLines()).length, 2);
+  assert.deepEqual([now.length, now.includes(former[0] ?? '')], [1, false]);
+  await hasBegun(2);
   const elsewhere = await grid.run('drain', 'somewhere-else');
   assert.deepEqual([elsewhere.status, elsewhere.stderr.includes('NODE_REMOTE')], [6, true]);
   const service = async (verb: string): Promise<string> =>
@@ -232,10 +245,13 @@ test('what is restarted begins anew, and a cordoned node keeps it', async () => 
   assert.deepEqual(await processesOfWeb(), now);
 });
 
-/** What the container printed, each run once. */
-async function logLines(): Promise<readonly string[]> {
-  const { stdout } = await grid.run('logs', 'shop/web/0');
-  return stdout.split('\n').filter((line) => line === 'begun');
+/** Until the container has printed its line so many times: once each run. */
+async function hasBegun(times: number): Promise<void> {
+  const look = async (): Promise<boolean> => {
+    const { stdout } = await grid.run('logs', 'shop/web/0');
+    return stdout.split('\n').filter((line) => line === 'begun').length === times;
+  };
+  await waitFor(look, { ...deadline, what: `${times} lines of its log` });
 }
 
 test('secrets are in no log, event or state of the node', async () => {

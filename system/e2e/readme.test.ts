@@ -57,7 +57,7 @@ test('the tour of a node works as it is written', async () => {
   assert.match(stderr, / web\/0 {2}healthy/);
   assert.match(stdout, new RegExp(`^web/web/0 +healthy +\\S+ +\\S+:${port} +\\d+[sm]$`, 'm'));
   assert.match(stdout, /^start 1$/m);
-  assert.match(stdout, / web\/0 +failed +NODE_ENDED /);
+  assert.match(stdout, / web\/web\/0 +failed +NODE_ENDED /);
   // One line, two, three.
   assert.equal(stdout.match(/^\w{3} \w{3} +\d+ [\d:]{8} UTC \d{4}$/gm)?.length, 6, stdout);
   assert.match(stdout, /^web is ended: contract:/m);
@@ -99,7 +99,10 @@ test('the tour of contracts and money works as it is written', async () => {
   const { status, stdout, stderr } = await tour(grid, 'A tour of contracts and money', places, env);
   assert.equal(status, 0, stderr + stdout);
   assert.match(stdout, /^1000\.000000 +GRD$/m);
-  assert.match(stdout, /^web +running +2 of 2 ready +\d+\.\d+ GRD a month +paid until \S+Z +buyer$/m);
+  assert.match(
+    stdout,
+    /^web +running +2 of 2 ready +\d+\.\d+ GRD a month +paid until \S+Z +buyer$/m,
+  );
   assert.match(stdout, /^ +web\/0 +node +paid until /m);
   assert.match(stdout, new RegExp(`^ +web/0 +${name} +home`, 'm'));
   assert.match(stdout, /^shop is agreed$/m);

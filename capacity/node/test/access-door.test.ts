@@ -23,7 +23,10 @@ const workload = fakeId.workload(fakeId.contract(1), 'web', 0);
 const goodToken = 'good';
 
 /** A door whose containers are processes of this machine, and which knows one good token. */
-async function openDoor(own: Partial<ContainerAccess> = {}, restart = async (): Promise<void> => {}) {
+async function openDoor(
+  own: Partial<ContainerAccess> = {},
+  restart = async (): Promise<void> => {},
+) {
   await using stack = new AsyncDisposableStack();
   const { path: folder } = stack.use(await tempFolder('door'));
   const pids: number[] = [];

@@ -141,7 +141,8 @@ async function printNode(
   const own = await statusHere(context, node.id);
   const byId = new Map(placed.filter((one) => one.node === node.id).map((one) => [one.id, one]));
   const workloads = [...byId.values()];
-  const service: Service | 'closed' = own?.service ?? (node.isDraining === true ? 'closed' : 'open');
+  const service: Service | 'closed' =
+    own?.service ?? (node.isDraining === true ? 'closed' : 'open');
   const result = {
     ...{ schema: 'grid.describe.node.1', node: node.id, name: node.name, farm: farm.name },
     ...{ standing: standing ?? null, presence, silentMs, isHere: own !== undefined },
@@ -166,7 +167,11 @@ async function printNode(
       ]),
       ...(workloads.length === 0
         ? []
-        : ['', style.strong('Workloads'), formatTable(workloads.map((one) => [`  ${one.name}`, one.phase]))]),
+        : [
+            '',
+            style.strong('Workloads'),
+            formatTable(workloads.map((one) => [`  ${one.name}`, one.phase])),
+          ]),
     ].join('\n'),
   );
 }

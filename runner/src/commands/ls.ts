@@ -112,8 +112,11 @@ async function listWorkloads(
   });
   const { id, header, workloads } = ownFound(every, name);
   const result = { schema: 'grid.ls.contract.1', contract: id, name: header.name, workloads };
-  printResult(context, options, result, () =>
-    formatTable(workloads.map(describeWorkload)) || 'nothing of it is placed',
+  printResult(
+    context,
+    options,
+    result,
+    () => formatTable(workloads.map(describeWorkload)) || 'nothing of it is placed',
   );
 }
 

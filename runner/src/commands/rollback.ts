@@ -71,13 +71,13 @@ async function agree(
 }
 
 /** @throws GRID_VERSION_MISSING where no bot of this machine keeps the contract */
-async function keeperOf(
-  context: CommandContext,
-  { header }: KnownContract,
-): Promise<BotFolder> {
+async function keeperOf(context: CommandContext, { header }: KnownContract): Promise<BotFolder> {
   const keeper = await controllerHere(context, header);
   if (keeper !== undefined) return keeper;
-  throw missing(header.name, 'no bot of this machine controls it, and so none has kept a version');
+  throw noVersion(
+    header.name,
+    'no bot of this machine controls it, and so none has kept a version',
+  );
 }
 
 /** @throws GRID_VERSION_MISSING */
@@ -85,9 +85,9 @@ async function versionBefore(
   keeper: BotFolder,
   { header: { name, replaces } }: KnownContract,
 ): Promise<ContractPaper> {
-  if (replaces === undefined) throw missing(name, 'what runs is its first version');
+  if (replaces === undefined) throw noVersion(name, 'what runs is its first version');
   const paper = (await KeptContracts.open(keeper.contracts)).of(replaces);
-  if (paper === undefined) throw missing(name, `its bot has no papers of ${replaces}`);
+  if (paper === undefined) throw noVersion(name, `its bot has no papers of ${replaces}`);
   return paper;
 }
 
@@ -103,7 +103,7 @@ function describeStep({ header }: KnownContract, { draft }: ContractPaper): stri
   ].join('\n');
 }
 
-function missing(name: string, why: string): GridError<GridErrorCode> {
+function noVersion(name: string, why: string): GridError<GridErrorCode> {
   const message = `there is no version of ${plainText(name)} to go back to: ${why}`;
   return new GridError('GRID_VERSION_MISSING', message, {
     hint: 'build what is to run, with replaces in it: grid contract build FILE --output FILE.json',

@@ -81,8 +81,12 @@ async function keptContracts(home: GridHome): Promise<readonly KeptContract[]> {
   const bots = await botsIn(home);
   const kept = bots.map(async (name): Promise<readonly KeptContract[]> => {
     const folder = BotFolder.named(home.path, name).contracts;
-    const ids = (await namesIn(folder)).flatMap((file) => /^(contract:.+)\.json$/.exec(file)?.[1] ?? []);
-    return Promise.all(ids.map(async (id) => ({ id, paper: await readPaper(join(folder, `${id}.json`)) })));
+    const ids = (await namesIn(folder)).flatMap(
+      (file) => /^(contract:.+)\.json$/.exec(file)?.[1] ?? [],
+    );
+    return Promise.all(
+      ids.map(async (id) => ({ id, paper: await readPaper(join(folder, `${id}.json`)) })),
+    );
   });
   return (await Promise.all(kept)).flat();
 }

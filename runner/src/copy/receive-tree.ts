@@ -1,5 +1,17 @@
 import { constants } from 'node:fs';
-import { chmod, link, lutimes, mkdir, mkdtemp, open, rename, rm, stat, symlink, utimes } from 'node:fs/promises';
+import {
+  chmod,
+  link,
+  lutimes,
+  mkdir,
+  mkdtemp,
+  open,
+  rename,
+  rm,
+  stat,
+  symlink,
+  utimes,
+} from 'node:fs/promises';
 import { basename, dirname, join, posix } from 'node:path';
 
 import { errorCode, GridError } from '@commongrid/base';
@@ -27,7 +39,11 @@ export interface Received {
  */
 export async function receiveTree(
   tar: AsyncIterable<Uint8Array>,
-  { name, to, isWhole }: { readonly name: string; readonly to: string; readonly isWhole: () => Promise<void> },
+  {
+    name,
+    to,
+    isWhole,
+  }: { readonly name: string; readonly to: string; readonly isWhole: () => Promise<void> },
 ): Promise<Received> {
   const path = await placeFor(to, name);
   const beside = await mkdtemp(join(dirname(path), '.grid-cp-'));
@@ -190,10 +206,14 @@ function refused({ path }: TarEntry, why: string): GridError<GridErrorCode> {
 }
 
 function folderThere(path: string): GridError<GridErrorCode> {
-  return new GridError('GRID_FILE_EXISTS', `there is something at ${path} that a copy does not replace`, {
-    hint: `move ${basename(path)} away, or name another place`,
-    details: { path },
-  });
+  return new GridError(
+    'GRID_FILE_EXISTS',
+    `there is something at ${path} that a copy does not replace`,
+    {
+      hint: `move ${basename(path)} away, or name another place`,
+      details: { path },
+    },
+  );
 }
 
 function nothingCame(): GridError<GridErrorCode> {

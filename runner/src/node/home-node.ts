@@ -81,7 +81,8 @@ async function stop(home: GridHome, state: GridState): Promise<void> {
 
 /** What the machine lacks, and the next step; undefined when it has all. */
 async function lackOf(home: GridHome): Promise<string | undefined> {
-  if (process.getuid?.() !== 0) return 'only root can run one';
+  if (process.getuid?.() !== 0)
+    return 'only root can run containers, volumes and namespaces; next: ./grid up as root';
   const { missing, packages, steps } = await lackOfMachine(home.node);
   if (missing.length === 0) return undefined;
   const names = missing.map(({ name }) => name).join(', ');

@@ -148,7 +148,7 @@ export function contractCalled<T extends Pick<LiveContract, 'id' | 'header'>>(
   }
   if (first !== undefined) return first;
   throw new GridError<GridErrorCode>('GRID_CONTRACT_UNKNOWN', `no contract is called ${name}`, {
-    hint: 'see which there are: grid contract list',
+    hint: 'see which there are, and whose: grid ls; as a bot of this machine: --bot NAME',
     details: { name },
   });
 }

@@ -7,11 +7,7 @@ import { nodeAdoptCommand, nodeFarmCommand, nodeInviteCommand, nodeListCommand }
 import { nodeJoinCommand } from './join.ts';
 import { nodeLeaveCommand } from './leave.ts';
 import { nodeStartCommand } from './start.ts';
-import {
-  nodeStatsCommand,
-  nodeStatusCommand,
-  nodeWorkloadsCommand,
-} from './workloads.ts';
+import { nodeStatsCommand, nodeStatusCommand, nodeWorkloadsCommand } from './workloads.ts';
 
 export function nodeCommand(context: CommandContext): Command {
   return new Command('node')

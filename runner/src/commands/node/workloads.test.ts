@@ -45,8 +45,10 @@ test('workloads are shown one a line, with what people have to know', () => {
 test('events say what to do', () => {
   const event = { seq: 1, workload: id, revision: 1, at: 0, phase: 'failed' as const };
   const told = { ...event, code: 'NODE_ENDED', message: 'it ended with 1', hint: 'look' };
-  const line = '1970-01-01T00:00:00Z  web/0  failed  NODE_ENDED  it ended with 1 (next: look)';
-  assert.equal(describeEvents([told]), line);
+  const line = '1970-01-01T00:00:00Z  shop/web/0  failed  NODE_ENDED  it ended with 1 (next: look)';
+  assert.equal(describeEvents([told], new Map([[id, 'shop/web/0']])), line);
+  // What is gone has no other name.
+  assert.ok(describeEvents([told], new Map()).includes(`Z  ${id}  failed  `));
 });
 
 test('what is missing on a machine is shown with the next step', () => {

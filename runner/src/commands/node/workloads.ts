@@ -68,13 +68,15 @@ export function eventsCommand(context: CommandContext): Command {
       const events = await ask({});
       if (options.follow !== true) {
         const result = { schema: 'grid.node.events.1', events };
-        printResult(context, options, result, () => describeEvents(events));
+        const names = await namesOf(context, options);
+        printResult(context, options, result, () => describeEvents(events, names));
         return;
       }
       for (let fresh = events, after = 0; ;) {
+        const names = await namesOf(context, options);
         for (const event of fresh) {
           const result = { schema: 'grid.node.event.1', ...event };
-          printResult(context, options, result, () => describeEvents([event]));
+          printResult(context, options, result, () => describeEvents([event], names));
         }
         after = fresh.at(-1)?.seq ?? after;
         fresh = await ask({ after, wait: true });
@@ -209,13 +211,26 @@ function remark({ progress, retryAtMs, isStuck }: WorkloadSummary, nowMs: number
   return retryAtMs === null ? '' : `tried again in ${duration(Math.max(0, retryAtMs - nowMs))}`;
 }
 
-export function describeEvents(events: readonly NumberedEvent[]): string {
+/** What workloads of the node are called, by their ids. */
+async function namesOf(
+  context: CommandContext,
+  options: NodeOptions,
+): Promise<ReadonlyMap<string, string>> {
+  const all = await askNode<readonly WorkloadSummary[]>(context, options, 'workloads');
+  return new Map(all.map((one) => [one.id, workloadName(one)]));
+}
+
+/** @param names of workloads that are there; what is gone is called by its id */
+export function describeEvents(
+  events: readonly NumberedEvent[],
+  names: ReadonlyMap<string, string>,
+): string {
   if (events.length === 0) return 'nothing happened';
   return formatTable(
     events.map(({ at, workload, phase, code = '', message = '', hint }) => {
       const text = hint === undefined ? message : `${message} (next: ${hint})`;
-      const [, ...name] = workload?.split('/') ?? ['', 'node'];
-      return [formatTime(at), name.join('/'), phase, code, text];
+      const name = workload === undefined ? 'node' : (names.get(workload) ?? workload);
+      return [formatTime(at), name, phase, code, text];
     }),
   );
 }

@@ -83,13 +83,19 @@ async function copyOut(
     const received = receiveTree(stdout, { name, to: resolve(to), isWhole: () => done });
     const got = await withProgress(context.terminal, `copying ${path}`, received);
     const result = { schema: 'grid.cp.1', workload: container.id, ...got };
-    printResult(context, options, result, ({ path: place, files, bytes }) =>
-      `${place}: ${counted(files, 'file')}, ${formatBytes(bytes)}`,
+    printResult(
+      context,
+      options,
+      result,
+      ({ path: place, files, bytes }) =>
+        `${place}: ${counted(files, 'file')}, ${formatBytes(bytes)}`,
     );
   } catch (error) {
     hangUp.abort();
     // What is wrong there shows here as a tar that ends too early.
-    throw isGridError(error) && error.code.startsWith('FLIST_') ? await firstOf(done, error) : error;
+    throw isGridError(error) && error.code.startsWith('FLIST_')
+      ? await firstOf(done, error)
+      : error;
   }
 }
 
@@ -106,7 +112,13 @@ async function copyIn(
   const container = await containerHere(context, options, workload);
   const hangUp = new AbortController();
   // What busybox unpacks as well, whatever the length of names.
-  const words = ['--create', '--format=gnu', '--numeric-owner', '--file=-', `--directory=${dirname(source)}`];
+  const words = [
+    '--create',
+    '--format=gnu',
+    '--numeric-owner',
+    '--file=-',
+    `--directory=${dirname(source)}`,
+  ];
   const tar = spawn('tar', [...words, '--', `./${name}`], { stdio: ['ignore', 'pipe', 'pipe'] });
   // Read from at once: what nobody reads is dropped when the program ends.
   const packed = tar.stdout.pipe(new PassThrough());
@@ -129,7 +141,12 @@ async function copyIn(
     tar.kill();
   }
   const result = { schema: 'grid.cp.1', workload: container.id, from: source, to: path };
-  printResult(context, options, result, () => `${source} is in ${workloadName(container)}: ${path}`);
+  printResult(
+    context,
+    options,
+    result,
+    () => `${source} is in ${workloadName(container)}: ${path}`,
+  );
 }
 
 async function* wholeOf(

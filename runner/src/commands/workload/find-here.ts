@@ -69,10 +69,7 @@ export function notContainer(found: readonly WorkloadSummary[]): GridError<GridE
 }
 
 /** It is on other machines, and nodes open no port for commands. */
-export function remote(
-  name: string,
-  places: readonly PlacedElsewhere[],
-): GridError<NodeErrorCode> {
+export function remote(name: string, places: readonly PlacedElsewhere[]): GridError<NodeErrorCode> {
   const byNode = Map.groupBy(places, ({ node }) => node);
   const where = [...byNode.values()].flatMap(([place]) => {
     if (place === undefined) return [];

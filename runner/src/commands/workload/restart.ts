@@ -27,7 +27,12 @@ export function restartCommand(context: CommandContext): Command {
     'End containers of yours and begin them again: one, and when it is healthy the next.',
   )
     .argument('<workload>', workloadArgument)
-    .option('--timeout <seconds>', 'wait no longer for each to be healthy', parseCount, timeoutSeconds)
+    .option(
+      '--timeout <seconds>',
+      'wait no longer for each to be healthy',
+      parseCount,
+      timeoutSeconds,
+    )
     .action(async (name: string, options: RestartOptions) => {
       const found = await workloadsHere(context, options, name);
       const containers = containersOf(found);
@@ -44,7 +49,9 @@ export function restartCommand(context: CommandContext): Command {
       };
       // What is left undone is no success, and what was done is told.
       if (elsewhere.length > 0) {
-        context.terminal.note(`${counted(containers.length, 'container')} of ${name} restarted here`);
+        context.terminal.note(
+          `${counted(containers.length, 'container')} of ${name} restarted here`,
+        );
         throw remote(elsewhere.map(workloadName).join(', '), elsewhere);
       }
       printResult(context, options, result, ({ workloads }) =>
