@@ -30,7 +30,7 @@ test('a layout is chosen once, and refused when it would be another', async () =
 });
 
 test('services follow the layout', async () => {
-  const others = ['node', 'bot-farmer', 'bot-buyer'];
+  const others = ['node', 'bot-farmer', 'bot-buyer', 'front-door'];
   await using fixture = await openHome();
   const { home } = fixture;
   const namesOf = async (): Promise<string[]> =>
