@@ -8,8 +8,11 @@ const mib = 2 ** 20;
 
 /** What the writer adds beside what is loaded, as a part of it. */
 const writtenPart = 1 / 8;
-/** What repairs put beside what they take the place of, and what was deleted and is not swept yet. */
-const beside = 1.7;
+/**
+ * Room for so many times what is kept: repairs put shards beside those that they take the place of, tries that failed leave
+ * some, and what was deleted is swept later.
+ */
+const beside = 3;
 /** Left alone by whoever writes shards. */
 const reservedBytes = 64 * mib;
 /** Of what a Zero-DB keeps to sweep with. */

@@ -28,7 +28,7 @@ export async function roundTrip(
   const aws = (...words: readonly string[]): Promise<string> =>
     runProgram(program, words, { env, timeoutMs, signal });
   const copy = (source: string, target: string): Promise<string> =>
-    aws('--endpoint-url', endpoint, 's3', 'cp', '--quiet', source, target);
+    aws('--endpoint-url', endpoint, 's3', 'cp', '--only-show-errors', source, target);
   try {
     const [version = ''] = (await aws('--version')).split(' ');
     const object = `s3://${join(bucket, 'by-aws')}`;

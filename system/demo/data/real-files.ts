@@ -16,6 +16,8 @@ export const fileBytes = { min: kib, max: 64 * mib } as const;
 const foundMax = 50_000;
 /** Of all bytes, so much is files of this machine; the rest is big files, as much as none of them compresses. */
 const realPart = 0.5;
+/** Sizes that big files have. */
+const bigKinds = 4;
 /** For each real file so much is loaded on average: many are tiny. */
 const bytesPerFile = 512 * kib;
 
@@ -89,11 +91,13 @@ export function chooseFiles(
   return chosen;
 }
 
-/** Sizes of big files that are so many bytes together: as few as can be, and alike, so that none is tiny. */
+/** Sizes of big files that are so many bytes together: the biggest one first, each half of the one before, and so on anew. */
 export function bigSizes(bytes: number): readonly number[] {
-  const count = Math.ceil(bytes / fileBytes.max);
-  const each = Math.ceil(bytes / Math.max(1, count));
-  return Array.from({ length: count }, (_, at) => Math.min(each, bytes - at * each));
+  const sizes: number[] = [];
+  for (let left = bytes; left > 0; left -= sizes.at(-1) ?? left) {
+    sizes.push(Math.min(left, fileBytes.max / 2 ** (sizes.length % bigKinds)));
+  }
+  return sizes;
 }
 
 /** Files of a tree whose size suits, each once; in the order of their paths, so that a seed chooses the same again. */
