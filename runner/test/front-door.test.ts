@@ -210,7 +210,8 @@ interface HeadState {
 /** A head of S3, as far as a door asks it. */
 function openHead(name: string, state: HeadState): Promise<Replica> {
   const server = createHttpServer((request, response) => {
-    if (request.url !== '/-/health') response.end(name);
+    if (request.url === '/endless') response.write(name);
+    else if (request.url !== '/-/health') response.end(name);
     else if (state.is !== 'hangs') response.writeHead(state.is === 'serves' ? 200 : 503).end();
   });
   return Replica.open(server);
@@ -223,8 +224,8 @@ test('of the heads of S3 the one that serves answers, and connections to one tha
   await using second = await openHead('other', other);
   await using door = await Door.open({ kind: 's3', port: 0, counts: new DoorCounts() });
   door.lead([target(second.address), target(first.address)]);
-  const ask = async (client: Client): Promise<string> => {
-    client.socket.write('GET /bucket HTTP/1.1\r\nhost: s3\r\n\r\n');
+  const ask = async (client: Client, path = '/bucket'): Promise<string> => {
+    client.socket.write(`GET ${path} HTTP/1.1\r\nhost: s3\r\n\r\n`);
     return (await client.word).split('\r\n\r\n')[1] ?? '';
   };
   const untilCut = async (client: Client): Promise<void> => {
@@ -237,19 +238,29 @@ test('of the heads of S3 the one that serves answers, and connections to one tha
   };
   using before = clientOf(door);
   assert.equal(await ask(before), 'one');
-  // A head that is busy keeps its connections, as long as no other one serves.
+  // A head that is slow to say so, or lost its right for a moment, keeps its connections while no other one serves.
   one.is = 'hangs';
+  await door.look();
+  using late = clientOf(door);
+  assert.equal(await ask(late), 'one');
+  one.is = 'stands by';
   for (let looks = 0; looks < 3; looks += 1) await door.look();
   assert.equal(before.socket.destroyed, false);
   other.is = 'serves';
   await untilCut(before);
+  await untilCut(late);
   using after = clientOf(door);
   assert.equal(await ask(after), 'other');
-  // One word of a head that it does not serve is not enough.
-  other.is = 'stands by';
-  await door.look();
-  assert.equal(after.socket.destroyed, false);
+  other.is = 'hangs';
+  one.is = 'serves';
   await untilCut(after);
+  // One that ends refuses; what it has begun gets no further.
+  using again = clientOf(door);
+  assert.match(await ask(again, '/endless'), /one/);
+  first.server.close();
+  await door.look();
+  assert.equal(again.socket.destroyed, false);
+  await untilCut(again);
 });
 
 test('connections to a machine that lost its power are cut at the second look, and the next go elsewhere', async () => {

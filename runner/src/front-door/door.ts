@@ -19,7 +19,7 @@ const host = '127.0.0.1';
 export const connectionsPerDoorMax = 1_000;
 /** How long a connection is held while no replica takes it, ms. */
 const heldMsMax = 15_000;
-/** Looks in a row at which a machine does not answer, or a head does not serve, until its connections are cut. */
+/** Looks in a row at which a machine does not answer, or a head of S3 is gone, until its connections are cut. */
 const missesMax = 2;
 /** The same where the machine answers and nobody listens: a server that ends may finish what it began. */
 const refusalsMax = 10;
@@ -195,10 +195,14 @@ export class Door implements AsyncDisposable {
     const [first] = addresses;
     // Nobody waits for it while another one does; it is used again once it answers.
     if (first !== undefined && !this.#standings.isGood(first)) void this.#standings.lately(first);
-    return addresses.find((one) => this.#standings.isGood(one)) ?? this.#firstGood(addresses);
+    const good = addresses.find((one) => this.#standings.isGood(one));
+    const serving = good ?? (await this.#firstServing(addresses));
+    if (serving !== undefined) return serving;
+    // Nobody took its place: it is only slow to say that it serves.
+    return addresses.find((one) => one === this.#preferred && this.#standings.last(one) === 'busy');
   }
 
-  async #firstGood(addresses: readonly AddressText[]): Promise<AddressText | undefined> {
+  async #firstServing(addresses: readonly AddressText[]): Promise<AddressText | undefined> {
     const asked = addresses.map(async (address) => {
       if ((await this.#standings.lately(address)) === 'serves') return address;
       throw new Error(`${address} does not serve`);
@@ -218,19 +222,19 @@ export class Door implements AsyncDisposable {
     const standing = await this.#standings.ask(address);
     const { away = 0, refused = 0 } = this.#misses.get(address) ?? {};
     const isRefused = standing === 'refused' && this.kind === 'tcp';
-    const misses = {
-      away: standing === 'serves' || standing === 'busy' || isRefused ? 0 : away + 1,
-      refused: isRefused ? refused + 1 : 0,
-    };
+    const isAway = standing === 'silent' || (standing === 'refused' && !isRefused);
+    const misses = { away: isAway ? away + 1 : 0, refused: isRefused ? refused + 1 : 0 };
     this.#misses.set(address, misses);
+    // A head that says that it does not serve, or nothing, may do so again: it is left for one that does.
+    const isDoubtful = !isMeant || standing === 'busy' || standing === 'idle';
     if (misses.away >= missesMax || misses.refused >= refusalsMax) this.#cut(address, standing);
-    else if ((!isMeant || standing === 'busy') && (await this.#isServedBeside(address)))
+    else if (isDoubtful && (await this.#isServedBeside(address)))
       this.#cut(address, isMeant ? 'another one serves' : 'it is placed elsewhere');
   }
 
   async #isServedBeside(address: AddressText): Promise<boolean> {
     const others = inOrder(this.#targets, undefined).map((one) => one.address);
-    return (await this.#firstGood(others.filter((one) => one !== address))) !== undefined;
+    return (await this.#firstServing(others.filter((one) => one !== address))) !== undefined;
   }
 
   #cut(address: AddressText, why: Standing | string): void {

@@ -40,6 +40,11 @@ export class Standings {
     return known?.standing === 'serves' && this.#clock.monotonicMs() - known.atMs < servesMs;
   }
 
+  /** What it was found to be last; undefined where nobody asked. */
+  last(address: AddressText): Standing | undefined {
+    return this.#known.get(address)?.standing;
+  }
+
   /** What it was found to be just now, else what it answers. */
   lately(address: AddressText): Promise<Standing> {
     const known = this.#known.get(address);
