@@ -45,7 +45,8 @@ test('what comes quickly is drawn once, as it was last', async () => {
   const screen = new Screen();
   using live = new LiveLines(screen);
   for (let n = 0; n < 100; n++) live.show([`frame ${n}`]);
-  await waitFor(async () => screen.lines[0] === 'frame 99', { timeoutMs: 30_000, everyMs: 5 });
+  const isLast = async (): Promise<boolean> => screen.lines[0] === 'frame 99';
+  await waitFor(isLast, { what: 'the last frame', timeoutMs: 30_000, everyMs: 5 });
   assert.ok(screen.drawings <= 3, `drawn ${screen.drawings} times`);
 });
 
