@@ -1,25 +1,42 @@
 import { seededRandom } from '@commongrid/base';
 
+import { auditStep } from './archive/audit-step.ts';
+import { billStep } from './archive/bill-step.ts';
 import { clientsStep } from './archive/clients-step.ts';
+import { controllerLostStep } from './archive/controller-lost-step.ts';
 import { dataStep } from './archive/data-step.ts';
+import { farmLostStep } from './archive/farm-lost-step.ts';
+import { headLostStep } from './archive/head-lost-step.ts';
 import { machinesLostStep } from './archive/machines-lost-step.ts';
 import { marketStep } from './archive/market-step.ts';
+import { pageLostStep } from './archive/page-lost-step.ts';
+import { pageStep } from './archive/page-step.ts';
 import { paymentStep } from './archive/payment-step.ts';
 import { planStep } from './archive/plan-step.ts';
 import { provisionStep } from './archive/provision-step.ts';
 import { abandonedStep, refundStep } from './archive/refund-step.ts';
+import { removalStep } from './archive/removal-step.ts';
 import { signingStep } from './archive/signing-step.ts';
+import { tamperedChunkStep } from './archive/tampered-chunk-step.ts';
+import { tooManyLostStep } from './archive/too-many-lost-step.ts';
+import { upgradeStep } from './archive/upgrade-step.ts';
 import { wholeCheckStep } from './archive/whole-check-step.ts';
 import { newStoreSecrets } from './archive/archive-contract.ts';
 import type { Shards } from './archive/archive-sizes.ts';
 import type { ArchiveScene } from './archive/archive-scene.ts';
+import { rcloneVersion } from './data/rclone.ts';
 import { DemoFolder } from './demo-folder.ts';
 import { DemoTown } from './demo-town.ts';
-import { attempt, reportOf, runSteps } from './steps.ts';
-import type { DemoReport, DemoStep, StepResult } from './steps.ts';
+import type { DemoFrame } from './frame.ts';
+import { DemoSight } from './sight.ts';
+import { reportOf, runSteps } from './steps.ts';
+import type { DemoReport, DemoStep, StepListener, StepResult } from './steps.ts';
 import { townPlan } from './town-plan.ts';
 import type { TownSize } from './town-plan.ts';
 
+export { comparisonOf } from './archive/comparison.ts';
+export type { Comparison } from './archive/comparison.ts';
+export type { DemoFrame } from './frame.ts';
 export { lastLine, stepLine } from './steps.ts';
 export type { DemoReport, StepResult } from './steps.ts';
 export type { Shards } from './archive/archive-sizes.ts';
@@ -33,6 +50,8 @@ export interface ArchiveDemoOptions {
   readonly dataBytes: number;
   /** Decides who is killed. */
   readonly seed: number;
+  /** How many times slower than promised things may be. Default 1. */
+  readonly slack?: number;
   /** Of this demo alone; it is empty afterwards. Absolute. */
   readonly folder: string;
   /** Ends it before its time. */
@@ -40,6 +59,8 @@ export interface ArchiveDemoOptions {
   /** Is told what is being done. */
   readonly note: (text: string) => void;
   readonly onResult: (result: StepResult) => void;
+  /** Gets how all of it is, once a second; without it nobody looks. */
+  readonly onFrame?: ((frame: DemoFrame) => void) | undefined;
 }
 
 const steps: readonly DemoStep<ArchiveScene>[] = [
@@ -49,43 +70,62 @@ const steps: readonly DemoStep<ArchiveScene>[] = [
   paymentStep,
   provisionStep,
   abandonedStep,
+  tamperedChunkStep,
   dataStep,
+  pageStep,
   refundStep,
   machinesLostStep,
+  headLostStep,
+  pageLostStep,
+  controllerLostStep,
+  farmLostStep,
+  tooManyLostStep,
+  upgradeStep,
   wholeCheckStep,
   clientsStep,
+  removalStep,
+  auditStep,
+  billStep,
 ];
 
 /**
- * The archive on a grid of many owners, from the contract to machines that are lost. Whatever it made is taken off this machine at the end,
+ * The archive on a grid of many owners, from the contract to its bill. Whatever it made is taken off this machine at the end,
  * also when it fails or is ended.
- * @throws BASE_FOLDER_LOCKED while another demo has the folder
+ * @throws BASE_FOLDER_LOCKED while another demo has the folder; BASE_PROGRAM_MISSING without rclone
  */
 export async function archiveDemo(options: ArchiveDemoOptions): Promise<DemoReport> {
-  const { shards, dataBytes, signal, note, onResult } = options;
+  const { shards, dataBytes, slack = 1, signal, note, onFrame } = options;
   const startedMs = performance.now();
+  await rcloneVersion(signal);
+  await using sight = onFrame && new DemoSight(onFrame);
+  const listener: StepListener = {
+    onStart: (name) => sight?.onStart(name),
+    onResult: (result) => {
+      sight?.onResult(result);
+      options.onResult(result);
+    },
+  };
   await using folder = await DemoFolder.open(options.folder);
   await using stack = new AsyncDisposableStack();
   const plan = townPlan(options.nodes, shards, dataBytes);
   let town: DemoTown | undefined;
-  const opening = await attempt(
-    {
-      name: 'grid',
-      run: async () => {
-        town = stack.use(await DemoTown.open({ folder, plan, signal, note }));
-        return figureOf(town);
-      },
+  const opening: DemoStep<undefined> = {
+    name: 'grid',
+    run: async () => {
+      town = stack.use(await DemoTown.open({ folder, plan, signal, note }));
+      return figureOf(town);
     },
-    undefined,
-  );
-  onResult(opening);
-  if (town === undefined) return reportOf([opening], startedMs);
+  };
+  const opened = await runSteps([opening], undefined, listener);
+  if (town === undefined) return reportOf(opened, startedMs);
   const random = seededRandom(options.seed);
-  const scene: ArchiveScene = { town, shards, dataBytes, secrets: newStoreSecrets(), random };
+  const secrets = newStoreSecrets();
+  const scene: ArchiveScene = { town, shards, dataBytes, secrets, random, slack };
   stack.defer(async () => scene.traffic?.stop());
-  const results = await runSteps(steps, scene, onResult);
+  if (sight !== undefined) sight.scenery = scene;
+  const results = await runSteps(steps, scene, listener);
   note('all of it is taken off this machine');
-  return reportOf([opening, ...results], startedMs);
+  return reportOf([...opened, ...results], startedMs);
 }
 
 function figureOf({ nodes, farms, bots }: DemoTown): string {

@@ -27,8 +27,8 @@ export interface ArchiveScene {
   client?: Rclone;
   /** What goes on beside the steps from then on; whoever runs them stops it. */
   traffic?: Traffic;
-  /** The version of the page that runs, and what it says. */
-  page?: { readonly id: ContractId; readonly text: string };
+  /** The version of the page that runs, what it says, and at which address of this machine all versions are found. */
+  page?: { readonly id: ContractId; readonly text: string; readonly door: string };
   /** What the log had when the bot of the buyer was killed. */
   killed?: { readonly locks: number; readonly escrows: number };
 }
