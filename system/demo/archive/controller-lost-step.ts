@@ -4,7 +4,7 @@ import type { ArchiveScene } from './archive-scene.ts';
 import { contractOf, must } from './archive-scene.ts';
 import { buyerAnswers, killBuyer } from './buyer-service.ts';
 import { placedOn, placementOf } from './contract-places.ts';
-import { bringBack, drawnOne, healed, healingText, loseMachines } from './outage.ts';
+import { drawnOne, healed, healingText, withoutMachines } from './outage.ts';
 
 /**
  * The controller is killed while a machine is lost, before it did anything about that. What runs on others goes on;
@@ -17,15 +17,15 @@ export const controllerLostStep: DemoStep<ArchiveScene> = {
     const { town, random } = scene;
     const items = await placementOf(town, contractOf(scene).id);
     const victim = drawnOne(placedOn(town, items, 'shards'), random);
-    const others = town.nodes.filter((node) => node !== victim);
+    const others = town.nodes.filter((node) => node !== victim && node.hasPower);
     const before = await healthyOn(others, town.signal);
-    const outage = await loseMachines(scene, [victim]);
-    await killBuyer(town);
-    const after = await healthyOn(others, town.signal);
-    must(after >= before, `${before - after} of ${before} workloads ended with the controller`);
-    await buyerAnswers(town);
-    const healing = await healed(scene, outage);
-    await bringBack(scene, [victim]);
+    const healing = await withoutMachines(scene, [victim], async (outage) => {
+      await killBuyer(town);
+      const after = await healthyOn(others, town.signal);
+      must(after >= before, `${before - after} of ${before} workloads ended with the controller`);
+      await buyerAnswers(town);
+      return healed(scene, outage);
+    });
     return `${victim.name} and the controller lost; ${before} workloads of other machines went on; ${healingText(healing)}`;
   },
 };

@@ -7,7 +7,7 @@ import type { ArchiveScene } from './archive-scene.ts';
 import { untilHealed, untilWhole } from './contract-places.ts';
 
 /** How long healing took, from when the power was lost. */
-export interface Healing {
+interface Healing {
   /** Until all that was lost ran elsewhere, s. */
   readonly replacedSeconds: number;
   /** Until the store had made again all that was lost, s. */
@@ -15,7 +15,7 @@ export interface Healing {
 }
 
 /** Machines without power. */
-export interface Outage {
+interface Outage {
   readonly victims: readonly DemoNode[];
   /** Of `performance.now()`. */
   readonly startedMs: number;
@@ -23,15 +23,27 @@ export interface Outage {
   readonly approvals: number;
 }
 
-/** Machines lose their power at once. Resolves when no process of them is left. */
-export async function loseMachines(
-  { town }: ArchiveScene,
+/**
+ * Machines lose their power at once, and no process of them is left when the work begins. Those that it leaves without
+ * have it again afterwards, and stop what is no longer theirs; also when the work fails, for the steps that come.
+ */
+export async function withoutMachines<T>(
+  scene: ArchiveScene,
   victims: readonly DemoNode[],
-): Promise<Outage> {
-  const approvals = await approvalsIn(town);
+  work: (outage: Outage) => Promise<T>,
+): Promise<T> {
+  const approvals = await approvalsIn(scene.town);
   const startedMs = performance.now();
-  await Promise.all(victims.map((node) => node.kill()));
-  return { victims, startedMs, approvals };
+  const lost = (): readonly DemoNode[] => victims.filter(({ hasPower }) => !hasPower);
+  try {
+    await Promise.all(victims.map((node) => node.kill()));
+    const result = await work({ victims, startedMs, approvals });
+    await bringBack(scene, lost());
+    return result;
+  } catch (error) {
+    for (const node of lost()) node.restart();
+    throw error;
+  }
 }
 
 /** Waits until all that was lost is there again without them. @throws when somebody signed meanwhile */
@@ -48,10 +60,7 @@ export async function healed(
 }
 
 /** They have power again, and stop what is no longer theirs. */
-export async function bringBack(
-  { town }: ArchiveScene,
-  victims: readonly DemoNode[],
-): Promise<void> {
+async function bringBack({ town }: ArchiveScene, victims: readonly DemoNode[]): Promise<void> {
   for (const node of victims) node.restart();
   await Promise.all(victims.map((node) => node.inService(town.signal)));
   for (const node of victims) {

@@ -1,7 +1,7 @@
 import type { DemoStep } from '../steps.ts';
 import type { ArchiveScene } from './archive-scene.ts';
 import { must } from './archive-scene.ts';
-import { bringBack, healed, healingText, loseMachines, secondsSince } from './outage.ts';
+import { healed, healingText, secondsSince, withoutMachines } from './outage.ts';
 import { pageNode, untilPage } from './page-client.ts';
 
 /** Most that it may take until the page answers from another machine, s. */
@@ -15,19 +15,16 @@ export const pageLostStep: DemoStep<ArchiveScene> = {
     const { town, page, slack } = scene;
     const victim = page && (await pageNode(town, page.id));
     if (page === undefined || victim === undefined) throw new Error('the page is on no machine');
-    const outage = await loseMachines(scene, [victim]);
-    const next = await untilPage(town, page.id, page.text);
-    const seconds = secondsSince(outage.startedMs);
-    const limit = movedSecondsMax * slack;
-    must(
-      seconds <= limit,
-      `the page answered after ${seconds.toFixed(1)} s, not within ${limit} s`,
-    );
-    const healing = await healed(scene, outage);
-    await bringBack(scene, [victim]);
-    return {
-      figure: `${victim.name} lost; ${next.name} shows the page after ${seconds.toFixed(1)} s; ${healingText(healing)}`,
-      measures: { appMovedSeconds: seconds },
-    };
+    return withoutMachines(scene, [victim], async (outage) => {
+      const next = await untilPage(town, page.id, page.text);
+      const seconds = secondsSince(outage.startedMs);
+      const healing = await healed(scene, outage);
+      const limit = movedSecondsMax * slack;
+      must(seconds <= limit, `it answered after ${seconds.toFixed(1)} s, more than ${limit} s`);
+      return {
+        figure: `${victim.name} lost; ${next.name} shows it after ${seconds.toFixed(1)} s; ${healingText(healing)}`,
+        measures: { appMovedSeconds: seconds },
+      };
+    });
   },
 };

@@ -3,7 +3,7 @@ import type { DemoStep } from '../steps.ts';
 import { contractOf, must, storeOf } from './archive-scene.ts';
 import type { ArchiveScene } from './archive-scene.ts';
 import { namesOf, placedOn, placementOf, untilBlocked, untilWhole } from './contract-places.ts';
-import { bringBack, drawn, loseMachines, secondsSince } from './outage.ts';
+import { drawn, secondsSince, withoutMachines } from './outage.ts';
 import { StoreProbe } from './store-probe.ts';
 import type { ProbeAnswer } from './store-probe.ts';
 
@@ -26,6 +26,7 @@ export const tooManyLostStep: DemoStep<ArchiveScene> = {
   needs: ['data'],
   async run(scene) {
     const { town, shards } = scene;
+    const { traffic } = storeOf(scene);
     const { id } = contractOf(scene);
     const probe = await StoreProbe.open(scene);
     const key = 'probe/too-many-lost';
@@ -34,35 +35,34 @@ export const tooManyLostStep: DemoStep<ArchiveScene> = {
     const [first, ...others] = victims;
     if (first === undefined) throw new Error('no machine has shards');
     const before = await shardPlaces(scene);
-    const { read, write, answers, seconds } = await storeOf(scene).traffic.expectingFailures(
+    const { read, write, seconds, wholeSeconds } = await withoutMachines(
+      scene,
+      victims,
       async () => {
-        await loseMachines(scene, victims);
-        const refused = await untilRefused(scene, probe, key);
-        await untilBlocked(scene, 'HEAL_SHARDS_AWAY');
-        must((await shardPlaces(scene)) === before, 'shards were placed elsewhere');
-        const startedMs = performance.now();
-        first.restart();
-        await town.until('what cannot be read to be there again', async () => {
-          return (await probe.get(key, requestSeconds)).status === 200;
+        const refused = await traffic.expectingFailures(async () => {
+          const said = await untilRefused(scene, probe, key);
+          await untilBlocked(scene, 'HEAL_SHARDS_AWAY');
+          must((await shardPlaces(scene)) === before, 'shards were placed elsewhere');
+          const startedMs = performance.now();
+          first.restart();
+          await town.until('what cannot be read to be there again', async () => {
+            return (await probe.get(key, requestSeconds)).status === 200;
+          });
+          return { ...said, seconds: secondsSince(startedMs) };
         });
-        return { ...refused, seconds: secondsSince(startedMs) };
+        const startedMs = performance.now();
+        await untilWhole(scene, others);
+        return { ...refused, wholeSeconds: secondsSince(startedMs) };
       },
     );
-    await first.inService(town.signal);
-    const startedMs = performance.now();
-    await untilWhole(scene, others);
-    const wholeSeconds = secondsSince(startedMs);
     for (const each of probe.keys) {
       const { status } = await probe.get(each, requestSeconds);
       must(status === 200, `${each}, which was acknowledged, is answered ${status}`);
     }
-    await bringBack(scene, others);
-    must(
-      placedOn(town, await placementOf(town, id), 'shards').includes(first),
-      `${first.name} lost its shard`,
-    );
+    const left = placedOn(town, await placementOf(town, id), 'shards');
+    must(left.includes(first), `${first.name}, which came back in time, lost its shard`);
     const lost = `${namesOf(victims)} lost, ${shards.parity} are borne`;
-    const said = `a read is refused ${read}, a write ${write}, ${answers} answers in all, each with a name`;
+    const said = `reads are refused with ${read}, writes with ${write}`;
     const back = `${first.name} back: all read again after ${seconds.toFixed(1)} s, the store whole ${wholeSeconds.toFixed(1)} s later`;
     return { figure: `${lost}; ${said}; ${back}`, measures: { readableAgainSeconds: seconds } };
   },
@@ -72,7 +72,6 @@ interface Refused {
   /** Names that S3 gives. */
   readonly read: string;
   readonly write: string;
-  readonly answers: number;
 }
 
 /** Reads and writes until both are refused. @throws when one is answered neither rightly nor with a name */
@@ -81,14 +80,13 @@ async function untilRefused(
   probe: StoreProbe,
   key: string,
 ): Promise<Refused> {
-  let answers = 0;
+  let count = 0;
   const look = async (
     kind: 'read' | 'write',
     ask: () => Promise<ProbeAnswer>,
   ): Promise<string | false> => {
     const { status, code, seconds } = await ask();
-    answers++;
-    // What is under way when the power is lost may be cut off.
+    count++;
     const isClean = status === 200 || refusals.has(code);
     must(isClean, `a ${kind} was answered ${status} ${code} after ${seconds.toFixed(1)} s`);
     return status !== 200 && code;
@@ -97,9 +95,9 @@ async function untilRefused(
     return look('read', () => probe.get(key, requestSeconds));
   });
   const write = await town.until('a write to be refused', () => {
-    return look('write', () => probe.put(`probe/late-${answers}`, requestSeconds));
+    return look('write', () => probe.put(`probe/late-${count}`, requestSeconds));
   });
-  return { read, write, answers };
+  return { read, write };
 }
 
 /**
