@@ -20,10 +20,6 @@ type ArchiveOptions = JsonOption & {
   readonly slack?: number;
 };
 
-/** What the demo does not do yet: said at its start. */
-const missing =
-  'not there yet: loading data, kills of heads, controller, page and farms, upgrade, removal, audit, bill';
-
 /** Shards that a town of so many machines has, unless somebody says otherwise. */
 const usualShards: Readonly<Record<TownSize, Shards>> = {
   24: { data: 16, parity: 4 },
@@ -76,7 +72,6 @@ async function runArchive(context: CommandContext, options: ArchiveOptions): Pro
       : { data: given.dataShards, parity: given.parityShards };
   const dataBytes = options.data ?? usualDataBytes[nodes];
   const seed = options.seed ?? systemRandom.int(0, seedMax);
-  terminal.note(missing);
   terminal.note(`seed ${seed}`);
   using view = terminal.showsProgress ? new DemoView(terminal.style) : undefined;
   const above = (print: () => void): void => (view === undefined ? print() : view.above(print));
