@@ -100,7 +100,7 @@ test('what would reach out of the copy is refused, and nothing is there', async 
     ['./site/up'],
     ['--transform=s,absolute,site/absolute,r', '--no-recursion', './site', './absolute'],
     ['--no-recursion', './site/deep/run'],
-    ['./other', '--transform=s,^,x,', './site'],
+    ['--transform=s,^.*$,other,', './site/index.html'],
     ['--no-recursion', './site', './site/index.html', './site/index.html'],
   ];
   for (const words of hostile) {
