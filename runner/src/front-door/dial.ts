@@ -7,7 +7,7 @@ import { errorCode } from '@commongrid/base';
 export type AddressText = string;
 
 /** Time for a connection, or an answer about health, ms. */
-export const dialMsMax = 1_000;
+const dialMsMax = 1_000;
 
 /** The machine is there, and nobody listens. */
 const refusals: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ECONNRESET']);

@@ -42,10 +42,6 @@ export class Doors implements AsyncDisposable {
     return Object.fromEntries(this.#ports);
   }
 
-  get count(): number {
-    return this.#open.size;
-  }
-
   /** Opens, leads and closes doors so that these are there, and no others. One call at a time. */
   async settle(plans: readonly DoorPlan[]): Promise<void> {
     const wanted = new Map(plans.map((plan) => [plan.key, plan]));

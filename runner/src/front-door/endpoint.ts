@@ -7,7 +7,7 @@ const closed = { additionalProperties: false } as const;
 const contractId = Type.Unsafe<ContractId>(Type.String({ pattern: `^${idPatterns.contract}$` }));
 
 /** What a role of a contract publishes under one number, over TCP. */
-export const endpointSchema = Type.Object(
+const endpointSchema = Type.Object(
   {
     contract: contractId,
     /** The first of the contracts that replace each other up to this one. */
