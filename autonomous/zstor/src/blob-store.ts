@@ -25,7 +25,6 @@ import { ChunkTable } from './blob/chunk-table.ts';
 import type { ShardFault } from './blob/shard-fetch.ts';
 import { openStreamBudget } from './blob/stream-budget.ts';
 import { careActions, controlPathOf } from './care/care-actions.ts';
-import { holdAction } from './care/hold-action.ts';
 import type { StoreActions } from './care/care-actions.ts';
 import { Care } from './care/care.ts';
 import type { CareTimes } from './care/care-options.ts';
@@ -428,7 +427,7 @@ async function openParts(
     }),
   );
   opened.manifests = manifests;
-  const actions = { ...careActions(care), hold: holdAction(catalog, clock), ...options.actions };
+  const actions = { ...careActions(care, catalog, clock), ...options.actions };
   const path = controlPathOf(folder);
   stack.use(await ControlSocket.open({ path, actions, logger }));
   return {

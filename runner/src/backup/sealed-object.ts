@@ -46,6 +46,7 @@ export async function openObject(
 ): Promise<Uint8Array> {
   try {
     const sealed = Buffer.from(bytes);
+    if (!sealed.subarray(0, magic.length).equals(magic)) throw new TypeError('it begins otherwise');
     const form = sealed.subarray(magic.length, magic.length + 1);
     const nonceEnd = magic.length + 1 + nonceBytes;
     const nonce = sealed.subarray(magic.length + 1, nonceEnd);

@@ -1,7 +1,9 @@
 import { join } from 'node:path';
 import { GridError } from '@commongrid/base';
-import type { BaseErrorCode, ControlAction } from '@commongrid/base';
+import type { BaseErrorCode, Clock, ControlAction } from '@commongrid/base';
+import type { Catalog } from '../catalog/catalog.ts';
 import type { Care } from './care.ts';
+import { holdAction } from './hold-action.ts';
 
 /** What a store can be asked for at its control socket. */
 export type StoreActions = Readonly<Record<string, ControlAction>>;
@@ -14,10 +16,15 @@ export function controlPathOf(folder: string): string {
 /**
  * `status`: a `CareStatus`. `survey`: the same, as records are now. `repair`: the same, once what can be mended is, and as progress. `scrub`:
  * `AuditCounts`, and as progress. `drain {name, undo}`: a `CareStatus`, as progress too while the backend
- * is being emptied.
+ * is being emptied. `hold`: see there.
  */
-export function careActions(care: Care): StoreActions {
+export function careActions(
+  care: Care,
+  catalog: Pick<Catalog, 'hold'>,
+  clock: Clock,
+): StoreActions {
   return {
+    hold: holdAction(catalog, clock),
     status: (_, { signal }) => care.surveyed(signal),
     survey: (_, { signal }) => care.surveyedAnew(signal),
     repair: (_, { signal, progress }) =>

@@ -11,14 +11,11 @@ const holdMsMax = 5_000;
  * deleted meanwhile was dead in the log before. So whoever copies backends meanwhile has them as they belong
  * together. The result comes with the 5 s alone: then they may not.
  */
-export function holdAction(
-  catalog: Pick<Catalog, 'hold'>,
-  clock: Clock | undefined,
-): ControlAction {
+export function holdAction(catalog: Pick<Catalog, 'hold'>, clock: Clock): ControlAction {
   return async (_, { signal, progress }) => {
     await catalog.hold(async () => {
       progress({ isHeld: true });
-      await delay(holdMsMax, { signal, ...(clock === undefined ? {} : { clock }) });
+      await delay(holdMsMax, { signal, clock });
     });
     return { isHeld: false };
   };

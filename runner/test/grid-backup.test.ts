@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { cp, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+
+import { hasCode, tempFolder } from '@commongrid/base/testing';
+import { generateWords, SealingKey, SigningKey, wordsToEntropy } from '@commongrid/crypto';
+
+import { BackupKeys, openKeys, readPlace, writePlace } from '../src/backup/backup-keys.ts';
+import { backupNames, readManifest, timeOf, writeManifest } from '../src/backup/backup-manifest.ts';
+import type { BackupManifest } from '../src/backup/backup-manifest.ts';
+import { chunkBytes, ChunkWriter, readChunks } from '../src/backup/chunks.ts';
+import { FolderPlace } from '../src/backup/folder-place.ts';
+
+const owner = SigningKey.generate();
+
+function manifestWith(path: string): BackupManifest {
+  const none = { sizeBytes: 0, sha256: 'x', chunks: [] };
+  return {
+    schema: 'grid.backup.1',
+    atMs: Date.UTC(2026, 10, 22, 9, 8, 7, 654),
+    log: 'log',
+    owner: owner.publicKey.text,
+    portBase: null,
+    ledger: { ...none, records: 0 },
+    files: [{ path, mode: 0o600, ...none }],
+  };
+}
+
+async function* piecesOf(content: Buffer, pieceBytes: number): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < content.length; at += pieceBytes) {
+    yield content.subarray(at, at + pieceBytes);
+  }
+}
+
+async function whole(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of source) pieces.push(piece);
+  return Buffer.concat(pieces);
+}
+
+test('words and passphrase open a place, others do not, and another grid may not use it', async () => {
+  await using folder = await tempFolder('backup');
+  const place = new FolderPlace(folder.path);
+  const keys = new BackupKeys(randomBytes(32));
+  const words = generateWords();
+  const seal = SealingKey.derive(wordsToEntropy(words)).publicKey;
+  assert.equal(await readPlace(place), undefined);
+  await writePlace(place, keys, [await keys.sealTo(seal), await keys.lockBy('pass')]);
+  const facts = await readPlace(place);
+  assert.ok(facts !== undefined);
+  for (const opener of [
+    { kind: 'words', words },
+    { kind: 'passphrase', passphrase: 'pass' },
+  ] as const) {
+    assert.deepEqual((await openKeys(place, facts, opener)).content, keys.content);
+  }
+  for (const opener of [
+    { kind: 'words', words: generateWords() },
+    { kind: 'passphrase', passphrase: 'Pass' },
+  ] as const) {
+    await assert.rejects(openKeys(place, facts, opener), hasCode('GRID_BACKUP_LOCKED'));
+  }
+  const others = { kind: 'key', key: randomBytes(32) } as const;
+  await assert.rejects(openKeys(place, facts, others), hasCode('GRID_BACKUP_FOREIGN'));
+});
+
+test('a folder with something else in it takes no backups', async () => {
+  await using folder = await tempFolder('backup');
+  await writeFile(join(folder.path, 'letter'), 'to Anna');
+  await assert.rejects(readPlace(new FolderPlace(folder.path)), hasCode('GRID_BACKUP_FOREIGN'));
+  await writeFile(join(folder.path, 'grid-backup.json'), '{"schema":"grid.backup.place.2"}');
+  await assert.rejects(readPlace(new FolderPlace(folder.path)), hasCode('GRID_BACKUP_FOREIGN'));
+});
+
+test('files of all sizes come back, and a chunk that is there is not stored again', async () => {
+  await using folder = await tempFolder('backup');
+  const place = new FolderPlace(folder.path);
+  const keys = new BackupKeys(randomBytes(32));
+  const writer = new ChunkWriter(place, keys, []);
+  const content = Buffer.concat([randomBytes(chunkBytes + 1), Buffer.alloc(chunkBytes)]);
+  const sizes = [0, 1, chunkBytes - 1, chunkBytes, chunkBytes + 1, content.length];
+  for (const sizeBytes of sizes) {
+    const part = content.subarray(0, sizeBytes);
+    const stored = await writer.write(piecesOf(part, 1_000_003));
+    await writer.settle();
+    assert.equal(stored.sizeBytes, sizeBytes);
+    assert.ok((await whole(readChunks(place, keys, stored))).equals(part));
+  }
+  const known = await writer.write(piecesOf(content, chunkBytes));
+  const again = new ChunkWriter(place, keys, known.chunks);
+  assert.deepEqual(await again.write(piecesOf(content, 77_777)), known);
+  await again.settle();
+  assert.equal(again.storedBytes, 0);
+});
+
+test('a chunk that was changed, exchanged or taken away is told, and gives nothing', async () => {
+  await using folder = await tempFolder('backup');
+  const place = new FolderPlace(folder.path);
+  const keys = new BackupKeys(randomBytes(32));
+  const writer = new ChunkWriter(place, keys, []);
+  const stored = await writer.write(piecesOf(randomBytes(2 * chunkBytes), chunkBytes));
+  await writer.settle();
+  const [first = '', second = ''] = stored.chunks.map((id) => {
+    return join(folder.path, 'chunks', id.slice(0, 2), id);
+  });
+  const bytes = await readFile(first);
+  const refused = async (): Promise<void> => {
+    await assert.rejects(whole(readChunks(place, keys, stored)), hasCode('GRID_BACKUP_DAMAGED'));
+  };
+  for (const at of [0, 8, 9, 30, bytes.length - 1]) {
+    const changed = Buffer.from(bytes);
+    changed.writeUInt8(changed.readUInt8(at) ^ 4, at);
+    await writeFile(first, changed);
+    await refused();
+  }
+  await writeFile(first, bytes.subarray(0, 20));
+  await refused();
+  await cp(second, first);
+  await refused();
+  await writeFile(first, bytes);
+  assert.equal((await whole(readChunks(place, keys, stored))).length, 2 * chunkBytes);
+  const shorter = { ...stored, chunks: stored.chunks.slice(1) };
+  await assert.rejects(whole(readChunks(place, keys, shorter)), hasCode('GRID_BACKUP_DAMAGED'));
+});
+
+test('a manifest counts as its owner signed it, under its own name, and names files of the grid only', async () => {
+  await using folder = await tempFolder('backup');
+  const place = new FolderPlace(folder.path);
+  const keys = new BackupKeys(randomBytes(32));
+  const manifest = manifestWith('identity/owner-key');
+  const name = await writeManifest(place, keys, manifest, owner);
+  assert.deepEqual(await backupNames(place), [name]);
+  assert.equal(timeOf(name), manifest.atMs);
+  assert.deepEqual(await readManifest(place, keys, name, owner.publicKey.text), manifest);
+  const other = SigningKey.generate();
+  await assert.rejects(
+    readManifest(place, keys, name, other.publicKey.text),
+    hasCode('GRID_BACKUP_DAMAGED'),
+  );
+  const forged = await writeManifest(place, keys, manifestWith('identity/other'), other);
+  await assert.rejects(
+    readManifest(place, keys, forged, undefined),
+    hasCode('GRID_BACKUP_DAMAGED'),
+  );
+  const later = name.replace('2026', '2027');
+  const at = (one: string): string => join(folder.path, 'backups', `${one}.manifest`);
+  await cp(at(name), at(later));
+  await assert.rejects(readManifest(place, keys, later, undefined), hasCode('GRID_BACKUP_DAMAGED'));
+  const outside = await writeManifest(place, keys, manifestWith('../elsewhere'), owner);
+  await assert.rejects(
+    readManifest(place, keys, outside, undefined),
+    hasCode('GRID_BACKUP_DAMAGED'),
+  );
+  await assert.rejects(
+    readManifest(place, keys, name.replace('2026', '2025'), undefined),
+    hasCode('GRID_BACKUP_MISSING'),
+  );
+  assert.equal((await readdir(join(folder.path, 'backups'))).length, 4);
+});

@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { test } from 'node:test';
+
+import { Bcdb } from '@commongrid/bcdb';
+import { hasCode, tempFolder } from '@commongrid/base/testing';
+import { RespClient } from '@commongrid/resp';
+import { ZdbServer } from '@commongrid/zdb';
+
+import { GridHome } from '../src/home.ts';
+import { readKeyFile } from '../src/key-file.ts';
+import { createIdentity } from '../src/owner-identity.ts';
+import { runCommand } from './fixtures/run-command.ts';
+
+const listen = [{ host: '127.0.0.1', port: 0 }];
+
+/** The folder of a grid that is down, but for Zero-DBs and tables that are open in this process. */
+async function openHome(path: string, stack: AsyncDisposableStack): Promise<GridHome> {
+  const home = new GridHome(path);
+  await home.create();
+  await createIdentity(home);
+  await writeNote(home, 'written before');
+  const bot = join(home.bots, 'anna');
+  await mkdir(join(bot, 'data'), { recursive: true });
+  await mkdir(join(bot, 'heads'));
+  await writeFile(join(bot, 'heads', '7.head'), 'had again');
+  await writeFile(join(bot, 'words'), 'her words');
+  const db = new DatabaseSync(join(bot, 'data', 'bot.sqlite'));
+  stack.defer(() => db.close());
+  db.exec("PRAGMA journal_mode = WAL; CREATE TABLE t (a TEXT); INSERT INTO t VALUES ('kept')");
+  db.exec("BEGIN; INSERT INTO t VALUES ('not done')");
+  for (const dataDir of [home.zdb, home.backend('zdb-3')]) {
+    const server = stack.use(await ZdbServer.open({ dataDir, listen }));
+    await using client = await RespClient.connect({ port: portOf(server) });
+    await client.command(['SET', 'key', dataDir]);
+  }
+  await writeFile(join(home.hub, 'LOCK'), '');
+  return home;
+}
+
+async function writeNote(home: GridHome, obj: string): Promise<number> {
+  const owner = await readKeyFile(home.ownerKeyFile);
+  await using bcdb = await Bcdb.open({ dataDir: home.bcdb, owner });
+  const value = { grants: [{ to: bcdb.owner, rights: ['admin'] }] };
+  const ns = obj.replaceAll(' ', '-');
+  await bcdb.write({ ns, op: 'put', url: 'bcdb.namespace.1', obj: 'namespace', value });
+  return bcdb.head.size;
+}
+
+async function valueIn(dataDir: string): Promise<string> {
+  await using server = await ZdbServer.open({ dataDir, listen });
+  await using client = await RespClient.connect({ port: portOf(server) });
+  const value = await client.command(['GET', 'key']);
+  return Buffer.isBuffer(value) ? value.toString() : '';
+}
+
+function portOf(server: ZdbServer): number {
+  const [{ port } = { port: 0 }] = server.addresses;
+  return port;
+}
+
+test('a grid is restored into an empty folder, with its log under a new key', async () => {
+  await using folder = await tempFolder('restore');
+  await using stack = new AsyncDisposableStack();
+  const home = await openHome(join(folder.path, 'a'), stack);
+  const words = join(folder.path, 'words');
+  await cp(home.wordsFile, words);
+  const place = join(folder.path, 'place');
+  const backup = await runCommand(home.path, ['backup', place, '--json']);
+  const made = JSON.parse(backup.printed) as { readonly name: string; readonly records: number };
+  await writeNote(home, 'written after');
+
+  const target = join(folder.path, 'b');
+  const restore = ['restore', place, '--words-file', words];
+  const plan = await runCommand(target, [...restore, '--dry-run']);
+  assert.match(plan.printed, new RegExp(`^${made.name}\n`));
+  assert.equal(existsSync(target), false);
+  const { printed } = await runCommand(target, [...restore, '--json']);
+  const restored = JSON.parse(printed) as { readonly records: number; readonly sequencer: string };
+  assert.equal(restored.records, made.records + 1);
+  await assert.rejects(runCommand(target, restore), hasCode('GRID_RESTORE_OCCUPIED'));
+  assert.deepEqual(await readdir(folder.path), ['a', 'b', 'place', 'words']);
+
+  const there = new GridHome(target);
+  assert.equal(await there.exists(), true);
+  assert.equal(existsSync(there.wordsFile), false);
+  for (const file of ['owner-key', 'owner-token', 'backup-key']) {
+    const [one, other] = [home, there].map(({ identity }) => readFile(join(identity, file)));
+    assert.deepEqual(await one, await other);
+  }
+  assert.equal(await readFile(join(there.bots, 'anna', 'words'), 'utf8'), 'her words');
+  assert.deepEqual(await readdir(join(there.bots, 'anna')), ['data', 'words']);
+  const tables = new DatabaseSync(join(there.bots, 'anna', 'data', 'bot.sqlite'));
+  assert.deepEqual({ ...tables.prepare('SELECT * FROM t').get() }, { a: 'kept' });
+  tables.close();
+  assert.equal(await valueIn(there.zdb), home.zdb);
+  assert.equal(await valueIn(there.backend('zdb-3')), home.backend('zdb-3'));
+  const owner = await readKeyFile(there.ownerKeyFile);
+  await using bcdb = await Bcdb.open({ dataDir: there.bcdb, owner });
+  assert.equal(bcdb.head.size, restored.records);
+  assert.ok(bcdb.hasNamespace('written-before'));
+  assert.ok(!bcdb.hasNamespace('written-after'));
+  assert.equal(bcdb.sequencer, restored.sequencer);
+});
+
+test('where a restore fails nothing is there, and the next one begins anew', async () => {
+  await using folder = await tempFolder('restore');
+  await using stack = new AsyncDisposableStack();
+  const home = await openHome(join(folder.path, 'a'), stack);
+  const [place, passphrase] = [join(folder.path, 'place'), join(folder.path, 'passphrase')];
+  await writeFile(passphrase, 'one day in May\n');
+  await runCommand(home.path, ['backup', place, '--passphrase-file', passphrase]);
+  const target = join(folder.path, 'b');
+  const restore = ['restore', place, '--passphrase-file', passphrase];
+  const fans = await readdir(join(place, 'chunks'));
+  const chunks = await Promise.all(
+    fans.map(async (fan) => (await readdir(join(place, 'chunks', fan))).map((id) => join(fan, id))),
+  );
+  const all = chunks.flat();
+  for (const chunk of [all[0], all[all.length >> 1], all.at(-1)]) {
+    const file = join(place, 'chunks', chunk ?? '');
+    const bytes = await readFile(file);
+    const changed = Buffer.from(bytes);
+    changed.writeUInt8(changed.readUInt8(bytes.length >> 1) ^ 1, bytes.length >> 1);
+    await writeFile(file, changed);
+    await assert.rejects(runCommand(target, restore), hasCode('GRID_BACKUP_DAMAGED'), chunk);
+    assert.equal(existsSync(target), false);
+    await writeFile(file, bytes);
+  }
+  // One that was killed left this.
+  await mkdir(`${target}.restoring`);
+  await writeFile(join(`${target}.restoring`, 'half'), '');
+  await runCommand(target, restore);
+  assert.equal(existsSync(join(target, 'half')), false);
+  // What damage costs is gone once all is stored anew.
+  await rm(join(place, 'chunks'), { recursive: true });
+  const verify = ['backup', place, '--verify'];
+  await assert.rejects(runCommand(home.path, verify), hasCode('GRID_BACKUP_DAMAGED'));
+  await runCommand(home.path, ['backup', place, '--full']);
+  await runCommand(home.path, verify);
+});
