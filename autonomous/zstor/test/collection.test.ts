@@ -156,6 +156,38 @@ test('in the background small objects are packed after 10 s, what is dead goes, 
   await assertReads(head, kept, 'kept', small);
 });
 
+test('a backend without room is looked through again, and again after that', async () => {
+  await using tidy = await TidyCluster.open();
+  const head = tidy.head();
+  const clock = new ManualClock();
+  await using collection = head.openCollection(clock);
+  const [full] = tidy.cluster.pool.all;
+  assert.ok(full);
+  const of = (keys: readonly string[]): number =>
+    keys.filter((key) => key.startsWith(`${full.no} `)).length;
+  const abandon = async (): Promise<void> => {
+    const source = [randomBytesOf(mebibyte, 'abandoned')];
+    (await head.writer.write(source, { policy: fourPlusTwo })).abandon();
+    await head.writer.idle();
+  };
+  const until = async (what: string, isSo: (keys: readonly string[]) => boolean): Promise<void> => {
+    const look = async (): Promise<boolean> => {
+      await clock.advance(1_000);
+      return isSo(await tidy.keys());
+    };
+    await waitFor(look, { timeoutMs: 60_000, everyMs: 5, what });
+  };
+  await abandon();
+  await until('the first look', (keys) => keys.length === 0);
+  Object.defineProperty(full, 'freeBytes', { get: () => 0 });
+  for (const others of [5, 10]) {
+    await abandon();
+    await until('a look for room', (keys) => of(keys) === 0);
+    assert.equal((await tidy.keys()).length, others);
+  }
+  await collection.close();
+});
+
 test('a shard that moved is deleted where it was, and never counts there again', async () => {
   await using tidy = await TidyCluster.open(7);
   const head = tidy.head();

@@ -24,7 +24,7 @@ const packedBytesPerSecond = 64 * 2 ** 20;
 const keysPerSecond = 20_000;
 /** How often is looked what there is to pack and to collect. */
 const lookEveryMs = 1_000;
-/** A backend is looked through for orphans so long after this head began to serve, or it came back, */
+/** A backend is looked through for orphans so long after this head began to serve, it came back or has no room left, */
 const sweepAfterMs = 60_000;
 /** and this often. */
 const sweepEveryMs = 24 * 60 * 60 * 1000;
@@ -104,6 +104,10 @@ export class Collection implements AsyncDisposable {
 
   /** A backend has a shard that was moved away: in a minute, when others may have followed, it goes. */
   leftBehind(backendNo: number): void {
+    this.#sweepSoon(backendNo);
+  }
+
+  #sweepSoon(backendNo: number): void {
     const dueMs = this.#clock.monotonicMs() + sweepAfterMs;
     const plannedMs = this.#sweepMs.get(backendNo);
     // While it does not answer nothing is planned; it is looked through when it is back.
@@ -153,10 +157,11 @@ export class Collection implements AsyncDisposable {
   /** Looks through one backend, if it is the turn of any. */
   async #sweepDue(signal: AbortSignal): Promise<void> {
     const nowMs = this.#clock.monotonicMs();
-    for (const backend of this.#o.backends.all) {
-      const { no, state } = backend;
+    for (const { no, state, freeBytes } of this.#o.backends.all) {
       if (state !== 'healthy') this.#sweepMs.set(no, undefined);
       else if (this.#sweepMs.get(no) === undefined) this.#sweepMs.set(no, nowMs + sweepAfterMs);
+      // It may be full of what uploads left that came to nothing.
+      else if (freeBytes === 0) this.#sweepSoon(no);
     }
     const due = this.#o.backends.all.find(({ no }) => (this.#sweepMs.get(no) ?? Infinity) <= nowMs);
     if (due === undefined) return;
