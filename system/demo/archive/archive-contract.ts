@@ -11,7 +11,7 @@ import type { Shards } from './archive-sizes.ts';
 export const monthlyMax = 40;
 
 /** Heads of S3: one serves, the other one stands by on a farm of its own. */
-export const headCount = 2;
+const headCount = 2;
 /** Port on which nodes publish S3. */
 export const s3Port = 9000;
 
