@@ -85,11 +85,17 @@ export class DemoSight implements StepListener, AsyncDisposable {
     const placements = objects.map(({ value }) => value as RecordOf<'grid.placement.1'>);
     const items = placements.find((one) => one.contract === contract)?.items ?? [];
     const own = items.filter(({ role }) => role === 'shards');
-    this.#shards.place(own.toSorted((a, b) => a.replica - b.replica).map(({ node }) => node));
-    // The bot of the buyer is down now and then.
-    const { silent, store } = await buyer.call<Standing>('contracts.status', { contract }, signal);
-    this.#silent = new Set(silent.map(({ node }) => node));
-    if (store?.isWhole === true) this.#shards.noteWhole();
+    const places = own.toSorted((a, b) => a.replica - b.replica).map(({ node }) => node);
+    let isWhole = false;
+    try {
+      const input = { contract };
+      const { silent, store } = await buyer.call<Standing>('contracts.status', input, signal);
+      this.#silent = new Set(silent.map(({ node }) => node));
+      isWhole = store?.isWhole === true;
+    } finally {
+      // The bot of the buyer is down now and then.
+      this.#shards.look(places, isWhole);
+    }
   }
 
   #show(): void {
