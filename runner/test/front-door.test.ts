@@ -17,6 +17,8 @@ import { connectionsPerDoorMax, Door } from '../src/front-door/door.ts';
 import type { Target } from '../src/front-door/target.ts';
 
 const patience = { timeoutMs: 60_000, everyMs: 20 };
+/** Longer than a slow machine takes for anything here, ms. */
+const heldMs = 300_000;
 const mebibyte = 2 ** 20;
 
 /** A server at a free port of loopback, which ends with what it said. */
@@ -129,7 +131,7 @@ test('a connection is held while no replica takes it, and ended when that lasts'
   await using gone = await Replica.saying('gone');
   const { address, port } = gone;
   await gone.die();
-  await using door = await Door.open({ kind: 'tcp', port: 0, counts: new DoorCounts() });
+  await using door = await Door.open({ kind: 'tcp', port: 0, counts: new DoorCounts(), heldMs });
   using early = clientOf(door);
   door.lead([target(address)]);
   using late = clientOf(door);
@@ -222,7 +224,7 @@ test('of the heads of S3 the one that serves answers, and connections to one tha
   const other: HeadState = { is: 'stands by' };
   await using first = await openHead('one', one);
   await using second = await openHead('other', other);
-  await using door = await Door.open({ kind: 's3', port: 0, counts: new DoorCounts() });
+  await using door = await Door.open({ kind: 's3', port: 0, counts: new DoorCounts(), heldMs });
   door.lead([target(second.address), target(first.address)]);
   const ask = async (client: Client, path = '/bucket'): Promise<string> => {
     client.socket.write(`GET ${path} HTTP/1.1\r\nhost: s3\r\n\r\n`);
@@ -301,7 +303,7 @@ test('connections to a machine that lost its power are cut at the second look, a
 
 test('connections beyond a limit are ended at once, and those below are none the worse', async () => {
   const counts = new DoorCounts();
-  await using door = await Door.open({ kind: 'tcp', port: 0, counts });
+  await using door = await Door.open({ kind: 'tcp', port: 0, counts, heldMs });
   const held = Array.from({ length: connectionsPerDoorMax }, () => clientOf(door));
   await waitFor(() => door.connections === connectionsPerDoorMax, {
     ...{ ...patience, what: 'the door to be full' },

@@ -66,6 +66,8 @@ export class Door implements AsyncDisposable {
   #targets: readonly Target[] = [];
   #preferred: AddressText | undefined;
   #news = Promise.withResolvers<void>();
+  #choosing: Promise<AddressText | undefined> | undefined;
+  #pausing: Promise<void> | undefined;
 
   private constructor(server: Server, options: DoorOptions) {
     this.#server = server;
@@ -173,7 +175,7 @@ export class Door implements AsyncDisposable {
     const untilMs = systemClock.monotonicMs() + (this.#options.heldMs ?? heldMsMax);
     while (!signal.aborted) {
       const news = this.#news.promise;
-      const address = await this.#choose();
+      const address = await this.#choice();
       if (address !== undefined) {
         const replica = await dial(address, signal);
         if (typeof replica !== 'string') {
@@ -184,9 +186,27 @@ export class Door implements AsyncDisposable {
         continue;
       }
       if (systemClock.monotonicMs() >= untilMs) return undefined;
-      await Promise.race([delay(againMs, { signal }).catch(() => undefined), news]);
+      await Promise.race([this.#pause(), news]);
     }
     return undefined;
+  }
+
+  /** For all that wait together: of connections that are held there may be many. */
+  #choice(): Promise<AddressText | undefined> {
+    this.#choosing ??= this.#choose().finally(() => {
+      this.#choosing = undefined;
+    });
+    return this.#choosing;
+  }
+
+  /** The same; ends early when the door closes. */
+  #pause(): Promise<void> {
+    this.#pausing ??= delay(againMs, { signal: this.#closing.signal })
+      .catch(() => undefined)
+      .finally(() => {
+        this.#pausing = undefined;
+      });
+    return this.#pausing;
   }
 
   /** One that takes connections, by what is known, else by what they answer; undefined where none does. */
