@@ -22,7 +22,12 @@ export interface ArchiveScene {
   /** The built contract, once there is one. */
   contract?: { readonly id: ContractId; readonly file: string };
   /** A place that was paid for, and its farmer, who was killed then: ms of `performance.now()`. */
-  abandoned?: { readonly lock: LockId; readonly farmer: DemoBot; readonly killedMs: number };
+  abandoned?: {
+    readonly lock: LockId;
+    readonly amount: bigint;
+    readonly farmer: DemoBot;
+    readonly killedMs: number;
+  };
   /** A client of the store, once it was loaded. */
   client?: Rclone;
   /** What goes on beside the steps from then on; whoever runs them stops it. */

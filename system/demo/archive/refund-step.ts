@@ -30,7 +30,7 @@ export const abandonedStep: DemoStep<ArchiveScene> = {
     await farmer.setRules({ terms: { lockSeconds } });
     const { lock, amount } = await payFor(town, farm, await propose(town));
     await farmer.kill();
-    scene.abandoned = { lock, farmer, killedMs: performance.now() };
+    scene.abandoned = { lock, amount, farmer, killedMs: performance.now() };
     await requireSums(town);
     return `${shown(amount)} put aside for a place of ${farmer.name}, who is killed then`;
   },
@@ -42,13 +42,13 @@ export const refundStep: DemoStep<ArchiveScene> = {
   needs: ['farmer gone'],
   async run({ town, abandoned }) {
     if (abandoned === undefined) throw new Error('nothing was paid for nothing');
-    const { lock, farmer, killedMs } = abandoned;
+    const { lock, amount, farmer, killedMs } = abandoned;
     await town.until('the refund', async () => (await refundedIn(town)).has(lock));
     const took = ((performance.now() - killedMs) / 1_000).toFixed(0);
     await requireSums(town);
     await farmer.setRules({});
     await farmer.start(town.signal);
-    return `it was there at the latest ${took} s after ${farmer.name} was killed, ${lockSeconds} s after the lock at the earliest`;
+    return `${shown(amount)} were back when it was looked, ${took} s after ${farmer.name} was killed; nobody asked for them`;
   },
 };
 
