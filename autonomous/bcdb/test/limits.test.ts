@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { isGridError } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
 import { SigningKey } from '@commongrid/crypto';
+import { LogWaiters } from '../src/doors/resp/log-waiters.ts';
 import type { Where } from '../src/projection/find-query.ts';
 import { payloadBytesMax } from '../src/record/entry.ts';
 import { contact, ownerToken, serveTeam } from './http-fixture.ts';
@@ -87,4 +88,21 @@ test('records beyond the room for those that wait are told that it is busy, and 
   const turned = many.filter((code) => code === 'BCDB_BUSY').length;
   assert.ok(turned >= 1 && turned <= 100, `${turned} of 20,100 were busy`);
   await writeNotes(bcdb, 1, 'after');
+});
+
+test('connections beyond those that may wait for records are told so, and have room once others go', async () => {
+  await using folder = await tempFolder();
+  await using bcdb = await openNotes({ dataDir: folder.path, owner: SigningKey.generate() });
+  const waiters = new LogWaiters(bcdb);
+  const leaving = new AbortController();
+  const { size } = bcdb.head;
+  const wait = (): Promise<void> => waiters.past(size + 1_000, ['other'], leaving.signal);
+  const waiting = Promise.allSettled(Array.from({ length: 1_000 }, () => wait()));
+  assert.equal(waiters.count, 1_000);
+  await assert.rejects(wait(), { code: 'BCDB_BUSY' });
+  leaving.abort();
+  const left = await waiting;
+  assert.ok(left.every(({ status }) => status === 'rejected'));
+  assert.equal(waiters.count, 0);
+  await waiters.past(size - 1, ['other'], AbortSignal.timeout(60_000));
 });

@@ -35,6 +35,14 @@ test('XREAD BLOCK ends at its time, and when its client leaves', async () => {
   const ask = await fixture.owner();
   assert.equal(await ask('XREAD', 'BLOCK', '20', 'STREAMS', 'people:log', '$'), null);
   assert.equal(await ask('XREAD', 'BLOCK', '-1', 'STREAMS', 'people:log', '$'), '-ERR');
+  // Longer than a timer can wait, which would fire at once.
+  assert.equal(await ask('XREAD', 'BLOCK', '2147483648', 'STREAMS', 'people:log', '$'), '-ERR');
+  const streams = (count: number): string[] => [
+    ...Array.from({ length: count }, () => 'people:log'),
+    ...Array.from({ length: count }, () => '$'),
+  ];
+  assert.equal(await ask('XREAD', 'STREAMS', ...streams(64)), null);
+  assert.equal(await ask('XREAD', 'STREAMS', ...streams(65)), '-ERR');
   const leaver = await RespClient.connect({ port: fixture.port, closeTimeoutMs: 100 });
   await leaver.command(['AUTH', ownerToken]);
   const waiting = leaver.command(['XREAD', 'BLOCK', '0', 'STREAMS', 'log', '999999']);

@@ -206,6 +206,28 @@ test('another need is another proposal, which takes the place of the one before'
   );
 });
 
+test('sixteen proposals are made for one contract, and then it says that these are the most', async () => {
+  await using world = new ControllerWorld({ own: 1, rented: 1 });
+  const id = await short(world, { budget: { currency: 'EUR', perMonth: 10, total: 100 } });
+  await proposed(world, id);
+  const grow = async (n: number): Promise<void> => {
+    const farm = world.accepted('grid.farm.1').at(-1);
+    assert.ok(farm !== undefined);
+    const prices = { ...farm.prices, cu: fakeId.amount(90_000 * 2 ** n) };
+    world.put('grid.farm.1', world.bob.device, { ...farm, prices });
+    await world.leap(600_000);
+  };
+  for (let count = 2; count <= 16; count++) {
+    await grow(count);
+    await world.until(`there are ${count}`, () => drafts(world).length === count);
+  }
+  await grow(17);
+  await world.until('it is told', () =>
+    blockedOf(world, id).some(({ message }) => /16 contracts were proposed/.test(message)),
+  );
+  assert.equal(drafts(world).length, 16);
+});
+
 test('a proposal is taken back with the contract that it was made for', async () => {
   await using world = new ControllerWorld({ own: 1, rented: 1 });
   const id = await short(world);

@@ -258,8 +258,9 @@ suite('a hub among strangers', () => {
     const from = Array<string>(17).fill('alice/x');
     const merge = { method: 'POST', path: '/v1/merge', body: json({ from, to: 'alice/y' }) };
     await refuses(merge, 400, 'HUB_REQUEST_INVALID');
-    const long = { method: 'GET', path: `/v1/search?q=${'x'.repeat(5_000)}` };
+    const long = { method: 'GET', path: `/v1/${'x'.repeat(4_094)}` };
     await refuses(long, 400, 'HUB_REQUEST_INVALID');
+    await refuses({ method: 'GET', path: `/v1/${'x'.repeat(4_092)}` }, 404, 'HUB_NOT_FOUND');
     const sought = { method: 'GET', path: `/v1/search?q=${'x'.repeat(257)}` };
     await refuses(sought, 400, 'HUB_REQUEST_INVALID');
   });

@@ -362,6 +362,8 @@ suite('commands', { concurrency: false }, () => {
       ['DIGEST k nonce 0 99', '"78377b525757b494427f89014f97d79928f3938d14eb51e20fb5dec9834eb304"'],
       ['DIGEST k nonce 1', '-Invalid arguments'],
       ['DIGEST k nonce 3 1', '-Invalid arguments'],
+      [`DIGEST k ${'n'.repeat(1024)}`, /^"[0-9a-f]{64}"$/],
+      [`DIGEST k ${'n'.repeat(1025)}`, '-Invalid argument'],
       ['DIGEST nix nonce', 'nil'],
       ['DIGEST k', '-Unexpected arguments'],
       ['SCRUB STATUS', /"running", :0/],

@@ -148,6 +148,7 @@ suite('operation', { concurrency: false }, () => {
       { adminPassword: '' },
       { adminPassword: 'x'.repeat(129) },
       { protect: true },
+      { minReplicas: 17 },
       { segmentBytes: 1000 },
       { segmentBytes: Number.NaN },
       { webhookUrl: 'ftp://example.org' },

@@ -61,6 +61,24 @@ test('a record type refuses members that it does not know, at every depth', () =
   }
 });
 
+test('every list and text of a record type has a greatest length, and longer texts are refused', () => {
+  for (const [url, { schema }] of recordTypes) {
+    for (const part of partsOf(schema)) {
+      const { type, maxItems, maxLength, pattern, const: fixed } = part;
+      const text = `${url}: ${JSON.stringify(part).slice(0, 200)}`;
+      if (type === 'array') ok(Number(maxItems) <= 4096, text);
+      if (type === 'string' && (pattern ?? fixed) === undefined)
+        ok(Number(maxLength) <= 262_144, text);
+    }
+  }
+  const longer = (value: unknown) => (typeof value === 'string' ? ['a'.repeat(262_145)] : []);
+  for (const url of urls) {
+    for (const { path, value } of scalarsReplaced(examples[url], longer)) {
+      throws(() => parse(url, value), isInvalid, `${url} with a long ${path}`);
+    }
+  }
+});
+
 test('an object id that a payload says fits the grammar of object ids', () => {
   for (const [url, type] of recordTypes) {
     const obj = type.objectOf(examples[url as RecordUrl]);
@@ -170,6 +188,14 @@ interface Mutation {
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A schema and all schemas in it. */
+function* partsOf(schema: unknown): Iterable<Readonly<Record<string, unknown>>> {
+  if (Array.isArray(schema)) for (const one of schema) yield* partsOf(one);
+  if (!isObject(schema)) return;
+  yield schema;
+  for (const inner of Object.values(schema)) yield* partsOf(inner);
 }
 
 /** All values that differ from the given one in one place, as `change` says. */

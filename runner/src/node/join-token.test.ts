@@ -26,6 +26,14 @@ test('join token is refused once it has expired', () => {
   );
 });
 
+test('join token of many long addresses is read up to 4,096 characters', () => {
+  const made = (count: number): string =>
+    joinTokenText({ ...token, urls: Array<string>(count).fill(`http://${'a'.repeat(390)}`) });
+  assert.ok(made(6).length <= 4_096 && made(7).length > 4_096);
+  assert.equal(readJoinToken(made(6), 0).urls.length, 6);
+  assert.throws(() => readJoinToken(made(7), 0), hasCode('GRID_JOIN_TOKEN_INVALID'));
+});
+
 test('join token that was cut off is refused', () => {
   const text = joinTokenText(token);
   fc.assert(
