@@ -243,7 +243,9 @@ function printDeployed(
       ...ports.map((one) => [`  ${one.role}`, one.port, where(one)]),
       ...doors.map((one) => [`  ${one.role}`, one.port, `${one.address}, whatever node it is on`]),
     ];
-    const next = standing === undefined ? [`  next: grid contract status ${header.name}`] : [];
+    const as = options.bot === undefined ? '' : ` --bot ${options.bot}`;
+    const status = `  next: grid contract status ${header.name}${as}`;
+    const next = standing === undefined ? [status] : [];
     const kept = [...files].map(([name, path]) => [`  ${name}`, path]);
     return [
       `${header.name} is ${id}`,
