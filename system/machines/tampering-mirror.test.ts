@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { test } from 'node:test';
@@ -15,23 +16,27 @@ function hashOf(content: Buffer): string {
   return createHash('sha256').update(content).digest('hex');
 }
 
+async function serveChunks(from: IncomingMessage, to: ServerResponse): Promise<void> {
+  if (from.method === 'GET') {
+    const content = chunks.get(from.url?.split('/').at(-1) ?? '');
+    to.writeHead(content === undefined ? 404 : 200).end(content);
+    return;
+  }
+  const asked = (await buffer(from)).toString('hex').match(/.{64}/g) ?? [];
+  for (const hash of asked) {
+    const content = chunks.get(hash);
+    const header = Buffer.alloc(36);
+    header.write(hash, 'hex');
+    header.writeUInt32BE(content?.length ?? 0xff_ff_ff_ff, 32);
+    to.write(Buffer.concat([header, content ?? Buffer.alloc(0)]));
+  }
+  to.end();
+}
+
 /** A hub that gives chunks by name, and in batches. @returns its origin */
 async function openHub(stack: AsyncDisposableStack): Promise<string> {
-  const server = createServer(async (from, to) => {
-    if (from.method === 'GET') {
-      const content = chunks.get(from.url?.split('/').at(-1) ?? '');
-      to.writeHead(content === undefined ? 404 : 200).end(content);
-      return;
-    }
-    const asked = (await buffer(from)).toString('hex').match(/.{64}/g) ?? [];
-    for (const hash of asked) {
-      const content = chunks.get(hash);
-      const header = Buffer.alloc(36);
-      header.write(hash, 'hex');
-      header.writeUInt32BE(content?.length ?? 0xff_ff_ff_ff, 32);
-      to.write(Buffer.concat([header, content ?? Buffer.alloc(0)]));
-    }
-    to.end();
+  const server = createServer((from, to) => {
+    serveChunks(from, to).catch(() => to.destroy());
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
