@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { TestContext } from 'node:test';
 
-import { waitFor } from '@commongrid/base';
+import { reservePort, waitFor } from '@commongrid/base';
 import type { WorkloadId } from '@commongrid/model';
 import { shortIdOf } from '@commongrid/node';
 
@@ -36,6 +37,13 @@ interface Notices {
 const longer = { timeout: 600_000 };
 const deadline = { timeoutMs: 120_000, everyMs: 100 };
 
+/** Serves its content to whoever asks. */
+const content = randomBytes(16).toString('hex');
+const page = {
+  entrypoint: ['/bin/sh', '-c', `echo ${content} > /tmp/index.html; exec httpd -f -p 80 -h /tmp`],
+  ports: [{ name: 'http', port: 80, protocol: 'tcp', publish: await reservePort() }],
+};
+
 /** One grid for all tests, in their order, with a second machine. */
 let grid: TestGrid;
 let up: Up;
@@ -58,10 +66,12 @@ after(async () => {
 });
 
 test('what ran on a machine that is cut off runs elsewhere, and stops there when it is back', async (t) => {
-  const { contract, workloads } = await deployOn(outpost.name, 'web');
+  const { contract, workloads } = await deployOn(outpost.name, 'web', page);
   assert.notEqual(workloads[0]?.node, up.node.id);
   const there = await outpost.containers();
   assert.equal(there.length, 1);
+  const door = await waitFor(() => doorOf('web'), { ...deadline, what: 'its door' });
+  await untilShown(door);
   outpost.cut();
   await healed(t, contract);
   assert.equal((await processesOf(prefix)).length, 1);
@@ -71,9 +81,22 @@ test('what ran on a machine that is cut off runs elsewhere, and stops there when
   const isStopped = async (): Promise<boolean> => (await outpost.containers()).length === 0;
   await waitFor(isStopped, { ...deadline, what: 'the machine to stop what is no longer its own' });
   assert.equal((await processesOf(prefix)).length, 1);
+  // At the same address, and while nobody is there who could say where it runs.
+  await untilShown(door);
+  await withoutBot('bot-farmer', () => untilShown(door));
+  const { published } = await grid.json<{ published: { address: string; frontDoor: string }[] }>(
+    ...['contract', 'status', 'web'],
+  );
+  assert.deepEqual(
+    published.map(({ frontDoor }) => frontDoor),
+    [door.address],
+  );
+  assert.deepEqual([(await doorOf('web'))?.active], [published[0]?.address]);
   await grid.json('rm', 'web');
   const isGone = async (): Promise<boolean> => (await processesOf(prefix)).length === 0;
   await waitFor(isGone, { ...deadline, what: 'the end of what was healed' });
+  const isShut = async (): Promise<boolean> => (await doorOf('web')) === undefined;
+  await waitFor(isShut, { ...deadline, what: 'its door to be shut' });
 });
 
 test('what ran on a machine that died is moved by the new key of its bot, and does not begin again there', async (t) => {
@@ -114,7 +137,7 @@ test(
   'a node that drains ends up empty, and nothing that it ran is ever missing',
   longer,
   async () => {
-    const { workloads } = await deployOn(outpost.name, 'shelf', { many: 2, single: 1 });
+    const { workloads } = await deployOn(outpost.name, 'shelf', {}, { many: 2, single: 1 });
     const keys = workloads.map(({ id }) => shortIdOf(id as WorkloadId));
     assert.equal(keys.length, 3);
     const here = await runningIn(outpost.prefix);
@@ -143,11 +166,56 @@ test(
   },
 );
 
-/** @param counts replicas of each role */
-async function deployOn(node: string, name: string, counts = { [name]: 1 }): Promise<Deployed> {
+interface Door {
+  readonly name: string;
+  readonly address: string;
+  readonly active: string | null;
+}
+
+/** Where what a contract publishes is reached on the first machine. */
+async function doorOf(name: string): Promise<Door | undefined> {
+  const { frontDoor } = await grid.json<{ readonly frontDoor: readonly Door[] | null }>('status');
+  return frontDoor?.find((door) => door.name === name);
+}
+
+async function untilShown({ address }: Door): Promise<void> {
+  const isShown = async (): Promise<boolean> => {
+    const answer = await fetch(`http://${address}/`).catch(() => undefined);
+    return (await answer?.text().catch(() => ''))?.trim() === content;
+  };
+  await waitFor(isShown, { ...deadline, what: 'the page' });
+}
+
+/** Kills a service, and does something before it is waited for. */
+async function withoutBot(name: string, work: () => Promise<void>): Promise<void> {
+  const pidOf = async (): Promise<number | null | undefined> => {
+    const { services } = await grid.json<Pick<Up, 'services'>>('status');
+    return services[name]?.pid;
+  };
+  const former = await pidOf();
+  assert.ok(former);
+  process.kill(former, 'SIGKILL');
+  await work();
+  const isBack = async (): Promise<boolean> => {
+    const { answer } = await grid
+      .json<{ readonly answer: unknown }>('bot', 'call', 'farmer', 'contracts.list', '{}')
+      .catch(() => ({ answer: undefined }));
+    return answer !== undefined && (await pidOf()) !== former;
+  };
+  await waitFor(isBack, { ...deadline, what: `${name} to be back` });
+}
+
+/** @param change what its containers are besides, @param counts replicas of each role */
+async function deployOn(
+  node: string,
+  name: string,
+  change: object = {},
+  counts: Readonly<Record<string, number>> = { [name]: 1 },
+): Promise<Deployed> {
   const container = {
     ...{ image: 'base', entrypoint: ['sleep', '100000'], rootBytes: '16MiB' },
     stop: { signal: 'SIGKILL', graceSeconds: 1 },
+    ...change,
   };
   const file = join(grid.home, 'node', `${name}.json`);
   const roles = Object.entries(counts).map(([role, replicas]) => {
