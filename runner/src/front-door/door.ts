@@ -6,7 +6,7 @@ import { closeOnce, delay, silentLogger, systemClock } from '@commongrid/base';
 import type { Logger } from '@commongrid/base';
 
 import { dial, s3Standing, tcpStanding } from './dial.ts';
-import type { AddressText, Standing } from './dial.ts';
+import type { AddressText } from './dial.ts';
 import type { DoorCounts } from './door-counts.ts';
 import { Joined } from './joined.ts';
 import { againMs, Standings } from './standings.ts';
@@ -257,7 +257,7 @@ export class Door implements AsyncDisposable {
     return (await this.#firstServing(others.filter((one) => one !== address))) !== undefined;
   }
 
-  #cut(address: AddressText, why: Standing | string): void {
+  #cut(address: AddressText, why: string): void {
     const pairs = [...this.#pairs].filter((one) => one.address === address);
     if (pairs.length === 0) return;
     const fields = { door: this.port, address, why, connections: pairs.length };
