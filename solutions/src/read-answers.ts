@@ -79,7 +79,7 @@ export function parseAnswer(question: Question, typed: string): AnswerValue {
 }
 
 /** @throws SOLUTION_ANSWER_INVALID with what would do */
-export function checkAnswer(question: Question, value: unknown): AnswerValue {
+function checkAnswer(question: Question, value: unknown): AnswerValue {
   switch (question.kind) {
     case 'text':
     case 'secret':
