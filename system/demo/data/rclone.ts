@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { runProgram } from '@commongrid/base';
@@ -53,9 +53,18 @@ export class Rclone {
     await this.#run(['copy', '--copy-links', folder, this.#at('')], allTimeoutMs);
   }
 
-  /** Downloads an object to a path at which nothing is. @throws BASE_PROGRAM_FAILED, BASE_ABORTED */
+  /**
+   * Downloads an object to a path at which nothing is. It is named in a list: where S3 does not answer in time rclone takes
+   * the address of an object for that of a folder, and says nothing.
+   * @throws BASE_PROGRAM_FAILED, BASE_ABORTED, and the error of the system where it got nothing
+   */
   async read(key: string, path: string): Promise<void> {
-    await this.#run(['copyto', this.#at(key), path], objectTimeoutMs);
+    const [list, folder] = [`${path}.list`, `${path}.folder`];
+    await rm(folder, { recursive: true, force: true });
+    await writeFile(list, `${key}\n`);
+    const words = ['copy', '--files-from-raw', list, '--no-traverse', this.#at(''), folder];
+    await this.#run(words, objectTimeoutMs);
+    await rename(join(folder, key), path);
   }
 
   /** Uploads a file. Throws as `read`. */
