@@ -18,7 +18,6 @@ export type { BotLimits } from './config.ts';
 export type { BotErrorCode } from './errors.ts';
 export type { HeadsKeeper } from './log-view.ts';
 export type { LockMarket } from './market/lock-market.ts';
-export type { FileStore } from './data/data-book.ts';
 export { Files } from './data/files.ts';
 export { formatGridAddress, parseGridAddress } from './data/grid-address.ts';
 export type { GridAddress } from './data/grid-address.ts';

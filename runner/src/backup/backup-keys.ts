@@ -19,7 +19,7 @@ import type { GridErrorCode } from '../errors.ts';
 import type { BackupPlace } from './backup-place.ts';
 
 /** What a place says of itself: docs/formats/grid-backup.md. */
-export const placeFile = 'grid-backup.json';
+const placeFile = 'grid-backup.json';
 
 const boxShape = Type.Union([
   Type.Object(
