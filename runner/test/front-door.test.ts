@@ -266,39 +266,34 @@ test('of the heads of S3 the one that serves answers, and connections to one tha
 });
 
 test('connections to a machine that lost its power are cut at the second look, and the next go elsewhere', async () => {
-  await using cable = await Cable.open();
+  await using stack = new AsyncDisposableStack();
+  const cable = stack.use(await Cable.open());
   const program = `require('net').createServer((s) => { s.on('error', () => {}); s.write('there\\n'); })
     .listen(7000, '${Cable.right}', () => console.log('ready'));`;
   const run = (end: 'left' | 'right', ...words: readonly string[]) => {
     const [command = '', ...rest] = cable.at(end);
-    return spawn(command, [...rest, process.execPath, ...words], {
+    const child = spawn(command, [...rest, process.execPath, ...words], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
-  };
-  const server = run('right', '--eval', program);
-  const over = once(server, 'exit');
-  try {
-    await firstLineOf(server);
-    const door = run(
-      'left',
-      join(import.meta.dirname, 'fixtures', 'door-beside-cable.ts'),
-      `${Cable.right}:7000`,
-    );
-    const ended = once(door, 'exit');
-    const lines = createInterface(door.stdout)[Symbol.asyncIterator]();
-    assert.deepEqual(JSON.parse((await lines.next()).value ?? '{}'), { reached: 'there' });
-    // From there on nothing is heard, not even a refusal.
-    const [command = '', ...words] = cable.at('right');
-    execFileSync(command, [...words, ...'ip link set cable down'.split(' ')]);
-    door.stdin.write('cut\n');
-    assert.deepEqual(JSON.parse((await lines.next()).value ?? '{}'), {
-      ...{ reached: 'here', looks: 2, cut: 1 },
+    const over = once(child, 'exit');
+    stack.defer(async () => {
+      child.kill('SIGKILL');
+      await over;
     });
-    await ended;
-  } finally {
-    server.kill();
-    await over;
-  }
+    return child;
+  };
+  await firstLineOf(run('right', '--eval', program));
+  const fixture = join(import.meta.dirname, 'fixtures', 'door-beside-cable.ts');
+  const door = run('left', fixture, `${Cable.right}:7000`);
+  const lines = createInterface(door.stdout)[Symbol.asyncIterator]();
+  assert.deepEqual(JSON.parse((await lines.next()).value ?? '{}'), { reached: 'there' });
+  // From there on nothing is heard, not even a refusal.
+  const [command = '', ...words] = cable.at('right');
+  execFileSync(command, [...words, ...'ip link set cable down'.split(' ')]);
+  door.stdin.write('cut\n');
+  assert.deepEqual(JSON.parse((await lines.next()).value ?? '{}'), {
+    ...{ reached: 'here', looks: 2, cut: 1 },
+  });
 });
 
 test('connections beyond a limit are ended at once, and those below are none the worse', async () => {
