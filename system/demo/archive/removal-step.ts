@@ -1,3 +1,4 @@
+import { isGridError } from '@commongrid/base';
 import type { ContractStatus } from '@commongrid/contract';
 import type { ContractId } from '@commongrid/model';
 import { RespClient } from '@commongrid/resp';
@@ -92,8 +93,14 @@ async function isEmpty({ signal }: DemoTown, node: DemoNode): Promise<boolean> {
   const { zdb, used } = await node.status(signal);
   const isFree = Object.values(used).every((amount) => amount === 0);
   if (!isFree || (await processesOf(node.prefix)).length > 0) return false;
-  const lists = await Promise.all(zdb.map(namespacesOf));
-  return lists.flat().every((name) => name === firstNamespace);
+  try {
+    const lists = await Promise.all(zdb.map(namespacesOf));
+    return lists.flat().every((name) => name === firstNamespace);
+  } catch (error) {
+    // One that has nothing any more ends, and its node says so a moment later.
+    if (isGridError(error, 'RESP_CONNECT_FAILED')) return false;
+    throw error;
+  }
 }
 
 async function namespacesOf({ host, port, fingerprint }: ZdbDoor): Promise<readonly string[]> {
