@@ -99,6 +99,7 @@ async function isEmpty({ signal }: DemoTown, node: DemoNode): Promise<boolean> {
   } catch (error) {
     // One that has nothing any more ends, and its node says so a moment later.
     if (isGridError(error, 'RESP_CONNECT_FAILED')) return false;
+    if (isGridError(error, 'RESP_CONNECTION_LOST')) return false;
     throw error;
   }
 }
