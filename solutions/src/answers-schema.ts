@@ -62,5 +62,7 @@ function propertyOf(question: Question): object {
       const { pattern, itemsMax: maxItems } = question;
       return { ...common, type: 'array', maxItems, items: { type: 'string', pattern } };
     }
+    default:
+      return question satisfies never;
   }
 }

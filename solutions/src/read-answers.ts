@@ -96,6 +96,8 @@ function checkAnswer(question: Question, value: unknown): AnswerValue {
     }
     case 'list':
       return checkList(question, value);
+    default:
+      return question satisfies never;
   }
 }
 

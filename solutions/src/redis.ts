@@ -111,7 +111,7 @@ export const redis = solution({
     credentials: { password },
     use: ({ addresses, file }) =>
       addresses('redis').map((address) => {
-        const [host = '', at = ''] = splitAddress(address);
+        const [host, at] = splitAddress(address);
         return `REDISCLI_AUTH="$(cat ${file('password')})" redis-cli -h ${host} -p ${at}`;
       }),
   }),

@@ -62,7 +62,10 @@ test('a controller that starts anew leaves alone what was removed', async () => 
   await world.until('it runs', () => runs(world, removed));
   world.approve(removed, 'remove');
   const phaseOf = (id: string): string | undefined =>
-    world.processes.at(-1)?.controller.status().find((one) => one.id === id)?.status?.phase;
+    world.processes
+      .at(-1)
+      ?.controller.status()
+      .find((one) => one.id === id)?.status?.phase;
   await world.until('it is closed', () => phaseOf(removed) === 'closed');
   const lease = world.grid.fold.current('grid.lease.1', removed)?.fence;
   await world.kill(first);

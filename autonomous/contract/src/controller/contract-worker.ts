@@ -227,7 +227,8 @@ export class ContractWorker {
       ...{ contract: id, fold, at, nowMs, state, units, isStorm, hasNews },
       trials: this.#trials,
       isBeingRepaired: () => this.#options.ports.dispersed?.isBeingRepaired(id, fold) ?? false,
-      isHollow: (...at) => this.#options.ports.dispersed?.isHollow(...at) ?? false,
+      isHollow: (workload, node) =>
+        this.#options.ports.dispersed?.isHollow(workload, node) ?? false,
       isGivenUp: (node) => watch.isGivenUp(node),
       ...{ maxPerHour: header.heal.maxPerHour, untilMs: header.term.untilMs },
       ...{ replaceAfterMs: header.heal.replaceAfterMs, waits: this.#placer.waits },
