@@ -32,7 +32,7 @@ const maxHomePathBytes = 80;
  *     no-bots     there where none are to run with the grid
  *     front-door/ at which ports of this machine what contracts publish is reached
  *     deployed/   what opens solutions that were deployed, a folder each
- *     heads/      the newest heads of logs that commands saw, of databases elsewhere too
+ *     heads/      the newest heads of logs that commands saw, of databases elsewhere too, and whose turn it is to write
  */
 export class GridHome {
   readonly path: string;
@@ -175,6 +175,11 @@ export class GridHome {
   /** What commands remember of logs; there before a grid is, where databases elsewhere are used. */
   get heads(): string {
     return join(this.path, 'heads');
+  }
+
+  /** Where commands that write with a key wait for each other. @param key as text */
+  keyTurn(key: string): string {
+    return join(this.heads, 'turns', key);
   }
 
   /** The 24 words of the owner. He may take the file away: nothing here needs it. */

@@ -23,6 +23,19 @@ async function codeOf(grid: TestGrid, ...words: string[]): Promise<string> {
   return (JSON.parse(stdout) as { readonly code: string }).code;
 }
 
+test('commands of one key at the same time do not contradict each other', async () => {
+  await using grid = await TestGrid.open();
+  await grid.json('up', '--port-base', '0');
+  const bob = await grid.json<Key>('bcdb', 'key', 'new', join(grid.home, 'bob.key'));
+  await grid.json('bcdb', 'ns', 'create', 'team', '--private');
+  await grid.json('bcdb', 'ns', 'grant', 'team', bob.key, 'read', 'write');
+  await grid.run('bcdb', 'ns', 'readers', 'team', '--add', bob.seal);
+  const puts = ['one', 'two', 'three'].map((name) =>
+    grid.json('bcdb', 'put', 'team', note, name, '{}', '--key-file', bob.file),
+  );
+  assert.equal((await Promise.all(puts)).length, 3);
+});
+
 test('two people share a private namespace until one is removed from its readers', async () => {
   await using grid = await TestGrid.open();
   await grid.json('up', '--port-base', '0');

@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
-import { isGridError } from '@commongrid/base';
+import { isGridError, Mutex } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
 import { SigningKey } from '@commongrid/crypto';
 import type { OwnerStatement } from '../src/database.ts';
@@ -24,7 +24,7 @@ test('two clients append 64 records each at one time, in order and without gaps'
   const served = await serveTeam(t);
   await grant(served, 'anyone', ['read', 'write']);
   const keys = [SigningKey.generate(), SigningKey.generate()];
-  const clients = await Promise.all(keys.map((key) => served.client({ key })));
+  const clients = await Promise.all(keys.map((key) => served.client({ key, turn })));
   const sizeBefore = served.bcdb.head.size;
   const receipts = await Promise.all(
     clients.flatMap((client, who) =>
@@ -39,6 +39,34 @@ test('two clients append 64 records each at one time, in order and without gaps'
   const query = { url: contact, limit: 1000, minSeq: last };
   const [first] = clients;
   assert.equal((await first?.find('team', query))?.objects.length, 128);
+});
+
+test('two processes that take turns count with one key and never contradict each other', async (t) => {
+  const served = await serveTeam(t);
+  const key = SigningKey.generate();
+  await grant(served, key.publicKey.text, ['read', 'write']);
+  const mutex = new Mutex();
+  let turns = 0;
+  const turn = async (): Promise<AsyncDisposable> => {
+    const [begun, over] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    void mutex.run(() => {
+      begun.resolve();
+      return over.promise;
+    });
+    await begun.promise;
+    turns++;
+    return { [Symbol.asyncDispose]: async () => over.resolve() };
+  };
+  const clients = await Promise.all([1, 2].map(() => served.client({ key, turn })));
+  for (let round = 0; round < 8; round++) {
+    await Promise.all(
+      clients.flatMap((client, who) =>
+        Array.from({ length: 4 }, (_, n) => client.write(put(`c${who}/${round}/${n}`))),
+      ),
+    );
+  }
+  assert.equal(served.bcdb.lastN(key.publicKey.text), 64);
+  assert.ok(turns >= 16, `${turns} turns`);
 });
 
 test('a client writes one object many times at once, each version after the other', async (t) => {

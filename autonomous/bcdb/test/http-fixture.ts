@@ -43,6 +43,7 @@ export interface Served {
   readonly client: (who?: {
     readonly token?: string;
     readonly key?: SigningKey;
+    readonly turn?: () => Promise<AsyncDisposable>;
   }) => Promise<BcdbClient>;
   readonly close: () => Promise<void>;
 }

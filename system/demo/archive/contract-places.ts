@@ -1,3 +1,4 @@
+import { isGridError } from '@commongrid/base';
 import type { ContractStatus } from '@commongrid/contract';
 import type { ContractId, RecordOf } from '@commongrid/model';
 
@@ -97,9 +98,15 @@ async function standingOf(
 }
 
 async function until(
-  { town }: ArchiveScene,
+  scene: ArchiveScene,
   what: string,
   isSo: () => Promise<boolean>,
 ): Promise<void> {
-  await town.until(what, isSo, readyTimeoutMs);
+  try {
+    await scene.town.until(what, isSo, readyTimeoutMs);
+  } catch (error) {
+    if (!isGridError(error, 'BASE_TIMEOUT')) throw error;
+    const standing = await standingOf(scene, contractOf(scene).id);
+    throw new Error(`${error.message}: ${JSON.stringify(standing)}`, { cause: error });
+  }
 }

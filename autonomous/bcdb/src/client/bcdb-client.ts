@@ -26,6 +26,7 @@ import { HttpLink } from './http-link.ts';
 import { readProof, readRecord } from './object-proof.ts';
 import { PrivacyMemory } from './privacy-memory.ts';
 import { RecordWriter } from './record-writer.ts';
+import type { KeyTurn } from './record-writer.ts';
 import type { ClientReceipt, ClientStatement, RecordAnswer } from './record-writer.ts';
 import type { Signer } from './signer.ts';
 import { successionPath } from './source-link.ts';
@@ -50,6 +51,8 @@ export interface BcdbClientOptions {
     statement: ClientStatement,
     signal: AbortSignal | undefined,
   ) => Promise<ClientReceipt | undefined>;
+  /** Waits until no other process writes with the key. Without it there must be none. */
+  readonly turn?: KeyTurn;
   /** The newest checkpoint seen in an earlier life: `lastCheckpoint`. */
   readonly lastCheckpoint?: string;
   /** How long one try of a request may take. Default 30 s. */
@@ -99,6 +102,7 @@ export class BcdbClient {
       lastN: () => this.lastN(key.publicKey.text),
       seen: () => this.lastHead,
       send: (records) => this.#send(records),
+      turn: options.turn,
     });
   }
 

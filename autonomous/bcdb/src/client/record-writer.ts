@@ -44,7 +44,12 @@ export interface RecordWriterOptions {
   readonly seen: () => TreeHead | undefined;
   /** Sends records; the same ones again give the same answers. */
   readonly send: (records: readonly EntryText[]) => Promise<readonly RecordAnswer[]>;
+  /** Waits until no other process writes with the key; without one there is none. */
+  readonly turn?: KeyTurn | undefined;
 }
+
+/** The right to count with a key, until it is disposed of; undefined where nobody can be kept out. */
+export type KeyTurn = () => Promise<AsyncDisposable | undefined>;
 
 /** Statements that wait to be sent; beyond it BCDB_BUSY. */
 const waitingStatementsMax = 10_000;
@@ -121,6 +126,22 @@ export class RecordWriter {
     // What is said in the same turn of the event loop goes together.
     await Promise.resolve();
     while (this.#waiting.length > 0) {
+      try {
+        await this.#writeInTurn();
+      } catch (error) {
+        for (const { reject } of this.#waiting.splice(0)) reject(error);
+      }
+    }
+    this.#isRunning = false;
+  }
+
+  /** Writes all that waits. @throws when the turn does not come */
+  async #writeInTurn(): Promise<void> {
+    const { turn } = this.#options;
+    await using _turn = await turn?.();
+    // Others may have counted on meanwhile.
+    if (turn !== undefined) this.#nextN = undefined;
+    while (this.#waiting.length > 0) {
       const jobs = this.#take();
       try {
         await this.#settle();
@@ -131,7 +152,6 @@ export class RecordWriter {
         for (const { reject } of jobs) reject(known);
       }
     }
-    this.#isRunning = false;
   }
 
   #take(): readonly Job[] {

@@ -1,5 +1,7 @@
+import { mkdir } from 'node:fs/promises';
+
 import type { BcdbClient } from '@commongrid/bcdb/client';
-import { GridError } from '@commongrid/base';
+import { errorCode, GridError } from '@commongrid/base';
 import type { SealingKey, SigningKey } from '@commongrid/crypto';
 import type { Command } from 'commander';
 import { InvalidArgumentError } from 'commander';
@@ -13,6 +15,7 @@ import type { GridErrorCode } from '../../errors.ts';
 import { GridHome } from '../../home.ts';
 import { readKeyFile, sealingKeyOf } from '../../key-file.ts';
 import { lookAt } from '../../one-machine-grid.ts';
+import { turnIn } from '../../turn-in.ts';
 import { BotFolder } from '../bot/bot-folder.ts';
 import { parseBotName } from '../bot/bot-options.ts';
 import { readSecret } from '../zdb/connection.ts';
@@ -92,7 +95,7 @@ export async function connect(
   const clientOptions = {
     url,
     trust,
-    ...(key === undefined ? {} : { key }),
+    ...(key === undefined ? {} : { key, turn: () => keyTurn(home, key.publicKey.text) }),
     ...(folder === undefined ? {} : { writeElsewhere: byRunningBot(folder.controlSocket) }),
     ...(secretFile === undefined ? {} : { token: await readSecret(secretFile) }),
   };
@@ -105,6 +108,18 @@ export async function connect(
   };
   const minSeq = (client.lastHead?.size ?? 0) - 1;
   return { client, url, trust, key, sealingKey, minSeq };
+}
+
+/** Two commands that count with one key at a time would contradict each other. A home that takes no writes has no turns. */
+async function keyTurn(home: GridHome, key: string): Promise<AsyncDisposable | undefined> {
+  const folder = home.keyTurn(key);
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    if (['EACCES', 'EROFS'].includes(errorCode(error) ?? '')) return undefined;
+    throw error;
+  }
+  return turnIn(folder);
 }
 
 /** A token lets the server sign, and the server has no key to a private namespace. */
