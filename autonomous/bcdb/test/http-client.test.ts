@@ -24,7 +24,7 @@ test('two clients append 64 records each at one time, in order and without gaps'
   const served = await serveTeam(t);
   await grant(served, 'anyone', ['read', 'write']);
   const keys = [SigningKey.generate(), SigningKey.generate()];
-  const clients = await Promise.all(keys.map((key) => served.client({ key, turn })));
+  const clients = await Promise.all(keys.map((key) => served.client({ key })));
   const sizeBefore = served.bcdb.head.size;
   const receipts = await Promise.all(
     clients.flatMap((client, who) =>

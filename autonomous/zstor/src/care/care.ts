@@ -373,8 +373,9 @@ export class Care implements AsyncDisposable {
   }
 
   async #survey(signal: AbortSignal): Promise<void> {
-    const hasNews = this.#repairer.pending === 0 && this.#repairer.takeNews();
-    await this.#surveys.runWhenDue(hasNews, signal);
+    const isCalm = this.#repairer.pending === 0;
+    const hasNews = isCalm && this.#repairer.takeNews();
+    await this.#surveys.runWhenDue({ hasNews, isCalm }, signal);
   }
 
   async #snapshotWhenCalm(): Promise<void> {

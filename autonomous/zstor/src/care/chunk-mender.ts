@@ -336,8 +336,10 @@ class MendAttempt {
   async #moveTo(index: number): Promise<boolean> {
     const from = this.locations[index] ?? nowhere;
     const source = this.#o.backends.byNo(from);
+    // What cannot be read is not moved: a target that is chosen counts as its place.
+    if (source === undefined) return false;
     const target = this.#targets.choose(index, false);
-    if (target === undefined || source === undefined) return false;
+    if (target === undefined) return false;
     try {
       const value = await this.#read(index, source);
       if (value !== undefined) {

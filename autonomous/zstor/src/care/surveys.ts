@@ -10,6 +10,9 @@ const surveyEveryMs = 10 * 60_000;
 /** After a survey no other one begins for so many times as long as it took, and this long at least. */
 const surveyRestFactor = 5;
 const surveyRestMs = 500;
+/** The same for one whose only reason is that the last one found chunks that nobody could mend. */
+const retryRestFactor = 30;
+const retryRestMs = 10_000;
 
 /** What was found when all records were looked through. */
 export interface Survey {
@@ -44,6 +47,7 @@ export class Surveys {
   #isDue = false;
   #isRunning = false;
   #endedMs = -Infinity;
+  #tookMs = 0;
   #nextMs = 0;
 
   constructor(options: SurveysOptions) {
@@ -74,15 +78,20 @@ export class Surveys {
 
   /**
    * Nothing while one runs: what became due meanwhile waits for the next call.
-   * @param hasNews there is another reason than time
+   * @param reasons.hasNews there is another reason than time
+   * @param reasons.isCalm nothing is being mended: what the last one found and is still there was tried in vain
    * @throws BASE_ABORTED
    */
-  async runWhenDue(hasNews: boolean, signal: AbortSignal): Promise<void> {
+  async runWhenDue(
+    { hasNews, isCalm }: { readonly hasNews: boolean; readonly isCalm: boolean },
+    signal: AbortSignal,
+  ): Promise<void> {
     const { tables, isReady, clock } = this.#o;
     if (hasNews) this.#isDue = true;
     if (this.#isRunning) return;
     const startedMs = clock.monotonicMs();
-    if (!this.#isDue && startedMs - this.#endedMs < surveyEveryMs) return;
+    const everyMs = isCalm && this.#latest.needy > 0 ? this.#retryEveryMs : surveyEveryMs;
+    if (!this.#isDue && startedMs - this.#endedMs < everyMs) return;
     if (startedMs < this.#nextMs || !isReady()) return;
     this.#isDue = false;
     this.#isRunning = true;
@@ -98,8 +107,12 @@ export class Surveys {
       this.#isRunning = false;
     }
     this.#endedMs = clock.monotonicMs();
-    const tookMs = this.#endedMs - startedMs;
-    this.#nextMs = this.#endedMs + Math.max(surveyRestMs, surveyRestFactor * tookMs);
+    this.#tookMs = this.#endedMs - startedMs;
+    this.#nextMs = this.#endedMs + Math.max(surveyRestMs, surveyRestFactor * this.#tookMs);
+  }
+
+  get #retryEveryMs(): number {
+    return Math.max(retryRestMs, retryRestFactor * this.#tookMs);
   }
 
   #add(survey: Survey, chunk: WalkedChunk): void {
