@@ -134,12 +134,14 @@ test('a folder in use is refused with the process that uses it', async () => {
 });
 
 test('a wrong use of export and import is explained', async () => {
+  await using place = await tempFolder('zdb');
+  const nowhere = join(place.path, 'nowhere');
   const both = ['--original-index', 'i', '--original-data', 'd'];
   for (const words of [['export'], ['import', 'file', ...both], ['import', ...both.slice(2)]]) {
-    const { code, status, hint } = await errorOf(...words, '--data', '/nowhere');
+    const { code, status, hint } = await errorOf(...words, '--data', nowhere);
     assert.deepEqual([code, status], ['GRID_USAGE', 2]);
     assert.match(hint, /zdb (export|import) --help$/);
   }
-  const missing = await errorOf('verify', '--data', '/nowhere');
+  const missing = await errorOf('verify', '--data', nowhere);
   assert.deepEqual([missing.code, missing.status], ['ZDB_FOLDER_MISSING', 3]);
 });
