@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 
-import { waitFor } from '@commongrid/base';
+import { reservePort, waitFor } from '@commongrid/base';
 import { Cable, firstLineOf } from '@commongrid/base/testing';
 
 import { connectionsMax, DoorCounts } from '../src/front-door/door-counts.ts';
@@ -128,9 +128,8 @@ test('a door carries both directions whole, at the pace of whoever is slower, an
 });
 
 test('a connection is held while no replica takes it, and ended when that lasts', async () => {
-  await using gone = await Replica.saying('gone');
-  const { address, port } = gone;
-  await gone.die();
+  const port = await reservePort();
+  const address = `127.0.0.1:${port}`;
   await using door = await Door.open({ kind: 'tcp', port: 0, counts: new DoorCounts(), heldMs });
   using early = clientOf(door);
   door.lead([target(address)]);
@@ -149,14 +148,14 @@ test('a connection is held while no replica takes it, and ended when that lasts'
 });
 
 test('connections go to the replica that worked last, to another one when it is gone, and stay there', async () => {
-  await using one = await Replica.saying('one');
+  const port = await reservePort();
+  await using one = await Replica.saying('one', port);
   await using other = await Replica.saying('other');
   await using door = await Door.open({ kind: 'tcp', port: 0, counts: new DoorCounts() });
   const targets = [target(one.address), target(other.address)];
   door.lead(targets);
   using first = clientOf(door);
   assert.equal(await first.word, 'one');
-  const { port } = one;
   await one.die();
   // What ended in the middle does not look as if it were whole.
   assert.equal(await first.closed, 'ECONNRESET');
@@ -171,9 +170,8 @@ test('connections go to the replica that worked last, to another one when it is 
 
 test('what is placed elsewhere loses its connections once it is there', async () => {
   await using former = await Replica.saying('former');
-  await using next = await Replica.saying('next');
-  const { port, address } = next;
-  await next.die();
+  const port = await reservePort();
+  const address = `127.0.0.1:${port}`;
   await using door = await Door.open({ kind: 'tcp', port: 0, counts: new DoorCounts() });
   door.lead([target(former.address)]);
   using client = clientOf(door);
@@ -216,6 +214,8 @@ function openHead(name: string, state: HeadState): Promise<Replica> {
     else if (request.url !== '/-/health') response.end(name);
     else if (state.is !== 'hangs') response.writeHead(state.is === 'serves' ? 200 : 503).end();
   });
+  // A slow machine takes longer between two requests than it would leave a connection open.
+  server.keepAliveTimeout = 0;
   return Replica.open(server);
 }
 

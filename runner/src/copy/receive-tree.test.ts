@@ -31,7 +31,13 @@ async function openPlaces() {
   await writeFile(join(from, 'site/deep/run'), '#!/bin/sh\n');
   const receive = (words: readonly string[], name = 'site', at = to, whole = async () => {}) =>
     receiveTree(tarOf(from, words), { name, to: at, isWhole: whole });
-  return { from, to, receive, [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose]() };
+  return {
+    path: folder.path,
+    from,
+    to,
+    receive,
+    [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
+  };
 }
 
 /** What GNU tar makes of these words; busybox is tried where containers are. */
@@ -88,16 +94,30 @@ test('a folder that is there is not replaced', async () => {
 
 test('what would reach out of the copy is refused, and nothing is there', async () => {
   await using place = await openPlaces();
-  const { from, to, receive } = place;
+  const { path, from, to, receive } = place;
+  const out = join(path, 'out');
   await symlink('/etc/passwd', join(from, 'absolute'));
   await symlink('..', join(from, 'site/up'));
   await symlink('deep', join(from, 'site/door'));
+  // By their text both stay in the copy; the second follows the first, and leaves it.
+  await mkdir(join(from, 'site/a/b/c'), { recursive: true });
+  await symlink('../../..', join(from, 'site/a/b/c/x'));
+  await symlink('a/b/c/x/../../../etc/passwd', join(from, 'site/y'));
   const hostile: readonly (readonly string[])[] = [
     ['--transform=s,^,../,', './site/index.html'],
     ['--transform=s,index,../../out,', './site'],
-    ['--transform=s,^.*$,/tmp/out,', './site/index.html'],
+    [`--transform=s,^.*$,${out},`, './site/index.html'],
     ['--transform=s,deep/run,door/run,r', './site/door', './site/deep'],
     ['./site/up'],
+    [
+      '--no-recursion',
+      './site',
+      './site/a',
+      './site/a/b',
+      './site/a/b/c',
+      './site/a/b/c/x',
+      './site/y',
+    ],
     ['--transform=s,absolute,site/absolute,r', '--no-recursion', './site', './absolute'],
     ['--no-recursion', './site/deep/run'],
     ['--transform=s,^.*$,other,', './site/index.html'],
@@ -107,7 +127,7 @@ test('what would reach out of the copy is refused, and nothing is there', async 
     await assert.rejects(receive(words), hasCode('GRID_COPY_REFUSED'), words.join(' '));
     assert.deepEqual(await readdir(to), [], words.join(' '));
   }
-  assert.equal(existsSync('/tmp/out'), false);
+  assert.equal(existsSync(out), false);
 });
 
 test('a copy that is cut off, or of which its sender says so, leaves nothing', async () => {
