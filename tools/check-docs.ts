@@ -44,7 +44,9 @@ if (process.argv.includes('--write')) {
 }
 
 function document(path: string): SourceFile {
-  return documents.find((one) => one.path === path) ?? { path, text: '' };
+  const page = documents.find((one) => one.path === path);
+  if (page === undefined) throw new Error(`${path} is missing, or its path is another one`);
+  return page;
 }
 
 async function findCommandFaults(): Promise<string[]> {
