@@ -14,7 +14,7 @@ import { pageStep } from './archive/page-step.ts';
 import { paymentStep } from './archive/payment-step.ts';
 import { planStep } from './archive/plan-step.ts';
 import { provisionStep } from './archive/provision-step.ts';
-import { abandonedStep, refundStep } from './archive/refund-step.ts';
+import { abandonedStep, farmerBackStep, refundStep } from './archive/refund-step.ts';
 import { removalStep } from './archive/removal-step.ts';
 import { signingStep } from './archive/signing-step.ts';
 import { tamperedChunkStep } from './archive/tampered-chunk-step.ts';
@@ -73,8 +73,9 @@ const steps: readonly DemoStep<ArchiveScene>[] = [
   tamperedChunkStep,
   dataStep,
   pageStep,
-  refundStep,
+  farmerBackStep,
   machinesLostStep,
+  refundStep,
   headLostStep,
   pageLostStep,
   controllerLostStep,
@@ -112,18 +113,18 @@ export async function archiveDemo(options: ArchiveDemoOptions): Promise<DemoRepo
   const opening: DemoStep<undefined> = {
     name: 'grid',
     run: async () => {
-      town = stack.use(await DemoTown.open({ folder, plan, signal, note }));
+      town = stack.use(await DemoTown.open({ folder, plan, slack, signal, note }));
       return figureOf(town);
     },
   };
-  const opened = await runSteps([opening], undefined, listener);
+  const opened = await runSteps([opening], undefined, { listener, signal });
   if (town === undefined) return reportOf(opened, startedMs);
   const random = seededRandom(options.seed);
   const secrets = newStoreSecrets();
   const scene: ArchiveScene = { town, shards, dataBytes, secrets, random, slack };
   stack.defer(async () => scene.traffic?.stop());
   if (sight !== undefined) sight.scenery = scene;
-  const results = await runSteps(steps, scene, listener);
+  const results = await runSteps(steps, scene, { listener, signal });
   note('all of it is taken off this machine');
   return reportOf([...opened, ...results], startedMs);
 }

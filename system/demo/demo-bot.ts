@@ -9,7 +9,7 @@ import { askControl, isGridError, waitFor, writeFileAtomic } from '@commongrid/b
 import { root } from '../e2e/grid-process.ts';
 
 /** For a bot to come, ms. */
-const patience = { timeoutMs: 120_000, everyMs: 100 };
+const startTimeoutMs = 120_000;
 
 interface FarmerRules {
   readonly [name: string]: unknown;
@@ -23,12 +23,14 @@ const usualTerms = { disputeHours: 0 };
 export class DemoBot {
   readonly name: string;
   readonly #home: string;
+  readonly #slack: number;
   #process: ChildProcess | undefined;
 
-  /** @param home GRID_HOME that has the bot */
-  constructor(name: string, home: string) {
+  /** @param home GRID_HOME that has the bot @param slack how many times longer than usual it may take to come */
+  constructor(name: string, home: string, slack: number) {
     this.name = name;
     this.#home = home;
+    this.#slack = slack;
   }
 
   get folder(): string {
@@ -44,7 +46,9 @@ export class DemoBot {
     await writeFileAtomic(join(folder, 'farmer.json'), text);
   }
 
+  /** Starts it unless it runs, and waits until it answers. */
   async start(signal: AbortSignal): Promise<void> {
+    if (await this.answers(signal)) return;
     const { NODE_TEST_CONTEXT: _runner, ...inherited } = process.env;
     const words = ['bot', 'start', this.name, '--data', this.folder];
     this.#process = spawn(join(root, 'grid'), words, {
@@ -53,7 +57,7 @@ export class DemoBot {
       detached: true,
     });
     await waitFor(() => this.answers(signal), {
-      ...patience,
+      ...{ timeoutMs: startTimeoutMs * this.#slack, everyMs: 100 },
       signal,
       what: `the bot ${this.name}`,
     });

@@ -9,8 +9,10 @@ import { root, run } from '../e2e/grid-process.ts';
 import { killMachine, processesOf, programsOf } from '../machines/machine-processes.ts';
 import type { DemoNetwork } from './demo-network.ts';
 
-/** For a node to come, ms: many start at once. */
-export const nodePatience = { timeoutMs: 300_000, everyMs: 200 };
+/** For a node to come, ms: many start at once. @param slack how many times longer it may take */
+export function nodePatience(slack: number): { timeoutMs: number; everyMs: number } {
+  return { timeoutMs: 300_000 * slack, everyMs: 200 };
+}
 
 export interface DemoNodeOptions {
   readonly network: DemoNetwork;
@@ -26,6 +28,16 @@ export interface DemoNodeOptions {
   readonly home: string;
   /** Its disk, which is taken from this machine's at once. */
   readonly diskBytes: number;
+  /** How many times longer than usual it may take to come. */
+  readonly slack: number;
+}
+
+/** Without power: ms since 1970. */
+export interface PowerCut {
+  /** When the last process of the machine was gone. */
+  readonly fromMs: number;
+  /** When it had power again. */
+  readonly untilMs: number;
 }
 
 interface NodeStatus {
@@ -39,6 +51,15 @@ interface NodeStatus {
   readonly used: Readonly<Record<string, number>>;
   /** Where its Zero-DBs are, each with the SHA-256 of its certificate. */
   readonly zdb: readonly ZdbDoor[];
+}
+
+interface NodeWorkload {
+  readonly id: string;
+  /** `container` or `zdb`. */
+  readonly kind: string;
+  readonly phase: string;
+  /** How often it was started again. */
+  readonly restarts: number;
 }
 
 /** A Zero-DB of a machine, as others reach it. */
@@ -59,10 +80,13 @@ export class DemoNode {
   readonly #network: DemoNetwork;
   readonly #home: string;
   readonly #diskBytes: number;
+  readonly #patience: { readonly timeoutMs: number; readonly everyMs: number };
+  readonly #powerCuts: PowerCut[] = [];
   #id = '';
   #hasPower = false;
+  #offSinceMs: number | undefined;
 
-  constructor({ network, at, name, farm, folder, home, diskBytes }: DemoNodeOptions) {
+  constructor({ network, at, name, farm, folder, home, diskBytes, slack }: DemoNodeOptions) {
     this.at = at;
     this.name = name;
     this.farm = farm;
@@ -72,6 +96,7 @@ export class DemoNode {
     this.#network = network;
     this.#home = home;
     this.#diskBytes = diskBytes;
+    this.#patience = nodePatience(slack);
   }
 
   /** Of its record; empty until it answered. */
@@ -82,6 +107,11 @@ export class DemoNode {
   /** Whether it is switched on, as far as the demo did that. */
   get hasPower(): boolean {
     return this.#hasPower;
+  }
+
+  /** When it had none, as far as that is over. */
+  get powerCuts(): readonly PowerCut[] {
+    return this.#powerCuts;
   }
 
   /** Path of its network namespace. */
@@ -102,6 +132,12 @@ export class DemoNode {
     return (await askControl(path, 'status', {}, { signal })) as NodeStatus;
   }
 
+  /** What it has of contracts, as its agent says. @throws when it does not answer */
+  async workloads(signal: AbortSignal): Promise<readonly NodeWorkload[]> {
+    const path = join(this.folder, 'control.sock');
+    return (await askControl(path, 'workloads', {}, { signal })) as readonly NodeWorkload[];
+  }
+
   /** Waits until its agent answers. */
   async answers(signal: AbortSignal): Promise<void> {
     const look = async (): Promise<boolean> => {
@@ -109,14 +145,14 @@ export class DemoNode {
       this.#id = status?.id ?? this.#id;
       return status !== undefined;
     };
-    await waitFor(look, { ...nodePatience, signal, what: `the agent of ${this.name}` });
+    await waitFor(look, { ...this.#patience, signal, what: `the agent of ${this.name}` });
   }
 
   /** Waits until it takes part in the grid. */
   async inService(signal: AbortSignal): Promise<void> {
     const look = async (): Promise<boolean> =>
       (await this.#statusNow(signal))?.standing === 'inService';
-    await waitFor(look, { ...nodePatience, signal, what: `${this.name} to be in service` });
+    await waitFor(look, { ...this.#patience, signal, what: `${this.name} to be in service` });
   }
 
   /** The machine loses its power: no process of it is left, and nothing answers at its address. */
@@ -124,10 +160,15 @@ export class DemoNode {
     this.#hasPower = false;
     this.#network.setCable(this.at, 'down');
     await killMachine(this);
+    this.#offSinceMs = Date.now();
   }
 
   /** It has power again, with what is on its disk. */
   restart(): void {
+    if (this.#offSinceMs !== undefined) {
+      this.#powerCuts.push({ fromMs: this.#offSinceMs, untilMs: Date.now() });
+      this.#offSinceMs = undefined;
+    }
     this.#network.setCable(this.at, 'up');
     this.#start();
   }

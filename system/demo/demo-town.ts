@@ -31,6 +31,8 @@ interface Refusal {
 export interface TownOptions {
   readonly folder: DemoFolder;
   readonly plan: TownPlan;
+  /** How many times longer than usual may be waited. */
+  readonly slack: number;
   readonly signal: AbortSignal;
   /** Is told what is being done. */
   readonly note: (text: string) => void;
@@ -77,6 +79,7 @@ export class DemoTown implements AsyncDisposable {
   readonly signal: AbortSignal;
   /** Commands that bots gave with success so far, each with its bot before it. */
   readonly commands: (readonly string[])[] = [];
+  readonly #slack: number;
   readonly #stack: AsyncDisposableStack;
 
   private constructor(parts: TownParts, stack: AsyncDisposableStack) {
@@ -90,10 +93,11 @@ export class DemoTown implements AsyncDisposable {
     this.trust = parts.reader.trust;
     this.key = parts.reader.key;
     this.signal = parts.signal;
+    this.#slack = parts.slack;
     this.#stack = stack;
   }
 
-  static async open({ folder, plan, signal, note }: TownOptions): Promise<DemoTown> {
+  static async open({ folder, plan, slack, signal, note }: TownOptions): Promise<DemoTown> {
     await using stack = new AsyncDisposableStack();
     await requireDisk(folder, plan);
     await mkdir(folder.nodes, { recursive: true, mode: 0o700 });
@@ -113,9 +117,9 @@ export class DemoTown implements AsyncDisposable {
       const { id } = await grid.json<{ readonly id: string }>('bot', 'init', name);
       bots.set(name, id);
     });
-    const buyer = new DemoBot('buyer', grid.home);
+    const buyer = new DemoBot('buyer', grid.home, slack);
     const reader = await readerOf(buyer);
-    const withoutNodes = await openFarmer(grid, farPlan, { bots, signal });
+    const withoutNodes = await openFarmer(grid, farPlan, { bots, slack, signal });
     const network = DemoNetwork.make(folder.path);
     const doors = await Promise.all(
       ['bcdb', 'hub'].map(async (service) => {
@@ -127,20 +131,20 @@ export class DemoTown implements AsyncDisposable {
     const mirror = await TamperingMirror.open(hub, network.address, stack);
     note(`${plan.farms.length * plan.nodesPerFarm} nodes of ${plan.farms.length} farms start`);
     const farms = await eachOf(plan.farms, 2, async (farm, farmAt): Promise<TownFarm> => {
-      const farmer = await openFarmer(grid, farm, { bots, signal });
+      const farmer = await openFarmer(grid, farm, { bots, slack, signal });
       const nodes = Array.from({ length: plan.nodesPerFarm }, (_, at) => {
         const { nodesPerFarm, diskBytes } = plan;
         return new DemoNode({
-          ...{ network, folder: folder.nodes, home: grid.home, diskBytes },
+          ...{ network, folder: folder.nodes, home: grid.home, diskBytes, slack },
           ...{ at: farmAt * nodesPerFarm + at, name: `${farm.code}-${at + 1}` },
           farm: `farm-${farm.code}`,
         });
       });
       const hubs = farmAt === 0 ? [mirror.url, hub] : [hub];
-      await joinAll({ grid, farm, nodes, url, hubs, signal });
+      await joinAll({ grid, farm, nodes, url, hubs, slack, signal });
       return { plan: farm, name: `farm-${farm.code}`, farmer, nodes };
     });
-    const parts = { grid, farms, buyer, withoutNodes, bots, mirror, reader, signal };
+    const parts = { grid, farms, buyer, withoutNodes, bots, mirror, reader, slack, signal };
     return new DemoTown(parts, stack.move());
   }
 
@@ -172,13 +176,14 @@ export class DemoTown implements AsyncDisposable {
     return id;
   }
 
-  /** Waits until something is so. @throws BASE_TIMEOUT, BASE_ABORTED */
+  /** Waits until something is so, with slack for longer than is said. @throws BASE_TIMEOUT, BASE_ABORTED */
   until<T>(
     what: string,
     look: () => Promise<T | false | undefined>,
     timeoutMs = 180_000,
   ): Promise<T> {
-    return waitFor(look, { timeoutMs, everyMs: 200, signal: this.signal, what });
+    const limit = { timeoutMs: timeoutMs * this.#slack, everyMs: 200 };
+    return waitFor(look, { ...limit, signal: this.signal, what });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -191,6 +196,7 @@ interface TownParts extends Pick<
   'grid' | 'farms' | 'buyer' | 'withoutNodes' | 'bots' | 'mirror' | 'signal'
 > {
   readonly reader: Reader;
+  readonly slack: number;
 }
 
 /** The seventh farm: it says where it is, and what it would cost there. */
@@ -199,6 +205,7 @@ const farCountry = 'AQ';
 
 interface FarmerContext {
   readonly bots: ReadonlyMap<string, string>;
+  readonly slack: number;
   readonly signal: AbortSignal;
 }
 
@@ -206,12 +213,12 @@ interface FarmerContext {
 async function openFarmer(
   grid: TestGrid,
   plan: FarmPlan,
-  { bots, signal }: FarmerContext,
+  { bots, slack, signal }: FarmerContext,
 ): Promise<DemoBot> {
   throwIfAborted(signal);
   const { code, city, cu, su, surchargePercent } = plan;
   const name = `farmer-${code}`;
-  const farmer = new DemoBot(name, grid.home);
+  const farmer = new DemoBot(name, grid.home, slack);
   const id = `farm:${randomBytes(16).toString('base64url')}`;
   const country = plan === farPlan ? farCountry : code.toUpperCase();
   const prices = { currency: money.code, unitHours: 1, cu: String(cu), su: String(su) };
@@ -239,6 +246,7 @@ async function joinAll({
   nodes,
   url,
   hubs,
+  slack,
   signal,
 }: {
   readonly grid: TestGrid;
@@ -247,6 +255,7 @@ async function joinAll({
   /** Of the database. */
   readonly url: string;
   readonly hubs: readonly string[];
+  readonly slack: number;
   readonly signal: AbortSignal;
 }): Promise<void> {
   const as = ['--bot', `farmer-${farm.code}`];
@@ -265,7 +274,7 @@ async function joinAll({
     for (const id of answer.adopted) adopted.add(id);
     return adopted.size === nodes.length;
   };
-  await waitFor(look, { ...nodePatience, signal, what: `the nodes of farm-${farm.code}` });
+  await waitFor(look, { ...nodePatience(slack), signal, what: `the nodes of farm-${farm.code}` });
   await Promise.all(nodes.map((node) => node.inService(signal)));
 }
 

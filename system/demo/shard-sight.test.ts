@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { ShardSight } from './shard-sight.ts';
+import { shardPlacesIn, ShardSight } from './shard-sight.ts';
 
 test('a shard is lost with its machine, and refilled on the next one until all is whole', () => {
   const sight = new ShardSight();
@@ -21,4 +21,11 @@ test('a shard is lost with its machine, and refilled on the next one until all i
   assert.deepEqual(states(), ['healthy', 'healthy']);
   sight.look(['a', undefined], false);
   assert.deepEqual(states(), ['healthy', 'lost']);
+});
+
+test('shards keep their numbers while one of them is placed nowhere', () => {
+  const item = (role: string, replica: number, node: string) => ({ role, replica, node });
+  const items = [item('shards', 2, 'c'), item('log', 1, 'x'), item('shards', 0, 'a')];
+  assert.deepEqual(shardPlacesIn(items), ['a', undefined, 'c']);
+  assert.deepEqual(shardPlacesIn([]), []);
 });

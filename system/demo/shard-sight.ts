@@ -3,6 +3,16 @@ import type { ShardState } from './frame.ts';
 /** Which machine each shard is on, by its number; undefined where it is placed on none. */
 export type ShardPlaces = readonly (string | undefined)[];
 
+/** Where the shards of a placement are; one that it leaves out, and others come behind, is on no machine. */
+export function shardPlacesIn(
+  items: readonly { readonly role: string; readonly replica: number; readonly node: string }[],
+): ShardPlaces {
+  const own = items.filter(({ role }) => role === 'shards');
+  const byReplica = new Map(own.map(({ replica, node }) => [replica, node]));
+  const length = Math.max(-1, ...byReplica.keys()) + 1;
+  return Array.from({ length }, (_, replica) => byReplica.get(replica));
+}
+
 /** So many looks a store may go on to call itself whole by places that it had before. */
 const lateLooks = 3;
 

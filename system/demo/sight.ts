@@ -1,10 +1,11 @@
 import { isGridError, repeat } from '@commongrid/base';
-import type { ContractId, RecordOf } from '@commongrid/model';
+import type { ContractId } from '@commongrid/model';
 
 import type { DemoNode } from './demo-node.ts';
 import type { DemoTown } from './demo-town.ts';
 import type { DemoFrame, MachineState, TrafficSight } from './frame.ts';
-import { ShardSight } from './shard-sight.ts';
+import { recordsOf } from './records-of.ts';
+import { shardPlacesIn, ShardSight } from './shard-sight.ts';
 import type { StepListener, StepResult } from './steps.ts';
 
 /** Between two looks, ms. */
@@ -80,12 +81,11 @@ export class DemoSight implements StepListener, AsyncDisposable {
     }
   }
 
-  async #ask({ buyer, client }: DemoTown, contract: ContractId, signal: AbortSignal) {
-    const { objects } = await client.find('grid', { url: 'grid.placement.1', limit: 1_000 });
-    const placements = objects.map(({ value }) => value as RecordOf<'grid.placement.1'>);
+  async #ask(town: DemoTown, contract: ContractId, signal: AbortSignal) {
+    const { buyer } = town;
+    const placements = await recordsOf(town, 'grid.placement.1');
     const items = placements.find((one) => one.contract === contract)?.items ?? [];
-    const own = items.filter(({ role }) => role === 'shards');
-    const places = own.toSorted((a, b) => a.replica - b.replica).map(({ node }) => node);
+    const places = shardPlacesIn(items);
     let isWhole = false;
     try {
       const input = { contract };

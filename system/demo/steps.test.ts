@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { attempt, lastLine, reportOf, runSteps, stepLine } from './steps.ts';
-import type { DemoStep } from './steps.ts';
+import type { DemoStep, StepListener } from './steps.ts';
 
 const fine: DemoStep<string[]> = { name: 'fine', run: async (said) => `said ${said.push('fine')}` };
 const broken: DemoStep<string[]> = {
@@ -14,15 +14,17 @@ const broken: DemoStep<string[]> = {
 const late: DemoStep<string[]> = { ...fine, name: 'late', needs: ['fine', 'broken'] };
 const last: DemoStep<string[]> = { ...fine, name: 'last', needs: ['fine'] };
 
-const silent = { onResult: () => {} };
+const { signal } = new AbortController();
+const silent = { listener: { onResult: () => {} }, signal };
 
 test('a step that fails takes along those that need it, and no others', async () => {
   const said: string[] = [];
   const told: string[] = [];
-  const results = await runSteps([fine, broken, late, last], said, {
+  const listener: StepListener = {
     onStart: (name) => told.push(`${name} begins`),
     onResult: ({ name }) => told.push(name),
-  });
+  };
+  const results = await runSteps([fine, broken, late, last], said, { listener, signal });
   assert.deepEqual(
     results.map(({ name, passed, figure }) => [name, passed, figure]),
     [
@@ -40,6 +42,29 @@ test('what needs a step that was not tried is not tried either', async () => {
   const after: DemoStep<string[]> = { ...fine, name: 'after', needs: ['late'] };
   const results = await runSteps([broken, late, after], [], silent);
   assert.equal(results[2]?.figure, 'not tried: it needs late');
+});
+
+test('after an abort no step is tried', async () => {
+  const over = new AbortController();
+  const ending: DemoStep<string[]> = {
+    name: 'ending',
+    run: async () => {
+      over.abort();
+      return 'done';
+    },
+  };
+  const said: string[] = [];
+  const options = { ...silent, signal: over.signal };
+  const results = await runSteps([ending, broken, fine], said, options);
+  assert.deepEqual(
+    results.map(({ passed, figure }) => [passed, figure]),
+    [
+      [true, 'done'],
+      [false, 'not tried: it was ended'],
+      [false, 'not tried: it was ended'],
+    ],
+  );
+  assert.deepEqual(said, []);
 });
 
 test('a step alone fails with the text of its error', async () => {

@@ -43,21 +43,22 @@ export interface StepListener {
 
 /**
  * Runs steps one after another. One that fails does not keep others from being tried, unless they need it: those fail
- * as well, with its name.
+ * as well, with its name. After an abort none is tried.
  */
 export async function runSteps<Scene>(
   steps: readonly DemoStep<Scene>[],
   scene: Scene,
-  listener: StepListener,
+  { listener, signal }: { readonly listener: StepListener; readonly signal: AbortSignal },
 ): Promise<readonly StepResult[]> {
   const results: StepResult[] = [];
   for (const step of steps) {
     const missing = step.needs?.find((name) => {
       return results.some((one) => one.name === name && !one.passed);
     });
-    if (missing === undefined) listener.onStart?.(step.name);
-    const result =
-      missing === undefined ? await attempt(step, scene) : notTried(step.name, missing);
+    let why = missing === undefined ? undefined : `it needs ${missing}`;
+    if (signal.aborted) why = 'it was ended';
+    if (why === undefined) listener.onStart?.(step.name);
+    const result = why === undefined ? await attempt(step, scene) : notTried(step.name, why);
     results.push(result);
     listener.onResult(result);
   }
@@ -79,10 +80,10 @@ export async function attempt<Scene>(step: DemoStep<Scene>, scene: Scene): Promi
   }
 }
 
-function notTried(name: string, missing: string): StepResult {
+function notTried(name: string, why: string): StepResult {
   return {
     ...{ name, passed: false, seconds: 0, measures: {} },
-    figure: `not tried: it needs ${missing}`,
+    figure: `not tried: ${why}`,
   };
 }
 

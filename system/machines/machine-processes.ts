@@ -50,7 +50,8 @@ export async function killMachine({
   await waitFor(isOver, { ...gone, what: `the end of what runs in ${folder}` });
 }
 
-function killIfThere(pid: number): void {
+/** Ends a process at once, if there is one with this number. */
+export function killIfThere(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch (error) {

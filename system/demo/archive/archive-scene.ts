@@ -17,7 +17,7 @@ export interface ArchiveScene {
   readonly secrets: StoreSecrets;
   /** Chooses who is killed. */
   readonly random: Random;
-  /** How many times slower than promised things may be: 1, and more on a machine that has other work to do. */
+  /** How many times slower than promised or usual things may be: 1, and more on a machine that has other work to do. */
   readonly slack: number;
   /** The built contract, once there is one. */
   contract?: { readonly id: ContractId; readonly file: string };

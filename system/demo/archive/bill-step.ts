@@ -1,19 +1,14 @@
 import type { AuditReport } from '@commongrid/contract';
 
 import type { DemoTown } from '../demo-town.ts';
+import { recordsOf, versionsOf } from '../records-of.ts';
 import type { DemoStep } from '../steps.ts';
 import { must } from './archive-scene.ts';
 import type { ArchiveScene } from './archive-scene.ts';
-import { contractsOf, shown } from './ledger.ts';
+import { contractsOf, farmerLinesOf, paidByLock, placeOf, shown, statementOf } from './ledger.ts';
+import { secondsHad } from './places-had.ts';
 
 type Billed = AuditReport['money']['escrows'][number];
-
-interface StatementLine {
-  readonly kind: string;
-  /** Of money that was earned or put aside: the lock. */
-  readonly about: string;
-  readonly amount: string;
-}
 
 /**
  * The bill of all contracts: seconds times price of each lock is what the ledger says that its farmer got, to the last
@@ -29,12 +24,7 @@ export const billStep: DemoStep<ArchiveScene> = {
       const { report } = await town.as<{ readonly report: AuditReport }>('buyer', ...words);
       bill.push(...report.money.escrows);
     }
-    const earned = new Map<string, bigint>();
-    for (const { farmer } of town.farms) {
-      for (const { kind, about, amount } of await statementOf(town, farmer.name)) {
-        if (kind === 'release') earned.set(about, (earned.get(about) ?? 0n) + BigInt(amount));
-      }
-    }
+    const earned = paidByLock(await farmerLinesOf(town));
     let [sum, held, seconds] = [0n, 0n, 0];
     for (const one of bill) {
       const due = dueFor(one);
@@ -56,12 +46,12 @@ export const billStep: DemoStep<ArchiveScene> = {
     );
     const spent = await spentBy(town, known);
     must(spent === sum + held, `the buyer paid ${spent}, and farmers got ${sum}`);
-    const paidForNothing = bill.filter((one) => isForNothing(one)).length;
-    must(paidForNothing === 0, `${paidForNothing} places were paid and not had`);
+    const notHad = await placesNotHad(town, bill);
+    must(notHad.length === 0, `paid for and not had: ${notHad.join(', ')}`);
     const hours = (seconds / 3_600).toFixed(2);
     return {
       figure: `${bill.length} locks, ${hours} hours of places; seconds times price is ${shown(sum)}, as in the statements of ${town.farms.length} farmers and of the buyer`,
-      measures: { paidForNothing },
+      measures: { paidForNothing: notHad.length },
     };
   },
 };
@@ -71,14 +61,34 @@ function dueFor({ price, paidSeconds }: Billed): bigint {
   return (BigInt(price.amount) * BigInt(paidSeconds)) / BigInt(price.perSeconds);
 }
 
-/** Whether money went to a farmer for a place that was never there. */
-function isForNothing({ released, paidSeconds }: Billed): boolean {
-  return BigInt(released) > 0n && paidSeconds === 0;
-}
+/** A look at a phase, and what is counted in whole seconds, may be off by so much for each event of a place, s. */
+const secondsPerEvent = 2;
 
-async function statementOf(town: DemoTown, bot: string): Promise<readonly StatementLine[]> {
-  const words = ['wallet', 'statement'];
-  return (await town.as<{ readonly lines: readonly StatementLine[] }>(bot, ...words)).lines;
+/**
+ * Places of which more seconds were paid than they were there, as the demo saw it: while their machines said so, and had
+ * power. What was paid goes by what machines claim of themselves; when they had power they do not decide.
+ */
+async function placesNotHad(town: DemoTown, bill: readonly Billed[]): Promise<readonly string[]> {
+  const locks = new Map(
+    (await recordsOf(town, 'grid.lock.1')).map((one) => [one.id as string, one]),
+  );
+  const paid = new Map<string, number>();
+  for (const { lock, paidSeconds } of bill) {
+    const own = locks.get(lock);
+    if (own === undefined) throw new Error(`${lock} is no lock`);
+    if (paidSeconds > 0) paid.set(placeOf(own), (paid.get(placeOf(own)) ?? 0) + paidSeconds);
+  }
+  const cuts = new Map(town.nodes.map(({ id, powerCuts }) => [id, powerCuts]));
+  const notHad = await Promise.all(
+    [...paid].map(async ([place, seconds]) => {
+      const [node = ''] = place.split('/');
+      const events = await versionsOf(town, 'grid.event.1', place);
+      const had = secondsHad(events, cuts.get(node) ?? [], Date.now());
+      const most = had + secondsPerEvent * events.length;
+      return seconds > most ? [`${place} (${seconds} s paid, ${had.toFixed(1)} s there)`] : [];
+    }),
+  );
+  return notHad.flat();
 }
 
 /** What the buyer put aside for these locks, less what came back. */

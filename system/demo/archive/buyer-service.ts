@@ -1,4 +1,4 @@
-import { programsOf } from '../../machines/machine-processes.ts';
+import { killIfThere, programsOf } from '../../machines/machine-processes.ts';
 import type { DemoTown } from '../demo-town.ts';
 
 /** The service of `grid up` that runs the bot of the buyer, and starts it again when it ends. */
@@ -8,7 +8,7 @@ export const buyerService = 'bot-buyer';
 export async function killBuyer({ buyer }: DemoTown): Promise<void> {
   const pids = await programsOf(buyer.folder);
   if (pids.length === 0) throw new Error('the bot of the buyer does not run');
-  for (const pid of pids) process.kill(Number(pid), 'SIGKILL');
+  for (const pid of pids) killIfThere(Number(pid));
 }
 
 /** Waits until the bot of the buyer answers its owner. */

@@ -4,6 +4,7 @@ import type { ContractId, RecordOf } from '@commongrid/model';
 
 import type { DemoNode } from '../demo-node.ts';
 import type { DemoTown } from '../demo-town.ts';
+import { recordsOf } from '../records-of.ts';
 import { placesOf } from './archive-contract.ts';
 import { contractOf } from './archive-scene.ts';
 import type { ArchiveScene } from './archive-scene.ts';
@@ -54,9 +55,8 @@ export function untilBlocked(scene: ArchiveScene, code: string): Promise<void> {
 }
 
 /** Where a contract is placed. */
-export async function placementOf({ client }: DemoTown, contract: ContractId): Promise<Items> {
-  const { objects } = await client.find('grid', { url: 'grid.placement.1', limit: 1_000 });
-  const placements = objects.map(({ value }) => value as RecordOf<'grid.placement.1'>);
+export async function placementOf(town: DemoTown, contract: ContractId): Promise<Items> {
+  const placements = await recordsOf(town, 'grid.placement.1');
   return placements.find((one) => one.contract === contract)?.items ?? [];
 }
 

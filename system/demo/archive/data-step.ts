@@ -7,7 +7,7 @@ import { roundTrip } from '../data/aws-cli.ts';
 import { prepareData, sumOfFile } from '../data/real-files.ts';
 import type { KnownObject } from '../data/real-files.ts';
 import { rcloneVersion } from '../data/rclone.ts';
-import { Traffic } from '../data/traffic.ts';
+import { hangMsDefault, Traffic } from '../data/traffic.ts';
 import type { DemoStep } from '../steps.ts';
 import { writtenBytesMax } from './archive-sizes.ts';
 import { must } from './archive-scene.ts';
@@ -24,7 +24,7 @@ export const dataStep: DemoStep<ArchiveScene> = {
   name: 'data',
   needs: ['provision'],
   async run(scene) {
-    const { town, dataBytes } = scene;
+    const { town, dataBytes, slack } = scene;
     const random = seededRandom(scene.random.int(0, seedMax));
     const folders = ['files', 'traffic'].map((name) => join(dataFolder(town), name));
     const [files = '', folder = ''] = folders;
@@ -39,7 +39,7 @@ export const dataStep: DemoStep<ArchiveScene> = {
     scene.client = client;
     scene.traffic = Traffic.start({
       ...{ client, objects, random, folder, signal },
-      writtenBytesMax: writtenBytesMax(dataBytes),
+      ...{ writtenBytesMax: writtenBytesMax(dataBytes), hangMs: hangMsDefault * slack },
     });
     const other = await byAnother(scene, files, objects);
     const sizes = objects.map(({ bytes }) => bytes);

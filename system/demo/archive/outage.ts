@@ -2,6 +2,7 @@ import type { Random } from '@commongrid/base';
 
 import type { DemoNode } from '../demo-node.ts';
 import type { DemoTown } from '../demo-town.ts';
+import { recordsOf } from '../records-of.ts';
 import { must } from './archive-scene.ts';
 import type { ArchiveScene } from './archive-scene.ts';
 import { untilHealed, untilWhole } from './contract-places.ts';
@@ -36,14 +37,22 @@ export async function withoutMachines<T>(
   const startedMs = performance.now();
   const lost = (): readonly DemoNode[] => victims.filter(({ hasPower }) => !hasPower);
   try {
-    await Promise.all(victims.map((node) => node.kill()));
+    await killAll(victims);
     const result = await work({ victims, startedMs, approvals });
     await bringBack(scene, lost());
     return result;
   } catch (error) {
     for (const node of lost()) node.restart();
+    // The next step begins with all of them; why this one failed is what is told.
+    await Promise.allSettled(victims.map((node) => node.inService(scene.town.signal)));
     throw error;
   }
+}
+
+/** All of them lose their power, also when one does not go. @throws why it did not */
+async function killAll(victims: readonly DemoNode[]): Promise<void> {
+  const kills = await Promise.allSettled(victims.map((node) => node.kill()));
+  for (const kill of kills) if (kill.status === 'rejected') throw kill.reason;
 }
 
 /** Waits until all that was lost is there again without them. @throws when somebody signed meanwhile */
@@ -100,7 +109,6 @@ export function secondsSince(startedMs: number): number {
   return (performance.now() - startedMs) / 1_000;
 }
 
-async function approvalsIn({ client }: DemoTown): Promise<number> {
-  const { objects } = await client.find('grid', { url: 'grid.approval.1', limit: 1_000 });
-  return objects.length;
+async function approvalsIn(town: DemoTown): Promise<number> {
+  return (await recordsOf(town, 'grid.approval.1')).length;
 }

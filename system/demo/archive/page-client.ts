@@ -1,7 +1,8 @@
-import type { ContractId, RecordOf } from '@commongrid/model';
+import type { ContractId } from '@commongrid/model';
 
 import type { DemoNode } from '../demo-node.ts';
 import type { DemoTown } from '../demo-town.ts';
+import { placementOf } from './contract-places.ts';
 import { pagePort } from './page-contract.ts';
 
 /** For one answer, ms: a machine that lost its power says nothing at all, and a door waits for who takes its place. */
@@ -19,13 +20,11 @@ export function untilPage(town: DemoTown, contract: ContractId, text: string): P
 
 /** The machine that the page of a contract is placed on; undefined where it is on none. */
 export async function pageNode(
-  { client, nodes }: DemoTown,
+  town: DemoTown,
   contract: ContractId,
 ): Promise<DemoNode | undefined> {
-  const { objects } = await client.find('grid', { url: 'grid.placement.1', limit: 1_000 });
-  const placements = objects.map(({ value }) => value as RecordOf<'grid.placement.1'>);
-  const [item] = placements.find((one) => one.contract === contract)?.items ?? [];
-  return nodes.find(({ id }) => id === item?.node);
+  const [item] = await placementOf(town, contract);
+  return town.nodes.find(({ id }) => id === item?.node);
 }
 
 /** What the page says at its door; undefined where nobody answers. */

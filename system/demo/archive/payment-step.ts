@@ -26,8 +26,8 @@ export const paymentStep: DemoStep<ArchiveScene> = {
       .map(({ lock }) => `${slots.get(lock)?.role}/${slots.get(lock)?.replica}`);
     must(paid.length === wanted, `${wanted} places were paid for ${paid.length} times`);
     must(new Set(paid).size === wanted, 'a place was paid for twice');
-    const { balance, held } = await requireSums(town);
+    const { buyer, held } = await requireSums(town);
     const when = `killed with ${killed.locks} locks and nothing paid`;
-    return `${when}; then ${wanted} places paid once each; ${shown(held)} put aside and ${shown(balance)} left are what was there`;
+    return `${when}; then ${wanted} places paid once each; ${shown(held)} put aside and ${shown(buyer)} left are what was there`;
   },
 };

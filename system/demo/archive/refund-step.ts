@@ -36,7 +36,24 @@ export const abandonedStep: DemoStep<ArchiveScene> = {
   },
 };
 
-/** What was paid for nothing comes back by itself. Other steps go on meanwhile: time alone makes it due. */
+/** The farmer is there again, before machines are lost: what is lost may have to be bought of him. */
+export const farmerBackStep: DemoStep<ArchiveScene> = {
+  name: 'farmer back',
+  async run({ town, abandoned }) {
+    const farmer = town.farms.at(-1)?.farmer;
+    if (farmer === undefined) throw new Error('the town has no farm');
+    await farmer.setRules({});
+    await farmer.start(town.signal);
+    if (abandoned === undefined) return `${farmer.name} sells as before`;
+    const away = ((performance.now() - abandoned.killedMs) / 1_000).toFixed(0);
+    return `${farmer.name} is there again after ${away} s, and sells as before`;
+  },
+};
+
+/**
+ * What was paid for nothing comes back by itself. Other steps go on meanwhile: time alone makes it due, and the bot of the
+ * buyer gives it back when it looks next.
+ */
 export const refundStep: DemoStep<ArchiveScene> = {
   name: 'refund',
   needs: ['farmer gone'],
@@ -46,8 +63,6 @@ export const refundStep: DemoStep<ArchiveScene> = {
     await town.until('the refund', async () => (await refundedIn(town)).has(lock));
     const took = ((performance.now() - killedMs) / 1_000).toFixed(0);
     await requireSums(town);
-    await farmer.setRules({});
-    await farmer.start(town.signal);
     return `${shown(amount)} were back when it was looked, ${took} s after ${farmer.name} was killed; nobody asked for them`;
   },
 };

@@ -19,8 +19,9 @@ export const tamperedChunkStep: DemoStep<ArchiveScene> = {
     must(mirror.changed > 0, 'the mirror changed nothing');
     for (const { node, ofOthers } of told) {
       must(ofOthers === 0, `${node.name} refused ${ofOthers} chunks of the hub`);
-      const { phases } = await node.status(town.signal);
-      must((phases['healthy'] ?? 0) > 0, `nothing runs on ${node.name}`);
+      const workloads = await node.workloads(town.signal);
+      const runs = workloads.some(({ kind, phase }) => kind === 'container' && phase === 'healthy');
+      must(runs, `no container runs on ${node.name}`);
     }
     const names = told.map(({ node }) => node.name).join(' and ');
     return `chunk ${mirror.chunk?.slice(0, 8)} of the mirror is wrong: refused by ${names}, which says so in its status, and taken from the hub; all runs`;

@@ -4,6 +4,7 @@ import { contractOf, must, storeOf } from './archive-scene.ts';
 import type { ArchiveScene } from './archive-scene.ts';
 import { namesOf, placedOn, placementOf, untilBlocked, untilWhole } from './contract-places.ts';
 import { drawn, secondsSince, withoutMachines } from './outage.ts';
+import { victimsOf } from './victims.ts';
 import { StoreProbe } from './store-probe.ts';
 import type { ProbeAnswer } from './store-probe.ts';
 
@@ -100,28 +101,18 @@ async function untilRefused(
   return { read, write };
 }
 
-/**
- * Machines with shards, none of them with a head, so that somebody is there to answer; and with as few members of
- * the log and of keys as there may be: a majority of these is left wherever that is possible.
- */
+/** Machines with shards, none of them with a head, so that somebody is there to answer. */
 async function chosen(scene: ArchiveScene): Promise<readonly DemoNode[]> {
   const { town, shards, random } = scene;
   const items = await placementOf(town, contractOf(scene).id);
   const heads = new Set(placedOn(town, items, 'heads'));
   const holders = placedOn(town, items, 'shards').filter((node) => !heads.has(node));
+  const members = ['log', 'keys'].map((role) => new Set(placedOn(town, items, role)));
   const count = shards.parity + 1;
   const order = drawn(holders, holders.length, random);
-  const others = ['log', 'keys'].map((role) => new Set(placedOn(town, items, role)));
-  const victims: DemoNode[] = [];
-  const isBorne = (node: DemoNode): boolean =>
-    others.every((members) => {
-      return [...victims, node].filter((one) => members.has(one)).length <= shards.parity;
-    });
-  for (const node of order) if (victims.length < count && isBorne(node)) victims.push(node);
-  for (const node of order) {
-    if (victims.length < count && !victims.includes(node)) victims.push(node);
-  }
-  must(victims.length === count, `only ${victims.length} machines with shards have no head`);
+  const victims = victimsOf(order, { count, members, borne: shards.parity });
+  if (victims === undefined)
+    throw new Error(`fewer than ${count} machines with shards have no head`);
   return victims;
 }
 

@@ -1,6 +1,5 @@
-import type { RecordOf } from '@commongrid/model';
-
 import type { DemoTown } from '../demo-town.ts';
+import { recordsOf } from '../records-of.ts';
 import type { DemoStep } from '../steps.ts';
 import { must } from './archive-scene.ts';
 import type { ArchiveScene } from './archive-scene.ts';
@@ -78,8 +77,7 @@ async function signByOne(
 
 async function untilTakenBack(town: DemoTown, { id }: BuiltContract): Promise<void> {
   await town.until('the bad version to be taken back', async () => {
-    const { objects } = await town.client.find('grid', { url: 'grid.placement.1', limit: 1_000 });
-    const placements = objects.map(({ value }) => value as RecordOf<'grid.placement.1'>);
+    const placements = await recordsOf(town, 'grid.placement.1');
     const own = placements.find(({ contract }) => contract === id);
     return own?.reason === 'rollback' && own.items.length === 0;
   });

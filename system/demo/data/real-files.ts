@@ -4,6 +4,7 @@ import { mkdir, opendir, stat, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 
+import { errorCode } from '@commongrid/base';
 import type { Random } from '@commongrid/base';
 
 const kib = 2 ** 10;
@@ -106,17 +107,30 @@ async function findFiles(tree: string, signal: AbortSignal): Promise<readonly Fo
   const folders = [tree];
   for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
     signal.throwIfAborted();
-    for await (const entry of await opendir(folder)) {
+    // A machine goes on with its own work: what is gone meanwhile is passed over.
+    for await (const entry of (await unlessGone(opendir(folder))) ?? []) {
       const path = join(folder, entry.name);
       if (entry.isDirectory()) folders.push(path);
       if (!entry.isFile()) continue;
-      const { size, nlink } = await stat(path);
+      const stats = await unlessGone(stat(path));
+      if (stats === undefined) continue;
+      const { size, nlink } = stats;
       if (size < fileBytes.min || size > fileBytes.max || nlink > 1) continue;
       found.push({ path, bytes: size });
     }
     if (found.length >= foundMax) break;
   }
   return found.toSorted((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+/** Undefined where there is no such file any more. */
+async function unlessGone<T>(looking: Promise<T>): Promise<T | undefined> {
+  try {
+    return await looking;
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
 }
 
 /** A file that cannot be compressed. */

@@ -54,7 +54,7 @@ export interface TrafficFigures {
 
 /** Between two objects of a reader or a writer, ms: clients are not all that this machine has to do. */
 const pauseMs = 250;
-const hangMsDefault = 240_000;
+export const hangMsDefault = 240_000;
 /** Of what is written, bytes; most are small. */
 const writtenBytes = { usual: 64 * 2 ** 10, big: 2 ** 20 } as const;
 /** One in so many is big. */
