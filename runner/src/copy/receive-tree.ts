@@ -178,13 +178,24 @@ class ReceivedTree {
   }
 }
 
-/** A link that leads out of the copy would let whoever follows it read, or write, what is here. */
+/**
+ * A link that leads out of the copy would let whoever follows it read, or write, what is here.
+ *
+ * Folders above it are real ones, made here: `..` counts those. After a name it may count those of where another link
+ * leads, so there it is refused.
+ */
 function requireInside(entry: TarEntry, path: string): void {
   const { linkTarget } = entry;
-  const target = posix.normalize(posix.join(posix.dirname(path), linkTarget));
-  const leaves = linkTarget.startsWith('/') || target === '..' || target.startsWith('../');
+  const parts = linkTarget.split('/').filter((part) => part !== '' && part !== '.');
+  const named = parts.findIndex((part) => part !== '..');
+  const [up, down] = named === -1 ? [parts, []] : [parts.slice(0, named), parts.slice(named)];
+  const leaves =
+    linkTarget.startsWith('/') || down.includes('..') || up.length >= path.split('/').length;
   if (path === '' || leaves) {
-    throw refused(entry, `it is a link to ${shownText(linkTarget)}, which is not in the copy`);
+    throw refused(
+      entry,
+      `it is a link to ${shownText(linkTarget)}, which may lead out of the copy`,
+    );
   }
 }
 
