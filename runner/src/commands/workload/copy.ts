@@ -1,7 +1,6 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { lstat } from 'node:fs/promises';
-import { basename, dirname, posix, resolve } from 'node:path';
+import { basename, posix, resolve } from 'node:path';
 import { PassThrough, Readable, Writable } from 'node:stream';
 
 import { errorCode, formatBytes, GridError, isGridError } from '@commongrid/base';
@@ -16,6 +15,7 @@ import {
   receiveScript,
   sendScript,
 } from '../../copy/container-scripts.ts';
+import { failedCopy, packTree, saidBy } from '../../copy/pack-tree.ts';
 import { receiveTree } from '../../copy/receive-tree.ts';
 import type { GridErrorCode } from '../../errors.ts';
 import { workloadName } from '../../node/find-workload.ts';
@@ -30,9 +30,6 @@ interface InContainer {
   /** Absolute, without an end of `/`. */
   readonly path: string;
 }
-
-/** Of what a program says on stderr, the end. */
-const saidCharactersMax = 2_000;
 
 const placeArgument = 'a path here, or NAME:/PATH in a container, NAME as of other commands';
 
@@ -111,21 +108,9 @@ async function copyIn(
   await requireThere(source);
   const container = await containerHere(context, options, workload);
   const hangUp = new AbortController();
-  // What busybox unpacks as well, whatever the length of names.
-  const words = [
-    '--create',
-    '--format=gnu',
-    '--numeric-owner',
-    '--file=-',
-    `--directory=${dirname(source)}`,
-  ];
-  const tar = spawn('tar', [...words, '--', `./${name}`], { stdio: ['ignore', 'pipe', 'pipe'] });
-  // Read from at once: what nobody reads is dropped when the program ends.
-  const packed = tar.stdout.pipe(new PassThrough());
-  const said = saidBy(tar.stderr);
-  const ended = once(tar, 'close') as Promise<[number | null]>;
+  using packed = packTree(source);
   // Only what is whole ends: of the rest the receiver hears no end, but that nobody is there any more.
-  const stdin = Readable.from(wholeOf(packed, ended, said));
+  const { content: stdin } = packed;
   const failed = once(stdin, 'error').then(([error]) => {
     hangUp.abort();
     throw error;
@@ -135,11 +120,7 @@ async function copyIn(
   const done = runThere(context, options, container, {
     ...{ command, stdin, stdout: nowhere(), signal: hangUp.signal },
   });
-  try {
-    await withProgress(context.terminal, `copying ${source}`, Promise.race([done, failed]));
-  } finally {
-    tar.kill();
-  }
+  await withProgress(context.terminal, `copying ${source}`, Promise.race([done, failed]));
   const result = { schema: 'grid.cp.1', workload: container.id, from: source, to: path };
   printResult(
     context,
@@ -147,16 +128,6 @@ async function copyIn(
     result,
     () => `${source} is in ${workloadName(container)}: ${path}`,
   );
-}
-
-async function* wholeOf(
-  stdout: Readable,
-  ended: Promise<[number | null]>,
-  said: () => string,
-): AsyncGenerator<Buffer> {
-  for await (const chunk of stdout) yield chunk as Buffer;
-  const [status] = await ended;
-  if (status !== 0) throw failedCopy(`tar here ended with ${status}: ${said()}`);
 }
 
 interface Call {
@@ -203,14 +174,6 @@ async function firstOf(done: Promise<void>, error: unknown): Promise<unknown> {
   }
 }
 
-function saidBy(stream: Readable): () => string {
-  let text = '';
-  stream.setEncoding('utf8').on('data', (chunk: string) => {
-    text = (text + chunk).slice(-saidCharactersMax);
-  });
-  return () => text.trim().replaceAll(/\s*\n\s*/g, '; ');
-}
-
 function nowhere(): Writable {
   return new Writable({ write: (_chunk, _encoding, done) => done() });
 }
@@ -242,11 +205,5 @@ function toolsMissing(container: WorkloadSummary, cause?: unknown): GridError<Gr
     hint: 'copy through a container that has them and the same volume, or put the files into the image',
     details: { workload: container.id },
     cause,
-  });
-}
-
-function failedCopy(why: string): GridError<GridErrorCode> {
-  return new GridError('GRID_COPY_FAILED', `nothing was copied: ${why}`, {
-    hint: 'mend what it says, and copy again',
   });
 }
