@@ -25,6 +25,7 @@ export type NodeErrorCode =
   | 'NODE_LOG_DIFFERS' // a record of the log is another than it was: the source lies, or the log was rewritten
   | 'NODE_LOG_STUCK' // conmon does not begin a new log file: see whether it hangs, the container prints on
   | 'NODE_NETWORK_UNREADABLE' // the table of addresses is damaged, or of a later release: move it away, addresses are given anew
+  | 'NODE_NOT_CONTAINER' // only containers are restarted: name one, `grid node workloads` says what each is
   | 'NODE_NOT_OWNER' // the token is not signed by a device of the bot that owns the contract: sign with one
   | 'NODE_OTHER_LOG' // the folder of the node has records of another grid: name another folder
   | 'NODE_OUT_OF_MEMORY' // a container used more memory than its role has: give it more, or find out what it keeps
@@ -37,6 +38,7 @@ export type NodeErrorCode =
   | 'NODE_RELEASE_UNAVAILABLE' // a release cannot be fetched or kept here: the message says why; it is tried again
   | 'NODE_REMOTE' // the workload, or the node, is on another machine: run the command there, for nodes take none from elsewhere
   | 'NODE_RESTART_OVERTAKEN' // a workload was to be restarted, and is to be something else by now: see what, `grid node workloads`
+  | 'NODE_RESTART_UNWANTED' // what is not to run is not restarted: see what it is to be, `grid node workloads`
   | 'NODE_ROLE_INVALID' // a role cannot be run as its contract has it: the message says why; make a new contract
   | 'NODE_ROOM_MISSING' // the node has less room than is asked for: the message has the figures
   | 'NODE_SECRET_MISMATCH' // a secret does not open, or is not what the contract committed to: seal it again to the node

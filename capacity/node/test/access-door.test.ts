@@ -10,6 +10,7 @@ import { test } from 'node:test';
 
 import { GridError, isAlive, identityOf, waitFor } from '@commongrid/base';
 import { hasCode, tempFolder } from '@commongrid/base/testing';
+import type { Workload } from '@commongrid/model';
 import { fakeId, MemoryGrid } from '@commongrid/model/testing';
 
 import { callExec, callLogs, callRestart } from '../src/access/access-call.ts';
@@ -26,6 +27,7 @@ const goodToken = 'good';
 async function openDoor(
   own: Partial<ContainerAccess> = {},
   restart = async (): Promise<void> => {},
+  kind: Workload['kind'] = 'container',
 ) {
   await using stack = new AsyncDisposableStack();
   const { path: folder } = stack.use(await tempFolder('door'));
@@ -43,6 +45,7 @@ async function openDoor(
         },
       },
       view: () => ({ grid, moment: grid.moment, revisionOf: () => 1 }),
+      kindOf: (id) => (id === workload ? kind : undefined),
       restart: async (id) => {
         assert.equal(id, workload);
         await restart();
@@ -144,6 +147,15 @@ test('restart waits until it runs again, says why it does not, and lets nobody e
     if (fails) await assert.rejects(call, hasCode('NODE_RESTART_OVERTAKEN'));
     await over;
   }
+});
+
+test('restart of what is no container is refused, and nothing of it ends', async () => {
+  let count = 0;
+  const restart = async (): Promise<void> => void count++;
+  await using door = await openDoor({}, restart, 'zdb');
+  const call = callRestart({ path: door.path, token: goodToken });
+  await assert.rejects(call, hasCode('NODE_NOT_CONTAINER'));
+  assert.equal(count, 0);
 });
 
 test('restart holds up no door that closes', async () => {

@@ -427,6 +427,29 @@ test('a restart ends without what it was for when the workload is to stop meanwh
   await waitFor(() => f.phase(one) === 'stopped', deadline);
 });
 
+test('a restart of what is not to run is refused at once, and leaves no trace', async () => {
+  await using f = await openFixture();
+  const [one, two] = [assignmentOf('ada'), assignmentOf('bob')];
+  f.reconciler.apply([running(one), running(two)]);
+  await waitFor(() => isUp(f.phase(one)) && isUp(f.phase(two)), deadline);
+  f.driver.end(one.key, 1);
+  await waitFor(() => f.state.workload(one.id)?.restart.restarts === 1, deadline);
+  f.reconciler.apply([
+    { is: 'paused', id: one.id, revision: 2 },
+    { is: 'stopped', id: two.id, revision: 2 },
+  ]);
+  await waitFor(() => f.phase(one) === 'paused' && f.phase(two) === 'stopped', deadline);
+  // After a start no record has said yet what it is to be.
+  for (const isFresh of [false, true]) {
+    if (isFresh) await f.restart();
+    for (const { id } of [one, two]) {
+      const refused = { code: 'NODE_RESTART_UNWANTED', retryable: isFresh };
+      await assert.rejects(f.reconciler.restart(id), refused);
+    }
+  }
+  assert.equal(f.state.workload(one.id)?.restart.restarts, 1);
+});
+
 test('a node that is taken out of service says of all that it runs that it has to leave', async () => {
   await using f = await openFixture();
   const one = assignmentOf('ada');

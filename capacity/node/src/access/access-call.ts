@@ -73,7 +73,7 @@ export async function* callLogs(options: LogsCallOptions): AsyncGenerator<LogLin
 
 /**
  * Ends what runs in a container of the node and begins it again. Resolves once it runs.
- * @throws what `callExec` throws, NODE_RESTART_OVERTAKEN
+ * @throws what `callExec` throws, NODE_NOT_CONTAINER, NODE_RESTART_UNWANTED, NODE_RESTART_OVERTAKEN
  */
 export async function callRestart(options: AccessCallOptions): Promise<void> {
   await using call = await openCall(options, { v: 1, verb: 'restart', token: options.token });

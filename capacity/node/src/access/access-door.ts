@@ -11,7 +11,7 @@ import {
   silentLogger,
 } from '@commongrid/base';
 import type { Logger } from '@commongrid/base';
-import type { WorkloadId } from '@commongrid/model';
+import type { Workload, WorkloadId } from '@commongrid/model';
 
 import type { ContainerProcess, TerminalSize } from '../container/container-exec.ts';
 import type { NodeErrorCode } from '../errors.ts';
@@ -29,6 +29,8 @@ export interface AccessDoorOptions {
   /** What the node knows now. */
   readonly view: () => AccessView;
   readonly containers: ContainerAccess;
+  /** What a workload of the node is; undefined where it has none of that id. */
+  readonly kindOf: (workload: WorkloadId) => Workload['kind'] | undefined;
   /** Ends what runs and begins it again; resolves once it runs. */
   readonly restart: (workload: WorkloadId) => Promise<void>;
   readonly logger?: Logger;
@@ -166,11 +168,15 @@ export class AccessDoor implements AsyncDisposable {
 
   /** It goes on when the caller hangs up, for what ended has to begin again. */
   async #restart(wire: AccessWire, workload: WorkloadId, gone: AbortController): Promise<void> {
+    const { kindOf, restart } = this.#options;
+    const kind = kindOf(workload);
+    // Others stop and start with what uses them, and nothing of theirs would begin anew.
+    if (kind !== undefined && kind !== 'container') throw notContainer(workload, kind);
     const alive = sendAlive(wire, gone);
     const hangUp = endOf(wire).finally(() => gone.abort());
     hangUp.catch(() => {});
     try {
-      await Promise.race([this.#options.restart(workload), hangUp]);
+      await Promise.race([restart(workload), hangUp]);
       await wire.sendJson(frameKinds.exit, { exitCode: 0 });
     } finally {
       await alive.stop();
@@ -250,6 +256,13 @@ function sizeFrom(payload: Buffer): TerminalSize {
   const { rows, columns } = jsonFrom(payload) as Partial<Record<string, unknown>>;
   if (typeof rows === 'number' && typeof columns === 'number') return { rows, columns };
   throw invalid('a size has rows and columns');
+}
+
+function notContainer(workload: WorkloadId, kind: Workload['kind']): GridError<NodeErrorCode> {
+  return new GridError('NODE_NOT_CONTAINER', `${workload} is a ${kind}`, {
+    hint: 'name a container: grid node workloads',
+    details: { workload, kind },
+  });
 }
 
 function asError(error: unknown): GridError {

@@ -46,7 +46,8 @@ export class NodeDoors implements AsyncDisposable {
       const path = nodeAccessPath(folder);
       const view = (): AccessView => viewOf(agent);
       const restart = (id: WorkloadId): Promise<void> => agent.reconciler.restart(id);
-      stack.use(await AccessDoor.open({ path, desk, view, containers, restart, ...usual }));
+      const kindOf = (id: WorkloadId) => agent.state.workload(id)?.known.role.workload.kind;
+      stack.use(await AccessDoor.open({ path, desk, view, containers, kindOf, restart, ...usual }));
     }
     const path = nodeControlPath(folder);
     stack.use(await ControlSocket.open({ path, actions: nodeActions(agent, releases), ...usual }));

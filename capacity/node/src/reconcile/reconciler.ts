@@ -169,7 +169,7 @@ export class Reconciler implements AsyncDisposable {
 
   /**
    * Ends what runs and begins it again at once. Resolves once it runs.
-   * @throws NODE_WORKLOAD_UNKNOWN, NODE_RESTART_OVERTAKEN, and what its steps fail with
+   * @throws NODE_WORKLOAD_UNKNOWN, NODE_RESTART_UNWANTED, NODE_RESTART_OVERTAKEN, and what its steps fail with
    */
   async restart(id: WorkloadId): Promise<void> {
     const actor = this.#actors.get(id);

@@ -1,5 +1,25 @@
 import { GridError } from '@commongrid/base';
 import type { NodeErrorCode } from '../errors.ts';
+import type { Wish } from './wish.ts';
+
+/**
+ * Refuses to restart what is paused, stopped or deleted, or of which no record says yet that it is to run: nobody
+ * would begin it. @throws NODE_RESTART_UNWANTED
+ */
+export function requireWanted(wish: Wish['is'] | undefined): void {
+  if (wish === 'running') return;
+  const message =
+    wish === undefined
+      ? 'no record says yet that it is to run'
+      : `it is to be ${wish}, and not to run`;
+  throw new GridError<NodeErrorCode>('NODE_RESTART_UNWANTED', message, {
+    hint:
+      wish === undefined
+        ? 'try again once its node has read the log: grid node status'
+        : 'see what it is to be: grid node workloads',
+    retryable: wish === undefined,
+  });
+}
 
 /** That a workload is to end and begin again, by a word of its owner. Whoever asks waits for that. */
 export class RestartOrder {

@@ -13,7 +13,7 @@ import type { Step } from './next-step.ts';
 import type { NodeState, NumberedWorkloadEvent } from './node-state.ts';
 import { assignmentOf } from './wish.ts';
 import type { KnownWorkload, Wish } from './wish.ts';
-import { RestartOrder } from './restart-order.ts';
+import { requireWanted, RestartOrder } from './restart-order.ts';
 import { runningPhases, WorkloadFate } from './workload-fate.ts';
 import { WorkloadJournal } from './workload-journal.ts';
 import type { PhaseReason } from './workload-journal.ts';
@@ -138,14 +138,16 @@ export class WorkloadActor implements AsyncDisposable {
 
   /**
    * Ends what runs and begins it again as it was made, at once, whatever its role says of restarts.
-   * Resolves once it runs again. @throws NODE_RESTART_OVERTAKEN, and what its steps fail with
+   * Resolves once it runs again.
+   * @throws NODE_RESTART_UNWANTED, NODE_RESTART_OVERTAKEN, and what its steps fail with
    */
-  restart(): Promise<void> {
+  async restart(): Promise<void> {
+    requireWanted(this.#wish?.is);
     const begun = this.#restart.ask();
     this.#journal.setRestart(neverRestarted);
     this.#beginAnew();
     this.poke();
-    return begun;
+    await begun;
   }
 
   /** Says of what runs that it has to leave the node now, or may stay again. */
