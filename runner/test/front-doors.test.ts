@@ -72,6 +72,35 @@ test('a door has the published number where it is free, and keeps what it has un
   assert.deepEqual(Object.values(doors.ports), [publish]);
 });
 
+test('a door that cannot be opened holds up no other one, and is told of once', async () => {
+  await using folder = await tempFolder('doors');
+  const errors: unknown[] = [];
+  const logger = { ...silentLogger, error: (...told: unknown[]) => void errors.push(told) };
+  const [bad, page, shop] = [
+    planOf('bad', await reservePort()),
+    planOf('page', await reservePort()),
+    planOf('shop', await reservePort()),
+  ];
+  // No system gives such a port.
+  const ports = { [bad.key]: 70_000 };
+  const home = new GridHome(folder.path);
+  await using doors = new Doors({ home, ports, counts: new DoorCounts(), logger });
+  await doors.settle([bad, page]);
+  assert.deepEqual(Object.keys(addressesOf(doors)), ['page']);
+  const replicas = [{ replica: 0, address: '192.0.2.1:80', isReady: true }];
+  await doors.settle([bad, planOf('page', page.endpoint.publish, { replicas }), shop]);
+  const led = doors.report().map(({ name, replicas: [first] }) => [name, first?.address]);
+  assert.deepEqual(led, [
+    ['page', '192.0.2.1:80'],
+    ['shop', `192.0.2.1:${shop.endpoint.publish}`],
+  ]);
+  assert.equal(errors.length, 1);
+  // Nobody wants it for a while, so its port is kept no longer.
+  await doors.settle([page]);
+  await doors.settle([bad, page]);
+  assert.deepEqual(Object.keys(addressesOf(doors)), ['page', 'bad']);
+});
+
 test('a door leaves the published number to a node of its own machine', async () => {
   await using folder = await tempFolder('doors');
   const home = new GridHome(folder.path);

@@ -31,6 +31,8 @@ export class Doors implements AsyncDisposable {
   readonly #options: DoorsOptions;
   readonly #open = new Map<string, OpenDoor>();
   readonly #ports: Map<string, number>;
+  /** Why doors that are wanted are not open, by their keys. */
+  readonly #shut = new Map<string, string>();
 
   constructor(options: DoorsOptions) {
     this.#options = options;
@@ -42,7 +44,10 @@ export class Doors implements AsyncDisposable {
     return Object.fromEntries(this.#ports);
   }
 
-  /** Opens, leads and closes doors so that these are there, and no others. One call at a time. */
+  /**
+   * Opens, leads and closes doors so that these are there, and no others. One call at a time. A door that cannot be
+   * opened holds up no other one; each call tries it again.
+   */
   async settle(plans: readonly DoorPlan[]): Promise<void> {
     const wanted = new Map(plans.map((plan) => [plan.key, plan]));
     for (const [key, { door }] of this.#open) {
@@ -53,16 +58,18 @@ export class Doors implements AsyncDisposable {
       await door.close();
     }
     for (const key of this.#ports.keys()) if (!wanted.has(key)) this.#ports.delete(key);
+    for (const key of this.#shut.keys()) if (!wanted.has(key)) this.#shut.delete(key);
+    for (const [key, { door }] of this.#open) {
+      const plan = wanted.get(key);
+      if (plan === undefined) continue;
+      door.lead(plan.targets);
+      this.#open.set(key, { door, plan });
+    }
     // Nobody gets a port that another one is to find again.
     const keptFirst = plans.toSorted(
       (a, b) => Number(this.#ports.has(b.key)) - Number(this.#ports.has(a.key)),
     );
-    for (const plan of keptFirst) {
-      const door = this.#open.get(plan.key)?.door ?? (await this.#openAt(plan));
-      door.lead(plan.targets);
-      this.#open.set(plan.key, { door, plan });
-      this.#ports.set(plan.key, door.port);
-    }
+    for (const plan of keptFirst) if (!this.#open.has(plan.key)) await this.#add(plan);
   }
 
   /** Looks at machines that are in use. */
@@ -76,6 +83,23 @@ export class Doors implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#open.values()].map(({ door }) => door.close()));
+  }
+
+  async #add(plan: DoorPlan): Promise<void> {
+    const { key, endpoint } = plan;
+    try {
+      const door = await this.#openAt(plan);
+      door.lead(plan.targets);
+      this.#open.set(key, { door, plan });
+      this.#ports.set(key, door.port);
+      this.#shut.delete(key);
+    } catch (err) {
+      const why = errorCode(err) ?? String(err);
+      if (this.#shut.get(key) === why) return;
+      this.#shut.set(key, why);
+      const { contract, role, port } = endpoint;
+      this.#options.logger.error({ err, contract, role, port }, 'a door cannot be opened');
+    }
   }
 
   /** At the port that it had, else at the published number, else at a free one. */
