@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import type { ContractId } from '@commongrid/model';
+import type { ContractId, EventPhase } from '@commongrid/model';
 import { ControllerWorld, runs } from './support/controller-world.ts';
 
 const container = { flist: 'a'.repeat(64), rootBytes: '1GiB' };
@@ -91,6 +91,36 @@ test('an upgrade whose probe says no is taken back at once, and one that starts 
   });
   await world.until('it is taken back', tried, { forMs: 10_000 });
   assert.deepEqual([countOf(world, child), countOf(world, former)], [0, 3]);
+});
+
+test('what was healthy and is not for a moment holds an upgrade up, and takes it back only if that lasts', async () => {
+  for (const lasts of [false, true]) {
+    await using world = new ControllerWorld();
+    const [former, child] = await upgraded(world, { mayRollBack: true });
+    const tried = (): boolean => world.codes(child).includes('HEAL_ROLLED_BACK');
+    let later: EventPhase = 'starting';
+    let first: { readonly is: EventPhase; readonly id?: string } = { is: 'healthy' };
+    world.says = (workload) => {
+      if (!workload.startsWith(child)) return { phase: 'healthy' };
+      return { phase: workload === first.id ? first.is : later };
+    };
+    await world.until('the first one is there', () => countOf(world, child) === 1);
+    const id = `${child}/web/${world.placement(child)?.items[0]?.replica}`;
+    first = { id, is: 'healthy' };
+    await world.until('the second one is there', () => countOf(world, child) === 2);
+    const placedMs = world.at;
+    await world.until('the second one starts', () => world.at - placedMs > 150_000, slowly);
+    first = { id, is: 'unhealthy' };
+    const sinceMs = world.at;
+    await world.pass(2_000);
+    later = 'healthy';
+    await world.until('minutes pass', () => world.at - sinceMs > 240_000, slowly);
+    assert.deepEqual([tried(), countOf(world, child), countOf(world, former)], [false, 2, 1]);
+    if (!lasts) first = { id, is: 'healthy' };
+    const isOver = (): boolean => tried() || countOf(world, former) === 0;
+    await world.until('it is over', isOver, slowly);
+    assert.deepEqual([tried(), countOf(world, child)], lasts ? [true, 0] : [false, 3]);
+  }
 });
 
 test('of two upgrades of one contract the log takes the first, and the second waits for its end', async () => {

@@ -1,7 +1,7 @@
-import { placeOf, successorOf, workloadIdOf } from '@commongrid/model';
+import { placeOf, successorOf, workloadIdOf, workloadPlacesMax } from '@commongrid/model';
 import type { ContractId, GridFold, PlacementItem, RecordOf } from '@commongrid/model';
 import type { Assessment, WantedUnit } from '../heal/assess-units.ts';
-import { isFoundUnwell } from '../heal/node-word.ts';
+import { isFoundUnwell, saidAtMs } from '../heal/node-word.ts';
 import { slotKey } from '../plan/units.ts';
 import { contractStatus } from '../state/contract-status.ts';
 import { blocked } from './blocked.ts';
@@ -9,7 +9,7 @@ import type { Blocked } from './blocked.ts';
 import { placementTtlMs } from './write-placement.ts';
 import type { ContractCase, Look } from './look.ts';
 
-/** How long a unit of an upgrade may take to become healthy, ms of log time. */
+/** How long a unit of an upgrade may take to become healthy, and one that was be anything else, ms of log time. */
 const healthyWithinMs = 300_000;
 
 /** What an upgrade comes to for one of its two contracts. */
@@ -38,6 +38,7 @@ export function rolloutStepOf(look: Look, one: ContractCase, assessment: Assessm
  * A contract that replaces another, unit by unit: the next one is placed once all former ones are healthy.
  * One that does not become healthy in time, or of which the probe of its role said no when its time to start was
  * over, holds up the rest; where the contract says `mayRollBack`, all of it ends, and the former contract comes back.
+ * One that was healthy where it is, and is not for a moment, only holds up the rest.
  */
 function rolloutOf(
   look: Look,
@@ -66,10 +67,14 @@ function rolloutOf(
   if (waiting.length === 0) {
     return { is: 'heal', wanted: nextOf(look, replaces, wanted), blocked: held };
   }
+  const newest = newestBeginning(fold, id, items);
   const late = waiting.filter((item) => {
     const place = placeOf(fold.workload(workloadIdOf(id, item.role, item.replica)));
-    const isLate = place !== undefined && at - place.moment.at >= healthyWithinMs;
-    return isLate || isFoundUnwell(fold, id, item);
+    // It was healthy there when the newest one began: of what ails it for a moment its node takes care.
+    const isProven = place !== undefined && place.from < newest;
+    const sinceMs = isProven ? saidAtMs(fold, id, item) : place?.moment.at;
+    const isLate = sinceMs !== undefined && at - sinceMs >= healthyWithinMs;
+    return isLate || (!isProven && isFoundUnwell(fold, id, item));
   });
   if (late.length > 0 && header.mayRollBack === true) {
     return { is: 'withdraw', items: [], reason: 'rollback' };
@@ -80,6 +85,16 @@ function rolloutOf(
   const placed = new Set(items.map(slotKey));
   const again = wanted.filter(({ unit }) => unit.slots.some((slot) => placed.has(slot)));
   return { is: 'heal', wanted: again, blocked: [...held, ...reasons] };
+}
+
+/** The revision by which the newest replica was placed for the first time: all that were placed before were healthy. */
+function newestBeginning(fold: GridFold, id: ContractId, items: readonly PlacementItem[]): number {
+  const first = items.map(({ role, replica }) => {
+    const places = fold.workload(workloadIdOf(id, role, replica))?.places ?? [];
+    // Of one that moved that often the first place is forgotten.
+    return places.length < workloadPlacesMax ? (places[0]?.from ?? 0) : 0;
+  });
+  return Math.max(0, ...first);
 }
 
 /** The unit that comes next: first one that does not run in the former contract; what does runs on longest. */

@@ -52,6 +52,15 @@ export function isFoundUnwell(fold: GridFold, contract: ContractId, item: Placem
   return eventOf(fold, contract, item)?.phase === 'unhealthy';
 }
 
+/** When a node said last how a replica is, ms since 1970 by its clock; undefined before it said anything. */
+export function saidAtMs(
+  fold: GridFold,
+  contract: ContractId,
+  item: PlacementItem,
+): number | undefined {
+  return eventOf(fold, contract, item)?.at;
+}
+
 /** Whether a word says that the node takes nothing, rather than that this does not run there. */
 export function isOutOfService({ code }: Pick<NodeWord, 'code'>): boolean {
   return leavingCodes.has(code) || nodeRules.has(code);
