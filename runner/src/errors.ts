@@ -45,6 +45,7 @@ export type GridErrorCode =
   | 'GRID_BACKUP_LOCKED' // these words or this passphrase do not open the backup: give those of its owner
   | 'GRID_BACKUP_MISSING' // there is no whole backup at the place, or not the one that was named
   | 'GRID_BACKUP_PLACE_FAILED' // the folder or S3 for backups does not answer, or refuses: see the message
+  | 'GRID_BACKUP_TOO_LARGE' // a grid has more than the list of one backup can name: take out what is kept elsewhere
   | 'GRID_BOT_EXISTS' // the words have a bot already: give it a further key, or use other words
   | 'GRID_BOT_FULL' // the bot keeps as many contracts as it may: take files of closed ones out of its folder
   | 'GRID_BOT_RUNNING' // the process of a bot did not take its new key: end it, and start it again
@@ -60,6 +61,7 @@ export type GridErrorCode =
   | 'GRID_RELEASE_KEY_UNKNOWN' // releases of a log are signed by keys of its genesis: name such a key with --key-file
   | 'GRID_RELEASE_UNFIT' // an image is no release of a program: make one by `grid flist create --system`
   | 'GRID_TRUST_UNKNOWN' // nothing says which log a server must have: give --log and --sequencer
+  | 'GRID_RESTORE_FIXED' // a grid cannot get the name of a link or of a mounted disk: name a folder in it by GRID_HOME
   | 'GRID_RESTORE_OCCUPIED' // a grid is restored into an empty folder only: name another by GRID_HOME
   | 'GRID_ROOT_NEEDED' // only root can do that: run it as root
   | 'GRID_DISK_FULL' // a disk has no room for what grid writes: make room, then do it again

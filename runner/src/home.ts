@@ -255,7 +255,7 @@ export class GridHome {
     await this.requireUnmounted();
     if (await hasMounts(this.node)) throw nodeInUse(this.node);
     // The marker goes last: a wipe that was cut off can be done again.
-    const { zdb, bcdb, s3, hub, node, bots, flists, images, heads, frontDoor } = this;
+    const { zdb, bcdb, s3, hub, node, bots, flists, images, heads, frontDoor, deployed } = this;
     const data = [
       zdb,
       bcdb,
@@ -268,6 +268,7 @@ export class GridHome {
       this.backend(''),
       heads,
       frontDoor,
+      deployed,
     ];
     const files = [this.backendsFile, this.layoutFile, this.noNodeFile, this.noBotsFile];
     const all = [...data, this.identity, this.run, ...files];

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 
 import { waitFor } from '@commongrid/base';
 import { hasCode } from '@commongrid/base/testing';
-import { findSolution, openQuestions } from '@commongrid/solutions';
+import { findSolution, openQuestions, withDefaults } from '@commongrid/solutions';
 import type { Answers } from '@commongrid/solutions';
 
 import { askQuestions } from '../src/solutions/ask-questions.ts';
@@ -16,11 +16,12 @@ const [enter, down, controlC] = ['\r', '\u001b[B', '\u0003'];
 async function typed(
   given: Answers,
   keys: readonly (readonly [string, string])[],
+  solution = 'redis',
 ): Promise<{ readonly answers: Answers; readonly shown: string }> {
   const [input, output] = [new PassThrough(), new PassThrough()];
   let [shown, from] = ['', 0];
   output.on('data', (part: Buffer) => (shown += part.toString()));
-  const asking = askQuestions(findSolution('redis'), given, { draw, input, output });
+  const asking = askQuestions(findSolution(solution), given, { draw, input, output });
   const typing = (async () => {
     for (const [text, press] of keys) {
       const isShown = (): boolean => shown.indexOf(text, from) !== -1;
@@ -67,4 +68,11 @@ test('Enter takes the default, and makes a password', async () => {
 test('who leaves the questions deploys nothing', async () => {
   const { name: _name, ...given } = most;
   await assert.rejects(typed(given, [['What it is called', controlC]]), hasCode('GRID_USAGE'));
+});
+
+test('an answer of a file is refused where what is typed leaves no question to it', async () => {
+  const page = { page: '<h1>hello</h1>' };
+  const { image: _image, ...given } = withDefaults(findSolution('web-app'), page, draw);
+  const typing = typed(given, [['Image', `mine${enter}`]], 'web-app');
+  await assert.rejects(typing, hasCode('SOLUTION_ANSWER_INVALID'));
 });

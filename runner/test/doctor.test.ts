@@ -34,6 +34,8 @@ async function openHome() {
   await writeFile(join(bot, 'device-key'), 'the-key-of-a-device\n', { mode: 0o600 });
   const secrets = JSON.stringify({ values: { password: 'open sesame' } });
   await writeFile(join(bot, 'contracts', 'one.secrets'), secrets, { mode: 0o600 });
+  await mkdir(join(home.deployed, 'redis'), { recursive: true });
+  await writeFile(join(home.deployed, 'redis', 'password'), 'it-opens-redis\n', { mode: 0o600 });
   const store = join(bot, 'stores', 'one');
   for (const name of ['passwords', 'data']) await mkdir(join(store, name), { recursive: true });
   await writeFile(join(store, 'passwords', 'db'), 'the-password-of-a-store\n', { mode: 0o600 });
@@ -57,7 +59,11 @@ test('keys that others may read are found, and closed by --fix', async () => {
   await using place = await openHome();
   const { home } = place;
   assert.equal((await examineSecrets(home)).level, 'ok');
-  const files = [home.ownerKeyFile, join(home.bots, 'ada', 'device-key')];
+  const files = [
+    home.ownerKeyFile,
+    join(home.bots, 'ada', 'device-key'),
+    join(home.deployed, 'redis', 'password'),
+  ];
   for (const file of files) await chmod(file, 0o640);
   // Nobody else comes to them yet.
   assert.equal((await examineSecrets(home)).level, 'ok');
@@ -65,7 +71,7 @@ test('keys that others may read are found, and closed by --fix', async () => {
   for (const folder of folders) await chmod(folder, 0o755);
   const { level, says } = await examineSecrets(home);
   assert.equal(level, 'fail');
-  assert.match(says, /^2 of \d+ may be read by others, such as .*owner-key$/);
+  assert.match(says, /^3 of \d+ may be read by others, such as .*owner-key$/);
   const findings = await findingsOf(home, '--fix');
   assert.equal(findings.find(({ name }) => name === 'key files')?.level, 'ok');
   for (const file of files) assert.equal((await stat(file)).mode & 0o777, 0o600);

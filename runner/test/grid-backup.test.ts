@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
-import { cp, readdir, readFile, writeFile } from 'node:fs/promises';
+import { hash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { cp, mkdir, readdir, readFile, truncate, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
@@ -10,8 +14,11 @@ import { generateWords, SealingKey, SigningKey, wordsToEntropy } from '@commongr
 import { BackupKeys, openKeys, readPlace, writePlace } from '../src/backup/backup-keys.ts';
 import { backupNames, readManifest, timeOf, writeManifest } from '../src/backup/backup-manifest.ts';
 import type { BackupManifest } from '../src/backup/backup-manifest.ts';
+import type { BackupPlace } from '../src/backup/backup-place.ts';
 import { chunkBytes, ChunkWriter, readChunks } from '../src/backup/chunks.ts';
 import { FolderPlace } from '../src/backup/folder-place.ts';
+import { openS3Place } from '../src/backup/s3-place.ts';
+import { sealObject } from '../src/backup/sealed-object.ts';
 
 const owner = SigningKey.generate();
 
@@ -130,7 +137,7 @@ test('a manifest counts as its owner signed it, under its own name, and names fi
   const place = new FolderPlace(folder.path);
   const keys = new BackupKeys(randomBytes(32));
   const manifest = manifestWith('identity/owner-key');
-  const name = await writeManifest(place, keys, manifest, owner);
+  const name = await writeManifest(place, keys, manifest, { owner });
   assert.deepEqual(await backupNames(place), [name]);
   assert.equal(timeOf(name), manifest.atMs);
   assert.deepEqual(await readManifest(place, keys, name, owner.publicKey.text), manifest);
@@ -139,7 +146,7 @@ test('a manifest counts as its owner signed it, under its own name, and names fi
     readManifest(place, keys, name, other.publicKey.text),
     hasCode('GRID_BACKUP_DAMAGED'),
   );
-  const forged = await writeManifest(place, keys, manifestWith('identity/other'), other);
+  const forged = await writeManifest(place, keys, manifestWith('identity/other'), { owner: other });
   await assert.rejects(
     readManifest(place, keys, forged, undefined),
     hasCode('GRID_BACKUP_DAMAGED'),
@@ -148,7 +155,7 @@ test('a manifest counts as its owner signed it, under its own name, and names fi
   const at = (one: string): string => join(folder.path, 'backups', `${one}.manifest`);
   await cp(at(name), at(later));
   await assert.rejects(readManifest(place, keys, later, undefined), hasCode('GRID_BACKUP_DAMAGED'));
-  const outside = await writeManifest(place, keys, manifestWith('../elsewhere'), owner);
+  const outside = await writeManifest(place, keys, manifestWith('../elsewhere'), { owner });
   await assert.rejects(
     readManifest(place, keys, outside, undefined),
     hasCode('GRID_BACKUP_DAMAGED'),
@@ -159,3 +166,81 @@ test('a manifest counts as its owner signed it, under its own name, and names fi
   );
   assert.equal((await readdir(join(folder.path, 'backups'))).length, 4);
 });
+
+test('a manifest that nobody would read is not written', async () => {
+  await using folder = await tempFolder('backup');
+  const place = new FolderPlace(folder.path);
+  const keys = new BackupKeys(randomBytes(32));
+  const ids = Array.from({ length: 1_000 }, () => randomBytes(32).toString('hex'));
+  const manifest = manifestWith('identity/owner-key');
+  const large = { ...manifest, ledger: { ...manifest.ledger, chunks: ids } };
+  for (const bytesMax of [10_000, JSON.stringify(large).length - 1]) {
+    const writing = writeManifest(place, keys, large, { owner, bytesMax });
+    await assert.rejects(writing, hasCode('GRID_BACKUP_TOO_LARGE'));
+  }
+  assert.deepEqual(await backupNames(place), []);
+  await writeManifest(place, keys, large, { owner, bytesMax: JSON.stringify(large).length });
+  assert.equal((await backupNames(place)).length, 1);
+});
+
+test('what is in place of a manifest is told as damage, whatever it is', async () => {
+  await using folder = await tempFolder('backup');
+  const place = new FolderPlace(folder.path);
+  const keys = new BackupKeys(randomBytes(32));
+  const name = '2026-11-22T09-08-07-654Z-00000000';
+  const file = join(folder.path, 'backups', `${name}.manifest`);
+  await mkdir(join(folder.path, 'backups'));
+  const refused = async (): Promise<void> => {
+    for (const by of [undefined, owner.publicKey.text]) {
+      const reading = readManifest(place, keys, name, by);
+      await assert.rejects(reading, hasCode('GRID_BACKUP_DAMAGED'));
+    }
+  };
+  const nobodys = JSON.stringify({ ...manifestWith('a'), owner: 'nobody' });
+  for (const content of ['{"schema"', nobodys]) {
+    const path = `backups/${name}.manifest`;
+    const sealed = await sealObject(keys.content, path, Buffer.from(content));
+    const signature = owner.sign('commongrid/backup/1', hash('sha256', sealed, 'buffer'));
+    await writeFile(file, Buffer.concat([sealed, signature]));
+    await refused();
+  }
+  await writeFile(file, 'short');
+  await refused();
+  // It takes no room on the disk.
+  await truncate(file, 2 ** 33);
+  await refused();
+});
+
+test('no more is read of an object than it may have, out of a folder and out of S3', async () => {
+  await using folder = await tempFolder('backup');
+  await writeFile(join(folder.path, 'object'), 'twelve bytes');
+  await using stack = new AsyncDisposableStack();
+  let asked = 0;
+  const s3 = await s3Answering(stack, (request, response) => {
+    asked += 1;
+    if (request.url?.includes('list-type') === true) response.writeHead(403).end();
+    else response.end('twelve bytes');
+  });
+  for (const place of [new FolderPlace(folder.path), s3]) {
+    assert.equal((await place.get('object', 12))?.length, 12);
+    await assert.rejects(place.get('object', 11), hasCode('GRID_BACKUP_DAMAGED'));
+  }
+  asked = 0;
+  await assert.rejects(s3.list('backups'), { code: 'GRID_BACKUP_PLACE_FAILED', retryable: false });
+  assert.equal(asked, 1);
+});
+
+async function s3Answering(
+  stack: AsyncDisposableStack,
+  answer: RequestListener,
+): Promise<BackupPlace> {
+  const server = createServer(answer).listen(0, '127.0.0.1');
+  stack.defer(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const keys = { region: 'us-east-1', accessKey: 'key', secretKey: 'secret' };
+  return openS3Place('s3://bucket/prefix', { endpoint: `http://127.0.0.1:${port}`, ...keys });
+}

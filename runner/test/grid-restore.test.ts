@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { cp, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 
@@ -10,6 +10,8 @@ import { hasCode, tempFolder } from '@commongrid/base/testing';
 import { RespClient } from '@commongrid/resp';
 import { ZdbServer } from '@commongrid/zdb';
 
+import { filesOfHome } from '../src/backup/home-files.ts';
+import { requireEmpty } from '../src/backup/restore-grid.ts';
 import { GridHome } from '../src/home.ts';
 import { readKeyFile } from '../src/key-file.ts';
 import { createIdentity } from '../src/owner-identity.ts';
@@ -38,7 +40,22 @@ async function openHome(path: string, stack: AsyncDisposableStack): Promise<Grid
     await client.command(['SET', 'key', dataDir]);
   }
   await writeFile(join(home.hub, 'LOCK'), '');
+  await writeFiles(home.path, {
+    'bots/temp/words': 'of a bot that is called so',
+    'deployed/temp/password': 'open sesame',
+    'front-door/doors.json': '{}',
+    ...{ 'hub/images/temp/7': 'half', 'hub/images/blobs/a/b': 'chunk' },
+    ...{ 'flists/temp/7': 'half', 'flists/blobs/a/b': 'chunk' },
+    ...{ 'flists/flists/c': 'image', 'flists/signatures/d': 'signature' },
+  });
   return home;
+}
+
+async function writeFiles(top: string, files: Readonly<Record<string, string>>): Promise<void> {
+  for (const [path, content] of Object.entries(files)) {
+    await mkdir(dirname(join(top, path)), { recursive: true });
+    await writeFile(join(top, path), content);
+  }
 }
 
 async function writeNote(home: GridHome, obj: string): Promise<number> {
@@ -93,6 +110,12 @@ test('a grid is restored into an empty folder, with its log under a new key', as
   }
   assert.equal(await readFile(join(there.bots, 'anna', 'words'), 'utf8'), 'her words');
   assert.deepEqual(await readdir(join(there.bots, 'anna')), ['data', 'words']);
+  assert.deepEqual(await readdir(join(there.bots, 'temp')), ['words']);
+  assert.deepEqual(await readdir(join(there.deployed, 'temp')), ['password']);
+  assert.deepEqual(await readdir(there.frontDoor), ['doors.json']);
+  assert.deepEqual(await readdir(there.flists), ['blobs', 'flists', 'signatures']);
+  assert.deepEqual(await readdir(there.hub), ['images']);
+  assert.deepEqual(await readdir(join(there.hub, 'images')), ['blobs']);
   const tables = new DatabaseSync(join(there.bots, 'anna', 'data', 'bot.sqlite'));
   assert.deepEqual({ ...tables.prepare('SELECT * FROM t').get() }, { a: 'kept' });
   tables.close();
@@ -135,10 +158,56 @@ test('where a restore fails nothing is there, and the next one begins anew', asy
   await writeFile(join(`${target}.restoring`, 'half'), '');
   await runCommand(target, restore);
   assert.equal(existsSync(join(target, 'half')), false);
+  // It was never up here, and nobody has the words: a passphrase does.
+  const next = join(folder.path, 'next');
+  await assert.rejects(runCommand(target, ['backup', next]), hasCode('GRID_NOT_UP'));
+  await runCommand(target, ['backup', next, '--passphrase-file', passphrase]);
+  await runCommand(target, ['backup', next]);
+  await runCommand(target, ['backup', next, '--verify', '--passphrase-file', passphrase]);
   // What damage costs is gone once all is stored anew.
   await rm(join(place, 'chunks'), { recursive: true });
   const verify = ['backup', place, '--verify'];
   await assert.rejects(runCommand(home.path, verify), hasCode('GRID_BACKUP_DAMAGED'));
   await runCommand(home.path, ['backup', place, '--full']);
   await runCommand(home.path, verify);
+});
+
+test('a grid takes the name of no link, file or mounted disk', async () => {
+  await using folder = await tempFolder('restore');
+  const at = (name: string): string => join(folder.path, name);
+  const [empty, link, file] = [at('empty'), at('link'), at('file')];
+  await mkdir(empty);
+  await symlink(empty, link);
+  await writeFile(file, '');
+  await requireEmpty(empty);
+  await requireEmpty(at('missing'));
+  await assert.rejects(requireEmpty(file), hasCode('GRID_RESTORE_OCCUPIED'));
+  for (const home of [link, '/proc']) {
+    await assert.rejects(requireEmpty(home), hasCode('GRID_RESTORE_FIXED'), home);
+  }
+});
+
+test('what refers to something of an image is read before that', async () => {
+  await using folder = await tempFolder('restore');
+  await using stack = new AsyncDisposableStack();
+  const home = await openHome(join(folder.path, 'a'), stack);
+  const paths: string[] = [];
+  for await (const { path, content } of filesOfHome(home)) {
+    for await (const _ of content) continue;
+    if (path.startsWith('flists/')) paths.push(path);
+  }
+  assert.deepEqual(paths, ['flists/signatures/d', 'flists/flists/c', 'flists/blobs/a/b']);
+});
+
+test('what a command would not heed is refused', async () => {
+  await using folder = await tempFolder('restore');
+  for (const words of [
+    ['--list', '--full'],
+    ['--list', '--backup', 'x'],
+    ['--verify', '--full'],
+    ['--words-file', 'words'],
+  ]) {
+    const running = runCommand(folder.path, ['backup', join(folder.path, 'place'), ...words]);
+    await assert.rejects(running, hasCode('GRID_USAGE'), words.join(' '));
+  }
 });

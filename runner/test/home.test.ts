@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
@@ -48,6 +48,16 @@ test('a home that cannot be made, or has too long a path, is refused', async () 
   await assert.rejects(inFile.create(), { code: 'GRID_HOME_UNUSABLE' });
   const long = new GridHome(join(folder.path, 'x'.repeat(80)));
   await assert.rejects(long.create(), { code: 'GRID_HOME_UNUSABLE' });
+});
+
+test('a wipe leaves nothing that opens what was deployed', async () => {
+  await using folder = await tempFolder('home');
+  const home = new GridHome(join(folder.path, 'home'));
+  await home.create();
+  await mkdir(join(home.deployed, 'redis'), { recursive: true });
+  await writeFile(join(home.deployed, 'redis', 'password'), 'open sesame');
+  await home.wipe();
+  assert.deepEqual(await readdir(folder.path), []);
 });
 
 test('a wipe that was cut off can be done again', async () => {

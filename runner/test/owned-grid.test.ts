@@ -88,6 +88,26 @@ test('what an owner signs counts where nothing was written for an hour before', 
   await signRemoval(draft.id, options);
 });
 
+test('whether a contract may be signed all the same is told where it fails', async () => {
+  await using place = await openGrid();
+  const { grid, url, trust } = place;
+  const { at } = await readLogFacts(place.client, trust.log);
+  const key = SigningKey.generate();
+  const stranger = await BcdbClient.connect({ url, trust, key });
+  let refused = 0;
+  const signed = { log: trust.log, owner: grid.owner, at, onRefused: () => refused++ };
+  const { draft } = await makeDeployment(
+    { name: 'web', roles: [{ name: 'data', volume: { size: '16MiB' } }] },
+    { ...signed, controller: grid.key, resolveImage: async () => '' },
+  );
+  await assert.rejects(signContract(draft, { ...signed, client: stranger }));
+  assert.equal(refused, 1);
+  await place[Symbol.asyncDispose]();
+  const lost = signContract(draft, { ...signed, client: place.client });
+  await assert.rejects(lost, hasCode('BCDB_UNREACHABLE'));
+  assert.equal(refused, 1);
+});
+
 test('a key that is no device of a bot owns nothing', async () => {
   await using place = await openGrid();
   const stranger = SigningKey.generate().publicKey.text;

@@ -35,6 +35,7 @@ export type {
   ReadersChange,
 } from './client/private-namespace.ts';
 export type { SourceOptions } from './client/source-link.ts';
+export { isFateOpen } from './client/record-writer.ts';
 export type { ClientReceipt, ClientStatement } from './client/record-writer.ts';
 export type { Signer } from './client/signer.ts';
 export type { WatchOptions } from './client/watch-changes.ts';

@@ -24,6 +24,7 @@ export type { BlobChunk, StoredBlob, WrittenBlob } from './blob/written-blob.ts'
 export { BlobStore } from './blob-store.ts';
 export type { BlobStoreOptions } from './blob-store.ts';
 export { controlPathOf } from './care/care-actions.ts';
+export { holdMsMax } from './care/hold-action.ts';
 export type { StoreActions } from './care/care-actions.ts';
 export { Care } from './care/care.ts';
 export type { CareTimes } from './care/care-options.ts';

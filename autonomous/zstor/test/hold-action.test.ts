@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { systemClock } from '@commongrid/base';
-import { hasCode } from '@commongrid/base/testing';
+import { hasCode, ManualClock } from '@commongrid/base/testing';
 import { holdAction } from '../src/care/hold-action.ts';
 import { CatalogFixture, registersOf, setRegister } from './support/catalog-fixture.ts';
 
@@ -12,7 +12,8 @@ test('changes of the catalogue wait while somebody holds it, and are kept once h
   const { index } = head;
   const gone = new AbortController();
   const held = Promise.withResolvers<void>();
-  const holding = holdAction(head, systemClock)(
+  // Its 5 s are never over.
+  const holding = holdAction(head, new ManualClock())(
     {},
     { signal: gone.signal, progress: () => held.resolve() },
   );

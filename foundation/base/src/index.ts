@@ -1,4 +1,10 @@
-export { isAtomicTemp, removeFileDurably, syncFolder, writeFileAtomic } from './atomic-file.ts';
+export {
+  isAtomicTemp,
+  makeFolderDurably,
+  removeFileDurably,
+  syncFolder,
+  writeFileAtomic,
+} from './atomic-file.ts';
 export type { WriteFileAtomicOptions } from './atomic-file.ts';
 export { askControl } from './ask-control.ts';
 export type { AskControlOptions } from './ask-control.ts';

@@ -1,4 +1,4 @@
-import { GridError, systemClock } from '@commongrid/base';
+import { GridError, isGridError, systemClock } from '@commongrid/base';
 import { SealingKey, SealingPublicKey, wordsToEntropy } from '@commongrid/crypto';
 import { readEntry } from '@commongrid/threebot';
 
@@ -46,7 +46,7 @@ export interface MadeBackup {
  * 3. The log, last: nothing that was read before knows more of it.
  * 4. The manifest, signed by the owner. Before it is there, there is no backup.
  *
- * @throws GRID_BACKUP_FOREIGN, GRID_BACKUP_PLACE_FAILED, GRID_USAGE where nobody could open it
+ * @throws GRID_BACKUP_FOREIGN, GRID_BACKUP_PLACE_FAILED, GRID_BACKUP_TOO_LARGE, GRID_USAGE where nobody could open it
  */
 export async function backupGrid(
   context: CommandContext,
@@ -75,7 +75,7 @@ export async function backupGrid(
     place,
     keys,
     { schema: 'grid.backup.1', atMs, ...manifest },
-    owner,
+    { owner },
   );
   const sizeBytes = files.reduce((sum, one) => sum + one.sizeBytes, facts.sizeBytes);
   const { storedBytes } = writer;
@@ -92,21 +92,20 @@ async function keysFor(
   await home.createSecret(home.backupKeyFile, 'base64url');
   const facts = await readPlace(place);
   const key = await backupKeyOf(home);
-  if (facts !== undefined) {
-    const keys = await openKeys(place, facts, { kind: 'key', key });
-    if (passphrase !== undefined) {
-      const others = facts.boxes.filter(({ kind }) => kind !== 'passphrase');
-      await writePlace(place, keys, [...others, await keys.lockBy(passphrase)]);
-    }
-    return keys;
-  }
-  const keys = new BackupKeys(key);
-  const seal = await ownersSeal(context, home);
-  const boxes = [
+  const keys =
+    facts === undefined ? new BackupKeys(key) : await openKeys(place, facts, { kind: 'key', key });
+  const boxes = (facts?.boxes ?? []).filter(
+    ({ kind }) => kind !== 'passphrase' || passphrase === undefined,
+  );
+  const isForWords = boxes.some(({ kind }) => kind === 'words');
+  // Whoever has a passphrase can wait for the half of the words until the grid runs.
+  const canWait = boxes.length > 0 || passphrase !== undefined;
+  const seal = isForWords ? undefined : await ownersSeal(context, home, canWait);
+  const added = [
     ...(seal === undefined ? [] : [await keys.sealTo(seal)]),
     ...(passphrase === undefined ? [] : [await keys.lockBy(passphrase)]),
   ];
-  if (boxes.length === 0) {
+  if (boxes.length + added.length === 0) {
     throw new GridError<GridErrorCode>(
       'GRID_USAGE',
       'nothing here says who is to open the backup',
@@ -115,23 +114,33 @@ async function keysFor(
       },
     );
   }
-  await writePlace(place, keys, boxes);
+  if (added.length > 0) await writePlace(place, keys, [...boxes, ...added]);
   return keys;
 }
 
-/** The half of the owner's words to which everybody can seal: out of the words, or of his record. */
+/**
+ * The half of the owner's words to which everybody can seal: out of the words, or of his record.
+ * @param canWait another time does where the database is down
+ */
 async function ownersSeal(
   context: CommandContext,
   home: GridHome,
+  canWait: boolean,
 ): Promise<SealingPublicKey | undefined> {
   const words = await readWords(home);
   if (words !== undefined) return SealingKey.derive(wordsToEntropy(words)).publicKey;
   const owner = await readKeyFile(home.ownerKeyFile);
-  const { client } = await connect(context, {});
-  const path = `/v1/keys/${encodeURIComponent(owner.publicKey.text)}`;
-  const { bot } = await client.read<{ readonly bot?: { readonly id: string } }>(path);
-  if (bot === undefined) return undefined;
-  return SealingPublicKey.fromText((await readEntry(client, bot.id)).record.seal);
+  try {
+    const { client } = await connect(context, {});
+    const path = `/v1/keys/${encodeURIComponent(owner.publicKey.text)}`;
+    const { bot } = await client.read<{ readonly bot?: { readonly id: string } }>(path);
+    if (bot === undefined) return undefined;
+    return SealingPublicKey.fromText((await readEntry(client, bot.id)).record.seal);
+  } catch (error) {
+    const isDown = isGridError(error, 'GRID_NOT_UP') || isGridError(error, 'BCDB_UNREACHABLE');
+    if (isDown && canWait) return undefined;
+    throw error;
+  }
 }
 
 /** An older backup that cannot be read makes this one larger, and no worse. */

@@ -21,6 +21,9 @@ import type { BackupPlace } from './backup-place.ts';
 /** What a place says of itself: docs/formats/grid-backup.md. */
 const placeFile = 'grid-backup.json';
 
+/** Its bytes: 8 boxes take a few KiB. */
+const placeBytesMax = 64 * 2 ** 10;
+
 const boxShape = Type.Union([
   Type.Object(
     { kind: Type.Literal('words'), key: Type.String(), box: Type.String() },
@@ -91,7 +94,7 @@ export class BackupKeys {
  * @throws GRID_BACKUP_FOREIGN where it has something else in it
  */
 export async function readPlace(place: BackupPlace): Promise<PlaceFacts | undefined> {
-  const bytes = await place.get(placeFile);
+  const bytes = await place.get(placeFile, placeBytesMax);
   if (bytes === undefined) {
     const [first] = await place.list('');
     if (first !== undefined) throw foreign(place, `it has something else in it, such as ${first}`);

@@ -10,15 +10,18 @@ import { Check } from 'typebox/value';
 import type { GridErrorCode } from '../errors.ts';
 import type { BackupKeys } from './backup-keys.ts';
 import type { BackupPlace } from './backup-place.ts';
-import { damaged, openObject, sealObject } from './sealed-object.ts';
+import { damaged, openObject, sealBytes, sealObject } from './sealed-object.ts';
 
 /** Where manifests lie: a backup is there once its manifest is. */
 const folder = 'backups';
 const ending = '.manifest';
 const domain = 'commongrid/backup/1';
 
-/** Bytes of a manifest, unpacked: names of the chunks of some TiB. */
+/** Bytes of a manifest, unpacked: names of the chunks of 16 TiB. */
 const manifestBytesMax = 256 * 2 ** 20;
+
+/** What the name of a chunk takes in it, at least. */
+const chunkNameBytes = 66;
 
 const stored = {
   sizeBytes: Type.Integer({ minimum: 0 }),
@@ -68,17 +71,24 @@ export function timeOf(name: string): number {
   return Date.parse(name.replace(/T(\d\d)-(\d\d)-(\d\d)-(\d{3})Z.*/, 'T$1:$2:$3.$4Z'));
 }
 
-/** Puts a manifest there: from then on there is a backup. Returns its name. */
+/**
+ * Puts a manifest there: from then on there is a backup. Returns its name.
+ * @throws GRID_BACKUP_TOO_LARGE for one that nobody would read
+ */
 export async function writeManifest(
   place: BackupPlace,
   keys: BackupKeys,
   manifest: BackupManifest,
-  owner: SigningKey,
+  {
+    owner,
+    bytesMax = manifestBytesMax,
+  }: { readonly owner: SigningKey; readonly bytesMax?: number },
 ): Promise<string> {
-  const tail = hash('sha256', JSON.stringify(manifest), 'hex').slice(0, 8);
+  const content = contentOf(manifest, bytesMax);
+  const tail = hash('sha256', content, 'hex').slice(0, 8);
   const name = `${new Date(manifest.atMs).toISOString().replaceAll(/[:.]/g, '-')}-${tail}`;
   const path = pathOf(name);
-  const sealed = await sealObject(keys.content, path, Buffer.from(JSON.stringify(manifest)));
+  const sealed = await sealObject(keys.content, path, content);
   const signature = owner.sign(domain, hash('sha256', sealed, 'buffer'));
   await place.put(path, Buffer.concat([sealed, signature]));
   return name;
@@ -95,19 +105,21 @@ export async function readManifest(
   owner: string | undefined,
 ): Promise<BackupManifest> {
   const path = pathOf(name);
-  const bytes = await place.get(path);
+  const bytes = await place.get(path, manifestBytesMax + sealBytes + signatureBytes);
   if (bytes === undefined) throw missing(place, `no backup is called ${name}`);
-  const end = bytes.length - signatureBytes;
-  const sealed = bytes.subarray(0, Math.max(0, end));
-  const content = await openObject(keys.content, path, sealed, manifestBytesMax);
-  const manifest: unknown = JSON.parse(Buffer.from(content).toString('utf8'));
-  if (!Check(manifestShape, manifest)) throw damaged(path, 'it is of another version');
-  requireInside(path, manifest);
-  const signed = hash('sha256', sealed, 'buffer');
-  const key = PublicKey.fromText(owner ?? manifest.owner);
-  if (!key.verify(domain, signed, bytes.subarray(end))) {
+  const end = Math.max(0, bytes.length - signatureBytes);
+  const [sealed, signature] = [bytes.subarray(0, end), bytes.subarray(end)];
+  const requireSigned = (by: string): void => {
+    if (isSignedBy(by, sealed, signature)) return;
     throw damaged(path, 'the owner of the grid did not sign it');
-  }
+  };
+  // What somebody else wrote is not even unpacked, where it is known who had to.
+  if (owner !== undefined) requireSigned(owner);
+  const content = await openObject(keys.content, path, sealed, manifestBytesMax);
+  const manifest = parsed(content);
+  if (!Check(manifestShape, manifest)) throw damaged(path, 'it is of another version');
+  requireSigned(manifest.owner);
+  requireInside(path, manifest);
   return manifest;
 }
 
@@ -123,6 +135,41 @@ export function missing(place: BackupPlace, why: string): GridError<GridErrorCod
     hint: 'grid backup PLACE --list shows what there is',
     details: { place: place.name },
   });
+}
+
+function contentOf(manifest: BackupManifest, bytesMax: number): Buffer {
+  const { ledger, files } = manifest;
+  // A text for which there is no room would be worse than none.
+  const chunks = [ledger, ...files].reduce((sum, one) => sum + one.chunks.length, 0);
+  const content =
+    chunks * chunkNameBytes > bytesMax ? undefined : Buffer.from(JSON.stringify(manifest));
+  if (content !== undefined && content.length <= bytesMax) return content;
+  throw new GridError<GridErrorCode>(
+    'GRID_BACKUP_TOO_LARGE',
+    `the grid has too much for one backup: the list of its ${files.length} files and ${chunks} pieces would be longer than ${bytesMax} bytes`,
+    {
+      hint: 'take objects or images out of the grid that are kept elsewhere too',
+      details: { files: files.length, chunks, bytesMax },
+    },
+  );
+}
+
+function parsed(content: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(content).toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+function isSignedBy(owner: string, sealed: Uint8Array, signature: Uint8Array): boolean {
+  try {
+    const key = PublicKey.fromText(owner);
+    return key.verify(domain, hash('sha256', sealed, 'buffer'), signature);
+  } catch {
+    // No key, or no signature.
+    return false;
+  }
 }
 
 function requireInside(name: string, { files }: BackupManifest): void {

@@ -7,8 +7,12 @@ import type { Environment } from '../environment.ts';
 export interface BackupPlace {
   /** As people call it. */
   readonly name: string;
-  /** @returns undefined where there is none. @throws GRID_BACKUP_PLACE_FAILED */
-  get(name: string): Promise<Uint8Array | undefined>;
+  /**
+   * @param bytesMax more is not read
+   * @returns undefined where there is none
+   * @throws GRID_BACKUP_PLACE_FAILED, GRID_BACKUP_DAMAGED for one that is longer
+   */
+  get(name: string, bytesMax: number): Promise<Uint8Array | undefined>;
   /** Writes an object, over one of that name too. @throws GRID_BACKUP_PLACE_FAILED */
   put(name: string, bytes: Uint8Array): Promise<void>;
   /** Names right below a folder, without it; of the place itself for ''. @throws GRID_BACKUP_PLACE_FAILED */

@@ -2,7 +2,7 @@ import { createHash, createHmac } from 'node:crypto';
 
 import type { BackupKeys } from './backup-keys.ts';
 import type { BackupPlace } from './backup-place.ts';
-import { damaged, openObject, sealObject } from './sealed-object.ts';
+import { damaged, openObject, sealBytes, sealObject } from './sealed-object.ts';
 
 /** Files are cut into pieces of this size: a file that only grew is stored from there on. */
 export const chunkBytes = 4 * 2 ** 20;
@@ -84,7 +84,7 @@ export async function* readChunks(
   const whole = createHash('sha256');
   let readBytes = 0;
   for (const id of chunks) {
-    const sealed = await place.get(pathOf(id));
+    const sealed = await place.get(pathOf(id), chunkBytes + sealBytes);
     if (sealed === undefined) throw damaged(pathOf(id), 'it is not there');
     const chunk = await openObject(keys.content, id, sealed, chunkBytes);
     if (chunkId(keys, chunk) !== id) throw damaged(pathOf(id), 'it has another content');

@@ -1,10 +1,18 @@
-import { mkdir, readdir } from 'node:fs/promises';
+import { open, readdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 
-import { errorCode, GridError, isAtomicTemp, readIfThere, writeFileAtomic } from '@commongrid/base';
+import {
+  errorCode,
+  GridError,
+  isAtomicTemp,
+  isGridError,
+  makeFolderDurably,
+  writeFileAtomic,
+} from '@commongrid/base';
 
 import type { GridErrorCode } from '../errors.ts';
 import type { BackupPlace } from './backup-place.ts';
+import { tooLong } from './sealed-object.ts';
 
 /** Backups in a folder, such as that of a disk which is taken elsewhere. */
 export class FolderPlace implements BackupPlace {
@@ -14,14 +22,23 @@ export class FolderPlace implements BackupPlace {
     this.name = resolve(folder);
   }
 
-  get(name: string): Promise<Uint8Array | undefined> {
-    return this.#try(() => readIfThere(join(this.name, name)));
+  get(name: string, bytesMax: number): Promise<Uint8Array | undefined> {
+    return this.#try(async () => {
+      await using file = await open(join(this.name, name)).catch((error: unknown) => {
+        if (errorCode(error) === 'ENOENT') return undefined;
+        throw error;
+      });
+      if (file === undefined) return undefined;
+      if ((await file.stat()).size > bytesMax) throw tooLong(name, bytesMax);
+      return await file.readFile();
+    });
   }
 
   put(name: string, bytes: Uint8Array): Promise<void> {
     return this.#try(async () => {
       const file = join(this.name, name);
-      await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+      // No manifest outlives its chunks.
+      await makeFolderDurably(dirname(file));
       await writeFileAtomic(file, bytes, { mode: 0o600 });
     });
   }
@@ -40,6 +57,7 @@ export class FolderPlace implements BackupPlace {
     try {
       return await work();
     } catch (cause) {
+      if (isGridError(cause, 'GRID_BACKUP_DAMAGED')) throw cause;
       const why = errorCode(cause) ?? String(cause);
       throw new GridError<GridErrorCode>(
         'GRID_BACKUP_PLACE_FAILED',

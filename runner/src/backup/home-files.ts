@@ -1,9 +1,9 @@
 import { createReadStream } from 'node:fs';
-import { lstat, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { lstat, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { backup, DatabaseSync } from 'node:sqlite';
 
-import { errorCode, isAtomicTemp } from '@commongrid/base';
+import { errorCode, FolderLock, isAtomicTemp } from '@commongrid/base';
 import { isKeptElsewhere } from '@commongrid/threebot';
 import { FrozenFolder } from '@commongrid/zdb';
 
@@ -19,8 +19,11 @@ export interface HomeFile {
   readonly content: AsyncIterable<Uint8Array>;
 }
 
-/** Made anew where a grid is restored, or of one run only. */
-const neverKept = /(?:^|\/)(?:LOCK|lost\+found|temp)$/;
+/** Locks, and what the system puts into the top of a disk. */
+const neverKept = /(?:^|\/)(?:LOCK|lost\+found)$/;
+
+/** In a repository of images, in this order: signatures are of flists, which name chunks. */
+const repositoryParts = ['signatures', 'flists', 'blobs'];
 
 /** Tables of SQLite are copied as they are in one moment, and what belongs to them is not. */
 const tables = /\.sqlite$/;
@@ -29,27 +32,27 @@ const besideTables = /\.sqlite-(?:wal|shm|journal)$/;
 /**
  * All files of a grid that a backup has, one after the other; each is read before the next is asked for. What
  * refers to something comes before it: tables of bots, then the hub, then data; BCDB is not in it, and comes last.
+ * @throws BASE_FOLDER_LOCKED while another backup is made
  */
 export async function* filesOfHome(home: GridHome): AsyncGenerator<HomeFile> {
-  const scratch = await mkdtemp(join(home.run, 'backup-'));
-  try {
-    const walk = new Walk(home.path, scratch);
-    yield* walk.below('bots', (path) => isLeftOutOfBot(path.split('/').slice(2).join('/')));
-    const names = ['grid.json', 'layout.json', 'backends.json', 'no-node', 'no-bots'];
-    for (const name of names) yield* walk.one(name);
-    // Whoever restores has the words, or is not to get them.
-    yield* walk.below('identity', (path) => path === 'identity/recovery-words');
-    yield* walk.below('deployed', () => false);
-    yield* walk.one('hub/hub.sqlite');
-    yield* walk.below('hub', (path) => path === 'hub/hub.sqlite');
-    yield* walk.below('flists', () => false);
-    await using own = await FrozenFolder.open(home.zdb);
-    if (own !== undefined) yield* frozen('zdb', own);
-    await using storage = await freezeStorage(home);
-    for (const [name, folder] of storage.folders) yield* frozen(`backends/${name}`, folder);
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
-  }
+  const scratch = join(home.run, 'backup');
+  await mkdir(scratch, { recursive: true, mode: 0o700 });
+  await using _one = await FolderLock.open(scratch);
+  const walk = new Walk(home.path, join(scratch, 'tables'));
+  yield* walk.below('bots', (path) => isLeftOutOfBot(path.split('/').slice(2).join('/')));
+  const names = ['grid.json', 'layout.json', 'backends.json', 'no-node', 'no-bots'];
+  for (const name of [...names, 'front-door/doors.json']) yield* walk.one(name);
+  // Whoever restores has the words, or is not to get them.
+  yield* walk.below('identity', (path) => path === 'identity/recovery-words');
+  yield* walk.below('deployed', () => false);
+  yield* walk.one('hub/hub.sqlite');
+  yield* walk.below('hub', (path) => path === 'hub/hub.sqlite' || path === 'hub/images');
+  yield* walk.repository('hub/images');
+  yield* walk.repository('flists');
+  await using own = await FrozenFolder.open(home.zdb);
+  if (own !== undefined) yield* frozen('zdb', own);
+  await using storage = await freezeStorage(home);
+  for (const [name, folder] of storage.folders) yield* frozen(`backends/${name}`, folder);
 }
 
 /** The words of a bot are in its folder alone, where nobody wrote them down; its own backups need them to be opened. */
@@ -66,11 +69,12 @@ function* frozen(path: string, { files }: FrozenFolder): Generator<HomeFile> {
 /** Files in the folders of a grid. Links may lead anywhere, sockets have no content: neither is taken. */
 class Walk {
   readonly #top: string;
-  readonly #scratch: string;
+  readonly #copy: string;
 
-  constructor(top: string, scratch: string) {
+  /** @param copy file for a copy of tables, for the time that they are read */
+  constructor(top: string, copy: string) {
     this.#top = top;
-    this.#scratch = scratch;
+    this.#copy = copy;
   }
 
   async *below(path: string, isLeftOut: (path: string) => boolean): AsyncGenerator<HomeFile> {
@@ -83,6 +87,13 @@ class Walk {
       if (facts?.isDirectory() === true) yield* this.below(inner, isLeftOut);
       else yield* this.one(inner);
     }
+  }
+
+  /** Images: what was added meanwhile may be chunks without an flist, and no flist without its chunks. */
+  async *repository(path: string): AsyncGenerator<HomeFile> {
+    for (const part of repositoryParts) yield* this.below(`${path}/${part}`, () => false);
+    const isElsewhere = new Set([...repositoryParts, 'temp'].map((part) => `${path}/${part}`));
+    yield* this.below(path, (inner) => isElsewhere.has(inner));
   }
 
   /** Nothing where it is not there, or goes while it is looked at. */
@@ -100,12 +111,16 @@ class Walk {
         else reject(error);
       });
     });
-    if (await opened) yield { path, mode: facts.mode & 0o777, content: stream };
-    if (source !== file) await rm(source, { force: true });
+    try {
+      if (await opened) yield { path, mode: facts.mode & 0o777, content: stream };
+    } finally {
+      if (source !== file) await rm(source, { force: true });
+    }
   }
 
   async #copyTables(file: string): Promise<string> {
-    const copy = join(this.#scratch, 'tables');
+    const copy = this.#copy;
+    // One that was killed left it.
     await rm(copy, { force: true });
     const db = new DatabaseSync(file, { readOnly: true });
     try {

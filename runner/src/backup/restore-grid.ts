@@ -1,9 +1,9 @@
 import { createWriteStream } from 'node:fs';
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { lstat, mkdir, readdir, realpath, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 
-import { errorCode, GridError, syncFolder } from '@commongrid/base';
+import { errorCode, GridError, mountAt, syncFolder } from '@commongrid/base';
 import { applyHandover, restoreBackup, signHandover, stateHandover } from '@commongrid/bcdb';
 
 import type { GridErrorCode } from '../errors.ts';
@@ -36,7 +36,7 @@ export interface RestoredGrid {
  * on under a new key. 4. The name.
  *
  * Broken off, the next call begins anew.
- * @throws GRID_RESTORE_OCCUPIED, GRID_BACKUP_DAMAGED, GRID_HOME_NEWER, and what restoring BCDB throws
+ * @throws GRID_RESTORE_OCCUPIED, GRID_RESTORE_FIXED, GRID_BACKUP_DAMAGED, GRID_HOME_NEWER, and what restoring BCDB throws
  */
 export async function restoreGrid(
   homePath: string,
@@ -52,6 +52,7 @@ export async function restoreGrid(
     const home = new GridHome(beside);
     if (!(await home.exists())) throw damaged('the list of files', 'it has no grid.json');
     const restored = await restoreLedger(home, backup, known);
+    await syncBelow(beside);
     await requireEmpty(homePath);
     await rename(beside, homePath);
     await syncFolder(dirname(homePath));
@@ -62,17 +63,46 @@ export async function restoreGrid(
   }
 }
 
-/** @throws GRID_RESTORE_OCCUPIED */
+/**
+ * Whether a whole grid can get this name: nothing is there, or an empty folder.
+ * @throws GRID_RESTORE_OCCUPIED, GRID_RESTORE_FIXED for a link, or a place at which a disk is mounted
+ */
 export async function requireEmpty(homePath: string): Promise<void> {
-  const names = await readdir(homePath).catch((error: unknown) => {
-    if (errorCode(error) === 'ENOENT') return [];
+  const facts = await lstat(homePath).catch((error: unknown) => {
+    if (errorCode(error) === 'ENOENT') return undefined;
     throw error;
   });
-  if (names.length === 0) return;
-  throw new GridError<GridErrorCode>('GRID_RESTORE_OCCUPIED', `${homePath} is not empty`, {
+  if (facts === undefined) return;
+  if (facts.isSymbolicLink()) throw fixed(homePath, 'a link');
+  if (!facts.isDirectory()) throw occupied(homePath, 'is no folder');
+  if ((await mountAt(await realpath(homePath))) !== undefined) {
+    throw fixed(homePath, 'a place at which a disk is mounted');
+  }
+  const [first] = await readdir(homePath);
+  if (first !== undefined) throw occupied(homePath, `is not empty: it has ${first}`);
+}
+
+function occupied(home: string, why: string): GridError<GridErrorCode> {
+  return new GridError('GRID_RESTORE_OCCUPIED', `${home} ${why}`, {
     hint: 'name an empty folder by GRID_HOME, or move this one away',
-    details: { home: homePath, first: names[0] },
+    details: { home },
   });
+}
+
+/** A folder that is made beside it cannot take its name. */
+function fixed(home: string, what: string): GridError<GridErrorCode> {
+  return new GridError('GRID_RESTORE_FIXED', `${home} is ${what}`, {
+    hint: `name a folder in it by GRID_HOME, such as ${join(home, 'grid')}`,
+    details: { home },
+  });
+}
+
+/** Names of files last as long as their content from then on. */
+async function syncBelow(folder: string): Promise<void> {
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    if (entry.isDirectory()) await syncBelow(join(folder, entry.name));
+  }
+  await syncFolder(folder);
 }
 
 async function restoreFile(

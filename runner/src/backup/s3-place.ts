@@ -4,9 +4,13 @@ import { Files } from '@commongrid/threebot';
 import type { S3Access } from '../environment.ts';
 import type { GridErrorCode } from '../errors.ts';
 import type { BackupPlace } from './backup-place.ts';
+import { tooLong } from './sealed-object.ts';
 
 /** Time for one object, ms: some MiB over a slow line. */
 const objectMs = 120_000;
+
+/** Bytes of an answer that is no object. */
+const answerBytesMax = 64 * 2 ** 10;
 
 /** How often an object is tried. */
 const pace = { attempts: 5, baseMs: 500 };
@@ -40,16 +44,17 @@ class S3Place implements BackupPlace {
     this.#prefix = prefix;
   }
 
-  get(name: string): Promise<Uint8Array | undefined> {
+  get(name: string, bytesMax: number): Promise<Uint8Array | undefined> {
     return this.#try(async (signal) => {
       const url = this.#files.urlOf(this.#prefix + name, 'GET');
       const response = await fetch(url, { signal, redirect: 'error' });
       // A bucket that is not there is something else than an object that is not.
-      if (response.status === 404 && (await response.text()).includes('<Code>NoSuchKey</Code>')) {
-        return undefined;
+      if (response.status === 404) {
+        const why = await bytesOf(response, name, answerBytesMax);
+        if (why.includes('<Code>NoSuchKey</Code>')) return undefined;
       }
       if (!response.ok) throw this.#answered(response.status);
-      return new Uint8Array(await response.arrayBuffer());
+      return bytesOf(response, name, bytesMax);
     });
   }
 
@@ -58,7 +63,7 @@ class S3Place implements BackupPlace {
       const url = this.#files.urlOf(this.#prefix + name, 'PUT');
       const body = Buffer.from(bytes);
       const response = await fetch(url, { method: 'PUT', body, signal, redirect: 'error' });
-      await response.arrayBuffer();
+      await bytesOf(response, name, answerBytesMax);
       if (!response.ok) throw this.#answered(response.status);
     });
   }
@@ -83,8 +88,9 @@ class S3Place implements BackupPlace {
         return await work(AbortSignal.timeout(objectMs));
       } catch (cause) {
         if (isGridError(cause, 'GRID_BACKUP_PLACE_FAILED')) throw cause;
+        if (isGridError(cause, 'GRID_BACKUP_DAMAGED')) throw cause;
         const why = cause instanceof Error ? cause.message : String(cause);
-        throw this.#failed(why, true, cause);
+        throw this.#failed(why, isGridError(cause) ? cause.retryable : true, cause);
       }
     };
     return retry(attempt, pace);
@@ -102,4 +108,20 @@ class S3Place implements BackupPlace {
       cause,
     });
   }
+}
+
+/** @throws GRID_BACKUP_DAMAGED where there are more */
+async function bytesOf(
+  { body }: Response,
+  name: string,
+  bytesMax: number,
+): Promise<Buffer<ArrayBuffer>> {
+  const pieces: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const piece of body ?? []) {
+    bytes += piece.length;
+    if (bytes > bytesMax) throw tooLong(name, bytesMax);
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces);
 }

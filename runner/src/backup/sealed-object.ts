@@ -12,6 +12,9 @@ const magic = Buffer.from('GRIDHOM1');
 const nonceBytes = 12;
 const tagBytes = 16;
 
+/** What an object is longer than its content at most: packing is left out where it makes it longer. */
+export const sealBytes = magic.length + 1 + nonceBytes + tagBytes;
+
 /** The content follows as it is, or compressed. */
 const forms = { plain: 0, zstd: 1 } as const;
 
@@ -60,6 +63,11 @@ export async function openObject(
   } catch (cause) {
     throw damaged(name, 'its bytes are not those that were stored', cause);
   }
+}
+
+/** One that is longer than anything that was stored under its name. */
+export function tooLong(name: string, bytesMax: number): GridError<GridErrorCode> {
+  return damaged(name, `it is longer than ${bytesMax} bytes`);
 }
 
 export function damaged(name: string, why: string, cause?: unknown): GridError<GridErrorCode> {

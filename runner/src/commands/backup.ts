@@ -1,4 +1,4 @@
-import { formatBytes } from '@commongrid/base';
+import { formatBytes, GridError } from '@commongrid/base';
 import type { Command } from 'commander';
 
 import { backupNames, timeOf } from '../backup/backup-manifest.ts';
@@ -6,6 +6,7 @@ import { openBackupPlace } from '../backup/backup-place.ts';
 import type { BackupPlace } from '../backup/backup-place.ts';
 import { printResult, resultCommand } from '../command-context.ts';
 import type { CommandContext, JsonOption } from '../command-context.ts';
+import type { GridErrorCode } from '../errors.ts';
 import { GridHome } from '../home.ts';
 import { counted, withProgress } from '../terminal.ts';
 import { describeBackup, openerOptions } from './restore.ts';
@@ -31,11 +32,27 @@ export function backupCommand(context: CommandContext): Command {
         '\nbackups to the same place only what changed is stored. Nodes, and what runs on them, are not in it.',
     )
     .action(async (target: string, flags: BackupFlags) => {
+      requireFitting(flags);
       const place = await openBackupPlace(target, context.environment);
       if (flags.list === true) await list(context, flags, place);
       else if (flags.verify === true) await verify(context, flags, place);
       else await make(context, flags, place);
     });
+}
+
+/** What a command would not heed is refused. @throws GRID_USAGE */
+function requireFitting(flags: BackupFlags): void {
+  const { full, list: isList, verify: isVerify, wordsFile, card, passphraseFile, backup } = flags;
+  const opens = { '--words-file': wordsFile, '--card': card, '--backup': backup };
+  const ofList = { '--verify': isVerify, '--full': full, '--passphrase-file': passphraseFile };
+  const ofVerify = { '--full': full };
+  const rest = isVerify === true ? ofVerify : opens;
+  const unheeded = isList === true ? { ...opens, ...ofList } : rest;
+  const [first] = Object.entries(unheeded).find(([, value]) => value !== undefined) ?? [];
+  if (first === undefined) return;
+  throw new GridError<GridErrorCode>('GRID_USAGE', `${first} says nothing to what is asked`, {
+    hint: 'grid backup --help',
+  });
 }
 
 async function make(

@@ -171,12 +171,18 @@ async function place(
   // Before anything runs that only these open.
   const files = await keepCredentials(named, found.made?.credentials ?? {});
   const placed = await withKeeper(context, { options, owned, bot }, async (keeper) => {
+    let mayBeSigned = false;
     try {
       // Whoever places has the papers before there is anything to place.
       await keeper.adopt({ ...papersOf(built), only });
-      await signContract(draft, { client, log: trust.log, owner: grid.owner, at: facts.at });
+      mayBeSigned = true;
+      await signContract(draft, {
+        ...{ client, log: trust.log, owner: grid.owner, at: facts.at },
+        onRefused: () => (mayBeSigned = false),
+      });
     } catch (error) {
-      await dropCredentials(home, draft.id);
+      // They open what runs where only the answer was lost.
+      if (!mayBeSigned) await dropCredentials(home, draft.id);
       throw error;
     }
     phases.say('contract', 'signed', draft.id);

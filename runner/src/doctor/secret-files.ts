@@ -14,6 +14,7 @@ export async function secretFiles(home: GridHome): Promise<readonly string[]> {
   const zdb = join(home.node, 'machine', 'zdb');
   const folders = await Promise.all([
     filesBelow(home.identity),
+    filesBelow(home.deployed),
     ...bots.flatMap((bot) => [
       filesBelow(join(bot, 'contracts')),
       storeSecretsOf(bot),

@@ -1,3 +1,4 @@
+import { isFateOpen } from '@commongrid/bcdb/client';
 import type { BcdbClient } from '@commongrid/bcdb/client';
 import { delay, GridError, isGridError, systemClock } from '@commongrid/base';
 import { approvalHash } from '@commongrid/model';
@@ -27,6 +28,8 @@ export interface SignOptions {
   readonly owner: BotId;
   /** Log time, ms since 1970. */
   readonly at: number;
+  /** Called where the log took nothing and takes nothing any more, before that is thrown. */
+  readonly onRefused?: () => void;
 }
 
 /** A workload and the node that runs it. */
@@ -49,7 +52,14 @@ export async function signContract(
   { id, header }: Pick<ContractDraft, 'id' | 'header'>,
   options: SignOptions,
 ): Promise<void> {
-  await put(options, 'grid.contract.1', id, header);
+  try {
+    await put(options, 'grid.contract.1', id, header);
+  } catch (error) {
+    // What a database says of itself; whoever writes for a bot may be lost as well.
+    const isAnswer = isGridError(error) && error.code.startsWith('BCDB_');
+    if (isAnswer && !isFateOpen(error)) options.onRefused?.();
+    throw error;
+  }
   await approve(options, id, 'provision');
 }
 

@@ -1,7 +1,7 @@
 import type { Readable, Writable } from 'node:stream';
 
 import { GridError, isGridError } from '@commongrid/base';
-import { defaultOf, openQuestions, parseAnswer } from '@commongrid/solutions';
+import { defaultOf, openQuestions, parseAnswer, readAnswers } from '@commongrid/solutions';
 import type { Answers, AnswerValue, Draw, Question, Solution } from '@commongrid/solutions';
 
 import type { GridErrorCode } from '../errors.ts';
@@ -15,7 +15,7 @@ export interface Asked {
 
 /**
  * Asks a person what is not answered yet, a line each; Enter takes the default, and wrong answers are asked for again.
- * @throws GRID_USAGE when it is cancelled
+ * @throws GRID_USAGE when it is cancelled, SOLUTION_ANSWER_INVALID for a given answer that a typed one leaves no question to
  */
 export async function askQuestions(
   solution: Solution,
@@ -26,7 +26,7 @@ export async function askQuestions(
   for (;;) {
     // One answer decides whether another question is asked.
     const [question] = openQuestions(solution, answers);
-    if (question === undefined) return answers;
+    if (question === undefined) return readAnswers(solution, answers);
     answers = { ...answers, [question.name]: await ask(question, asked) };
   }
 }

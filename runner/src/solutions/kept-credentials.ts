@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { errorCode, writeFileAtomic } from '@commongrid/base';
+import { errorCode, makeFolderDurably, syncFolder, writeFileAtomic } from '@commongrid/base';
 import type { ContractId } from '@commongrid/model';
 
 import { GridHome } from '../home.ts';
@@ -49,11 +49,12 @@ export async function dropCredentials(home: string, contract: ContractId): Promi
 }
 
 async function newFolder(all: string, name: string): Promise<string> {
-  await mkdir(all, { recursive: true, mode: 0o700 });
+  await makeFolderDurably(all);
   for (let number = 1; ; number++) {
     const folder = join(all, number === 1 ? name : `${name}-${number}`);
     try {
       await mkdir(folder, { mode: 0o700 });
+      await syncFolder(all);
       return folder;
     } catch (error) {
       if (errorCode(error) !== 'EEXIST') throw error;

@@ -273,7 +273,7 @@ function versionOf({ leaf }: Entry): string {
 }
 
 /** Whether the records of a failed request may be in the log, or on their way there. */
-function isFateOpen({ code }: GridError): boolean {
+export function isFateOpen({ code }: GridError): boolean {
   return ['BCDB_UNREACHABLE', 'BCDB_REPLY_INVALID', 'BCDB_INTERNAL', 'BASE_ABORTED'].includes(code);
 }
 

@@ -111,7 +111,7 @@ export class Files {
       return await fetch(url, { method, signal, redirect: 'error' });
     } catch (cause) {
       if (isGridError(cause)) throw cause;
-      throw failed('S3 does not answer', cause);
+      throw failed('S3 does not answer', { cause });
     }
   }
 
@@ -157,13 +157,18 @@ function textOf(xml: string, tag: string): string {
 }
 
 function requireDone({ ok, status }: Response): void {
-  if (!ok) throw failed(`S3 answers ${status}`);
+  // What is refused is refused again.
+  const retryable = status >= 500 || status === 429;
+  if (!ok) throw failed(`S3 answers ${status}`, { retryable });
 }
 
-function failed(why: string, cause?: unknown): GridError<BotErrorCode> {
+function failed(
+  why: string,
+  { cause, retryable = true }: { readonly cause?: unknown; readonly retryable?: boolean } = {},
+): GridError<BotErrorCode> {
   return new GridError('BOT_FILES_FAILED', why, {
     hint: 'see whether S3 runs, and whether the key of the bot may use the bucket',
-    retryable: true,
+    retryable,
     cause,
   });
 }

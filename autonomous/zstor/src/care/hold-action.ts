@@ -3,7 +3,7 @@ import type { Clock, ControlAction } from '@commongrid/base';
 import type { Catalog } from '../catalog/catalog.ts';
 
 /** Longest time for which somebody may have changes wait, ms: clients wait with them. */
-const holdMsMax = 5_000;
+export const holdMsMax = 5_000;
 
 /**
  * `hold`: changes of the tables wait until the caller goes, or 5 s are over; they do as soon as the first progress

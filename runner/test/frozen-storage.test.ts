@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+
+import { ControlSocket, delay, identityOf } from '@commongrid/base';
+import type { ControlAction } from '@commongrid/base';
+import { hasCode, tempFolder } from '@commongrid/base/testing';
+import { controlPathOf } from '@commongrid/zstor';
+
+import { freezeStorage } from '../src/backup/frozen-storage.ts';
+import { GridHome } from '../src/home.ts';
+
+/** A head as far as those see it who ask it to wait. */
+async function openHome(stack: AsyncDisposableStack, hold?: ControlAction): Promise<GridHome> {
+  const folder = stack.use(await tempFolder('frozen'));
+  const home = new GridHome(join(folder.path, 'home'));
+  await home.create();
+  if (hold === undefined) return home;
+  stack.use(await ControlSocket.open({ path: controlPathOf(home.s3), actions: { hold } }));
+  return home;
+}
+
+const untilGone: ControlAction = async (_, { signal, progress }) => {
+  progress({ isHeld: true });
+  await delay(2 ** 30, { signal });
+};
+
+test('a storage is frozen while its head waits, or where there is none', async () => {
+  await using stack = new AsyncDisposableStack();
+  for (const hold of [untilGone, undefined]) {
+    const home = await openHome(stack, hold);
+    stack.use(await freezeStorage(home, { holdMs: 60_000 }));
+  }
+});
+
+test('a head that lets nothing wait is not waited for without end', async () => {
+  await using stack = new AsyncDisposableStack();
+  const home = await openHome(stack, (_, { signal }) => delay(2 ** 30, { signal }));
+  await assert.rejects(freezeStorage(home, { timeoutMs: 50 }), hasCode('BASE_TIMEOUT'));
+});
+
+test('a hold counts for no longer than a head keeps it, whenever it says so', async () => {
+  await using stack = new AsyncDisposableStack();
+  const home = await openHome(stack, untilGone);
+  await assert.rejects(freezeStorage(home, { holdMs: 0 }), hasCode('GRID_BACKUP_PLACE_FAILED'));
+});
+
+test('a head that lives and does not listen is none that is not there', async () => {
+  await using stack = new AsyncDisposableStack();
+  const home = await openHome(stack);
+  const process = await identityOf(globalThis.process.pid);
+  const supervisor = { ...process, startTicks: 0 };
+  const state = { schema: 'grid.state.1', home: home.path, portBase: null, supervisor };
+  const services = { s3: { phase: 'running', process } };
+  await writeFile(join(home.run, 'state.json'), JSON.stringify({ ...state, services }));
+  await assert.rejects(freezeStorage(home, { timeoutMs: 50 }), hasCode('BASE_TIMEOUT'));
+});
