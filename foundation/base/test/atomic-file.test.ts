@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { isAtomicTemp, removeFileDurably, syncFolder, writeFileAtomic } from '../src/index.ts';
+import {
+  isAtomicTemp,
+  makeFolderDurably,
+  removeFileDurably,
+  syncFolder,
+  writeFileAtomic,
+} from '../src/index.ts';
 import { tempFolder } from '../src/testing/index.ts';
 import { startChild } from './child.ts';
 
@@ -22,6 +28,16 @@ test('writeFileAtomic sets the mode it is given', async () => {
     await writeFileAtomic(path, 'secret', { mode });
     assert.equal((await stat(path)).mode & 0o777, mode);
   }
+});
+
+test('makeFolderDurably makes a folder and those on the way to it, for their owner alone', async () => {
+  await using folder = await tempFolder();
+  const [outer, inner] = [join(folder.path, 'outer'), join(folder.path, 'outer', 'inner')];
+  await makeFolderDurably(inner);
+  await makeFolderDurably(inner);
+  for (const path of [outer, inner]) assert.equal((await stat(path)).mode & 0o777, 0o700);
+  await writeFileAtomic(join(folder.path, 'file'), '');
+  await assert.rejects(makeFolderDurably(join(folder.path, 'file', 'in')), { code: 'ENOTDIR' });
 });
 
 test('writeFileAtomic removes its temporary file when it fails', async () => {
