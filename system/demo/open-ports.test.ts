@@ -14,6 +14,7 @@ test('a port that takes connections is found among many that do not', async () =
   const port = await reservePort();
   server.listen(port, '127.0.0.1');
   await once(server, 'listening');
+  server.unref();
   const closed = await reservePort();
   const many = [...Array.from({ length: 2_100 }, () => closed), port];
   assert.deepEqual(await openPorts('127.0.0.1', many, signal), [port]);
