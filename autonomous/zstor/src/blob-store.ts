@@ -4,6 +4,7 @@ import {
   closeOnce,
   ControlSocket,
   GridError,
+  repeat,
   silentLogger,
   systemClock,
   TaskGroup,
@@ -54,6 +55,9 @@ import { SnapshotIndex } from './stor/snapshot-index.ts';
 import { deleteSnapshot, insertSnapshot, listSnapshots } from './stor/snapshot-tables.ts';
 import { keyMissing, StorKeys } from './stor/stor-keys.ts';
 import { CodingThreads } from './threads/coding-threads.ts';
+
+/** How often a head that waits reads the backends file, ms. */
+const readEveryMs = 1_000;
 
 export interface BlobStoreOptions {
   /** For the tables, in `catalog`; made when it is missing. One process at a time. */
@@ -151,8 +155,8 @@ export class BlobStore implements AsyncDisposable {
     const { folder, backendsFile, policy, schema, clock = systemClock } = options;
     const { logger = silentLogger } = options;
     if (options.isRebuilding !== true) await requireFinished(folder);
-    const specs = await readBackendsFile(backendsFile);
-    const keys = await openKeys(options, specs);
+    const file = { specs: await readBackendsFile(backendsFile) };
+    const keys = await openKeys(options, file.specs);
     const { metadataKey } = keys;
     await using stack = new AsyncDisposableStack();
     const threads = stack.use(CodingThreads.open());
@@ -166,8 +170,8 @@ export class BlobStore implements AsyncDisposable {
       },
     });
     const pooled: { backends?: BackendPool; spares?: LogSpares } = {};
-    const openMember = openMemberOf(() => pooled.backends?.specs ?? specs);
-    const place = { members: logNamesOf(specs), openMember, metadataKey };
+    const openMember = openMemberOf(() => pooled.backends?.specs ?? file.specs);
+    const place = { members: logNamesOf(file.specs), openMember, metadataKey };
     const catalogFolder = join(folder, 'catalog');
     const catalog = stack.use(
       await Catalog.open({
@@ -176,7 +180,8 @@ export class BlobStore implements AsyncDisposable {
         spare: (lost, members) => pooled.spares?.choose(lost, members),
       }),
     );
-    await beginServing(catalog, options, stack);
+    await standBy(options, file, () => beginServing(catalog, options, stack));
+    const { specs } = file;
     const backends = stack.use(await openBackends({ catalog, specs, metadataKey, clock, logger }));
     backends.follow(backendsFile);
     pooled.backends = backends;
@@ -455,6 +460,25 @@ async function openKeys(
   const keys = known ?? (await StorKeys.make(keyFile));
   await Catalog.found({ members: first, openMember, metadataKey: keys.metadataKey });
   return keys;
+}
+
+/** A head may wait for long: meanwhile members of the log change, and it has to know where they are. */
+async function standBy(
+  { backendsFile, logger = silentLogger }: BlobStoreOptions,
+  file: { specs: readonly BackendSpec[] },
+  begin: () => Promise<void>,
+): Promise<void> {
+  await using reading = new TaskGroup({
+    onError: (err, name) => logger.error({ err, name }, 'failed'),
+  });
+  reading.start('backends file', (signal) => {
+    const read = async (): Promise<void> => {
+      file.specs = await readBackendsFile(backendsFile);
+    };
+    const onError = (err: unknown): void => logger.debug({ err }, 'the backends stay as they are');
+    return repeat(readEveryMs, read, { signal, onError });
+  });
+  await begin();
 }
 
 async function beginServing(

@@ -87,10 +87,11 @@ test('the pool follows its file, and keeps what it has when the file is wrong', 
   await write('one');
   const numberOf = ({ namespace }: { namespace: string }): number => (namespace === 'one' ? 1 : 2);
   await using pool = await BackendPool.open(await readBackendsFile(path), { numberOf });
-  pool.follow(path);
   const one = pool.byNo(1);
   assert.deepEqual([one?.isWritable, (one?.freeBytes ?? 0) > 0], [true, true]);
+  // It changes before it is followed: whoever opens a store waits in between for as long as another head serves.
   await write('one', 'two');
+  pool.follow(path);
   const until = (what: string, condition: () => boolean | undefined): Promise<unknown> =>
     waitFor(condition, { timeoutMs: 60_000, what });
   await until('the second backend', () => pool.byNo(2)?.isWritable);

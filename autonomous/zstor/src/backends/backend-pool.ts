@@ -120,7 +120,7 @@ export class BackendPool implements AsyncDisposable {
   }
 
   /**
-   * Reads the file again at each change and at SIGHUP, until the pool is closed. A file that cannot
+   * Reads the file again now, at each change and at SIGHUP, until the pool is closed. A file that cannot
    * be read changes nothing, and is logged.
    */
   follow(path: string): void {
@@ -251,6 +251,8 @@ export class BackendPool implements AsyncDisposable {
     watcher.on('error', (error) => this.#logger.warn({ err: error }, 'backends file'));
     process.on('SIGHUP', onChange);
     signal.addEventListener('abort', onChange, { once: true });
+    // What came since it was read and before it was watched.
+    onChange();
     try {
       for (;;) {
         await wake.promise;
