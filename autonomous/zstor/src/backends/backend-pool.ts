@@ -2,6 +2,7 @@ import { watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import {
   closeOnce,
+  delay,
   errorCode,
   isGridError,
   repeat,
@@ -256,8 +257,8 @@ export class BackendPool implements AsyncDisposable {
     try {
       for (;;) {
         await wake.promise;
+        await delay(settleMs, { signal, clock }).catch(() => undefined);
         if (signal.aborted) return;
-        await new Promise<void>((resolve) => clock.setTimer(settleMs, resolve));
         wake = Promise.withResolvers<void>();
         const isRead = await this.#readAgain(path);
         if (!isRead) clock.setTimer(retryReadMs, onChange);
