@@ -4,10 +4,8 @@ import {
   closeOnce,
   ControlSocket,
   GridError,
-  repeat,
   silentLogger,
   systemClock,
-  TaskGroup,
   throwIfAborted,
 } from '@commongrid/base';
 import type { BaseErrorCode, Clock, Logger } from '@commongrid/base';
@@ -47,6 +45,7 @@ import { listBackends } from './stor/backend-tables.ts';
 import * as tables from './stor/blob-tables.ts';
 import { chunkIdsIn, DispersedSnapshots, recordsIn } from './stor/dispersed-snapshots.ts';
 import { firstMembersOf, keepsLog, logNamesOf, openMemberOf } from './stor/log-place.ts';
+import { beginServing } from './stor/begin-serving.ts';
 import { openBackends } from './stor/open-backends.ts';
 import { KeyRing } from './stor/key-ring.ts';
 import type { KeyWrap } from './stor/key-wrap.ts';
@@ -55,9 +54,6 @@ import { SnapshotIndex } from './stor/snapshot-index.ts';
 import { deleteSnapshot, insertSnapshot, listSnapshots } from './stor/snapshot-tables.ts';
 import { keyMissing, StorKeys } from './stor/stor-keys.ts';
 import { CodingThreads } from './threads/coding-threads.ts';
-
-/** How often a head that waits reads the backends file, ms. */
-const readEveryMs = 1_000;
 
 export interface BlobStoreOptions {
   /** For the tables, in `catalog`; made when it is missing. One process at a time. */
@@ -180,7 +176,7 @@ export class BlobStore implements AsyncDisposable {
         spare: (lost, members) => pooled.spares?.choose(lost, members),
       }),
     );
-    await standBy(options, file, () => beginServing(catalog, options, stack));
+    stack.use(await beginServing(catalog, options, file));
     const { specs } = file;
     const backends = stack.use(await openBackends({ catalog, specs, metadataKey, clock, logger }));
     backends.follow(backendsFile);
@@ -460,44 +456,6 @@ async function openKeys(
   const keys = known ?? (await StorKeys.make(keyFile));
   await Catalog.found({ members: first, openMember, metadataKey: keys.metadataKey });
   return keys;
-}
-
-/** A head may wait for long: meanwhile members of the log change, and it has to know where they are. */
-async function standBy(
-  { backendsFile, logger = silentLogger }: BlobStoreOptions,
-  file: { specs: readonly BackendSpec[] },
-  begin: () => Promise<void>,
-): Promise<void> {
-  await using reading = new TaskGroup({
-    onError: (err, name) => logger.error({ err, name }, 'failed'),
-  });
-  reading.start('backends file', (signal) => {
-    const read = async (): Promise<void> => {
-      file.specs = await readBackendsFile(backendsFile);
-    };
-    const onError = (err: unknown): void => logger.debug({ err }, 'the backends stay as they are');
-    return repeat(readEveryMs, read, { signal, onError });
-  });
-  await begin();
-}
-
-async function beginServing(
-  catalog: Catalog,
-  { isOtherActive, logger = silentLogger, signal }: BlobStoreOptions,
-  stack: AsyncDisposableStack,
-): Promise<void> {
-  const standing = stack.use(
-    new TaskGroup({ onError: (err, name) => logger.error({ err, name }, 'failed') }),
-  );
-  if (isOtherActive === undefined) {
-    await catalog.takeOver(signal);
-    standing.start('go on', (ended) => catalog.goOn(ended));
-    return;
-  }
-  standing.start('stand by', (ended) =>
-    catalog.standBy({ isActive: (asked) => isOtherActive(catalog, asked), signal: ended }),
-  );
-  await catalog.untilServing({ signal });
 }
 
 function chunkUnknown(id: Uint8Array): never {
