@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import fs from 'node:fs';
 import { rename, writeFile } from 'node:fs/promises';
+import { connect, createServer } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { GridError, waitFor } from '@commongrid/base';
@@ -10,6 +13,45 @@ import { BackendPool } from '../src/backends/backend-pool.ts';
 import { nameOfBackend, readBackendsFile } from '../src/backends/backends-file.ts';
 import { RespClient } from '@commongrid/resp';
 import type { ZstorErrorCode } from '../src/errors.ts';
+
+/** In front of a Zero-DB: it takes connections, and says nothing before it begins. */
+class SlowRelay implements AsyncDisposable {
+  opened = 0;
+  ended = 0;
+  readonly #server = createServer();
+  readonly #begun = Promise.withResolvers<void>();
+  readonly #sockets: Socket[] = [];
+
+  static async open(to: number): Promise<SlowRelay> {
+    const relay = new SlowRelay();
+    relay.#server.on('connection', (from) => {
+      relay.opened += 1;
+      const other = connect({ port: to, host: '127.0.0.1' });
+      relay.#sockets.push(from, other);
+      from.on('error', () => {}).on('close', () => (relay.ended += 1));
+      other.on('error', () => {});
+      from.pipe(other);
+      void relay.#begun.promise.then(() => other.pipe(from));
+    });
+    relay.#server.listen({ port: 0, host: '127.0.0.1' });
+    await once(relay.#server, 'listening');
+    return relay;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  begin(): void {
+    this.#begun.resolve();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    this.#server.close();
+    await once(this.#server, 'close');
+  }
+}
 
 const entry = {
   address: '127.0.0.1:9900',
@@ -156,6 +198,31 @@ test('a list that could not be numbered at first is taken later', async () => {
   });
   isServing = true;
   await waitFor(() => pool.byNo(1), { what: 'the backend', timeoutMs: 60_000 });
+});
+
+test('nobody waits for a backend that takes its time, and it is used once it answers', async () => {
+  await using folder = await tempFolder('backends');
+  await using server = await ZdbServer.open({
+    dataDir: join(folder.path, 'data'),
+    listen: [{ host: '127.0.0.1', port: 0 }],
+    durability: 'os',
+  });
+  const port = server.addresses[0]?.port ?? 0;
+  await using client = await RespClient.connect({ port });
+  await client.command(['NSNEW', 'shards']);
+  await using slow = await SlowRelay.open(port);
+  const path = join(folder.path, 'backends.json');
+  const addresses = [`127.0.0.1:${port}`, `127.0.0.1:${slow.port}`];
+  await writeFile(path, JSON.stringify(addresses.map((address) => ({ ...entry, address }))));
+  const specs = await readBackendsFile(path);
+  const numberOf = (spec: { port: number }): number => (spec.port === port ? 1 : 2);
+  await using pool = await BackendPool.open(specs, { numberOf, firstAnswerMsMax: 1_000 });
+  assert.deepEqual([pool.byNo(1)?.state, pool.byNo(2)?.state], ['healthy', 'suspect']);
+  // Nothing of it has failed: it is not known yet what it will answer.
+  assert.deepEqual([slow.opened, slow.ended], [1, 0]);
+  slow.begin();
+  const what = 'the slow one';
+  await waitFor(() => pool.byNo(2)?.state === 'healthy', { timeoutMs: 60_000, what });
 });
 
 test('who watches the backends hears of a list once those that are new were asked', async () => {

@@ -36,6 +36,8 @@ export interface BackendPoolOptions {
   readonly logger?: Logger;
   /** Default 10 s. */
   readonly commandTimeoutMs?: number;
+  /** Longest wait for the first answer of one that is new, ms; one that is late is asked on. Default: until it answers or fails. */
+  readonly firstAnswerMsMax?: number;
 }
 
 interface Member {
@@ -62,7 +64,7 @@ export class BackendPool implements AsyncDisposable {
     this.#watching = this.#newTasks();
   }
 
-  /** Resolves when each backend has been asked once whether it is there. */
+  /** Resolves when each backend has been asked once whether it is there, and has answered, failed, or is late. */
   static async open(
     specs: readonly BackendSpec[],
     options: BackendPoolOptions,
@@ -153,9 +155,23 @@ export class BackendPool implements AsyncDisposable {
     this.#list();
     await Promise.all([
       ...gone.map(([, member]) => end(member)),
-      ...added.map(([no]) => this.probe(no)),
+      ...added.map(([no]) => this.#meet(no)),
     ]);
     for (const tell of this.#listeners) tell();
+  }
+
+  /** Asks one that is new. A machine without power does not even refuse a connection: nobody waits for that. */
+  async #meet(no: number): Promise<void> {
+    const { firstAnswerMsMax: mostMs, clock = systemClock } = this.#options;
+    const asked = this.probe(no);
+    if (mostMs === undefined) return asked;
+    this.#watching.start('first answer', () => asked);
+    const isLate = Promise.withResolvers<void>();
+    const timer = clock.setTimer(mostMs, () => {
+      this.#members.get(no)?.backend.suspect();
+      isLate.resolve();
+    });
+    await Promise.race([asked, isLate.promise]).finally(() => timer.cancel());
   }
 
   #list(): void {

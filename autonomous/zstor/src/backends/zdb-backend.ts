@@ -241,6 +241,11 @@ export class ZdbBackend implements Backend, AsyncDisposable {
     return Buffer.isBuffer(marker) ? marker : undefined;
   }
 
+  /** It is late: others are asked first until it answers. */
+  suspect(): void {
+    this.#health.failed(this.#clock.monotonicMs());
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     await Promise.all([this.#client.close(), ...this.#ending]);

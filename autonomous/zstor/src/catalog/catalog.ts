@@ -35,12 +35,14 @@ import { pointerOf, Snapshots } from './snapshots.ts';
 import type { LogApplier } from './take-over.ts';
 import { TlogCipher } from './tlog-cipher.ts';
 
-/** How often a head that does not serve reads the log, and looks for the one that does. */
+/** How often a head that does not serve reads the log. */
 const watchEveryMs = 1_000;
+/** How often it looks for the one that does. */
+const lookEveryMs = 500;
 /** Times that the active head may not answer before another one takes over. */
 const missesMax = 2;
 /** Most looks that are left out after a take-over failed: heads in step would depose each other for ever. */
-const pausesMax = 4;
+const pausesMax = 8;
 /** How often the one that serves looks after members and snapshots. */
 const careEveryMs = 1_000;
 /** How often is looked whether this head serves. */
@@ -239,7 +241,7 @@ export class Catalog implements AsyncDisposable {
       misses = 0;
     };
     const onError = (err: unknown): void => this.#logger.warn({ err }, 'taking over failed');
-    await repeat(watchEveryMs, look, { signal, clock: this.#clock, onError });
+    await repeat(lookEveryMs, look, { signal, clock: this.#clock, onError });
   }
 
   /**

@@ -6,6 +6,9 @@ import type { BackendSpec } from '../backends/backends-file.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import { findBackend, numberBackend, settleBackend } from './backend-tables.ts';
 
+/** A head that takes over serves without backends that have not answered by then, ms. */
+const firstAnswerMsMax = 500;
+
 /** The backends, under the numbers that the tables and their markers give them. */
 export async function openBackends({
   catalog,
@@ -34,7 +37,7 @@ export async function openBackends({
     return catalog.write((db) => settleBackend(db, { name, no, found, mayBe }));
   };
   opened.pool = await BackendPool.open(specs, {
-    ...options,
+    ...{ ...options, firstAnswerMsMax },
     numberOf: (spec) => numberIn(catalog, spec),
     identity: { markerOf: (no) => markers.of(no), settle },
   });
