@@ -21,9 +21,11 @@ const program: CommandShape = {
   ],
 };
 
-test('command lines are found in sh blocks and inline code', () => {
+test('command lines are found in sh and console blocks, and inline code', () => {
   const text = 'Use `grid up --json`.\n```sh\n./grid down # stop\nls\n```\n```ts\ngrid no\n```\n';
-  assert.deepEqual(commandLinesOf({ path: 'a.md', text }), ['down # stop', 'up --json']);
+  const shown = '```console\n$ ./grid zdb info\nthe grid is up\n```\n';
+  const found = commandLinesOf({ path: 'a.md', text: text + shown });
+  assert.deepEqual(found, ['down # stop', 'zdb info', 'up --json']);
 });
 
 test('command lines are found in hints, prose is not', () => {

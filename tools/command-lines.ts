@@ -8,9 +8,11 @@ export interface CommandShape {
   readonly commands: readonly CommandShape[];
 }
 
-/** Command lines of grid that a document shows: in sh blocks, and as inline code. */
+/** Command lines of grid that a document shows: in sh and console blocks, and as inline code. */
 export function commandLinesOf({ text }: SourceFile): string[] {
-  const blocks = [...text.matchAll(/^```sh\n([\s\S]*?)^```/gm)].map((match) => match[1] ?? '');
+  const blocks = [...text.matchAll(/^```(?:sh|console)\n([\s\S]*?)^```/gm)].map(
+    (match) => match[1] ?? '',
+  );
   const inline = [...text.replaceAll(/^```[\s\S]*?^```/gm, '').matchAll(/`([^`\n]+)`/g)];
   return [...blocks.flatMap((block) => block.split('\n')), ...inline.map((match) => match[1] ?? '')]
     .map((line) => /^(?:\$ )?(?:sudo )?(?:\.\/)?grid (.*)$/.exec(line.trim())?.[1] ?? '')

@@ -67,3 +67,14 @@ test('children do not see the test runner around them', () => {
   assert.equal('NODE_TEST_CONTEXT' in variables, false);
   assert.equal(variables['GRID_HOME'], '/srv/grid');
 });
+
+test('who is to be told that the service is ready is known here, and not to children', () => {
+  assert.equal(readEnvironment({ NOTIFY_SOCKET: '/run/n' }, 0).notifySocket, '/run/n');
+  assert.equal(readEnvironment({ NOTIFY_SOCKET: '' }, 0).notifySocket, undefined);
+  process.env['NOTIFY_SOCKET'] = '/run/n';
+  try {
+    assert.equal('NOTIFY_SOCKET' in childVariables(), false);
+  } finally {
+    delete process.env['NOTIFY_SOCKET'];
+  }
+});

@@ -18,6 +18,8 @@ export interface Environment {
   readonly workload?: OwnWorkload;
   /** The S3 that `s3://` means, as programs of AWS are told it; undefined where a part is missing. */
   readonly s3?: S3Access;
+  /** Where a service manager wants to be told that this service is ready: `NOTIFY_SOCKET`. */
+  readonly notifySocket?: string;
 }
 
 /** An S3, and a key to it. */
@@ -59,6 +61,7 @@ export function readEnvironment(variables: Variables, userId: number): Environme
     userConfig: resolve(variables['XDG_CONFIG_HOME'] || join(homedir(), '.config')),
     ...workloadIn(variables),
     ...s3In(variables),
+    ...(variables['NOTIFY_SOCKET'] ? { notifySocket: variables['NOTIFY_SOCKET'] } : {}),
   };
 }
 
@@ -105,10 +108,11 @@ function realPathOf(path: string): string | undefined {
   }
 }
 
-/** The variables for a program that is not part of the running test, with `added` on top. */
+/** The variables for a program that speaks neither for a running test nor for this service, with `added` on top. */
 export function childVariables(added: Variables = {}): NodeJS.ProcessEnv {
-  // A test runner inside a test would report to the outer one instead of running.
-  const { NODE_TEST_CONTEXT: _outerRunner, ...inherited } = process.env;
+  // A test runner inside a test would report to the outer one instead of running, and runc would have
+  // its container wait until that says that it is ready.
+  const { NODE_TEST_CONTEXT: _outerRunner, NOTIFY_SOCKET: _manager, ...inherited } = process.env;
   return { ...inherited, ...added };
 }
 

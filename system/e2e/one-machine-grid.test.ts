@@ -11,7 +11,7 @@ import { text } from 'node:stream/consumers';
 import { waitFor } from '@commongrid/base';
 import { RespClient } from '@commongrid/resp';
 
-import { root, run, TestGrid } from './grid-process.ts';
+import { root, run, tempFolder, TestGrid } from './grid-process.ts';
 import { listeningAddresses } from './listening-sockets.ts';
 
 interface Up {
@@ -196,19 +196,42 @@ test('up fails with a code and a next step when a port is taken, and starts noth
   await grid.json<Up>('up', '--port-base', '0');
 });
 
-test('up in the foreground stays until SIGTERM', async () => {
+/** Plays systemd: prints the first message that comes to its socket, and closes what comes along. */
+const manager = [
+  'import socket, sys',
+  's = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)',
+  's.bind(sys.argv[1])',
+  'print("listens", flush=True)',
+  'print(s.recv(65536).decode(), flush=True)',
+  'while True: s.recv(65536)',
+].join('\n');
+
+test('up in the foreground tells a service manager when it is ready, and stays until SIGTERM', async () => {
   await using grid = await TestGrid.open();
+  await using folder = await tempFolder();
+  const socket = join(folder.path, 'notify');
+  const listener = spawn('/usr/bin/python3', ['-c', manager, socket], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  using _listener = { [Symbol.dispose]: () => listener.kill('SIGKILL') };
+  await once(listener.stdout, 'data');
+  const told = once(listener.stdout, 'data') as Promise<[Buffer]>;
   const child = spawn(
     join(root, 'grid'),
     ['up', '--foreground', '--no-node', '--no-bots', '--port-base', '0', '--json'],
     {
-      env: { ...process.env, GRID_HOME: grid.home },
+      env: { ...process.env, GRID_HOME: grid.home, NOTIFY_SOCKET: socket },
       stdio: ['ignore', 'pipe', 'ignore'],
     },
   );
   const [part] = (await once(child.stdout, 'data')) as [Buffer];
   const { pid } = zdbOf(JSON.parse(part.toString()) as Up);
   assert.ok(lives(pid));
+  const [message] = await told;
+  const words = message.toString().split('\n');
+  assert.ok(words.includes('READY=1'), message.toString());
+  assert.match(message.toString(), /^STATUS=the grid is up: \d+ services; no node: not wanted/m);
+  assert.doesNotMatch(await readFile(`/proc/${pid}/environ`, 'utf8'), /NOTIFY_SOCKET/);
   child.kill('SIGTERM');
   const [[status]] = await Promise.all([once(child, 'exit'), text(child.stdout)]);
   assert.equal(status, 0);

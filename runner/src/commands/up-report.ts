@@ -6,7 +6,7 @@ import { serviceRanges } from '../service-ranges.ts';
 import type { ServiceRow } from '../service-ranges.ts';
 import type { LayoutName, StorageLayout } from '../storage-layout.ts';
 import type { GridState, ServiceState } from '../supervisor/grid-state.ts';
-import { formatTable } from '../terminal.ts';
+import { counted, formatTable, plainText } from '../terminal.ts';
 
 export interface UpReport {
   readonly schema: 'grid.up.1';
@@ -94,7 +94,7 @@ export function describe({ terminal }: CommandContext, report: UpReport): string
   const { style } = terminal;
   const rows = serviceRanges(Object.entries(services).flatMap(rowsOf));
   const port = services['zdb']?.address.split(':').at(-1);
-  const failed = Object.keys(services).filter((name) => services[name]?.pid === null);
+  const failed = notStarted(services);
   const passwordFile = new GridHome(home).zdbPasswordFile;
   return [
     style.good('the grid is up'),
@@ -128,6 +128,24 @@ export function describe({ terminal }: CommandContext, report: UpReport): string
       ['  ./grid down', 'stop; the data stays'],
     ]),
   ].join('\n');
+}
+
+/** The same in one line. */
+export function summaryOf({ services, node, bots }: UpReport): string {
+  const failed = notStarted(services);
+  const runs = Object.keys(services).length - failed.length;
+  return plainText(
+    [
+      `the grid is up: ${counted(runs, 'service')}`,
+      ...(failed.length === 0 ? [] : [`not started: ${failed.join(', ')}`]),
+      ...(node.lack === null ? [] : [`no node: ${node.lack}`]),
+      ...(bots.lack === null ? [] : [`no bots: ${bots.lack}`]),
+    ].join('; '),
+  );
+}
+
+function notStarted(services: UpReport['services']): readonly string[] {
+  return Object.keys(services).filter((name) => services[name]?.pid === null);
 }
 
 function rowsOf([name, { addresses, pid }]: [string, UpService]): ServiceRow[] {

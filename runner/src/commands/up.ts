@@ -16,14 +16,15 @@ import { layoutNames, layoutOf, usualLayout } from '../storage-layout.ts';
 import type { LayoutName } from '../storage-layout.ts';
 import type { GridState } from '../supervisor/grid-state.ts';
 import { isLaunched } from '../supervisor/launch.ts';
+import { tellManager } from '../system-unit/tell-manager.ts';
 import { withProgress } from '../terminal.ts';
 import { wordCard } from '../word-card.ts';
 import { parseSize } from './node/node-arguments.ts';
 import { offerPackages } from './offer-packages.ts';
 import { parseUpPortBase } from './port-base-option.ts';
 import { StartingServices } from './starting-services.ts';
-import { describe, reportOf } from './up-report.ts';
-import type { UpBots, UpHub, UpNode } from './up-report.ts';
+import { describe, reportOf, summaryOf } from './up-report.ts';
+import type { UpBots, UpHub, UpNode, UpReport } from './up-report.ts';
 
 type UpOptions = JsonOption & {
   readonly yes?: true;
@@ -78,7 +79,7 @@ async function up(context: CommandContext, options: UpOptions): Promise<void> {
   if (!isLaunched()) await offerPackages(context, options);
   const { key, newWords } = await prepareHome(home, options.shards);
   if (newWords !== undefined) showWords(context, new GridHome(home), newWords);
-  const print = async (state: GridState): Promise<void> => {
+  const print = async (state: GridState): Promise<UpReport> => {
     const bot = await introduce(state, options.name);
     const identity = { key, bot: bot ?? null, isNew: newWords !== undefined };
     const layout = await layoutOf(new GridHome(home));
@@ -95,14 +96,28 @@ async function up(context: CommandContext, options: UpOptions): Promise<void> {
     const now = (await lookAt(home)).state ?? state;
     const report = reportOf(now, identity, { layout, hub, node, bots });
     printResult(context, options, report, () => describe(context, report));
+    return report;
   };
   if (options.foreground === true) {
-    await runInForeground(home, options.portBase, logLevel, shutdownSignal(), print);
+    const { portBase } = options;
+    await runInForeground(home, portBase, logLevel, shutdownSignal(), async (state) =>
+      tellReady(context, await print(state)),
+    );
     return;
   }
   await using starting = StartingServices.watch(new GridHome(home));
   const work = bringUp(home, options.portBase);
   await print(await withProgress(context.terminal, () => starting.text, work));
+}
+
+async function tellReady(
+  { environment, terminal }: CommandContext,
+  report: UpReport,
+): Promise<void> {
+  const { notifySocket } = environment;
+  if (notifySocket === undefined) return;
+  const failure = await tellManager(notifySocket, summaryOf(report));
+  if (failure !== undefined) terminal.note(`the service manager was not told: ${failure}`);
 }
 
 function introduce(state: GridState, name: string): Promise<string | undefined> {

@@ -13,6 +13,9 @@ export interface UnitFacts {
   readonly isUser: boolean;
 }
 
+/** Longer than services, node and bots may take together, as after a crash when they have much to repair. */
+const startTimeoutSeconds = 1200;
+
 /** Begins each unit that is written here: no other is overwritten or removed. */
 const mark = '# Written by `grid install`; `grid uninstall` takes it away.';
 
@@ -42,7 +45,11 @@ export function unitText(facts: UnitFacts): string {
     `RequiresMountsFor=${quoted(home)} ${quoted(program)}`,
     '',
     '[Service]',
-    'Type=exec',
+    // Ready is once all answers, node and bots included: who needs the grid starts after that.
+    'Type=notify',
+    // What tells it is a program of systemd, a child of this one.
+    'NotifyAccess=all',
+    `TimeoutStartSec=${startTimeoutSeconds}`,
     homeLine(home),
     ...(logLevel === 'info' ? [] : [`Environment=GRID_LOG=${logLevel}`]),
     `ExecStart=${[quoted(program), ...upWords(portBase)].join(' ')}`,
