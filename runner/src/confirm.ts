@@ -13,14 +13,22 @@ interface Question {
   readonly command: string;
 }
 
+/** Whether somebody at a terminal can be asked. */
+export function canAsk(
+  { terminal }: CommandContext,
+  { json }: { readonly json?: true | undefined },
+): boolean {
+  return process.stdin.isTTY && terminal.isWatched && json !== true;
+}
+
 /** @throws GRID_USAGE unless a person, or `--yes`, agrees */
 export async function requireYes(
-  { terminal }: CommandContext,
+  context: CommandContext,
   { yes, json }: JsonOption & { readonly yes?: true },
   { message, refused, command }: Question,
 ): Promise<void> {
   if (yes === true) return;
-  if (!process.stdin.isTTY || !terminal.isWatched || json === true) {
+  if (!canAsk(context, { json })) {
     throw usage('nobody can be asked here: say --yes', command);
   }
   const { confirm } = await import('@clack/prompts');

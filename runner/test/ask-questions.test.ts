@@ -1,38 +1,19 @@
 import assert from 'node:assert/strict';
-import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 
-import { waitFor } from '@commongrid/base';
 import { hasCode } from '@commongrid/base/testing';
 import { findSolution, openQuestions, withDefaults } from '@commongrid/solutions';
 import type { Answers } from '@commongrid/solutions';
 
 import { askQuestions } from '../src/solutions/ask-questions.ts';
+import { keys, typing } from './fixtures/typing.ts';
+import type { Press } from './fixtures/typing.ts';
 
+const { enter, down, back, controlC } = keys;
 const draw = (count: number): Uint8Array => new Uint8Array(count).fill(9);
-const [enter, down, controlC] = ['\r', '\u001b[B', '\u0003'];
 
-/** Types each text once the screen shows what comes before it. */
-async function typed(
-  given: Answers,
-  keys: readonly (readonly [string, string])[],
-  solution = 'redis',
-): Promise<{ readonly answers: Answers; readonly shown: string }> {
-  const [input, output] = [new PassThrough(), new PassThrough()];
-  let [shown, from] = ['', 0];
-  output.on('data', (part: Buffer) => (shown += part.toString()));
-  const asking = askQuestions(findSolution(solution), given, { draw, input, output });
-  const typing = (async () => {
-    for (const [text, press] of keys) {
-      const isShown = (): boolean => shown.indexOf(text, from) !== -1;
-      await waitFor(isShown, { timeoutMs: 60_000, everyMs: 10, what: text });
-      from = shown.length;
-      input.write(press);
-    }
-  })();
-  // Of questions that were left nothing more is typed.
-  const [answers] = await Promise.all([asking, typing]);
-  return { answers, shown };
+function typed(given: Answers, presses: readonly Press[], solution = 'redis') {
+  return typing((asked) => askQuestions(findSolution(solution), given, asked), presses);
 }
 
 const most = {
@@ -44,7 +25,7 @@ test('a person is asked what is not answered, and again where the answer is wron
   const { size: _size, full: _full, password: _password, ...given } = most;
   const { answers, shown } = await typed(given, [
     ['Disk for its data', `tiny${enter}`],
-    ['give a size such as 10GiB', `${'\u007f'.repeat(4)}2GiB${enter}`],
+    ['give a size such as 10GiB', `${back.repeat(4)}2GiB${enter}`],
     ['What happens to new values', `${down}${enter}`],
     ['Password', `hidden-words${enter}`],
   ]);
@@ -73,6 +54,6 @@ test('who leaves the questions deploys nothing', async () => {
 test('an answer of a file is refused where what is typed leaves no question to it', async () => {
   const page = { page: '<h1>hello</h1>' };
   const { image: _image, ...given } = withDefaults(findSolution('web-app'), page, draw);
-  const typing = typed(given, [['Image', `mine${enter}`]], 'web-app');
-  await assert.rejects(typing, hasCode('SOLUTION_ANSWER_INVALID'));
+  const answering = typed(given, [['Image', `mine${enter}`]], 'web-app');
+  await assert.rejects(answering, hasCode('SOLUTION_ANSWER_INVALID'));
 });

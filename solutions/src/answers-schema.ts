@@ -1,12 +1,11 @@
-import type { Question } from './question.ts';
-import type { Solution } from './solution.ts';
+import type { Question, Questionnaire } from './question.ts';
 
 /** JSON Schema of a file with answers. Members beginning with `x-` say how a form asks. */
-export function answersSchema({ name, summary, questions }: Solution): object {
+export function answersSchema({ command, summary, questions }: Questionnaire): object {
   const asked = questions.filter((one) => one.when === undefined && one.kind !== 'secret');
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
-    title: `Answers of Commongrid: grid deploy ${name}`,
+    title: `Answers of Commongrid: ${command}`,
     description: summary,
     type: 'object',
     additionalProperties: false,

@@ -1,6 +1,6 @@
 export { answersSchema } from './answers-schema.ts';
 export type { SolutionErrorCode } from './errors.ts';
-export type { Answers, AnswerValue, Question } from './question.ts';
+export type { Answers, AnswersOf, AnswerValue, Question, Questionnaire } from './question.ts';
 export {
   defaultOf,
   missingAnswers,

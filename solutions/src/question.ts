@@ -45,6 +45,17 @@ export type Question =
       readonly generate: number;
     });
 
+/** Questions that are asked together. */
+export interface Questionnaire {
+  /** What people call it by that asks them. */
+  readonly name: string;
+  /** One line. */
+  readonly summary: string;
+  /** The command that asks them, in words: it has the options `--answers` and `--schema`. */
+  readonly command: string;
+  readonly questions: readonly Question[];
+}
+
 interface Asked {
   readonly name: string;
   /** One line. */

@@ -1,17 +1,17 @@
 import { formatBytes, GridError, isGridError, parseBytes } from '@commongrid/base';
 
 import type { SolutionErrorCode } from './errors.ts';
-import type { Answers, AnswerValue, Question } from './question.ts';
-import type { Draw, Solution } from './solution.ts';
+import type { Answers, AnswerValue, Question, Questionnaire } from './question.ts';
+import type { Draw } from './solution.ts';
 
 /**
  * Holds answers of a file to the questions. Some may be missing.
  * @throws SOLUTION_ANSWER_INVALID, SOLUTION_ANSWER_UNKNOWN with the question in `details.question`
  */
-export function readAnswers({ name, questions }: Solution, given: unknown): Answers {
+export function readAnswers({ name, command, questions }: Questionnaire, given: unknown): Answers {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
     throw new GridError<SolutionErrorCode>('SOLUTION_ANSWER_INVALID', 'answers are an object', {
-      hint: `grid deploy ${name} --schema shows what it has`,
+      hint: `${command} --schema shows what it has`,
     });
   }
   const known = new Map(questions.map((question) => [question.name, question]));
@@ -35,7 +35,7 @@ export function readAnswers({ name, questions }: Solution, given: unknown): Answ
 }
 
 /** Those that are to be asked still, in their order, as far as the answers so far tell. */
-export function openQuestions({ questions }: Solution, answers: Answers): readonly Question[] {
+export function openQuestions({ questions }: Questionnaire, answers: Answers): readonly Question[] {
   return questions.filter((one) => !(one.name in answers) && isAsked(one, answers));
 }
 
@@ -43,12 +43,12 @@ export function openQuestions({ questions }: Solution, answers: Answers): readon
  * The answers, with defaults for what is missing; secrets are drawn.
  * @throws SOLUTION_ANSWER_MISSING for a question without a default
  */
-export function withDefaults(solution: Solution, given: Answers, draw: Draw): Answers {
+export function withDefaults(asked: Questionnaire, given: Answers, draw: Draw): Answers {
   const answers = { ...given };
-  for (const question of solution.questions) {
+  for (const question of asked.questions) {
     if (question.name in answers || !isAsked(question, answers)) continue;
     const value = defaultOf(question, draw);
-    if (value === undefined) throw missingAnswers(solution, [question]);
+    if (value === undefined) throw missingAnswers(asked, [question]);
     answers[question.name] = value;
   }
   return answers;
@@ -92,7 +92,10 @@ function checkAnswer(question: Question, value: unknown): AnswerValue {
     case 'choice': {
       const offered = question.choices.map((one) => one.value);
       if (typeof value === 'string' && offered.includes(value)) return value;
-      throw invalid(question, `give one of ${offered.join(', ')}`);
+      throw invalid(
+        question,
+        `give one of ${offered.map((one) => JSON.stringify(one)).join(', ')}`,
+      );
     }
     case 'list':
       return checkList(question, value);
@@ -103,13 +106,13 @@ function checkAnswer(question: Question, value: unknown): AnswerValue {
 
 /** @throws SOLUTION_ANSWER_MISSING */
 export function missingAnswers(
-  { name }: Solution,
+  { command }: Questionnaire,
   questions: readonly Question[],
 ): GridError<SolutionErrorCode> {
   const names = questions.map((one) => one.name);
   const message = `nobody can be asked here, and answers are missing: ${names.join(', ')}`;
   return new GridError('SOLUTION_ANSWER_MISSING', message, {
-    hint: `write them into a file: grid deploy ${name} --answers FILE; or --yes takes defaults`,
+    hint: `write them into a file: ${command} --answers FILE; or --yes takes defaults`,
     details: { questions: names },
   });
 }
@@ -198,11 +201,11 @@ function invalid({ name }: Question, why: string): GridError<SolutionErrorCode> 
 }
 
 function unknownAnswer(
-  solution: string,
+  asking: string,
   name: string,
   known: readonly string[],
 ): GridError<SolutionErrorCode> {
-  const message = `${solution} does not ask ${JSON.stringify(name)}`;
+  const message = `${asking} does not ask ${JSON.stringify(name)}`;
   return new GridError('SOLUTION_ANSWER_UNKNOWN', message, {
     hint: `it asks ${known.join(', ')}`,
     details: { question: name },

@@ -1,17 +1,12 @@
 import type { ContractDefinition } from '@commongrid/contract';
 
-import type { Answers, AnswersOf, Question } from './question.ts';
+import type { Answers, AnswersOf, Question, Questionnaire } from './question.ts';
 
 /** So many random bytes. */
 export type Draw = (count: number) => Uint8Array;
 
 /** A ready-made contract: what is asked, and what is made of the answers. */
-export interface Solution {
-  /** What people call it by. */
-  readonly name: string;
-  /** One line. */
-  readonly summary: string;
-  readonly questions: readonly Question[];
+export interface Solution extends Questionnaire {
   /** @param answers to all of its questions that are asked, as `readAnswers` and `withDefaults` give them */
   make(answers: Answers, draw: Draw): MadeSolution;
 }
@@ -57,7 +52,11 @@ export function solution<const Questions extends readonly Question[]>({
   readonly questions: Questions;
   readonly make: (answers: AnswersOf<Questions>, draw: Draw) => MadeSolution;
 }): Solution {
-  return { ...rest, make: (answers, draw) => make(answers as AnswersOf<Questions>, draw) };
+  return {
+    ...rest,
+    command: `grid deploy ${rest.name}`,
+    make: (answers, draw) => make(answers as AnswersOf<Questions>, draw),
+  };
 }
 
 /** A question that all solutions have. @param name what it is called unless somebody says otherwise */

@@ -65,7 +65,7 @@ const wrong: readonly (readonly [string, string, unknown, RegExp])[] = [
   ['redis', 'memory', 1.5, /memory: give a size/],
   ['redis', 'cpu', 0, /cpu: give a number from 0\.05 to 64/],
   ['redis', 'publish', 65_536, /publish: give a whole number from 1 to 65535/],
-  ['redis', 'full', 'burn', /full: give one of refuse, forget/],
+  ['redis', 'full', 'burn', /full: give one of "refuse", "forget"/],
   ['redis', 'publish', 1.5, /publish: give a whole number from 1 to 65535/],
   ['redis', 'publish', '6379', /publish: give a whole number/],
   ['redis', 'password', 'short', /password: give 8 to 128 letters/],

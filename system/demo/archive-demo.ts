@@ -40,6 +40,7 @@ export type { DemoFrame } from './frame.ts';
 export { lastLine, stepLine } from './steps.ts';
 export type { DemoReport, StepResult } from './steps.ts';
 export type { Shards } from './archive/archive-sizes.ts';
+export { bearsLosses, townDiskBytes, townPlan } from './town-plan.ts';
 export type { TownSize } from './town-plan.ts';
 
 export interface ArchiveDemoOptions {

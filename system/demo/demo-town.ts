@@ -14,7 +14,7 @@ import type { DemoFolder } from './demo-folder.ts';
 import { DemoNetwork } from './demo-network.ts';
 import { DemoNode, nodePatience } from './demo-node.ts';
 import { eachOf } from './each-of.ts';
-import { money } from './town-plan.ts';
+import { money, townDiskBytes } from './town-plan.ts';
 import type { FarmPlan, TownPlan } from './town-plan.ts';
 
 interface Up {
@@ -278,16 +278,10 @@ async function joinAll({
   await Promise.all(nodes.map((node) => node.inService(signal)));
 }
 
-/** What the database, the hub and programs take beside the disks of machines. */
-const otherDiskBytes = 4 * 2 ** 30;
-
 /** A disk that is full would harm others on this machine. @throws when it would be */
-async function requireDisk(
-  { path }: DemoFolder,
-  { farms, nodesPerFarm, diskBytes }: TownPlan,
-): Promise<void> {
+async function requireDisk({ path }: DemoFolder, plan: TownPlan): Promise<void> {
   const { bavail, bsize } = await statfs(path);
-  const wanted = farms.length * nodesPerFarm * diskBytes + otherDiskBytes;
+  const wanted = townDiskBytes(plan);
   if (bavail * bsize >= wanted) return;
   const [free, need] = [formatBytes(bavail * bsize), formatBytes(wanted)];
   throw new Error(`the demo takes ${need} of disk, and ${path} has ${free} free`);

@@ -1,4 +1,4 @@
-import { machineDiskBytes, namespaceSizes } from './archive/archive-sizes.ts';
+import { machineDiskBytes, memberCount, namespaceSizes } from './archive/archive-sizes.ts';
 import type { Shards } from './archive/archive-sizes.ts';
 
 /** Where a farm is, and what it asks for. */
@@ -51,6 +51,23 @@ export type TownSize = keyof typeof sizes;
 export function townPlan(size: TownSize, shards: Shards, dataBytes: number): TownPlan {
   const diskBytes = machineDiskBytes(namespaceSizes(shards, dataBytes), generations);
   return { ...sizes[size], diskBytes };
+}
+
+/** What the database, the hub and programs take beside the disks of machines. */
+const otherDiskBytes = 4 * 2 ** 30;
+
+/** What a town takes of the disk of this machine, bytes. */
+export function townDiskBytes({ farms: all, nodesPerFarm, diskBytes }: TownPlan): number {
+  return all.length * nodesPerFarm * diskBytes + otherDiskBytes;
+}
+
+/** Whether a town has places for all shards, and for the log and keys of their store, on what is left of it after each loss. */
+export function bearsLosses({ farms: all, nodesPerFarm }: TownPlan, shards: Shards): boolean {
+  const { data, parity } = shards;
+  const withoutFarm = (all.length - 1) * Math.min(nodesPerFarm, parity);
+  const withoutMachines = all.length * nodesPerFarm - parity;
+  const left = Math.min(withoutFarm, withoutMachines);
+  return parity > 0 && Math.max(data + parity, memberCount(shards)) <= left;
 }
 
 /** The currency of the demo: what the buyer has of it at first, and how fine it is. */

@@ -1,33 +1,22 @@
 import { shutdownSignal, systemRandom } from '@commongrid/base';
-import type { Shards, TownSize } from '@commongrid/system/demo';
 import { Command, InvalidArgumentError, Option } from 'commander';
 
 import { printResult, resultCommand } from '../command-context.ts';
-import type { CommandContext, JsonOption } from '../command-context.ts';
+import type { CommandContext } from '../command-context.ts';
 import { DemoView } from '../demo-view/demo-view.ts';
 import { describeComparison } from '../demo-view/describe-demo.ts';
 import { parseCount } from './bcdb/options.ts';
+import { archiveSchema, findSize } from './demo-size.ts';
+import type { SizeOptions } from './demo-size.ts';
 import { requireRoot } from './flist/mounts.ts';
 import { parseSize } from './node/node-arguments.ts';
-import { parseShards } from './zstor/store.ts';
 
-type ArchiveOptions = JsonOption & {
-  readonly nodes: string;
-  readonly shards?: ReturnType<typeof parseShards>;
-  readonly data?: number;
+type ArchiveOptions = SizeOptions & {
+  readonly schema?: true;
   readonly seed?: number;
   readonly folder?: string;
   readonly slack?: number;
 };
-
-/** Shards that a town of so many machines has, unless somebody says otherwise. */
-const usualShards: Readonly<Record<TownSize, Shards>> = {
-  24: { data: 16, parity: 4 },
-  8: { data: 4, parity: 2 },
-};
-
-/** What is loaded, unless somebody says otherwise. */
-const usualDataBytes: Readonly<Record<TownSize, number>> = { 24: 2 * 2 ** 30, 8: 200_000_000 };
 
 export function demoCommand(context: CommandContext): Command {
   return new Command('demo')
@@ -41,42 +30,48 @@ function archiveCommand(context: CommandContext): Command {
     'Rent an archive from many farmers, and take machines, a farm and more from it. Needs root.',
   )
     .addOption(
-      new Option('--nodes <count>', 'machines: 24 in 6 farms, or 8 in 4')
-        .choices(['24', '8'])
-        .default('24'),
+      new Option(
+        '--nodes <count>',
+        'machines: 24 in 6 farms, or 8 in 4; default: asked, or 24',
+      ).choices(['24', '8']),
     )
-    .option('--shards <k+m>', 'data and parity; default: 16+4, with 8 nodes 4+2', parseShards)
+    .option('--shards <k+m>', 'data and parity; default: asked, or 16+4, with 8 nodes 4+2')
     .option(
       '--data <size>',
-      'of the objects, such as 200M; default: 2G, with 8 nodes 200M',
+      'of the objects, such as 200M; default: asked, or 2GiB, with 8 nodes 200M',
       parseData,
     )
+    .option('--answers <file>', 'JSON with the answers to what is asked; options go before it')
+    .option('--yes', 'ask nothing: what is not answered gets its default')
+    .option('--schema', 'only print the JSON Schema of the answers')
     .option('--seed <n>', 'decides which machines are killed; default: drawn, and told', parseSeed)
     .option('--folder <path>', 'of the demo alone; default: GRID_HOME with -demo behind it')
     .option('--slack <times>', 'how much longer than promised things may take', parseCount)
     .addHelpText('after', '\nExit status 0 when every step passed, 1 when one did not.')
     .action(async (options: ArchiveOptions) => {
-      requireRoot(context, 'run a demo');
-      await runArchive(context, options);
+      if (options.schema === true) await printSchema(context);
+      else await runArchive(context, options);
     });
 }
 
+async function printSchema({ terminal }: CommandContext): Promise<void> {
+  const schema = archiveSchema(await import('@commongrid/system/demo'));
+  terminal.print(JSON.stringify(schema, null, 2));
+}
+
 async function runArchive(context: CommandContext, options: ArchiveOptions): Promise<void> {
-  const { archiveDemo, comparisonOf, lastLine, stepLine } = await import('@commongrid/system/demo');
+  requireRoot(context, 'run a demo');
+  const demo = await import('@commongrid/system/demo');
+  const { archiveDemo, comparisonOf, lastLine, stepLine } = demo;
   const { terminal, environment } = context;
-  const nodes = options.nodes === '8' ? 8 : 24;
-  const given = options.shards;
-  const shards =
-    given === undefined
-      ? usualShards[nodes]
-      : { data: given.dataShards, parity: given.parityShards };
-  const dataBytes = options.data ?? usualDataBytes[nodes];
+  const folder = options.folder ?? `${environment.home}-demo`;
+  const size = await findSize(context, demo, { ...options, folder });
   const seed = options.seed ?? systemRandom.int(0, seedMax);
   terminal.note(`seed ${seed}`);
   using view = terminal.showsProgress ? new DemoView(terminal.style) : undefined;
   const above = (print: () => void): void => (view === undefined ? print() : view.above(print));
   const report = await archiveDemo({
-    ...{ nodes, shards, dataBytes, seed, folder: options.folder ?? `${environment.home}-demo` },
+    ...{ ...size, seed, folder },
     ...(options.slack === undefined ? {} : { slack: options.slack }),
     signal: shutdownSignal(),
     note: (text) => above(() => terminal.note(text)),
@@ -88,6 +83,7 @@ async function runArchive(context: CommandContext, options: ArchiveOptions): Pro
   view?.close();
   if (report.failed > 0) context.exitStatus = 1;
   const comparison = comparisonOf(report.steps);
+  const { nodes } = size;
   const result = { schema: 'grid.demo.1', demo: 'archive', nodes, seed, ...report, comparison };
   printResult(context, options, result, () =>
     [

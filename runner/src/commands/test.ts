@@ -15,6 +15,8 @@ import {
   testStages,
 } from '../quality/test-stages.ts';
 import type { TestRunOptions, TestStage, TestStageResult } from '../quality/test-stages.ts';
+import { counted } from '../terminal.ts';
+import type { Terminal } from '../terminal.ts';
 import { noteCheckResult } from './check.ts';
 
 type TestOptions = JsonOption & { readonly long?: true };
@@ -44,16 +46,13 @@ async function runTests(
   const plan = await planStages(run);
   const startedMs = performance.now();
   await installNeeds(await missingNeeds(), environment.isRoot, terminal.note);
-  noteTime(context, 'programs', (performance.now() - startedMs) / 1000, installBudgetMinutes);
+  noteTime(terminal, 'programs', (performance.now() - startedMs) / 1000, installBudgetMinutes);
   const checkPassed = pattern !== undefined || (await checkFirst(context));
   const stages: TestStageResult[] = [];
-  for (const { stage, files } of plan) {
-    terminal.note(`\n${stage.name} tests: ${files.length} files`);
-    const result = await runTestStage(stage, files, run);
-    noteTime(context, `${stage.name} tests`, result.seconds, stage.budgetMinutes);
-    const slowest = result.slowest.map(({ file, seconds }) => `${file} ${seconds} s`);
-    if (slowest.length > 0) terminal.note(`slowest: ${slowest.join(', ')}`);
-    stages.push(result);
+  for (const row of plan) {
+    // One of them is seen while it runs. Lines of several would say nothing.
+    const results = row.map((planned, at) => runStage(context, planned, run, at > 0));
+    stages.push(...(await Promise.all(results)));
   }
   const result = { schema: 'grid.test.1', checkPassed, ...sumOf(stages), stages };
   if (!checkPassed || stages.some((stage) => !stage.ok)) context.exitStatus = 1;
@@ -63,11 +62,32 @@ async function runTests(
   printResult(context, options, result, () => lines);
 }
 
-async function planStages(run: TestRunOptions): Promise<PlannedStage[]> {
-  const all = await Promise.all(
-    testStages.map(async (stage) => ({ stage, files: await findTestFiles(stage, run) })),
-  );
-  const plan = all.filter(({ files }) => files.length > 0);
+async function runStage(
+  { terminal }: CommandContext,
+  { stage, files }: PlannedStage,
+  run: TestRunOptions,
+  isBeside: boolean,
+): Promise<TestStageResult> {
+  const title = `\n${stage.name} tests: ${counted(files.length, 'file')}`;
+  terminal.note(isBeside ? `${title} at the same time, told at its end` : title);
+  const tell = (report: string): void => {
+    terminal.note(`${title}, at the same time`);
+    (run.reportTo === 'stdout' ? terminal.print : terminal.note)(report.trimEnd());
+  };
+  const result = await runTestStage(stage, files, { ...run, ...(isBeside && { onReport: tell }) });
+  noteTime(terminal, `${stage.name} tests`, result.seconds, stage.budgetMinutes);
+  const slowest = result.slowest.map(({ file, seconds }) => `${file} ${seconds} s`);
+  if (slowest.length > 0) terminal.note(`slowest: ${slowest.join(', ')}`);
+  return result;
+}
+
+/** Rows of stages that have files. */
+async function planStages(run: TestRunOptions): Promise<PlannedStage[][]> {
+  const planRow = async (row: readonly TestStage[]): Promise<PlannedStage[]> => {
+    const all = row.map(async (stage) => ({ stage, files: await findTestFiles(stage, run) }));
+    return (await Promise.all(all)).filter(({ files }) => files.length > 0);
+  };
+  const plan = (await Promise.all(testStages.map(planRow))).filter((row) => row.length > 0);
   if (plan.length > 0) return plan;
   throw new GridError<GridErrorCode>('GRID_TEST_NONE', `no test file matches ${run.pattern}`, {
     hint: 'give a part of the path of a test file, such as zdb',
@@ -79,12 +99,12 @@ async function checkFirst(context: CommandContext): Promise<boolean> {
   const results = await runCheckStages(context.root, (result) =>
     noteCheckResult(context.terminal, result),
   );
-  noteTime(context, 'check', (performance.now() - startedMs) / 1000, checkBudgetMinutes);
+  noteTime(context.terminal, 'check', (performance.now() - startedMs) / 1000, checkBudgetMinutes);
   return results.every((result) => result.ok);
 }
 
-function noteTime(context: CommandContext, name: string, seconds: number, minutes: number): void {
-  const { note, style } = context.terminal;
+function noteTime(terminal: Terminal, name: string, seconds: number, minutes: number): void {
+  const { note, style } = terminal;
   const used = `${(seconds / 60).toFixed(1)} of ${minutes} min`;
   const isOver = seconds > minutes * 60;
   note(`time: ${name} ${isOver ? style.bad(`${used}, over its budget`) : used}`);

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { glob, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { glob, mkdtemp, open, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -10,8 +10,12 @@ import type { TestTally } from './test-reporter.ts';
 export interface TestStage {
   readonly name: string;
   readonly globs: readonly string[];
+  /** Of these, what is another stage's. */
+  readonly except?: RegExp;
   /** Words for `node --test`. */
   readonly words: readonly string[];
+  /** What one test may take. */
+  readonly testMinutesMax: number;
   readonly budgetMinutes: number;
 }
 
@@ -24,28 +28,44 @@ export const installBudgetMinutes = 7;
 /** Time that `grid check` may take. */
 export const checkBudgetMinutes = 1;
 
-export const testStages: readonly TestStage[] = [
-  {
-    // Unit tests touch nothing outside themselves: one process for all saves a start per file.
-    name: 'unit',
-    globs: [
-      ...['*/*/src/**/*.test.ts', 'solutions/src/**/*.test.ts', 'runner/src/**/*.test.ts'],
-      'tools/**/*.test.ts',
-    ],
-    words: ['--test-isolation=none'],
-    budgetMinutes: 1,
-  },
-  {
-    // A process for each file. Two at a time: more would starve tests that start servers. Half of
-    // the time goes to Zero-Stor and S3, which wait for what they promise to do within seconds:
-    // a head that takes over, a backend that is given up, what is made again.
-    name: 'integration',
-    globs: ['*/*/test/**/*.test.ts', 'runner/test/**/*.test.ts', 'system/**/*.test.ts'],
-    // A file ends with its tests: one that failed may have left a server that keeps its process, and
-    // would hold up all others for ever.
-    words: ['--test-concurrency=2', '--test-force-exit'],
-    budgetMinutes: 35,
-  },
+/** Stages in their order; those of a row run at the same time. */
+export const testStages: readonly (readonly TestStage[])[] = [
+  [
+    {
+      // Unit tests touch nothing outside themselves: one process for all saves a start per file.
+      name: 'unit',
+      globs: [
+        ...['*/*/src/**/*.test.ts', 'solutions/src/**/*.test.ts', 'runner/src/**/*.test.ts'],
+        'tools/**/*.test.ts',
+      ],
+      words: ['--test-isolation=none'],
+      testMinutesMax: 5,
+      budgetMinutes: 1,
+    },
+  ],
+  [
+    {
+      // A process for each file. Two at a time: more would starve tests that start servers. Half of
+      // the time goes to Zero-Stor and S3, which wait for what they promise to do within seconds:
+      // a head that takes over, a backend that is given up, what is made again.
+      name: 'integration',
+      globs: ['*/*/test/**/*.test.ts', 'runner/test/**/*.test.ts', 'system/**/*.test.ts'],
+      except: /^system\/e2e\/demo-/,
+      // A file ends with its tests: one that failed may have left a server that keeps its process, and
+      // would hold up all others for ever.
+      words: ['--test-concurrency=2', '--test-force-exit'],
+      testMinutesMax: 5,
+      budgetMinutes: 35,
+    },
+    {
+      // A whole grid of many owners. It takes a tenth of the time of all tests, so it has no turn among them.
+      name: 'demo',
+      globs: ['system/e2e/demo-*.test.ts'],
+      words: ['--test-force-exit'],
+      testMinutesMax: 25,
+      budgetMinutes: 15,
+    },
+  ],
 ];
 
 export interface TestRunOptions {
@@ -66,31 +86,41 @@ export type TestStageResult = TestTally & {
   readonly budgetMinutes: number;
 };
 
+/** Options of a stage of its own. */
+export type StageRunOptions = TestRunOptions & {
+  /** Gets what node reports once all of it is there. Without it that comes as it is made. */
+  readonly onReport?: ((text: string) => void) | undefined;
+};
+
 /** The test files of a stage, sorted, relative to the repository. */
 export async function findTestFiles(stage: TestStage, options: TestRunOptions): Promise<string[]> {
   const { root, pattern = '' } = options;
   const files = await Array.fromAsync(
     glob([...stage.globs], { cwd: root, exclude: (path) => path.includes('node_modules') }),
   );
-  return files.filter((file) => file.includes(pattern)).toSorted();
+  const own = files.filter((file) => stage.except?.test(file) !== true);
+  return own.filter((file) => file.includes(pattern)).toSorted();
 }
 
 /** Runs the files of one stage with node's test runner. */
 export async function runTestStage(
   stage: TestStage,
   files: readonly string[],
-  options: TestRunOptions,
+  options: StageRunOptions,
 ): Promise<TestStageResult> {
   const startedMs = performance.now();
   const folder = await mkdtemp(join(tmpdir(), 'grid-test-'));
   try {
     const tallyFile = join(folder, 'tally.json');
+    await using report = options.onReport && (await open(join(folder, 'report'), 'w+'));
+    const output = report?.fd ?? 'inherit';
     const child = spawn(process.execPath, [...testWords(stage, tallyFile, options), ...files], {
       cwd: options.root,
       env: childVariables(options.isLong ? { GRID_TEST_LONG: '1' } : {}),
-      stdio: ['ignore', 'inherit', 'inherit'],
+      stdio: ['ignore', output, output],
     });
     const [status] = (await once(child, 'exit')) as [number | null];
+    options.onReport?.(await readFile(join(folder, 'report'), 'utf8'));
     const tally = await readTally(tallyFile);
     return {
       ...tally,
@@ -109,7 +139,7 @@ function testWords(stage: TestStage, tallyFile: string, options: TestRunOptions)
   return [
     '--test',
     ...stage.words,
-    `--test-timeout=${(options.isLong ? 240 : 5) * 60_000}`,
+    `--test-timeout=${(options.isLong ? 240 : stage.testMinutesMax) * 60_000}`,
     '--test-reporter=spec',
     `--test-reporter-destination=${options.reportTo}`,
     `--test-reporter=${join(import.meta.dirname, 'test-reporter.ts')}`,

@@ -2,7 +2,7 @@ import type { Readable, Writable } from 'node:stream';
 
 import { GridError, isGridError } from '@commongrid/base';
 import { defaultOf, openQuestions, parseAnswer, readAnswers } from '@commongrid/solutions';
-import type { Answers, AnswerValue, Draw, Question, Solution } from '@commongrid/solutions';
+import type { Answers, AnswerValue, Draw, Question, Questionnaire } from '@commongrid/solutions';
 
 import type { GridErrorCode } from '../errors.ts';
 
@@ -18,15 +18,15 @@ export interface Asked {
  * @throws GRID_USAGE when it is cancelled, SOLUTION_ANSWER_INVALID for a given answer that a typed one leaves no question to
  */
 export async function askQuestions(
-  solution: Solution,
+  questionnaire: Questionnaire,
   given: Answers,
   asked: Asked,
 ): Promise<Answers> {
   let answers = given;
   for (;;) {
     // One answer decides whether another question is asked.
-    const [question] = openQuestions(solution, answers);
-    if (question === undefined) return readAnswers(solution, answers);
+    const [question] = openQuestions(questionnaire, answers);
+    if (question === undefined) return readAnswers(questionnaire, answers);
     answers = { ...answers, [question.name]: await ask(question, asked) };
   }
 }
@@ -74,7 +74,7 @@ function shownDefault(question: Question): string {
 }
 
 function cancelled(): GridError<GridErrorCode> {
-  return new GridError('GRID_USAGE', 'nothing was deployed: the questions were left', {
+  return new GridError('GRID_USAGE', 'nothing was begun: the questions were left', {
     hint: 'say it again, or give --answers FILE',
   });
 }

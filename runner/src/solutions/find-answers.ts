@@ -2,42 +2,65 @@ import { readFile } from 'node:fs/promises';
 
 import { errorCode, GridError, systemRandom } from '@commongrid/base';
 import { missingAnswers, openQuestions, readAnswers, withDefaults } from '@commongrid/solutions';
-import type { Answers, Solution } from '@commongrid/solutions';
+import type { Answers, Questionnaire } from '@commongrid/solutions';
 
 import type { CommandContext, JsonOption } from '../command-context.ts';
+import { canAsk } from '../confirm.ts';
 import type { GridErrorCode } from '../errors.ts';
 import { askQuestions } from './ask-questions.ts';
 
 export type AnswerOptions = JsonOption & { readonly answers?: string; readonly yes?: true };
 
-/**
- * All answers to a solution's questions: of a file, then of the person at the terminal. With `--yes` what is left gets
- * its default.
- * @throws GRID_FILE_UNREADABLE, GRID_USAGE, SOLUTION_ANSWER_INVALID, SOLUTION_ANSWER_UNKNOWN, SOLUTION_ANSWER_MISSING
- */
+/** All answers: of a file, then as `completeAnswers`. Throws as `answersOfFile` and `completeAnswers`. */
 export async function findAnswers(
-  { terminal }: CommandContext,
-  solution: Solution,
-  { answers: file, yes, json }: AnswerOptions,
+  context: CommandContext,
+  questionnaire: Questionnaire,
+  options: AnswerOptions,
 ): Promise<Answers> {
-  const given = file === undefined ? {} : readAnswers(solution, await readJson(file));
+  const given = await answersOfFile(questionnaire, options.answers);
+  return completeAnswers(context, questionnaire, given, options);
+}
+
+/**
+ * What a file answers; without one nothing.
+ * @throws GRID_FILE_UNREADABLE, SOLUTION_ANSWER_INVALID, SOLUTION_ANSWER_UNKNOWN
+ */
+export async function answersOfFile(
+  questionnaire: Questionnaire,
+  file: string | undefined,
+): Promise<Answers> {
+  if (file === undefined) return {};
+  return readAnswers(questionnaire, await readJson(file, questionnaire.command));
+}
+
+/**
+ * Has the person at the terminal answer what is open. With `--yes` that gets its default.
+ * @throws GRID_USAGE when the questions are left, SOLUTION_ANSWER_MISSING, SOLUTION_ANSWER_INVALID
+ */
+export async function completeAnswers(
+  context: CommandContext,
+  questionnaire: Questionnaire,
+  given: Answers,
+  { yes, json }: Pick<AnswerOptions, 'yes' | 'json'>,
+): Promise<Answers> {
   const draw = (count: number): Uint8Array => systemRandom.bytes(count);
-  if (yes === true) return withDefaults(solution, given, draw);
-  const canAsk = process.stdin.isTTY && terminal.isWatched && json !== true;
-  if (canAsk) return askQuestions(solution, given, { draw, output: process.stderr });
+  if (yes === true) return withDefaults(questionnaire, given, draw);
+  if (canAsk(context, { json })) {
+    return askQuestions(questionnaire, given, { draw, output: process.stderr });
+  }
   // Questions that depend on missing answers are named with these.
-  const open = openQuestions(solution, given);
-  if (open.length > 0) throw missingAnswers(solution, open);
+  const open = openQuestions(questionnaire, given);
+  if (open.length > 0) throw missingAnswers(questionnaire, open);
   return given;
 }
 
-async function readJson(path: string): Promise<unknown> {
+async function readJson(path: string, command: string): Promise<unknown> {
   try {
     return JSON.parse(await readFile(path, 'utf8')) as unknown;
   } catch (error) {
     const why = errorCode(error) ?? (error instanceof Error ? error.message : String(error));
     throw new GridError<GridErrorCode>('GRID_FILE_UNREADABLE', `cannot read ${path}: ${why}`, {
-      hint: 'name a file of JSON; grid deploy SOLUTION --schema shows what it has',
+      hint: `name a file of JSON; ${command} --schema shows what it has`,
       details: { path },
       cause: error,
     });
