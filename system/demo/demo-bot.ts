@@ -46,13 +46,13 @@ export class DemoBot {
     await writeFileAtomic(join(folder, 'farmer.json'), text);
   }
 
-  /** Starts it unless it runs, and waits until it answers. */
-  async start(signal: AbortSignal): Promise<void> {
+  /** Starts it unless it runs, and waits until it answers. @param env variables of it besides the usual ones */
+  async start(signal: AbortSignal, env: Readonly<Record<string, string>> = {}): Promise<void> {
     if (await this.answers(signal)) return;
     const { NODE_TEST_CONTEXT: _runner, ...inherited } = process.env;
     const words = ['bot', 'start', this.name, '--data', this.folder];
     this.#process = spawn(join(root, 'grid'), words, {
-      env: { ...inherited, GRID_HOME: this.#home, GRID_LOG: 'error' },
+      env: { ...inherited, GRID_HOME: this.#home, GRID_LOG: 'error', ...env },
       stdio: 'ignore',
       detached: true,
     });

@@ -7,6 +7,7 @@ import { askControl, isGridError, waitFor } from '@commongrid/base';
 
 import { root, run } from '../e2e/grid-process.ts';
 import { killMachine, processesOf, programsOf } from '../machines/machine-processes.ts';
+import { emptyDisk, mountDisk, unmountDisk } from '../machines/own-disk.ts';
 import type { DemoNetwork } from './demo-network.ts';
 
 /** For a node to come, ms: many start at once. @param slack how many times longer it may take */
@@ -28,6 +29,8 @@ export interface DemoNodeOptions {
   readonly home: string;
   /** Its disk, which is taken from this machine's at once. */
   readonly diskBytes: number;
+  /** Whether its folder is a file system of its own, which may be full. Default false. */
+  readonly hasOwnDisk?: boolean;
   /** How many times longer than usual it may take to come. */
   readonly slack: number;
 }
@@ -80,13 +83,15 @@ export class DemoNode {
   readonly #network: DemoNetwork;
   readonly #home: string;
   readonly #diskBytes: number;
+  readonly #hasOwnDisk: boolean;
   readonly #patience: { readonly timeoutMs: number; readonly everyMs: number };
   readonly #powerCuts: PowerCut[] = [];
   #id = '';
   #hasPower = false;
   #offSinceMs: number | undefined;
 
-  constructor({ network, at, name, farm, folder, home, diskBytes, slack }: DemoNodeOptions) {
+  constructor(options: DemoNodeOptions) {
+    const { network, at, name, farm, folder, home, diskBytes, hasOwnDisk, slack } = options;
     this.at = at;
     this.name = name;
     this.farm = farm;
@@ -96,6 +101,7 @@ export class DemoNode {
     this.#network = network;
     this.#home = home;
     this.#diskBytes = diskBytes;
+    this.#hasOwnDisk = hasOwnDisk ?? false;
     this.#patience = nodePatience(slack);
   }
 
@@ -122,6 +128,7 @@ export class DemoNode {
   /** Puts the machine on the network, and starts its node with an invitation. */
   async join(token: string): Promise<void> {
     this.#network.addMachine(this.at);
+    if (this.#hasOwnDisk) await mountDisk(this.folder, diskParts * this.#diskBytes + ownBytes);
     await writeFile(this.#tokenFile, token, { mode: 0o600 });
     this.#start();
   }
@@ -163,14 +170,19 @@ export class DemoNode {
     this.#offSinceMs = Date.now();
   }
 
-  /** It has power again, with what is on its disk. */
-  restart(): void {
+  /** Takes its cable out, or puts it in again; its processes go on. */
+  setCable(state: 'up' | 'down'): void {
+    this.#network.setCable(this.at, state);
+  }
+
+  /** It has power again, with what is on its disk. @param env variables of its programs besides the usual ones */
+  restart(env: Readonly<Record<string, string>> = {}): void {
     if (this.#offSinceMs !== undefined) {
       this.#powerCuts.push({ fromMs: this.#offSinceMs, untilMs: Date.now() });
       this.#offSinceMs = undefined;
     }
     this.#network.setCable(this.at, 'up');
-    this.#start();
+    this.#start(env);
   }
 
   /** Numbers of all processes of the machine. */
@@ -179,7 +191,7 @@ export class DemoNode {
     return [...new Set(all)].map(Number);
   }
 
-  #start(): void {
+  #start(env: Readonly<Record<string, string>> = {}): void {
     this.#hasPower = true;
     const { NODE_TEST_CONTEXT: _runner, ...inherited } = process.env;
     const netns = `--net=${this.netns}`;
@@ -195,7 +207,7 @@ export class DemoNode {
     const program = [netns, join(root, 'grid'), ...words, ...choices];
     // In a session of its own: Ctrl-C at a terminal is for the demo, which ends it in order.
     const child = spawn('nsenter', [...program, '--token-file', this.#tokenFile], {
-      env: { ...inherited, GRID_HOME: this.#home, GRID_LOG: 'error' },
+      env: { ...inherited, GRID_HOME: this.#home, GRID_LOG: 'error', ...env },
       stdio: 'ignore',
       detached: true,
     });
@@ -218,6 +230,11 @@ export class DemoNode {
   }
 }
 
+/** Its volumes and its Zero-DBs take as much each, at most. */
+const diskParts = 2;
+/** For what a machine keeps of its own, bytes. */
+const ownBytes = 512 * 2 ** 20;
+
 /** Where the disk of a machine is. */
 export function nodeFolder(folder: string, at: number): string {
   return join(folder, String(at).padStart(2, '0'));
@@ -234,6 +251,17 @@ export async function takeMachineOff(
 ): Promise<void> {
   const machine = { folder: nodeFolder(folder, at), prefix: network.prefixOf(at) };
   await killMachine(machine);
+  await emptyDisk(machine.folder);
+  await leave(network, machine, at);
+  await unmountDisk(machine.folder);
+}
+
+/** @throws when something of it stays */
+async function leave(
+  network: DemoNetwork,
+  machine: { readonly folder: string; readonly prefix: string },
+  at: number,
+): Promise<void> {
   const netns = join('/run/netns', network.netnsOf(at));
   // One that never joined has nothing.
   if (!existsSync(join(machine.folder, 'node.json')) || !existsSync(netns)) return;

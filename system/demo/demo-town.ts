@@ -8,6 +8,7 @@ import { SigningKey } from '@commongrid/crypto';
 
 import type { TestGrid } from '../e2e/grid-process.ts';
 import { relayTo } from '../machines/relay-to.ts';
+import type { Distance } from '../machines/relay-to.ts';
 import { TamperingMirror } from '../machines/tampering-mirror.ts';
 import { DemoBot } from './demo-bot.ts';
 import type { DemoFolder } from './demo-folder.ts';
@@ -71,6 +72,8 @@ export class DemoTown implements AsyncDisposable {
   readonly bots: ReadonlyMap<string, string>;
   /** Where the first farm looks for images first. */
   readonly mirror: TamperingMirror;
+  /** How far the database seems to be from machines. */
+  readonly toDatabase: Distance;
   /** Reads the log. */
   readonly client: BcdbClient;
   readonly trust: LogTrust;
@@ -89,6 +92,7 @@ export class DemoTown implements AsyncDisposable {
     this.withoutNodes = parts.withoutNodes;
     this.bots = parts.bots;
     this.mirror = parts.mirror;
+    this.toDatabase = parts.toDatabase;
     this.client = parts.reader.client;
     this.trust = parts.reader.trust;
     this.key = parts.reader.key;
@@ -121,22 +125,23 @@ export class DemoTown implements AsyncDisposable {
     const reader = await readerOf(buyer);
     const withoutNodes = await openFarmer(grid, farPlan, { bots, slack, signal });
     const network = DemoNetwork.make(folder.path);
-    const doors = await Promise.all(
-      ['bcdb', 'hub'].map(async (service) => {
-        const [, port] = (up.services[service]?.address ?? '').split(':');
-        return `http://${network.address}:${await relayTo(Number(port), network.address, stack)}`;
-      }),
-    );
-    const [url = '', hub = ''] = doors;
+    const toDatabase: Distance = { delayMs: 0 };
+    const doorTo = async (service: string, distance?: Distance): Promise<string> => {
+      const [, port] = (up.services[service]?.address ?? '').split(':');
+      const { address } = network;
+      return `http://${address}:${await relayTo(Number(port), address, stack, distance)}`;
+    };
+    const [url, hub] = [await doorTo('bcdb', toDatabase), await doorTo('hub')];
     const mirror = await TamperingMirror.open(hub, network.address, stack);
     note(`${plan.farms.length * plan.nodesPerFarm} nodes of ${plan.farms.length} farms start`);
     const farms = await eachOf(plan.farms, 2, async (farm, farmAt): Promise<TownFarm> => {
       const farmer = await openFarmer(grid, farm, { bots, slack, signal });
       const nodes = Array.from({ length: plan.nodesPerFarm }, (_, at) => {
-        const { nodesPerFarm, diskBytes } = plan;
+        const { nodesPerFarm, diskBytes, ownDisks = [] } = plan;
+        const number = farmAt * nodesPerFarm + at;
         return new DemoNode({
           ...{ network, folder: folder.nodes, home: grid.home, diskBytes, slack },
-          ...{ at: farmAt * nodesPerFarm + at, name: `${farm.code}-${at + 1}` },
+          ...{ at: number, name: `${farm.code}-${at + 1}`, hasOwnDisk: ownDisks.includes(number) },
           farm: `farm-${farm.code}`,
         });
       });
@@ -144,8 +149,8 @@ export class DemoTown implements AsyncDisposable {
       await joinAll({ grid, farm, nodes, url, hubs, slack, signal });
       return { plan: farm, name: `farm-${farm.code}`, farmer, nodes };
     });
-    const parts = { grid, farms, buyer, withoutNodes, bots, mirror, reader, slack, signal };
-    return new DemoTown(parts, stack.move());
+    const parts = { grid, farms, buyer, withoutNodes, bots, mirror, toDatabase, reader };
+    return new DemoTown({ ...parts, slack, signal }, stack.move());
   }
 
   get nodes(): readonly DemoNode[] {
@@ -193,7 +198,7 @@ export class DemoTown implements AsyncDisposable {
 
 interface TownParts extends Pick<
   DemoTown,
-  'grid' | 'farms' | 'buyer' | 'withoutNodes' | 'bots' | 'mirror' | 'signal'
+  'grid' | 'farms' | 'buyer' | 'withoutNodes' | 'bots' | 'mirror' | 'toDatabase' | 'signal'
 > {
   readonly reader: Reader;
   readonly slack: number;

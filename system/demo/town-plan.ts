@@ -19,6 +19,8 @@ export interface TownPlan {
   readonly nodesPerFarm: number;
   /** Disk of each machine. */
   readonly diskBytes: number;
+  /** Machines by number whose folder is a file system of its own, which may be full. Default none. */
+  readonly ownDisks?: readonly number[];
 }
 
 const usual = { cu: 40_000, su: 400_000, surchargePercent: 0 };
@@ -47,9 +49,17 @@ const generations = 3;
 
 export type TownSize = keyof typeof sizes;
 
-/** The town of so many machines for an archive. @param dataBytes of the objects that it is to hold */
-export function townPlan(size: TownSize, shards: Shards, dataBytes: number): TownPlan {
-  const diskBytes = machineDiskBytes(namespaceSizes(shards, dataBytes), generations);
+/**
+ * The town of so many machines for an archive.
+ * @param dataBytes of the objects that it is to hold @param had what a machine may have had, so many times
+ */
+export function townPlan(
+  size: TownSize,
+  shards: Shards,
+  dataBytes: number,
+  had = generations,
+): TownPlan {
+  const diskBytes = machineDiskBytes(namespaceSizes(shards, dataBytes), had);
   return { ...sizes[size], diskBytes };
 }
 

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -18,15 +19,30 @@ export async function runningIn(prefix: string): Promise<ReadonlySet<string>> {
   );
 }
 
+/** A process, and the words that it was started with. */
+export interface Program {
+  readonly pid: number;
+  readonly words: readonly string[];
+}
+
 /** Programs that name a folder or what is in it: an agent, its keeper, image service, Zero-DBs, keepers of containers. */
-export async function programsOf(folder: string): Promise<readonly string[]> {
+export async function programsIn(folder: string): Promise<readonly Program[]> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
-  const found = pids.map(async (pid) => {
-    if (Number(pid) === process.pid) return [];
-    const line = await readFile(`/proc/${pid}/cmdline`, 'latin1').catch(() => '');
-    return line.split('\0').some((word) => isNaming(word, folder)) ? [pid] : [];
+  const all = await Promise.all(pids.map((pid) => programOf(Number(pid))));
+  return all.filter(({ pid, words }) => {
+    return pid !== process.pid && words.some((word) => isNaming(word, folder));
   });
-  return (await Promise.all(found)).flat();
+}
+
+/** Numbers of these. */
+export async function programsOf(folder: string): Promise<readonly string[]> {
+  return (await programsIn(folder)).map(({ pid }) => String(pid));
+}
+
+/** What a process was started with; no words of one that ended. */
+export async function programOf(pid: number): Promise<Program> {
+  const line = await readFile(`/proc/${pid}/cmdline`, 'latin1').catch(() => '');
+  return { pid, words: line.split('\0') };
 }
 
 function isNaming(word: string, folder: string): boolean {
@@ -52,19 +68,29 @@ export async function killMachine({
 
 /** Ends a process at once, if there is one with this number. */
 export function killIfThere(pid: number): void {
+  signalIfThere(pid, 'SIGKILL');
+}
+
+/** Sends a signal to a process, if there is one with this number. */
+export function signalIfThere(pid: number, signal: NodeJS.Signals): void {
   try {
-    process.kill(pid, 'SIGKILL');
+    process.kill(pid, signal);
   } catch (error) {
     // One that ended meanwhile.
     if (errorCode(error) !== 'ESRCH') throw error;
   }
 }
 
-/** Each container of a node with the numbers of its processes. */
-async function processLists(
+/**
+ * Each container of a node with the numbers of its processes.
+ * @param root where cgroups are: one tree in version 2, in version 1 one for each controller
+ */
+export async function processLists(
   prefix: string,
+  root = '/sys/fs/cgroup',
 ): Promise<readonly (readonly [string, readonly string[]])[]> {
-  const folder = join('/sys/fs/cgroup/pids', `${prefix}.containers`);
+  const isV2 = existsSync(join(root, 'cgroup.controllers'));
+  const folder = join(root, isV2 ? '' : 'pids', `${prefix}.containers`);
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
   const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
   return Promise.all(

@@ -19,6 +19,8 @@ export interface ArchiveScene {
   readonly random: Random;
   /** How many times slower than promised or usual things may be: 1, and more on a machine that has other work to do. */
   readonly slack: number;
+  /** After so many writes clients remove one of what they wrote. Default never. */
+  readonly removedEvery?: number;
   /** The built contract, once there is one. */
   contract?: { readonly id: ContractId; readonly file: string };
   /** A place that was paid for, and its farmer, who was killed then: ms of `performance.now()`. */

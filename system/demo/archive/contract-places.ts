@@ -40,10 +40,13 @@ export function untilHealed(scene: ArchiveScene, except: readonly DemoNode[]): P
 
 /** The same, and until the store has all shards of all chunks again, each on a machine of its own. */
 export function untilWhole(scene: ArchiveScene, except: readonly DemoNode[]): Promise<void> {
-  return until(scene, 'the store to be whole', async () => {
-    const standing = await standingOf(scene, contractOf(scene).id);
-    return standing?.store?.isWhole === true && (await isHealed(scene, except));
-  });
+  return until(scene, 'the store to be whole', () => isWhole(scene, except));
+}
+
+/** Whether all of it is so now: healed, and the store whole. */
+export async function isWhole(scene: ArchiveScene, except: readonly DemoNode[]): Promise<boolean> {
+  const standing = await standingOf(scene, contractOf(scene).id);
+  return standing?.store?.isWhole === true && (await isHealed(scene, except));
 }
 
 /** Waits until the controller says that it waits for something, by its code. */

@@ -40,6 +40,7 @@ export const dataStep: DemoStep<ArchiveScene> = {
     scene.traffic = Traffic.start({
       ...{ client, objects, random, folder, signal },
       ...{ writtenBytesMax: writtenBytesMax(dataBytes), hangMs: hangMsDefault * slack },
+      removedEvery: scene.removedEvery,
     });
     const other = await byAnother(scene, files, objects);
     const sizes = objects.map(({ bytes }) => bytes);

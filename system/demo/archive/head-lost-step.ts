@@ -43,7 +43,7 @@ export const headLostStep: DemoStep<ArchiveScene> = {
 };
 
 /** The machine whose head serves. */
-async function activeHead({ town, ...scene }: ArchiveScene): Promise<DemoNode> {
+export async function activeHead({ town, ...scene }: ArchiveScene): Promise<DemoNode> {
   const { id } = contractOf({ town, ...scene });
   return town.until('a head of S3 to serve', async () => {
     const nodes = placedOn(town, await placementOf(town, id), 'heads');

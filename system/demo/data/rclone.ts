@@ -1,7 +1,7 @@
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { runProgram } from '@commongrid/base';
+import { isGridError, runProgram } from '@commongrid/base';
 
 /** For a single object, ms: nothing that is well takes so long. */
 const objectTimeoutMs = 300_000;
@@ -70,6 +70,16 @@ export class Rclone {
   /** Uploads a file. Throws as `read`. */
   async write(path: string, key: string): Promise<void> {
     await this.#run(['copyto', path, this.#at(key)], objectTimeoutMs);
+  }
+
+  /** Removes an object, also one that a former try removed. Throws as `read`. */
+  async remove(key: string): Promise<void> {
+    try {
+      await this.#run(['deletefile', this.#at(key)], objectTimeoutMs);
+    } catch (error) {
+      const isGone = isGridError(error, 'BASE_PROGRAM_FAILED') && /not found/.test(error.message);
+      if (!isGone) throw error;
+    }
   }
 
   /** Downloads everything. @returns SHA-256 by key, hex; throws as `read` */

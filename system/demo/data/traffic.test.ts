@@ -30,6 +30,11 @@ class Objects implements TrafficClient {
     await this.fault();
     this.all.set(key, await readFile(path));
   }
+
+  async remove(key: string): Promise<void> {
+    await this.fault();
+    this.all.delete(key);
+  }
 }
 
 async function within(
@@ -75,6 +80,21 @@ test('once so much is written as may be, objects are tiny', async () => {
     { writtenBytesMax: 0 },
   );
   for (const { bytes } of traffic.objects.slice(1)) assert.equal(bytes, 1_024);
+});
+
+test('some of what was written is removed, nothing that was loaded, and what is left is read', async () => {
+  const client = new Objects();
+  const isOver = ({ removed, reads }: TrafficFigures): boolean => removed > 1 && reads.done > 2;
+  const work = async (_: Traffic, until: (isSo: typeof isOver) => Promise<void>) => until(isOver);
+  const traffic = await within(client, work, { removedEvery: 1 });
+  const { removed, reads, writes, wrong } = traffic.figures();
+  assert.deepEqual([reads.failed, writes.failed, wrong], [0, 0, 0]);
+  assert.equal(writes.done - removed, client.all.size - 1);
+  assert.deepEqual(
+    traffic.objects.map(({ key }) => key),
+    [...client.all.keys()],
+  );
+  assert.ok(client.all.has('loaded'));
 });
 
 test('a failure is told, and an object whose write failed is not known', async () => {

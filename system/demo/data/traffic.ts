@@ -13,6 +13,8 @@ export interface TrafficClient {
   /** Downloads an object to a path at which nothing is. Rejects when it gives up. */
   read(key: string, path: string): Promise<void>;
   write(path: string, key: string): Promise<void>;
+  /** Rejects unless it is gone. */
+  remove(key: string): Promise<void>;
 }
 
 export interface TrafficOptions {
@@ -21,6 +23,8 @@ export interface TrafficOptions {
   readonly objects: readonly KnownObject[];
   /** Of all that is written, bytes; what comes after is tiny. */
   readonly writtenBytesMax: number;
+  /** After so many writes one of what was written is removed. Default never. */
+  readonly removedEvery?: number | undefined;
   readonly random: Random;
   /** For what is under way. */
   readonly folder: string;
@@ -44,6 +48,8 @@ export interface TrafficFigures {
   readonly writes: TrafficCounts;
   /** While failures were expected: they count here alone. */
   readonly expected: { readonly reads: TrafficCounts; readonly writes: TrafficCounts };
+  /** Objects that were written, and removed. */
+  readonly removed: number;
   /** Reads that gave other bytes than were written: none may, whenever it is. */
   readonly wrong: number;
   /** That took longer than any answer may, also while failures are expected. */
@@ -78,6 +84,9 @@ export class Traffic implements AsyncDisposable {
   #windows = 0;
   #windowsOpen = 0;
   #writtenBytes = 0;
+  #removed = 0;
+  /** Key of what is read now. */
+  #reading: string | undefined;
 
   private constructor(options: TrafficOptions) {
     this.#options = options;
@@ -93,7 +102,7 @@ export class Traffic implements AsyncDisposable {
     return new Traffic(options);
   }
 
-  /** What has to be there: loaded, or written and acknowledged. */
+  /** What has to be there: loaded, or written and acknowledged, and not asked to be removed. */
   get objects(): readonly KnownObject[] {
     return this.#objects;
   }
@@ -103,7 +112,7 @@ export class Traffic implements AsyncDisposable {
     return {
       ...{ reads: own.reads.figures, writes: own.writes.figures },
       expected: { reads: expected.reads.figures, writes: expected.writes.figures },
-      ...{ wrong: this.#wrong, hung: this.#hung, problems: this.#problems },
+      ...{ removed: this.#removed, wrong: this.#wrong, hung: this.#hung, problems: this.#problems },
     };
   }
 
@@ -165,6 +174,7 @@ export class Traffic implements AsyncDisposable {
     const { client, random, folder, signal } = this.#options;
     const object = this.#objects[random.int(0, this.#objects.length)];
     if (object === undefined) throw new Error('there is nothing to read');
+    this.#reading = object.key;
     const path = join(folder, 'read');
     await rm(path, { force: true });
     await client.read(object.key, path);
@@ -188,7 +198,20 @@ export class Traffic implements AsyncDisposable {
     this.#writtenBytes += size;
     await client.write(path, key);
     this.#objects.push({ key, ...sum });
+    const { removedEvery } = this.#options;
+    if (removedEvery !== undefined && at % removedEvery === removedEvery - 1) await this.#remove();
     return size;
+  }
+
+  /** Removes something that was written, and is not read just now. */
+  async #remove(): Promise<void> {
+    const { client, random, objects } = this.#options;
+    const at = random.int(objects.length, this.#objects.length);
+    const key = this.#objects[at]?.key;
+    if (key === undefined || key === this.#reading) return;
+    this.#objects.splice(at, 1);
+    await client.remove(key);
+    this.#removed++;
   }
 
   #tell(problem: string): void {
