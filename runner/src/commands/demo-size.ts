@@ -62,7 +62,7 @@ export async function findSize(
     completeAnswers(context, some, known, by),
   );
   if (isAsked && file === undefined) {
-    await requireYes(context, {}, { ...goOn(size, towns, folder), command: `${command} --yes` });
+    await requireYes(context, {}, goOn(size, towns, folder));
   }
   return size;
 }
@@ -164,10 +164,15 @@ function shardsOf(text: string): Shards {
 
 /** What is asked last. */
 function goOn(size: ArchiveSize, towns: Towns, folder: string) {
-  const { nodes, dataBytes } = size;
+  const { nodes, shards, dataBytes } = size;
   const town = `${nodes} machines and ${formatBytes(dataBytes)} of data`;
   const takes = `${diskOf(size, towns)} of disk in ${folder}, and about ${usual[nodes].minutes} minutes`;
-  return { message: `${town} take ${takes}. Go on?`, refused: 'nothing was begun' };
+  const words = `--nodes ${nodes} --shards ${shards.data}+${shards.parity} --data ${dataBytes}`;
+  return {
+    message: `${town} take ${takes}. Go on?`,
+    refused: 'nothing was begun',
+    command: `${command} ${words} --yes`,
+  };
 }
 
 function diskOf({ nodes, shards, dataBytes }: ArchiveSize, towns: Towns): string {

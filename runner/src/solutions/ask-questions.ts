@@ -44,7 +44,7 @@ async function ask(question: Question, { draw, ...streams }: Asked): Promise<Ans
         })
       : kind === 'secret'
         ? await password({ message, validate, ...streams })
-        : await text({ message, validate, placeholder: shownDefault(question), ...streams });
+        : await text({ message, validate, ...byDefault(question), ...streams });
   if (isCancel(answer)) throw cancelled();
   const typed = answer ?? '';
   const value = typed.trim() === '' ? defaultOf(question, draw) : undefined;
@@ -67,10 +67,12 @@ function hasDefault(question: Question): boolean {
   return question.kind === 'secret' || question.default !== undefined;
 }
 
-function shownDefault(question: Question): string {
-  if (question.kind === 'secret' || question.default === undefined) return '';
+/** What is shown before somebody types, and taken when he types nothing. */
+function byDefault(question: Question) {
+  if (question.kind === 'secret' || question.default === undefined) return {};
   const { default: value } = question;
-  return Array.isArray(value) ? value.join(', ') : String(value);
+  const shown = Array.isArray(value) ? value.join(', ') : String(value);
+  return { placeholder: shown, defaultValue: shown };
 }
 
 function cancelled(): GridError<GridErrorCode> {
