@@ -34,6 +34,8 @@ export interface LinkOptions {
   readonly connectTimeoutMs: number;
   readonly maxReplyBytes: number;
   readonly bulkMemory?: ((sizeBytes: number) => Buffer) | undefined;
+  /** Ends an attempt to connect. */
+  readonly signal: AbortSignal;
   readonly onPush: (message: readonly Reply[]) => void;
   readonly onLost: (error: GridError) => void;
 }
@@ -124,12 +126,15 @@ export class ClientLink {
   }
 
   async #connect(): Promise<void> {
-    const { connectTimeoutMs, tls } = this.#options;
+    const { connectTimeoutMs, signal, tls } = this.#options;
     const socket = this.#dial();
     this.#socket = socket;
     const connected = Promise.withResolvers<void>();
     const fail = (cause: unknown): void => connected.reject(connectFailed(this.#options, cause));
     const timer = setTimeout(() => fail('timed out'), connectTimeoutMs);
+    const stop = (): void => fail('closed');
+    if (signal.aborted) stop();
+    signal.addEventListener('abort', stop, { once: true });
     socket.on('error', fail);
     socket.once('close', () => fail('closed'));
     socket.once(tls === undefined ? 'connect' : 'secureConnect', () => connected.resolve());
@@ -141,6 +146,7 @@ export class ClientLink {
       throw error;
     } finally {
       clearTimeout(timer);
+      signal.removeEventListener('abort', stop);
     }
     this.#outbox = new Outbox(socket, this.#pool, () => {});
     socket.on('error', (cause) => this.#lose(connectionLost(cause)));

@@ -64,10 +64,20 @@ export class RespClient {
     this.#limits = { inFlight: maxInFlight, unsentBytes: maxUnsentBytes };
   }
 
-  /** @throws RESP_CONNECT_FAILED, RESP_PEER_UNTRUSTED, RESP_REPLY_ERROR (of AUTH or setup) */
-  static async connect(options: RespClientOptions): Promise<RespClient> {
+  /**
+   * @param signal ends the attempt
+   * @throws RESP_CONNECT_FAILED, RESP_PEER_UNTRUSTED, RESP_REPLY_ERROR (of AUTH or setup), RESP_CLOSED
+   */
+  static async connect(options: RespClientOptions, signal?: AbortSignal): Promise<RespClient> {
     const client = new RespClient(options);
-    await client.#open();
+    const stop = (): void => void client.close();
+    signal?.addEventListener('abort', stop, { once: true });
+    try {
+      if (signal?.aborted === true) throw closed();
+      await client.#open();
+    } finally {
+      signal?.removeEventListener('abort', stop);
+    }
     return client;
   }
 
@@ -158,6 +168,8 @@ export class RespClient {
       () => link.destroy(connectFailed(options, 'no answer in time')),
       options.connectTimeoutMs,
     );
+    const stop = (): void => link.destroy(closed());
+    options.signal.addEventListener('abort', stop, { once: true });
     try {
       await this.#begin(link);
       if (this.#isClosed) throw closed();
@@ -168,6 +180,7 @@ export class RespClient {
       throw error;
     } finally {
       clearTimeout(timer);
+      options.signal.removeEventListener('abort', stop);
     }
   }
 
@@ -182,6 +195,7 @@ export class RespClient {
       connectTimeoutMs,
       maxReplyBytes,
       bulkMemory: this.#options.bulkMemory,
+      signal: this.#closing.signal,
       onPush: onPush ?? (() => {}),
       onLost: () => (this.#link = undefined),
     };

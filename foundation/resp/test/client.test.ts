@@ -117,6 +117,29 @@ suite('client', { concurrency: false }, () => {
     await assert.rejects(RespClient.connect({ port }), { code: 'RESP_CONNECT_FAILED' });
   });
 
+  test('who closes does not wait for a server that says nothing', { timeout: 60_000 }, async () => {
+    const sockets: Socket[] = [];
+    const silent = await listen((socket) => void sockets.push(socket));
+    const where = { port: portOf(silent), connectTimeoutMs: 600_000 };
+    for (const begin of [{ password: 'x' }, { tls: {} }]) {
+      const client = new RespClient({ ...where, ...begin, reconnect: true });
+      const asked = assert.rejects(client.command(['PING']), { code: 'RESP_CLOSED' });
+      await waitFor(() => sockets.length > 0, { timeoutMs: 30_000, what: 'the connection' });
+      await client.close();
+      await asked;
+      sockets.length = 0;
+      const abort = new AbortController();
+      const opening = RespClient.connect({ ...where, ...begin }, abort.signal);
+      const refused = assert.rejects(opening, { code: 'RESP_CLOSED' });
+      await waitFor(() => sockets.length > 0, { timeoutMs: 30_000, what: 'the other connection' });
+      abort.abort();
+      await refused;
+      await assert.rejects(RespClient.connect(where, abort.signal), { code: 'RESP_CLOSED' });
+      sockets.length = 0;
+    }
+    await stop(silent);
+  });
+
   test('client sends its password and setup before anything else', async () => {
     const seen: string[] = [];
     await using server = await openToyStore({ onConnection: () => recordingHandler(seen) });

@@ -38,7 +38,7 @@ export class ZdbMember implements TlogMember {
   #client: RespClient | undefined;
   #opening: Promise<RespClient> | undefined;
   readonly #dropped = new Set<Promise<void>>();
-  #isClosed = false;
+  readonly #closing = new AbortController();
 
   constructor(options: ZdbMemberOptions) {
     this.name = options.name;
@@ -103,7 +103,7 @@ export class ZdbMember implements TlogMember {
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true;
+    this.#closing.abort();
     this.#drop(this.#client);
     await this.#opening?.then(
       (client) => this.#drop(client),
@@ -144,16 +144,19 @@ export class ZdbMember implements TlogMember {
     const select = ['SELECT', namespace, ...(password === undefined ? [] : [password])];
     const isNew = binding?.isNew === true && this.#raisedTo !== binding.fence;
     const fence = binding === undefined ? [] : ['EPOCH', binding.fence, ...(isNew ? ['NEW'] : [])];
-    const client = await RespClient.connect({
-      ...where,
-      setup: [[...select, ...fence]],
-      connectTimeoutMs: this.#timeoutMs,
-      closeTimeoutMs: 1,
-    });
+    const client = await RespClient.connect(
+      {
+        ...where,
+        setup: [[...select, ...fence]],
+        connectTimeoutMs: this.#timeoutMs,
+        closeTimeoutMs: 1,
+      },
+      this.#closing.signal,
+    );
     if (isNew) this.#raisedTo = binding.fence;
     try {
       if (binding !== undefined) await this.#checkIdentity(client);
-      if (this.#isClosed || binding !== this.#binding) throw failed(this.name, 'bound anew');
+      if (this.#closing.signal.aborted || binding !== this.#binding) throw failed(this.name, 'bound anew');
     } catch (error) {
       this.#drop(client);
       throw error;
