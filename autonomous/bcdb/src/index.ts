@@ -21,6 +21,7 @@ export type { LogIdentity } from './genesis-file.ts';
 export { exportLog } from './offline/export-log.ts';
 export { applyHandover, stateHandover } from './offline/handover.ts';
 export type { HandoverReport, StatedHandover } from './offline/handover.ts';
+export { LogVerifier } from './offline/log-verifier.ts';
 export { lostRecords } from './offline/lost-records.ts';
 export { rebuildFolder } from './offline/rebuild-folder.ts';
 export type { RebuildReport } from './offline/rebuild-folder.ts';

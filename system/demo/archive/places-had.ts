@@ -27,7 +27,7 @@ export function secondsHad(
 }
 
 /** For how long there was no power between two times, ms. */
-function darkMs(cuts: readonly PowerCut[], fromMs: number, toMs: number): number {
+export function darkMs(cuts: readonly PowerCut[], fromMs: number, toMs: number): number {
   return cuts.reduce((sum, cut) => {
     return sum + Math.max(0, Math.min(cut.untilMs, toMs) - Math.max(cut.fromMs, fromMs));
   }, 0);

@@ -111,7 +111,12 @@ async function isEmpty({ signal }: DemoTown, node: DemoNode): Promise<boolean> {
   }
 }
 
-async function namespacesOf({ host, port, fingerprint }: ZdbDoor): Promise<readonly string[]> {
+/** Namespaces of a Zero-DB. */
+export async function namespacesOf({
+  host,
+  port,
+  fingerprint,
+}: ZdbDoor): Promise<readonly string[]> {
   const client = await RespClient.connect({ host, port, tls: { fingerprint256: fingerprint } });
   try {
     const reply = await client.command(['NSLIST']);

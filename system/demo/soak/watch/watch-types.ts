@@ -44,7 +44,7 @@ export interface Watch extends AsyncDisposable {
   gone(contract: ContractId): Promise<void>;
   /**
    * Once faults and contracts of the soak are over, and the archive yet runs: ends its traffic, and holds everything once
-   * more, with every object read back and the whole log verified.
+   * more, with every object read back and the whole log verified. What is broken then is in the findings, and not thrown.
    */
   finish(): Promise<WatchFindings>;
 }
@@ -79,6 +79,8 @@ export interface GrowthFigures {
 
 /** What a soak showed. */
 export interface WatchFindings {
+  /** Promises that were found broken by `finish`. */
+  readonly broken: readonly string[];
   /** Promises that were held, each with how often and with what figure, for people. */
   readonly promises: readonly {
     readonly name: string;

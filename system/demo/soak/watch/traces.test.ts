@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+
+import { tempFolder } from '@commongrid/base/testing';
+
+import { tracesOn } from './traces.ts';
+import type { TracedMachine } from './traces.ts';
+
+const key = 'feedc0ffee42';
+
+/** A machine with the network of this one; nobody else's names begin with its prefix. */
+async function withMachine(work: (machine: TracedMachine) => Promise<void>): Promise<void> {
+  await using folder = await tempFolder('traces');
+  const machine = { folder: folder.path, prefix: 'zz9', netns: '/proc/self/ns/net', name: 'be-1' };
+  await work(machine);
+}
+
+test('a machine that has nothing of a workload shows no trace of it', async () => {
+  await withMachine(async (machine) => {
+    await mkdir(join(machine.folder, 'machine/bundles/0123456789ab'), { recursive: true });
+    assert.deepEqual(await tracesOn(machine, new Set([key])), []);
+  });
+});
+
+test('files, a volume and a process that a workload left are named', async () => {
+  await withMachine(async (machine) => {
+    const { folder } = machine;
+    for (const path of [`bundles/${key}`, `containers/${key}`, `volumes/pool/v-${key}`]) {
+      await mkdir(join(folder, 'machine', path), { recursive: true });
+    }
+    const body = 'process.stdout.write("up"); setInterval(() => {}, 60_000)';
+    const bundle = join(folder, 'machine/bundles', key);
+    const child = spawn(process.execPath, ['-e', body, '--', '--bundle', bundle]);
+    await once(child.stdout, 'data');
+    try {
+      const traces = await tracesOn(machine, new Set([key]));
+      assert.deepEqual(
+        traces.filter((one) => !one.includes('process')),
+        ['bundles/', 'containers/', 'volumes/pool/v-'].map((path) => {
+          return `be-1: ${join(folder, 'machine')}/${path}${key}`;
+        }),
+      );
+      const processes = traces.filter((one) => one.startsWith(`be-1: process ${child.pid} `));
+      assert.equal(processes.length, 1);
+    } finally {
+      const over = once(child, 'exit');
+      child.kill('SIGKILL');
+      await over;
+    }
+  });
+});
