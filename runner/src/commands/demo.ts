@@ -1,13 +1,15 @@
 import { shutdownSignal, systemRandom } from '@commongrid/base';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 
 import { printResult, resultCommand } from '../command-context.ts';
 import type { CommandContext } from '../command-context.ts';
 import { DemoView } from '../demo-view/demo-view.ts';
 import { describeComparison } from '../demo-view/describe-demo.ts';
 import { parseCount } from './bcdb/options.ts';
+import { parseSeed, seedMax } from './demo-seed.ts';
 import { archiveSchema, findSize } from './demo-size.ts';
 import type { SizeOptions } from './demo-size.ts';
+import { soakCommand } from './demo-soak.ts';
 import { requireRoot } from './flist/mounts.ts';
 import { parseSize } from './node/node-arguments.ts';
 
@@ -21,7 +23,8 @@ type ArchiveOptions = SizeOptions & {
 export function demoCommand(context: CommandContext): Command {
   return new Command('demo')
     .description('Show a whole grid at work on this machine.')
-    .addCommand(archiveCommand(context));
+    .addCommand(archiveCommand(context))
+    .addCommand(soakCommand(context));
 }
 
 function archiveCommand(context: CommandContext): Command {
@@ -96,12 +99,4 @@ async function runArchive(context: CommandContext, options: ArchiveOptions): Pro
 /** A size, whose unit may be short: `200M`. */
 function parseData(text: string): number {
   return parseSize(/^\d+[kMGT]$/.test(text) ? `${text}B` : text);
-}
-
-/** Seeds are below this. */
-const seedMax = 1_000_000;
-
-function parseSeed(text: string): number {
-  if (/^\d{1,6}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError(`give a whole number below ${seedMax}`);
 }

@@ -29,7 +29,10 @@ export function benchCells({ rows }: BenchReport): string[][] {
 }
 
 /** Where and with what it was measured. */
-export function benchFacts({ machine, versions }: BenchReport): string[] {
+export function benchFacts({
+  machine,
+  versions,
+}: Pick<BenchReport, 'machine' | 'versions'>): string[] {
   const { cpu, cores, memoryBytes, kernel } = machine;
   const versionWords = Object.entries(versions).map(([what, version]) => `${what} ${version}`);
   return [`${cores} x ${cpu}, ${formatBytes(memoryBytes)}, ${kernel}`, versionWords.join(', ')];
