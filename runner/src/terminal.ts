@@ -28,7 +28,7 @@ export function openTerminal(options: TerminalOptions): Terminal {
   }
   return {
     print: (text) => process.stdout.write(`${text}\n`),
-    note: (text) => process.stderr.write(`${plainLines(text)}\n`),
+    note: (text) => process.stderr.write(`${withoutProgress()}${plainLines(text)}\n`),
     isWatched: process.stderr.isTTY,
     showsProgress: process.stderr.isTTY && !options.wantsJson,
     style: styleOf(options.allowsColor && process.stdout.isTTY && process.stderr.isTTY),
@@ -55,13 +55,23 @@ export async function withProgress<T>(
     const seconds = Math.floor((performance.now() - startedMs) / 1000);
     const now = typeof text === 'string' ? text : text();
     process.stderr.write(`\r${clearLine}${now} ${terminal.style.faint(`${seconds} s`)}`);
+    hasProgressLine = true;
   }, 1000);
   try {
     return await work;
   } finally {
     clearInterval(timer);
-    process.stderr.write(`\r${clearLine}`);
+    process.stderr.write(withoutProgress());
   }
+}
+
+/** Whether the last line of stderr is one of progress: what is written next stands in its place. */
+let hasProgressLine = false;
+
+function withoutProgress(): string {
+  if (!hasProgressLine) return '';
+  hasProgressLine = false;
+  return `\r${clearLine}`;
 }
 
 /** `1 bucket`, `2 buckets`. */
