@@ -38,6 +38,8 @@ class Model {
   readonly backends: readonly ModelBackend[];
   readonly locations = new MemoryLocations();
   readonly lost = new Set<number>();
+  /** `index on number` of what must not be there. */
+  readonly givenUp = new Set<string>();
   readonly #threads = CodingThreads.open({ count: 0 });
   readonly #random: Random;
   /** Indexes that were written. */
@@ -126,7 +128,7 @@ class Model {
             );
           return this.locations.compareAndSet(id, expected, next);
         },
-        wasGivenUp: () => false,
+        wasGivenUp: (_, index, no) => this.givenUp.has(`${index} on ${no}`),
       },
       view: {
         classOf: (no) => {
@@ -218,6 +220,45 @@ test('a chunk is whole again once enough backends answer', async () => {
         await model.mender().mend({ chunkId, doubted: new Set(allIndexes) }, never);
       }
       assert.equal(model.good().length, shardCount);
+    }),
+    { numRuns: 200 },
+  );
+});
+
+/** Whether the shards fit on backends, one on each, without those that were given up there. */
+function fit(numbers: readonly number[], givenUp: ReadonlySet<string>, index = 0): boolean {
+  if (index === shardCount) return true;
+  return numbers.some((no) => {
+    const left = numbers.filter((each) => each !== no);
+    return !givenUp.has(`${index} on ${no}`) && fit(left, givenUp, index + 1);
+  });
+}
+
+test('shards make room for each other where the only free node had some of them before', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.integer(), async (seed) => {
+      const random = seededRandom(seed);
+      const model = new Model(7, random);
+      await model.begin();
+      for (const index of allIndexes) {
+        const others = model.backends.filter(({ no }) => no !== index + 1);
+        for (const { no } of others)
+          if (random.int(0, 2) === 0) model.givenUp.add(`${index} on ${no}`);
+      }
+      const lost = random.int(1, 7);
+      model.lost.add(lost);
+      const left = model.backends.flatMap(({ no }) => (no === lost ? [] : [no]));
+      fc.pre(fit(left, model.givenUp));
+      let outcome = '';
+      for (let round = 0; round < 3 && outcome !== 'fine'; round++) {
+        ({ outcome } = await model.mender().mend({ chunkId, doubted: new Set() }, never));
+      }
+      const { locations } = model.record;
+      assert.equal(new Set(locations).size, shardCount);
+      assert.equal(model.good().length, shardCount);
+      for (const [index, no] of locations.entries()) {
+        assert.equal(model.givenUp.has(`${index} on ${no}`), false, `${index} on ${no}`);
+      }
     }),
     { numRuns: 200 },
   );

@@ -327,10 +327,27 @@ class MendAttempt {
     const others = this.locations.flatMap((_, at) => {
       return at !== index && this.#targets.nodeOf(at) === node ? [at] : [];
     });
-    for (const at of isDraining ? [index] : [index, ...others]) {
-      if (await this.#moveTo(at)) return true;
+    const some = isDraining ? [index] : [index, ...others];
+    for (const at of some) if (await this.#moveTo(at)) return true;
+    return this.#moveOnByOne(some);
+  }
+
+  /** Has other shards make room, where what is free is closed to these because they were given up there. */
+  async #moveOnByOne(some: readonly number[]): Promise<boolean> {
+    const isThere = (index: number): boolean => {
+      const kind = this.#o.view.classOf(this.locations[index] ?? nowhere);
+      return kind === 'good' || kind === 'draining';
+    };
+    const steps = this.#targets.roomFor(some, isThere);
+    for (const { index, to } of steps) {
+      const [source, target] = [this.locations[index] ?? nowhere, to].map((no) => {
+        return this.#o.backends.byNo(no);
+      });
+      if (source === undefined || target === undefined) return false;
+      this.#targets.set(index, to);
+      if (!(await this.#copy(index, source, target))) return false;
     }
-    return false;
+    return steps.length > 0;
   }
 
   async #moveTo(index: number): Promise<boolean> {
@@ -339,7 +356,11 @@ class MendAttempt {
     // What cannot be read is not moved: a target that is chosen counts as its place.
     if (source === undefined) return false;
     const target = this.#targets.choose(index, false);
-    if (target === undefined) return false;
+    return target !== undefined && this.#copy(index, source, target);
+  }
+
+  /** Of a shard whose target counts as its place already, which it is no more when this fails. */
+  async #copy(index: number, source: Backend, target: Backend): Promise<boolean> {
     try {
       const value = await this.#read(index, source);
       if (value !== undefined) {
@@ -350,11 +371,11 @@ class MendAttempt {
         return true;
       }
       const { id } = this.#record;
-      this.#o.onFault({ chunkId: id, index, backendNo: from, kind: 'wrong' });
+      this.#o.onFault({ chunkId: id, index, backendNo: source.no, kind: 'wrong' });
     } catch (error) {
       if (!isGridError(error) || this.#signal.aborted) throw error;
     }
-    this.#targets.set(index, from);
+    this.#targets.set(index, source.no);
     return false;
   }
 

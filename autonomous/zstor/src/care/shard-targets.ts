@@ -4,6 +4,8 @@ import type { Backend } from '../backends/backend.ts';
 import type { Backends } from '../blob/shard-spread.ts';
 import { replaceShard } from '../placement/place-shards.ts';
 import type { Candidate, PlacementRules } from '../placement/placement-rules.ts';
+import { makeRoom } from './make-room.ts';
+import type { ShardStep } from './make-room.ts';
 
 export interface ShardTargetsOptions {
   readonly record: ChunkRecord;
@@ -68,6 +70,26 @@ export class ShardTargets {
     if (isShared && (!mayShare || record.kind === 'copied')) return undefined;
     this.#locations[index] = found.no;
     return backends.byNo(found.no);
+  }
+
+  /**
+   * How one of some shards gets a node of its own that can go to none of those that are free. Limits of farms and
+   * countries do not count: nodes that share are worse.
+   * @param isThere whether a shard can be copied from where it is
+   */
+  roomFor(starts: readonly number[], isThere: (index: number) => boolean): readonly ShardStep[] {
+    const { record, backends, limits, wasGivenUp } = this.#o;
+    // Copies are all alike: where one may not go, none may.
+    if (record.kind === 'copied') return [];
+    const candidates = backends.all.filter(({ no, isWritable }) => {
+      return isWritable && !this.#failed.has(no) && (limits.locations?.includes(no) ?? true);
+    });
+    return makeRoom(starts, {
+      locations: this.#locations,
+      candidates: candidates.toSorted((a, b) => Number(a.isSpare) - Number(b.isSpare)),
+      nodeOf: (no) => backends.byNo(no)?.place.node,
+      mayGo: (index, no) => isThere(index) && !wasGivenUp(index, no),
+    });
   }
 
   #others(index: number): Candidate[] {
