@@ -7,15 +7,19 @@ import type { FlistErrorCode } from '../errors.ts';
 
 export type Row = Record<string, SQLOutputValue>;
 
-/** 1, which is brought up to it, had no quotas of single users. */
-const layout = 2;
+/** 1 and 2 are brought up to it: 1 had no quotas of single users, 2 did not say of whom nonces are. */
+const layout = 3;
 
 const quotas = `
   CREATE TABLE IF NOT EXISTS quotas (
     user TEXT PRIMARY KEY, bytes INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
-  PRAGMA user_version = ${layout};
 `;
+
+/** Former ones, which are of use for some minutes more, are of nobody. */
+const users = `ALTER TABLE nonces ADD COLUMN user TEXT NOT NULL DEFAULT '';`;
+
+const isLayout = `PRAGMA user_version = ${layout};`;
 
 const schema = `
   CREATE TABLE repositories (
@@ -39,7 +43,7 @@ const schema = `
     nonce TEXT PRIMARY KEY, until_ms INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX nonces_by_time ON nonces (until_ms);
-  ${quotas}
+  ${quotas} ${users} ${isLayout}
 `;
 
 /** The tables of a hub in SQLite. What was committed survives a power cut. */
@@ -58,8 +62,9 @@ export class HubDatabase implements Disposable {
       db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
       const version = db.prepare('PRAGMA user_version').get()?.['user_version'];
       if (version === 0) db.exec(`BEGIN IMMEDIATE; ${schema} COMMIT`);
-      else if (version === 1) db.exec(`BEGIN IMMEDIATE; ${quotas} COMMIT`);
-      else if (version !== layout) throw newer(file);
+      else if (version === 1 || version === 2) {
+        db.exec(`BEGIN IMMEDIATE; ${quotas} ${users} ${isLayout} COMMIT`);
+      } else if (version !== layout) throw newer(file);
       return new HubDatabase(db);
     } catch (error) {
       db.close();

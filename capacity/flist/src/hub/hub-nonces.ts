@@ -6,7 +6,7 @@ import { hubBusy } from './hub-status.ts';
 import { clockSkewMsMax } from './request-signature.ts';
 import type { RequestClaim } from './request-signature.ts';
 
-/** Nonces that are remembered, each for at most ten minutes. */
+/** Nonces that are remembered, each for at most ten minutes. One user has no more of them than are left for others. */
 const noncesMax = 500_000;
 /** How often those that are no longer needed are removed. */
 const purgeEveryMs = 10_000;
@@ -15,29 +15,43 @@ const purgeEveryMs = 10_000;
 export class HubNonces {
   readonly #db: HubDatabase;
   #count: number;
+  readonly #counts: Map<string, number>;
   #purgedMs = 0;
 
   constructor(db: HubDatabase) {
     this.#db = db;
-    this.#count = Number(db.get('SELECT count(*) AS n FROM nonces')?.['n']);
+    const rows = db.all('SELECT user, count(*) AS n FROM nonces GROUP BY user');
+    this.#counts = new Map(rows.map((row) => [String(row['user']), Number(row['n'])]));
+    this.#count = this.#counts.values().reduce((sum, count) => sum + count, 0);
   }
 
-  /** @throws HUB_REPLAYED, HUB_BUSY */
-  take({ key, nonce, atMs }: RequestClaim, nowMs: number): void {
+  /** @param user of whom the key is. @throws HUB_REPLAYED, HUB_BUSY */
+  take(user: string, { key, nonce, atMs }: RequestClaim, nowMs: number): void {
     if (Math.abs(nowMs - this.#purgedMs) >= purgeEveryMs) this.#purge(nowMs);
-    if (this.#count >= noncesMax) throw hubBusy('has too many requests to remember');
-    const sql = 'INSERT OR IGNORE INTO nonces VALUES (?, ?)';
+    const own = this.#counts.get(user) ?? 0;
+    if (own >= noncesMax - this.#count) throw hubBusy('has too many requests to remember');
+    const sql = 'INSERT OR IGNORE INTO nonces (nonce, user, until_ms) VALUES (?, ?, ?)';
     // Until no clock could take the request for a new one.
-    if (this.#db.run(sql, `${key.text} ${nonce}`, atMs + clockSkewMsMax) === 0) {
+    if (this.#db.run(sql, `${key.text} ${nonce}`, user, atMs + clockSkewMsMax) === 0) {
       throw new GridError<FlistErrorCode>('HUB_REPLAYED', 'this very request came before', {
         hint: 'sign a new one',
       });
     }
-    this.#count++;
+    this.#add(user, 1);
   }
 
   #purge(nowMs: number): void {
-    this.#count -= this.#db.run('DELETE FROM nonces WHERE until_ms < ?', nowMs);
+    const sql = 'SELECT user, count(*) AS n FROM nonces WHERE until_ms < ? GROUP BY user';
+    const old = this.#db.all(sql, nowMs);
+    this.#db.run('DELETE FROM nonces WHERE until_ms < ?', nowMs);
+    for (const row of old) this.#add(String(row['user']), -Number(row['n']));
     this.#purgedMs = nowMs;
+  }
+
+  #add(user: string, count: number): void {
+    this.#count += count;
+    const left = (this.#counts.get(user) ?? 0) + count;
+    if (left === 0) this.#counts.delete(user);
+    else this.#counts.set(user, left);
   }
 }

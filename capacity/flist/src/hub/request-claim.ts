@@ -57,7 +57,7 @@ export class ClaimDesk {
       const signed = { audience, method, target: url };
       const claim = verifyRequest(request.headers, signed, clock.nowMs());
       const user = await this.#userOf(claim.key.text, signal);
-      nonces.take(claim, clock.nowMs());
+      nonces.take(user, claim, clock.nowMs());
       return { ...claim, caller: { user, key: claim.key.text } };
     });
   }
