@@ -26,10 +26,12 @@ export interface JoinToken {
 }
 
 const prefix = 'gridjoin:';
-/** Longest token, characters. */
-const tokenCharactersMax = 4_096;
+/** Longest token, characters: as many addresses as it may have, each as long as it may be, fit. */
+const tokenCharactersMax = 12_288;
 /** Addresses of databases in a token, and of hubs. */
-const addressesMax = 8;
+export const originsMax = 8;
+/** Characters of an address, without `https://`. */
+const originCharactersMax = 400;
 
 export function joinTokenText(token: JoinToken): string {
   const bytes = canonicalBytes({ ...token });
@@ -85,7 +87,12 @@ function tokenFrom(text: string): JoinToken {
 }
 
 const keyForm = new RegExp(`^${idPatterns.key}$`);
-const originForm = /^https?:\/\/[!-~]{1,400}$/;
+const originForm = new RegExp(`^https?://[!-~]{1,${originCharactersMax}}$`);
+
+/** Whether a token may have this address of a database or hub. */
+export function isOrigin(text: string): boolean {
+  return originForm.test(text);
+}
 
 function membersOf(value: JsonValue): Partial<Readonly<Record<string, JsonValue>>> {
   const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -97,7 +104,7 @@ function isText(value: JsonValue | undefined, form: RegExp): value is string {
 }
 
 function areTexts(value: JsonValue | undefined, form: RegExp): value is string[] {
-  if (!Array.isArray(value) || value.length > addressesMax) return false;
+  if (!Array.isArray(value) || value.length > originsMax) return false;
   return value.every((one) => isText(one, form));
 }
 

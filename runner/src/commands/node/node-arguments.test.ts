@@ -44,6 +44,8 @@ test('arguments of node commands that cannot be are refused', () => {
     [addOrigin, '10.0.0.1:6381'],
     [addOrigin, 'http://10.0.0.1/path'],
     [addOrigin, 'file:///etc'],
+    [addOrigin, `http://${'a'.repeat(401)}`],
+    [(text) => addOrigin(text, Array<string>(8).fill(text)), 'http://10.0.0.1:6381'],
   ];
   for (const [parse, text] of refused) {
     assert.throws(() => parse(text), InvalidArgumentError, text);

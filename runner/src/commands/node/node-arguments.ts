@@ -4,6 +4,8 @@ import { parseBytes } from '@commongrid/base';
 import { isName } from '@commongrid/model';
 import { InvalidArgumentError } from 'commander';
 
+import { isOrigin, originsMax } from '../../node/join-token.ts';
+
 /** Lines of a log: also none. */
 export function parseLines(text: string): number {
   if (/^\d{1,5}$/.test(text)) return Number(text);
@@ -27,12 +29,15 @@ export function parseCountry(text: string): string {
   throw new InvalidArgumentError('give the two letters of a country, such as BE');
 }
 
-/** An address that may be given several times. */
+/** An address of a join token, which may have several. */
 export function addOrigin(text: string, before: readonly string[] = []): readonly string[] {
   const url = URL.parse(text);
-  const isWeb = url?.protocol === 'http:' || url?.protocol === 'https:';
-  if (isWeb && url.pathname === '/' && url.search === '') return [...before, url.origin];
-  throw new InvalidArgumentError('give an address such as http://10.0.0.1:6381');
+  const isRoot = url?.pathname === '/' && url.search === '';
+  if (!isRoot || !isOrigin(url.origin)) {
+    throw new InvalidArgumentError('give an address such as http://10.0.0.1:6381');
+  }
+  if (before.length < originsMax) return [...before, url.origin];
+  throw new InvalidArgumentError(`a join token has ${originsMax} of them at most`);
 }
 
 /** As many as the record of a node has. */
