@@ -24,34 +24,48 @@ export const dataStep: DemoStep<ArchiveScene> = {
   name: 'data',
   needs: ['provision'],
   async run(scene) {
-    const { town, dataBytes, slack } = scene;
-    const random = seededRandom(scene.random.int(0, seedMax));
-    const folders = ['files', 'traffic'].map((name) => join(dataFolder(town), name));
-    const [files = '', folder = ''] = folders;
-    for (const one of folders) await mkdir(one, { recursive: true, mode: 0o700 });
-    const { signal } = town;
-    const objects = await prepareData(files, { bytes: dataBytes, tree, random, signal });
-    const client = await openClient(scene);
-    const startedMs = performance.now();
-    await client.load(files);
-    const loadSeconds = (performance.now() - startedMs) / 1_000;
-    const loadBytesPerSecond = Math.round(dataBytes / loadSeconds);
-    scene.client = client;
-    scene.traffic = Traffic.start({
-      ...{ client, objects, random, folder, signal },
-      ...{ writtenBytesMax: writtenBytesMax(dataBytes), hangMs: hangMsDefault * slack },
-      removedEvery: scene.removedEvery,
-    });
+    const { objects, files, loadBytesPerSecond } = await load(scene);
     const other = await byAnother(scene, files, objects);
     const sizes = objects.map(({ bytes }) => bytes);
     const range = `${formatBytes(Math.min(...sizes))} to ${formatBytes(Math.max(...sizes))}`;
     const speed = `${formatBytes(loadBytesPerSecond)}/s`;
     return {
-      figure: `${objects.length} objects of ${range}, ${formatBytes(dataBytes)} in all, by ${await rcloneVersion(signal)} at ${speed}; ${other}`,
+      figure: `${objects.length} objects of ${range}, ${formatBytes(scene.dataBytes)} in all, by ${await rcloneVersion(scene.town.signal)} at ${speed}; ${other}`,
       measures: { loadBytesPerSecond, loadedObjects: objects.length },
     };
   },
 };
+
+/** What was loaded, and how. */
+interface LoadedData {
+  readonly objects: readonly KnownObject[];
+  /** Folder that it came from. */
+  readonly files: string;
+  readonly loadBytesPerSecond: number;
+}
+
+/** Loads the data of a scene, and has others read and write from then on. */
+export async function load(scene: ArchiveScene): Promise<LoadedData> {
+  const { town, dataBytes, slack } = scene;
+  const random = seededRandom(scene.random.int(0, seedMax));
+  const folders = ['files', 'traffic'].map((name) => join(dataFolder(town), name));
+  const [files = '', folder = ''] = folders;
+  for (const one of folders) await mkdir(one, { recursive: true, mode: 0o700 });
+  const { signal } = town;
+  const objects = await prepareData(files, { bytes: dataBytes, tree, random, signal });
+  const client = await openClient(scene);
+  const startedMs = performance.now();
+  await client.load(files);
+  const loadSeconds = (performance.now() - startedMs) / 1_000;
+  const loadBytesPerSecond = Math.round(dataBytes / loadSeconds);
+  scene.client = client;
+  scene.traffic = Traffic.start({
+    ...{ client, objects, random, folder, signal },
+    ...{ writtenBytesMax: writtenBytesMax(dataBytes), hangMs: hangMsDefault * slack },
+    removedEvery: scene.removedEvery,
+  });
+  return { objects, files, loadBytesPerSecond };
+}
 
 /** From this size on awscli uploads in parts, bytes. */
 const partedBytes = 8 * 2 ** 20;

@@ -1,13 +1,13 @@
-import { GridError, isGridError, Mutex, repeat, seededRandom } from '@commongrid/base';
+import { formatBytes, GridError, isGridError, Mutex, repeat, seededRandom } from '@commongrid/base';
 
-import { newStoreSecrets } from '../archive/archive-contract.ts';
+import { newStoreSecrets, placesOf } from '../archive/archive-contract.ts';
 import type { ArchiveScene } from '../archive/archive-scene.ts';
-import { dataStep } from '../archive/data-step.ts';
+import { untilReady } from '../archive/contract-places.ts';
+import { load } from '../archive/data-step.ts';
 import { marketStep } from '../archive/market-step.ts';
 import { pageStep } from '../archive/page-step.ts';
 import { paymentStep } from '../archive/payment-step.ts';
 import { planStep } from '../archive/plan-step.ts';
-import { provisionStep } from '../archive/provision-step.ts';
 import { signingStep } from '../archive/signing-step.ts';
 import { rcloneVersion } from '../data/rclone.ts';
 import { DemoFolder } from '../demo-folder.ts';
@@ -63,8 +63,27 @@ const removedEvery = 4;
 /** Between two looks, ms. */
 const checkEveryMs = 20_000;
 
+/** Without the look at all ports: the other demo has that. */
+const readyStep: DemoStep<ArchiveScene> = {
+  name: 'provision',
+  needs: ['payment'],
+  run: async ({ town }) => {
+    const { readyCount } = await untilReady(town, placesOf(shards));
+    return `${readyCount} places are ready`;
+  },
+};
+
+const loadStep: DemoStep<ArchiveScene> = {
+  name: 'data',
+  needs: ['provision'],
+  run: async (scene) => {
+    const { objects } = await load(scene);
+    return `${objects.length} objects, ${formatBytes(dataBytes)} in all`;
+  },
+};
+
 const opening: readonly DemoStep<ArchiveScene>[] = [
-  ...[planStep, signingStep, marketStep, paymentStep, provisionStep, dataStep, pageStep],
+  ...[planStep, signingStep, marketStep, paymentStep, readyStep, loadStep, pageStep],
 ];
 
 /**
