@@ -4,6 +4,7 @@ export type GridErrorCode =
   | 'GRID_INTERNAL' // a fault in grid itself: report it with the lines printed above it
   | 'GRID_HOME_UNUSABLE' // GRID_HOME cannot be created or written: mend its rights or choose another
   | 'GRID_HOME_FOREIGN' // GRID_HOME holds files of something else: choose an empty folder
+  | 'GRID_FOLDER_FOREIGN' // the folder of a demo holds files of something else: name an empty or new one
   | 'GRID_HOME_NEWER' // a newer grid wrote GRID_HOME: use that version or a newer one
   | 'GRID_PORT_UNAVAILABLE' // a port is taken or not allowed: free it, or use `grid up --port-base 0`
   | 'GRID_PORTS_DIFFER' // the grid already runs on other ports: `grid down` first, or leave the option out
@@ -44,6 +45,7 @@ export type GridErrorCode =
   | 'GRID_BACKUP_FOREIGN' // the place has something else in it, or backups of another grid: name one of its own
   | 'GRID_BACKUP_LOCKED' // these words or this passphrase do not open the backup: give those of its owner
   | 'GRID_BACKUP_MISSING' // there is no whole backup at the place, or not the one that was named
+  | 'GRID_BACKUP_OTHER_HEAD' // another head serves the S3 of this grid, from another folder or machine: end that one
   | 'GRID_BACKUP_PLACE_FAILED' // the folder or S3 for backups does not answer, or refuses: see the message
   | 'GRID_BACKUP_TOO_LARGE' // a grid has more than the list of one backup can name: take out what is kept elsewhere
   | 'GRID_BOT_EXISTS' // the words have a bot already: give it a further key, or use other words

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { FolderLock, readMounts } from '@commongrid/base';
+import { FolderLock, GridError, isAtomicTemp, readMounts, writeFileAtomic } from '@commongrid/base';
 
 import { TestGrid } from '../e2e/grid-process.ts';
 import { killMachine } from '../machines/machine-processes.ts';
@@ -12,6 +12,11 @@ import { eachOf } from './each-of.ts';
 
 /** Programs that take machines off at a time. */
 const width = 3;
+
+/** There from before a demo makes anything in a folder until all of it is gone: only then may all in there be deleted. */
+const markerFile = 'grid-demo.json';
+/** What may be in a folder that no demo had before. */
+const beforeDemo: ReadonlySet<string> = new Set(['LOCK', 'lost+found']);
 
 /**
  * The folder of a demo, which one demo has at a time. What a demo that was killed left is cleared away before the next
@@ -26,11 +31,15 @@ export class DemoFolder implements AsyncDisposable {
     this.#lock = lock;
   }
 
-  /** Empty. @throws BASE_FOLDER_LOCKED while another demo has it */
-  static async open(path: string): Promise<DemoFolder> {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+  /** Empty. @throws BASE_FOLDER_LOCKED while another demo has it; GRID_FOLDER_FOREIGN where it has files of something else */
+  static async open(given: string): Promise<DemoFolder> {
+    await mkdir(given, { recursive: true, mode: 0o700 });
+    // As the kernel tells where something is mounted.
+    const path = await realpath(given);
+    await requireOwn(path);
     const folder = new DemoFolder(path, await FolderLock.open(path));
     try {
+      await writeFileAtomic(join(path, markerFile), '{"schema":"grid.demo.folder.1"}\n');
       await folder.#clear();
     } catch (error) {
       await folder.#lock.close();
@@ -53,6 +62,7 @@ export class DemoFolder implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await using _lock = this.#lock;
     await this.#clear();
+    await rm(join(this.path, markerFile));
   }
 
   /** @throws when something stays mounted: then nothing is deleted */
@@ -70,9 +80,24 @@ export class DemoFolder implements AsyncDisposable {
     const mounts = await readMounts();
     const left = mounts.filter(({ target }) => target.startsWith(`${this.path}/`));
     if (left.length > 0) throw new Error(`${left[0]?.target} is still mounted`);
-    const names = (await readdir(this.path)).filter((name) => name !== 'LOCK');
+    const names = (await readdir(this.path)).filter(
+      (name) => name !== markerFile && !beforeDemo.has(name),
+    );
     for (const name of names) await rm(join(this.path, name), { recursive: true, maxRetries: 10 });
   }
+}
+
+/** @throws GRID_FOLDER_FOREIGN */
+async function requireOwn(path: string): Promise<void> {
+  const names = await readdir(path);
+  if (names.includes(markerFile)) return;
+  const others = names.filter((name) => !beforeDemo.has(name) && !isAtomicTemp(name));
+  if (others.length === 0) return;
+  const message = `${path} holds files that are not of a demo: ${others.slice(0, 3).join(', ')}`;
+  throw new GridError('GRID_FOLDER_FOREIGN', message, {
+    hint: 'name an empty or new folder: a demo deletes all that is in its own',
+    details: { folder: path },
+  });
 }
 
 /** A prefix that no node can have. */

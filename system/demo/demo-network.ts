@@ -39,11 +39,9 @@ export class DemoNetwork {
         throw error;
       }
       const network = new DemoNetwork(number);
-      ipBatch([
-        `link set dev ${name} alias ${folder}`,
-        `address add ${network.address}/24 dev ${name}`,
-        `link set dev ${name} up`,
-      ]);
+      // A batch would take a name with a space for several words.
+      ip('link', 'set', 'dev', name, 'alias', folder);
+      ipBatch([`address add ${network.address}/24 dev ${name}`, `link set dev ${name} up`]);
       return network;
     }
     throw new Error(`${networksMax} networks of demos are on this machine already`);
