@@ -2,7 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, readFile, readdir, realpath, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { delay, errorCode, GridError, isAtomicTemp, writeFileAtomic } from '@commongrid/base';
+import {
+  delay,
+  errorCode,
+  GridError,
+  isAtomicTemp,
+  readTextIfThere,
+  writeFileAtomic,
+} from '@commongrid/base';
 
 import type { GridErrorCode } from './errors.ts';
 
@@ -241,8 +248,8 @@ export class GridHome {
 
   /** Writes 32 random bytes as text unless the file is there already. */
   async createSecret(file: string, encoding: 'hex' | 'base64url'): Promise<void> {
-    const present = await readFile(file, 'utf8').catch(() => '');
-    if (present !== '') return;
+    // One that is there and cannot be read is not lost: to make another would lose what it opens.
+    if (((await readTextIfThere(file)) ?? '') !== '') return;
     await writeFileAtomic(file, `${randomBytes(32).toString(encoding)}\n`, { mode: 0o600 });
   }
 

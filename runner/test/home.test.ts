@@ -1,5 +1,15 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
@@ -27,6 +37,16 @@ test('a secret is made once', async () => {
   await home.createSecret(home.zdbPasswordFile, 'hex');
   assert.equal(await readFile(home.zdbPasswordFile, 'utf8'), first);
   assert.match(first, /^[0-9a-f]{64}\n$/);
+});
+
+test('a secret that cannot be read is not replaced', async () => {
+  await using folder = await tempFolder('home');
+  const home = new GridHome(folder.path);
+  await home.create();
+  // What a link to itself has no process can read, root neither.
+  await symlink(home.s3KeyFile, home.s3KeyFile);
+  await assert.rejects(home.createSecret(home.s3KeyFile, 'hex'), { code: 'ELOOP' });
+  assert.equal(await readlink(home.s3KeyFile), home.s3KeyFile);
 });
 
 test('a folder with other files, a newer or a damaged home is refused', async () => {
