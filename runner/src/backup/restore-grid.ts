@@ -13,6 +13,7 @@ import type { BackupManifest } from './backup-manifest.ts';
 import { readChunks } from './chunks.ts';
 import type { OpenBackup } from './open-backup.ts';
 import { damaged } from './sealed-object.ts';
+import { Workshop } from './workshop.ts';
 
 export interface RestoreOptions {
   /** The newest checkpoint that anybody kept of records that are lost, a signed note. */
@@ -35,7 +36,7 @@ export interface RestoredGrid {
  * which is verified. 3. The handover: the former sequencer may have gone on after the backup, so that the log goes
  * on under a new key. 4. The name.
  *
- * Broken off, the next call begins anew.
+ * Broken off, the next call begins anew. Of several at one time the first that is whole gets the name.
  * @throws GRID_RESTORE_OCCUPIED, GRID_RESTORE_FIXED, GRID_BACKUP_DAMAGED, GRID_HOME_NEWER, and what restoring BCDB throws
  */
 export async function restoreGrid(
@@ -44,21 +45,27 @@ export async function restoreGrid(
   { known }: RestoreOptions,
 ): Promise<RestoredGrid> {
   await requireEmpty(homePath);
-  const beside = `${homePath}.restoring`;
-  await rm(beside, { recursive: true, force: true });
-  await mkdir(beside, { recursive: true, mode: 0o700 });
+  await mkdir(dirname(homePath), { recursive: true, mode: 0o700 });
+  await using workshop = await Workshop.open(homePath);
+  const made = workshop.content;
+  await mkdir(made, { mode: 0o700 });
+  for (const file of backup.manifest.files) await restoreFile(made, backup, file);
+  const home = new GridHome(made);
+  if (!(await home.exists())) throw damaged('the list of files', 'it has no grid.json');
+  const restored = await restoreLedger(home, backup, known);
+  await syncBelow(made);
+  await requireEmpty(homePath);
+  await takeName(made, homePath);
+  await syncFolder(dirname(homePath));
+  return restored;
+}
+
+/** @throws GRID_RESTORE_OCCUPIED for a name that another restore has got meanwhile */
+async function takeName(made: string, homePath: string): Promise<void> {
   try {
-    for (const file of backup.manifest.files) await restoreFile(beside, backup, file);
-    const home = new GridHome(beside);
-    if (!(await home.exists())) throw damaged('the list of files', 'it has no grid.json');
-    const restored = await restoreLedger(home, backup, known);
-    await syncBelow(beside);
-    await requireEmpty(homePath);
-    await rename(beside, homePath);
-    await syncFolder(dirname(homePath));
-    return restored;
+    await rename(made, homePath);
   } catch (error) {
-    await rm(beside, { recursive: true, force: true });
+    if (['ENOTEMPTY', 'EEXIST'].includes(errorCode(error) ?? '')) await requireEmpty(homePath);
     throw error;
   }
 }
