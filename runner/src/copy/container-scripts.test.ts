@@ -86,3 +86,20 @@ test('what the programs of busybox send is received as it was', async () => {
   missing.stdout.resume();
   assert.notEqual((await once(missing, 'close'))[0], 0);
 });
+
+test('GNU tar sends what is there, whatever it is called', async () => {
+  await using image = await openImage();
+  const { at } = image;
+  for (const name of ['a\\nb', '-c', 'a\nb', 'a b*']) {
+    await mkdir(at('from', name));
+    await writeFile(at('from', name, 'page'), 'hello');
+    const child = spawn('sh', ['-c', sendScript, 'sh', at('from', name)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const ended = once(child, 'close') as Promise<[number]>;
+    const isWhole = async (): Promise<void> => assert.equal((await ended)[0], 0);
+    const tar = child.stdout.pipe(new PassThrough());
+    const got = await receiveTree(tar, { name, to: at('data'), isWhole });
+    assert.equal(await readFile(join(got.path, 'page'), 'utf8'), 'hello');
+  }
+});

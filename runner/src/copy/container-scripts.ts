@@ -19,9 +19,13 @@ tar -xopf - -C "$beside"
 mv -f "$beside/$2" "$place"
 `;
 
-/** Gives a tar of one file or folder. As `sh -c SCRIPT sh PATH`. */
+/** Gives a tar of one file or folder. As `sh -c SCRIPT sh PATH`. To GNU tar a backslash is more than itself. */
 export const sendScript = `
 path=$1
 folder=\${path%/*}
-cd "\${folder:-/}" && exec tar -cf - "./\${path##*/}"
+cd "\${folder:-/}" || exit
+case $(tar --version 2>&1) in
+  *'GNU tar'*) exec tar --no-unquote -cf - "./\${path##*/}" ;;
+  *) exec tar -cf - "./\${path##*/}" ;;
+esac
 `;

@@ -11,13 +11,16 @@ import { packTree } from './pack-tree.ts';
 
 test('what is packed is whole, whatever it is called, and what is not says so instead of an end', async () => {
   await using folder = await tempFolder('pack');
-  const path = join(folder.path, '-site');
-  await mkdir(path);
-  await writeFile(join(path, 'index.html'), 'hello');
-  using packed = packTree(path);
-  const list = spawn('tar', ['--list', '--file=-'], { stdio: ['pipe', 'pipe', 'inherit'] });
-  packed.content.pipe(list.stdin);
-  assert.equal(await text(list.stdout), './-site/\n./-site/index.html\n');
+  for (const name of ['-site', 'a\\nb', 'a b*', 'a\nb', "--o='c'"]) {
+    const path = join(folder.path, name);
+    await mkdir(path);
+    await writeFile(join(path, 'index.html'), 'hello');
+    using packed = packTree(path);
+    const words = ['--list', '--quoting-style=literal', '--file=-'];
+    const list = spawn('tar', words, { stdio: ['pipe', 'pipe', 'inherit'] });
+    packed.content.pipe(list.stdin);
+    assert.equal(await text(list.stdout), `./${name}/\n./${name}/index.html\n`);
+  }
   using missing = packTree(join(folder.path, 'none'));
   const failed = { code: 'GRID_COPY_FAILED', message: /ended with 2: .*none/ };
   await assert.rejects(text(missing.content), failed);

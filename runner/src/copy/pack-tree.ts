@@ -10,8 +10,8 @@ import type { GridErrorCode } from '../errors.ts';
 /** Of what a program says on stderr, the end. */
 const saidCharactersMax = 2_000;
 
-/** What busybox unpacks as well, whatever the length of names. */
-const words = ['--create', '--format=gnu', '--numeric-owner', '--file=-'];
+/** What busybox unpacks as well, whatever the length of names; a backslash in a name is one. */
+const words = ['--create', '--format=gnu', '--numeric-owner', '--no-unquote', '--file=-'];
 
 /** A file or folder as a tar. */
 export interface PackedTree extends Disposable {
