@@ -22,6 +22,9 @@ import type { GridState } from '../src/supervisor/grid-state.ts';
 import { openGrid } from './fixtures/owned-place.ts';
 import { runCommand } from './fixtures/run-command.ts';
 
+/** JSON writes it otherwise. */
+const spoken = 'say "friend"\nand enter';
+
 /** A grid that was never up, with all of its secrets. */
 async function openHome() {
   const folder = await tempFolder('doctor');
@@ -32,7 +35,7 @@ async function openHome() {
   const bot = join(home.bots, 'ada');
   await mkdir(join(bot, 'contracts'), { recursive: true });
   await writeFile(join(bot, 'device-key'), 'the-key-of-a-device\n', { mode: 0o600 });
-  const secrets = JSON.stringify({ values: { password: 'open sesame' } });
+  const secrets = JSON.stringify({ values: { password: 'open sesame', token: spoken } });
   await writeFile(join(bot, 'contracts', 'one.secrets'), secrets, { mode: 0o600 });
   await mkdir(join(home.deployed, 'redis'), { recursive: true });
   await writeFile(join(home.deployed, 'redis', 'password'), 'it-opens-redis\n', { mode: 0o600 });
@@ -87,7 +90,10 @@ test('a bundle has logs and findings, and no secret of the grid', async () => {
   assert.ok(!secrets.includes('tables of a head'));
   const large = join(home.bots, 'ada', 'large-key');
   await writeFile(large, 'not a secret\n'.repeat(10_000), { mode: 0o600 });
-  const lines = secrets.map((secret, at) => `{"at":${at},"said":"${secret}"}`);
+  const lines = [
+    ...secrets.map((secret, at) => `{"at":${at},"said":"${secret}"}`),
+    JSON.stringify({ said: spoken }),
+  ];
   await writeFile(home.logOf('zdb'), `${lines.join('\n')}\nnot a secret\nthe last line\n`);
   const bundle = join(path, 'bundle.tar.gz');
   const victim = join(path, 'victim');
@@ -101,8 +107,27 @@ test('a bundle has logs and findings, and no secret of the grid', async () => {
   const content = await runProgram('tar', ['-xzOf', bundle]);
   for (const secret of secrets) assert.ok(!content.includes(secret), 'a secret is in the bundle');
   assert.match(content, /^\{"at":0,"said":"\[secret\]"\}$/m);
+  assert.ok(!content.includes('friend'), 'a secret is in the bundle as JSON writes it');
   assert.match(content, /^not a secret\nthe last line$/m);
   await assert.rejects(findingsOf(home, '--bundle', bundle), hasCode('GRID_FILE_EXISTS'));
+});
+
+test('a supervisor that does not answer is found, and holds up neither the bundle nor top', async () => {
+  await using place = await openHome();
+  const { home, path } = place;
+  const state = { schema: 'grid.state.1', home: home.path, services: {}, portBase: 17 };
+  await writeFile(join(home.run, 'state.json'), JSON.stringify(state));
+  const server = createServer((socket) => socket.destroy());
+  await using silent = server.listen(join(home.run, 'control.sock'));
+  await once(silent, 'listening');
+  const bundle = join(path, 'bundle.tar.gz');
+  const findings = await findingsOf(home, '--bundle', bundle);
+  const services = findings.find(({ name }) => name === 'services');
+  assert.deepEqual([services?.level, services?.code], ['fail', 'GRID_SUPERVISOR_UNREACHABLE']);
+  const saved = await runProgram('tar', ['-xzOf', bundle, 'grid-doctor/state.json']);
+  assert.deepEqual(JSON.parse(saved), state);
+  const { printed } = await runCommand(home.path, ['top', '--once']);
+  assert.match(printed, /^services: the supervisor does not answer$/m);
 });
 
 test('a port that another program has is found while the grid is down', async () => {

@@ -18,7 +18,7 @@ import { errorCode, GridError, readTextIfThere, runProgram } from '@commongrid/b
 import type { GridErrorCode } from '../errors.ts';
 import { GridHome } from '../home.ts';
 import { tempBeside } from '../key-file.ts';
-import { lookAt } from '../one-machine-grid.ts';
+import { standingOf } from './grid-standing.ts';
 import { redactorOf } from './redact.ts';
 
 /** Of each log, so much of its end. */
@@ -87,7 +87,7 @@ async function textsOf(
   };
   put('doctor.json', report);
   put('versions.json', { grid: version, ...process.versions, arch: process.arch });
-  if (await home.exists()) put('state.json', (await lookAt(home.path)).state ?? null);
+  if (await home.exists()) put('state.json', (await standingOf(home)).status.state ?? null);
   for (const file of machineFiles) {
     const text = await readTextIfThere(file);
     if (text !== undefined) texts.set(`machine-${basename(file)}`, text);

@@ -1,15 +1,16 @@
 import { existsSync } from 'node:fs';
 
 import { isGridError } from '@commongrid/base';
+import type { GridError } from '@commongrid/base';
 
 import type { CommandContext } from '../command-context.ts';
 import { GridHome } from '../home.ts';
-import { lookAt } from '../one-machine-grid.ts';
 import { examineCertificates } from './certificates.ts';
 import { examineTimeService } from './clock.ts';
 import { bad, fine } from './diagnosis.ts';
 import type { Diagnosis } from './diagnosis.ts';
 import { examineRoom, examineSync } from './disk.ts';
+import { standingOf } from './grid-standing.ts';
 import { examineLedger } from './ledger.ts';
 import { examineKernel } from './machine.ts';
 import { examineSecrets } from './secret-files.ts';
@@ -20,12 +21,12 @@ export async function examineGrid(context: CommandContext): Promise<readonly Dia
   const home = new GridHome(context.environment.home);
   const state = await found('folder', () => examineHome(home));
   if (state.some(({ level }) => level === 'fail')) return state;
-  const status = await lookAt(home.path);
+  const { status, silence } = await standingOf(home);
   const needsNode = context.environment.isRoot && !existsSync(home.noNodeFile);
   // One after the other: a disk that is busy with one look would seem slow to another.
   return [
     ...state,
-    examineServices(status),
+    silence === undefined ? examineServices(status) : failureOf('services', silence),
     ...(await found('ports', () => examinePorts(home, status))),
     ...(await found('ledger', () => examineLedger(context, home, status))),
     ...(await found('certificates', () => examineCertificates(home, status))),
@@ -50,11 +51,12 @@ async function found(
   try {
     return [await look()].flat();
   } catch (error) {
-    if (isGridError(error)) {
-      const { code, message, hint = `./grid explain ${code}` } = error;
-      return [{ ...bad(name, message, hint), code }];
-    }
+    if (isGridError(error)) return [failureOf(name, error)];
     const why = error instanceof Error ? error.message : String(error);
     return [bad(name, `it cannot be looked at: ${why}`, 'run it as the owner of the grid')];
   }
+}
+
+function failureOf(name: string, { code, message, hint }: GridError): Diagnosis {
+  return { ...bad(name, message, hint ?? `./grid explain ${code}`), code };
 }

@@ -25,8 +25,14 @@ const instead = '[secret]';
 export async function redactorOf(home: GridHome): Promise<Redact> {
   const files = (await secretFiles(home)).filter((file) => !isOpenToRead(file));
   const found = await Promise.all(files.map(secretsIn));
-  const secrets = [...new Set(found.flat())].toSorted((a, b) => b.length - a.length);
+  const asWritten = found.flat().flatMap((secret) => [secret, inJson(secret)]);
+  const secrets = [...new Set(asWritten)].toSorted((a, b) => b.length - a.length);
   return (text) => secrets.reduce((rest, secret) => rest.replaceAll(secret, instead), text);
+}
+
+/** As it stands in a line of a log. */
+function inJson(text: string): string {
+  return JSON.stringify(text).slice(1, -1);
 }
 
 /** Papers beside secrets: contracts, hashes of invitations, certificates. */

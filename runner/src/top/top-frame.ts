@@ -103,7 +103,7 @@ export class TopWatch {
       }
     };
     const [services, nodes, own, rents] = await Promise.all([
-      this.#services(),
+      or('services', this.#services(), []),
       or('nodes', this.#nodes(), []),
       or('node', this.#own(), undefined),
       or('money', this.#readRents(), []),
