@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 
 import { printResult, resultCommand } from '../command-context.ts';
 import type { CommandContext, JsonOption } from '../command-context.ts';
-import { describeTop } from '../top/describe-top.ts';
+import { describeTop, fittingRows } from '../top/describe-top.ts';
 import { TopWatch } from '../top/top-frame.ts';
 import type { TopFrame } from '../top/top-frame.ts';
 import { parseCount } from './bcdb/options.ts';
@@ -44,9 +44,15 @@ function show(
   frame: TopFrame,
   former: TopFrame | undefined,
 ): void {
-  const isScreen = process.stdout.isTTY && options.once !== true && options.json !== true;
-  if (isScreen) process.stdout.write(clearScreen);
-  printResult(context, options, frame, () => describeTop(frame, former, context.terminal.style));
+  const { stdout } = process;
+  const isScreen = stdout.isTTY && options.once !== true && options.json !== true;
+  const text = (): string => describeTop(frame, former, context.terminal.style);
+  if (!isScreen) return printResult(context, options, frame, text);
+  stdout.write(`${clearScreen}${wrapOff}`);
+  printResult(context, options, frame, () => fittingRows(text(), stdout.rows));
+  stdout.write(wrapOn);
 }
 
 const clearScreen = '\u001b[H\u001b[2J';
+/** A line that is too long is cut by the terminal, and takes no second one. */
+const [wrapOff, wrapOn] = ['\u001b[?7l', '\u001b[?7h'];

@@ -1,6 +1,6 @@
 import { formatBytes } from '@commongrid/base';
 
-import { formatTable } from '../terminal.ts';
+import { counted, formatTable } from '../terminal.ts';
 import type { Style } from '../terminal.ts';
 import type { TopFrame, TopNode, TopRent } from './top-frame.ts';
 
@@ -34,6 +34,7 @@ export function describeTop(frame: TopFrame, former: TopFrame | undefined, style
     return [one.name, what, share(one, former?.workloads), memory(one)];
   });
   return [
+    ...unknown.map((line) => style.bad(line)),
     ...part(style, `grid at ${new Date(atMs).toISOString()}`, serviceRows),
     ...part(style, 'nodes', nodes.map(nodeRow)),
     ...(node === null ? [] : [roomLine(node)]),
@@ -43,8 +44,15 @@ export function describeTop(frame: TopFrame, former: TopFrame | undefined, style
       'money',
       rents.map((rent) => rentRow(rent, atMs)),
     ),
-    ...unknown.map((line) => style.bad(line)),
   ].join('\n');
+}
+
+/** What of a text a terminal of so many rows shows at once, the cursor below it, and how much is left out. */
+export function fittingRows(text: string, rows: number): string {
+  const lines = text.split('\n');
+  if (lines.length < rows) return text;
+  const shown = lines.slice(0, Math.max(0, rows - 2));
+  return [...shown, `… ${counted(lines.length - shown.length, 'line')} more: --once`].join('\n');
 }
 
 function part(style: Style, title: string, rows: readonly (readonly string[])[]): string[] {
