@@ -122,6 +122,8 @@ test('words are completed by what may stand there', async () => {
   assert.deepEqual(await candidatesOf('describe', 'sh'), ['words', 'shop']);
   assert.deepEqual(await candidatesOf('cp', ''), ['files']);
   assert.deepEqual(await candidatesOf('contract', 'build', ''), ['files']);
+  assert.deepEqual(await candidatesOf('backup', '--full', '/mnt/'), ['files']);
+  assert.deepEqual(await candidatesOf('restore', ''), ['files']);
   assert.deepEqual(await candidatesOf('no-such-verb', ''), ['words']);
   const all = await candidatesOf('');
   assert.ok(all.includes('status') && all.includes('help'));

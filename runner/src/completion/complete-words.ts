@@ -120,6 +120,7 @@ const pathWords: ReadonlySet<string> = new Set([
   'files',
   'folder',
   'path',
+  'place',
   'from-path',
   'to-path',
   'solution-or-file',
