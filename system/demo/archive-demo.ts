@@ -42,6 +42,8 @@ export type { DemoReport, StepResult } from './steps.ts';
 export type { Shards } from './archive/archive-sizes.ts';
 export { bearsLosses, townDiskBytes, townPlan } from './town-plan.ts';
 export type { TownSize } from './town-plan.ts';
+export { soakDemo } from './soak/soak-demo.ts';
+export { soakPage } from './soak/watch/soak-page.ts';
 
 export interface ArchiveDemoOptions {
   /** Machines. */
