@@ -17,13 +17,15 @@ import type { BackupManifest } from '../src/backup/backup-manifest.ts';
 import type { BackupPlace } from '../src/backup/backup-place.ts';
 import { chunkBytes, ChunkWriter, readChunks } from '../src/backup/chunks.ts';
 import { FolderPlace } from '../src/backup/folder-place.ts';
+import { verifyBackup } from '../src/backup/open-backup.ts';
+import { pruneBackups } from '../src/backup/prune-backups.ts';
 import { openS3Place } from '../src/backup/s3-place.ts';
 import { sealObject } from '../src/backup/sealed-object.ts';
 
 const owner = SigningKey.generate();
 
 function manifestWith(path: string): BackupManifest {
-  const none = { sizeBytes: 0, sha256: 'x', chunks: [] };
+  const none = { sizeBytes: 0, sha256: hash('sha256', '', 'base64url'), chunks: [] };
   return {
     schema: 'grid.backup.1',
     atMs: Date.UTC(2026, 10, 22, 9, 8, 7, 654),
@@ -181,6 +183,78 @@ test('a manifest that nobody would read is not written', async () => {
   assert.deepEqual(await backupNames(place), []);
   await writeManifest(place, keys, large, { owner, bytesMax: JSON.stringify(large).length });
   assert.equal((await backupNames(place)).length, 1);
+});
+
+/** A place with a backup a day, each with a file of its own beside one that all have. */
+async function daily(place: BackupPlace, keys: BackupKeys, days: number): Promise<string[]> {
+  const names: string[] = [];
+  const common = randomBytes(1_000);
+  for (let day = 0; day < days; day += 1) {
+    const writer = new ChunkWriter(place, keys, []);
+    const contents = [common, randomBytes(1_000)];
+    const stored = await Promise.all(contents.map((each) => writer.write(piecesOf(each, 300))));
+    await writer.settle();
+    const { files: _none, ...facts } = manifestWith('a');
+    const files = stored.map(({ chunks, ...rest }, at) => {
+      return { path: `file-${at}`, mode: 0o600, ...rest, chunks: [...chunks] };
+    });
+    const manifest = { ...facts, atMs: facts.atMs + day * 86_400_000, files };
+    names.push(await writeManifest(place, keys, manifest, { owner }));
+  }
+  return names;
+}
+
+async function chunksIn(place: BackupPlace): Promise<number> {
+  const fans = await place.list('chunks');
+  const lists = await Promise.all(fans.map((fan) => place.list(`chunks/${fan}`)));
+  return lists.flat().length;
+}
+
+test('older backups go with what they alone need, and those that stay are whole', async () => {
+  await using folder = await tempFolder('backup');
+  const place = new FolderPlace(folder.path);
+  const keys = new BackupKeys(randomBytes(32));
+  const [first = '', second = '', third = '', fourth = ''] = await daily(place, keys, 4);
+  // One that was broken off left this.
+  const broken = new ChunkWriter(place, keys, []);
+  await broken.write(piecesOf(randomBytes(1_000), 1_000));
+  await broken.settle();
+  assert.equal(await chunksIn(place), 6);
+  const by = { owner: owner.publicKey };
+  // The clock was wrong when the others were made: what was just made stays all the same.
+  assert.deepEqual(await pruneBackups(place, keys, { ...by, made: first, keep: 3 }), {
+    backups: 1,
+    chunks: 2,
+  });
+  assert.deepEqual(await backupNames(place), [fourth, third, first]);
+  assert.equal(await chunksIn(place), 4);
+  for (const name of [first, third, fourth]) {
+    const manifest = await readManifest(place, keys, name, owner.publicKey.text);
+    await verifyBackup({ place, keys, name, manifest });
+  }
+  const again = await pruneBackups(place, keys, { ...by, made: fourth, keep: 3 });
+  assert.deepEqual(again, { backups: 0, chunks: 0 });
+  const one = await pruneBackups(place, keys, { ...by, made: fourth, keep: 1 });
+  assert.deepEqual(one, { backups: 2, chunks: 2 });
+  await assert.rejects(
+    readManifest(place, keys, second, undefined),
+    hasCode('GRID_BACKUP_MISSING'),
+  );
+});
+
+test('where one that is to stay cannot be read nothing is removed', async () => {
+  await using folder = await tempFolder('backup');
+  const place = new FolderPlace(folder.path);
+  const keys = new BackupKeys(randomBytes(32));
+  const names = await daily(place, keys, 3);
+  const made = names.at(-1) ?? '';
+  await writeFile(join(folder.path, 'backups', `${names[1]}.manifest`), 'damaged');
+  const by = { owner: owner.publicKey, made };
+  const pruning = pruneBackups(place, keys, { ...by, keep: 2 });
+  await assert.rejects(pruning, hasCode('GRID_BACKUP_DAMAGED'));
+  assert.equal((await backupNames(place)).length, 3);
+  assert.equal(await chunksIn(place), 4);
+  assert.deepEqual(await pruneBackups(place, keys, { ...by, keep: 1 }), { backups: 2, chunks: 2 });
 });
 
 test('what is in place of a manifest is told as damage, whatever it is', async () => {

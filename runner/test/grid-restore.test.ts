@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { cp, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 
+import { errorCode, FolderLock } from '@commongrid/base';
 import { Bcdb } from '@commongrid/bcdb';
 import { hasCode, tempFolder } from '@commongrid/base/testing';
 import { RespClient } from '@commongrid/resp';
@@ -153,10 +154,13 @@ test('where a restore fails nothing is there, and the next one begins anew', asy
     assert.equal(existsSync(target), false);
     await writeFile(file, bytes);
   }
-  // One that was killed left this.
-  await mkdir(`${target}.restoring`);
-  await writeFile(join(`${target}.restoring`, 'half'), '');
+  // One that was killed left this; the other one is still at work.
+  const left = await workshop(target, 'killed');
+  const used = await workshop(target, 'at-work');
+  const others = await FolderLock.open(used);
   await runCommand(target, restore);
+  await others.close();
+  assert.deepEqual([existsSync(left), existsSync(join(used, 'grid/half'))], [false, true]);
   assert.equal(existsSync(join(target, 'half')), false);
   // It was never up here, and nobody has the words: a passphrase does.
   const next = join(folder.path, 'next');
@@ -170,6 +174,51 @@ test('where a restore fails nothing is there, and the next one begins anew', asy
   await assert.rejects(runCommand(home.path, verify), hasCode('GRID_BACKUP_DAMAGED'));
   await runCommand(home.path, ['backup', place, '--full']);
   await runCommand(home.path, verify);
+});
+
+/** As a restore has it in the middle of its work. */
+async function workshop(target: string, name: string): Promise<string> {
+  const path = `${target}.restoring-${name}`;
+  await writeFiles(path, { LOCK: '', 'grid/half': '' });
+  return path;
+}
+
+test('of restores at one time one makes the grid, whole, and the others leave nothing', async () => {
+  await using folder = await tempFolder('restore');
+  await using stack = new AsyncDisposableStack();
+  const home = await openHome(join(folder.path, 'a'), stack);
+  const words = join(folder.path, 'words');
+  await cp(home.wordsFile, words);
+  const place = join(folder.path, 'place');
+  await runCommand(home.path, ['backup', place]);
+  const target = join(folder.path, 'b');
+  const once = ['restore', place, '--words-file', words];
+  const all = await Promise.allSettled(Array.from({ length: 3 }, () => runCommand(target, once)));
+  const refused = all.flatMap((one) => (one.status === 'rejected' ? [errorCode(one.reason)] : []));
+  assert.deepEqual(refused, ['GRID_RESTORE_OCCUPIED', 'GRID_RESTORE_OCCUPIED']);
+  assert.deepEqual((await readdir(folder.path)).toSorted(), ['a', 'b', 'place', 'words']);
+  const again = join(folder.path, 'again');
+  await runCommand(again, once);
+  assert.deepEqual(await filesIn(target), await filesIn(again));
+});
+
+async function filesIn(path: string): Promise<readonly string[]> {
+  const entries = await readdir(path, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile());
+  return files.map(({ parentPath, name }) => relative(path, join(parentPath, name))).toSorted();
+}
+
+test('a grid is not backed up into its own folder, whatever leads there', async () => {
+  await using folder = await tempFolder('restore');
+  await using stack = new AsyncDisposableStack();
+  const home = await openHome(join(folder.path, 'a'), stack);
+  const link = join(folder.path, 'link');
+  await symlink(home.deployed, link);
+  for (const place of [home.path, join(home.deployed, 'new', 'place'), link, join(link, 'new')]) {
+    await assert.rejects(runCommand(home.path, ['backup', place]), hasCode('GRID_USAGE'), place);
+  }
+  // It has another name, though it begins alike.
+  await runCommand(home.path, ['backup', `${home.path}-backups`]);
 });
 
 test('a grid takes the name of no link, file or mounted disk', async () => {

@@ -15,14 +15,18 @@ import { backupNames, readManifest, writeManifest } from './backup-manifest.ts';
 import type { BackupManifest } from './backup-manifest.ts';
 import { ChunkWriter } from './chunks.ts';
 import { backupKeyOf } from './open-backup.ts';
-import { filesOfHome } from './home-files.ts';
+import { filesOfHome, lockBackups } from './home-files.ts';
 import { openLedgerLines } from './ledger-lines.ts';
+import { pruneBackups } from './prune-backups.ts';
+import type { Pruned } from './prune-backups.ts';
 
 export interface BackupOptions {
   /** Opens backups at this place from now on, beside the words of the owner. */
   readonly passphrase: string | undefined;
   /** Stores everything anew, whatever earlier backups have. */
   readonly isFull: boolean;
+  /** Backups that stay, with this one; older ones are removed. Undefined: all. */
+  readonly keep: number | undefined;
 }
 
 /** A backup that was made. */
@@ -36,6 +40,8 @@ export interface MadeBackup {
   readonly storedBytes: number;
   /** Records of the log. */
   readonly records: number;
+  /** Older backups, and chunks that they alone needed. */
+  readonly removed: Pruned;
 }
 
 /**
@@ -45,16 +51,20 @@ export interface MadeBackup {
  * 2. Files, what refers to something before that; the Zero-DBs of S3 as they are in one moment.
  * 3. The log, last: nothing that was read before knows more of it.
  * 4. The manifest, signed by the owner. Before it is there, there is no backup.
+ * 5. What is older than those that are to stay.
  *
- * @throws GRID_BACKUP_FOREIGN, GRID_BACKUP_PLACE_FAILED, GRID_BACKUP_TOO_LARGE, GRID_USAGE where nobody could open it
+ * @throws BASE_FOLDER_LOCKED while another one is made, GRID_BACKUP_FOREIGN, GRID_BACKUP_PLACE_FAILED, GRID_BACKUP_TOO_LARGE, GRID_USAGE where
+ *   nobody could open it, or the place is in the folder of the grid
  */
 export async function backupGrid(
   context: CommandContext,
   place: BackupPlace,
-  { passphrase, isFull }: BackupOptions,
+  { passphrase, isFull, keep }: BackupOptions,
 ): Promise<MadeBackup> {
   const home = new GridHome(context.environment.home);
   const owner = await readKeyFile(home.ownerKeyFile);
+  await requireOutside(place, home);
+  await using _alone = await lockBackups(home);
   const keys = await keysFor(context, home, place, passphrase);
   const known = isFull ? [] : await chunksOfNewest(place, keys, owner.publicKey.text);
   const writer = new ChunkWriter(place, keys, known);
@@ -79,7 +89,19 @@ export async function backupGrid(
   );
   const sizeBytes = files.reduce((sum, one) => sum + one.sizeBytes, facts.sizeBytes);
   const { storedBytes } = writer;
-  return { name, atMs, files: files.length, sizeBytes, storedBytes, records };
+  const removed =
+    keep === undefined
+      ? { backups: 0, chunks: 0 }
+      : await pruneBackups(place, keys, { made: name, keep, owner: owner.publicKey });
+  return { name, atMs, files: files.length, sizeBytes, storedBytes, records, removed };
+}
+
+/** @throws GRID_USAGE for a place that would go with the grid, and be backed up with it */
+async function requireOutside(place: BackupPlace, { path }: GridHome): Promise<void> {
+  if (!(await place.isWithin(path))) return;
+  throw new GridError<GridErrorCode>('GRID_USAGE', `${place.name} is in the grid's own folder`, {
+    hint: `name a folder outside ${path}, best on another disk`,
+  });
 }
 
 /** The keys of a place that this grid began, or begins now. */

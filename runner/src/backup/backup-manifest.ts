@@ -123,6 +123,11 @@ export async function readManifest(
   return manifest;
 }
 
+/** From then on there is no such backup. @throws GRID_BACKUP_PLACE_FAILED */
+export function removeManifest(place: BackupPlace, name: string): Promise<void> {
+  return place.remove(pathOf(name));
+}
+
 /** @throws GRID_BACKUP_MISSING */
 export async function newestBackup(place: BackupPlace): Promise<string> {
   const [newest] = await backupNames(place);

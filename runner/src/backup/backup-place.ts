@@ -15,6 +15,10 @@ export interface BackupPlace {
   get(name: string, bytesMax: number): Promise<Uint8Array | undefined>;
   /** Writes an object, over one of that name too. @throws GRID_BACKUP_PLACE_FAILED */
   put(name: string, bytes: Uint8Array): Promise<void>;
+  /** Takes an object away; nothing where there is none. @throws GRID_BACKUP_PLACE_FAILED */
+  remove(name: string): Promise<void>;
+  /** Whether it is in a folder of this machine, which has to be there, and goes with it. */
+  isWithin(folder: string): Promise<boolean>;
   /** Names right below a folder, without it; of the place itself for ''. @throws GRID_BACKUP_PLACE_FAILED */
   list(folder: string): Promise<readonly string[]>;
 }

@@ -7,6 +7,9 @@ import { damaged, openObject, sealBytes, sealObject } from './sealed-object.ts';
 /** Files are cut into pieces of this size: a file that only grew is stored from there on. */
 export const chunkBytes = 4 * 2 ** 20;
 
+/** Where they lie. */
+const folder = 'chunks';
+
 /** Chunks that are on their way at one time. */
 const writesMax = 4;
 
@@ -97,8 +100,22 @@ export async function* readChunks(
   }
 }
 
+/** All chunks of a place, whoever needs them. @throws GRID_BACKUP_PLACE_FAILED */
+export async function* listChunks(place: BackupPlace): AsyncGenerator<string> {
+  const fans = (await place.list(folder)).filter((fan) => /^[0-9a-f]{2}$/.test(fan));
+  for (const fan of fans) {
+    const ids = await place.list(`${folder}/${fan}`);
+    yield* ids.filter((id) => /^[0-9a-f]{64}$/.test(id) && id.startsWith(fan));
+  }
+}
+
+/** @throws GRID_BACKUP_PLACE_FAILED */
+export function removeChunk(place: BackupPlace, id: string): Promise<void> {
+  return place.remove(pathOf(id));
+}
+
 function pathOf(id: string): string {
-  return `chunks/${id.slice(0, 2)}/${id}`;
+  return `${folder}/${id.slice(0, 2)}/${id}`;
 }
 
 function chunkId({ names }: BackupKeys, chunk: Uint8Array): string {

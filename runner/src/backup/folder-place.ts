@@ -1,5 +1,5 @@
-import { open, readdir } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { open, readdir, realpath } from 'node:fs/promises';
+import { dirname, join, resolve, sep } from 'node:path';
 
 import {
   errorCode,
@@ -7,6 +7,7 @@ import {
   isAtomicTemp,
   isGridError,
   makeFolderDurably,
+  removeFileDurably,
   writeFileAtomic,
 } from '@commongrid/base';
 
@@ -43,6 +44,16 @@ export class FolderPlace implements BackupPlace {
     });
   }
 
+  remove(name: string): Promise<void> {
+    // Durably: no chunk goes before the manifests that name it.
+    return this.#try(async () => void (await removeFileDurably(join(this.name, name))));
+  }
+
+  async isWithin(folder: string): Promise<boolean> {
+    const path = await nearestThere(this.name);
+    return `${path}${sep}`.startsWith(`${await realpath(folder)}${sep}`);
+  }
+
   list(folder: string): Promise<readonly string[]> {
     return this.#try(async () => {
       const names = await readdir(join(this.name, folder)).catch((error: unknown) => {
@@ -69,5 +80,15 @@ export class FolderPlace implements BackupPlace {
         },
       );
     }
+  }
+}
+
+/** Where a path leads, or the nearest folder on its way that there is. */
+async function nearestThere(path: string): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error;
+    return nearestThere(dirname(path));
   }
 }

@@ -32,12 +32,10 @@ const besideTables = /\.sqlite-(?:wal|shm|journal)$/;
 /**
  * All files of a grid that a backup has, one after the other; each is read before the next is asked for. What
  * refers to something comes before it: tables of bots, then the hub, then data; BCDB is not in it, and comes last.
- * @throws BASE_FOLDER_LOCKED while another backup is made
+ * To be called by whoever has `lockBackups`.
  */
 export async function* filesOfHome(home: GridHome): AsyncGenerator<HomeFile> {
-  const scratch = join(home.run, 'backup');
-  await mkdir(scratch, { recursive: true, mode: 0o700 });
-  await using _one = await FolderLock.open(scratch);
+  const scratch = await scratchOf(home);
   const walk = new Walk(home.path, join(scratch, 'tables'));
   yield* walk.below('bots', (path) => isLeftOutOfBot(path.split('/').slice(2).join('/')));
   const names = ['grid.json', 'layout.json', 'backends.json', 'no-node', 'no-bots'];
@@ -53,6 +51,17 @@ export async function* filesOfHome(home: GridHome): AsyncGenerator<HomeFile> {
   if (own !== undefined) yield* frozen('zdb', own);
   await using storage = await freezeStorage(home);
   for (const [name, folder] of storage.folders) yield* frozen(`backends/${name}`, folder);
+}
+
+/** Nobody else backs this grid up until it is closed. @throws BASE_FOLDER_LOCKED while somebody does */
+export async function lockBackups(home: GridHome): Promise<FolderLock> {
+  return FolderLock.open(await scratchOf(home));
+}
+
+async function scratchOf(home: GridHome): Promise<string> {
+  const scratch = join(home.run, 'backup');
+  await mkdir(scratch, { recursive: true, mode: 0o700 });
+  return scratch;
 }
 
 /** The words of a bot are in its folder alone, where nobody wrote them down; its own backups need them to be opened. */

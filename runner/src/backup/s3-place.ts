@@ -68,6 +68,14 @@ class S3Place implements BackupPlace {
     });
   }
 
+  remove(name: string): Promise<void> {
+    return this.#try((signal) => this.#files.remove(this.#prefix + name, signal));
+  }
+
+  async isWithin(): Promise<boolean> {
+    return false;
+  }
+
   list(folder: string): Promise<readonly string[]> {
     const prefix = folder === '' ? this.#prefix : `${this.#prefix}${folder}/`;
     return this.#try(async (signal) => {

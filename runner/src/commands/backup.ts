@@ -11,10 +11,16 @@ import { GridHome } from '../home.ts';
 import { counted, withProgress } from '../terminal.ts';
 import { describeBackup, openerOptions } from './restore.ts';
 import type { OpenerFlags } from './restore.ts';
+import { parseCount } from './bcdb/options.ts';
 import { readSecret } from './zdb/connection.ts';
 
 type BackupFlags = JsonOption &
-  OpenerFlags & { readonly full?: true; readonly list?: true; readonly verify?: true };
+  OpenerFlags & {
+    readonly full?: true;
+    readonly keep?: number;
+    readonly list?: true;
+    readonly verify?: true;
+  };
 
 export function backupCommand(context: CommandContext): Command {
   const command = resultCommand(
@@ -23,6 +29,7 @@ export function backupCommand(context: CommandContext): Command {
   )
     .argument('<place>', 'a folder, or s3://BUCKET/PREFIX with the usual AWS_ variables')
     .option('--full', 'store everything anew, also what earlier backups have')
+    .option('--keep <n>', 'then remove all but the newest n backups there', parseCount)
     .option('--list', 'show what backups there are')
     .option('--verify', 'read all of a backup and hold it to its hashes');
   return openerOptions(command)
@@ -42,11 +49,20 @@ export function backupCommand(context: CommandContext): Command {
 
 /** What a command would not heed is refused. @throws GRID_USAGE */
 function requireFitting(flags: BackupFlags): void {
-  const { full, list: isList, verify: isVerify, wordsFile, card, passphraseFile, backup } = flags;
+  const {
+    full,
+    keep,
+    list: isList,
+    verify: isVerify,
+    wordsFile,
+    card,
+    passphraseFile,
+    backup,
+  } = flags;
   const opens = { '--words-file': wordsFile, '--card': card, '--backup': backup };
-  const ofList = { '--verify': isVerify, '--full': full, '--passphrase-file': passphraseFile };
-  const ofVerify = { '--full': full };
-  const rest = isVerify === true ? ofVerify : opens;
+  const ofMaking = { '--full': full, '--keep': keep };
+  const ofList = { '--verify': isVerify, ...ofMaking, '--passphrase-file': passphraseFile };
+  const rest = isVerify === true ? ofMaking : opens;
   const unheeded = isList === true ? { ...opens, ...ofList } : rest;
   const [first] = Object.entries(unheeded).find(([, value]) => value !== undefined) ?? [];
   if (first === undefined) return;
@@ -61,16 +77,17 @@ async function make(
   place: BackupPlace,
 ): Promise<void> {
   const { backupGrid } = await import('../backup/backup-grid.ts');
-  const { passphraseFile } = flags;
+  const { passphraseFile, keep } = flags;
   const passphrase = passphraseFile === undefined ? undefined : await readSecret(passphraseFile);
-  const work = backupGrid(context, place, { passphrase, isFull: flags.full === true });
+  const work = backupGrid(context, place, { passphrase, keep, isFull: flags.full === true });
   const made = await withProgress(context.terminal, 'backing up', work);
   const result = { schema: 'grid.backup.made.1', place: place.name, ...made };
   printResult(context, flags, result, () => {
-    const { name, files, sizeBytes, storedBytes, records } = made;
+    const { name, files, sizeBytes, storedBytes, records, removed } = made;
     return [
       `${name} at ${place.name}`,
       `${counted(files, 'file')}, ${formatBytes(sizeBytes)}, ${formatBytes(storedBytes)} of it stored now; ${counted(records, 'record')} of the log`,
+      ...(removed.backups === 0 ? [] : [`${counted(removed.backups, 'older backup')} removed`]),
       'Nodes of other machines, and what runs on nodes, are not in it.',
     ].join('\n');
   });

@@ -3,7 +3,7 @@ import { GridError } from '@commongrid/base';
 import type { BaseErrorCode, Clock, ControlAction } from '@commongrid/base';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { Care } from './care.ts';
-import { holdAction } from './hold-action.ts';
+import { holdAction, servesAction } from './hold-action.ts';
 
 /** What a store can be asked for at its control socket. */
 export type StoreActions = Readonly<Record<string, ControlAction>>;
@@ -20,11 +20,12 @@ export function controlPathOf(folder: string): string {
  */
 export function careActions(
   care: Care,
-  catalog: Pick<Catalog, 'hold'>,
+  catalog: Pick<Catalog, 'hold' | 'epoch' | 'confirmLease'>,
   clock: Clock,
 ): StoreActions {
   return {
     hold: holdAction(catalog, clock),
+    serves: servesAction(catalog),
     status: (_, { signal }) => care.surveyed(signal),
     survey: (_, { signal }) => care.surveyedAnew(signal),
     repair: (_, { signal, progress }) =>
