@@ -290,9 +290,10 @@ test('what runs goes on when everything of the grid is killed, and is found agai
 
 test('down leaves nothing of the node on the machine but data, whatever was killed', async () => {
   assert.notDeepEqual(await remains(), []);
+  assert.notDeepEqual(await programsOfGrid(), []);
   await killAll();
   await grid.json('down');
-  assert.deepEqual(await remains(), []);
+  assert.deepEqual([...(await remains()), ...(await programsOfGrid())], []);
   up = await grid.json<Up>('up', '--port-base', '0');
   assert.equal(up.node.lack, null);
   const isBack = async (): Promise<boolean> => (await processesOfWeb()).length === 1;
@@ -328,7 +329,7 @@ test('a unit of systemd brings all back after the machine was cut off, and ends 
   unit.kill('SIGTERM');
   const [status] = await exit;
   assert.equal(status, 0);
-  assert.deepEqual(await remains(), []);
+  assert.deepEqual([...(await remains()), ...(await programsOfGrid())], []);
 });
 
 test('a machine that lacks something is told what, and the grid is up all the same', async () => {
@@ -454,7 +455,7 @@ async function remains(): Promise<readonly string[]> {
     ['ls /run/netns', prefix],
     ['ls -d /run/commongrid-*', `commongrid-${prefix}`],
     ['ls -d /sys/fs/cgroup/*.containers /sys/fs/cgroup/*/*.containers', `/${prefix}.containers`],
-    ['nft list tables', `inet ${prefix}_`],
+    ['nft list tables', ` ${prefix}_`],
     ['ip -o link', ` ${prefix}`],
     ['losetup --list --noheadings', grid.home],
     ['cat /proc/*/cmdline | tr "\\0" " "', `${grid.home}/node`],
@@ -464,6 +465,14 @@ async function remains(): Promise<readonly string[]> {
     return stdout.split('\n').filter((line) => line.includes(name));
   });
   return (await Promise.all(found)).flat();
+}
+
+/** Numbers of all that was started with this grid, workloads left out. */
+async function programsOfGrid(): Promise<readonly string[]> {
+  const command = 'grep --null-data --files-with-matches --line-regexp';
+  const words = ['-c', `${command} "GRID_HOME=$1" /proc/[0-9]*/environ 2>/dev/null`, 'sh'];
+  const { stdout } = await run('sh', [...words, grid.home]);
+  return stdout.split('\n').filter((line) => line !== '');
 }
 
 /** A PATH with all programs of the machine but some. */
