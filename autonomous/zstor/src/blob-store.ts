@@ -172,6 +172,7 @@ export class BlobStore implements AsyncDisposable {
     const catalog = stack.use(
       await Catalog.open({
         ...{ ...place, folder: catalogFolder, schema, snapshots, clock, logger },
+        membersNow: () => logNamesOf(pooled.backends?.specs ?? file.specs),
         ...options.logCare,
         spare: (lost, members) => pooled.spares?.choose(lost, members),
       }),

@@ -146,3 +146,32 @@ test('a member that was emptied does not count until it has all again', async ()
     ['m0', 'm5', 'm2', 'm3', 'm4'],
   );
 });
+
+test('a head that was away while most members were replaced finds those that keep the log now', async () => {
+  await using fixture = await CatalogFixture.open({ count: 5, spares: 3, processes: 8 });
+  for (const name of ['b', 'd']) {
+    const away = await fixture.serving(name);
+    await away.write(setRegister('x', 1));
+    await away.close();
+  }
+  const head = await fixture.serving('a');
+  for (const [former, next] of [
+    ['m0', 'm5'],
+    ['m1', 'm6'],
+    ['m2', 'm7'],
+  ] as const) {
+    const { id = '' } = head.members.find(({ name }) => name === former) ?? {};
+    await head.replaceMember(id, next);
+  }
+  await head.write(setRegister('x', 2));
+  // By this one it is known to be decided, also to those who only follow.
+  await head.write(setRegister('y', 1));
+  await head.close();
+  for (const server of fixture.servers.slice(0, 3)) await server.kill();
+  const named = ['m3', 'm4', 'm5', 'm6', 'm7'];
+  const follower = await fixture.head('b', { membersNow: () => named });
+  await until('what was written meanwhile', () => registersOf(follower)['x'] === 2);
+  await follower.close();
+  const next = await fixture.serving('d', { membersNow: () => named });
+  assert.equal(registersOf(next)['x'], 2);
+});

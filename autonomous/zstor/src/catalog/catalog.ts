@@ -30,6 +30,7 @@ import { notServing } from './lease.ts';
 import { LogHead } from './log-head.ts';
 import type { MemberState } from './log-head.ts';
 import { LogTail } from './log-tail.ts';
+import { MembersNow } from './members-now.ts';
 import type { SnapshotStore } from './snapshot-store.ts';
 import { pointerOf, Snapshots } from './snapshots.ts';
 import type { LogApplier } from './take-over.ts';
@@ -57,6 +58,8 @@ export interface CatalogOptions extends LogPlace, CareOptions {
    */
   readonly schema: readonly string[];
   readonly snapshots: SnapshotStore;
+  /** Names of members as they are known later. Default: `members`. */
+  readonly membersNow?: () => readonly string[];
   readonly clock?: Clock;
   readonly random?: Random;
   readonly logger?: Logger;
@@ -93,6 +96,7 @@ export class Catalog implements AsyncDisposable {
   readonly #room: FolderRoom;
   readonly #snapshots: Snapshots;
   readonly #tasks: TaskGroup;
+  readonly #membersNow: MembersNow;
   /** Following and taking over apply records: one at a time. */
   readonly #turns = new Mutex();
   #service: Service | undefined;
@@ -112,6 +116,7 @@ export class Catalog implements AsyncDisposable {
     this.#database = database;
     this.#room = new FolderRoom(o.folder, { clock: this.#clock, logger });
     this.#snapshots = new Snapshots(o.folder, o.snapshots, o.metadataKey);
+    this.#membersNow = new MembersNow(() => ({ ...o, members: o.membersNow?.() ?? o.members }));
     this.#tasks = new TaskGroup({ onError: (err, name) => logger.error({ err, name }, 'failed') });
     this.close = closeOnce(async () => {
       await using stack = new AsyncDisposableStack();
@@ -212,7 +217,7 @@ export class Catalog implements AsyncDisposable {
         if (this.isServing) return;
         await this.#stopServing();
         await this.#stopFollowing();
-        const head = await LogHead.open(this.#headOptions(), signal);
+        const head = await this.#reach(() => LogHead.open(this.#headOptions(), signal));
         const beside: Beside = {
           begin: () => this.#beside.begin(),
           note: (db, epoch) => this.#beside.note(db, epoch),
@@ -438,7 +443,8 @@ export class Catalog implements AsyncDisposable {
       await this.#stopServing();
       const { openMember } = this.#o;
       this.#tail ??= new LogTail(this.#cipher, openMember, this.#applier(), this.#clock);
-      await this.#tail.advance();
+      const tail = this.#tail;
+      await this.#reach(() => tail.advance());
     });
   }
 
@@ -456,11 +462,16 @@ export class Catalog implements AsyncDisposable {
     await tail?.close();
   }
 
+  #reach<T>(run: () => Promise<T>): Promise<T> {
+    const log = this.#database.logId ?? Buffer.alloc(0);
+    return this.#membersNow.reach(log, () => this.#applier().state, run);
+  }
+
   #applier(): LogApplier {
-    const database = this.#database;
+    const [database, membersNow] = [this.#database, this.#membersNow];
     return {
       get state() {
-        return database.state ?? firstState([]);
+        return membersNow.in(database.state ?? firstState([]));
       },
       apply: (records) => database.apply(records),
       load: (note, membership) => this.#snapshots.load(database, note, membership),
