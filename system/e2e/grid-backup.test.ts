@@ -24,6 +24,7 @@ interface Up {
 interface Made {
   readonly name: string;
   readonly records: number;
+  readonly removed: { readonly backups: number };
 }
 
 interface Restored {
@@ -141,7 +142,7 @@ test('a grid that was backed up while it ran is restored on another machine', lo
   const again = await first.json<Made>('backup', place, '--passphrase-file', passphraseFile);
   await first.json('bcdb', 'ns', 'create', 'lost');
   assert.equal((await first.curl(s3, '/backups', '--request', 'PUT')).status, 0);
-  await first.jsonWith(s3, 'backup', 's3://backups/of/first');
+  const inS3 = await first.jsonWith<Made>(s3, 'backup', 's3://backups/of/first');
   await first.jsonWith(
     s3,
     'backup',
@@ -150,6 +151,12 @@ test('a grid that was backed up while it ran is restored on another machine', lo
     '--words-file',
     wordsFile,
   );
+  const fromS3 = await first.jsonWith<Restored>(
+    { ...s3, GRID_HOME: at('from-s3') },
+    ...['restore', 's3://backups/of/first', '--words-file', wordsFile],
+  );
+  assert.equal(fromS3.records, inS3.records + 1);
+  assert.deepEqual(await keysOf(at('from-s3')), await keysOf(first.home));
   await first.kill();
 
   await using second = new Machine(at('second'));
@@ -196,8 +203,16 @@ test('a grid that was backed up while it ran is restored on another machine', lo
   const more = await second.curl(s3, '/films/more', '--upload-file', at('content'));
   assert.equal(more.status, 0, more.stderr);
   await second.json('wallet', 'send', 'buyer', '1', 'GRD');
-  await second.json<Made>('backup', place);
+  const { name, removed } = await second.json<Made>('backup', place, '--keep', '1');
+  assert.equal(removed.backups, 2);
+  assert.equal((await second.json<Made>('backup', place, '--verify')).name, name);
 });
+
+/** What only a whole restore brings back: the key of objects, and that of the owner. */
+async function keysOf(home: string): Promise<readonly string[]> {
+  const paths = ['s3-key', 'owner-key'].map((name) => join(home, 'identity', name));
+  return Promise.all(paths.map((path) => readFile(path, 'utf8')));
+}
 
 /** What is known of the grid, whatever machine it is on. */
 async function standing(machine: Machine): Promise<object> {
@@ -284,19 +299,19 @@ async function refusals(
     await machine.code('restore', place, '--passphrase-file', at('guess')),
     'GRID_BACKUP_LOCKED',
   );
-  const [fan = ''] = await readdir(join(place, 'chunks'));
-  const [chunk = ''] = await readdir(join(place, 'chunks', fan));
-  const file = join(place, 'chunks', fan, chunk);
-  const bytes = await readFile(file);
-  const damaged = Buffer.from(bytes);
-  damaged[bytes.length >> 1] = (damaged[bytes.length >> 1] ?? 0) ^ 1;
-  await writeFile(file, damaged);
+  // All chunks: nobody sees from outside which of them the newest backup needs.
+  await cp(place, at('damaged'), { recursive: true });
+  const chunks = await readdir(at('damaged', 'chunks'), { recursive: true, withFileTypes: true });
+  for (const { parentPath, name } of chunks.filter((entry) => entry.isFile())) {
+    const bytes = await readFile(join(parentPath, name));
+    bytes.writeUInt8(bytes.readUInt8(bytes.length >> 1) ^ 1, bytes.length >> 1);
+    await writeFile(join(parentPath, name), bytes);
+  }
   assert.equal(
-    await machine.code('restore', place, '--words-file', wordsFile),
+    await machine.code('restore', at('damaged'), '--words-file', wordsFile),
     'GRID_BACKUP_DAMAGED',
   );
   assert.equal(existsSync(machine.home), false);
-  await writeFile(file, bytes);
   await mkdir(machine.home);
   await writeFile(join(machine.home, 'mine'), '');
   assert.equal(
