@@ -13,8 +13,10 @@ test('tests are found where a document names them behind a link to their file', 
 });
 
 test('a file has a test by the whole of its name', () => {
-  const text = "test('a b', () => {});\n  test(titled('c d'), () => {});";
+  const text =
+    "test('a b', () => {});\n  test(titled('c d'), () => {});\ntest(\n  'e f',\n  longer, () => {});";
   assert.equal(hasTest(text, 'a b'), true);
   assert.equal(hasTest(text, 'c d'), true);
+  assert.equal(hasTest(text, 'e f'), true);
   assert.equal(hasTest(text, 'a'), false);
 });
