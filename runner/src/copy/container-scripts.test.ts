@@ -55,7 +55,7 @@ test('the programs of busybox take what is sent, into a folder or as a new name'
   assert.equal(again.status, placeTakenStatus);
   assert.match(again.said, /^there is a folder .*\/data\/site already$/m);
   const nowhere = await receive(at('none/site'));
-  assert.ok(nowhere.status !== 0 && nowhere.said !== '');
+  assert.deepEqual([nowhere.status, nowhere.said], [1, `there is no folder ${at('none')}\n`]);
   assert.deepEqual((await readdir(at('data'))).toSorted(), ['second', 'site']);
 });
 

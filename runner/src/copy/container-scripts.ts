@@ -13,6 +13,7 @@ place=$1
 if [ -d "$place" ]; then place=\${place%/}/$2; fi
 if [ -d "$place" ]; then echo "there is a folder $place already" >&2; exit ${placeTakenStatus}; fi
 folder=\${place%/*}
+if [ ! -d "\${folder:-/}" ]; then echo "there is no folder $folder" >&2; exit 1; fi
 beside=$(mktemp -d "\${folder:-/}/.grid-cp.XXXXXX")
 trap 'rm -rf "$beside"' EXIT
 tar -xopf - -C "$beside"
