@@ -171,8 +171,13 @@ test('Zero-DB that is killed comes back with password, size, readers and data', 
   await using driver = await ZdbDriver.open(place.options);
   const assignment = zdbAssignment({ isPublic: true });
   const facts = driver.facts(assignment);
+  const areRunning = async (): Promise<readonly string[]> => {
+    return (await driver.status()).flatMap(({ disk, isRunning }) => (isRunning ? [disk] : []));
+  };
+  assert.deepEqual(await areRunning(), []);
   await driver.prepare(assignment, context);
   await driver.start(assignment, context);
+  assert.deepEqual(await areRunning(), ['ssd']);
   await using client = await enter(facts, 'secret');
   await client.command(['SET', 'k', 'v']);
   const told: string[] = [];
@@ -182,10 +187,12 @@ test('Zero-DB that is killed comes back with password, size, readers and data', 
   process.kill(pid, 'SIGKILL');
   await waitFor(() => told.length > 0, { timeoutMs: 60_000, what: 'word of its end' });
   assert.deepEqual(told, [assignment.key]);
+  assert.deepEqual(await areRunning(), []);
   assert.equal((await driver.observe(assignment.key, signal)).state, 'absent');
   await driver.prepare(assignment, context);
   assert.equal((await driver.observe(assignment.key, signal)).state, 'running');
   assert.notEqual(await place.pid(), pid);
+  assert.deepEqual(await areRunning(), ['ssd']);
   assert.deepEqual(driver.facts(assignment), facts);
   await using again = await enter(facts, 'secret');
   assert.equal(textOf(await again.command(['GET', 'k'])), 'v');

@@ -12,7 +12,7 @@ import type { Service, WorkloadStatus } from '../reconcile/reconciler.ts';
 import type { Releases, ReleaseStatus } from '../release/releases.ts';
 import { shortIdOf } from '../short-id.ts';
 import type { CgroupUsage } from '../sys/cgroup.ts';
-import type { ZdbDoor } from '../zdb/zdb-driver.ts';
+import type { ZdbStatus } from '../zdb/zdb-driver.ts';
 import type { NodeAgent } from './node-agent.ts';
 
 /** A node as it shows itself to those who operate it. */
@@ -35,7 +35,7 @@ export interface NodeStatus {
   readonly capacity: Room;
   readonly used: Room;
   /** Where namespaces of workloads are; each is called by the key of its workload. */
-  readonly zdb: readonly ZdbDoor[];
+  readonly zdb: readonly ZdbStatus[];
   /** What of the agent runs, and is to run; null where no keeper starts other releases. */
   readonly release: ReleaseStatus | null;
   /** Where content of images comes from; null while that does not answer, and where there are none. */
@@ -102,8 +102,10 @@ export function nodeActions(
   const { reconciler, state } = agent;
   return {
     status: async () => {
-      const images = (await agent.machine.imageSources?.()) ?? null;
-      return { ...statusOf(agent), release: releases?.status ?? null, images };
+      const { machine } = agent;
+      const images = (await machine.imageSources?.()) ?? null;
+      const zdb = (await machine.zdb?.status()) ?? [];
+      return { ...statusOf(agent), release: releases?.status ?? null, images, zdb };
     },
     workloads: async () => reconciler.workloads().map((one) => summaryOf(agent, one)),
     events: (args, { signal }) => eventsOf(agent, queryFrom(args), signal),
@@ -123,7 +125,7 @@ export function nodeActions(
   };
 }
 
-function statusOf(agent: NodeAgent): Omit<NodeStatus, 'release' | 'images'> {
+function statusOf(agent: NodeAgent): Omit<NodeStatus, 'release' | 'images' | 'zdb'> {
   const { id, facts, view, log, logTimeMs, viewAgeSeconds, machine, reconciler } = agent;
   const known = view.node(id);
   const phases: Record<string, number> = {};
@@ -135,7 +137,6 @@ function statusOf(agent: NodeAgent): Omit<NodeStatus, 'release' | 'images'> {
     viewAgeSeconds: Number.isFinite(viewAgeSeconds) ? Math.round(viewAgeSeconds) : null,
     service: reconciler.service,
     drivers: [...machine.drivers.keys()],
-    zdb: machine.zdb?.doors() ?? [],
     capacity: reconciler.admission.capacity,
     used: reconciler.admission.used,
   };

@@ -6,7 +6,7 @@ import type { LogRing } from '../logs/log-ring.ts';
 import type { LinkTraffic } from '../network/link-traffic.ts';
 import type { ReleaseImages } from '../release/release-images.ts';
 import type { CgroupUsage } from '../sys/cgroup.ts';
-import type { ZdbDoor } from '../zdb/zdb-driver.ts';
+import type { ZdbDriver } from '../zdb/zdb-driver.ts';
 
 /** What makes workloads true on one machine. */
 export interface Machine extends AsyncDisposable {
@@ -24,7 +24,7 @@ export interface Machine extends AsyncDisposable {
   /** Where content of images comes from; undefined while nobody can say. Undefined where there are none. */
   readonly imageSources?: (() => Promise<readonly SourceStatus[] | undefined>) | undefined;
   /** Undefined where there is no Zero-DB for workloads. */
-  readonly zdb?: { doors(): readonly ZdbDoor[] } | undefined;
+  readonly zdb?: Pick<ZdbDriver, 'doors' | 'status'> | undefined;
 }
 
 /** What people may do to a container, by its name on the machine. */

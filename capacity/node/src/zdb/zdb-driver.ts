@@ -53,6 +53,12 @@ export interface ZdbDoor extends Omit<ZdbFacts, 'namespace'> {
   readonly disk: DiskKind;
 }
 
+/** A Zero-DB of the machine as it is now. */
+export interface ZdbStatus extends ZdbDoor {
+  /** Not while none is needed; one that ended comes back once somebody needs it. */
+  readonly isRunning: boolean;
+}
+
 /** How soon it is seen that a Zero-DB ended, ms. */
 const lookEveryMs = 1_000;
 const probeTimeoutMs = 5_000;
@@ -206,6 +212,13 @@ export class ZdbDriver implements Driver, AsyncDisposable {
     return [...this.#processes].map(([disk, { port }]) => {
       return { disk, host: this.#host, port, fingerprint };
     });
+  }
+
+  /** The same, each with whether it runs. */
+  async status(): Promise<readonly ZdbStatus[]> {
+    const processes = [...this.#processes.values()];
+    const areRunning = await Promise.all(processes.map((process) => process.isRunning()));
+    return this.doors().map((door, at) => ({ ...door, isRunning: areRunning[at] === true }));
   }
 
   /** Ends the Zero-DBs, when the node is taken down for good. Data stays. */

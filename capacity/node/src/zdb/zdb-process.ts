@@ -101,6 +101,11 @@ export class ZdbProcess implements AsyncDisposable {
     return this.#mutex.run(look, { signal });
   }
 
+  /** Whether the process that was last talked to is there. */
+  async isRunning(): Promise<boolean> {
+    return this.#identity !== undefined && (await isAlive(this.#identity));
+  }
+
   /** Whether the process that was last talked to is gone; true once. */
   async hasEnded(): Promise<boolean> {
     if (this.#identity === undefined || (await isAlive(this.#identity))) return false;

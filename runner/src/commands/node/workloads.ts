@@ -134,9 +134,9 @@ function describeStatus(status: NodeStatus): string {
     ...describeImages(status.images),
     ['workloads', phases.join(', ') || 'none'],
     ...describeRoom(status.used, status.capacity),
-    ...status.zdb.map(({ disk, host, port, fingerprint }) => [
+    ...status.zdb.map(({ disk, host, port, fingerprint, isRunning }) => [
       `zdb ${disk}`,
-      `${host}:${port}, TLS with the certificate ${fingerprint}`,
+      `${isRunning ? '' : 'not running now, '}${host}:${port}, TLS with the certificate ${fingerprint}`,
     ]),
   ]);
 }
