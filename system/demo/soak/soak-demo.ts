@@ -22,6 +22,8 @@ import { faultSchedule } from './fault-schedule.ts';
 import { requireFaketime } from './faults/wrong-clock.ts';
 import { PageClient } from './page-client.ts';
 import { SoakWatch } from './watch/soak-watch.ts';
+import { marksOf, tracesOfTown } from './watch/town-traces.ts';
+import type { TownMarks } from './watch/town-traces.ts';
 import type { WatchFindings } from './watch/watch-types.ts';
 
 export interface SoakOptions {
@@ -96,20 +98,25 @@ export async function soakDemo(options: SoakOptions): Promise<SoakReport> {
   const soak = new Soak(options);
   await rcloneVersion(signal);
   requireFaketime();
-  await using folder = await DemoFolder.open(options.folder);
-  await using stack = new AsyncDisposableStack();
-  const plan = { ...townPlan(machines, shards, dataBytes, generations), ownDisks: [diskMachine] };
-  const town = stack.use(
-    await DemoTown.open({ folder, plan, slack, signal, note: (text) => soak.tell(text) }),
-  );
-  const scene: ArchiveScene = {
-    ...{ town, shards, dataBytes, secrets: newStoreSecrets(), slack },
-    random: seededRandom(`${options.seed} archive`),
-    removedEvery,
-  };
-  stack.defer(async () => scene.traffic?.stop());
-  if (await soak.begins(scene)) await soak.go(scene);
-  soak.tell('all of it is taken off this machine');
+  let marks: TownMarks;
+  {
+    await using folder = await DemoFolder.open(options.folder);
+    await using stack = new AsyncDisposableStack();
+    const plan = { ...townPlan(machines, shards, dataBytes, generations), ownDisks: [diskMachine] };
+    const town = stack.use(
+      await DemoTown.open({ folder, plan, slack, signal, note: (text) => soak.tell(text) }),
+    );
+    marks = marksOf(town.nodes, folder.path);
+    const scene: ArchiveScene = {
+      ...{ town, shards, dataBytes, secrets: newStoreSecrets(), slack },
+      random: seededRandom(`${options.seed} archive`),
+      removedEvery,
+    };
+    stack.defer(async () => scene.traffic?.stop());
+    if (await soak.begins(scene)) await soak.go(scene);
+    soak.tell('all of it is taken off this machine');
+  }
+  await soak.hasLeft(marks);
   return soak.report();
 }
 
@@ -140,6 +147,11 @@ class Soak {
       ...{ broken: this.#broken, seconds },
       ...(this.#findings === undefined ? {} : { findings: this.#findings }),
     };
+  }
+
+  /** Nothing of the town is on this machine any more. */
+  async hasLeft(marks: TownMarks): Promise<void> {
+    for (const trace of await tracesOfTown(marks)) this.#breaks(`leaks: the town left ${trace}`);
   }
 
   /** Brings the archive to where clients use it. @returns whether it is there */

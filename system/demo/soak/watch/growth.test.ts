@@ -3,7 +3,7 @@ import { suite, test } from 'node:test';
 
 import { seededRandom } from '@commongrid/base';
 
-import { growthOf } from './growth.ts';
+import { growthOf, growthRule } from './growth.ts';
 import type { Sample } from './growth.ts';
 
 const mib = 2 ** 20;
@@ -58,9 +58,11 @@ suite('growthOf', () => {
   test('judges nothing before a process is warm, and no short life', () => {
     assert.equal(growthOf(life((at) => at * 50 * mib, undefined, 9)), undefined);
     assert.equal(growthOf([]), undefined);
-    const late = life((at) => 100 * mib * Math.min(at, 5), undefined, 11);
-    const growth = growthOf(late);
-    assert.equal(growth?.isFlat, true);
-    assert.ok(growth.overMs <= 6 * minuteMs);
+    const rule = { ...growthRule, warmUpMs: 20 * minuteMs };
+    const growth = growthOf(
+      life(() => mib),
+      rule,
+    );
+    assert.ok(growth && growth.overMs > 9 * minuteMs && growth.overMs <= 10 * minuteMs);
   });
 });
