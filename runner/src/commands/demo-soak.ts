@@ -11,6 +11,7 @@ import { counted } from '../terminal.ts';
 import { parseCount } from './bcdb/options.ts';
 import { parseSeed, seedMax } from './demo-seed.ts';
 import { requireRoot } from './flist/mounts.ts';
+import { offerDemoPackages } from './offer-packages.ts';
 
 type SoakOptions = JsonOption & {
   readonly minutes: number;
@@ -36,6 +37,7 @@ export function soakCommand(context: CommandContext): Command {
     .addHelpText('after', '\nExit status 0 when nothing was broken, 1 when something was.')
     .action(async (options: SoakOptions) => {
       requireRoot(context, 'run a demo');
+      await offerDemoPackages(context, options);
       await runSoak(context, options);
     });
 }

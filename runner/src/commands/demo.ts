@@ -11,6 +11,7 @@ import { archiveSchema, findSize } from './demo-size.ts';
 import type { SizeOptions } from './demo-size.ts';
 import { soakCommand } from './demo-soak.ts';
 import { requireRoot } from './flist/mounts.ts';
+import { offerDemoPackages } from './offer-packages.ts';
 import { parseSize } from './node/node-arguments.ts';
 
 type ArchiveOptions = SizeOptions & {
@@ -45,7 +46,10 @@ function archiveCommand(context: CommandContext): Command {
       parseData,
     )
     .option('--answers <file>', 'JSON with the answers to what is asked; options go before it')
-    .option('--yes', 'ask nothing: what is not answered gets its default')
+    .option(
+      '--yes',
+      'ask nothing: what is not answered gets its default, and what is missing is installed by apt',
+    )
     .option('--schema', 'only print the JSON Schema of the answers')
     .option('--seed <n>', 'decides which machines are killed; default: drawn, and told', parseSeed)
     .option('--folder <path>', 'of the demo alone; default: GRID_HOME with -demo behind it')
@@ -69,6 +73,7 @@ async function runArchive(context: CommandContext, options: ArchiveOptions): Pro
   const { terminal, environment } = context;
   const folder = options.folder ?? `${environment.home}-demo`;
   const size = await findSize(context, demo, { ...options, folder });
+  await offerDemoPackages(context, options);
   const seed = options.seed ?? systemRandom.int(0, seedMax);
   terminal.note(`seed ${seed}`);
   using view = terminal.showsProgress ? new DemoView(terminal.style) : undefined;
