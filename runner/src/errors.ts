@@ -47,6 +47,7 @@ export type GridErrorCode =
   | 'GRID_BACKUP_MISSING' // there is no whole backup at the place, or not the one that was named
   | 'GRID_BACKUP_OTHER_HEAD' // another head serves the S3 of this grid, from another folder or machine: end that one
   | 'GRID_BACKUP_PLACE_FAILED' // the folder or S3 for backups does not answer, or refuses: see the message
+  | 'GRID_BACKUP_RUNNING' // a backup of the grid is being made already: wait until it has ended
   | 'GRID_BACKUP_TOO_LARGE' // a grid has more than the list of one backup can name: take out what is kept elsewhere
   | 'GRID_BOT_EXISTS' // the words have a bot already: give it a further key, or use other words
   | 'GRID_BOT_FULL' // the bot keeps as many contracts as it may: take files of closed ones out of its folder

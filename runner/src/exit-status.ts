@@ -39,6 +39,7 @@ const statusByCode: ReadonlyMap<string, number> = new Map([
   ['GRID_BACKUP_LOCKED', 4],
   ['GRID_BACKUP_OTHER_HEAD', 5],
   ['GRID_BACKUP_PLACE_FAILED', 6],
+  ['GRID_BACKUP_RUNNING', 5],
   ['GRID_RESTORE_OCCUPIED', 5],
   ['GRID_BOT_RUNNING', 5],
   ['GRID_BOT_STOPPED', 6],

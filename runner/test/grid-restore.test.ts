@@ -11,7 +11,7 @@ import { hasCode, tempFolder } from '@commongrid/base/testing';
 import { RespClient } from '@commongrid/resp';
 import { ZdbServer } from '@commongrid/zdb';
 
-import { filesOfHome } from '../src/backup/home-files.ts';
+import { filesOfHome, lockBackups } from '../src/backup/home-files.ts';
 import { requireEmpty } from '../src/backup/restore-grid.ts';
 import { GridHome } from '../src/home.ts';
 import { readKeyFile } from '../src/key-file.ts';
@@ -207,6 +207,16 @@ async function filesIn(path: string): Promise<readonly string[]> {
   const files = entries.filter((entry) => entry.isFile());
   return files.map(({ parentPath, name }) => relative(path, join(parentPath, name))).toSorted();
 }
+
+test('a grid is backed up by one command at a time', async () => {
+  await using folder = await tempFolder('restore');
+  const home = new GridHome(join(folder.path, 'a'));
+  await home.create();
+  await createIdentity(home);
+  await using _other = await lockBackups(home);
+  const second = runCommand(home.path, ['backup', join(folder.path, 'place')]);
+  await assert.rejects(second, hasCode('GRID_BACKUP_RUNNING'));
+});
 
 test('a grid is not backed up into its own folder, whatever leads there', async () => {
   await using folder = await tempFolder('restore');

@@ -53,7 +53,7 @@ export interface MadeBackup {
  * 4. The manifest, signed by the owner. Before it is there, there is no backup.
  * 5. What is older than those that are to stay.
  *
- * @throws BASE_FOLDER_LOCKED while another one is made, GRID_BACKUP_FOREIGN, GRID_BACKUP_PLACE_FAILED, GRID_BACKUP_TOO_LARGE, GRID_USAGE where
+ * @throws GRID_BACKUP_RUNNING while another one is made, GRID_BACKUP_FOREIGN, GRID_BACKUP_PLACE_FAILED, GRID_BACKUP_TOO_LARGE, GRID_USAGE where
  *   nobody could open it, or the place is in the folder of the grid
  */
 export async function backupGrid(

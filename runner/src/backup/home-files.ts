@@ -3,10 +3,11 @@ import { lstat, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { backup, DatabaseSync } from 'node:sqlite';
 
-import { errorCode, FolderLock, isAtomicTemp } from '@commongrid/base';
+import { errorCode, FolderLock, GridError, isAtomicTemp, isGridError } from '@commongrid/base';
 import { isKeptElsewhere } from '@commongrid/threebot';
 import { FrozenFolder } from '@commongrid/zdb';
 
+import type { GridErrorCode } from '../errors.ts';
 import type { GridHome } from '../home.ts';
 import { chunkBytes } from './chunks.ts';
 import { freezeStorage } from './frozen-storage.ts';
@@ -53,9 +54,19 @@ export async function* filesOfHome(home: GridHome): AsyncGenerator<HomeFile> {
   for (const [name, folder] of storage.folders) yield* frozen(`backends/${name}`, folder);
 }
 
-/** Nobody else backs this grid up until it is closed. @throws BASE_FOLDER_LOCKED while somebody does */
+/** Nobody else backs this grid up until it is closed. @throws GRID_BACKUP_RUNNING while somebody does */
 export async function lockBackups(home: GridHome): Promise<FolderLock> {
-  return FolderLock.open(await scratchOf(home));
+  try {
+    return await FolderLock.open(await scratchOf(home));
+  } catch (cause) {
+    if (!isGridError(cause, 'BASE_FOLDER_LOCKED')) throw cause;
+    const message = `a backup of ${home.path} is being made: ${cause.message}`;
+    throw new GridError<GridErrorCode>('GRID_BACKUP_RUNNING', message, {
+      hint: 'wait until it has ended, or end it',
+      details: cause.details,
+      cause,
+    });
+  }
 }
 
 async function scratchOf(home: GridHome): Promise<string> {
