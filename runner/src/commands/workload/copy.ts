@@ -39,6 +39,7 @@ export function cpCommand(context: CommandContext): Command {
     .argument('<to-path>', placeArgument)
     .action(async (from: string, to: string, options: AccessOptions) => {
       const [source, target] = [inContainer(from), inContainer(to)];
+      if (from === '' || to === '') throw emptyPath();
       if (source !== undefined && target === undefined) {
         await copyOut(context, options, source, to);
       } else if (source === undefined && target !== undefined) {
@@ -190,6 +191,13 @@ async function requireThere(path: string): Promise<void> {
       cause,
     });
   }
+}
+
+/** As of a variable that is not set: the folder where somebody happens to be is not meant. */
+function emptyPath(): GridError<GridErrorCode> {
+  return new GridError('GRID_USAGE', 'one of the paths is empty', {
+    hint: 'say . for this folder',
+  });
 }
 
 function unnamed(path: string): GridError<GridErrorCode> {
