@@ -84,7 +84,8 @@ test('shards of a machine that died are made again elsewhere, whoever is killed 
   const { store } = await town.untilStands(id, 'shards to be made again', (one) => {
     return one.store?.isWhole === true;
   });
-  assert.deepEqual([store?.shards?.missing, store?.shards?.left], [0, 0]);
+  const { missing, left } = store?.shards ?? {};
+  assert.deepEqual([missing, left, store?.lacks], [0, 0, null]);
 
   // One more may be lost now, though what came back has nothing that is needed.
   await lost.restart();

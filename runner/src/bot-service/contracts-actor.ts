@@ -23,6 +23,7 @@ const store = Type.Object({
     Type.Null(),
   ]),
   isWhole: Type.Boolean(),
+  lacks: Type.Union([Type.String(), Type.Null()]),
 });
 const standing = Type.Object({
   contract: contractId,

@@ -1,44 +1,25 @@
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 
-import { closeOnce, repeat, silentLogger, systemClock, writeFileAtomic } from '@commongrid/base';
+import { closeOnce, repeat, silentLogger, systemClock } from '@commongrid/base';
 import type { Logger } from '@commongrid/base';
-import type { GridNow } from '@commongrid/bcdb/client';
-import type {
-  ContractPaper,
-  ContractPapers,
-  ControllerGrid,
-  DispersedData,
-} from '@commongrid/contract';
+import type { ContractPapers, ControllerGrid, DispersedData } from '@commongrid/contract';
 import { workloadParts } from '@commongrid/model';
-import type {
-  ContractId,
-  FarmId,
-  GridFold,
-  Node,
-  NodeId,
-  PlacementItem,
-  WorkloadId,
-} from '@commongrid/model';
+import type { ContractId, GridFold, NodeId, WorkloadId } from '@commongrid/model';
 
 import { askStore } from './ask-store.ts';
+import { ContractBackends } from './contract-backends.ts';
 import { repeatByNews } from './repeat-by-news.ts';
-import { filledIn, isDone, shardsOf } from './store-answers.ts';
+import { filledIn, lacking, shardsOf } from './store-answers.ts';
 import type { ShardStanding } from './store-answers.ts';
 import {
   followsPlacement,
   namespaceOf,
   placesOf,
-  readBackends,
-  storeBackends,
-  storePasswords,
   storeRoles,
   whereReady,
 } from './store-backends.ts';
-import type { BackendEntry, NamespaceTools, StoreRole } from './store-backends.ts';
-import { headRoles, storeHeads } from './store-heads.ts';
+import type { BackendEntry, NamespaceTools } from './store-backends.ts';
 import type { StoreHeads } from './store-heads.ts';
 
 export interface ContractStoresOptions {
@@ -62,7 +43,12 @@ export interface StoreStanding {
    * beside another one.
    */
   readonly isWhole: boolean;
+  /** What keeps it from that, in words; null where it is whole. */
+  readonly lacks: string | null;
 }
+
+/** While the backends file is not up to date. */
+const isNotFollowed = 'its backends file does not say yet where all namespaces are placed';
 
 /** How often it is looked how stores are, and without news where contracts have their namespaces, ms. */
 const lookEveryMs = 1_000;
@@ -111,8 +97,7 @@ export class ContractStores implements DispersedData, AsyncDisposable {
   readonly #kept = new Map<ContractId, KeptStore>();
   /** As of the newest look. */
   #followed: ReadonlyMap<ContractId, FollowedStore> = new Map();
-  /** Contracts of which it was said that nobody can ask their heads. */
-  readonly #keyless = new Set<ContractId>();
+  readonly #backends: ContractBackends;
   #tools: NamespaceTools | undefined;
 
   private constructor(options: ContractStoresOptions) {
@@ -122,7 +107,8 @@ export class ContractStores implements DispersedData, AsyncDisposable {
     const { signal } = closing;
     const onError = (err: unknown): void =>
       this.#logger.warn({ err }, 'stores of contracts cannot be looked after');
-    const { grid } = options;
+    const { grid, folder } = options;
+    this.#backends = new ContractBackends({ folder, grid, logger: this.#logger });
     // A store that takes long to answer, or never does, is told of its namespaces all the same.
     const working = Promise.all([
       repeatByNews(() => this.#look(signal), {
@@ -177,7 +163,7 @@ export class ContractStores implements DispersedData, AsyncDisposable {
       const at = known.get(this.#tools?.shortIdOf(workload) ?? '');
       return at === undefined || at === node;
     });
-    return { ...standing, isWhole: standing.isWhole && isFollowed };
+    return isFollowed ? standing : { ...standing, isWhole: false, lacks: isNotFollowed };
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -202,10 +188,11 @@ export class ContractStores implements DispersedData, AsyncDisposable {
         const before = this.#followed.get(id);
         const nowMs = systemClock.monotonicMs();
         const isOld = before?.where !== where || nowMs - before.atMs >= lookEveryMs;
-        const entries = isOld ? await this.#follow(now, paper, roles, signal) : before.entries;
+        const input = { paper, roles, tools };
+        const entries = isOld ? await this.#backends.follow(now, input, signal) : before.entries;
         if (entries.length === 0) return;
         const isCurrent = followsPlacement(now.fold, { id, roles, entries, tools });
-        const heads = isOld ? await this.#headsOf(now, paper, signal) : before.heads;
+        const heads = isOld ? await this.#backends.headsOf(now, paper, signal) : before.heads;
         const atMs = isOld ? nowMs : before.atMs;
         followed.set(id, { entries, isCurrent, heads, where, atMs });
       });
@@ -233,41 +220,6 @@ export class ContractStores implements DispersedData, AsyncDisposable {
     }
   }
 
-  /** Brings the backends file to where the namespaces are. */
-  async #follow(
-    { fold, at }: GridNow,
-    paper: ContractPaper,
-    roles: readonly StoreRole[],
-    signal: AbortSignal,
-  ): Promise<readonly BackendEntry[]> {
-    const { grid } = this.#options;
-    const { id } = paper.draft;
-    const items = fold.current('grid.placement.1', id)?.items ?? [];
-    if (items.length === 0 || this.#tools === undefined) return [];
-    const file = this.#fileOf(id);
-    const former = await readBackends(file);
-    const nodes = await this.#nodesOf(fold, items, signal);
-    const known = new Map(former.map(({ farm, country }) => [farm, country]));
-    const input = { id, roles, places: placesOf(fold, id), former, nodes, tools: this.#tools };
-    const isKnown = [...nodes.values()].every(({ farm }) => known.has(farm));
-    const farms = isKnown ? undefined : (await grid.directory(at, { signal })).farms;
-    const countryOf = (farm: FarmId): string =>
-      known.get(farm) ?? farms?.get(farm)?.country ?? 'unknown';
-    const entries = storeBackends({ ...input, countryOf });
-    if (isDeepStrictEqual(entries, former)) return entries;
-    // A store begins with all of its namespaces.
-    const wanted = roles.reduce((sum, { replicas }) => sum + replicas, 0);
-    if (former.length === 0 && entries.length < wanted) return [];
-    const folder = this.#folderOf(id);
-    await mkdir(join(folder, 'passwords'), { recursive: true, mode: 0o700 });
-    for (const [name, value] of await storePasswords(paper, roles)) {
-      await writeFileAtomic(join(folder, name), value, { mode: 0o600 });
-    }
-    await writeFileAtomic(file, `${JSON.stringify(entries, undefined, 2)}\n`, { mode: 0o600 });
-    this.#logger.info({ contract: id, entries: entries.length }, 'a backends file was written');
-    return entries;
-  }
-
   /** Asks the head how far it is; thoroughly, once it seems to be done. */
   async #ask(
     id: ContractId,
@@ -277,15 +229,22 @@ export class ContractStores implements DispersedData, AsyncDisposable {
     const logger = this.#logger;
     const before = this.#kept.get(id);
     const isSame = before !== undefined && isDeepStrictEqual(before.entries, entries);
-    const data = join(this.#folderOf(id), 'data');
-    const places = { backends: this.#fileOf(id), data };
+    const { data, file } = this.#backends.placesOf(id);
     let status = await askStore({ data, heads, action: 'status', signal, logger });
     const wasClear = isSame && before.isClear && isCurrent;
-    let isClear = status === undefined ? wasClear : isCurrent && isDone(status, entries);
-    if (status !== undefined && isClear && !wasClear) {
+    const isMute = heads !== undefined && heads.key === undefined;
+    const judge = (): string | null => {
+      if (!isCurrent) return isNotFollowed;
+      if (status !== undefined) return lacking(status, entries);
+      if (wasClear) return null;
+      return isMute ? 'its heads cannot be asked without a key' : 'no head of it answers';
+    };
+    let lacks = judge();
+    if (status !== undefined && lacks === null && !wasClear) {
       status = await askStore({ data, heads, action: 'survey', signal, logger });
-      isClear = status !== undefined && isDone(status, entries);
+      lacks = judge();
     }
+    const isClear = lacks === null;
     const shards = status === undefined ? null : shardsOf(status, entries);
     const isUsed = before?.isUsed === true || heads !== undefined || existsSync(data);
     const filled = status === undefined ? before?.filled : filledIn(status, entries);
@@ -294,48 +253,7 @@ export class ContractStores implements DispersedData, AsyncDisposable {
       isUsed,
       isClear,
       filled,
-      standing: { ...places, shards, isWhole: isClear },
+      standing: { backends: file, data, shards, isWhole: isClear, lacks },
     });
-  }
-
-  /** Heads that run in containers of the contract, and where these are now. */
-  async #headsOf(
-    { fold }: GridNow,
-    paper: ContractPaper,
-    signal: AbortSignal,
-  ): Promise<StoreHeads | undefined> {
-    const names = new Set(headRoles(paper).map(({ name }) => name));
-    const items = fold.current('grid.placement.1', paper.draft.id)?.items ?? [];
-    const own = items.filter(({ role }) => names.has(role));
-    const heads = await storeHeads(paper, own, await this.#nodesOf(fold, own, signal));
-    const { id: contract } = paper.draft;
-    if (heads !== undefined && heads.key === undefined && !this.#keyless.has(contract)) {
-      this.#keyless.add(contract);
-      const message = 'heads of a store cannot be asked: drains of its contract wait';
-      this.#logger.warn({ contract }, `${message}; see Heads in a contract in docs/operate/s3.md`);
-    }
-    return heads;
-  }
-
-  async #nodesOf(
-    fold: GridFold,
-    items: readonly PlacementItem[],
-    signal: AbortSignal,
-  ): Promise<ReadonlyMap<NodeId, Node>> {
-    const nodes = new Map<NodeId, Node>();
-    for (const id of new Set(items.map((item) => item.node))) {
-      const known = fold.current('grid.node.1', id);
-      const record = known ?? (await this.#options.grid.node(id, { signal }));
-      if (record !== undefined) nodes.set(id, record);
-    }
-    return nodes;
-  }
-
-  #folderOf(id: ContractId): string {
-    return join(this.#options.folder, id);
-  }
-
-  #fileOf(id: ContractId): string {
-    return join(this.#folderOf(id), 'backends.json');
   }
 }

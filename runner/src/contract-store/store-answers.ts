@@ -1,4 +1,4 @@
-import type { CareStatus } from '@commongrid/zstor';
+import type { BackendStatus, CareStatus } from '@commongrid/zstor';
 
 import { backendName, namespaceOf } from './store-backends.ts';
 import type { BackendEntry } from './store-backends.ts';
@@ -14,18 +14,33 @@ export interface ShardStanding {
 }
 
 /**
- * Whether a head that follows these entries needs nothing at the places that they replace, and all chunks are
- * spread as they should be: shards that were made again beside others do not count.
+ * What keeps a store from being whole, in words; null where a head that follows these entries needs nothing at the
+ * places that they replace, and all chunks are spread as they should be: shards that were made again beside others do
+ * not count.
  */
-export function isDone(status: CareStatus, entries: readonly BackendEntry[]): boolean {
-  const { backends, needed, needyChunks, pending } = status;
-  if (needyChunks > 0 || pending > 0) return false;
+export function lacking(
+  { backends, needed, needyChunks, unreadableChunks, pending }: LookedAt,
+  entries: readonly BackendEntry[],
+): string | null {
+  if (unreadableChunks > 0) return `${unreadableChunks} chunks cannot be read now`;
+  if (needyChunks > 0) {
+    return `shards of ${needyChunks} chunks are missing, or not where they should be; ${pending} chunks wait for repair`;
+  }
+  if (pending > 0) return `${pending} chunks are looked at, or mended`;
   const states = new Map(backends.map(({ name, state }) => [name, state]));
-  const shards = entries.filter(({ namespace }) => namespace !== undefined);
-  if (!shards.every((one) => states.get(backendName(one)) === 'healthy')) return false;
+  const silent = entries.flatMap((one) => {
+    const name = backendName(one);
+    return one.namespace === undefined || states.get(name) === 'healthy' ? [] : [name];
+  });
+  if (silent.length > 0) return `no answer from ${silent.join(', ')}`;
   const still = new Set(needed);
-  return !entries.some(({ replaces = [] }) => replaces.some((name) => still.has(name)));
+  const left = entries.flatMap(({ replaces = [] }) => replaces.filter((name) => still.has(name)));
+  return left.length === 0 ? null : `replaced and still needed: ${left.join(', ')}`;
 }
+
+type LookedAt = Pick<CareStatus, 'needed' | 'needyChunks' | 'unreadableChunks' | 'pending'> & {
+  readonly backends: readonly Pick<BackendStatus, 'name' | 'state'>[];
+};
 
 /** Namespaces that have all that the store needs of the places that they replace, each with its node. */
 export function filledIn(

@@ -25,11 +25,11 @@ export function contractStatusCommand(context: CommandContext): Command {
       const look = (view: ContractView) => lookAt(context, view, contractIn(view, name));
       const seen = await withContractView(context, options, look);
       const { status, controller, published } = seen;
-      const { blocked = [], silent = [] } = controller ?? {};
+      const { blocked = [], silent = [], store = null } = controller ?? {};
       const isControlledHere = controller !== undefined;
       const result = {
         ...{ schema: 'grid.contract.status.1', ...status },
-        ...{ isControlledHere, blocked, silent, published },
+        ...{ isControlledHere, blocked, silent, store, published },
       };
       printResult(context, options, result, () => describeLook(context, seen));
     });
@@ -66,7 +66,7 @@ export async function lookAt(
 }
 
 export function describeLook(
-  context: CommandContext,
+  context: Pick<CommandContext, 'terminal'>,
   { status, controller, names, published }: ContractLook,
 ): string {
   return [
@@ -140,7 +140,7 @@ function leadsTo(
 /** Where others reach what runs. */
 function describePublished(
   published: readonly PublishedHere[],
-  { terminal: { style } }: CommandContext,
+  { terminal: { style } }: Pick<CommandContext, 'terminal'>,
 ): readonly string[] {
   const rows = published.map(({ role, replica, port, address, isReady, frontDoor }) => [
     ...[`  ${role}/${replica}`, port, address],
@@ -162,16 +162,19 @@ const outlooks: Readonly<Record<string, string>> = {
 function describeWaits(
   controller: ContractStanding | undefined,
   names: NodeNames,
-  { terminal: { style } }: CommandContext,
+  { terminal: { style } }: Pick<CommandContext, 'terminal'>,
 ): readonly string[] {
   if (controller === undefined) return [];
-  const { blocked, silent } = controller;
+  const { blocked, silent, store } = controller;
   const waits = blocked.map(({ code, message, hint }) => [`  ${code}`, message, hint]);
   const nodes = silent.map(({ node, outlook }) => [
     `  ${names.get(node) ?? node}`,
     outlooks[outlook] ?? outlook,
   ]);
   return [
+    ...(store === null
+      ? []
+      : ['', style.strong('Store'), `  ${plainText(store.lacks ?? 'whole')}`]),
     ...(waits.length === 0 ? [] : ['', style.bad('Blocked'), formatTable(waits)]),
     ...(nodes.length === 0 ? [] : ['', style.strong('Not heard of'), formatTable(nodes)]),
   ];
