@@ -173,7 +173,7 @@ function otherHead(cause?: unknown): GridError<GridErrorCode> {
     'GRID_BACKUP_OTHER_HEAD',
     'another head serves the store of S3 and may change it: its Zero-DBs could not be read as they belong together',
     {
-      hint: 'end what opened the store from another folder, such as `grid zstor --data`, and try again',
+      hint: 'end what opened the store from another folder, such as `grid zstor put --data FOLDER`, and try again',
       retryable: true,
       cause,
     },
