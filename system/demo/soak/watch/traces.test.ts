@@ -5,12 +5,21 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
+import { reservePort } from '@commongrid/base';
 import { tempFolder } from '@commongrid/base/testing';
 
-import { tracesOn } from './traces.ts';
+import { namespacesOn, tracesOn } from './traces.ts';
 import type { TracedMachine } from './traces.ts';
 
 const key = 'feedc0ffee42';
+
+/** A process that waits, with these words on its command line. */
+async function waiting(...words: string[]) {
+  const body = 'process.stdout.write("up"); setInterval(() => {}, 60_000)';
+  const child = spawn(process.execPath, ['-e', body, '--', ...words]);
+  await once(child.stdout, 'data');
+  return child;
+}
 
 /** A machine with the network of this one; nobody else's names begin with its prefix. */
 async function withMachine(work: (machine: TracedMachine) => Promise<void>): Promise<void> {
@@ -32,10 +41,8 @@ test('files, a volume and a process that a workload left are named', async () =>
     for (const path of [`bundles/${key}`, `containers/${key}`, `volumes/pool/v-${key}`]) {
       await mkdir(join(folder, 'machine', path), { recursive: true });
     }
-    const body = 'process.stdout.write("up"); setInterval(() => {}, 60_000)';
     const bundle = join(folder, 'machine/bundles', key);
-    const child = spawn(process.execPath, ['-e', body, '--', '--bundle', bundle]);
-    await once(child.stdout, 'data');
+    const child = await waiting('--bundle', bundle);
     try {
       const traces = await tracesOn(machine, new Set([key]));
       assert.deepEqual(
@@ -46,6 +53,27 @@ test('files, a volume and a process that a workload left are named', async () =>
       );
       const processes = traces.filter((one) => one.startsWith(`be-1: process ${child.pid} `));
       assert.equal(processes.length, 1);
+    } finally {
+      const over = once(child, 'exit');
+      child.kill('SIGKILL');
+      await over;
+    }
+  });
+});
+
+test('a Zero-DB that does not answer is told only where one runs', async () => {
+  await withMachine(async ({ folder, name }) => {
+    const door = { host: '127.0.0.1', port: await reservePort(), fingerprint: '' };
+    const node = { folder, name, status: async () => ({ zdb: [door] }) };
+    const { signal } = new AbortController();
+    assert.deepEqual(await namespacesOn(node, new Set([key]), signal), []);
+    const child = await waiting('zdb', 'serve', '--data', join(folder, 'machine/zdb'));
+    try {
+      const [told] = await namespacesOn(node, new Set([key]), signal);
+      assert.match(
+        told ?? '',
+        /^be-1: its namespaces cannot be asked for \(RESP_CONNECT_FAILED\)$/,
+      );
     } finally {
       const over = once(child, 'exit');
       child.kill('SIGKILL');

@@ -50,9 +50,9 @@ export async function tracesOn(
   return found.map((one) => `${name}: ${one}`);
 }
 
-/** The same of namespaces of its Zero-DBs, which their own processes tell. */
+/** The same of namespaces of its Zero-DBs, which their own processes tell. One that has none has no process. */
 export async function namespacesOn(
-  node: DemoNode,
+  node: NamedNode,
   keys: ReadonlySet<string>,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
@@ -61,10 +61,23 @@ export async function namespacesOn(
     const names = (await Promise.all(zdb.map(namespacesOf))).flat();
     return names.filter((name) => keys.has(name)).map((name) => `${node.name}: namespace ${name}`);
   } catch (error) {
-    // A Zero-DB that has nothing any more ends, and its node says so a moment later.
     if (isGridError(error, 'BASE_ABORTED') || !isGridError(error)) throw error;
+    const isSilent = error.code === 'RESP_CONNECT_FAILED' || error.code === 'RESP_CONNECTION_LOST';
+    if (isSilent && !(await hasZdb(node.folder))) return [];
     return [`${node.name}: its namespaces cannot be asked for (${error.code})`];
   }
+}
+
+type NamedNode = Pick<DemoNode, 'folder' | 'name'> & {
+  status(signal: AbortSignal): Promise<Pick<Awaited<ReturnType<DemoNode['status']>>, 'zdb'>>;
+};
+
+/** Whether a Zero-DB of a machine runs. */
+async function hasZdb(folder: string): Promise<boolean> {
+  const programs = await programsIn(folder);
+  return programs.some(({ words }) =>
+    words.some((word, at) => word === 'zdb' && words[at + 1] === 'serve'),
+  );
 }
 
 /** Cgroups of the containers of a node, in all trees. */
