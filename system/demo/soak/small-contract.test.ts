@@ -14,7 +14,7 @@ test('a small contract has as many places as are counted, and none that others r
 });
 
 test('a version that does not work has its probe, and may be taken back', () => {
-  const replaces = 'contract:AAAAAAAAAAAAAAAAAAAAAA';
+  const replaces = 'contract:AAAAAAAAAAAAAAAAAAAAAA' as const;
   const [good, bad] = [true, false].map((works) => {
     return smallContract({ name: 'soak-2', kind: 'page', replaces, works });
   });
