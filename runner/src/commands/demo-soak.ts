@@ -76,13 +76,13 @@ async function runSoak(context: CommandContext, options: SoakOptions): Promise<v
       `8 machines in 4 farms, an archive of 4+2 shards with a page, seed ${seed}`,
       `${counted(faults, 'fault')} healed; ${counted(contracts, 'contract')} removed, ${upgraded} upgraded, ${takenBack} versions that do not work taken back`,
       `${counted(objects, 'object')} in the end, ${findings?.traffic.removed ?? 0} removed before`,
-      `${report.seconds} s in all, with ${minutes} minutes of faults`,
+      `${report.seconds} s in all, ${findings === undefined ? 'ended before its time' : `with ${minutes} minutes of faults`}`,
     ];
     const facts = { machine, versions, command: wordsOf(options, seed), lines, broken };
     await writeFileAtomic(resolve(page), soakPage(facts, findings, now));
   }
   const result = { schema: 'grid.demo.soak.1', demo: 'soak', minutes, seed, slack, ...report };
   printResult(context, options, result, () => {
-    return `demo soak: ${faults} faults, ${contracts} contracts, ${objects} objects, ${broken.length} broken in ${report.seconds} s`;
+    return `demo soak: ${faults} faults, ${contracts} contracts, ${objects} objects, ${broken.length} broken in ${report.seconds} s${findings === undefined ? ', ended before its time' : ''}`;
   });
 }
