@@ -55,6 +55,9 @@ import { deleteSnapshot, insertSnapshot, listSnapshots } from './stor/snapshot-t
 import { keyMissing, StorKeys } from './stor/stor-keys.ts';
 import { CodingThreads } from './threads/coding-threads.ts';
 
+/** Longest silence of backends that a head which just took over waits for, ms: clients wait meanwhile. */
+const patienceMs = 500;
+
 export interface BlobStoreOptions {
   /** For the tables, in `catalog`; made when it is missing. One process at a time. */
   readonly folder: string;
@@ -142,8 +145,8 @@ export class BlobStore implements AsyncDisposable {
 
   /**
    * Resolves once this head serves. 1. Read the key; where there is no store yet, make it and a log.
-   * 2. Follow the log, and take it over: two seconds, or as long as another head serves. 3. Connect
-   * to the backends, under the numbers that the tables have for them.
+   * 2. Follow the log, and connect to the backends, under the numbers that the tables have for them, so that nothing
+   * is waited for later. 3. Take the log over: two seconds, or as long as another head serves.
    * @throws ZSTOR_BACKENDS_INVALID, ZSTOR_KEY_MISSING, ZSTOR_KEY_INVALID, ZSTOR_STORE_UNKNOWN,
    *   ZSTOR_REBUILD_UNFINISHED, BASE_FOLDER_LOCKED, and as `Catalog.takeOver`
    */
@@ -151,8 +154,8 @@ export class BlobStore implements AsyncDisposable {
     const { folder, backendsFile, policy, schema, clock = systemClock } = options;
     const { logger = silentLogger } = options;
     if (options.isRebuilding !== true) await requireFinished(folder);
-    const file = { specs: await readBackendsFile(backendsFile) };
-    const keys = await openKeys(options, file.specs);
+    const specs = await readBackendsFile(backendsFile);
+    const keys = await openKeys(options, specs);
     const { metadataKey } = keys;
     await using stack = new AsyncDisposableStack();
     const threads = stack.use(CodingThreads.open());
@@ -166,23 +169,25 @@ export class BlobStore implements AsyncDisposable {
       },
     });
     const pooled: { backends?: BackendPool; spares?: LogSpares } = {};
-    const openMember = openMemberOf(() => pooled.backends?.specs ?? file.specs);
-    const place = { members: logNamesOf(file.specs), openMember, metadataKey };
+    const specsNow = (): readonly BackendSpec[] => pooled.backends?.specs ?? specs;
+    const openMember = openMemberOf(specsNow);
+    const place = { members: logNamesOf(specs), openMember, metadataKey };
     const catalogFolder = join(folder, 'catalog');
     const catalog = stack.use(
       await Catalog.open({
         ...{ ...place, folder: catalogFolder, schema, snapshots, clock, logger },
-        membersNow: () => logNamesOf(pooled.backends?.specs ?? file.specs),
+        membersNow: () => logNamesOf(specsNow()),
         ...options.logCare,
         spare: (lost, members) => pooled.spares?.choose(lost, members),
       }),
     );
-    stack.use(await beginServing(catalog, options, file));
-    const { specs } = file;
     const backends = stack.use(await openBackends({ catalog, specs, metadataKey, clock, logger }));
     backends.follow(backendsFile);
     pooled.backends = backends;
     pooled.spares = new LogSpares(backends);
+    stack.use(await beginServing(catalog, options));
+    const isOneOfMany = options.isOtherActive !== undefined;
+    await backends.reload(backends.specs, isOneOfMany ? patienceMs : undefined);
     const base = { catalog, backends, keys, threads, budget };
     opened.store = new BlobStore(await openParts(options, base, stack), stack.move());
     return opened.store;

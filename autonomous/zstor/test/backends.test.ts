@@ -216,7 +216,8 @@ test('nobody waits for a backend that takes its time, and it is used once it ans
   await writeFile(path, JSON.stringify(addresses.map((address) => ({ ...entry, address }))));
   const specs = await readBackendsFile(path);
   const numberOf = (spec: { port: number }): number => (spec.port === port ? 1 : 2);
-  await using pool = await BackendPool.open(specs, { numberOf, firstAnswerMsMax: 1_000 });
+  await using pool = await BackendPool.open([], { numberOf });
+  await pool.reload(specs, 1_000);
   assert.deepEqual([pool.byNo(1)?.state, pool.byNo(2)?.state], ['healthy', 'suspect']);
   // Nothing of it has failed: it is not known yet what it will answer.
   assert.deepEqual([slow.opened, slow.ended], [1, 0]);

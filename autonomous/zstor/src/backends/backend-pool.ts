@@ -16,6 +16,7 @@ import { markerKey } from './backend-identity.ts';
 import type { BackendIdentity } from './backend-identity.ts';
 import { nameOfBackend, readBackendsFile } from './backends-file.ts';
 import type { BackendSpec } from './backends-file.ts';
+import { untilQuiet } from './until-quiet.ts';
 import { ZdbBackend } from './zdb-backend.ts';
 
 /** How often a backend is asked for its free space, and whether it is still the one that it was. */
@@ -28,16 +29,17 @@ const settleMs = 100;
 const retryReadMs = 1_000;
 
 export interface BackendPoolOptions {
-  /** The number of a backend, which the catalogue keeps: 1 to 65,535, never given to another. */
-  readonly numberOf: (spec: BackendSpec) => number | Promise<number>;
+  /**
+   * The number of a backend, which the catalogue keeps: 1 to 65,535, never given to another. Undefined while it has
+   * none: a head that stands by gives none away, and leaves it out until it is asked again.
+   */
+  readonly numberOf: (spec: BackendSpec) => number | undefined | Promise<number | undefined>;
   /** Looks at the markers of namespaces. Default: each is what its name says. */
   readonly identity?: BackendIdentity;
   readonly clock?: Clock;
   readonly logger?: Logger;
   /** Default 10 s. */
   readonly commandTimeoutMs?: number;
-  /** Longest wait for the first answer of one that is new, ms; one that is late is asked on. Default: until it answers or fails. */
-  readonly firstAnswerMsMax?: number;
 }
 
 interface Member {
@@ -55,6 +57,7 @@ export class BackendPool implements AsyncDisposable {
   readonly #watching: TaskGroup;
   #all: readonly ZdbBackend[] = [];
   #specs: readonly BackendSpec[] = [];
+  #isNumbered = true;
   #reloading: Promise<void> = Promise.resolve();
   readonly #listeners = new Set<() => void>();
 
@@ -64,7 +67,7 @@ export class BackendPool implements AsyncDisposable {
     this.#watching = this.#newTasks();
   }
 
-  /** Resolves when each backend has been asked once whether it is there, and has answered, failed, or is late. */
+  /** Resolves when each backend has been asked once whether it is there. */
   static async open(
     specs: readonly BackendSpec[],
     options: BackendPoolOptions,
@@ -108,9 +111,13 @@ export class BackendPool implements AsyncDisposable {
     if (member !== undefined) await this.#probe(member);
   }
 
-  /** Takes a new list; connections of those that stay as they are stay. */
-  reload(specs: readonly BackendSpec[]): Promise<void> {
-    const reloaded = this.#reloading.then(() => this.#reload(specs));
+  /**
+   * Takes a new list; connections of those that stay as they are stay.
+   * @param patienceMs those that are late when no answer has come for so long are not waited for, and suspect until
+   *   they answer; by default each is waited for
+   */
+  reload(specs: readonly BackendSpec[], patienceMs?: number): Promise<void> {
+    const reloaded = this.#reloading.then(() => this.#reload(specs, patienceMs));
     // One that failed, since a head that does not serve has no numbers, must not end all that follow.
     this.#reloading = reloaded.catch(() => {});
     return reloaded;
@@ -140,38 +147,47 @@ export class BackendPool implements AsyncDisposable {
     return this.close();
   }
 
-  async #reload(specs: readonly BackendSpec[]): Promise<void> {
+  async #reload(specs: readonly BackendSpec[], patienceMs?: number): Promise<void> {
     this.#specs = specs;
     const wanted = new Map<number, BackendSpec>();
-    for (const spec of specs) {
-      if (spec.hasShards !== false) wanted.set(await this.#options.numberOf(spec), spec);
+    let isNumbered = true;
+    for (const spec of specs.filter(({ hasShards }) => hasShards !== false)) {
+      const no = await this.#options.numberOf(spec);
+      if (no === undefined) isNumbered = false;
+      else wanted.set(no, spec);
     }
+    this.#isNumbered = isNumbered;
     const gone = [...this.#members].filter(([no, { backend }]) => {
       return JSON.stringify(wanted.get(no)) !== JSON.stringify(backend.spec);
     });
     for (const [no] of gone) this.#members.delete(no);
-    const added = [...wanted].filter(([no]) => !this.#members.has(no));
+    const added = new Map([...wanted].filter(([no]) => !this.#members.has(no)));
     for (const [no, spec] of added) this.#members.set(no, this.#start(no, spec));
     this.#list();
+    // Of those that were there before some may not be known yet to be the right ones.
+    const asked = [...this.#members].filter(([no, { isSettled, backend }]) => {
+      return added.has(no) || (!isSettled && backend.state === 'healthy');
+    });
     await Promise.all([
       ...gone.map(([, member]) => end(member)),
-      ...added.map(([no]) => this.#meet(no)),
+      this.#askAll(
+        asked.map(([no]) => no),
+        patienceMs,
+      ),
     ]);
     for (const tell of this.#listeners) tell();
   }
 
-  /** Asks one that is new. A machine without power does not even refuse a connection: nobody waits for that. */
-  async #meet(no: number): Promise<void> {
-    const { firstAnswerMsMax: mostMs, clock = systemClock } = this.#options;
-    const asked = this.probe(no);
-    if (mostMs === undefined) return asked;
-    this.#watching.start('first answer', () => asked);
-    const isLate = Promise.withResolvers<void>();
-    const timer = clock.setTimer(mostMs, () => {
-      this.#members.get(no)?.backend.suspect();
-      isLate.resolve();
-    });
-    await Promise.race([asked, isLate.promise]).finally(() => timer.cancel());
+  /** Asks each whether it is there. A machine without power does not even refuse a connection. */
+  async #askAll(numbers: readonly number[], patienceMs: number | undefined): Promise<void> {
+    const asked = numbers.map((no) => this.probe(no));
+    if (patienceMs === undefined) {
+      await Promise.all(asked);
+      return;
+    }
+    for (const one of asked) this.#watching.start('first answer', () => one);
+    const late = await untilQuiet(asked, patienceMs, this.#options.clock ?? systemClock);
+    for (const at of late) this.#members.get(numbers[at] ?? 0)?.backend.suspect();
   }
 
   #list(): void {
@@ -289,11 +305,11 @@ export class BackendPool implements AsyncDisposable {
   async #readAgain(path: string): Promise<boolean> {
     try {
       await this.reload(await readBackendsFile(path));
+      return this.#isNumbered;
     } catch (error) {
       this.#logger.warn({ err: error, code: errorCode(error) }, 'the backends stay as they are');
       return !isGridError(error) || !error.retryable;
     }
-    return true;
   }
 
   #newTasks(): TaskGroup {

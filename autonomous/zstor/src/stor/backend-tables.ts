@@ -29,6 +29,12 @@ export const backendTable = `
   CREATE INDEX backends_name ON backends (name);
 `;
 
+/** Whether the tables are made: those of a new store are when it is first taken over. */
+export function hasBackends(db: DatabaseSync): boolean {
+  const sql = `SELECT 1 FROM sqlite_schema WHERE name = 'backends'`;
+  return statementOf(db, sql).get() !== undefined;
+}
+
 /** All that ever were. */
 export function listBackends(db: DatabaseSync): BackendRow[] {
   return statementOf(db, 'SELECT * FROM backends ORDER BY no').all().map(rowOf);

@@ -4,12 +4,12 @@ import { BackendPool } from '../backends/backend-pool.ts';
 import { nameOfBackend } from '../backends/backends-file.ts';
 import type { BackendSpec } from '../backends/backends-file.ts';
 import type { Catalog } from '../catalog/catalog.ts';
-import { findBackend, numberBackend, settleBackend } from './backend-tables.ts';
+import { findBackend, hasBackends, numberBackend, settleBackend } from './backend-tables.ts';
 
-/** A head that takes over serves without backends that have not answered by then, ms. */
-const firstAnswerMsMax = 500;
-
-/** The backends, under the numbers that the tables and their markers give them. */
+/**
+ * The backends, under the numbers that the tables and their markers give them. While this head does not serve those
+ * that are new have none, and it is not settled which is which: `reload` does that once it serves.
+ */
 export async function openBackends({
   catalog,
   specs,
@@ -37,15 +37,16 @@ export async function openBackends({
     return catalog.write((db) => settleBackend(db, { name, no, found, mayBe }));
   };
   opened.pool = await BackendPool.open(specs, {
-    ...{ ...options, firstAnswerMsMax },
+    ...options,
     numberOf: (spec) => numberIn(catalog, spec),
     identity: { markerOf: (no) => markers.of(no), settle },
   });
   return opened.pool;
 }
 
-async function numberIn(catalog: Catalog, spec: BackendSpec): Promise<number> {
+async function numberIn(catalog: Catalog, spec: BackendSpec): Promise<number | undefined> {
   const name = nameOfBackend(spec);
-  const known = catalog.read((db) => findBackend(db, name));
-  return known ?? catalog.write((db) => numberBackend(db, name));
+  const known = catalog.read((db) => (hasBackends(db) ? findBackend(db, name) : undefined));
+  if (known !== undefined || !catalog.isServing) return known;
+  return catalog.write((db) => numberBackend(db, name));
 }
