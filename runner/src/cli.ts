@@ -109,11 +109,18 @@ function asGridError(error: unknown, command: string, terminal: Terminal): GridE
   if (error instanceof CommanderError) return usageError(error, command);
   if (isSystemError(error)) return systemRefused(error);
   const fault = error instanceof Error ? error : new Error(String(error));
-  terminal.note(fault.stack ?? fault.message);
+  for (const one of partsOf(fault)) terminal.note(one.stack ?? one.message);
   return new GridError<GridErrorCode>('GRID_INTERNAL', fault.message, {
     hint: 'report this with the lines above',
     cause: error,
   });
+}
+
+/** An error, and those that it stands for: one while something was closed hides the one before. */
+function partsOf(error: Error): readonly Error[] {
+  if (!(error instanceof SuppressedError)) return [error];
+  const hidden = [error.error, error.suppressed].filter((one) => one instanceof Error);
+  return [error, ...hidden.flatMap(partsOf)];
 }
 
 /** What the system said about a path or a disk: no fault of grid, and a stack would say nothing more. */

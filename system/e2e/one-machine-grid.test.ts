@@ -196,14 +196,13 @@ test('up fails with a code and a next step when a port is taken, and starts noth
   await grid.json<Up>('up', '--port-base', '0');
 });
 
-/** Plays systemd: prints the first message that comes to its socket, and closes what comes along. */
+/** Plays systemd: prints what comes to its socket, and closes what comes along. */
 const manager = [
   'import socket, sys',
   's = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)',
   's.bind(sys.argv[1])',
   'print("listens", flush=True)',
-  'print(s.recv(65536).decode(), flush=True)',
-  'while True: s.recv(65536)',
+  'while True: print(s.recv(65536).decode(), flush=True)',
 ].join('\n');
 
 test('up in the foreground tells a service manager when it is ready, and stays until SIGTERM', async () => {
@@ -214,8 +213,11 @@ test('up in the foreground tells a service manager when it is ready, and stays u
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   using _listener = { [Symbol.dispose]: () => listener.kill('SIGKILL') };
-  await once(listener.stdout, 'data');
-  const told = once(listener.stdout, 'data') as Promise<[Buffer]>;
+  let told = '';
+  listener.stdout.on('data', (part: Buffer) => (told += part.toString()));
+  const hears = (line: RegExp): Promise<unknown> =>
+    waitFor(() => line.test(told), { ...deadline, what: `${line} in ${told}` });
+  await hears(/^listens$/m);
   const child = spawn(
     join(root, 'grid'),
     ['up', '--foreground', '--no-node', '--no-bots', '--port-base', '0', '--json'],
@@ -227,15 +229,14 @@ test('up in the foreground tells a service manager when it is ready, and stays u
   const [part] = (await once(child.stdout, 'data')) as [Buffer];
   const { pid } = zdbOf(JSON.parse(part.toString()) as Up);
   assert.ok(lives(pid));
-  const [message] = await told;
-  const words = message.toString().split('\n');
-  assert.ok(words.includes('READY=1'), message.toString());
-  assert.match(message.toString(), /^STATUS=the grid is up: \d+ services; no node: not wanted/m);
+  await hears(/^READY=1$/m);
+  await hears(/^STATUS=the grid is up: \d+ services; no node: not wanted/m);
   assert.doesNotMatch(await readFile(`/proc/${pid}/environ`, 'utf8'), /NOTIFY_SOCKET/);
   child.kill('SIGTERM');
   const [[status]] = await Promise.all([once(child, 'exit'), text(child.stdout)]);
   assert.equal(status, 0);
   assert.equal(lives(pid), false);
+  await hears(/^STATUS=the grid is down$/m);
 });
 
 test('down --wipe asks for a yes, then removes the grid and nothing else', async () => {

@@ -17,6 +17,7 @@ import type { LayoutName } from '../storage-layout.ts';
 import type { GridState } from '../supervisor/grid-state.ts';
 import { isLaunched } from '../supervisor/launch.ts';
 import { tellManager } from '../system-unit/tell-manager.ts';
+import type { ServiceNews } from '../system-unit/tell-manager.ts';
 import { withProgress } from '../terminal.ts';
 import { wordCard } from '../word-card.ts';
 import { parseSize } from './node/node-arguments.ts';
@@ -100,9 +101,11 @@ async function up(context: CommandContext, options: UpOptions): Promise<void> {
   };
   if (options.foreground === true) {
     const { portBase } = options;
-    await runInForeground(home, portBase, logLevel, shutdownSignal(), async (state) =>
-      tellReady(context, await print(state)),
-    );
+    await runInForeground(home, portBase, logLevel, shutdownSignal(), async (state) => {
+      const status = summaryOf(await print(state));
+      await tell(context, { isReady: true, status });
+    });
+    await tell(context, { isReady: false, status: 'the grid is down' });
     return;
   }
   await using starting = StartingServices.watch(new GridHome(home));
@@ -110,13 +113,10 @@ async function up(context: CommandContext, options: UpOptions): Promise<void> {
   await print(await withProgress(context.terminal, () => starting.text, work));
 }
 
-async function tellReady(
-  { environment, terminal }: CommandContext,
-  report: UpReport,
-): Promise<void> {
+async function tell({ environment, terminal }: CommandContext, news: ServiceNews): Promise<void> {
   const { notifySocket } = environment;
   if (notifySocket === undefined) return;
-  const failure = await tellManager(notifySocket, summaryOf(report));
+  const failure = await tellManager(notifySocket, news);
   if (failure !== undefined) terminal.note(`the service manager was not told: ${failure}`);
 }
 

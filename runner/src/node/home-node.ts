@@ -40,7 +40,7 @@ export interface HomeNodeOptions {
 /** Disk for volumes, unless somebody says otherwise: at most so much, a quarter of what is free. */
 const volumeBytesMax = 32 * 2 ** 30;
 /** For the service to start: it may have to make a disk. */
-const startTimeoutMs = 120_000;
+const startTimeoutMs = 300_000;
 /** For the node to say who it is. */
 const introducedTimeoutMs = 20_000;
 /** The token is used at once. */

@@ -160,12 +160,12 @@ export class Cgroups {
 
   /** Takes away an empty one, wherever some of it is. */
   async remove(id: string): Promise<void> {
-    for (const tree of this.#trees) await ignoreAbsent(rmdir(join(tree, this.pathOf(id))));
+    for (const tree of this.#trees) await removeFolder(join(tree, this.pathOf(id)));
   }
 
   /** Takes the parent away when nothing is in it. */
   async removeParent(): Promise<void> {
-    for (const tree of this.#trees) await ignoreAbsent(rmdir(join(tree, this.parent)));
+    for (const tree of this.#trees) await removeFolder(join(tree, this.parent));
   }
 
   #folder(controller: Controller, id: string): string {
@@ -198,6 +198,11 @@ async function foldersIn(path: string): Promise<readonly string[]> {
 
 async function readOrNothing(path: string): Promise<string> {
   return ((await ignoreAbsent(readFile(path, 'utf8'))) ?? '').trimEnd();
+}
+
+/** A tree that is none, as systemd leaves one of a controller that is mounted elsewhere, is read-only. */
+async function removeFolder(path: string): Promise<void> {
+  if ((await ignoreAbsent(access(path).then(() => true))) === true) await ignoreAbsent(rmdir(path));
 }
 
 /** What goes while it is looked at is absent. */

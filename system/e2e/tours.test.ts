@@ -8,59 +8,91 @@ import { reservePort } from '@commongrid/base';
 import { DockerRegistry } from '@commongrid/flist/testing';
 import { root, run, tempFolder, TestGrid } from './grid-process.ts';
 import type { Ended } from './grid-process.ts';
+import { firstDifference, printedBySteps, scriptOf, stepsOf } from './tour-steps.ts';
+import type { TourStep } from './tour-steps.ts';
 
-/** Runs the shell lines of a section as they are written, on a grid that is up already. */
+/** Words of a document, and what stands for them on this machine. */
+type Places = Readonly<Record<string, string>>;
+
+/** Runs the shell lines under the first heading `## A tour...` of a page as they are written. */
 async function tour(
   grid: TestGrid,
-  heading: string,
-  instead: Readonly<Record<string, string>> = {},
-  env: Readonly<Record<string, string>> = {},
+  page: string,
+  instead: Places = {},
+  env: Places = {},
 ): Promise<Ended> {
-  const readme = await readFile(join(root, 'README.md'), 'utf8');
-  const [, lines = ''] =
-    new RegExp(`## ${heading}[\\s\\S]*?\`\`\`sh\\n([\\s\\S]*?)\`\`\``).exec(readme) ?? [];
+  const text = await readFile(join(root, 'docs', 'operate', page), 'utf8');
+  const [, lines = ''] = /^## A tour[^]*?```sh\n([^]*?)```/m.exec(text) ?? [];
   assert.match(lines, /^\.\/grid up/);
+  return runLines(grid, lines, instead, env);
+}
+
+/** Runs lines for the usual places on a grid that is up already, at places of its own. */
+async function runLines(
+  grid: TestGrid,
+  lines: string,
+  instead: Places,
+  env: Places,
+): Promise<Ended> {
   const { stdout } = await grid.run('up', '--port-base', '0', '--json');
   const portOf = (name: string): string =>
     new RegExp(`"${name}":"127\\.0\\.0\\.1:(\\d+)`).exec(stdout)?.[1] ?? '';
-  const places: Readonly<Record<string, string>> = {
+  const places: Places = {
     ...{ '/var/lib/grid': grid.home, '-p 9900': `-p ${portOf('zdb')}` },
     ...{ '6381': portOf('bcdb-http'), '9100': portOf('hub'), ...instead },
   };
-  // At once, so that what is put in is not taken for what is to be replaced.
-  const named = new RegExp(
-    Object.keys(places)
-      .map((of) => RegExp.escape(of))
-      .join('|'),
-    'g',
-  );
-  const script = lines.replace(named, (of) => places[of] ?? '');
-  // Some of its lines wait until something happens.
-  return run('timeout', ['900', 'sh', '-euc', script], {
+  // Some of the lines wait until something happens.
+  return run('timeout', ['900', 'sh', '-euc', replaced(lines, places)], {
     cwd: root,
     env: { GRID_HOME: grid.home, ...env },
   });
 }
 
-test('the tour of a node works as it is written', async () => {
-  await using grid = await TestGrid.open({ hasNode: true });
+/** At once, so that what is put in is not taken for what is to be replaced. */
+function replaced(text: string, places: Places): string {
+  const named = Object.keys(places).map((of) => RegExp.escape(of));
+  return text.replace(new RegExp(named.join('|'), 'g'), (of) => places[of] ?? '');
+}
+
+/** The steps under the heading `## A tour` of the README, whatever stands between them. */
+async function readmeSteps(): Promise<readonly TourStep[]> {
+  const readme = await readFile(join(root, 'README.md'), 'utf8');
+  const [section = ''] = /^## A tour\n[^]*?(?=^## )/m.exec(readme) ?? [];
+  const blocks = [...section.matchAll(/^```console\n([^]*?)^```/gm)];
+  return blocks.flatMap(([, block = '']) => stepsOf(block));
+}
+
+/** A copy of an example that publishes another port. */
+async function exampleAt(folder: string, name: string, port: string): Promise<string> {
+  const text = await readFile(join(root, 'examples', name), 'utf8');
+  const file = join(folder, name);
+  await writeFile(file, text.replace(/(?<="publish": )\d+/, port));
+  return file;
+}
+
+test('the tour of the README prints what the README shows', async () => {
   await using folder = await tempFolder();
-  const port = String(await reservePort());
-  const file = join(folder.path, 'web.json');
-  const example = await readFile(join(root, 'examples', 'web.json'), 'utf8');
-  await writeFile(file, example.replace('8080', port));
-  const { status, stdout, stderr } = await tour(grid, 'A tour of a node', {
-    'examples/web.json': file,
-    '127.0.0.1:8080': `127.0.0.1:${port}`,
-  });
-  assert.equal(status, 0, stderr + stdout);
-  assert.match(stderr, / web\/0 {2}healthy/);
-  assert.match(stdout, new RegExp(`^web/web/0 +healthy +\\S+ +\\S+:${port} +\\d+[sm]$`, 'm'));
-  assert.match(stdout, /^start 1$/m);
-  assert.match(stdout, / web\/web\/0 +failed +NODE_ENDED /);
-  // One line, two, three.
-  assert.equal(stdout.match(/^\w{3} \w{3} +\d+ [\d:]{8} UTC \d{4}$/gm)?.length, 6, stdout);
-  assert.match(stdout, /^web is ended: contract:/m);
+  await using grid = await TestGrid.open({ hasNode: true, hasBots: true, shards: '4+2' });
+  const [webPort, cachePort] = [String(await reservePort()), String(await reservePort())];
+  const places = {
+    'examples/web.json': await exampleAt(folder.path, 'web.json', webPort),
+    'examples/cache.json': await exampleAt(folder.path, 'cache.json', cachePort),
+    ...{ ':8080': `:${webPort}`, '-p 6390': `-p ${cachePort}` },
+  };
+  const steps = await readmeSteps();
+  assert.ok(steps.length > 10);
+  const { status, stdout, stderr } = await runLines(grid, scriptOf(steps), places, {});
+  assert.equal(status, 0, stdout + stderr);
+  const { node } = await grid.json<{ readonly node: { readonly name: string } }>('up');
+  // Both may name the machine by any word.
+  const machine = new RegExp(`\\b(?:debian|${RegExp.escape(node.name)})\\b`, 'g');
+  const lines = (texts: readonly string[]): readonly string[] =>
+    texts.map((text) => text.replaceAll(machine, 'NAME'));
+  const printed = printedBySteps(stdout.replaceAll(grid.home, '/var/lib/grid'));
+  for (const [at, { command, printed: shown }] of steps.entries()) {
+    const difference = firstDifference(lines(shown), lines(printed[at] ?? []));
+    assert.equal(difference, undefined, `$ ${command}\n${difference}`);
+  }
 });
 
 /** Takes away what a tour that was broken off left of its second machine. */
@@ -83,12 +115,8 @@ test('the tour of contracts and money works as it is written', async () => {
   const tag = randomInt(0x1000, 0x10000).toString(16);
   const [name, prefix, port] = [`shed${tag}`, `s${tag.slice(0, 2)}`, String(await reservePort())];
   stack.defer(() => clearAway(path, name, prefix));
-  const file = join(path, 'shop.json');
-  const example = await readFile(join(root, 'examples', 'shop.json'), 'utf8');
-  await writeFile(file, example.replace('8081', port));
-  const rented = join(path, 'web.json');
-  const web = await readFile(join(root, 'examples', 'web.json'), 'utf8');
-  await writeFile(rented, web.replace('8080', String(await reservePort())));
+  const file = await exampleAt(path, 'shop.json', port);
+  const rented = await exampleAt(path, 'web.json', String(await reservePort()));
   const places = {
     'examples/web.json': rented,
     ...{ '--prefix sh ': `--prefix ${prefix} `, '--prefix sh\n': `--prefix ${prefix}\n` },
@@ -96,7 +124,7 @@ test('the tour of contracts and money works as it is written', async () => {
     '198.18.0.': `198.18.${randomInt(128, 255)}.`,
   };
   const env = { TMPDIR: path };
-  const { status, stdout, stderr } = await tour(grid, 'A tour of contracts and money', places, env);
+  const { status, stdout, stderr } = await tour(grid, 'contract.md', places, env);
   assert.equal(status, 0, stderr + stdout);
   assert.match(stdout, /^1000\.000000 +GRD$/m);
   assert.match(
@@ -120,7 +148,7 @@ test('the tour of contracts and money works as it is written', async () => {
 
 test('the tour of the store works as it is written', async () => {
   await using grid = await TestGrid.open();
-  const { status, stdout, stderr } = await tour(grid, 'A tour of the store');
+  const { status, stdout, stderr } = await tour(grid, 'zero-db.md');
   assert.equal(status, 0, stderr);
   assert.equal(stderr, '');
   assert.deepEqual(stdout.match(/^hello$/gm), ['hello', 'hello']);
@@ -130,7 +158,7 @@ test('the tour of the store works as it is written', async () => {
 
 test('the tour of the database works as it is written', async () => {
   await using grid = await TestGrid.open();
-  const { status, stdout, stderr } = await tour(grid, 'A tour of the database');
+  const { status, stdout, stderr } = await tour(grid, 'bcdb.md');
   assert.equal(status, 0, stderr);
   assert.equal(stderr, '');
   // Found by a word, and by a field.
@@ -144,7 +172,7 @@ test('the tour of the database works as it is written', async () => {
 
 test('the tour of S3 works as it is written', async () => {
   await using grid = await TestGrid.open({ shards: '4+2' });
-  const { status, stdout, stderr } = await tour(grid, 'A tour of S3');
+  const { status, stdout, stderr } = await tour(grid, 's3.md');
   assert.equal(status, 0, stderr + stdout);
   assert.match(stdout, /^make_bucket: films$/m);
   assert.match(stdout, /^stopped: zdb-3, zdb-5;/m);
@@ -159,7 +187,7 @@ test('the tour of images works as it is written', async () => {
   await using folder = await tempFolder();
   await using registry = await DockerRegistry.open(folder.path);
   await using grid = await TestGrid.open();
-  const { status, stdout, stderr } = await tour(grid, 'A tour of images', {
+  const { status, stdout, stderr } = await tour(grid, 'images.md', {
     '127.0.0.1:5000': registry.host,
   });
   assert.equal(status, 0, stderr + stdout);
