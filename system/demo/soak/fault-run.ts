@@ -139,7 +139,8 @@ export class FaultRun {
       );
     } catch (error) {
       if (!isGridError(error, 'BASE_TIMEOUT') || last === undefined) throw error;
-      throw new Error(`${error.message}: ${String(last)}`, { cause: error });
+      const why = last instanceof Error ? last.message : 'nobody said why';
+      throw new Error(`${error.message}: ${why}`, { cause: error });
     }
   }
 }

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import type { ContractId } from '@commongrid/model';
+
 import { smallContract, smallKinds, smallPlaces } from './small-contract.ts';
 
 test('a small contract has as many places as are counted, and none that others reach', () => {
@@ -14,7 +16,7 @@ test('a small contract has as many places as are counted, and none that others r
 });
 
 test('a version that does not work has its probe, and may be taken back', () => {
-  const replaces = 'contract:AAAAAAAAAAAAAAAAAAAAAA' as const;
+  const replaces = 'contract:AAAAAAAAAAAAAAAAAAAAAA' as ContractId;
   const [good, bad] = [true, false].map((works) => {
     return smallContract({ name: 'soak-2', kind: 'page', replaces, works });
   });
