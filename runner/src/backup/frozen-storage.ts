@@ -87,7 +87,8 @@ async function holdHead(home: GridHome, options: FreezeOptions): Promise<Hold> {
     // One that just began listens soon.
     return (await hasHead(home)) ? undefined : withoutHead(home, holdMs);
   };
-  const what = 'the head of S3 to let changes wait';
+  const what =
+    'the head of S3 to let changes wait, which it does not while it begins, or stands by for another one';
   try {
     return await waitFor(look, { what, timeoutMs, everyMs: 100 });
   } catch (error) {
@@ -173,7 +174,7 @@ function otherHead(cause?: unknown): GridError<GridErrorCode> {
     'GRID_BACKUP_OTHER_HEAD',
     'another head serves the store of S3 and may change it: its Zero-DBs could not be read as they belong together',
     {
-      hint: 'end what opened the store from another folder, such as `grid zstor put --data FOLDER`, and try again',
+      hint: 'end what opened the store from another folder, such as `grid s3 serve --data FOLDER`, and try again',
       retryable: true,
       cause,
     },
