@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { askControl, isGridError, waitFor } from '@commongrid/base';
 
 import { root, run } from '../e2e/grid-process.ts';
-import { killMachine, processesOf, programsOf } from '../machines/machine-processes.ts';
+import { killMachine, processesOf, programsIn, programsOf } from '../machines/machine-processes.ts';
 import { emptyDisk, mountDisk, unmountDisk } from '../machines/own-disk.ts';
 import type { DemoNetwork } from './demo-network.ts';
 
@@ -170,6 +170,16 @@ export class DemoNode {
     this.#offSinceMs = Date.now();
   }
 
+  /** Starts its node again once it has ended, as the service manager of a machine does. */
+  async startAgain(signal: AbortSignal): Promise<void> {
+    const hasEnded = async (): Promise<boolean> => {
+      const programs = await programsIn(this.folder);
+      return !programs.some(({ words }) => words.some((word, at) => isStart(word, words[at + 1])));
+    };
+    await waitFor(hasEnded, { ...this.#patience, signal, what: `${this.name} to end` });
+    this.#start();
+  }
+
   /** Takes its cable out, or puts it in again; its processes go on. */
   setCable(state: 'up' | 'down'): void {
     this.#network.setCable(this.at, state);
@@ -228,6 +238,11 @@ export class DemoNode {
   get #tokenFile(): string {
     return `${this.folder}.token`;
   }
+}
+
+/** Whether two words of a program are the command that keeps an agent, or that of the agent. */
+function isStart(word: string, next: string | undefined): boolean {
+  return word === 'node' && (next === 'start' || next === 'agent');
 }
 
 /** Its volumes and its Zero-DBs take as much each, at most. */

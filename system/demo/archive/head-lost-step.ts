@@ -43,13 +43,16 @@ export const headLostStep: DemoStep<ArchiveScene> = {
 };
 
 /** The machine whose head serves. */
-export async function activeHead({ town, ...scene }: ArchiveScene): Promise<DemoNode> {
-  const { id } = contractOf({ town, ...scene });
-  return town.until('a head of S3 to serve', async () => {
-    const nodes = placedOn(town, await placementOf(town, id), 'heads');
-    for (const node of nodes) if (await isServing(node)) return node;
-    return false;
-  });
+export async function activeHead(scene: ArchiveScene): Promise<DemoNode> {
+  return scene.town.until('a head of S3 to serve', () => servingHead(scene));
+}
+
+/** The machine whose head serves now; undefined where none does. */
+export async function servingHead(scene: ArchiveScene): Promise<DemoNode | undefined> {
+  const { town } = scene;
+  const nodes = placedOn(town, await placementOf(town, contractOf(scene).id), 'heads');
+  for (const node of nodes) if (await isServing(node)) return node;
+  return undefined;
 }
 
 async function isServing({ address }: DemoNode): Promise<boolean> {

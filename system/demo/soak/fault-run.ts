@@ -2,6 +2,7 @@ import { delay, isGridError } from '@commongrid/base';
 
 import type { ArchiveScene } from '../archive/archive-scene.ts';
 import { isWhole } from '../archive/contract-places.ts';
+import { servingHead } from '../archive/head-lost-step.ts';
 import { traitsOf } from './fault-kinds.ts';
 import { isBorne } from './fault-schedule.ts';
 import type { Fault, TownSizes } from './fault-schedule.ts';
@@ -110,6 +111,7 @@ export class FaultRun {
     if (target.place === 'machine') await machineOf(scene, fault).inService(signal);
     await this.#untilWell(fault, async () => {
       if (target.place === 'farmer') return farmerOf(scene, fault).answers(signal);
+      if (target.place === 'head') return (await servingHead(scene)) !== undefined;
       return target.place !== 'service' || runs(scene.town, target.name);
     });
   }

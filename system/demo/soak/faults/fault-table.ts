@@ -1,7 +1,16 @@
 import type { FaultKind } from '../fault-kinds.ts';
 import type { BeginFault } from './begun-fault.ts';
 import { cableOut, diskFull, packetsLost, powerLost, randomLossOf } from './machine-faults.ts';
-import { agent, head, keeper, killed, service, stopped, zeroDb } from './process-faults.ts';
+import {
+  agent,
+  agentKilled,
+  head,
+  keeper,
+  killed,
+  service,
+  stopped,
+  zeroDb,
+} from './process-faults.ts';
 import { databaseFarAway, farmerKilled, farmerStopped } from './service-faults.ts';
 import { farmerClockWrong } from './wrong-clock.ts';
 
@@ -12,7 +21,7 @@ export const faultTable: Readonly<Record<FaultKind, BeginFault>> = {
   'nothing comes in': packetsLost(() => ({ direction: 'in', percent: 100 })),
   'nothing goes out': packetsLost(() => ({ direction: 'out', percent: 100 })),
   'packets lost': packetsLost(randomLossOf),
-  'agent killed': killed(agent),
+  'agent killed': agentKilled,
   'agent stopped': stopped(agent),
   'Zero-DB killed': killed(zeroDb),
   'Zero-DB stopped': stopped(zeroDb),

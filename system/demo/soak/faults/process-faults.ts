@@ -57,6 +57,13 @@ export function killed(find: FindProcess): BeginFault {
   };
 }
 
+/** The agent ends at once, and what keeps it with it: the service manager of the machine starts both again. */
+export const agentKilled: BeginFault = async (scene, fault) => {
+  const node = machineOf(scene, fault);
+  const begun = await killed(agent)(scene, fault);
+  return begun && { ...begun, end: () => node.startAgain(scene.town.signal) };
+};
+
 /** It stands still for a while, and answers nothing. */
 export function stopped(find: FindProcess): BeginFault {
   return (scene, fault) => {
