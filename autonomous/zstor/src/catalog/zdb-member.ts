@@ -156,7 +156,8 @@ export class ZdbMember implements TlogMember {
     if (isNew) this.#raisedTo = binding.fence;
     try {
       if (binding !== undefined) await this.#checkIdentity(client);
-      if (this.#closing.signal.aborted || binding !== this.#binding) throw failed(this.name, 'bound anew');
+      if (this.#closing.signal.aborted || binding !== this.#binding)
+        throw failed(this.name, 'bound anew');
     } catch (error) {
       this.#drop(client);
       throw error;
