@@ -155,7 +155,8 @@ export class ZdbMember implements TlogMember {
     );
     if (isNew) this.#raisedTo = binding.fence;
     try {
-      if (binding !== undefined) await this.#checkIdentity(client);
+      // Of a server that stands still from here on nothing would come, not even an end of the connection.
+      if (binding !== undefined) await this.#inTime(() => this.#checkIdentity(client));
       if (this.#closing.signal.aborted || binding !== this.#binding)
         throw failed(this.name, 'bound anew');
     } catch (error) {
@@ -164,6 +165,11 @@ export class ZdbMember implements TlogMember {
     }
     this.#client = client;
     return client;
+  }
+
+  #inTime<T>(run: () => Promise<T>): Promise<T> {
+    const [timeoutMs, clock, { signal }] = [this.#timeoutMs, this.#clock, this.#closing];
+    return withTimeout(run, { timeoutMs, clock, signal, what: `an answer of ${this.name}` });
   }
 
   async #checkIdentity(client: RespClient): Promise<void> {
