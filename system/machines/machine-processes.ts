@@ -39,6 +39,14 @@ export async function programsOf(folder: string): Promise<readonly string[]> {
   return (await programsIn(folder)).map(({ pid }) => String(pid));
 }
 
+/** Whether a Zero-DB runs that has its data in a folder. */
+export async function runsZeroDb(folder: string): Promise<boolean> {
+  const programs = await programsIn(folder);
+  return programs.some(({ words }) =>
+    words.some((word, at) => word === 'zdb' && words[at + 1] === 'serve'),
+  );
+}
+
 /** What a process was started with; no words of one that ended. */
 export async function programOf(pid: number): Promise<Program> {
   const line = await readFile(`/proc/${pid}/cmdline`, 'latin1').catch(() => '');

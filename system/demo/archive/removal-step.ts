@@ -3,7 +3,7 @@ import type { ContractStatus } from '@commongrid/contract';
 import type { ContractId } from '@commongrid/model';
 import { RespClient } from '@commongrid/resp';
 
-import { processesOf } from '../../machines/machine-processes.ts';
+import { processesOf, runsZeroDb } from '../../machines/machine-processes.ts';
 import type { DemoNode, ZdbDoor } from '../demo-node.ts';
 import type { DemoTown } from '../demo-town.ts';
 import type { DemoStep } from '../steps.ts';
@@ -104,10 +104,11 @@ async function isEmpty({ signal }: DemoTown, node: DemoNode): Promise<boolean> {
     const lists = await Promise.all(zdb.map(namespacesOf));
     return lists.flat().every((name) => name === firstNamespace);
   } catch (error) {
-    // One that has nothing any more ends, and its node says so a moment later.
-    if (isGridError(error, 'RESP_CONNECT_FAILED')) return false;
-    if (isGridError(error, 'RESP_CONNECTION_LOST')) return false;
-    throw error;
+    const isSilent =
+      isGridError(error, 'RESP_CONNECT_FAILED') || isGridError(error, 'RESP_CONNECTION_LOST');
+    if (!isSilent) throw error;
+    // One that was killed with its machine, and that nobody needs since, is not started again.
+    return !(await runsZeroDb(node.folder));
   }
 }
 

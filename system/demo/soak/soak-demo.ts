@@ -98,8 +98,8 @@ export async function soakDemo(options: SoakOptions): Promise<SoakReport> {
   const soak = new Soak(options);
   await rcloneVersion(signal);
   requireFaketime();
-  let marks: TownMarks;
-  {
+  let marks: TownMarks | undefined;
+  try {
     await using folder = await DemoFolder.open(options.folder);
     await using stack = new AsyncDisposableStack();
     const plan = { ...townPlan(machines, shards, dataBytes, generations), ownDisks: [diskMachine] };
@@ -115,6 +115,10 @@ export async function soakDemo(options: SoakOptions): Promise<SoakReport> {
     stack.defer(async () => scene.traffic?.stop());
     if (await soak.begins(scene)) await soak.go(scene);
     soak.tell('all of it is taken off this machine');
+  } catch (error) {
+    if (marks === undefined) throw error;
+    // What was seen until then is not to be lost.
+    soak.breaks(`taking it off this machine: ${textOf(error)}`);
   }
   await soak.hasLeft(marks);
   return soak.report();
@@ -139,6 +143,14 @@ class Soak {
     this.#options.onEvent((performance.now() - this.#startedMs) / 1_000, text);
   }
 
+  /** Notes what is not as it has to be. */
+  breaks(text: string): void {
+    // What is broken is seen again at each look.
+    if (this.#broken.includes(text)) return;
+    this.#broken.push(text);
+    this.tell(`BROKEN ${text}`);
+  }
+
   report(): SoakReport {
     const { ended, upgraded, takenBack } = this.#contracts;
     const seconds = Math.round((performance.now() - this.#startedMs) / 1_000);
@@ -151,7 +163,7 @@ class Soak {
 
   /** Nothing of the town is on this machine any more. */
   async hasLeft(marks: TownMarks): Promise<void> {
-    for (const trace of await tracesOfTown(marks)) this.#breaks(`leaks: the town left ${trace}`);
+    for (const trace of await tracesOfTown(marks)) this.breaks(`leaks: the town left ${trace}`);
   }
 
   /** Brings the archive to where clients use it. @returns whether it is there */
@@ -159,7 +171,7 @@ class Soak {
     const { signal } = this.#options;
     const onResult = ({ name, passed, figure }: StepResult): void => {
       if (passed) this.tell(`${name}: ${figure}`);
-      else this.#breaks(`${name}: ${figure}`);
+      else this.breaks(`${name}: ${figure}`);
     };
     const results = await runSteps(opening, scene, { listener: { onResult }, signal });
     return results.every(({ passed }) => passed);
@@ -209,7 +221,7 @@ class Soak {
     for (const one of contracts.takeRemoved()) await this.#watched(() => watch.gone(one));
     await this.#watched(async () => {
       this.#findings = await watch.finish();
-      for (const one of this.#findings.broken) this.#breaks(`watch: ${one}`);
+      for (const one of this.#findings.broken) this.breaks(`watch: ${one}`);
     });
   }
 
@@ -223,16 +235,9 @@ class Soak {
       await work();
     } catch (error) {
       if (this.#options.signal.aborted || isGridError(error, 'BASE_ABORTED')) return;
-      this.#breaks(`${what}: ${textOf(error)}`);
+      this.breaks(`${what}: ${textOf(error)}`);
       stop?.abort();
     }
-  }
-
-  #breaks(text: string): void {
-    // What is broken is seen again at each look.
-    if (this.#broken.includes(text)) return;
-    this.#broken.push(text);
-    this.tell(`BROKEN ${text}`);
   }
 }
 

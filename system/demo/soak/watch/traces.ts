@@ -2,7 +2,7 @@ import { join } from 'node:path';
 
 import { isGridError, readMounts, runProgram } from '@commongrid/base';
 
-import { programsIn } from '../../../machines/machine-processes.ts';
+import { programsIn, runsZeroDb } from '../../../machines/machine-processes.ts';
 import { namespacesOf } from '../../archive/removal-step.ts';
 import type { DemoNode } from '../../demo-node.ts';
 import { entriesOf } from './town-traces.ts';
@@ -63,7 +63,7 @@ export async function namespacesOn(
   } catch (error) {
     if (isGridError(error, 'BASE_ABORTED') || !isGridError(error)) throw error;
     const isSilent = error.code === 'RESP_CONNECT_FAILED' || error.code === 'RESP_CONNECTION_LOST';
-    if (isSilent && !(await hasZdb(node.folder))) return [];
+    if (isSilent && !(await runsZeroDb(node.folder))) return [];
     return [`${node.name}: its namespaces cannot be asked for (${error.code})`];
   }
 }
@@ -71,14 +71,6 @@ export async function namespacesOn(
 type NamedNode = Pick<DemoNode, 'folder' | 'name'> & {
   status(signal: AbortSignal): Promise<Pick<Awaited<ReturnType<DemoNode['status']>>, 'zdb'>>;
 };
-
-/** Whether a Zero-DB of a machine runs. */
-async function hasZdb(folder: string): Promise<boolean> {
-  const programs = await programsIn(folder);
-  return programs.some(({ words }) =>
-    words.some((word, at) => word === 'zdb' && words[at + 1] === 'serve'),
-  );
-}
 
 /** Cgroups of the containers of a node, in all trees. */
 async function cgroupsOf(prefix: string): Promise<readonly string[]> {
