@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFile, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -231,8 +231,8 @@ test('log ring keeps each line that conmon writes, over new files and agents', a
   // Each burst is above what a file has, and waits until the one before was seen.
   const burst = `n=0; while [ $n -lt ${burstLines} ]; do echo "line $i"; i=$((i+1)); n=$((n+1)); done`;
   const go = join(temp.path, 'go');
-  const script = `i=0; while [ $i -lt ${lines} ]; do ${burst}; read -r _ < ${go}; done; sleep 60`;
-  execFileSync('mkfifo', [go]);
+  const wait = `until [ -e ${go}.$i ]; do sleep 0.02; done`;
+  const script = `i=0; while [ $i -lt ${lines} ]; do ${burst}; ${wait}; done; sleep 60`;
   const path = join(folder, 'log');
   await using container = await PrintingContainer.start(bundle, path, 'sh', ['-c', script]);
   const options = { folder, totalBytes: 16 * 2 ** 20, reopen: () => container.reopen() };
@@ -246,7 +246,7 @@ test('log ring keeps each line that conmon writes, over new files and agents', a
   for (let end = burstLines; end <= lines; end += burstLines) {
     const wanted = { timeoutMs: 60_000, everyMs: 20, what: `line ${end - 1}` };
     await waitFor(() => shows(end - 1), wanted);
-    await writeFile(go, '\n');
+    await writeFile(`${go}.${end}`, '');
   }
   using ring = await LogRing.open(options);
   // Of the first line, the beginning may have gone with the file before.
