@@ -100,6 +100,11 @@ export class DemoNetwork {
       if (errorCode(error) === 'ENOENT') return [];
       throw error;
     });
+    // The kernel takes them off with their namespaces, but later: the next network may have the same number.
+    const links = ipJson('link', 'show', 'type', 'veth') as readonly Link[];
+    for (const { ifname } of links.filter((one) => one.ifname.startsWith(`${name}c`))) {
+      deleteLink(ifname);
+    }
     for (const netns of all.filter((one) => one.startsWith(`${name}-`)))
       ip('netns', 'delete', netns);
     ip('link', 'delete', name);
@@ -107,6 +112,15 @@ export class DemoNetwork {
 
   #cableOf(at: number): string {
     return `${switchOf(this.#number)}c${at}`;
+  }
+}
+
+/** Takes a cable off, unless it has just gone with its namespace. */
+function deleteLink(ifname: string): void {
+  try {
+    ip('link', 'delete', ifname);
+  } catch (error) {
+    if (!String(error).includes('Cannot find device')) throw error;
   }
 }
 
