@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { cp, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
@@ -164,6 +164,31 @@ test('a flip in a whole file is found before a mount, when it is read, and by a 
   assert.equal(badFiles, 1);
   assert.deepEqual(events.splice(0), [tainted]);
   assert.deepEqual(await readFile(path), image.contents['a'], 'a mount needs it: fetched again');
+});
+
+test('a flip while a machine has no power is told of when its store is opened', async () => {
+  await using folder = await tempFolder('flist');
+  const image = imageOf({ a: randomBytes(1_000_000), b: randomBytes(1_000) });
+  const { store, digest } = await storeOf(join(folder.path, 'before'), image);
+  await using _ = store;
+  store.pin('mount-1', digest);
+  await store.prefetch(digest, { whole: true });
+  // The store was not closed: as the disk of a machine that lost its power.
+  const after = join(folder.path, 'after');
+  await cp(join(folder.path, 'before'), after, { recursive: true });
+  const a = image.idOf('a');
+  const path = join(after, 'objects', a.slice(0, 2), a);
+  const bytes = await readFile(path);
+  bytes[900_000] = (bytes[900_000] ?? 0) ^ 1;
+  await writeFile(path, bytes);
+  const events: StoreEvent[] = [];
+  await using next = await ObjectStore.open({
+    ...{ folder: after, maxBytes: 100 * MiB, sources: sourcesOf(new MemorySource(image.chunks)) },
+    onEvent: (event) => events.push(event),
+  });
+  assert.deepEqual(events, [{ kind: 'object-tainted', object: a, mounts: ['mount-1'] }]);
+  assert.deepEqual([next.hasObject(a), next.hasObject(image.idOf('b'))], [false, true]);
+  assert.deepEqual(await next.readChunk(a, 1), image.chunks[1]);
 });
 
 test('a flip in a single chunk is found when it is read', async () => {

@@ -116,10 +116,11 @@ export class ObjectStore implements AsyncDisposable {
     const lock = stack.use(await FolderLock.open(folder));
     const files = await ObjectFiles.open(folder);
     const ledger = stack.use(await openLedger(join(folder, 'ledger.db')));
-    await reconcile(ledger, files, clock.nowMs());
+    const damaged = await reconcile(ledger, files, clock.nowMs());
     const flists = await KnownFlists.open(folder, ledger);
     const store = new ObjectStore(options, { ledger, files, flists, lock });
     stack.move();
+    for (const key of damaged) store.#tell(key);
     store.#tasks.start('settling', (signal) =>
       repeat(settleEveryMs, () => store.settle(), { signal, clock }),
     );

@@ -28,17 +28,20 @@ export async function openLedger(file: string): Promise<ObjectLedger> {
  * 1. After a crash of the machine, a file that was not synced may have other bytes: it is doubted.
  * 2. A file that is doubted, unknown, or not what it was, is verified, or removed.
  * 3. What the ledger knows and is not there is forgotten.
+ *
+ * @returns what the ledger knew and had other bytes: it was removed
  */
 export async function reconcile(
   ledger: ObjectLedger,
   files: ObjectFiles,
   nowMs: number,
-): Promise<void> {
+): Promise<readonly EntryKey[]> {
+  const damaged: EntryKey[] = [];
   const boot = await bootId();
   const isSameBoot = ledger.getNote('boot') === boot;
   const wasClean = ledger.getNote('clean') === 'yes';
   ledger.setNote('clean', 'no');
-  if (isSameBoot && wasClean) return;
+  if (isSameBoot && wasClean) return damaged;
   if (!isSameBoot) ledger.doubtUnsettled();
   ledger.setNote('boot', boot);
   let rereadBytes = 0;
@@ -49,14 +52,15 @@ export async function reconcile(
       const isName = isHashText(name);
       if (isName && found !== undefined && ledger.get(key)?.stamp === found.stamp) continue;
       rereadBytes += found?.sizeBytes ?? 0;
-      if (isName && rereadBytes <= rereadBytesMax && (await adopt(ledger, files, key, nowMs))) {
-        continue;
-      }
+      const isRead = isName && rereadBytes <= rereadBytesMax;
+      if (isRead && (await adopt(ledger, files, key, nowMs))) continue;
+      if (isRead && ledger.has(key)) damaged.push(key);
       files.remove(key);
       if (isName) ledger.remove(key);
     }
   }
   forgetMissing(ledger, files);
+  return damaged;
 }
 
 /** Verifies a file and knows it from now on. False when it is not what its name says. */
