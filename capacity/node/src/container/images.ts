@@ -20,7 +20,14 @@ import {
   unpackFlist,
   writeServiceConfig,
 } from '@commongrid/flist';
-import type { Flist, FlistDigest, ImageConfig, MountRecord, SourceStatus } from '@commongrid/flist';
+import type {
+  Flist,
+  FlistDigest,
+  ImageConfig,
+  MountMode,
+  MountRecord,
+  SourceStatus,
+} from '@commongrid/flist';
 import type { DriverContext } from '../driver.ts';
 import type { NodeErrorCode } from '../errors.ts';
 import { FairGate } from '../reconcile/fair-gate.ts';
@@ -32,6 +39,8 @@ export interface ImagesOptions {
   readonly hubs: readonly string[];
   /** How much of images may be kept. */
   readonly maxBytes: number;
+  /** How images are shown. Default: what the kernel can, as a trial says. */
+  readonly mode?: MountMode | undefined;
   /** Starts the image service of a store, which outlives this process; resolves once it answers. */
   readonly startService: (folder: string) => Promise<void>;
 }
@@ -60,10 +69,11 @@ export class Images {
   }
 
   static async open(options: ImagesOptions): Promise<Images> {
-    const { folder, hubs, maxBytes } = options;
+    const { folder, hubs, maxBytes, mode } = options;
     await mkdir(join(folder, 'known'), { recursive: true, mode: 0o700 });
     const sources = hubs.map((url) => ({ url: `${url}/v1` }));
-    await writeServiceConfig(folder, { maxBytes, sources });
+    const forced = mode === undefined ? {} : { mode };
+    await writeServiceConfig(folder, { maxBytes, sources, ...forced });
     const images = new Images(options);
     await images.#start();
     await images.#ask('reload');

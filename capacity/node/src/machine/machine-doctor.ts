@@ -59,10 +59,20 @@ async function root(): Promise<Finding> {
 }
 
 async function kernel(): Promise<Finding> {
-  const [major = 0, minor = 0] = release().split('.').map(Number);
-  const isOk = major > 6 || (major === 6 && minor >= 5);
-  const next = 'install Linux 6.5 or newer: before that overlayfs has no layers of data only';
-  return { name: 'kernel', isOk, says: release(), ...(isOk ? {} : { next }) };
+  return kernelFinding(release());
+}
+
+/** What a node makes of a kernel of this release, such as `6.1.0-44-amd64`. */
+export function kernelFinding(found: string): Finding {
+  const [major = 0, minor = 0] = found.split('.').map(Number);
+  const isFrom = (wanted: number): boolean => major > 6 || (major === 6 && minor >= wanted);
+  if (!isFrom(1)) {
+    const next =
+      'install Linux 6.1 or newer: before that btrfs hides that it counts volumes wrongly';
+    return { name: 'kernel', isOk: false, says: found, next };
+  }
+  const slower = 'images are slower than from 6.5 on: overlayfs has no layers of data only';
+  return { name: 'kernel', isOk: true, says: isFrom(5) ? found : `${found}; ${slower}` };
 }
 
 async function cgroups(): Promise<Finding> {

@@ -57,6 +57,8 @@ export interface NodePlan {
   /** What the node gives. */
   readonly room: Omit<Room, 'pids'>;
   readonly programs?: LinuxMachineOptions['programs'];
+  /** How its images are shown; default: what the kernel can. */
+  readonly imageMode?: LinuxMachineOptions['images']['mode'];
 }
 
 const zdbProgram = join(import.meta.dirname, 'zdb-server-program.ts');
@@ -88,7 +90,7 @@ export async function openPlanned(
       const opened = await LinuxMachine.open({
         ...{ folder: join(folder, 'machine'), prefix, volumeBytes: plan.room.ssdBytes, facts },
         programs: plan.programs,
-        images: { hubs: [plan.hub], maxBytes: gib, startService },
+        images: { hubs: [plan.hub], maxBytes: gib, mode: plan.imageMode, startService },
         zdb: { command: [process.execPath, zdbProgram], host: '127.0.0.1' },
       });
       machine = opened;
@@ -140,7 +142,10 @@ export class NodeTown implements AsyncDisposable {
     this.#stack = stack;
   }
 
-  static async open(room: NodePlan['room'] = roomDefault): Promise<NodeTown> {
+  static async open(
+    room: NodePlan['room'] = roomDefault,
+    more: Pick<NodePlan, 'imageMode'> = {},
+  ): Promise<NodeTown> {
     await using stack = new AsyncDisposableStack();
     const { path } = stack.use(await tempFolder('town'));
     await chmod(path, 0o711);
@@ -157,7 +162,7 @@ export class NodeTown implements AsyncDisposable {
       prefix: await drawPrefix(),
       hub: `http://${hub.host}:${hub.port}`,
       bootId: drawBootId(),
-      room,
+      ...{ room, ...more },
     };
     stack.defer(() => dismantle(plan));
     const town = new NodeTown(plan, image, stack.move());
