@@ -1,6 +1,8 @@
 import { seededRandom } from '@commongrid/base';
 
+import { alteredProgramStep } from './archive/altered-program-step.ts';
 import { auditStep } from './archive/audit-step.ts';
+import { beyondMandateStep } from './archive/beyond-mandate-step.ts';
 import { billStep } from './archive/bill-step.ts';
 import { clientsStep } from './archive/clients-step.ts';
 import { controllerLostStep } from './archive/controller-lost-step.ts';
@@ -9,6 +11,7 @@ import { farmLostStep } from './archive/farm-lost-step.ts';
 import { headLostStep } from './archive/head-lost-step.ts';
 import { machinesLostStep } from './archive/machines-lost-step.ts';
 import { marketStep } from './archive/market-step.ts';
+import { noticeStep } from './archive/notice-step.ts';
 import { pageLostStep } from './archive/page-lost-step.ts';
 import { pageStep } from './archive/page-step.ts';
 import { paymentStep } from './archive/payment-step.ts';
@@ -82,7 +85,10 @@ const steps: readonly DemoStep<ArchiveScene>[] = [
   headLostStep,
   pageLostStep,
   controllerLostStep,
+  noticeStep,
   farmLostStep,
+  beyondMandateStep,
+  alteredProgramStep,
   tooManyLostStep,
   upgradeStep,
   wholeCheckStep,

@@ -4,7 +4,9 @@ import type { ContractId, LockId } from '@commongrid/model';
 import type { Rclone } from '../data/rclone.ts';
 import type { Traffic } from '../data/traffic.ts';
 import type { DemoBot } from '../demo-bot.ts';
-import type { DemoTown } from '../demo-town.ts';
+import type { DemoNode } from '../demo-node.ts';
+import type { DemoTown, TownFarm } from '../demo-town.ts';
+import type { AlteredProgram } from './altered-program.ts';
 import type { StoreSecrets } from './archive-contract.ts';
 import type { Shards } from './archive-sizes.ts';
 
@@ -36,6 +38,18 @@ export interface ArchiveScene {
   traffic?: Traffic;
   /** The version of the page that runs, what it says, and at which address of this machine all versions are found. */
   page?: { readonly id: ContractId; readonly text: string; readonly door: string };
+  /** What may run in the country of one farm alone, and where it does. */
+  notice?: {
+    readonly id: ContractId;
+    readonly farm: TownFarm;
+    readonly node: DemoNode;
+    /** SHA-256 of the only program of its image, hex. */
+    readonly programSum: string;
+  };
+  /** Machines that an earlier step left without power. */
+  dark?: readonly DemoNode[];
+  /** What somebody changed on the disk of a machine that had no power. */
+  altered?: AlteredProgram;
   /** What the log had when the bot of the buyer was killed. */
   killed?: { readonly locks: number; readonly escrows: number };
 }

@@ -49,10 +49,14 @@ export async function isWhole(scene: ArchiveScene, except: readonly DemoNode[]):
   return standing?.store?.isWhole === true && (await isHealed(scene, except));
 }
 
-/** Waits until the controller says that it waits for something, by its code. */
-export function untilBlocked(scene: ArchiveScene, code: string): Promise<void> {
+/** Waits until the controller says that a contract waits for something, by its code. */
+export function untilBlocked(
+  scene: ArchiveScene,
+  code: string,
+  id: ContractId = contractOf(scene).id,
+): Promise<void> {
   return until(scene, `the bot of the buyer to say ${code}`, async () => {
-    const standing = await standingOf(scene, contractOf(scene).id);
+    const standing = await standingOf(scene, id);
     return standing?.blocked.some((one) => one.code === code) === true;
   });
 }

@@ -33,20 +33,44 @@ export async function withoutMachines<T>(
   victims: readonly DemoNode[],
   work: (outage: Outage) => Promise<T>,
 ): Promise<T> {
+  return loseMachines(scene, victims, async (outage) => {
+    const result = await work(outage);
+    await powerBack(scene, victims);
+    return result;
+  });
+}
+
+/** The same, but what has no power when the work is done stays without, for a step that gives it back by `powerBack`. */
+export async function loseMachines<T>(
+  scene: ArchiveScene,
+  victims: readonly DemoNode[],
+  work: (outage: Outage) => Promise<T>,
+): Promise<T> {
   const approvals = await approvalsIn(scene.town);
   const startedMs = performance.now();
-  const lost = (): readonly DemoNode[] => victims.filter(({ hasPower }) => !hasPower);
-  try {
+  return orPowered(scene, victims, async () => {
     await killAll(victims);
-    const result = await work({ victims, startedMs, approvals });
-    await bringBack(scene, lost());
-    return result;
+    return work({ victims, startedMs, approvals });
+  });
+}
+
+/** When the work fails all of them have power again, for the steps that come; why it failed is what is told. */
+export async function orPowered<T>(
+  { town: { signal } }: ArchiveScene,
+  victims: readonly DemoNode[],
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
   } catch (error) {
-    for (const node of lost()) node.restart();
-    // The next step begins with all of them; why this one failed is what is told.
-    await Promise.allSettled(victims.map((node) => node.inService(scene.town.signal)));
+    for (const node of lostOf(victims)) node.restart();
+    await Promise.allSettled(victims.map((node) => node.inService(signal)));
     throw error;
   }
+}
+
+function lostOf(victims: readonly DemoNode[]): readonly DemoNode[] {
+  return victims.filter(({ hasPower }) => !hasPower);
 }
 
 /** All of them lose their power, also when one does not go. @throws why it did not */
@@ -68,20 +92,26 @@ export async function healed(
   return { replacedSeconds, wholeSeconds };
 }
 
-/** They have power again, and stop what is no longer theirs. */
-async function bringBack({ town }: ArchiveScene, victims: readonly DemoNode[]): Promise<void> {
-  for (const node of victims) node.restart();
-  await Promise.all(victims.map((node) => node.inService(town.signal)));
-  for (const node of victims) {
-    await town.until(`${node.name} to run nothing any more`, async () => {
-      const { phases } = await node.status(town.signal);
-      return runningPhases.every((phase) => (phases[phase] ?? 0) === 0);
+/** Those that have none have power again, and stop what is no longer theirs: all but what may be nowhere else. */
+export async function powerBack(
+  { town, notice }: ArchiveScene,
+  victims: readonly DemoNode[],
+): Promise<void> {
+  const lost = lostOf(victims);
+  for (const node of lost) node.restart();
+  await Promise.all(lost.map((node) => node.inService(town.signal)));
+  for (const node of lost) {
+    await town.until(`${node.name} to run nothing that is elsewhere`, async () => {
+      const all = await node.workloads(town.signal);
+      return all.every(({ id, phase }) => {
+        return !runningPhases.has(phase) || (notice !== undefined && id.startsWith(notice.id));
+      });
     });
   }
 }
 
 /** Phases in which a workload does something. */
-const runningPhases = ['starting', 'running', 'healthy', 'unhealthy'] as const;
+const runningPhases: ReadonlySet<string> = new Set(['starting', 'running', 'healthy', 'unhealthy']);
 
 /** `replaced after 13.1 s, all made again after 17.0 s` */
 export function healingText({ replacedSeconds, wholeSeconds }: Healing): string {
