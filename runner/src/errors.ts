@@ -35,6 +35,7 @@ export type GridErrorCode =
   | 'GRID_JOIN_TOKEN_EXPIRED' // a join token is good for some time only: let the owner make another, `grid node invite`
   | 'GRID_JOIN_TOKEN_INVALID' // a join token is cut off, changed, or of another version: copy all of it
   | 'GRID_NAME_AMBIGUOUS' // several things have that name here: give the id
+  | 'GRID_NAME_TAKEN' // a contract of that name runs: choose another one, or end that: `grid rm`
   | 'GRID_NOT_CONTAINER' // nothing runs in a volume or namespace: name a container, `grid ls CONTRACT`
   | 'GRID_NODE_IN_USE' // a node runs that is to be wiped or taken off its machine: end `grid node start` first
   | 'GRID_NODE_JOINED' // the folder is that of a node that joined by another token: name another folder

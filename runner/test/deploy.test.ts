@@ -61,6 +61,7 @@ test('replicas that may be anywhere go to several nodes, by a controller in the 
   assert.equal(is, 'there');
   const { items } = await placementOf(contract);
   assert.deepEqual(new Set(items.map(({ node }) => node)), new Set(nodes));
+  await assert.rejects(deploy('store', { zdb }), hasCode('GRID_NAME_TAKEN'));
 
   // Another command controls it then.
   await grid.run('rm', 'store', '--json');

@@ -205,11 +205,14 @@ test('a server that listens no more may finish what it began, for a while', asyn
 
 interface HeadState {
   is: 'serves' | 'stands by' | 'hangs';
+  /** Called when it is asked whether it serves. */
+  onAsked?: () => void;
 }
 
 /** A head of S3, as far as a door asks it. */
 function openHead(name: string, state: HeadState): Promise<Replica> {
   const server = createHttpServer((request, response) => {
+    if (request.url === '/-/health') state.onAsked?.();
     if (request.url === '/endless') response.write(name);
     else if (request.url !== '/-/health') response.end(name);
     else if (state.is !== 'hangs') response.writeHead(state.is === 'serves' ? 200 : 503).end();
@@ -263,6 +266,27 @@ test('of the heads of S3 the one that serves answers, and connections to one tha
   await door.look();
   assert.equal(again.socket.destroyed, false);
   await untilCut(again);
+});
+
+test('a head of S3 that does not answer holds up nobody: the other one is asked on meanwhile', async () => {
+  let asks = 0;
+  const silent: HeadState = { is: 'hangs', onAsked: () => (asks += 1) };
+  let looks = 0;
+  const other: HeadState = {
+    is: 'stands by',
+    onAsked: () => {
+      looks += 1;
+      if (looks === 2) other.is = 'serves';
+    },
+  };
+  await using first = await openHead('one', silent);
+  await using second = await openHead('other', other);
+  await using door = await Door.open({ kind: 's3', port: 0, counts: new DoorCounts(), heldMs });
+  door.lead([target(first.address), target(second.address)]);
+  using client = clientOf(door);
+  client.socket.write('GET /bucket HTTP/1.1\r\nhost: s3\r\n\r\n');
+  assert.match(await client.word, /other/);
+  assert.deepEqual({ asks, looks }, { asks: 1, looks: 2 });
 });
 
 test('connections to a machine that lost its power are cut at the second look, and the next go elsewhere', async () => {

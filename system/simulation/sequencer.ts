@@ -213,7 +213,7 @@ export class Sequencer {
     leases.begin(this.fold.objects('grid.lease.1'), this.#size);
     const summaries = new SummaryWriter({
       ...{ clock, logger: silentLogger, everyMs: summaryEveryMs, gapMs: suspectAfterMs },
-      loggedToMs: (node) => this.fold.current('grid.presence.1', node)?.toMs,
+      loggedToMs: (node) => this.fold.current('grid.presence.1', node)?.toMs ?? 0,
       write: async ({ payload }) => {
         const summary = JSON.parse(new TextDecoder().decode(payload)) as Presence;
         this.put('grid.presence.1', author, summary);

@@ -146,7 +146,7 @@ export class BlobStore implements AsyncDisposable {
   /**
    * Resolves once this head serves. 1. Read the key; where there is no store yet, make it and a log.
    * 2. Follow the log, and connect to the backends, under the numbers that the tables have for them, so that nothing
-   * is waited for later. 3. Take the log over: two seconds, or as long as another head serves.
+   * is waited for later. 3. Take the log over: 1.5 s, or as long as another head serves.
    * @throws ZSTOR_BACKENDS_INVALID, ZSTOR_KEY_MISSING, ZSTOR_KEY_INVALID, ZSTOR_STORE_UNKNOWN,
    *   ZSTOR_REBUILD_UNFINISHED, BASE_FOLDER_LOCKED, and as `Catalog.takeOver`
    */

@@ -156,6 +156,21 @@ async function plan(
   await printPlan(context, options, draftFileOf(built), work);
 }
 
+/** Two of one name would each be found by its id alone. @throws GRID_NAME_TAKEN */
+async function requireFreeName(
+  { grid }: OwnedConnection,
+  { name, replaces }: ContractDraft['header'],
+): Promise<void> {
+  const all = await grid.contracts();
+  const taken = all.find(({ id, header }) => header.name === name && id !== replaces);
+  if (taken === undefined) return;
+  const { id } = taken;
+  throw new GridError<GridErrorCode>('GRID_NAME_TAKEN', `${name} runs already: ${id}`, {
+    hint: `choose another name, or end that one: grid rm ${name}; a version that says it replaces that one takes its place: grid contract build`,
+    details: { name, contract: id },
+  });
+}
+
 /** Signs it, and shows how it comes up. */
 async function place(
   context: CommandContext,
@@ -165,6 +180,7 @@ async function place(
   const { owned, found, built, bot, only, facts, phases } = deployment;
   const { client, grid, trust } = owned;
   const { draft } = built;
+  await requireFreeName(owned, draft.header);
   const { home } = context.environment;
   const signal = AbortSignal.timeout(options.timeout * 1000);
   const named = { home, name: draft.header.name, contract: draft.id };

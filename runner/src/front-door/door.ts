@@ -222,12 +222,14 @@ export class Door implements AsyncDisposable {
     return addresses.find((one) => one === this.#preferred && this.#standings.last(one) === 'busy');
   }
 
+  /** Soon, also where one is silent: the others are asked again meanwhile, and its answer is waited for by the next call. */
   async #firstServing(addresses: readonly AddressText[]): Promise<AddressText | undefined> {
     const asked = addresses.map(async (address) => {
       if ((await this.#standings.lately(address)) === 'serves') return address;
       throw new Error(`${address} does not serve`);
     });
-    return Promise.any(asked).catch(() => undefined);
+    const pause = this.#pause().then(() => undefined);
+    return Promise.race([Promise.any(asked), pause]).catch(() => undefined);
   }
 
   #prefer(address: AddressText): void {

@@ -90,14 +90,16 @@ async function declineOf(town: DemoTown, contract: string): Promise<string> {
 
 /** A deal in which the price came down. @throws when there is none, or the two bots remember different words */
 async function bargainOf(town: DemoTown, { farmer }: TownFarm): Promise<string> {
-  const said = await saidBy(town, farmer.name);
-  const own = [...Map.groupBy(said, ({ deal }) => deal).values()];
-  const deal = own.find((all) => {
+  const lately = await saidBy(town, farmer.name);
+  const own = [...Map.groupBy(lately, ({ deal }) => deal).values()];
+  const bargain = own.find((all) => {
     const steps = all.map(({ step }) => step);
     return steps.includes('counter') && steps.includes('locked');
   });
-  if (deal === undefined) throw new Error(`nobody bargained with ${farmer.name}`);
-  const its = (await saidBy(town, 'buyer')).filter((one) => one.deal === deal[0]?.deal);
+  if (bargain === undefined) throw new Error(`nobody bargained with ${farmer.name}`);
+  const of = ['--deal', bargain[0]?.deal ?? ''];
+  const deal = await saidBy(town, farmer.name, of);
+  const its = await saidBy(town, 'buyer', of);
   // What follows may be said again, or lack an answer, since the buyer was killed meanwhile.
   const words = (all: readonly Said[]): string => {
     const steps = all.map(({ step }) => step);
@@ -120,7 +122,12 @@ async function bargainOf(town: DemoTown, { farmer }: TownFarm): Promise<string> 
   return `${farmer.name} came ${down} % down in ${counters} counters, in both transcripts`;
 }
 
-async function saidBy(town: DemoTown, bot: string): Promise<readonly Said[]> {
-  const words = ['market', 'transcripts', bot];
+/** Without a deal as many of the newest as an answer holds. */
+async function saidBy(
+  town: DemoTown,
+  bot: string,
+  deal: readonly string[] = [],
+): Promise<readonly Said[]> {
+  const words = ['market', 'transcripts', bot, ...deal];
   return (await town.grid.json<{ readonly steps: readonly Said[] }>(...words)).steps;
 }

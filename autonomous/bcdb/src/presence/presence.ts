@@ -99,7 +99,7 @@ export class Presence implements AsyncDisposable {
       logger: options.logger ?? silentLogger,
       everyMs: summaryEveryMs,
       gapMs: suspectAfterMs,
-      loggedToMs: (node) => this.#identities.current(presenceUrl, node)?.toMs,
+      loggedToMs: (node) => this.#identities.current(presenceUrl, node)?.toMs ?? ledger.genesis.at,
       write: (statement) => sequencer.write(statement),
     });
   }

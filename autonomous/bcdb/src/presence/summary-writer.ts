@@ -30,8 +30,8 @@ export interface SummaryWriterOptions {
   readonly everyMs: number;
   /** Silence that is a gap, ms. */
   readonly gapMs: number;
-  /** End of the last logged summary of a node, milliseconds since 1970. */
-  readonly loggedToMs: (node: NodeId) => number | undefined;
+  /** End of the last logged summary of a node, or the log's beginning, milliseconds since 1970. */
+  readonly loggedToMs: (node: NodeId) => number;
   /** Appends a record of the sequencer. */
   readonly write: (statement: Statement) => Promise<unknown>;
 }
@@ -202,8 +202,9 @@ export class SummaryWriter {
     if (seen === undefined) return;
     this.#isChanged = true;
     const { clock, write } = this.#options;
-    // Up to what is log time for sure when the record is judged.
-    const untilMs = clock.monotonicMs() - tickEveryMs;
+    const lastMs = seen.runs.runs.at(-1)?.toMs ?? 0;
+    // Up to what is log time for sure when the record is judged; what comes meanwhile is told next time.
+    const untilMs = Math.min(clock.monotonicMs() - tickEveryMs, lastMs);
     const offsetMs = clock.nowMs() - clock.monotonicMs();
     for (let span = seen.runs.next(untilMs); span; span = seen.runs.next(untilMs)) {
       const summary = this.#summary(node, seen, span, offsetMs);
@@ -226,7 +227,7 @@ export class SummaryWriter {
     { session, runs }: SeenSpan,
     offsetMs: number,
   ): PresenceSummary | undefined {
-    const leastMs = this.#options.loggedToMs(node) ?? 0;
+    const leastMs = this.#options.loggedToMs(node);
     const told = runs.flatMap((run, index) => {
       const fromMs = Math.floor(run.fromMs + offsetMs);
       const goesOn =

@@ -18,7 +18,7 @@ export const activeHeadTable = `
 `;
 
 /** Longest wait for the active head to say that it serves. */
-const askMsMax = 800;
+const askMsMax = 500;
 /** How often a head looks whether it serves anew, and has to say so. */
 const announceEveryMs = 200;
 
@@ -80,12 +80,17 @@ function findActive(
 }
 
 async function serves(address: string, signal: AbortSignal): Promise<boolean> {
+  const late = new AbortController();
+  // A process that stood still itself hears first what came meanwhile.
+  const timer = setTimeout(() => setImmediate(() => late.abort()), askMsMax);
   try {
-    const within = AbortSignal.any([signal, AbortSignal.timeout(askMsMax)]);
+    const within = AbortSignal.any([signal, late.signal]);
     const answer = await fetch(`http://${address}${healthPath}`, { signal: within });
     await answer.arrayBuffer();
     return answer.status === 200;
   } catch {
     return false;
+  } finally {
+    clearTimeout(timer);
   }
 }

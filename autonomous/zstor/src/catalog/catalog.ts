@@ -207,7 +207,7 @@ export class Catalog implements AsyncDisposable {
   }
 
   /**
-   * Takes the log over; resolves when this head serves, two seconds later at the earliest.
+   * Takes the log over; resolves when this head serves, a second and a half later at the earliest.
    * @throws ZSTOR_CATALOG_NO_MAJORITY, ZSTOR_CATALOG_FENCED: try again;
    *   ZSTOR_CATALOG_LOG_BEHIND, _LOG_INCOMPLETE, _SCHEMA_NEWER, _HALTED: look into it
    */

@@ -3,9 +3,9 @@ import type { Clock } from '@commongrid/base';
 import type { ZstorErrorCode } from '../errors.ts';
 
 /** A head answers for so long after it asked for what a majority then confirmed. */
-const leaseMs = 1_500;
+const leaseMs = 1_000;
 /** How often a head without writes asks. */
-export const confirmEveryMs = 400;
+export const confirmEveryMs = 300;
 
 /**
  * The right to answer: no other head serves while it holds. What counts is when a confirmation was

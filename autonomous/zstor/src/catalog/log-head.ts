@@ -104,7 +104,7 @@ export class LogHead implements AsyncDisposable {
   }
 
   /**
-   * Takes the log over, which lasts two seconds at least.
+   * Takes the log over, which lasts a second and a half at least.
    * @throws what `takeOver` throws
    */
   static async open(options: LogHeadOptions, signal?: AbortSignal): Promise<LogHead> {

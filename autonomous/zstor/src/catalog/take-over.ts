@@ -16,7 +16,7 @@ import { encodeRecord, makeRecord, recordKey } from './tlog-record.ts';
 import type { TlogRecord } from './tlog-record.ts';
 
 /** A head that was deposed answers no longer than its lease; this is more, and so is safe. */
-const settleMs = 2_000;
+const settleMs = 1_500;
 /** How long a majority may take in each phase. */
 const phaseTimeoutMs = 4_000;
 /** Heads that race rarely bring the same fence: then both would be refused by some, and try again. */

@@ -11,8 +11,8 @@ import { LogFile } from '../../supervisor/log-file.ts';
 /** For the service to start: it verifies what it was not sure of first. */
 const startTimeoutMs = 60_000;
 
-/** For the one before to be gone: it ends some time after it was told to. */
-const goneTimeoutMs = 15_000;
+/** For the one before to be gone, which ends some time after it was told to, and the start. */
+const goneTimeoutMs = 2 * startTimeoutMs;
 
 /**
  * Starts the service of a store, and waits until it answers. It outlives the command.

@@ -29,7 +29,7 @@ type TranscriptOptions = BotOptions & { readonly deal?: string };
 export function marketTranscriptsCommand(context: CommandContext): Command {
   return botSubcommand(
     'transcripts',
-    'Show what a running bot said in deals, and what it was told.',
+    'Show what a running bot said in deals lately, at most 200 times, and what it was told.',
   )
     .option('--deal <quote>', 'only of this quote, with all that was said')
     .action(async (name: string, options: TranscriptOptions) => {
