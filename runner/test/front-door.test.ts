@@ -14,6 +14,7 @@ import { Cable, firstLineOf } from '@commongrid/base/testing';
 
 import { connectionsMax, DoorCounts } from '../src/front-door/door-counts.ts';
 import { connectionsPerDoorMax, Door } from '../src/front-door/door.ts';
+import { againMs } from '../src/front-door/standings.ts';
 import type { Target } from '../src/front-door/target.ts';
 
 const patience = { timeoutMs: 60_000, everyMs: 20 };
@@ -203,8 +204,11 @@ test('a server that listens no more may finish what it began, for a while', asyn
   assert.equal(await client.closed, 'ECONNRESET');
 });
 
+/** Longer than from one question of a connection that waits to the next, ms. */
+const lateMs = againMs + 150;
+
 interface HeadState {
-  is: 'serves' | 'stands by' | 'hangs';
+  is: 'serves' | 'serves late' | 'stands by' | 'hangs';
   /** Called when it is asked whether it serves. */
   onAsked?: () => void;
 }
@@ -215,6 +219,7 @@ function openHead(name: string, state: HeadState): Promise<Replica> {
     if (request.url === '/-/health') state.onAsked?.();
     if (request.url === '/endless') response.write(name);
     else if (request.url !== '/-/health') response.end(name);
+    else if (state.is === 'serves late') setTimeout(() => response.end(), lateMs);
     else if (state.is !== 'hangs') response.writeHead(state.is === 'serves' ? 200 : 503).end();
   });
   // A slow machine takes longer between two requests than it would leave a connection open.
@@ -251,7 +256,7 @@ test('of the heads of S3 the one that serves answers, and connections to one tha
   one.is = 'stands by';
   for (let looks = 0; looks < 3; looks += 1) await door.look();
   assert.equal(before.socket.destroyed, false);
-  other.is = 'serves';
+  other.is = 'serves late';
   await untilCut(before);
   await untilCut(late);
   using after = clientOf(door);
@@ -269,6 +274,15 @@ test('of the heads of S3 the one that serves answers, and connections to one tha
 });
 
 test('a head of S3 that does not answer holds up nobody: the other one is asked on meanwhile', async () => {
+  let isAskedMeanwhile = false;
+  // While the machine stood still the first one's time may have run out.
+  for (let tries = 0; tries < 5 && !isAskedMeanwhile; tries += 1)
+    isAskedMeanwhile = await isOtherAskedMeanwhile();
+  assert.ok(isAskedMeanwhile);
+});
+
+/** One head is silent; the other serves when it is asked for the second time. */
+async function isOtherAskedMeanwhile(): Promise<boolean> {
   let asks = 0;
   const silent: HeadState = { is: 'hangs', onAsked: () => (asks += 1) };
   let looks = 0;
@@ -286,8 +300,9 @@ test('a head of S3 that does not answer holds up nobody: the other one is asked 
   using client = clientOf(door);
   client.socket.write('GET /bucket HTTP/1.1\r\nhost: s3\r\n\r\n');
   assert.match(await client.word, /other/);
-  assert.deepEqual({ asks, looks }, { asks: 1, looks: 2 });
-});
+  assert.equal(looks, 2);
+  return asks === 1;
+}
 
 test('connections to a machine that lost its power are cut at the second look, and the next go elsewhere', async () => {
   await using stack = new AsyncDisposableStack();

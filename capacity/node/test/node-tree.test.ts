@@ -129,11 +129,13 @@ async function printed(agent: Agent, id: WorkloadId, ...command: string[]): Prom
   }
 }
 
-async function serviceOf(images: string): Promise<{
+interface ImageServiceStatus {
   readonly pid: number;
   readonly probe: { readonly isOverlayUsable: boolean };
-}> {
-  return (await askControl(images, 'status', {}, { timeoutMs: 10_000 })) as never;
+}
+
+async function serviceOf(images: string): Promise<ImageServiceStatus> {
+  return (await askControl(images, 'status', {}, { timeoutMs: 10_000 })) as ImageServiceStatus;
 }
 
 /** How each image is shown. */

@@ -216,20 +216,21 @@ export class Door implements AsyncDisposable {
     // Nobody waits for it while another one does; it is used again once it answers.
     if (first !== undefined && !this.#standings.isGood(first)) void this.#standings.lately(first);
     const good = addresses.find((one) => this.#standings.isGood(one));
-    const serving = good ?? (await this.#firstServing(addresses));
+    if (good !== undefined) return good;
+    // Where one is silent the others are asked again meanwhile; the next call waits for its answer too.
+    const soon = this.#pause().then(() => undefined);
+    const serving = await Promise.race([this.#firstServing(addresses), soon]);
     if (serving !== undefined) return serving;
     // Nobody took its place: it is only slow to say that it serves.
     return addresses.find((one) => one === this.#preferred && this.#standings.last(one) === 'busy');
   }
 
-  /** Soon, also where one is silent: the others are asked again meanwhile, and its answer is waited for by the next call. */
   async #firstServing(addresses: readonly AddressText[]): Promise<AddressText | undefined> {
     const asked = addresses.map(async (address) => {
       if ((await this.#standings.lately(address)) === 'serves') return address;
       throw new Error(`${address} does not serve`);
     });
-    const pause = this.#pause().then(() => undefined);
-    return Promise.race([Promise.any(asked), pause]).catch(() => undefined);
+    return Promise.any(asked).catch(() => undefined);
   }
 
   #prefer(address: AddressText): void {

@@ -97,9 +97,9 @@ async function bargainOf(town: DemoTown, { farmer }: TownFarm): Promise<string> 
     return steps.includes('counter') && steps.includes('locked');
   });
   if (bargain === undefined) throw new Error(`nobody bargained with ${farmer.name}`);
-  const of = ['--deal', bargain[0]?.deal ?? ''];
-  const deal = await saidBy(town, farmer.name, of);
-  const its = await saidBy(town, 'buyer', of);
+  const quote = bargain[0]?.deal;
+  const deal = await saidBy(town, farmer.name, quote);
+  const its = await saidBy(town, 'buyer', quote);
   // What follows may be said again, or lack an answer, since the buyer was killed meanwhile.
   const words = (all: readonly Said[]): string => {
     const steps = all.map(({ step }) => step);
@@ -123,11 +123,7 @@ async function bargainOf(town: DemoTown, { farmer }: TownFarm): Promise<string> 
 }
 
 /** Without a deal as many of the newest as an answer holds. */
-async function saidBy(
-  town: DemoTown,
-  bot: string,
-  deal: readonly string[] = [],
-): Promise<readonly Said[]> {
-  const words = ['market', 'transcripts', bot, ...deal];
+async function saidBy(town: DemoTown, bot: string, deal?: string): Promise<readonly Said[]> {
+  const words = ['market', 'transcripts', bot, ...(deal === undefined ? [] : ['--deal', deal])];
   return (await town.grid.json<{ readonly steps: readonly Said[] }>(...words)).steps;
 }

@@ -103,8 +103,12 @@ export async function writeMany(head: Catalog, count: number): Promise<void> {
   for (let i = 0; i < count; i++) await head.write(setRegister(`r${i % 20}`, i));
 }
 
+/** None of a head that has not read its first record yet, with which the table comes. */
 export function registersOf(catalog: Catalog): Record<string, number> {
-  const rows = catalog.read((db) => db.prepare('SELECT name, value FROM register').all());
+  const rows = catalog.read((db) => {
+    const made = db.prepare("SELECT 1 FROM sqlite_master WHERE name = 'register'").get();
+    return made === undefined ? [] : db.prepare('SELECT name, value FROM register').all();
+  });
   return Object.fromEntries(rows.map((row) => [String(row['name']), Number(row['value'])]));
 }
 

@@ -99,6 +99,11 @@ export class PowerLossFiles {
     this.#failingSyncs++;
   }
 
+  /** Whether a sync that is still to come fails: whoever syncs first takes the failure. */
+  get isNextSyncFailing(): boolean {
+    return this.#failingSyncs > 0;
+  }
+
   /**
    * Writes to the empty folder `target` what the disk may hold after the first `callIndex` calls.
    * @param ignoreSyncs as if fdatasync and fsync of files did nothing

@@ -8,11 +8,11 @@ import { childVariables } from '../../environment.ts';
 import type { GridErrorCode } from '../../errors.ts';
 import { LogFile } from '../../supervisor/log-file.ts';
 
-/** For the service to start: it verifies what it was not sure of first. */
+/** For one start: the service verifies what it was not sure of first. */
 const startTimeoutMs = 60_000;
 
-/** For the one before to be gone, which ends some time after it was told to, and the start. */
-const goneTimeoutMs = 2 * startTimeoutMs;
+/** For all: the one before ends some time after it was told to. */
+const takeTurnsTimeoutMs = 2 * startTimeoutMs;
 
 /**
  * Starts the service of a store, and waits until it answers. It outlives the command.
@@ -31,7 +31,7 @@ export async function startImageService(
     return false;
   };
   const what = 'the end of the service before';
-  await waitFor(started, { what, timeoutMs: goneTimeoutMs, everyMs: 100 }).catch((error) => {
+  await waitFor(started, { what, timeoutMs: takeTurnsTimeoutMs, everyMs: 100 }).catch((error) => {
     throw isGridError(error, 'BASE_TIMEOUT') && failure !== undefined ? failure : error;
   });
 }

@@ -29,9 +29,9 @@ type TranscriptOptions = BotOptions & { readonly deal?: string };
 export function marketTranscriptsCommand(context: CommandContext): Command {
   return botSubcommand(
     'transcripts',
-    'Show what a running bot said in deals lately, at most 200 times, and what it was told.',
+    'Show what a running bot said in deals and what it was told: the newest 200 steps.',
   )
-    .option('--deal <quote>', 'only of this quote, with all that was said')
+    .option('--deal <quote>', 'of this quote alone, every step with its content')
     .action(async (name: string, options: TranscriptOptions) => {
       const { deal } = options;
       const input = deal === undefined ? {} : { deal };
