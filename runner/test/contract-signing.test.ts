@@ -307,7 +307,7 @@ test('what several signed waits for a node, says so, and is placed by the bot th
   const isPlaced = async (): Promise<boolean> => (await status()).phase === 'provisioning';
   await waitFor(isPlaced, { what: 'the contract to be placed', ...patience });
   // Its end is no matter of its owner alone: he is told so, and need not wait.
-  await assert.rejects(grid.jsonAs('dora', 'rm', 'well'), (error) => {
+  await assert.rejects(grid.jsonAs('dora', 'rm', 'well', '--yes'), (error) => {
     const isOthers = isGridError(error, 'GRID_DEPLOY_BLOCKED');
     return isOthers && error.message === 'others have to agree to its end';
   });

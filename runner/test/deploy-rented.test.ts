@@ -93,7 +93,7 @@ test('a deployment with a budget rents a place of another, and is ended like oth
   );
   // A thousand a month, for thirteen months that have begun.
   assert.deepEqual(shown.budget, { currency: 'EUR', perMonth: '100000', total: '1300000' });
-  await grid.jsonAs('bea', 'rm', 'disk');
+  await grid.jsonAs('bea', 'rm', 'disk', '--yes');
   await proposeMore(grid);
   over.abort();
   await running;

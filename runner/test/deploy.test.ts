@@ -64,7 +64,13 @@ test('replicas that may be anywhere go to several nodes, by a controller in the 
   await assert.rejects(deploy('store', { zdb }), hasCode('GRID_NAME_TAKEN'));
 
   // Another command controls it then.
-  await grid.run('rm', 'store', '--json');
+  await assert.rejects(grid.run('rm', 'store'), (error) => {
+    assert.ok(isGridError(error, 'GRID_USAGE'), String(error));
+    assert.equal(error.hint, './grid rm store --yes');
+    return true;
+  });
+  assert.equal((await placementOf(contract)).items.length, 3);
+  await grid.run('rm', 'store', '--yes', '--json');
   assert.deepEqual((await placementOf(contract)).items, []);
   await assert.rejects(grid.run('rm', 'store'), hasCode('GRID_CONTRACT_UNKNOWN'));
 });
@@ -79,7 +85,7 @@ test('a node that is named gets all of it', async () => {
   );
   // Its end was agreed to before: there is nothing more to sign.
   await grid.run('contract', 'remove', contract, '--yes', '--json');
-  await grid.run('rm', 'disk', '--json');
+  await grid.run('rm', 'disk', '--yes', '--json');
   assert.deepEqual((await placementOf(contract)).items, []);
 });
 

@@ -155,7 +155,7 @@ test('solutions run by their answers, and a redis that is killed has its data ag
     return stdout === 'hello\n' && !(await redisServers()).includes(pid);
   };
   await waitFor(isBack, { ...deadline, what: 'the redis with its data' });
-  for (const name of ['web', 'redis']) await grid.json('rm', name);
+  for (const name of ['web', 'redis']) await grid.json('rm', name, '--yes');
   assert.ok(!existsSync(file));
   const isGone = async (): Promise<boolean> => isDeepStrictEqual(await keysNow(), others);
   await waitFor(isGone, { ...deadline, what: 'nothing of them' });

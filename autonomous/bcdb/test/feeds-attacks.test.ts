@@ -223,7 +223,11 @@ test('what is no reply, of another log, or unsigned is refused', async () => {
     ['BCDB_NOTE_INVALID', (reply) => ({ ...reply, checkpoint: 'none' })],
     [
       'BCDB_OTHER_LOG',
-      (reply) => ({ ...reply, checkpoint: reply.checkpoint.replace(/bcdb\/./, 'bcdb/_') }),
+      (reply) => {
+        const otherLog = (_name: string, first: string): string =>
+          `bcdb/${first === 'A' ? 'B' : 'A'}`;
+        return { ...reply, checkpoint: reply.checkpoint.replace(/bcdb\/(.)/, otherLog) };
+      },
     ],
     [
       'BCDB_CHECKPOINT_UNSIGNED',

@@ -7,9 +7,11 @@ import { botHere } from '../bot-service/bots-here.ts';
 import { withKeeper } from '../bot-service/contract-keeper.ts';
 import { printResult } from '../command-context.ts';
 import type { CommandContext } from '../command-context.ts';
+import { requireYes } from '../confirm.ts';
 import { endOf } from '../node/deploy.ts';
 import type { LiveContract } from '../node/owned-grid.ts';
 import { dropCredentials } from '../solutions/kept-credentials.ts';
+import { plainText } from '../terminal.ts';
 import { agreeToEnd } from './agreed-end.ts';
 import { serverCommand } from './bcdb/connection.ts';
 import type { ServerOptions } from './bcdb/connection.ts';
@@ -18,11 +20,14 @@ import { ownedGrid } from './node/farm.ts';
 import type { OwnedConnection } from './node/farm.ts';
 import { endUnplaced } from './unplaced-contract.ts';
 
+type RmOptions = ServerOptions & { readonly timeout: number; readonly yes?: true };
+
 export function rmCommand(context: CommandContext): Command {
   return serverCommand('rm', 'End a deployment for good: its workloads stop, and their data goes.')
     .argument('<contract>', 'its id, or its name')
     .option('--timeout <seconds>', 'wait no longer', parseSeconds, timeoutSecondsDefault)
-    .action(async (name: string, options: ServerOptions & { readonly timeout: number }) => {
+    .option('--yes', 'also where data goes, without asking')
+    .action(async (name: string, options: RmOptions) => {
       const owned = await ownedGrid(context, options);
       const { client, grid } = owned;
       const live = await placedContract(owned, name);
@@ -34,6 +39,8 @@ export function rmCommand(context: CommandContext): Command {
         return;
       }
       const { id, header, placement } = live;
+      const draft = await draftInLog(owned, live);
+      await confirmLoss(context, options, name, draft);
       const workloads = placement.items.map(
         ({ role, replica }) => `${id}/${role}/${replica}` as WorkloadId,
       );
@@ -42,7 +49,7 @@ export function rmCommand(context: CommandContext): Command {
       await withKeeper(context, who, async (keeper) => {
         const { phase } = await keeper.standing(id);
         // What ends is controlled as well, by whatever is known of it.
-        if (phase === null) await keeper.adopt({ draft: await draftInLog(owned, live) });
+        if (phase === null) await keeper.adopt({ draft });
         await agreeToEnd(context, options, owned, id);
         await endOf(id, workloads, {
           ...{ client, isPatient: false, standing: () => keeper.standing(id) },
@@ -53,6 +60,22 @@ export function rmCommand(context: CommandContext): Command {
       const result = { schema: 'grid.rm.1', contract: id, workloads };
       printResult(context, options, result, () => `${name} is ended: ${id}`);
     });
+}
+
+/** @throws GRID_USAGE unless it has no data, or a person, or `--yes`, agrees */
+async function confirmLoss(
+  context: CommandContext,
+  options: RmOptions,
+  name: string,
+  { openings }: DraftFile,
+): Promise<void> {
+  const roles = openings.flatMap(({ role }) => (role.data === 'none' ? [] : [role.name]));
+  if (roles.length === 0) return;
+  await requireYes(context, options, {
+    message: `End ${name}? The data of ${roles.join(', ')} are gone then.`,
+    refused: 'nothing was ended',
+    command: `./grid rm ${plainText(name)} --yes`,
+  });
 }
 
 /** Undefined where nothing of it was placed. @throws GRID_NAME_AMBIGUOUS */

@@ -95,6 +95,8 @@ export class PageServer implements AsyncDisposable {
     const browser = spawn('chromium', [...flags, `${this.origin}/`], {
       // A group of its own, so that all its processes can be ended.
       detached: true,
+      // What it leaves behind when it is killed goes with its profile.
+      env: { ...process.env, TMPDIR: profile.path },
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     const words = text(browser.stderr);
