@@ -72,7 +72,7 @@ async function confirmLoss(
   const roles = openings.flatMap(({ role }) => (role.data === 'none' ? [] : [role.name]));
   if (roles.length === 0) return;
   await requireYes(context, options, {
-    message: `End ${name}? The data of ${roles.join(', ')} are gone then.`,
+    message: `End ${name}, and remove its data for good (${roles.join(', ')})?`,
     refused: 'nothing was ended',
     command: `./grid rm ${plainText(name)} --yes`,
   });
