@@ -1,6 +1,8 @@
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { writeFileAtomic } from '@commongrid/base';
+
 /**
  * A path of programs in front of those of the system which end the process that runs them, by
  * SIGKILL, at the N-th place. An even one is when a program is done. An odd one is before it does
@@ -29,8 +31,8 @@ export class DeadlyPath {
 
   /** @param count 0 for none */
   async arm(count: number): Promise<void> {
-    await writeFile(join(this.#folder, 'count'), '0');
-    await writeFile(join(this.#folder, 'deadly'), String(count));
+    await writeFileAtomic(join(this.#folder, 'count'), '0\n');
+    await writeFileAtomic(join(this.#folder, 'deadly'), `${count}\n`);
   }
 
   /** Places to kill at that there were since it was armed. */
@@ -39,13 +41,17 @@ export class DeadlyPath {
   }
 }
 
-/** Programs of a pool run one after the other, so a file is counter enough. */
+/**
+ * Programs of a pool run one after the other, so a file is counter enough. What a killed process left may still count
+ * beside the next one: files are put there whole, since a shell reads them byte by byte.
+ */
 function script(program: string, folder: string): string {
   return `#!/bin/sh
 place() {
   read -r count < "${folder}/count"
   count=$((count + 1))
-  echo $count > "${folder}/count"
+  echo $count > "${folder}/count.$$"
+  mv "${folder}/count.$$" "${folder}/count"
   read -r deadly < "${folder}/deadly"
   [ $count != "$deadly" ] || { kill -9 $PPID; $1; }
 }
