@@ -1,7 +1,7 @@
 import { access, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { errorCode } from '@commongrid/base';
+import { delay, errorCode } from '@commongrid/base';
 
 /** What the processes of one container use. */
 export interface CgroupUsage {
@@ -200,10 +200,26 @@ async function readOrNothing(path: string): Promise<string> {
   return ((await ignoreAbsent(readFile(path, 'utf8'))) ?? '').trimEnd();
 }
 
-/** A tree that is none, as systemd leaves one of a controller that is mounted elsewhere, is read-only. */
+/**
+ * A tree that is none, as systemd leaves one of a controller that is mounted elsewhere, is read-only. The kernel holds a
+ * cgroup on for a moment after its last process was killed.
+ */
 async function removeFolder(path: string): Promise<void> {
-  if ((await ignoreAbsent(access(path).then(() => true))) === true) await ignoreAbsent(rmdir(path));
+  if ((await ignoreAbsent(access(path).then(() => true))) !== true) return;
+  for (let left = busyTries; ; left -= 1) {
+    try {
+      await ignoreAbsent(rmdir(path));
+      return;
+    } catch (error) {
+      if (errorCode(error) !== 'EBUSY' || left === 0) throw error;
+      await delay(busyPauseMs);
+    }
+  }
 }
+
+/** How often, and how long after each other, ms, the removal of a cgroup that is held is tried again. */
+const busyTries = 50;
+const busyPauseMs = 20;
 
 /** What goes while it is looked at is absent. */
 async function ignoreAbsent<T>(call: Promise<T>): Promise<T | undefined> {
